@@ -1,0 +1,249 @@
+"""The only module that imports stripe: a client per key, the pinned version, idempotency keys, error mapping.
+
+A read is ``stripe.read(attempt, lambda v1: v1.customers.retrieve("cus_1"))``; a write names what makes its
+idempotency key. Both give plain dicts. Sources: Stripe page, sections 2, 4 and 5.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from ipaddress import ip_address
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from qwoty_integrations_host import Attempt, CredentialsError, NeedsAttention, RetryableError, WebhookRejected
+
+if TYPE_CHECKING:
+    import stripe as stripe_sdk
+
+API_VERSION = "2026-10-28.endive"
+DEFAULT_API_BASE = "https://api.stripe.com"
+_CONNECT_SECONDS, _READ_SECONDS = 10, 60
+#: How far a webhook's time may be from ours, in seconds, to either side.
+_TOLERANCE = 300
+_PERMISSIONS = re.compile(r"Having the ((?:'rak_[a-z0-9_]+',?\s*(?:or\s+)?)+)permissions? would allow")
+
+Params = Mapping[str, Any]
+
+
+class StripeRefused(NeedsAttention):
+    """Stripe said no (400, 402, 404). ``stripe_code`` decides, never the message."""
+
+    default_code = "stripe_refused"
+
+    def __init__(self, title: str, *, stripe_code: str, status: int, restart: bool) -> None:
+        hint = "Compare the invoice in the Stripe Dashboard with the quote, then retry the run."
+        super().__init__(title, hint=hint, restart=restart)
+        self.stripe_code = stripe_code
+        self.status = status
+
+    @property
+    def missing(self) -> bool:
+        """Stripe does not know the id: another account or mode, or it is gone."""
+        return self.stripe_code == "resource_missing"
+
+
+def fingerprint(key: str) -> str:
+    """What tells keys apart in records and logs; never the key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def is_live(key: str) -> bool:
+    """Whether a key moves real money."""
+    return key.split("_")[1] == "live"
+
+
+def api_base() -> str:
+    """Where Stripe is: a matter of the deployment, never of a workspace (QWOTY_STRIPE_API_BASE)."""
+    return os.environ.get("QWOTY_STRIPE_API_BASE", "").rstrip("/") or DEFAULT_API_BASE
+
+
+class Gateway:
+    """Stripe for one key and workspace."""
+
+    def __init__(self, key: str, *, workspace: str) -> None:
+        self.account = fingerprint(key)
+        self.live = is_live(key)
+        self._key, self._workspace = key, workspace
+
+    def read(self, attempt: Attempt, call: Callable[[Any], Any]) -> dict[str, Any]:
+        """Do a GET or DELETE: ``call`` gets the SDK's ``client.v1``."""
+        return self._do(attempt, lambda: call(_client(self._key).v1))
+
+    def pages(self, attempt: Attempt, call: Callable[[Any, Params], Any], params: Params) -> Iterator[dict[str, Any]]:
+        """Walk a list to its end, 100 objects a call."""
+        after: dict[str, Any] = {}
+        while True:
+            page = self.read(attempt, lambda v1, after=after: call(v1, {**params, "limit": 100, **after}))
+            yield from page["data"]
+            if not page["has_more"] or not page["data"]:
+                return
+            after = {"starting_after": page["data"][-1]["id"]}
+
+    def write(
+        self,
+        attempt: Attempt,
+        step: str,
+        entity: str,
+        params: Params,
+        call: Callable[[Any, Params, Params], Any],
+        *,
+        replaces: str = "",
+    ) -> dict[str, Any]:
+        """Do a POST under a deterministic idempotency key.
+
+        ``entity`` is what the object is for (a quote, a contact, …). ``replaces`` names an object that is gone:
+        without it in the key, Stripe would replay the answer that made the dead object.
+        """
+        digest = hashlib.sha256(json.dumps([params, replaces], sort_keys=True).encode()).hexdigest()[:16]
+        parts = ("qwoty", self._workspace, step, _short(entity), str(attempt.key), digest)
+        options = {"idempotency_key": ":".join(parts)}
+        return self._do(attempt, lambda: call(_client(self._key).v1, params, options))
+
+    def _do(self, attempt: Attempt, call: Callable[[], Any]) -> dict[str, Any]:
+        sdk = _sdk()
+        try:
+            answer = call()
+        except sdk.StripeError as error:
+            if error.request_id:
+                attempt.request_ids.append(error.request_id)
+            raise _translated(error) from error
+        response = answer.last_response
+        if response is not None and response.request_id:
+            attempt.request_ids.append(response.request_id)
+        found: dict[str, Any] = answer.to_dict()
+        return found
+
+
+def verify_webhook(body: bytes, header: str, secret: str, now: datetime) -> dict[str, Any]:
+    """Check signature and time over the raw bytes and give the event. Raises: WebhookRejected.
+
+    The SDK lets a time in the future pass, hence the bound of our own (Stripe page, section 13).
+    """
+    try:
+        _sdk().WebhookSignature.verify_header(body.decode(), header, secret, tolerance=None)
+        sent = int(dict(part.split("=", 1) for part in header.split(",") if part.startswith("t="))["t"])
+        event = json.loads(body)
+    except (_sdk().SignatureVerificationError, ValueError, KeyError) as error:
+        raise WebhookRejected("The webhook's signature or body is not Stripe's.") from error
+    if abs(now.timestamp() - sent) > _TOLERANCE:
+        raise WebhookRejected("The webhook is too old, or this machine's clock is wrong.")
+    if not isinstance(event, dict) or not isinstance(event.get("id"), str) or not isinstance(event.get("type"), str):
+        raise WebhookRejected("The webhook is not a Stripe event.")
+    return event
+
+
+# -- the SDK ------------------------------------------------------------------------------------------
+
+
+@cache
+def _sdk() -> ModuleType:
+    import stripe  # lazy: keeps stripe (a tenth of a second) off the start path
+
+    stripe.enable_telemetry = False
+    return stripe
+
+
+_clients: dict[tuple[str, str], stripe_sdk.StripeClient] = {}
+_making = threading.Lock()
+
+
+def _client(key: str) -> stripe_sdk.StripeClient:
+    base = api_base()
+    if is_live(key) and not _is_stripe(base) and not _is_loopback(base):
+        raise CredentialsError(
+            "A live Stripe key is only sent to Stripe itself.",
+            hint="Unset QWOTY_STRIPE_API_BASE, or use a test key.",
+            code="api_base_refused",
+        )
+    place = (fingerprint(key), base)
+    with _making:
+        if place not in _clients:
+            _clients[place] = _new_client(key, base)
+        return _clients[place]
+
+
+def _new_client(key: str, base: str) -> stripe_sdk.StripeClient:
+    sdk = _sdk()
+    client: stripe_sdk.StripeClient = sdk.StripeClient(
+        key,
+        stripe_version=API_VERSION,
+        base_addresses={"api": base},
+        # Retrying is the host's: it looks before it repeats, which the SDK cannot.
+        max_network_retries=0,
+        # Named, because the SDK else takes whatever is importable and recordings might not see it.
+        http_client=sdk.RequestsClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
+    )
+    return client
+
+
+def _is_stripe(base: str) -> bool:
+    parts = urlsplit(base)
+    return parts.scheme == "https" and (parts.hostname or "").endswith(".stripe.com")
+
+
+def _is_loopback(base: str) -> bool:
+    host = urlsplit(base).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _short(entity: str) -> str:
+    """Keys have 255 characters; ids of a platform may be as long."""
+    return entity if len(entity) <= 80 else hashlib.sha256(entity.encode()).hexdigest()[:32]
+
+
+# -- errors -------------------------------------------------------------------------------------------
+
+
+def _translated(error: stripe_sdk.StripeError) -> Exception:
+    sdk = _sdk()
+    status, code = error.http_status or 0, (error.error.code if error.error else None) or ""
+    if isinstance(error, sdk.APIConnectionError):
+        return RetryableError("Stripe cannot be reached.", code="stripe_unreachable")
+    if isinstance(error, sdk.AuthenticationError):
+        return CredentialsError(
+            "Stripe refused the key.",
+            hint="Enter a valid key in the integration's settings, then retry the run.",
+            code="key_refused",
+        )
+    if isinstance(error, sdk.PermissionError):
+        return _permission_missing(error)
+    if status == 429 or code == "rate_limit":
+        return RetryableError("Stripe asks to slow down.", code="rate_limited", retry_after=_wish(error))
+    if status == 409:
+        return RetryableError("Stripe still works on the same request.", code="stripe_busy")
+    # A final answer that Stripe may keep under the key and repeat for a day: look first, then use a new key.
+    if status >= 500:
+        return RetryableError("Stripe had an internal error.", code="stripe_error", answered=True)
+    if isinstance(error, sdk.IdempotencyError):
+        return RetryableError("Stripe knows the request's key from another request.", code="stripe_key", answered=True)
+    words = (error.user_message or "").splitlines() or [""]
+    title = f"Stripe refused the request ({code or status}): {words[0][:300]}"
+    return StripeRefused(title, stripe_code=code, status=status, restart=code == "resource_missing")
+
+
+def _permission_missing(error: stripe_sdk.StripeError) -> CredentialsError:
+    found = _PERMISSIONS.search(error.user_message or "")
+    names = re.findall(r"rak_([a-z0-9_]+)", found[1]) if found else []
+    wanted = " or ".join(names) or "the one that the Stripe Dashboard shows for this request"
+    return CredentialsError(
+        "The Stripe key lacks a permission.",
+        hint=f"Add the permission {wanted} to the restricted key in the Stripe Dashboard, then retry the run.",
+        code="permission_missing",
+    )
+
+
+def _wish(error: stripe_sdk.StripeError) -> float | None:
+    text = (error.headers or {}).get("retry-after") or (error.headers or {}).get("Retry-After") or ""
+    return float(text) if re.fullmatch(r"\d{1,4}", text) else None

@@ -1,0 +1,274 @@
+"""The Stripe invoice: empty draft, lines in the quote's order, finalized, sent (Stripe page, sections 9 and 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qwoty_integrations_host import Attempt, CredentialsError, HookContext, NeedsAttention, Quote, RetryableError
+
+from . import words
+from .gateway import Gateway, StripeRefused
+from .ledger import days_until_due, invoice_seen
+from .plan import InvoicePlan, PlanLine
+from .taxes import RateKey
+
+_CHUNK = 100
+_DAY = 24 * 3600
+#: What a step records of an invoice: enough to decide on, nothing that opens a page.
+_FACTS = ("id", "status", "number", "total", "subtotal", "amount_due", "customer_email")
+
+
+class Invoice:
+    """The invoice of one quote; every method is one or more recorded steps."""
+
+    def __init__(
+        self, ctx: HookContext, stripe: Gateway, quote: Quote, plan: InvoicePlan, customer: str, rates: Mapping[RateKey, str]
+    ) -> None:
+        self._ctx, self._stripe, self._quote, self._plan = ctx, stripe, quote, plan
+        self._customer, self._rates = customer, rates
+        #: The PDF's address: it opens the invoice without a key, so it is never recorded, only kept for this run.
+        self.pdf_url: str | None = None
+
+    # -- draft ---------------------------------------------------------------------------------------
+
+    def create_draft(self) -> dict[str, Any]:
+        """Make the empty draft, or adopt the invoice that an earlier attempt made."""
+        facts: dict[str, Any] = self._ctx.step("invoice", self._create_or_adopt)
+        return facts
+
+    def _create_or_adopt(self, attempt: Attempt) -> dict[str, Any]:
+        found, gone = self._made_before(attempt)
+        adopted = found is not None
+        if found is None:
+            found = self._stripe.write(
+                attempt,
+                "inv",
+                self._quote.id,
+                self._draft_params(),
+                lambda v1, p, o: v1.invoices.create(params=p, options=o),
+                replaces=gone,
+            )
+        self._ctx.state.set(f"invoice:{found['id']}", self._whose())
+        return {**self._seen(found), "adopted": adopted}
+
+    def _made_before(self, attempt: Attempt) -> tuple[dict[str, Any] | None, str]:
+        """Find this quote's invoice by its stored id, else by metadata; and the stored id if that is gone."""
+        record = self._ctx.records.get(self._quote.id)
+        known, gone = (record.invoice if record else None), ""
+        if known is not None:
+            found = self._retrieve(attempt, known.id)
+            if found is not None and not found.get("deleted"):
+                return found, ""
+            if known.status != "draft":
+                raise NeedsAttention(
+                    f"This quote already has the invoice {known.id}, which the present key does not see.",
+                    hint="It was made with a key of another account or mode. Put that key back, or handle it by hand.",
+                    code="invoice_in_other_account",
+                )
+            gone = known.id
+        if known is None and not attempt.repeated:
+            return None, ""
+        mine = {"qwoty_workspace": self._ctx.workspace, "qwoty_quote_id": self._quote.id}
+        listed = self._stripe.pages(
+            attempt, lambda v1, p: v1.invoices.list(params=p), {"customer": self._customer}
+        )
+        for invoice in listed:
+            if mine.items() <= dict(invoice.get("metadata") or {}).items() and invoice["status"] != "void":
+                return invoice, ""
+        return None, gone
+
+    def _retrieve(self, attempt: Attempt, invoice_id: str) -> dict[str, Any] | None:
+        try:
+            return retrieve_invoice(self._stripe, attempt, invoice_id)
+        except StripeRefused as error:
+            if error.missing:
+                return None
+            raise
+
+    def _draft_params(self) -> dict[str, Any]:
+        quote, labels = self._quote, words.of(words.INVOICE, self._quote.language)
+        fields = [{"name": labels["quote"], "value": quote.number[:140]}]
+        if quote.customer.type == "company" and quote.customer.name:
+            fields.append({"name": labels["company"], "value": quote.customer.name[:140]})
+        return {
+            "customer": self._customer,
+            "currency": quote.currency.lower(),
+            "collection_method": "send_invoice",
+            "days_until_due": days_until_due(quote, self._ctx.clock.now().date()),
+            # Nothing finalizes, reminds or mails by itself, and nobody else's pending items or coupon slip in.
+            "auto_advance": False,
+            "pending_invoice_items_behavior": "exclude",
+            "discounts": "",
+            "automatic_tax": {"enabled": False},
+            "custom_fields": fields,
+            "rendering": {"pdf": {"page_size": "a4"}},
+            "metadata": {
+                "qwoty_workspace": self._ctx.workspace,
+                "qwoty_quote_id": quote.id,
+                "qwoty_quote_number": quote.number,
+            },
+        }
+
+    def _whose(self) -> dict[str, str | None]:
+        unit = self._quote.business_unit
+        return {"quote_id": self._quote.id, "business_unit": unit.id if unit else None, "account": self._stripe.account}
+
+    # -- lines ----------------------------------------------------------------------------------------
+
+    def add_lines(self, invoice_id: str, *, adopted: bool) -> dict[str, Any]:
+        """Add the planned lines in order and give the invoice's facts, with the total that Stripe computed."""
+        facts: dict[str, Any] = {}
+        lines = self._plan.lines
+        for number, start in enumerate(range(0, len(lines), _CHUNK)):
+            chunk = lines[start : start + _CHUNK]
+            facts = self._ctx.step(
+                f"lines:{number}", lambda attempt, chunk=chunk: self._add_chunk(attempt, invoice_id, chunk, adopted)
+            )
+            if facts.get("unsupported"):
+                return self._add_one_by_one(invoice_id, lines[start:])
+        return facts
+
+    def _add_chunk(
+        self, attempt: Attempt, invoice_id: str, chunk: Sequence[PlanLine], adopted: bool
+    ) -> dict[str, Any]:
+        if attempt.repeated or adopted:
+            present = self._present(attempt, invoice_id)
+            chunk = [line for line in chunk if line.key not in present]
+            if not chunk:
+                return self._seen(retrieve_invoice(self._stripe, attempt, invoice_id))
+        params = {"lines": [self._line_params(line) for line in chunk]}
+        try:
+            invoice = self._stripe.write(
+                attempt,
+                "lines",
+                f"{invoice_id}:{chunk[0].key}",
+                params,
+                lambda v1, p, o: v1.invoices.add_lines(invoice_id, params=p, options=o),
+            )
+        except (StripeRefused, CredentialsError) as error:
+            if _add_lines_unsupported(error):
+                return {"unsupported": True}
+            raise
+        return self._seen(invoice)
+
+    def _add_one_by_one(self, invoice_id: str, lines: Sequence[PlanLine]) -> dict[str, Any]:
+        for line in lines:
+            self._ctx.step(
+                f"item:{line.key}", lambda attempt, line=line: self._add_item(attempt, invoice_id, line)
+            )
+        facts: dict[str, Any] = self._ctx.step(
+            "totals",
+            lambda attempt: self._seen(retrieve_invoice(self._stripe, attempt, invoice_id)),
+        )
+        return facts
+
+    def _add_item(self, attempt: Attempt, invoice_id: str, line: PlanLine) -> None:
+        if attempt.repeated and line.key in self._present(attempt, invoice_id):
+            return
+        params = {
+            "customer": self._customer,
+            "invoice": invoice_id,
+            "currency": self._quote.currency.lower(),
+            **self._line_params(line),
+        }
+        self._stripe.write(
+            attempt,
+            "item",
+            f"{invoice_id}:{line.key}",
+            params,
+            lambda v1, p, o: v1.invoice_items.create(params=p, options=o),
+        )
+
+    def _line_params(self, line: PlanLine) -> dict[str, Any]:
+        params: dict[str, Any] = {
+            "amount": line.amount,
+            "description": line.description,
+            "discountable": False,
+            "metadata": {"qwoty_line": line.key},
+        }
+        if line.rates:
+            params["tax_rates"] = [self._rates[rate] for rate in line.rates]
+        return params
+
+    def _present(self, attempt: Attempt, invoice_id: str) -> set[str]:
+        lines = self._stripe.pages(
+            attempt, lambda v1, p: v1.invoices.line_items.list(invoice_id, params=p), {}
+        )
+        return {(line.get("metadata") or {}).get("qwoty_line", "") for line in lines}
+
+    # -- final ----------------------------------------------------------------------------------------
+
+    def finalize(self, invoice_id: str) -> dict[str, Any]:
+        """Make the invoice final; an invoice that is final already is a success."""
+        facts: dict[str, Any] = self._ctx.step("finalize", lambda attempt: self._finalize(attempt, invoice_id))
+        return facts
+
+    def _finalize(self, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
+        if attempt.repeated:
+            found = retrieve_invoice(self._stripe, attempt, invoice_id)
+            if found["status"] != "draft":
+                return self._seen(found)
+        try:
+            found = self._stripe.write(
+                attempt,
+                "fin",
+                invoice_id,
+                {"auto_advance": False},
+                lambda v1, p, o: v1.invoices.finalize_invoice(invoice_id, params=p, options=o),
+            )
+        except StripeRefused:
+            found = retrieve_invoice(self._stripe, attempt, invoice_id)
+            if found["status"] not in {"open", "paid"}:
+                raise
+        return self._seen(found)
+
+    def send(self, invoice_id: str) -> None:
+        """Have Stripe mail the invoice; never twice."""
+        self._ctx.step("send", lambda attempt: self._send(attempt, invoice_id))
+
+    def _send(self, attempt: Attempt, invoice_id: str) -> None:
+        age = (self._ctx.clock.now() - attempt.first_started_at).total_seconds()
+        if attempt.repeated and age > _DAY - 3600:
+            # Stripe forgets idempotency keys after a day: asking again might mail again.
+            raise NeedsAttention(
+                "It is not known whether Stripe has mailed the invoice.",
+                hint="Look at the invoice's events in the Stripe Dashboard, and send it there if it was not sent.",
+                code="send_unsure",
+            )
+        try:
+            self._stripe.write(
+                attempt,
+                "send",
+                invoice_id,
+                {},
+                lambda v1, p, o: v1.invoices.send_invoice(invoice_id, params=p, options=o),
+            )
+        except RetryableError as error:
+            # A new key would mail a second time if the first had worked: stay with the key that Stripe knows.
+            error.answered = False
+            raise
+
+    # -- shared ---------------------------------------------------------------------------------------
+
+    def _seen(self, invoice: Mapping[str, Any]) -> dict[str, Any]:
+        """Put what Stripe shows of the invoice into the record, and give what a step records of it."""
+        today = self._ctx.clock.now().date()
+        self._ctx.records.update(
+            self._quote.id,
+            lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today),
+        )
+        self.pdf_url = invoice.get("invoice_pdf") or self.pdf_url
+        return {name: invoice.get(name) for name in _FACTS}
+
+
+def retrieve_invoice(stripe: Gateway, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
+    """Fetch an invoice. Raises: StripeRefused when this key does not see it."""
+    return stripe.read(attempt, lambda v1: v1.invoices.retrieve(invoice_id))
+
+
+def _add_lines_unsupported(error: StripeRefused | CredentialsError) -> bool:
+    """No public recording proves ``add_lines``: these answers say "not like this", and items are proven."""
+    if isinstance(error, StripeRefused):
+        return error.status == 404 or error.stripe_code == "parameter_unknown"
+    return error.code == "permission_missing"

@@ -1,0 +1,143 @@
+"""From Stripe's objects to the quote's record: pure, amounts converted to major units here and nowhere else."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from qwoty_integrations_host import Installment, InstallmentRecord, InvoiceRecord, Quote, QuoteRecord
+
+from .money import split, to_major
+
+_DEFAULT_DAYS_UNTIL_DUE = 30
+
+
+def invoice_seen(
+    record: QuoteRecord | None, invoice: Mapping[str, Any], account: str, quote: Quote | None = None, today: date | None = None
+) -> QuoteRecord:
+    """The record after an answer of Stripe that shows the invoice; installments are made with it once."""
+    currency = invoice["currency"].upper()
+    known = record or QuoteRecord(currency=currency)
+    seen = replace(
+        known,
+        currency=currency,
+        invoice=InvoiceRecord(
+            id=invoice["id"],
+            status=invoice["status"],
+            account=account,
+            number=invoice.get("number"),
+            customer_id=invoice.get("customer"),
+        ),
+        total=to_major(invoice["total"], currency),
+        amount_paid=to_major(invoice["amount_paid"], currency),
+        amount_remaining=to_major(_remaining(invoice), currency),
+    )
+    if quote is not None and today is not None:
+        seen = replace(seen, installments=_installments(seen, quote, invoice, today))
+    return _settled(seen) if invoice["status"] == "paid" else seen
+
+
+def _remaining(invoice: Mapping[str, Any]) -> int:
+    # On a draft nothing is due yet; what will be due is the total.
+    amount: int = invoice["total"] if invoice["status"] == "draft" else invoice["amount_remaining"]
+    return amount
+
+
+def _installments(
+    record: QuoteRecord, quote: Quote, invoice: Mapping[str, Any], today: date
+) -> tuple[InstallmentRecord, ...]:
+    """Shares of what is due (a credit balance lowers it), kept as they are once a link was made."""
+    if any(part.links for part in record.installments):
+        return record.installments
+    terms = quote.installments
+    due = invoice["total"] if invoice["status"] == "draft" else invoice["amount_due"]
+    shares = split(due, [term.percentage for term in terms]) if terms else []
+    return tuple(
+        InstallmentRecord(
+            number=number,
+            amount=to_major(share, record.currency),
+            due_date=due_date(term, accepted=quote.accepted_at.date(), invoiced=today),
+        )
+        for number, (term, share) in enumerate(zip(terms, shares, strict=True), start=1)
+    )
+
+
+def _settled(record: QuoteRecord) -> QuoteRecord:
+    """A paid invoice leaves no installment open, however it was paid."""
+    parts = (replace(part, status="paid", url=None) for part in record.installments)
+    return replace(record, installments=tuple(parts))
+
+
+def due_date(term: Installment, *, accepted: date, invoiced: date) -> date | None:
+    """When an installment is due; None when only a person can tell (Qwoty page, section 7)."""
+    word = (term.term or "").lower()
+    if word == "due_now":
+        return accepted
+    if word == "due_on_receipt":
+        return invoiced
+    if word.startswith("net") and word[3:].isdigit():
+        return invoiced + timedelta(days=int(word[3:]))
+    if word.startswith("eom") and word[3:].isdigit():
+        last = invoiced.replace(day=monthrange(invoiced.year, invoiced.month)[1])
+        return last + timedelta(days=int(word[3:]))
+    return None
+
+
+def days_until_due(quote: Quote, today: date) -> int:
+    """The whole invoice's one due date: that of the latest installment, never before today, else 30 days."""
+    dates = [due_date(term, accepted=quote.accepted_at.date(), invoiced=today) for term in quote.installments]
+    known = [found for found in dates if found]
+    return max((max(known) - today).days, 0) if known else _DEFAULT_DAYS_UNTIL_DUE
+
+
+def link_made(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
+    """The record after a payment link for an installment was made."""
+    part = record.installment(number)
+    assert part is not None, "a link is only made for an installment of the record"
+    if part.session_id == session["id"]:
+        return record
+    changed = replace(
+        part,
+        status="sent",
+        url=session["url"],
+        session_id=session["id"],
+        expires_at=datetime.fromtimestamp(session["expires_at"], UTC),
+        links=part.links + 1,
+    )
+    return record.with_installment(changed)
+
+
+def session_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
+    """The record after Stripe showed the state of a session. Only the newest session of a number speaks for it."""
+    part = record.installment(number)
+    if part is None or part.status == "paid" or part.session_id not in (None, session["id"]):
+        return record
+    return record.with_installment(replace(part, status=_status(session), session_id=session["id"]))
+
+
+def _status(session: Mapping[str, Any]) -> str:
+    if session["payment_status"] == "paid":
+        return "paid"
+    return {"open": "sent", "expired": "expired"}.get(session["status"], "processing")
+
+
+def payment_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
+    """The record after a payment was attached: the installment is paid, by whichever of its sessions."""
+    part = record.installment(number)
+    if part is None:
+        return record
+    changed = replace(
+        part, status="paid", url=None, session_id=session["id"], payment_id=session["payment_intent"]
+    )
+    return record.with_installment(changed)
+
+
+def payment_failed(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
+    """The record after a delayed payment failed: a new link is needed."""
+    part = record.installment(number)
+    if part is None or part.status == "paid" or part.session_id != session["id"]:
+        return record
+    return record.with_installment(replace(part, status="failed", url=None))

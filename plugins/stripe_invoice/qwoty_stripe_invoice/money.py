@@ -1,0 +1,76 @@
+"""Money between the quote (``Decimal``, major units) and Stripe (``int``, minor units). Never a float.
+
+Source: Stripe page, section 16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+
+from qwoty_integrations_host import NeedsAttention
+
+_ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
+_THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
+#: ISO 4217 has three decimals for these, Stripe does not list them: a guess could charge tenfold.
+_REFUSED = frozenset("IQD LYD".split())
+#: Amounts that Stripe takes only in multiples: ISK and UGX have no minor unit but are sent with two decimals.
+_MULTIPLES = {"ISK": 100, "UGX": 100, **dict.fromkeys(_THREE_DECIMAL, 10)}
+
+
+def decimals(currency: str) -> int:
+    """How many decimals Stripe's minor unit has. Raises: NeedsAttention for a currency it does not list."""
+    code = currency.upper()
+    if code in _REFUSED:
+        raise NeedsAttention(
+            f"Stripe does not list how amounts in {code} are sent.",
+            hint="Invoice this quote by hand, or in another currency.",
+            code="currency_unsupported",
+        )
+    return 0 if code in _ZERO_DECIMAL else 3 if code in _THREE_DECIMAL else 2
+
+
+def to_minor(amount: Decimal, currency: str, what: str) -> int:
+    """Give an amount in minor units, exactly. Raises: NeedsAttention when the currency has no such amount."""
+    minor = amount.scaleb(decimals(currency))
+    if minor != minor.to_integral_value() or minor % _MULTIPLES.get(currency.upper(), 1):
+        raise NeedsAttention(
+            f"{what}: {amount} is not an amount that exists in {currency}.",
+            hint="Correct the amount in the quote; nothing is rounded silently.",
+            code="amount_precision",
+        )
+    return int(minor)
+
+
+def rounded_to_minor(amount: Decimal, currency: str) -> int:
+    """Give a computed amount in minor units, rounded half up (Qwoty page, section 6)."""
+    step = _MULTIPLES.get(currency.upper(), 1)
+    minor = amount.scaleb(decimals(currency)) / step
+    return int(minor.quantize(Decimal(1), ROUND_HALF_UP)) * step
+
+
+def to_major(minor: int, currency: str) -> Decimal:
+    """Give minor units as an amount in major units, with the currency's decimals."""
+    return Decimal(minor).scaleb(-decimals(currency))
+
+
+def shown(minor: int, currency: str) -> str:
+    """An amount in words for people: ``9102.00 EUR``."""
+    return f"{to_major(minor, currency):f} {currency.upper()}"
+
+
+def tax_on(minor: int, percentage: Decimal) -> int:
+    """The tax on one line and rate, rounded half away from zero, as Stripe documents for positive amounts."""
+    return int((Decimal(minor) * percentage / 100).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def split(total: int, weights: Sequence[Decimal | int]) -> list[int]:
+    """Split by weight so that the parts sum exactly: largest remainder, ties to the earlier part."""
+    whole = sum(Decimal(weight) for weight in weights)
+    exact = [Decimal(total) * Decimal(weight) / whole for weight in weights]
+    parts = [int(share) for share in exact]  # towards zero
+    left = total - sum(parts)
+    by_remainder = sorted(range(len(parts)), key=lambda i: (-abs(exact[i] - parts[i]), i))
+    for i in by_remainder[: abs(left)]:
+        parts[i] += 1 if left > 0 else -1
+    return parts

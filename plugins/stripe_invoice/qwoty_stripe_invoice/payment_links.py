@@ -1,0 +1,154 @@
+"""A Checkout link for one installment, and the mail that carries it (Stripe page, section 12).
+
+Nothing about payment methods is ever sent: "Stripe default" means to say nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from qwoty_integrations_host import (
+    Attempt,
+    Contact,
+    HookContext,
+    InstallmentRecord,
+    Quote,
+    QuoteRecord,
+)
+
+from . import words
+from .endpoint import require_public_url
+from .gateway import Gateway, StripeRefused
+from .invoices import retrieve_invoice
+from .ledger import link_made, session_seen
+from .money import to_minor
+from .payment_mail import payment_mail
+from .pdf import fetch_pdf
+
+
+class PaymentLink:
+    """The link for one installment of one quote."""
+
+    def __init__(self, ctx: HookContext, stripe: Gateway, quote: Quote, contact: Contact, number: int) -> None:
+        self._ctx, self._stripe, self._quote, self._contact = ctx, stripe, quote, contact
+        self._number = number
+
+    def send(self, *, pdf_url: str | None = None) -> None:
+        """Make the link unless one is open, and mail it with the PDF; each once."""
+        session = self._ctx.step(f"link:{self._number}", self._create_or_adopt)
+        self._ctx.step(f"mail:{self._number}", lambda attempt: self._mail(attempt, session, pdf_url))
+
+    def expire(self, session_id: str) -> None:
+        """Close an open link, so that there are never two payable ones."""
+        self._ctx.step(f"link.expire:{session_id}", lambda attempt: self._expire(attempt, session_id))
+
+    # -- the session --------------------------------------------------------------------------------
+
+    def _create_or_adopt(self, attempt: Attempt) -> dict[str, Any]:
+        record, part = self._installment()
+        found = self._made_before(attempt) if attempt.repeated else None
+        if found is None:
+            invoice = record.invoice
+            assert invoice is not None and invoice.customer_id is not None, "links are for open invoices"
+            found = self._stripe.write(
+                attempt,
+                "cs",
+                f"{invoice.id}:{self._number}:{part.links + 1}",
+                self._params(record, part),
+                lambda v1, p, o: v1.checkout.sessions.create(params=p, options=o),
+            )
+        self._ctx.records.update(self._quote.id, lambda r: link_made(r or record, self._number, found))
+        return {"id": found["id"]}
+
+    def _made_before(self, attempt: Attempt) -> dict[str, Any] | None:
+        record, _ = self._installment()
+        customer = record.invoice.customer_id if record.invoice else None
+        wanted = {**self._metadata()}
+        sessions = self._stripe.pages(
+            attempt, lambda v1, p: v1.checkout.sessions.list(params=p), {"customer": customer, "status": "open"}
+        )
+        for session in sessions:
+            if session["status"] == "open" and wanted.items() <= dict(session.get("metadata") or {}).items():
+                return session
+        return None
+
+    def _installment(self) -> tuple[QuoteRecord, InstallmentRecord]:
+        record = self._ctx.records.get(self._quote.id)
+        part = record.installment(self._number) if record else None
+        assert record is not None and part is not None, "links are for installments of the record"
+        return record, part
+
+    def _metadata(self) -> dict[str, str]:
+        return {
+            "qwoty_workspace": self._ctx.workspace,
+            "qwoty_quote_id": self._quote.id,
+            "qwoty_quote_number": self._quote.number,
+            "qwoty_installment": str(self._number),
+        }
+
+    def _params(self, record: QuoteRecord, part: InstallmentRecord) -> dict[str, Any]:
+        assert record.invoice is not None
+        base, label = require_public_url(self._ctx), words.of(words.INVOICE, self._quote.language)["installment"]
+        name = f"{self._quote.number} – {label} {self._number}/{len(record.installments)}"
+        amount = min(part.amount, record.amount_remaining or part.amount)
+        price = {
+            "currency": record.currency.lower(),
+            "unit_amount": to_minor(amount, record.currency, "The installment"),
+            "product_data": {"name": name},
+        }
+        return {
+            "mode": "payment",
+            "customer": record.invoice.customer_id,
+            "line_items": [{"quantity": 1, "price_data": price}],
+            "client_reference_id": record.invoice.id,
+            "metadata": self._metadata(),
+            # Stripe does not copy a session's metadata to the payment.
+            "payment_intent_data": {"metadata": self._metadata(), "description": name},
+            "success_url": f"{base}/paid",
+            "cancel_url": f"{base}/cancelled",
+            # Else a Dashboard setting might charge another currency, which cannot be attached.
+            "adaptive_pricing": {"enabled": False},
+        }
+
+    def _expire(self, attempt: Attempt, session_id: str) -> None:
+        try:
+            session = self._stripe.write(
+                attempt,
+                "cs-expire",
+                session_id,
+                {},
+                lambda v1, p, o: v1.checkout.sessions.expire(session_id, params=p, options=o),
+            )
+        except StripeRefused:
+            # Not open any more: what it is by now is seen on the next look.
+            session = self._stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(session_id))
+            if session["status"] == "open":
+                raise
+        self._ctx.records.update(self._quote.id, lambda r: session_seen(_there(r), self._number, session))
+
+    # -- the mail -----------------------------------------------------------------------------------
+
+    def _mail(self, attempt: Attempt, session: Mapping[str, Any], pdf_url: str | None) -> None:
+        record, part = self._installment()
+        assert record.invoice is not None and record.total is not None
+        if pdf_url is None:
+            invoice = retrieve_invoice(self._stripe, attempt, record.invoice.id)
+            pdf_url = str(invoice["invoice_pdf"])
+        message = payment_mail(
+            self._quote,
+            self._contact,
+            invoice_number=record.invoice.number or record.invoice.id,
+            total=record.total,
+            number=self._number,
+            amount=part.amount,
+            url=part.url or "",
+            pdf=fetch_pdf(pdf_url),
+        )
+        self._ctx.mail.send(f"link:{self._number}:{session['id']}", message)
+
+
+def _there(record: QuoteRecord | None) -> QuoteRecord:
+    assert record is not None, "a session belongs to a record"
+    return replace(record)

@@ -1,0 +1,268 @@
+"""The plan: the invoice as it will be, computed from the quote alone. Pure: no network, no clock, no settings.
+
+Everything is in minor units. Sources: Qwoty page sections 6 and 7, Stripe page sections 8, 9 and 17.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from qwoty_integrations_host import LineItem, NeedsAttention, Quote, Section
+
+from . import words
+from .money import rounded_to_minor, shown, split, tax_on, to_major, to_minor
+from .taxes import PlannedRate, RateKey, plan_rate
+
+#: ``standard`` is the word of Qwoty's API, ``product`` that of its integration pages.
+_BILLABLE, _NOT_INVOICED = {"product", "standard"}, {"plan"}
+#: Stripe: at most 250 items on an invoice, 5000 characters in a description, 5 rates on a line.
+_MOST_ITEMS, _MOST_CHARACTERS, _MOST_RATES = 250, 5000, 5
+_MOST_MINOR = 99_999_999
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """One item of the invoice. ``key`` is its ``qwoty_line``, unique on the invoice; ``amount`` in minor units."""
+
+    key: str
+    description: str
+    amount: int
+    rates: tuple[RateKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicePlan:
+    """The whole invoice. ``signed_total`` is what the customer signed; the others are what Stripe should compute."""
+
+    currency: str
+    lines: tuple[PlanLine, ...]
+    rates: Mapping[RateKey, PlannedRate]
+    signed_total: int
+    notes: tuple[str, ...]
+
+    @property
+    def subtotal(self) -> int:
+        return sum(line.amount for line in self.lines)
+
+    @property
+    def tax(self) -> int:
+        return sum(tax_on(line.amount, rate.percentage) for line in self.lines for rate in line.rates)
+
+    @property
+    def total(self) -> int:
+        return self.subtotal + self.tax
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToInvoice:
+    """Why there is rightly no invoice."""
+
+    reason: str
+
+
+def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
+    """Plan the invoice of a quote. Raises: NeedsAttention when a person has to correct the quote first."""
+    notes: list[str] = []
+    billable = [section for section in quote.sections if _is_billable(section, notes)]
+    items = [item for section in billable for item in section.line_items]
+    if not items:
+        return NothingToInvoice(" ".join(["Nothing to invoice: the quote has no product lines.", *notes]))
+    rates: dict[RateKey, PlannedRate] = {}
+    lines = [line for item in items for line in _lines_of(item, quote, rates, notes)]
+    lines += _global_discount(quote, lines, notes)
+    if quote.prices_hidden:
+        notes.append("The quote hides its prices; the invoice shows them.")
+    signed = _signed_total(quote, lines, notes)
+    plan = InvoicePlan(quote.currency, tuple(lines), rates, signed, tuple(dict.fromkeys(notes)))
+    _refuse_impossible(plan)
+    return plan
+
+
+def _is_billable(section: Section, notes: list[str]) -> bool:
+    if section.type in _BILLABLE:
+        return True
+    name = section.name or section.id or section.type
+    if section.type in _NOT_INVOICED:
+        notes.append(f"Section {name!r} is a plan; plans are not invoiced by this integration.")
+        return False
+    raise NeedsAttention(
+        f"Section {name!r} has the unknown type {section.type!r}.",
+        hint="Only product (standard) and plan sections are known; nothing was invoiced.",
+        code="section_type_unknown",
+    )
+
+
+# -- lines ------------------------------------------------------------------------------------------
+
+
+def _lines_of(
+    item: LineItem, quote: Quote, rates: dict[RateKey, PlannedRate], notes: list[str]
+) -> Iterable[PlanLine]:
+    gross, discount = _gross_and_discount(item, quote.currency)
+    if discount < 0 or discount > max(gross, 0):
+        raise NeedsAttention(
+            f"The discount on {item.product.name!r} ({shown(discount, quote.currency)}) is above its line "
+            f"({shown(gross, quote.currency)}).",
+            hint="Correct the quote in Qwoty.",
+            code="discount_above_line",
+        )
+    keys = _rate_keys(item, quote, rates, notes)
+    yield PlanLine(item.id, _description(item, quote.currency), gross, keys)
+    if discount:
+        yield PlanLine(f"{item.id}:discount", _discount_description(item, quote.language), -discount, keys)
+    yield from _fixed_taxes(item, quote.currency)
+
+
+def _gross_and_discount(item: LineItem, currency: str) -> tuple[int, int]:
+    """The platform's own figures win; computed only where quantity times price is certain to be the price."""
+    name = item.product.name
+    if item.amounts:
+        return to_minor(item.amounts.gross, currency, name), to_minor(item.amounts.discount, currency, name)
+    price, model = item.pricing.list_price, item.pricing.model
+    if price is None or model not in {"per_unit", "flat"}:
+        raise NeedsAttention(
+            f"The amounts of {name!r} are missing, and its pricing model {model!r} does not tell them.",
+            hint="The platform has to send gross, discount and net of this line.",
+            code="amounts_missing",
+        )
+    gross = rounded_to_minor(price * (item.quantity if model == "per_unit" else 1), currency)
+    return gross, _discount(item, gross, currency)
+
+
+def _discount(item: LineItem, gross: int, currency: str) -> int:
+    given = item.discount
+    if given is None:
+        return 0
+    if given.amount is not None:
+        return to_minor(given.amount, currency, f"Discount on {item.product.name}")
+    if given.type == "percentage" and given.value is not None:
+        return rounded_to_minor(to_major(gross, currency) * given.value / 100, currency)
+    return to_minor(given.value or Decimal(0), currency, f"Discount on {item.product.name}")
+
+
+def _rate_keys(
+    item: LineItem, quote: Quote, rates: dict[RateKey, PlannedRate], notes: list[str]
+) -> tuple[RateKey, ...]:
+    seller = quote.business_unit.address if quote.business_unit else None
+    keys = []
+    for tax in item.taxes:
+        if not tax.is_percentage:
+            continue
+        rate, note = plan_rate(tax, seller.country_code if seller else None)
+        rates.setdefault(rate.key, rate)
+        keys.append(rate.key)
+        notes.extend([note] if note else [])
+    if len(keys) > _MOST_RATES:
+        raise NeedsAttention(
+            f"{item.product.name!r} has {len(keys)} taxes; Stripe takes {_MOST_RATES} on a line.", code="too_many_taxes"
+        )
+    return tuple(dict.fromkeys(keys))
+
+
+def _fixed_taxes(item: LineItem, currency: str) -> Iterable[PlanLine]:
+    """A tax of a fixed amount cannot be a Stripe Tax Rate: it becomes an untaxed line of its own."""
+    for tax in item.taxes:
+        if tax.is_percentage:
+            continue
+        name = tax.name or tax.api_name or "Tax"
+        if tax.amount is None:
+            raise NeedsAttention(
+                f"Tax {name!r} is a fixed amount, but the amount is missing.",
+                hint="The platform has to send it.",
+                code="tax_unclear",
+            )
+        yield PlanLine(f"{item.id}:tax:{tax.entity_id or name}", name, to_minor(tax.amount, currency, name))
+
+
+def _global_discount(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) -> list[PlanLine]:
+    """One negative item when all lines share one set of taxes, else one per set (docs/adr/0006)."""
+    total = sum(to_minor(d.amount or Decimal(0), quote.currency, d.label or "Discount") for d in quote.discounts)
+    if not total:
+        return []
+    nets: dict[tuple[RateKey, ...], int] = {}
+    for line in lines:
+        nets[line.rates] = nets.get(line.rates, 0) + line.amount
+    groups = {rates: net for rates, net in nets.items() if net > 0}
+    if total > sum(groups.values()):
+        raise NeedsAttention(
+            f"The quote's discounts ({shown(total, quote.currency)}) are above its lines.",
+            hint="Correct the quote in Qwoty.",
+            code="discount_above_total",
+        )
+    if len(groups) > 1:
+        notes.append(
+            f"The lines have {len(groups)} different sets of taxes, so the global discount is one item per set: "
+            "a single item would reduce the wrong tax."
+        )
+    label = _discount_label(quote)
+    shares = zip(groups, split(total, list(groups.values())), strict=True)
+    return [
+        PlanLine(f"discount:{number}", label, -share, rates)
+        for number, (rates, share) in enumerate(((rates, share) for rates, share in shares if share), start=1)
+    ]
+
+
+def _discount_label(quote: Quote) -> str:
+    word = words.of(words.INVOICE, quote.language)["discount"]
+    labels = [d.label for d in quote.discounts if d.label]
+    return _cut(f"{word}: {', '.join(labels)}" if labels else word)
+
+
+def _description(item: LineItem, currency: str) -> str:
+    """Name, quantity, unit and unit price, as far as they say something."""
+    unit = item.product.unit_of_measure or ""
+    amount = f"{item.quantity.normalize():f} {unit}".strip()
+    if item.pricing.model == "per_unit" and item.pricing.list_price is not None:
+        return _cut(item.product.name, f" ({amount} × {item.pricing.list_price:f} {currency})")
+    return _cut(item.product.name, "" if item.quantity == 1 else f" ({amount})")
+
+
+def _discount_description(item: LineItem, language: str) -> str:
+    word, given = words.of(words.INVOICE, language)["discount"], item.discount
+    tail = ""
+    if given and given.type == "percentage" and given.value is not None:
+        tail = f" ({given.value.normalize():f}%)"
+    name = f"{item.product.name} – {given.label}" if given and given.label else item.product.name
+    return _cut(f"{word}: {name}", tail)
+
+
+def _cut(text: str, tail: str = "") -> str:
+    """Shorten to what Stripe takes, at a word; the tail stays whole."""
+    room = _MOST_CHARACTERS - len(tail)
+    return (text if len(text) <= room else text[: room - 1].rsplit(" ", 1)[0] + "…") + tail
+
+
+# -- totals -----------------------------------------------------------------------------------------
+
+
+def _signed_total(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) -> int:
+    if quote.totals:
+        return to_minor(quote.totals.total_amount, quote.currency, "The quote's total")
+    notes.append("The quote came without totals; they were computed from its lines.")
+    nets: dict[RateKey, int] = {}
+    for line in lines:
+        for rate in line.rates:
+            nets[rate] = nets.get(rate, 0) + line.amount
+    return sum(line.amount for line in lines) + sum(tax_on(net, rate.percentage) for rate, net in nets.items())
+
+
+def _refuse_impossible(plan: InvoicePlan) -> None:
+    if plan.signed_total < 0:
+        raise NeedsAttention(
+            f"The quote's total is negative ({shown(plan.signed_total, plan.currency)}).",
+            hint="A credit note is not an invoice: handle this quote by hand.",
+            code="total_negative",
+        )
+    if max(plan.signed_total, plan.total) > _MOST_MINOR:
+        raise NeedsAttention(
+            f"The quote's total ({shown(plan.signed_total, plan.currency)}) is above what Stripe takes.",
+            code="amount_too_large",
+        )
+    if len(plan.lines) > _MOST_ITEMS:
+        raise NeedsAttention(
+            f"The invoice would have {len(plan.lines)} items; Stripe takes {_MOST_ITEMS}.",
+            hint="Split the quote.",
+            code="too_many_lines",
+        )

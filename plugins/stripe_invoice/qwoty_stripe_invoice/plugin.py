@@ -1,0 +1,78 @@
+"""The hooks of the Stripe Invoice integration; each hands over to the module of its subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qwoty_integrations_host import (
+    HookContext,
+    InstallmentRequest,
+    Manifest,
+    Outcome,
+    Preview,
+    Quote,
+    SettingsProblem,
+    WebhookEvent,
+    WebhookRequest,
+    hookimpl,
+)
+
+from .settings import problems, settings_schema
+
+HOOK_API = 1
+VERSION = "0.1.0"
+
+
+@hookimpl
+def integration_manifest() -> Manifest:
+    schema = settings_schema()
+    return Manifest(
+        id="stripe_invoice",
+        title=schema["title"],
+        description=schema["description"],
+        version=VERSION,
+        hook_api=HOOK_API,
+        settings_schema=schema,
+        capabilities=frozenset({"quotes", "webhooks", "installments", "invoices"}),
+    )
+
+
+@hookimpl
+def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence[SettingsProblem]:
+    return problems(settings)
+
+
+@hookimpl
+def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
+    from . import invoicing  # lazy, like the others below: loading a plugin must stay cheap
+
+    return invoicing.preview(ctx, quote)
+
+
+@hookimpl
+def on_quote_accepted(ctx: HookContext, quote: Quote) -> Outcome:
+    from . import invoicing
+
+    return invoicing.invoice_quote(ctx, quote)
+
+
+@hookimpl
+def on_installment_due(ctx: HookContext, installment: InstallmentRequest) -> Outcome:
+    from . import invoicing
+
+    return invoicing.send_installment(ctx, installment)
+
+
+@hookimpl
+def authenticate_webhook(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
+    from . import webhooks
+
+    return webhooks.authenticate(ctx, request)
+
+
+@hookimpl
+def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
+    from . import webhooks
+
+    return webhooks.handle(ctx, event)

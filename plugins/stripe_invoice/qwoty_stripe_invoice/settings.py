@@ -1,0 +1,88 @@
+"""The plugin's settings, typed; and which Stripe key serves which quote."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from qwoty_integrations_host import SettingsProblem
+
+_KEY = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9]{8,}")
+
+
+@cache
+def settings_schema() -> Mapping[str, Any]:
+    """The JSON Schema that is shipped beside this module."""
+    schema: Mapping[str, Any] = json.loads((files(__package__) / "settings.schema.json").read_text("utf-8"))
+    return schema
+
+
+@dataclass(frozen=True, slots=True)
+class StripeSettings:
+    """Validated settings."""
+
+    token_scope: str
+    workspace_api_token: str = field(repr=False)
+    business_unit_api_tokens: Mapping[str, str] = field(repr=False)
+    invoice_status: str
+    send_invoice_email: bool
+    send_payment_link: bool
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> StripeSettings:
+        """Read the document that the host hands over (defaults are filled in)."""
+        return cls(
+            settings["token_scope"],
+            settings.get("workspace_api_token", ""),
+            settings.get("business_unit_api_tokens", {}),
+            settings["invoice_status"],
+            settings["send_invoice_email"],
+            settings["send_payment_link"],
+        )
+
+    @property
+    def finalizes(self) -> bool:
+        """Whether the invoice becomes final; only then anything is sent."""
+        return self.invoice_status == "open"
+
+    @property
+    def delivery(self) -> str:
+        """``email``, ``link`` or ``none``; a draft is never delivered, whatever is set."""
+        if not self.finalizes:
+            return "none"
+        return "email" if self.send_invoice_email else "link" if self.send_payment_link else "none"
+
+    def keys(self) -> tuple[str, ...]:
+        """The keys that the scope uses."""
+        if self.token_scope == "workspace":
+            return (self.workspace_api_token,)
+        return tuple(self.business_unit_api_tokens.values())
+
+    def key_for(self, business_unit: str | None) -> str | None:
+        """The key for quotes of a business unit; None when there is none."""
+        if self.token_scope == "workspace":
+            return self.workspace_api_token
+        return self.business_unit_api_tokens.get(business_unit or "")
+
+
+def problems(settings: Mapping[str, Any]) -> list[SettingsProblem]:
+    """What the schema cannot say. Source of the rule on both options: the description promises *one* action."""
+    found = list(_malformed_keys(settings))
+    if settings["invoice_status"] == "open" and settings["send_invoice_email"] and settings["send_payment_link"]:
+        for name, other in (("send_invoice_email", "Send payment link"), ("send_payment_link", "Send invoice by email")):
+            sentence = f'Only one way of sending can be on while the invoice is Open: switch this or "{other}" off.'
+            found.append(SettingsProblem((name,), sentence))
+    return found
+
+
+def _malformed_keys(settings: Mapping[str, Any]) -> list[SettingsProblem]:
+    # In a JSON Schema pattern, Python's `$` lets a trailing newline through: match whole values again.
+    values = {("workspace_api_token",): settings.get("workspace_api_token")}
+    for unit, key in settings.get("business_unit_api_tokens", {}).items():
+        values[("business_unit_api_tokens", unit)] = key
+    return [SettingsProblem(path, "Is not a Stripe key.") for path, key in values.items() if key and not _KEY.fullmatch(key)]

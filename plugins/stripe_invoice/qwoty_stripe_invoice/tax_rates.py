@@ -1,0 +1,90 @@
+"""Finding or creating the Stripe Tax Rates that an invoice needs (Stripe page, section 8).
+
+One walk over the active, exclusive rates verifies the saved ids and finds the others: no rate has to be
+fetched by itself, so the number of calls does not grow with the number of taxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from qwoty_integrations_host import Attempt, HookContext
+
+from .gateway import Gateway
+from .taxes import PlannedRate, RateKey
+
+
+def resolve_tax_rates(
+    ctx: HookContext, stripe: Gateway, rates: Mapping[RateKey, PlannedRate]
+) -> dict[RateKey, str]:
+    """Give the Tax Rate id of each planned rate; two quotes at once make one rate."""
+    if not rates:
+        return {}
+    with ctx.lock(f"tax_rates:{stripe.account}"):
+        found = ctx.step("tax_rates", lambda attempt: _find(stripe, rates, attempt))
+        for key, rate in rates.items():
+            if str(key) not in found:
+                found[str(key)] = ctx.step(
+                    f"tax_rate.create:{key}", lambda attempt, rate=rate: _create(ctx, stripe, rate, attempt)
+                )
+    new = {rate.entity_id: found[str(key)] for key, rate in rates.items() if found[str(key)] != rate.saved_id}
+    if new:
+        ctx.step("tax_rates.save", lambda _: _save(ctx, new))
+    return {key: found[str(key)] for key in rates}
+
+
+def _find(stripe: Gateway, rates: Mapping[RateKey, PlannedRate], attempt: Attempt) -> dict[str, str]:
+    usable = {"active": True, "inclusive": False}
+    found: dict[str, str] = {}
+    certain: set[str] = set()
+    for rate in stripe.pages(attempt, lambda v1, p: v1.tax_rates.list(params=p), usable):
+        key = _key_of(rate)
+        if key not in rates or str(key) in certain:
+            continue
+        if rate["id"] == rates[key].saved_id:
+            found[str(key)] = rate["id"]
+            certain.add(str(key))
+            if len(certain) == len(rates):
+                break
+        else:
+            found.setdefault(str(key), rate["id"])
+    return found
+
+
+def _key_of(rate: Mapping[str, Any]) -> RateKey | None:
+    # Checked again although the list was filtered: an archived or inclusive rate must never be used.
+    if not rate["active"] or rate["inclusive"]:
+        return None
+    return RateKey(rate.get("country"), Decimal(str(rate["percentage"])).normalize())
+
+
+def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, attempt: Attempt) -> str:
+    if attempt.repeated:
+        made_before = _find(stripe, {rate.key: rate}, attempt).get(str(rate.key))
+        if made_before:
+            return made_before
+    params = {
+        "display_name": rate.display_name,
+        "inclusive": False,
+        "percentage": f"{rate.key.percentage:f}",
+        "country": rate.key.country,
+        "tax_type": rate.tax_type,
+        "metadata": {"qwoty_workspace": ctx.workspace, "qwoty_tax": rate.entity_id or str(rate.key)},
+    }
+    made = stripe.write(
+        attempt,
+        "txr",
+        str(rate.key),
+        {name: value for name, value in params.items() if value is not None},
+        lambda v1, p, o: v1.tax_rates.create(params=p, options=o),
+        replaces=rate.saved_id or "",
+    )
+    return str(made["id"])
+
+
+def _save(ctx: HookContext, ids: Mapping[str | None, str]) -> None:
+    for entity_id, rate_id in ids.items():
+        if entity_id is not None:
+            ctx.platform.save_external_id("tax", entity_id, rate_id)

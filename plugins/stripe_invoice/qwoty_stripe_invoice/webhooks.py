@@ -1,0 +1,87 @@
+"""Stripe's webhooks: proving them at intake, and acting on what they say after fetching it afresh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qwoty_integrations_host import (
+    HookContext,
+    NeedsAttention,
+    Outcome,
+    WebhookEvent,
+    WebhookRejected,
+    WebhookRequest,
+)
+
+from .endpoint import EVENTS
+from .gateway import Gateway, fingerprint, verify_webhook
+from .payments import attach_payment, look_at_invoice, look_at_session, note_failed_payment
+from .settings import StripeSettings
+
+
+def authenticate(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
+    """Check token, signature and time; say which quote the event concerns, if any. No network."""
+    secret = ctx.secrets.get(f"webhook:{request.token}")
+    if secret is None:
+        raise WebhookRejected("There is no such webhook address.", status=404)
+    event = verify_webhook(request.body, request.header("Stripe-Signature"), secret, ctx.clock.now())
+    made_with = ctx.state.get(f"webhook_account:{request.token}") or {}
+    is_ours = event["type"] in EVENTS and bool(event.get("livemode")) == made_with.get("live")
+    return WebhookEvent(event["id"], event["type"], event, _quote_id(ctx, event) if is_ours else None)
+
+
+def _quote_id(ctx: HookContext, event: Mapping[str, Any]) -> str | None:
+    thing = _object(event)
+    metadata = thing.get("metadata") or {}
+    if metadata.get("qwoty_workspace") == ctx.workspace and metadata.get("qwoty_quote_id"):
+        return str(metadata["qwoty_quote_id"])
+    whose = ctx.state.get(f"invoice:{_invoice_id(thing)}") or {}
+    found: str | None = whose.get("quote_id")
+    return found
+
+
+def _object(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = event.get("data")
+    thing = data.get("object") if isinstance(data, Mapping) else None
+    return thing if isinstance(thing, Mapping) else {}
+
+
+def _invoice_id(thing: Mapping[str, Any]) -> str | None:
+    """The invoice that an object of an event is about."""
+    if thing.get("object") == "invoice":
+        return thing.get("id")
+    return thing.get("client_reference_id") if thing.get("object") == "checkout.session" else thing.get("invoice")
+
+
+def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
+    """Act on an event of one of our quotes."""
+    quote_id = str(event.quote_id)
+    thing = _object(event.payload)
+    stripe = _gateway(ctx, _invoice_id(thing))
+    if not event.type.startswith("checkout.session."):
+        record = look_at_invoice(ctx, stripe, quote_id, str(_invoice_id(thing)))
+        return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.")
+    session = look_at_session(ctx, stripe, quote_id, thing)
+    if session["payment_status"] == "paid":
+        record = attach_payment(ctx, stripe, quote_id, session)
+        return Outcome.done(f"Payment {session['payment_intent']} is on the invoice: {record.payment_status}.")
+    if event.type == "checkout.session.async_payment_failed":
+        note_failed_payment(ctx, quote_id, session)
+        return Outcome.done("The payment failed; the installment can be sent again.")
+    return Outcome.done(f"The payment link is {session['status']}, its payment {session['payment_status']}.")
+
+
+def _gateway(ctx: HookContext, invoice_id: str | None) -> Gateway:
+    """The key that made the invoice; if it was replaced since, the present one of the same business unit."""
+    settings = StripeSettings.of(ctx.settings)
+    whose = ctx.state.get(f"invoice:{invoice_id}") or {}
+    keys = {fingerprint(key): key for key in settings.keys()}
+    key = keys.get(whose.get("account", "")) or settings.key_for(whose.get("business_unit"))
+    if not key:
+        raise NeedsAttention(
+            "The settings hold no Stripe key for this quote's business unit any more.",
+            hint="Put the key back, then retry the run.",
+            code="business_unit_missing",
+        )
+    return Gateway(key, workspace=ctx.workspace)

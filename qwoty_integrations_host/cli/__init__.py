@@ -1,0 +1,43 @@
+"""The command line ``qwoty-host``: thin commands over the host's functions.
+
+Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 not done, 2 usage or refused input, 3 invalid
+settings, 5 nothing found. Heavy imports happen inside the commands, so that ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import click
+
+from . import installments, plugins, quotes, runs, serve, settings, workspaces
+from .session import Session
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--data-dir",
+    envvar="QWOTY_HOST_DATA_DIR",
+    metavar="DIR",
+    help="Where everything lives (default: qwoty-data). Also QWOTY_HOST_DATA_DIR.",
+)
+@click.version_option(package_name="qwoty-integrations-host")
+@click.pass_context
+def main(ctx: click.Context, data_dir: str | None) -> None:
+    """Run integrations on accepted Qwoty quotes."""
+    ctx.obj = Session(data_dir)
+
+
+for command in (
+    plugins.plugin,
+    workspaces.workspace,
+    workspaces.apikey,
+    settings.settings,
+    settings.enable,
+    settings.disable,
+    quotes.preview,
+    quotes.accept,
+    quotes.quote,
+    runs.run,
+    installments.installment,
+    serve.serve,
+):
+    main.add_command(command)

@@ -1,0 +1,64 @@
+"""``qwoty-host installment …``"""
+
+from __future__ import annotations
+
+import click
+
+from .output import print_installments, print_json, print_run
+from .session import (
+    NOT_DONE,
+    Session,
+    exit_code_of_runs,
+    json_option,
+    timeout_option,
+    wait_option,
+    work_and_wait,
+)
+
+
+@click.group()
+def installment() -> None:
+    """The parts in which a quote is paid."""
+
+
+@installment.command("list")
+@click.argument("workspace", metavar="WS")
+@click.argument("quote_id")
+@json_option
+@click.pass_obj
+def list_installments(session: Session, workspace: str, quote_id: str, as_json: bool) -> None:
+    """List a quote's installments: amount, due date, state, link."""
+    with session.host() as host:
+        from ..reports import quote_report
+
+        parts = quote_report(host.store, workspace, quote_id, host.clock.now())["installments"]
+    print_json({"data": parts, "has_more": False}) if as_json else print_installments(parts)
+
+
+@installment.command("send")
+@click.argument("workspace", metavar="WS")
+@click.argument("quote_id")
+@click.option("--number", type=click.IntRange(1), metavar="N", help="Which one (default: the lowest unpaid one).")
+@wait_option
+@timeout_option
+@json_option
+@click.pass_obj
+def send(
+    session: Session,
+    workspace: str,
+    quote_id: str,
+    number: int | None,
+    wait: bool,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Mail the customer a payment link for an installment; an open link of the same one is replaced."""
+    with session.host() as host:
+        from ..reports import find_run
+
+        run_id = host.runs.request_installment(workspace, quote_id, number)
+        done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
+        found = find_run(host.store, run_id)
+    print_json(found) if as_json else print_run(found)
+    if wait:
+        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)

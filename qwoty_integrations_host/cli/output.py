@@ -1,0 +1,75 @@
+"""How results look on a terminal, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+_MARKS = {
+    "succeeded": ("✔", "green"),
+    "skipped": ("–", "cyan"),
+    "needs_attention": ("!", "yellow"),
+    "failed": ("✘", "red"),
+    "running": ("…", "blue"),
+    "queued": ("…", "blue"),
+    "retrying": ("↻", "yellow"),
+}
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[int] = ()) -> str:
+    """Columns aligned; the columns in ``right`` to the right."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
+    lines = []
+    for row in [list(header), ["─" * width for width in widths], *cells]:
+        padded = (c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def mark(status: str) -> str:
+    """A status as a symbol and a word: never by color alone."""
+    symbol, color = _MARKS.get(status, ("·", "white"))
+    return click.style(f"{symbol} {status}", fg=color)
+
+
+def print_run(run: dict[str, Any]) -> None:
+    """A run with its timeline, its figures, its notes, and what to do."""
+    click.echo(f"Run {run['id']}  {run['plugin']} · {run['kind']} · quote {run['quote_id']}")
+    click.echo(f"  {mark(run['status'])}")
+    for step in run["steps"]:
+        tries = f" ({step['attempts']} tries)" if step["attempts"] > 1 else ""
+        click.echo(f"    {mark(step['status'])}  {step['name']}  {step['ms']} ms{tries}")
+    _print_outcome(run["outcome"])
+    if run["error"]:
+        click.echo(f"  {run['error']['title']} [{run['error']['code']}]")
+        if run["error"]["hint"]:
+            click.echo(f"  → {run['error']['hint']}")
+
+
+def _print_outcome(outcome: dict[str, Any]) -> None:
+    if outcome.get("invoice_id"):
+        total = f"{outcome['total']} {outcome['currency']}" if outcome["total"] else ""
+        click.echo(f"  Invoice {outcome['invoice_id']}: {outcome['payment_status']}, total {total}")
+    link = outcome.get("payment_link")
+    if link:
+        click.echo(f"  Payment link for {link['amount']} {outcome['currency']}: {link['url']}")
+    for note in outcome["notes"]:
+        click.echo(f"  · {note}")
+
+
+def print_installments(parts: Sequence[dict[str, Any]]) -> None:
+    """The installments of a quote."""
+    if not parts:
+        click.echo("No installments.")
+        return
+    rows = [(p["number"], p["amount"], p["due_date"] or "–", p["status"], p["url"] or "") for p in parts]
+    click.echo(table(("no.", "amount", "due", "status", "link"), rows, right=(0, 1)))

@@ -1,0 +1,29 @@
+"""``qwoty-host plugin …``"""
+
+from __future__ import annotations
+
+import click
+
+from .output import print_json, table
+from .session import Session, json_option
+
+
+@click.group()
+def plugin() -> None:
+    """The installed integrations."""
+
+
+@plugin.command("list")
+@json_option
+@click.pass_obj
+def list_plugins(session: Session, as_json: bool) -> None:
+    """List every installed plugin, whether it loaded, and if not, why."""
+    with session.host() as host:
+        names = ("id", "state", "reason", "distribution", "version")
+        found = [{name: getattr(status, name) for name in names} for status in host.plugins.statuses]
+    items = [{"status" if name == "state" else name: value for name, value in item.items()} for item in found]
+    if as_json:
+        print_json({"data": items, "has_more": False})
+    else:
+        rows = [(i["id"], i["status"], f"{i['distribution']} {i['version']}", i["reason"]) for i in items]
+        click.echo(table(("plugin", "status", "from", "reason"), rows))

@@ -1,0 +1,74 @@
+"""``qwoty-host run …``"""
+
+from __future__ import annotations
+
+import click
+
+from .output import print_json, print_run, table
+from .session import (
+    NOT_DONE,
+    Session,
+    exit_code_of_runs,
+    json_option,
+    say,
+    timeout_option,
+    wait_option,
+    work_and_wait,
+)
+
+
+@click.group()
+def run() -> None:
+    """The work of integrations on quotes."""
+
+
+@run.command("list")
+@click.option("--quote", "quote_id", metavar="ID", help="Only the runs of this quote.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+@click.pass_obj
+def list_runs(session: Session, quote_id: str | None, limit: int, as_json: bool) -> None:
+    """List runs, newest first."""
+    with session.host() as host:
+        from ..reports import list_runs as report
+
+        found = report(host.store, quote_id=quote_id, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    names = ("id", "workspace", "plugin", "kind", "quote_id", "status")
+    click.echo(table(names, [[item[name] for name in names] for item in found["data"]]))
+    if found["has_more"]:
+        say(f"There are more; --limit {limit * 2} shows some of them.")
+
+
+@run.command("show")
+@click.argument("run_id", metavar="ID")
+@json_option
+@click.pass_obj
+def show(session: Session, run_id: str, as_json: bool) -> None:
+    """Show a run: its timeline, its outcome, and what to do."""
+    with session.host() as host:
+        from ..reports import find_run
+
+        found = find_run(host.store, run_id)
+    print_json(found) if as_json else print_run(found)
+
+
+@run.command("retry")
+@click.argument("run_id", metavar="ID")
+@wait_option
+@timeout_option
+@json_option
+@click.pass_obj
+def retry(session: Session, run_id: str, wait: bool, timeout: float, as_json: bool) -> None:
+    """Try a run again that did not succeed; what it has done already is not done twice."""
+    with session.host() as host:
+        from ..reports import find_run
+
+        host.runs.retry(run_id)
+        done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
+        found = find_run(host.store, run_id)
+    print_json(found) if as_json else print_run(found)
+    if wait:
+        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)

@@ -1,0 +1,104 @@
+"""What every command needs: opening the host, reading a JSON file, and errors turned into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..host import Host
+
+OK, NOT_DONE, REFUSED, INVALID_SETTINGS, NOTHING_FOUND = 0, 1, 2, 3, 5
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
+wait_option = click.option("--wait", is_flag=True, help="Wait until the run has ended.")
+timeout_option = click.option(
+    "--timeout", default=120.0, show_default=True, metavar="S", help="Seconds to wait; the run goes on afterwards."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One call of the command line."""
+
+    data_dir: str | None
+
+    @contextmanager
+    def host(self, *, log_level: str = "WARNING") -> Iterator[Host]:
+        """Open the host for the block; every known error becomes a message on stderr and an exit code."""
+        from ..config import HostConfig  # lazy: --help must not pay for it
+        from ..errors import IntegrationError
+        from ..host import create_host
+        from ..logs import set_up_logging
+
+        set_up_logging(log_level)
+        try:
+            host = create_host(HostConfig.from_environment(data_dir=self.data_dir))
+            try:
+                yield host
+            finally:
+                host.close()
+        except IntegrationError as error:
+            explain(error)
+            raise SystemExit(exit_code_of(error)) from None
+
+
+def exit_code_of(error: Exception) -> int:
+    """The exit code that says what kind of error this is."""
+    from ..errors import ActionRefused, InvalidInput, NotFound, SettingsError
+
+    table: list[tuple[type[Exception], int]] = [
+        (SettingsError, INVALID_SETTINGS),
+        (InvalidInput, REFUSED),
+        (ActionRefused, REFUSED),
+        (NotFound, NOTHING_FOUND),
+    ]
+    return next((code for kind, code in table if isinstance(error, kind)), NOT_DONE)
+
+
+def explain(error: Any) -> None:
+    """Print an error as people want it: what happened, each field, what to do."""
+    say(f"Error: {error.title}")
+    for problem in getattr(error, "problems", ()):
+        say(f"  {problem.dotted}: {problem.message}")
+    if error.hint:
+        say(f"  → {error.hint}")
+
+
+def say(text: str) -> None:
+    """Talk to the person: stderr."""
+    click.echo(text, err=True)
+
+
+def read_json(path: str) -> Any:
+    """Read a JSON file (``-`` is stdin), numbers as Decimal. Raises: MalformedInput, click.UsageError."""
+    from ..quote_schema import parse_json
+
+    try:
+        if path == "-":
+            return parse_json(sys.stdin.buffer.read())
+        with open(path, "rb") as file:
+            return parse_json(file.read())
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror}") from error
+
+
+def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool:
+    """Wait until the runs have ended: work them here when no other process does, else wait for that one."""
+    host.start_worker()
+    done = host.wait_for(run_ids, timeout=timeout)
+    if not done:
+        say(f"Not done after {timeout:g} s; the run goes on when a worker is there. See: qwoty-host run list")
+    return done
+
+
+def exit_code_of_runs(runs: Sequence[dict[str, Any]]) -> int:
+    """0 when every run succeeded or was rightly skipped; 2 for a refused request; else 1."""
+    if any(run["kind"] == "installment" and run["status"] == "skipped" and run["error"] for run in runs):
+        return REFUSED
+    return OK if all(run["status"] in {"succeeded", "skipped"} for run in runs) else NOT_DONE

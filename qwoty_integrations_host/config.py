@@ -1,0 +1,74 @@
+"""How one host is set up: from the environment, with ``DIR`` as the only thing needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .errors import HostError
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How a step is repeated after a retryable error: ``tries`` in all, the gap doubling from ``first_gap`` s."""
+
+    tries: int = 6
+    first_gap: float = 0.5
+    longest_gap: float = 30.0
+
+    def gap(self, tried: int, wish: float | None) -> float:
+        """Seconds to wait after try number ``tried``; the service's own wish counts, within reason."""
+        return min(max(self.first_gap * 2 ** (tried - 1), wish or 0.0), self.longest_gap)
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """Everything that may differ between two deployments."""
+
+    data_dir: Path
+    keys: str | None = field(default=None, repr=False)
+    smtp_url: str | None = field(default=None, repr=False)
+    mail_from: str | None = None
+    public_url: str | None = None
+    plugins_blocked: frozenset[str] = frozenset()
+    plugins_strict: bool = False
+    retry: RetryPolicy = RetryPolicy()
+
+    @property
+    def database_url(self) -> str:
+        return f"sqlite:///{self.data_dir / 'host.sqlite3'}"
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ, *, data_dir: str | None = None) -> HostConfig:
+        """Read QWOTY_HOST_… variables. Raises: HostError naming the variable that is wrong."""
+        get = lambda name: env.get(f"QWOTY_HOST_{name}", "").strip() or None  # noqa: E731 - five uses, one line
+        smtp_url, mail_from = get("SMTP_URL"), get("MAIL_FROM")
+        if bool(smtp_url) != bool(mail_from):
+            raise HostError(
+                "QWOTY_HOST_SMTP_URL and QWOTY_HOST_MAIL_FROM go together; one of them is not set.", code="config"
+            )
+        return cls(
+            data_dir=Path(data_dir or get("DATA_DIR") or "qwoty-data").absolute(),
+            keys=get("KEYS"),
+            smtp_url=smtp_url,
+            mail_from=mail_from,
+            public_url=_public_url(get("PUBLIC_URL")),
+            plugins_blocked=frozenset(filter(None, (p.strip() for p in env.get("QWOTY_PLUGINS_BLOCKED", "").split(",")))),
+            plugins_strict=env.get("QWOTY_PLUGINS_STRICT", "").lower() in {"1", "true", "yes"},
+        )
+
+
+def _public_url(text: str | None) -> str | None:
+    if text is None:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+        raise HostError(
+            "QWOTY_HOST_PUBLIC_URL is not an address.",
+            hint="Give scheme, host and perhaps a path, such as https://integrations.example.com",
+            code="config",
+        )
+    return text.rstrip("/")

@@ -1,0 +1,63 @@
+"""Puts together what a hook is handed, bound to one workspace and one plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from .clock import Clock
+from .context import Attempt, HookContext, Json, Steps
+from .locks import NamedLocks
+from .mail.ledger import LedgerMailer
+from .mail.transports import Transport
+from .platform.standalone import StandalonePlatform
+from .store.database import Store
+from .store.kept import PluginRecords, PluginSecrets, PluginState
+from .vault import Vault
+
+
+def no_steps(name: str, work: Callable[[Attempt], Json]) -> Json:
+    """The ``ctx.step`` of hooks that are not called in a run."""
+    raise RuntimeError(f"The step {name!r} was asked for outside a run.")
+
+
+@dataclass(frozen=True, slots=True)
+class Contexts:
+    """Makes hook contexts for one host."""
+
+    store: Store
+    vault: Vault
+    clock: Clock
+    transport: Transport
+    locks: NamedLocks
+    public_url: str | None
+
+    def make(
+        self,
+        workspace: str,
+        plugin: str,
+        settings: Mapping[str, Any],
+        *,
+        step: Steps = no_steps,
+        quote_id: str = "",
+        run_id: str | None = None,
+    ) -> HookContext:
+        place = (workspace, plugin)
+        return HookContext(
+            workspace=workspace,
+            plugin=plugin,
+            settings=settings,
+            clock=self.clock,
+            log=structlog.get_logger("qwoty").bind(workspace=workspace, plugin=plugin, run_id=run_id),
+            platform=StandalonePlatform(self.store, workspace),
+            mail=LedgerMailer(self.store, self.transport, self.clock, *place, quote_id),
+            state=PluginState(self.store, *place),
+            secrets=PluginSecrets(self.store, self.vault, *place),
+            records=PluginRecords(self.store, *place),
+            step=step,
+            lock=lambda name: self.locks.hold("/".join((*place, name))),
+            public_url=self.public_url,
+        )

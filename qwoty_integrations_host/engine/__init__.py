@@ -1,0 +1,1 @@
+"""Durable execution behind a small interface; only ``durable`` names DBOS."""

@@ -1,0 +1,161 @@
+"""The durable engine on DBOS (ADR 0002). The numbers below are the seven rules of docs/adr/0002.
+
+DBOS lives once per process, so one ``DurableEngine`` at a time can be started; any number can enqueue.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
+from sqlalchemy import Connection
+
+from ..errors import HostError
+from ..redaction import redact
+from .interface import Work
+
+#: Rule 4: fixed, and changed only on purpose: jobs of another version would stay where they are.
+_VERSION = "1"
+_QUEUE, _SUSPECTS = "runs", "suspects"
+_WORKFLOW = "execute_run"
+_POLL_SECONDS = 0.25
+_DRAIN_SECONDS = 60
+
+logging.getLogger("dbos").setLevel(logging.ERROR)
+
+
+class RecordedError(Exception):
+    """An error as it was recorded; what kind it was is in its text."""
+
+
+class _JsonSerializer(Serializer):
+    """Rule 6: JSON, also for exceptions: the default is pickle, which runs whatever a row holds."""
+
+    def name(self) -> str:
+        return "qwoty_json"
+
+    def serialize(self, data: Any) -> str:
+        return json.dumps(data, default=self._encode)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        return json.loads(serialized_data, object_hook=self._decode)
+
+    def _encode(self, value: Any) -> Any:
+        if isinstance(value, BaseException):
+            return {"$error": type(value).__name__, "message": redact(str(value))}
+        raise TypeError(f"a step may not return {type(value).__name__}")
+
+    def _decode(self, found: dict[str, Any]) -> Any:
+        return RecordedError(f"{found['$error']}: {found['message']}") if "$error" in found else found
+
+
+class DurableEngine:
+    """Runs jobs as DBOS workflows in the host's own database."""
+
+    _live: DurableEngine | None = None
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._url = engine.url.render_as_string(hide_password=False)
+        self._work: Work | None = None
+        self._running = 0
+        self._counting = threading.Lock()
+        DBOS.migrate(self._url)
+        self._client = DBOSClient(system_database_engine=engine, serializer=_JsonSerializer())
+        self._register_queues()
+
+    def _register_queues(self) -> None:
+        # Before launch: a queue that appears later is only noticed a second on. Jobs of a dead process go
+        # through a serial queue, so that one which kills its process takes no innocent ones with it.
+        for name, at_once in ((_QUEUE, 8), (_SUSPECTS, 1)):
+            self._client.register_queue(
+                name,
+                worker_concurrency=at_once,
+                partition_concurrency=min(at_once, 4),
+                polling_interval_sec=_POLL_SECONDS,
+            )
+
+    def enqueue(self, db: Connection, job_id: str, *, partition: str) -> None:
+        self._client.enqueue_in_transaction(
+            db,
+            {
+                "queue_name": _QUEUE,
+                "workflow_name": _WORKFLOW,
+                "workflow_id": job_id,
+                "queue_partition_key": partition,
+            },
+            job_id,
+        )
+
+    def start(self, work: Work) -> None:
+        if DurableEngine._live is not None:
+            raise HostError("This process already works the runs of a host.", code="engine")
+        DurableEngine._live, self._work = self, work
+        me = uuid4().hex  # Rule 2: never reused, never DBOS's default "local"
+        DBOS(
+            config=DBOSConfig(
+                name="qwoty-host",
+                application_version=_VERSION,
+                executor_id=me,
+                system_database_engine=self._engine,  # Rule 1: WAL, full syncs, one pool
+                system_database_url=self._url,
+                serializer=_JsonSerializer(),
+                log_level="ERROR",
+            )
+        )
+        DBOS.launch()
+        self._take_over(me)
+
+    def _take_over(self, me: str) -> None:
+        """Resume the jobs of dead processes. Rule 3: whoever starts holds the worker lock, so all others are dead."""
+        for job in DBOS.list_workflows(status="PENDING", load_input=False, load_output=False):
+            if job.executor_id != me:
+                DBOS.resume_workflow(job.workflow_id, queue_name=_SUSPECTS)
+
+    def step(self, name: str, work: Callable[[], Any]) -> Any:
+        return DBOS.run_step({"name": name}, work)
+
+    def results(self, job_id: str) -> dict[str, Any]:
+        steps = self._client.list_workflow_steps(job_id)
+        return {step["function_name"]: step["output"] for step in steps if step["error"] is None}
+
+    def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while not done():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def execute(self, job_id: str) -> None:
+        """Work one job; called by the workflow."""
+        with self._counting:
+            self._running += 1
+        try:
+            assert self._work is not None
+            self._work(job_id)
+        finally:
+            with self._counting:
+                self._running -= 1
+
+    def close(self) -> None:
+        if DurableEngine._live is self:
+            # DBOS waits in whole seconds, so it is only asked to when something runs.
+            DBOS.destroy(workflow_completion_timeout_sec=_DRAIN_SECONDS if self._running else 0)
+            DurableEngine._live = None
+        self._client.destroy()
+
+
+@DBOS.workflow(name=_WORKFLOW)
+def _execute_run(job_id: str) -> None:
+    live = DurableEngine._live
+    if live is None:
+        raise HostError("No host works runs in this process.", code="engine")
+    live.execute(job_id)

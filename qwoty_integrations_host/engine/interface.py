@@ -1,0 +1,39 @@
+"""What the host asks of an engine. Both implementations pass one contract test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+#: Works one job from its top; called again after a crash, when recorded steps hand back what they recorded.
+Work = Callable[[str], None]
+
+
+class Engine(Protocol):
+    """Takes jobs inside our own transactions and works each until it has ended."""
+
+    def enqueue(self, db: Connection, job_id: str, *, partition: str) -> None:
+        """Add a job in the caller's transaction: it exists exactly when that commits. Ids are never reused."""
+        ...
+
+    def start(self, work: Work) -> None:
+        """Begin to work the queued jobs, and those that a dead process left unfinished."""
+        ...
+
+    def step(self, name: str, work: Callable[[], Any]) -> Any:
+        """Inside a job: do ``work`` and record its JSON result, or hand back the recorded one."""
+        ...
+
+    def results(self, job_id: str) -> dict[str, Any]:
+        """What the steps of a job recorded, by name."""
+        ...
+
+    def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:
+        """Wait until ``done()``; False when the time (seconds) is over first."""
+        ...
+
+    def close(self) -> None:
+        """Stop taking jobs, let running ones end, and let go of everything."""
+        ...

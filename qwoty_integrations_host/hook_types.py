@@ -1,0 +1,120 @@
+"""What goes through the hooks: one object of facts in, one typed answer out.
+
+Fields are only ever added within one HOOK_API, with a meaning when absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from .errors import FieldProblem
+from .quote import Quote
+
+#: One problem found by ``validate_settings``: ``SettingsProblem(("send_payment_link",), "…")``.
+SettingsProblem = FieldProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Who a plugin is. ``settings_schema`` follows JSON Schema 2020-12 and the conventions of docs/settings.md."""
+
+    id: str
+    title: str
+    description: str
+    version: str
+    hook_api: int
+    settings_schema: Mapping[str, Any]
+    #: What it works with: ``quotes``, ``webhooks``, ``installments``, ``invoices``.
+    capabilities: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended. References and figures belong into the record, words for people into ``notes``."""
+
+    status: Literal["succeeded", "skipped", "needs_attention"]
+    notes: tuple[str, ...] = ()
+    code: str = ""
+    title: str = ""
+    hint: str = ""
+    #: Further small JSON values worth showing; the record's figures are added by the host.
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def done(cls, *notes: str, result: Mapping[str, Any] | None = None) -> Outcome:
+        """Everything asked for is done."""
+        return cls("succeeded", notes, result=result or {})
+
+    @classmethod
+    def skipped(cls, reason: str, *notes: str) -> Outcome:
+        """There was rightly nothing to do; the reason is shown first."""
+        return cls("skipped", (reason, *notes))
+
+    @classmethod
+    def needs_attention(cls, code: str, title: str, *notes: str, hint: str = "") -> Outcome:
+        """A person has to look: ``code`` for machines, ``title`` what happened, ``hint`` what to do."""
+        return cls("needs_attention", notes, code, title, hint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewLine:
+    """One line of what would be made; ``amount`` in major units without tax, ``taxes`` in words."""
+
+    key: str
+    description: str
+    amount: Decimal
+    taxes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a plugin would make of a quote. Money in major units; ``signed_total`` is the quote's own."""
+
+    currency: str
+    lines: tuple[PreviewLine, ...]
+    subtotal: Decimal
+    tax: Decimal
+    total: Decimal
+    signed_total: Decimal
+    #: (number, amount, due date if it can be known)
+    installments: tuple[tuple[int, Decimal, date | None], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InstallmentRequest:
+    """Somebody asks for an installment of the quote to be sent now; number 1 is the first."""
+
+    quote: Quote = field(repr=False)
+    number: int
+
+    @property
+    def quote_id(self) -> str:
+        return self.quote.id
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """An HTTP request of the remote service, untouched. ``token`` is the last segment of its address."""
+
+    token: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+    def header(self, name: str) -> str:
+        """Give a header's value regardless of case; empty when it was not sent."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent:
+    """An authenticated event. Without ``quote_id`` it concerns nothing of ours: kept, answered, no run."""
+
+    id: str
+    type: str
+    payload: Mapping[str, Any] = field(repr=False)
+    quote_id: str | None = None

@@ -1,0 +1,126 @@
+"""HOOK_API 1: the hooks a plugin may implement. Each takes the context and one object of facts.
+
+The host calls one plugin at a time and never broadcasts. An implementation names the arguments exactly as
+here, without default values. The order in which plugins are called is not part of the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pluggy
+
+from .context import HookContext
+from .hook_types import InstallmentRequest, Manifest, Outcome, Preview, SettingsProblem, WebhookEvent, WebhookRequest
+from .quote import Quote
+
+HOOK_API = 1
+PROJECT = "qwoty_integrations"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def integration_manifest() -> Manifest:
+    """Say who you are; asked once, at load, without network.
+
+    Example:
+        @hookimpl
+        def integration_manifest():
+            return Manifest(id="greeter", title="Greeter", description="Says hello.", version="1.0",
+                            hook_api=HOOK_API, settings_schema={"type": "object", "properties": {}})
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence[SettingsProblem]:
+    """Check what a JSON Schema cannot say, on save; no network. Give one problem per field, or none.
+
+    Called after the schema has passed and defaults were filled in. Messages never repeat a value.
+
+    Example:
+        @hookimpl
+        def validate_settings(ctx, settings):
+            if settings["from_hour"] >= settings["to_hour"]:
+                return [SettingsProblem(("to_hour",), "Must be later than the first hour.")]
+            return []
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
+    """Say what ``on_quote_accepted`` would make, without network and without writing; or the reason it would not.
+
+    Example:
+        @hookimpl
+        def preview_quote(ctx, quote):
+            total = quote.totals.total_amount
+            line = PreviewLine(key="1", description="Everything", amount=total)
+            return Preview(currency=quote.currency, lines=(line,), subtotal=total, tax=Decimal(0),
+                           total=total, signed_total=total)
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def on_quote_accepted(ctx: HookContext, quote: Quote) -> Outcome:
+    """Act on a quote that a customer has just accepted.
+
+    The host calls this once per enabled plugin, and again from the top after a crash: put every side effect
+    into ``ctx.step`` and make it repeatable.
+
+    Example:
+        @hookimpl
+        def on_quote_accepted(ctx, quote):
+            ctx.step("greet", lambda attempt: greet(quote.customer.name))
+            return Outcome.done()
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def on_installment_due(ctx: HookContext, installment: InstallmentRequest) -> Outcome:
+    """Ask the customer for an installment: an admin, the API or a schedule wants it sent now.
+
+    Raise ``ActionRefused`` when it is not possible any more; nothing may have changed then.
+
+    Example:
+        @hookimpl
+        def on_installment_due(ctx, installment):
+            ctx.step("remind", lambda attempt: remind(installment.quote, installment.number))
+            return Outcome.done()
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def authenticate_webhook(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
+    """Prove where a webhook comes from, over its raw bytes; at intake, before anything is stored, no network.
+
+    Raise ``WebhookRejected(status=404)`` for an unknown token and ``WebhookRejected`` for a bad signature.
+
+    Example:
+        @hookimpl
+        def authenticate_webhook(ctx, request):
+            if not hmac.compare_digest(request.header("x-secret"), ctx.secrets.get("secret")):
+                raise WebhookRejected("The signature is wrong.")
+            return WebhookEvent("1", "ping", json.loads(request.body))
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
+    """Act on an authenticated event that concerns a quote. Fetch the state afresh: events come late and twice.
+
+    Example:
+        @hookimpl
+        def on_webhook(ctx, event):
+            ctx.step("note", lambda attempt: note(event.quote_id, event.type))
+            return Outcome.done()
+    """
+    raise NotImplementedError

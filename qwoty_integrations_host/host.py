@@ -1,0 +1,107 @@
+"""Puts one host together. There are no singletons: tests build many (but only one engine works at a time)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine as DatabaseEngine
+
+from .clock import Clock, SystemClock
+from .config import HostConfig
+from .contexts import Contexts
+from .engine.deferred import DeferredEngine
+from .engine.interface import Engine
+from .engine.worker_lock import WorkerLock
+from .errors import HostError
+from .locks import NamedLocks
+from .mail.transports import OutboxTransport, SmtpTransport, Transport
+from .plugins import Plugins
+from .runs import Runs
+from .settings import WorkspaceSettings
+from .store import runs as run_rows
+from .store.database import Store, open_database
+from .vault import Vault, load_vault
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host on one data directory; close it when done."""
+
+    config: HostConfig
+    clock: Clock
+    store: Store
+    vault: Vault
+    plugins: Plugins
+    settings: WorkspaceSettings
+    runs: Runs
+    engine: Engine
+    worker_lock: WorkerLock
+
+    def start_worker(self, *, patience: float = 0.0) -> bool:
+        """Begin to work runs, unless another process does so for this data directory (then False)."""
+        if not self.worker_lock.acquire(patience=patience):
+            return False
+        self.engine.start(self.runs.execute)
+        return True
+
+    def wait_for(self, run_ids: Sequence[str], *, timeout: float) -> bool:
+        """Wait until these runs have ended, whoever works them; False when the time (seconds) is over first."""
+
+        def ended() -> bool:
+            with self.store.read() as db:
+                return not run_rows.unfinished(db, run_ids)
+
+        return self.engine.wait(ended, timeout=timeout)
+
+    def close(self) -> None:
+        """Let running work end, then let go of engine, database and lock."""
+        self.engine.close()
+        self.store.close()
+        self.worker_lock.release()
+
+
+def create_host(
+    config: HostConfig,
+    *,
+    engine: Callable[[DatabaseEngine], Engine] | None = None,
+    clock: Clock | None = None,
+) -> Host:
+    """Build a host; nothing is worked until ``start_worker``.
+
+    Raises: HostError when the data directory, the key ring or the configuration cannot be used.
+    """
+    clock = clock or SystemClock()
+    _make_private(config)
+    vault = load_vault(config.data_dir, config.keys)
+    transport = _transport(config)
+    plugins = Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict)
+    database = open_database(config.database_url)
+    store = Store(database)
+    locks = NamedLocks()
+    contexts = Contexts(store, vault, clock, transport, locks, config.public_url)
+    settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
+    worked_by = engine(database) if engine else DeferredEngine(database)
+    runs = Runs(store, worked_by, plugins, settings, contexts, locks, clock, config.retry)
+    lock = WorkerLock(config.data_dir)
+    return Host(config, clock, store, vault, plugins, settings, runs, worked_by, lock)
+
+
+def _make_private(config: HostConfig) -> None:
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise HostError(
+            f"The data directory {config.data_dir} cannot be made: {error.strerror}.",
+            hint="Choose another with --data-dir or QWOTY_HOST_DATA_DIR.",
+            code="data_dir",
+        ) from error
+    if not os.access(config.data_dir, os.W_OK):
+        raise HostError(f"The data directory {config.data_dir} cannot be written to.", code="data_dir")
+
+
+def _transport(config: HostConfig) -> Transport:
+    if config.smtp_url and config.mail_from:
+        return SmtpTransport(config.smtp_url, config.mail_from)
+    return OutboxTransport(config.data_dir / "outbox", "Qwoty <no-reply@qwoty.invalid>")

@@ -1,0 +1,45 @@
+"""Which installment may be asked for now. Pure: nothing but the record is asked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .errors import ActionRefused
+from .record import QuoteRecord
+
+
+def pick_installment(record: QuoteRecord, number: int | None, now: datetime) -> int:
+    """Decide which installment may be sent now: the one asked for, else the lowest unpaid one.
+
+    Raises: ActionRefused, naming what stands in the way.
+    """
+    _refuse_unless_open(record)
+    unpaid = [part.number for part in record.installments if part.status != "paid"]
+    wanted = number if number is not None else min(unpaid, default=0)
+    part = record.installment(wanted)
+    if part is None:
+        raise ActionRefused(f"The quote has no installment {wanted}; it has {len(record.installments)}.")
+    if part.status == "paid":
+        raise ActionRefused(f"Installment {wanted} is paid already.")
+    for other in record.installments:
+        if other.status == "processing":
+            raise ActionRefused(
+                f"The payment of installment {other.number} is being processed.", hint="Wait for it to end."
+            )
+        if other.number != wanted and other.is_open(now):
+            raise ActionRefused(
+                f"The link of installment {other.number} can still be paid.",
+                hint="Wait until it is paid or has expired: two payable links could be paid twice.",
+            )
+    return wanted
+
+
+def _refuse_unless_open(record: QuoteRecord) -> None:
+    status = record.invoice.status if record.invoice else None
+    if status != "open":
+        raise ActionRefused(
+            "There is no invoice yet." if status is None else f"The invoice is {status}, not open.",
+            hint="Links are sent for open invoices only.",
+        )
+    if not record.installments:
+        raise ActionRefused("The quote has no payment terms, so there is no installment to send.")

@@ -1,0 +1,32 @@
+"""Named locks between the runs of one host. On SQLite one process works all runs, so threads are all there is."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class NamedLocks:
+    """Hands out a lock per name; a thread may hold the same name twice."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._users: defaultdict[str, int] = defaultdict(int)
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Hold the lock ``name`` during the block; a name nobody uses is forgotten."""
+        with self._guard:
+            self._users[name] += 1
+            lock = self._locks[name]
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                self._users[name] -= 1
+                if not self._users[name]:
+                    del self._users[name], self._locks[name]

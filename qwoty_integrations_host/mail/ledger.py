@@ -1,0 +1,65 @@
+"""Each mail once: the ledger is written before a mail leaves and after."""
+
+from __future__ import annotations
+
+import hashlib
+
+from ..clock import Clock
+from ..context import MailMessage
+from ..errors import NeedsAttention, RetryableError
+from ..store import mails
+from ..store.database import Store
+from .message import build
+from .transports import Transport, unsure
+
+
+class LedgerMailer:
+    """Implements ``context.Mailer`` for one workspace, plugin and quote."""
+
+    def __init__(
+        self, store: Store, transport: Transport, clock: Clock, workspace: str, plugin: str, quote_id: str
+    ) -> None:
+        self._store, self._transport, self._clock = store, transport, clock
+        self._workspace, self._plugin, self._quote_id = workspace, plugin, quote_id
+
+    def send(self, name: str, message: MailMessage) -> bool:
+        name = mails.name_for(self._quote_id, name)
+        with self._store.read() as db:
+            state = mails.state(db, self._workspace, self._plugin, name)
+        if state == "sent":
+            return False
+        if state == "sending" and not self._transport.repeatable:
+            raise unsure()
+        message_id = self._message_id(name)
+        self._note(name, "sending", message_id)
+        try:
+            mail = build(message, sender=self._transport.sender, message_id=message_id, now=self._clock.now())
+            self._transport.deliver(mail)
+        except (RetryableError, NeedsAttention) as error:
+            self._settle(name, error)
+            raise
+        self._note(name, "sent", message_id)
+        return True
+
+    def _settle(self, name: str, error: Exception) -> None:
+        if isinstance(error, NeedsAttention) and error.code == "mail_unsure":
+            return
+        with self._store.write() as db:
+            mails.forget(db, self._workspace, self._plugin, name)
+
+    def _note(self, name: str, state: str, message_id: str) -> None:
+        with self._store.write() as db:
+            mails.note(
+                db,
+                self._workspace,
+                self._plugin,
+                name,
+                state=state,
+                message_id=message_id,
+                now=self._clock.now(),
+            )
+
+    def _message_id(self, name: str) -> str:
+        digest = hashlib.sha256("|".join((self._workspace, self._plugin, name)).encode()).hexdigest()[:32]
+        domain = self._transport.sender.rsplit("@", 1)[-1].strip("<> ") or "localhost"
+        return f"<{digest}@{domain}>"

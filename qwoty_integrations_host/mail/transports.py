@@ -1,0 +1,132 @@
+"""The two ways a mail leaves: by SMTP, or as a file in the outbox folder (the default)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.policy import SMTP as WIRE
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from ..errors import HostError, NeedsAttention, RetryableError
+
+_TIMEOUT = 30.0
+
+
+class Transport(Protocol):
+    """Sends a built mail. ``repeatable`` says that sending the same Message-ID again makes no second mail."""
+
+    repeatable: bool
+    sender: str
+
+    def deliver(self, mail: EmailMessage) -> None:
+        """Raises: RetryableError (did not leave), NeedsAttention (refused, or not known whether it left)."""
+        ...
+
+
+class OutboxTransport:
+    """Writes ``.eml`` files. The name follows from the Message-ID, so a repeat replaces the file."""
+
+    repeatable = True
+
+    def __init__(self, folder: Path, sender: str) -> None:
+        self.sender = sender
+        self._folder = folder
+
+    def deliver(self, mail: EmailMessage) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(str(mail["Message-ID"]).encode()).hexdigest()[:20] + ".eml"
+        draft = self._folder / (name + ".part")
+        with draft.open("wb") as file:
+            file.write(mail.as_bytes(policy=WIRE))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._folder / name)
+
+
+class SmtpTransport:
+    """Speaks to ``smtp://[user:password@]host[:port]`` (STARTTLS when offered) or ``smtps://…``."""
+
+    repeatable = False
+
+    def __init__(self, url: str, sender: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            raise HostError(
+                "QWOTY_HOST_SMTP_URL is not an address of a mail server.",
+                hint="It reads smtp://user:password@host:587 or smtps://user:password@host:465",
+                code="config",
+            )
+        self.sender = sender
+        self._tls = parts.scheme == "smtps"
+        self._host, self._port = parts.hostname, parts.port or (465 if self._tls else 25)
+        self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
+
+    def deliver(self, mail: EmailMessage) -> None:
+        try:
+            server = self._connect()
+        except (OSError, smtplib.SMTPException) as error:
+            raise RetryableError("The mail server cannot be reached.", code="mail_unreachable") from error
+        with _closing(server):
+            self._hand_over(server, mail)
+
+    def _connect(self) -> smtplib.SMTP:
+        context = ssl.create_default_context()
+        server: smtplib.SMTP
+        if self._tls:
+            server = smtplib.SMTP_SSL(self._host, self._port, timeout=_TIMEOUT, context=context)
+        else:
+            server = smtplib.SMTP(self._host, self._port, timeout=_TIMEOUT)
+            server.ehlo()
+            if server.has_extn("starttls"):
+                server.starttls(context=context)
+        if self._user:
+            server.login(self._user, self._password)
+        return server
+
+    def _hand_over(self, server: smtplib.SMTP, mail: EmailMessage) -> None:
+        try:
+            server.send_message(mail)
+        except smtplib.SMTPRecipientsRefused as error:
+            code = next(iter(error.recipients.values()))[0]
+            raise _refused(code, "The mail server refused the recipient.") from error
+        except smtplib.SMTPResponseException as error:
+            raise _refused(error.smtp_code, "The mail server refused the mail.") from error
+        except (OSError, smtplib.SMTPException) as error:
+            # The line broke while the mail was handed over: it may have left or not.
+            raise unsure() from error
+
+
+def unsure() -> NeedsAttention:
+    """The one answer for "nobody can know whether it left": rather no second mail than two."""
+    return NeedsAttention(
+        "It is not known whether the mail left: the connection or the host died in that moment.",
+        hint="Ask the recipient or look into the mail server's log. `qwoty-host run retry` sends it again.",
+        code="mail_unsure",
+    )
+
+
+def _refused(code: int, title: str) -> RetryableError | NeedsAttention:
+    if 400 <= code < 500:
+        return RetryableError(title, code="mail_deferred")
+    return NeedsAttention(title, hint="Check the address and the mail server's settings.", code="mail_refused")
+
+
+class _closing:
+    """Say goodbye to the server without letting a failed goodbye hide what happened before."""
+
+    def __init__(self, server: smtplib.SMTP) -> None:
+        self._server = server
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._server.quit()
+        except (OSError, smtplib.SMTPException):
+            self._server.close()

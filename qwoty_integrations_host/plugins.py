@@ -1,0 +1,199 @@
+"""Discovery of plugins by entry point, their isolated loading, and the typed call of ONE plugin's hook.
+
+Promises (plugin-host page): the host always starts; a blocked plugin is never imported; every plugin ends in
+a visible status with a reason and the distribution to blame. Nothing else touches ``pm.hook``, which is
+``Any`` to a type checker.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from inspect import Parameter, signature
+from typing import Any, Literal, cast
+
+import pluggy
+
+from . import hookspecs
+from .context import HookContext
+from .errors import IntegrationError, NotFound, PluginContractError, PluginLoadError
+from .hook_types import InstallmentRequest, Manifest, Outcome, Preview, SettingsProblem, WebhookEvent, WebhookRequest
+from .hookspecs import HOOK_API, PROJECT
+from .quote import Quote
+from .redaction import redact
+
+GROUP = "qwoty_integrations"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginStatus:
+    """What became of one entry point. ``origin`` is "distribution version"; ``reason`` is empty when loaded."""
+
+    id: str
+    distribution: str
+    version: str
+    state: Literal["loaded", "failed", "incompatible", "blocked"]
+    reason: str = ""
+
+    @property
+    def origin(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+
+class Plugins:
+    """The plugins of one host."""
+
+    def __init__(self, *, blocked: frozenset[str] = frozenset(), strict: bool = False) -> None:
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._manifests: dict[str, Manifest] = {}
+        self.statuses = tuple(self._discover(blocked))
+        broken = [status for status in self.statuses if status.state in {"failed", "incompatible"}]
+        if strict and broken:
+            names = "; ".join(f"{status.id} ({status.origin}): {status.reason}" for status in broken)
+            raise PluginLoadError(f"Strict mode, and not every plugin loaded: {names}", broken)
+
+    # -- questions -----------------------------------------------------------------------------
+
+    def status(self, plugin_id: str) -> PluginStatus:
+        """Give a plugin's status. Raises: NotFound."""
+        for status in self.statuses:
+            if status.id == plugin_id:
+                return status
+        raise NotFound(f"There is no plugin {plugin_id!r}.", hint="`qwoty-host plugin list` shows those installed.")
+
+    def manifest(self, plugin_id: str) -> Manifest:
+        """Give a loaded plugin's manifest. Raises: NotFound, with the reason when it is there but not loaded."""
+        status = self.status(plugin_id)
+        if plugin_id not in self._manifests:
+            raise NotFound(f"The plugin {plugin_id!r} is {status.state}.", hint=status.reason)
+        return self._manifests[plugin_id]
+
+    def loaded(self) -> tuple[str, ...]:
+        """Ids of the loaded plugins, sorted."""
+        return tuple(self._manifests)
+
+    def implements(self, plugin_id: str, hook: str) -> bool:
+        """Whether a loaded plugin has this hook."""
+        return any(impl.plugin_name == plugin_id for impl in getattr(self._manager.hook, hook).get_hookimpls())
+
+    # -- one typed method per hook ---------------------------------------------------------------
+
+    def validate_settings(
+        self, plugin_id: str, ctx: HookContext, settings: Mapping[str, Any]
+    ) -> Sequence[SettingsProblem]:
+        problems = cast(
+            Sequence[SettingsProblem],
+            self._call(plugin_id, "validate_settings", Sequence, [], ctx=ctx, settings=settings),
+        )
+        if not all(isinstance(problem, SettingsProblem) for problem in problems):
+            raise self._contract(plugin_id, "validate_settings", "a list of SettingsProblem")
+        return problems
+
+    def preview_quote(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Preview | Outcome:
+        either = (Preview, Outcome)
+        return cast(Preview | Outcome, self._call(plugin_id, "preview_quote", either, None, ctx=ctx, quote=quote))
+
+    def on_quote_accepted(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
+        return cast(Outcome, self._call(plugin_id, "on_quote_accepted", Outcome, None, ctx=ctx, quote=quote))
+
+    def on_installment_due(self, plugin_id: str, ctx: HookContext, installment: InstallmentRequest) -> Outcome:
+        return cast(Outcome, self._call(plugin_id, "on_installment_due", Outcome, None, ctx=ctx, installment=installment))
+
+    def authenticate_webhook(self, plugin_id: str, ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
+        return cast(WebhookEvent, self._call(plugin_id, "authenticate_webhook", WebhookEvent, None, ctx=ctx, request=request))
+
+    def on_webhook(self, plugin_id: str, ctx: HookContext, event: WebhookEvent) -> Outcome:
+        return cast(Outcome, self._call(plugin_id, "on_webhook", Outcome, None, ctx=ctx, event=event))
+
+    # -- how ---------------------------------------------------------------------------------------
+
+    def _call(self, plugin_id: str, hook: str, expected: Any, default: Any, **facts: Any) -> Any:
+        if default is not None and not self.implements(plugin_id, hook):
+            return default
+        manager = self._manager
+        others = [p for p in manager.get_plugins() if manager.get_name(p) != plugin_id]
+        try:
+            results = manager.subset_hook_caller(hook, others)(**facts)
+        except IntegrationError:
+            raise
+        except (Exception, SystemExit) as error:
+            log.exception("plugin.crashed", extra={"plugin": plugin_id, "hook": hook})
+            raise PluginContractError(
+                f"The integration {self.status(plugin_id).origin} has a bug: "
+                f"{hook} raised {type(error).__name__}.",
+                hint="The traceback is in the host's log; report it to the integration's author.",
+            ) from error
+        if not results or not isinstance(results[0], expected):
+            raise self._contract(plugin_id, hook, str(getattr(expected, "__name__", expected)))
+        return results[0]
+
+    def _contract(self, plugin_id: str, hook: str, expected: str) -> PluginContractError:
+        return PluginContractError(
+            f"The integration {self.status(plugin_id).origin} has a bug: {hook} did not return {expected}.",
+            hint="Report it to the integration's author.",
+        )
+
+    def _discover(self, blocked: frozenset[str]) -> list[PluginStatus]:
+        claims: defaultdict[str, list[EntryPoint]] = defaultdict(list)
+        for point in entry_points(group=GROUP):
+            claims[point.name].append(point)
+        # Sorted, because the order in which a file system lists folders differs between machines.
+        return [self._load(name, claims[name], blocked) for name in sorted(claims)]
+
+    def _load(self, name: str, points: list[EntryPoint], blocked: frozenset[str]) -> PluginStatus:
+        origins = [(p.dist.name, p.dist.version) if p.dist else ("unknown", "unknown") for p in points]
+        distribution, version = (" and ".join(part) for part in zip(*origins, strict=True))
+        if name in blocked:
+            return PluginStatus(name, distribution, version, "blocked", "Blocked by QWOTY_PLUGINS_BLOCKED.")
+        if len(points) > 1:
+            return PluginStatus(name, distribution, version, "failed", "Two distributions claim this id.")
+        try:
+            plugin = points[0].load()
+            if getattr(plugin, "HOOK_API", None) != HOOK_API:
+                reason = f"This host speaks hook API {HOOK_API}, the plugin {getattr(plugin, 'HOOK_API', None)}."
+                return PluginStatus(name, distribution, version, "incompatible", reason)
+            self._register(plugin, name)
+        except (Exception, SystemExit) as error:  # not KeyboardInterrupt: that one is the operator
+            if self._manager.has_plugin(name):
+                self._manager.unregister(name=name)  # pluggy 1.6 leaves a half-registered plugin behind
+            log.warning("plugin.failed", exc_info=True, extra={"plugin": name})
+            return PluginStatus(name, distribution, version, "failed", _summary(error))
+        return PluginStatus(name, distribution, version, "loaded")
+
+    def _register(self, plugin: Any, name: str) -> None:
+        self._manager.register(plugin, name=name)
+        _check_implementations(self._manager, plugin)
+        others = [p for p in self._manager.get_plugins() if p is not plugin]
+        manifests = self._manager.subset_hook_caller("integration_manifest", others)()
+        if not manifests or not isinstance(manifests[0], Manifest):
+            raise TypeError("integration_manifest must return a Manifest.")
+        if manifests[0].id != name:
+            raise ValueError(f"The manifest's id {manifests[0].id!r} is not the entry point's name {name!r}.")
+        self._manifests[name] = manifests[0]
+
+
+def _check_implementations(manager: pluggy.PluginManager, plugin: Any) -> None:
+    for caller in manager.get_hookcallers(plugin) or ():
+        if not caller.has_spec():
+            raise TypeError(f"There is no hook {caller.name!r}: is it misspelt?")
+        for impl in caller.get_hookimpls():
+            if impl.plugin is plugin:
+                _check_implementation(caller.name, impl)
+
+
+def _check_implementation(name: str, impl: pluggy.HookImpl) -> None:
+    if impl.hookwrapper or impl.wrapper or impl.tryfirst or impl.trylast:
+        raise TypeError(f"{name}: wrappers, tryfirst and trylast are not part of this contract.")
+    # pluggy never passes an argument that has a default value: it would stay at its default for ever.
+    if any(p.default is not Parameter.empty for p in signature(impl.function).parameters.values()):
+        raise TypeError(f"{name}: an argument has a default value, so the host's value would never arrive.")
+
+
+def _summary(error: BaseException) -> str:
+    first = (str(error).splitlines() or [""])[0][:200]
+    return redact(f"{type(error).__name__}: {first}".rstrip(": "))

@@ -1,0 +1,59 @@
+"""What the enabled integrations would make of a quote, without network and without writing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from .clock import Clock
+from .contexts import Contexts
+from .hook_types import Outcome
+from .plugins import Plugins
+from .quote import Quote
+from .quote_schema import load_quote
+from .settings import WorkspaceSettings
+from .store.workspaces import require_workspace
+
+
+def preview(
+    workspace: str, document: Any, *, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts, clock: Clock
+) -> dict[str, Any]:
+    """Give ``{"quote_id", "previews": [{"plugin", …plan or reason}]}`` for the workspace's enabled plugins.
+
+    Without an enabled one, every loaded plugin is asked with its default settings.
+    Raises: NotFound, InvalidInput, and whatever the plugin finds wrong with the quote.
+    """
+    with contexts.store.read() as db:
+        require_workspace(db, workspace)
+    quote = load_quote(document, workspace_id=workspace, received_at=clock.now())
+    asked = settings.enabled_plugins(workspace) or plugins.loaded()
+    found = []
+    for plugin in asked:
+        if plugins.implements(plugin, "preview_quote"):
+            found.append({"plugin": plugin, **_ask(plugin, quote, plugins, settings, contexts)})
+    return {"quote_id": quote.id, "previews": found}
+
+
+def _ask(
+    plugin: str, quote: Quote, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts
+) -> dict[str, Any]:
+    ctx = contexts.make(quote.workspace_id, plugin, settings.effective(quote.workspace_id, plugin))
+    answer = plugins.preview_quote(plugin, ctx, quote)
+    if isinstance(answer, Outcome):
+        return {"status": answer.status, "notes": list(answer.notes)}
+    plan: dict[str, Any] = _plain(asdict(answer))
+    names = ("number", "amount", "due_date")
+    plan["installments"] = [dict(zip(names, part, strict=True)) for part in plan["installments"]]
+    return {"status": "planned", **plan}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value.isoformat() if isinstance(value, date) else value

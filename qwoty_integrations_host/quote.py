@@ -1,0 +1,238 @@
+"""The canonical quote: what every plugin sees, whatever the platform sent (Qwoty page, section 3).
+
+Money, quantities and percentages are ``Decimal``; money is in **major** units. Unknown fields are ignored,
+missing optional ones are ``None``: the platform's own object grows between its releases.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalIds:
+    """The ids other systems gave to a contact, a customer or a tax."""
+
+    crm: str | None = None
+    erp: str | None = None
+    accounting: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A postal address. ``country`` is a name; only ``country_code`` (ISO 3166-1 alpha-2) is a code."""
+
+    line1: str | None = None
+    line2: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+    country_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person at the customer. ``role`` is an open list: billing, signer, buyer, legal, …"""
+
+    id: str
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    role: tuple[str, ...] = ()
+    external_ids: ExternalIds = ExternalIds()
+
+    @property
+    def full_name(self) -> str:
+        """First and last name, without stray blanks."""
+        return " ".join(part.strip() for part in (self.first_name, self.last_name) if part and part.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """The buying organization (``company``) or person (``individual``)."""
+
+    id: str
+    name: str
+    type: str = "company"
+    external_ids: ExternalIds = ExternalIds()
+    billing_address: Address | None = None
+    contacts: tuple[Contact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessUnit:
+    """The selling brand or legal entity inside the workspace."""
+
+    id: str
+    name: str | None = None
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The sales person."""
+
+    id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tax:
+    """A tax on a line: a percentage (``rate`` 20 = 20 %) or a fixed ``amount`` in major units."""
+
+    id: str | None = None
+    api_name: str | None = None
+    name: str | None = None
+    rate: Decimal | None = None
+    is_percentage: bool = True
+    amount: Decimal | None = None
+    country: str | None = None
+    external_ids: ExternalIds = ExternalIds()
+
+    @property
+    def entity_id(self) -> str | None:
+        """The id under which a tax's external id is kept: its own, else its API name."""
+        return self.id or self.api_name
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """``percentage`` or ``amount``; ``amount`` is the money it comes to, in major units."""
+
+    id: str | None = None
+    label: str | None = None
+    type: str | None = None
+    value: Decimal | None = None
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """A line's money in major units: gross - discount = net."""
+
+    gross: Decimal
+    discount: Decimal
+    net: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What is sold on a line."""
+
+    name: str
+    product_id: str | None = None
+    unit_of_measure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """How the price was made; ``list_price`` is per unit for ``per_unit`` and whole for ``flat``."""
+
+    model: str
+    list_price: Decimal | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineItem:
+    """One product on the quote. The platform's own ``amounts`` win over quantity times price."""
+
+    id: str
+    product: Product
+    quantity: Decimal
+    pricing: Pricing
+    rank: int | None = None
+    amounts: Amounts | None = None
+    discount: Discount | None = None
+    taxes: tuple[Tax, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a section."""
+
+    line_items: tuple[LineItem, ...]
+    id: str | None = None
+    name: str | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """``product`` (or ``standard``) sections are sold once; ``plan`` sections are subscriptions."""
+
+    type: str
+    phases: tuple[Phase, ...]
+    id: str | None = None
+    name: str | None = None
+    rank: int | None = None
+
+    @property
+    def line_items(self) -> tuple[LineItem, ...]:
+        """The section's lines, phase after phase."""
+        return tuple(line for phase in self.phases for line in phase.line_items)
+
+
+@dataclass(frozen=True, slots=True)
+class Installment:
+    """One part of the payment terms; ``percentage`` of the total."""
+
+    percentage: Decimal
+    id: str | None = None
+    name: str | None = None
+    term: str | None = None
+    custom_text: str | None = None
+    order_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTerms:
+    """The agreed installments, in their order; the percentages sum to exactly 100."""
+
+    installments: tuple[Installment, ...]
+    name: str | None = None
+    api_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The signed figures in major units: net + tax = total."""
+
+    net_amount: Decimal
+    tax_amount: Decimal
+    total_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """An accepted quote. Sections, phases and lines are in the order of their rank."""
+
+    id: str
+    number: str
+    status: str
+    workspace_id: str
+    accepted_at: datetime
+    currency: str
+    customer: Customer
+    sections: tuple[Section, ...]
+    language: str = "en"
+    title: str | None = None
+    owner: Owner | None = None
+    business_unit: BusinessUnit | None = None
+    discounts: tuple[Discount, ...] = ()
+    payment_terms: PaymentTerms | None = None
+    #: The one-off totals that the customer signed; None when the platform did not send them.
+    totals: Totals | None = None
+    prices_hidden: bool = False
+    pdf_link: str | None = field(default=None, repr=False)
+
+    @property
+    def installments(self) -> tuple[Installment, ...]:
+        """The installments in their order; empty without payment terms."""
+        return self.payment_terms.installments if self.payment_terms else ()

@@ -1,0 +1,131 @@
+"""What is remembered of one quote at one plugin: the invoice, its installments, the links and payments.
+
+Money is ``Decimal`` in major units with the currency's own number of decimals. The record is the single
+source for ``quote show``, ``installment list`` and every run's outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceRecord:
+    """The remote invoice. ``status`` is the service's own word; ``account`` tells keys apart, never a key."""
+
+    id: str
+    status: str
+    account: str
+    number: str | None = None
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallmentRecord:
+    """One part of the payment. ``status``: scheduled, sent, processing, paid, failed or expired."""
+
+    number: int
+    amount: Decimal
+    due_date: date | None = None
+    status: str = "scheduled"
+    url: str | None = None
+    session_id: str | None = None
+    expires_at: datetime | None = None
+    payment_id: str | None = None
+    #: How many links were made for it so far; the next one is counted on, never reused.
+    links: int = 0
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether a customer can still pay by its link."""
+        return self.status == "sent" and (self.expires_at is None or now < self.expires_at)
+
+    def seen_at(self, now: datetime) -> InstallmentRecord:
+        """The same, with a link whose time is over shown as expired."""
+        return self if self.status != "sent" or self.is_open(now) else replace(self, status="expired")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteRecord:
+    """Everything known about the quote's invoice; money is None until there is one."""
+
+    currency: str
+    invoice: InvoiceRecord | None = None
+    total: Decimal | None = None
+    amount_paid: Decimal | None = None
+    amount_remaining: Decimal | None = None
+    installments: tuple[InstallmentRecord, ...] = ()
+
+    @property
+    def payment_status(self) -> str | None:
+        """draft, unpaid, processing, partially_paid, paid, void or uncollectible; None without an invoice."""
+        if self.invoice is None:
+            return None
+        if self.invoice.status != "open":
+            return self.invoice.status
+        if self.amount_paid:
+            return "partially_paid" if self.amount_remaining else "paid"
+        return "processing" if any(part.status == "processing" for part in self.installments) else "unpaid"
+
+    def installment(self, number: int) -> InstallmentRecord | None:
+        """Find an installment by its number (1 is the first)."""
+        return next((part for part in self.installments if part.number == number), None)
+
+    def with_installment(self, changed: InstallmentRecord) -> QuoteRecord:
+        """The same record with one installment replaced."""
+        parts = tuple(changed if part.number == changed.number else part for part in self.installments)
+        return replace(self, installments=parts)
+
+    def open_link(self, now: datetime) -> InstallmentRecord | None:
+        """The installment whose link can be paid now; there is one at most."""
+        return next((part for part in self.installments if part.is_open(now)), None)
+
+
+def to_document(record: QuoteRecord) -> dict[str, Any]:
+    """Give the JSON form, in which money is a decimal string."""
+    return {
+        "currency": record.currency,
+        "invoice": _plain(record.invoice) if record.invoice else None,
+        **{name: _text(getattr(record, name)) for name in ("total", "amount_paid", "amount_remaining")},
+        "installments": [_plain(part) for part in record.installments],
+    }
+
+
+def from_document(found: Mapping[str, Any]) -> QuoteRecord:
+    """Rebuild the record from its JSON form."""
+    return QuoteRecord(
+        currency=found["currency"],
+        invoice=InvoiceRecord(**found["invoice"]) if found["invoice"] else None,
+        **{name: _money(found[name]) for name in ("total", "amount_paid", "amount_remaining")},
+        installments=tuple(_installments(found["installments"])),
+    )
+
+
+def _installments(found: Iterable[Mapping[str, Any]]) -> Iterable[InstallmentRecord]:
+    for part in found:
+        due, expires = part["due_date"], part["expires_at"]
+        yield InstallmentRecord(
+            **{
+                **part,
+                "amount": Decimal(part["amount"]),
+                "due_date": date.fromisoformat(due) if due else None,
+                "expires_at": datetime.fromisoformat(expires) if expires else None,
+            }
+        )
+
+
+def _plain(part: InvoiceRecord | InstallmentRecord) -> dict[str, Any]:
+    return {name: _text(getattr(part, name)) for name in part.__dataclass_fields__}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _money(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

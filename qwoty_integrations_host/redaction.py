@@ -1,0 +1,29 @@
+"""Secrets never reach a text that people or machines keep: redaction by shape, and by ``writeOnly``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_SHAPES = re.compile(r"\b(?:(?:sk|rk)_(?:live|test)|whsec|qwh)_[A-Za-z0-9_\-+/=]{4,}")
+
+
+def redact(text: str) -> str:
+    """Replace everything that has the shape of a secret."""
+    return _SHAPES.sub(lambda found: found.group().split("_")[0] + "_…", text)
+
+
+def secret_paths(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Paths of the values in a settings document that the plugin's schema marks ``writeOnly``."""
+    for name, part in schema.get("properties", {}).items():
+        if part.get("writeOnly"):
+            yield (name,)
+        rows = part.get("additionalProperties")
+        if isinstance(rows, Mapping) and rows.get("writeOnly") and isinstance(document.get(name), Mapping):
+            yield from ((name, row) for row in document[name])
+
+
+def masked(secret: str) -> dict[str, Any]:
+    """How a stored secret is shown: that it is set, and its last four characters."""
+    return {"set": True, "last4": secret[-4:]}

@@ -1,0 +1,118 @@
+"""The shapes in which runs and quotes are shown, the same for CLI, API and console.
+
+Amounts are decimal strings in major units; times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from .errors import NotFound
+from .record import InstallmentRecord, QuoteRecord
+from .store import external_ids, quotes
+from .store import runs as rows
+from .store.database import Store
+from .store.kept import records_of_quote
+from .store.workspaces import require_workspace
+
+
+def outcome_of(record: QuoteRecord | None, now: datetime) -> dict[str, Any]:
+    """The figures every run shows: the record at its end. Money is a decimal string in major units."""
+    invoice = record.invoice if record else None
+    link = record.open_link(now) if record else None
+    return {
+        "invoice_id": invoice.id if invoice else None,
+        "invoice_status": invoice.status if invoice else None,
+        "payment_status": record.payment_status if record else None,
+        "currency": record.currency if record and invoice else None,
+        "total": format(record.total, "f") if record and record.total is not None else None,
+        "customer_id": invoice.customer_id if invoice else None,
+        "payment_link": link
+        and {
+            "url": link.url,
+            "amount": format(link.amount, "f"),
+            "expires_at": link.expires_at.isoformat() if link.expires_at else None,
+        },
+    }
+
+
+def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:
+    """A run with its timeline, as ``run show`` prints it."""
+    steps = [
+        {name: step[name] for name in ("name", "status", "attempts", "ms", "request_ids")}
+        for step in rows.steps(db, row["id"])
+    ]
+    head = {name: row[name] for name in ("id", "kind", "workspace", "plugin", "quote_id", "status")}
+    empty = {**outcome_of(None, row["created_at"]), "notes": []}
+    return {**head, "outcome": row["outcome"] or empty, "steps": steps, "error": row["error"]}
+
+
+def find_run(store: Store, run_id: str) -> dict[str, Any]:
+    """Report one run. Raises: NotFound."""
+    with store.read() as db:
+        row = rows.find(db, run_id)
+        if row is None:
+            raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
+        return run_report(db, row)
+
+
+def list_runs(store: Store, *, quote_id: str | None = None, limit: int = 50) -> dict[str, Any]:
+    """Report the newest runs as ``{"data", "has_more"}``."""
+    with store.read() as db:
+        found = rows.newest(db, quote_id=quote_id, limit=limit + 1)
+        return {"data": [run_report(db, row) for row in found[:limit]], "has_more": len(found) > limit}
+
+
+def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> dict[str, Any]:
+    """Everything about one quote, as ``quote show`` prints it. Raises: NotFound."""
+    with store.read() as db:
+        require_workspace(db, workspace)
+        quote = quotes.find(db, workspace, quote_id)
+        if quote is None:
+            raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+        runs = [run_report(db, row) for row in rows.of_quote(db, workspace, quote_id)]
+        contacts = external_ids.of_kind(db, workspace, "contact")
+        taxes = external_ids.of_kind(db, workspace, "tax")
+    of_quote = {contact.id for contact in quote.customer.contacts}
+    lines = (line for section in quote.sections for line in section.line_items)
+    tax_ids = {tax.entity_id for line in lines for tax in line.taxes}
+    record = next((r for r in records_of_quote(store, workspace, quote_id).values() if r.invoice), None)
+    return {
+        "quote_id": quote_id,
+        **_figures(record),
+        "installments": installment_reports(record, now),
+        "saved_ids": {"contacts": _only(contacts, of_quote), "taxes": _only(taxes, tax_ids)},
+        "runs": runs,
+    }
+
+
+def installment_reports(record: QuoteRecord | None, now: datetime) -> list[dict[str, Any]]:
+    """The installments of a quote, as ``installment list`` prints them."""
+    return [_installment(part.seen_at(now)) for part in record.installments] if record else []
+
+
+def _installment(part: InstallmentRecord) -> dict[str, Any]:
+    return {
+        "number": part.number,
+        "amount": format(part.amount, "f"),
+        "due_date": part.due_date.isoformat() if part.due_date else None,
+        "status": part.status,
+        "url": part.url if part.status == "sent" else None,
+    }
+
+
+def _figures(record: QuoteRecord | None) -> dict[str, Any]:
+    names = ("total", "amount_paid", "amount_remaining")
+    if record is None or record.invoice is None:
+        return {"invoice": None, "payment_status": None, "currency": None, **dict.fromkeys(names)}
+    invoice = {"id": record.invoice.id, "number": record.invoice.number, "status": record.invoice.status}
+    amounts = {name: None if (v := getattr(record, name)) is None else format(v, "f") for name in names}
+    return {"invoice": invoice, "payment_status": record.payment_status, "currency": record.currency, **amounts}
+
+
+def _only(found: Mapping[str, str], wanted: set[str | None] | set[str]) -> dict[str, str]:
+    return {entity: value for entity, value in found.items() if entity in wanted}

@@ -1,0 +1,311 @@
+"""A run's life: accepted → worked → outcome, and asked for again.
+
+A run is one plugin's work on one event of one quote. It is stored together with its job, in one transaction;
+each attempt is one job of the engine. ``execute`` is the only place where a plugin's work hooks are called.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, RowMapping
+
+from .clock import Clock
+from .config import RetryPolicy
+from .contexts import Contexts
+from .engine.interface import Engine
+from .errors import ActionRefused, IntegrationError, NeedsAttention, NotFound
+from .hook_types import InstallmentRequest, Outcome, WebhookEvent, WebhookRequest
+from .installments import pick_installment
+from .locks import NamedLocks
+from .platform.standalone import StandalonePlatform
+from .plugins import Plugins
+from .quote import Quote
+from .quote_schema import load_quote, parse_json
+from .record import QuoteRecord
+from .reports import outcome_of
+from .settings import WorkspaceSettings, digest
+from .store import mails, quotes, webhooks
+from .store import runs as rows
+from .store.database import Store
+from .store.kept import records_of_quote
+from .store.workspaces import require_workspace, workspace_exists
+from .timeline import RecordedSteps
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to an accepted quote. ``duplicate``: this quote was here before; the runs are the first's."""
+
+    quote_id: str
+    duplicate: bool
+    run_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs of one host."""
+
+    store: Store
+    engine: Engine
+    plugins: Plugins
+    settings: WorkspaceSettings
+    contexts: Contexts
+    locks: NamedLocks
+    clock: Clock
+    retry_policy: RetryPolicy
+
+    # -- what starts a run -----------------------------------------------------------------------
+
+    def accept(self, workspace: str, document: Any) -> Accepted:
+        """Store an accepted quote and queue one run per enabled plugin: both, or neither.
+
+        Raises: NotFound for the workspace, InvalidInput for the quote; then nothing is stored.
+        """
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+        now = self.clock.now()
+        quote = load_quote(document, workspace_id=workspace, received_at=now)
+        with self.store.write() as db:
+            is_new = quotes.add(db, quote, document, now)
+            for plugin in self.settings.enabled_plugins(workspace):
+                # A plugin that was enabled later still gets the quote: once.
+                self._add(db, workspace, plugin, "quote_accepted", quote.id, subject=quote.id)
+            found = [row for row in rows.of_quote(db, workspace, quote.id) if row["kind"] == "quote_accepted"]
+        return Accepted(quote.id, not is_new, tuple(row["id"] for row in found))
+
+    def request_installment(self, workspace: str, quote_id: str, number: int | None) -> str:
+        """Queue the sending of an installment (the lowest unpaid one without a number); give the run's id.
+
+        Raises: NotFound; ActionRefused when it cannot be sent now, and why.
+        """
+        plugin, record = self._installments(workspace, quote_id)
+        wanted = pick_installment(record, number, self.clock.now())
+        with self.store.write() as db:
+            for row in rows.of_quote(db, workspace, quote_id):
+                if row["kind"] == "installment" and row["status"] not in rows.FINISHED:
+                    raise ActionRefused(
+                        f"Installment {row['facts']['number']} is being sent by run {row['id']}.",
+                        hint="Wait for that run to end.",
+                    )
+            facts = {"number": wanted}
+            return self._add(db, workspace, plugin, "installment", quote_id, subject=uuid4().hex, facts=facts)
+
+    def receive_webhook(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
+        """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
+
+        Raises: NotFound for an unknown address, WebhookRejected; then nothing is stored.
+        """
+        with self.store.read() as db:
+            known = workspace_exists(db, workspace)
+        if not known or not self.settings.is_enabled(workspace, plugin):
+            raise NotFound("There is no such webhook address.")
+        ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
+        event = self.plugins.authenticate_webhook(plugin, ctx, request)
+        return self._store_event(workspace, plugin, event, request.body)
+
+    def retry(self, run_id: str) -> str:
+        """Queue a new attempt of a run that did not succeed; it resumes at the step that failed.
+
+        Raises: NotFound; ActionRefused when the run succeeded or has not ended.
+        """
+        with self.store.write() as db:
+            row = _require(db, run_id)
+            if row["status"] not in rows.FINISHED:
+                raise ActionRefused(f"Run {run_id} has not ended: it is {row['status']}.")
+            if row["status"] == "succeeded":
+                raise ActionRefused(f"Run {run_id} succeeded: there is nothing to retry.")
+            mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
+            carried = self._finished_steps(row) if row["resumable"] else {}
+            self._next_attempt(db, row, carried=carried, settings_digest=row["settings_digest"] if carried else None)
+        return run_id
+
+    def _finished_steps(self, row: RowMapping) -> dict[str, Any]:
+        results = self.engine.results(_job_id(row["id"], row["attempt"]))
+        return {**(row["carried"] or {}), **{name: found for name, found in results.items() if "value" in found}}
+
+    def _store_event(self, workspace: str, plugin: str, event: WebhookEvent, body: bytes) -> str:
+        place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
+        row = {**place, "type": event.type, "body": body, "received_at": self.clock.now()}
+        with self.store.write() as db:
+            if not webhooks.add(db, row):
+                return "duplicate"
+            if event.quote_id is None or quotes.find(db, workspace, event.quote_id) is None:
+                return "ignored"
+            facts = {"event_id": event.id, "type": event.type}
+            self._add(db, workspace, plugin, "webhook", event.quote_id, subject=event.id, facts=facts)
+            return "stored"
+
+    def _add(
+        self,
+        db: Connection,
+        workspace: str,
+        plugin: str,
+        kind: str,
+        quote_id: str,
+        *,
+        subject: str,
+        facts: Mapping[str, Any] | None = None,
+    ) -> str:
+        run_id = uuid4().hex
+        row = {
+            "id": run_id,
+            "workspace": workspace,
+            "plugin": plugin,
+            "kind": kind,
+            "quote_id": quote_id,
+            "subject": subject,
+            "facts": dict(facts or {}),
+            "status": "queued",
+            "attempt": 1,
+            "resumable": False,
+            "created_at": self.clock.now(),
+        }
+        if rows.add(db, row):
+            self.engine.enqueue(db, _job_id(run_id, 1), partition=workspace)
+        return run_id
+
+    def _next_attempt(
+        self, db: Connection, row: RowMapping, *, carried: Mapping[str, Any], settings_digest: str | None
+    ) -> None:
+        attempt = row["attempt"] + 1
+        rows.change(
+            db,
+            row["id"],
+            attempt=attempt,
+            status="queued",
+            carried=dict(carried),
+            settings_digest=settings_digest,
+            resumable=False,
+            outcome=None,
+            error=None,
+            finished_at=None,
+        )
+        self.engine.enqueue(db, _job_id(row["id"], attempt), partition=row["workspace"])
+
+    def _installments(self, workspace: str, quote_id: str) -> tuple[str, QuoteRecord]:
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+            if quotes.find(db, workspace, quote_id) is None:
+                raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+        for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
+            if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_installment_due"):
+                return plugin, record
+        raise ActionRefused("No enabled integration has made an invoice for this quote.")
+
+    # -- working a run ----------------------------------------------------------------------------
+
+    def execute(self, job_id: str) -> None:
+        """Work one attempt of a run; called by the engine, again from the top after a crash."""
+        run_id, _, attempt = job_id.rpartition(".")
+        with self.store.read() as db:
+            row = rows.find(db, run_id)
+        if row is None or row["attempt"] != int(attempt) or row["status"] in rows.FINISHED:
+            return
+        # One run of a quote at a time: what two runs do to one invoice must not interleave.
+        with self.locks.hold("/".join(("run", row["workspace"], row["plugin"], row["quote_id"]))):
+            self._work(row)
+
+    def _work(self, row: RowMapping) -> None:
+        steps = RecordedSteps(
+            self.store, self.engine, self.clock, self.retry_policy, row["id"], row["carried"] or {}
+        )
+        try:
+            settings = self._begin(row)
+            if settings is not None:
+                outcome = self._call(row, settings, steps)
+                self._finish(row, outcome)
+        except IntegrationError as error:
+            self._finish_with_error(row, error, resumable=steps.failed is not None and not error.restart)
+        except (Exception, SystemExit):
+            log.exception("run.crashed", extra={"run_id": row["id"]})
+            bug = IntegrationError("The host could not work this run.", hint="The traceback is in its log.", code="bug")
+            self._finish_with_error(row, bug, resumable=False)
+
+    def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
+        """Give the settings of this attempt; None when they changed since it began, and another one takes over."""
+        if not self.settings.is_enabled(row["workspace"], row["plugin"]):
+            self._finish(row, Outcome.skipped("The integration is switched off for this workspace."))
+            return None
+        settings = self.settings.effective(row["workspace"], row["plugin"])
+        current = digest(settings)
+        with self.store.write() as db:
+            if row["settings_digest"] not in (None, current):
+                self._next_attempt(db, row, carried={}, settings_digest=None)
+                return None
+            rows.change(db, row["id"], status="running", settings_digest=current)
+        return settings
+
+    def _call(self, row: RowMapping, settings: Mapping[str, Any], steps: RecordedSteps) -> Outcome:
+        workspace, plugin, facts = row["workspace"], row["plugin"], row["facts"]
+        ctx = self.contexts.make(
+            workspace, plugin, settings, step=steps, quote_id=row["quote_id"], run_id=row["id"]
+        )
+        if row["kind"] == "webhook":
+            return self.plugins.on_webhook(plugin, ctx, self._event(row))
+        quote = self._quote(workspace, row["quote_id"])
+        if row["kind"] == "installment":
+            return self.plugins.on_installment_due(plugin, ctx, InstallmentRequest(quote, facts["number"]))
+        return self.plugins.on_quote_accepted(plugin, ctx, quote)
+
+    def _quote(self, workspace: str, quote_id: str) -> Quote:
+        with self.store.read() as db:
+            quote = quotes.find(db, workspace, quote_id)
+        assert quote is not None, "a run is stored together with its quote"
+        return StandalonePlatform(self.store, workspace).with_saved_ids(quote)
+
+    def _event(self, row: RowMapping) -> WebhookEvent:
+        with self.store.read() as db:
+            found = webhooks.find(db, row["workspace"], row["plugin"], row["facts"]["event_id"])
+        return WebhookEvent(found["event_id"], found["type"], parse_json(found["body"]), row["quote_id"])
+
+    # -- how a run ends ---------------------------------------------------------------------------
+
+    def _finish(self, row: RowMapping, outcome: Outcome) -> None:
+        error = None
+        if outcome.status == "needs_attention":
+            error = {"code": outcome.code, "title": outcome.title, "hint": outcome.hint}
+        self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False)
+
+    def _finish_with_error(self, row: RowMapping, error: IntegrationError, *, resumable: bool) -> None:
+        status = "needs_attention" if isinstance(error, NeedsAttention) else "failed"
+        if isinstance(error, ActionRefused):
+            status = "skipped"
+        shown = {"code": error.code, "title": error.title, "hint": error.hint}
+        self._end(row, status, (), {}, shown, resumable=resumable)
+
+    def _end(
+        self,
+        row: RowMapping,
+        status: str,
+        notes: Sequence[str],
+        result: Mapping[str, Any],
+        error: Mapping[str, Any] | None,
+        *,
+        resumable: bool,
+    ) -> None:
+        record = self.contexts.make(row["workspace"], row["plugin"], {}).records.get(row["quote_id"])
+        outcome = {**outcome_of(record, self.clock.now()), **result, "notes": list(notes)}
+        now = self.clock.now()
+        with self.store.write() as db:
+            rows.change(
+                db, row["id"], status=status, outcome=outcome, error=error, resumable=resumable, finished_at=now
+            )
+        log.info("run.ended", extra={"run_id": row["id"], "status": status})
+
+
+def _require(db: Connection, run_id: str) -> RowMapping:
+    row = rows.find(db, run_id)
+    if row is None:
+        raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
+    return row
+
+
+def _job_id(run_id: str, attempt: int) -> str:
+    return f"{run_id}.{attempt}"

@@ -1,0 +1,260 @@
+"""A workspace's settings of a plugin: validating, storing with secrets apart, showing, enabling.
+
+The stored document never holds a secret; secrets are sealed beside it, one by one. ``is_enabled`` is the one
+function that decides whether a plugin gets a call for a workspace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from .clock import Clock
+from .context import HookContext
+from .errors import FieldProblem, InvalidInput, SettingsError
+from .plugins import Plugins
+from .redaction import masked, secret_paths
+from .store import settings as rows
+from .store.database import Store
+from .store.workspaces import require_workspace
+from .vault import Vault
+
+#: Sentences by JSON Schema keyword; a plugin's ``x-error`` wins. None of them repeats the value.
+_SENTENCES = {
+    "type": "Has the wrong type.",
+    "enum": "Is not one of the choices.",
+    "oneOf": "Is not one of the choices.",
+    "const": "Is not one of the choices.",
+    "pattern": "Has the wrong form.",
+    "minProperties": "Needs at least one entry.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSettings:
+    """Settings as they are kept: ``document`` without secrets, ``secrets`` in clear by path."""
+
+    document: Mapping[str, Any]
+    secrets: Mapping[tuple[str, ...], str]
+    enabled: bool
+
+
+class WorkspaceSettings:
+    """The settings of all workspaces of one host."""
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        plugins: Plugins,
+        clock: Clock,
+        context: Callable[[str, str, Mapping[str, Any]], HookContext],
+    ) -> None:
+        self._store, self._vault, self._plugins, self._clock = store, vault, plugins, clock
+        self._context = context
+
+    def is_enabled(self, workspace: str, plugin: str) -> bool:
+        """Whether the plugin may be called at all for this workspace: loaded, configured and switched on."""
+        if plugin not in self._plugins.loaded():
+            return False
+        with self._store.read() as db:
+            return rows.enabled(db, workspace, plugin)
+
+    def enabled_plugins(self, workspace: str) -> tuple[str, ...]:
+        """Ids of the plugins that get this workspace's events, sorted."""
+        return tuple(plugin for plugin in self._plugins.loaded() if self.is_enabled(workspace, plugin))
+
+    def validate(self, plugin: str, given: Any, *, workspace: str = "") -> Mapping[str, Any]:
+        """Check a settings document and give it back with defaults filled in and blanks stripped.
+
+        Raises: SettingsError with one problem per field; InvalidInput when it is not an object.
+        """
+        schema = self._plugins.manifest(plugin).settings_schema
+        document = with_defaults(schema, _stripped(given))
+        problems = list(schema_problems(schema, document))
+        if not problems:
+            ctx = self._context(workspace, plugin, document)
+            problems = list(self._plugins.validate_settings(plugin, ctx, document))
+        if problems:
+            raise SettingsError("The settings are not valid.", problems)
+        return document
+
+    def save(self, workspace: str, plugin: str, given: Any) -> Mapping[str, Any]:
+        """Replace the document; a secret that is omitted or empty keeps its stored value, ``null`` removes it.
+
+        Raises: NotFound, InvalidInput, SettingsError; then nothing has changed.
+        """
+        schema = self._plugins.manifest(plugin).settings_schema
+        with self._store.write() as db:
+            require_workspace(db, workspace)
+            stored = self._stored(workspace, plugin)
+            merged = _keep_secrets(schema, _stripped(given), stored.secrets if stored else {})
+            document = self.validate(plugin, merged, workspace=workspace)
+            secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
+            blobs = {"/".join(path): self._seal(workspace, plugin, path, value) for path, value in secrets.items()}
+            rows.replace(db, workspace, plugin, without(document, secrets), blobs, self._clock.now())
+        return self.show(workspace, plugin)
+
+    def show(self, workspace: str, plugin: str) -> Mapping[str, Any]:
+        """Give ``{workspace, plugin, enabled, settings}``; a secret is shown as set, with its last four."""
+        schema = self._plugins.manifest(plugin).settings_schema
+        with self._store.read() as db:
+            require_workspace(db, workspace)
+        stored = self._stored(workspace, plugin)
+        shown = with_defaults(schema, stored.document if stored else {})
+        for path, secret in (stored.secrets if stored else {}).items():
+            shown = placed(shown, path, masked(secret))
+        enabled = self.is_enabled(workspace, plugin)
+        return {"workspace": workspace, "plugin": plugin, "enabled": enabled, "settings": shown}
+
+    def enable(self, workspace: str, plugin: str) -> Mapping[str, Any]:
+        """Switch on. Raises: SettingsError when there are no valid settings."""
+        self._plugins.manifest(plugin)
+        with self._store.write() as db:
+            require_workspace(db, workspace)
+            stored = self._stored(workspace, plugin)
+            self.validate(plugin, _joined(stored) if stored else {}, workspace=workspace)
+            if stored is None:
+                rows.replace(db, workspace, plugin, {}, {}, self._clock.now())
+            rows.switch(db, workspace, plugin, on=True)
+        return self.show(workspace, plugin)
+
+    def disable(self, workspace: str, plugin: str) -> Mapping[str, Any]:
+        """Switch off: from now on the plugin gets no call for this workspace."""
+        self._plugins.status(plugin)
+        with self._store.write() as db:
+            require_workspace(db, workspace)
+            rows.switch(db, workspace, plugin, on=False)
+        return {"workspace": workspace, "plugin": plugin, "enabled": False}
+
+    def effective(self, workspace: str, plugin: str) -> Mapping[str, Any]:
+        """Give the settings as a plugin gets them: defaults filled in, secrets in clear."""
+        stored = self._stored(workspace, plugin)
+        return with_defaults(self._plugins.manifest(plugin).settings_schema, _joined(stored) if stored else {})
+
+    # -- how ---------------------------------------------------------------------------------------
+
+    def _stored(self, workspace: str, plugin: str) -> StoredSettings | None:
+        with self._store.read() as db:
+            found = rows.load(db, workspace, plugin)
+        if found is None:
+            return None
+        document, enabled, blobs = found
+        secrets = {
+            tuple(field.split("/", 1)): self._vault.open(blob, workspace, plugin, "settings/" + field)
+            for field, blob in blobs.items()
+        }
+        return StoredSettings(document, secrets, enabled)
+
+    def _seal(self, workspace: str, plugin: str, path: tuple[str, ...], value: str) -> str:
+        return self._vault.seal(value, workspace, plugin, "settings/" + "/".join(path))
+
+
+def digest(settings: Mapping[str, Any]) -> str:
+    """Fingerprint of effective settings, secrets included, to tell whether they changed since an attempt began."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def schema_problems(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iterable[FieldProblem]:
+    """One problem per field, in a stable order, without ever repeating a value (ux page, section 3)."""
+    found: dict[tuple[str, ...], str] = {}
+    errors = Draft202012Validator(schema).iter_errors(document)
+    for error in sorted(errors, key=lambda e: [str(part) for part in e.absolute_path]):
+        for path, sentence in _explained(document, error):
+            found.setdefault(path, sentence)
+    return [FieldProblem(path, sentence) for path, sentence in found.items()]
+
+
+def _explained(document: Mapping[str, Any], error: Any) -> Iterable[tuple[tuple[str, ...], str]]:
+    path = tuple(str(part) for part in error.absolute_path)
+    if error.validator == "required":
+        missing = (name for name in error.validator_value if name not in error.instance)
+        return [((*path, name), "This field is required.") for name in missing]
+    if "propertyNames" in error.absolute_schema_path:
+        # The name may itself be a pasted key: give the row, never the text.
+        row = list(reach(document, path)).index(error.instance) + 1
+        return [((*path, f"row {row}"), "This identifier has the wrong form.")]
+    if error.validator == "additionalProperties":
+        return [(path, "There is a setting here that this integration does not know.")]
+    own = error.schema.get("x-error", {}).get(error.validator)
+    return [(path, own or _SENTENCES.get(error.validator, "Is not valid."))]
+
+
+def with_defaults(schema: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill absent keys with the schema's defaults, in the schema's order."""
+    defaults = {name: part["default"] for name, part in schema.get("properties", {}).items() if "default" in part}
+    return {**defaults, **document}
+
+
+def _stripped(given: Any) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise InvalidInput("The settings are not a JSON object.")
+    return {str(name).strip(): _strip(value) for name, value in given.items()}
+
+
+def _strip(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _stripped(value)
+    return value.strip() if isinstance(value, str) else value
+
+
+def _keep_secrets(
+    schema: Mapping[str, Any], given: dict[str, Any], stored: Mapping[tuple[str, ...], str]
+) -> dict[str, Any]:
+    merged: dict[str, Any] = dict(given)
+    for path, secret in stored.items():
+        if _left_as_it_is(given, path):
+            merged = placed(merged, path, secret)
+    gone = [path for path in secret_paths(schema, merged) if reach(merged, path) in (None, "")]
+    return without(merged, gone)
+
+
+def _left_as_it_is(given: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    """Whether the stored secret at ``path`` stays: it was left out or empty, and no ``null`` removes it."""
+    if len(path) == 2 and path[0] in given and not isinstance(given[path[0]], Mapping):
+        return False
+    holder = reach(given, path[:-1]) or {}
+    return path[-1] not in holder or holder[path[-1]] == ""
+
+
+def _joined(stored: StoredSettings) -> dict[str, Any]:
+    document = dict(stored.document)
+    for path, secret in stored.secrets.items():
+        document = placed(document, path, secret)
+    return document
+
+
+def reach(document: Any, path: Iterable[Any]) -> Any:
+    """Give the value at a path, or None."""
+    for part in path:
+        if not isinstance(document, Mapping) or part not in document:
+            return None
+        document = document[part]
+    return document
+
+
+def placed(document: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """A copy of the document with one value set."""
+    head, *rest = path
+    inner = placed(document.get(head) or {}, tuple(rest), value) if rest else value
+    return {**document, head: inner}
+
+
+def without(document: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
+    """A copy of the document without the values at these paths (an emptied map goes, too)."""
+    gone = set(paths)
+    kept: dict[str, Any] = {}
+    for name, value in document.items():
+        if (name,) in gone:
+            continue
+        if isinstance(value, Mapping) and any(path[0] == name for path in gone):
+            value = {row: v for row, v in value.items() if (name, row) not in gone}
+            if not value:
+                continue
+        kept[name] = value
+    return kept

@@ -1,0 +1,1 @@
+"""Everything that the host remembers, by subject. SQL lives here and nowhere else."""

@@ -1,0 +1,51 @@
+"""The one database of a host: opening it, and the two ways to use it (``read`` and ``write``)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.event import listens_for
+
+from .tables import metadata
+
+
+def open_database(url: str) -> Engine:
+    """Open (and create) the database. SQLite gets WAL with full syncs: an answered webhook is on disk."""
+    engine = create_engine(url, pool_size=20, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+
+        @listens_for(engine, "connect")
+        def _prepare(raw: Any, _record: Any) -> None:
+            raw.isolation_level = "IMMEDIATE"
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+                raw.execute(f"PRAGMA {pragma}")
+
+    metadata.create_all(engine)
+    return engine
+
+
+class Store:
+    """Hands out transactions. One process-wide lock orders the writers of SQLite (engine page, section 7)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writing = threading.RLock()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits at the end of the block, or leaves nothing."""
+        with self._writing, self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for queries."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()

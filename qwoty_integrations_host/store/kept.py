@@ -1,0 +1,86 @@
+"""What is kept for a plugin: its state, its secrets and its records, each bound to one workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from .. import record as r
+from ..vault import Vault
+from . import tables as t
+from .database import Store
+from .upsert import put
+
+
+class PluginState:
+    """Implements ``context.State``."""
+
+    def __init__(self, store: Store, workspace: str, plugin: str) -> None:
+        self._store, self._place = store, {"workspace": workspace, "plugin": plugin}
+
+    def get(self, name: str) -> Any:
+        table = t.plugin_state.c
+        here = (table.workspace == self._place["workspace"]) & (table.plugin == self._place["plugin"])
+        with self._store.read() as db:
+            return db.execute(select(table.value).where(here & (table.name == name))).scalar()
+
+    def set(self, name: str, value: Any) -> None:
+        with self._store.write() as db:
+            put(db, t.plugin_state, {**self._place, "name": name, "value": value})
+
+
+class PluginSecrets:
+    """Implements ``context.Secrets``."""
+
+    def __init__(self, store: Store, vault: Vault, workspace: str, plugin: str) -> None:
+        self._store, self._vault, self._workspace, self._plugin = store, vault, workspace, plugin
+
+    def get(self, name: str) -> str | None:
+        table, field = t.secrets.c, "kept/" + name
+        here = (table.workspace == self._workspace) & (table.plugin == self._plugin) & (table.field == field)
+        with self._store.read() as db:
+            blob = db.execute(select(table.blob).where(here)).scalar()
+        return None if blob is None else self._vault.open(blob, self._workspace, self._plugin, field)
+
+    def set(self, name: str, value: str) -> None:
+        field = "kept/" + name
+        blob = self._vault.seal(value, self._workspace, self._plugin, field)
+        row = {"workspace": self._workspace, "plugin": self._plugin, "field": field, "blob": blob}
+        with self._store.write() as db:
+            put(db, t.secrets, row)
+
+
+class PluginRecords:
+    """Implements ``context.Records``."""
+
+    def __init__(self, store: Store, workspace: str, plugin: str) -> None:
+        self._store, self._workspace, self._plugin = store, workspace, plugin
+
+    def get(self, quote_id: str) -> r.QuoteRecord | None:
+        with self._store.read() as db:
+            return self._load(db, quote_id)
+
+    def update(self, quote_id: str, change: Callable[[r.QuoteRecord | None], r.QuoteRecord]) -> r.QuoteRecord:
+        with self._store.write() as db:
+            changed = change(self._load(db, quote_id, lock=True))
+            row = {"workspace": self._workspace, "plugin": self._plugin, "quote_id": quote_id}
+            put(db, t.records, {**row, "document": r.to_document(changed)})
+        return changed
+
+    def _load(self, db: Connection, quote_id: str, *, lock: bool = False) -> r.QuoteRecord | None:
+        table = t.records.c
+        here = (table.workspace == self._workspace) & (table.plugin == self._plugin)
+        wanted = select(table.document).where(here & (table.quote_id == quote_id))
+        found = db.execute(wanted.with_for_update() if lock else wanted).scalar()
+        return None if found is None else r.from_document(found)
+
+
+def records_of_quote(store: Store, workspace: str, quote_id: str) -> dict[str, r.QuoteRecord]:
+    """The records of one quote by plugin."""
+    table = t.records.c
+    here = (table.workspace == workspace) & (table.quote_id == quote_id)
+    with store.read() as db:
+        rows = db.execute(select(table.plugin, table.document).where(here).order_by(table.plugin)).all()
+    return {row.plugin: r.from_document(row.document) for row in rows}

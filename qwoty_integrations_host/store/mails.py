@@ -1,0 +1,44 @@
+"""The sent-once ledger of mails: ``sending`` is written before a mail leaves, ``sent`` after."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from . import tables as t
+from .upsert import put
+
+
+def name_for(quote_id: str, name: str) -> str:
+    """The ledger's name of a quote's mail."""
+    return f"{quote_id}/{name}"
+
+
+def state(db: Connection, workspace: str, plugin: str, name: str) -> str | None:
+    """``sending``, ``sent`` or None."""
+    table = t.mails.c
+    here = (table.workspace == workspace) & (table.plugin == plugin) & (table.name == name)
+    return db.execute(select(table.state).where(here)).scalar()
+
+
+def note(
+    db: Connection, workspace: str, plugin: str, name: str, *, state: str, message_id: str, now: datetime
+) -> None:
+    """Write the state of a mail."""
+    place = {"workspace": workspace, "plugin": plugin, "name": name}
+    put(db, t.mails, {**place, "state": state, "message_id": message_id, "changed_at": now})
+
+
+def forget(db: Connection, workspace: str, plugin: str, name: str) -> None:
+    """Take back ``sending`` for a mail that certainly did not leave."""
+    table = t.mails.c
+    here = (table.workspace == workspace) & (table.plugin == plugin) & (table.name == name)
+    db.execute(t.mails.delete().where(here))
+
+
+def settle_unsure(db: Connection, workspace: str, plugin: str, quote_id: str) -> None:
+    """A person asked for the run again: mails of which it was not known whether they left may leave again."""
+    table = t.mails.c
+    here = (table.workspace == workspace) & (table.plugin == plugin) & (table.state == "sending")
+    db.execute(t.mails.delete().where(here & table.name.startswith(name_for(quote_id, ""), autoescape=True)))

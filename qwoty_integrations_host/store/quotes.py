@@ -1,0 +1,35 @@
+"""Quotes as they were accepted."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from ..quote import Quote
+from ..quote_schema import load_quote, parse_json
+from . import tables as t
+from .upsert import insert_or_ignore
+
+
+def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> bool:
+    """Store an accepted quote; False when this workspace has it already (the stored one stays)."""
+    row = {
+        "workspace": quote.workspace_id,
+        "id": quote.id,
+        "number": quote.number,
+        "document": json.dumps(document, default=str),  # Decimals become strings, which load again exactly
+        "received_at": received_at,
+    }
+    return insert_or_ignore(db, t.quotes, row)
+
+
+def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
+    """Load a stored quote."""
+    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)
+    row = db.execute(select(t.quotes).where(here)).mappings().first()
+    if row is None:
+        return None
+    return load_quote(parse_json(row["document"]), workspace_id=workspace, received_at=row["received_at"])

@@ -1,0 +1,80 @@
+"""Rows of runs and of their steps (the timeline)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from . import tables as t
+from .upsert import insert_or_ignore
+
+FINISHED = ("succeeded", "skipped", "needs_attention", "failed")
+
+
+def add(db: Connection, row: Mapping[str, Any]) -> bool:
+    """Insert a run; False when one of the same kind and subject exists."""
+    return insert_or_ignore(db, t.runs, row)
+
+
+def find(db: Connection, run_id: str) -> RowMapping | None:
+    """Give one run."""
+    return db.execute(select(t.runs).where(t.runs.c.id == run_id)).mappings().first()
+
+
+def change(db: Connection, run_id: str, **values: Any) -> None:
+    """Update columns of one run."""
+    db.execute(t.runs.update().where(t.runs.c.id == run_id).values(**values))
+
+
+def of_quote(db: Connection, workspace: str, quote_id: str) -> Sequence[RowMapping]:
+    """A quote's runs, oldest first."""
+    here = (t.runs.c.workspace == workspace) & (t.runs.c.quote_id == quote_id)
+    return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at, t.runs.c.id)).mappings().all()
+
+
+def newest(db: Connection, *, quote_id: str | None, limit: int) -> Sequence[RowMapping]:
+    """Runs of all workspaces, newest first."""
+    wanted = select(t.runs).order_by(t.runs.c.created_at.desc(), t.runs.c.id.desc()).limit(limit)
+    if quote_id is not None:
+        wanted = wanted.where(t.runs.c.quote_id == quote_id)
+    return db.execute(wanted).mappings().all()
+
+
+def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:
+    """Whether one of these runs is still queued or running."""
+    here = t.runs.c.id.in_(run_ids) & t.runs.c.status.not_in(FINISHED)
+    return db.execute(select(t.runs.c.id).where(here).limit(1)).first() is not None
+
+
+def begin_step(db: Connection, run_id: str, name: str, now: datetime) -> RowMapping:
+    """Count one more beginning of a step, and give its row."""
+    last = db.execute(select(func.max(t.steps.c.position)).where(t.steps.c.run_id == run_id)).scalar()
+    row = {
+        "run_id": run_id,
+        "name": name,
+        "position": (last or 0) + 1,
+        "status": "running",
+        "attempts": 0,
+        "ms": 0,
+        "request_ids": [],
+        "started_at": now,
+    }
+    insert_or_ignore(db, t.steps, row)
+    here = (t.steps.c.run_id == run_id) & (t.steps.c.name == name)
+    db.execute(t.steps.update().where(here).values(attempts=t.steps.c.attempts + 1, status="running"))
+    return db.execute(select(t.steps).where(here)).mappings().one()
+
+
+def end_step(db: Connection, run_id: str, name: str, **values: Any) -> None:
+    """Note how a step's try ended."""
+    here = (t.steps.c.run_id == run_id) & (t.steps.c.name == name)
+    db.execute(t.steps.update().where(here).values(**values))
+
+
+def steps(db: Connection, run_id: str) -> Sequence[RowMapping]:
+    """A run's steps in their order."""
+    wanted = select(t.steps).where(t.steps.c.run_id == run_id).order_by(t.steps.c.position)
+    return db.execute(wanted).mappings().all()

@@ -1,0 +1,187 @@
+"""The tables of the host (the engine keeps its own beside them, never joined or shown)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+
+class UtcText(TypeDecorator[datetime]):
+    """Aware UTC kept as ISO text: sorts as time on every database, and reads well in a shell."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        return value.astimezone(UTC).isoformat(timespec="microseconds") if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return datetime.fromisoformat(value) if value else None
+
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("created_at", UtcText, nullable=False),
+)
+
+
+def _workspace() -> Column[str]:
+    return Column("workspace", String(64), ForeignKey("workspaces.id"), nullable=False, primary_key=True)
+
+
+def _plugin() -> Column[str]:
+    return Column("plugin", String(64), nullable=False, primary_key=True)
+
+
+settings = Table(
+    "settings",
+    metadata,
+    _workspace(),
+    _plugin(),
+    Column("document", JSON, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("updated_at", UtcText, nullable=False),
+)
+
+#: Encrypted values: the secrets of the settings (``settings/<field>``) and those a plugin keeps (``kept/<name>``).
+secrets = Table(
+    "secrets",
+    metadata,
+    _workspace(),
+    _plugin(),
+    Column("field", String(512), primary_key=True),
+    Column("blob", Text, nullable=False),
+)
+
+quotes = Table(
+    "quotes",
+    metadata,
+    _workspace(),
+    Column("id", String(255), primary_key=True),
+    Column("number", String(255), nullable=False, index=True),
+    Column("document", Text, nullable=False),
+    Column("received_at", UtcText, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("workspace", String(64), ForeignKey("workspaces.id"), nullable=False),
+    Column("plugin", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("quote_id", String(255), nullable=False),
+    #: What makes the run unique within its kind: the quote, the webhook event, the request for an installment.
+    Column("subject", String(255), nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    #: Digest of the settings that the current attempt began with; None until it begins.
+    Column("settings_digest", String(64)),
+    #: Whether the last attempt ended at a step, so that a retry resumes there; and what it then carries over.
+    Column("resumable", Boolean, nullable=False),
+    Column("carried", JSON),
+    Column("outcome", JSON),
+    Column("error", JSON),
+    Column("created_at", UtcText, nullable=False),
+    Column("finished_at", UtcText),
+    UniqueConstraint("workspace", "plugin", "kind", "subject"),
+    Index("runs_by_quote", "workspace", "quote_id"),
+    Index("runs_by_age", "created_at", "id"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("run_id", String(64), ForeignKey("runs.id"), primary_key=True),
+    Column("name", String(512), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("ms", Integer, nullable=False),
+    Column("request_ids", JSON, nullable=False),
+    Column("error", JSON),
+    Column("started_at", UtcText, nullable=False),
+)
+
+records = Table(
+    "records",
+    metadata,
+    _workspace(),
+    _plugin(),
+    Column("quote_id", String(255), primary_key=True),
+    Column("document", JSON, nullable=False),
+)
+
+#: What a plugin remembers beside its records: small JSON values under names of its own.
+plugin_state = Table(
+    "plugin_state",
+    metadata,
+    _workspace(),
+    _plugin(),
+    Column("name", String(512), primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+external_ids = Table(
+    "external_ids",
+    metadata,
+    _workspace(),
+    Column("kind", String(32), primary_key=True),
+    Column("entity_id", String(255), primary_key=True),
+    Column("slot", String(32), primary_key=True),
+    Column("value", String(255), nullable=False),
+)
+
+mails = Table(
+    "mails",
+    metadata,
+    _workspace(),
+    _plugin(),
+    Column("name", String(512), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("message_id", String(255), nullable=False),
+    Column("changed_at", UtcText, nullable=False),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    _workspace(),
+    _plugin(),
+    Column("event_id", String(255), primary_key=True),
+    Column("type", String(255), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", UtcText, nullable=False),
+    Column("run_id", String(64)),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("workspace", String(64), ForeignKey("workspaces.id"), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", UtcText, nullable=False),
+)

@@ -1,0 +1,84 @@
+"""A run's steps: each checkpointed by the engine, repeated while that can help, and shown on the timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import errors
+from .clock import Clock
+from .config import RetryPolicy
+from .context import Attempt, Json
+from .engine.interface import Engine
+from .errors import IntegrationError, PermanentError, RetryableError
+from .store import runs as rows
+from .store.database import Store
+
+
+@dataclass(slots=True)
+class RecordedSteps:
+    """Implements ``context.Steps`` for one attempt of one run."""
+
+    store: Store
+    engine: Engine
+    clock: Clock
+    retry: RetryPolicy
+    run_id: str
+    #: Results of an earlier attempt that this one resumes, by step name.
+    carried: Mapping[str, Any]
+    #: The step that ended this attempt with an error, if one did.
+    failed: str | None = None
+
+    def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json:
+        recorded = self.carried.get(name) or self.engine.step(name, lambda: self._perform(name, work))
+        if "error" in recorded:
+            self.failed = name
+            raise errors.from_record(recorded["error"])
+        return recorded["value"]
+
+    def _perform(self, name: str, work: Callable[[Attempt], Json]) -> dict[str, Any]:
+        """Do the step until it ends, and give what is recorded: its value or its final error."""
+        key, tried = 1, 0
+        while True:
+            tried += 1
+            attempt = self._begin(name, key)
+            started = self.clock.now()
+            try:
+                value = work(attempt)
+            except RetryableError as error:
+                self._end(name, attempt, started, "retrying", error)
+                if tried >= self.retry.tries:
+                    return self._give_up(name, attempt, started, error)
+                key += error.answered
+                self.clock.sleep(self.retry.gap(tried, error.retry_after))
+            except IntegrationError as error:
+                self._end(name, attempt, started, "failed", error)
+                return {"error": errors.to_record(error)}
+            else:
+                self._end(name, attempt, started, "succeeded")
+                return {"value": value}
+
+    def _give_up(self, name: str, attempt: Attempt, started: Any, error: RetryableError) -> dict[str, Any]:
+        final = PermanentError(
+            f"{error.title} Given up after {self.retry.tries} tries.",
+            hint=error.hint or "Retry the run when the service is well again: qwoty-host run retry.",
+            code="retries_exhausted",
+        )
+        self._end(name, attempt, started, "failed", final)
+        return {"error": errors.to_record(final)}
+
+    def _begin(self, name: str, key: int) -> Attempt:
+        # Committed before the work begins, so that a step which a crash cut short knows it is a repetition.
+        with self.store.write() as db:
+            row = rows.begin_step(db, self.run_id, name, self.clock.now())
+        return Attempt(row["attempts"], key, row["started_at"], list(row["request_ids"]))
+
+    def _end(
+        self, name: str, attempt: Attempt, started: Any, status: str, error: IntegrationError | None = None
+    ) -> None:
+        elapsed = round((self.clock.now() - started).total_seconds() * 1000)
+        shown = error and {"code": error.code, "title": error.title, "hint": error.hint}
+        ids = attempt.request_ids[-20:]
+        with self.store.write() as db:
+            rows.end_step(db, self.run_id, name, status=status, ms=elapsed, request_ids=ids, error=shown)

@@ -1,0 +1,100 @@
+"""Secrets at rest: AES-256-GCM, each blob bound to its place, keys that can be rotated.
+
+A blob is ``v1.<key id>.<base64url(nonce + ciphertext)>``. The associated data is
+``workspace|plugin|field``: a row copied to another workspace or field does not decrypt.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from .errors import HostError
+
+_NONCE_BYTES = 12
+
+
+class Vault:
+    """Encrypts and decrypts with a key ring, newest key first (each key 32 bytes)."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        if not keys or any(len(key) != 32 for key in keys):
+            raise HostError("The key ring needs at least one key of 32 bytes.", code="key_ring")
+        self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
+        self._newest = _key_id(keys[0])
+
+    def __repr__(self) -> str:
+        return f"Vault(keys={sorted(self._ciphers)})"
+
+    def seal(self, clear: str, *place: str) -> str:
+        """Encrypt ``clear`` for its place, e.g. ``seal(key, "acme", "stripe_invoice", "workspace_api_token")``."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._ciphers[self._newest].encrypt(nonce, clear.encode(), _bind(place))
+        return f"v1.{self._newest}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+    def open(self, blob: str, *place: str) -> str:
+        """Decrypt a blob at its place. Raises: HostError when the key is missing or the place is another."""
+        _, key_id, body = blob.split(".", 2)
+        if key_id not in self._ciphers:
+            raise HostError(
+                f"A stored secret was encrypted with key {key_id}, which the key ring does not hold.",
+                hint="Add that key to QWOTY_HOST_KEYS or to the file keys in the data directory.",
+                code="key_missing",
+            )
+        raw = base64.urlsafe_b64decode(body)
+        try:
+            return self._ciphers[key_id].decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _bind(place)).decode()
+        except InvalidTag as error:
+            raise HostError("A stored secret does not belong to its place.", code="secret_moved") from error
+
+
+def _key_id(key: bytes) -> str:
+    return hashlib.sha256(key).hexdigest()[:8]
+
+
+def _bind(place: Sequence[str]) -> bytes:
+    return "|".join(part.replace("|", "||") for part in place).encode()
+
+
+def load_vault(data_dir: Path, keys: str | None) -> Vault:
+    """Open the key ring: ``keys`` (from QWOTY_HOST_KEYS, newest first, comma-separated) or ``DIR/keys``.
+
+    The file is made with one new key, readable by its owner only, when it does not exist.
+    """
+    path = data_dir / "keys"
+    if keys is None and not path.exists():
+        _make_key_file(path)
+    text = keys.replace(",", "\n") if keys is not None else path.read_text()
+    return Vault([_decode(line.strip()) for line in text.splitlines() if line.strip()])
+
+
+def _make_key_file(path: Path) -> None:
+    line = base64.urlsafe_b64encode(secrets.token_bytes(32)) + b"\n"
+    # Written aside and linked into place: two first starts at once must agree on one key.
+    draft = path.with_name(f"keys.{os.getpid()}.new")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(handle, line)
+        os.fsync(handle)
+        os.close(handle)
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(text)
+    except ValueError as error:
+        raise HostError(
+            "A key in the key ring is not base64.", hint="Each key is 32 random bytes in base64.", code="key_ring"
+        ) from error

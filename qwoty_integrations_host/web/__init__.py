@@ -1,0 +1,1 @@
+"""The HTTP side: thin views over the host's functions."""

@@ -1,0 +1,49 @@
+"""The few pages that a paying customer sees, and the health check."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, render_template, request
+
+from .auth import the_host
+
+blueprint = Blueprint("pages", __name__, template_folder="templates")
+
+_WORDS = {
+    "paid": {
+        "en": ("Thank you", "Your payment is on its way. You may close this page."),
+        "fr": ("Merci", "Votre paiement est en cours de traitement. Vous pouvez fermer cette page."),
+    },
+    "cancelled": {
+        "en": ("Nothing was paid", "You can pay later with the link in your e-mail, as long as it is valid."),
+        "fr": ("Aucun paiement", "Vous pourrez payer plus tard avec le lien reçu par e-mail, tant qu'il est valable."),
+    },
+}
+
+
+@blueprint.get("/paid")
+def paid() -> str:
+    """Where Checkout sends a customer who has paid."""
+    return _page("paid")
+
+
+@blueprint.get("/cancelled")
+def cancelled() -> str:
+    """Where Checkout sends a customer who turned back."""
+    return _page("cancelled")
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    """Whether the host answers and its database can be read; plugins that failed are named."""
+    host = the_host()
+    with host.store.read() as db:
+        db.exec_driver_sql("SELECT 1")
+    states = {status.id: status.state for status in host.plugins.statuses}
+    return jsonify({"status": "ok", "worker": host.worker_lock.held, "plugins": states})
+
+
+def _page(name: str) -> str:
+    words = _WORDS[name]
+    language = request.accept_languages.best_match(list(words)) or "en"
+    title, text = words[language]
+    return render_template("payment.html", language=language, title=title, text=text, state=name)

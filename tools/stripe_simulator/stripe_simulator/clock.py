@@ -1,0 +1,41 @@
+"""The simulator's time: real time plus an offset that tests move."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class Clock:
+    """Tell the simulated time and run ``on_move`` whenever a test moves it."""
+
+    def __init__(self) -> None:
+        self.on_move: Callable[[], None] = lambda: None
+        self._offset = 0.0
+        self._lock = threading.Lock()
+
+    def now(self) -> int:
+        return int(self.precise())
+
+    def precise(self) -> float:
+        with self._lock:
+            return time.time() + self._offset
+
+    def advance(self, seconds: float) -> int:
+        """Move forward (or backward) and return the new time."""
+        with self._lock:
+            self._offset += seconds
+        self.on_move()
+        return self.now()
+
+    def set(self, unix: float) -> int:
+        """Make it ``unix`` now; the clock goes on from there."""
+        with self._lock:
+            self._offset = unix - time.time()
+        self.on_move()
+        return self.now()
+
+    def reset(self) -> None:
+        with self._lock:
+            self._offset = 0.0

@@ -1,0 +1,123 @@
+"""Faults that a test orders: what goes wrong, on which request, how often."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from stripe_simulator.errors import (
+    StripeError,
+    forbidden,
+    invalid_key,
+    key_in_use,
+    missing_in_path,
+    rate_limited,
+    server_error,
+    unknown_parameter,
+)
+from stripe_simulator.keys import DEFAULT_ACCOUNT
+
+ANSWERS = frozenset({"401", "403", "404", "409_in_flight", "429", "500_before", "unknown_parameter"})
+CUTS = frozenset({"cut_before", "hang"})
+DURING = frozenset({"slow", "500_midway"})
+AFTER = frozenset({"500_after", "cut_after"})
+KINDS = ANSWERS | CUTS | DURING | AFTER
+
+
+@dataclass
+class Fault:
+    """One order; ``skip`` requests pass first, then ``times`` requests are hit."""
+
+    kind: str
+    method: str | None = None
+    path: str = ""
+    times: int = 1
+    skip: int = 0
+    body: dict[str, Any] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    code: str | None = None
+    seconds: float | None = None
+    lines: int | None = None
+    hits: int = 0
+
+    def matches(self, method: str, path: str) -> bool:
+        right_method = self.method is None or self.method.upper() == method
+        return right_method and (path.startswith(self.path) or re.search(self.path, path) is not None)
+
+    def error(self, path: str) -> StripeError:
+        """The answer of this fault where it has one."""
+        error = self._plain_error(path)
+        error.headers |= self.headers
+        return error
+
+    def _plain_error(self, path: str) -> StripeError:
+        match self.kind:
+            case "401":
+                return invalid_key("sk_test_" + "x" * 20)
+            case "403":
+                return forbidden(self.code or "unspecified", DEFAULT_ACCOUNT)
+            case "404":
+                return missing_in_path("object", path.rsplit("/", 1)[-1])
+            case "409_in_flight":
+                return key_in_use()
+            case "429":
+                return rate_limited(self.code or "rate_limit")
+            case "unknown_parameter":
+                return unknown_parameter(self.code or "colour")
+            case _:
+                return server_error()
+
+
+class Faults:
+    """The orders that are still open."""
+
+    def __init__(self) -> None:
+        self._open: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(
+        self,
+        fault: str,
+        *,
+        method: str | None = None,
+        path: str = "",
+        times: int = 1,
+        skip: int = 0,
+        body: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        code: str | None = None,
+        seconds: float | None = None,
+        lines: int | None = None,
+    ) -> Fault:
+        """Order a fault for requests of ``method`` whose path starts with, or matches, ``path``."""
+        if fault not in KINDS:
+            raise ValueError(f"There is no fault {fault!r}; there are {', '.join(sorted(KINDS))}.")
+        re.compile(path)
+        order = Fault(fault, method, path, times, skip, body, dict(headers or {}), code, seconds, lines)
+        with self._lock:
+            self._open.append(order)
+        return order
+
+    def take(self, kinds: Collection[str], method: str, path: str) -> Fault | None:
+        """The first order that hits this request, counted as used."""
+        with self._lock:
+            for fault in self._open:
+                if fault.kind in kinds and fault.times > 0 and fault.matches(method, path):
+                    if fault.skip > 0:
+                        fault.skip -= 1
+                        continue
+                    fault.times -= 1
+                    fault.hits += 1
+                    return fault
+        return None
+
+    def pending(self) -> list[Fault]:
+        with self._lock:
+            return [fault for fault in self._open if fault.times > 0]
+
+    def reset(self) -> None:
+        with self._lock:
+            self._open.clear()

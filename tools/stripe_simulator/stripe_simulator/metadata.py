@@ -1,0 +1,40 @@
+"""Metadata: fifty short strings that merge on update."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stripe_simulator.errors import bad_request
+
+
+def merged(current: dict[str, str], given: Any) -> dict[str, str]:
+    """Apply a metadata parameter: "" clears all, "" as a value unsets one key, absent ones stay."""
+    if given is None:
+        return dict(current)
+    if given == "":
+        return {}
+    result = dict(current)
+    for key, value in given.items():
+        _check(key, value)
+        if value == "":
+            result.pop(key, None)
+        else:
+            result[key] = value
+    if len(result) > 50:
+        raise bad_request("Metadata can have up to 50 keys.", param="metadata")
+    return result
+
+
+def _check(key: str, value: str) -> None:
+    if len(key) > 40:
+        raise bad_request("Metadata keys can have up to 40 characters.", param="metadata")
+    if len(value) > 500:
+        raise bad_request("Metadata values can have up to 500 characters.", param=f"metadata[{key}]")
+
+
+def check_length(params: dict[str, Any], limits: dict[str, int]) -> None:
+    """Refuse texts that are longer than Stripe takes."""
+    for name, limit in limits.items():
+        value = params.get(name)
+        if isinstance(value, str) and len(value) > limit:
+            raise bad_request(f"Invalid string: must be at most {limit} characters", param=name)

@@ -1,0 +1,60 @@
+"""The HTTP server: threads, keep-alive, and a stop that leaves no connection behind."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Any
+
+from flask import Flask
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+
+class _Handler(WSGIRequestHandler):
+    """Keep connections open between requests, and log nothing: paths can hold ids and tokens."""
+
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        _open_connections(self.server).add(self.connection)
+
+    def finish(self) -> None:
+        _open_connections(self.server).discard(self.connection)
+        # After a deliberate cut there is nothing left to flush to.
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def log(self, *_: Any) -> None:
+        return
+
+
+def _open_connections(server: Any) -> set[socket.socket]:
+    found: set[socket.socket] = server.open_connections
+    return found
+
+
+class HttpServer:
+    """Serve one application on a loopback port from a thread of its own."""
+
+    def __init__(self, app: Flask, host: str, port: int) -> None:
+        self._server: BaseWSGIServer = make_server(host, port, app, threaded=True, request_handler=_Handler)
+        self._server.open_connections = set()  # type: ignore[attr-defined]
+        self._thread = threading.Thread(target=self._serve, name="stripe-simulator", daemon=True)
+        shown_host = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown_host}:{self._server.server_port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _serve(self) -> None:
+        self._server.serve_forever(poll_interval=0.05)
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        for connection in list(_open_connections(self._server)):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._server.server_close()

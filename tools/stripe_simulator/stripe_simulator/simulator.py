@@ -1,0 +1,187 @@
+"""The simulator as a Python object."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+from stripe_simulator import checkout, endpoints, payments
+from stripe_simulator.api import Api
+from stripe_simulator.app import create_app
+from stripe_simulator.clock import Clock
+from stripe_simulator.config import Config
+from stripe_simulator.delivery import Deliveries
+from stripe_simulator.errors import missing_in_path
+from stripe_simulator.faults import Faults
+from stripe_simulator.invoices import shown as shown_invoice
+from stripe_simulator.items import shown_item
+from stripe_simulator.journal import Journal
+from stripe_simulator.keys import DEFAULT_ACCOUNT, KeyRing
+from stripe_simulator.server import HttpServer
+from stripe_simulator.state import AccountState, Call, Json, World
+
+KINDS = (
+    "customers",
+    "tax_rates",
+    "invoices",
+    "items",
+    "invoice_payments",
+    "payment_intents",
+    "sessions",
+    "endpoints",
+    "events",
+    "sent",
+)
+
+
+class StripeSimulator:
+    """A stateful Stripe on loopback.
+
+    Example:
+        with StripeSimulator() as sim:
+            client = stripe.StripeClient("sk_test_1", base_addresses={"api": sim.url})
+    """
+
+    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, latency_ms: int = 0) -> None:
+        self.clock = Clock()
+        self.config = Config(latency_ms=latency_ms)
+        self.world = World(self.clock, self.config)
+        self.faults = Faults()
+        self.requests = Journal()
+        self.keys = KeyRing()
+        self.api = Api(self.world, self.keys, self.faults, self.requests)
+        self._deliveries = Deliveries(self.world)
+        self._address = (host, port)
+        self._server: HttpServer | None = None
+        self.world.publish = self._deliveries.publish
+        self.clock.on_move = lambda: checkout.expire_overdue(self.world)
+
+    @property
+    def url(self) -> str:
+        """The base address, without trailing slash."""
+        return self.world.base_url
+
+    def start(self) -> StripeSimulator:
+        """Serve from now on; returns itself."""
+        self.api.stopping.clear()
+        self._server = HttpServer(create_app(self), *self._address)
+        self.world.base_url = self._server.url
+        self._deliveries.start()
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving and cut whatever still hangs."""
+        self.api.stopping.set()
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        self._deliveries.stop()
+
+    def __enter__(self) -> StripeSimulator:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def reset(self) -> None:
+        """Forget everything but the address: objects, keys, faults, switches, clock, log."""
+        # Hanging answers end now, so that they cannot reach into the next test.
+        self.api.stopping.set()
+        for part in (self.faults, self.config, self.clock, self.world, self.requests, self.keys, self.api.idempotency):
+            part.reset()
+        self._deliveries.reset()
+        self.api.stopping.clear()
+
+    def add_key(
+        self,
+        key: str,
+        *,
+        account: str = DEFAULT_ACCOUNT,
+        permissions: Iterable[str] | None = None,
+        revoked: bool = False,
+    ) -> str:
+        """Register a key; without permissions it may do everything. Returns the key."""
+        self.keys.add(key, account=account, permissions=permissions, revoked=revoked)
+        return key
+
+    def pay(self, session_id: str) -> Json:
+        """Pay a Checkout Session by card."""
+        return self._session_act(session_id, checkout.pay)
+
+    def pay_later(self, session_id: str) -> Json:
+        """Submit a method that settles later: complete, but unpaid."""
+        return self._session_act(session_id, checkout.pay_later)
+
+    def settle(self, session_id: str) -> Json:
+        """The delayed method succeeds."""
+        return self._session_act(session_id, checkout.settle)
+
+    def fail(self, session_id: str) -> Json:
+        """The delayed method fails."""
+        return self._session_act(session_id, checkout.fail)
+
+    def expire(self, session_id: str) -> Json:
+        """Expire an open Session."""
+        return self._session_act(session_id, checkout.expire)
+
+    def pay_hosted(self, invoice_id: str) -> Json:
+        """Pay the whole rest of an invoice on its hosted page."""
+        with self.world.lock:
+            state = self._owner(checkout.find_invoice(self.world, invoice_id), "invoice", invoice_id)
+            call = Call(self.world, state)
+            payments.pay_rest(call, state.invoices[invoice_id], shown_invoice)
+            return copy.deepcopy(shown_invoice(call, state.invoices[invoice_id]))
+
+    def _session_act(self, session_id: str, act: Callable[[Call], Json]) -> Json:
+        with self.world.lock:
+            checkout.expire_overdue(self.world)
+            state = self._owner(checkout.find(self.world, session_id), "checkout.session", session_id)
+            return copy.deepcopy(act(Call(self.world, state, id=session_id)))
+
+    def _owner(self, state: AccountState | None, kind: str, object_id: str) -> AccountState:
+        if state is None:
+            raise missing_in_path(kind, object_id)
+        return state
+
+    def objects(self, kind: str, *, account: str = DEFAULT_ACCOUNT, livemode: bool = False) -> list[Json]:
+        """Copies of all objects of a kind, oldest first."""
+        if kind not in KINDS:
+            raise ValueError(f"kind is one of {', '.join(KINDS)}.")
+        with self.world.lock:
+            checkout.expire_overdue(self.world)
+            call = Call(self.world, self.world.state(account, livemode))
+            return copy.deepcopy(_objects(call, kind))
+
+    @property
+    def deliveries(self) -> list[Json]:
+        """Every delivery so far: event, type, endpoint, url, status, attempts, held."""
+        return self._deliveries.all()
+
+    def wait_for_webhooks(self, timeout: float = 5.0) -> bool:
+        """Wait until no delivery is on its way; False if one still is."""
+        return self._deliveries.wait(timeout)
+
+    def deliver(self, *, newest_first: bool = False, again: bool = False, timeout: float = 10.0) -> bool:
+        """Deliver now what is held or was given up; ``again`` repeats what has arrived."""
+        return self._deliveries.deliver(newest_first=newest_first, again=again, timeout=timeout)
+
+    def roll_secret(self, endpoint_id: str, *, keep_old: bool = True) -> str:
+        """Roll an endpoint's secret as the Dashboard would; returns the new one."""
+        with self.world.lock:
+            owners = [state for state in self.world.states() if endpoint_id in state.endpoints]
+            state = self._owner(owners[0] if owners else None, "webhook endpoint", endpoint_id)
+            return endpoints.roll_secret(state, endpoint_id, keep_old=keep_old)
+
+
+def _objects(call: Call, kind: str) -> list[Any]:
+    if kind == "invoices":
+        return [shown_invoice(call, invoice) for invoice in call.state.invoices.values()]
+    if kind == "items":
+        return [shown_item(call, item) for item in call.state.items.values()]
+    found = getattr(call.state, kind)
+    return list(found.values()) if isinstance(found, dict) else list(found)
