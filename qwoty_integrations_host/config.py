@@ -21,7 +21,7 @@ class RetryPolicy:
 
     def gap(self, tried: int, wish: float | None) -> float:
         """Seconds to wait after try number ``tried``; the service's own wish counts, within reason."""
-        return min(max(self.first_gap * 2 ** (tried - 1), wish or 0.0), self.longest_gap)
+        return min(max(self.first_gap * 2.0 ** (tried - 1), wish or 0.0), self.longest_gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +44,27 @@ class HostConfig:
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ, *, data_dir: str | None = None) -> HostConfig:
         """Read QWOTY_HOST_… variables. Raises: HostError naming the variable that is wrong."""
-        get = lambda name: env.get(f"QWOTY_HOST_{name}", "").strip() or None  # noqa: E731 - five uses, one line
-        smtp_url, mail_from = get("SMTP_URL"), get("MAIL_FROM")
+        smtp_url, mail_from = _read(env, "SMTP_URL"), _read(env, "MAIL_FROM")
         if bool(smtp_url) != bool(mail_from):
             raise HostError(
-                "QWOTY_HOST_SMTP_URL and QWOTY_HOST_MAIL_FROM go together; one of them is not set.", code="config"
+                "QWOTY_HOST_SMTP_URL and QWOTY_HOST_MAIL_FROM go together; one of them is not set.",
+                code="config",
             )
         return cls(
-            data_dir=Path(data_dir or get("DATA_DIR") or "qwoty-data").absolute(),
-            keys=get("KEYS"),
+            data_dir=Path(data_dir or _read(env, "DATA_DIR") or "qwoty-data").absolute(),
+            keys=_read(env, "KEYS"),
             smtp_url=smtp_url,
             mail_from=mail_from,
-            public_url=_public_url(get("PUBLIC_URL")),
-            plugins_blocked=frozenset(filter(None, (p.strip() for p in env.get("QWOTY_PLUGINS_BLOCKED", "").split(",")))),
+            public_url=_public_url(_read(env, "PUBLIC_URL")),
+            plugins_blocked=frozenset(
+                filter(None, (p.strip() for p in env.get("QWOTY_PLUGINS_BLOCKED", "").split(",")))
+            ),
             plugins_strict=env.get("QWOTY_PLUGINS_STRICT", "").lower() in {"1", "true", "yes"},
         )
+
+
+def _read(env: Mapping[str, str], name: str) -> str | None:
+    return env.get(f"QWOTY_HOST_{name}", "").strip() or None
 
 
 def _public_url(text: str | None) -> str | None:

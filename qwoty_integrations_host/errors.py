@@ -89,7 +89,7 @@ class RetryableError(IntegrationError):
 
 
 class PermanentError(IntegrationError):
-    """This can never work as it stands. The run ends as ``failed`` and can be retried by a person."""
+    """It can never work as it stands. The run ends as ``failed`` and can be retried by a person."""
 
     default_code = "failed"
 

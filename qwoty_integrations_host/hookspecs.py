@@ -12,7 +12,15 @@ from typing import Any
 import pluggy
 
 from .context import HookContext
-from .hook_types import InstallmentRequest, Manifest, Outcome, Preview, SettingsProblem, WebhookEvent, WebhookRequest
+from .hook_types import (
+    InstallmentRequest,
+    Manifest,
+    Outcome,
+    Preview,
+    SettingsProblem,
+    WebhookEvent,
+    WebhookRequest,
+)
 from .quote import Quote
 
 HOOK_API = 1

@@ -11,7 +11,6 @@ from sqlalchemy import Engine as DatabaseEngine
 from .clock import Clock, SystemClock
 from .config import HostConfig
 from .contexts import Contexts
-from .engine.deferred import DeferredEngine
 from .engine.interface import Engine
 from .engine.worker_lock import WorkerLock
 from .errors import HostError
@@ -82,10 +81,16 @@ def create_host(
     locks = NamedLocks()
     contexts = Contexts(store, vault, clock, transport, locks, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
-    worked_by = engine(database) if engine else DeferredEngine(database)
+    worked_by = (engine or _durable)(database)
     runs = Runs(store, worked_by, plugins, settings, contexts, locks, clock, config.retry)
     lock = WorkerLock(config.data_dir)
     return Host(config, clock, store, vault, plugins, settings, runs, worked_by, lock)
+
+
+def _durable(database: DatabaseEngine) -> Engine:
+    from .engine.durable import DurableEngine  # noqa: PLC0415 - lazy: DBOS takes half a second to import
+
+    return DurableEngine(database)
 
 
 def _make_private(config: HostConfig) -> None:

@@ -33,7 +33,10 @@ def set_up_logging(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # Other libraries only when something is wrong: their chatter holds addresses and e-mails.
+    logging.basicConfig(level="WARNING", handlers=[handler], force=True)
+    for ours in ("qwoty", "qwoty_integrations_host"):
+        logging.getLogger(ours).setLevel(level)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

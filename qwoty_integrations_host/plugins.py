@@ -20,7 +20,15 @@ import pluggy
 from . import hookspecs
 from .context import HookContext
 from .errors import IntegrationError, NotFound, PluginContractError, PluginLoadError
-from .hook_types import InstallmentRequest, Manifest, Outcome, Preview, SettingsProblem, WebhookEvent, WebhookRequest
+from .hook_types import (
+    InstallmentRequest,
+    Manifest,
+    Outcome,
+    Preview,
+    SettingsProblem,
+    WebhookEvent,
+    WebhookRequest,
+)
 from .hookspecs import HOOK_API, PROJECT
 from .quote import Quote
 from .redaction import redact
@@ -87,7 +95,7 @@ class Plugins:
         self, plugin_id: str, ctx: HookContext, settings: Mapping[str, Any]
     ) -> Sequence[SettingsProblem]:
         problems = cast(
-            Sequence[SettingsProblem],
+            "Sequence[SettingsProblem]",
             self._call(plugin_id, "validate_settings", Sequence, [], ctx=ctx, settings=settings),
         )
         if not all(isinstance(problem, SettingsProblem) for problem in problems):
@@ -96,19 +104,25 @@ class Plugins:
 
     def preview_quote(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Preview | Outcome:
         either = (Preview, Outcome)
-        return cast(Preview | Outcome, self._call(plugin_id, "preview_quote", either, None, ctx=ctx, quote=quote))
+        return cast("Preview | Outcome", self._call(plugin_id, "preview_quote", either, None, ctx=ctx, quote=quote))
 
     def on_quote_accepted(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
-        return cast(Outcome, self._call(plugin_id, "on_quote_accepted", Outcome, None, ctx=ctx, quote=quote))
+        return cast("Outcome", self._call(plugin_id, "on_quote_accepted", Outcome, None, ctx=ctx, quote=quote))
 
     def on_installment_due(self, plugin_id: str, ctx: HookContext, installment: InstallmentRequest) -> Outcome:
-        return cast(Outcome, self._call(plugin_id, "on_installment_due", Outcome, None, ctx=ctx, installment=installment))
+        return cast(
+            "Outcome",
+            self._call(plugin_id, "on_installment_due", Outcome, None, ctx=ctx, installment=installment),
+        )
 
     def authenticate_webhook(self, plugin_id: str, ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
-        return cast(WebhookEvent, self._call(plugin_id, "authenticate_webhook", WebhookEvent, None, ctx=ctx, request=request))
+        return cast(
+            "WebhookEvent",
+            self._call(plugin_id, "authenticate_webhook", WebhookEvent, None, ctx=ctx, request=request),
+        )
 
     def on_webhook(self, plugin_id: str, ctx: HookContext, event: WebhookEvent) -> Outcome:
-        return cast(Outcome, self._call(plugin_id, "on_webhook", Outcome, None, ctx=ctx, event=event))
+        return cast("Outcome", self._call(plugin_id, "on_webhook", Outcome, None, ctx=ctx, event=event))
 
     # -- how ---------------------------------------------------------------------------------------
 
@@ -124,8 +138,7 @@ class Plugins:
         except (Exception, SystemExit) as error:
             log.exception("plugin.crashed", extra={"plugin": plugin_id, "hook": hook})
             raise PluginContractError(
-                f"The integration {self.status(plugin_id).origin} has a bug: "
-                f"{hook} raised {type(error).__name__}.",
+                f"The integration {self.status(plugin_id).origin} has a bug: {hook} raised {type(error).__name__}.",
                 hint="The traceback is in the host's log; report it to the integration's author.",
             ) from error
         if not results or not isinstance(results[0], expected):

@@ -18,7 +18,13 @@ from .store.workspaces import require_workspace
 
 
 def preview(
-    workspace: str, document: Any, *, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts, clock: Clock
+    workspace: str,
+    document: Any,
+    *,
+    plugins: Plugins,
+    settings: WorkspaceSettings,
+    contexts: Contexts,
+    clock: Clock,
 ) -> dict[str, Any]:
     """Give ``{"quote_id", "previews": [{"plugin", …plan or reason}]}`` for the workspace's enabled plugins.
 
@@ -29,10 +35,11 @@ def preview(
         require_workspace(db, workspace)
     quote = load_quote(document, workspace_id=workspace, received_at=clock.now())
     asked = settings.enabled_plugins(workspace) or plugins.loaded()
-    found = []
-    for plugin in asked:
-        if plugins.implements(plugin, "preview_quote"):
-            found.append({"plugin": plugin, **_ask(plugin, quote, plugins, settings, contexts)})
+    found = [
+        {"plugin": plugin, **_ask(plugin, quote, plugins, settings, contexts)}
+        for plugin in asked
+        if plugins.implements(plugin, "preview_quote")
+    ]
     return {"quote_id": quote.id, "previews": found}
 
 

@@ -18,7 +18,16 @@ from typing import Any
 
 from babel.core import get_global
 from babel.numbers import get_territory_currencies
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
+from marshmallow import (
+    EXCLUDE,
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    pre_load,
+    validate,
+    validates_schema,
+)
 
 from . import quote as q
 from .errors import FieldProblem, InvalidInput, MalformedInput

@@ -5,7 +5,7 @@ Amounts are decimal strings in major units; times are ISO 8601 in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -111,7 +111,12 @@ def _figures(record: QuoteRecord | None) -> dict[str, Any]:
         return {"invoice": None, "payment_status": None, "currency": None, **dict.fromkeys(names)}
     invoice = {"id": record.invoice.id, "number": record.invoice.number, "status": record.invoice.status}
     amounts = {name: None if (v := getattr(record, name)) is None else format(v, "f") for name in names}
-    return {"invoice": invoice, "payment_status": record.payment_status, "currency": record.currency, **amounts}
+    return {
+        "invoice": invoice,
+        "payment_status": record.payment_status,
+        "currency": record.currency,
+        **amounts,
+    }
 
 
 def _only(found: Mapping[str, str], wanted: set[str | None] | set[str]) -> dict[str, str]:

@@ -128,7 +128,10 @@ class Runs:
 
     def _finished_steps(self, row: RowMapping) -> dict[str, Any]:
         results = self.engine.results(_job_id(row["id"], row["attempt"]))
-        return {**(row["carried"] or {}), **{name: found for name, found in results.items() if "value" in found}}
+        return {
+            **(row["carried"] or {}),
+            **{name: found for name, found in results.items() if "value" in found},
+        }
 
     def _store_event(self, workspace: str, plugin: str, event: WebhookEvent, body: bytes) -> str:
         place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
@@ -213,9 +216,7 @@ class Runs:
             self._work(row)
 
     def _work(self, row: RowMapping) -> None:
-        steps = RecordedSteps(
-            self.store, self.engine, self.clock, self.retry_policy, row["id"], row["carried"] or {}
-        )
+        steps = RecordedSteps(self.store, self.engine, self.clock, self.retry_policy, row["id"], row["carried"] or {})
         try:
             settings = self._begin(row)
             if settings is not None:
@@ -244,9 +245,7 @@ class Runs:
 
     def _call(self, row: RowMapping, settings: Mapping[str, Any], steps: RecordedSteps) -> Outcome:
         workspace, plugin, facts = row["workspace"], row["plugin"], row["facts"]
-        ctx = self.contexts.make(
-            workspace, plugin, settings, step=steps, quote_id=row["quote_id"], run_id=row["id"]
-        )
+        ctx = self.contexts.make(workspace, plugin, settings, step=steps, quote_id=row["quote_id"], run_id=row["id"])
         if row["kind"] == "webhook":
             return self.plugins.on_webhook(plugin, ctx, self._event(row))
         quote = self._quote(workspace, row["quote_id"])
@@ -295,7 +294,13 @@ class Runs:
         now = self.clock.now()
         with self.store.write() as db:
             rows.change(
-                db, row["id"], status=status, outcome=outcome, error=error, resumable=resumable, finished_at=now
+                db,
+                row["id"],
+                status=status,
+                outcome=outcome,
+                error=error,
+                resumable=resumable,
+                finished_at=now,
             )
         log.info("run.ended", extra={"run_id": row["id"], "status": status})
 

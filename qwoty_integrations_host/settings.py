@@ -19,7 +19,7 @@ from .context import HookContext
 from .errors import FieldProblem, InvalidInput, SettingsError
 from .plugins import Plugins
 from .redaction import masked, secret_paths
-from .store import settings as rows
+from .store import settings as table
 from .store.database import Store
 from .store.workspaces import require_workspace
 from .vault import Vault
@@ -63,7 +63,7 @@ class WorkspaceSettings:
         if plugin not in self._plugins.loaded():
             return False
         with self._store.read() as db:
-            return rows.enabled(db, workspace, plugin)
+            return table.enabled(db, workspace, plugin)
 
     def enabled_plugins(self, workspace: str) -> tuple[str, ...]:
         """Ids of the plugins that get this workspace's events, sorted."""
@@ -97,7 +97,7 @@ class WorkspaceSettings:
             document = self.validate(plugin, merged, workspace=workspace)
             secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
             blobs = {"/".join(path): self._seal(workspace, plugin, path, value) for path, value in secrets.items()}
-            rows.replace(db, workspace, plugin, without(document, secrets), blobs, self._clock.now())
+            table.replace(db, workspace, plugin, without(document, secrets), blobs, self._clock.now())
         return self.show(workspace, plugin)
 
     def show(self, workspace: str, plugin: str) -> Mapping[str, Any]:
@@ -120,8 +120,8 @@ class WorkspaceSettings:
             stored = self._stored(workspace, plugin)
             self.validate(plugin, _joined(stored) if stored else {}, workspace=workspace)
             if stored is None:
-                rows.replace(db, workspace, plugin, {}, {}, self._clock.now())
-            rows.switch(db, workspace, plugin, on=True)
+                table.replace(db, workspace, plugin, {}, {}, self._clock.now())
+            table.switch(db, workspace, plugin, on=True)
         return self.show(workspace, plugin)
 
     def disable(self, workspace: str, plugin: str) -> Mapping[str, Any]:
@@ -129,7 +129,7 @@ class WorkspaceSettings:
         self._plugins.status(plugin)
         with self._store.write() as db:
             require_workspace(db, workspace)
-            rows.switch(db, workspace, plugin, on=False)
+            table.switch(db, workspace, plugin, on=False)
         return {"workspace": workspace, "plugin": plugin, "enabled": False}
 
     def effective(self, workspace: str, plugin: str) -> Mapping[str, Any]:
@@ -141,7 +141,7 @@ class WorkspaceSettings:
 
     def _stored(self, workspace: str, plugin: str) -> StoredSettings | None:
         with self._store.read() as db:
-            found = rows.load(db, workspace, plugin)
+            found = table.load(db, workspace, plugin)
         if found is None:
             return None
         document, enabled, blobs = found
@@ -253,8 +253,9 @@ def without(document: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> di
         if (name,) in gone:
             continue
         if isinstance(value, Mapping) and any(path[0] == name for path in gone):
-            value = {row: v for row, v in value.items() if (name, row) not in gone}
-            if not value:
-                continue
+            rows = {row: v for row, v in value.items() if (name, row) not in gone}
+            if rows:
+                kept[name] = rows
+            continue
         kept[name] = value
     return kept

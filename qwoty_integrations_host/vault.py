@@ -96,5 +96,7 @@ def _decode(text: str) -> bytes:
         return base64.urlsafe_b64decode(text)
     except ValueError as error:
         raise HostError(
-            "A key in the key ring is not base64.", hint="Each key is 32 random bytes in base64.", code="key_ring"
+            "A key in the key ring is not base64.",
+            hint="Each key is 32 random bytes in base64.",
+            code="key_ring",
         ) from error

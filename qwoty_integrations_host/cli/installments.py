@@ -53,7 +53,7 @@ def send(
     as_json: bool,
 ) -> None:
     """Mail the customer a payment link for an installment; an open link of the same one is replaced."""
-    with session.host() as host:
+    with session.host(runs=True) as host:
         from ..reports import find_run
 
         run_id = host.runs.request_installment(workspace, quote_id, number)

@@ -72,7 +72,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
 @click.pass_obj
 def accept(session: Session, workspace: str, path: str, wait: bool, timeout: float, as_json: bool) -> None:
     """Take an accepted quote: one run per enabled integration. The same quote twice makes nothing twice."""
-    with session.host() as host:
+    with session.host(runs=True) as host:
         from ..reports import find_run
 
         accepted = host.runs.accept(workspace, read_json(path))

@@ -63,7 +63,7 @@ def show(session: Session, run_id: str, as_json: bool) -> None:
 @click.pass_obj
 def retry(session: Session, run_id: str, wait: bool, timeout: float, as_json: bool) -> None:
     """Try a run again that did not succeed; what it has done already is not done twice."""
-    with session.host() as host:
+    with session.host(runs=True) as host:
         from ..reports import find_run
 
         host.runs.retry(run_id)

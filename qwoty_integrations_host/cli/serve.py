@@ -16,8 +16,8 @@ from .session import NOT_DONE, Session, say
 @click.pass_obj
 def serve(session: Session, address: str, port: int) -> None:
     """Serve the HTTP side and work the runs, until stopped."""
-    with session.host(log_level="INFO") as host:
-        from waitress.server import create_server
+    with session.host(runs=True, log_level="INFO") as host:
+        from waitress.server import create_server  # type: ignore[import-untyped]
 
         from ..web.app import create_app
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,11 @@ OK, NOT_DONE, REFUSED, INVALID_SETTINGS, NOTHING_FOUND = 0, 1, 2, 3, 5
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
 wait_option = click.option("--wait", is_flag=True, help="Wait until the run has ended.")
 timeout_option = click.option(
-    "--timeout", default=120.0, show_default=True, metavar="S", help="Seconds to wait; the run goes on afterwards."
+    "--timeout",
+    default=120.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds to wait; the run goes on afterwards.",
 )
 
 
@@ -29,16 +34,21 @@ class Session:
     data_dir: str | None
 
     @contextmanager
-    def host(self, *, log_level: str = "WARNING") -> Iterator[Host]:
-        """Open the host for the block; every known error becomes a message on stderr and an exit code."""
+    def host(self, *, runs: bool = False, log_level: str = "WARNING") -> Iterator[Host]:
+        """Open the host for the block, with an engine when the command starts ``runs``.
+
+        Every known error becomes a message on stderr and an exit code.
+        """
         from ..config import HostConfig  # lazy: --help must not pay for it
+        from ..engine.read_only import ReadOnlyEngine
         from ..errors import IntegrationError
         from ..host import create_host
         from ..logs import set_up_logging
 
         set_up_logging(log_level)
         try:
-            host = create_host(HostConfig.from_environment(data_dir=self.data_dir))
+            config = HostConfig.from_environment(data_dir=self.data_dir)
+            host = create_host(config, engine=None if runs else ReadOnlyEngine)
             try:
                 yield host
             finally:
@@ -82,8 +92,7 @@ def read_json(path: str) -> Any:
     try:
         if path == "-":
             return parse_json(sys.stdin.buffer.read())
-        with open(path, "rb") as file:
-            return parse_json(file.read())
+        return parse_json(Path(path).read_bytes())
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror}") from error
 

@@ -59,7 +59,8 @@ class _JsonSerializer(Serializer):
 class DurableEngine:
     """Runs jobs as DBOS workflows in the host's own database."""
 
-    _live: DurableEngine | None = None
+    #: The engine that works jobs in this process: DBOS itself is process-global.
+    live: DurableEngine | None = None
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -95,9 +96,9 @@ class DurableEngine:
         )
 
     def start(self, work: Work) -> None:
-        if DurableEngine._live is not None:
+        if DurableEngine.live is not None:
             raise HostError("This process already works the runs of a host.", code="engine")
-        DurableEngine._live, self._work = self, work
+        DurableEngine.live, self._work = self, work
         me = uuid4().hex  # Rule 2: never reused, never DBOS's default "local"
         DBOS(
             config=DBOSConfig(
@@ -146,16 +147,16 @@ class DurableEngine:
                 self._running -= 1
 
     def close(self) -> None:
-        if DurableEngine._live is self:
+        if DurableEngine.live is self:
             # DBOS waits in whole seconds, so it is only asked to when something runs.
             DBOS.destroy(workflow_completion_timeout_sec=_DRAIN_SECONDS if self._running else 0)
-            DurableEngine._live = None
+            DurableEngine.live = None
         self._client.destroy()
 
 
 @DBOS.workflow(name=_WORKFLOW)
 def _execute_run(job_id: str) -> None:
-    live = DurableEngine._live
+    live = DurableEngine.live
     if live is None:
         raise HostError("No host works runs in this process.", code="engine")
     live.execute(job_id)

@@ -60,6 +60,6 @@ class LedgerMailer:
             )
 
     def _message_id(self, name: str) -> str:
-        digest = hashlib.sha256("|".join((self._workspace, self._plugin, name)).encode()).hexdigest()[:32]
+        digest = hashlib.sha256(f"{self._workspace}|{self._plugin}|{name}".encode()).hexdigest()[:32]
         domain = self._transport.sender.rsplit("@", 1)[-1].strip("<> ") or "localhost"
         return f"<{digest}@{domain}>"

@@ -71,7 +71,7 @@ class SmtpTransport:
             server = self._connect()
         except (OSError, smtplib.SMTPException) as error:
             raise RetryableError("The mail server cannot be reached.", code="mail_unreachable") from error
-        with _closing(server):
+        with _Goodbye(server):
             self._hand_over(server, mail)
 
     def _connect(self) -> smtplib.SMTP:
@@ -116,7 +116,7 @@ def _refused(code: int, title: str) -> RetryableError | NeedsAttention:
     return NeedsAttention(title, hint="Check the address and the mail server's settings.", code="mail_refused")
 
 
-class _closing:
+class _Goodbye:
     """Say goodbye to the server without letting a failed goodbye hide what happened before."""
 
     def __init__(self, server: smtplib.SMTP) -> None:

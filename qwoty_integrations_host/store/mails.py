@@ -22,9 +22,7 @@ def state(db: Connection, workspace: str, plugin: str, name: str) -> str | None:
     return db.execute(select(table.state).where(here)).scalar()
 
 
-def note(
-    db: Connection, workspace: str, plugin: str, name: str, *, state: str, message_id: str, now: datetime
-) -> None:
+def note(db: Connection, workspace: str, plugin: str, name: str, *, state: str, message_id: str, now: datetime) -> None:
     """Write the state of a mail."""
     place = {"workspace": workspace, "plugin": plugin, "name": name}
     put(db, t.mails, {**place, "state": state, "message_id": message_id, "changed_at": now})

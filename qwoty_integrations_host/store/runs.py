@@ -52,7 +52,7 @@ def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:
 def begin_step(db: Connection, run_id: str, name: str, now: datetime) -> RowMapping:
     """Count one more beginning of a step, and give its row."""
     last = db.execute(select(func.max(t.steps.c.position)).where(t.steps.c.run_id == run_id)).scalar()
-    row = {
+    row: dict[str, Any] = {
         "run_id": run_id,
         "name": name,
         "position": (last or 0) + 1,

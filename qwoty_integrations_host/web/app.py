@@ -61,13 +61,19 @@ def _explain_http(error: Exception) -> Response:
 
 
 def _hide(error: Exception) -> Response:
-    log.exception("web.crashed", exc_info=error)
+    log.error("web.crashed", exc_info=error)
     return problem(500, "The host could not answer.", detail="Its log says why; nothing was half-done.")
 
 
 def problem(status: int, title: str, *, detail: str = "", **extra: Any) -> Response:
     """An RFC 9457 answer."""
-    body = {"type": "about:blank", "title": title, "status": status, **({"detail": detail} if detail else {}), **extra}
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        **({"detail": detail} if detail else {}),
+        **extra,
+    }
     answer = jsonify(body)
     answer.status_code = status
     answer.mimetype = "application/problem+json"

@@ -26,6 +26,8 @@ def require_key_for(workspace: str) -> None:
     with the_host().store.read() as db:
         opened = workspace_of_api_key(db, token) if token else None
     if opened is None:
-        raise Unauthorized("Send a valid API key: Authorization: Bearer qwh_…", www_authenticate=WWWAuthenticate("bearer"))
+        raise Unauthorized(
+            "Send a valid API key: Authorization: Bearer qwh_…", www_authenticate=WWWAuthenticate("bearer")
+        )
     if opened != workspace:
         raise NotFound(f"There is no workspace {workspace!r} for this API key.")

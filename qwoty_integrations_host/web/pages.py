@@ -15,7 +15,10 @@ _WORDS = {
     },
     "cancelled": {
         "en": ("Nothing was paid", "You can pay later with the link in your e-mail, as long as it is valid."),
-        "fr": ("Aucun paiement", "Vous pourrez payer plus tard avec le lien reçu par e-mail, tant qu'il est valable."),
+        "fr": (
+            "Aucun paiement",
+            "Vous pourrez payer plus tard avec le lien reçu par e-mail, tant qu'il est valable.",
+        ),
     },
 }
 

@@ -35,7 +35,11 @@ def test_a_paid_session_carries_its_payment(shop):
     session = shop.v1.checkout.sessions.retrieve(session.id)
     assert facts(session) == ("complete", "paid", True, False)
     intent = shop.v1.payment_intents.retrieve(session.payment_intent)
-    assert (intent.status, intent.amount_received, intent.metadata.to_dict()) == ("succeeded", 5000, {"quote": "1"})
+    assert (intent.status, intent.amount_received, intent.metadata.to_dict()) == (
+        "succeeded",
+        5000,
+        {"quote": "1"},
+    )
     assert last_event(shop) == "checkout.session.completed"
 
 
@@ -122,7 +126,9 @@ def test_sessions_are_listed_by_customer_and_status(shop):
 
 def test_the_pay_page_pays_and_sends_the_customer_back(shop):
     session = shop.a_session(
-        227_550, success_url="https://shop.example/ok?s={CHECKOUT_SESSION_ID}", cancel_url="https://shop.example/no"
+        227_550,
+        success_url="https://shop.example/ok?s={CHECKOUT_SESSION_ID}",
+        cancel_url="https://shop.example/no",
     )
     page = requests.get(session.url, timeout=2)
     assert "not Stripe" in page.text
@@ -131,7 +137,10 @@ def test_the_pay_page_pays_and_sends_the_customer_back(shop):
 
     answer = requests.post(session.url, timeout=2, allow_redirects=False)
 
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"https://shop.example/ok?s={session.id}")
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        f"https://shop.example/ok?s={session.id}",
+    )
     assert shop.v1.checkout.sessions.retrieve(session.id).payment_status == "paid"
     assert requests.post(session.url, timeout=2, allow_redirects=False).status_code == 400
 

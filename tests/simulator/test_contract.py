@@ -68,9 +68,19 @@ def body_of(text):
         ("CustomerCreateParams", "name[first]=a", None, "name"),
         ("CustomerCreateParams", "metadata[a][b]=c", None, "metadata[a]"),
         ("CustomerCreateParams", "tax_exempt=maybe", None, "tax_exempt"),
-        ("checkout.SessionCreateParams", "line_items[0][colour]=1", "parameter_unknown", "line_items[0][colour]"),
+        (
+            "checkout.SessionCreateParams",
+            "line_items[0][colour]=1",
+            "parameter_unknown",
+            "line_items[0][colour]",
+        ),
         ("checkout.SessionCreateParams", "line_items=1", None, "line_items"),
-        ("checkout.SessionCreateParams", "payment_method_types[0]=card", "parameter_unknown", "payment_method_types"),
+        (
+            "checkout.SessionCreateParams",
+            "payment_method_types[0]=card",
+            "parameter_unknown",
+            "payment_method_types",
+        ),
         ("InvoiceAddLinesParams", "lines[0][currency]=eur", "parameter_unknown", "lines[0][currency]"),
         ("InvoiceAddLinesParams", "lines[0][amount]=1.5", "parameter_invalid_integer", "lines[0][amount]"),
         ("InvoiceAddLinesParams", "lines[0][quantity_decimal]=1E2", None, "lines[0][quantity_decimal]"),
@@ -96,7 +106,11 @@ def test_parameters_that_stripe_does_not_publish_are_refused(params_class, text,
         ("InvoiceCreateParams", "discounts=&metadata=", {"discounts": "", "metadata": ""}),
         ("InvoiceCreateParams", "metadata[0]=a", {"metadata": {"0": "a"}}),
         ("InvoiceAddLinesParams", "lines[][amount]=-5", {"lines": [{"amount": -5}]}),
-        ("InvoiceAddLinesParams", "lines[1][amount]=2&lines[0][amount]=1", {"lines": [{"amount": 1}, {"amount": 2}]}),
+        (
+            "InvoiceAddLinesParams",
+            "lines[1][amount]=2&lines[0][amount]=1",
+            {"lines": [{"amount": 1}, {"amount": 2}]},
+        ),
         ("CustomerListParams", "created[gte]=5", {"created": {"gte": 5}}),
         ("CustomerListParams", "created=5&expand[]=data", {"created": 5, "expand": ["data"]}),
         ("WebhookEndpointCreateParams", "url=u&enabled_events[]=*", {"url": "u", "enabled_events": ["*"]}),
@@ -138,12 +152,20 @@ def test_a_name_that_is_both_a_value_and_a_hash_is_refused():
 
 
 def test_logged_parameters_show_lists_as_lists():
-    assert readable(decode([("a[10]", "z"), ("a[9]", "y"), ("b[c]", "1")])) == {"a": ["y", "z"], "b": {"c": "1"}}
+    assert readable(decode([("a[10]", "z"), ("a[9]", "y"), ("b[c]", "1")])) == {
+        "a": ["y", "z"],
+        "b": {"c": "1"},
+    }
 
 
 def test_the_check_of_answers_finds_strange_keys_at_every_depth():
     line = {"object": "line_item", "id": "il_1", "tax_rates": []}
-    invoice = {"object": "invoice", "paid": True, "lines": {"object": "list", "data": [line]}, "issuer": {"x": 1}}
+    invoice = {
+        "object": "invoice",
+        "paid": True,
+        "lines": {"object": "list", "data": [line]},
+        "issuer": {"x": 1},
+    }
 
     assert check_response(invoice) == ["paid", "lines.data[0].tax_rates", "issuer.x"]
     assert check_response({"object": "unicorn"}) != []

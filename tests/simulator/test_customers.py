@@ -37,7 +37,11 @@ def test_a_deleted_customer_answers_200_and_says_so(shop):
 
     shop.v1.customers.delete(customer)
 
-    assert shop.v1.customers.retrieve(customer).to_dict() == {"id": customer, "object": "customer", "deleted": True}
+    assert shop.v1.customers.retrieve(customer).to_dict() == {
+        "id": customer,
+        "object": "customer",
+        "deleted": True,
+    }
     assert shop.v1.customers.list().data == []
     assert refused(shop.v1.customers.delete, customer).http_status == 404
     assert refused(shop.a_draft, customer=customer).code == "resource_missing"

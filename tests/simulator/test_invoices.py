@@ -95,7 +95,10 @@ def test_price_data_multiplies_and_shows_its_price(shop):
         ({"pricing": {"price": "price_1"}}, "lines[0][pricing[price]]"),
         ({"price_data": {"currency": "usd", "unit_amount": 1, "product_data": {"name": "x"}}}, None),
         ({"price_data": {"currency": "eur", "unit_amount": -1, "product_data": {"name": "x"}}}, None),
-        ({"price_data": {"currency": "eur", "unit_amount": 1, "product": "prod_1"}}, "lines[0][price_data][product]"),
+        (
+            {"price_data": {"currency": "eur", "unit_amount": 1, "product": "prod_1"}},
+            "lines[0][price_data][product]",
+        ),
         ({"amount": 1, "tax_rates": ["txr_gone"]}, "lines[0][tax_rates][0]"),
     ],
 )
@@ -132,7 +135,12 @@ def test_add_lines_keeps_what_came_before_a_bad_line_when_it_is_not_atomic(shop)
     ],
 )
 def test_a_draft_with_a_bad_parameter_is_refused(shop, params, param):
-    given = {"customer": shop.a_customer().id, "collection_method": "send_invoice", "days_until_due": 1, **params}
+    given = {
+        "customer": shop.a_customer().id,
+        "collection_method": "send_invoice",
+        "days_until_due": 1,
+        **params,
+    }
 
     error = refused(shop.v1.invoices.create, given)
 
@@ -261,7 +269,10 @@ def test_metadata_merges_and_unsets(shop):
 
 @pytest.mark.parametrize(
     ("switch", "customer", "first_currency"),
-    [("refuse_missing_email_at_create", {"email": ""}, "eur"), ("refuse_other_currency_than_customers", {}, "usd")],
+    [
+        ("refuse_missing_email_at_create", {"email": ""}, "eur"),
+        ("refuse_other_currency_than_customers", {}, "usd"),
+    ],
 )
 def test_a_switch_makes_create_stricter(shop, switch, customer, first_currency):
     customer_id = shop.a_customer(**customer).id

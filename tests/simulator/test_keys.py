@@ -43,7 +43,11 @@ def test_basic_authentication_takes_the_key_as_user_name(shop):
     [
         (set(), lambda v1: v1.customers.list(), "customer_read"),
         ({"customer_read"}, lambda v1: v1.customers.create({"name": "A"}), "customer_write"),
-        ({"invoice_write"}, lambda v1: v1.invoice_items.create({"customer": "c", "amount": 1}), "invoice_item_write"),
+        (
+            {"invoice_write"},
+            lambda v1: v1.invoice_items.create({"customer": "c", "amount": 1}),
+            "invoice_item_write",
+        ),
         ({"invoice_read"}, lambda v1: v1.invoices.finalize_invoice("in_probe"), "invoice_write"),
         ({"customer_read"}, lambda v1: v1.checkout.sessions.list(), "checkout_session_read"),
         ({"customer_read"}, lambda v1: v1.webhook_endpoints.delete("we_1"), "webhook_write"),

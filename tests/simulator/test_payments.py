@@ -91,7 +91,12 @@ def test_overpayment_is_credited_to_the_customer(shop):
 
     paid = shop.attach(invoice, 1300)
 
-    assert (paid.status, paid.amount_paid, paid.amount_remaining, paid.amount_overpaid) == ("paid", 1000, 0, 300)
+    assert (paid.status, paid.amount_paid, paid.amount_remaining, paid.amount_overpaid) == (
+        "paid",
+        1000,
+        0,
+        300,
+    )
     assert shop.v1.customers.retrieve(invoice.customer).balance == -300
     assert "invoice.overpaid" in event_types(shop)
 

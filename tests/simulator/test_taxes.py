@@ -70,7 +70,13 @@ def test_a_lines_own_rates_replace_the_default_ones(shop):
 
     draft = shop.v1.invoices.add_lines(
         draft.id,
-        {"lines": [{"amount": 100}, {"amount": 100, "tax_rates": [shop.a_rate("10")]}, {"amount": 9, "tax_rates": ""}]},
+        {
+            "lines": [
+                {"amount": 100},
+                {"amount": 100, "tax_rates": [shop.a_rate("10")]},
+                {"amount": 9, "tax_rates": ""},
+            ]
+        },
     )
 
     assert [tax.amount for line in draft.lines.data for tax in line.taxes] == [20, 10]
@@ -133,7 +139,12 @@ def test_an_unknown_switch_or_value_is_refused():
 
 @pytest.mark.parametrize(
     ("amount", "currency", "text"),
-    [(227550, "eur", "2275.50 EUR"), (500, "jpy", "500 JPY"), (1230, "kwd", "1.230 KWD"), (-5, "usd", "-0.05 USD")],
+    [
+        (227550, "eur", "2275.50 EUR"),
+        (500, "jpy", "500 JPY"),
+        (1230, "kwd", "1.230 KWD"),
+        (-5, "usd", "-0.05 USD"),
+    ],
 )
 def test_amounts_are_shown_in_the_digits_of_their_currency(amount, currency, text):
     assert shown(amount, currency) == text

@@ -78,7 +78,11 @@ def test_a_payment_arrives_signed(shop, receiver):
     assert shop.sim.wait_for_webhooks(2)
     ((body, header),) = receiver.received
     event = stripe.Webhook.construct_event(body, header, endpoint.secret)
-    assert (event.type, event.data.object.id, event.livemode) == ("checkout.session.completed", session.id, False)
+    assert (event.type, event.data.object.id, event.livemode) == (
+        "checkout.session.completed",
+        session.id,
+        False,
+    )
     assert event.api_version == "2026-10-28.endive"
     with pytest.raises(stripe.SignatureVerificationError):
         stripe.Webhook.construct_event(body, header, "whsec_other")

@@ -7,6 +7,7 @@ made anew, because Stripe shows a secret only once; anybody else's is never touc
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, PermanentError
@@ -48,15 +49,20 @@ def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
             if found["kept"]:
                 return
             for stale in found["stale"]:
-                ctx.step(f"webhook_endpoint.delete:{stale}", lambda attempt, stale=stale: _delete(stripe, stale, attempt))
+                ctx.step(
+                    f"webhook_endpoint.delete:{stale}",
+                    partial(_delete, stripe, stale),
+                )
             made = ctx.step(
                 f"webhook_endpoint.create:{number}",
-                lambda attempt, number=number: _create(ctx, stripe, url, attempt, number),
+                partial(_create, ctx, stripe, url, number),
             )
             if made:
                 return
     raise PermanentError(
-        "The webhook endpoint could not be made.", hint="Retry the run when Stripe is well.", code="webhook_endpoint"
+        "The webhook endpoint could not be made.",
+        hint="Retry the run when Stripe is well.",
+        code="webhook_endpoint",
     )
 
 
@@ -93,7 +99,7 @@ def _delete(stripe: Gateway, endpoint: str, attempt: Attempt) -> None:
             raise
 
 
-def _create(ctx: HookContext, stripe: Gateway, url: str, attempt: Attempt, number: int) -> bool:
+def _create(ctx: HookContext, stripe: Gateway, url: str, number: int, attempt: Attempt) -> bool:
     """Make the endpoint and keep its secret; False when an earlier try may have made one whose secret is lost."""
     if attempt.repeated:
         return False

@@ -13,7 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from ipaddress import ip_address
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,7 @@ class Gateway:
         """Walk a list to its end, 100 objects a call."""
         after: dict[str, Any] = {}
         while True:
-            page = self.read(attempt, lambda v1, after=after: call(v1, {**params, "limit": 100, **after}))
+            page = self.read(attempt, partial(_one_page, call, {**params, "limit": 100, **after}))
             yield from page["data"]
             if not page["has_more"] or not page["data"]:
                 return
@@ -121,6 +121,10 @@ class Gateway:
             attempt.request_ids.append(response.request_id)
         found: dict[str, Any] = answer.to_dict()
         return found
+
+
+def _one_page(call: Callable[[Any, Params], Any], params: Params, v1: Any) -> Any:
+    return call(v1, params)
 
 
 def verify_webhook(body: bytes, header: str, secret: str, now: datetime) -> dict[str, Any]:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from qwoty_integrations_host import Attempt, CredentialsError, HookContext, NeedsAttention, Quote, RetryableError
+from qwoty_integrations_host import (
+    Attempt,
+    CredentialsError,
+    HookContext,
+    NeedsAttention,
+    Quote,
+    RetryableError,
+)
 
 from . import words
 from .gateway import Gateway, StripeRefused
@@ -23,7 +31,13 @@ class Invoice:
     """The invoice of one quote; every method is one or more recorded steps."""
 
     def __init__(
-        self, ctx: HookContext, stripe: Gateway, quote: Quote, plan: InvoicePlan, customer: str, rates: Mapping[RateKey, str]
+        self,
+        ctx: HookContext,
+        stripe: Gateway,
+        quote: Quote,
+        plan: InvoicePlan,
+        customer: str,
+        rates: Mapping[RateKey, str],
     ) -> None:
         self._ctx, self._stripe, self._quote, self._plan = ctx, stripe, quote, plan
         self._customer, self._rates = customer, rates
@@ -70,9 +84,7 @@ class Invoice:
         if known is None and not attempt.repeated:
             return None, ""
         mine = {"qwoty_workspace": self._ctx.workspace, "qwoty_quote_id": self._quote.id}
-        listed = self._stripe.pages(
-            attempt, lambda v1, p: v1.invoices.list(params=p), {"customer": self._customer}
-        )
+        listed = self._stripe.pages(attempt, lambda v1, p: v1.invoices.list(params=p), {"customer": self._customer})
         for invoice in listed:
             if mine.items() <= dict(invoice.get("metadata") or {}).items() and invoice["status"] != "void":
                 return invoice, ""
@@ -112,7 +124,11 @@ class Invoice:
 
     def _whose(self) -> dict[str, str | None]:
         unit = self._quote.business_unit
-        return {"quote_id": self._quote.id, "business_unit": unit.id if unit else None, "account": self._stripe.account}
+        return {
+            "quote_id": self._quote.id,
+            "business_unit": unit.id if unit else None,
+            "account": self._stripe.account,
+        }
 
     # -- lines ----------------------------------------------------------------------------------------
 
@@ -123,15 +139,14 @@ class Invoice:
         for number, start in enumerate(range(0, len(lines), _CHUNK)):
             chunk = lines[start : start + _CHUNK]
             facts = self._ctx.step(
-                f"lines:{number}", lambda attempt, chunk=chunk: self._add_chunk(attempt, invoice_id, chunk, adopted)
+                f"lines:{number}",
+                partial(self._add_chunk, invoice_id=invoice_id, chunk=chunk, adopted=adopted),
             )
             if facts.get("unsupported"):
                 return self._add_one_by_one(invoice_id, lines[start:])
         return facts
 
-    def _add_chunk(
-        self, attempt: Attempt, invoice_id: str, chunk: Sequence[PlanLine], adopted: bool
-    ) -> dict[str, Any]:
+    def _add_chunk(self, attempt: Attempt, invoice_id: str, chunk: Sequence[PlanLine], adopted: bool) -> dict[str, Any]:
         if attempt.repeated or adopted:
             present = self._present(attempt, invoice_id)
             chunk = [line for line in chunk if line.key not in present]
@@ -154,9 +169,7 @@ class Invoice:
 
     def _add_one_by_one(self, invoice_id: str, lines: Sequence[PlanLine]) -> dict[str, Any]:
         for line in lines:
-            self._ctx.step(
-                f"item:{line.key}", lambda attempt, line=line: self._add_item(attempt, invoice_id, line)
-            )
+            self._ctx.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line))
         facts: dict[str, Any] = self._ctx.step(
             "totals",
             lambda attempt: self._seen(retrieve_invoice(self._stripe, attempt, invoice_id)),
@@ -192,9 +205,7 @@ class Invoice:
         return params
 
     def _present(self, attempt: Attempt, invoice_id: str) -> set[str]:
-        lines = self._stripe.pages(
-            attempt, lambda v1, p: v1.invoices.line_items.list(invoice_id, params=p), {}
-        )
+        lines = self._stripe.pages(attempt, lambda v1, p: v1.invoices.line_items.list(invoice_id, params=p), {})
         return {(line.get("metadata") or {}).get("qwoty_line", "") for line in lines}
 
     # -- final ----------------------------------------------------------------------------------------

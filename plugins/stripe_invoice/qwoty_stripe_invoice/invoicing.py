@@ -64,7 +64,12 @@ def _require_for_delivery(ctx: HookContext, delivery: str, contact: Contact) -> 
 
 
 def _make_invoice(
-    ctx: HookContext, stripe: Gateway, settings: StripeSettings, quote: Quote, plan: InvoicePlan, contact: Contact
+    ctx: HookContext,
+    stripe: Gateway,
+    settings: StripeSettings,
+    quote: Quote,
+    plan: InvoicePlan,
+    contact: Contact,
 ) -> Outcome:
     customer, found = resolve_customer(ctx, stripe, quote, contact)
     rates = resolve_tax_rates(ctx, stripe, plan.rates)
@@ -91,7 +96,7 @@ def _totals_differ(plan: InvoicePlan, at_stripe: int, notes: tuple[str, ...]) ->
     signed = shown(plan.signed_total, plan.currency)
     return Outcome.needs_attention(
         "totals_differ",
-        f"Stripe computes {shown(at_stripe, plan.currency)}, the signed quote says {signed}. The invoice stays a draft.",
+        f"Stripe computes {shown(at_stripe, plan.currency)}, the signed quote says {signed}; it stays a draft.",
         *notes,
         hint="Compare the draft in the Stripe Dashboard with the quote. Correct the quote, or the draft by hand.",
     )

@@ -16,7 +16,11 @@ _DEFAULT_DAYS_UNTIL_DUE = 30
 
 
 def invoice_seen(
-    record: QuoteRecord | None, invoice: Mapping[str, Any], account: str, quote: Quote | None = None, today: date | None = None
+    record: QuoteRecord | None,
+    invoice: Mapping[str, Any],
+    account: str,
+    quote: Quote | None = None,
+    today: date | None = None,
 ) -> QuoteRecord:
     """The record after an answer of Stripe that shows the invoice; installments are made with it once."""
     currency = invoice["currency"].upper()
@@ -129,9 +133,7 @@ def payment_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -
     part = record.installment(number)
     if part is None:
         return record
-    changed = replace(
-        part, status="paid", url=None, session_id=session["id"], payment_id=session["payment_intent"]
-    )
+    changed = replace(part, status="paid", url=None, session_id=session["id"], payment_id=session["payment_intent"])
     return record.with_installment(changed)
 
 

@@ -67,7 +67,9 @@ class PaymentLink:
         customer = record.invoice.customer_id if record.invoice else None
         wanted = {**self._metadata()}
         sessions = self._stripe.pages(
-            attempt, lambda v1, p: v1.checkout.sessions.list(params=p), {"customer": customer, "status": "open"}
+            attempt,
+            lambda v1, p: v1.checkout.sessions.list(params=p),
+            {"customer": customer, "status": "open"},
         )
         for session in sessions:
             if session["status"] == "open" and wanted.items() <= dict(session.get("metadata") or {}).items():
@@ -90,7 +92,10 @@ class PaymentLink:
 
     def _params(self, record: QuoteRecord, part: InstallmentRecord) -> dict[str, Any]:
         assert record.invoice is not None
-        base, label = require_public_url(self._ctx), words.of(words.INVOICE, self._quote.language)["installment"]
+        base, label = (
+            require_public_url(self._ctx),
+            words.of(words.INVOICE, self._quote.language)["installment"],
+        )
         name = f"{self._quote.number} – {label} {self._number}/{len(record.installments)}"
         amount = min(part.amount, record.amount_remaining or part.amount)
         price = {

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import cache
 
 from babel.numbers import format_currency
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from qwoty_integrations_host import Attachment, Contact, MailMessage, Quote
 
@@ -14,7 +14,15 @@ from . import words
 
 
 def payment_mail(
-    quote: Quote, contact: Contact, *, invoice_number: str, total: Decimal, number: int, amount: Decimal, url: str, pdf: bytes
+    quote: Quote,
+    contact: Contact,
+    *,
+    invoice_number: str,
+    total: Decimal,
+    number: int,
+    amount: Decimal,
+    url: str,
+    pdf: bytes,
 ) -> MailMessage:
     """Build the mail; amounts in major units, written as the language writes them."""
     language = quote.language if quote.language in words.MAIL else "en"
@@ -49,7 +57,7 @@ def _templates() -> Environment:
     # HTML is escaped, text is not: a "&" in a name must read as one in both.
     return Environment(
         loader=PackageLoader(__package__),
-        autoescape=lambda name: bool(name and name.endswith(".html")),
+        autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
         trim_blocks=True,
     )

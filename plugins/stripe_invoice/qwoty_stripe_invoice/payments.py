@@ -17,7 +17,9 @@ def look_at_session(ctx: HookContext, stripe: Gateway, quote_id: str, event: Map
 
     Webhooks come late, twice and out of order: the event's own copy is used only if the key may not read sessions.
     """
-    facts: dict[str, Any] = ctx.step(f"session:{event['id']}", lambda attempt: _look(ctx, stripe, quote_id, event, attempt))
+    facts: dict[str, Any] = ctx.step(
+        f"session:{event['id']}", lambda attempt: _look(ctx, stripe, quote_id, event, attempt)
+    )
     return facts
 
 
@@ -33,23 +35,33 @@ def _look(
     number = installment_of(session)
     if session["payment_status"] != "paid":
         ctx.records.update(quote_id, lambda r: session_seen(there(r, session), number, session))
-    names = ("id", "status", "payment_status", "payment_intent", "client_reference_id", "amount_total", "currency")
+    names = (
+        "id",
+        "status",
+        "payment_status",
+        "payment_intent",
+        "client_reference_id",
+        "amount_total",
+        "currency",
+    )
     return {"number": number, **{name: session.get(name) for name in names}}
 
 
 def attach_payment(ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any]) -> QuoteRecord:
     """Credit a paid session to its invoice, once, and give the record. Raises: NeedsAttention when Stripe refuses."""
-    ctx.step(f"attach:{session['payment_intent']}", lambda attempt: _attach(ctx, stripe, quote_id, session, attempt))
+    ctx.step(
+        f"attach:{session['payment_intent']}",
+        lambda attempt: _attach(ctx, stripe, quote_id, session, attempt),
+    )
     return there(ctx.records.get(quote_id), session)
 
 
-def _attach(
-    ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any], attempt: Attempt
-) -> None:
+def _attach(ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any], attempt: Attempt) -> None:
     invoice_id, payment = str(session["client_reference_id"]), str(session["payment_intent"])
+    invoice = None
     if not _is_attached(stripe, attempt, invoice_id, payment):
         try:
-            stripe.write(
+            invoice = stripe.write(
                 attempt,
                 "att",
                 f"{invoice_id}:{payment}",
@@ -59,10 +71,10 @@ def _attach(
         except StripeRefused as error:
             if not _is_attached(stripe, attempt, invoice_id, payment):
                 raise _unattachable(ctx, stripe, quote_id, invoice_id, payment, attempt) from error
-    invoice = retrieve_invoice(stripe, attempt, invoice_id)
+    shown = invoice or retrieve_invoice(stripe, attempt, invoice_id)
     ctx.records.update(
         quote_id,
-        lambda r: payment_seen(invoice_seen(r, invoice, stripe.account), session["number"], session),
+        lambda r: payment_seen(invoice_seen(r, shown, stripe.account), session["number"], session),
     )
 
 
@@ -102,8 +114,10 @@ def note_failed_payment(ctx: HookContext, quote_id: str, session: Mapping[str, A
     """A delayed payment failed: the installment can be asked for again."""
     ctx.step(
         f"failed:{session['id']}",
-        lambda _: ctx.records.update(quote_id, lambda r: payment_failed(there(r, session), session["number"], session))
-        and None,
+        lambda _: (
+            ctx.records.update(quote_id, lambda r: payment_failed(there(r, session), session["number"], session))
+            and None
+        ),
     )
 
 

@@ -97,9 +97,7 @@ def _is_billable(section: Section, notes: list[str]) -> bool:
 # -- lines ------------------------------------------------------------------------------------------
 
 
-def _lines_of(
-    item: LineItem, quote: Quote, rates: dict[RateKey, PlannedRate], notes: list[str]
-) -> Iterable[PlanLine]:
+def _lines_of(item: LineItem, quote: Quote, rates: dict[RateKey, PlannedRate], notes: list[str]) -> Iterable[PlanLine]:
     gross, discount = _gross_and_discount(item, quote.currency)
     if discount < 0 or discount > max(gross, 0):
         raise NeedsAttention(
@@ -156,7 +154,8 @@ def _rate_keys(
         notes.extend([note] if note else [])
     if len(keys) > _MOST_RATES:
         raise NeedsAttention(
-            f"{item.product.name!r} has {len(keys)} taxes; Stripe takes {_MOST_RATES} on a line.", code="too_many_taxes"
+            f"{item.product.name!r} has {len(keys)} taxes; Stripe takes {_MOST_RATES} on a line.",
+            code="too_many_taxes",
         )
     return tuple(dict.fromkeys(keys))
 

@@ -57,7 +57,7 @@ class StripeSettings:
             return "none"
         return "email" if self.send_invoice_email else "link" if self.send_payment_link else "none"
 
-    def keys(self) -> tuple[str, ...]:
+    def all_keys(self) -> tuple[str, ...]:
         """The keys that the scope uses."""
         if self.token_scope == "workspace":
             return (self.workspace_api_token,)
@@ -74,7 +74,10 @@ def problems(settings: Mapping[str, Any]) -> list[SettingsProblem]:
     """What the schema cannot say. Source of the rule on both options: the description promises *one* action."""
     found = list(_malformed_keys(settings))
     if settings["invoice_status"] == "open" and settings["send_invoice_email"] and settings["send_payment_link"]:
-        for name, other in (("send_invoice_email", "Send payment link"), ("send_payment_link", "Send invoice by email")):
+        for name, other in (
+            ("send_invoice_email", "Send payment link"),
+            ("send_payment_link", "Send invoice by email"),
+        ):
             sentence = f'Only one way of sending can be on while the invoice is Open: switch this or "{other}" off.'
             found.append(SettingsProblem((name,), sentence))
     return found
@@ -82,7 +85,9 @@ def problems(settings: Mapping[str, Any]) -> list[SettingsProblem]:
 
 def _malformed_keys(settings: Mapping[str, Any]) -> list[SettingsProblem]:
     # In a JSON Schema pattern, Python's `$` lets a trailing newline through: match whole values again.
-    values = {("workspace_api_token",): settings.get("workspace_api_token")}
+    values: dict[tuple[str, ...], str | None] = {("workspace_api_token",): settings.get("workspace_api_token")}
     for unit, key in settings.get("business_unit_api_tokens", {}).items():
         values[("business_unit_api_tokens", unit)] = key
-    return [SettingsProblem(path, "Is not a Stripe key.") for path, key in values.items() if key and not _KEY.fullmatch(key)]
+    return [
+        SettingsProblem(path, "Is not a Stripe key.") for path, key in values.items() if key and not _KEY.fullmatch(key)
+    ]

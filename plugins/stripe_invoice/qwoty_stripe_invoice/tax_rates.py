@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from qwoty_integrations_host import Attempt, HookContext
@@ -16,9 +17,7 @@ from .gateway import Gateway
 from .taxes import PlannedRate, RateKey
 
 
-def resolve_tax_rates(
-    ctx: HookContext, stripe: Gateway, rates: Mapping[RateKey, PlannedRate]
-) -> dict[RateKey, str]:
+def resolve_tax_rates(ctx: HookContext, stripe: Gateway, rates: Mapping[RateKey, PlannedRate]) -> dict[RateKey, str]:
     """Give the Tax Rate id of each planned rate; two quotes at once make one rate."""
     if not rates:
         return {}
@@ -26,9 +25,7 @@ def resolve_tax_rates(
         found = ctx.step("tax_rates", lambda attempt: _find(stripe, rates, attempt))
         for key, rate in rates.items():
             if str(key) not in found:
-                found[str(key)] = ctx.step(
-                    f"tax_rate.create:{key}", lambda attempt, rate=rate: _create(ctx, stripe, rate, attempt)
-                )
+                found[str(key)] = ctx.step(f"tax_rate.create:{key}", partial(_create, ctx, stripe, rate))
     new = {rate.entity_id: found[str(key)] for key, rate in rates.items() if found[str(key)] != rate.saved_id}
     if new:
         ctx.step("tax_rates.save", lambda _: _save(ctx, new))
@@ -41,7 +38,7 @@ def _find(stripe: Gateway, rates: Mapping[RateKey, PlannedRate], attempt: Attemp
     certain: set[str] = set()
     for rate in stripe.pages(attempt, lambda v1, p: v1.tax_rates.list(params=p), usable):
         key = _key_of(rate)
-        if key not in rates or str(key) in certain:
+        if key is None or key not in rates or str(key) in certain:
             continue
         if rate["id"] == rates[key].saved_id:
             found[str(key)] = rate["id"]

@@ -92,7 +92,9 @@ def _agreed(tax: Tax, what: str, explicit: Value | None, parsed: Value | None) -
 
 def _unclear(tax: Tax, why: str) -> NeedsAttention:
     return NeedsAttention(
-        f"Tax {_name(tax)!r} {why}.", hint="Correct the tax in Qwoty, then accept the quote again.", code="tax_unclear"
+        f"Tax {_name(tax)!r} {why}.",
+        hint="Correct the tax in Qwoty, then accept the quote again.",
+        code="tax_unclear",
     )
 
 

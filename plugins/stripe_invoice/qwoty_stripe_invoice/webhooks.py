@@ -76,7 +76,7 @@ def _gateway(ctx: HookContext, invoice_id: str | None) -> Gateway:
     """The key that made the invoice; if it was replaced since, the present one of the same business unit."""
     settings = StripeSettings.of(ctx.settings)
     whose = ctx.state.get(f"invoice:{invoice_id}") or {}
-    keys = {fingerprint(key): key for key in settings.keys()}
+    keys = {fingerprint(key): key for key in settings.all_keys()}
     key = keys.get(whose.get("account", "")) or settings.key_for(whose.get("business_unit"))
     if not key:
         raise NeedsAttention(

@@ -15,7 +15,7 @@ MAIL = {
         "ask": "Please pay installment {part} of {parts}: {amount}.",
         "ask_single": "Please pay {amount}.",
         "button": "Pay {amount}",
-        "validity": "The link is valid for 24 hours. If it has expired, reply to this e-mail and you will get a new one.",
+        "validity": "The link is valid for 24 hours. If it has expired, reply to this e-mail to get a new one.",
         "closing": "Kind regards,",
     },
     "fr": {

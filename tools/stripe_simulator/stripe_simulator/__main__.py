@@ -16,7 +16,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     with StripeSimulator(host=arguments.host, port=arguments.port, latency_ms=arguments.latency_ms) as simulator:
-        print(f"stripe-simulator (not Stripe) listens on {simulator.url}", flush=True)  # noqa: T201 -- its one line
+        print(f"stripe-simulator (not Stripe) listens on {simulator.url}", flush=True)
         stopped.wait()
 
 

@@ -1,0 +1,38 @@
+"""No engine: for commands that only read, which must not pay half a second for importing DBOS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from sqlalchemy import Connection, Engine
+
+from .interface import Work
+
+
+class ReadOnlyEngine:
+    """Refuses all work, loudly: a job taken here would be lost."""
+
+    def __init__(self, _database: Engine) -> None:
+        pass
+
+    def enqueue(self, db: Connection, job_id: str, *, partition: str) -> None:
+        self._refuse()
+
+    def start(self, work: Work) -> None:
+        self._refuse()
+
+    def step(self, name: str, work: Callable[[], Any]) -> Any:
+        self._refuse()
+
+    def results(self, job_id: str) -> dict[str, Any]:
+        self._refuse()
+
+    def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:
+        self._refuse()
+
+    def close(self) -> None:
+        pass
+
+    def _refuse(self) -> NoReturn:
+        raise RuntimeError("This host was opened for reading only.")

@@ -1,0 +1,119 @@
+"""The workbench of the tests: a real host over a real SQLite, the simulator over real HTTP.
+
+Runs are worked in the calling thread (the inline engine) and sleeping moves the clock, so nothing waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import KEY
+from flask import Flask
+from werkzeug.serving import make_server
+
+from qwoty_integrations_host.clock import ManualClock
+from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.engine.inline import InlineEngine
+from qwoty_integrations_host.host import Host, create_host
+from qwoty_integrations_host.reports import find_run, quote_report
+from qwoty_integrations_host.store.workspaces import add_workspace
+from qwoty_integrations_host.web.app import create_app
+from stripe_simulator import StripeSimulator
+
+
+@dataclass
+class Bench:
+    """A host with one workspace ``ws-1``, served over HTTP, and the simulator it speaks to."""
+
+    host: Host
+    stripe: StripeSimulator
+    clock: ManualClock
+    url: str
+
+    def enable(self, workspace: str = "ws-1", **settings: Any) -> None:
+        """Save settings of Stripe Invoice (the usual key unless given) and switch it on."""
+        given = {"workspace_api_token": KEY, **settings}
+        self.host.settings.save(workspace, "stripe_invoice", given)
+        self.host.settings.enable(workspace, "stripe_invoice")
+
+    def accept(self, quote: dict[str, Any], workspace: str = "ws-1") -> dict[str, Any]:
+        """Accept a quote, work what is queued, and report its one run."""
+        accepted = self.host.runs.accept(workspace, quote)
+        self.work()
+        (run_id,) = accepted.run_ids
+        return self.run(run_id)
+
+    def work(self) -> None:
+        """Work every queued run."""
+        assert isinstance(self.host.engine, InlineEngine)
+        self.host.engine.work_queued()
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return find_run(self.host.store, run_id)
+
+    def retry(self, run_id: str) -> dict[str, Any]:
+        self.host.runs.retry(run_id)
+        self.work()
+        return self.run(run_id)
+
+    def quote(self, quote_id: str, workspace: str = "ws-1") -> dict[str, Any]:
+        return quote_report(self.host.store, workspace, quote_id, self.clock.now())
+
+    def send_installment(self, quote_id: str, number: int | None = None, workspace: str = "ws-1") -> dict[str, Any]:
+        run_id = self.host.runs.request_installment(workspace, quote_id, number)
+        self.work()
+        return self.run(run_id)
+
+    def webhooks(self) -> None:
+        """Let the simulator deliver what it has to say, then work the runs that follow."""
+        self.stripe.deliver()
+        self.work()
+
+    def pay(self, session_id: str) -> None:
+        """The customer pays a link, Stripe says so, and the host acts on it."""
+        self.stripe.pay(session_id)
+        self.webhooks()
+
+    def mails(self) -> list[Path]:
+        return sorted((self.host.config.data_dir / "outbox").glob("*.eml"))
+
+    def posts(self, prefix: str = "/v1/") -> list[str]:
+        return [r.path for r in self.stripe.requests if r.method == "POST" and r.path.startswith(prefix)]
+
+
+def build_host(data_dir: Path, clock: ManualClock, **config: Any) -> Host:
+    host = create_host(HostConfig(data_dir=data_dir, **config), engine=lambda _: InlineEngine(), clock=clock)
+    with host.store.write() as db:
+        add_workspace(db, "ws-1", clock.now())
+        add_workspace(db, "ws-2", clock.now())
+    return host
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime.now(UTC))
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path, clock: ManualClock, stripe_simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bench]:
+    monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
+    server = make_server("127.0.0.1", 0, Flask("not yet"), threaded=True)
+    url = f"http://127.0.0.1:{server.server_port}"
+    host = build_host(tmp_path / "data", clock, public_url=url)
+    server.app = create_app(host)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    assert host.start_worker()
+    yield Bench(host, stripe_simulator, clock, url)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    host.close()
