@@ -1,0 +1,44 @@
+# Two commands for people: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check -q
+
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: $(VENV)/ready  ## make .venv with everything in it
+
+$(VENV)/ready: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml tools/*/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	@echo "Setting up $(VENV) (a minute or two, once) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c constraints.txt --upgrade pip
+	@$(PIP) install -c constraints.txt --group dev -e . -e plugins/stripe_invoice -e tools/stripe_simulator
+	@touch $@
+
+demo: setup  ## watch an accepted quote become a paid invoice, on this machine alone
+	@$(BIN)/python tools/demo.py
+
+test: setup  ## run all tests
+	@$(BIN)/python -m pytest
+
+check: setup  ## what must be clean before a commit: style, types, imports, published schemas, house rules
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m pytest tests/test_house_rules.py
+
+fix: setup  ## format, and mend what can be mended by itself
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+schemas: setup  ## write the published schemas anew from the code
+	@$(BIN)/python tools/write_schemas.py
+
+record: setup  ## record cassettes from Stripe test mode (needs STRIPE_TEST_KEY)
+	@$(BIN)/python tools/record_cassettes.py
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.PHONY: help setup demo test check fix schemas record clean
