@@ -1,0 +1,197 @@
+"""The rules of the house that a machine can check: documents that cannot go stale, names that stay."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from qwoty_stripe_invoice.settings import settings_schema
+
+import qwoty_integrations_host
+from qwoty_integrations_host import errors, hookspecs
+from qwoty_integrations_host.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from write_schemas import as_text, published  # noqa: E402
+
+HOOKS = [
+    hook for _, hook in inspect.getmembers(hookspecs, inspect.isfunction) if hasattr(hook, "qwoty_integrations_spec")
+]
+
+
+def _read(path: str) -> str:
+    return (ROOT / path).read_text("utf-8")
+
+
+def _tracked(pattern: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", pattern], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
+def test_every_hook_is_documented_with_its_exact_signature(hook: object) -> None:
+    signature = str(inspect.signature(hook)).replace("'", "")  # type: ignore[arg-type]
+
+    assert f"## {hook.__name__}{signature}\n" in _read("docs/hooks.md")  # type: ignore[attr-defined]
+
+
+def test_every_setting_is_documented() -> None:
+    text = _read("docs/settings.md")
+
+    assert [name for name in settings_schema()["properties"] if f"| `{name}` |" not in text] == []
+
+
+def test_every_command_is_documented() -> None:
+    text = _read("docs/operations.md")
+    commands = []
+    for name, command in main.commands.items():
+        inner = getattr(command, "commands", None)
+        commands += [f"{name} {sub}" for sub in inner] if inner else [name]
+
+    assert [command for command in commands if f"`{command}" not in text] == []
+
+
+def test_every_error_code_is_documented() -> None:
+    text = _read("docs/operations.md")
+    used: set[str] = set()
+    for source in _tracked("*.py"):
+        if source.is_relative_to(ROOT / "plugins") or source.is_relative_to(ROOT / "qwoty_integrations_host"):
+            found = source.read_text("utf-8")
+            used |= set(re.findall(r'\bcode="([a-z_]+)"', found))
+            used |= set(re.findall(r'needs_attention\(\s*"([a-z_]+)"', found))
+    # These never reach a run: they are retried, or refused at the door.
+    inner = {"config", "key_ring", "key_missing", "secret_moved", "data_dir", "engine"}
+    inner |= {"stripe_unreachable", "rate_limited", "stripe_busy", "stripe_error", "stripe_key"}
+    inner |= {"mail_unreachable", "mail_deferred", "pdf_unreachable"}
+
+    assert sorted(code for code in used - inner if f"`{code}`" not in text) == []
+
+
+def test_every_environment_variable_is_documented() -> None:
+    text = _read("docs/operations.md")
+    used: set[str] = set()
+    for source in _tracked("*.py"):
+        if not source.is_relative_to(ROOT / "tests"):
+            found = source.read_text("utf-8")
+            used |= set(re.findall(r"QWOTY_(?:HOST|STRIPE|PLUGINS)_[A-Z_]*[A-Z]", found))
+            used |= {f"QWOTY_HOST_{name}" for name in re.findall(r'_read\(env, "([A-Z_]+)"\)', found)}
+
+    assert sorted(name for name in used if f"`{name}`" not in text) == []
+
+
+def test_every_decision_is_listed() -> None:
+    listed = set(re.findall(r"\((\d{4}-[a-z0-9-]+\.md)\)", _read("docs/adr/README.md")))
+
+    assert listed == {path.name for path in (ROOT / "docs" / "adr").glob("0*.md")}
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    dead = []
+    for page in _tracked("*.md"):
+        for target in re.findall(r"\]\((?!https?:|mailto:)([^)#]+)", page.read_text("utf-8")):
+            if not (page.parent / target).exists():
+                dead.append(f"{page.relative_to(ROOT)} → {target}")
+
+    assert dead == []
+
+
+@pytest.mark.parametrize("path", list(published()))
+def test_published_schemas_are_valid_and_equal_to_the_code(path: str) -> None:
+    schema = published()[path]
+
+    Draft202012Validator.check_schema(schema)
+    assert _read(f"schemas/{path}") == as_text(schema), "run `make schemas`"
+
+
+def test_the_error_tree_is_what_plugins_rely_on() -> None:
+    tree = {
+        name: kind.__base__.__name__
+        for name, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.IntegrationError) and kind.__base__ is not None
+    }
+
+    assert tree == {
+        "IntegrationError": "Exception",
+        "NeedsAttention": "IntegrationError",
+        "CredentialsError": "NeedsAttention",
+        "RetryableError": "IntegrationError",
+        "PermanentError": "IntegrationError",
+        "ActionRefused": "IntegrationError",
+        "WebhookRejected": "IntegrationError",
+        "InvalidInput": "IntegrationError",
+        "MalformedInput": "InvalidInput",
+        "SettingsError": "InvalidInput",
+        "NotFound": "IntegrationError",
+        "HostError": "IntegrationError",
+        "PluginLoadError": "HostError",
+        "PluginContractError": "PermanentError",
+    }
+
+
+def test_the_public_names_only_grow() -> None:
+    frozen = """HOOK_API ActionRefused Address Attachment Attempt Clock Contact CredentialsError Discount FieldProblem
+        HookContext Installment InstallmentRecord InstallmentRequest IntegrationError InvoiceRecord LineItem MailMessage
+        Manifest NeedsAttention Outcome PermanentError Preview PreviewLine Quote QuoteRecord RetryableError Section
+        SettingsProblem Tax WebhookEvent WebhookRejected WebhookRequest hookimpl pick_installment""".split()
+
+    assert set(frozen) <= set(qwoty_integrations_host.__all__)
+
+
+def test_plugins_import_only_the_hosts_public_names() -> None:
+    deep = []
+    for source in _tracked("plugins/*.py"):
+        if re.search(r"(from|import) qwoty_integrations_host\.", source.read_text("utf-8")):
+            deep.append(source.name)
+
+    assert deep == []
+
+
+def test_nothing_in_the_host_names_a_plugin() -> None:
+    named = [
+        source.name
+        for source in _tracked("qwoty_integrations_host/*.py")
+        if re.search(r"stripe_invoice|qwoty_stripe", source.read_text("utf-8"), re.IGNORECASE)
+    ]
+
+    assert named == []
+
+
+def test_money_never_passes_through_a_float() -> None:
+    money_path = ("money", "plan", "taxes", "ledger", "invoices", "payment_links", "payments")
+    floats = [
+        name
+        for name in money_path
+        if re.search(r"\bfloat\(|: float|-> float", _read(f"plugins/stripe_invoice/qwoty_stripe_invoice/{name}.py"))
+    ]
+
+    assert floats == []
+
+
+def test_nobody_asks_the_machine_for_the_time_but_the_clock() -> None:
+    asking = []
+    for source in [*_tracked("qwoty_integrations_host/*.py"), *_tracked("plugins/*.py")]:
+        if source.name != "clock.py" and re.search(
+            r"datetime\.(now|utcnow)\(|time\.time\(\)", source.read_text("utf-8")
+        ):
+            asking.append(source.name)
+
+    assert asking == []
+
+
+def test_nothing_committed_names_a_registry_a_machine_or_a_live_key() -> None:
+    hosts = "|".join(("pyp" + "i.org", "python" + "hosted", "registry.npm" + "js", "deb.deb" + "ian"))
+    forbidden = re.compile(rf"{hosts}|\b(sk|rk)_live_[A-Za-z0-9]{{12,}}|/(home|root|work)/[a-z]")
+    found = []
+    for path in _tracked("*"):
+        if path.suffix not in {".png", ".pdf"} and forbidden.search(path.read_text("utf-8", errors="replace")):
+            found.append(str(path.relative_to(ROOT)))
+
+    assert [name for name in found if name != "tests/test_house_rules.py"] == []
