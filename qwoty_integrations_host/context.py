@@ -26,7 +26,8 @@ class Attempt:
     """One try of one step, handed to the step's function.
 
     ``number`` counts every beginning of the step, also those of a process that died. ``key`` belongs into the
-    idempotency key of a write: it stays the same until the service has given a final answer that it may replay.
+    idempotency key of a write: it stays the same until the service has given a final answer that it may replay,
+    and is remembered when a person retries the run.
     """
 
     number: int

@@ -174,7 +174,7 @@ RECORDABLE: dict[str, type[IntegrationError]] = {
 
 def to_record(error: IntegrationError) -> dict[str, Any]:
     """Give the JSON form in which a step's final error is checkpointed."""
-    kind = next(name for name, known in reversed(RECORDABLE.items()) if isinstance(error, known))
+    kind = next((name for name, known in reversed(RECORDABLE.items()) if isinstance(error, known)), "PermanentError")
     return {
         "kind": kind,
         "code": error.code,

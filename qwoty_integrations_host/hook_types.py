@@ -32,6 +32,10 @@ class Manifest:
     capabilities: frozenset[str] = frozenset()
 
 
+#: How a run can end by a plugin's word.
+OUTCOMES = ("succeeded", "skipped", "needs_attention")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended. References and figures belong into the record, words for people into ``notes``."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine as DatabaseEngine
+from sqlalchemy.exc import DBAPIError
 
 from .clock import Clock, SystemClock
 from .config import HostConfig
@@ -22,6 +23,8 @@ from .settings import WorkspaceSettings
 from .store import runs as run_rows
 from .store.database import Store, open_database
 from .vault import Vault, load_vault
+
+_OPENING_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Host:
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Begin to work runs, unless another process does so for this data directory (then False)."""
+        if self.worker_lock.held:
+            return True
         if not self.worker_lock.acquire(patience=patience):
             return False
         self.engine.start(self.runs.execute)
@@ -55,7 +60,7 @@ class Host:
         return self.engine.wait(ended, timeout=timeout)
 
     def close(self) -> None:
-        """Let running work end, then let go of engine, database and lock."""
+        """Let running steps end, then let go of engine, database and lock; the next start goes on there."""
         self.engine.close()
         self.store.close()
         self.worker_lock.release()
@@ -76,15 +81,31 @@ def create_host(
     vault = load_vault(config.data_dir, config.keys)
     transport = _transport(config)
     plugins = Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict)
-    database = open_database(config.database_url)
+    database, worked_by = _open(config, engine or _durable)
     store = Store(database)
     locks = NamedLocks()
     contexts = Contexts(store, vault, clock, transport, locks, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
-    worked_by = (engine or _durable)(database)
     runs = Runs(store, worked_by, plugins, settings, contexts, locks, clock, config.retry)
     lock = WorkerLock(config.data_dir)
     return Host(config, clock, store, vault, plugins, settings, runs, worked_by, lock)
+
+
+def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tuple[DatabaseEngine, Engine]:
+    # One at a time: two first starts at once would both make the tables.
+    opening = WorkerLock(config.data_dir, "open.lock")
+    opening.acquire(patience=_OPENING_SECONDS)
+    try:
+        database = open_database(config.database_url)
+        return database, engine(database)
+    except DBAPIError as error:
+        raise HostError(
+            f"The database in {config.data_dir} cannot be opened: {error.orig}.",
+            hint="Is it a host's data directory, not full, and not held by another program?",
+            code="data_dir",
+        ) from error
+    finally:
+        opening.release()
 
 
 def _durable(database: DatabaseEngine) -> Engine:

@@ -21,7 +21,6 @@ def set_up_logging(level: str) -> None:
         structlog.stdlib.ExtraAdder(allow=_FACTS),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _redact_all,
     ]
     renderer: Any = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
@@ -30,7 +29,7 @@ def set_up_logging(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, _redact_line],
         )
     )
     # Other libraries only when something is wrong: their chatter holds addresses and e-mails.
@@ -49,5 +48,6 @@ def set_up_logging(level: str) -> None:
     )
 
 
-def _redact_all(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    return {name: redact(value) if isinstance(value, str) else value for name, value in event.items()}
+def _redact_line(_logger: Any, _method: str, line: Any) -> str:
+    # The finished line, not the single facts: a secret may sit in a list, in a mapping, in a traceback.
+    return redact(str(line))

@@ -7,6 +7,7 @@ a visible status with a reason and the distribution to blame. Nothing else touch
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,13 @@ from inspect import Parameter, signature
 from typing import Any, Literal, cast
 
 import pluggy
+from jsonschema import Draft202012Validator
 
 from . import hookspecs
 from .context import HookContext
 from .errors import IntegrationError, NotFound, PluginContractError, PluginLoadError
 from .hook_types import (
+    OUTCOMES,
     InstallmentRequest,
     Manifest,
     Outcome,
@@ -107,24 +110,28 @@ class Plugins:
         return cast("Preview | Outcome", self._call(plugin_id, "preview_quote", either, None, ctx=ctx, quote=quote))
 
     def on_quote_accepted(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
-        return cast("Outcome", self._call(plugin_id, "on_quote_accepted", Outcome, None, ctx=ctx, quote=quote))
+        return self._outcome(plugin_id, "on_quote_accepted", ctx=ctx, quote=quote)
 
     def on_installment_due(self, plugin_id: str, ctx: HookContext, installment: InstallmentRequest) -> Outcome:
-        return cast(
-            "Outcome",
-            self._call(plugin_id, "on_installment_due", Outcome, None, ctx=ctx, installment=installment),
-        )
+        return self._outcome(plugin_id, "on_installment_due", ctx=ctx, installment=installment)
 
     def authenticate_webhook(self, plugin_id: str, ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
-        return cast(
-            "WebhookEvent",
-            self._call(plugin_id, "authenticate_webhook", WebhookEvent, None, ctx=ctx, request=request),
-        )
+        found = self._call(plugin_id, "authenticate_webhook", WebhookEvent, None, ctx=ctx, request=request)
+        event = cast("WebhookEvent", found)
+        if not (isinstance(event.id, str) and event.id and isinstance(event.type, str)):
+            raise self._contract(plugin_id, "authenticate_webhook", "a WebhookEvent with an id and a type")
+        return event
 
     def on_webhook(self, plugin_id: str, ctx: HookContext, event: WebhookEvent) -> Outcome:
-        return cast("Outcome", self._call(plugin_id, "on_webhook", Outcome, None, ctx=ctx, event=event))
+        return self._outcome(plugin_id, "on_webhook", ctx=ctx, event=event)
 
     # -- how ---------------------------------------------------------------------------------------
+
+    def _outcome(self, plugin_id: str, hook: str, **facts: Any) -> Outcome:
+        outcome = cast("Outcome", self._call(plugin_id, hook, Outcome, None, **facts))
+        if not _is_well_formed(outcome):
+            raise self._contract(plugin_id, hook, "an Outcome with a known status, notes in words and a JSON result")
+        return outcome
 
     def _call(self, plugin_id: str, hook: str, expected: Any, default: Any, **facts: Any) -> Any:
         if default is not None and not self.implements(plugin_id, hook):
@@ -159,8 +166,7 @@ class Plugins:
         return [self._load(name, claims[name], blocked) for name in sorted(claims)]
 
     def _load(self, name: str, points: list[EntryPoint], blocked: frozenset[str]) -> PluginStatus:
-        origins = [(p.dist.name, p.dist.version) if p.dist else ("unknown", "unknown") for p in points]
-        distribution, version = (" and ".join(part) for part in zip(*origins, strict=True))
+        distribution, version = (" and ".join(part) for part in zip(*map(_origin, points), strict=True))
         if name in blocked:
             return PluginStatus(name, distribution, version, "blocked", "Blocked by QWOTY_PLUGINS_BLOCKED.")
         if len(points) > 1:
@@ -187,7 +193,24 @@ class Plugins:
             raise TypeError("integration_manifest must return a Manifest.")
         if manifests[0].id != name:
             raise ValueError(f"The manifest's id {manifests[0].id!r} is not the entry point's name {name!r}.")
+        Draft202012Validator.check_schema(manifests[0].settings_schema)
         self._manifests[name] = manifests[0]
+
+
+def _origin(point: EntryPoint) -> tuple[str, str]:
+    try:
+        return (str(point.dist.name), str(point.dist.version)) if point.dist else ("unknown", "unknown")
+    except (KeyError, TypeError):  # a half-removed distribution has no metadata
+        return "unknown", "unknown"
+
+
+def _is_well_formed(outcome: Outcome) -> bool:
+    try:
+        json.dumps(outcome.result)
+    except (TypeError, ValueError):
+        return False
+    words = (*outcome.notes, outcome.code, outcome.title, outcome.hint)
+    return outcome.status in OUTCOMES and all(isinstance(word, str) for word in words)
 
 
 def _check_implementations(manager: pluggy.PluginManager, plugin: Any) -> None:
@@ -208,5 +231,5 @@ def _check_implementation(name: str, impl: pluggy.HookImpl) -> None:
 
 
 def _summary(error: BaseException) -> str:
-    first = (str(error).splitlines() or [""])[0][:200]
-    return redact(f"{type(error).__name__}: {first}".rstrip(": "))
+    words = " ".join(str(error).split())
+    return redact(f"{type(error).__name__}: {words}".rstrip(": "))[:300]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -33,6 +33,8 @@ from . import quote as q
 from .errors import FieldProblem, InvalidInput, MalformedInput
 
 _MAX_DIGITS = 28
+_MAX_DEPTH = 64
+_DECIMAL = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 def parse_json(raw: bytes | str) -> Any:
@@ -42,7 +44,8 @@ def parse_json(raw: bytes | str) -> Any:
     """
     try:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        found = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return _shallow(found)
     except UnicodeDecodeError as error:
         raise MalformedInput("The document is not UTF-8 text.") from error
     except json.JSONDecodeError as error:
@@ -54,6 +57,19 @@ def parse_json(raw: bytes | str) -> Any:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
+
+
+def _shallow(found: Any) -> Any:
+    level = [found]
+    for _ in range(_MAX_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+    if level:
+        raise ValueError("nested too deeply")
+    return found
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 @cache
@@ -73,8 +89,11 @@ class Amount(fields.Field[Decimal]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             raise ValidationError("Must be a decimal number.")
+        text = value.strip() if isinstance(value, str) else None
+        if text is not None and not _DECIMAL.fullmatch(text):
+            raise ValidationError("Must be a decimal number.")
         try:
-            number = Decimal(value.strip() if isinstance(value, str) else value)
+            number = Decimal(value if text is None else text)
         except InvalidOperation as error:
             raise ValidationError("Must be a decimal number.") from error
         if not number.is_finite() or len(number.as_tuple().digits) > _MAX_DIGITS or abs(number.adjusted()) > 18:
@@ -84,11 +103,24 @@ class Amount(fields.Field[Decimal]):
         return number
 
 
+class Whole(Amount):
+    """A whole number."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        number = super()._deserialize(value, attr, data, **kwargs)
+        if number != number.to_integral_value():
+            raise ValidationError("Must be a whole number.")
+        return int(number)
+
+
 class Text(fields.String):
-    """A string; blanks around it are dropped."""
+    """A string that every database and service can hold; blanks around it are dropped."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        return str(super()._deserialize(value, attr, data, **kwargs)).strip()
+        text = str(super()._deserialize(value, attr, data, **kwargs)).strip()
+        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise ValidationError("Holds a character that is none.")
+        return text
 
 
 class Instant(fields.Field[datetime]):
@@ -97,9 +129,9 @@ class Instant(fields.Field[datetime]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         try:
             found = datetime.fromisoformat(value)
-        except (TypeError, ValueError) as error:
+            return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValidationError("Must be an ISO 8601 time such as 2026-03-10T09:15:00Z.") from error
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
 
 
 class Roles(fields.Field[tuple[str, ...]]):
@@ -121,8 +153,8 @@ def _text() -> Text:
     return Text(load_default=None, allow_none=True)
 
 
-def _rank() -> fields.Integer:
-    return fields.Integer(load_default=None, allow_none=True)
+def _rank() -> Whole:
+    return Whole(load_default=None, allow_none=True)
 
 
 class _Part(Schema):
@@ -453,7 +485,7 @@ def _assemble(data: dict[str, Any], workspace_id: str, received_at: datetime) ->
         workspace_id=workspace_id,
         accepted_at=data["accepted_at"] or received_at,
         currency=data["currency"].upper(),
-        language=(data["language"] or "en")[:2].lower(),
+        language=_language(data["language"] or ""),
         title=data["title"],
         pdf_link=data["pdf_link"],
         owner=data["owner"],
@@ -465,6 +497,11 @@ def _assemble(data: dict[str, Any], workspace_id: str, received_at: datetime) ->
         payment_terms=data["payment_terms"],
         totals=data["summary"]["one_off"] if data["summary"] else None,
     )
+
+
+def _language(text: str) -> str:
+    code = text[:2].lower()
+    return code if re.fullmatch("[a-z]{2}", code) else "en"
 
 
 def _problems(messages: Any, path: tuple[str, ...] = ()) -> Iterator[FieldProblem]:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_SHAPES = re.compile(r"\b(?:(?:sk|rk)_(?:live|test)|whsec|qwh)_[A-Za-z0-9_\-+/=]{4,}")
+_SHAPES = re.compile(r"(?<![A-Za-z0-9])(?:(?:sk|rk)_(?:live|test)|whsec|qwh)_[A-Za-z0-9_\-+/=]{4,}")
+#: Four characters of a shorter secret would be too much of it.
+_LONG_ENOUGH = 12
 
 
 def redact(text: str) -> str:
@@ -25,5 +27,5 @@ def secret_paths(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iter
 
 
 def masked(secret: str) -> dict[str, Any]:
-    """How a stored secret is shown: that it is set, and its last four characters."""
-    return {"set": True, "last4": secret[-4:]}
+    """How a stored secret is shown: that it is set, and its last four characters unless it is short."""
+    return {"set": True, "last4": secret[-4:] if len(secret) >= _LONG_ENOUGH else ""}

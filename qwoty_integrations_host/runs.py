@@ -76,7 +76,8 @@ class Runs:
             is_new = quotes.add(db, quote, document, now)
             for plugin in self.settings.enabled_plugins(workspace):
                 # A plugin that was enabled later still gets the quote: once.
-                self._add(db, workspace, plugin, "quote_accepted", quote.id, subject=quote.id)
+                if self.plugins.implements(plugin, "on_quote_accepted"):
+                    self._add(db, workspace, plugin, "quote_accepted", quote.id, subject=quote.id)
             found = [row for row in rows.of_quote(db, workspace, quote.id) if row["kind"] == "quote_accepted"]
         return Accepted(quote.id, not is_new, tuple(row["id"] for row in found))
 
@@ -85,9 +86,9 @@ class Runs:
 
         Raises: NotFound; ActionRefused when it cannot be sent now, and why.
         """
-        plugin, record = self._installments(workspace, quote_id)
-        wanted = pick_installment(record, number, self.clock.now())
         with self.store.write() as db:
+            plugin, record = self._installments(workspace, quote_id)
+            wanted = pick_installment(record, number, self.clock.now())
             for row in rows.of_quote(db, workspace, quote_id):
                 if row["kind"] == "installment" and row["status"] not in rows.FINISHED:
                     raise ActionRefused(
@@ -104,7 +105,8 @@ class Runs:
         """
         with self.store.read() as db:
             known = workspace_exists(db, workspace)
-        if not known or not self.settings.is_enabled(workspace, plugin):
+        listens = self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_webhook")
+        if not known or not listens:
             raise NotFound("There is no such webhook address.")
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         event = self.plugins.authenticate_webhook(plugin, ctx, request)
@@ -216,8 +218,9 @@ class Runs:
             self._work(row)
 
     def _work(self, row: RowMapping) -> None:
-        steps = RecordedSteps(self.store, self.engine, self.clock, self.retry_policy, row["id"], row["carried"] or {})
+        steps = self._steps(row)
         try:
+            self.plugins.manifest(row["plugin"])  # raises, with the reason, when it no longer loads
             settings = self._begin(row)
             if settings is not None:
                 outcome = self._call(row, settings, steps)
@@ -228,6 +231,11 @@ class Runs:
             log.exception("run.crashed", extra={"run_id": row["id"]})
             bug = IntegrationError("The host could not work this run.", hint="The traceback is in its log.", code="bug")
             self._finish_with_error(row, bug, resumable=False)
+
+    def _steps(self, row: RowMapping) -> RecordedSteps:
+        origin = next((status.origin for status in self.plugins.statuses if status.id == row["plugin"]), "")
+        carried = row["carried"] or {}
+        return RecordedSteps(self.store, self.engine, self.clock, self.retry_policy, row["id"], origin, carried)
 
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
         """Give the settings of this attempt; None when they changed since it began, and another one takes over."""

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -18,7 +19,7 @@ from .clock import Clock
 from .context import HookContext
 from .errors import FieldProblem, InvalidInput, SettingsError
 from .plugins import Plugins
-from .redaction import masked, secret_paths
+from .redaction import masked, redact, secret_paths
 from .store import settings as table
 from .store.database import Store
 from .store.workspaces import require_workspace
@@ -76,7 +77,7 @@ class WorkspaceSettings:
         """
         schema = self._plugins.manifest(plugin).settings_schema
         document = with_defaults(schema, _stripped(given))
-        problems = list(schema_problems(schema, document))
+        problems = list(_pasted_secrets(document)) or list(schema_problems(schema, document))
         if not problems:
             ctx = self._context(workspace, plugin, document)
             problems = list(self._plugins.validate_settings(plugin, ctx, document))
@@ -170,6 +171,16 @@ def schema_problems(schema: Mapping[str, Any], document: Mapping[str, Any]) -> I
     return [FieldProblem(path, sentence) for path, sentence in found.items()]
 
 
+def _pasted_secrets(document: Mapping[str, Any]) -> Iterable[FieldProblem]:
+    """Names that are secrets, pasted into the wrong place: they would be kept, and named, in clear."""
+    for name, rows in document.items():
+        for number, row in enumerate(rows if isinstance(rows, Mapping) else (), start=1):
+            if redact(row) != row:
+                yield FieldProblem(
+                    (name, f"row {number}"), "This identifier looks like a secret: is it in the wrong box?"
+                )
+
+
 def _explained(document: Mapping[str, Any], error: Any) -> Iterable[tuple[tuple[str, ...], str]]:
     path = tuple(str(part) for part in error.absolute_path)
     if error.validator == "required":
@@ -200,6 +211,8 @@ def _stripped(given: Any) -> dict[str, Any]:
 def _strip(value: Any) -> Any:
     if isinstance(value, Mapping):
         return _stripped(value)
+    if isinstance(value, Decimal):  # numbers of a file are read exactly; settings are kept as plain JSON
+        return float(value)
     return value.strip() if isinstance(value, str) else value
 
 
@@ -211,6 +224,7 @@ def _keep_secrets(
         if _left_as_it_is(given, path):
             merged = placed(merged, path, secret)
     gone = [path for path in secret_paths(schema, merged) if reach(merged, path) in (None, "")]
+    gone += {path[:1] for path in stored if merged.get(path[0], "") is None}
     return without(merged, gone)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from . import errors
@@ -15,6 +18,8 @@ from .errors import IntegrationError, PermanentError, RetryableError
 from .store import runs as rows
 from .store.database import Store
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class RecordedSteps:
@@ -25,6 +30,8 @@ class RecordedSteps:
     clock: Clock
     retry: RetryPolicy
     run_id: str
+    #: "distribution version" of the plugin, to blame for a bug.
+    origin: str
     #: Results of an earlier attempt that this one resumes, by step name.
     carried: Mapping[str, Any]
     #: The step that ended this attempt with an error, if one did.
@@ -39,46 +46,62 @@ class RecordedSteps:
 
     def _perform(self, name: str, work: Callable[[Attempt], Json]) -> dict[str, Any]:
         """Do the step until it ends, and give what is recorded: its value or its final error."""
-        key, tried = 1, 0
+        tried = 0
         while True:
             tried += 1
-            attempt = self._begin(name, key)
+            attempt = self._begin(name)
             started = self.clock.now()
             try:
-                value = work(attempt)
+                value = json.loads(json.dumps(work(attempt)))  # what a replay will be handed, from the start
             except RetryableError as error:
+                attempt.key += error.answered
                 self._end(name, attempt, started, "retrying", error)
                 if tried >= self.retry.tries:
                     return self._give_up(name, attempt, started, error)
-                key += error.answered
                 self.clock.sleep(self.retry.gap(tried, error.retry_after))
             except IntegrationError as error:
-                self._end(name, attempt, started, "failed", error)
-                return {"error": errors.to_record(error)}
+                # A refusal is a final answer, too: under the same key a service may repeat it for a day.
+                attempt.key += 1
+                return self._fail(name, attempt, started, error)
+            except (Exception, SystemExit) as error:
+                log.exception("plugin.crashed", extra={"run_id": self.run_id})
+                return self._fail(name, attempt, started, self._bug(name, error))
             else:
                 self._end(name, attempt, started, "succeeded")
                 return {"value": value}
 
-    def _give_up(self, name: str, attempt: Attempt, started: Any, error: RetryableError) -> dict[str, Any]:
+    def _fail(self, name: str, attempt: Attempt, started: datetime, error: IntegrationError) -> dict[str, Any]:
+        self._end(name, attempt, started, "failed", error)
+        return {"error": errors.to_record(error)}
+
+    def _bug(self, name: str, error: BaseException) -> PermanentError:
+        return PermanentError(
+            f"The integration {self.origin} has a bug: its step {name!r} raised {type(error).__name__}.",
+            hint="The traceback is in the host's log; report it to the integration's author.",
+            code="plugin_bug",
+        )
+
+    def _give_up(self, name: str, attempt: Attempt, started: datetime, error: RetryableError) -> dict[str, Any]:
         final = PermanentError(
             f"{error.title} Given up after {self.retry.tries} tries.",
             hint=error.hint or "Retry the run when the service is well again: qwoty-host run retry.",
             code="retries_exhausted",
         )
-        self._end(name, attempt, started, "failed", final)
-        return {"error": errors.to_record(final)}
+        return self._fail(name, attempt, started, final)
 
-    def _begin(self, name: str, key: int) -> Attempt:
+    def _begin(self, name: str) -> Attempt:
         # Committed before the work begins, so that a step which a crash cut short knows it is a repetition.
         with self.store.write() as db:
             row = rows.begin_step(db, self.run_id, name, self.clock.now())
-        return Attempt(row["attempts"], key, row["started_at"], list(row["request_ids"]))
+        return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]))
 
     def _end(
-        self, name: str, attempt: Attempt, started: Any, status: str, error: IntegrationError | None = None
+        self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None = None
     ) -> None:
         elapsed = round((self.clock.now() - started).total_seconds() * 1000)
         shown = error and {"code": error.code, "title": error.title, "hint": error.hint}
         ids = attempt.request_ids[-20:]
         with self.store.write() as db:
-            rows.end_step(db, self.run_id, name, status=status, ms=elapsed, request_ids=ids, error=shown)
+            rows.end_step(
+                db, self.run_id, name, status=status, key=attempt.key, ms=elapsed, request_ids=ids, error=shown
+            )

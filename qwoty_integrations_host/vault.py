@@ -10,7 +10,9 @@ import base64
 import hashlib
 import os
 import secrets
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -34,25 +36,27 @@ class Vault:
         return f"Vault(keys={sorted(self._ciphers)})"
 
     def seal(self, clear: str, *place: str) -> str:
-        """Encrypt ``clear`` for its place, e.g. ``seal(key, "acme", "stripe_invoice", "workspace_api_token")``."""
+        """Encrypt ``clear`` for its place, e.g. ``seal(token, "acme", "crm", "api_token")``."""
         nonce = os.urandom(_NONCE_BYTES)
         sealed = self._ciphers[self._newest].encrypt(nonce, clear.encode(), _bind(place))
         return f"v1.{self._newest}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
     def open(self, blob: str, *place: str) -> str:
         """Decrypt a blob at its place. Raises: HostError when the key is missing or the place is another."""
-        _, key_id, body = blob.split(".", 2)
+        _, key_id, body = f"{blob}..".split(".")[:3]
         if key_id not in self._ciphers:
             raise HostError(
                 f"A stored secret was encrypted with key {key_id}, which the key ring does not hold.",
                 hint="Add that key to QWOTY_HOST_KEYS or to the file keys in the data directory.",
                 code="key_missing",
             )
-        raw = base64.urlsafe_b64decode(body)
         try:
+            raw = base64.urlsafe_b64decode(body)
             return self._ciphers[key_id].decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _bind(place)).decode()
-        except InvalidTag as error:
-            raise HostError("A stored secret does not belong to its place.", code="secret_moved") from error
+        except (InvalidTag, ValueError) as error:
+            raise HostError(
+                "A stored secret is damaged, or does not belong to its place.", code="secret_moved"
+            ) from error
 
 
 def _key_id(key: bytes) -> str:
@@ -60,7 +64,7 @@ def _key_id(key: bytes) -> str:
 
 
 def _bind(place: Sequence[str]) -> bytes:
-    return "|".join(part.replace("|", "||") for part in place).encode()
+    return "|".join(part.replace("%", "%25").replace("|", "%7C") for part in place).encode()
 
 
 def load_vault(data_dir: Path, keys: str | None) -> Vault:
@@ -78,17 +82,16 @@ def load_vault(data_dir: Path, keys: str | None) -> Vault:
 def _make_key_file(path: Path) -> None:
     line = base64.urlsafe_b64encode(secrets.token_bytes(32)) + b"\n"
     # Written aside and linked into place: two first starts at once must agree on one key.
-    draft = path.with_name(f"keys.{os.getpid()}.new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle, draft = tempfile.mkstemp(prefix="keys.", suffix=".new", dir=path.parent)  # mode 0600
     try:
-        os.write(handle, line)
-        os.fsync(handle)
-        os.close(handle)
-        os.link(draft, path)
-    except FileExistsError:
-        pass
+        with os.fdopen(handle, "wb") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(handle)
+        with suppress(FileExistsError):
+            os.link(draft, path)
     finally:
-        draft.unlink()
+        Path(draft).unlink()
 
 
 def _decode(text: str) -> bytes:

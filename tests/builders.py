@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
+
+from qwoty_integrations_host.quote import Quote
+from qwoty_integrations_host.quote_schema import load_quote
 
 EXAMPLE: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "docs" / "examples" / "quote.json").read_text("utf-8")
@@ -132,5 +136,15 @@ def _totals(lines: list[dict[str, Any]], discount: str | None) -> tuple[Decimal,
 
 def _tax(amount: Decimal, tax: dict[str, Any]) -> Decimal:
     if not tax.get("is_percentage", True):
-        return Decimal(tax["amount"])
+        return Decimal(tax.get("amount") or 0)
     return (amount * Decimal(tax["rate"] or 0) / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+#: The two ways of sending that Stripe Invoice knows.
+LINK = {"invoice_status": "open", "send_payment_link": True}
+EMAIL = {"invoice_status": "open", "send_invoice_email": True}
+
+
+def loaded(document: dict[str, Any]) -> Quote:
+    """The canonical quote as a plugin gets it."""
+    return load_quote(document, workspace_id="ws-1", received_at=datetime(2026, 3, 10, tzinfo=UTC))

@@ -117,3 +117,11 @@ def bench(
     thread.join()
     server.server_close()
     host.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("stripe", "how the cassettes' tests meet Stripe (tests/cassettes/README.md)")
+    group.addoption(
+        "--stripe", choices=("cassette", "simulated", "live"), default="cassette", help="cassette is the default"
+    )
+    group.addoption("--pay-by-hand", action="store_true", help="with --stripe=live: wait for you to pay the links")

@@ -26,7 +26,11 @@ def serve(session: Session, address: str, port: int) -> None:
             say(f"Error: another process works the runs of {host.config.data_dir}.")
             say("  → Stop it first, or choose another --data-dir.")
             raise SystemExit(NOT_DONE)
-        server = create_server(create_app(host), host=address, port=port, threads=8, ident="qwoty")
+        try:
+            server = create_server(create_app(host), host=address, port=port, threads=8, ident="qwoty")
+        except (OSError, ValueError) as error:
+            say(f"Error: cannot listen on {address}:{port}: {getattr(error, 'strerror', None) or error}")
+            raise SystemExit(NOT_DONE) from None
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
             raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,9 +99,12 @@ def read_json(path: str) -> Any:
 
 
 def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool:
-    """Wait until the runs have ended: work them here when no other process does, else wait for that one."""
-    host.start_worker()
-    done = host.wait_for(run_ids, timeout=timeout)
+    """Wait until the runs have ended: work them here when no other process does, else wait while that one is there."""
+    deadline = time.monotonic() + timeout
+    done = host.wait_for(run_ids, timeout=0)
+    while not done and (left := deadline - time.monotonic()) > 0:
+        host.start_worker()
+        done = host.wait_for(run_ids, timeout=min(1.0, left))
     if not done:
         say(f"Not done after {timeout:g} s; the run goes on when a worker is there. See: qwoty-host run list")
     return done

@@ -28,11 +28,18 @@ _WORKFLOW = "execute_run"
 _POLL_SECONDS = 0.25
 _DRAIN_SECONDS = 60
 
-logging.getLogger("dbos").setLevel(logging.ERROR)
+_dbos_log = logging.getLogger("dbos")
+_dbos_log.setLevel(logging.ERROR)
+# A logger with a handler is left alone by DBOS, so its errors go to the host's own one, which redacts.
+_dbos_log.addHandler(logging.NullHandler())
 
 
 class RecordedError(Exception):
     """An error as it was recorded; what kind it was is in its text."""
+
+
+class _Stopping(BaseException):
+    """The process stops: the job stays as it is, for the next one. DBOS records ``Exception`` only."""
 
 
 class _JsonSerializer(Serializer):
@@ -67,6 +74,7 @@ class DurableEngine:
         self._url = engine.url.render_as_string(hide_password=False)
         self._work: Work | None = None
         self._running = 0
+        self._stopping = False
         self._counting = threading.Lock()
         DBOS.migrate(self._url)
         self._client = DBOSClient(system_database_engine=engine, serializer=_JsonSerializer())
@@ -121,6 +129,8 @@ class DurableEngine:
                 DBOS.resume_workflow(job.workflow_id, queue_name=_SUSPECTS)
 
     def step(self, name: str, work: Callable[[], Any]) -> Any:
+        if self._stopping:
+            raise _Stopping
         return DBOS.run_step({"name": name}, work)
 
     def results(self, job_id: str) -> dict[str, Any]:
@@ -138,6 +148,8 @@ class DurableEngine:
     def execute(self, job_id: str) -> None:
         """Work one job; called by the workflow."""
         with self._counting:
+            if self._stopping:
+                raise _Stopping
             self._running += 1
         try:
             assert self._work is not None
@@ -148,8 +160,10 @@ class DurableEngine:
 
     def close(self) -> None:
         if DurableEngine.live is self:
-            # DBOS waits in whole seconds, so it is only asked to when something runs.
-            DBOS.destroy(workflow_completion_timeout_sec=_DRAIN_SECONDS if self._running else 0)
+            with self._counting:
+                self._stopping = True
+            self.wait(lambda: not self._running, timeout=_DRAIN_SECONDS)
+            DBOS.destroy(workflow_completion_timeout_sec=0)
             DurableEngine.live = None
         self._client.destroy()
 
@@ -158,5 +172,5 @@ class DurableEngine:
 def _execute_run(job_id: str) -> None:
     live = DurableEngine.live
     if live is None:
-        raise HostError("No host works runs in this process.", code="engine")
+        raise _Stopping
     live.execute(job_id)

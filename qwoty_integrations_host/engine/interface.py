@@ -35,5 +35,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop taking jobs, let running ones end, and let go of everything."""
+        """Stop taking jobs, let running ones end their step (the next start goes on there), let go of everything."""
         ...

@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 class WorkerLock:
-    """A lock of the operating system on ``DIR/worker.lock``; it ends with the process, however that dies."""
+    """A lock of the operating system on a file in ``DIR``; it ends with the process, however that dies."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / "worker.lock"
+    def __init__(self, data_dir: Path, name: str = "worker.lock") -> None:
+        self._path = data_dir / name
         self._handle: int | None = None
 
     def acquire(self, *, patience: float = 0.0) -> bool:

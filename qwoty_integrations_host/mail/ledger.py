@@ -24,16 +24,16 @@ class LedgerMailer:
 
     def send(self, name: str, message: MailMessage) -> bool:
         name = mails.name_for(self._quote_id, name)
+        message_id = self._message_id(name)
+        mail = build(message, sender=self._transport.sender, message_id=message_id, now=self._clock.now())
         with self._store.read() as db:
             state = mails.state(db, self._workspace, self._plugin, name)
         if state == "sent":
             return False
         if state == "sending" and not self._transport.repeatable:
             raise unsure()
-        message_id = self._message_id(name)
         self._note(name, "sending", message_id)
         try:
-            mail = build(message, sender=self._transport.sender, message_id=message_id, now=self._clock.now())
             self._transport.deliver(mail)
         except (RetryableError, NeedsAttention) as error:
             self._settle(name, error)

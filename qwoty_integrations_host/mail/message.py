@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -20,22 +21,27 @@ def build(message: MailMessage, *, sender: str, message_id: str, now: datetime) 
     mail["To"] = _address(message.to)
     if message.reply_to:
         mail["Reply-To"] = _address(message.reply_to)
-    mail["Subject"] = " ".join(message.subject.split())
+    mail["Subject"] = _one_line(message.subject)
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = message_id
     mail["Auto-Submitted"] = "auto-generated"
-    mail["Content-Language"] = message.language
     mail.set_content(message.text)
     mail.add_alternative(message.html, subtype="html")
     for file in message.attachments:
         main, sub = file.mime_type.split("/")
-        mail.add_attachment(file.content, maintype=main, subtype=sub, filename=file.filename)
+        mail.add_attachment(file.content, maintype=main, subtype=sub, filename=_one_line(file.filename))
+    mail["Content-Language"] = message.language  # last: what is added to a mail takes its Content- headers along
     return mail
+
+
+def _one_line(text: str) -> str:
+    # Only what breaks a line or controls a terminal goes: the blanks inside an amount are meant.
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
 
 
 def _address(spec: str, name: str = "") -> Address:
     try:
-        return Address(name, addr_spec=spec)
+        return Address(_one_line(name), addr_spec=spec)
     except (ValueError, IndexError, MessageError) as error:
         raise NeedsAttention(
             "An e-mail address is not one that mail can be sent to.",

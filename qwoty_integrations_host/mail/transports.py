@@ -9,8 +9,8 @@ import ssl
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from typing import Any, Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from ..errors import HostError, NeedsAttention, RetryableError
 
@@ -55,7 +55,7 @@ class SmtpTransport:
 
     def __init__(self, url: str, sender: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or not _has_port_or_none(parts):
             raise HostError(
                 "QWOTY_HOST_SMTP_URL is not an address of a mail server.",
                 hint="It reads smtp://user:password@host:587 or smtps://user:password@host:465",
@@ -70,25 +70,30 @@ class SmtpTransport:
         try:
             server = self._connect()
         except (OSError, smtplib.SMTPException) as error:
-            raise RetryableError("The mail server cannot be reached.", code="mail_unreachable") from error
+            raise _unreachable() from error
         with _Goodbye(server):
+            self._greet(server)
             self._hand_over(server, mail)
 
-    def _connect(self) -> smtplib.SMTP:
-        context = ssl.create_default_context()
-        server: smtplib.SMTP
+    def _connect(self) -> _Line:
         if self._tls:
-            server = smtplib.SMTP_SSL(self._host, self._port, timeout=_TIMEOUT, context=context)
-        else:
-            server = smtplib.SMTP(self._host, self._port, timeout=_TIMEOUT)
-            server.ehlo()
-            if server.has_extn("starttls"):
-                server.starttls(context=context)
-        if self._user:
-            server.login(self._user, self._password)
-        return server
+            context = ssl.create_default_context()
+            return _TlsLine(self._host, self._port, timeout=_TIMEOUT, context=context)
+        return _Line(self._host, self._port, timeout=_TIMEOUT)
 
-    def _hand_over(self, server: smtplib.SMTP, mail: EmailMessage) -> None:
+    def _greet(self, server: smtplib.SMTP) -> None:
+        try:
+            server.ehlo_or_helo_if_needed()
+            if not self._tls and server.has_extn("starttls"):
+                server.starttls(context=ssl.create_default_context())
+            if self._user:
+                server.login(self._user, self._password)
+        except smtplib.SMTPAuthenticationError as error:
+            raise _refused(error.smtp_code, "The mail server refused the login.") from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise _unreachable() from error
+
+    def _hand_over(self, server: _Line, mail: EmailMessage) -> None:
         try:
             server.send_message(mail)
         except smtplib.SMTPRecipientsRefused as error:
@@ -96,9 +101,38 @@ class SmtpTransport:
             raise _refused(code, "The mail server refused the recipient.") from error
         except smtplib.SMTPResponseException as error:
             raise _refused(error.smtp_code, "The mail server refused the mail.") from error
+        except smtplib.SMTPNotSupportedError as error:
+            raise _refused(550, "The mail server cannot send to an address of this kind.") from error
         except (OSError, smtplib.SMTPException) as error:
+            if not server.handing_over:
+                raise _unreachable() from error
             # The line broke while the mail was handed over: it may have left or not.
             raise unsure() from error
+
+
+class _Line(smtplib.SMTP):
+    """Remembers whether the mail itself was on its way when the line broke."""
+
+    handing_over = False
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        self.handing_over = True
+        return super().data(msg)
+
+
+class _TlsLine(_Line, smtplib.SMTP_SSL):
+    """The same over TLS from the first byte."""
+
+
+def _unreachable() -> RetryableError:
+    return RetryableError("The mail server cannot be reached.", code="mail_unreachable")
+
+
+def _has_port_or_none(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def unsure() -> NeedsAttention:

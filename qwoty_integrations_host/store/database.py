@@ -34,12 +34,24 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writing = threading.RLock()
+        self._open: Connection | None = None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits at the end of the block, or leaves nothing."""
-        with self._writing, self.engine.begin() as connection:
-            yield connection
+        """A transaction that commits at the end of the block, or leaves nothing; inside another, a part of it."""
+        with self._writing:
+            if self._open is not None:
+                yield self._open
+                return
+            with self.engine.begin() as connection:
+                if self.engine.dialect.name == "sqlite":
+                    # At once, not with the first change: what is read here must still be true when we write.
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                self._open = connection
+                try:
+                    yield connection
+                finally:
+                    self._open = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

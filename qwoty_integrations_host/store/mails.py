@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import quote
 
 from sqlalchemy import Connection, select
 
@@ -11,8 +12,8 @@ from .upsert import put
 
 
 def name_for(quote_id: str, name: str) -> str:
-    """The ledger's name of a quote's mail."""
-    return f"{quote_id}/{name}"
+    """The ledger's name of a quote's mail; no other quote's name begins like it."""
+    return f"{quote(quote_id, safe='')}/{name}"
 
 
 def state(db: Connection, workspace: str, plugin: str, name: str) -> str | None:

@@ -58,6 +58,7 @@ def begin_step(db: Connection, run_id: str, name: str, now: datetime) -> RowMapp
         "position": (last or 0) + 1,
         "status": "running",
         "attempts": 0,
+        "key": 1,
         "ms": 0,
         "request_ids": [],
         "started_at": now,

@@ -119,6 +119,8 @@ steps = Table(
     Column("position", Integer, nullable=False),
     Column("status", String(32), nullable=False),
     Column("attempts", Integer, nullable=False),
+    #: Counts the final answers so far: what a service may repeat for one idempotency key, it must not be asked again.
+    Column("key", Integer, nullable=False),
     Column("ms", Integer, nullable=False),
     Column("request_ids", JSON, nullable=False),
     Column("error", JSON),

@@ -47,6 +47,7 @@ def health() -> Response:
 
 def _page(name: str) -> str:
     words = _WORDS[name]
-    language = request.accept_languages.best_match(list(words)) or "en"
+    wished = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+    language = next((tag for tag in wished if tag in words), "en")
     title, text = words[language]
     return render_template("payment.html", language=language, title=title, text=text, state=name)

@@ -45,8 +45,8 @@ def resolve_customer(ctx: HookContext, stripe: Gateway, quote: Quote, contact: C
     """Give the Stripe customer's id and notes; two quotes of one new contact at once make one customer."""
     with ctx.lock(f"customer:{stripe.account}:{contact.id}"):
         found = ctx.step("customer", lambda attempt: _find_or_create(ctx, stripe, quote, contact, attempt))
-    if found["id"] != contact.external_ids.accounting:
-        ctx.step("customer.save", lambda _: ctx.platform.save_external_id("contact", contact.id, found["id"]))
+    # Whether there is anything to save is decided inside the step: after a crash the contact may have the id already.
+    ctx.step("customer.save", lambda _: _save(ctx, contact, found["id"]))
     return found["id"], found["notes"]
 
 
@@ -84,6 +84,11 @@ def _remembered(ctx: HookContext, place: str, customer: str, notes: list[str] | 
     if ctx.state.get(place) != customer:
         ctx.state.set(place, customer)
     return {"id": customer, "notes": notes or []}
+
+
+def _save(ctx: HookContext, contact: Contact, customer: str) -> None:
+    if contact.external_ids.accounting != customer:
+        ctx.platform.save_external_id("contact", contact.id, customer)
 
 
 def _is_alive(stripe: Gateway, attempt: Attempt, customer: str) -> bool:

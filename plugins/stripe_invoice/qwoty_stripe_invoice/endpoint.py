@@ -7,6 +7,7 @@ made anew, because Stripe shows a secret only once; anybody else's is never touc
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -55,7 +56,7 @@ def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
                 )
             made = ctx.step(
                 f"webhook_endpoint.create:{number}",
-                partial(_create, ctx, stripe, url, number),
+                partial(_create, ctx, stripe, url, number, found["stale"]),
             )
             if made:
                 return
@@ -83,12 +84,16 @@ def _look(ctx: HookContext, stripe: Gateway, url: str, attempt: Attempt) -> dict
     held = known.get("id") if ctx.secrets.get(f"webhook:{token}") else None
     if held and known["url"] == url and not attempt.repeated:
         return {"kept": held, "stale": []}
-    ours = [
+    ours = _ours(ctx, stripe, url, attempt)
+    return {"kept": held if held in ours else None, "stale": [one for one in ours if one != held]}
+
+
+def _ours(ctx: HookContext, stripe: Gateway, url: str, attempt: Attempt) -> list[str]:
+    return [
         endpoint["id"]
         for endpoint in stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {})
         if endpoint["url"] == url and (endpoint.get("metadata") or {}).get("qwoty_workspace") == ctx.workspace
     ]
-    return {"kept": held if held in ours else None, "stale": [one for one in ours if one != held]}
 
 
 def _delete(stripe: Gateway, endpoint: str, attempt: Attempt) -> None:
@@ -99,9 +104,9 @@ def _delete(stripe: Gateway, endpoint: str, attempt: Attempt) -> None:
             raise
 
 
-def _create(ctx: HookContext, stripe: Gateway, url: str, number: int, attempt: Attempt) -> bool:
-    """Make the endpoint and keep its secret; False when an earlier try may have made one whose secret is lost."""
-    if attempt.repeated:
+def _create(ctx: HookContext, stripe: Gateway, url: str, number: int, deleted: Sequence[str], attempt: Attempt) -> bool:
+    """Make the endpoint and keep its secret; False when an earlier try made one whose secret is lost."""
+    if attempt.repeated and _ours(ctx, stripe, url, attempt):
         return False
     params = {
         "url": url,
@@ -116,6 +121,7 @@ def _create(ctx: HookContext, stripe: Gateway, url: str, number: int, attempt: A
         f"{stripe.account}:{number}:{int(attempt.first_started_at.timestamp())}",
         params,
         lambda v1, p, o: v1.webhook_endpoints.create(params=p, options=o),
+        replaces=",".join(deleted),
     )
     token = _token(ctx, stripe)
     ctx.secrets.set(f"webhook:{token}", made["secret"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -143,7 +143,7 @@ class Invoice:
                 partial(self._add_chunk, invoice_id=invoice_id, chunk=chunk, adopted=adopted),
             )
             if facts.get("unsupported"):
-                return self._add_one_by_one(invoice_id, lines[start:])
+                return self._add_one_by_one(invoice_id, lines[start:], look=facts["look"])
         return facts
 
     def _add_chunk(self, attempt: Attempt, invoice_id: str, chunk: Sequence[PlanLine], adopted: bool) -> dict[str, Any]:
@@ -163,21 +163,22 @@ class Invoice:
             )
         except (StripeRefused, CredentialsError) as error:
             if _add_lines_unsupported(error):
-                return {"unsupported": True}
+                # What an earlier try left behind must not be added again, item by item.
+                return {"unsupported": True, "look": adopted or attempt.repeated}
             raise
         return self._seen(invoice)
 
-    def _add_one_by_one(self, invoice_id: str, lines: Sequence[PlanLine]) -> dict[str, Any]:
+    def _add_one_by_one(self, invoice_id: str, lines: Sequence[PlanLine], *, look: bool) -> dict[str, Any]:
         for line in lines:
-            self._ctx.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line))
+            self._ctx.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line, look=look))
         facts: dict[str, Any] = self._ctx.step(
             "totals",
             lambda attempt: self._seen(retrieve_invoice(self._stripe, attempt, invoice_id)),
         )
         return facts
 
-    def _add_item(self, attempt: Attempt, invoice_id: str, line: PlanLine) -> None:
-        if attempt.repeated and line.key in self._present(attempt, invoice_id):
+    def _add_item(self, attempt: Attempt, invoice_id: str, line: PlanLine, *, look: bool) -> None:
+        if (look or attempt.repeated) and line.key in self._present(attempt, invoice_id):
             return
         params = {
             "customer": self._customer,
@@ -217,7 +218,9 @@ class Invoice:
 
     def _finalize(self, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
         if attempt.repeated:
-            found = retrieve_invoice(self._stripe, attempt, invoice_id)
+            found = require_status(
+                self._ctx, self._stripe, attempt, self._quote.id, invoice_id, {"draft", "open", "paid"}
+            )
             if found["status"] != "draft":
                 return self._seen(found)
         try:
@@ -247,6 +250,8 @@ class Invoice:
                 hint="Look at the invoice's events in the Stripe Dashboard, and send it there if it was not sent.",
                 code="send_unsure",
             )
+        if attempt.repeated:
+            require_status(self._ctx, self._stripe, attempt, self._quote.id, invoice_id, {"open", "paid"})
         try:
             self._stripe.write(
                 attempt,
@@ -270,12 +275,30 @@ class Invoice:
             lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today),
         )
         self.pdf_url = invoice.get("invoice_pdf") or self.pdf_url
-        return {name: invoice.get(name) for name in _FACTS}
+        return {name: invoice[name] for name in _FACTS if name in invoice}
 
 
 def retrieve_invoice(stripe: Gateway, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
     """Fetch an invoice. Raises: StripeRefused when this key does not see it."""
     return stripe.read(attempt, lambda v1: v1.invoices.retrieve(invoice_id))
+
+
+def require_status(
+    ctx: HookContext, stripe: Gateway, attempt: Attempt, quote_id: str, invoice_id: str, wanted: Collection[str]
+) -> dict[str, Any]:
+    """Fetch the invoice before a step is repeated: somebody may have voided it meanwhile.
+
+    Raises: NeedsAttention when its status is not one of those that let the step go on.
+    """
+    invoice = retrieve_invoice(stripe, attempt, invoice_id)
+    ctx.records.update(quote_id, lambda record: invoice_seen(record, invoice, stripe.account))
+    if invoice["status"] not in wanted:
+        raise NeedsAttention(
+            f"Invoice {invoice_id} is {invoice['status']} by now; nothing was sent.",
+            hint="Somebody changed it in Stripe. Look at it in the Dashboard.",
+            code="invoice_not_open",
+        )
+    return invoice
 
 
 def _add_lines_unsupported(error: StripeRefused | CredentialsError) -> bool:

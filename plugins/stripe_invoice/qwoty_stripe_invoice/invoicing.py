@@ -28,6 +28,9 @@ from .plan import InvoicePlan, NothingToInvoice, make_plan
 from .settings import StripeSettings
 from .tax_rates import resolve_tax_rates
 
+#: Stripe's smallest payment in minor units, where its pages name one (Stripe page, section 16).
+_LEAST_PAYMENT = {"EUR": 50, "USD": 50}
+
 
 def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
     """Turn the quote into an invoice as the settings say. Everything that can be refused is refused first."""
@@ -39,7 +42,7 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
     if isinstance(plan, NothingToInvoice):
         return Outcome.skipped(plan.reason)
     contact = billing_contact(quote)
-    _require_for_delivery(ctx, settings.delivery, contact)
+    _require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
     stripe = Gateway(key, workspace=ctx.workspace)
     if settings.delivery == "link" and quote.installments:
         ensure_endpoint(ctx, stripe)
@@ -52,10 +55,10 @@ def _no_key(quote: Quote) -> str:
     return f"No Stripe key is set for business unit {quote.business_unit.id!r}: no invoice."
 
 
-def _require_for_delivery(ctx: HookContext, delivery: str, contact: Contact) -> None:
+def _require_for_delivery(ctx: HookContext, delivery: str, contact: Contact, *, has_terms: bool = True) -> None:
     if delivery == "link":
         require_public_url(ctx)
-    if delivery != "none" and not contact.email:
+    if (delivery == "email" or (delivery == "link" and has_terms)) and not contact.email:
         raise NeedsAttention(
             f"The invoice is to be sent, but contact {contact.id!r} has no e-mail address.",
             hint="Add one in Qwoty and accept the quote again, or switch sending off.",
@@ -81,15 +84,30 @@ def _make_invoice(
         return _totals_differ(plan, facts["total"], notes)
     if not settings.finalizes:
         return Outcome.done("The invoice was left as a draft; nothing was sent.", *notes)
-    if settings.delivery == "email" and not facts["customer_email"]:
+    if settings.delivery == "email" and not facts.get("customer_email", contact.email):
         return Outcome.needs_attention(
             "email_missing",
             f"The Stripe customer {customer} has no e-mail address, so Stripe cannot send the invoice.",
             *notes,
             hint="Add one in the Stripe Dashboard, then retry the run.",
         )
+    if settings.delivery == "link" and quote.installments:
+        _refuse_unpayable_link(plan, quote)
     final = invoice.finalize(draft["id"])
     return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *notes)
+
+
+def _refuse_unpayable_link(plan: InvoicePlan, quote: Quote) -> None:
+    """A link below Stripe's smallest payment would be refused only when the invoice is final already."""
+    least = _LEAST_PAYMENT.get(plan.currency, 1)
+    first, *_ = split(plan.signed_total, [term.percentage for term in quote.installments])
+    # A total that is itself below the least is settled by Stripe when the invoice becomes final.
+    if first < least <= plan.signed_total:
+        raise NeedsAttention(
+            f"The first installment ({shown(first, plan.currency)}) is below the smallest payment that Stripe takes.",
+            hint="The invoice is left as a draft. Finalize it in Stripe, or invoice with other payment terms.",
+            code="amount_too_small",
+        )
 
 
 def _totals_differ(plan: InvoicePlan, at_stripe: int, notes: tuple[str, ...]) -> Outcome:
@@ -116,7 +134,7 @@ def _deliver(
         return ["Nothing is left to pay, so the invoice is paid at once; nothing was sent."]
     if settings.delivery == "email":
         invoice.send(str(final["id"]))
-        by_mail = f"Stripe was asked to e-mail the invoice to {final['customer_email']}."
+        by_mail = f"Stripe was asked to e-mail the invoice to {final.get('customer_email') or contact.email}."
         return [by_mail] if stripe.live else [by_mail, "In test mode Stripe sends no e-mail."]
     if settings.delivery == "none":
         return ["The invoice is open; nothing was sent, as set."]
@@ -143,7 +161,7 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
     ensure_endpoint(ctx, stripe)
     link = PaymentLink(ctx, stripe, quote, contact, number)
     if open_before:
-        link.expire(open_before)
+        _close(ctx, stripe, link, quote.id, number, open_before)
     link.send()
     parts = len(record.installments)
     return Outcome.done(f"A payment link for installment {number} of {parts} was mailed to {contact.email}.")
@@ -180,6 +198,18 @@ def _check(ctx: HookContext, quote_id: str, number: int, attempt: Attempt) -> st
     pick_installment(record, number, now)
     part = record.installment(number)
     return part.session_id if part and part.is_open(now) else None
+
+
+def _close(ctx: HookContext, stripe: Gateway, link: PaymentLink, quote_id: str, number: int, session_id: str) -> None:
+    """Expire the open link; if the customer was faster, take the payment instead of asking for it twice."""
+    if link.expire(session_id) != "complete":
+        return
+    event = {"id": session_id, "metadata": {"qwoty_installment": str(number)}}
+    session = look_at_session(ctx, stripe, quote_id, event, name="session.completed")
+    if session["payment_status"] == "paid":
+        attach_payment(ctx, stripe, quote_id, session)
+        raise ActionRefused(f"Installment {number} has just been paid.")
+    raise ActionRefused(f"The payment of installment {number} is being processed.", hint="Wait for it to end.")
 
 
 # -- preview ------------------------------------------------------------------------------------------

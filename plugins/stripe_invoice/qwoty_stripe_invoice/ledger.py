@@ -106,6 +106,8 @@ def link_made(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> Q
     changed = replace(
         part,
         status="sent",
+        # What the link asks for: less than the share if less remains of the invoice.
+        amount=to_major(session["amount_total"], record.currency),
         url=session["url"],
         session_id=session["id"],
         expires_at=datetime.fromtimestamp(session["expires_at"], UTC),

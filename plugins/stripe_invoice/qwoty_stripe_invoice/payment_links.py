@@ -12,16 +12,19 @@ from typing import Any
 from qwoty_integrations_host import (
     Attempt,
     Contact,
+    CredentialsError,
     HookContext,
     InstallmentRecord,
+    NeedsAttention,
     Quote,
     QuoteRecord,
+    RetryableError,
 )
 
 from . import words
 from .endpoint import require_public_url
 from .gateway import Gateway, StripeRefused
-from .invoices import retrieve_invoice
+from .invoices import require_status, retrieve_invoice
 from .ledger import link_made, session_seen
 from .money import to_minor
 from .payment_mail import payment_mail
@@ -40,18 +43,24 @@ class PaymentLink:
         session = self._ctx.step(f"link:{self._number}", self._create_or_adopt)
         self._ctx.step(f"mail:{self._number}", lambda attempt: self._mail(attempt, session, pdf_url))
 
-    def expire(self, session_id: str) -> None:
-        """Close an open link, so that there are never two payable ones."""
-        self._ctx.step(f"link.expire:{session_id}", lambda attempt: self._expire(attempt, session_id))
+    def expire(self, session_id: str) -> str:
+        """Close an open link, so that there are never two payable ones; ``complete``: the customer was faster."""
+        status: str = self._ctx.step(f"link.expire:{session_id}", lambda attempt: self._expire(attempt, session_id))
+        return status
 
     # -- the session --------------------------------------------------------------------------------
 
     def _create_or_adopt(self, attempt: Attempt) -> dict[str, Any]:
         record, part = self._installment()
-        found = self._made_before(attempt) if attempt.repeated else None
+        invoice = record.invoice
+        assert invoice is not None and invoice.customer_id is not None, "links are for open invoices"
+        found = None
+        if attempt.repeated:
+            require_status(self._ctx, self._stripe, attempt, self._quote.id, invoice.id, {"open"})
+            record, part = self._installment()
+            self._refuse_if_settled(part)
+            found = self._made_before(attempt)
         if found is None:
-            invoice = record.invoice
-            assert invoice is not None and invoice.customer_id is not None, "links are for open invoices"
             found = self._stripe.write(
                 attempt,
                 "cs",
@@ -62,6 +71,14 @@ class PaymentLink:
         self._ctx.records.update(self._quote.id, lambda r: link_made(r or record, self._number, found))
         return {"id": found["id"]}
 
+    def _refuse_if_settled(self, part: InstallmentRecord) -> None:
+        if part.status in {"paid", "processing"}:
+            raise NeedsAttention(
+                f"Installment {self._number} is {part.status} by now; no new link was made.",
+                hint="Nothing is left to do for it.",
+                code="link_not_needed",
+            )
+
     def _made_before(self, attempt: Attempt) -> dict[str, Any] | None:
         record, _ = self._installment()
         customer = record.invoice.customer_id if record.invoice else None
@@ -71,9 +88,14 @@ class PaymentLink:
             lambda v1, p: v1.checkout.sessions.list(params=p),
             {"customer": customer, "status": "open"},
         )
-        for session in sessions:
-            if session["status"] == "open" and wanted.items() <= dict(session.get("metadata") or {}).items():
-                return session
+        try:
+            for session in sessions:
+                if session["status"] == "open" and wanted.items() <= dict(session.get("metadata") or {}).items():
+                    return session
+        except CredentialsError as error:
+            # Reading sessions is not among the permissions that are asked for: Stripe's replay has to do.
+            if error.code != "permission_missing":
+                raise
         return None
 
     def _installment(self) -> tuple[QuoteRecord, InstallmentRecord]:
@@ -97,7 +119,8 @@ class PaymentLink:
             words.of(words.INVOICE, self._quote.language)["installment"],
         )
         name = f"{self._quote.number} – {label} {self._number}/{len(record.installments)}"
-        amount = min(part.amount, record.amount_remaining or part.amount)
+        remaining = part.amount if record.amount_remaining is None else record.amount_remaining
+        amount = min(part.amount, remaining)
         price = {
             "currency": record.currency.lower(),
             "unit_amount": to_minor(amount, record.currency, "The installment"),
@@ -117,7 +140,7 @@ class PaymentLink:
             "adaptive_pricing": {"enabled": False},
         }
 
-    def _expire(self, attempt: Attempt, session_id: str) -> None:
+    def _expire(self, attempt: Attempt, session_id: str) -> str:
         try:
             session = self._stripe.write(
                 attempt,
@@ -127,20 +150,34 @@ class PaymentLink:
                 lambda v1, p, o: v1.checkout.sessions.expire(session_id, params=p, options=o),
             )
         except StripeRefused:
-            # Not open any more: what it is by now is seen on the next look.
+            # Not open any more: it expired by itself, or the customer was faster.
             session = self._stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(session_id))
             if session["status"] == "open":
                 raise
-        self._ctx.records.update(self._quote.id, lambda r: session_seen(_there(r), self._number, session))
+        if session["status"] != "complete":
+            self._ctx.records.update(self._quote.id, lambda r: session_seen(_there(r), self._number, session))
+        return str(session["status"])
 
     # -- the mail -----------------------------------------------------------------------------------
 
     def _mail(self, attempt: Attempt, session: Mapping[str, Any], pdf_url: str | None) -> None:
         record, part = self._installment()
         assert record.invoice is not None and record.total is not None
+        state = part.seen_at(self._ctx.clock.now()).status
+        if state in {"paid", "processing"}:
+            return
+        if state != "sent":
+            raise NeedsAttention(
+                f"The payment link of installment {self._number} is {state} by now, so it is not mailed.",
+                hint="Retry the run: it makes a new link if one is still needed.",
+                code="link_not_open",
+                restart=True,
+            )
         if pdf_url is None:
             invoice = retrieve_invoice(self._stripe, attempt, record.invoice.id)
-            pdf_url = str(invoice["invoice_pdf"])
+            pdf_url = invoice.get("invoice_pdf")
+        if pdf_url is None:
+            raise RetryableError("Stripe has not rendered the invoice's PDF yet.", code="pdf_unreachable")
         message = payment_mail(
             self._quote,
             self._contact,

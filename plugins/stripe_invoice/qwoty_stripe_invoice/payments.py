@@ -12,13 +12,15 @@ from .invoices import retrieve_invoice
 from .ledger import invoice_seen, payment_failed, payment_seen, session_seen
 
 
-def look_at_session(ctx: HookContext, stripe: Gateway, quote_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
+def look_at_session(
+    ctx: HookContext, stripe: Gateway, quote_id: str, event: Mapping[str, Any], *, name: str = "session"
+) -> dict[str, Any]:
     """Fetch a session afresh, put its state into the record, and give what decides.
 
     Webhooks come late, twice and out of order: the event's own copy is used only if the key may not read sessions.
     """
     facts: dict[str, Any] = ctx.step(
-        f"session:{event['id']}", lambda attempt: _look(ctx, stripe, quote_id, event, attempt)
+        f"{name}:{event['id']}", lambda attempt: _look(ctx, stripe, quote_id, event, attempt)
     )
     return facts
 
@@ -31,20 +33,23 @@ def _look(
     except CredentialsError as error:
         if error.code != "permission_missing":
             raise
+        if "payment_status" not in event:
+            # Nobody told and the key may not look: what is on record stands.
+            return {"id": event["id"], "number": installment_of(event), "payment_status": None}
         session = event
     number = installment_of(session)
     if session["payment_status"] != "paid":
         ctx.records.update(quote_id, lambda r: session_seen(there(r, session), number, session))
-    names = (
-        "id",
-        "status",
-        "payment_status",
-        "payment_intent",
-        "client_reference_id",
-        "amount_total",
-        "currency",
-    )
-    return {"number": number, **{name: session.get(name) for name in names}}
+    names = ("id", "status", "payment_status", "payment_intent", "amount_total", "currency")
+    facts = {name: session.get(name) for name in names}
+    return {**facts, "number": number, "invoice_id": _invoice_id(ctx, quote_id, session)}
+
+
+def _invoice_id(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> str | None:
+    """The session names its invoice, so that a payment that comes before our own answer was stored finds it."""
+    record = ctx.records.get(quote_id)
+    known = record.invoice.id if record and record.invoice else None
+    return session.get("client_reference_id") or known
 
 
 def attach_payment(ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any]) -> QuoteRecord:
@@ -57,7 +62,7 @@ def attach_payment(ctx: HookContext, stripe: Gateway, quote_id: str, session: Ma
 
 
 def _attach(ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any], attempt: Attempt) -> None:
-    invoice_id, payment = str(session["client_reference_id"]), str(session["payment_intent"])
+    invoice_id, payment = str(session["invoice_id"]), str(session["payment_intent"])
     invoice = None
     if not _is_attached(stripe, attempt, invoice_id, payment):
         try:

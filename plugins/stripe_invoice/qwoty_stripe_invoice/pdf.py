@@ -26,7 +26,7 @@ def fetch_pdf(url: str) -> bytes:
 
     Raises: RetryableError while Stripe cannot deliver it, NeedsAttention for an address that is not allowed.
     """
-    if not _is_first_allowed(urlsplit(url)):
+    if not _is_first_allowed(_split(url)):
         raise _refused("is not at Stripe")
     with requests.Session() as session:
         session.trust_env = False  # no credentials from a .netrc
@@ -35,7 +35,7 @@ def fetch_pdf(url: str) -> bytes:
                 if not answer.is_redirect:
                     return _content(answer)
                 url = urljoin(url, answer.headers["location"])
-            if not _is_allowed(urlsplit(url)):
+            if not _is_allowed(_split(url)):
                 raise _refused("leads to a place that is not allowed")
     raise _refused("leads on and on")
 
@@ -46,6 +46,8 @@ def _get(session: requests.Session, url: str) -> requests.Response:
     except requests.RequestException:
         # Without `from`: the cause's text holds the address.
         raise RetryableError("The invoice's PDF cannot be fetched.", code="pdf_unreachable") from None
+    except ValueError:  # requests reads the address of a redirect, though it does not follow it
+        raise _refused("leads to no address") from None
 
 
 def _content(answer: requests.Response) -> bytes:
@@ -64,9 +66,19 @@ def _content(answer: requests.Response) -> bytes:
     return bytes(content)
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read here, because a port out of range is only noticed then
+    except ValueError:
+        raise _refused("is none") from None
+    return parts
+
+
 def _is_base(parts: SplitResult) -> bool:
     base = urlsplit(api_base())
-    return (parts.scheme, parts.hostname, parts.port) == (base.scheme, base.hostname, base.port)
+    is_same = (parts.scheme, parts.hostname, parts.port) == (base.scheme, base.hostname, base.port)
+    return is_same and not parts.username
 
 
 def _is_first_allowed(parts: SplitResult) -> bool:

@@ -30,6 +30,8 @@ class PlanLine:
     description: str
     amount: int
     rates: tuple[RateKey, ...] = ()
+    #: A fixed tax is nothing that was sold: no global discount is spread over it.
+    is_tax: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def _rate_keys(
         if not tax.is_percentage:
             continue
         rate, note = plan_rate(tax, seller.country_code if seller else None)
-        rates.setdefault(rate.key, rate)
+        rates[rate.key] = rates[rate.key].joined(rate) if rate.key in rates else rate
         keys.append(rate.key)
         notes.extend([note] if note else [])
     if len(keys) > _MOST_RATES:
@@ -162,9 +164,7 @@ def _rate_keys(
 
 def _fixed_taxes(item: LineItem, currency: str) -> Iterable[PlanLine]:
     """A tax of a fixed amount cannot be a Stripe Tax Rate: it becomes an untaxed line of its own."""
-    for tax in item.taxes:
-        if tax.is_percentage:
-            continue
+    for number, tax in enumerate((tax for tax in item.taxes if not tax.is_percentage), start=1):
         name = tax.name or tax.api_name or "Tax"
         if tax.amount is None:
             raise NeedsAttention(
@@ -172,7 +172,7 @@ def _fixed_taxes(item: LineItem, currency: str) -> Iterable[PlanLine]:
                 hint="The platform has to send it.",
                 code="tax_unclear",
             )
-        yield PlanLine(f"{item.id}:tax:{tax.entity_id or name}", name, to_minor(tax.amount, currency, name))
+        yield PlanLine(f"{item.id}:tax:{number}", _cut(name), to_minor(tax.amount, currency, name), is_tax=True)
 
 
 def _global_discount(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) -> list[PlanLine]:
@@ -180,10 +180,14 @@ def _global_discount(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) 
     total = sum(to_minor(d.amount or Decimal(0), quote.currency, d.label or "Discount") for d in quote.discounts)
     if not total:
         return []
-    nets: dict[tuple[RateKey, ...], int] = {}
+    nets: dict[frozenset[RateKey], int] = {}
+    order: dict[frozenset[RateKey], tuple[RateKey, ...]] = {}
     for line in lines:
-        nets[line.rates] = nets.get(line.rates, 0) + line.amount
-    groups = {rates: net for rates, net in nets.items() if net > 0}
+        if not line.is_tax:
+            taxes = frozenset(line.rates)
+            nets[taxes] = nets.get(taxes, 0) + line.amount
+            order.setdefault(taxes, line.rates)
+    groups = {order[taxes]: net for taxes, net in nets.items() if net > 0}
     if total > sum(groups.values()):
         raise NeedsAttention(
             f"The quote's discounts ({shown(total, quote.currency)}) are above its lines.",
@@ -258,6 +262,12 @@ def _refuse_impossible(plan: InvoicePlan) -> None:
         raise NeedsAttention(
             f"The quote's total ({shown(plan.signed_total, plan.currency)}) is above what Stripe takes.",
             code="amount_too_large",
+        )
+    if len({line.key for line in plan.lines}) < len(plan.lines):
+        raise NeedsAttention(
+            "Two items of the invoice would have the same key, because a line's id looks like one of ours.",
+            hint="Line ids must not end in ':discount' or ':tax:1', nor look like 'discount:1'.",
+            code="line_ids_clash",
         )
     if len(plan.lines) > _MOST_ITEMS:
         raise NeedsAttention(

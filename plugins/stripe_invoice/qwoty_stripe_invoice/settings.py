@@ -12,6 +12,7 @@ from typing import Any
 
 from qwoty_integrations_host import SettingsProblem
 
+_UNIT = re.compile(r"[^\s]{1,64}")
 _KEY = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9]{8,}")
 
 
@@ -88,6 +89,10 @@ def _malformed_keys(settings: Mapping[str, Any]) -> list[SettingsProblem]:
     values: dict[tuple[str, ...], str | None] = {("workspace_api_token",): settings.get("workspace_api_token")}
     for unit, key in settings.get("business_unit_api_tokens", {}).items():
         values[("business_unit_api_tokens", unit)] = key
+    units = settings.get("business_unit_api_tokens", {})
+    rows = [number for number, unit in enumerate(units, start=1) if not _UNIT.fullmatch(unit)]
     return [
         SettingsProblem(path, "Is not a Stripe key.") for path, key in values.items() if key and not _KEY.fullmatch(key)
+    ] + [
+        SettingsProblem(("business_unit_api_tokens", f"row {row}"), "Is not the id of a business unit.") for row in rows
     ]

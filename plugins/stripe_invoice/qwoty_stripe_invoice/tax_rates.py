@@ -22,14 +22,13 @@ def resolve_tax_rates(ctx: HookContext, stripe: Gateway, rates: Mapping[RateKey,
     if not rates:
         return {}
     with ctx.lock(f"tax_rates:{stripe.account}"):
-        found = ctx.step("tax_rates", lambda attempt: _find(stripe, rates, attempt))
+        found = dict(ctx.step("tax_rates", lambda attempt: _find(stripe, rates, attempt)))
         for key, rate in rates.items():
             if str(key) not in found:
                 found[str(key)] = ctx.step(f"tax_rate.create:{key}", partial(_create, ctx, stripe, rate))
-    new = {rate.entity_id: found[str(key)] for key, rate in rates.items() if found[str(key)] != rate.saved_id}
-    if new:
-        ctx.step("tax_rates.save", lambda _: _save(ctx, new))
-    return {key: found[str(key)] for key in rates}
+    ids = {key: found[str(key)] for key in rates}
+    ctx.step("tax_rates.save", lambda _: _save(ctx, rates, ids))
+    return ids
 
 
 def _find(stripe: Gateway, rates: Mapping[RateKey, PlannedRate], attempt: Attempt) -> dict[str, str]:
@@ -40,7 +39,7 @@ def _find(stripe: Gateway, rates: Mapping[RateKey, PlannedRate], attempt: Attemp
         key = _key_of(rate)
         if key is None or key not in rates or str(key) in certain:
             continue
-        if rate["id"] == rates[key].saved_id:
+        if rate["id"] in rates[key].saved_ids:
             found[str(key)] = rate["id"]
             certain.add(str(key))
             if len(certain) == len(rates):
@@ -62,13 +61,14 @@ def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, attempt: Attem
         made_before = _find(stripe, {rate.key: rate}, attempt).get(str(rate.key))
         if made_before:
             return made_before
+    place = f"tax_rate:{stripe.account}:{rate.key}"
     params = {
         "display_name": rate.display_name,
         "inclusive": False,
         "percentage": f"{rate.key.percentage:f}",
         "country": rate.key.country,
         "tax_type": rate.tax_type,
-        "metadata": {"qwoty_workspace": ctx.workspace, "qwoty_tax": rate.entity_id or str(rate.key)},
+        "metadata": {"qwoty_workspace": ctx.workspace, "qwoty_tax": next(iter(rate.saved), str(rate.key))},
     }
     made = stripe.write(
         attempt,
@@ -76,12 +76,14 @@ def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, attempt: Attem
         str(rate.key),
         {name: value for name, value in params.items() if value is not None},
         lambda v1, p, o: v1.tax_rates.create(params=p, options=o),
-        replaces=rate.saved_id or "",
+        replaces=",".join(dict.fromkeys((*rate.saved_ids, ctx.state.get(place) or ""))),
     )
+    ctx.state.set(place, made["id"])
     return str(made["id"])
 
 
-def _save(ctx: HookContext, ids: Mapping[str | None, str]) -> None:
-    for entity_id, rate_id in ids.items():
-        if entity_id is not None:
-            ctx.platform.save_external_id("tax", entity_id, rate_id)
+def _save(ctx: HookContext, rates: Mapping[RateKey, PlannedRate], ids: Mapping[RateKey, str]) -> None:
+    for key, rate in rates.items():
+        for entity_id, saved in rate.saved.items():
+            if saved != ids[key]:
+                ctx.platform.save_external_id("tax", entity_id, ids[key])

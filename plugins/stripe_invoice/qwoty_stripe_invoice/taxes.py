@@ -6,13 +6,14 @@ The grammar of an API name, ``<type>_<country>_<rate x 10>``, is documented in d
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from qwoty_integrations_host import NeedsAttention, Tax
 
-_API_NAME = re.compile(r"([a-z][a-z0-9_]*)_([a-z]{2})_(\d{1,4})")
+_API_NAME = re.compile(r"([a-z][a-z0-9_]*)_([a-z]{2})_([0-9]{1,4})")
 _TRAILING_RATE = re.compile(r"\s*\d+([.,]\d+)?\s*%\s*$")
 _TYPES = ("vat", "gst")
 Value = TypeVar("Value", str, Decimal)
@@ -35,9 +36,16 @@ class PlannedRate:
     key: RateKey
     display_name: str
     tax_type: str | None
-    #: Qwoty's id of the tax, and the Tax Rate id saved for it (a hint to be verified).
-    entity_id: str | None
-    saved_id: str | None
+    #: The taxes that mean this rate, by Qwoty's id, each with the Tax Rate id saved for it (a hint to be verified).
+    saved: Mapping[str, str | None]
+
+    @property
+    def saved_ids(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(rate_id for rate_id in self.saved.values() if rate_id))
+
+    def joined(self, other: PlannedRate) -> PlannedRate:
+        """Give one rate that stands for the other's taxes as well."""
+        return replace(self, saved={**self.saved, **other.saved})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +86,7 @@ def plan_rate(tax: Tax, fallback_country: str | None) -> tuple[PlannedRate, str 
         RateKey(country, percentage.normalize()),
         _display_name(tax, parsed),
         _tax_type(tax, parsed),
-        tax.entity_id,
-        tax.external_ids.accounting,
+        {tax.entity_id: tax.external_ids.accounting} if tax.entity_id else {},
     )
     return rate, note
 

@@ -1,0 +1,488 @@
+"""The stage on which the cassettes are recorded and replayed: our real host and plugin, and Stripe on a tape.
+
+A test is written once and runs in three ways, chosen by ``--stripe``:
+
+- ``cassette`` (the default): Stripe's side is replayed from a file, no socket opens, time stands still at the
+  moment of the recording. Whatever is asked for and not recorded, or recorded and not asked for, fails the test.
+- ``simulated``: against the simulator over HTTP. With ``--record-mode=rewrite`` the cassettes are written anew.
+- ``live``: against Stripe's test mode, the same way. Never done so far (tests/cassettes/README.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import cassette_rules as rules
+import pytest
+import stripe
+import vcr
+import vcr.stubs
+import yaml
+from builders import KEY, the_example, vat
+from stripe_test_mode import RecordingRefused, Wire, require_test_key, require_test_mode, tidy, wait_for_payer
+from vcr.cassette import Cassette
+from vcr.persisters.filesystem import CassetteNotFoundError, FilesystemPersister
+from vcr.serialize import serialize
+from vcr.serializers import yamlserializer
+
+import qwoty_stripe_invoice.gateway as gateway_module
+from qwoty_integrations_host.clock import ManualClock
+from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.engine.inline import InlineEngine
+from qwoty_integrations_host.host import Host, create_host
+from qwoty_integrations_host.reports import find_run, quote_report
+from qwoty_integrations_host.store.kept import PluginRecords, PluginSecrets, PluginState
+from qwoty_integrations_host.store.workspaces import add_workspace
+from qwoty_integrations_host.web.app import create_app
+from stripe_simulator import StripeSimulator
+
+WORKSPACE, PLUGIN = "ws-1", "stripe_invoice"
+PUBLIC_URL = "https://integrations.example.com"
+#: Obviously made up: it only has to look like a restricted key.
+LIMITED_KEY = "rk_test_51SimulatedLimited01"
+RECORD = "`make record` (from Stripe) or `python tools/record_cassettes.py --simulated` writes the cassettes."
+
+
+# -- the tape -----------------------------------------------------------------------------------------
+
+
+class Misses(AssertionError):
+    """The replay was not the recording."""
+
+
+@dataclass
+class Tape:
+    """Stripe's side of one behavior: replayed, recorded, or neither (straight to the simulator)."""
+
+    cassette: Cassette | None
+    recording: bool
+    #: True while a test arranges what has to be there: those requests stay off the cassette.
+    aside: bool = False
+    #: False when the test gave up: then nothing is written.
+    worth_keeping: bool = True
+    misses: list[str] = field(default_factory=list)
+
+    def given(self, name: str, make: Callable[[], Any]) -> Any:
+        """A fact from before the recording, such as the id of a customer: made then, remembered since."""
+        if self.cassette is not None and not self.recording:
+            return self.cassette.get_metadata(name, None)
+        self.aside = True
+        try:
+            made = make()
+        finally:
+            self.aside = False
+        return made if self.cassette is None else self.cassette.get_metadata(name, made)
+
+    def verify(self) -> None:
+        """Raises: Misses when a replay asked for what is not recorded, or left out what is."""
+        if self.misses:
+            raise Misses("Asked for, but not in the cassette: " + "; ".join(self.misses) + ". " + RECORD)
+        if self.cassette is not None and not self.recording and not self.cassette.all_played:
+            left = len(self.cassette) - len(self.cassette.play_counts)
+            raise Misses(f"In the cassette, but never asked for: {left} of {len(self.cassette)} requests. {RECORD}")
+
+
+class _Persister:
+    """Reads cassettes; writes one only after a test that passed, with its provenance, and without any secret."""
+
+    def __init__(self, kind: str, *, recording: bool, keep: Callable[[], bool] = lambda: True) -> None:
+        self._kind, self._recording, self._keep = kind, recording, keep
+
+    def load_cassette(self, path: str, serializer: Any) -> Any:
+        if self._recording:
+            # What an earlier recording held must not survive in the new one.
+            raise CassetteNotFoundError
+        return FilesystemPersister.load_cassette(path, serializer)
+
+    def save_cassette(self, path: str, cassette_dict: dict[str, Any], serializer: Any) -> None:
+        if self._keep():
+            write_cassette(Path(path), cassette_dict, self._kind)
+
+
+def write_cassette(path: Path, cassette_dict: dict[str, Any], kind: str) -> None:
+    """Write a cassette. Raises: RecordingRefused when it holds a secret or is not what its folder says."""
+    given = cassette_dict.get("metadata") or {}
+    metadata = {"provenance": _provenance(kind), **given}
+    text = f"# {rules.STATEMENTS[kind]}\n" + serialize({**cassette_dict, "metadata": metadata}, _Readable)
+    own = [os.environ.get(name, "") for name in ("STRIPE_TEST_KEY", "STRIPE_TEST_LIMITED_KEY")]
+    found = rules.problems(text, kind, also_secret=own)
+    if found:
+        raise RecordingRefused(f"{path.name} was not written: " + "; ".join(dict.fromkeys(found)) + ".")
+    path.write_text(text, "utf-8")
+
+
+def _provenance(kind: str) -> dict[str, str]:
+    facts = {
+        "kind": kind,
+        "statement": rules.STATEMENTS[kind],
+        "api_version": gateway_module.API_VERSION,
+        "recorded_on": datetime.now(UTC).date().isoformat(),
+        "recorded_with": f"vcrpy {version('vcrpy')}, stripe-python {version('stripe')}",
+    }
+    return {**facts, "simulator_version": version("stripe-simulator")} if kind == rules.SIMULATED else facts
+
+
+class _Dumper(yaml.SafeDumper):
+    """Shows bodies as people read them: line by line."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+class _Readable:
+    """The serializer in which cassettes are written; read by vcrpy's own."""
+
+    @staticmethod
+    def serialize(data: dict[str, Any]) -> str:
+        ordered = {name: data[name] for name in ("version", "metadata", "interactions")}
+        return str(yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000))
+
+    deserialize = staticmethod(yamlserializer.deserialize)
+
+
+def body(one: Any, other: Any) -> bool:
+    """Whether two bodies ask for the same: forms in any order, and an empty value is not a missing one."""
+    return _form(one) == _form(other)
+
+
+def _form(request: Any) -> list[tuple[str, str]]:
+    return sorted(parse_qsl(bytes(request.body or b"").decode(), keep_blank_values=True))
+
+
+def recorder(tape: Tape, persister: Any) -> vcr.VCR:
+    """vcrpy as we use it. Its default compares neither bodies nor anything of an answer's origin."""
+
+    def before_record_request(request: Any) -> Any:
+        return None if tape.aside else rules.scrub_request(request)
+
+    made = vcr.VCR(
+        match_on=["method", "scheme", "host", "port", "path", "query", "body"],
+        decode_compressed_response=True,
+        before_record_request=before_record_request,
+        before_record_response=rules.scrub_response,
+    )
+    made.register_matcher("body", body)
+    made.register_persister(persister)
+    return made
+
+
+@contextlib.contextmanager
+def _noted(tape: Tape) -> Iterator[None]:
+    """Note each request that is not recorded: to the plugin it looks like a network error, to be tried again."""
+
+    class Noted(vcr.stubs.CannotOverwriteExistingCassetteException):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            request = kwargs["failed_request"]
+            tape.misses.append(f"{request.method} {request.path}")
+            super().__init__(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vcr.stubs, "CannotOverwriteExistingCassetteException", Noted)
+        yield
+
+
+@contextlib.contextmanager
+def no_network(tape: Tape, kind: str) -> Iterator[None]:
+    """Refuse every socket and name, and note it: the refusal itself would be taken for a network error."""
+
+    def refuse(*place: Any, **_: Any) -> Any:
+        tape.misses.append("a socket")
+        raise OSError("The network is blocked while a cassette is replayed.")
+
+    def resolve(host: str, *rest: Any, **options: Any) -> Any:
+        # Before it fetches a PDF from Stripe, the plugin makes sure that the name leads to no private address.
+        if kind == rules.TEST_MODE and host.endswith(".stripe.com"):
+            return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("1.1.1.1", 443))]
+        return refuse()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex", "sendto"):
+            patch.setattr(socket.socket, name, refuse)
+        patch.setattr(socket, "getaddrinfo", resolve)
+        yield
+
+
+# -- the stage ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Stage:
+    """A host with the workspace ``ws-1`` and the Stripe Invoice plugin; Stripe's side is the tape's."""
+
+    host: Host
+    clock: ManualClock
+    tape: Tape
+    key: str
+    #: Part of every id of the quotes: a second recording in one Stripe account must not find the first's objects.
+    tag: str
+    simulator: StripeSimulator | None
+    live: bool
+    show: Callable[[str], None]
+    pay_by_hand: bool = False
+
+    # -- what the host is asked --
+
+    def enable(self, **settings: Any) -> None:
+        self.host.settings.save(WORKSPACE, PLUGIN, {"workspace_api_token": self.key, **settings})
+        self.host.settings.enable(WORKSPACE, PLUGIN)
+
+    def accept(self, quote: dict[str, Any]) -> dict[str, Any]:
+        """Accept a quote, work what is queued, and report its one run."""
+        (run_id,) = self.host.runs.accept(WORKSPACE, quote).run_ids
+        return self._worked(run_id)
+
+    def send_installment(self, quote_id: str, number: int | None = None) -> dict[str, Any]:
+        return self._worked(self.host.runs.request_installment(WORKSPACE, quote_id, number))
+
+    def _worked(self, run_id: str) -> dict[str, Any]:
+        self._work()
+        return find_run(self.host.store, run_id)
+
+    def _work(self) -> None:
+        assert isinstance(self.host.engine, InlineEngine)
+        self.host.engine.work_queued()
+
+    def quote(self, quote_id: str) -> dict[str, Any]:
+        return quote_report(self.host.store, WORKSPACE, quote_id, self.clock.now())
+
+    def mails(self) -> list[str]:
+        return [mail.read_text("utf-8") for mail in sorted((self.host.config.data_dir / "outbox").glob("*.eml"))]
+
+    # -- what there is to invoice --
+
+    @property
+    def email(self) -> str:
+        return f"ana+{self.tag}@example.com"
+
+    def a_quote(self, *, tax: dict[str, Any] | None = None, customer: str | None = None) -> dict[str, Any]:
+        """The documented example with ids of its own, and perhaps with another tax or a saved customer."""
+        quote = the_example(id=f"q-{self.tag}")
+        (contact,) = quote["customer"]["contacts"]
+        contact |= {"id": f"contact-{self.tag}", "email": self.email, "external_ids": {"accounting": customer}}
+        lines = [
+            line
+            for section in quote["pricing_table"]["sections"]
+            for phase in section["phases"]
+            for line in phase["line_items"]
+        ]
+        wanted = tax or vat("20", "FR")
+        for line in lines:
+            line["taxes"] = [{**wanted, "id": f"tax-{self.tag}"}]
+        return quote
+
+    # -- what is there before the recording --
+
+    def given(self, name: str, make: Callable[[Any], Any]) -> Any:
+        """Something at Stripe from before the behavior; ``make`` gets the SDK's v1, off the cassette."""
+
+        def made() -> Any:
+            with self.stripe() as v1:
+                return make(v1)
+
+        return self.tape.given(name, made)
+
+    @contextlib.contextmanager
+    def stripe(self) -> Iterator[Any]:
+        with _stripe(self.key, self.simulator.url if self.simulator else None) as v1:
+            yield v1
+
+    def only_simulated(self, why: str) -> None:
+        """Give up where Stripe cannot be brought to do it."""
+        if self.live:
+            self.tape.worth_keeping = False
+            pytest.skip(why)
+
+    # -- what others do --
+
+    def session_id(self, quote_id: str, number: int) -> str:
+        record = PluginRecords(self.host.store, WORKSPACE, PLUGIN).get(quote_id)
+        part = record.installment(number) if record else None
+        assert part is not None and part.session_id is not None, "no link was made"
+        return part.session_id
+
+    def customer_pays(self, quote_id: str, number: int) -> None:
+        """The customer pays a link, and Stripe tells the host."""
+        session = self.session_id(quote_id, number)
+        self.tape.given(f"paid:{number}", lambda: self._pay(session))
+        self._webhook("checkout.session.completed", quote_id, number, session)
+
+    def _pay(self, session: str) -> str:
+        if self.simulator is not None:
+            self.simulator.pay(session)
+        elif not self.pay_by_hand:
+            self.only_simulated("Nobody pays Stripe's hosted page; --pay-by-hand asks you to.")
+        else:
+            with self.stripe() as v1:
+                wait_for_payer(v1, session, self.show)
+        return session
+
+    def _webhook(self, event_type: str, quote_id: str, number: int, session: str) -> None:
+        """Deliver an event, signed with the secret that the recorded endpoint was given, over our real web app."""
+        thing = {
+            "id": session,
+            "object": "checkout.session",
+            "payment_status": "paid",
+            "metadata": {"qwoty_workspace": WORKSPACE, "qwoty_quote_id": quote_id, "qwoty_installment": str(number)},
+        }
+        event = {
+            "id": f"evt_{self.tag}_{number}",
+            "object": "event",
+            "type": event_type,
+            "livemode": False,
+            "data": {"object": thing},
+        }
+        sent, token = json.dumps(event), webhook_token(self.tag)
+        secret = PluginSecrets(self.host.store, self.host.vault, WORKSPACE, PLUGIN).get(f"webhook:{token}")
+        assert secret is not None, "the endpoint was made with a link"
+        at = int(self.clock.now().timestamp())
+        signature = hmac.new(secret.encode(), f"{at}.{sent}".encode(), hashlib.sha256).hexdigest()
+        answer = (
+            create_app(self.host)
+            .test_client()
+            .post(
+                f"/webhooks/{PLUGIN}/{WORKSPACE}/{token}",
+                data=sent,
+                headers={"Stripe-Signature": f"t={at},v1={signature}"},
+            )
+        )
+        assert answer.status_code == 200, answer.text
+        self._work()
+
+
+def webhook_token(tag: str) -> str:
+    """The secret part of the webhook address; random in production."""
+    return f"cassette-{tag}"
+
+
+@contextlib.contextmanager
+def _stripe(key: str, base: str | None) -> Iterator[Any]:
+    http = stripe.RequestsClient()
+    addresses: Any = {"api": base} if base else {}
+    client = stripe.StripeClient(
+        key, stripe_version=gateway_module.API_VERSION, base_addresses=addresses, http_client=http
+    )
+    try:
+        yield client.v1
+    finally:
+        http.close()
+
+
+@dataclass(frozen=True)
+class How:
+    """How a test meets Stripe: the command line in one object."""
+
+    stripe: str = "cassette"
+    record: bool = False
+    pay_by_hand: bool = False
+    show: Callable[[str], None] = print
+
+    def kinds(self, name: str) -> list[str]:
+        """The kinds of cassettes that a test is about: the simulated one, and a genuine one if there is any."""
+        if self.stripe == "live":
+            return [rules.TEST_MODE]
+        genuine = self.stripe == "cassette" and cassette_path(rules.TEST_MODE, name).exists()
+        return [rules.SIMULATED, *([rules.TEST_MODE] if genuine else [])]
+
+
+def cassette_path(kind: str, name: str) -> Path:
+    return rules.FOLDER / kind / f"{name}.yaml"
+
+
+@contextlib.contextmanager
+def staged(
+    name: str,
+    kind: str,
+    how: How,
+    data_dir: Path,
+    *,
+    simulator: StripeSimulator | None = None,
+    passed: Callable[[], bool] = lambda: True,
+) -> Iterator[Stage]:
+    """Set the stage for one behavior, and hold its end against the recording. ``passed`` decides what is kept."""
+    if how.stripe == "cassette" and not cassette_path(kind, name).exists():
+        raise FileNotFoundError(f"There is no cassette {kind}/{name}.yaml. {RECORD}")
+    replaying = how.stripe == "cassette"
+    tape = Tape(None, recording=how.record)
+    with contextlib.ExitStack() as stack:
+        key = _surroundings(stack, how, kind, simulator)
+        if replaying or how.record:
+            persister = _Persister(kind, recording=how.record, keep=lambda: tape.worth_keeping and passed())
+            mode = "all" if how.record else "none"
+            path = str(cassette_path(kind, name))
+            tape.cassette = stack.enter_context(recorder(tape, persister).use_cassette(path, record_mode=mode))
+        if replaying:
+            stack.enter_context(no_network(tape, kind))
+            stack.enter_context(_noted(tape))
+        stage = stack.enter_context(_built(tape, how, key, data_dir, simulator))
+        yield stage
+        tape.verify()
+        if how.record:
+            _tidy(stage, key)
+
+
+def _surroundings(stack: contextlib.ExitStack, how: How, kind: str, simulator: StripeSimulator | None) -> str:
+    """Point the plugin to its Stripe, and give the key to use."""
+    patch = stack.enter_context(pytest.MonkeyPatch.context())
+    clients: dict[Any, Any] = {}
+    patch.setattr(gateway_module, "_clients", clients)
+    stack.callback(lambda: [client._requestor._client.close() for client in clients.values()])
+    patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)
+    if how.stripe == "live":
+        key = require_test_key(os.environ)
+        stack.enter_context(Wire().watched())
+        _look_at_mode(key)
+        return key
+    if simulator is not None:
+        patch.setenv("QWOTY_STRIPE_API_BASE", simulator.url)
+    elif kind == rules.SIMULATED:
+        patch.setenv("QWOTY_STRIPE_API_BASE", f"http://{rules.SIMULATED_HOST}")
+    patch.setenv("NO_PROXY", "*")
+    return KEY
+
+
+@cache
+def _look_at_mode(key: str) -> None:
+    with _stripe(key, None) as v1:
+        require_test_mode(v1)
+
+
+@contextlib.contextmanager
+def _built(tape: Tape, how: How, key: str, data_dir: Path, simulator: StripeSimulator | None) -> Iterator[Stage]:
+    live = how.stripe == "live"
+    tag = tape.given("tag", lambda: secrets.token_hex(4) if live else "sim")
+    moment = tape.given("frozen_at", lambda: datetime.now(UTC).replace(microsecond=0).isoformat())
+    clock = ManualClock(datetime.fromisoformat(moment))
+    config = HostConfig(data_dir=data_dir, public_url=PUBLIC_URL)
+    host = create_host(config, engine=lambda _: InlineEngine(), clock=clock)
+    with host.store.write() as db:
+        add_workspace(db, WORKSPACE, clock.now())
+    token_place = f"webhook_token:{gateway_module.fingerprint(key)}"
+    PluginState(host.store, WORKSPACE, PLUGIN).set(token_place, webhook_token(tag))
+    assert host.start_worker()
+    try:
+        yield Stage(host, clock, tape, key, tag, simulator, live, how.show, how.pay_by_hand)
+    finally:
+        host.close()
+
+
+def _tidy(stage: Stage, key: str) -> None:
+    stage.tape.aside = True
+    with _stripe(key, stage.simulator.url if stage.simulator else None) as v1:
+        tidy(v1, email=stage.email, token=webhook_token(stage.tag), taxes=f"tax-{stage.tag}")

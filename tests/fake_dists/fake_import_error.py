@@ -1,0 +1,3 @@
+"""Needs what is not installed."""
+
+import a_module_that_is_not_there  # type: ignore[import-not-found]  # noqa: F401

@@ -1,0 +1,3 @@
+"""Fails with a secret in its message."""
+
+raise RuntimeError("cannot log in with sk_live_CanaryInAReason0001")

@@ -1,0 +1,21 @@
+"""The smallest plugin that works: it must never notice what the others do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qwoty_integrations_host import Manifest, Outcome, hookimpl
+
+HOOK_API = 1
+
+
+@hookimpl
+def integration_manifest() -> Manifest:
+    return Manifest(
+        id="second", title="Second", description="D.", version="1.0", hook_api=1, settings_schema={"type": "object"}
+    )
+
+
+@hookimpl
+def on_quote_accepted(ctx: Any, quote: Any) -> Outcome:
+    return Outcome.done("second was here")

@@ -1,0 +1,131 @@
+"""A desk with one host and fake plugins: real SQLite, the inline engine, a clock that only moves when told to."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import a_quote
+from host_server import FAKES
+
+from qwoty_integrations_host.clock import ManualClock
+from qwoty_integrations_host.config import HostConfig, RetryPolicy
+from qwoty_integrations_host.engine.inline import InlineEngine
+from qwoty_integrations_host.host import Host, create_host
+from qwoty_integrations_host.reports import find_run
+from qwoty_integrations_host.store.workspaces import add_workspace, create_api_key
+
+TOKEN = "key_Plain1234567890"
+#: The fakes that do not load, and whose reasons only test_discovery looks at.
+BROKEN = frozenset(
+    "argument_default bad_schema exits half_removed id_mismatch import_error leaky old_api try_first twin "
+    "typo_hook unknown_argument wrong_manifest".split()
+)
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The fake distributions on the path; gives the module of the plugin ``recorder``."""
+    monkeypatch.syspath_prepend(str(FAKES))
+    recorder = importlib.import_module("fake_recorder")
+    recorder.reset()
+    yield recorder
+    recorder.reset()
+    for name in [name for name in sys.modules if name.startswith("fake_")]:
+        del sys.modules[name]
+
+
+def open_host(data_dir: Path, clock: ManualClock, **config: Any) -> Host:
+    """A host that loads the two working fakes, with the workspaces ws-1 and ws-2."""
+    given = {"plugins_blocked": BROKEN | {"stripe_invoice"}, **config}
+    host = create_host(HostConfig(data_dir=data_dir, **given), engine=lambda _: InlineEngine(), clock=clock)
+    with host.store.write() as db:
+        add_workspace(db, "ws-1", clock.now())
+        add_workspace(db, "ws-2", clock.now())
+    return host
+
+
+@dataclass
+class Desk:
+    """One host at work, and the recording plugin that it has loaded."""
+
+    host: Host
+    clock: ManualClock
+    recorder: Any
+    slept: list[float] = field(default_factory=list)
+
+    def enable(self, workspace: str = "ws-1", plugin: str = "recorder", **settings: Any) -> None:
+        given = {"token": TOKEN, **settings} if plugin == "recorder" else settings
+        self.host.settings.save(workspace, plugin, given)
+        self.host.settings.enable(workspace, plugin)
+
+    def accept(self, workspace: str = "ws-1", **changes: Any) -> dict[str, Any]:
+        """Accept a quote, work the queue, and report the recorder's run."""
+        accepted = self.host.runs.accept(workspace, a_quote(**changes))
+        self.work()
+        return next(run for run in map(self.run, accepted.run_ids) if run["plugin"] == "recorder")
+
+    def work(self) -> None:
+        assert isinstance(self.host.engine, InlineEngine)
+        self.host.engine.work_queued()
+
+    def work_again(self, run_id: str, attempt: int = 1) -> dict[str, Any]:
+        """Work a job from its top, as after a crash."""
+        assert isinstance(self.host.engine, InlineEngine)
+        self.host.engine.work_again(f"{run_id}.{attempt}")
+        return self.run(run_id)
+
+    def retry(self, run_id: str) -> dict[str, Any]:
+        self.host.runs.retry(run_id)
+        self.work()
+        return self.run(run_id)
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return find_run(self.host.store, run_id)
+
+    def api_key(self, workspace: str = "ws-1") -> str:
+        with self.host.store.write() as db:
+            return create_api_key(db, workspace, self.clock.now())
+
+    def count(self, table: str) -> int:
+        with self.host.store.read() as db:
+            return int(db.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
+
+
+class NotingClock(ManualClock):
+    """Notes how long it was asked to sleep."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        super().sleep(seconds)
+
+
+@pytest.fixture
+def desks(tmp_path: Path, fakes: Any) -> Iterator[Callable[..., Desk]]:
+    """Build desks, each with the configuration that a test wants."""
+    with ExitStack() as opened:
+
+        def build(name: str = "data", **config: Any) -> Desk:
+            clock = NotingClock(datetime(2026, 3, 10, 9, tzinfo=UTC))
+            host = open_host(tmp_path / name, clock, **{"retry": RetryPolicy(tries=4), **config})
+            opened.callback(host.close)
+            assert host.start_worker()
+            return Desk(host, clock, fakes, clock.slept)
+
+        yield build
+
+
+@pytest.fixture
+def desk(desks: Callable[..., Desk]) -> Desk:
+    return desks()

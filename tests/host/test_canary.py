@@ -1,0 +1,95 @@
+"""One fake key, planted wherever a key can stand: it comes out nowhere but where it was meant to go."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import structlog
+from builders import a_quote
+from click.testing import CliRunner
+from host_server import served
+
+from qwoty_integrations_host import Outcome, RetryableError
+from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.logs import set_up_logging
+
+CANARY = "sk_test_CanaryABCDEFGH0123456789"
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What the host would write to stderr."""
+    root = logging.getLogger()
+    before = (list(root.handlers), root.level)
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    set_up_logging("DEBUG")
+    yield written
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+def test_a_planted_key_comes_out_nowhere(desk: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    received: list[str] = []
+
+    def careless(ctx: Any, _quote: Any) -> Outcome:
+        received.append(ctx.settings["token"])
+        ctx.log.info("careless", token=CANARY, nested={"list": [CANARY]})
+        logging.getLogger("qwoty").warning("careless too: %s", CANARY, extra={"plugin": CANARY})
+        ctx.secrets.set("kept", CANARY)
+        try:
+            ctx.step("unlucky", lambda _: _fail(RetryableError("The service is away.")))
+        finally:
+            _fail(ValueError(f"cannot use {CANARY}"))
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = careless
+    desk.enable(token=CANARY, unit_tokens={"bu_1": CANARY})
+    seen = [json.dumps(desk.host.settings.show("ws-1", "recorder"))]
+    with served(desk.host) as url:
+        key = {"Authorization": f"Bearer {desk.api_key()}"}
+        address = f"{url}/v1/workspaces/ws-1/quotes/accepted"
+        seen.append(requests.post(address, json=a_quote(), headers=key, timeout=10).text)
+        desk.work()
+        seen.append(requests.post(address, json=a_quote(id="q-8", currency=CANARY), headers=key, timeout=10).text)
+        seen.append(
+            requests.post(address, json=a_quote(), headers={"Authorization": f"Bearer {CANARY}"}, timeout=10).text
+        )
+        for body in (CANARY, json.dumps({"id": "e", "type": CANARY})):
+            hook = f"{url}/webhooks/recorder/ws-1/right"
+            seen.append(requests.post(hook, data=body, headers={"X-Signature": CANARY}, timeout=10).text)
+        desk.recorder.answers["authenticate_webhook"] = lambda _ctx, _request: _fail(KeyError(CANARY))
+        seen.append(requests.post(hook, data="{}", timeout=10).text)
+    folder: Path = desk.host.config.data_dir
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(desk.host.config.plugins_blocked))
+    settings = folder / "settings.txt"
+    settings.write_text(json.dumps({"token": f"x{CANARY}", "mode": CANARY, "unit_tokens": {CANARY: CANARY}}))
+    for words in (
+        ["settings", "set", "ws-1", "recorder", "--file", str(settings)],
+        ["settings", "show", "ws-1", "recorder", "--json"],
+        ["run", "list", "--json"],
+        ["quote", "show", "ws-1", "q-7"],
+        ["plugin", "list"],
+    ):
+        found = CliRunner().invoke(main, ["--data-dir", str(folder), *words])
+        assert found.exception is None or isinstance(found.exception, SystemExit)
+        seen.append(found.output)
+    settings.unlink()
+
+    assert received == [CANARY], "the plugin itself gets the key"
+    assert [text for text in seen if "Canary" in text] == []
+    assert "careless" in log.getvalue()
+    assert "cannot use sk_…" in log.getvalue()
+    assert "Canary" not in log.getvalue()
+    assert [p.name for p in folder.rglob("*") if p.is_file() and b"CanaryABC" in p.read_bytes()] == []
+
+
+def _fail(error: Exception) -> Any:
+    raise error

@@ -1,0 +1,456 @@
+"""The command line that others script: shapes, exit codes, data on stdout and talk on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from builders import a_quote, the_example
+from click.testing import CliRunner, Result
+from host_server import FAKES
+
+from qwoty_integrations_host import (
+    InstallmentRecord,
+    InvoiceRecord,
+    NeedsAttention,
+    Outcome,
+    QuoteRecord,
+)
+from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.engine.worker_lock import WorkerLock
+
+TOKEN = "key_Plain1234567890"
+BLOCKED = "argument_default,bad_schema,exits,half_removed,id_mismatch,import_error,leaky,old_api,try_first,twin"
+RUN_KEYS = {"id", "kind", "workspace", "plugin", "quote_id", "status", "outcome", "steps", "error"}
+OUTCOME_KEYS = {
+    "invoice_id", "invoice_status", "payment_status", "currency", "total", "customer_id", "payment_link", "notes",
+}  # fmt: skip
+
+
+class Line:
+    """A person at the command line of one data directory."""
+
+    def __init__(self, folder: Path, recorder: Any) -> None:
+        self.folder, self.recorder = folder, recorder
+
+    def __call__(self, *words: str, given: str | None = None) -> Result:
+        return CliRunner().invoke(main, ["--data-dir", str(self.folder / "data"), *words], input=given)
+
+    def ok(self, *words: str, given: str | None = None) -> Any:
+        """Call with --json, expect exit 0, and give the document."""
+        found = self(*words, "--json", given=given)
+        assert found.exit_code == 0, found.output
+        return json.loads(found.stdout)
+
+    def file(self, document: Any, name: str = "given.json") -> str:
+        path = self.folder / name
+        path.write_text(document if isinstance(document, str) else json.dumps(document), "utf-8")
+        return str(path)
+
+    def ready(self) -> None:
+        self.ok("workspace", "add", "ws-1")
+        self.ok("settings", "set", "ws-1", "recorder", "--file", self.file({"token": TOKEN}))
+        self.ok("enable", "ws-1", "recorder")
+
+
+@pytest.fixture
+def line(tmp_path: Path, fakes: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", BLOCKED + ",typo_hook,unknown_argument,wrong_manifest,stripe_invoice")
+    root = logging.getLogger()
+    before = (list(root.handlers), root.level)
+    yield Line(tmp_path, fakes)
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+def refused(found: Result, code: int) -> str:
+    """Expect an exit code, nothing on stdout, a sentence on stderr and no traceback; give the sentence."""
+    assert found.exit_code == code, found.output
+    assert found.stdout == ""
+    assert "Traceback" not in found.stderr
+    assert "Error" in found.stderr
+    return found.stderr
+
+
+def test_plugins_are_listed_with_status_reason_and_distribution(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", "exits, stripe_invoice")
+
+    found = line.ok("plugin", "list")
+
+    items = {item["id"]: item for item in found["data"]}
+    assert found["has_more"] is False
+    assert set(items["recorder"]) == {"id", "status", "reason", "distribution", "version"}
+    assert items["recorder"]["status"] == "loaded"
+    assert (items["exits"]["status"], items["typo_hook"]["status"]) == ("blocked", "failed")
+    assert (items["exits"]["distribution"], items["exits"]["version"]) == ("fake-exits", "1.0")
+    assert "typo_hook" in line("plugin", "list").stdout
+
+
+def test_workspaces_and_keys_are_made(line: Line) -> None:
+    assert line.ok("workspace", "add", "ws-1") == {"id": "ws-1", "added": True}
+    assert line.ok("workspace", "add", "ws-1") == {"id": "ws-1", "added": False}
+    assert set(line.ok("apikey", "create", "ws-1")) == {"key"}
+    shown = line("apikey", "create", "ws-1")
+    assert shown.stdout.startswith("qwh_")
+    assert "not shown again" in shown.stderr
+
+
+def test_settings_are_set_shown_validated_and_switched(line: Line) -> None:
+    line.ok("workspace", "add", "ws-1")
+    path = line.file({"token": TOKEN})
+
+    assert line.ok("settings", "validate", "recorder", "--file", path) == {"valid": True, "problems": []}
+    shown = line.ok("settings", "set", "ws-1", "recorder", "--file", "-", given=json.dumps({"token": TOKEN}))
+    assert shown["settings"]["token"] == {"set": True, "last4": "7890"}
+    assert line.ok("settings", "show", "ws-1", "recorder") == shown
+    assert line.ok("enable", "ws-1", "recorder")["enabled"] is True
+    assert line.ok("disable", "ws-1", "recorder") == {"workspace": "ws-1", "plugin": "recorder", "enabled": False}
+    plain = line("settings", "show", "ws-1", "recorder").stdout
+    assert "•••• 7890" in plain and TOKEN not in plain
+
+
+def test_invalid_settings_exit_3_and_name_the_field(line: Line) -> None:
+    line.ok("workspace", "add", "ws-1")
+    path = line.file({"token": "key-CanaryABCDEFGH99"})
+
+    for words in (("set", "ws-1", "recorder"), ("validate", "recorder")):
+        said = refused(line("settings", *words, "--file", path), 3)
+        assert "token: Enter a key" in said
+        assert "Canary" not in said
+    assert "token" in refused(line("enable", "ws-1", "recorder"), 3)
+    found = line("settings", "validate", "recorder", "--file", path, "--json")
+    assert found.exit_code == 3
+    assert json.loads(found.stdout)["problems"][0]["path"] == ["token"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("settings", "show", "unknown", "recorder"),
+        ("settings", "show", "ws-1", "unknown"),
+        ("settings", "show", "ws-1", "exits"),
+        ("enable", "unknown", "recorder"),
+        ("disable", "ws-1", "unknown"),
+        ("apikey", "create", "unknown"),
+        ("quote", "show", "ws-1", "unknown"),
+        ("installment", "list", "ws-1", "unknown"),
+        ("installment", "send", "ws-1", "unknown"),
+        ("run", "show", "unknown"),
+        ("run", "retry", "unknown"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_there_exits_5(line: Line, words: tuple[str, ...]) -> None:
+    line.ok("workspace", "add", "ws-1")
+
+    refused(line(*words), 5)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("nonsense",), ("accept", "ws-1"), ("accept", "ws-1", "/no/such/file"), ("run", "list", "--limit", "0"),
+     ("installment", "send", "ws-1", "q", "--number", "0"), ("settings", "set", "ws-1", "recorder")],
+    ids=" ".join,
+)  # fmt: skip
+def test_wrong_usage_exits_2(line: Line, words: tuple[str, ...]) -> None:
+    refused(line(*words), 2)
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ("{", "JSON"),
+        (json.dumps(a_quote())[:-9], "JSON"),
+        ("[]", "object"),
+        ("{}", "pricing_table"),
+        (a_quote(status="draft"), "status"),
+        (a_quote(workspace_id="ws-2"), "workspace_id"),
+        (a_quote(currency="ABC"), "currency"),
+        (a_quote(installments=["50", "40"]), "payment_terms.installments"),
+    ],
+    ids=[
+        "not JSON",
+        "truncated",
+        "no object",
+        "no quote",
+        "not accepted",
+        "other workspace",
+        "currency",
+        "installments",
+    ],
+)
+@pytest.mark.parametrize("command", ["accept", "preview"])
+def test_a_bad_quote_exits_2_and_stores_nothing(line: Line, command: str, document: Any, says: str) -> None:
+    line.ready()
+
+    assert says in refused(line(command, "ws-1", line.file(document)), 2)
+
+    assert line.ok("run", "list") == {"data": [], "has_more": False}
+
+
+def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(line: Line) -> None:
+    line.ready()
+
+    found = line("accept", "ws-1", line.file(the_example()), "--wait", "--json")
+
+    assert found.exit_code == 0, found.output
+    document = json.loads(found.stdout)
+    assert (document["quote_id"], document["duplicate"]) == ("q-1", False)
+    (run,) = document["runs"]
+    assert set(run) == RUN_KEYS
+    assert set(run["outcome"]) == OUTCOME_KEYS
+    assert (run["status"], run["kind"], run["error"]) == ("succeeded", "quote_accepted", None)
+    again = line("accept", "ws-1", line.file(the_example()), "--wait", "--json")
+    assert again.exit_code == 0
+    assert json.loads(again.stdout) == {**document, "duplicate": True}
+    assert "accepted before" in again.stderr
+    assert line.ok("run", "show", run["id"]) == run
+    assert line.ok("run", "list", "--quote", "q-1") == {"data": [run], "has_more": False}
+    assert line.ok("run", "list", "--quote", "other")["data"] == []
+    assert line.ok("quote", "show", "ws-1", "q-1") == {
+        "quote_id": "q-1", "invoice": None, "payment_status": None, "currency": None, "total": None,
+        "amount_paid": None, "amount_remaining": None, "installments": [],
+        "saved_ids": {"contacts": {}, "taxes": {}}, "runs": [run],
+    }  # fmt: skip
+    for words in (("run", "show", run["id"]), ("run", "list"), ("quote", "show", "ws-1", "q-1")):
+        assert "succeeded" in line(*words).stdout
+
+
+def test_without_an_enabled_integration_there_is_no_run_and_a_sentence(line: Line) -> None:
+    line.ok("workspace", "add", "ws-1")
+
+    found = line("accept", "ws-1", line.file(a_quote()), "--wait", "--json")
+
+    assert found.exit_code == 0
+    assert json.loads(found.stdout) == {"quote_id": "q-7", "duplicate": False, "runs": []}
+    assert "No integration is enabled" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [
+        (Outcome.skipped("Nothing to invoice."), "skipped", 0),
+        (Outcome.needs_attention("look", "Look at this."), "needs_attention", 1),
+        (NeedsAttention("Look at this."), "needs_attention", 1),
+        (RuntimeError("a bug"), "failed", 1),
+    ],
+    ids=["skipped", "needs attention", "raised", "bug"],
+)
+def test_the_exit_code_follows_the_outcome_and_a_retry_prints_the_run(
+    line: Line, answer: Any, status: str, code: int
+) -> None:
+    line.recorder.answers["on_quote_accepted"] = lambda _ctx, _quote: _raised(answer)
+    line.ready()
+
+    found = line("accept", "ws-1", line.file(a_quote()), "--wait", "--json")
+
+    (run,) = json.loads(found.stdout)["runs"]
+    assert (run["status"], found.exit_code) == (status, code)
+    line.recorder.answers.clear()
+    retried = line("run", "retry", run["id"], "--wait", "--json")
+    assert retried.exit_code == 0
+    assert json.loads(retried.stdout)["status"] == "succeeded"
+    refused(line("run", "retry", run["id"]), 2)
+
+
+def test_a_retry_of_a_run_that_has_not_ended_exits_2(line: Line) -> None:
+    line.ready()
+    (run,) = line.ok("accept", "ws-1", line.file(a_quote()))["runs"]
+
+    assert run["status"] == "queued"
+    assert "queued" in refused(line("run", "retry", run["id"]), 2)
+
+
+def test_an_installment_is_listed_sent_and_refused(line: Line) -> None:
+    parts = tuple(InstallmentRecord(number=n, amount=50) for n in (1, 2))  # type: ignore[arg-type]
+    record = QuoteRecord(
+        currency="EUR", invoice=InvoiceRecord(id="in_1", status="open", account="a"), installments=parts
+    )
+
+    def invoice(ctx: Any, quote: Any) -> Outcome:
+        ctx.step("invoice", lambda _: ctx.records.update(quote.id, lambda _: record) and None)
+        return Outcome.done()
+
+    line.recorder.answers["on_quote_accepted"] = invoice
+    line.ready()
+    path = line.file(a_quote())
+    line.ok("accept", "ws-1", path)
+    refused(line("installment", "send", "ws-1", "q-7"), 2)
+    line.ok("accept", "ws-1", path, "--wait")
+
+    listed = line.ok("installment", "list", "ws-1", "q-7")
+    assert listed["has_more"] is False
+    assert listed["data"][0] == {"number": 1, "amount": "50", "due_date": None, "status": "scheduled", "url": None}
+    run = line.ok("installment", "send", "ws-1", "q-7", "--number", "2")
+    assert (set(run), run["kind"], run["status"]) == (RUN_KEYS, "installment", "queued")
+    assert run["id"] in refused(line("installment", "send", "ws-1", "q-7"), 2), "one at a time"
+    refused(line("installment", "send", "ws-1", "q-7", "--number", "3"), 2)
+
+
+def test_a_timeout_exits_1_and_the_run_goes_on_later(line: Line) -> None:
+    line.recorder.answers["on_quote_accepted"] = lambda ctx, _q: Outcome.done(ctx.step("slow", lambda _: "done"))
+    line.ready()
+    path = line.file(a_quote())
+    lock = WorkerLock(line.folder / "data")
+    assert lock.acquire()
+
+    found = line("accept", "ws-1", path, "--wait", "--timeout", "0.2", "--json")
+
+    assert found.exit_code == 1
+    assert json.loads(found.stdout)["runs"][0]["status"] == "queued"
+    assert "the run goes on" in found.stderr
+    lock.release()
+    assert line.ok("accept", "ws-1", path, "--wait")["runs"][0]["status"] == "succeeded"
+
+
+def test_who_waits_for_another_worker_takes_over_when_that_one_goes(line: Line) -> None:
+    line.ready()
+    lock = WorkerLock(line.folder / "data")
+    assert lock.acquire()
+    threading.Timer(0.5, lock.release).start()
+
+    found = line.ok("accept", "ws-1", line.file(a_quote()), "--wait", "--timeout", "15")
+
+    assert found["runs"][0]["status"] == "succeeded"
+
+
+def test_a_timeout_ends_the_wait_also_while_this_process_works_the_run(line: Line) -> None:
+    def slow(ctx: Any, _quote: Any) -> Outcome:
+        for number in range(40):
+            ctx.step(f"step {number}", lambda _: time.sleep(0.2))
+        return Outcome.done()
+
+    line.recorder.answers["on_quote_accepted"] = slow
+    line.ready()
+    began = time.monotonic()
+
+    found = line("accept", "ws-1", line.file(a_quote()), "--wait", "--timeout", "1", "--json")
+
+    assert found.exit_code == 1
+    assert time.monotonic() - began < 5
+    assert json.loads(found.stdout)["runs"][0]["status"] == "running"
+
+
+def test_a_preview_writes_nothing_and_asks_only_for_a_plan(line: Line) -> None:
+    line.ready()
+    line.recorder.calls.clear()
+
+    found = line.ok("preview", "ws-1", line.file(a_quote()))
+
+    assert found == {
+        "quote_id": "q-7",
+        "previews": [{"plugin": "recorder", "status": "skipped", "notes": ["nothing to see"]}],
+    }
+    assert line.recorder.calls == [("preview_quote", "ws-1")]
+    assert "nothing to see" in line("preview", "ws-1", line.file(a_quote())).stdout
+    refused(line("quote", "show", "ws-1", "q-7"), 5)
+
+
+def test_a_file_that_is_no_database_is_said_not_thrown(line: Line) -> None:
+    folder = line.folder / "data"
+    folder.mkdir()
+    (folder / "host.sqlite3").write_bytes(b"this is no database, and long enough to be noticed" * 20)
+
+    assert "cannot be opened" in refused(line("run", "list"), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SMTP_URL", "smtp://mail.example"), ("PUBLIC_URL", "no-address-of-ours"), ("KEYS", "bm90IGEga2V5")],
+)
+def test_a_wrong_variable_exits_1_and_is_named(
+    line: Line, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"QWOTY_HOST_{name}", value)
+
+    said = refused(line("run", "list"), 1)
+
+    assert value not in said
+    assert name in said or "key ring" in said
+
+
+@pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "smtp://mail.example:99999"])
+def test_a_wrong_mail_server_is_named(line: Line, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("QWOTY_HOST_SMTP_URL", url)
+    monkeypatch.setenv("QWOTY_HOST_MAIL_FROM", "shop@seller.example")
+
+    assert "QWOTY_HOST_SMTP_URL" in refused(line("run", "list"), 1)
+
+
+def test_serve_works_what_others_queue_and_ends_on_request(line: Line) -> None:
+    line.ready()
+    served = _serve(line, "--port", "0")
+    try:
+        assert served.stderr is not None
+        assert "Listening on http://127.0.0.1:" in _until(served, "Listening")
+        found = line("accept", "ws-1", line.file(a_quote()), "--wait", "--timeout", "20", "--json")
+        assert json.loads(found.stdout)["runs"][0]["status"] == "succeeded"
+        assert ("on_quote_accepted", "ws-1") not in line.recorder.calls, "the server worked it, not this process"
+    finally:
+        served.send_signal(signal.SIGTERM)
+        out, err = served.communicate(timeout=15)
+    assert served.returncode == 0, err
+    assert "Traceback" not in out + err
+
+
+def test_serve_says_so_when_its_port_is_taken(line: Line) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        served = _serve(line, "--port", str(taken.getsockname()[1]))
+        _, err = served.communicate(timeout=20)
+
+    assert served.returncode == 1
+    assert "cannot listen" in err
+    assert "Traceback" not in err
+
+
+HEAVY = ("dbos", "stripe", "flask", "jsonschema", "marshmallow", "sqlalchemy", "structlog", "waitress")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["accept", "--help"], ["run", "--help"]], ids=" ".join)
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    program = f"""
+import sys
+from qwoty_integrations_host.cli import main
+try:
+    main({words!r})
+except SystemExit as end:
+    assert end.code == 0
+print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)
+
+    assert "Usage:" in found.stdout
+    assert found.stderr.strip() == "[]"
+
+
+def _raised(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _serve(line: Line, *words: str) -> subprocess.Popen[str]:
+    program = [sys.executable, "-c", "from qwoty_integrations_host.cli import main; main()"]
+    env = {**os.environ, "PYTHONPATH": str(FAKES)}
+    command = [*program, "--data-dir", str(line.folder / "data"), "serve", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+
+def _until(process: subprocess.Popen[str], word: str) -> str:
+    assert process.stderr is not None
+    for text in process.stderr:
+        if word in text:
+            return text
+    raise AssertionError(f"it ended without saying {word!r}")

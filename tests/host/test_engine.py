@@ -1,0 +1,295 @@
+"""One contract for both engines, and what only the durable one promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwoty_integrations_host.engine.durable import DurableEngine
+from qwoty_integrations_host.engine.inline import InlineEngine
+from qwoty_integrations_host.errors import HostError
+from qwoty_integrations_host.store.database import Store, open_database
+
+
+class Works:
+    """An engine on a database of its own, and what its jobs did."""
+
+    def __init__(self, kind: str, path: Path) -> None:
+        self.path = path
+        self.store = Store(open_database(f"sqlite:///{path}"))
+        self.engine: Any = DurableEngine(self.store.engine) if kind == "durable" else InlineEngine()
+        self.done: list[str] = []
+        self.effects: list[str] = []
+
+    def job(self, job_id: str) -> None:
+        for name in ("a", "b"):
+            self.engine.step(name, lambda name=name: self.effects.append(f"{job_id}/{name}") or {"value": name})
+        self.done.append(job_id)
+
+    def enqueue(self, *job_ids: str) -> None:
+        with self.store.write() as db:
+            for job_id in job_ids:
+                self.engine.enqueue(db, job_id, partition="ws-1")
+
+    def wait(self, count: int, timeout: float = 5.0) -> bool:
+        return bool(self.engine.wait(lambda: len(self.done) >= count, timeout=timeout))
+
+    def close(self) -> None:
+        self.engine.close()
+        self.store.close()
+
+
+@pytest.fixture(params=["inline", "durable"])
+def works(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Works]:
+    found = Works(request.param, tmp_path / "host.sqlite3")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def durable(tmp_path: Path) -> Iterator[Works]:
+    found = Works("durable", tmp_path / "host.sqlite3")
+    yield found
+    found.close()
+
+
+def test_a_job_exists_exactly_when_the_callers_transaction_commits(works: Works) -> None:
+    _enqueue_and_fail(works, "lost.1")
+    works.enqueue("kept.1")
+
+    works.engine.start(works.job)
+
+    assert works.wait(1)
+    assert works.done == ["kept.1"]
+
+
+def test_the_same_id_is_worked_once_and_a_rolled_back_one_can_come_again(works: Works) -> None:
+    _enqueue_and_fail(works, "r.1")
+    works.engine.start(works.job)
+    works.enqueue("r.1")
+    works.enqueue("r.1")
+    assert works.wait(1)
+    works.enqueue("r.1")
+    works.enqueue("s.1")
+
+    assert works.wait(2)
+
+    assert works.done == ["r.1", "s.1"]
+
+
+def test_steps_are_recorded_and_handed_out_by_name(works: Works) -> None:
+    works.enqueue("r.1")
+    works.engine.start(works.job)
+    assert works.wait(1)
+
+    assert works.engine.results("r.1") == {"a": {"value": "a"}, "b": {"value": "b"}}
+    assert works.engine.results("unknown.1") == {}
+
+
+def test_jobs_queued_before_the_start_and_during_a_job_are_worked(works: Works) -> None:
+    def job(job_id: str) -> None:
+        works.job(job_id)
+        if job_id == "r.1":
+            works.enqueue("r.2")
+
+    works.enqueue("r.1")
+    works.engine.start(job)
+
+    assert works.wait(2)
+    assert works.done == ["r.1", "r.2"]
+
+
+def test_waiting_ends_with_the_time(works: Works) -> None:
+    works.engine.start(works.job)
+
+    assert not works.wait(1, timeout=0.1)
+    assert works.wait(0, timeout=0)
+
+
+def test_an_inline_replay_does_not_repeat_recorded_steps(tmp_path: Path) -> None:
+    works = Works("inline", tmp_path / "host.sqlite3")
+    works.enqueue("r.1")
+    works.engine.start(works.job)
+    works.wait(1)
+
+    works.engine.work_again("r.1")
+
+    assert works.done == ["r.1", "r.1"]
+    assert works.effects == ["r.1/a", "r.1/b"]
+    works.close()
+
+
+def test_a_durable_job_survives_closing_and_opening(durable: Works) -> None:
+    durable.enqueue("r.1")
+    durable.close()
+    again = Works("durable", durable.path)
+
+    again.engine.start(again.job)
+
+    assert again.wait(1)
+    again.close()
+    third = Works("durable", durable.path)
+    assert set(third.engine.results("r.1")) == {"a", "b"}
+    third.close()
+
+
+def test_only_one_durable_engine_works_in_a_process(durable: Works, tmp_path: Path) -> None:
+    durable.engine.start(durable.job)
+    other = Works("durable", tmp_path / "other.sqlite3")
+
+    with pytest.raises(HostError):
+        other.engine.start(other.job)
+
+    other.close()
+    durable.enqueue("r.1")
+    assert durable.wait(1), "the refused one must not disturb the one at work"
+
+
+def test_an_exception_in_a_job_ends_it_and_the_next_one_is_worked(durable: Works) -> None:
+    def job(job_id: str) -> None:
+        if job_id.startswith("bad"):
+            durable.engine.step("broken", lambda: 1 / 0)
+        durable.job(job_id)
+
+    durable.enqueue("bad.1", "good.1")
+    durable.engine.start(job)
+    assert durable.wait(1)
+
+    assert durable.engine.wait(lambda: _status(durable.path, "bad.1") == "ERROR", timeout=3)
+
+
+def test_a_step_whose_result_is_no_json_does_not_leave_the_job_pending(durable: Works) -> None:
+    durable.enqueue("bad.1")
+    durable.engine.start(lambda _: durable.engine.step("broken", lambda: {1, 2}))
+
+    assert durable.engine.wait(lambda: _status(durable.path, "bad.1") == "ERROR", timeout=3)
+
+
+def test_what_is_recorded_is_json_also_errors_and_without_secrets(durable: Works) -> None:
+    def job(_job_id: str) -> None:
+        durable.engine.step("fine", lambda: {"value": "v"})
+        durable.engine.step("broken", lambda: _refuse("sk_test_Canary0123456789"))
+
+    durable.enqueue("r.1")
+    durable.engine.start(job)
+    assert durable.engine.wait(lambda: _status(durable.path, "r.1") == "ERROR", timeout=3)
+
+    with sqlite3.connect(durable.path) as db:
+        found = db.execute("SELECT output, error FROM operation_outputs WHERE workflow_uuid = 'r.1'").fetchall()
+        found += db.execute("SELECT inputs FROM workflow_input WHERE workflow_uuid = 'r.1'").fetchall()
+        found += db.execute("SELECT error FROM workflow_output WHERE workflow_uuid = 'r.1'").fetchall()
+    db.close()
+    texts = [text for row in found for text in row if text is not None]
+    assert len(texts) >= 4
+    assert [json.loads(text) for text in texts]
+    assert "Canary" not in "".join(texts)
+
+
+def test_closing_leaves_a_long_job_at_its_next_step_for_the_next_start(durable: Works) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def job(job_id: str) -> None:
+        durable.engine.step("first", lambda: inside.set() or go_on.wait(5) or None)
+        durable.job(job_id)
+
+    durable.enqueue("r.1")
+    durable.engine.start(job)
+    assert inside.wait(3)
+    threading.Timer(0.1, go_on.set).start()
+    durable.close()
+    assert (durable.done, durable.effects) == ([], [])
+    assert _status(durable.path, "r.1") == "PENDING"
+    again = Works("durable", durable.path)
+    firsts: list[str] = []
+
+    def resumed(job_id: str) -> None:
+        again.engine.step("first", lambda: firsts.append(job_id))
+        again.job(job_id)
+
+    again.engine.start(resumed)
+
+    assert again.wait(1)
+    assert firsts == [], "the first step had ended and must not run again"
+    again.close()
+
+
+def test_a_job_of_a_dead_process_is_resumed_by_the_next_start(durable: Works) -> None:
+    durable.enqueue("r.1")
+    durable.close()
+    dies = textwrap.dedent("""
+        import os, sys, time
+        from qwoty_integrations_host.engine.durable import DurableEngine
+        from qwoty_integrations_host.store.database import open_database
+
+        engine = DurableEngine(open_database("sqlite:///" + sys.argv[1]))
+
+        def job(job_id):
+            engine.step("a", lambda: {"value": "of the dead"})
+            os._exit(9)
+
+        engine.start(job)
+        time.sleep(10)
+    """)
+    died = subprocess.run([sys.executable, "-c", dies, str(durable.path)], check=False, timeout=20)
+    assert died.returncode == 9
+    again = Works("durable", durable.path)
+
+    again.engine.start(again.job)
+
+    assert again.wait(1)
+    assert again.effects == ["r.1/b"]
+    assert again.engine.results("r.1")["a"] == {"value": "of the dead"}
+    again.close()
+
+
+def test_first_starts_at_once_agree_on_one_database_and_one_key(tmp_path: Path) -> None:
+    start = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from qwoty_integrations_host.config import HostConfig
+        from qwoty_integrations_host.host import create_host
+
+        host = create_host(HostConfig(data_dir=Path(sys.argv[1])))
+        print(host.vault)
+        host.close()
+    """)
+    command = [sys.executable, "-c", start, str(tmp_path / "new")]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+        for _ in range(4)
+    ]
+
+    answers = [process.communicate(timeout=60) for process in started]
+
+    assert [process.returncode for process in started] == [0] * 4, answers
+    assert len({out for out, _ in answers}) == 1
+
+
+def _enqueue_and_fail(works: Works, job_id: str) -> None:
+    with suppress(ZeroDivisionError), works.store.write() as db:
+        works.engine.enqueue(db, job_id, partition="ws-1")
+        1 / 0  # noqa: B018
+
+
+def _status(path: Path, job_id: str) -> str:
+    db = sqlite3.connect(path)
+    try:
+        row = db.execute("SELECT status FROM workflow_status WHERE workflow_uuid = ?", (job_id,)).fetchone()
+    finally:
+        db.close()
+    return str(row[0])
+
+
+def _refuse(text: str) -> None:
+    raise ValueError(text)

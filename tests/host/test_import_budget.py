@@ -1,0 +1,27 @@
+"""What a plugin imports must stay cheap: every command pays for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("dbos", "stripe", "requests", "flask", "jsonschema", "marshmallow", "sqlalchemy", "structlog", "cryptography")
+PROGRAM = f"""
+import sys, time
+began = time.perf_counter()
+import qwoty_integrations_host as host
+took = time.perf_counter() - began
+assert all(hasattr(host, name) for name in host.__all__)
+print(took, *[name for name in {HEAVY!r} if name in sys.modules])
+"""
+
+
+def test_the_public_names_are_imported_in_no_time_and_without_anything_heavy() -> None:
+    # The best of three: a busy machine makes an import slower, never faster.
+    runs = [
+        subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=30).stdout
+        for _ in range(3)
+    ]
+
+    assert {tuple(run.split()[1:]) for run in runs} == {()}
+    assert min(float(run.split()[0]) for run in runs) < 0.3

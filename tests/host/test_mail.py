@@ -1,0 +1,307 @@
+"""Mails leave once: by a real SMTP server with all its moods, and as files."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
+
+from qwoty_integrations_host import Attachment, MailMessage, Outcome
+from qwoty_integrations_host.errors import NeedsAttention
+
+PDF = b"%PDF-1.7\r\n\x00\xff\r\n.\r\n..dots\nunix\n" + bytes(range(256)) * 40
+
+
+class Server:
+    """A mail server that does what a test tells it to, and keeps what it took."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.connections = 0
+        self.mood = ""
+        self.port = 0
+
+    async def handle_MAIL(self, server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
+        self.connections += 1
+        if self.mood == "cut before data":
+            server.transport.abort()
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(self, _server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
+        if self.mood in {"550 rcpt", "450 rcpt"}:
+            return f"{self.mood[:3]} not this one"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Any, envelope: Any) -> str:  # noqa: N802
+        self.taken.append(envelope)
+        if self.mood == "cut in data":
+            server.transport.abort()
+        if self.mood in {"554 data", "451 data"}:
+            self.taken.pop()
+            return f"{self.mood[:3]} not now"
+        return "250 taken"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    handler = Server()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        handler.port = free.getsockname()[1]
+    controller = Controller(handler, hostname="127.0.0.1", port=handler.port, enable_SMTPUTF8=False)
+    controller.start()
+    yield handler
+    controller.stop()
+
+
+@pytest.fixture
+def smtp_desk(desks: Any, server: Any) -> Any:
+    return desks(smtp_url=f"smtp://127.0.0.1:{server.port}", mail_from="Seller <shop@seller.example>")
+
+
+def a_mail(**changes: Any) -> MailMessage:
+    given: dict[str, Any] = {
+        "to": "ana@buyer.example",
+        "subject": "Facture n°\u202f42 — à régler",
+        "text": "Bonjour Zoë,\n\n2\u202f275,50\xa0€\n",
+        "html": "<p>Bonjour Zoë, 2\u202f275,50\xa0€</p>",
+        "language": "fr",
+        "from_name": "Société Générée",
+        "reply_to": "owner@seller.example",
+        "attachments": (Attachment(filename="facture-né.pdf", content=PDF),),
+    }
+    return MailMessage(**{**given, **changes})
+
+
+def sends(desk: Any, *mails: MailMessage, name: str = "mail:1") -> list[Any]:
+    """Let the plugin send these mails in a step; gives what ``send`` returned."""
+    given: list[Any] = []
+
+    def hook(ctx: Any, _quote: Any) -> Outcome:
+        for number, mail in enumerate(mails):
+            ctx.step(f"step {number}", lambda _, mail=mail: given.append(ctx.mail.send(name, mail)))
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = hook
+    desk.enable()
+    return given
+
+
+def parsed(envelope: Any) -> Any:
+    return email.message_from_bytes(envelope.original_content, policy=email.policy.default)
+
+
+def test_a_mail_arrives_once_and_byte_for_byte(smtp_desk: Any, server: Any) -> None:
+    given = sends(smtp_desk, a_mail(), a_mail())
+
+    run = smtp_desk.accept()
+
+    assert run["status"] == "succeeded", run
+    assert given == [True, False]
+    (envelope,) = server.taken
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("shop@seller.example", ["ana@buyer.example"])
+    mail = parsed(envelope)
+    assert str(mail["Subject"]) == "Facture n°\u202f42 — à régler"
+    assert (mail["From"].addresses[0].display_name, mail["From"].addresses[0].addr_spec) == (
+        "Société Générée",
+        "shop@seller.example",
+    )
+    assert str(mail["Reply-To"]) == "owner@seller.example"
+    assert (mail["Auto-Submitted"], mail["Content-Language"]) == ("auto-generated", "fr")
+    assert mail["Message-ID"].endswith("@seller.example>")
+    assert mail["Date"].datetime == smtp_desk.clock.now()
+    assert mail.get_body(("plain",)).get_content() == "Bonjour Zoë,\n\n2\u202f275,50\xa0€\n"
+    assert "2\u202f275,50\xa0€" in mail.get_body(("html",)).get_content()
+    (file,) = mail.iter_attachments()
+    assert (file.get_filename(), file.get_content_type()) == ("facture-né.pdf", "application/pdf")
+    assert file.get_content() == PDF
+
+
+@pytest.mark.parametrize(
+    ("mood", "code"), [("550 rcpt", "mail_refused"), ("554 data", "mail_refused")], ids=["recipient", "content"]
+)
+def test_a_refusal_needs_attention_and_can_be_sent_after_a_retry(
+    smtp_desk: Any, server: Any, mood: str, code: str
+) -> None:
+    server.mood = mood
+    sends(smtp_desk, a_mail())
+
+    run = smtp_desk.accept()
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", code)
+    assert server.connections == 1
+    server.mood = ""
+    assert smtp_desk.retry(run["id"])["status"] == "succeeded"
+    assert len(server.taken) == 1
+
+
+@pytest.mark.parametrize("mood", ["450 rcpt", "451 data", "cut before data"])
+def test_what_certainly_did_not_leave_is_tried_again(smtp_desk: Any, server: Any, mood: str) -> None:
+    server.mood = mood
+    sends(smtp_desk, a_mail())
+    sleep = smtp_desk.clock.sleep
+    smtp_desk.clock.sleep = lambda seconds: (sleep(seconds), setattr(server, "mood", ""))
+
+    run = smtp_desk.accept()
+
+    assert run["status"] == "succeeded"
+    assert run["steps"][0]["attempts"] == 2
+    assert len(server.taken) == 1
+
+
+def test_a_server_that_is_down_is_tried_until_the_tries_are_over(desks: Any, server: Any) -> None:
+    desk = desks(smtp_url="smtp://127.0.0.1:1", mail_from="shop@seller.example")
+    sends(desk, a_mail())
+
+    run = desk.accept()
+
+    assert (run["status"], run["error"]["code"]) == ("failed", "retries_exhausted")
+    assert run["steps"][0]["attempts"] == 4
+
+
+def test_a_line_cut_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk: Any, server: Any) -> None:
+    server.mood = "cut in data"
+    sends(smtp_desk, a_mail())
+
+    run = smtp_desk.accept()
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "mail_unsure")
+    assert len(server.taken) == 1
+    server.mood = ""
+    ctx_mail = smtp_desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
+    with pytest.raises(NeedsAttention) as unsure:
+        ctx_mail.send("mail:1", a_mail())
+    assert unsure.value.code == "mail_unsure"
+    assert len(server.taken) == 1
+
+    assert smtp_desk.retry(run["id"])["status"] == "succeeded"
+    assert len(server.taken) == 2
+    assert len({parsed(envelope)["Message-ID"] for envelope in server.taken}) == 1
+
+
+def test_a_retry_of_one_quote_forgets_nothing_about_another(smtp_desk: Any, server: Any) -> None:
+    server.mood = "cut in data"
+    sends(smtp_desk, a_mail())
+    smtp_desk.accept(id="q/7")
+    run = smtp_desk.accept(id="q")
+    server.mood = ""
+
+    smtp_desk.retry(run["id"])
+
+    other = smtp_desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q/7").mail
+    with pytest.raises(NeedsAttention):
+        other.send("mail:1", a_mail())
+
+
+def test_a_crash_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk: Any, server: Any) -> None:
+    class Crash(BaseException):
+        pass
+
+    mailer = smtp_desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
+    deliver = mailer._transport.deliver
+
+    class Dying:
+        sender, repeatable = mailer._transport.sender, False
+
+        def deliver(self, mail: Any) -> None:
+            deliver(mail)
+            raise Crash
+
+    mailer._transport, alive = Dying(), mailer._transport
+    with pytest.raises(Crash):
+        mailer.send("mail:1", a_mail())
+    mailer._transport = alive
+
+    with pytest.raises(NeedsAttention) as unsure:
+        mailer.send("mail:1", a_mail())
+
+    assert unsure.value.code == "mail_unsure"
+    assert len(server.taken) == 1
+
+
+def test_a_login_that_is_refused_needs_attention_and_never_shows_the_password(desks: Any, server: Any) -> None:
+    desk = desks(smtp_url=f"smtp://shop:CanaryPassword@127.0.0.1:{server.port}", mail_from="shop@seller.example")
+    sends(desk, a_mail())
+
+    run = desk.accept()
+
+    assert "Canary" not in str(run) + repr(desk.host.config)
+    assert run["status"] in {"needs_attention", "failed"}
+    assert server.taken == []
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["", " ", "ana", "ana@", "@buyer.example", "a@b@c", "ana@buyer.example, eve@evil.example", "ana@buyer.example\nBcc: eve@evil.example",
+     "<ana@buyer.example>", "ana@buyer.example\r\n", "\u0430\u043d\u0430@buyer.example"],
+    ids=repr,
+)  # fmt: skip
+def test_an_address_that_is_none_needs_attention_and_leaves_nothing_behind(
+    smtp_desk: Any, server: Any, to: str
+) -> None:
+    sends(smtp_desk, a_mail(to=to))
+
+    run = smtp_desk.accept()
+
+    assert run["status"] == "needs_attention", run
+    assert run["error"]["code"] in {"mail_address", "mail_refused"}
+    assert server.taken == []
+    assert smtp_desk.count("mails") == 0
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r\n", "\r", "\x0b", "\u2028", "\x85"], ids=ascii)
+@pytest.mark.parametrize("where", ["subject", "from_name", "filename"])
+def test_no_header_can_be_smuggled_in(smtp_desk: Any, server: Any, where: str, break_: str) -> None:
+    smuggled = f"Invoice{break_}Bcc: eve@evil.example{break_}{break_}<script>"
+    change = {where: smuggled}
+    if where == "filename":
+        change = {"attachments": (Attachment(filename=smuggled, content=PDF),)}  # type: ignore[dict-item]
+    sends(smtp_desk, a_mail(**change))
+
+    run = smtp_desk.accept()
+
+    assert run["status"] == "succeeded", run
+    (envelope,) = server.taken
+    mail = parsed(envelope)
+    assert envelope.rcpt_tos == ["ana@buyer.example"]
+    assert mail["Bcc"] is None
+    assert mail.defects == []
+
+
+def test_the_outbox_holds_one_file_however_often_it_is_sent(desk: Any) -> None:
+    mailer = desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
+    assert mailer.send("mail:1", a_mail()) is True
+    (first,) = (desk.host.config.data_dir / "outbox").iterdir()
+    content = first.read_bytes()
+    with desk.host.store.write() as db:
+        db.exec_driver_sql("UPDATE mails SET state = 'sending'")
+
+    assert mailer.send("mail:1", a_mail()) is True
+    assert mailer.send("mail:2", a_mail()) is True
+
+    files = sorted((desk.host.config.data_dir / "outbox").iterdir())
+    assert [path.suffix for path in files] == [".eml", ".eml"]
+    assert content[:200] == first.read_bytes()[:200]
+    mail = email.message_from_bytes(first.read_bytes(), policy=email.policy.default)
+    assert next(iter(mail.iter_attachments())).get_content() == PDF
+
+
+def test_a_mail_of_the_same_name_for_another_quote_or_workspace_is_another_mail(desk: Any) -> None:
+    make = desk.host.runs.contexts.make
+
+    sent = [
+        make(workspace, "recorder", {}, quote_id=quote).mail.send("mail:1", a_mail())
+        for workspace in ("ws-1", "ws-2")
+        for quote in ("q-1", "q-2")
+    ]
+
+    assert sent == [True] * 4
+    assert len(list((desk.host.config.data_dir / "outbox").iterdir())) == 4

@@ -1,0 +1,278 @@
+"""The quote at the door: read exactly, refused by field, and never repeated in a message."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from builders import EXAMPLE, a_line, a_quote, the_example, vat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwoty_integrations_host.errors import InvalidInput, MalformedInput
+from qwoty_integrations_host.quote import Quote
+from qwoty_integrations_host.quote_schema import load_quote, parse_json
+
+NOW = datetime(2026, 3, 10, 9, tzinfo=UTC)
+LINE = "pricing_table.sections.0.phases.0.line_items.0"
+CANARY = "CanaryABC"
+
+
+def load(document: Any) -> Quote:
+    return load_quote(document, workspace_id="ws-1", received_at=NOW)
+
+
+def put(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Set one value of a document, by its dotted path."""
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place: Any = document
+    for part in way:
+        place = place[part]
+    place[last] = value
+    return document
+
+
+def test_the_documented_example_is_taken_as_it_stands() -> None:
+    quote = load(EXAMPLE)
+
+    assert (quote.id, quote.number, quote.currency, quote.language) == ("q-1", "Q-2026-042", "EUR", "fr")
+    assert quote.accepted_at == datetime(2026, 3, 10, 9, 15, tzinfo=UTC)
+    assert quote.totals is not None
+    assert quote.totals.total_amount == Decimal("9102.00")
+    first = quote.sections[0].line_items[0]
+    assert (first.quantity, first.pricing.list_price) == (Decimal(12), Decimal("650.00"))
+    assert first.amounts is not None
+    assert first.amounts.net == Decimal("7020.00")
+    assert [part.percentage for part in quote.installments] == [Decimal(25)] * 4
+    assert quote.customer.contacts[0].full_name == "Ana Diaz"
+
+
+@pytest.mark.parametrize("text", ["12", "12.0", '"12"', '"12.00"', '" 12 "', "1.2e1", '"1.2E+1"'])
+def test_decimals_are_strings_or_numbers_and_never_floats(text: str) -> None:
+    raw = json.dumps(put(the_example(), f"{LINE}.quantity", "@")).replace('"@"', text)
+
+    quantity = load(parse_json(raw)).sections[0].line_items[0].quantity
+
+    assert isinstance(quantity, Decimal)
+    assert quantity == 12
+
+
+def test_a_number_that_no_float_can_hold_arrives_exactly() -> None:
+    raw = json.dumps(put(the_example(), f"{LINE}.quantity", "@")).replace('"@"', "0.1234567890123456789")
+
+    assert load(parse_json(raw)).sections[0].line_items[0].quantity == Decimal("0.1234567890123456789")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("id", None), ("id", ""), ("id", "  "), ("id", 7), ("id", "x" * 256), ("id", "\ud800"), ("id", "a\0b"),
+        ("number", None), ("status", None), ("status", "draft" + CANARY), ("workspace_id", "ws-2" + CANARY),
+        ("accepted_at", "soon" + CANARY), ("accepted_at", 5), ("accepted_at", "0001-01-01T00:00:00+14:00"),
+        ("currency", "XXX"), ("currency", "EURO"), ("currency", "DEM"), ("currency", ""), ("currency", None),
+        ("customer", None), ("customer", [CANARY]), ("customer.id", None), ("customer.name", "\udfff"),
+        ("customer.contacts", None), ("customer.contacts.0.id", ""), ("customer.contacts.0.role", 5),
+        ("customer.billing_address", CANARY),
+        ("pricing_table", None), ("pricing_table.sections", None), ("pricing_table.sections", {}),
+        ("pricing_table.sections.0", CANARY), ("pricing_table.sections.0.type", None),
+        ("pricing_table.sections.0.rank", Decimal("1E+999999999")), ("pricing_table.sections.0.rank", "1.5"),
+        (f"{LINE}.rank", Decimal("1E+999999999")), (f"{LINE}.rank", CANARY),
+        (f"{LINE}.quantity", "-1"), (f"{LINE}.quantity", -1), (f"{LINE}.quantity", "-0.001"),
+        (f"{LINE}.quantity", "1E+999999999"), (f"{LINE}.quantity", Decimal("1E-999999")),
+        (f"{LINE}.quantity", "9" * 29), (f"{LINE}.quantity", 10 ** 4000), (f"{LINE}.quantity", "NaN"),
+        (f"{LINE}.quantity", "Infinity"), (f"{LINE}.quantity", "sNaN"), (f"{LINE}.quantity", "1_000"),
+        (f"{LINE}.quantity", "1,5"), (f"{LINE}.quantity", "\u0661"), (f"{LINE}.quantity", True),
+        (f"{LINE}.quantity", 1.5), (f"{LINE}.quantity", None), (f"{LINE}.quantity", [CANARY]),
+        (f"{LINE}.pricing.currency", "USD"), (f"{LINE}.pricing.model", None), (f"{LINE}.product.name", ""),
+        (f"{LINE}.amounts.net", "1.00"), (f"{LINE}.amounts.gross", CANARY), (f"{LINE}.taxes.0.rate", "-5"),
+        ("discounts", {}), ("discounts.0.amount", None), ("discounts.0.amount", "-1"),
+        ("payment_terms.installments.0.percentage", "-25"), ("payment_terms.installments.0.order_number", "x"),
+        ("summary.one_off.total_amount", CANARY), ("summary", CANARY), ("owner", CANARY),
+    ],
+    ids=lambda found: found if isinstance(found, str) and found.isascii() else repr(found)[:30],
+)  # fmt: skip
+def test_what_is_wrong_is_refused_with_the_path_of_its_field_and_without_its_value(path: str, value: Any) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load(put(the_example(), path, value))
+
+    assert [problem.dotted for problem in refused.value.problems] == [path]
+    said = str(refused.value) + refused.value.hint + "".join(p.message for p in refused.value.problems)
+    assert CANARY not in said
+
+
+@pytest.mark.parametrize("parts", [["25", "25", "25", "24.99"], ["100.01"], ["0"], ["33.33"] * 3])
+def test_installments_that_do_not_sum_to_100_are_refused(parts: list[str]) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load(a_quote(installments=parts))
+
+    assert [problem.dotted for problem in refused.value.problems] == ["payment_terms.installments"]
+
+
+def test_two_lines_with_one_id_are_refused_wherever_they_stand() -> None:
+    quote = a_quote(a_line("l1"), a_line("l2"))
+    quote["pricing_table"]["sections"].append({"type": "plan", "line_items": [a_line("l1")]})
+
+    with pytest.raises(InvalidInput) as refused:
+        load(quote)
+
+    assert [p.dotted for p in refused.value.problems] == ["pricing_table.sections.1.phases.0.line_items.0.id"]
+
+
+def test_a_line_without_amounts_and_price_is_refused() -> None:
+    line = a_line(amounts=None, pricing={"model": "flat"})
+
+    with pytest.raises(InvalidInput) as refused:
+        load(a_quote(line))
+
+    assert [p.dotted for p in refused.value.problems] == [f"{LINE}.amounts"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b'{"a": 1', b"\xff\xfe", b'{"a": NaN}', b'{"a": -Infinity}', b'{"a": 1e99999999999999999999}',
+     b"[" * 200_000, b'{"a":' * 70 + b"1" + b"}" * 70, b"1" * 5000, b"{'a': 1}"],
+    ids=["empty", "open", "truncated", "not UTF-8", "NaN", "Infinity", "exponent", "endless", "deep", "long", "quotes"],
+)  # fmt: skip
+def test_what_is_no_json_is_malformed_and_not_quoted(raw: bytes) -> None:
+    with pytest.raises(MalformedInput) as refused:
+        parse_json(raw)
+
+    assert raw[:3].decode("latin-1") not in str(refused.value) or not raw
+
+
+def test_json_with_a_byte_order_mark_is_read() -> None:
+    assert parse_json(b"\xef\xbb\xbf[1.50]") == [Decimal("1.50")]
+
+
+@pytest.mark.parametrize("document", [None, [], "text", 7], ids=repr)
+def test_what_is_no_object_is_no_quote(document: Any) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load(document)
+
+    assert [p.pointer for p in refused.value.problems] == [""]
+
+
+def test_several_mistakes_are_told_at_once() -> None:
+    quote = put(put(a_quote(), f"{LINE}.quantity", "-1"), "number", None)
+
+    with pytest.raises(InvalidInput) as refused:
+        load(quote)
+
+    assert {p.pointer for p in refused.value.problems} == {"/" + f"{LINE}.quantity".replace(".", "/"), "/number"}
+
+
+def test_unknown_fields_are_tolerated_everywhere() -> None:
+    def grown(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {**{k: grown(v) for k, v in value.items()}, "new_in_2027": {"deep": [1.5, None]}}
+        return [grown(inner) for inner in value] if isinstance(value, list) else value
+
+    assert load(grown(the_example())) == load(the_example())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("discounts", None), ("payment_terms", None), ("summary", None), ("language", None), ("owner", None)],
+)
+def test_missing_and_null_optional_fields_are_the_same(field: str, value: Any) -> None:
+    without = {name: inner for name, inner in the_example().items() if name != field}
+
+    assert load(without) == load({**without, field: value})
+
+
+@pytest.mark.parametrize(
+    ("given_language", "language"),
+    [
+        ("fr", "fr"),
+        ("FR-ca", "fr"),
+        ("de_DE", "de"),
+        (None, "en"),
+        ("", "en"),
+        ("f\nr", "en"),
+        ("é", "en"),
+        ("x", "en"),
+    ],
+)
+def test_a_language_is_two_letters_or_english(given_language: Any, language: str) -> None:
+    assert load(a_quote(language=given_language)).language == language
+
+
+def test_a_time_without_an_offset_is_utc_and_a_missing_one_is_now() -> None:
+    assert load(a_quote(accepted_at="2026-03-10T10:00:00")).accepted_at == datetime(2026, 3, 10, 10, tzinfo=UTC)
+    assert load(a_quote(accepted_at="2026-03-10T10:00:00+02:00")).accepted_at.hour == 8
+    assert load(a_quote(accepted_at=None)).accepted_at == NOW
+
+
+def test_lines_phases_and_sections_stand_in_the_order_of_their_rank() -> None:
+    def lines(*ranked: tuple[str, int | None]) -> list[dict[str, Any]]:
+        return [a_line(name, rank=rank) for name, rank in ranked]
+
+    sections = [
+        {"type": "product", "rank": 5, "phases": [
+            {"rank": 9, "line_items": lines(("h", None))},
+            {"rank": 1, "line_items": lines(("e", 7), ("g", None), ("d", 2), ("f", 7))},
+        ]},
+        {"type": "product", "line_items": lines(("z", -1))},
+        {"type": "product", "rank": 1, "line_items": lines(("b", 30), ("a", 0), ("c", 30))},
+    ]  # fmt: skip
+
+    quote = load(a_quote(pricing_table={"sections": sections}))
+
+    assert [line.id for section in quote.sections for line in section.line_items] == list("abcdefghz")
+
+
+def test_installments_stand_in_their_order() -> None:
+    terms = {"installments": [{"percentage": p, "order_number": n} for p, n in (("50", 3), ("20", 1), ("30", None))]}
+
+    assert [part.percentage for part in load(a_quote(payment_terms=terms)).installments] == [20, 50, 30]
+
+
+def test_only_a_real_country_code_travels_on() -> None:
+    quote = put(a_quote(), "customer.billing_address.country_code", "France")
+    address = load(quote).customer.billing_address
+    assert address is not None
+    assert address.country_code is None
+    quote = put(a_quote(), "customer.billing_address.country_code", "fr")
+    address = load(quote).customer.billing_address
+    assert address is not None
+    assert address.country_code == "FR"
+
+
+@pytest.mark.parametrize(
+    "change", [{"currency": "XXY"}, {"status": "open"}, {"workspace_id": "ws-2"}, {"number": None}]
+)
+def test_nothing_is_stored_of_a_refused_quote(desk: Any, change: dict[str, Any]) -> None:
+    desk.enable()
+
+    with pytest.raises(InvalidInput):
+        desk.host.runs.accept("ws-1", a_quote(**change))
+
+    assert [desk.count(table) for table in ("quotes", "runs", "steps")] == [0, 0, 0]
+
+
+def test_a_quote_is_the_same_when_it_comes_back_from_the_store(desk: Any) -> None:
+    from qwoty_integrations_host.store import quotes
+
+    document = parse_json(json.dumps(put(the_example(), f"{LINE}.taxes.0", vat("5.5"))).replace('"12"', "12.50"))
+    desk.host.runs.accept("ws-1", document)
+
+    with desk.host.store.read() as db:
+        assert quotes.find(db, "ws-1", "q-1") == load(document)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text() | st.decimals(allow_nan=False),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=10,
+    ),
+    st.sampled_from([*EXAMPLE, f"{LINE}.product", f"{LINE}.taxes", f"{LINE}.amounts", "customer.contacts"]),
+)
+def test_whatever_stands_in_a_field_a_quote_is_loaded_or_refused_but_never_crashes(value: Any, path: str) -> None:
+    try:
+        assert isinstance(load(put(the_example(), path, value)), Quote)
+    except InvalidInput as error:
+        assert error.problems  # noqa: PT017 - either is right

@@ -1,0 +1,365 @@
+"""Steps: repeated while that helps, counted across crashes, and resumed where they failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from qwoty_integrations_host import (
+    ActionRefused,
+    Attempt,
+    CredentialsError,
+    NeedsAttention,
+    Outcome,
+    PermanentError,
+    RetryableError,
+)
+from qwoty_integrations_host.errors import HostError, IntegrationError, InvalidInput
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Service:
+    """A remote service whose answers are set in advance; notes the attempts it saw."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.seen: list[Attempt] = []
+
+    def __call__(self, attempt: Attempt) -> Any:
+        self.seen.append(Attempt(attempt.number, attempt.key, attempt.first_started_at))
+        attempt.request_ids.append(f"req_{len(self.seen)}")
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    @property
+    def numbers(self) -> list[tuple[int, int]]:
+        return [(attempt.number, attempt.key) for attempt in self.seen]
+
+
+def steps_of(**services: Service) -> Callable[[Any, Any], Outcome]:
+    """A hook that takes these steps in order and shows what they gave."""
+
+    def hook(ctx: Any, _quote: Any) -> Outcome:
+        return Outcome.done(result={name: ctx.step(name, service) for name, service in services.items()})
+
+    return hook
+
+
+def busy(**facts: Any) -> RetryableError:
+    return RetryableError("The service is busy.", **facts)
+
+
+def test_a_retryable_error_is_repeated_with_growing_gaps_until_it_works(desk: Any) -> None:
+    service = Service(busy(), busy(), "made")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
+    desk.enable()
+
+    run = desk.accept()
+
+    assert run["status"] == "succeeded"
+    assert run["outcome"]["make"] == "made"
+    assert desk.slept == [0.5, 1.0]
+    assert run["steps"] == [
+        {"name": "make", "status": "succeeded", "attempts": 3, "ms": 0, "request_ids": ["req_1", "req_2", "req_3"]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wish", "slept"),
+    [(None, 0.5), (0.1, 0.5), (7.0, 7.0), (3600.0, 30.0)],
+    ids=["none", "shorter than ours", "longer than ours", "beyond reason"],
+)
+def test_the_services_own_wish_is_honoured_within_reason(desk: Any, wish: float | None, slept: float) -> None:
+    desk.recorder.answers["on_quote_accepted"] = steps_of(make=Service(busy(retry_after=wish), "made"))
+    desk.enable()
+
+    desk.accept()
+
+    assert desk.slept == [slept]
+
+
+def test_the_key_rises_only_after_an_answer_that_could_be_replayed(desk: Any) -> None:
+    service = Service(busy(), busy(answered=True), busy(), "made")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
+    desk.enable()
+
+    desk.accept()
+
+    assert service.numbers == [(1, 1), (2, 1), (3, 2), (4, 2)]
+    assert [attempt.repeated for attempt in service.seen] == [False, True, True, True]
+
+
+def test_a_retried_run_never_asks_under_a_key_that_was_answered(desk: Any) -> None:
+    # Stripe replays a stored 500 for a day: under the old keys the retry would be stuck on it.
+    service = Service(*[busy(answered=True)] * 4, "made")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
+    desk.enable()
+    run = desk.accept()
+    assert run["error"]["code"] == "retries_exhausted"
+
+    run = desk.retry(run["id"])
+
+    assert run["status"] == "succeeded"
+    assert service.numbers == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
+
+
+def test_a_refusal_counts_as_an_answer_a_silence_does_not(desk: Any) -> None:
+    service = Service(NeedsAttention("Refused."), *[busy()] * 4, "made")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
+    desk.enable()
+
+    run = desk.accept()
+    run = desk.retry(run["id"])
+    run = desk.retry(run["id"])
+
+    assert run["status"] == "succeeded"
+    assert [key for _, key in service.numbers] == [1, 2, 2, 2, 2, 2]
+
+
+def test_a_crash_inside_a_step_is_counted_and_keeps_its_beginning(desk: Any) -> None:
+    service = Service(Crash(), "made")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=Service("one"), make=service)
+    desk.enable()
+    with pytest.raises(Crash):
+        desk.accept()
+    (run_id,) = [row["id"] for row in _runs(desk)]
+    desk.clock.advance(600)
+
+    run = desk.work_again(run_id)
+
+    assert run["status"] == "succeeded"
+    assert service.numbers == [(1, 1), (2, 1)]
+    assert service.seen[1].first_started_at == service.seen[0].first_started_at
+    assert [step["attempts"] for step in run["steps"]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (PermanentError("No.", hint="Do this.", code="never"), "failed"),
+        (NeedsAttention("Look.", code="look"), "needs_attention"),
+        (CredentialsError("The key was refused."), "needs_attention"),
+        (ActionRefused("Not now."), "skipped"),
+        (HostError("A key is missing.", code="key_missing"), "failed"),
+        (InvalidInput("Bad."), "failed"),
+        (IntegrationError("Something."), "failed"),
+    ],
+    ids=lambda found: type(found).__name__ if isinstance(found, Exception) else None,
+)
+def test_a_permanent_error_is_recorded_and_raised_the_same_on_replay(desk: Any, error: Any, status: str) -> None:
+    service = Service(error)
+    seen: list[IntegrationError] = []
+
+    def hook(ctx: Any, _quote: Any) -> Outcome:
+        try:
+            ctx.step("make", service)
+        except IntegrationError as raised:
+            seen.append(raised)
+            if len(seen) == 1:
+                raise Crash from None
+            raise
+        raise AssertionError("the step must not succeed")
+
+    desk.recorder.answers["on_quote_accepted"] = hook
+    desk.enable()
+    with pytest.raises(Crash):
+        desk.accept()
+
+    run = desk.work_again(_runs(desk)[0]["id"])
+
+    assert len(service.seen) == 1
+    assert run["status"] == status
+    assert run["error"] == {"code": error.code, "title": error.title, "hint": error.hint}
+    assert type(seen[0]) is type(seen[1])
+    assert (seen[0].title, seen[0].code, seen[0].restart) == (error.title, error.code, error.restart)
+
+
+def test_exhausted_retries_fail_the_run_and_say_what_to_do(desk: Any) -> None:
+    desk.recorder.answers["on_quote_accepted"] = steps_of(make=Service(busy()))
+    desk.enable()
+
+    run = desk.accept()
+
+    assert run["status"] == "failed"
+    assert run["error"]["code"] == "retries_exhausted"
+    assert "Given up after 4 tries" in run["error"]["title"]
+    assert "run retry" in run["error"]["hint"]
+    assert run["steps"][0]["status"] == "failed"
+    assert desk.slept == [0.5, 1.0, 2.0]
+
+
+def test_a_retry_resumes_at_the_failed_step_with_what_came_before(desk: Any) -> None:
+    first, second = Service("one"), Service(PermanentError("No."), "two")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second)
+    desk.enable()
+    run = desk.accept()
+    assert run["status"] == "failed"
+
+    run = desk.retry(run["id"])
+
+    assert run["status"] == "succeeded"
+    assert (run["outcome"]["first"], run["outcome"]["second"]) == ("one", "two")
+    assert len(first.seen) == 1
+    assert second.numbers == [(1, 1), (2, 2)]
+
+
+def test_what_was_carried_once_is_carried_again(desk: Any) -> None:
+    first, second = Service("one"), Service("two")
+    third = Service(PermanentError("No."), PermanentError("No."), "three")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second, third=third)
+    desk.enable()
+
+    run = desk.accept()
+    run = desk.retry(run["id"])
+    run = desk.retry(run["id"])
+
+    assert run["status"] == "succeeded"
+    assert (len(first.seen), len(second.seen), len(third.seen)) == (1, 1, 3)
+
+
+def test_an_error_that_asks_for_a_restart_begins_at_the_first_step(desk: Any) -> None:
+    first = Service("one")
+    second = Service(NeedsAttention("The customer is gone.", restart=True), "two")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second)
+    desk.enable()
+
+    run = desk.accept()
+    run = desk.retry(run["id"])
+
+    assert run["status"] == "succeeded"
+    assert [attempt.repeated for attempt in first.seen] == [False, True]
+
+
+def test_settings_changed_before_a_retry_begin_it_anew(desk: Any) -> None:
+    first, second = Service("one"), Service(PermanentError("No."), "two")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second)
+    desk.enable()
+    run = desk.accept()
+    desk.enable(mode="fast")
+
+    run = desk.retry(run["id"])
+
+    assert run["status"] == "succeeded"
+    assert len(first.seen) == 2
+
+
+def test_settings_changed_during_a_crash_begin_the_attempt_anew(desk: Any) -> None:
+    first, second = Service("one"), Service(Crash(), "two")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second)
+    desk.enable()
+    with pytest.raises(Crash):
+        desk.accept()
+    desk.enable(mode="fast")
+
+    desk.work_again(_runs(desk)[0]["id"])
+    desk.work()
+
+    run = _runs(desk)[0]
+    assert run["status"] == "succeeded"
+    assert len(first.seen) == 2
+
+
+def test_settings_that_did_not_change_resume_after_a_crash(desk: Any) -> None:
+    first, second = Service("one"), Service(Crash(), "two")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second)
+    desk.enable()
+    with pytest.raises(Crash):
+        desk.accept()
+    desk.enable()
+
+    desk.work_again(_runs(desk)[0]["id"])
+
+    assert len(first.seen) == 1
+
+
+def test_disabled_in_between_is_skipped_without_a_call(desk: Any) -> None:
+    desk.enable()
+    accepted = desk.host.runs.accept("ws-1", _quote())
+    desk.host.settings.disable("ws-1", "recorder")
+    desk.recorder.calls.clear()
+
+    desk.work()
+
+    run = desk.run(accepted.run_ids[0])
+    assert run["status"] == "skipped"
+    assert "switched off" in run["outcome"]["notes"][0]
+    assert desk.recorder.calls == []
+
+
+def test_a_plugin_that_no_longer_loads_fails_its_runs_with_the_reason_not_silently(desks: Any) -> None:
+    desk = desks()
+    desk.enable()
+    accepted = desk.host.runs.accept("ws-1", _quote())
+    desk.host.plugins._manifests.pop("recorder")
+
+    desk.work()
+
+    run = desk.run(accepted.run_ids[0])
+    assert run["status"] == "failed"
+    assert "recorder" in run["error"]["title"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [KeyError("name"), SystemExit(1), ValueError("sk_live_CanaryInAStep001")],
+    ids=["KeyError", "SystemExit", "with a secret"],
+)
+def test_a_bug_in_a_step_ends_the_step_and_names_the_distribution(desk: Any, answer: BaseException) -> None:
+    first, service = Service("one"), Service(answer, "made")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, make=service)
+    desk.enable()
+
+    run = desk.accept()
+
+    assert run["status"] == "failed"
+    assert run["error"]["code"] == "plugin_bug"
+    assert "fake-recorder 1.0" in run["error"]["title"]
+    assert "Canary" not in str(run)
+    assert [step["status"] for step in run["steps"]] == ["succeeded", "failed"]
+    assert desk.retry(run["id"])["status"] == "succeeded"
+    assert len(first.seen) == 1
+
+
+def test_a_step_that_returns_no_json_is_a_bug_on_every_engine(desk: Any) -> None:
+    desk.recorder.answers["on_quote_accepted"] = steps_of(make=Service(Decimal(1)))
+    desk.enable()
+
+    run = desk.accept()
+
+    assert run["error"]["code"] == "plugin_bug"
+
+
+def test_a_step_gives_at_first_what_a_replay_will_give(desk: Any) -> None:
+    given: list[Any] = []
+
+    def hook(ctx: Any, _quote: Any) -> Outcome:
+        given.append(ctx.step("make", lambda _: {"pair": (1, 2), 3: None}))
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = hook
+    desk.enable()
+
+    desk.accept()
+
+    assert given == [{"pair": [1, 2], "3": None}]
+
+
+def _runs(desk: Any) -> list[dict[str, Any]]:
+    from qwoty_integrations_host.reports import list_runs
+
+    found: list[dict[str, Any]] = list_runs(desk.host.store)["data"]
+    return found
+
+
+def _quote() -> dict[str, Any]:
+    from builders import a_quote
+
+    return a_quote()

@@ -1,0 +1,143 @@
+"""Secrets at rest: bound to their place, readable only with the key, which is made once."""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwoty_integrations_host.errors import HostError
+from qwoty_integrations_host.vault import Vault, load_vault
+
+OLD, NEW = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
+PLACE = ("ws-1", "recorder", "settings/token")
+
+
+def test_a_secret_opens_at_its_place_and_looks_different_each_time(tmp_path: Path) -> None:
+    vault = load_vault(tmp_path, None)
+
+    first, second = vault.seal("key_Ünicode", *PLACE), vault.seal("key_Ünicode", *PLACE)
+
+    assert first != second
+    assert "key_" not in first
+    assert vault.open(first, *PLACE) == vault.open(second, *PLACE) == "key_Ünicode"
+
+
+@pytest.mark.parametrize("place", [("ws-2", *PLACE[1:]), ("ws-1", "other", PLACE[2]), (*PLACE[:2], "settings/x")])
+def test_a_secret_opens_nowhere_else(place: tuple[str, ...]) -> None:
+    vault = Vault([bytes(32)])
+
+    with pytest.raises(HostError) as refused:
+        vault.open(vault.seal("key_Canary", *PLACE), *place)
+
+    assert refused.value.code == "secret_moved"
+
+
+@given(
+    st.lists(st.text("ab|%", max_size=4), min_size=3, max_size=3),
+    st.lists(st.text("ab|%", max_size=4), min_size=3, max_size=3),
+)
+def test_no_two_places_are_the_same_place(one: list[str], other: list[str]) -> None:
+    vault = Vault([bytes(32)])
+    blob = vault.seal("x", *one)
+
+    if one == other:
+        assert vault.open(blob, *other) == "x"
+    else:
+        with pytest.raises(HostError):
+            vault.open(blob, *other)
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[:-8], lambda b: b[:14], lambda b: "", lambda b: b[:-6] + "AAAAAA"])
+def test_a_damaged_secret_is_an_error_of_the_host_not_a_crash(spoil: Any) -> None:
+    vault = Vault([bytes(32)])
+
+    with pytest.raises(HostError):
+        vault.open(spoil(vault.seal("key_Canary", *PLACE)), *PLACE)
+
+
+def test_a_missing_key_is_named_by_its_id() -> None:
+    blob = load_vault(Path("unused"), OLD).seal("key_Canary", *PLACE)
+
+    with pytest.raises(HostError) as refused:
+        load_vault(Path("unused"), NEW).open(blob, *PLACE)
+
+    assert refused.value.code == "key_missing"
+    assert blob.split(".")[1] in refused.value.title
+    assert "QWOTY_HOST_KEYS" in refused.value.hint
+
+
+def test_keys_are_rotated_by_putting_the_new_one_first() -> None:
+    old = load_vault(Path("unused"), OLD)
+    both = load_vault(Path("unused"), f"{NEW},{OLD}")
+    before = old.seal("before", *PLACE)
+
+    after = both.seal("after", *PLACE)
+
+    assert both.open(before, *PLACE) == "before"
+    assert load_vault(Path("unused"), NEW).open(after, *PLACE) == "after"
+    with pytest.raises(HostError):
+        old.open(after, *PLACE)
+
+
+def test_a_host_with_rotated_keys_reads_old_settings_and_one_without_them_says_which_is_missing(desks: Any) -> None:
+    desk = desks(keys=OLD)
+    desk.enable()
+    desk.host.close()
+
+    desk = desks(keys=f"{NEW},{OLD}")
+    assert desk.host.settings.effective("ws-1", "recorder")["token"].startswith("key_")
+    desk.host.close()
+    with pytest.raises(HostError) as refused:
+        desks(keys=NEW).host.settings.effective("ws-1", "recorder")
+    assert refused.value.code == "key_missing"
+
+
+def test_a_run_whose_settings_cannot_be_opened_fails_with_the_key_that_is_missing(desks: Any) -> None:
+    desk = desks(keys=OLD)
+    desk.enable()
+    desk.host.close()
+    desk = desks(keys=NEW)
+
+    run = desk.accept()
+
+    assert (run["status"], run["error"]["code"]) == ("failed", "key_missing")
+    assert desk.recorder.calls.count(("on_quote_accepted", "ws-1")) == 0
+
+
+def test_the_key_file_is_for_its_owner_only_and_made_once(tmp_path: Path) -> None:
+    blob = load_vault(tmp_path, None).seal("x", *PLACE)
+
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o600
+    assert load_vault(tmp_path, None).open(blob, *PLACE) == "x"
+    assert [path.name for path in tmp_path.iterdir()] == ["keys"]
+
+
+def test_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        vaults = list(pool.map(lambda _: load_vault(tmp_path, None), range(16)))
+
+    assert len({repr(vault) for vault in vaults}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["keys"]
+
+
+def test_a_start_that_died_before_does_not_stop_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / f"keys.{os.getpid()}.new").write_bytes(b"")
+
+    assert load_vault(tmp_path, None).open(load_vault(tmp_path, None).seal("x", *PLACE), *PLACE) == "x"
+
+
+@pytest.mark.parametrize("keys", ["", ",", "short", "é", base64.b64encode(bytes(31)).decode(), f"{NEW},x"], ids=repr)
+def test_a_key_ring_that_is_none_is_refused_without_repeating_it(tmp_path: Path, keys: str) -> None:
+    with pytest.raises(HostError) as refused:
+        load_vault(tmp_path, keys)
+
+    assert refused.value.code == "key_ring"
+    assert not keys or keys not in str(refused.value)

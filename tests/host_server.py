@@ -1,0 +1,39 @@
+"""A host's web application over real HTTP, on the server that ``serve`` uses, for as long as a block."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from waitress import wasyncore
+from waitress.server import create_server
+
+from qwoty_integrations_host.host import Host
+from qwoty_integrations_host.web.app import create_app
+
+FAKES = Path(__file__).parent / "fake_dists"
+
+
+@contextmanager
+def served(host: Host) -> Iterator[str]:
+    sockets: dict[int, Any] = {}
+    server = create_server(create_app(host), map=sockets, host="127.0.0.1", port=0, threads=8, ident="qwoty")
+    ends = threading.Event()
+
+    def loop() -> None:
+        while not ends.is_set():
+            wasyncore.loop(timeout=0.02, map=sockets, count=1)
+
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        ends.set()
+        thread.join()
+        server.task_dispatcher.shutdown()
+        for found in list(sockets.values()):
+            found.close()

@@ -1,0 +1,384 @@
+"""Who is billed, and which Stripe customer that is: saved id, own map, search, e-mail, or a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from builders import a_quote, loaded
+
+from qwoty_integrations_host import NeedsAttention
+from qwoty_stripe_invoice.customers import billing_contact
+
+CONTACT = {"id": "c-1"}
+
+
+def a_customer(v1: Any, **params: Any) -> str:
+    return str(v1.customers.create(params={"name": "Found", "email": "ana@buyer.example", **params}).id)
+
+
+def ours(v1: Any, **params: Any) -> str:
+    return a_customer(v1, metadata={"qwoty_contact": "c-1"}, **params)
+
+
+def with_saved(customer: str, **contact: Any) -> dict[str, Any]:
+    return a_quote(contact={"external_ids": {"accounting": customer}, **contact})
+
+
+def billed(bench: Any, quote: dict[str, Any]) -> str:
+    run = bench.accept(quote)
+    assert run["status"] == "succeeded", run
+    return str(run["outcome"]["customer_id"])
+
+
+def asked(bench: Any) -> list[tuple[str, str]]:
+    return [(r.method, r.path) for r in bench.stripe.requests if r.path.startswith("/v1/customers")]
+
+
+# -- who ---------------------------------------------------------------------------------------------
+
+
+def person(id: str, *role: str, email: str | None = "x@buyer.example") -> dict[str, Any]:
+    return {"id": id, "first_name": id, "email": email, "role": list(role)}
+
+
+@pytest.mark.parametrize(
+    ("people", "chosen"),
+    [
+        ([person("a", "buyer"), person("b", "billing")], "b"),
+        ([person("a", "buyer"), person("b", "signer")], "b"),
+        ([person("a", "decision_maker"), person("b", "buyer")], "b"),
+        ([person("a", "legal"), person("b", "legal")], "a"),
+        ([person("a", "billing", email=None), person("b", "legal")], "b"),
+        ([person("a", "billing"), person("b", "billing")], "a"),
+        ([person("a", email=None), person("b", email=None)], "a"),
+    ],
+    ids=["billing", "signer", "buyer", "first", "who can be reached", "first of two", "nobody can be reached"],
+)
+def test_the_billing_contact_is_chosen_by_role_among_those_with_an_email(
+    people: list[dict[str, Any]], chosen: str
+) -> None:
+    quote = a_quote()
+    quote["customer"]["contacts"] = people
+
+    assert billing_contact(loaded(quote)).id == chosen
+
+
+def test_a_quote_without_contacts_needs_attention() -> None:
+    quote = a_quote()
+    quote["customer"]["contacts"] = []
+
+    with pytest.raises(NeedsAttention) as refused:
+        billing_contact(loaded(quote))
+
+    assert refused.value.code == "contact_missing"
+
+
+# -- the saved id ------------------------------------------------------------------------------------
+
+
+def test_the_saved_customer_is_used_after_one_look(bench: Any, v1: Any) -> None:
+    customer = a_customer(v1, email="other@buyer.example")
+    bench.enable()
+    bench.stripe.requests.reset()
+
+    assert billed(bench, with_saved(customer)) == customer
+
+    assert asked(bench) == [("GET", f"/v1/customers/{customer}")]
+
+
+def test_an_existing_customers_data_is_never_overwritten(bench: Any, v1: Any) -> None:
+    customer = a_customer(v1, name="As the accountant wrote it")
+    bench.enable()
+
+    billed(bench, with_saved(customer))
+
+    (found,) = bench.stripe.objects("customers")
+    assert (found["id"], found["name"], found["metadata"]) == (customer, "As the accountant wrote it", {})
+
+
+def test_a_deleted_saved_customer_counts_as_no_match(bench: Any, v1: Any) -> None:
+    gone = a_customer(v1)
+    v1.customers.delete(gone)
+    bench.enable()
+
+    new = billed(bench, with_saved(gone))
+
+    assert new != gone
+    assert bench.quote("q-7")["saved_ids"]["contacts"] == {"c-1": new}
+
+
+def test_a_saved_customer_of_another_account_counts_as_no_match(bench: Any) -> None:
+    bench.enable()
+
+    new = billed(bench, with_saved("cus_ofAnotherAccount"))
+
+    assert [c["id"] for c in bench.stripe.objects("customers")] == [new]
+
+
+@pytest.mark.parametrize("foreign", ["411000", "CUST-1", "in_123", "cus-1"])
+def test_what_is_no_customer_id_is_never_asked_for(bench: Any, foreign: str) -> None:
+    bench.enable()
+
+    billed(bench, with_saved(foreign))
+
+    assert not any(foreign in path for _, path in asked(bench))
+    assert bench.quote("q-7")["saved_ids"]["contacts"]["c-1"].startswith("cus_")
+
+
+# -- own map, search, e-mail -------------------------------------------------------------------------
+
+
+def test_the_own_map_is_asked_before_any_search_when_the_platform_hands_back_another_systems_id(bench: Any) -> None:
+    bench.enable()
+    first = billed(bench, a_quote(id="q-1"))
+    with bench.host.store.write() as db:
+        db.exec_driver_sql("UPDATE external_ids SET value = '411000'")
+    bench.stripe.requests.reset()
+
+    assert billed(bench, a_quote(id="q-2")) == first
+
+    assert asked(bench) == [("GET", f"/v1/customers/{first}")]
+
+
+def test_a_customer_is_found_by_the_contacts_id(bench: Any, v1: Any) -> None:
+    customer = ours(v1, email="old@buyer.example")
+    a_customer(v1)
+    bench.enable()
+
+    assert billed(bench, a_quote()) == customer
+
+
+def test_a_search_hit_that_differs_in_case_is_not_the_contact(bench: Any, v1: Any) -> None:
+    ours(v1, email="somebody@else.example")
+    bench.enable()
+
+    new = billed(bench, a_quote(contact={"id": "C-1"}))
+
+    assert bench.stripe.objects("customers")[1]["id"] == new
+
+
+def test_a_contact_id_with_quotes_is_searched_for_safely(bench: Any, v1: Any) -> None:
+    customer = a_customer(v1, email="old@buyer.example", metadata={"qwoty_contact": "o'ne\\two"})
+    bench.enable()
+
+    assert billed(bench, a_quote(contact={"id": "o'ne\\two"})) == customer
+
+
+def test_while_search_lags_behind_the_email_finds_the_customer(bench: Any, v1: Any) -> None:
+    bench.stripe.config.update(search_lag_seconds=3600.0)
+    customer = ours(v1)
+    bench.enable()
+
+    assert billed(bench, a_quote()) == customer
+
+
+def test_a_key_that_may_not_search_lists_by_email(bench: Any, v1: Any) -> None:
+    bench.stripe.config.update(search_refused_to_restricted_keys=True)
+    bench.stripe.add_key("rk_test_Restricted001", permissions=["customer_write", "invoice_write", "tax_rate_write"])
+    customer = a_customer(v1)
+    bench.enable(workspace_api_token="rk_test_Restricted001")
+
+    assert billed(bench, a_quote()) == customer
+
+
+@pytest.mark.parametrize("fault", [("404", None), ("unknown_parameter", None)], ids=["404", "400"])
+def test_where_search_does_not_exist_the_list_does(bench: Any, v1: Any, fault: tuple[str, None]) -> None:
+    customer = a_customer(v1)
+    bench.stripe.faults.add(fault[0], method="GET", path="/v1/customers/search")
+    bench.enable()
+
+    assert billed(bench, a_quote()) == customer
+
+
+@pytest.mark.parametrize("written", ["ana@buyer.example", "ANA@Buyer.Example"])
+def test_the_email_is_asked_for_as_written_and_in_lower_case(bench: Any, v1: Any, written: str) -> None:
+    customer = a_customer(v1, email="ana@buyer.example")
+    bench.enable()
+
+    assert billed(bench, a_quote(contact={"email": written})) == customer
+
+
+def test_an_email_written_in_capitals_at_stripe_is_found_as_written(bench: Any, v1: Any) -> None:
+    customer = a_customer(v1, email="Ana@Buyer.example")
+    bench.enable()
+
+    assert billed(bench, a_quote(contact={"email": "Ana@Buyer.example"})) == customer
+
+
+def test_of_several_customers_with_one_email_the_contacts_own_is_preferred(bench: Any, v1: Any) -> None:
+    bench.stripe.config.update(search_lag_seconds=3600.0)
+    a_customer(v1)
+    customer = ours(v1)
+    a_customer(v1)
+    bench.enable()
+
+    run = bench.accept(a_quote())
+
+    assert run["outcome"]["customer_id"] == customer
+    assert not any("have this e-mail" in note for note in run["outcome"]["notes"])
+
+
+def test_of_several_strangers_with_one_email_the_oldest_is_used_and_said_so(bench: Any, v1: Any) -> None:
+    oldest = a_customer(v1)
+    bench.stripe.clock.advance(60)
+    a_customer(v1)
+    bench.enable()
+
+    run = bench.accept(a_quote())
+
+    assert run["outcome"]["customer_id"] == oldest
+    assert any("2 Stripe customers" in note and oldest in note for note in run["outcome"]["notes"])
+
+
+def test_a_deleted_customer_is_not_found_by_email(bench: Any, v1: Any) -> None:
+    gone = a_customer(v1)
+    v1.customers.delete(gone)
+    bench.enable()
+
+    assert billed(bench, a_quote()) != gone
+
+
+# -- a new one ---------------------------------------------------------------------------------------
+
+
+def test_a_new_customer_carries_name_email_address_company_and_metadata(bench: Any) -> None:
+    bench.enable()
+    quote = a_quote(language="fr")
+    quote["customer"]["billing_address"] |= {"line2": None, "country": "France", "state": "Rhône"}
+
+    new = billed(bench, quote)
+
+    (found,) = bench.stripe.objects("customers")
+    assert found["id"] == new
+    assert (found["name"], found["email"], found["business_name"]) == ("Ana Diaz", "ana@buyer.example", "Buyer SARL")
+    assert found["address"] == {
+        "line1": "2 rue B",
+        "line2": None,
+        "city": "Lyon",
+        "state": "Rhône",
+        "postal_code": "69001",
+        "country": "FR",
+    }
+    assert found["preferred_locales"] == ["fr"]
+    assert found["metadata"] == {"qwoty_workspace": "ws-1", "qwoty_contact": "c-1", "qwoty_customer": "cust-1"}
+
+
+def test_a_country_that_is_only_a_name_is_not_sent(bench: Any) -> None:
+    bench.enable()
+    quote = a_quote()
+    quote["customer"]["billing_address"] = {"city": "Lyon", "country": "France", "country_code": "France"}
+
+    billed(bench, quote)
+
+    (create,) = bench.stripe.requests.find("POST", "/v1/customers")
+    assert create.params["address"] == {"city": "Lyon"}
+
+
+def test_a_person_has_no_company_name(bench: Any) -> None:
+    bench.enable()
+    quote = a_quote()
+    quote["customer"] |= {"type": "individual", "name": "Ana Diaz"}
+
+    billed(bench, quote)
+
+    assert bench.stripe.objects("customers")[0]["business_name"] is None
+    assert [f["name"] for f in bench.stripe.objects("invoices")[0]["custom_fields"]] == ["Quote"]
+
+
+def test_the_company_is_also_on_the_invoice(bench: Any) -> None:
+    bench.enable()
+
+    billed(bench, a_quote())
+
+    (invoice,) = bench.stripe.objects("invoices")
+    assert invoice["custom_fields"] == [
+        {"name": "Quote", "value": "N-q-7"},
+        {"name": "Company", "value": "Buyer SARL"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("contact", "name"),
+    [
+        ({"first_name": None, "last_name": None}, "Buyer SARL"),
+        ({"first_name": "Ana", "last_name": None}, "Ana"),
+        ({"first_name": "x" * 300, "last_name": None}, "x" * 256),
+    ],
+    ids=["no name", "one name", "too long"],
+)
+def test_the_name_is_what_there_is_and_what_stripe_takes(bench: Any, contact: dict[str, Any], name: str) -> None:
+    bench.enable()
+
+    billed(bench, a_quote(contact=contact))
+
+    assert bench.stripe.objects("customers")[0]["name"] == name
+
+
+def test_a_contact_without_email_gets_a_customer_without_email(bench: Any) -> None:
+    bench.enable()
+
+    billed(bench, a_quote(contact={"email": None}))
+
+    assert bench.stripe.objects("customers")[0]["email"] is None
+
+
+@pytest.mark.parametrize("fault", ["cut_after", "500_after", "500_before", "cut_before"])
+def test_a_lost_answer_makes_no_second_customer_even_without_an_email_to_look_for(bench: Any, fault: str) -> None:
+    bench.stripe.config.update(search_lag_seconds=3600.0)
+    bench.stripe.faults.add(fault, method="POST", path="/v1/customers")
+    bench.enable()
+
+    billed(bench, a_quote(contact={"email": None}))
+
+    assert len(bench.stripe.objects("customers")) == 1
+
+
+# -- remembered --------------------------------------------------------------------------------------
+
+
+def test_the_id_is_saved_on_the_contact_and_handed_back_to_the_next_quote(bench: Any) -> None:
+    bench.enable()
+    first = billed(bench, a_quote(id="q-1"))
+    assert bench.quote("q-1")["saved_ids"]["contacts"] == {"c-1": first}
+    bench.stripe.requests.reset()
+
+    assert billed(bench, a_quote(id="q-2")) == first
+
+    assert asked(bench) == [("GET", f"/v1/customers/{first}")]
+
+
+def test_two_quotes_of_one_new_contact_queued_at_once_make_one_customer(bench: Any) -> None:
+    bench.enable()
+    bench.host.runs.accept("ws-1", a_quote(id="q-1"))
+    bench.host.runs.accept("ws-1", a_quote(id="q-2"))
+
+    bench.work()
+
+    assert len(bench.stripe.objects("customers")) == 1
+    assert len(bench.stripe.objects("invoices")) == 2
+
+
+def test_a_customer_deleted_after_we_made_it_is_made_anew_although_stripe_replays(bench: Any, v1: Any) -> None:
+    bench.enable()
+    first = billed(bench, a_quote(id="q-1"))
+    v1.customers.delete(first)
+
+    second = billed(bench, a_quote(id="q-2"))
+
+    v1.customers.delete(second)
+    third = billed(bench, a_quote(id="q-3"))
+    assert len({first, second, third}) == 3
+    assert bench.quote("q-3")["saved_ids"]["contacts"] == {"c-1": third}
+
+
+def test_each_workspace_keeps_its_own_map(bench: Any) -> None:
+    bench.enable()
+    bench.stripe.add_key("sk_test_OtherAccount01", account="acct_other")
+    bench.enable("ws-2", workspace_api_token="sk_test_OtherAccount01")
+
+    billed(bench, a_quote())
+    run = bench.accept(a_quote(), workspace="ws-2")
+
+    assert run["status"] == "succeeded", run
+    assert len(bench.stripe.objects("customers", account="acct_other")) == 1

@@ -1,0 +1,229 @@
+"""Every write of the accepting run, hit by every fault: the run ends by itself, and nothing exists twice."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from builders import EMAIL, LINK, the_example
+
+FAULTS = ["500_before", "500_after", "cut_before", "cut_after", "429", "409_in_flight"]
+#: The writes of a clean run; the first test proves that the list is whole.
+WRITES = [
+    "/v1/webhook_endpoints",
+    "/v1/customers",
+    "/v1/tax_rates",
+    "/v1/invoices",
+    "/v1/invoices/{id}/add_lines",
+    "/v1/invoices/{id}/finalize",
+    "/v1/checkout/sessions",
+]
+READS = ["/v1/webhook_endpoints", "/v1/customers/search", "/v1/customers", "/v1/tax_rates"]
+LINES = [("item_001", 780000), ("item_001:discount", -78000), ("item_002", 76500), ("discount:1", -20000)]
+
+
+def pattern(path: str) -> str:
+    return "^" + path.replace("{id}", "[^/]+") + "$"
+
+
+def shape(path: str) -> str:
+    return re.sub(r"/in_[^/]+", "/{id}", path)
+
+
+def assert_once(bench: Any, *, mails: int = 1) -> None:
+    """One of everything, and the lines as planned."""
+    counts = {kind: len(bench.stripe.objects(kind)) for kind in ("customers", "tax_rates", "invoices", "endpoints")}
+    assert counts == {"customers": 1, "tax_rates": 1, "invoices": 1, "endpoints": 1}
+    (invoice,) = bench.stripe.objects("invoices")
+    assert [(line["metadata"]["qwoty_line"], line["amount"]) for line in invoice["lines"]["data"]] == LINES
+    assert (invoice["status"], invoice["total"]) == ("open", 910200)
+    assert [s["amount_total"] for s in bench.stripe.objects("sessions") if s["status"] == "open"] == [227550]
+    assert len(bench.mails()) == mails
+    saved = bench.quote("q-1")["saved_ids"]
+    assert saved["contacts"] == {"contact_3": bench.stripe.objects("customers")[0]["id"]}
+    assert saved["taxes"] == {"tax_1": bench.stripe.objects("tax_rates")[0]["id"]}
+
+
+def test_the_table_below_holds_every_write_and_read_of_a_clean_run(bench: Any) -> None:
+    bench.enable(**LINK)
+
+    bench.accept(the_example())
+
+    assert [shape(r.path) for r in bench.stripe.requests if r.method == "POST"] == WRITES
+    assert [shape(r.path) for r in bench.stripe.requests if r.method == "GET"] == READS
+    assert_once(bench)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("path", WRITES)
+def test_a_fault_on_any_write_is_survived_without_a_double(bench: Any, path: str, fault: str) -> None:
+    bench.stripe.faults.add(fault, method="POST", path=pattern(path))
+    bench.enable(**LINK)
+
+    run = bench.accept(the_example())
+
+    assert run["status"] == "succeeded", run
+    assert not bench.stripe.faults.pending()
+    assert run["outcome"]["payment_link"]["amount"] == "2275.50"
+    assert_once(bench)
+
+
+@pytest.mark.parametrize("fault", ["500_before", "cut_before"])
+@pytest.mark.parametrize("path", READS)
+def test_a_fault_on_any_read_is_survived(bench: Any, path: str, fault: str) -> None:
+    bench.stripe.faults.add(fault, method="GET", path=pattern(path), times=2)
+    bench.enable(**LINK)
+
+    run = bench.accept(the_example())
+
+    assert run["status"] == "succeeded", run
+    assert_once(bench)
+
+
+def test_a_fault_on_every_single_write_of_one_run_is_survived(bench: Any) -> None:
+    for path in WRITES:
+        for fault in ("cut_after", "500_before"):
+            bench.stripe.faults.add(fault, method="POST", path=pattern(path))
+    bench.enable(**LINK)
+
+    run = bench.accept(the_example())
+
+    assert run["status"] == "succeeded", run
+    assert_once(bench)
+
+
+@pytest.mark.parametrize("path", WRITES)
+def test_an_outage_ends_as_failed_and_a_retry_resumes_and_doubles_nothing(bench: Any, path: str) -> None:
+    bench.stripe.faults.add("500_before", method="POST", path=pattern(path), times=500)
+    bench.enable(**LINK)
+
+    run = bench.accept(the_example())
+
+    assert (run["status"], run["error"]["code"]) == ("failed", "retries_exhausted")
+    assert run["error"]["hint"]
+    bench.stripe.faults.reset()
+    done = set(run_steps(run))
+    bench.stripe.requests.reset()
+    run = bench.retry(run["id"])
+    assert run["status"] == "succeeded", run
+    assert_once(bench)
+    # It resumed: what had succeeded was not asked for again.
+    again = {shape(r.path) for r in bench.stripe.requests if r.method == "POST"}
+    assert again == set(WRITES[WRITES.index(path) :])
+    assert done <= set(run_steps(run))
+
+
+def run_steps(run: dict[str, Any]) -> list[str]:
+    return [step["name"] for step in run["steps"] if step["status"] == "succeeded"]
+
+
+@pytest.mark.parametrize("path", [path for path in WRITES if path != "/v1/webhook_endpoints"])
+def test_a_stored_500_that_stripe_replays_for_a_day_does_not_hold_up_the_run(bench: Any, path: str) -> None:
+    bench.stripe.faults.add("500_after", method="POST", path=pattern(path))
+    bench.enable(**LINK)
+
+    run = bench.accept(the_example())
+
+    assert run["status"] == "succeeded", run
+    keys = [r.idempotency_key for r in bench.stripe.requests if r.method == "POST" and shape(r.path) == path]
+    assert len(set(keys)) == len(keys)  # never the same key again after an answer
+    assert not any(r.replayed for r in bench.stripe.requests)
+
+
+def test_a_lost_answer_is_asked_for_again_under_the_same_key(bench: Any) -> None:
+    bench.stripe.faults.add("cut_before", method="POST", path="^/v1/invoices$")
+    bench.enable(**LINK)
+
+    bench.accept(the_example())
+
+    first, second = [r.idempotency_key for r in bench.stripe.requests.find("POST") if r.path == "/v1/invoices"]
+    assert first == second
+
+
+def test_stripes_wish_for_a_pause_is_respected(bench: Any) -> None:
+    bench.stripe.faults.add("429", method="POST", path="^/v1/invoices$", headers={"Retry-After": "17"})
+    bench.enable(**LINK)
+    before = bench.clock.now()
+
+    assert bench.accept(the_example())["status"] == "succeeded"
+
+    assert 17 <= (bench.clock.now() - before).total_seconds() < 30
+
+
+def test_the_steps_show_attempts_and_request_ids(bench: Any) -> None:
+    bench.stripe.faults.add("500_after", method="POST", path="^/v1/customers$")
+    bench.enable(**LINK)
+
+    run = bench.accept(the_example())
+
+    steps = {step["name"]: step for step in run["steps"]}
+    assert (steps["customer"]["attempts"], steps["customer"]["status"]) == (2, "succeeded")
+    assert steps["finalize"]["attempts"] == 1
+    for name in ("customer", "invoice", "lines:0", "finalize", "link:1"):
+        assert steps[name]["request_ids"], name
+        assert all(one.startswith("req_sim_") for one in steps[name]["request_ids"])
+
+
+def test_no_step_does_two_writes(bench: Any) -> None:
+    bench.enable(**LINK)
+
+    run = bench.accept(the_example())
+
+    posts = {r.request_id for r in bench.stripe.requests if r.method in {"POST", "DELETE"}}
+    assert all(len(posts & set(step["request_ids"])) <= 1 for step in run["steps"])
+    assert posts <= {one for step in run["steps"] for one in step["request_ids"]}
+
+
+@pytest.mark.parametrize("settings", [LINK, EMAIL], ids=["link", "email"])
+def test_a_run_worked_again_from_its_top_asks_stripe_nothing_and_sends_nothing(
+    bench: Any, settings: dict[str, Any]
+) -> None:
+    bench.enable(**settings)
+    run = bench.accept(the_example())
+    mails, before = len(bench.mails()), len(bench.stripe.requests)
+    with bench.host.store.write() as db:
+        db.exec_driver_sql("UPDATE runs SET status = 'running'")  # as if the process had died before it could say so
+
+    bench.host.engine.work_again(f"{run['id']}.1")
+
+    assert bench.run(run["id"])["status"] == "succeeded"
+    assert bench.run(run["id"])["outcome"] == run["outcome"]
+    assert [step["name"] for step in bench.run(run["id"])["steps"]] == [step["name"] for step in run["steps"]]
+    assert len(bench.stripe.requests) == before
+    assert len(bench.mails()) == mails
+
+
+def test_no_secret_is_in_anything_that_is_stored_in_clear_or_mailed(bench: Any) -> None:
+    bench.stripe.faults.add("500_after", method="POST", path="^/v1/customers$")
+    bench.stripe.faults.add("401", method="POST", path="finalize$")
+    bench.enable(**LINK)
+    run = bench.accept(the_example())
+    assert run["error"]["code"] == "key_refused"
+    bench.stripe.faults.reset()
+    run = bench.retry(run["id"])
+    assert run["status"] == "succeeded", run
+    bench.pay(bench.stripe.objects("sessions")[0]["id"])
+
+    (endpoint,) = bench.stripe.objects("endpoints")
+    (secret,) = bench.stripe.world.states()[0].endpoint_secrets[endpoint["id"]]
+    pdf = bench.stripe.objects("invoices")[0]["invoice_pdf"].rsplit("/", 1)[1].split("?")[0]
+    for path in bench.host.config.data_dir.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            for hidden in ("sk_test_51SimulatedKey0001", "SimulatedKey", secret):
+                assert hidden.encode() not in content, path
+            if path.suffix == ".sqlite3" or "sqlite3" in path.name:
+                assert _outside_webhooks(bench, pdf) == [], path
+
+
+def _outside_webhooks(bench: Any, text: str) -> list[str]:
+    """Tables that hold a text, the raw webhooks aside (they are Stripe's own bytes)."""
+    found = []
+    with bench.host.store.read() as db:
+        tables = [row[0] for row in db.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            rows = db.exec_driver_sql(f"SELECT * FROM {table}").fetchall()
+            if table != "webhook_deliveries" and any(text in repr(row) for row in rows):
+                found.append(table)
+    return found

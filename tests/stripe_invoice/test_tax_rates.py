@@ -1,0 +1,176 @@
+"""Which Stripe Tax Rate a tax is: the saved one if it fits, else one that fits, else a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from builders import a_line, a_quote, vat
+
+
+def a_rate(v1: Any, percentage: str = "20", **params: Any) -> str:
+    given = {"display_name": "VAT", "inclusive": False, "percentage": percentage, "country": "FR", **params}
+    return str(v1.tax_rates.create(params=given).id)
+
+
+def saved(rate: str, **changes: Any) -> dict[str, Any]:
+    return vat(external_ids={"accounting": rate}, **changes)
+
+
+def quote_with(*taxes: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return a_quote(a_line(taxes=list(taxes)), **changes)
+
+
+def used(bench: Any, quote: dict[str, Any]) -> list[str]:
+    """The rates on the first line of the quote's invoice."""
+    run = bench.accept(quote)
+    assert run["status"] == "succeeded", run
+    invoices = {invoice["id"]: invoice for invoice in bench.stripe.objects("invoices")}
+    line = invoices[run["outcome"]["invoice_id"]]["lines"]["data"][0]
+    return [tax["tax_rate_details"]["tax_rate"] for tax in line["taxes"]]
+
+
+def test_the_saved_rate_is_used_though_a_newer_one_fits_too(bench: Any, v1: Any) -> None:
+    rate = a_rate(v1)
+    a_rate(v1)
+    bench.enable()
+
+    assert used(bench, quote_with(saved(rate))) == [rate]
+    assert bench.posts("/v1/tax_rates") == ["/v1/tax_rates"] * 2  # both made above
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"inclusive": True}, {"percentage": "19.6"}, {"country": "DE"}, {"active": False}],
+    ids=["inclusive", "another percentage", "another country", "archived"],
+)
+def test_a_saved_rate_that_does_not_fit_is_never_used(bench: Any, v1: Any, params: dict[str, Any]) -> None:
+    wrong = a_rate(v1, **params)
+    bench.enable()
+
+    (rate,) = used(bench, quote_with(saved(wrong)))
+
+    assert rate != wrong
+    assert bench.quote("q-7")["saved_ids"]["taxes"] == {"tax_vat_fr_200": rate}
+
+
+def test_a_saved_rate_of_another_account_is_never_used(bench: Any) -> None:
+    bench.enable()
+
+    assert used(bench, quote_with(saved("txr_ofAnotherAccount"))) != ["txr_ofAnotherAccount"]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("20", "20"), ("5.5", "5.50"), ("8.875", "8.875"), ("0", "0.0")])
+def test_a_rate_is_found_by_percentage_and_country(bench: Any, v1: Any, ours: str, theirs: str) -> None:
+    a_rate(v1, "13")
+    rate = a_rate(v1, theirs)
+    bench.enable()
+
+    assert used(bench, quote_with(vat(ours, api_name=None))) == [rate]
+
+
+def test_a_rate_beyond_the_first_page_is_found(bench: Any, v1: Any) -> None:
+    rate = a_rate(v1)
+    for number in range(101):
+        a_rate(v1, f"{number / 8:.4f}")
+    bench.enable()
+
+    assert used(bench, quote_with(vat())) == [rate]
+
+
+def test_a_rate_without_country_is_not_that_of_a_country(bench: Any, v1: Any) -> None:
+    given = {"display_name": "VAT", "inclusive": False, "percentage": "20"}
+    nowhere = str(v1.tax_rates.create(params=given).id)
+    bench.enable()
+
+    assert used(bench, quote_with(vat())) != [nowhere]
+
+
+def test_a_new_rate_says_what_and_whose_it_is(bench: Any) -> None:
+    bench.enable()
+
+    (rate,) = used(bench, quote_with(vat("5.5")))
+
+    (made,) = bench.stripe.objects("tax_rates")
+    assert made["id"] == rate
+    assert (made["display_name"], made["country"], made["inclusive"], made["tax_type"]) == ("VAT", "FR", False, "vat")
+    assert str(made["percentage"]) == "5.5"
+    assert made["metadata"] == {"qwoty_workspace": "ws-1", "qwoty_tax": "tax_vat_fr_55"}
+    assert bench.quote("q-7")["saved_ids"]["taxes"] == {"tax_vat_fr_55": rate}
+
+
+def test_a_tax_that_only_its_api_name_describes_is_understood(bench: Any) -> None:
+    bench.enable()
+
+    run = bench.accept(quote_with({"api_name": "vat_fr_55", "rate": None}, total="105.50"))
+
+    assert run["outcome"]["total"] == "105.50"
+    assert [(str(r["percentage"]), r["country"]) for r in bench.stripe.objects("tax_rates")] == [("5.5", "FR")]
+    assert list(bench.quote("q-7")["saved_ids"]["taxes"]) == ["vat_fr_55"]
+
+
+def test_a_rate_of_zero_is_a_rate_of_its_own(bench: Any) -> None:
+    bench.enable()
+
+    (rate,) = used(bench, quote_with(vat("0")))
+
+    assert bench.stripe.objects("tax_rates")[0]["id"] == rate
+
+
+def test_several_taxes_of_a_line_are_all_on_it(bench: Any) -> None:
+    bench.enable()
+    levy = vat("2", api_name="levy_fr_20", id="t9", name="Levy")
+
+    assert len(used(bench, quote_with(vat(), levy))) == 2
+
+
+def test_two_quotes_share_one_rate_without_searching_long(bench: Any) -> None:
+    bench.enable()
+    first = used(bench, a_quote(id="q-1"))
+    bench.stripe.requests.reset()
+
+    assert used(bench, a_quote(id="q-2")) == first
+
+    asked = [(r.method, r.path) for r in bench.stripe.requests if "tax_rates" in r.path]
+    assert asked == [("GET", "/v1/tax_rates")]
+
+
+@pytest.mark.parametrize("tax", [vat(), vat(id=None, api_name=None)], ids=["with id", "without any id"])
+def test_a_rate_archived_after_we_made_it_is_made_anew_although_stripe_replays(
+    bench: Any, v1: Any, tax: dict[str, Any]
+) -> None:
+    bench.enable()
+    found = []
+    for number in range(3):
+        found += used(bench, quote_with(tax, id=f"q-{number}"))
+        v1.tax_rates.update(found[-1], params={"active": False})
+
+    assert len(set(found)) == 3
+
+
+def test_taxes_that_mean_the_same_rate_share_it_and_each_gets_the_id(bench: Any) -> None:
+    bench.enable()
+    quote = a_quote(a_line("l1", taxes=[vat(id="t-1")]), a_line("l2", taxes=[vat(id="t-2")]))
+
+    (rate,) = used(bench, quote)
+
+    assert len(bench.stripe.objects("tax_rates")) == 1
+    assert bench.quote("q-7")["saved_ids"]["taxes"] == {"t-1": rate, "t-2": rate}
+
+
+def test_a_rate_saved_on_the_second_of_two_equal_taxes_is_used(bench: Any, v1: Any) -> None:
+    rate = a_rate(v1)
+    a_rate(v1)
+    bench.enable()
+
+    assert used(bench, a_quote(a_line("l1"), a_line("l2", taxes=[saved(rate, id="t-2")]))) == [rate]
+
+
+@pytest.mark.parametrize("fault", ["cut_after", "500_after", "500_before", "cut_before", "429", "409_in_flight"])
+def test_a_lost_answer_makes_no_second_rate(bench: Any, fault: str) -> None:
+    bench.stripe.faults.add(fault, method="POST", path="/v1/tax_rates")
+    bench.enable()
+
+    used(bench, a_quote(a_line("l1"), a_line("l2", taxes=[vat("5.5")]), total="225.50"))
+
+    assert len(bench.stripe.objects("tax_rates")) == 2

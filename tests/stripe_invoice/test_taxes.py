@@ -1,0 +1,124 @@
+"""From a quote's tax to the Stripe Tax Rate it needs: the grammar of API names, and what contradicts it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from builders import vat
+
+from qwoty_integrations_host import NeedsAttention
+from qwoty_integrations_host.quote import Tax
+from qwoty_integrations_host.quote_schema import TaxSchema
+from qwoty_stripe_invoice.taxes import PlannedRate, parse_api_name, plan_rate
+
+
+def tax(**changes: Any) -> Tax:
+    found: Tax = TaxSchema().load({**vat(), **changes})
+    return found
+
+
+def planned(found: Tax, fallback: str | None = None) -> PlannedRate:
+    return plan_rate(found, fallback)[0]
+
+
+@pytest.mark.parametrize(
+    ("api_name", "country", "percentage"),
+    [
+        ("vat_fr_200", "FR", "20"),
+        ("vat_fr_55", "FR", "5.5"),
+        ("vat_fr_21", "FR", "2.1"),
+        ("vat_re_85", "RE", "8.5"),
+        ("vat_fr_0", "FR", "0"),
+        ("vat_fr_1000", "FR", "100"),
+        ("sales_tax_us_70", "US", "7"),
+        ("gst2_au_100", "AU", "10"),
+    ],
+)
+def test_an_api_name_tells_country_and_percentage(api_name: str, country: str, percentage: str) -> None:
+    parsed = parse_api_name(api_name)
+
+    assert parsed is not None
+    assert (parsed.country, parsed.percentage) == (country, Decimal(percentage))
+
+
+@pytest.mark.parametrize(
+    "api_name",
+    [
+        *(None, "", "vat", "vat_fr", "vat_fr_", "vat_fra_200", "VAT_FR_200", "_fr_200", "vat-fr-200", "vat_f1_200"),
+        *("vat_fr_20.0", "vat_fr_1001", "vat_fr_20000", "vat_fr_-5", "vat_fr_٢٠٠", "vat_fr_200\n", " vat_fr_200"),
+    ],
+)
+def test_what_does_not_follow_the_grammar_tells_nothing(api_name: str | None) -> None:
+    assert parse_api_name(api_name) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "country", "percentage"),
+    [
+        ({}, "FR", "20"),
+        ({"rate": None, "country": None, "api_name": "vat_fr_55"}, "FR", "5.5"),
+        ({"rate": None, "api_name": "vat_fr_55"}, "FR", "5.5"),
+        ({"country": None}, "FR", "20"),
+        ({"api_name": "standard"}, "FR", "20"),
+        ({"rate": "20.000"}, "FR", "20"),
+        ({"rate": "8.875", "country": "us", "api_name": "edited by hand"}, "US", "8.875"),
+        ({"rate": "0", "api_name": "vat_fr_0"}, "FR", "0"),
+    ],
+)
+def test_explicit_fields_come_first_and_the_api_name_fills_what_is_missing(
+    changes: dict[str, Any], country: str, percentage: str
+) -> None:
+    key = planned(tax(**changes)).key
+
+    assert (key.country, key.percentage) == (country, Decimal(percentage))
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"rate": "10"}, "rate"),
+        ({"country": "DE"}, "country"),
+        ({"rate": None, "api_name": "standard"}, "neither"),
+        ({"rate": "100.1", "api_name": None}, "does not take"),
+        ({"rate": "8.87512", "api_name": None}, "does not take"),
+    ],
+)
+def test_a_tax_that_contradicts_itself_or_says_too_little_needs_attention(changes: dict[str, Any], word: str) -> None:
+    found = tax(**({"api_name": "vat_fr_200"} | changes))
+
+    with pytest.raises(NeedsAttention) as refused:
+        plan_rate(found, "FR")
+
+    assert refused.value.code == "tax_unclear"
+    assert word in refused.value.title
+    assert (found.api_name or found.name or "") in refused.value.title
+
+
+def test_a_country_that_only_the_seller_has_is_used_with_a_note() -> None:
+    rate, note = plan_rate(tax(api_name=None, country=None), "BE")
+
+    assert rate.key.country == "BE"
+    assert note is not None
+    assert "BE" in note
+
+
+def test_a_tax_whose_country_nobody_knows_has_none() -> None:
+    assert planned(tax(api_name=None, country=None)).key.country is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("VAT 20%", "VAT"), ("VAT 5,5 %", "VAT"), ("TVA", "TVA"), (None, "VAT"), ("20%", "VAT"), ("x" * 80, "x" * 50)],
+)
+def test_the_display_name_leaves_the_percentage_to_stripe(name: str | None, shown: str) -> None:
+    assert planned(tax(name=name)).display_name == shown
+
+
+@pytest.mark.parametrize(
+    ("api_name", "name", "kind"),
+    [("vat_fr_200", "TVA", "vat"), ("gst_fr_200", "GST", "gst"), ("levy_fr_200", "Levy", None), (None, "VAT", "vat")],
+)
+def test_the_tax_type_is_said_where_it_is_certain(api_name: str | None, name: str, kind: str | None) -> None:
+    assert planned(tax(api_name=api_name, name=name)).tax_type == kind

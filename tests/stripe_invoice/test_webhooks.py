@@ -1,0 +1,493 @@
+"""What Stripe tells us: proved over the raw bytes, stored, and acted on once after a fresh look."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+import requests
+from builders import LINK, a_quote, the_example
+
+
+@pytest.fixture
+def linked(bench: Any) -> Any:
+    """A bench on which the example has its invoice and its first link."""
+    bench.enable(**LINK)
+    run = bench.accept(the_example())
+    assert run["status"] == "succeeded", run
+    return bench
+
+
+def session_id(bench: Any) -> str:
+    return str(bench.stripe.objects("sessions")[0]["id"])
+
+
+def attached(bench: Any) -> list[int]:
+    """The amounts of payments that were attached to an invoice (the hosted page's own payment aside)."""
+    payments = bench.stripe.objects("invoice_payments")
+    return [p["amount_paid"] for p in payments if not p["is_default"]]
+
+
+def figures(bench: Any) -> tuple[str, str, str]:
+    quote = bench.quote("q-1")
+    return quote["payment_status"], quote["amount_paid"], quote["amount_remaining"]
+
+
+def statuses(bench: Any) -> list[str]:
+    return [part["status"] for part in bench.quote("q-1")["installments"]]
+
+
+def webhook_runs(bench: Any) -> list[dict[str, Any]]:
+    return [run for run in bench.quote("q-1")["runs"] if run["kind"] == "webhook"]
+
+
+PAID_ONCE = ("partially_paid", "2275.50", "6826.50")
+UNPAID = ("unpaid", "0.00", "9102.00")
+
+
+# -- what happened -----------------------------------------------------------------------------------
+
+
+def test_a_card_payment_is_attached_at_once(linked: Any) -> None:
+    linked.pay(session_id(linked))
+    linked.webhooks()
+
+    assert figures(linked) == PAID_ONCE
+    assert attached(linked) == [227550]
+    assert statuses(linked) == ["paid", "scheduled", "scheduled", "scheduled"]
+    assert all(run["status"] == "succeeded" for run in webhook_runs(linked))
+
+
+def test_the_run_of_a_webhook_shows_what_it_did(linked: Any) -> None:
+    linked.pay(session_id(linked))
+
+    run = next(run for run in webhook_runs(linked) if any("is on the invoice" in n for n in run["outcome"]["notes"]))
+    assert (run["outcome"]["payment_status"], run["outcome"]["total"]) == ("partially_paid", "9102.00")
+    assert run["outcome"]["payment_link"] is None
+
+
+def test_a_delayed_payment_is_processing_and_attached_when_it_succeeds(linked: Any) -> None:
+    linked.stripe.pay_later(session_id(linked))
+    linked.webhooks()
+    assert figures(linked) == ("processing", "0.00", "9102.00")
+    assert statuses(linked)[0] == "processing"
+    assert attached(linked) == []
+
+    linked.stripe.settle(session_id(linked))
+    linked.webhooks()
+
+    assert figures(linked) == PAID_ONCE
+    assert attached(linked) == [227550]
+
+
+def test_a_delayed_payment_that_fails_leaves_the_installment_to_be_sent_again(linked: Any) -> None:
+    linked.stripe.pay_later(session_id(linked))
+    linked.webhooks()
+
+    linked.stripe.fail(session_id(linked))
+    linked.webhooks()
+
+    assert figures(linked) == UNPAID
+    assert statuses(linked)[0] == "failed"
+    assert linked.send_installment("q-1", 1)["status"] == "succeeded"
+    assert statuses(linked)[0] == "sent"
+
+
+def test_an_expired_link_is_shown_as_expired(linked: Any) -> None:
+    linked.stripe.expire(session_id(linked))
+    linked.webhooks()
+
+    assert statuses(linked)[0] == "expired"
+    assert linked.quote("q-1")["installments"][0]["url"] is None
+
+
+def test_every_installment_paid_pays_the_invoice(linked: Any) -> None:
+    for number in range(1, 5):
+        linked.pay(linked.stripe.objects("sessions")[-1]["id"])
+        if number < 4:
+            assert linked.send_installment("q-1")["status"] == "succeeded"
+
+    assert figures(linked) == ("paid", "9102.00", "0.00")
+    assert attached(linked) == [227550] * 4
+    assert statuses(linked) == ["paid"] * 4
+
+
+def test_the_whole_paid_on_the_hosted_page_is_noticed(linked: Any) -> None:
+    linked.stripe.pay_hosted(linked.stripe.objects("invoices")[0]["id"])
+    linked.webhooks()
+
+    assert figures(linked) == ("paid", "9102.00", "0.00")
+    assert statuses(linked) == ["paid"] * 4
+
+
+@pytest.mark.parametrize("status", ["void", "uncollectible"])
+def test_an_invoice_closed_in_the_dashboard_is_noticed(linked: Any, v1: Any, status: str) -> None:
+    (invoice,) = linked.stripe.objects("invoices")
+    event = {
+        "id": "evt_1",
+        "object": "event",
+        "type": {"void": "invoice.voided"}.get(status, "invoice.marked_uncollectible"),
+        "livemode": False,
+    }
+    if status == "void":
+        v1.invoices.void_invoice(invoice["id"])
+    else:
+        linked.stripe.world.states()[0].invoices[invoice["id"]]["status"] = status
+
+    deliver(
+        linked,
+        {**event, "data": {"object": {"id": invoice["id"], "object": "invoice", "metadata": invoice["metadata"]}}},
+    )
+    linked.work()
+
+    assert figures(linked)[0] == status
+
+
+# -- twice, late, in the wrong order ------------------------------------------------------------------
+
+
+def test_events_that_come_twice_attach_once(linked: Any) -> None:
+    linked.stripe.config.update(webhook_copies=3)
+
+    linked.pay(session_id(linked))
+    linked.stripe.deliver(again=True)
+    linked.work()
+
+    assert attached(linked) == [227550]
+    assert figures(linked) == PAID_ONCE
+    assert len(linked.posts("/v1/invoices/")) == 3  # add_lines, finalize, one attach_payment
+
+
+def test_two_events_that_tell_the_same_attach_once(linked: Any) -> None:
+    linked.stripe.pay_later(session_id(linked))
+    linked.stripe.config.update(webhooks_held=True)
+    linked.stripe.settle(session_id(linked))
+    session = linked.stripe.objects("sessions")[0]
+    for number, kind in enumerate(("completed", "async_payment_succeeded")):
+        deliver(linked, an_event(session, f"checkout.session.{kind}", id=f"evt_{number}"))
+
+    linked.work()
+
+    assert attached(linked) == [227550]
+    assert figures(linked) == PAID_ONCE
+
+
+def test_events_in_the_wrong_order_end_the_same(linked: Any) -> None:
+    linked.stripe.config.update(webhooks_held=True)
+    linked.stripe.pay_later(session_id(linked))
+    linked.stripe.settle(session_id(linked))
+
+    linked.stripe.deliver(newest_first=True)
+    linked.work()
+
+    assert attached(linked) == [227550]
+    assert (figures(linked), statuses(linked)[0]) == (PAID_ONCE, "paid")
+
+
+def test_a_late_expired_of_a_replaced_link_does_not_touch_the_new_one(linked: Any) -> None:
+    linked.stripe.config.update(webhooks_held=True)
+    old = session_id(linked)
+    assert linked.send_installment("q-1", 1)["status"] == "succeeded"
+
+    linked.webhooks()
+
+    assert statuses(linked)[0] == "sent"
+    assert linked.stripe.objects("sessions")[0]["id"] == old
+    assert linked.stripe.objects("sessions")[0]["status"] == "expired"
+
+
+@pytest.mark.parametrize("fault", ["500_before", "500_after", "cut_before", "cut_after", "429", "409_in_flight"])
+def test_a_payment_is_attached_once_whatever_happens_to_the_answer(linked: Any, fault: str) -> None:
+    linked.stripe.faults.add(fault, path=r"/attach_payment$")
+
+    linked.pay(session_id(linked))
+
+    assert attached(linked) == [227550]
+    assert figures(linked) == PAID_ONCE
+
+
+def test_a_payment_that_arrives_while_the_accepting_run_has_no_link_recorded_is_credited(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.stripe.faults.add("cut_after", method="POST", path="/v1/checkout/sessions", times=50)
+    run = bench.accept(the_example())
+    paid = [s for s in bench.stripe.objects("sessions") if s["status"] == "open"]
+    bench.stripe.faults.reset()
+    assert run["status"] in {"failed", "succeeded"}
+
+    bench.pay(paid[0]["id"])
+
+    assert attached(bench) == [227550]
+    assert figures(bench) == PAID_ONCE
+    assert statuses(bench)[0] == "paid"
+    if run["status"] == "failed":
+        run = bench.retry(run["id"])
+        assert len([s for s in bench.stripe.objects("sessions") if s["status"] == "open"]) == 0
+        assert statuses(bench)[0] == "paid"
+
+
+def test_a_key_that_may_not_read_sessions_goes_by_the_signed_event(linked: Any) -> None:
+    linked.stripe.faults.add("403", method="GET", path="/v1/checkout/sessions", times=50)
+
+    linked.pay(session_id(linked))
+
+    assert figures(linked) == PAID_ONCE
+
+
+# -- money that cannot be credited ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("closed", ["void", "paid"])
+def test_a_payment_onto_a_closed_invoice_needs_attention(linked: Any, v1: Any, closed: str) -> None:
+    linked.stripe.config.update(webhooks_held=True)
+    (invoice,) = linked.stripe.objects("invoices")
+    if closed == "void":
+        v1.invoices.void_invoice(invoice["id"])
+    else:
+        linked.stripe.pay_hosted(invoice["id"])
+
+    linked.pay(session_id(linked))
+
+    (run,) = [run for run in webhook_runs(linked) if run["status"] != "succeeded"]
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "payment_not_attached")
+    assert invoice["id"] in run["error"]["title"]
+    assert closed in run["error"]["title"]
+    assert attached(linked) == []
+    assert figures(linked)[0] == closed
+
+
+@pytest.mark.parametrize("refused", [True, False], ids=["refused", "credited with an excess"])
+def test_a_payment_larger_than_what_remains_is_credited_or_shown(linked: Any, v1: Any, refused: bool) -> None:
+    linked.stripe.config.update(refuse_overpayment=refused)
+    (invoice,) = linked.stripe.objects("invoices")
+    linked.stripe.config.update(webhooks_held=True)
+    # Somebody credits most of the invoice by another payment while the link is open.
+    line = {"quantity": 1, "price_data": {"currency": "eur", "unit_amount": 900000, "product_data": {"name": "Wire"}}}
+    other = v1.checkout.sessions.create(
+        params={
+            "mode": "payment",
+            "customer": invoice["customer"],
+            "line_items": [line],
+            "success_url": "https://x.example",
+        }
+    )
+    intent = linked.stripe.pay(other.id)["payment_intent"]
+    v1.invoices.attach_payment(invoice["id"], params={"payment_intent": intent})
+
+    linked.pay(session_id(linked))
+
+    found = [run["error"]["code"] for run in webhook_runs(linked) if run["error"]]
+    assert found == (["payment_not_attached"] if refused else [])
+    assert figures(linked)[0] == ("partially_paid" if refused else "paid")
+
+
+# -- whose -------------------------------------------------------------------------------------------
+
+
+def test_a_strangers_invoice_and_session_in_the_same_account_are_ignored(linked: Any, v1: Any) -> None:
+    customer = v1.customers.create(params={"email": "other@x.example"}).id
+    draft = v1.invoices.create(params={"customer": customer, "collection_method": "send_invoice", "days_until_due": 1})
+    v1.invoices.add_lines(draft.id, params={"lines": [{"amount": 5000, "description": "x"}]})
+    v1.invoices.finalize_invoice(draft.id)
+    line = {"quantity": 1, "price_data": {"currency": "eur", "unit_amount": 900, "product_data": {"name": "x"}}}
+    session = v1.checkout.sessions.create(
+        params={"mode": "payment", "line_items": [line], "success_url": "https://x.example"}
+    )
+    linked.stripe.requests.reset()
+
+    linked.stripe.pay_hosted(draft.id)
+    linked.stripe.pay(session.id)
+    linked.webhooks()
+
+    assert all(delivery["status"] == "delivered" for delivery in linked.stripe.deliveries)
+    assert webhook_runs(linked) == []
+    assert len(linked.stripe.requests) == 0
+    assert figures(linked) == UNPAID
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"qwoty_workspace": "ws-2", "qwoty_quote_id": "q-1"},
+        {"qwoty_workspace": "ws-1", "qwoty_quote_id": "q-unknown"},
+        {},
+    ],
+    ids=["another workspace", "an unknown quote", "nothing"],
+)
+def test_what_only_looks_like_ours_is_acknowledged_and_ignored(linked: Any, metadata: dict[str, str]) -> None:
+    thing = {"id": "cs_test_x", "object": "checkout.session", "payment_status": "paid", "metadata": metadata}
+
+    answer = deliver(linked, an_event(thing, "checkout.session.completed"))
+
+    assert (answer.status_code, answer.json()) == (200, {"received": "ignored"})
+    assert webhook_runs(linked) == []
+
+
+@pytest.mark.parametrize("kind", ["customer.created", "charge.dispute.created", "v3.something.new"])
+def test_an_unknown_type_is_stored_and_acknowledged(linked: Any, kind: str) -> None:
+    thing = linked.stripe.objects("sessions")[0]
+
+    answer = deliver(linked, an_event(thing, kind))
+
+    assert answer.status_code == 200
+    assert webhook_runs(linked) == []
+    assert deliver(linked, an_event(thing, kind)).json() == {"received": "duplicate"}
+
+
+def test_an_event_of_the_other_mode_is_acknowledged_and_ignored(linked: Any) -> None:
+    event = an_event(linked.stripe.objects("sessions")[0], "checkout.session.completed") | {"livemode": True}
+
+    assert deliver(linked, event).json() == {"received": "ignored"}
+
+
+@pytest.mark.parametrize("data", [None, [], {"object": None}, {"object": "text"}, {}])
+def test_an_event_without_object_is_acknowledged(linked: Any, data: Any) -> None:
+    event = {"id": "evt_odd", "object": "event", "type": "invoice.paid", "livemode": False, "data": data}
+
+    assert deliver(linked, event).status_code == 200
+
+
+# -- forged ------------------------------------------------------------------------------------------
+
+
+def an_event(thing: dict[str, Any], kind: str, id: str = "evt_test") -> dict[str, Any]:
+    return {"id": id, "object": "event", "type": kind, "livemode": False, "data": {"object": thing}}
+
+
+def endpoint_url(bench: Any) -> str:
+    return str(bench.stripe.objects("endpoints")[0]["url"])
+
+
+def secret_of(bench: Any) -> str:
+    (endpoint,) = bench.stripe.objects("endpoints")
+    return str(bench.stripe.world.states()[0].endpoint_secrets[endpoint["id"]][0])
+
+
+def v1_of(body: bytes, secret: str, timestamp: int) -> str:
+    return hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def post(bench: Any, body: bytes, header: str | None) -> requests.Response:
+    headers = {} if header is None else {"Stripe-Signature": header}
+    return requests.post(endpoint_url(bench), data=body, headers=headers, timeout=5)
+
+
+def deliver(bench: Any, event: Any, *, raw: bytes | None = None) -> requests.Response:
+    """Deliver an event as Stripe does: signed now with the endpoint's secret."""
+    body = json.dumps(event).encode() if raw is None else raw
+    now = int(bench.clock.now().timestamp())
+    return post(bench, body, f"t={now},v1={v1_of(body, secret_of(bench), now)}")
+
+
+def the_event(bench: Any) -> bytes:
+    return json.dumps(an_event(bench.stripe.objects("sessions")[0], "checkout.session.completed")).encode()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "garbage",
+        "t=now",
+        "t={now}",
+        "v1={good}",
+        "t={now},v1=",
+        "t={now},v1={bad}",
+        "t={now},v0={good}",
+        "t=,v1={good}",
+        "t={now},v1={other}",
+        "t={now},v1=é",
+        "t=١٢٣,v1={good}",
+        "t={old},v1={good_old}",
+        "t={old},v1={good_old},t={now}",
+        "t={now},v1={good_old},t={old}",
+        "t={future},v1={good_future}",
+    ],
+)
+def test_a_forged_old_or_future_signature_is_refused_and_nothing_is_stored(linked: Any, header: str | None) -> None:
+    now = int(linked.clock.now().timestamp())
+    body, secret = the_event(linked), secret_of(linked)
+    known = {
+        "now": now,
+        "old": now - 301,
+        "future": now + 301,
+        "good": v1_of(body, secret, now),
+        "good_old": v1_of(body, secret, now - 301),
+        "good_future": v1_of(body, secret, now + 301),
+        "bad": v1_of(body + b" ", secret, now),
+        "other": v1_of(body, "whsec_another", now),
+    }
+
+    answer = post(linked, body, None if header is None else header.format(**known).encode("utf-8").decode("latin-1"))
+
+    assert answer.status_code == 400, answer.text
+    assert secret not in answer.text
+    assert deliver(linked, None, raw=body).json() == {"received": "stored"}  # so it was not stored before
+
+
+@pytest.mark.parametrize("age", [-299, 0, 299])
+def test_a_signature_within_five_minutes_is_taken(linked: Any, age: int) -> None:
+    body, at = the_event(linked), int(linked.clock.now().timestamp()) - age
+
+    answer = post(linked, body, f"t={at},v1={'0' * 64},v1={v1_of(body, secret_of(linked), at)},v0=x")
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe{}", b'{"id": 1, "type": "x"}', b'{"id": "evt_1"}'],
+    ids=["empty", "truncated", "null", "list", "text", "not UTF-8", "no id", "no type"],
+)
+def test_a_signed_body_that_is_no_event_is_refused(linked: Any, body: bytes) -> None:
+    assert deliver(linked, None, raw=body).status_code == 400
+
+
+def test_a_body_that_was_cut_short_or_changed_is_refused(linked: Any) -> None:
+    body, now = the_event(linked), int(linked.clock.now().timestamp())
+    header = f"t={now},v1={v1_of(body, secret_of(linked), now)}"
+
+    assert post(linked, body[:-1], header).status_code == 400
+    assert post(linked, body.replace(b"evt_test", b"evt_fake"), header).status_code == 400
+
+
+@pytest.mark.parametrize("change", ["token", "workspace", "plugin"])
+def test_another_address_is_not_found(linked: Any, change: str) -> None:
+    base, plugin, workspace, token = endpoint_url(linked).rsplit("/", 3)
+    parts = {"plugin": plugin, "workspace": workspace, "token": token} | {change: "other"}
+    body, now = the_event(linked), int(linked.clock.now().timestamp())
+    header = {"Stripe-Signature": f"t={now},v1={v1_of(body, secret_of(linked), now)}"}
+
+    answer = requests.post("/".join((base, *parts.values())), data=body, headers=header, timeout=5)
+
+    assert answer.status_code == 404
+
+
+def test_while_stripe_rolls_the_secret_events_signed_with_both_are_taken(linked: Any) -> None:
+    linked.stripe.roll_secret(linked.stripe.objects("endpoints")[0]["id"])
+
+    linked.pay(session_id(linked))
+
+    assert figures(linked) == PAID_ONCE
+
+
+def test_the_accepted_quotes_payment_survives_a_changed_key_of_the_same_account(linked: Any) -> None:
+    linked.enable(**LINK, workspace_api_token="sk_test_RolledKey000001")
+
+    linked.pay(session_id(linked))
+
+    assert figures(linked) == PAID_ONCE
+
+
+def test_a_quote_without_installments_gets_no_webhook_run(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(the_example())
+
+    bench.accept(a_quote())
+    bench.stripe.pay_hosted(bench.stripe.objects("invoices")[-1]["id"])
+    bench.webhooks()
+
+    assert bench.quote("q-7")["payment_status"] == "paid"
