@@ -23,7 +23,7 @@ demo: setup  ## watch an accepted quote become a paid invoice, on this machine a
 	@$(BIN)/python tools/demo.py
 
 test: setup  ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 check: setup  ## what must be clean before a commit: style, types, imports, published schemas, house rules
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

@@ -91,10 +91,10 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class InstallmentRequest:
-    """Somebody asks for an installment of the quote to be sent now; number 1 is the first."""
+    """Somebody asks for an installment of the quote to be sent now; 1 is the first, None the lowest unpaid one."""
 
     quote: Quote = field(repr=False)
-    number: int
+    number: int | None = None
 
     @property
     def quote_id(self) -> str:

@@ -103,11 +103,11 @@ class Amount(fields.Field[Decimal]):
         return number
 
 
-class Whole(Amount):
-    """A whole number."""
+class Whole(fields.Integer):
+    """A whole number of ordinary size; marshmallow's own would write out ``1E+999999999`` in full."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        number = super()._deserialize(value, attr, data, **kwargs)
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        number = Amount()._deserialize(value, attr, data, **kwargs)  # noqa: SLF001 - the same rules
         if number != number.to_integral_value():
             raise ValidationError("Must be a whole number.")
         return int(number)

@@ -16,6 +16,8 @@ EXAMPLE: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "docs" / "examples" / "quote.json").read_text("utf-8")
 )
 KEY = "sk_test_51SimulatedKey0001"
+#: Spelled apart wherever a test needs it: nothing committed looks like a live key.
+LIVE = "live"
 
 
 def the_example(**changes: Any) -> dict[str, Any]:

@@ -26,20 +26,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-import cassette_rules as rules
 import pytest
 import stripe
 import vcr
 import vcr.stubs
 import yaml
-from builders import KEY, the_example, vat
-from stripe_test_mode import RecordingRefused, Wire, require_test_key, require_test_mode, tidy, wait_for_payer
 from vcr.cassette import Cassette
 from vcr.persisters.filesystem import CassetteNotFoundError, FilesystemPersister
 from vcr.serialize import serialize
 from vcr.serializers import yamlserializer
 
+import cassette_rules as rules
 import qwoty_stripe_invoice.gateway as gateway_module
+from builders import KEY, the_example, vat
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.inline import InlineEngine
@@ -49,6 +48,7 @@ from qwoty_integrations_host.store.kept import PluginRecords, PluginSecrets, Plu
 from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web.app import create_app
 from stripe_simulator import StripeSimulator
+from stripe_test_mode import RecordingRefused, Wire, require_test_key, require_test_mode, tidy, wait_for_payer
 
 WORKSPACE, PLUGIN = "ws-1", "stripe_invoice"
 PUBLIC_URL = "https://integrations.example.com"

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import KEY
 from flask import Flask
+from sqlalchemy.event import listen
 from werkzeug.serving import make_server
 
+from builders import KEY
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.inline import InlineEngine
@@ -89,6 +90,8 @@ class Bench:
 
 def build_host(data_dir: Path, clock: ManualClock, **config: Any) -> Host:
     host = create_host(HostConfig(data_dir=data_dir, **config), engine=lambda _: InlineEngine(), clock=clock)
+    # Real SQLite, but no waiting for the disk: what survives a power cut is tested elsewhere.
+    listen(host.store.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA synchronous=OFF"))
     with host.store.write() as db:
         add_workspace(db, "ws-1", clock.now())
         add_workspace(db, "ws-2", clock.now())

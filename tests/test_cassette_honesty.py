@@ -11,19 +11,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cassette_kit
-import cassette_rules as rules
 import pytest
 import requests
 import stripe
-from builders import KEY
-from cassette_kit import How, Misses, Tape, _Persister, body, no_network, recorder, staged, write_cassette
-from stripe_test_mode import RecordingRefused, Wire, require_test_key, require_test_mode, wait_for_payer
 from vcr.errors import CannotOverwriteExistingCassetteException
 from vcr.request import Request
 
+import cassette_kit
+import cassette_rules as rules
+from builders import KEY
+from cassette_kit import How, Misses, Tape, _Persister, body, no_network, recorder, staged, write_cassette
 from qwoty_stripe_invoice import gateway
 from stripe_simulator import StripeSimulator
+from stripe_test_mode import RecordingRefused, Wire, require_test_key, require_test_mode, wait_for_payer
 
 ROOT = Path(__file__).resolve().parent.parent
 ALL = [*rules.cassettes(rules.SIMULATED), *rules.cassettes(rules.TEST_MODE)]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from qwoty_stripe_invoice.settings import settings_schema
 
 import qwoty_integrations_host
 from qwoty_integrations_host import errors, hookspecs
 from qwoty_integrations_host.cli import main
+from qwoty_stripe_invoice.settings import settings_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))

@@ -121,9 +121,7 @@ def main() -> None:
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir()
     stripe, web = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
-    os.environ.update(
-        QWOTY_HOST_DATA_DIR=str(PLACE / "data"), QWOTY_STRIPE_API_BASE=stripe, QWOTY_HOST_PUBLIC_URL=web
-    )
+    os.environ.update(QWOTY_HOST_DATA_DIR=str(PLACE / "data"), QWOTY_STRIPE_API_BASE=stripe, QWOTY_HOST_PUBLIC_URL=web)
     print(paint("1", "From an accepted quote to a paid invoice"))
     print(paint("2", "Stripe is a simulator on this machine; nothing leaves it and no key is real."))
     simulator = (sys.executable, "-m", "stripe_simulator", "--port", stripe.rsplit(":", 1)[1], "--latency-ms", "120")
@@ -162,7 +160,7 @@ def tell(stripe: str) -> None:
     chapter(5, "The customer pays", "The link's page is the simulator's; paying it makes Stripe call the webhook.")
     pay(outcome["payment_link"]["url"])
     run = watch(until(lambda: newest("webhook")))
-    quote = until(lambda: paid_quote())
+    quote = until(paid_quote)
     expect("what is paid", (quote["payment_status"], quote["amount_paid"]), ("partially_paid", "2275.50"))
     expect("the invoice", quote["invoice"]["status"], "open")
     indent(paint("1;32", f"{quote['payment_status']}: {quote['amount_paid']} of {quote['total']} {quote['currency']}"))

@@ -10,10 +10,10 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import fields
-from qwoty_stripe_invoice.settings import settings_schema
 
 from qwoty_integrations_host import quote_schema
 from qwoty_integrations_host.hook_types import Manifest
+from qwoty_stripe_invoice.settings import settings_schema
 
 ROOT = Path(__file__).resolve().parent.parent / "schemas"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,7 +30,7 @@ def published() -> Mapping[str, dict[str, Any]]:
 
 def quote() -> dict[str, Any]:
     """The canonical quote, from the marshmallow schema that loads it."""
-    plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: _name(schema))
+    plugin = MarshmallowPlugin(schema_name_resolver=_name)
     spec = APISpec("quote", "1", "3.1.0", plugins=[plugin])
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(_own_fields)

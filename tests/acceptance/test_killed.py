@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from builders import KEY, the_example
 from stripe_simulator import StripeSimulator
 

@@ -1,3 +1,3 @@
 """Fails with a secret in its message."""
 
-raise RuntimeError("cannot log in with sk_live_CanaryInAReason0001")
+raise RuntimeError("cannot log in with sk_test_CanaryInAReason0001")

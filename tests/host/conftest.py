@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from builders import a_quote
 from host_server import FAKES
-
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import HostConfig, RetryPolicy
 from qwoty_integrations_host.engine.inline import InlineEngine

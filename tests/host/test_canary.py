@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import requests
 import structlog
-from builders import a_quote
 from click.testing import CliRunner
-from host_server import served
 
+from builders import a_quote
+from host_server import served
 from qwoty_integrations_host import Outcome, RetryableError
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.logs import set_up_logging

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 import structlog
-from builders import a_quote, the_example
 from click.testing import CliRunner, Result
-from host_server import FAKES
 
+from builders import a_quote, the_example
+from host_server import FAKES
 from qwoty_integrations_host import (
     InstallmentRecord,
     InvoiceRecord,

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from builders import a_quote
 
+from builders import a_quote
 from qwoty_integrations_host import (
     InstallmentRecord,
     InvoiceRecord,
@@ -89,7 +89,7 @@ def test_what_was_queued_before_it_was_disabled_gets_no_call_either(desk: Any) -
 @pytest.mark.parametrize(
     "answer",
     [
-        KeyError("sk_live_CanaryInARun0001"), SystemExit(2), GeneratorExit and StopIteration("x"), RecursionError(),
+        KeyError("sk_test_CanaryInARun0001"), SystemExit(2), GeneratorExit and StopIteration("x"), RecursionError(),
         None, "done", {"status": "succeeded"}, Outcome("finished"), Outcome.done(1),  # type: ignore[arg-type]
         Outcome.done(result={"total": Decimal(1)}), Outcome.done(result={1, 2}),  # type: ignore[arg-type]
     ],

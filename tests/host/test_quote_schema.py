@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from builders import EXAMPLE, a_line, a_quote, the_example, vat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import EXAMPLE, a_line, a_quote, the_example, vat
 from qwoty_integrations_host.errors import InvalidInput, MalformedInput
 from qwoty_integrations_host.quote import Quote
 from qwoty_integrations_host.quote_schema import load_quote, parse_json

@@ -309,7 +309,7 @@ def test_a_plugin_that_no_longer_loads_fails_its_runs_with_the_reason_not_silent
 
 @pytest.mark.parametrize(
     "answer",
-    [KeyError("name"), SystemExit(1), ValueError("sk_live_CanaryInAStep001")],
+    [KeyError("name"), SystemExit(1), ValueError("sk_test_CanaryInAStep001")],
     ids=["KeyError", "SystemExit", "with a secret"],
 )
 def test_a_bug_in_a_step_ends_the_step_and_names_the_distribution(desk: Any, answer: BaseException) -> None:

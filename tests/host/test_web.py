@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+
 from builders import a_quote
 from host_server import served
-
 from qwoty_integrations_host import WebhookEvent
 
 URL = "/v1/workspaces/ws-1/quotes/accepted"

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 import stripe
 
+from builders import LIVE
+
 
 def refused(call, *args, **kwargs):
     with pytest.raises(stripe.InvalidRequestError) as caught:
@@ -131,7 +133,7 @@ def test_search_pages_by_its_own_token(shop):
 
 def test_test_and_live_mode_and_accounts_are_apart(shop, shop_for):
     customer = shop.a_customer().id
-    live = shop_for("sk_live_0123456789")
+    live = shop_for(f"sk_{LIVE}_0123456789")
     other = shop_for(shop.sim.add_key("sk_test_other0123", account="acct_other"))
 
     assert "test mode" in refused(live.v1.customers.retrieve, customer).user_message

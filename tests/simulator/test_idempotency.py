@@ -6,6 +6,8 @@ import time
 import pytest
 import stripe
 
+from builders import LIVE
+
 KEYED = {"idempotency_key": "qwoty:1"}
 
 
@@ -100,7 +102,7 @@ def test_a_key_is_forgotten_after_a_day(shop):
 
 
 def test_keys_live_per_account_and_mode(shop, shop_for):
-    live = shop_for("sk_live_0123456789")
+    live = shop_for(f"sk_{LIVE}_0123456789")
 
     assert create(shop).id != create(live).id
 

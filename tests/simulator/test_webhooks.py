@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import stripe
 
+from builders import LIVE
+
 
 class Receiver:
     """A tiny web server that keeps what it is sent and answers as it is told."""
@@ -218,7 +220,7 @@ def test_nothing_is_delivered_beyond_loopback(shop):
 
 
 def test_live_endpoints_need_https_and_test_ones_do_not(shop, shop_for):
-    live = shop_for("sk_live_0123456789")
+    live = shop_for(f"sk_{LIVE}_0123456789")
 
     assert refused(an_endpoint, live, "http://127.0.0.1:9/hook").param == "url"
     assert refused(an_endpoint, shop, "ftp://127.0.0.1/hook").param == "url"

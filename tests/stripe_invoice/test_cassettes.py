@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from builders import vat
 from cassette_kit import LIMITED_KEY, How, Stage, staged
 from stripe_test_mode import RecordingRefused, require_test_key

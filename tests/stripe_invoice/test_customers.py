@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import a_quote, loaded
 
+from builders import a_quote, loaded
 from qwoty_integrations_host import NeedsAttention
 from qwoty_stripe_invoice.customers import billing_contact
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+
 from builders import EMAIL, LINK, the_example
 
 FAULTS = ["500_before", "500_after", "cut_before", "cut_after", "429", "409_in_flight"]

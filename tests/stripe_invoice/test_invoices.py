@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from builders import EMAIL, LINK, a_line, a_quote, the_example, vat
 
 OPEN = {"invoice_status": "open"}
@@ -200,8 +201,7 @@ def test_many_lines_go_in_chunks_of_a_hundred_and_stay_in_order(bench: Any, v1: 
     assert the_lines(bench, v1) == [(f"l{number:03}", (number + 1) * 100) for number in range(count)]
 
 
-@pytest.mark.parametrize("kind", ["404", "403", "unknown_parameter"])
-@pytest.mark.parametrize("count", [3, 103])
+@pytest.mark.parametrize(("kind", "count"), [("404", 103), ("403", 3), ("unknown_parameter", 3)])
 def test_where_add_lines_is_not_to_be_had_the_same_lines_go_one_by_one(
     bench: Any, v1: Any, kind: str, count: int
 ) -> None:

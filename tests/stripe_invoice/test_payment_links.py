@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+
 from builders import LINK, a_quote, the_example
 
 
@@ -78,7 +79,8 @@ def test_our_endpoint_without_secret_is_made_anew_and_strangers_are_untouched(be
     (ours,) = [e for e in bench.stripe.objects("endpoints") if e["id"] not in strangers]
     with bench.host.store.write() as db:
         db.exec_driver_sql("DELETE FROM secrets WHERE field LIKE 'kept/webhook:%'")
-    same_url = v1.webhook_endpoints.create(params={**stranger, "url": ours["url"]}).id
+    quiet = {"url": ours["url"], "enabled_events": ["customer.updated"]}
+    same_url = v1.webhook_endpoints.create(params=quiet).id
 
     run = linked(bench, the_example(id="q-2"))
 
@@ -86,7 +88,6 @@ def test_our_endpoint_without_secret_is_made_anew_and_strangers_are_untouched(be
     assert ours["id"] not in ids
     assert {*strangers, same_url} <= ids
     assert len(ids) == 4
-    v1.webhook_endpoints.delete(same_url)
     bench.stripe.pay([s for s in bench.stripe.objects("sessions") if s["status"] == "open"][-1]["id"])
     bench.webhooks()
     assert bench.quote(run["quote_id"])["payment_status"] == "partially_paid"
@@ -268,7 +269,7 @@ def test_the_mail_is_in_the_quotes_language_with_exact_amounts(
 
     mail, (invoice,) = mail_of(bench), bench.stripe.objects("invoices")
     assert mail["To"] == "ana@buyer.example"
-    assert " ".join(mail["Subject"].split()) == " ".join(subject.format(number=invoice["number"]).split())
+    assert mail["Subject"] == subject.format(number=invoice["number"])
     for kind in ("plain", "html"):
         text = text_of(mail, kind)
         assert amount in text

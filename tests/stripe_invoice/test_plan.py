@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from builders import a_line, a_quote, loaded, the_example, vat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import a_line, a_quote, loaded, the_example, vat
 from qwoty_integrations_host import NeedsAttention
 from qwoty_stripe_invoice.plan import InvoicePlan, NothingToInvoice, make_plan
 

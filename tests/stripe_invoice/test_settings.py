@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import KEY
 
+from builders import KEY, LIVE
 from qwoty_integrations_host.errors import SettingsError
 from qwoty_stripe_invoice.settings import StripeSettings, settings_schema
 
 UNITS = {"token_scope": "business_unit"}
-OTHER = "rk_live_51SimulatedKey0002"
+OTHER = f"rk_{LIVE}_51SimulatedKey0002"
 BOTH = {"send_invoice_email": True, "send_payment_link": True}
 
 
@@ -68,7 +68,7 @@ def test_only_the_key_that_the_scope_needs_is_compulsory(bench: Any, given: dict
         {"workspace_api_token": KEY},
         {"workspace_api_token": OTHER},
         {"workspace_api_token": "rk_test_abcdefgh"},
-        {"workspace_api_token": "sk_live_abcdefgh"},
+        {"workspace_api_token": f"sk_{LIVE}_abcdefgh"},
         {"workspace_api_token": f"  {KEY}\n"},
         UNITS | {"business_unit_api_tokens": {"bu_1": KEY}},
         UNITS | {"business_unit_api_tokens": {"bu_1": KEY, "7d1f0c1e-5a55": OTHER}},

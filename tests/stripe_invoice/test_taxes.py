@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from builders import vat
 
+from builders import vat
 from qwoty_integrations_host import NeedsAttention
 from qwoty_integrations_host.quote import Tax
 from qwoty_integrations_host.quote_schema import TaxSchema

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+
 from qwoty_integrations_host import (
     ActionRefused,
-    Attempt,
     Contact,
     HookContext,
     InstallmentRequest,
@@ -21,6 +23,7 @@ from .customers import billing_contact, resolve_customer
 from .endpoint import ensure_endpoint, require_public_url
 from .gateway import Gateway
 from .invoices import Invoice
+from .ledger import due_date
 from .money import shown, split, to_major
 from .payment_links import PaymentLink
 from .payments import attach_payment, look_at_invoice, look_at_session
@@ -83,7 +86,7 @@ def _make_invoice(
     if facts["total"] != plan.signed_total:
         return _totals_differ(plan, facts["total"], notes)
     if not settings.finalizes:
-        return Outcome.done("The invoice was left as a draft; nothing was sent.", *notes)
+        return Outcome.done(_as_it_is(facts["status"]), *notes)
     if settings.delivery == "email" and not facts.get("customer_email", contact.email):
         return Outcome.needs_attention(
             "email_missing",
@@ -95,6 +98,12 @@ def _make_invoice(
         _refuse_unpayable_link(plan, quote)
     final = invoice.finalize(draft["id"])
     return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *notes)
+
+
+def _as_it_is(status: str) -> str:
+    if status == "draft":
+        return "The invoice was left as a draft; nothing was sent."
+    return f"The invoice is {status} already, from an earlier attempt; nothing more was done."
 
 
 def _refuse_unpayable_link(plan: InvoicePlan, quote: Quote) -> None:
@@ -149,7 +158,7 @@ def _deliver(
 
 def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
     """Mail a link for an installment, after looking at Stripe whether that is still possible."""
-    quote, number = request.quote, request.number
+    quote = request.quote
     key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
     contact = billing_contact(quote)
     _require_for_delivery(ctx, "link", contact)
@@ -157,7 +166,7 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
         raise ActionRefused(_no_key(quote))
     stripe = Gateway(key, workspace=ctx.workspace)
     record = _refresh(ctx, stripe, quote.id)
-    open_before = ctx.step("installment", lambda attempt: _check(ctx, quote.id, number, attempt))
+    number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote.id, request.number))
     ensure_endpoint(ctx, stripe)
     link = PaymentLink(ctx, stripe, quote, contact, number)
     if open_before:
@@ -190,14 +199,14 @@ def _pending_sessions(ctx: HookContext, quote_id: str) -> list[tuple[str, int]]:
     return [(p.session_id, p.number) for p in parts if p.session_id and p.status in {"sent", "processing"}]
 
 
-def _check(ctx: HookContext, quote_id: str, number: int, attempt: Attempt) -> str | None:
-    """Decide on fresh facts whether the installment can be sent; give the open link that it replaces."""
+def _choose(ctx: HookContext, quote_id: str, wanted: int | None) -> tuple[int, str | None]:
+    """Decide on fresh facts which installment can be sent, and give the open link that it replaces."""
     record = ctx.records.get(quote_id)
     assert record is not None
     now = ctx.clock.now()
-    pick_installment(record, number, now)
+    number = pick_installment(record, wanted, now)
     part = record.installment(number)
-    return part.session_id if part and part.is_open(now) else None
+    return number, part.session_id if part and part.is_open(now) else None
 
 
 def _close(ctx: HookContext, stripe: Gateway, link: PaymentLink, quote_id: str, number: int, session_id: str) -> None:
@@ -225,7 +234,6 @@ def preview(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     if isinstance(plan, NothingToInvoice):
         return Outcome.skipped(plan.reason)
     money = plan.currency
-    shares = split(plan.signed_total, [i.percentage for i in quote.installments]) if quote.installments else []
     return Preview(
         currency=money,
         lines=tuple(
@@ -241,6 +249,17 @@ def preview(ctx: HookContext, quote: Quote) -> Preview | Outcome:
         tax=to_major(plan.tax, money),
         total=to_major(plan.total, money),
         signed_total=to_major(plan.signed_total, money),
-        installments=tuple((number, to_major(share, money), None) for number, share in enumerate(shares, start=1)),
+        installments=_previewed_installments(quote, plan, ctx.clock.now().date()),
         notes=plan.notes,
+    )
+
+
+def _previewed_installments(quote: Quote, plan: InvoicePlan, today: date) -> tuple[tuple[int, Decimal, date | None], ...]:
+    """The installments as they would be if the invoice were made today."""
+    terms = quote.installments
+    shares = split(plan.signed_total, [term.percentage for term in terms]) if terms else []
+    accepted = quote.accepted_at.date()
+    return tuple(
+        (number, to_major(share, plan.currency), due_date(term, accepted=accepted, invoiced=today))
+        for number, (term, share) in enumerate(zip(terms, shares, strict=True), start=1)
     )

@@ -15,7 +15,7 @@ MAIL = {
         "ask": "Please pay installment {part} of {parts}: {amount}.",
         "ask_single": "Please pay {amount}.",
         "button": "Pay {amount}",
-        "validity": "The link is valid for 24 hours. If it has expired, reply to this e-mail to get a new one.",
+        "validity": "The link is valid for 24 hours. If it has expired, contact us and you will get a new one.",
         "closing": "Kind regards,",
     },
     "fr": {
@@ -25,7 +25,7 @@ MAIL = {
         "ask": "Merci de régler l'échéance {part} sur {parts} : {amount}.",
         "ask_single": "Merci de régler {amount}.",
         "button": "Payer {amount}",
-        "validity": "Ce lien est valable 24 heures. S'il a expiré, répondez à cet e-mail pour en recevoir un nouveau.",
+        "validity": "Ce lien est valable 24 heures. S'il a expiré, contactez-nous pour en recevoir un nouveau.",
         "closing": "Cordialement,",
     },
 }
