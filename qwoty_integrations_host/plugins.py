@@ -84,6 +84,10 @@ class Plugins:
             raise NotFound(f"The plugin {plugin_id!r} is {status.state}.", hint=status.reason)
         return self._manifests[plugin_id]
 
+    def is_loaded(self, plugin_id: str) -> bool:
+        """Whether the plugin can be called."""
+        return plugin_id in self._manifests
+
     def loaded(self) -> tuple[str, ...]:
         """Ids of the loaded plugins, sorted."""
         return tuple(self._manifests)

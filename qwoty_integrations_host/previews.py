@@ -34,7 +34,7 @@ def preview(
     with contexts.store.read() as db:
         require_workspace(db, workspace)
     quote = load_quote(document, workspace_id=workspace, received_at=clock.now())
-    asked = settings.enabled_plugins(workspace) or plugins.loaded()
+    asked = [p for p in settings.enabled_plugins(workspace) if plugins.is_loaded(p)] or plugins.loaded()
     found = [
         {"plugin": plugin, **_ask(plugin, quote, plugins, settings, contexts)}
         for plugin in asked

@@ -18,7 +18,7 @@ from .clock import Clock
 from .config import RetryPolicy
 from .contexts import Contexts
 from .engine.interface import Engine
-from .errors import ActionRefused, IntegrationError, NeedsAttention, NotFound
+from .errors import ActionRefused, HostError, IntegrationError, NeedsAttention, NotFound
 from .hook_types import InstallmentRequest, Outcome, WebhookEvent, WebhookRequest
 from .installments import pick_installment
 from .locks import NamedLocks
@@ -75,8 +75,9 @@ class Runs:
         with self.store.write() as db:
             is_new = quotes.add(db, quote, document, now)
             for plugin in self.settings.enabled_plugins(workspace):
-                # A plugin that was enabled later still gets the quote: once.
-                if self.plugins.implements(plugin, "on_quote_accepted"):
+                # A plugin that was enabled later still gets the quote: once. One that does not load gets a run, too:
+                # it fails, visibly, and can be retried when the plugin is mended.
+                if not self.plugins.is_loaded(plugin) or self.plugins.implements(plugin, "on_quote_accepted"):
                     self._add(db, workspace, plugin, "quote_accepted", quote.id, subject=quote.id)
             found = [row for row in rows.of_quote(db, workspace, quote.id) if row["kind"] == "quote_accepted"]
         return Accepted(quote.id, not is_new, tuple(row["id"] for row in found))
@@ -88,25 +89,30 @@ class Runs:
         """
         with self.store.write() as db:
             plugin, record = self._installments(workspace, quote_id)
-            wanted = pick_installment(record, number, self.clock.now())
+            pick_installment(record, number, self.clock.now())
             for row in rows.of_quote(db, workspace, quote_id):
                 if row["kind"] == "installment" and row["status"] not in rows.FINISHED:
                     raise ActionRefused(
-                        f"Installment {row['facts']['number']} is being sent by run {row['id']}.",
+                        f"An installment of this quote is being sent by run {row['id']}.",
                         hint="Wait for that run to end.",
                     )
-            facts = {"number": wanted}
+            # Without a number the plugin picks again, once it knows what was paid meanwhile.
+            facts = {"number": number}
             return self._add(db, workspace, plugin, "installment", quote_id, subject=uuid4().hex, facts=facts)
 
     def receive_webhook(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
         """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
 
-        Raises: NotFound for an unknown address, WebhookRejected; then nothing is stored.
+        Raises: NotFound for an unknown address, WebhookRejected, HostError while the plugin is not loaded (the
+        service comes again); then nothing is stored.
         """
         with self.store.read() as db:
             known = workspace_exists(db, workspace)
-        listens = self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_webhook")
-        if not known or not listens:
+        if not known or not self.settings.is_enabled(workspace, plugin):
+            raise NotFound("There is no such webhook address.")
+        if not self.plugins.is_loaded(plugin):
+            raise HostError(f"The plugin {plugin!r} is not loaded at the moment.", code="plugin_not_loaded")
+        if not self.plugins.implements(plugin, "on_webhook"):
             raise NotFound("There is no such webhook address.")
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         event = self.plugins.authenticate_webhook(plugin, ctx, request)

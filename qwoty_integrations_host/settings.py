@@ -60,15 +60,14 @@ class WorkspaceSettings:
         self._context = context
 
     def is_enabled(self, workspace: str, plugin: str) -> bool:
-        """Whether the plugin may be called at all for this workspace: loaded, configured and switched on."""
-        if plugin not in self._plugins.loaded():
-            return False
+        """Whether the plugin may be called at all for this workspace. (Whether it can be is its load status.)"""
         with self._store.read() as db:
             return table.enabled(db, workspace, plugin)
 
     def enabled_plugins(self, workspace: str) -> tuple[str, ...]:
-        """Ids of the plugins that get this workspace's events, sorted."""
-        return tuple(plugin for plugin in self._plugins.loaded() if self.is_enabled(workspace, plugin))
+        """Ids of the plugins that get this workspace's events, sorted; also of one that does not load at present."""
+        with self._store.read() as db:
+            return table.enabled_plugins(db, workspace)
 
     def validate(self, plugin: str, given: Any, *, workspace: str = "") -> Mapping[str, Any]:
         """Check a settings document and give it back with defaults filled in and blanks stripped.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -34,10 +34,19 @@ class RecordedSteps:
     origin: str
     #: Results of an earlier attempt that this one resumes, by step name.
     carried: Mapping[str, Any]
+    #: Names seen since the hook was called: a second step of one name could not be told from a replay.
+    used: set[str] = field(default_factory=set)
     #: The step that ended this attempt with an error, if one did.
     failed: str | None = None
 
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json:
+        if name in self.used:
+            raise PermanentError(
+                f"The integration {self.origin} has a bug: it used the step name {name!r} twice.",
+                hint="Each step of a run has a name of its own.",
+                code="plugin_bug",
+            )
+        self.used.add(name)
         recorded = self.carried.get(name) or self.engine.step(name, lambda: self._perform(name, work))
         if "error" in recorded:
             self.failed = name

@@ -24,12 +24,16 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[int] = ()) -> str:
-    """Columns aligned; the columns in ``right`` to the right."""
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[int] = (), rules: Sequence[int] = ()
+) -> str:
+    """Columns aligned, those in ``right`` to the right; a rule below the header and above the rows in ``rules``."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
-    lines = []
-    for row in [list(header), ["─" * width for width in widths], *cells]:
+    rule, lines = ["─" * width for width in widths], []
+    for number in sorted(rules, reverse=True):
+        cells.insert(number, rule)
+    for row in [list(header), rule, *cells]:
         padded = (c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)

@@ -53,8 +53,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
     else:
         lines = [(line["description"], line["amount"], ", ".join(line["taxes"])) for line in plan["lines"]]
         sums = [("Subtotal", plan["subtotal"], ""), ("Tax", plan["tax"], ""), ("Total", plan["total"], "")]
-        click.echo(table(("line", plan["currency"], "tax"), lines, right=(1,)))
-        click.echo(table(("", plan["currency"]), [row[:2] for row in sums], right=(1,)))
+        click.echo(table(("line", plan["currency"], "tax"), [*lines, *sums], right=(1,), rules=(len(lines),)))
         if plan["total"] != plan["signed_total"]:
             click.echo(f"  The quote says {plan['signed_total']}: the totals differ.")
         for part in plan["installments"]:

@@ -31,6 +31,12 @@ def enabled(db: Connection, workspace: str, plugin: str) -> bool:
     return bool(db.execute(select(t.settings.c.enabled).where(here)).scalar())
 
 
+def enabled_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
+    """Plugins whose switch is on, sorted."""
+    here = (t.settings.c.workspace == workspace) & t.settings.c.enabled
+    return tuple(db.execute(select(t.settings.c.plugin).where(here).order_by(t.settings.c.plugin)).scalars())
+
+
 def replace(
     db: Connection,
     workspace: str,

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from ..errors import ActionRefused, IntegrationError, InvalidInput, MalformedInput, NotFound, WebhookRejected
+from ..errors import ActionRefused, HostError, IntegrationError, InvalidInput, MalformedInput, NotFound, WebhookRejected
 from ..host import Host
 from . import events, pages, webhooks
 
@@ -47,6 +47,7 @@ def status_of(error: IntegrationError) -> int:
         (InvalidInput, 422),
         (NotFound, 404),
         (ActionRefused, 409),
+        (HostError, 503),
     ]
     return next((status for kind, status in table if isinstance(error, kind)), 500)
 

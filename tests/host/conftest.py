@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from builders import a_quote
-from host_server import FAKES
+from host_server import BROKEN, FAKES
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import HostConfig, RetryPolicy
 from qwoty_integrations_host.engine.inline import InlineEngine
@@ -23,11 +23,6 @@ from qwoty_integrations_host.reports import find_run
 from qwoty_integrations_host.store.workspaces import add_workspace, create_api_key
 
 TOKEN = "key_Plain1234567890"
-#: The fakes that do not load, and whose reasons only test_discovery looks at.
-BROKEN = frozenset(
-    "argument_default bad_schema exits half_removed id_mismatch import_error leaky old_api try_first twin "
-    "typo_hook unknown_argument wrong_manifest".split()
-)
 
 
 @pytest.fixture

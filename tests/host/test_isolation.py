@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from builders import a_quote
+from host_server import BROKEN
 from qwoty_integrations_host import (
     InstallmentRecord,
     InvoiceRecord,
@@ -21,6 +22,7 @@ from qwoty_integrations_host import (
 from qwoty_integrations_host.errors import ActionRefused, NotFound
 from qwoty_integrations_host.hook_types import WebhookRequest
 from qwoty_integrations_host.previews import preview
+from qwoty_integrations_host.web.app import create_app
 
 RECORD = QuoteRecord(
     currency="EUR",
@@ -229,3 +231,32 @@ def test_an_old_job_of_a_retried_run_does_nothing(desk: Any) -> None:
     assert desk.recorder.calls == []
     desk.work()
     assert desk.recorder.calls == [("on_quote_accepted", "ws-1")]
+
+
+def test_a_quote_is_not_lost_on_an_enabled_plugin_that_does_not_load(desks: Callable[..., Any]) -> None:
+    desk = desks("data")
+    desk.enable()
+    desk.host.close()
+    without = desks("data", plugins_blocked=BROKEN | {"stripe_invoice", "recorder"})
+
+    accepted = without.host.runs.accept("ws-1", a_quote())
+    without.work()
+
+    (run,) = map(without.run, accepted.run_ids)
+    assert run["status"] == "failed"
+    assert "blocked" in run["error"]["title"]
+    without.host.close()
+    mended = desks("data")
+    assert mended.retry(run["id"])["status"] == "succeeded"
+
+
+def test_a_webhook_for_a_plugin_that_does_not_load_is_asked_to_come_again(desks: Callable[..., Any]) -> None:
+    desk = desks("data")
+    desk.enable()
+    desk.host.close()
+    without = desks("data", plugins_blocked=BROKEN | {"stripe_invoice", "recorder"})
+
+    answer = create_app(without.host).test_client().post("/webhooks/recorder/ws-1/token", data=b"{}")
+
+    assert answer.status_code == 503
+    assert without.count("webhook_deliveries") == 0

@@ -352,6 +352,21 @@ def test_a_step_gives_at_first_what_a_replay_will_give(desk: Any) -> None:
     assert given == [{"pair": [1, 2], "3": None}]
 
 
+def test_a_step_name_used_twice_is_a_bug_on_every_engine(desk: Any) -> None:
+    def hook(ctx: Any, _quote: Any) -> Outcome:
+        ctx.step("make", lambda _: 1)
+        ctx.step("make", lambda _: 2)
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = hook
+    desk.enable()
+
+    error = desk.accept()["error"]
+
+    assert error["code"] == "plugin_bug"
+    assert "'make' twice" in error["title"]
+
+
 def _runs(desk: Any) -> list[dict[str, Any]]:
     from qwoty_integrations_host.reports import list_runs
 

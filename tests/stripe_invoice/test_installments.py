@@ -224,6 +224,17 @@ def test_a_payment_whose_webhook_was_lost_is_noticed_and_not_asked_for_again(lin
     assert sessions(linked)[1:] == [("2", "open", 227550)]
 
 
+def test_without_a_number_a_lost_payment_is_noticed_and_the_next_installment_sent(linked: Any) -> None:
+    linked.stripe.config.update(webhooks_held=True)
+    linked.stripe.pay(linked.stripe.objects("sessions")[0]["id"])
+
+    run = linked.send_installment("q-1")
+
+    assert run["status"] == "succeeded", run
+    assert linked.quote("q-1")["amount_paid"] == "2275.50"
+    assert statuses(linked) == ["paid", "sent", "scheduled", "scheduled"]
+
+
 def test_a_delayed_payment_whose_webhook_was_lost_is_noticed(linked: Any) -> None:
     linked.stripe.config.update(webhooks_held=True)
     linked.stripe.pay_later(linked.stripe.objects("sessions")[0]["id"])

@@ -254,7 +254,9 @@ def preview(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     )
 
 
-def _previewed_installments(quote: Quote, plan: InvoicePlan, today: date) -> tuple[tuple[int, Decimal, date | None], ...]:
+def _previewed_installments(
+    quote: Quote, plan: InvoicePlan, today: date
+) -> tuple[tuple[int, Decimal, date | None], ...]:
     """The installments as they would be if the invoice were made today."""
     terms = quote.installments
     shares = split(plan.signed_total, [term.percentage for term in terms]) if terms else []
