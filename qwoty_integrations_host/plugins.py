@@ -203,9 +203,11 @@ class Plugins:
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
     try:
-        return (str(point.dist.name), str(point.dist.version)) if point.dist else ("unknown", "unknown")
+        metadata = point.dist.metadata if point.dist else None
     except (KeyError, TypeError):  # a half-removed distribution has no metadata
-        return "unknown", "unknown"
+        metadata = None
+    found = {} if metadata is None else {name: metadata[name] for name in ("Name", "Version") if name in metadata}
+    return found.get("Name", "unknown"), found.get("Version", "unknown")
 
 
 def _is_well_formed(outcome: Outcome) -> bool:

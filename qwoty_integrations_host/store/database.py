@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +13,14 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listens_for
 
 from .tables import metadata
+
+#: From Python 3.12 on, DBOS stamps its rows with unixepoch('subsec'), which an older SQLite answers with NULL.
+_SUBSEC_SINCE = (3, 42)
+
+
+def _unixepoch(modifier: str) -> float | int | None:
+    now = time.time_ns()
+    return {"subsec": now / 1e9, "subsecond": now / 1e9, "now": now // 10**9}.get(modifier)
 
 
 def open_database(url: str) -> Engine:
@@ -23,6 +33,8 @@ def open_database(url: str) -> Engine:
             raw.isolation_level = "IMMEDIATE"
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
                 raw.execute(f"PRAGMA {pragma}")
+            if sqlite3.sqlite_version_info < _SUBSEC_SINCE:
+                raw.create_function("unixepoch", 1, _unixepoch)
 
     metadata.create_all(engine)
     return engine
