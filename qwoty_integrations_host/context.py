@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from .clock import Clock
 from .record import QuoteRecord
 
 #: What a step may return: JSON values only (money as strings or integers).
 Json = Any
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -27,7 +26,7 @@ class Attempt:
 
     ``number`` counts every beginning of the step, also those of a process that died. ``key`` belongs into the
     idempotency key of a write: it stays the same until the service has given a final answer that it may replay,
-    and is remembered when a person retries the run.
+    and is remembered when a person retries the run. ``first_started_at`` is when the present key came into use.
     """
 
     number: int
@@ -141,7 +140,7 @@ class HookContext:
     secrets: Secrets = field(repr=False)
     records: Records = field(repr=False)
     step: Steps = field(repr=False)
-    #: ``with ctx.lock("customer:…")``: one run at a time inside, across all workers of this host.
+    #: ``with ctx.lock("customer:…")``: one run at a time inside, across the runs of this host.
     lock: Callable[[str], AbstractContextManager[None]] = field(repr=False)
     #: The address under which the outside reaches this host, without a trailing slash; None when not set.
     public_url: str | None = None

@@ -42,6 +42,9 @@ class IntegrationError(Exception):
         self.code = code or self.default_code
         #: What earlier steps recorded can no longer be trusted: the next attempt begins at the first step.
         self.restart = restart
+        #: The service gave a final answer to a *write*, which it may repeat for the same idempotency key: the next
+        #: try looks first and uses a new key. Never set after silence, when the write may still be under way.
+        self.answered = False
 
 
 # -- ask a person ---------------------------------------------------------------------------------
@@ -65,8 +68,7 @@ class CredentialsError(NeedsAttention):
 class RetryableError(IntegrationError):
     """Network, rate limit, lock or outage. The host backs off and repeats the step.
 
-    ``retry_after`` is the service's own wish in seconds. ``answered`` says that the service gave a final
-    answer which it may repeat for the same idempotency key: the next try looks first and uses a new key.
+    ``retry_after`` is the service's own wish in seconds.
     """
 
     default_code = "temporarily_unavailable"

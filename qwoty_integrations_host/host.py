@@ -48,6 +48,7 @@ class Host:
         if not self.worker_lock.acquire(patience=patience):
             return False
         self.engine.start(self.runs.execute)
+        self.runs.end_stranded()
         return True
 
     def wait_for(self, run_ids: Sequence[str], *, timeout: float) -> bool:
@@ -59,11 +60,17 @@ class Host:
 
         return self.engine.wait(ended, timeout=timeout)
 
-    def close(self) -> None:
-        """Let running steps end, then let go of engine, database and lock; the next start goes on there."""
-        self.engine.close()
+    def close(self, *, patience: float = 60.0) -> bool:
+        """Let running steps end, then let go of engine, database and lock; the next start goes on there.
+
+        False when a step still works after ``patience`` seconds: the lock then stays until the process ends, so
+        that nobody does the same step beside it.
+        """
+        if not self.engine.close(patience=patience):
+            return False
         self.store.close()
         self.worker_lock.release()
+        return True
 
 
 def create_host(

@@ -15,7 +15,9 @@ def pick_installment(record: QuoteRecord, number: int | None, now: datetime) -> 
     """
     _refuse_unless_open(record)
     unpaid = [part.number for part in record.installments if part.status != "paid"]
-    wanted = number if number is not None else min(unpaid, default=0)
+    if number is None and not unpaid:
+        raise ActionRefused("Every installment is paid already.")
+    wanted = number if number is not None else min(unpaid)
     part = record.installment(wanted)
     if part is None:
         raise ActionRefused(f"The quote has no installment {wanted}; it has {len(record.installments)}.")

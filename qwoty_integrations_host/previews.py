@@ -28,13 +28,15 @@ def preview(
 ) -> dict[str, Any]:
     """Give ``{"quote_id", "previews": [{"plugin", …plan or reason}]}`` for the workspace's enabled plugins.
 
-    Without an enabled one, every loaded plugin is asked with its default settings.
+    Without an enabled one, those that were never set up for the workspace are asked, with their default settings;
+    one that was switched off is not asked at all.
     Raises: NotFound, InvalidInput, and whatever the plugin finds wrong with the quote.
     """
     with contexts.store.read() as db:
         require_workspace(db, workspace)
     quote = load_quote(document, workspace_id=workspace, received_at=clock.now())
-    asked = [p for p in settings.enabled_plugins(workspace) if plugins.is_loaded(p)] or plugins.loaded()
+    enabled = [plugin for plugin in settings.enabled_plugins(workspace) if plugins.is_loaded(plugin)]
+    asked = enabled or [plugin for plugin in plugins.loaded() if not settings.is_configured(workspace, plugin)]
     found = [
         {"plugin": plugin, **_ask(plugin, quote, plugins, settings, contexts)}
         for plugin in asked

@@ -34,7 +34,7 @@ from .errors import FieldProblem, InvalidInput, MalformedInput
 
 _MAX_DIGITS = 28
 _MAX_DEPTH = 64
-_DECIMAL = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+DECIMAL = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 def parse_json(raw: bytes | str) -> Any:
@@ -90,7 +90,7 @@ class Amount(fields.Field[Decimal]):
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             raise ValidationError("Must be a decimal number.")
         text = value.strip() if isinstance(value, str) else None
-        if text is not None and not _DECIMAL.fullmatch(text):
+        if text is not None and not DECIMAL.fullmatch(text):
             raise ValidationError("Must be a decimal number.")
         try:
             number = Decimal(value if text is None else text)
@@ -121,6 +121,15 @@ class Text(fields.String):
         if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
             raise ValidationError("Holds a character that is none.")
         return text
+
+
+class Flag(fields.Field[bool]):
+    """True or false, and nothing that only resembles them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("Must be true or false.")
+        return value
 
 
 class Instant(fields.Field[datetime]):
@@ -241,7 +250,7 @@ class TaxSchema(_Part):
     id = _id(required=False)
     api_name, name, country = _text(), _text(), _text()
     rate = Amount(least=0, load_default=None, allow_none=True)
-    is_percentage = fields.Boolean(load_default=True)
+    is_percentage = Flag(load_default=True)
     amount = Amount(load_default=None, allow_none=True)
     external_ids = _nested(ExternalIdsSchema)
 
@@ -331,7 +340,7 @@ class PricingTableSettingsSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    is_prices_hidden = fields.Boolean(load_default=False)
+    is_prices_hidden = Flag(load_default=False)
 
 
 class PricingTableSchema(Schema):

@@ -28,7 +28,7 @@ from .quote import Quote
 from .quote_schema import load_quote, parse_json
 from .record import QuoteRecord
 from .reports import outcome_of
-from .settings import WorkspaceSettings, digest
+from .settings import WorkspaceSettings
 from .store import mails, quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
@@ -125,14 +125,28 @@ class Runs:
         """
         with self.store.write() as db:
             row = _require(db, run_id)
-            if row["status"] not in rows.FINISHED:
+            if row["status"] not in rows.FINISHED and not self.engine.ended(_job_id(run_id, row["attempt"])):
                 raise ActionRefused(f"Run {run_id} has not ended: it is {row['status']}.")
             if row["status"] == "succeeded":
                 raise ActionRefused(f"Run {run_id} succeeded: there is nothing to retry.")
-            mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
+            if row["error"] and row["error"]["code"] == "mail_unsure":
+                mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
             carried = self._finished_steps(row) if row["resumable"] else {}
             self._next_attempt(db, row, carried=carried, settings_digest=row["settings_digest"] if carried else None)
         return run_id
+
+    def end_stranded(self) -> None:
+        """End the runs whose job is over though they are not: their last write failed (a full disk, say)."""
+        with self.store.read() as db:
+            open_runs = rows.all_unfinished(db)
+        for row in open_runs:
+            if self.engine.ended(_job_id(row["id"], row["attempt"])):
+                lost = IntegrationError(
+                    "The host could not write down how this run ended.",
+                    hint="Its log says why. Retry the run: what it has done is not done twice.",
+                    code="bug",
+                )
+                self._finish_with_error(row, lost, resumable=False)
 
     def _finished_steps(self, row: RowMapping) -> dict[str, Any]:
         results = self.engine.results(_job_id(row["id"], row["attempt"]))
@@ -147,7 +161,7 @@ class Runs:
         with self.store.write() as db:
             if not webhooks.add(db, row):
                 return "duplicate"
-            if event.quote_id is None or quotes.find(db, workspace, event.quote_id) is None:
+            if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
                 return "ignored"
             facts = {"event_id": event.id, "type": event.type}
             self._add(db, workspace, plugin, "webhook", event.quote_id, subject=event.id, facts=facts)
@@ -203,7 +217,7 @@ class Runs:
     def _installments(self, workspace: str, quote_id: str) -> tuple[str, QuoteRecord]:
         with self.store.read() as db:
             require_workspace(db, workspace)
-            if quotes.find(db, workspace, quote_id) is None:
+            if not quotes.exists(db, workspace, quote_id):
                 raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
         for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
             if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_installment_due"):
@@ -232,7 +246,9 @@ class Runs:
                 outcome = self._call(row, settings, steps)
                 self._finish(row, outcome)
         except IntegrationError as error:
-            self._finish_with_error(row, error, resumable=steps.failed is not None and not error.restart)
+            # A refusal was right for what was seen then: asked again, everything is looked at again.
+            may_resume = steps.failed is not None and not error.restart and not isinstance(error, ActionRefused)
+            self._finish_with_error(row, error, resumable=may_resume)
         except (Exception, SystemExit):
             log.exception("run.crashed", extra={"run_id": row["id"]})
             bug = IntegrationError("The host could not work this run.", hint="The traceback is in its log.", code="bug")
@@ -249,7 +265,7 @@ class Runs:
             self._finish(row, Outcome.skipped("The integration is switched off for this workspace."))
             return None
         settings = self.settings.effective(row["workspace"], row["plugin"])
-        current = digest(settings)
+        current = self.settings.digest(settings)
         with self.store.write() as db:
             if row["settings_digest"] not in (None, current):
                 self._next_attempt(db, row, carried={}, settings_digest=None)

@@ -6,7 +6,6 @@ function that decides whether a plugin gets a call for a workspace.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -42,7 +41,6 @@ class StoredSettings:
 
     document: Mapping[str, Any]
     secrets: Mapping[tuple[str, ...], str]
-    enabled: bool
 
 
 class WorkspaceSettings:
@@ -63,6 +61,11 @@ class WorkspaceSettings:
         """Whether the plugin may be called at all for this workspace. (Whether it can be is its load status.)"""
         with self._store.read() as db:
             return table.enabled(db, workspace, plugin)
+
+    def is_configured(self, workspace: str, plugin: str) -> bool:
+        """Whether settings are stored, switched on or not."""
+        with self._store.read() as db:
+            return table.load(db, workspace, plugin) is not None
 
     def enabled_plugins(self, workspace: str) -> tuple[str, ...]:
         """Ids of the plugins that get this workspace's events, sorted; also of one that does not load at present."""
@@ -137,6 +140,10 @@ class WorkspaceSettings:
         stored = self._stored(workspace, plugin)
         return with_defaults(self._plugins.manifest(plugin).settings_schema, _joined(stored) if stored else {})
 
+    def digest(self, settings: Mapping[str, Any]) -> str:
+        """Fingerprint of effective settings, secrets included, to tell whether they changed since an attempt began."""
+        return self._vault.fingerprint(json.dumps(settings, sort_keys=True))
+
     # -- how ---------------------------------------------------------------------------------------
 
     def _stored(self, workspace: str, plugin: str) -> StoredSettings | None:
@@ -144,20 +151,15 @@ class WorkspaceSettings:
             found = table.load(db, workspace, plugin)
         if found is None:
             return None
-        document, enabled, blobs = found
+        document, blobs = found
         secrets = {
             tuple(field.split("/", 1)): self._vault.open(blob, workspace, plugin, "settings/" + field)
             for field, blob in blobs.items()
         }
-        return StoredSettings(document, secrets, enabled)
+        return StoredSettings(document, secrets)
 
     def _seal(self, workspace: str, plugin: str, path: tuple[str, ...], value: str) -> str:
         return self._vault.seal(value, workspace, plugin, "settings/" + "/".join(path))
-
-
-def digest(settings: Mapping[str, Any]) -> str:
-    """Fingerprint of effective settings, secrets included, to tell whether they changed since an attempt began."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def schema_problems(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iterable[FieldProblem]:

@@ -67,10 +67,10 @@ class RecordedSteps:
                 self._end(name, attempt, started, "retrying", error)
                 if tried >= self.retry.tries:
                     return self._give_up(name, attempt, started, error)
-                self.clock.sleep(self.retry.gap(tried, error.retry_after))
+                self.engine.pause(self.retry.gap(tried, error.retry_after), self.clock)
             except IntegrationError as error:
                 # A refusal is a final answer, too: under the same key a service may repeat it for a day.
-                attempt.key += 1
+                attempt.key += error.answered
                 return self._fail(name, attempt, started, error)
             except (Exception, SystemExit) as error:
                 log.exception("plugin.crashed", extra={"run_id": self.run_id})
@@ -109,8 +109,8 @@ class RecordedSteps:
     ) -> None:
         elapsed = round((self.clock.now() - started).total_seconds() * 1000)
         shown = error and {"code": error.code, "title": error.title, "hint": error.hint}
-        ids = attempt.request_ids[-20:]
+        values = {"status": status, "key": attempt.key, "ms": elapsed, "error": shown}
+        if error is not None and error.answered:
+            values["started_at"] = self.clock.now()  # what is uncertain begins with the next key
         with self.store.write() as db:
-            rows.end_step(
-                db, self.run_id, name, status=status, key=attempt.key, ms=elapsed, request_ids=ids, error=shown
-            )
+            rows.end_step(db, self.run_id, name, request_ids=attempt.request_ids[-20:], **values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import os
 import secrets
 import tempfile
@@ -31,6 +32,11 @@ class Vault:
             raise HostError("The key ring needs at least one key of 32 bytes.", code="key_ring")
         self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
         self._newest = _key_id(keys[0])
+        self._digest_key = hashlib.sha256(b"digest" + keys[-1]).digest()
+
+    def fingerprint(self, text: str) -> str:
+        """A keyed digest: equal texts show, and nobody can guess a short one from it."""
+        return hmac.new(self._digest_key, text.encode(), hashlib.sha256).hexdigest()
 
     def __repr__(self) -> str:
         return f"Vault(keys={sorted(self._ciphers)})"

@@ -59,10 +59,12 @@ def _own_fields(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any
     """What our own field types accept."""
     if isinstance(field, quote_schema.Amount):
         number: dict[str, Any] = {"type": "number"}
-        text = {"type": "string", "pattern": r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"}
+        text = {"type": "string", "pattern": rf"^\s*{quote_schema.DECIMAL.pattern}\s*$"}
         if field.least is not None:
             number["minimum"] = field.least
         return {"anyOf": [text, number, *([{"type": "null"}] if field.allow_none else [])]}
+    if isinstance(field, quote_schema.Flag):
+        return {"type": "boolean"}
     if isinstance(field, quote_schema.Instant):
         return {"type": ["string", "null"] if field.allow_none else "string", "format": "date-time"}
     if isinstance(field, quote_schema.Roles):
@@ -72,7 +74,7 @@ def _own_fields(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any
 
 
 def plugin_manifest() -> dict[str, Any]:
-    """What a plugin says of itself, as ``plugin show`` and the API give it."""
+    """What a plugin says of itself."""
     text = {"type": "string", "minLength": 1}
     properties = {
         "id": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"},

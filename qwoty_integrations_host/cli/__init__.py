@@ -6,6 +6,9 @@ settings, 5 nothing found. Heavy imports happen inside the commands, so that ``-
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
 from . import installments, plugins, quotes, runs, serve, settings, workspaces
@@ -24,6 +27,19 @@ from .session import Session
 def main(ctx: click.Context, data_dir: str | None) -> None:
     """Run integrations on accepted Qwoty quotes."""
     ctx.obj = Session(data_dir)
+
+
+def entry() -> None:
+    """Run the command line as a program."""
+    try:
+        main()
+    except SystemExit as end:
+        if not Session.left_working:
+            raise
+        # A step hangs on a slow service. To die is safe, the next start resumes it; to wait would break --timeout.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
 
 
 for command in (

@@ -16,7 +16,7 @@ from .session import NOT_DONE, Session, say
 @click.pass_obj
 def serve(session: Session, address: str, port: int) -> None:
     """Serve the HTTP side and work the runs, until stopped."""
-    with session.host(runs=True, log_level="INFO") as host:
+    with session.host(runs=True, log_level="INFO", patience=60.0) as host:
         from waitress.server import create_server  # type: ignore[import-untyped]
 
         from ..web.app import create_app

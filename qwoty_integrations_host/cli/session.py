@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -33,27 +34,31 @@ class Session:
     """One call of the command line."""
 
     data_dir: str | None
+    #: A step still works in this process although the command is done; only the process's end stops it.
+    left_working: ClassVar[bool] = False
 
     @contextmanager
-    def host(self, *, runs: bool = False, log_level: str = "WARNING") -> Iterator[Host]:
+    def host(self, *, runs: bool = False, log_level: str = "WARNING", patience: float = 5.0) -> Iterator[Host]:
         """Open the host for the block, with an engine when the command starts ``runs``.
 
-        Every known error becomes a message on stderr and an exit code.
+        Every known error becomes a message on stderr and an exit code. ``patience``: seconds that a running step
+        gets to end.
         """
         from ..config import HostConfig  # lazy: --help must not pay for it
-        from ..engine.read_only import ReadOnlyEngine
+        from ..engine.no_engine import NoEngine
         from ..errors import IntegrationError
         from ..host import create_host
         from ..logs import set_up_logging
 
         set_up_logging(log_level)
+        os.umask(0o077)  # what we write is for this user's eyes only
         try:
             config = HostConfig.from_environment(data_dir=self.data_dir)
-            host = create_host(config, engine=None if runs else ReadOnlyEngine)
+            host = create_host(config, engine=None if runs else NoEngine)
             try:
                 yield host
             finally:
-                host.close()
+                Session.left_working = not host.close(patience=patience)
         except IntegrationError as error:
             explain(error)
             raise SystemExit(exit_code_of(error)) from None

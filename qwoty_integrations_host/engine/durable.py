@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 from sqlalchemy import Connection
 
+from ..clock import Clock
 from ..errors import HostError
 from ..redaction import redact
 from .interface import Work
@@ -26,7 +27,7 @@ _VERSION = "1"
 _QUEUE, _SUSPECTS = "runs", "suspects"
 _WORKFLOW = "execute_run"
 _POLL_SECONDS = 0.25
-_DRAIN_SECONDS = 60
+_UNDER_WAY = {"PENDING", "ENQUEUED", "DELAYED"}
 
 _dbos_log = logging.getLogger("dbos")
 _dbos_log.setLevel(logging.ERROR)
@@ -74,7 +75,7 @@ class DurableEngine:
         self._url = engine.url.render_as_string(hide_password=False)
         self._work: Work | None = None
         self._running = 0
-        self._stopping = False
+        self._stop = threading.Event()
         self._counting = threading.Lock()
         DBOS.migrate(self._url)
         self._client = DBOSClient(system_database_engine=engine, serializer=_JsonSerializer())
@@ -129,7 +130,7 @@ class DurableEngine:
                 DBOS.resume_workflow(job.workflow_id, queue_name=_SUSPECTS)
 
     def step(self, name: str, work: Callable[[], Any]) -> Any:
-        if self._stopping:
+        if self._stop.is_set():
             raise _Stopping
         return DBOS.run_step({"name": name}, work)
 
@@ -148,7 +149,7 @@ class DurableEngine:
     def execute(self, job_id: str) -> None:
         """Work one job; called by the workflow."""
         with self._counting:
-            if self._stopping:
+            if self._stop.is_set():
                 raise _Stopping
             self._running += 1
         try:
@@ -158,14 +159,24 @@ class DurableEngine:
             with self._counting:
                 self._running -= 1
 
-    def close(self) -> None:
+    def pause(self, seconds: float, clock: Clock) -> None:
+        if self._stop.wait(seconds):
+            raise _Stopping
+
+    def ended(self, job_id: str) -> bool:
+        found = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
+        return not found or found[0].status not in _UNDER_WAY
+
+    def close(self, *, patience: float = 60.0) -> bool:
         if DurableEngine.live is self:
             with self._counting:
-                self._stopping = True
-            self.wait(lambda: not self._running, timeout=_DRAIN_SECONDS)
+                self._stop.set()
+            if not self.wait(lambda: not self._running, timeout=patience):
+                return False
             DBOS.destroy(workflow_completion_timeout_sec=0)
             DurableEngine.live = None
         self._client.destroy()
+        return True
 
 
 @DBOS.workflow(name=_WORKFLOW)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.event import listen
 
+from ..clock import Clock
 from .interface import Work
 
 
@@ -21,6 +22,7 @@ class InlineEngine:
         self._known: set[str] = set()
         self._recorded: dict[str, dict[str, Any]] = {}
         self._current: list[str] = []
+        self._done: set[str] = set()
 
     def enqueue(self, db: Connection, job_id: str, *, partition: str) -> None:
         if job_id not in self._known:
@@ -55,8 +57,16 @@ class InlineEngine:
         self._current.append(job_id)
         try:
             self._work(job_id)
+            self._done.add(job_id)
         finally:
             self._current.pop()
 
-    def close(self) -> None:
+    def pause(self, seconds: float, clock: Clock) -> None:
+        clock.sleep(seconds)
+
+    def ended(self, job_id: str) -> bool:
+        return job_id in self._done
+
+    def close(self, *, patience: float = 60.0) -> bool:
         self._work = None
+        return True

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
+from ..clock import Clock
+
 #: Works one job from its top; called again after a crash, when recorded steps hand back what they recorded.
 Work = Callable[[str], None]
 
@@ -34,6 +36,17 @@ class Engine(Protocol):
         """Wait until ``done()``; False when the time (seconds) is over first."""
         ...
 
-    def close(self) -> None:
-        """Stop taking jobs, let running ones end their step (the next start goes on there), let go of everything."""
+    def pause(self, seconds: float, clock: Clock) -> None:
+        """Inside a job: wait between two tries; a job whose engine stops does not come back from it."""
+        ...
+
+    def ended(self, job_id: str) -> bool:
+        """Whether nothing will be done for this job any more."""
+        ...
+
+    def close(self, *, patience: float = 60.0) -> bool:
+        """Stop taking jobs and let running ones end their step (the next start goes on there).
+
+        False when one still works after ``patience`` seconds: then everything stays held until the process ends.
+        """
         ...

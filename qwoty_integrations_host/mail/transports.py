@@ -38,11 +38,17 @@ class OutboxTransport:
         self._folder = folder
 
     def deliver(self, mail: EmailMessage) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(str(mail["Message-ID"]).encode()).hexdigest()[:20] + ".eml"
+        try:
+            self._write(name, mail.as_bytes(policy=WIRE))
+        except OSError as error:
+            raise RetryableError(f"The outbox cannot be written: {error.strerror}.", code="mail_unreachable") from error
+
+    def _write(self, name: str, content: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / (name + ".part")
         with draft.open("wb") as file:
-            file.write(mail.as_bytes(policy=WIRE))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._folder / name)

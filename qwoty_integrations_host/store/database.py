@@ -25,7 +25,7 @@ def _unixepoch(modifier: str) -> float | int | None:
 
 def open_database(url: str) -> Engine:
     """Open (and create) the database. SQLite gets WAL with full syncs: an answered webhook is on disk."""
-    engine = create_engine(url, pool_size=20, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=20, pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.name == "sqlite":
 
         @listens_for(engine, "connect")

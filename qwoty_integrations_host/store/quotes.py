@@ -26,6 +26,12 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
     return insert_or_ignore(db, t.quotes, row)
 
 
+def exists(db: Connection, workspace: str, quote_id: str) -> bool:
+    """Whether this workspace has the quote."""
+    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)
+    return db.execute(select(t.quotes.c.id).where(here)).first() is not None
+
+
 def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     """Load a stored quote."""
     here = (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)

@@ -49,6 +49,11 @@ def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:
     return db.execute(select(t.runs.c.id).where(here).limit(1)).first() is not None
 
 
+def all_unfinished(db: Connection) -> Sequence[RowMapping]:
+    """Runs that are queued or running."""
+    return db.execute(select(t.runs).where(t.runs.c.status.not_in(FINISHED))).mappings().all()
+
+
 def begin_step(db: Connection, run_id: str, name: str, now: datetime) -> RowMapping:
     """Count one more beginning of a step, and give its row."""
     last = db.execute(select(func.max(t.steps.c.position)).where(t.steps.c.run_id == run_id)).scalar()

@@ -14,15 +14,15 @@ from .upsert import put
 _PREFIX = "settings/"
 
 
-def load(db: Connection, workspace: str, plugin: str) -> tuple[dict[str, Any], bool, dict[str, str]] | None:
-    """Give (document without secrets, enabled, sealed secrets by field), or None."""
+def load(db: Connection, workspace: str, plugin: str) -> tuple[dict[str, Any], dict[str, str]] | None:
+    """Give (document without secrets, sealed secrets by field), or None."""
     here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)
     row = db.execute(select(t.settings).where(here)).mappings().first()
     if row is None:
         return None
     owned = (t.secrets.c.workspace == workspace) & (t.secrets.c.plugin == plugin)
     sealed = db.execute(select(t.secrets).where(owned & t.secrets.c.field.startswith(_PREFIX))).mappings()
-    return row["document"], row["enabled"], {s["field"].removeprefix(_PREFIX): s["blob"] for s in sealed}
+    return row["document"], {s["field"].removeprefix(_PREFIX): s["blob"] for s in sealed}
 
 
 def enabled(db: Connection, workspace: str, plugin: str) -> bool:

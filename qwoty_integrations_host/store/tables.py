@@ -176,7 +176,6 @@ webhook_deliveries = Table(
     Column("type", String(255), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", UtcText, nullable=False),
-    Column("run_id", String(64)),
 )
 
 api_keys = Table(

@@ -16,10 +16,15 @@ from typing import Any
 
 import pytest
 
+from qwoty_integrations_host.clock import SystemClock
+from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.durable import DurableEngine
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.errors import HostError
+from qwoty_integrations_host.host import Host, create_host
+from qwoty_integrations_host.store import runs
 from qwoty_integrations_host.store.database import Store, open_database
+from qwoty_integrations_host.store.workspaces import add_workspace
 
 
 class Works:
@@ -293,3 +298,61 @@ def _status(path: Path, job_id: str) -> str:
 
 def _refuse(text: str) -> None:
     raise ValueError(text)
+
+
+def test_a_run_whose_last_write_failed_is_ended_by_the_next_start(tmp_path: Path) -> None:
+    host, run_id = _host_with_a_stranded_run(tmp_path)
+
+    assert host.start_worker()
+
+    with host.store.read() as db:
+        row = runs.find(db, run_id)
+    assert row is not None
+    assert (row["status"], row["error"]["code"]) == ("failed", "bug")
+    host.close()
+
+
+def test_a_job_that_waits_between_two_tries_is_let_go_at_once(tmp_path: Path) -> None:
+    works = Works("durable", tmp_path / "db")
+    entered = threading.Event()
+
+    def job(_job_id: str) -> None:
+        entered.set()
+        works.engine.pause(60, SystemClock())
+
+    works.engine.start(job)
+    works.enqueue("j1")
+    assert entered.wait(5)
+
+    assert works.engine.close(patience=3)
+    works.store.close()
+
+
+def test_what_still_works_after_the_patience_keeps_everything_held(tmp_path: Path) -> None:
+    works = Works("durable", tmp_path / "db")
+    entered, release = threading.Event(), threading.Event()
+
+    def job(_job_id: str) -> None:
+        entered.set()
+        release.wait(10)
+
+    works.engine.start(job)
+    works.enqueue("j1")
+    assert entered.wait(5)
+
+    assert not works.engine.close(patience=0.1)
+    release.set()
+    assert works.engine.close(patience=5)
+    works.store.close()
+
+
+def _host_with_a_stranded_run(data_dir: Path) -> tuple[Host, str]:
+    """A run that says running, while the engine has nothing left to do for it."""
+    host = create_host(HostConfig(data_dir=data_dir))
+    now = host.clock.now()
+    row = {"id": "r1", "workspace": "ws-1", "plugin": "gone", "kind": "quote_accepted", "quote_id": "q-1"}
+    more = {"subject": "q-1", "facts": {}, "status": "running", "attempt": 1, "resumable": False, "created_at": now}
+    with host.store.write() as db:
+        add_workspace(db, "ws-1", now)
+        runs.add(db, {**row, **more})
+    return host, "r1"

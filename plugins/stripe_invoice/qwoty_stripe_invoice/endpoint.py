@@ -43,8 +43,9 @@ def require_public_url(ctx: HookContext) -> str:
 
 def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
     """See to it that Stripe tells us about payments; without any call when it is known to."""
-    url = _address(ctx, stripe)
+    require_public_url(ctx)
     with ctx.lock(f"webhook_endpoint:{stripe.account}"):
+        url = _address(ctx, stripe)
         for number in range(1, _ROUNDS + 1):
             found = ctx.step(f"webhook_endpoint:{number}", lambda attempt: _look(ctx, stripe, url, attempt))
             if found["kept"]:
@@ -68,6 +69,7 @@ def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
 
 
 def _token(ctx: HookContext, stripe: Gateway) -> str:
+    """The last segment of the address; made once, so only ever ask for it inside the lock."""
     name = f"webhook_token:{stripe.account}"
     if ctx.state.get(name) is None:
         ctx.state.set(name, secrets.token_urlsafe(24))
@@ -75,7 +77,6 @@ def _token(ctx: HookContext, stripe: Gateway) -> str:
 
 
 def _address(ctx: HookContext, stripe: Gateway) -> str:
-    require_public_url(ctx)
     return str(ctx.webhook_address(_token(ctx, stripe)))
 
 

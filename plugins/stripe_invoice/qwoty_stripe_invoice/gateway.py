@@ -19,7 +19,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from qwoty_integrations_host import Attempt, CredentialsError, NeedsAttention, RetryableError, WebhookRejected
+from qwoty_integrations_host import (
+    Attempt,
+    CredentialsError,
+    IntegrationError,
+    NeedsAttention,
+    RetryableError,
+    WebhookRejected,
+)
 
 if TYPE_CHECKING:
     import stripe as stripe_sdk
@@ -106,7 +113,11 @@ class Gateway:
         digest = hashlib.sha256(json.dumps([params, replaces], sort_keys=True).encode()).hexdigest()[:16]
         parts = ("qwoty", self._workspace, step, _short(entity), str(attempt.key), digest)
         options = {"idempotency_key": ":".join(parts)}
-        return self._do(attempt, lambda: call(_client(self._key).v1, params, options))
+        try:
+            return self._do(attempt, lambda: call(_client(self._key).v1, params, options))
+        except IntegrationError as error:
+            error.answered = _is_final(error)
+            raise
 
     def _do(self, attempt: Attempt, call: Callable[[], Any]) -> dict[str, Any]:
         sdk = _sdk()
@@ -229,14 +240,18 @@ def _translated(error: stripe_sdk.StripeError) -> Exception:
         return RetryableError("Stripe asks to slow down.", code="rate_limited", retry_after=_wish(error))
     if status == 409:
         return RetryableError("Stripe still works on the same request.", code="stripe_busy")
-    # A final answer that Stripe may keep under the key and repeat for a day: look first, then use a new key.
     if status >= 500:
-        return RetryableError("Stripe had an internal error.", code="stripe_error", answered=True)
+        return RetryableError("Stripe had an internal error.", code="stripe_error")
     if isinstance(error, sdk.IdempotencyError):
-        return RetryableError("Stripe knows the request's key from another request.", code="stripe_key", answered=True)
+        return RetryableError("Stripe knows the request's key from another request.", code="stripe_key")
     words = (error.user_message or "").splitlines() or [""]
     title = f"Stripe refused the request ({code or status}): {words[0][:300]}"
     return StripeRefused(title, stripe_code=code, status=status, restart=code == "resource_missing")
+
+
+def _is_final(error: IntegrationError) -> bool:
+    """Whether Stripe gave a final answer, which it may keep under the key and repeat for a day."""
+    return not isinstance(error, RetryableError) or error.code in {"stripe_error", "stripe_key"}
 
 
 def _permission_missing(error: stripe_sdk.StripeError) -> CredentialsError:

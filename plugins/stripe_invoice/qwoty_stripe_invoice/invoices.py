@@ -18,6 +18,7 @@ from qwoty_integrations_host import (
 from . import words
 from .gateway import Gateway, StripeRefused
 from .ledger import days_until_due, invoice_seen
+from .money import shown
 from .plan import InvoicePlan, PlanLine
 from .taxes import RateKey
 
@@ -43,6 +44,8 @@ class Invoice:
         self._customer, self._rates = customer, rates
         #: The PDF's address: it opens the invoice without a key, so it is never recorded, only kept for this run.
         self.pdf_url: str | None = None
+        #: Whether the total was read by this very process: else it is read again before anything becomes final.
+        self._compared = False
 
     # -- draft ---------------------------------------------------------------------------------------
 
@@ -64,7 +67,7 @@ class Invoice:
                 replaces=gone,
             )
         self._ctx.state.set(f"invoice:{found['id']}", self._whose())
-        return {**self._seen(found), "adopted": adopted}
+        return {**self._seen(found), "adopted": adopted, "out_of_reach": gone}
 
     def _made_before(self, attempt: Attempt) -> tuple[dict[str, Any] | None, str]:
         """Find this quote's invoice by its stored id, else by metadata; and the stored id if that is gone."""
@@ -166,6 +169,7 @@ class Invoice:
                 # What an earlier try left behind must not be added again, item by item.
                 return {"unsupported": True, "look": adopted or attempt.repeated}
             raise
+        self._compared = True
         return self._seen(invoice)
 
     def _add_one_by_one(self, invoice_id: str, lines: Sequence[PlanLine], *, look: bool) -> dict[str, Any]:
@@ -217,10 +221,11 @@ class Invoice:
         return facts
 
     def _finalize(self, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
-        if attempt.repeated:
+        if attempt.repeated or not self._compared:
             found = require_status(
                 self._ctx, self._stripe, attempt, self._quote.id, invoice_id, {"draft", "open", "paid"}
             )
+            self._refuse_if_changed(found)
             if found["status"] != "draft":
                 return self._seen(found)
         try:
@@ -235,7 +240,20 @@ class Invoice:
             found = retrieve_invoice(self._stripe, attempt, invoice_id)
             if found["status"] not in {"open", "paid"}:
                 raise
+            self._refuse_if_changed(found)
         return self._seen(found)
+
+    def _refuse_if_changed(self, invoice: Mapping[str, Any]) -> None:
+        """Somebody may have worked on the invoice since its total was compared with the signed one."""
+        if invoice["total"] != self._plan.signed_total:
+            money = self._plan.currency
+            raise NeedsAttention(
+                f"Invoice {invoice['id']} was changed in Stripe: it comes to {shown(invoice['total'], money)}, the "
+                f"signed quote says {shown(self._plan.signed_total, money)}. Nothing was sent.",
+                hint="Undo the change, or delete the draft, in the Stripe Dashboard; then retry the run.",
+                code="totals_differ",
+                restart=True,
+            )
 
     def send(self, invoice_id: str) -> None:
         """Have Stripe mail the invoice; never twice."""

@@ -15,7 +15,6 @@ from qwoty_integrations_host import (
     Preview,
     PreviewLine,
     Quote,
-    QuoteRecord,
     pick_installment,
 )
 
@@ -82,7 +81,7 @@ def _make_invoice(
     invoice = Invoice(ctx, stripe, quote, plan, customer, rates)
     draft = invoice.create_draft()
     facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
-    notes = (*plan.notes, *found)
+    notes = (*plan.notes, *found, *_left_behind(draft["out_of_reach"]))
     if facts["total"] != plan.signed_total:
         return _totals_differ(plan, facts["total"], notes)
     if not settings.finalizes:
@@ -98,6 +97,12 @@ def _make_invoice(
         _refuse_unpayable_link(plan, quote)
     final = invoice.finalize(draft["id"])
     return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *notes)
+
+
+def _left_behind(draft: str) -> list[str]:
+    if not draft:
+        return []
+    return [f"The draft {draft} of an earlier attempt is gone, or was made with another key and is still there."]
 
 
 def _as_it_is(status: str) -> str:
@@ -149,8 +154,7 @@ def _deliver(
         return ["The invoice is open; nothing was sent, as set."]
     if not quote.installments:
         return ["The quote has no payment terms: the invoice is open, no link was made and no mail sent."]
-    PaymentLink(ctx, stripe, quote, contact, 1).send(pdf_url=invoice.pdf_url)
-    return [f"A payment link for installment 1 of {len(quote.installments)} was mailed to {contact.email}."]
+    return [PaymentLink(ctx, stripe, quote, contact, 1).send(pdf_url=invoice.pdf_url)]
 
 
 # -- installments -------------------------------------------------------------------------------------
@@ -165,18 +169,16 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
     if key is None:
         raise ActionRefused(_no_key(quote))
     stripe = Gateway(key, workspace=ctx.workspace)
-    record = _refresh(ctx, stripe, quote.id)
+    _refresh(ctx, stripe, quote.id)
     number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote.id, request.number))
     ensure_endpoint(ctx, stripe)
     link = PaymentLink(ctx, stripe, quote, contact, number)
     if open_before:
         _close(ctx, stripe, link, quote.id, number, open_before)
-    link.send()
-    parts = len(record.installments)
-    return Outcome.done(f"A payment link for installment {number} of {parts} was mailed to {contact.email}.")
+    return Outcome.done(link.send())
 
 
-def _refresh(ctx: HookContext, stripe: Gateway, quote_id: str) -> QuoteRecord:
+def _refresh(ctx: HookContext, stripe: Gateway, quote_id: str) -> None:
     """Look at the invoice and at every link that may have been paid meanwhile; a lost webhook is made good."""
     record = ctx.records.get(quote_id)
     if record is None or record.invoice is None:
@@ -188,9 +190,6 @@ def _refresh(ctx: HookContext, stripe: Gateway, quote_id: str) -> QuoteRecord:
         session = look_at_session(ctx, stripe, quote_id, event)
         if session["payment_status"] == "paid":
             attach_payment(ctx, stripe, quote_id, session)
-    refreshed = ctx.records.get(quote_id)
-    assert refreshed is not None
-    return refreshed
 
 
 def _pending_sessions(ctx: HookContext, quote_id: str) -> list[tuple[str, int]]:

@@ -121,7 +121,10 @@ def session_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -
     part = record.installment(number)
     if part is None or part.status == "paid" or part.session_id not in (None, session["id"]):
         return record
-    return record.with_installment(replace(part, status=_status(session), session_id=session["id"]))
+    status = _status(session)
+    if part.status == "failed" and status == "processing":
+        return record  # a failed payment looks like one under way, and events come out of order
+    return record.with_installment(replace(part, status=status, session_id=session["id"]))
 
 
 def _status(session: Mapping[str, Any]) -> str:

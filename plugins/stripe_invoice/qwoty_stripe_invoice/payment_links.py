@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from qwoty_integrations_host import (
+    ActionRefused,
     Attempt,
     Contact,
     CredentialsError,
@@ -19,6 +20,7 @@ from qwoty_integrations_host import (
     Quote,
     QuoteRecord,
     RetryableError,
+    pick_installment,
 )
 
 from . import words
@@ -38,10 +40,14 @@ class PaymentLink:
         self._ctx, self._stripe, self._quote, self._contact = ctx, stripe, quote, contact
         self._number = number
 
-    def send(self, *, pdf_url: str | None = None) -> None:
-        """Make the link unless one is open, and mail it with the PDF; each once."""
+    def send(self, *, pdf_url: str | None = None) -> str:
+        """Make the link unless one is open, mail it with the PDF, each once; and say what was done."""
         session = self._ctx.step(f"link:{self._number}", self._create_or_adopt)
-        self._ctx.step(f"mail:{self._number}", lambda attempt: self._mail(attempt, session, pdf_url))
+        mailed = self._ctx.step(f"mail:{self._number}", lambda attempt: self._mail(attempt, session, pdf_url))
+        which = f"installment {self._number} of {len(self._quote.installments)}"
+        if not mailed:
+            return f"The link for {which} was paid or replaced meanwhile, so it was not mailed again."
+        return f"A payment link for {which} was mailed to {self._contact.email}."
 
     def expire(self, session_id: str) -> str:
         """Close an open link, so that there are never two payable ones; ``complete``: the customer was faster."""
@@ -58,8 +64,8 @@ class PaymentLink:
         if attempt.repeated:
             require_status(self._ctx, self._stripe, attempt, self._quote.id, invoice.id, {"open"})
             record, part = self._installment()
-            self._refuse_if_settled(part)
             found = self._made_before(attempt)
+        self._refuse_if_in_the_way(record)
         if found is None:
             found = self._stripe.write(
                 attempt,
@@ -71,18 +77,21 @@ class PaymentLink:
         self._ctx.records.update(self._quote.id, lambda r: link_made(r or record, self._number, found))
         return {"id": found["id"]}
 
-    def _refuse_if_settled(self, part: InstallmentRecord) -> None:
-        if part.status in {"paid", "processing"}:
+    def _refuse_if_in_the_way(self, record: QuoteRecord) -> None:
+        """While a run waited to be retried, this installment may have been paid, or another one's link made."""
+        try:
+            pick_installment(record, self._number, self._ctx.clock.now())
+        except ActionRefused as refused:
             raise NeedsAttention(
-                f"Installment {self._number} is {part.status} by now; no new link was made.",
-                hint="Nothing is left to do for it.",
+                f"No link for installment {self._number} was made: {refused.title}",
+                hint=refused.hint or "Nothing is left to do for it.",
                 code="link_not_needed",
-            )
+            ) from refused
 
     def _made_before(self, attempt: Attempt) -> dict[str, Any] | None:
         record, _ = self._installment()
         customer = record.invoice.customer_id if record.invoice else None
-        wanted = {**self._metadata()}
+        wanted = self._metadata()
         sessions = self._stripe.pages(
             attempt,
             lambda v1, p: v1.checkout.sessions.list(params=p),
@@ -160,12 +169,12 @@ class PaymentLink:
 
     # -- the mail -----------------------------------------------------------------------------------
 
-    def _mail(self, attempt: Attempt, session: Mapping[str, Any], pdf_url: str | None) -> None:
+    def _mail(self, attempt: Attempt, session: Mapping[str, Any], pdf_url: str | None) -> bool:
         record, part = self._installment()
         assert record.invoice is not None and record.total is not None
         state = part.seen_at(self._ctx.clock.now()).status
-        if state in {"paid", "processing"}:
-            return
+        if state in {"paid", "processing"} or part.session_id != session["id"]:
+            return False
         if state != "sent":
             raise NeedsAttention(
                 f"The payment link of installment {self._number} is {state} by now, so it is not mailed.",
@@ -189,6 +198,7 @@ class PaymentLink:
             pdf=fetch_pdf(pdf_url),
         )
         self._ctx.mail.send(f"link:{self._number}:{session['id']}", message)
+        return True
 
 
 def _there(record: QuoteRecord | None) -> QuoteRecord:

@@ -58,6 +58,8 @@ def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
     """Act on an event of one of our quotes."""
     quote_id = str(event.quote_id)
     thing = _object(event.payload)
+    if (ours := _other_invoice(ctx, quote_id, _invoice_id(thing))) is not None:
+        return Outcome.skipped(f"{event.type} is about another invoice; the quote's is {ours}.")
     stripe = _gateway(ctx, _invoice_id(thing))
     if not event.type.startswith("checkout.session."):
         record = look_at_invoice(ctx, stripe, quote_id, str(_invoice_id(thing)))
@@ -70,6 +72,14 @@ def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
         note_failed_payment(ctx, quote_id, session)
         return Outcome.done("The payment failed; the installment can be sent again.")
     return Outcome.done(f"The payment link is {session['status']}, its payment {session['payment_status']}.")
+
+
+def _other_invoice(ctx: HookContext, quote_id: str, invoice_id: str | None) -> str | None:
+    """The quote's own invoice, when an event is about another one that somebody gave our metadata."""
+    record = ctx.records.get(quote_id)
+    if record is None or record.invoice is None or invoice_id in (None, record.invoice.id):
+        return None
+    return record.invoice.id
 
 
 def _gateway(ctx: HookContext, invoice_id: str | None) -> Gateway:

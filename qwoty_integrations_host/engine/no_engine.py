@@ -1,4 +1,4 @@
-"""No engine: for commands that only read, which must not pay half a second for importing DBOS."""
+"""No engine: for commands that start no runs, which must not pay half a second for importing DBOS."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Engine
 
+from ..clock import Clock
 from .interface import Work
 
 
-class ReadOnlyEngine:
+class NoEngine:
     """Refuses all work, loudly: a job taken here would be lost."""
 
     def __init__(self, _database: Engine) -> None:
@@ -31,8 +32,14 @@ class ReadOnlyEngine:
     def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:
         self._refuse()
 
-    def close(self) -> None:
-        pass
+    def pause(self, seconds: float, clock: Clock) -> None:
+        self._refuse()
+
+    def ended(self, job_id: str) -> bool:
+        self._refuse()
+
+    def close(self, *, patience: float = 60.0) -> bool:
+        return True
 
     def _refuse(self) -> NoReturn:
-        raise RuntimeError("This host was opened for reading only.")
+        raise RuntimeError("This host was opened without an engine.")

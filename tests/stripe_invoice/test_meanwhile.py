@@ -1,0 +1,140 @@
+"""What happens between two attempts: people work in Stripe, other runs go on, events overtake each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import EMAIL, LINK, a_quote, the_example
+
+OPEN = {"invoice_status": "open"}
+
+
+def accept_with(bench: Any, fault: str, path: str, times: int = 99, **quote: Any) -> dict[str, Any]:
+    """Accept while a request fails for good, then take the fault away."""
+    bench.stripe.faults.add(fault, path=path, times=times)
+    run: dict[str, Any] = bench.accept(the_example(**quote))
+    bench.stripe.faults.reset()
+    return run
+
+
+def add_a_line(v1: Any, invoice: dict[str, Any]) -> None:
+    line = {"amount": 5000, "description": "Added by hand"}
+    v1.invoices.add_lines(invoice["id"], params={"lines": [line]})
+
+
+@pytest.mark.parametrize("finalized", [False, True], ids=["draft", "finalized by hand"])
+def test_a_draft_that_was_changed_by_hand_is_not_taken_for_the_signed_quote(
+    bench: Any, v1: Any, finalized: bool
+) -> None:
+    bench.enable(**LINK)
+    run = accept_with(bench, "500_before", "/finalize$")
+    assert run["status"] == "failed"
+    (invoice,) = bench.stripe.objects("invoices")
+    add_a_line(v1, invoice)
+    if finalized:
+        v1.invoices.finalize_invoice(invoice["id"])
+
+    run = bench.retry(run["id"])
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert "9152.00" in run["error"]["title"] and "9102.00" in run["error"]["title"]
+    assert bench.stripe.objects("sessions") == []
+    assert bench.mails() == []
+
+
+def test_stripe_is_not_asked_to_mail_twice_when_only_our_look_was_refused(bench: Any) -> None:
+    bench.enable(**EMAIL)
+    bench.stripe.faults.add("cut_after", path="/send$", times=1)
+    bench.stripe.faults.add("403", method="GET", path="^/v1/invoices/in_", times=1)
+    run = bench.accept(the_example())
+    assert run["error"]["code"] == "permission_missing"
+
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "succeeded", run
+    assert len(bench.stripe.objects("sent")) == 1
+
+
+def test_a_retried_mail_does_not_carry_the_link_that_replaced_its_own(bench: Any) -> None:
+    bench.enable(**LINK)
+    outbox = bench.host.config.data_dir / "outbox"
+    outbox.write_text("in the way")
+    run = bench.accept(the_example())
+    assert (run["status"], run["error"]["code"]) == ("failed", "retries_exhausted")
+    outbox.unlink()
+    assert bench.send_installment("q-1", 1)["status"] == "succeeded"
+
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "succeeded", run
+    assert "not mailed again" in run["outcome"]["notes"][0]
+    assert len(bench.mails()) == 1
+
+
+def test_there_are_never_two_payable_links(bench: Any) -> None:
+    bench.enable(**LINK)
+    run = accept_with(bench, "500_before", "^/v1/checkout/sessions$")
+    assert run["status"] == "failed"
+    assert bench.send_installment("q-1", 2)["status"] == "succeeded"
+
+    run = bench.retry(run["id"])
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "link_not_needed")
+    assert "installment 2" in run["error"]["title"]
+    assert [s["status"] for s in bench.stripe.objects("sessions")] == ["open"]
+
+
+def test_a_failed_payment_stays_failed_when_its_first_event_comes_last(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(the_example())
+    (session,) = bench.stripe.objects("sessions")
+    bench.stripe.config.update(webhooks_held=True)
+    bench.stripe.pay_later(session["id"])
+    bench.stripe.fail(session["id"])
+
+    bench.stripe.deliver(newest_first=True)
+    bench.work()
+
+    assert bench.quote("q-1")["installments"][0]["status"] == "failed"
+    assert bench.send_installment("q-1")["status"] == "succeeded"
+
+
+def test_a_refused_run_looks_again_when_it_is_retried(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(the_example())
+    (session,) = bench.stripe.objects("sessions")
+    bench.stripe.config.update(webhooks_held=True)
+    bench.stripe.pay_later(session["id"])
+    refused = bench.send_installment("q-1", 1)
+    assert refused["status"] == "skipped"
+    bench.stripe.fail(session["id"])
+    bench.stripe.requests.reset()
+
+    bench.retry(refused["id"])
+
+    assert len(bench.stripe.requests) > 0
+
+
+def test_an_invoice_that_somebody_copied_does_not_become_the_quotes(bench: Any, v1: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(a_quote(installments=2))
+    (ours,) = bench.stripe.objects("invoices")
+    copy = v1.invoices.create(
+        params={
+            "customer": ours["customer"],
+            "currency": "eur",
+            "collection_method": "send_invoice",
+            "days_until_due": 3,
+            "metadata": dict(ours["metadata"]),
+        }
+    )
+    v1.invoices.add_lines(copy.id, params={"lines": [{"amount": 100, "description": "copied"}]})
+    v1.invoices.finalize_invoice(copy.id)
+    v1.invoices.void_invoice(copy.id)
+
+    bench.webhooks()
+
+    assert bench.quote("q-7")["invoice"]["id"] == ours["id"]
+    assert bench.quote("q-7")["payment_status"] == "unpaid"
