@@ -36,6 +36,17 @@ def pick_installment(record: QuoteRecord, number: int | None, now: datetime) -> 
     return wanted
 
 
+def may_be_asked_for(record: QuoteRecord, number: int | None, now: datetime) -> None:
+    """Refuse only what can never become possible; whether it is so now, the run finds out at the service.
+
+    Raises: ActionRefused.
+    """
+    if record.invoice is None or record.invoice.status in {"paid", "void"} or not record.installments:
+        _refuse_unless_open(record)
+    if number is not None and record.installment(number) is None:
+        raise ActionRefused(f"The quote has no installment {number}; it has {len(record.installments)}.")
+
+
 def _refuse_unless_open(record: QuoteRecord) -> None:
     status = record.invoice.status if record.invoice else None
     if status != "open":

@@ -20,7 +20,7 @@ from .contexts import Contexts
 from .engine.interface import Engine
 from .errors import ActionRefused, HostError, IntegrationError, NeedsAttention, NotFound
 from .hook_types import InstallmentRequest, Outcome, WebhookEvent, WebhookRequest
-from .installments import pick_installment
+from .installments import may_be_asked_for, pick_installment
 from .locks import NamedLocks
 from .platform.standalone import StandalonePlatform
 from .plugins import Plugins
@@ -82,14 +82,17 @@ class Runs:
             found = [row for row in rows.of_quote(db, workspace, quote.id) if row["kind"] == "quote_accepted"]
         return Accepted(quote.id, not is_new, tuple(row["id"] for row in found))
 
-    def request_installment(self, workspace: str, quote_id: str, number: int | None) -> str:
+    def request_installment(
+        self, workspace: str, quote_id: str, number: int | None, *, look_first: bool = False
+    ) -> str:
         """Queue the sending of an installment (the lowest unpaid one without a number); give the run's id.
 
-        Raises: NotFound; ActionRefused when it cannot be sent now, and why.
+        With ``look_first`` the record alone refuses nothing that may have changed at the service meanwhile: the run
+        looks there and decides. Raises: NotFound; ActionRefused when it cannot be sent now, and why.
         """
         with self.store.write() as db:
             plugin, record = self._installments(workspace, quote_id)
-            pick_installment(record, number, self.clock.now())
+            (may_be_asked_for if look_first else pick_installment)(record, number, self.clock.now())
             for row in rows.of_quote(db, workspace, quote_id):
                 if row["kind"] == "installment" and row["status"] not in rows.FINISHED:
                     raise ActionRefused(

@@ -71,8 +71,10 @@ class Bench:
     def quote(self, quote_id: str, workspace: str = "ws-1") -> dict[str, Any]:
         return quote_report(self.host.store, workspace, quote_id, self.clock.now())
 
-    def send_installment(self, quote_id: str, number: int | None = None, workspace: str = "ws-1") -> dict[str, Any]:
-        run_id = self.host.runs.request_installment(workspace, quote_id, number)
+    def send_installment(
+        self, quote_id: str, number: int | None = None, workspace: str = "ws-1", *, look_first: bool = False
+    ) -> dict[str, Any]:
+        run_id = self.host.runs.request_installment(workspace, quote_id, number, look_first=look_first)
         self.work()
         return self.run(run_id)
 

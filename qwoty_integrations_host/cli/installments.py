@@ -52,11 +52,14 @@ def send(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Mail the customer a payment link for an installment; an open link of the same one is replaced."""
+    """Mail the customer a payment link for an installment; an open link of the same one is replaced.
+
+    With --wait the service is asked first whether that is possible; without, what is on record decides.
+    """
     with session.host(runs=True) as host:
         from ..reports import find_run
 
-        run_id = host.runs.request_installment(workspace, quote_id, number)
+        run_id = host.runs.request_installment(workspace, quote_id, number, look_first=wait)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
         found = find_run(host.store, run_id)
     print_json(found) if as_json else print_run(found)

@@ -44,6 +44,20 @@ def test_a_draft_that_was_changed_by_hand_is_not_taken_for_the_signed_quote(
     assert bench.mails() == []
 
 
+def test_lines_that_were_deleted_by_hand_are_not_believed_to_be_there(bench: Any, v1: Any) -> None:
+    bench.enable(**OPEN)
+    run = bench.accept(a_quote(total="999.00"))
+    assert run["error"]["code"] == "totals_differ"
+    for item in v1.invoice_items.list(params={"limit": 100}).data:
+        v1.invoice_items.delete(item.id)
+
+    run = bench.retry(run["id"])
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert [invoice["status"] for invoice in bench.stripe.objects("invoices")] == ["draft"]
+    assert bench.stripe.objects("invoices")[0]["total"] == int(run["outcome"]["total"].replace(".", ""))
+
+
 def test_stripe_is_not_asked_to_mail_twice_when_only_our_look_was_refused(bench: Any) -> None:
     bench.enable(**EMAIL)
     bench.stripe.faults.add("cut_after", path="/send$", times=1)
@@ -138,3 +152,43 @@ def test_an_invoice_that_somebody_copied_does_not_become_the_quotes(bench: Any, 
 
     assert bench.quote("q-7")["invoice"]["id"] == ours["id"]
     assert bench.quote("q-7")["payment_status"] == "unpaid"
+
+
+def test_a_draft_that_was_finalized_by_hand_can_be_asked_for_once_stripe_was_looked_at(bench: Any, v1: Any) -> None:
+    bench.enable()
+    bench.accept(the_example())
+    v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"])
+
+    run = bench.send_installment("q-1", look_first=True)
+
+    assert run["status"] == "succeeded", run
+    assert run["outcome"]["payment_link"]["amount"] == "2275.50"
+
+
+def test_a_lost_end_of_a_delayed_payment_blocks_nothing_once_stripe_was_looked_at(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(the_example())
+    (session,) = bench.stripe.objects("sessions")
+    bench.stripe.pay_later(session["id"])
+    bench.webhooks()
+    bench.stripe.config.update(webhooks_held=True)
+    bench.stripe.settle(session["id"])
+
+    run = bench.send_installment("q-1", look_first=True)
+
+    assert run["status"] == "succeeded", run
+    assert [part["status"] for part in bench.quote("q-1")["installments"][:2]] == ["paid", "sent"]
+
+
+@pytest.mark.parametrize("settings", [{}, OPEN], ids=["draft", "void"])
+def test_looking_first_still_refuses_what_is_not_open(bench: Any, v1: Any, settings: dict[str, Any]) -> None:
+    bench.enable(**settings)
+    bench.accept(the_example())
+    if settings:
+        v1.invoices.void_invoice(bench.stripe.objects("invoices")[0]["id"])
+
+    run = bench.send_installment("q-1", look_first=True)
+
+    assert run["status"] == "skipped"
+    assert run["error"]["code"] == "refused"
+    assert bench.mails() == []

@@ -169,6 +169,9 @@ class Invoice:
                 # What an earlier try left behind must not be added again, item by item.
                 return {"unsupported": True, "look": adopted or attempt.repeated}
             raise
+        if attempt.repeated or adopted:
+            # This may be the replayed answer to an earlier request, of before somebody worked on the draft.
+            invoice = retrieve_invoice(self._stripe, attempt, invoice_id)
         self._compared = True
         return self._seen(invoice)
 

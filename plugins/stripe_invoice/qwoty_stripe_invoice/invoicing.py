@@ -165,12 +165,12 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
     quote = request.quote
     key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
     contact = billing_contact(quote)
-    _require_for_delivery(ctx, "link", contact)
     if key is None:
         raise ActionRefused(_no_key(quote))
     stripe = Gateway(key, workspace=ctx.workspace)
     _refresh(ctx, stripe, quote.id)
     number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote.id, request.number))
+    _require_for_delivery(ctx, "link", contact)
     ensure_endpoint(ctx, stripe)
     link = PaymentLink(ctx, stripe, quote, contact, number)
     if open_before:
