@@ -26,12 +26,13 @@ def pick_installment(record: QuoteRecord, number: int | None, now: datetime) -> 
     for other in record.installments:
         if other.status == "processing":
             raise ActionRefused(
-                f"The payment of installment {other.number} is being processed.", hint="Wait for it to end."
+                f"The payment of installment {other.number} is being processed.",
+                hint="Wait for it to end; with --wait the service is asked whether it has.",
             )
         if other.number != wanted and other.is_open(now):
             raise ActionRefused(
                 f"The link of installment {other.number} can still be paid.",
-                hint="Wait until it is paid or has expired: two payable links could be paid twice.",
+                hint="Two payable links could be paid twice. With --wait the service is asked whether it still is one.",
             )
     return wanted
 

@@ -184,7 +184,7 @@ class Plugins:
         except (Exception, SystemExit) as error:  # not KeyboardInterrupt: that one is the operator
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)  # pluggy 1.6 leaves a half-registered plugin behind
-            log.warning("plugin.failed", exc_info=True, extra={"plugin": name})
+            log.info("plugin.failed", exc_info=True, extra={"plugin": name})
             return PluginStatus(name, distribution, version, "failed", _summary(error))
         return PluginStatus(name, distribution, version, "loaded")
 

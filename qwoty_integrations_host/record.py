@@ -81,6 +81,8 @@ class QuoteRecord:
 
     def open_link(self, now: datetime) -> InstallmentRecord | None:
         """The installment whose link can be paid now; there is one at most."""
+        if self.invoice is None or self.invoice.status != "open":
+            return None
         return next((part for part in self.installments if part.is_open(now)), None)
 
 

@@ -7,6 +7,7 @@ function that decides whether a plugin gets a call for a workspace.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -192,7 +193,11 @@ def _explained(document: Mapping[str, Any], error: Any) -> Iterable[tuple[tuple[
         row = list(reach(document, path)).index(error.instance) + 1
         return [((*path, f"row {row}"), "This identifier has the wrong form.")]
     if error.validator == "additionalProperties":
-        return [(path, "There is a setting here that this integration does not know.")]
+        known = error.schema.get("properties", {})
+        strange = [str(name) for name in error.instance if name not in known]
+        # Only what reads like a setting's name is repeated: anything else may be a pasted key.
+        named = [(*path, name) for name in strange if re.fullmatch("[a-z][a-z_]{0,39}", name)]
+        return [(where, "This integration does not know this setting.") for where in named or [path]]
     own = error.schema.get("x-error", {}).get(error.validator)
     return [(path, own or _SENTENCES.get(error.validator, "Is not valid."))]
 

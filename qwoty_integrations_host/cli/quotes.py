@@ -39,6 +39,8 @@ def preview(session: Session, workspace: str, path: str, as_json: bool) -> None:
             contexts=host.runs.contexts,
             clock=host.clock,
         )
+    if not found["previews"]:
+        say("No enabled integration can preview quotes for this workspace.")
     if as_json:
         print_json(found)
         return
@@ -79,7 +81,7 @@ def accept(session: Session, workspace: str, path: str, wait: bool, timeout: flo
         runs = [find_run(host.store, run_id) for run_id in accepted.run_ids]
     if not runs:
         say("No integration is enabled for this workspace, so nothing was started.")
-    if accepted.duplicate:
+    elif accepted.duplicate:
         say("This quote was accepted before; these are its runs.")
     if as_json:
         print_json({"quote_id": accepted.quote_id, "duplicate": accepted.duplicate, "runs": runs})

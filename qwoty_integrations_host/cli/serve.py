@@ -22,6 +22,8 @@ def serve(session: Session, address: str, port: int) -> None:
         from ..web.app import create_app
 
         # A short-lived `accept --wait` may hold the lock just now; another `serve` holds it for good.
+        if not host.start_worker():
+            say("Another process works the runs of this data directory; waiting a moment for it to end …")
         if not host.start_worker(patience=15.0):
             say(f"Error: another process works the runs of {host.config.data_dir}.")
             say("  → Stop it first, or choose another --data-dir.")

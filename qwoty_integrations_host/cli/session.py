@@ -22,6 +22,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 wait_option = click.option("--wait", is_flag=True, help="Wait until the run has ended.")
 timeout_option = click.option(
     "--timeout",
+    type=click.FloatRange(0),
     default=120.0,
     show_default=True,
     metavar="S",

@@ -127,7 +127,7 @@ def test_a_trailing_newline_that_a_pattern_lets_through_is_refused_by_the_plugin
         ({"workspace_api_token": 5}, "workspace_api_token"),
         (UNITS | {"business_unit_api_tokens": []}, "business_unit_api_tokens"),
         (UNITS | {"business_unit_api_tokens": {"bu_1": 5}}, "business_unit_api_tokens.bu_1"),
-        ({"colour": "sk_test_51SecretInUnknown"}, "(document)"),
+        ({"colour": "sk_test_51SecretInUnknown"}, "colour"),
     ],
 )
 def test_a_wrong_value_is_refused_at_its_field_without_repeating_it(

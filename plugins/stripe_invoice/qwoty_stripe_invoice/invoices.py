@@ -284,6 +284,10 @@ class Invoice:
         except RetryableError as error:
             # A new key would mail a second time if the first had worked: stay with the key that Stripe knows.
             error.answered = False
+            error.hint = (
+                "It is not known whether Stripe has mailed the invoice: look at its events in the Stripe Dashboard "
+                "before you retry the run."
+            )
             raise
 
     # -- shared ---------------------------------------------------------------------------------------
