@@ -58,6 +58,18 @@ def test_lines_that_were_deleted_by_hand_are_not_believed_to_be_there(bench: Any
     assert bench.stripe.objects("invoices")[0]["total"] == int(run["outcome"]["total"].replace(".", ""))
 
 
+def test_a_wrong_total_that_was_finalized_by_hand_is_not_called_a_draft(bench: Any, v1: Any) -> None:
+    bench.enable(**OPEN)
+    run = bench.accept(a_quote(total="999.00"))
+    assert "it stays a draft" in run["error"]["title"]
+    v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"])
+
+    run = bench.retry(run["id"])
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert "it is open already" in run["error"]["title"]
+
+
 def test_stripe_is_not_asked_to_mail_twice_when_only_our_look_was_refused(bench: Any) -> None:
     bench.enable(**EMAIL)
     bench.stripe.faults.add("cut_after", path="/send$", times=1)

@@ -83,7 +83,7 @@ def _make_invoice(
     facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
     notes = (*plan.notes, *found, *_left_behind(draft["out_of_reach"]))
     if facts["total"] != plan.signed_total:
-        return _totals_differ(plan, facts["total"], notes)
+        return _totals_differ(plan, facts["total"], facts["status"], notes)
     if not settings.finalizes:
         return Outcome.done(_as_it_is(facts["status"]), *notes)
     if settings.delivery == "email" and not facts.get("customer_email", contact.email):
@@ -124,11 +124,13 @@ def _refuse_unpayable_link(plan: InvoicePlan, quote: Quote) -> None:
         )
 
 
-def _totals_differ(plan: InvoicePlan, at_stripe: int, notes: tuple[str, ...]) -> Outcome:
+def _totals_differ(plan: InvoicePlan, at_stripe: int, status: str, notes: tuple[str, ...]) -> Outcome:
     signed = shown(plan.signed_total, plan.currency)
+    # An adopted invoice may have been made final by hand: then no word may promise that it can still be changed.
+    becomes = "it stays a draft" if status == "draft" else f"it is {status} already, and nothing was sent"
     return Outcome.needs_attention(
         "totals_differ",
-        f"Stripe computes {shown(at_stripe, plan.currency)}, the signed quote says {signed}; it stays a draft.",
+        f"Stripe computes {shown(at_stripe, plan.currency)}, the signed quote says {signed}; {becomes}.",
         *notes,
         hint="Compare the draft in the Stripe Dashboard with the quote. Correct the quote, or the draft by hand.",
     )
