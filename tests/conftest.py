@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 from sqlalchemy.event import listen
@@ -26,6 +27,10 @@ from qwoty_integrations_host.reports import find_run, quote_report
 from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web.app import create_app
 from stripe_simulator import StripeSimulator
+
+# The same examples on every machine and in every run, however slow it is.
+hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("house")
 
 
 @dataclass

@@ -49,6 +49,11 @@ def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:
     return db.execute(select(t.runs.c.id).where(here).limit(1)).first() is not None
 
 
+def is_current(db: Connection, run_id: str, attempt: int) -> bool:
+    """Whether this is the run's present attempt."""
+    return db.execute(select(t.runs.c.attempt).where(t.runs.c.id == run_id)).scalar() == attempt
+
+
 def begin_step(db: Connection, run_id: str, name: str, now: datetime) -> RowMapping:
     """Count one more beginning of a step, and give its row."""
     last = db.execute(select(func.max(t.steps.c.position)).where(t.steps.c.run_id == run_id)).scalar()

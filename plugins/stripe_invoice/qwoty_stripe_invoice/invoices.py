@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,10 @@ from qwoty_integrations_host import (
 )
 
 from . import words
+from .check import line_differences
 from .gateway import Gateway, StripeRefused
 from .ledger import days_until_due, invoice_seen
+from .money import shown
 from .plan import InvoicePlan, PlanLine
 from .taxes import RateKey
 
@@ -41,17 +43,22 @@ class Invoice:
     ) -> None:
         self._ctx, self._stripe, self._quote, self._plan = ctx, stripe, quote, plan
         self._customer, self._rates = customer, rates
+        #: Tells whether a draft was made from this plan for this customer, or from another one.
+        self.plan_digest = f"{customer}:{plan.digest}"
         #: The PDF's address: it opens the invoice without a key, so it is never recorded, only kept for this run.
         self.pdf_url: str | None = None
 
     # -- draft ---------------------------------------------------------------------------------------
 
-    def create_draft(self) -> dict[str, Any]:
-        """Make the empty draft, or adopt the invoice that an earlier attempt made."""
-        facts: dict[str, Any] = self._ctx.step("invoice", self._create_or_adopt)
+    def create_draft(self, *, replaces: str) -> dict[str, Any]:
+        """Make the empty draft, or adopt the invoice that an earlier attempt made.
+
+        ``replaces`` names the draft that was thrown away for this one.
+        """
+        facts: dict[str, Any] = self._ctx.step("invoice", partial(self._create_or_adopt, replaces=replaces))
         return facts
 
-    def _create_or_adopt(self, attempt: Attempt) -> dict[str, Any]:
+    def _create_or_adopt(self, attempt: Attempt, *, replaces: str) -> dict[str, Any]:
         found, gone = self._made_before(attempt)
         adopted = found is not None
         if found is None:
@@ -61,7 +68,7 @@ class Invoice:
                 self._quote.id,
                 self._draft_params(),
                 lambda v1, p, o: v1.invoices.create(params=p, options=o),
-                replaces=gone,
+                replaces=gone or replaces,
             )
         self._ctx.state.set(f"invoice:{found['id']}", self._whose())
         return {**self._seen(found), "adopted": adopted}
@@ -171,11 +178,7 @@ class Invoice:
     def _add_one_by_one(self, invoice_id: str, lines: Sequence[PlanLine], *, look: bool) -> dict[str, Any]:
         for line in lines:
             self._ctx.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line, look=look))
-        facts: dict[str, Any] = self._ctx.step(
-            "totals",
-            lambda attempt: self._seen(retrieve_invoice(self._stripe, attempt, invoice_id)),
-        )
-        return facts
+        return {**self._look_again("totals", invoice_id), "one_by_one": True}
 
     def _add_item(self, attempt: Attempt, invoice_id: str, line: PlanLine, *, look: bool) -> None:
         if (look or attempt.repeated) and line.key in self._present(attempt, invoice_id):
@@ -206,8 +209,35 @@ class Invoice:
         return params
 
     def _present(self, attempt: Attempt, invoice_id: str) -> set[str]:
-        lines = self._stripe.pages(attempt, lambda v1, p: v1.invoices.line_items.list(invoice_id, params=p), {})
-        return {(line.get("metadata") or {}).get("qwoty_line", "") for line in lines}
+        return {(line.get("metadata") or {}).get("qwoty_line", "") for line in self._lines(attempt, invoice_id)}
+
+    def _lines(self, attempt: Attempt, invoice_id: str) -> Iterator[dict[str, Any]]:
+        return self._stripe.pages(attempt, lambda v1, p: v1.invoices.line_items.list(invoice_id, params=p), {})
+
+    def differences(self, invoice_id: str) -> list[str]:
+        """Say how the draft's lines differ from the planned ones; only asked for when the figures do."""
+        found: list[str] = self._ctx.step(
+            "differences", lambda attempt: line_differences(self._plan, self._lines(attempt, invoice_id))
+        )
+        return found
+
+    def add_rounding(self, invoice_id: str, amount: int, *, one_by_one: bool) -> dict[str, Any]:
+        """Add the one untaxed line that makes the total equal the signed one, and give the facts again."""
+        word = words.of(words.INVOICE, self._quote.language)["rounding"]
+        line = PlanLine("rounding", word, amount)
+        if one_by_one:
+            self._ctx.step("rounding", partial(self._add_item, invoice_id=invoice_id, line=line, look=False))
+            return self._look_again("totals.rounded", invoice_id)
+        facts: dict[str, Any] = self._ctx.step(
+            "rounding", partial(self._add_chunk, invoice_id=invoice_id, chunk=[line], adopted=False)
+        )
+        return facts
+
+    def _look_again(self, name: str, invoice_id: str) -> dict[str, Any]:
+        facts: dict[str, Any] = self._ctx.step(
+            name, lambda attempt: self._seen(retrieve_invoice(self._stripe, attempt, invoice_id))
+        )
+        return facts
 
     # -- final ----------------------------------------------------------------------------------------
 
@@ -223,6 +253,7 @@ class Invoice:
             )
             if found["status"] != "draft":
                 return self._seen(found)
+            self._refuse_if_changed(found)
         try:
             found = self._stripe.write(
                 attempt,
@@ -236,6 +267,17 @@ class Invoice:
             if found["status"] not in {"open", "paid"}:
                 raise
         return self._seen(found)
+
+    def _refuse_if_changed(self, draft: Mapping[str, Any]) -> None:
+        """Between two attempts somebody may have worked on the draft: what was compared then is not this one."""
+        if draft["total"] != self._plan.signed_total:
+            signed, there = (shown(n, self._plan.currency) for n in (self._plan.signed_total, draft["total"]))
+            raise NeedsAttention(
+                f"The draft was changed meanwhile: it comes to {there}, the signed quote says {signed}.",
+                hint="Undo the change in the Stripe Dashboard, or delete the draft there; then retry the run.",
+                code="totals_differ",
+                restart=True,
+            )
 
     def send(self, invoice_id: str) -> None:
         """Have Stripe mail the invoice; never twice."""
@@ -272,7 +314,7 @@ class Invoice:
         today = self._ctx.clock.now().date()
         self._ctx.records.update(
             self._quote.id,
-            lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today),
+            lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today, self.plan_digest),
         )
         self.pdf_url = invoice.get("invoice_pdf") or self.pdf_url
         return {name: invoice[name] for name in _FACTS if name in invoice}

@@ -19,7 +19,9 @@ from qwoty_integrations_host import (
     pick_installment,
 )
 
+from .check import Verdict, compare
 from .customers import billing_contact, resolve_customer
+from .drafts import discard_stale_draft
 from .endpoint import ensure_endpoint, require_public_url
 from .gateway import Gateway
 from .invoices import Invoice
@@ -80,11 +82,16 @@ def _make_invoice(
     customer, found = resolve_customer(ctx, stripe, quote, contact)
     rates = resolve_tax_rates(ctx, stripe, plan.rates)
     invoice = Invoice(ctx, stripe, quote, plan, customer, rates)
-    draft = invoice.create_draft()
+    gone = discard_stale_draft(ctx, stripe, quote.id, invoice.plan_digest)
+    draft = invoice.create_draft(replaces=gone)
     facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
     notes = (*plan.notes, *found)
+    verdict = compare(plan, subtotal=facts["subtotal"], total=facts["total"])
+    if verdict.kind == "rounding" and settings.rounding_line and facts["status"] == "draft":
+        facts = invoice.add_rounding(draft["id"], verdict.amount, one_by_one="one_by_one" in facts)
+        notes = (_rounded(plan, verdict), *verdict.sentences, *notes)
     if facts["total"] != plan.signed_total:
-        return _totals_differ(plan, facts["total"], notes)
+        return _totals_differ(plan, facts["total"], (*verdict.sentences, *invoice.differences(draft["id"]), *notes))
     if not settings.finalizes:
         return Outcome.done(_as_it_is(facts["status"]), *notes)
     if settings.delivery == "email" and not facts.get("customer_email", contact.email):
@@ -117,6 +124,13 @@ def _refuse_unpayable_link(plan: InvoicePlan, quote: Quote) -> None:
             hint="The invoice is left as a draft. Finalize it in Stripe, or invoice with other payment terms.",
             code="amount_too_small",
         )
+
+
+def _rounded(plan: InvoicePlan, verdict: Verdict) -> str:
+    return (
+        f"One untaxed line of {shown(verdict.amount, plan.currency)} makes the total equal the signed quote's: "
+        "the tax was rounded in another place."
+    )
 
 
 def _totals_differ(plan: InvoicePlan, at_stripe: int, notes: tuple[str, ...]) -> Outcome:

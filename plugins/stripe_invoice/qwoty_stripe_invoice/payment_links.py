@@ -181,11 +181,9 @@ class PaymentLink:
         message = payment_mail(
             self._quote,
             self._contact,
+            part,
             invoice_number=record.invoice.number or record.invoice.id,
             total=record.total,
-            number=self._number,
-            amount=part.amount,
-            url=part.url or "",
             pdf=fetch_pdf(pdf_url),
         )
         self._ctx.mail.send(f"link:{self._number}:{session['id']}", message)
