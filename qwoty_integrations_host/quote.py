@@ -6,8 +6,8 @@ missing optional ones are ``None``: the platform's own object grows between its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 
@@ -232,7 +232,29 @@ class Quote:
     prices_hidden: bool = False
     pdf_link: str | None = field(default=None, repr=False)
 
+    def is_as_signed(self, other: Quote) -> bool:
+        """Whether both say the same to the customer: ids of other systems, links and arrival times aside."""
+        return _substance(self) == _substance(other)
+
     @property
     def installments(self) -> tuple[Installment, ...]:
         """The installments in their order; empty without payment terms."""
         return self.payment_terms.installments if self.payment_terms else ()
+
+
+def _substance(quote: Quote) -> Quote:
+    """The quote without what may differ from one delivery of it to the next."""
+    nobody = ExternalIds()
+    contacts = tuple(replace(contact, external_ids=nobody) for contact in quote.customer.contacts)
+    customer = replace(quote.customer, contacts=contacts, external_ids=nobody)
+    sections = tuple(_without_tax_ids(section) for section in quote.sections)
+    epoch = datetime.fromtimestamp(0, UTC)
+    return replace(quote, customer=customer, sections=sections, accepted_at=epoch, pdf_link=None)
+
+
+def _without_tax_ids(section: Section) -> Section:
+    def line(item: LineItem) -> LineItem:
+        return replace(item, taxes=tuple(replace(tax, external_ids=ExternalIds()) for tax in item.taxes))
+
+    phases = (replace(phase, line_items=tuple(map(line, phase.line_items))) for phase in section.phases)
+    return replace(section, phases=tuple(phases))

@@ -22,6 +22,8 @@ class InvoiceRecord:
     account: str
     number: str | None = None
     customer_id: str | None = None
+    #: Fingerprint of the plan that it was made from; another plan needs another draft.
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,11 @@ class QuoteRecord:
     amount_paid: Decimal | None = None
     amount_remaining: Decimal | None = None
     installments: tuple[InstallmentRecord, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is an invoice that can no longer be deleted and made anew."""
+        return self.invoice is not None and self.invoice.status != "draft"
 
     @property
     def payment_status(self) -> str | None:

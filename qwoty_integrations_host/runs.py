@@ -34,18 +34,22 @@ from .store import runs as rows
 from .store.database import Store
 from .store.kept import records_of_quote
 from .store.workspaces import require_workspace, workspace_exists
-from .timeline import RecordedSteps
+from .timeline import AttemptOver, RecordedSteps
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to an accepted quote. ``duplicate``: this quote was here before; the runs are the first's."""
+    """The answer to an accepted quote. ``duplicate``: this quote was here before; the runs are the first's.
+
+    ``corrected``: it was here before and said something else; its runs begin anew.
+    """
 
     quote_id: str
     duplicate: bool
     run_ids: tuple[str, ...]
+    corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +78,45 @@ class Runs:
         quote = load_quote(document, workspace_id=workspace, received_at=now)
         with self.store.write() as db:
             is_new = quotes.add(db, quote, document, now)
+            corrected = not is_new and self._correct(db, quote, document)
             for plugin in self.settings.enabled_plugins(workspace):
                 # A plugin that was enabled later still gets the quote: once. One that does not load gets a run, too:
                 # it fails, visibly, and can be retried when the plugin is mended.
                 if not self.plugins.is_loaded(plugin) or self.plugins.implements(plugin, "on_quote_accepted"):
                     self._add(db, workspace, plugin, "quote_accepted", quote.id, subject=quote.id)
             found = [row for row in rows.of_quote(db, workspace, quote.id) if row["kind"] == "quote_accepted"]
-        return Accepted(quote.id, not is_new, tuple(row["id"] for row in found))
+        return Accepted(quote.id, not is_new and not corrected, tuple(row["id"] for row in found), corrected)
+
+    def _correct(self, db: Connection, quote: Quote, document: Any) -> bool:
+        """Take a changed quote in the place of the stored one, unless something final was made of that.
+
+        Then the stored one stays, since it is what the invoice says, and the run gets a note.
+        """
+        stored = quotes.find(db, quote.workspace_id, quote.id)
+        if stored is None or stored.is_as_signed(quote):
+            return False
+        found = [row for row in rows.of_quote(db, quote.workspace_id, quote.id) if row["kind"] == "quote_accepted"]
+        records = records_of_quote(self.store, quote.workspace_id, quote.id)
+        final = {name: record for name, record in records.items() if record.is_final}
+        if final:
+            for row in found:
+                self._note(db, row, final.get(row["plugin"]))
+            return False
+        quotes.replace(db, quote, document, self.clock.now())
+        for row in found:
+            self._next_attempt(db, row, carried={}, settings_digest=None)
+        return True
+
+    def _note(self, db: Connection, row: RowMapping, record: QuoteRecord | None) -> None:
+        if record is None or record.invoice is None or row["outcome"] is None:
+            return
+        day = self.clock.now().date().isoformat()
+        note = (
+            f"A changed quote arrived on {day}. Invoice {record.invoice.id} is {record.invoice.status}, so nothing was "
+            "changed: correct it in the service, or by a new quote."
+        )
+        if note not in row["outcome"]["notes"]:
+            rows.change(db, row["id"], outcome={**row["outcome"], "notes": [*row["outcome"]["notes"], note]})
 
     def request_installment(
         self, workspace: str, quote_id: str, number: int | None, *, look_first: bool = False
@@ -248,6 +284,8 @@ class Runs:
             if settings is not None:
                 outcome = self._call(row, settings, steps)
                 self._finish(row, outcome)
+        except AttemptOver:
+            return  # the quote was corrected meanwhile: another attempt takes over
         except IntegrationError as error:
             # A refusal was right for what was seen then: asked again, everything is looked at again.
             may_resume = steps.failed is not None and not error.restart and not isinstance(error, ActionRefused)
@@ -260,7 +298,9 @@ class Runs:
     def _steps(self, row: RowMapping) -> RecordedSteps:
         origin = next((status.origin for status in self.plugins.statuses if status.id == row["plugin"]), "")
         carried = row["carried"] or {}
-        return RecordedSteps(self.store, self.engine, self.clock, self.retry_policy, row["id"], origin, carried)
+        return RecordedSteps(
+            self.store, self.engine, self.clock, self.retry_policy, row["id"], row["attempt"], origin, carried
+        )
 
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
         """Give the settings of this attempt; None when they changed since it began, and another one takes over."""

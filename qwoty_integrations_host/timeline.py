@@ -21,6 +21,10 @@ from .store.database import Store
 log = logging.getLogger(__name__)
 
 
+class AttemptOver(BaseException):
+    """Another attempt of the run takes over: this one does nothing more. No plugin may catch it by accident."""
+
+
 @dataclass(slots=True)
 class RecordedSteps:
     """Implements ``context.Steps`` for one attempt of one run."""
@@ -30,6 +34,7 @@ class RecordedSteps:
     clock: Clock
     retry: RetryPolicy
     run_id: str
+    attempt: int
     #: "distribution version" of the plugin, to blame for a bug.
     origin: str
     #: Results of an earlier attempt that this one resumes, by step name.
@@ -101,6 +106,8 @@ class RecordedSteps:
     def _begin(self, name: str) -> Attempt:
         # Committed before the work begins, so that a step which a crash cut short knows it is a repetition.
         with self.store.write() as db:
+            if not rows.is_current(db, self.run_id, self.attempt):
+                raise AttemptOver
             row = rows.begin_step(db, self.run_id, name, self.clock.now())
         return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]))
 

@@ -73,7 +73,7 @@ def a_quote(
     contact: dict[str, Any] | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """A quote with these lines; ``total`` is computed like Stripe's (per line and rate) unless given."""
+    """A quote with these lines; its tax is computed like Stripe's (per line and rate) unless ``total`` is given."""
     found = list(lines) or [a_line()]
     person = {
         "id": "c-1",
@@ -85,7 +85,7 @@ def a_quote(
     percentages = _equal(installments) if isinstance(installments, int) else installments
     parts = [{"percentage": p, "term": "due_now", "order_number": n} for n, p in enumerate(percentages, 1)]
     net, tax = _totals(found, discount)
-    signed = total or str(net + tax)
+    tax = tax if total is None else Decimal(total) - net
     quote = {
         "id": id,
         "number": f"N-{id}",
@@ -111,7 +111,7 @@ def a_quote(
         if discount
         else [],
         "payment_terms": {"name": "terms", "installments": parts} if parts else None,
-        "summary": {"one_off": {"net_amount": str(net), "tax_amount": str(tax), "total_amount": signed}},
+        "summary": {"one_off": {"net_amount": str(net), "tax_amount": str(tax), "total_amount": str(net + tax)}},
     }
     return {**quote, **changes}
 

@@ -81,6 +81,8 @@ def accept(session: Session, workspace: str, path: str, wait: bool, timeout: flo
         runs = [find_run(host.store, run_id) for run_id in accepted.run_ids]
     if not runs:
         say("No integration is enabled for this workspace, so nothing was started.")
+    elif accepted.corrected:
+        say("The corrected quote takes the place of the first one; its runs begin anew.")
     elif accepted.duplicate:
         say("This quote was accepted before; these are its runs.")
     if as_json:

@@ -32,6 +32,13 @@ def exists(db: Connection, workspace: str, quote_id: str) -> bool:
     return db.execute(select(t.quotes.c.id).where(here)).first() is not None
 
 
+def replace(db: Connection, quote: Quote, document: Any, received_at: datetime) -> None:
+    """Put a corrected quote in the place of the stored one."""
+    here = (t.quotes.c.workspace == quote.workspace_id) & (t.quotes.c.id == quote.id)
+    text = json.dumps(document, default=str)
+    db.execute(t.quotes.update().where(here).values(number=quote.number, document=text, received_at=received_at))
+
+
 def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     """Load a stored quote."""
     here = (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)

@@ -54,6 +54,11 @@ def all_unfinished(db: Connection) -> Sequence[RowMapping]:
     return db.execute(select(t.runs).where(t.runs.c.status.not_in(FINISHED))).mappings().all()
 
 
+def is_current(db: Connection, run_id: str, attempt: int) -> bool:
+    """Whether this is the run's present attempt."""
+    return db.execute(select(t.runs.c.attempt).where(t.runs.c.id == run_id)).scalar() == attempt
+
+
 def begin_step(db: Connection, run_id: str, name: str, now: datetime) -> RowMapping:
     """Count one more beginning of a step, and give its row."""
     last = db.execute(select(func.max(t.steps.c.position)).where(t.steps.c.run_id == run_id)).scalar()

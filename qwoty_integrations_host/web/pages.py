@@ -12,12 +12,32 @@ _WORDS = {
     "paid": {
         "en": ("Thank you", "Your payment is on its way. You may close this page."),
         "fr": ("Merci", "Votre paiement est en cours de traitement. Vous pouvez fermer cette page."),
+        "de": ("Vielen Dank", "Ihre Zahlung wird bearbeitet. Sie können diese Seite schließen."),
+        "it": ("Grazie", "Il Suo pagamento è in corso di elaborazione. Può chiudere questa pagina."),
+        "pt": ("Obrigado", "O seu pagamento está a ser processado. Pode fechar esta página."),
+        "es": ("Gracias", "Su pago se está procesando. Puede cerrar esta página."),
     },
     "cancelled": {
         "en": ("Nothing was paid", "You can pay later with the link in your e-mail, as long as it is valid."),
         "fr": (
             "Aucun paiement",
-            "Vous pourrez payer plus tard avec le lien reçu par e-mail, tant qu'il est valable.",
+            "Vous pourrez payer plus tard avec le lien reçu par e-mail, tant qu’il est valable.",
+        ),
+        "de": (
+            "Es wurde nichts bezahlt",
+            "Sie können später über den Link in Ihrer E-Mail bezahlen, solange er gültig ist.",
+        ),
+        "it": (
+            "Nessun pagamento effettuato",
+            "Può pagare in un secondo momento con il link ricevuto via e-mail, finché è valido.",
+        ),
+        "pt": (
+            "Nenhum pagamento efetuado",
+            "Pode pagar mais tarde com a ligação que recebeu por e-mail, enquanto for válida.",
+        ),
+        "es": (
+            "No se ha realizado ningún pago",
+            "Puede pagar más tarde con el enlace que recibió por correo electrónico, mientras sea válido.",
         ),
     },
 }
@@ -47,7 +67,7 @@ def health() -> Response:
 
 def _page(name: str) -> str:
     words = _WORDS[name]
-    wished = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+    wished = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality)
     language = next((tag for tag in wished if tag in words), "en")
     title, text = words[language]
     return render_template("payment.html", language=language, title=title, text=text, state=name)

@@ -268,14 +268,18 @@ def test_items_that_go_one_by_one_survive_a_fault_each(bench: Any, v1: Any, faul
 
 
 @pytest.mark.parametrize("settings", [{}, OPEN, EMAIL, LINK], ids=["draft", "open", "email", "link"])
-def test_a_total_that_differs_stays_a_draft_and_says_both_figures(bench: Any, settings: dict[str, Any]) -> None:
+def test_a_total_that_differs_by_more_than_rounding_stays_a_draft_and_says_both_figures(
+    bench: Any, settings: dict[str, Any]
+) -> None:
+    # One line at one rate: rounding explains a cent, not two.
+    figures = {"one_off": {"net_amount": "100.00", "tax_amount": "19.98", "total_amount": "119.98"}}
     bench.enable(**settings)
 
-    run = bench.accept(a_quote(total="119.99", installments=2))
+    run = bench.accept(a_quote(installments=2, summary=figures))
 
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
     assert "120.00 EUR" in run["error"]["title"]
-    assert "119.99 EUR" in run["error"]["title"]
+    assert "119.98 EUR" in run["error"]["title"]
     assert (run["outcome"]["invoice_status"], run["outcome"]["total"]) == ("draft", "120.00")
     assert the_invoice(bench)["status"] == "draft"
     assert bench.stripe.objects("sessions") == []
@@ -283,16 +287,16 @@ def test_a_total_that_differs_stays_a_draft_and_says_both_figures(bench: Any, se
 
 
 @pytest.mark.parametrize("rounding", ["half_away_from_zero", "half_up", "half_even"])
-def test_stripes_own_rounding_decides_never_ours(bench: Any, rounding: str) -> None:
-    # 0.30 and -0.10 at 5 %: 1.5 and -0.5 cents, which round to 2 - 1, 2 - 0 or 2 - 0
+def test_however_stripe_rounds_the_total_is_the_signed_one(bench: Any, v1: Any, rounding: str) -> None:
+    # 10.10 and -0.10 at 5 %: 50.5 and -0.5 cents, which round to 51 - 1, 51 - 0 or 50 - 0
     bench.stripe.config.update(rounding=rounding)
     bench.enable(**OPEN)
 
-    run = bench.accept(a_quote(a_line("l1", "0.20", discount="0.10", taxes=[vat("5")]), total="0.21"))
+    run = bench.accept(a_quote(a_line("l1", "10.00", discount="0.10", taxes=[vat("5")]), total="10.50"))
 
-    at_stripe = the_invoice(bench)["total"]
-    assert (run["status"] == "succeeded") == (at_stripe == 21)
-    assert the_invoice(bench)["status"] == ("draft" if at_stripe != 21 else "paid")  # below the minimum charge
+    assert (run["status"], run["outcome"]["total"]) == ("succeeded", "10.50")
+    lines = dict(the_lines(bench, v1))
+    assert lines.get("rounding", 0) == (-1 if rounding == "half_up" else 0)
 
 
 def test_a_customer_for_whom_manual_rates_count_as_nothing_is_caught(bench: Any, v1: Any) -> None:

@@ -14,7 +14,7 @@ import qwoty_stripe_invoice
 from qwoty_integrations_host import NeedsAttention
 from qwoty_stripe_invoice.money import rounded_to_minor, shown, split, tax_on, to_major, to_minor
 
-PURE = ("money", "plan", "taxes", "ledger", "invoices", "payment_links", "payments", "payment_mail")
+PURE = ("money", "plan", "taxes", "check", "ledger", "invoices", "payment_links", "payments", "payment_mail")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,21 @@ def test_the_largest_remainder_gets_the_cent_and_ties_go_to_the_earlier(
     total: int, weights: list[int], parts: list[int]
 ) -> None:
     assert split(total, weights) == parts
+
+
+@pytest.mark.parametrize(
+    ("total", "currency", "parts"),
+    [
+        (10000, "KWD", [3340, 3330, 3330]),
+        (100000, "ISK", [33400, 33300, 33300]),
+        (-700, "UGX", [-300, -200, -200]),
+        (10, "TND", [10, 0, 0]),
+        (10001, "KWD", [3334, 3334, 3333]),  # no amount in KWD: it stays what it is, to the unit
+        (1000, "JPY", [334, 333, 333]),
+    ],
+)
+def test_parts_are_amounts_that_the_currency_has(total: int, currency: str, parts: list[int]) -> None:
+    assert split(total, [1, 1, 1], currency) == parts
 
 
 @given(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from builders import LINK, a_quote, the_example
+from builders import LINK, a_line, a_quote, the_example
 
 
 def mail_of(bench: Any) -> EmailMessage:
@@ -240,13 +240,44 @@ def test_without_payment_terms_the_invoice_is_final_and_nothing_is_sent_and_said
     assert bench.mails() == []
 
 
-def test_an_installment_below_stripes_minimum_stops_before_the_invoice_is_final(bench: Any) -> None:
+@pytest.mark.parametrize(
+    ("currency", "net", "share", "asked"),
+    [
+        pytest.param("EUR", "100.00", "0.40", False, id="a known minimum is not even asked for"),
+        pytest.param("DKK", "100.00", "0.40", True, id="an unknown one is learnt from Stripe"),
+    ],
+)
+def test_an_installment_below_stripes_minimum_gives_no_link_and_a_note(
+    bench: Any, currency: str, net: str, share: str, asked: bool
+) -> None:
     bench.enable(**LINK)
+    bench.stripe.config.update(unlisted_minimum_charge=250)
 
-    run = bench.accept(a_quote(installments=["0.1", "99.9"]))
+    run = bench.accept(a_quote(a_line(net=net), currency=currency, installments=[share, "99.60"]))
 
-    assert (run["status"], run["error"]["code"]) == ("needs_attention", "amount_too_small")
-    assert bench.stripe.objects("invoices")[0]["status"] == "draft"
+    assert (run["status"], run["outcome"]["invoice_status"], run["outcome"]["payment_link"]) == (
+        "succeeded",
+        "open",
+        None,
+    )
+    assert (
+        f"Installment 1 of 2 (0.48 {currency}) is below the smallest payment that Stripe takes"
+        in run["outcome"]["notes"][0]
+    )
+    assert bench.mails() == []
+    assert len(bench.posts("/v1/checkout/sessions")) == int(asked)
+    assert bench.quote("q-7")["installments"][0]["status"] == "scheduled"
+
+
+def test_the_next_installment_can_be_sent_after_one_that_was_too_small(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(a_quote(installments=["0.40", "99.60"]))
+
+    first = bench.send_installment("q-7", 1)
+    second = bench.send_installment("q-7", 2)
+
+    assert (first["status"], second["status"]) == ("skipped", "succeeded")
+    assert second["outcome"]["payment_link"]["amount"] == "119.52"
 
 
 # -- the mail ----------------------------------------------------------------------------------------

@@ -33,10 +33,11 @@ def test_the_defaults_are_those_of_the_description(bench: Any) -> None:
         "send_invoice_email": False,
         "send_payment_link": False,
         "payment_method": "stripe_default",
+        "rounding_line": True,
     }
 
 
-def test_the_settings_are_exactly_those_of_the_description() -> None:
+def test_the_settings_are_those_of_the_description_and_the_rounding_line() -> None:
     assert list(settings_schema()["properties"]) == [
         "token_scope",
         "workspace_api_token",
@@ -45,6 +46,7 @@ def test_the_settings_are_exactly_those_of_the_description() -> None:
         "send_invoice_email",
         "send_payment_link",
         "payment_method",
+        "rounding_line",
     ]
 
 

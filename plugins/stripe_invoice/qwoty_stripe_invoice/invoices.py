@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from qwoty_integrations_host import (
 )
 
 from . import words
+from .check import ROUNDING_KEY, in_planned_order, line_differences, rounding_of
 from .gateway import Gateway, StripeRefused
 from .ledger import days_until_due, invoice_seen
 from .money import shown
@@ -40,8 +41,10 @@ class Invoice:
         customer: str,
         rates: Mapping[RateKey, str],
     ) -> None:
-        self._ctx, self._stripe, self._quote, self._plan = ctx, stripe, quote, plan
+        self._ctx, self._stripe, self._quote, self.plan = ctx, stripe, quote, plan
         self._customer, self._rates = customer, rates
+        #: Tells whether a draft was made from this plan for this customer, or from another one.
+        self.plan_digest = f"{customer}:{plan.digest}"
         #: The PDF's address: it opens the invoice without a key, so it is never recorded, only kept for this run.
         self.pdf_url: str | None = None
         #: Whether the total was read by this very process: else it is read again before anything becomes final.
@@ -49,12 +52,15 @@ class Invoice:
 
     # -- draft ---------------------------------------------------------------------------------------
 
-    def create_draft(self) -> dict[str, Any]:
-        """Make the empty draft, or adopt the invoice that an earlier attempt made."""
-        facts: dict[str, Any] = self._ctx.step("invoice", self._create_or_adopt)
+    def create_draft(self, *, replaces: str) -> dict[str, Any]:
+        """Make the empty draft, or adopt the invoice that an earlier attempt made.
+
+        ``replaces`` names the draft that was thrown away for this one.
+        """
+        facts: dict[str, Any] = self._ctx.step("invoice", partial(self._create_or_adopt, replaces=replaces))
         return facts
 
-    def _create_or_adopt(self, attempt: Attempt) -> dict[str, Any]:
+    def _create_or_adopt(self, attempt: Attempt, *, replaces: str) -> dict[str, Any]:
         found, gone = self._made_before(attempt)
         adopted = found is not None
         if found is None:
@@ -64,7 +70,7 @@ class Invoice:
                 self._quote.id,
                 self._draft_params(),
                 lambda v1, p, o: v1.invoices.create(params=p, options=o),
-                replaces=gone,
+                replaces=gone or replaces,
             )
         self._ctx.state.set(f"invoice:{found['id']}", self._whose())
         return {**self._seen(found), "adopted": adopted, "out_of_reach": gone}
@@ -138,23 +144,28 @@ class Invoice:
     def add_lines(self, invoice_id: str, *, adopted: bool) -> dict[str, Any]:
         """Add the planned lines in order and give the invoice's facts, with the total that Stripe computed."""
         facts: dict[str, Any] = {}
-        lines = self._plan.lines
+        again = False
+        lines = self.plan.lines
         for number, start in enumerate(range(0, len(lines), _CHUNK)):
             chunk = lines[start : start + _CHUNK]
             facts = self._ctx.step(
                 f"lines:{number}",
                 partial(self._add_chunk, invoice_id=invoice_id, chunk=chunk, adopted=adopted),
             )
+            again = again or facts["again"]
             if facts.get("unsupported"):
-                return self._add_one_by_one(invoice_id, lines[start:], look=facts["look"])
-        return facts
+                facts = self._add_one_by_one(invoice_id, lines[start:], look=facts["again"])
+                break
+        return {**facts, "again": again}
 
     def _add_chunk(self, attempt: Attempt, invoice_id: str, chunk: Sequence[PlanLine], adopted: bool) -> dict[str, Any]:
-        if attempt.repeated or adopted:
+        """Add what is missing. ``again`` in the facts: others may have worked on the draft, so look at its lines."""
+        again = adopted or attempt.repeated
+        if again:
             present = self._present(attempt, invoice_id)
             chunk = [line for line in chunk if line.key not in present]
             if not chunk:
-                return self._seen(retrieve_invoice(self._stripe, attempt, invoice_id))
+                return {**self._seen(retrieve_invoice(self._stripe, attempt, invoice_id)), "again": True}
         params = {"lines": [self._line_params(line) for line in chunk]}
         try:
             invoice = self._stripe.write(
@@ -167,22 +178,22 @@ class Invoice:
         except (StripeRefused, CredentialsError) as error:
             if _add_lines_unsupported(error):
                 # What an earlier try left behind must not be added again, item by item.
-                return {"unsupported": True, "look": adopted or attempt.repeated}
+                return {"unsupported": True, "again": again}
             raise
-        if attempt.repeated or adopted:
+        if again:
             # This may be the replayed answer to an earlier request, of before somebody worked on the draft.
             invoice = retrieve_invoice(self._stripe, attempt, invoice_id)
         self._compared = True
-        return self._seen(invoice)
+        return {
+            **self._seen(invoice),
+            "again": again,
+            "reordered": not in_planned_order(self.plan, invoice["lines"]["data"]),
+        }
 
     def _add_one_by_one(self, invoice_id: str, lines: Sequence[PlanLine], *, look: bool) -> dict[str, Any]:
         for line in lines:
             self._ctx.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line, look=look))
-        facts: dict[str, Any] = self._ctx.step(
-            "totals",
-            lambda attempt: self._seen(retrieve_invoice(self._stripe, attempt, invoice_id)),
-        )
-        return facts
+        return {**self._look_again("totals", invoice_id), "one_by_one": True}
 
     def _add_item(self, attempt: Attempt, invoice_id: str, line: PlanLine, *, look: bool) -> None:
         if (look or attempt.repeated) and line.key in self._present(attempt, invoice_id):
@@ -213,8 +224,37 @@ class Invoice:
         return params
 
     def _present(self, attempt: Attempt, invoice_id: str) -> set[str]:
-        lines = self._stripe.pages(attempt, lambda v1, p: v1.invoices.line_items.list(invoice_id, params=p), {})
-        return {(line.get("metadata") or {}).get("qwoty_line", "") for line in lines}
+        return {(line.get("metadata") or {}).get("qwoty_line", "") for line in self._lines(attempt, invoice_id)}
+
+    def _lines(self, attempt: Attempt, invoice_id: str) -> Iterator[dict[str, Any]]:
+        return self._stripe.pages(attempt, lambda v1, p: v1.invoices.line_items.list(invoice_id, params=p), {})
+
+    def look_at_lines(self, invoice_id: str) -> dict[str, Any]:
+        """Say in words how the invoice's lines differ from the planned ones, and what its rounding line comes to."""
+        found: dict[str, Any] = self._ctx.step("compare", lambda attempt: self._look_at_lines(attempt, invoice_id))
+        return found
+
+    def _look_at_lines(self, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
+        lines = list(self._lines(attempt, invoice_id))
+        return {"differences": line_differences(self.plan, lines), "rounding": rounding_of(lines)}
+
+    def add_rounding(self, invoice_id: str, amount: int, *, one_by_one: bool) -> dict[str, Any]:
+        """Add the one untaxed line that makes the total equal the signed one, and give the facts again."""
+        word = words.of(words.INVOICE, self._quote.language)["rounding"]
+        line = PlanLine(ROUNDING_KEY, word, amount)
+        if one_by_one:
+            self._ctx.step("rounding", partial(self._add_item, invoice_id=invoice_id, line=line, look=False))
+            return self._look_again("totals.rounded", invoice_id)
+        facts: dict[str, Any] = self._ctx.step(
+            "rounding", partial(self._add_chunk, invoice_id=invoice_id, chunk=[line], adopted=False)
+        )
+        return facts
+
+    def _look_again(self, name: str, invoice_id: str) -> dict[str, Any]:
+        facts: dict[str, Any] = self._ctx.step(
+            name, lambda attempt: self._seen(retrieve_invoice(self._stripe, attempt, invoice_id))
+        )
+        return facts
 
     # -- final ----------------------------------------------------------------------------------------
 
@@ -228,7 +268,7 @@ class Invoice:
             found = require_status(
                 self._ctx, self._stripe, attempt, self._quote.id, invoice_id, {"draft", "open", "paid"}
             )
-            self._refuse_if_changed(found)
+            self._refuse_if_changed(found, line_differences(self.plan, self._lines(attempt, invoice_id)))
             if found["status"] != "draft":
                 return self._seen(found)
         try:
@@ -246,17 +286,20 @@ class Invoice:
             self._refuse_if_changed(found)
         return self._seen(found)
 
-    def _refuse_if_changed(self, invoice: Mapping[str, Any]) -> None:
-        """Somebody may have worked on the invoice since its total was compared with the signed one."""
-        if invoice["total"] != self._plan.signed_total:
-            money = self._plan.currency
-            raise NeedsAttention(
-                f"Invoice {invoice['id']} was changed in Stripe: it comes to {shown(invoice['total'], money)}, the "
-                f"signed quote says {shown(self._plan.signed_total, money)}. Nothing was sent.",
-                hint="Undo the change, or delete the draft, in the Stripe Dashboard; then retry the run.",
-                code="totals_differ",
-                restart=True,
-            )
+    def _refuse_if_changed(self, invoice: Mapping[str, Any], differences: Sequence[str] = ()) -> None:
+        """Somebody may have worked on the invoice since it was compared with the signed quote."""
+        if invoice["total"] == self.plan.signed_total and not differences:
+            return
+        money = self.plan.currency
+        raise NeedsAttention(
+            f"Invoice {invoice['id']} was changed in Stripe: it comes to {shown(invoice['total'], money)}, the "
+            f"signed quote says {shown(self.plan.signed_total, money)}. Nothing was sent.",
+            hint=" ".join(
+                [*differences, "Undo the change, or delete the draft, in the Stripe Dashboard; then retry the run."]
+            ),
+            code="totals_differ",
+            restart=True,
+        )
 
     def send(self, invoice_id: str) -> None:
         """Have Stripe mail the invoice; never twice."""
@@ -297,7 +340,7 @@ class Invoice:
         today = self._ctx.clock.now().date()
         self._ctx.records.update(
             self._quote.id,
-            lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today),
+            lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today, self.plan_digest),
         )
         self.pdf_url = invoice.get("invoice_pdf") or self.pdf_url
         return {name: invoice[name] for name in _FACTS if name in invoice}

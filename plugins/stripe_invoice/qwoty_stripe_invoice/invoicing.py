@@ -1,37 +1,25 @@
-"""From an accepted quote to its invoice, and from an installment to its link: the order of the steps."""
+"""From an accepted quote to its invoice: the order of the steps."""
 
 from __future__ import annotations
 
-from datetime import date
-from decimal import Decimal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from qwoty_integrations_host import (
-    ActionRefused,
-    Contact,
-    HookContext,
-    InstallmentRequest,
-    NeedsAttention,
-    Outcome,
-    Preview,
-    PreviewLine,
-    Quote,
-    pick_installment,
-)
+from qwoty_integrations_host import Contact, HookContext, Outcome, Quote
 
+from .check import Verdict, compare
 from .customers import billing_contact, resolve_customer
-from .endpoint import ensure_endpoint, require_public_url
+from .delivery import no_key_for, require_for_delivery
+from .drafts import discard_stale_draft
+from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .invoices import Invoice
-from .ledger import due_date
-from .money import shown, split, to_major
+from .money import LEAST_PAYMENT, shown
 from .payment_links import PaymentLink
-from .payments import attach_payment, look_at_invoice, look_at_session
 from .plan import InvoicePlan, NothingToInvoice, make_plan
 from .settings import StripeSettings
 from .tax_rates import resolve_tax_rates
-
-#: Stripe's smallest payment in minor units, where its pages name one (Stripe page, section 16).
-_LEAST_PAYMENT = {"EUR": 50, "USD": 50}
 
 
 def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
@@ -39,33 +27,16 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
     settings = StripeSettings.of(ctx.settings)
     key = settings.key_for(quote.business_unit.id if quote.business_unit else None)
     if key is None:
-        return Outcome.skipped(_no_key(quote))
+        return Outcome.skipped(no_key_for(quote))
     plan = make_plan(quote)
     if isinstance(plan, NothingToInvoice):
         return Outcome.skipped(plan.reason)
     contact = billing_contact(quote)
-    _require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
+    require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
     stripe = Gateway(key, workspace=ctx.workspace)
     if settings.delivery == "link" and quote.installments:
         ensure_endpoint(ctx, stripe)
     return _make_invoice(ctx, stripe, settings, quote, plan, contact)
-
-
-def _no_key(quote: Quote) -> str:
-    if quote.business_unit is None:
-        return "The quote names no business unit, and the integration has a key per business unit: no invoice."
-    return f"No Stripe key is set for business unit {quote.business_unit.id!r}: no invoice."
-
-
-def _require_for_delivery(ctx: HookContext, delivery: str, contact: Contact, *, has_terms: bool = True) -> None:
-    if delivery == "link":
-        require_public_url(ctx)
-    if (delivery == "email" or (delivery == "link" and has_terms)) and not contact.email:
-        raise NeedsAttention(
-            f"The invoice is to be sent, but contact {contact.id!r} has no e-mail address.",
-            hint="Add one in Qwoty and accept the quote again, or switch sending off.",
-            code="email_missing",
-        )
 
 
 def _make_invoice(
@@ -79,11 +50,15 @@ def _make_invoice(
     customer, found = resolve_customer(ctx, stripe, quote, contact)
     rates = resolve_tax_rates(ctx, stripe, plan.rates)
     invoice = Invoice(ctx, stripe, quote, plan, customer, rates)
-    draft = invoice.create_draft()
+    gone = discard_stale_draft(ctx, stripe, quote.id, invoice.plan_digest)
+    draft = invoice.create_draft(replaces=gone)
     facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
-    notes = (*plan.notes, *found, *_left_behind(draft["out_of_reach"]))
-    if facts["total"] != plan.signed_total:
-        return _totals_differ(plan, facts["total"], facts["status"], notes)
+    checked = _check(invoice, draft["id"], facts, rounding_line=settings.rounding_line)
+    notes = (*plan.notes, *checked.notes, *found, *_left_behind(draft["out_of_reach"]))
+    if checked.problem:
+        return _differs(checked.problem, notes)
+    if 0 < plan.signed_total < _least(plan.currency) and facts["status"] == "draft":
+        return _too_small(plan, notes)
     if not settings.finalizes:
         return Outcome.done(_as_it_is(facts["status"]), *notes)
     if settings.delivery == "email" and not facts.get("customer_email", contact.email):
@@ -93,8 +68,6 @@ def _make_invoice(
             *notes,
             hint="Add one in the Stripe Dashboard, then retry the run.",
         )
-    if settings.delivery == "link" and quote.installments:
-        _refuse_unpayable_link(plan, quote)
     final = invoice.finalize(draft["id"])
     return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *notes)
 
@@ -111,29 +84,88 @@ def _as_it_is(status: str) -> str:
     return f"The invoice is {status} already, from an earlier attempt; nothing more was done."
 
 
-def _refuse_unpayable_link(plan: InvoicePlan, quote: Quote) -> None:
-    """A link below Stripe's smallest payment would be refused only when the invoice is final already."""
-    least = _LEAST_PAYMENT.get(plan.currency, 1)
-    first, *_ = split(plan.signed_total, [term.percentage for term in quote.installments])
-    # A total that is itself below the least is settled by Stripe when the invoice becomes final.
-    if first < least <= plan.signed_total:
-        raise NeedsAttention(
-            f"The first installment ({shown(first, plan.currency)}) is below the smallest payment that Stripe takes.",
-            hint="The invoice is left as a draft. Finalize it in Stripe, or invoice with other payment terms.",
-            code="amount_too_small",
-        )
+def _least(currency: str) -> int:
+    return LEAST_PAYMENT.get(currency, 0)
 
 
-def _totals_differ(plan: InvoicePlan, at_stripe: int, status: str, notes: tuple[str, ...]) -> Outcome:
-    signed = shown(plan.signed_total, plan.currency)
+def _too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
+    """Stripe would mark it paid, and put what was not paid on the customer's balance (Stripe page, section 10)."""
+    return Outcome.needs_attention(
+        "amount_too_small",
+        f"The total ({shown(plan.signed_total, plan.currency)}) is below the smallest payment that Stripe takes.",
+        *notes,
+        hint="The invoice is left as a draft, since Stripe would call it paid. Collect the amount another way.",
+    )
+
+
+# -- the check before anything is final -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What came of the comparison: ``problem`` says why the invoice must not become final; empty when it may."""
+
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def _check(invoice: Invoice, invoice_id: str, facts: Mapping[str, Any], *, rounding_line: bool) -> _Checked:
+    """Compare the draft with the plan and the quote, and let a rounding line make the total equal where it may."""
+    plan = invoice.plan
+    verdict = compare(plan, subtotal=facts["subtotal"], total=facts["total"])
+    order = (_REORDERED,) if facts.get("reordered") else ()
+    if facts.get("again") or verdict.kind == "different":
+        # Not fresh from our own hands, or not as it should be: look at every line.
+        there = invoice.look_at_lines(invoice_id)
+        rounding = there["rounding"]
+        verdict = compare(plan, subtotal=facts["subtotal"] - rounding, total=facts["total"] - rounding)
+        if there["differences"]:
+            verdict = replace(verdict, kind="different", sentences=(*verdict.sentences, *there["differences"]))
+        if verdict.kind != "different" and rounding == verdict.amount:
+            return _Checked(notes=(*_rounded(plan, verdict), *order))
+        if rounding:
+            verdict = replace(verdict, kind="different")
+    if verdict.kind == "rounding" and rounding_line and facts["status"] == "draft":
+        facts = invoice.add_rounding(invoice_id, verdict.amount, one_by_one="one_by_one" in facts)
+        if facts["total"] == plan.signed_total:
+            return _Checked(notes=(*_rounded(plan, verdict), *order))
+    if verdict.kind == "equal":
+        return _Checked(notes=order)
+    return _Checked(_problem(plan, facts), (*verdict.sentences, *order))
+
+
+_REORDERED = "Stripe shows the lines in another order than the quote's; the figures are the same."
+
+
+def _rounded(plan: InvoicePlan, verdict: Verdict) -> tuple[str, ...]:
+    if verdict.kind == "equal":
+        return ()
+    line = shown(verdict.amount, plan.currency)
+    where = "the tax was rounded in another place"
+    return (f"One untaxed line of {line} makes the total equal the signed quote's: {where}.", *verdict.sentences)
+
+
+def _problem(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:
     # An adopted invoice may have been made final by hand: then no word may promise that it can still be changed.
+    status = facts["status"]
     becomes = "it stays a draft" if status == "draft" else f"it is {status} already, and nothing was sent"
+    signed, there = shown(plan.signed_total, plan.currency), shown(facts["total"], plan.currency)
+    if there == signed:
+        return f"The total is {signed}, as signed, but what it is made of is not; {becomes}."
+    return f"Stripe computes {there}, the signed quote says {signed}; {becomes}."
+
+
+def _differs(problem: str, notes: tuple[str, ...]) -> Outcome:
     return Outcome.needs_attention(
         "totals_differ",
-        f"Stripe computes {shown(at_stripe, plan.currency)}, the signed quote says {signed}; {becomes}.",
+        problem,
         *notes,
-        hint="Compare the draft in the Stripe Dashboard with the quote. Correct the quote, or the draft by hand.",
+        hint="Compare the invoice in the Stripe Dashboard with the quote. Correct the quote and accept it again, or "
+        "undo by hand what was changed by hand; then retry the run.",
     )
+
+
+# -- delivery -------------------------------------------------------------------------------------------
 
 
 def _deliver(
@@ -156,113 +188,4 @@ def _deliver(
         return ["The invoice is open; nothing was sent, as set."]
     if not quote.installments:
         return ["The quote has no payment terms: the invoice is open, no link was made and no mail sent."]
-    return [PaymentLink(ctx, stripe, quote, contact, 1).send(pdf_url=invoice.pdf_url)]
-
-
-# -- installments -------------------------------------------------------------------------------------
-
-
-def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
-    """Mail a link for an installment, after looking at Stripe whether that is still possible."""
-    quote = request.quote
-    key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
-    contact = billing_contact(quote)
-    if key is None:
-        raise ActionRefused(_no_key(quote))
-    stripe = Gateway(key, workspace=ctx.workspace)
-    _refresh(ctx, stripe, quote.id)
-    number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote.id, request.number))
-    _require_for_delivery(ctx, "link", contact)
-    ensure_endpoint(ctx, stripe)
-    link = PaymentLink(ctx, stripe, quote, contact, number)
-    if open_before:
-        _close(ctx, stripe, link, quote.id, number, open_before)
-    return Outcome.done(link.send())
-
-
-def _refresh(ctx: HookContext, stripe: Gateway, quote_id: str) -> None:
-    """Look at the invoice and at every link that may have been paid meanwhile; a lost webhook is made good."""
-    record = ctx.records.get(quote_id)
-    if record is None or record.invoice is None:
-        raise ActionRefused("There is no invoice yet.", hint="Links are sent for open invoices only.")
-    look_at_invoice(ctx, stripe, quote_id, record.invoice.id)
-    pending = ctx.step("links", lambda _: _pending_sessions(ctx, quote_id))
-    for session_id, installment in pending:
-        event = {"id": session_id, "metadata": {"qwoty_installment": str(installment)}}
-        session = look_at_session(ctx, stripe, quote_id, event)
-        if session["payment_status"] == "paid":
-            attach_payment(ctx, stripe, quote_id, session)
-
-
-def _pending_sessions(ctx: HookContext, quote_id: str) -> list[tuple[str, int]]:
-    record = ctx.records.get(quote_id)
-    parts = record.installments if record else ()
-    return [(p.session_id, p.number) for p in parts if p.session_id and p.status in {"sent", "processing"}]
-
-
-def _choose(ctx: HookContext, quote_id: str, wanted: int | None) -> tuple[int, str | None]:
-    """Decide on fresh facts which installment can be sent, and give the open link that it replaces."""
-    record = ctx.records.get(quote_id)
-    assert record is not None
-    now = ctx.clock.now()
-    number = pick_installment(record, wanted, now)
-    part = record.installment(number)
-    return number, part.session_id if part and part.is_open(now) else None
-
-
-def _close(ctx: HookContext, stripe: Gateway, link: PaymentLink, quote_id: str, number: int, session_id: str) -> None:
-    """Expire the open link; if the customer was faster, take the payment instead of asking for it twice."""
-    if link.expire(session_id) != "complete":
-        return
-    event = {"id": session_id, "metadata": {"qwoty_installment": str(number)}}
-    session = look_at_session(ctx, stripe, quote_id, event, name="session.completed")
-    if session["payment_status"] == "paid":
-        attach_payment(ctx, stripe, quote_id, session)
-        raise ActionRefused(f"Installment {number} has just been paid.")
-    raise ActionRefused(f"The payment of installment {number} is being processed.", hint="Wait for it to end.")
-
-
-# -- preview ------------------------------------------------------------------------------------------
-
-
-def preview(ctx: HookContext, quote: Quote) -> Preview | Outcome:
-    """The plan in the host's form; no network."""
-    settings = StripeSettings.of(ctx.settings)
-    unit = quote.business_unit.id if quote.business_unit else None
-    if settings.token_scope == "business_unit" and settings.key_for(unit) is None:
-        return Outcome.skipped(_no_key(quote))
-    plan = make_plan(quote)
-    if isinstance(plan, NothingToInvoice):
-        return Outcome.skipped(plan.reason)
-    money = plan.currency
-    return Preview(
-        currency=money,
-        lines=tuple(
-            PreviewLine(
-                key=line.key,
-                description=line.description,
-                amount=to_major(line.amount, money),
-                taxes=tuple(f"{plan.rates[rate].display_name} {rate.percentage:f} %" for rate in line.rates),
-            )
-            for line in plan.lines
-        ),
-        subtotal=to_major(plan.subtotal, money),
-        tax=to_major(plan.tax, money),
-        total=to_major(plan.total, money),
-        signed_total=to_major(plan.signed_total, money),
-        installments=_previewed_installments(quote, plan, ctx.clock.now().date()),
-        notes=plan.notes,
-    )
-
-
-def _previewed_installments(
-    quote: Quote, plan: InvoicePlan, today: date
-) -> tuple[tuple[int, Decimal, date | None], ...]:
-    """The installments as they would be if the invoice were made today."""
-    terms = quote.installments
-    shares = split(plan.signed_total, [term.percentage for term in terms]) if terms else []
-    accepted = quote.accepted_at.date()
-    return tuple(
-        (number, to_major(share, plan.currency), due_date(term, accepted=accepted, invoiced=today))
-        for number, (term, share) in enumerate(zip(terms, shares, strict=True), start=1)
-    )
+    return [PaymentLink(ctx, stripe, quote, contact, 1).send(pdf_url=invoice.pdf_url).sentence]

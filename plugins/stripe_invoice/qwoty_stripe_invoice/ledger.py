@@ -21,10 +21,13 @@ def invoice_seen(
     account: str,
     quote: Quote | None = None,
     today: date | None = None,
+    plan: str = "",
 ) -> QuoteRecord:
     """The record after an answer of Stripe that shows the invoice; installments are made with it once."""
     currency = invoice["currency"].upper()
     known = record or QuoteRecord(currency=currency)
+    if known.invoice is not None and known.invoice.id == invoice["id"]:
+        plan = plan or known.invoice.plan
     seen = replace(
         known,
         currency=currency,
@@ -34,6 +37,7 @@ def invoice_seen(
             account=account,
             number=invoice.get("number"),
             customer_id=invoice.get("customer"),
+            plan=plan,
         ),
         total=to_major(invoice["total"], currency),
         amount_paid=to_major(invoice["amount_paid"], currency),
@@ -58,7 +62,7 @@ def _installments(
         return record.installments
     terms = quote.installments
     due = invoice["total"] if invoice["status"] == "draft" else invoice["amount_due"]
-    shares = split(due, [term.percentage for term in terms]) if terms else []
+    shares = split(due, [term.percentage for term in terms], record.currency) if terms else []
     return tuple(
         InstallmentRecord(
             number=number,

@@ -14,6 +14,8 @@ _ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF X
 _THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
 #: ISO 4217 has three decimals for these, Stripe does not list them: a guess could charge tenfold.
 _REFUSED = frozenset("IQD LYD".split())
+#: The smallest payment in minor units, where Stripe's pages name one; others answer ``amount_too_small``.
+LEAST_PAYMENT = {"EUR": 50, "USD": 50}
 #: Amounts that Stripe takes only in multiples: ISK and UGX have no minor unit but are sent with two decimals.
 _MULTIPLES = {"ISK": 100, "UGX": 100, **dict.fromkeys(_THREE_DECIMAL, 10)}
 
@@ -30,10 +32,15 @@ def decimals(currency: str) -> int:
     return 0 if code in _ZERO_DECIMAL else 3 if code in _THREE_DECIMAL else 2
 
 
+def multiple(currency: str) -> int:
+    """Amounts in minor units must be multiples of this (1 for most currencies)."""
+    return _MULTIPLES.get(currency.upper(), 1)
+
+
 def to_minor(amount: Decimal, currency: str, what: str) -> int:
     """Give an amount in minor units, exactly. Raises: NeedsAttention when the currency has no such amount."""
     minor = amount.scaleb(decimals(currency))
-    if minor != minor.to_integral_value() or minor % _MULTIPLES.get(currency.upper(), 1):
+    if minor != minor.to_integral_value() or minor % multiple(currency):
         raise NeedsAttention(
             f"{what}: {amount} is not an amount that exists in {currency}.",
             hint="Correct the amount in the quote; nothing is rounded silently.",
@@ -44,7 +51,7 @@ def to_minor(amount: Decimal, currency: str, what: str) -> int:
 
 def rounded_to_minor(amount: Decimal, currency: str) -> int:
     """Give a computed amount in minor units, rounded half up (Qwoty page, section 6)."""
-    step = _MULTIPLES.get(currency.upper(), 1)
+    step = multiple(currency)
     minor = amount.scaleb(decimals(currency)) / step
     return int(minor.quantize(Decimal(1), ROUND_HALF_UP)) * step
 
@@ -64,8 +71,14 @@ def tax_on(minor: int, percentage: Decimal) -> int:
     return int((Decimal(minor) * percentage / 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def split(total: int, weights: Sequence[Decimal | int]) -> list[int]:
-    """Split by weight so that the parts sum exactly: largest remainder, ties to the earlier part."""
+def split(total: int, weights: Sequence[Decimal | int], currency: str = "") -> list[int]:
+    """Split by weight so that the parts sum exactly: largest remainder, ties to the earlier part.
+
+    With a currency, each part is an amount that it has; a total that it has not is split to the minor unit.
+    """
+    step = multiple(currency)
+    if step > 1 and total % step == 0:
+        return [part * step for part in split(total // step, weights)]
     whole = sum(Decimal(weight) for weight in weights)
     exact = [Decimal(total) * Decimal(weight) / whole for weight in weights]
     parts = [int(share) for share in exact]  # towards zero

@@ -6,7 +6,7 @@ Nothing about payment methods is ever sent: "Stripe default" means to say nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qwoty_integrations_host import (
@@ -28,9 +28,17 @@ from .endpoint import require_public_url
 from .gateway import Gateway, StripeRefused
 from .invoices import require_status, retrieve_invoice
 from .ledger import link_made, session_seen
-from .money import to_minor
+from .money import LEAST_PAYMENT, shown, to_minor
 from .payment_mail import payment_mail
 from .pdf import fetch_pdf
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a link. Not ``possible``: the amount is one that Stripe does not take."""
+
+    sentence: str
+    possible: bool = True
 
 
 class PaymentLink:
@@ -40,14 +48,16 @@ class PaymentLink:
         self._ctx, self._stripe, self._quote, self._contact = ctx, stripe, quote, contact
         self._number = number
 
-    def send(self, *, pdf_url: str | None = None) -> str:
+    def send(self, *, pdf_url: str | None = None) -> Sent:
         """Make the link unless one is open, mail it with the PDF, each once; and say what was done."""
         session = self._ctx.step(f"link:{self._number}", self._create_or_adopt)
+        if session["id"] is None:
+            return Sent(session["why"], possible=False)
         mailed = self._ctx.step(f"mail:{self._number}", lambda attempt: self._mail(attempt, session, pdf_url))
         which = f"installment {self._number} of {len(self._quote.installments)}"
         if not mailed:
-            return f"The link for {which} was paid or replaced meanwhile, so it was not mailed again."
-        return f"A payment link for {which} was mailed to {self._contact.email}."
+            return Sent(f"The link for {which} was paid or replaced meanwhile, so it was not mailed again.")
+        return Sent(f"A payment link for {which} was mailed to {self._contact.email}.")
 
     def expire(self, session_id: str) -> str:
         """Close an open link, so that there are never two payable ones; ``complete``: the customer was faster."""
@@ -66,16 +76,33 @@ class PaymentLink:
             record, part = self._installment()
             found = self._made_before(attempt)
         self._refuse_if_in_the_way(record)
-        if found is None:
-            found = self._stripe.write(
+        amount = self._amount(record, part)
+        if amount < LEAST_PAYMENT.get(record.currency, 1) and found is None:
+            return self._too_small(record, amount)
+        try:
+            found = found or self._stripe.write(
                 attempt,
                 "cs",
                 f"{invoice.id}:{self._number}:{part.links + 1}",
-                self._params(record, part),
+                self._params(record, amount),
                 lambda v1, p, o: v1.checkout.sessions.create(params=p, options=o),
             )
+        except StripeRefused as error:
+            if error.stripe_code != "amount_too_small":
+                raise
+            return self._too_small(record, amount)
         self._ctx.records.update(self._quote.id, lambda r: link_made(r or record, self._number, found))
         return {"id": found["id"]}
+
+    def _amount(self, record: QuoteRecord, part: InstallmentRecord) -> int:
+        """What the link asks for, in minor units: never more than what remains of the invoice."""
+        remaining = part.amount if record.amount_remaining is None else record.amount_remaining
+        return to_minor(min(part.amount, remaining), record.currency, "The installment")
+
+    def _too_small(self, record: QuoteRecord, amount: int) -> dict[str, Any]:
+        which = f"Installment {self._number} of {len(record.installments)}"
+        small = f"{which} ({shown(amount, record.currency)}) is below the smallest payment that Stripe takes"
+        return {"id": None, "why": f"{small}: no link was made and no mail sent."}
 
     def _refuse_if_in_the_way(self, record: QuoteRecord) -> None:
         """While a run waited to be retried, this installment may have been paid, or another one's link made."""
@@ -121,18 +148,16 @@ class PaymentLink:
             "qwoty_installment": str(self._number),
         }
 
-    def _params(self, record: QuoteRecord, part: InstallmentRecord) -> dict[str, Any]:
+    def _params(self, record: QuoteRecord, amount: int) -> dict[str, Any]:
         assert record.invoice is not None
         base, label = (
             require_public_url(self._ctx),
             words.of(words.INVOICE, self._quote.language)["installment"],
         )
         name = f"{self._quote.number} – {label} {self._number}/{len(record.installments)}"
-        remaining = part.amount if record.amount_remaining is None else record.amount_remaining
-        amount = min(part.amount, remaining)
         price = {
             "currency": record.currency.lower(),
-            "unit_amount": to_minor(amount, record.currency, "The installment"),
+            "unit_amount": amount,
             "product_data": {"name": name},
         }
         return {
@@ -190,11 +215,9 @@ class PaymentLink:
         message = payment_mail(
             self._quote,
             self._contact,
+            part,
             invoice_number=record.invoice.number or record.invoice.id,
             total=record.total,
-            number=self._number,
-            amount=part.amount,
-            url=part.url or "",
             pdf=fetch_pdf(pdf_url),
         )
         self._ctx.mail.send(f"link:{self._number}:{session['id']}", message)

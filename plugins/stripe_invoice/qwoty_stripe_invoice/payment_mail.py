@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC
 from decimal import Decimal
 from functools import cache
 
-from babel.numbers import format_currency
+from babel.dates import format_date, format_time
+from babel.numbers import format_currency, get_currency_precision
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from qwoty_integrations_host import Attachment, Contact, MailMessage, Quote
+from qwoty_integrations_host import Attachment, Contact, InstallmentRecord, MailMessage, Quote
 
 from . import words
 
@@ -16,30 +19,17 @@ from . import words
 def payment_mail(
     quote: Quote,
     contact: Contact,
+    part: InstallmentRecord,
     *,
     invoice_number: str,
     total: Decimal,
-    number: int,
-    amount: Decimal,
-    url: str,
     pdf: bytes,
 ) -> MailMessage:
-    """Build the mail; amounts in major units, written as the language writes them."""
+    """Build the mail for an installment with an open link; money, dates and times as the language writes them."""
     language = quote.language if quote.language in words.MAIL else "en"
-    facts = {
-        "name": contact.first_name or contact.full_name or quote.customer.name,
-        "quote": quote.number,
-        "number": invoice_number,
-        "amount": format_currency(amount, quote.currency, locale=language),
-        "total": format_currency(total, quote.currency, locale=language),
-        "part": number,
-        "parts": len(quote.installments),
-    }
-    table = words.of(words.MAIL, language)
-    said = {name: text.format(**facts) for name, text in table.items()}
-    said["ask"] = said["ask"] if len(quote.installments) > 1 else said["ask_single"]
+    said = _said(quote, contact, part, invoice_number=invoice_number, total=total, language=language)
     seller = quote.business_unit.name if quote.business_unit and quote.business_unit.name else ""
-    page = {"words": said, "url": url, "seller": seller, "language": language}
+    page = {"words": said, "url": part.url or "", "seller": seller, "language": language}
     return MailMessage(
         to=contact.email or "",
         subject=said["subject"],
@@ -50,6 +40,38 @@ def payment_mail(
         reply_to=quote.owner.email if quote.owner else None,
         attachments=(Attachment(filename=f"{_safe(invoice_number)}.pdf", content=pdf),),
     )
+
+
+def _said(
+    quote: Quote, contact: Contact, part: InstallmentRecord, *, invoice_number: str, total: Decimal, language: str
+) -> dict[str, str]:
+    assert part.expires_at is not None, "an open link has an end"
+    locale = words.LOCALES.get(language, language)
+    end = part.expires_at.astimezone(UTC)
+    facts = {
+        "name": contact.full_name or quote.customer.name,
+        "quote": quote.number,
+        "number": invoice_number,
+        "amount": _money(part.amount, quote.currency, locale),
+        "total": _money(total, quote.currency, locale),
+        "part": part.number,
+        "parts": len(quote.installments),
+        "due": format_date(part.due_date, "long", locale=locale) if part.due_date else "",
+        "day": format_date(end, "long", locale=locale),
+        "time": format_time(end, "short", tzinfo=UTC, locale=locale),
+    }
+    said = {name: text.format(**facts) for name, text in words.of(words.MAIL, language).items()}
+    said["ask"] = said["ask"] if len(quote.installments) > 1 else said["ask_single"]
+    said["due"] = said["due"] if part.due_date else ""
+    return said
+
+
+def _money(amount: Decimal, currency: str, locale: str) -> str:
+    # Unicode writes some currencies (RSD, ALL, …) without the cents that Stripe charges: no cent may be rounded away.
+    exact = amount == round(amount, get_currency_precision(currency))
+    text = format_currency(amount, currency, locale=locale, currency_digits=exact)
+    # Unicode's rule for a code before a digit, which Babel leaves out: "KWD 5", not "KWD5".
+    return re.sub(r"(?<=[A-Za-z])(?=\d)", "\u00a0", text)
 
 
 @cache

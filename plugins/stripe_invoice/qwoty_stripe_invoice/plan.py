@@ -5,6 +5,7 @@ Everything is in minor units. Sources: Qwoty page sections 6 and 7, Stripe page 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -43,6 +44,30 @@ class InvoicePlan:
     rates: Mapping[RateKey, PlannedRate]
     signed_total: int
     notes: tuple[str, ...]
+    #: The quote's own net and tax; None when the quote came without totals.
+    signed_net: int | None = None
+    signed_tax: int | None = None
+    #: The net of the plan sections, which are not invoiced; and all quote-wide discounts together.
+    left_out: int = 0
+    discounts: int = 0
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of what the invoice will say."""
+        text = repr((self.currency, self.lines, self.signed_total))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the quote's own figures agree with each other."""
+        if self.signed_net is None or self.signed_tax is None:
+            return True
+        return self.signed_net + self.signed_tax == self.signed_total
+
+    @property
+    def fixed_tax(self) -> int:
+        """Taxes of a fixed amount, which are lines of their own."""
+        return sum(line.amount for line in self.lines if line.is_tax)
 
     @property
     def subtotal(self) -> int:
@@ -77,7 +102,17 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
     if quote.prices_hidden:
         notes.append("The quote hides its prices; the invoice shows them.")
     signed = _signed_total(quote, lines, notes)
-    plan = InvoicePlan(quote.currency, tuple(lines), rates, signed, tuple(dict.fromkeys(notes)))
+    plan = InvoicePlan(
+        quote.currency,
+        tuple(lines),
+        rates,
+        signed,
+        tuple(dict.fromkeys(notes)),
+        signed_net=to_minor(quote.totals.net_amount, quote.currency, "The quote's net") if quote.totals else None,
+        signed_tax=_signed_tax(quote),
+        left_out=_left_out(quote),
+        discounts=_all_discounts(quote),
+    )
     _refuse_impossible(plan)
     return plan
 
@@ -177,7 +212,7 @@ def _fixed_taxes(item: LineItem, currency: str) -> Iterable[PlanLine]:
 
 def _global_discount(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) -> list[PlanLine]:
     """One negative item when all lines share one set of taxes, else one per set (docs/adr/0006)."""
-    total = sum(to_minor(d.amount or Decimal(0), quote.currency, d.label or "Discount") for d in quote.discounts)
+    total = _all_discounts(quote)
     if not total:
         return []
     nets: dict[frozenset[RateKey], int] = {}
@@ -200,11 +235,22 @@ def _global_discount(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) 
             "a single item would reduce the wrong tax."
         )
     label = _discount_label(quote)
-    shares = zip(groups, split(total, list(groups.values())), strict=True)
+    shares = zip(groups, split(total, list(groups.values()), quote.currency), strict=True)
     return [
         PlanLine(f"discount:{number}", label, -share, rates)
         for number, (rates, share) in enumerate(((rates, share) for rates, share in shares if share), start=1)
     ]
+
+
+def _all_discounts(quote: Quote) -> int:
+    return sum(to_minor(d.amount or Decimal(0), quote.currency, d.label or "Discount") for d in quote.discounts)
+
+
+def _left_out(quote: Quote) -> int:
+    """The net of the plan sections, as far as the platform tells it; it is only used in an explanation."""
+    items = [item for section in quote.sections if section.type in _NOT_INVOICED for item in section.line_items]
+    nets = (item.amounts.net for item in items if item.amounts)
+    return rounded_to_minor(sum(nets, Decimal(0)), quote.currency)
 
 
 def _discount_label(quote: Quote) -> str:
@@ -248,7 +294,17 @@ def _signed_total(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) -> 
     for line in lines:
         for rate in line.rates:
             nets[rate] = nets.get(rate, 0) + line.amount
-    return sum(line.amount for line in lines) + sum(tax_on(net, rate.percentage) for rate, net in nets.items())
+    money = quote.currency
+    taxes = (rounded_to_minor(to_major(net, money) * rate.percentage / 100, money) for rate, net in nets.items())
+    return sum(line.amount for line in lines) + sum(taxes)
+
+
+def _signed_tax(quote: Quote) -> int | None:
+    """The quote's own tax, if it is an amount at all: nothing is charged by it, it only explains."""
+    if quote.totals is None:
+        return None
+    minor = rounded_to_minor(quote.totals.tax_amount, quote.currency)
+    return minor if to_major(minor, quote.currency) == quote.totals.tax_amount else None
 
 
 def _refuse_impossible(plan: InvoicePlan) -> None:
@@ -269,9 +325,11 @@ def _refuse_impossible(plan: InvoicePlan) -> None:
             hint="Line ids must not end in ':discount' or ':tax:1', nor look like 'discount:1'.",
             code="line_ids_clash",
         )
-    if len(plan.lines) > _MOST_ITEMS:
+    # A total that differs may need the rounding line as well.
+    items = len(plan.lines) + (plan.total != plan.signed_total)
+    if items > _MOST_ITEMS:
         raise NeedsAttention(
-            f"The invoice would have {len(plan.lines)} items; Stripe takes {_MOST_ITEMS}.",
+            f"The invoice would have {items} items; Stripe takes {_MOST_ITEMS}.",
             hint="Split the quote.",
             code="too_many_lines",
         )

@@ -45,9 +45,9 @@ def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence
 
 @hookimpl
 def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
-    from . import invoicing  # lazy, like the others below: loading a plugin must stay cheap
+    from . import preview  # lazy, like the others below: loading a plugin must stay cheap
 
-    return invoicing.preview(ctx, quote)
+    return preview.preview_quote(ctx, quote)
 
 
 @hookimpl
@@ -59,9 +59,9 @@ def on_quote_accepted(ctx: HookContext, quote: Quote) -> Outcome:
 
 @hookimpl
 def on_installment_due(ctx: HookContext, installment: InstallmentRequest) -> Outcome:
-    from . import invoicing
+    from . import installments
 
-    return invoicing.send_installment(ctx, installment)
+    return installments.send_installment(ctx, installment)
 
 
 @hookimpl

@@ -33,6 +33,7 @@ class StripeSettings:
     invoice_status: str
     send_invoice_email: bool
     send_payment_link: bool
+    rounding_line: bool
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> StripeSettings:
@@ -44,6 +45,7 @@ class StripeSettings:
             settings["invoice_status"],
             settings["send_invoice_email"],
             settings["send_payment_link"],
+            settings["rounding_line"],
         )
 
     @property

@@ -1,32 +1,141 @@
-"""The plugin's words for customers, by language; English where a language is missing."""
+"""The plugin's words for customers, by language; English where a language is missing.
+
+``pt`` is European Portuguese. Blanks that must not break are written as escapes, to be seen.
+"""
 
 from __future__ import annotations
 
+#: Where Babel's locale is not the language's own name: ``pt`` alone would mean Brazil.
+LOCALES = {"pt": "pt_PT"}
+
 INVOICE = {
-    "en": {"discount": "Discount", "quote": "Quote", "company": "Company", "installment": "Installment"},
-    "fr": {"discount": "Remise", "quote": "Devis", "company": "Société", "installment": "Échéance"},
+    "en": {
+        "discount": "Discount",
+        "quote": "Quote",
+        "company": "Company",
+        "installment": "Installment",
+        "rounding": "Rounding",
+    },
+    "fr": {
+        "discount": "Remise",
+        "quote": "Devis",
+        "company": "Société",
+        "installment": "Échéance",
+        "rounding": "Arrondi",
+    },
+    "de": {
+        "discount": "Rabatt",
+        "quote": "Angebot",
+        "company": "Unternehmen",
+        "installment": "Rate",
+        "rounding": "Rundung",
+    },
+    "it": {
+        "discount": "Sconto",
+        "quote": "Preventivo",
+        "company": "Azienda",
+        "installment": "Rata",
+        "rounding": "Arrotondamento",
+    },
+    "pt": {
+        "discount": "Desconto",
+        "quote": "Orçamento",
+        "company": "Empresa",
+        "installment": "Prestação",
+        "rounding": "Arredondamento",
+    },
+    "es": {
+        "discount": "Descuento",
+        "quote": "Presupuesto",
+        "company": "Empresa",
+        "installment": "Plazo",
+        "rounding": "Redondeo",
+    },
 }
 
+# Dates and times stand where no article has to agree with them: Italian and Spanish ones change with the number.
 MAIL = {
     "en": {
         "subject": "Your invoice {number} – pay {amount}",
         "greeting": "Hello {name},",
-        "thanks": "Thank you for accepting quote {quote}. Your invoice {number} over {total} is attached.",
-        "ask": "Please pay installment {part} of {parts}: {amount}.",
+        "thanks": "Thank you for accepting quote {quote}. Your invoice {number} for {total} is attached.",
+        "ask": "Please pay installment {part}\u00a0of\u00a0{parts}: {amount}.",
         "ask_single": "Please pay {amount}.",
+        "due": "Due date: {due}",
         "button": "Pay {amount}",
-        "validity": "The link is valid for 24 hours. If it has expired, contact us and you will get a new one.",
+        "fallback": "If the button does not work, copy this address into your browser:",
+        "validity": "The link is valid for 24\u00a0hours, until {day} at {time}\u00a0UTC.",
+        "renewal": "If it has expired, contact us and we will send you a new one.",
         "closing": "Kind regards,",
     },
     "fr": {
         "subject": "Votre facture {number} – règlement de {amount}",
         "greeting": "Bonjour {name},",
-        "thanks": "Merci d'avoir accepté le devis {quote}. Votre facture {number} d'un montant de {total} est jointe.",
-        "ask": "Merci de régler l'échéance {part} sur {parts} : {amount}.",
+        "thanks": "Merci d’avoir accepté le devis {quote}. Votre facture {number} d’un montant de {total} est jointe.",
+        "ask": "Merci de régler l’échéance {part}\u00a0sur\u00a0{parts}\u202f: {amount}.",
         "ask_single": "Merci de régler {amount}.",
+        "due": "Date d’échéance\u202f: {due}",
         "button": "Payer {amount}",
-        "validity": "Ce lien est valable 24 heures. S'il a expiré, contactez-nous pour en recevoir un nouveau.",
+        "fallback": "Si le bouton ne fonctionne pas, copiez cette adresse dans votre navigateur\u202f:",
+        "validity": "Ce lien est valable 24\u00a0heures, jusqu’au {day} à {time}\u00a0UTC.",
+        "renewal": "S’il a expiré, contactez-nous pour en recevoir un nouveau.",
         "closing": "Cordialement,",
+    },
+    "de": {
+        "subject": "Ihre Rechnung {number} – Zahlbetrag {amount}",
+        "greeting": "Guten Tag {name},",
+        "thanks": "vielen Dank, dass Sie das Angebot {quote} angenommen haben. "
+        "Ihre Rechnung {number} über {total} finden Sie im Anhang.",
+        "ask": "Bitte begleichen Sie Rate {part}\u00a0von\u00a0{parts}: {amount}.",
+        "ask_single": "Bitte begleichen Sie den Betrag von {amount}.",
+        "due": "Fällig am {due}",
+        "button": "{amount} bezahlen",
+        "fallback": "Falls die Schaltfläche nicht funktioniert, kopieren Sie bitte diese Adresse in Ihren Browser:",
+        "validity": "Der Link ist 24\u00a0Stunden gültig, bis zum {day} um {time}\u00a0Uhr\u00a0(UTC).",
+        "renewal": "Ist er abgelaufen, melden Sie sich bitte bei uns; wir senden Ihnen gern einen neuen.",
+        "closing": "Mit freundlichen Grüßen",
+    },
+    "it": {
+        "subject": "La Sua fattura {number} – pagamento di {amount}",
+        "greeting": "Gentile {name},",
+        "thanks": "grazie per aver accettato il preventivo {quote}. "
+        "In allegato trova la Sua fattura {number} per un importo di {total}.",
+        "ask": "La preghiamo di pagare la rata {part}\u00a0di\u00a0{parts}: {amount}.",
+        "ask_single": "La preghiamo di pagare l’importo di {amount}.",
+        "due": "Data di scadenza: {due}",
+        "button": "Paga {amount}",
+        "fallback": "Se il pulsante non funziona, copi questo indirizzo nel Suo browser:",
+        "validity": "Il link è valido per 24\u00a0ore (termine: {day}, ore\u00a0{time}\u00a0UTC).",
+        "renewal": "Se è scaduto, ci contatti e Le invieremo un nuovo link.",
+        "closing": "Cordiali saluti,",
+    },
+    "pt": {
+        "subject": "A sua fatura {number} – pagamento de {amount}",
+        "greeting": "Estimado/a {name},",
+        "thanks": "Agradecemos a aceitação do orçamento {quote}. "
+        "Enviamos em anexo a sua fatura {number}, no valor de {total}.",
+        "ask": "Solicitamos o pagamento da prestação {part}\u00a0de\u00a0{parts}: {amount}.",
+        "ask_single": "Solicitamos o pagamento de {amount}.",
+        "due": "Data de vencimento: {due}",
+        "button": "Pagar {amount}",
+        "fallback": "Se o botão não funcionar, copie este endereço para o seu navegador:",
+        "validity": "A ligação é válida durante 24\u00a0horas (até {day}, {time}\u00a0UTC).",
+        "renewal": "Se tiver expirado, contacte-nos e enviar-lhe-emos uma nova.",
+        "closing": "Com os melhores cumprimentos,",
+    },
+    "es": {
+        "subject": "Su factura {number} – pago de {amount}",
+        "greeting": "Estimado/a {name}:",
+        "thanks": "Gracias por aceptar el presupuesto {quote}. "
+        "Le adjuntamos su factura {number} por un importe de {total}.",
+        "ask": "Le rogamos que abone el plazo {part}\u00a0de\u00a0{parts}: {amount}.",
+        "ask_single": "Le rogamos que abone {amount}.",
+        "due": "Fecha de vencimiento: {due}",
+        "button": "Pagar {amount}",
+        "fallback": "Si el botón no funciona, copie esta dirección en su navegador:",
+        "validity": "El enlace es válido durante 24\u00a0horas (hasta el {day}, {time}\u00a0UTC).",
+        "renewal": "Si ha caducado, póngase en contacto con nosotros y le enviaremos uno nuevo.",
+        "closing": "Atentamente,",
     },
 }
 

@@ -28,7 +28,7 @@ def create(call: Call) -> Json:
     if "customer" in params:
         customer = call.in_body("customers", "customer", params["customer"], param="customer")
     currency, subtotal, tax = _amounts(call)
-    check_charge(subtotal + tax, currency)
+    check_charge(subtotal + tax, currency, unlisted_minimum=call.config.unlisted_minimum_charge)
     session = _blank(call, currency, subtotal, tax)
     _apply(session, params, customer)
     session["expires_at"] = _expiry(call)

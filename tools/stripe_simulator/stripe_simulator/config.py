@@ -25,6 +25,8 @@ class Config:
     # A probe with an id that cannot exist answers 403 or 404, depending on what is looked at first.
     existence_before_permission: bool = False
     minimum_charge_goes_to_balance: bool = True
+    # Currencies other than those whose smallest payment is published have one as well.
+    unlisted_minimum_charge: int = 1
     default_currency: str = "usd"
     latency_ms: int = 0
     webhooks_held: bool = False

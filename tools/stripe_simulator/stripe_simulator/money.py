@@ -36,9 +36,9 @@ def check_multiple(amount: int, currency: str, *, param: str) -> None:
         raise bad_request(f"Invalid amount: {currency} amounts are multiples of {step}.", param=param)
 
 
-def check_charge(amount: int, currency: str) -> None:
+def check_charge(amount: int, currency: str, *, unlisted_minimum: int = 1) -> None:
     """Refuse what no payment can be: too small, too large, or in digits the currency lacks."""
-    minimum = MINIMUM_CHARGE.get(currency, 1)
+    minimum = MINIMUM_CHARGE.get(currency, unlisted_minimum)
     if amount < minimum:
         raise bad_request(
             f"The Checkout Session's total amount due must add up to at least {shown(minimum, currency)}",

@@ -1,0 +1,80 @@
+"""Asking for one installment: which one, whether it still can be, and its link."""
+
+from __future__ import annotations
+
+from qwoty_integrations_host import (
+    ActionRefused,
+    HookContext,
+    InstallmentRequest,
+    Outcome,
+    pick_installment,
+)
+
+from .customers import billing_contact
+from .delivery import no_key_for, require_for_delivery
+from .endpoint import ensure_endpoint
+from .gateway import Gateway
+from .payment_links import PaymentLink
+from .payments import attach_payment, look_at_invoice, look_at_session
+from .settings import StripeSettings
+
+
+def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
+    """Mail a link for an installment, after looking at Stripe whether that is still possible."""
+    quote = request.quote
+    key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
+    contact = billing_contact(quote)
+    if key is None:
+        raise ActionRefused(no_key_for(quote))
+    stripe = Gateway(key, workspace=ctx.workspace)
+    _refresh(ctx, stripe, quote.id)
+    number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote.id, request.number))
+    require_for_delivery(ctx, "link", contact)
+    ensure_endpoint(ctx, stripe)
+    link = PaymentLink(ctx, stripe, quote, contact, number)
+    if open_before:
+        _close(ctx, stripe, link, quote.id, number, open_before)
+    sent = link.send()
+    return Outcome.done(sent.sentence) if sent.possible else Outcome.skipped(sent.sentence)
+
+
+def _refresh(ctx: HookContext, stripe: Gateway, quote_id: str) -> None:
+    """Look at the invoice and at every link that may have been paid meanwhile; a lost webhook is made good."""
+    record = ctx.records.get(quote_id)
+    if record is None or record.invoice is None:
+        raise ActionRefused("There is no invoice yet.", hint="Links are sent for open invoices only.")
+    look_at_invoice(ctx, stripe, quote_id, record.invoice.id)
+    pending = ctx.step("links", lambda _: _pending_sessions(ctx, quote_id))
+    for session_id, installment in pending:
+        event = {"id": session_id, "metadata": {"qwoty_installment": str(installment)}}
+        session = look_at_session(ctx, stripe, quote_id, event)
+        if session["payment_status"] == "paid":
+            attach_payment(ctx, stripe, quote_id, session)
+
+
+def _pending_sessions(ctx: HookContext, quote_id: str) -> list[tuple[str, int]]:
+    record = ctx.records.get(quote_id)
+    parts = record.installments if record else ()
+    return [(p.session_id, p.number) for p in parts if p.session_id and p.status in {"sent", "processing"}]
+
+
+def _choose(ctx: HookContext, quote_id: str, wanted: int | None) -> tuple[int, str | None]:
+    """Decide on fresh facts which installment can be sent, and give the open link that it replaces."""
+    record = ctx.records.get(quote_id)
+    assert record is not None
+    now = ctx.clock.now()
+    number = pick_installment(record, wanted, now)
+    part = record.installment(number)
+    return number, part.session_id if part and part.is_open(now) else None
+
+
+def _close(ctx: HookContext, stripe: Gateway, link: PaymentLink, quote_id: str, number: int, session_id: str) -> None:
+    """Expire the open link; if the customer was faster, take the payment instead of asking for it twice."""
+    if link.expire(session_id) != "complete":
+        return
+    event = {"id": session_id, "metadata": {"qwoty_installment": str(number)}}
+    session = look_at_session(ctx, stripe, quote_id, event, name="session.completed")
+    if session["payment_status"] == "paid":
+        attach_payment(ctx, stripe, quote_id, session)
+        raise ActionRefused(f"Installment {number} has just been paid.")
+    raise ActionRefused(f"The payment of installment {number} is being processed.", hint="Wait for it to end.")

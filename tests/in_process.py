@@ -1,0 +1,129 @@
+"""The whole plugin over the simulator without any HTTP: for tests that have to invoice thousands of quotes.
+
+The SDK encodes every request and the simulator's API answers it, in this thread; the host's services are
+replaced by the simplest things that keep their promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import stripe
+
+from builders import loaded
+from qwoty_integrations_host import Attempt, HookContext, Outcome, QuoteRecord
+from qwoty_integrations_host.clock import ManualClock
+from qwoty_stripe_invoice import gateway
+from qwoty_stripe_invoice.invoicing import invoice_quote
+from stripe_simulator import StripeSimulator
+from stripe_simulator.api import ApiRequest
+
+KEY = "sk_test_51InProcess0001"
+SETTINGS = {
+    "token_scope": "workspace",
+    "workspace_api_token": KEY,
+    "invoice_status": "open",
+    "send_invoice_email": False,
+    "send_payment_link": False,
+    "rounding_line": True,
+}
+
+
+class _InProcess(stripe.HTTPClient):
+    """What the SDK sends goes straight to the simulator's API."""
+
+    name = "in-process"
+
+    def __init__(self, simulator: StripeSimulator) -> None:
+        super().__init__()
+        self._simulator = simulator
+
+    def request(self, method: str, url: str, headers: Any, post_data: Any = None, **_: Any) -> Any:
+        parts = urlsplit(url)
+        text = "&".join(filter(None, (parts.query, post_data)))
+        pairs = parse_qsl(text, keep_blank_values=True)
+        given = ApiRequest(method.upper(), parts.path, pairs, KEY, headers.get("Idempotency-Key"), None)
+        answer = self._simulator.api.answer(given)
+        return answer.body, answer.status, answer.headers
+
+
+class _Values(dict[str, Any]):
+    def set(self, name: str, value: Any) -> None:
+        self[name] = value
+
+
+class _Records(dict[str, QuoteRecord]):
+    def change(self, quote_id: str, change: Callable[[QuoteRecord | None], QuoteRecord]) -> QuoteRecord:
+        self[quote_id] = change(self.get(quote_id))
+        return self[quote_id]
+
+    update = change  # type: ignore[assignment]
+
+
+class _Silent:
+    """The log and the platform: neither is looked at here."""
+
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        return None
+
+    info = warning = save_external_id = send = _nothing
+
+
+class Desk:
+    """One plugin, one Stripe, no wire. ``invoice`` starts from nothing each time."""
+
+    def __init__(self) -> None:
+        self.stripe = StripeSimulator()
+        self.records = _Records()
+        client = stripe.StripeClient(
+            KEY, stripe_version=gateway.API_VERSION, http_client=_InProcess(self.stripe), max_network_retries=0
+        )
+        # Where the gateway keeps its clients: this key's is made already.
+        gateway._clients[gateway.fingerprint(KEY), gateway.DEFAULT_API_BASE] = client
+
+    def invoice(
+        self, document: Mapping[str, Any], *, rounding: str = "half_away_from_zero", **settings: Any
+    ) -> Outcome:
+        """Invoice a quote at a Stripe that has never seen any. Raises what the plugin raises."""
+        self.stripe.reset()
+        self.stripe.config.update(rounding=rounding)
+        self.records.clear()
+        return invoice_quote(self._context({**SETTINGS, **settings}), loaded(dict(document)))
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """The one invoice."""
+        (invoice,) = self.stripe.objects("invoices")
+        found: dict[str, Any] = invoice
+        return found
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The one invoice's lines, however many."""
+        path = f"/v1/invoices/{self.made['id']}/lines"
+        client = gateway._clients[gateway.fingerprint(KEY), gateway.DEFAULT_API_BASE]
+        page = client.raw_request("get", path, limit=100)
+        return list(client.deserialize(page, api_mode="V1").to_dict()["data"])
+
+    def _context(self, settings: dict[str, Any]) -> HookContext:
+        now = datetime.now(UTC)
+        silent: Any = _Silent()
+        records: Any = self.records
+        return HookContext(
+            workspace="ws-1",
+            plugin="stripe_invoice",
+            settings=settings,
+            clock=ManualClock(now),
+            log=silent,
+            platform=silent,
+            mail=silent,
+            state=_Values(),
+            secrets=_Values(),
+            records=records,
+            step=lambda _, work: work(Attempt(number=1, key=1, first_started_at=now)),
+            lock=lambda _: nullcontext(),
+        )

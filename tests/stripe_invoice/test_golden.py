@@ -1,0 +1,113 @@
+"""Invoices worked out by hand: read ``golden/*.json`` with a pencil, amounts are in major units.
+
+``tax`` and ``total`` are Stripe's figures before any rounding line; ``rounding`` is that line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import a_quote, loaded
+from in_process import Desk
+from qwoty_stripe_invoice.check import compare
+from qwoty_stripe_invoice.money import to_major
+from qwoty_stripe_invoice.plan import InvoicePlan, PlanLine, make_plan
+
+GOLDEN = {
+    path.stem: json.loads(path.read_text("utf-8"), parse_float=Decimal)
+    for path in sorted((Path(__file__).parent / "golden").glob("*.json"))
+}
+by_name = pytest.mark.parametrize("name", GOLDEN)
+
+
+def document(short: dict[str, Any]) -> dict[str, Any]:
+    """The canonical quote behind the short one of the file."""
+    signed = short["signed"]
+    return a_quote(
+        *(_line(line) for line in short["lines"]),
+        currency=short["currency"],
+        installments=short.get("installments", []),
+        discounts=[{"type": "amount", "amount": short["discount"]}] if "discount" in short else [],
+        summary={"one_off": {f"{name}_amount": signed[name] for name in ("net", "tax", "total")}},
+    )
+
+
+def _line(short: dict[str, Any]) -> dict[str, Any]:
+    assumed = {
+        "product": {"name": f"Product {short['id']}"},
+        "quantity": "1",
+        "pricing": {"model": "flat", "list_price": None},
+    }
+    return {**assumed, **short, "taxes": [_tax(tax) for tax in short["taxes"]]}
+
+
+def _tax(short: str | dict[str, str]) -> dict[str, Any]:
+    if isinstance(short, str):
+        return {"id": f"tax_{short}", "name": "VAT", "rate": short, "country": "FR"}
+    return {"id": "tax_fixed", "name": short["name"], "is_percentage": False, "amount": short["fixed"]}
+
+
+def tax_of(plan: InvoicePlan, line: PlanLine) -> int:
+    """The tax on one line alone."""
+    return InvoicePlan(plan.currency, (line,), plan.rates, 0, ()).tax
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)
+        yield Desk()
+
+
+def test_every_golden_invoice_says_what_it_is_for() -> None:
+    assert len(GOLDEN) >= 10
+    assert all(len(case["why"]) > 20 for case in GOLDEN.values())
+
+
+@by_name
+def test_the_plan_is_the_golden_invoice(name: str) -> None:
+    case = GOLDEN[name]
+    plan = make_plan(loaded(document(case["quote"])))
+    assert isinstance(plan, InvoicePlan)
+
+    def money(minor: int) -> Decimal:
+        return to_major(minor, plan.currency)
+
+    assert [
+        (line.key, money(line.amount), [rate.percentage for rate in line.rates], money(tax_of(plan, line)))
+        for line in plan.lines
+    ] == [
+        (line["key"], Decimal(line["amount"]), [Decimal(rate) for rate in line["rates"]], Decimal(line["tax"]))
+        for line in case["lines"]
+    ]
+    found = {"subtotal": money(plan.subtotal), "tax": money(plan.tax), "total": money(plan.total)}
+    assert found == {figure: Decimal(case[figure]) for figure in found}
+    verdict = compare(plan, subtotal=plan.subtotal, total=plan.total)
+    assert verdict.kind == ("different" if "attention" in case else "rounding" if case["rounding"] else "equal")
+
+
+@by_name
+def test_stripe_makes_the_golden_invoice_of_it(desk: Desk, name: str) -> None:
+    case = GOLDEN[name]
+
+    outcome = desk.invoice(document(case["quote"]))
+
+    lines = [
+        (line["metadata"]["qwoty_line"], to_major(line["amount"], case["quote"]["currency"])) for line in desk.lines
+    ]
+    rounding = [("rounding", Decimal(case["rounding"]))] if case["rounding"] else []
+    assert lines == [(line["key"], Decimal(line["amount"])) for line in case["lines"]] + rounding
+    if "attention" in case:
+        assert (outcome.status, outcome.code, desk.made["status"]) == ("needs_attention", case["attention"], "draft")
+        return
+    assert outcome.status == "succeeded", outcome
+    record = desk.records["q-7"]
+    assert record.total == Decimal(case["quote"]["signed"]["total"])
+    assert record.total == Decimal(case["total"]) + Decimal(case["rounding"] or 0)
+    assert [str(part.amount) for part in record.installments] == case["installments"]

@@ -1,0 +1,400 @@
+"""The traps of comparable integrations, one table: each case is named by the sentence that it proves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import EMAIL, a_line, a_quote, loaded, vat
+from qwoty_stripe_invoice.plan import InvoicePlan, make_plan
+
+OPEN = {"invoice_status": "open"}
+#: 5.5 % of 10.10 is 0.5555: three lines of 0.56 at Stripe, 1.67 once for all on the quote.
+ROUNDING = a_quote(*(a_line(f"l{n}", "10.10", taxes=[vat("5.5")]) for n in range(3)))
+ROUNDING["summary"] = {"one_off": {"net_amount": "30.30", "tax_amount": "1.67", "total_amount": "31.97"}}
+
+
+def the_lines(bench: Any) -> list[dict[str, Any]]:
+    (invoice,) = bench.stripe.objects("invoices")
+    found: list[dict[str, Any]] = invoice["lines"]["data"]
+    return found
+
+
+def notes(run: dict[str, Any]) -> str:
+    return "\n".join(run["outcome"]["notes"])
+
+
+def signed(quote: dict[str, Any], net: str, tax: str, total: str) -> dict[str, Any]:
+    return {**quote, "summary": {"one_off": {"net_amount": net, "tax_amount": tax, "total_amount": total}}}
+
+
+def with_plan(quote: dict[str, Any]) -> dict[str, Any]:
+    """The quote with a plan section of 50.00, which is not invoiced."""
+    care = {"type": "plan", "name": "Care", "phases": [{"line_items": [a_line("p1", "50.00")]}]}
+    sections = [*quote["pricing_table"]["sections"], care]
+    return {**quote, "pricing_table": {"sections": sections}}
+
+
+def many(count: int, **changes: Any) -> dict[str, Any]:
+    return a_quote(*(a_line(f"l{n}", "1.00", taxes=[]) for n in range(count)), **changes)
+
+
+# -- refused before anything is asked of Stripe -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("quote", "code", "words"),
+    [
+        pytest.param(many(251), "too_many_lines", ["251", "250"], id="too many items are refused with their count"),
+        pytest.param(
+            many(250, total="250.01"), "too_many_lines", ["251"], id="a rounding line counts among the items"
+        ),
+        pytest.param(
+            a_quote(*(a_line(f"l{n}", "1.00", discount="1.00", taxes=[]) for n in range(125)), discount="1.00"),
+            "too_many_lines",
+            ["251"],
+            id="discounts are items, too",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "100000000", taxes=[]), currency="JPY", total="100000000"),
+            "amount_too_large",
+            ["100000000 JPY"],
+            id="eight digits are the most that Stripe takes, whatever the decimals",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "900000.00"), total="900000.00"),
+            "amount_too_large",
+            [],
+            id="a total that only its tax lifts above the maximum is too large",
+        ),
+        pytest.param(
+            a_quote(currency="IQD", total="120.00"), "currency_unsupported", ["IQD"], id="IQD is refused, not guessed"
+        ),
+        pytest.param(
+            a_quote(currency="LYD", total="120.00"), "currency_unsupported", ["LYD"], id="LYD is refused, not guessed"
+        ),
+        pytest.param(
+            a_quote(a_line(taxes=[vat("10", api_name="vat_fr_200")]), total="110.00"),
+            "tax_unclear",
+            ["vat_fr_200", "rate is 10,", "says 20"],
+            id="a rate that contradicts its API name is refused, and both are named",
+        ),
+        pytest.param(
+            a_quote(a_line(taxes=[vat(country="DE", api_name="vat_fr_200")]), total="120.00"),
+            "tax_unclear",
+            ["vat_fr_200", "country is DE,", "says FR"],
+            id="a country that contradicts the API name is refused, and both are named",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "10.5", taxes=[]), currency="JPY"),
+            "amount_precision",
+            ["10.5", "JPY"],
+            id="half a yen is refused, not rounded",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "1.234", taxes=[]), currency="KWD"),
+            "amount_precision",
+            ["1.234", "KWD"],
+            id="a dinar amount whose last digit is not 0 is refused, not rounded",
+        ),
+    ],
+)  # fmt: skip
+def test_refused_before_any_request(bench: Any, quote: dict[str, Any], code: str, words: list[str]) -> None:
+    bench.enable(**OPEN)
+
+    run = bench.accept(quote)
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", code)
+    assert [word for word in words if word not in run["error"]["title"]] == []
+    assert len(bench.stripe.requests) == 0
+
+
+# -- compared before it is final ----------------------------------------------------------------------
+
+DISCOUNTED = a_quote(a_line(net="100.00"), discount="10.00")
+
+
+@pytest.mark.parametrize(
+    ("quote", "settings", "words"),
+    [
+        pytest.param(
+            ROUNDING,
+            OPEN | {"rounding_line": False},
+            ["Tax: the quote says 1.67 EUR, line by line it comes to 1.68 EUR."],
+            id="without the rounding line a cent keeps the draft, and the run says by how much the tax differs",
+        ),
+        pytest.param(
+            signed(ROUNDING, "30.30", "1.65", "31.95"),
+            OPEN,
+            ["Tax: the quote says 1.65 EUR"],
+            id="three cents are more than the rounding of three lines at one rate",
+        ),
+        pytest.param(
+            signed(ROUNDING, "30.29", "1.68", "31.97"),
+            OPEN,
+            ["Net: the quote says 30.29 EUR, the lines come to 30.30 EUR."],
+            id="a cent in the net is no rounding, though the total is a cent off",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote()), "150.00", "30.00", "180.00"),
+            OPEN,
+            ["The plan sections, which are not invoiced, come to just the difference (50.00 EUR)."],
+            id="a summary that includes the plan sections is explained by them",
+        ),
+        pytest.param(
+            signed(DISCOUNTED, "100.00", "20.00", "120.00"),
+            OPEN,
+            ["The quote-wide discounts come to just the difference (10.00 EUR)."],
+            id="a summary that leaves out the global discount is explained by it",
+        ),
+        pytest.param(
+            signed(with_plan(DISCOUNTED), "150.00", "30.00", "180.00"),
+            OPEN,
+            ["The plan sections and the quote-wide discounts together"],
+            id="a summary with the plan sections and without the discount is explained by both",
+        ),
+        pytest.param(
+            signed(with_plan(DISCOUNTED), "101.00", "20.20", "121.20"),
+            OPEN,
+            ["Neither plan sections nor quote-wide discounts explain the difference of 11.00 EUR."],
+            id="what nothing explains is said to be unexplained, and nothing is split by guess",
+        ),
+        pytest.param(
+            signed(a_quote(a_line("l1", "1501", taxes=[vat("24", "IS")]), currency="ISK"), "1501", "360", "1861"),
+            OPEN,
+            ["Tax: the quote says 360.00 ISK, line by line it comes to 360.24 ISK."],
+            id="no rounding line has an amount that the currency has not",
+        ),
+    ],
+)
+def test_stays_a_draft_and_says_why(
+    bench: Any, quote: dict[str, Any], settings: dict[str, Any], words: list[str]
+) -> None:
+    bench.enable(**settings)
+
+    run = bench.accept(quote)
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert [word for word in words if word not in notes(run)] == []
+    assert run["outcome"]["invoice_status"] == "draft"
+    assert "rounding" not in [line["metadata"]["qwoty_line"] for line in the_lines(bench)]
+    assert bench.mails() == []
+
+
+@pytest.mark.parametrize(
+    ("language", "word"),
+    [
+        pytest.param("en", "Rounding", id="the rounding line is named in English"),
+        pytest.param("fr", "Arrondi", id="the rounding line is named in French"),
+        pytest.param("nl", "Rounding", id="where a language is missing the rounding line is named in English"),
+    ],
+)
+def test_one_untaxed_line_makes_the_total_equal(bench: Any, language: str, word: str) -> None:
+    bench.enable(**OPEN)
+
+    run = bench.accept({**ROUNDING, "language": language})
+
+    assert (run["status"], run["outcome"]["total"], run["outcome"]["invoice_status"]) == ("succeeded", "31.97", "open")
+    *_, last = the_lines(bench)
+    assert (last["metadata"]["qwoty_line"], last["description"], last["amount"], last["taxes"]) == (
+        "rounding",
+        word,
+        -1,
+        [],
+    )
+    assert "One untaxed line of -0.01 EUR" in notes(run)
+    assert "Tax: the quote says 1.67 EUR, line by line it comes to 1.68 EUR." in notes(run)
+
+
+def test_the_rounding_line_goes_the_way_of_the_other_lines_where_add_lines_is_refused(bench: Any) -> None:
+    bench.stripe.faults.add("403", path=r"/add_lines$", times=50)
+    bench.enable(**OPEN)
+
+    run = bench.accept(ROUNDING)
+
+    assert (run["status"], run["outcome"]["total"]) == ("succeeded", "31.97")
+    assert [line["amount"] for line in the_lines(bench)] == [1010, 1010, 1010, -1]
+
+
+@pytest.mark.parametrize("fault", ["cut_after", "500_after", "cut_before", "500_before"])
+def test_whatever_happens_to_the_answer_there_is_one_rounding_line(bench: Any, fault: str) -> None:
+    bench.stripe.faults.add(fault, path=r"/add_lines$", skip=1)
+    bench.enable(**OPEN)
+
+    run = bench.accept(ROUNDING)
+
+    assert (run["status"], run["outcome"]["total"]) == ("succeeded", "31.97")
+    assert [line["amount"] for line in the_lines(bench)] == [1010, 1010, 1010, -1]
+
+
+def test_a_run_that_begins_anew_adds_no_second_rounding_line(bench: Any) -> None:
+    bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
+    bench.enable(**OPEN)
+    run = bench.accept(ROUNDING)
+    bench.stripe.faults.reset()
+    bench.enable(**EMAIL)  # what shapes the invoice changed: the next attempt starts at its first step
+
+    run = bench.retry(run["id"])
+
+    assert (run["status"], run["outcome"]["total"]) == ("succeeded", "31.97")
+    assert [line["amount"] for line in the_lines(bench)] == [1010, 1010, 1010, -1]
+
+
+# -- touched by hand between two attempts -------------------------------------------------------------
+
+
+@pytest.fixture
+def halted(bench: Any) -> tuple[Any, str]:
+    """A bench on which the draft is whole, but could not be made final: 100.00 and 20 % VAT."""
+    bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
+    bench.enable(**OPEN)
+    run = bench.accept(a_quote())
+    assert run["error"]["code"] == "retries_exhausted"
+    bench.stripe.faults.reset()
+    return bench, run["id"]
+
+
+def _add(v1: Any, invoice: dict[str, Any]) -> None:
+    item = {"customer": invoice["customer"], "invoice": invoice["id"], "currency": "eur"}
+    v1.invoice_items.create(params={**item, "amount": 900, "description": "Travel"})
+
+
+def _remove(v1: Any, invoice: dict[str, Any]) -> None:
+    item = invoice["lines"]["data"][0]["parent"]["invoice_item_details"]["invoice_item"]
+    v1.invoice_items.delete(item)
+
+
+def _exchange(v1: Any, invoice: dict[str, Any]) -> None:
+    _remove(v1, invoice)
+    item = {"customer": invoice["customer"], "invoice": invoice["id"], "currency": "eur"}
+    v1.invoice_items.create(params={**item, "amount": 12000, "description": "Travel"})
+
+
+@pytest.mark.parametrize(
+    ("touch", "there", "words"),
+    [
+        pytest.param(_add, "129.00 EUR", "Not ours: 'Travel' over 9.00 EUR.", id="a line that somebody added is named"),
+        pytest.param(
+            _remove,
+            "0.00 EUR",
+            "Missing: 'Consulting' over 100.00 EUR.",
+            id="a line that somebody took out is missed",
+        ),
+        pytest.param(
+            _exchange,
+            "120.00 EUR",
+            "Not ours: 'Travel' over 120.00 EUR.",
+            id="a change that keeps the total is seen all the same",
+        ),
+    ],
+)
+def test_a_draft_touched_by_hand_is_never_made_final(
+    halted: tuple[Any, str], v1: Any, touch: Any, there: str, words: str
+) -> None:
+    bench, run_id = halted
+    (invoice,) = bench.stripe.objects("invoices")
+    touch(v1, invoice)
+
+    first = bench.retry(run_id)
+    second = bench.retry(run_id)
+
+    assert (first["status"], first["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert f"was changed in Stripe: it comes to {there}" in first["error"]["title"]
+    assert bench.stripe.objects("invoices")[0]["status"] == "draft"
+    assert (second["status"], second["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert words in notes(second) + second["error"]["title"]
+
+
+def test_a_change_that_somebody_took_back_is_no_hindrance(halted: tuple[Any, str], v1: Any) -> None:
+    bench, run_id = halted
+    (invoice,) = bench.stripe.objects("invoices")
+    _add(v1, invoice)
+    bench.retry(run_id)
+    v1.invoice_items.delete(bench.stripe.objects("items")[-1]["id"])
+
+    run = bench.retry(run_id)
+
+    assert (run["status"], run["outcome"]["invoice_status"], run["outcome"]["total"]) == ("succeeded", "open", "120.00")
+
+
+# -- what may be, and is -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["eur", "Eur", "EUR", "eUr"])
+def test_a_currency_may_be_written_in_any_case(bench: Any, code: str) -> None:
+    bench.enable(**OPEN)
+
+    run = bench.accept(a_quote(currency=code))
+
+    assert (run["status"], run["outcome"]["currency"], run["outcome"]["total"]) == ("succeeded", "EUR", "120.00")
+    assert bench.stripe.objects("invoices")[0]["currency"] == "eur"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param("x" * 5000, "x" * 5000, id="a description of just the longest length is left whole"),
+        pytest.param(("word " * 2000).strip(), "word " * 998 + "word…", id="a longer one is cut between two words"),
+        pytest.param("x" * 6000, "x" * 4999 + "…", id="a single word that is too long is cut where it must be"),
+    ],
+)
+def test_descriptions_longer_than_stripe_takes_are_cut_at_a_word(bench: Any, name: str, shown: str) -> None:
+    bench.enable()
+
+    run = bench.accept(a_quote(a_line(name=name)))
+
+    assert run["status"] == "succeeded"
+    assert the_lines(bench)[0]["description"] == shown
+
+
+def test_the_end_of_a_description_that_is_cut_stays_whole() -> None:
+    line = a_line("l1", "100.00", quantity="2.50", pricing={"model": "per_unit", "list_price": "40.00"})
+    line["product"]["name"] = "word " * 2000
+
+    plan = make_plan(loaded(a_quote(line)))
+
+    assert isinstance(plan, InvoicePlan)
+    assert plan.lines[0].description.endswith("word… (2.5 unit × 40.00 EUR)")
+    assert len(plan.lines[0].description) <= 5000
+
+
+@pytest.mark.parametrize(
+    ("currency", "line", "total", "parts"),
+    [
+        pytest.param(
+            "ISK", a_line("l1", "1000", taxes=[]), "1000", ["334.00", "333.00", "333.00"], id="kronur are paid whole"
+        ),
+        pytest.param(
+            "KWD", a_line("l1", "10.000", taxes=[]), "10.000", ["3.340", "3.330", "3.330"], id="dinars end in a 0"
+        ),
+        pytest.param("JPY", a_line("l1", "1000", taxes=[]), "1000", ["334", "333", "333"], id="yen are paid whole"),
+    ],
+)
+def test_every_installment_is_an_amount_that_can_be_paid(
+    bench: Any, currency: str, line: dict[str, Any], total: str, parts: list[str]
+) -> None:
+    bench.enable(invoice_status="open", send_payment_link=True)
+
+    run = bench.accept(a_quote(line, currency=currency, total=total, installments=["33.34", "33.33", "33.33"]))
+
+    assert run["status"] == "succeeded", run
+    assert [part["amount"] for part in bench.quote("q-7")["installments"]] == parts
+    assert run["outcome"]["payment_link"]["amount"] == parts[0]
+
+
+@pytest.mark.parametrize("currency", ["EUR", "USD"])
+@pytest.mark.parametrize(
+    ("net", "final"), [pytest.param("0.49", False, id="below"), pytest.param("0.50", True, id="at")]
+)
+def test_a_total_below_the_least_that_stripe_charges_stays_a_draft(
+    bench: Any, currency: str, net: str, final: bool
+) -> None:
+    bench.enable(**OPEN)
+
+    run = bench.accept(a_quote(a_line("l1", net, taxes=[]), currency=currency))
+
+    assert (run["status"], run["outcome"]["invoice_status"]) == (
+        ("succeeded", "open") if final else ("needs_attention", "draft")
+    )
+    assert final or run["error"]["code"] == "amount_too_small"
