@@ -106,6 +106,20 @@ def on_installment_due(ctx: HookContext, installment: InstallmentRequest) -> Out
 
 
 @hookspec
+def sends_due_installments(ctx: HookContext) -> bool:
+    """Whether the host's schedule may call ``on_installment_due`` for this workspace, each installment on its day.
+
+    Asked before every look at the calendar, with the present settings; no network. Not implemented means no.
+
+    Example:
+        @hookimpl
+        def sends_due_installments(ctx):
+            return ctx.settings["reminders"] == "by_themselves"
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def authenticate_webhook(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
     """Prove where a webhook comes from, over its raw bytes; at intake, before anything is stored, no network.
 

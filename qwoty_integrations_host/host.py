@@ -19,6 +19,7 @@ from .locks import NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .plugins import Plugins
 from .runs import Runs
+from .schedule import Schedule
 from .settings import WorkspaceSettings
 from .store import runs as run_rows
 from .store.database import Store, open_database
@@ -40,6 +41,7 @@ class Host:
     runs: Runs
     engine: Engine
     worker_lock: WorkerLock
+    schedule: Schedule
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Begin to work runs, unless another process does so for this data directory (then False)."""
@@ -66,6 +68,7 @@ class Host:
         False when a step still works after ``patience`` seconds: the lock then stays until the process ends, so
         that nobody does the same step beside it.
         """
+        self.schedule.stop()
         if not self.engine.close(patience=patience):
             return False
         self.store.close()
@@ -95,7 +98,8 @@ def create_host(
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     runs = Runs(store, worked_by, plugins, settings, contexts, locks, clock, config.retry)
     lock = WorkerLock(config.data_dir)
-    return Host(config, clock, store, vault, plugins, settings, runs, worked_by, lock)
+    schedule = Schedule(runs.request_due_installments)
+    return Host(config, clock, store, vault, plugins, settings, runs, worked_by, lock, schedule)
 
 
 def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tuple[DatabaseEngine, Engine]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from .errors import ActionRefused
 from .record import QuoteRecord
@@ -35,6 +35,18 @@ def pick_installment(record: QuoteRecord, number: int | None, now: datetime) -> 
                 hint="Two payable links could be paid twice. With --wait the service is asked whether it still is one.",
             )
     return wanted
+
+
+def due_installment(record: QuoteRecord, today: date) -> int | None:
+    """The installment after the first whose day has come, unless it was asked for already; None when there is none."""
+    return next(
+        (
+            part.number
+            for part in record.installments
+            if part.number > 1 and part.status == "scheduled" and part.due_date and part.due_date <= today
+        ),
+        None,
+    )
 
 
 def may_be_asked_for(record: QuoteRecord, number: int | None, now: datetime) -> None:

@@ -40,6 +40,9 @@ class InstallmentRecord:
     payment_id: str | None = None
     #: How many links were made for it so far; the next one is counted on, never reused.
     links: int = 0
+    #: When the newest link was made, and when it was mailed.
+    linked_at: datetime | None = None
+    mailed_at: datetime | None = None
 
     def is_open(self, now: datetime) -> bool:
         """Whether a customer can still pay by its link."""
@@ -77,6 +80,14 @@ class QuoteRecord:
             return "partially_paid" if self.amount_remaining else "paid"
         return "processing" if any(part.status == "processing" for part in self.installments) else "unpaid"
 
+    @property
+    def next_due(self) -> date | None:
+        """The first day on which an installment after the first is to be asked for; None when none is waiting."""
+        if self.invoice is None or self.invoice.status != "open":
+            return None
+        later = (part for part in self.installments if part.number > 1 and part.status == "scheduled")
+        return min((part.due_date for part in later if part.due_date), default=None)
+
     def installment(self, number: int) -> InstallmentRecord | None:
         """Find an installment by its number (1 is the first)."""
         return next((part for part in self.installments if part.number == number), None)
@@ -91,6 +102,9 @@ class QuoteRecord:
         if self.invoice is None or self.invoice.status != "open":
             return None
         return next((part for part in self.installments if part.is_open(now)), None)
+
+
+_TIMES = ("expires_at", "linked_at", "mailed_at")
 
 
 def to_document(record: QuoteRecord) -> dict[str, Any]:
@@ -115,13 +129,13 @@ def from_document(found: Mapping[str, Any]) -> QuoteRecord:
 
 def _installments(found: Iterable[Mapping[str, Any]]) -> Iterable[InstallmentRecord]:
     for part in found:
-        due, expires = part["due_date"], part["expires_at"]
+        due, times = part["due_date"], {name: part.get(name) for name in _TIMES}
         yield InstallmentRecord(
             **{
                 **part,
                 "amount": Decimal(part["amount"]),
                 "due_date": date.fromisoformat(due) if due else None,
-                "expires_at": datetime.fromisoformat(expires) if expires else None,
+                **{name: datetime.fromisoformat(text) if text else None for name, text in times.items()},
             }
         )
 

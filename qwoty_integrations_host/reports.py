@@ -102,6 +102,8 @@ def _installment(part: InstallmentRecord) -> dict[str, Any]:
         "due_date": part.due_date.isoformat() if part.due_date else None,
         "status": part.status,
         "url": part.url if part.status == "sent" else None,
+        "linked_at": part.linked_at.isoformat() if part.linked_at else None,
+        "mailed_at": part.mailed_at.isoformat() if part.mailed_at else None,
     }
 
 

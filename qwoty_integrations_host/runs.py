@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from .contexts import Contexts
 from .engine.interface import Engine
 from .errors import ActionRefused, HostError, IntegrationError, NeedsAttention, NotFound
 from .hook_types import InstallmentRequest, Outcome, WebhookEvent, WebhookRequest
-from .installments import may_be_asked_for, pick_installment
+from .installments import due_installment, may_be_asked_for, pick_installment
 from .locks import NamedLocks
 from .platform.standalone import StandalonePlatform
 from .plugins import Plugins
@@ -32,7 +33,7 @@ from .settings import WorkspaceSettings
 from .store import mails, quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
-from .store.kept import records_of_quote
+from .store.kept import quotes_due, records_of_quote
 from .store.workspaces import require_workspace, workspace_exists
 from .timeline import AttemptOver, RecordedSteps
 
@@ -136,8 +137,40 @@ class Runs:
                         hint="Wait for that run to end.",
                     )
             # Without a number the plugin picks again, once it knows what was paid meanwhile.
-            facts = {"number": number}
-            return self._add(db, workspace, plugin, "installment", quote_id, subject=uuid4().hex, facts=facts)
+            subject, facts = uuid4().hex, {"number": number}
+            added = self._add(db, workspace, plugin, "installment", quote_id, subject=subject, facts=facts)
+        assert added is not None, "its subject is its own"
+        return added
+
+    def request_due_installments(self) -> list[str]:
+        """Queue the sending of every later installment whose day (UTC) has come, where the plugin wants that."""
+        today = self.clock.now().date()
+        asked: list[str | None] = []
+        for (workspace, plugin), quote_ids in quotes_due(self.store, today).items():
+            if self._sends_due_installments(workspace, plugin):
+                asked += [self._request_due(workspace, plugin, quote_id, today) for quote_id in quote_ids]
+        return [run_id for run_id in asked if run_id]
+
+    def _sends_due_installments(self, workspace: str, plugin: str) -> bool:
+        if not self.settings.is_enabled(workspace, plugin) or not self.plugins.is_loaded(plugin):
+            return False
+        ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
+        return self.plugins.sends_due_installments(plugin, ctx)
+
+    def _request_due(self, workspace: str, plugin: str, quote_id: str, today: date) -> str | None:
+        """One try a day while another link is in the way; what was tried and did not work is left to people."""
+        with self.store.write() as db:
+            record = records_of_quote(self.store, workspace, quote_id)[plugin]
+            number = due_installment(record, today)
+            before = [row for row in rows.of_quote(db, workspace, quote_id) if row["plugin"] == plugin]
+            if number is None or any(row["status"] not in rows.FINISHED or _tried(row, number) for row in before):
+                return None
+            try:
+                pick_installment(record, number, self.clock.now())
+            except ActionRefused:
+                return None
+            subject, facts = f"due:{number}:{today.isoformat()}:{quote_id}", {"number": number}
+            return self._add(db, workspace, plugin, "installment", quote_id, subject=subject, facts=facts)
 
     def receive_webhook(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
         """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
@@ -216,7 +249,8 @@ class Runs:
         *,
         subject: str,
         facts: Mapping[str, Any] | None = None,
-    ) -> str:
+    ) -> str | None:
+        """Store a run with its job and give its id; None when there is one of this kind and subject."""
         run_id = uuid4().hex
         row = {
             "id": run_id,
@@ -231,8 +265,9 @@ class Runs:
             "resumable": False,
             "created_at": self.clock.now(),
         }
-        if rows.add(db, row):
-            self.engine.enqueue(db, _job_id(run_id, 1), partition=workspace)
+        if not rows.add(db, row):
+            return None
+        self.engine.enqueue(db, _job_id(run_id, 1), partition=workspace)
         return run_id
 
     def _next_attempt(
@@ -383,6 +418,12 @@ def _require(db: Connection, run_id: str) -> RowMapping:
     if row is None:
         raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
     return row
+
+
+def _tried(row: RowMapping, number: int) -> bool:
+    """Whether this run asked for the installment, and was not merely refused because something stood in the way."""
+    is_its_own = row["kind"] == "installment" and row["facts"]["number"] == number
+    return is_its_own and not (row["status"] == "skipped" and row["error"])
 
 
 def _job_id(run_id: str, attempt: int) -> str:

@@ -29,6 +29,7 @@ SETTINGS = {
     "invoice_status": "open",
     "send_invoice_email": False,
     "send_payment_link": False,
+    "send_next_installments": "manual",
     "rounding_line": True,
 }
 

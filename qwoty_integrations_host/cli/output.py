@@ -75,5 +75,12 @@ def print_installments(parts: Sequence[dict[str, Any]]) -> None:
     if not parts:
         click.echo("No installments.")
         return
-    rows = [(p["number"], p["amount"], p["due_date"] or "–", p["status"], p["url"] or "") for p in parts]
-    click.echo(table(("no.", "amount", "due", "status", "link"), rows, right=(0, 1)))
+    rows = [
+        (p["number"], p["amount"], p["due_date"] or "–", p["status"], _minute(p["mailed_at"]), p["url"] or "")
+        for p in parts
+    ]
+    click.echo(table(("no.", "amount", "due", "status", "mailed (UTC)", "link"), rows, right=(0, 1)))
+
+
+def _minute(moment: str | None) -> str:
+    return moment[:16].replace("T", " ") if moment else "–"

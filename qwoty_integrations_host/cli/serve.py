@@ -38,6 +38,7 @@ def serve(session: Session, address: str, port: int) -> None:
             raise KeyboardInterrupt
 
         signal.signal(signal.SIGTERM, stop)
+        host.schedule.start()
         say(f"Listening on http://{address}:{server.effective_port}  (data: {host.config.data_dir})")
         if host.config.public_url is None:
             say("QWOTY_HOST_PUBLIC_URL is not set: payment links cannot be offered.")

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listens_for
 
-from .tables import metadata
+from .schema import bring_up_to_date
 
 #: From Python 3.12 on, DBOS stamps its rows with unixepoch('subsec'), which an older SQLite answers with NULL.
 _SUBSEC_SINCE = (3, 42)
@@ -24,7 +24,7 @@ def _unixepoch(modifier: str) -> float | int | None:
 
 
 def open_database(url: str) -> Engine:
-    """Open (and create) the database. SQLite gets WAL with full syncs: an answered webhook is on disk."""
+    """Open the database, made or upgraded as needed. SQLite gets WAL with full syncs: what was answered is on disk."""
     engine = create_engine(url, pool_size=20, pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.name == "sqlite":
 
@@ -36,7 +36,8 @@ def open_database(url: str) -> Engine:
             if sqlite3.sqlite_version_info < _SUBSEC_SINCE:
                 raw.create_function("unixepoch", 1, _unixepoch)
 
-    metadata.create_all(engine)
+    with Store(engine).write() as db:
+        bring_up_to_date(db)
     return engine
 
 

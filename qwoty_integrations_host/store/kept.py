@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -66,7 +67,7 @@ class PluginRecords:
         with self._store.write() as db:
             changed = change(self._load(db, quote_id, lock=True))
             row = {"workspace": self._workspace, "plugin": self._plugin, "quote_id": quote_id}
-            put(db, t.records, {**row, "document": r.to_document(changed)})
+            put(db, t.records, {**row, "document": r.to_document(changed), "next_due": changed.next_due})
         return changed
 
     def _load(self, db: Connection, quote_id: str, *, lock: bool = False) -> r.QuoteRecord | None:
@@ -75,6 +76,17 @@ class PluginRecords:
         wanted = select(table.document).where(here & (table.quote_id == quote_id))
         found = db.execute(wanted.with_for_update() if lock else wanted).scalar()
         return None if found is None else r.from_document(found)
+
+
+def quotes_due(store: Store, today: date) -> dict[tuple[str, str], list[str]]:
+    """The quotes with an installment whose day has come, by (workspace, plugin)."""
+    table = t.records.c
+    wanted = select(table.workspace, table.plugin, table.quote_id).where(table.next_due <= today)
+    found: dict[tuple[str, str], list[str]] = {}
+    with store.read() as db:
+        for row in db.execute(wanted.order_by(table.next_due, table.quote_id)):
+            found.setdefault((row.workspace, row.plugin), []).append(row.quote_id)
+    return found
 
 
 def records_of_quote(store: Store, workspace: str, quote_id: str) -> dict[str, r.QuoteRecord]:

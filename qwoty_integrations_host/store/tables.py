@@ -9,6 +9,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Date,
     Dialect,
     ForeignKey,
     Index,
@@ -23,6 +24,10 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
+
+#: Where Alembic keeps the number of the newest migration that was applied.
+VERSION_TABLE = "host_version"
+host_version = Table(VERSION_TABLE, metadata, Column("version_num", String(32), primary_key=True))
 
 
 class UtcText(TypeDecorator[datetime]):
@@ -93,7 +98,7 @@ runs = Table(
     Column("kind", String(32), nullable=False),
     Column("quote_id", String(255), nullable=False),
     #: What makes the run unique within its kind: the quote, the webhook event, the request for an installment.
-    Column("subject", String(255), nullable=False),
+    Column("subject", String(512), nullable=False),
     Column("facts", JSON, nullable=False),
     Column("status", String(32), nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -134,6 +139,9 @@ records = Table(
     _plugin(),
     Column("quote_id", String(255), primary_key=True),
     Column("document", JSON, nullable=False),
+    #: From this day on the schedule looks whether an installment is to be sent; None when none is waiting.
+    Column("next_due", Date),
+    Index("records_by_next_due", "next_due"),
 )
 
 #: What a plugin remembers beside its records: small JSON values under names of its own.

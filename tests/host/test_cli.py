@@ -292,7 +292,15 @@ def test_an_installment_is_listed_sent_and_refused(line: Line) -> None:
 
     listed = line.ok("installment", "list", "ws-1", "q-7")
     assert listed["has_more"] is False
-    assert listed["data"][0] == {"number": 1, "amount": "50", "due_date": None, "status": "scheduled", "url": None}
+    assert listed["data"][0] == {
+        "number": 1,
+        "amount": "50",
+        "due_date": None,
+        "status": "scheduled",
+        "url": None,
+        "linked_at": None,
+        "mailed_at": None,
+    }
     run = line.ok("installment", "send", "ws-1", "q-7", "--number", "2")
     assert (set(run), run["kind"], run["status"]) == (RUN_KEYS, "installment", "queued")
     assert run["id"] in refused(line("installment", "send", "ws-1", "q-7"), 2), "one at a time"

@@ -33,6 +33,7 @@ def test_the_defaults_are_those_of_the_description(bench: Any) -> None:
         "send_invoice_email": False,
         "send_payment_link": False,
         "payment_method": "stripe_default",
+        "send_next_installments": "manual",
         "rounding_line": True,
     }
 
@@ -46,6 +47,7 @@ def test_the_settings_are_those_of_the_description_and_the_rounding_line() -> No
         "send_invoice_email",
         "send_payment_link",
         "payment_method",
+        "send_next_installments",
         "rounding_line",
     ]
 

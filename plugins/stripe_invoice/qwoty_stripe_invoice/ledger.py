@@ -116,8 +116,17 @@ def link_made(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> Q
         session_id=session["id"],
         expires_at=datetime.fromtimestamp(session["expires_at"], UTC),
         links=part.links + 1,
+        linked_at=datetime.fromtimestamp(session["created"], UTC),
+        mailed_at=None,
     )
     return record.with_installment(changed)
+
+
+def link_mailed(record: QuoteRecord, number: int, now: datetime) -> QuoteRecord:
+    """The record after the link of an installment was mailed; a repetition keeps the first time."""
+    part = record.installment(number)
+    assert part is not None, "only a link of the record is mailed"
+    return record.with_installment(replace(part, mailed_at=part.mailed_at or now))
 
 
 def session_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:

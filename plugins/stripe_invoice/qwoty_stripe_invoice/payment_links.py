@@ -27,7 +27,7 @@ from . import words
 from .endpoint import require_public_url
 from .gateway import Gateway, StripeRefused
 from .invoices import require_status, retrieve_invoice
-from .ledger import link_made, session_seen
+from .ledger import link_made, link_mailed, session_seen
 from .money import LEAST_PAYMENT, shown, to_minor
 from .payment_mail import payment_mail
 from .pdf import fetch_pdf
@@ -221,6 +221,8 @@ class PaymentLink:
             pdf=fetch_pdf(pdf_url),
         )
         self._ctx.mail.send(f"link:{self._number}:{session['id']}", message)
+        now = self._ctx.clock.now()
+        self._ctx.records.update(self._quote.id, lambda r: link_mailed(r or record, self._number, now))
         return True
 
 

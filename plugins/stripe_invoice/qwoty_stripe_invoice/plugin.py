@@ -18,7 +18,7 @@ from qwoty_integrations_host import (
     hookimpl,
 )
 
-from .settings import problems, settings_schema
+from .settings import StripeSettings, problems, settings_schema
 
 HOOK_API = 1
 VERSION = "0.1.0"
@@ -62,6 +62,11 @@ def on_installment_due(ctx: HookContext, installment: InstallmentRequest) -> Out
     from . import installments
 
     return installments.send_installment(ctx, installment)
+
+
+@hookimpl
+def sends_due_installments(ctx: HookContext) -> bool:
+    return StripeSettings.of(ctx.settings).sends_due_installments
 
 
 @hookimpl

@@ -33,6 +33,7 @@ class StripeSettings:
     invoice_status: str
     send_invoice_email: bool
     send_payment_link: bool
+    send_next_installments: str
     rounding_line: bool
 
     @classmethod
@@ -45,6 +46,7 @@ class StripeSettings:
             settings["invoice_status"],
             settings["send_invoice_email"],
             settings["send_payment_link"],
+            settings["send_next_installments"],
             settings["rounding_line"],
         )
 
@@ -59,6 +61,11 @@ class StripeSettings:
         if not self.finalizes:
             return "none"
         return "email" if self.send_invoice_email else "link" if self.send_payment_link else "none"
+
+    @property
+    def sends_due_installments(self) -> bool:
+        """Whether the links after the first go out by themselves, each on its day."""
+        return self.delivery == "link" and self.send_next_installments == "on_due_date"
 
     def all_keys(self) -> tuple[str, ...]:
         """The keys that the scope uses."""

@@ -1,0 +1,1 @@
+"""How the tables of an earlier release become those of this one, without losing a row."""

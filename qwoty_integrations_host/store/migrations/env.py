@@ -1,0 +1,10 @@
+"""Run by Alembic: the migrations work on the connection, and in the transaction, that they are handed."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from qwoty_integrations_host.store.tables import VERSION_TABLE
+
+context.configure(connection=context.config.attributes["connection"], version_table=VERSION_TABLE)
+context.run_migrations()

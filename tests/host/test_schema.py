@@ -1,0 +1,91 @@
+"""The tables: made at once, or brought up from an earlier release with everything in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from qwoty_integrations_host.errors import HostError
+from qwoty_integrations_host.store import migrations, schema
+from qwoty_integrations_host.store.database import open_database
+from qwoty_integrations_host.store.tables import VERSION_TABLE, metadata
+
+MIGRATIONS = Path(migrations.__file__).parent
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'host.sqlite3'}"
+
+
+def of_the_first_release(url: str) -> Engine:
+    """A database as the first release left it, with a workspace and a record in it."""
+    from alembic import command
+
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as db:
+        config.attributes["connection"] = db
+        command.upgrade(config, "0001")
+        db.execute(text(f"DROP TABLE {VERSION_TABLE}"))
+        db.execute(text("INSERT INTO workspaces VALUES ('ws-1', '2026-03-10T09:15:00.000000+00:00')"))
+        db.execute(text("INSERT INTO records VALUES ('ws-1', 'p', 'q-7', '{}')"))
+    return engine
+
+
+def version(engine: Engine) -> str:
+    with engine.connect() as db:
+        return str(db.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one())
+
+
+def test_the_newest_migration_is_the_one_that_the_code_knows() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+
+    assert ScriptDirectory.from_config(config).get_current_head() == schema.LATEST
+
+
+def test_an_empty_database_gets_the_tables_of_today(url: str) -> None:
+    assert version(open_database(url)) == schema.LATEST
+    assert version(open_database(url)) == schema.LATEST, "opened again"
+
+
+def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str) -> None:
+    of_the_first_release(url).dispose()
+
+    engine = open_database(url)
+
+    assert version(engine) == schema.LATEST
+    with engine.connect() as db:
+        assert db.execute(text("SELECT workspace, quote_id, next_due FROM records")).all() == [("ws-1", "q-7", None)]
+
+
+def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str) -> None:
+    of_the_first_release(url).dispose()
+    engine = open_database(url)
+
+    with engine.connect() as db:
+        context = MigrationContext.configure(db, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        found = compare_metadata(context, metadata)
+
+    # Alembic keeps its own table to itself.
+    assert [change for change in found if getattr(change[1], "name", "") != VERSION_TABLE] == []
+    assert VERSION_TABLE in inspect(engine).get_table_names()
+
+
+def test_a_newer_releases_database_is_refused_and_left_alone(url: str) -> None:
+    engine = open_database(url)
+    with engine.begin() as db:
+        db.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+
+    with pytest.raises(HostError, match=r"newer release .*9999"):
+        open_database(url)
+
+    assert version(engine) == "9999"

@@ -1,0 +1,186 @@
+"""Installments that are sent by themselves, each on its day; and what the ledger says of them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from builders import EMAIL, LINK, a_quote
+from qwoty_integrations_host.installments import due_installment
+from qwoty_integrations_host.record import InstallmentRecord, InvoiceRecord, QuoteRecord
+
+ON_THEIR_DAY = {**LINK, "send_next_installments": "on_due_date"}
+DAY = 24 * 3600
+
+
+def in_terms(*terms: str) -> dict[str, Any]:
+    """A quote over 120.00 EUR, paid in equal parts on these terms."""
+    parts = a_quote(installments=len(terms))["payment_terms"]["installments"]
+    dated = [{**part, "term": term} for part, term in zip(parts, terms, strict=True)]
+    return a_quote(payment_terms={"name": "terms", "installments": dated})
+
+
+def tick(bench: Any) -> list[str]:
+    """The schedule looks at the calendar, and what it asks for is worked."""
+    bench.work()
+    asked: list[str] = bench.host.runs.request_due_installments()
+    bench.work()
+    return [bench.run(run_id)["status"] for run_id in asked]
+
+
+def states(bench: Any) -> list[str]:
+    return [part["status"] for part in bench.quote("q-7")["installments"]]
+
+
+def later(bench: Any, days: int) -> None:
+    bench.clock.advance(days * DAY)
+    bench.stripe.clock.advance(days * DAY)
+
+
+def pay_open_link(bench: Any) -> None:
+    (session,) = [found for found in bench.stripe.objects("sessions") if found["status"] == "open"]
+    bench.pay(session["id"])
+
+
+def test_each_is_sent_once_on_its_day(bench: Any) -> None:
+    bench.enable(**ON_THEIR_DAY)
+    bench.accept(in_terms("due_now", "net30", "net60"))
+    pay_open_link(bench)
+
+    assert tick(bench) == []
+    later(bench, 29)
+    assert tick(bench) == []
+    later(bench, 1)
+    assert (tick(bench), tick(bench)) == (["succeeded"], [])
+    assert states(bench) == ["paid", "sent", "scheduled"]
+    pay_open_link(bench)
+    later(bench, 30)
+    assert tick(bench) == ["succeeded"]
+    assert states(bench) == ["paid", "paid", "sent"]
+    assert len(bench.mails()) == 3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(LINK, id="by default somebody has to ask"),
+        pytest.param({**LINK, "send_next_installments": "manual"}, id="set to manual nothing goes out by itself"),
+        pytest.param(
+            {**EMAIL, "send_next_installments": "on_due_date"}, id="without payment links there is nothing to send"
+        ),
+    ],
+)
+def test_nothing_is_sent_unless_it_was_asked_for(bench: Any, settings: dict[str, Any]) -> None:
+    bench.enable(**settings)
+    bench.accept(in_terms("due_now", "net30"))
+    later(bench, 40)
+
+    assert tick(bench) == []
+
+
+def test_switching_it_on_later_holds_for_invoices_made_before(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(in_terms("due_now", "net30"))
+    later(bench, 40)
+    bench.enable(**ON_THEIR_DAY)
+
+    assert tick(bench) == ["succeeded"]
+
+
+def test_a_workspace_where_it_is_switched_off_is_left_alone(bench: Any) -> None:
+    bench.enable(**ON_THEIR_DAY)
+    bench.accept(in_terms("due_now", "net30"))
+    later(bench, 40)
+    bench.host.settings.disable("ws-1", "stripe_invoice")
+
+    assert tick(bench) == []
+
+
+def test_it_waits_while_another_link_can_be_paid(bench: Any) -> None:
+    bench.enable(**ON_THEIR_DAY)
+    bench.accept(in_terms("due_now", "due_now"))
+
+    assert tick(bench) == []
+    later(bench, 2)  # the first link has expired
+    assert tick(bench) == ["succeeded"]
+    assert states(bench) == ["expired", "sent"]
+
+
+def test_terms_that_only_a_person_can_date_are_never_sent_by_themselves(bench: Any) -> None:
+    bench.enable(**ON_THEIR_DAY)
+    bench.accept(in_terms("due_now", "po_received", "custom", "someday"))
+    pay_open_link(bench)
+    later(bench, 1000)
+
+    assert tick(bench) == []
+    assert [part["due_date"] for part in bench.quote("q-7")["installments"][1:]] == [None] * 3
+
+
+def test_what_was_tried_and_did_not_work_is_left_to_people(bench: Any) -> None:
+    bench.enable(**ON_THEIR_DAY)
+    bench.accept(in_terms("due_now", "net30"))
+    pay_open_link(bench)
+    later(bench, 30)
+    bench.stripe.faults.add("500_before", path=r"/checkout/sessions$", times=50)
+
+    assert tick(bench) == ["failed"]
+    bench.stripe.faults.reset()
+    later(bench, 1)
+    assert tick(bench) == []
+    assert bench.send_installment("q-7", 2)["status"] == "succeeded"
+
+
+def test_one_that_stands_in_the_way_meanwhile_is_tried_again_the_next_day(bench: Any) -> None:
+    bench.enable(**ON_THEIR_DAY)
+    bench.accept(in_terms("due_now", "net30"))
+    # On record the first link has expired; at Stripe its payment is under way, and the run finds out.
+    bench.stripe.config.update(webhooks_held=True)
+    (session,) = bench.stripe.objects("sessions")
+    bench.stripe.pay_later(session["id"])
+    later(bench, 30)
+
+    assert tick(bench) == ["skipped"]
+    bench.stripe.settle(session["id"])
+    later(bench, 1)
+    assert tick(bench) == ["succeeded"]
+    assert states(bench) == ["paid", "sent"]
+
+
+def test_the_ledger_says_when_a_link_was_made_and_mailed(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(in_terms("due_now", "net30"))
+
+    first, second = bench.quote("q-7")["installments"]
+
+    made, mailed = (datetime.fromisoformat(first[name]) for name in ("linked_at", "mailed_at"))
+    assert abs(made - bench.clock.now()) < timedelta(minutes=1)
+    assert mailed == bench.clock.now()
+    assert (second["linked_at"], second["mailed_at"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "number"),
+    [
+        pytest.param("open", {}, 2, id="the day has come"),
+        pytest.param("open", {"due_date": date(2026, 4, 2)}, None, id="the day has not come"),
+        pytest.param("open", {"due_date": None}, None, id="it has no day"),
+        pytest.param("open", {"status": "expired"}, None, id="it was sent, and its link has expired"),
+        pytest.param("open", {"status": "failed"}, None, id="it was sent, and the payment failed"),
+        pytest.param("open", {"number": 1}, None, id="the first goes with the invoice"),
+        pytest.param("paid", {}, None, id="the invoice is paid"),
+    ],
+)
+def test_the_day_of_an_installment(status: str, changes: dict[str, Any], number: int | None) -> None:
+    part = {"number": 2, "amount": 1, "due_date": date(2026, 4, 1), **changes}
+    record = QuoteRecord(
+        currency="EUR",
+        invoice=InvoiceRecord(id="in_1", status=status, account="a"),
+        installments=(InstallmentRecord(**part),),
+    )
+    today = date(2026, 4, 1)
+
+    assert (record.next_due is not None and record.next_due <= today) == (number is not None)
+    if status == "open":
+        assert due_installment(record, today) == number
