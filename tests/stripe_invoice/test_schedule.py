@@ -24,7 +24,6 @@ def in_terms(*terms: str) -> dict[str, Any]:
 
 def tick(bench: Any) -> list[str]:
     """The schedule looks at the calendar, and what it asks for is worked."""
-    bench.work()
     asked: list[str] = bench.host.runs.request_due_installments()
     bench.work()
     return [bench.run(run_id)["status"] for run_id in asked]
@@ -37,6 +36,7 @@ def states(bench: Any) -> list[str]:
 def later(bench: Any, days: int) -> None:
     bench.clock.advance(days * DAY)
     bench.stripe.clock.advance(days * DAY)
+    bench.webhooks()
 
 
 def pay_open_link(bench: Any) -> None:
