@@ -36,10 +36,17 @@ class HostConfig:
     plugins_blocked: frozenset[str] = frozenset()
     plugins_strict: bool = False
     retry: RetryPolicy = RetryPolicy()
+    #: A PostgreSQL for many workers; without one, a SQLite file in the data directory.
+    shared_database: str | None = field(default=None, repr=False)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines work on the same database."""
+        return self.shared_database is not None
 
     @property
     def database_url(self) -> str:
-        return f"sqlite:///{self.data_dir / 'host.sqlite3'}"
+        return self.shared_database or f"sqlite:///{self.data_dir / 'host.sqlite3'}"
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ, *, data_dir: str | None = None) -> HostConfig:
@@ -56,6 +63,7 @@ class HostConfig:
             smtp_url=smtp_url,
             mail_from=mail_from,
             public_url=_public_url(_read(env, "PUBLIC_URL")),
+            shared_database=_postgresql(_read(env, "DATABASE_URL")),
             plugins_blocked=frozenset(
                 filter(None, (p.strip() for p in env.get("QWOTY_PLUGINS_BLOCKED", "").split(",")))
             ),
@@ -65,6 +73,19 @@ class HostConfig:
 
 def _read(env: Mapping[str, str], name: str) -> str | None:
     return env.get(f"QWOTY_HOST_{name}", "").strip() or None
+
+
+def _postgresql(text: str | None) -> str | None:
+    if text is None:
+        return None
+    scheme, _, rest = text.partition("://")
+    if scheme not in {"postgresql", "postgres", "postgresql+psycopg"} or not rest:
+        raise HostError(
+            "QWOTY_HOST_DATABASE_URL is not the address of a PostgreSQL.",
+            hint="Give postgresql://user:password@host/database, or leave it out for SQLite in the data directory.",
+            code="config",
+        )
+    return f"postgresql+psycopg://{rest}"
 
 
 def _public_url(text: str | None) -> str | None:

@@ -10,7 +10,7 @@ import structlog
 
 from .clock import Clock
 from .context import Attempt, HookContext, Json, Steps
-from .locks import NamedLocks
+from .locks import Locks
 from .mail.ledger import LedgerMailer
 from .mail.transports import Transport
 from .platform.standalone import StandalonePlatform
@@ -32,7 +32,7 @@ class Contexts:
     vault: Vault
     clock: Clock
     transport: Transport
-    locks: NamedLocks
+    locks: Locks
     public_url: str | None
 
     def make(

@@ -15,13 +15,14 @@ from .contexts import Contexts
 from .engine.interface import Engine
 from .engine.worker_lock import WorkerLock
 from .errors import HostError
-from .locks import NamedLocks
+from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .plugins import Plugins
 from .runs import Runs
 from .schedule import Schedule
 from .settings import WorkspaceSettings
 from .store import runs as run_rows
+from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
 from .vault import Vault, load_vault
 
@@ -44,12 +45,12 @@ class Host:
     schedule: Schedule
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
-        """Begin to work runs, unless another process does so for this data directory (then False)."""
+        """Begin to work runs; on SQLite unless another process does so for this data directory (then False)."""
         if self.worker_lock.held:
             return True
         if not self.worker_lock.acquire(patience=patience):
             return False
-        self.engine.start(self.runs.execute)
+        self.engine.start(self.runs.execute, self.runs.set_aside)
         self.runs.end_stranded()
         return True
 
@@ -93,11 +94,12 @@ def create_host(
     plugins = Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict)
     database, worked_by = _open(config, engine or _durable)
     store = Store(database)
-    locks = NamedLocks()
+    locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
     contexts = Contexts(store, vault, clock, transport, locks, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     runs = Runs(store, worked_by, plugins, settings, contexts, locks, clock, config.retry)
-    lock = WorkerLock(config.data_dir)
+    # Any number of workers share a PostgreSQL; a SQLite file has one.
+    lock = WorkerLock(config.data_dir, shared=config.is_shared)
     schedule = Schedule(runs.request_due_installments)
     return Host(config, clock, store, vault, plugins, settings, runs, worked_by, lock, schedule)
 
@@ -110,9 +112,10 @@ def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tup
         database = open_database(config.database_url)
         return database, engine(database)
     except DBAPIError as error:
+        where = "at QWOTY_HOST_DATABASE_URL" if config.is_shared else f"in {config.data_dir}"
         raise HostError(
-            f"The database in {config.data_dir} cannot be opened: {error.orig}.",
-            hint="Is it a host's data directory, not full, and not held by another program?",
+            f"The database {where} cannot be opened: {error.orig}.",
+            hint="Is it a host's own, not full, and not held by another program?",
             code="data_dir",
         ) from error
     finally:

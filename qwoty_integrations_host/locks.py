@@ -1,15 +1,24 @@
-"""Named locks between the runs of one host. On SQLite one process works all runs, so threads are all there is."""
+"""Named locks between the runs of one host."""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Locks(Protocol):
+    """Locks by name, between everything that works the runs of one database."""
+
+    def hold(self, name: str) -> AbstractContextManager[None]:
+        """Hold the lock ``name`` during the block; a thread may hold the same name twice."""
+        ...
 
 
 class NamedLocks:
-    """Hands out a lock per name; a thread may hold the same name twice."""
+    """Implements ``Locks`` for one process, which is all that works a SQLite data directory."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()

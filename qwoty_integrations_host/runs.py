@@ -22,7 +22,7 @@ from .engine.interface import Engine
 from .errors import ActionRefused, HostError, IntegrationError, NeedsAttention, NotFound
 from .hook_types import InstallmentRequest, Outcome, WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
-from .locks import NamedLocks
+from .locks import Locks
 from .platform.standalone import StandalonePlatform
 from .plugins import Plugins
 from .quote import Quote
@@ -62,7 +62,7 @@ class Runs:
     plugins: Plugins
     settings: WorkspaceSettings
     contexts: Contexts
-    locks: NamedLocks
+    locks: Locks
     clock: Clock
     retry_policy: RetryPolicy
 
@@ -206,6 +206,20 @@ class Runs:
             carried = self._finished_steps(row) if row["resumable"] else {}
             self._next_attempt(db, row, carried=carried, settings_digest=row["settings_digest"] if carried else None)
         return run_id
+
+    def set_aside(self, job_id: str) -> None:
+        """End a run at which worker after worker died; what it has done stays done."""
+        run_id, _, attempt = job_id.rpartition(".")
+        with self.store.read() as db:
+            row = rows.find(db, run_id)
+        if row is None or row["attempt"] != int(attempt) or row["status"] in rows.FINISHED:
+            return
+        poison = IntegrationError(
+            "Three workers died while they worked this run, all at the same step.",
+            hint="Look into their logs (memory, perhaps). `run retry` resumes it at that step.",
+            code="set_aside",
+        )
+        self._finish_with_error(row, poison, resumable=True)
 
     def end_stranded(self) -> None:
         """End the runs whose job is over though they are not: their last write failed (a full disk, say)."""

@@ -9,7 +9,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,9 @@ from sqlalchemy import Connection
 from ..clock import Clock
 from ..errors import HostError
 from ..redaction import redact
-from .interface import Work
+from ..store.advisory_locks import AdvisoryLocks
+from .interface import SetAside, Work
+from .leases import LEASE_SECONDS, MOST_DEATHS, Leases
 
 #: Rule 4: fixed, and changed only on purpose: jobs of another version would stay where they are.
 _VERSION = "1"
@@ -29,6 +32,7 @@ _WORKFLOW = "execute_run"
 _POLL_SECONDS = 0.25
 _UNDER_WAY = {"PENDING", "ENQUEUED", "DELAYED"}
 
+log = logging.getLogger(__name__)
 _dbos_log = logging.getLogger("dbos")
 _dbos_log.setLevel(logging.ERROR)
 # A logger with a handler is left alone by DBOS, so its errors go to the host's own one, which redacts.
@@ -74,10 +78,17 @@ class DurableEngine:
         self._engine = engine
         self._url = engine.url.render_as_string(hide_password=False)
         self._work: Work | None = None
+        self._set_aside: SetAside = lambda _: None
         self._running = 0
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._leases = Leases(engine)
+        self._locks = AdvisoryLocks(engine)
+        self._me = uuid4().hex  # Rule 2: never reused, never DBOS's default "local"
+        self._tending: threading.Thread | None = None
         self._stop = threading.Event()
         self._counting = threading.Lock()
-        DBOS.migrate(self._url)
+        with nullcontext() if self._is_sqlite else self._locks.hold("migrate"):
+            DBOS.migrate(self._url)
         self._client = DBOSClient(system_database_engine=engine, serializer=_JsonSerializer())
         self._register_queues()
 
@@ -104,16 +115,17 @@ class DurableEngine:
             job_id,
         )
 
-    def start(self, work: Work) -> None:
+    def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
         if DurableEngine.live is not None:
             raise HostError("This process already works the runs of a host.", code="engine")
-        DurableEngine.live, self._work = self, work
-        me = uuid4().hex  # Rule 2: never reused, never DBOS's default "local"
+        DurableEngine.live, self._work, self._set_aside = self, work, set_aside
+        # Rule 3: the lease before the launch, or a newborn worker's first job would look orphaned.
+        self._leases.beat(self._me)
         DBOS(
             config=DBOSConfig(
                 name="qwoty-host",
                 application_version=_VERSION,
-                executor_id=me,
+                executor_id=self._me,
                 system_database_engine=self._engine,  # Rule 1: WAL, full syncs, one pool
                 system_database_url=self._url,
                 serializer=_JsonSerializer(),
@@ -121,13 +133,50 @@ class DurableEngine:
             )
         )
         DBOS.launch()
-        self._take_over(me)
+        self._take_over()
+        if self._is_sqlite:
+            return  # no other worker asks whether this one is alive
+        self._tending = threading.Thread(target=self._tend, name="leases", daemon=True)
+        self._tending.start()
 
-    def _take_over(self, me: str) -> None:
-        """Resume the jobs of dead processes. Rule 3: whoever starts holds the worker lock, so all others are dead."""
-        for job in DBOS.list_workflows(status="PENDING", load_input=False, load_output=False):
-            if job.executor_id != me:
-                DBOS.resume_workflow(job.workflow_id, queue_name=_SUSPECTS)
+    def _tend(self) -> None:
+        while not self._stop.wait(LEASE_SECONDS / 3):
+            try:
+                self._leases.beat(self._me)
+                self._take_over()
+            except Exception:
+                # The database is away, say. Others may take our jobs over then: DBOS refuses what we record of them.
+                log.exception("worker.beat_failed")
+
+    def _take_over(self) -> None:
+        """Resume the jobs of dead workers. One worker at a time: two with stale lists would start a job twice."""
+        with self._only_one("take-over") as mine:
+            if not mine:
+                return
+            # The jobs before the leases: a worker born in between has its lease already.
+            jobs = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+            alive = {self._me} if self._is_sqlite else self._leases.alive()
+            for job in jobs:
+                if job.executor_id not in alive:
+                    self._resume(job.workflow_id, str(job.executor_id))
+
+    def _resume(self, job_id: str, worker: str) -> None:
+        if self._leases.died(worker):
+            checkpoints = len(self._client.list_workflow_steps(job_id))
+            if self._leases.count_death(job_id, checkpoints) >= MOST_DEATHS:
+                self._set_aside(job_id)  # first: a death in between must not leave a run that nobody works
+                DBOS.cancel_workflow(job_id)
+                return
+        DBOS.resume_workflow(job_id, queue_name=_SUSPECTS)
+
+    @contextmanager
+    def _only_one(self, name: str) -> Iterator[bool]:
+        """On SQLite the worker lock is held by whoever starts: there is no other worker."""
+        if self._is_sqlite:
+            yield True
+        else:
+            with self._locks.attempt(name) as mine:
+                yield mine
 
     def step(self, name: str, work: Callable[[], Any]) -> Any:
         if self._stop.is_set():
@@ -173,7 +222,10 @@ class DurableEngine:
                 self._stop.set()
             if not self.wait(lambda: not self._running, timeout=patience):
                 return False
+            if self._tending is not None:
+                self._tending.join()
             DBOS.destroy(workflow_completion_timeout_sec=0)
+            self._leases.hand_back(self._me)
             DurableEngine.live = None
         self._client.destroy()
         return True

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.event import listen
 
 from ..clock import Clock
-from .interface import Work
+from .interface import SetAside, Work
 
 
 class InlineEngine:
@@ -30,7 +30,7 @@ class InlineEngine:
             listen(db, "commit", lambda _: self._queued.append(job_id), once=True)
             listen(db, "rollback", lambda _: self._known.discard(job_id), once=True)
 
-    def start(self, work: Work) -> None:
+    def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
         self._work = work
 
     def step(self, name: str, work: Callable[[], Any]) -> Any:

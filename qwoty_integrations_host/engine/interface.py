@@ -12,6 +12,9 @@ from ..clock import Clock
 #: Works one job from its top; called again after a crash, when recorded steps hand back what they recorded.
 Work = Callable[[str], None]
 
+#: Told which job is not worked any more, because worker after worker died at the same place of it.
+SetAside = Callable[[str], None]
+
 
 class Engine(Protocol):
     """Takes jobs inside our own transactions and works each until it has ended."""
@@ -20,7 +23,7 @@ class Engine(Protocol):
         """Add a job in the caller's transaction: it exists exactly when that commits. Ids are never reused."""
         ...
 
-    def start(self, work: Work) -> None:
+    def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
         """Begin to work the queued jobs, and those that a dead process left unfinished."""
         ...
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, Engine
 
 from ..clock import Clock
-from .interface import Work
+from .interface import SetAside, Work
 
 
 class NoEngine:
@@ -20,7 +20,7 @@ class NoEngine:
     def enqueue(self, db: Connection, job_id: str, *, partition: str) -> None:
         self._refuse()
 
-    def start(self, work: Work) -> None:
+    def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
         self._refuse()
 
     def step(self, name: str, work: Callable[[], Any]) -> Any:

@@ -9,10 +9,14 @@ from pathlib import Path
 
 
 class WorkerLock:
-    """A lock of the operating system on a file in ``DIR``; it ends with the process, however that dies."""
+    """A lock of the operating system on a file in ``DIR``; it ends with the process, however that dies.
 
-    def __init__(self, data_dir: Path, name: str = "worker.lock") -> None:
+    ``shared``: any number of processes hold it at once.
+    """
+
+    def __init__(self, data_dir: Path, name: str = "worker.lock", *, shared: bool = False) -> None:
         self._path = data_dir / name
+        self._kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._handle: int | None = None
 
     def acquire(self, *, patience: float = 0.0) -> bool:
@@ -27,7 +31,7 @@ class WorkerLock:
     def _try(self) -> bool:
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, self._kind | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
             return False

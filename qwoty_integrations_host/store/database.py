@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -25,7 +25,7 @@ def _unixepoch(modifier: str) -> float | int | None:
 
 def open_database(url: str) -> Engine:
     """Open the database, made or upgraded as needed. SQLite gets WAL with full syncs: what was answered is on disk."""
-    engine = create_engine(url, pool_size=20, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.name == "sqlite":
 
         @listens_for(engine, "connect")
@@ -42,29 +42,29 @@ def open_database(url: str) -> Engine:
 
 
 class Store:
-    """Hands out transactions. One process-wide lock orders the writers of SQLite (engine page, section 7)."""
+    """Hands out transactions. One process-wide lock orders the writers of SQLite; PostgreSQL orders its own."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._writing = threading.RLock()
-        self._open: Connection | None = None
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._writing: AbstractContextManager[Any] = threading.RLock() if self._is_sqlite else nullcontext()
+        self._mine = threading.local()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that commits at the end of the block, or leaves nothing; inside another, a part of it."""
-        with self._writing:
-            if self._open is not None:
-                yield self._open
-                return
-            with self.engine.begin() as connection:
-                if self.engine.dialect.name == "sqlite":
-                    # At once, not with the first change: what is read here must still be true when we write.
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                self._open = connection
-                try:
-                    yield connection
-                finally:
-                    self._open = None
+        if (outer := getattr(self._mine, "transaction", None)) is not None:
+            yield outer
+            return
+        with self._writing, self.engine.begin() as connection:
+            if self._is_sqlite:
+                # At once, not with the first change: what is read here must still be true when we write.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._mine.transaction = connection
+            try:
+                yield connection
+            finally:
+                self._mine.transaction = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

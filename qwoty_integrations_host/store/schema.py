@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, inspect, select, text
 
 from ..errors import HostError
 from . import tables as t
 
 #: The newest of migrations/versions; a test compares.
-LATEST = "0002"
+LATEST = "0003"
 _FIRST = "0001"
 
 
 def bring_up_to_date(db: Connection) -> None:
     """Make or upgrade the tables, in the connection's transaction. Raises: HostError for a newer release's."""
+    if db.dialect.name == "postgresql":
+        db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('host tables', 0))"))
     there = set(inspect(db).get_table_names())
     if not there & set(t.metadata.tables):
         t.metadata.create_all(db)

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Date,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -184,6 +185,23 @@ webhook_deliveries = Table(
     Column("type", String(255), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", UtcText, nullable=False),
+)
+
+#: The worker processes and when each last said that it is alive (seconds since 1970, the database's clock).
+worker_leases = Table(
+    "worker_leases",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("seen", Double, nullable=False),
+)
+
+#: How often a worker died at a job since the job's last checkpoint.
+job_deaths = Table(
+    "job_deaths",
+    metadata,
+    Column("job_id", String(128), primary_key=True),
+    Column("checkpoints", Integer, nullable=False),
+    Column("times", Integer, nullable=False),
 )
 
 api_keys = Table(
