@@ -93,6 +93,7 @@ class Runs:
 
         Then the stored one stays, since it is what the invoice says, and the run gets a note.
         """
+        quotes.lock(db, quote.workspace_id, quote.id)
         stored = quotes.find(db, quote.workspace_id, quote.id)
         if stored is None or stored.is_as_signed(quote):
             return False
@@ -128,6 +129,7 @@ class Runs:
         looks there and decides. Raises: NotFound; ActionRefused when it cannot be sent now, and why.
         """
         with self.store.write() as db:
+            quotes.lock(db, workspace, quote_id)
             plugin, record = self._installments(workspace, quote_id)
             (may_be_asked_for if look_first else pick_installment)(record, number, self.clock.now())
             for row in rows.of_quote(db, workspace, quote_id):
@@ -160,6 +162,7 @@ class Runs:
     def _request_due(self, workspace: str, plugin: str, quote_id: str, today: date) -> str | None:
         """One try a day while another link is in the way; what was tried and did not work is left to people."""
         with self.store.write() as db:
+            quotes.lock(db, workspace, quote_id)
             record = records_of_quote(self.store, workspace, quote_id)[plugin]
             number = due_installment(record, today)
             before = [row for row in rows.of_quote(db, workspace, quote_id) if row["plugin"] == plugin]
@@ -196,6 +199,8 @@ class Runs:
         Raises: NotFound; ActionRefused when the run succeeded or has not ended.
         """
         with self.store.write() as db:
+            row = _require(db, run_id)
+            quotes.lock(db, row["workspace"], row["quote_id"])
             row = _require(db, run_id)
             if row["status"] not in rows.FINISHED and not self.engine.ended(_job_id(run_id, row["attempt"])):
                 raise ActionRefused(f"Run {run_id} has not ended: it is {row['status']}.")
@@ -359,6 +364,9 @@ class Runs:
         settings = self.settings.effective(row["workspace"], row["plugin"])
         current = self.settings.digest(settings)
         with self.store.write() as db:
+            quotes.lock(db, row["workspace"], row["quote_id"])
+            if not rows.is_current(db, row["id"], row["attempt"]):
+                raise AttemptOver
             if row["settings_digest"] not in (None, current):
                 self._next_attempt(db, row, carried={}, settings_digest=None)
                 return None

@@ -55,5 +55,6 @@ for command in (
     runs.run,
     installments.installment,
     serve.serve,
+    serve.worker,
 ):
     main.add_command(command)

@@ -1,47 +1,45 @@
-"""``qwoty-host serve``: the web application and the worker in one process."""
+"""``qwoty-host serve`` and ``qwoty-host worker``: the processes that stay."""
 
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from .session import NOT_DONE, Session, say
 
+if TYPE_CHECKING:
+    from ..host import Host
+
 
 @click.command()
 @click.option("--host", "address", default="127.0.0.1", show_default=True, metavar="H")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), metavar="N")
+@click.option("--no-worker", is_flag=True, help="The HTTP side alone: other processes work the runs.")
 @click.pass_obj
-def serve(session: Session, address: str, port: int) -> None:
+def serve(session: Session, address: str, port: int, no_worker: bool) -> None:
     """Serve the HTTP side and work the runs, until stopped."""
     with session.host(runs=True, log_level="INFO", patience=60.0) as host:
         from waitress.server import create_server  # type: ignore[import-untyped]
 
         from ..web.app import create_app
 
-        # A short-lived `accept --wait` may hold the lock just now; another `serve` holds it for good.
-        if not host.start_worker():
-            say("Another process works the runs of this data directory; waiting a moment for it to end …")
-        if not host.start_worker(patience=15.0):
-            say(f"Error: another process works the runs of {host.config.data_dir}.")
-            say("  → Stop it first, or choose another --data-dir.")
-            raise SystemExit(NOT_DONE)
+        if not no_worker:
+            _start_working(host)
         try:
             server = create_server(create_app(host), host=address, port=port, threads=8, ident="qwoty")
         except (OSError, ValueError) as error:
             say(f"Error: cannot listen on {address}:{port}: {getattr(error, 'strerror', None) or error}")
             raise SystemExit(NOT_DONE) from None
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            raise KeyboardInterrupt
-
-        signal.signal(signal.SIGTERM, stop)
-        host.schedule.start()
-        say(f"Listening on http://{address}:{server.effective_port}  (data: {host.config.data_dir})")
+        if not no_worker:
+            host.schedule.start()
+        say(f"Listening on http://{address}:{server.effective_port}  ({_where(host)})")
         if host.config.public_url is None:
             say("QWOTY_HOST_PUBLIC_URL is not set: payment links cannot be offered.")
+        _interrupt_on_sigterm()
         try:
             server.run()
         except KeyboardInterrupt:
@@ -49,3 +47,40 @@ def serve(session: Session, address: str, port: int) -> None:
         finally:
             say("Stopping: letting running work end.")
             server.close()
+
+
+@click.command()
+@click.pass_obj
+def worker(session: Session) -> None:
+    """Work the runs, without the HTTP side, until stopped. On PostgreSQL any number of them share the work."""
+    with session.host(runs=True, log_level="INFO", patience=60.0) as host:
+        _interrupt_on_sigterm()
+        _start_working(host)
+        host.schedule.start()
+        say(f"Working  ({_where(host)})")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            say("Stopping: letting running work end.")
+
+
+def _start_working(host: Host) -> None:
+    # A short-lived `accept --wait` may hold the lock just now; another `serve` holds it for good.
+    if host.start_worker():
+        return
+    say("Another process works the runs of this data directory; waiting a moment for it to end …")
+    if not host.start_worker(patience=15.0):
+        say(f"Error: another process works the runs of {host.config.data_dir}.")
+        say("  → Stop it first, or choose another --data-dir.")
+        raise SystemExit(NOT_DONE)
+
+
+def _where(host: Host) -> str:
+    return "data: PostgreSQL" if host.config.is_shared else f"data: {host.config.data_dir}"
+
+
+def _interrupt_on_sigterm() -> None:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)

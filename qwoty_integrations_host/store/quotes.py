@@ -32,6 +32,12 @@ def exists(db: Connection, workspace: str, quote_id: str) -> bool:
     return db.execute(select(t.quotes.c.id).where(here)).first() is not None
 
 
+def lock(db: Connection, workspace: str, quote_id: str) -> bool:
+    """Let nobody else decide about this quote's runs before the transaction ends; False when there is no such quote."""
+    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)
+    return db.execute(select(t.quotes.c.id).where(here).with_for_update()).first() is not None
+
+
 def replace(db: Connection, quote: Quote, document: Any, received_at: datetime) -> None:
     """Put a corrected quote in the place of the stored one."""
     here = (t.quotes.c.workspace == quote.workspace_id) & (t.quotes.c.id == quote.id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -30,9 +29,9 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 class Works:
     """An engine on a database of its own, and what its jobs did."""
 
-    def __init__(self, kind: str, path: Path) -> None:
-        self.path = path
-        self.store = Store(open_database(f"sqlite:///{path}"))
+    def __init__(self, kind: str, url: str) -> None:
+        self.url = url
+        self.store = Store(open_database(url))
         self.engine: Any = DurableEngine(self.store.engine) if kind == "durable" else InlineEngine()
         self.done: list[str] = []
         self.effects: list[str] = []
@@ -55,16 +54,27 @@ class Works:
         self.store.close()
 
 
-@pytest.fixture(params=["inline", "durable"])
-def works(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Works]:
-    found = Works(request.param, tmp_path / "host.sqlite3")
+def sqlite_in(folder: Path) -> str:
+    return f"sqlite:///{folder / 'host.sqlite3'}"
+
+
+def address_of(database: str, request: pytest.FixtureRequest) -> str:
+    if database == "sqlite":
+        return sqlite_in(request.getfixturevalue("tmp_path"))
+    return str(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture(params=["inline", "durable on sqlite", "durable on postgresql"])
+def works(request: pytest.FixtureRequest) -> Iterator[Works]:
+    kind, _, database = request.param.partition(" on ")
+    found = Works(kind, address_of(database or "sqlite", request))
     yield found
     found.close()
 
 
-@pytest.fixture
-def durable(tmp_path: Path) -> Iterator[Works]:
-    found = Works("durable", tmp_path / "host.sqlite3")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def durable(request: pytest.FixtureRequest) -> Iterator[Works]:
+    found = Works("durable", address_of(request.param, request))
     yield found
     found.close()
 
@@ -123,7 +133,7 @@ def test_waiting_ends_with_the_time(works: Works) -> None:
 
 
 def test_an_inline_replay_does_not_repeat_recorded_steps(tmp_path: Path) -> None:
-    works = Works("inline", tmp_path / "host.sqlite3")
+    works = Works("inline", sqlite_in(tmp_path))
     works.enqueue("r.1")
     works.engine.start(works.job)
     works.wait(1)
@@ -138,20 +148,20 @@ def test_an_inline_replay_does_not_repeat_recorded_steps(tmp_path: Path) -> None
 def test_a_durable_job_survives_closing_and_opening(durable: Works) -> None:
     durable.enqueue("r.1")
     durable.close()
-    again = Works("durable", durable.path)
+    again = Works("durable", durable.url)
 
     again.engine.start(again.job)
 
     assert again.wait(1)
     again.close()
-    third = Works("durable", durable.path)
+    third = Works("durable", durable.url)
     assert set(third.engine.results("r.1")) == {"a", "b"}
     third.close()
 
 
 def test_only_one_durable_engine_works_in_a_process(durable: Works, tmp_path: Path) -> None:
     durable.engine.start(durable.job)
-    other = Works("durable", tmp_path / "other.sqlite3")
+    other = Works("durable", f"sqlite:///{tmp_path / 'other.sqlite3'}")
 
     with pytest.raises(HostError):
         other.engine.start(other.job)
@@ -171,14 +181,14 @@ def test_an_exception_in_a_job_ends_it_and_the_next_one_is_worked(durable: Works
     durable.engine.start(job)
     assert durable.wait(1)
 
-    assert durable.engine.wait(lambda: _status(durable.path, "bad.1") == "ERROR", timeout=3)
+    assert durable.engine.wait(lambda: _status(durable, "bad.1") == "ERROR", timeout=3)
 
 
 def test_a_step_whose_result_is_no_json_does_not_leave_the_job_pending(durable: Works) -> None:
     durable.enqueue("bad.1")
     durable.engine.start(lambda _: durable.engine.step("broken", lambda: {1, 2}))
 
-    assert durable.engine.wait(lambda: _status(durable.path, "bad.1") == "ERROR", timeout=3)
+    assert durable.engine.wait(lambda: _status(durable, "bad.1") == "ERROR", timeout=3)
 
 
 def test_what_is_recorded_is_json_also_errors_and_without_secrets(durable: Works) -> None:
@@ -188,13 +198,19 @@ def test_what_is_recorded_is_json_also_errors_and_without_secrets(durable: Works
 
     durable.enqueue("r.1")
     durable.engine.start(job)
-    assert durable.engine.wait(lambda: _status(durable.path, "r.1") == "ERROR", timeout=3)
+    assert durable.engine.wait(lambda: _status(durable, "r.1") == "ERROR", timeout=3)
 
-    with sqlite3.connect(durable.path) as db:
-        found = db.execute("SELECT output, error FROM operation_outputs WHERE workflow_uuid = 'r.1'").fetchall()
-        found += db.execute("SELECT inputs FROM workflow_input WHERE workflow_uuid = 'r.1'").fetchall()
-        found += db.execute("SELECT error FROM workflow_output WHERE workflow_uuid = 'r.1'").fetchall()
-    db.close()
+    schema = "" if durable.url.startswith("sqlite") else "dbos."
+    with durable.store.read() as db:
+        found = [
+            row
+            for columns, table in (
+                ("output, error", "operation_outputs"),
+                ("inputs", "workflow_input"),
+                ("error", "workflow_output"),
+            )
+            for row in db.exec_driver_sql(f"SELECT {columns} FROM {schema}{table} WHERE workflow_uuid = 'r.1'")
+        ]
     texts = [text for row in found for text in row if text is not None]
     assert len(texts) >= 4
     assert [json.loads(text) for text in texts]
@@ -214,8 +230,8 @@ def test_closing_leaves_a_long_job_at_its_next_step_for_the_next_start(durable: 
     threading.Timer(0.1, go_on.set).start()
     durable.close()
     assert (durable.done, durable.effects) == ([], [])
-    assert _status(durable.path, "r.1") == "PENDING"
-    again = Works("durable", durable.path)
+    assert _status(durable, "r.1") == "PENDING"
+    again = Works("durable", durable.url)
     firsts: list[str] = []
 
     def resumed(job_id: str) -> None:
@@ -237,7 +253,7 @@ def test_a_job_of_a_dead_process_is_resumed_by_the_next_start(durable: Works) ->
         from qwoty_integrations_host.engine.durable import DurableEngine
         from qwoty_integrations_host.store.database import open_database
 
-        engine = DurableEngine(open_database("sqlite:///" + sys.argv[1]))
+        engine = DurableEngine(open_database(sys.argv[1]))
 
         def job(job_id):
             engine.step("a", lambda: {"value": "of the dead"})
@@ -246,9 +262,9 @@ def test_a_job_of_a_dead_process_is_resumed_by_the_next_start(durable: Works) ->
         engine.start(job)
         time.sleep(10)
     """)
-    died = subprocess.run([sys.executable, "-c", dies, str(durable.path)], check=False, timeout=20)
+    died = subprocess.run([sys.executable, "-c", dies, durable.url], check=False, timeout=20)
     assert died.returncode == 9
-    again = Works("durable", durable.path)
+    again = Works("durable", durable.url)
 
     again.engine.start(again.job)
 
@@ -287,13 +303,9 @@ def _enqueue_and_fail(works: Works, job_id: str) -> None:
         1 / 0  # noqa: B018
 
 
-def _status(path: Path, job_id: str) -> str:
-    db = sqlite3.connect(path)
-    try:
-        row = db.execute("SELECT status FROM workflow_status WHERE workflow_uuid = ?", (job_id,)).fetchone()
-    finally:
-        db.close()
-    return str(row[0])
+def _status(works: Works, job_id: str) -> str:
+    (found,) = works.engine._client.list_workflows(workflow_ids=[job_id])
+    return str(found.status)
 
 
 def _refuse(text: str) -> None:
@@ -313,7 +325,7 @@ def test_a_run_whose_last_write_failed_is_ended_by_the_next_start(tmp_path: Path
 
 
 def test_a_job_that_waits_between_two_tries_is_let_go_at_once(tmp_path: Path) -> None:
-    works = Works("durable", tmp_path / "db")
+    works = Works("durable", sqlite_in(tmp_path))
     entered = threading.Event()
 
     def job(_job_id: str) -> None:
@@ -329,7 +341,7 @@ def test_a_job_that_waits_between_two_tries_is_let_go_at_once(tmp_path: Path) ->
 
 
 def test_what_still_works_after_the_patience_keeps_everything_held(tmp_path: Path) -> None:
-    works = Works("durable", tmp_path / "db")
+    works = Works("durable", sqlite_in(tmp_path))
     entered, release = threading.Event(), threading.Event()
 
     def job(_job_id: str) -> None:

@@ -1,0 +1,168 @@
+"""Several worker processes on one database: who takes over from whom, and what is set aside."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwoty_integrations_host.engine.durable import DurableEngine
+from qwoty_integrations_host.engine.leases import LEASE_SECONDS, MOST_DEATHS
+from qwoty_integrations_host.store.database import Store, open_database
+
+#: A worker process: works jobs of two steps, each of which appends a line to a file.
+WORKER = textwrap.dedent("""
+    import os, sys, time
+    from pathlib import Path
+    from qwoty_integrations_host.engine.durable import DurableEngine
+    from qwoty_integrations_host.store.database import open_database
+
+    url, out, behavior = sys.argv[1:]
+    engine = DurableEngine(open_database(url))
+
+    def note(text):
+        with open(out, "a") as file:
+            file.write(text + "\\n")
+
+    def second(job_id):
+        note(f"{job_id}/b")
+        if behavior == "dies":
+            os._exit(9)
+        if behavior == "hangs":
+            time.sleep(60)
+
+    def job(job_id):
+        engine.step("a", lambda: note(f"{job_id}/a"))
+        engine.step("b", lambda: second(job_id))
+        note(f"{job_id} done")
+
+    engine.start(job, lambda job_id: note(f"{job_id} set aside"))
+    note("ready")
+    time.sleep(float(60 if behavior != "stops" else 0.5))
+    engine.close()
+""")
+
+
+class Yard:
+    """One database, and worker processes on it."""
+
+    def __init__(self, url: str, out: Path) -> None:
+        self.url, self.out = url, out
+        self.store = Store(open_database(url))
+        self.engine = DurableEngine(self.store.engine)
+        out.touch()
+
+    def enqueue(self, *job_ids: str) -> None:
+        with self.store.write() as db:
+            for job_id in job_ids:
+                self.engine.enqueue(db, job_id, partition="ws-1")
+
+    @contextmanager
+    def worker(self, behavior: str = "works") -> Iterator[subprocess.Popen[bytes]]:
+        process = subprocess.Popen([sys.executable, "-c", WORKER, self.url, str(self.out), behavior])
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def wait_for(self, line: str, *, seconds: float = 15.0, times: int = 1) -> None:
+        deadline = time.monotonic() + seconds
+        while self.lines().count(line) < times:
+            assert time.monotonic() < deadline, f"{line!r} did not come: {self.lines()}"
+            time.sleep(0.02)
+
+    def lines(self) -> list[str]:
+        return self.out.read_text().splitlines()
+
+
+@pytest.fixture
+def yard(postgresql: str, tmp_path: Path) -> Iterator[Yard]:
+    found = Yard(postgresql, tmp_path / "out.txt")
+    yield found
+    found.engine.close()
+    found.store.close()
+
+
+def test_a_second_worker_takes_over_from_a_killed_one_within_five_seconds(yard: Yard) -> None:
+    with yard.worker("hangs") as victim:
+        yard.wait_for("ready")
+        yard.enqueue("r.1")
+        yard.wait_for("r.1/b")
+        with yard.worker():
+            yard.wait_for("ready", times=2)
+            victim.kill()
+            died = time.monotonic()
+            yard.wait_for("r.1 done")
+            took = time.monotonic() - died
+
+    assert took < 5.0
+    assert yard.lines().count("r.1/a") == 1, "what was recorded is not done again"
+    assert yard.lines().count("r.1/b") == 2
+
+
+def test_a_living_worker_keeps_its_job_however_long_it_takes(yard: Yard) -> None:
+    with yard.worker("hangs"):
+        yard.wait_for("ready")
+        yard.enqueue("r.1")
+        yard.wait_for("r.1/b")
+        with yard.worker():
+            yard.wait_for("ready", times=2)
+            time.sleep(2 * LEASE_SECONDS)
+
+    assert yard.lines().count("r.1/b") == 1
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_job_at_which_worker_after_worker_dies_is_set_aside(
+    database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'db'}" if database == "sqlite" else request.getfixturevalue("postgresql")
+    yard = Yard(url, tmp_path / "out.txt")
+    yard.enqueue("r.1")
+    for death in range(1, MOST_DEATHS + 1):
+        with yard.worker("dies") as victim:
+            yard.wait_for("r.1/b", times=death)
+            victim.wait(timeout=10)
+    with yard.worker():
+        yard.wait_for("r.1 set aside")
+        yard.enqueue("r.2")
+        yard.wait_for("r.2 done")
+
+    assert yard.lines().count("r.1/b") == MOST_DEATHS
+    assert yard.engine.ended("r.1")
+    yard.engine.close()
+    yard.store.close()
+
+
+def test_a_worker_that_stops_in_good_order_counts_as_no_death(yard: Yard) -> None:
+    yard.enqueue("r.1")
+    leases: Any = yard.engine._leases
+    leases.beat("w")
+
+    assert leases.died("w")
+    leases.hand_back("w")
+    assert not leases.died("w")
+
+
+def test_deaths_count_from_the_last_checkpoint(yard: Yard) -> None:
+    leases: Any = yard.engine._leases
+
+    assert [leases.count_death("r.1", 1), leases.count_death("r.1", 1), leases.count_death("r.1", 2)] == [1, 2, 1]
+
+
+def test_twenty_jobs_shared_by_two_workers_are_each_done_once(yard: Yard) -> None:
+    with yard.worker(), yard.worker():
+        yard.wait_for("ready", times=2)
+        yard.enqueue(*(f"r.{n}" for n in range(20)))
+        for number in range(20):
+            yard.wait_for(f"r.{number} done")
+
+    assert sorted(yard.lines().count(f"r.{number}/{step}") for number in range(20) for step in "ab") == [1] * 40

