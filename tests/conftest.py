@@ -99,8 +99,9 @@ class Bench:
 
 def build_host(data_dir: Path, clock: ManualClock, **config: Any) -> Host:
     host = create_host(HostConfig(data_dir=data_dir, **config), engine=lambda _: InlineEngine(), clock=clock)
-    # Real SQLite, but no waiting for the disk: what survives a power cut is tested elsewhere.
-    listen(host.store.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA synchronous=OFF"))
+    if not host.config.is_shared:
+        # Real SQLite, but no waiting for the disk: what survives a power cut is tested elsewhere.
+        listen(host.store.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA synchronous=OFF"))
     with host.store.write() as db:
         add_workspace(db, "ws-1", clock.now())
         add_workspace(db, "ws-2", clock.now())
@@ -114,12 +115,17 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def bench(
-    tmp_path: Path, clock: ManualClock, stripe_simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    clock: ManualClock,
+    stripe_simulator: StripeSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Bench]:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
     server = make_server("127.0.0.1", 0, Flask("not yet"), threaded=True)
     url = f"http://127.0.0.1:{server.server_port}"
-    host = build_host(tmp_path / "data", clock, public_url=url)
+    shared = request.getfixturevalue("postgresql") if request.config.getoption("--database") == "postgresql" else None
+    host = build_host(tmp_path / "data", clock, public_url=url, shared_database=shared)
     server.app = create_app(host)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -136,4 +142,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--stripe", choices=("cassette", "simulated", "live"), default="cassette", help="cassette is the default"
     )
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what the bench works on")
     group.addoption("--pay-by-hand", action="store_true", help="with --stripe=live: wait for you to pay the links")
