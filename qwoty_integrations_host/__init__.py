@@ -4,6 +4,7 @@ from .clock import Clock
 from .context import Attachment, Attempt, HookContext, MailMessage
 from .errors import (
     ActionRefused,
+    AlreadyFinal,
     CredentialsError,
     FieldProblem,
     IntegrationError,
@@ -40,6 +41,7 @@ __all__ = [
     "HOOK_API",
     "ActionRefused",
     "Address",
+    "AlreadyFinal",
     "Attachment",
     "Attempt",
     "Clock",

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from ..quote import Quote
 from ..quote_schema import load_quote, parse_json
@@ -28,21 +28,46 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
 
 def exists(db: Connection, workspace: str, quote_id: str) -> bool:
     """Whether this workspace has the quote."""
-    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)
-    return db.execute(select(t.quotes.c.id).where(here)).first() is not None
+    return db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id))).first() is not None
 
 
-def replace(db: Connection, quote: Quote, document: Any, received_at: datetime) -> None:
-    """Put a corrected quote in the place of the stored one."""
-    here = (t.quotes.c.workspace == quote.workspace_id) & (t.quotes.c.id == quote.id)
+def replace(db: Connection, quote: Quote, document: Any) -> None:
+    """Put a corrected quote in the place of the stored one, which is kept beside it."""
     text = json.dumps(document, default=str)
-    db.execute(t.quotes.update().where(here).values(number=quote.number, document=text, received_at=received_at))
+    changed = t.quotes.update().where(_here(quote.workspace_id, quote.id))
+    db.execute(changed.values(number=quote.number, document=text, replaced=t.quotes.c.document))
+
+
+def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
+    """Undo the last ``replace``; False when there is nothing to put back."""
+    here = _here(workspace, quote_id) & t.quotes.c.replaced.is_not(None)
+    return bool(db.execute(t.quotes.update().where(here).values(document=t.quotes.c.replaced, replaced=None)).rowcount)
+
+
+def settle(db: Connection, workspace: str, quote_id: str) -> None:
+    """Forget the version before the last correction."""
+    here = _here(workspace, quote_id) & t.quotes.c.replaced.is_not(None)
+    db.execute(t.quotes.update().where(here).values(replaced=None))
+
+
+def lock(db: Connection, workspace: str, quote_id: str) -> None:
+    """Let nobody else decide about this quote before the transaction ends."""
+    db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id)).with_for_update())
+
+
+def find_locked(db: Connection, workspace: str, quote_id: str) -> Quote | None:
+    """Load a stored quote, about which nobody else decides before the transaction ends."""
+    lock(db, workspace, quote_id)
+    return find(db, workspace, quote_id)
+
+
+def _here(workspace: str, quote_id: str) -> ColumnElement[bool]:
+    return (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)
 
 
 def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     """Load a stored quote."""
-    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)
-    row = db.execute(select(t.quotes).where(here)).mappings().first()
+    row = db.execute(select(t.quotes).where(_here(workspace, quote_id))).mappings().first()
     if row is None:
         return None
     return load_quote(parse_json(row["document"]), workspace_id=workspace, received_at=row["received_at"])

@@ -86,6 +86,8 @@ quotes = Table(
     Column("id", String(255), primary_key=True),
     Column("number", String(255), nullable=False, index=True),
     Column("document", Text, nullable=False),
+    #: The version before a correction, until it is certain that nothing final had been made of it.
+    Column("replaced", Text),
     Column("received_at", UtcText, nullable=False),
 )
 
