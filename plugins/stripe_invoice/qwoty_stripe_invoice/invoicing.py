@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qwoty_integrations_host import Contact, HookContext, Outcome, Quote
+from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcome, Quote
 
 from .check import Verdict, compare
 from .customers import billing_contact, resolve_customer
 from .delivery import no_key_for, require_for_delivery
-from .drafts import discard_stale_draft
+from .drafts import Drafts, version_of
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .invoices import Invoice
@@ -28,15 +28,20 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
     key = settings.key_for(quote.business_unit.id if quote.business_unit else None)
     if key is None:
         return Outcome.skipped(no_key_for(quote))
-    plan = make_plan(quote)
-    if isinstance(plan, NothingToInvoice):
-        return Outcome.skipped(plan.reason)
-    contact = billing_contact(quote)
-    require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
     stripe = Gateway(key, workspace=ctx.workspace)
+    drafts = Drafts(ctx, stripe, quote.id)
+    try:
+        plan = make_plan(quote)
+        contact = billing_contact(quote)
+        require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
+    except NeedsAttention:
+        drafts.discard_unless("")  # an earlier version of the quote could be invoiced; this one cannot
+        raise
+    if isinstance(plan, NothingToInvoice):
+        return Outcome.skipped(plan.reason, *drafts.discard_unless(""))
     if settings.delivery == "link" and quote.installments:
         ensure_endpoint(ctx, stripe)
-    return _make_invoice(ctx, stripe, settings, quote, plan, contact)
+    return _make_invoice(ctx, stripe, settings, quote, plan, contact, drafts)
 
 
 def _make_invoice(
@@ -46,21 +51,23 @@ def _make_invoice(
     quote: Quote,
     plan: InvoicePlan,
     contact: Contact,
+    drafts: Drafts,
 ) -> Outcome:
     customer, found = resolve_customer(ctx, stripe, quote, contact)
     rates = resolve_tax_rates(ctx, stripe, plan.rates)
-    invoice = Invoice(ctx, stripe, quote, plan, customer, rates)
-    gone = discard_stale_draft(ctx, stripe, quote.id, invoice.plan_digest)
-    draft = invoice.create_draft(replaces=gone)
+    version = version_of(quote, plan)
+    found += drafts.discard_unless(version, customer)
+    invoice = Invoice(ctx, stripe, quote, plan, customer, rates, version)
+    draft = invoice.create_draft()
     facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
     checked = _check(invoice, draft["id"], facts, rounding_line=settings.rounding_line)
     notes = (*plan.notes, *checked.notes, *found, *_left_behind(draft["out_of_reach"]))
     if checked.problem:
         return _differs(checked.problem, notes)
-    if 0 < plan.signed_total < _least(plan.currency) and facts["status"] == "draft":
-        return _too_small(plan, notes)
     if not settings.finalizes:
         return Outcome.done(_as_it_is(facts["status"]), *notes)
+    if 0 < plan.signed_total < _least(plan.currency) and facts["status"] == "draft":
+        return _too_small(plan, notes)
     if settings.delivery == "email" and not facts.get("customer_email", contact.email):
         return Outcome.needs_attention(
             "email_missing",
@@ -121,7 +128,7 @@ def _check(invoice: Invoice, invoice_id: str, facts: Mapping[str, Any], *, round
         verdict = compare(plan, subtotal=facts["subtotal"] - rounding, total=facts["total"] - rounding)
         if there["differences"]:
             verdict = replace(verdict, kind="different", sentences=(*verdict.sentences, *there["differences"]))
-        if verdict.kind != "different" and rounding == verdict.amount:
+        if verdict.kind != "different" and rounding == verdict.amount and (rounding_line or not rounding):
             return _Checked(notes=(*_rounded(plan, verdict), *order))
         if rounding:
             verdict = replace(verdict, kind="different")
