@@ -75,5 +75,10 @@ def print_installments(parts: Sequence[dict[str, Any]]) -> None:
     if not parts:
         click.echo("No installments.")
         return
-    rows = [(p["number"], p["amount"], p["due_date"] or "–", p["status"], p["url"] or "") for p in parts]
-    click.echo(table(("no.", "amount", "due", "status", "link"), rows, right=(0, 1)))
+    rows = [(p["number"], p["amount"], p["due_date"] or "–", p["status"], p["url"] or _payment(p)) for p in parts]
+    click.echo(table(("no.", "amount", "due", "status", "link or payment"), rows, right=(0, 1)))
+
+
+def _payment(part: dict[str, Any]) -> str:
+    refunded = f", refunded {part['amount_refunded']}" if part["amount_refunded"] else ""
+    return (part["payment_id"] or "") + refunded
