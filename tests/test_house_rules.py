@@ -165,7 +165,7 @@ def test_nothing_in_the_host_names_a_plugin() -> None:
 
 
 def test_money_never_passes_through_a_float() -> None:
-    money_path = ("money", "plan", "taxes", "check", "ledger", "invoices", "payment_links", "payments")
+    money_path = ("money", "plan", "taxes", "check", "ledger", "invoices", "payment_links", "payments", "refunds")
     floats = [
         name
         for name in money_path

@@ -410,6 +410,28 @@ def test_it_is_not_tried_again_by_itself(linked: Any, v1: Any, close: Any, statu
     assert len(linked.stripe.requests) == 0
 
 
+@pytest.mark.parametrize(
+    ("act", "status", "found"),
+    [
+        pytest.param("settle", "paid", ["payment_not_attached"], id="it succeeds, and that is shown"),
+        pytest.param("fail", "failed", [], id="it fails, and nothing is left to do"),
+    ],
+)
+def test_a_debit_that_was_under_way_when_the_invoice_was_voided(
+    linked: Any, v1: Any, act: str, status: str, found: list[str]
+) -> None:
+    linked.stripe.pay_later(first_link(linked))
+    linked.webhooks()
+    _void(linked, v1)
+    linked.webhooks()
+
+    getattr(linked.stripe, act)(first_link(linked))
+    linked.webhooks()
+
+    assert (linked.quote("q-7")["payment_status"], parts(linked, "status")[0]) == ("void", status)
+    assert [run["error"]["code"] for run in alerts(linked)] == found
+
+
 def test_once_a_person_has_attached_it_the_retried_run_sees_that(linked: Any, v1: Any) -> None:
     linked.stripe.config.update(refuse_overpayment=True, webhooks_held=True)
     other = pay_besides(linked, v1, 10000)

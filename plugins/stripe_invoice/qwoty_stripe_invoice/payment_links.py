@@ -30,8 +30,8 @@ from .invoices import require_status, retrieve_invoice
 from .ledger import link_made
 from .money import LEAST_PAYMENT, shown, to_minor
 from .payment_mail import payment_mail
-from .payments import expire_link
 from .pdf import fetch_pdf
+from .sessions import expire_link
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,9 @@ from qwoty_integrations_host import (
 
 from .endpoint import EVENTS
 from .gateway import Gateway, fingerprint, verify_webhook
-from .payments import (
-    attach_payment,
-    expire_link,
-    look_at_invoice,
-    look_at_session,
-    note_failed_payment,
-    note_refund,
-    remember_payment,
-)
+from .payments import attach_payment, look_at_invoice, note_failed_payment
+from .refunds import note_refund
+from .sessions import expire_link, look_at_session, remember_payment
 from .settings import StripeSettings
 
 
