@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from builders import EMAIL, LINK, a_line, a_quote
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.errors import ActionRefused
+from qwoty_stripe_invoice import payments
 
 DRAFT: dict[str, Any] = {}
 OPEN = {"invoice_status": "open"}
@@ -310,6 +312,44 @@ def test_an_overpayment_is_shown_though_the_answer_was_lost(linked: Any, v1: Any
     linked.webhooks()
 
     assert [run["error"]["code"] for run in alerts(linked)] == ["overpaid"]
+
+
+class Crash(BaseException):
+    """The process dies."""
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        pytest.param("overpayment_seen", 1, id="before it is seen"),
+        pytest.param("overpayment_seen", 2, id="before it is on record"),
+        pytest.param("shown", 1, id="before the run ends"),
+    ],
+)
+def test_an_overpayment_is_shown_though_the_process_died(
+    linked: Any, v1: Any, monkeypatch: pytest.MonkeyPatch, name: str, calls: int
+) -> None:
+    linked.stripe.config.update(webhooks_held=True)
+    pay_besides(linked, v1, 10000)
+    linked.stripe.pay(first_link(linked))
+    original, left = getattr(payments, name), [calls]
+
+    def dies(*given: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            raise Crash
+        return original(*given)
+
+    linked.stripe.deliver()
+    monkeypatch.setattr(payments, name, dies)
+    for _ in range(2):
+        with suppress(Crash):
+            linked.work()
+    for run in webhook_runs(linked):
+        linked.host.engine.work_again(f"{run['id']}.1")
+
+    assert [run["error"]["code"] for run in alerts(linked)] == ["overpaid"]
+    assert linked.quote("q-7")["amount_overpaid"] == "40.00"
 
 
 def test_an_overpayment_that_stripe_refuses_is_recorded_and_shown(linked: Any, v1: Any) -> None:
