@@ -221,7 +221,7 @@ def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(line: Lin
     assert line.ok("run", "list", "--quote", "other")["data"] == []
     assert line.ok("quote", "show", "ws-1", "q-1") == {
         "quote_id": "q-1", "invoice": None, "payment_status": None, "currency": None, "total": None,
-        "amount_paid": None, "amount_remaining": None, "installments": [],
+        "amount_paid": None, "amount_remaining": None, "amount_overpaid": None, "installments": [],
         "saved_ids": {"contacts": {}, "taxes": {}}, "runs": [run],
     }  # fmt: skip
     for words in (("run", "show", run["id"]), ("run", "list"), ("quote", "show", "ws-1", "q-1")):
@@ -292,7 +292,10 @@ def test_an_installment_is_listed_sent_and_refused(line: Line) -> None:
 
     listed = line.ok("installment", "list", "ws-1", "q-7")
     assert listed["has_more"] is False
-    assert listed["data"][0] == {"number": 1, "amount": "50", "due_date": None, "status": "scheduled", "url": None}
+    assert listed["data"][0] == {
+        "number": 1, "amount": "50", "due_date": None, "status": "scheduled", "url": None,
+        "payment_id": None, "amount_refunded": None,
+    }  # fmt: skip
     run = line.ok("installment", "send", "ws-1", "q-7", "--number", "2")
     assert (set(run), run["kind"], run["status"]) == (RUN_KEYS, "installment", "queued")
     assert run["id"] in refused(line("installment", "send", "ws-1", "q-7"), 2), "one at a time"

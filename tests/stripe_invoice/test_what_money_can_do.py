@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from builders import EMAIL, LINK, a_line, a_quote
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.errors import ActionRefused
+from qwoty_integrations_host.record import InstallmentRecord, QuoteRecord, from_document, to_document
 from qwoty_stripe_invoice import payments
 
 DRAFT: dict[str, Any] = {}
@@ -620,15 +622,11 @@ def test_a_refund_is_noted_on_its_quote_and_installment(paid: tuple[Any, str], a
 def test_a_second_refund_raises_the_sum(paid: tuple[Any, str]) -> None:
     bench, payment = paid
 
-    for amount in (1000, 500):
+    for amount, sum_so_far in ((1000, "10.00"), (500, "15.00")):
         bench.stripe.refund(payment, amount)
         bench.webhooks()
-
-    assert [note.partition("made: ")[2].partition(" so")[0] for note in refunds(bench)] == [
-        "10.00 EUR of 60.00 EUR",
-        "15.00 EUR of 60.00 EUR",
-    ]
-    assert refund_of(bench) == "15.00"
+        assert refund_of(bench) == sum_so_far
+        assert any(f"{sum_so_far} EUR of 60.00 EUR so far" in note for note in refunds(bench))
 
 
 @pytest.mark.parametrize("newest_first", [False, True], ids=["in order", "newest first"])
@@ -717,6 +715,19 @@ def test_the_command_line_shows_payment_and_refund(paid: tuple[Any, str], monkey
         assert f"{payment}, refunded 12.50" in shown
     asked = json.loads(CliRunner().invoke(main, ["installment", "list", "ws-1", "q-7", "--json"]).output)
     assert (asked["data"][0]["payment_id"], asked["data"][0]["amount_refunded"]) == (payment, "12.50")
+
+
+def test_records_keep_refunds_and_overpayments_and_those_of_before_still_load() -> None:
+    part = InstallmentRecord(number=1, amount=Decimal("60.00"), amount_refunded=Decimal("12.50"))
+    record = QuoteRecord(currency="EUR", amount_overpaid=Decimal("40.00"), installments=(part,))
+    stored = to_document(record)
+    assert from_document(json.loads(json.dumps(stored))) == record
+
+    del stored["amount_overpaid"], stored["installments"][0]["amount_refunded"]
+
+    assert from_document(stored) == replace(
+        record, amount_overpaid=None, installments=(replace(part, amount_refunded=None),)
+    )
 
 
 # -- endpoints of before ------------------------------------------------------------------------------

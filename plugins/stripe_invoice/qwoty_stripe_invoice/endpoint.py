@@ -52,7 +52,7 @@ def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
             kept, gone = found["kept"], found["stale"]
             if kept:
                 update = partial(_update, ctx, stripe, kept)
-                if found["up_to_date"] or ctx.step(f"webhook_endpoint.update:{number}", update):
+                if found.get("up_to_date") or ctx.step(f"webhook_endpoint.update:{number}", update):
                     return
                 gone = [kept]
             for stale in gone:
