@@ -121,6 +121,7 @@ def test_the_error_tree_is_what_plugins_rely_on() -> None:
     assert tree == {
         "IntegrationError": "Exception",
         "NeedsAttention": "IntegrationError",
+        "AlreadyFinal": "NeedsAttention",
         "CredentialsError": "NeedsAttention",
         "RetryableError": "IntegrationError",
         "PermanentError": "IntegrationError",
@@ -165,7 +166,7 @@ def test_nothing_in_the_host_names_a_plugin() -> None:
 
 
 def test_money_never_passes_through_a_float() -> None:
-    money_path = ("money", "plan", "taxes", "check", "ledger", "invoices", "payment_links", "payments")
+    money_path = ("money", "plan", "taxes", "check", "ledger", "invoices", "payment_links", "payments", "refunds")
     floats = [
         name
         for name in money_path

@@ -76,11 +76,23 @@ def print_installments(parts: Sequence[dict[str, Any]]) -> None:
         click.echo("No installments.")
         return
     rows = [
-        (p["number"], p["amount"], p["due_date"] or "–", p["status"], _minute(p["mailed_at"]), p["url"] or "")
-        for p in parts
+        (
+            part["number"],
+            part["amount"],
+            part["due_date"] or "–",
+            part["status"],
+            _minute(part["mailed_at"]),
+            part["url"] or _payment(part),
+        )
+        for part in parts
     ]
-    click.echo(table(("no.", "amount", "due", "status", "mailed (UTC)", "link"), rows, right=(0, 1)))
+    click.echo(table(("no.", "amount", "due", "status", "mailed (UTC)", "link or payment"), rows, right=(0, 1)))
 
 
 def _minute(moment: str | None) -> str:
     return moment[:16].replace("T", " ") if moment else "–"
+
+
+def _payment(part: dict[str, Any]) -> str:
+    refunded = f", refunded {part['amount_refunded']}" if part["amount_refunded"] else ""
+    return (part["payment_id"] or "") + refunded

@@ -15,7 +15,8 @@ from .delivery import no_key_for, require_for_delivery
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .payment_links import PaymentLink
-from .payments import attach_payment, look_at_invoice, look_at_session
+from .payments import attach_payment, look_at_invoice
+from .sessions import look_at_session
 from .settings import StripeSettings
 
 

@@ -76,7 +76,8 @@ def _make_invoice(
             hint="Add one in the Stripe Dashboard, then retry the run.",
         )
     final = invoice.finalize(draft["id"])
-    return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *notes)
+    balance = _balance_used(final, plan.currency)
+    return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *balance, *notes)
 
 
 def _left_behind(draft: str) -> list[str]:
@@ -103,6 +104,24 @@ def _too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
         *notes,
         hint="The invoice is left as a draft, since Stripe would call it paid. Collect the amount another way.",
     )
+
+
+def _balance_used(final: Mapping[str, Any], currency: str) -> list[str]:
+    """Say how the customer's balance changed what is due: the customer signed one amount and pays another."""
+    due = shown(final["amount_due"], currency)
+    # Stripe does not ask for less than its smallest payment, but adds it to what the customer owes.
+    carried = max(final.get("ending_balance") or 0, 0)
+    credit = final["total"] - final["amount_due"] - carried
+    if credit < 0 < final["amount_due"]:
+        return [f"The customer's debt at Stripe raises what is due by {shown(-credit, currency)}, to {due}."]
+    notes = []
+    if credit > 0:
+        left = shown(final["amount_due"] + carried, currency)
+        notes.append(f"The customer's credit balance lowers what is due by {shown(credit, currency)}, to {left}.")
+    if carried:
+        less = f"{shown(carried, currency)} are less than Stripe's smallest payment"
+        notes.append(f"{less}: Stripe calls the invoice paid and adds them to the customer's balance as a debt.")
+    return notes
 
 
 # -- the check before anything is final -----------------------------------------------------------------
