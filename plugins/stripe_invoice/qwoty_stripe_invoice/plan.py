@@ -9,12 +9,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 
 from qwoty_integrations_host import LineItem, NeedsAttention, Quote, Section
 
 from . import words
 from .money import rounded_to_minor, shown, split, tax_on, to_major, to_minor
-from .taxes import PlannedRate, RateKey, plan_rate
+from .taxes import PlannedRate, RateKey, plan_rate, told_apart
 
 #: ``standard`` is the word of Qwoty's API, ``product`` that of its integration pages.
 _BILLABLE, _NOT_INVOICED = {"product", "standard"}, {"plan"}
@@ -96,8 +97,8 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
     items = [item for section in billable for item in section.line_items]
     if not items:
         return NothingToInvoice(" ".join(["Nothing to invoice: the quote has no product lines.", *notes]))
-    rates: dict[RateKey, PlannedRate] = {}
-    lines = [line for item in items for line in _lines_of(item, quote, rates, notes)]
+    taxes = _rates_of(items, quote, notes)
+    lines = [line for item, rates in zip(items, taxes, strict=True) for line in _lines_of(item, quote, rates)]
     lines += _global_discount(quote, lines, notes)
     if quote.prices_hidden:
         notes.append("The quote hides its prices; the invoice shows them.")
@@ -105,7 +106,7 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
     plan = InvoicePlan(
         quote.currency,
         tuple(lines),
-        rates,
+        _joined(taxes),
         signed,
         tuple(dict.fromkeys(notes)),
         signed_net=to_minor(quote.totals.net_amount, quote.currency, "The quote's net") if quote.totals else None,
@@ -134,7 +135,7 @@ def _is_billable(section: Section, notes: list[str]) -> bool:
 # -- lines ------------------------------------------------------------------------------------------
 
 
-def _lines_of(item: LineItem, quote: Quote, rates: dict[RateKey, PlannedRate], notes: list[str]) -> Iterable[PlanLine]:
+def _lines_of(item: LineItem, quote: Quote, rates: Sequence[PlannedRate]) -> Iterable[PlanLine]:
     gross, discount = _gross_and_discount(item, quote.currency)
     if discount < 0 or discount > max(gross, 0):
         raise NeedsAttention(
@@ -143,7 +144,12 @@ def _lines_of(item: LineItem, quote: Quote, rates: dict[RateKey, PlannedRate], n
             hint="Correct the quote in Qwoty.",
             code="discount_above_line",
         )
-    keys = _rate_keys(item, quote, rates, notes)
+    keys = tuple(dict.fromkeys(rate.key for rate in rates))
+    if len(keys) > _MOST_RATES:
+        raise NeedsAttention(
+            f"{item.product.name!r} has {len(keys)} taxes; Stripe takes {_MOST_RATES} on a line.",
+            code="too_many_taxes",
+        )
     yield PlanLine(item.id, _description(item, quote.currency), gross, keys)
     if discount:
         yield PlanLine(f"{item.id}:discount", _discount_description(item, quote.language), -discount, keys)
@@ -177,24 +183,23 @@ def _discount(item: LineItem, gross: int, currency: str) -> int:
     return to_minor(given.value or Decimal(0), currency, f"Discount on {item.product.name}")
 
 
-def _rate_keys(
-    item: LineItem, quote: Quote, rates: dict[RateKey, PlannedRate], notes: list[str]
-) -> tuple[RateKey, ...]:
+def _rates_of(items: Sequence[LineItem], quote: Quote, notes: list[str]) -> list[tuple[PlannedRate, ...]]:
+    """The rates of each line's percentage taxes."""
     seller = quote.business_unit.address if quote.business_unit else None
-    keys = []
-    for tax in item.taxes:
-        if not tax.is_percentage:
-            continue
-        rate, note = plan_rate(tax, seller.country_code if seller else None)
+    found = []
+    for item in items:
+        planned = [plan_rate(tax, seller.country_code if seller else None) for tax in item.taxes if tax.is_percentage]
+        notes.extend(note for _, note in planned if note)
+        found.append([rate for rate, _ in planned])
+    return told_apart(found)
+
+
+def _joined(lines: Iterable[Iterable[PlannedRate]]) -> dict[RateKey, PlannedRate]:
+    """Every rate once, with all the quote's taxes behind it."""
+    rates: dict[RateKey, PlannedRate] = {}
+    for rate in chain.from_iterable(lines):
         rates[rate.key] = rates[rate.key].joined(rate) if rate.key in rates else rate
-        keys.append(rate.key)
-        notes.extend([note] if note else [])
-    if len(keys) > _MOST_RATES:
-        raise NeedsAttention(
-            f"{item.product.name!r} has {len(keys)} taxes; Stripe takes {_MOST_RATES} on a line.",
-            code="too_many_taxes",
-        )
-    return tuple(dict.fromkeys(keys))
+    return rates
 
 
 def _fixed_taxes(item: LineItem, currency: str) -> Iterable[PlanLine]:
