@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def _tax(short: str | dict[str, str]) -> dict[str, Any]:
 
 def tax_of(plan: InvoicePlan, line: PlanLine) -> int:
     """The tax on one line alone."""
-    return InvoicePlan(plan.currency, (line,), plan.rates, 0, ()).tax
+    return replace(plan, lines=(line,)).tax
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from .drafts import discard_stale_draft
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .invoices import Invoice
-from .money import LEAST_PAYMENT, shown
+from .money import shown
 from .payment_links import PaymentLink
 from .plan import InvoicePlan, NothingToInvoice, make_plan
 from .settings import StripeSettings
@@ -57,7 +57,7 @@ def _make_invoice(
     notes = (*plan.notes, *checked.notes, *found, *_left_behind(draft["out_of_reach"]))
     if checked.problem:
         return _differs(checked.problem, notes)
-    if 0 < plan.signed_total < _least(plan.currency) and facts["status"] == "draft":
+    if plan.is_too_small and facts["status"] == "draft":
         return _too_small(plan, notes)
     if not settings.finalizes:
         return Outcome.done(_as_it_is(facts["status"]), *notes)
@@ -84,10 +84,6 @@ def _as_it_is(status: str) -> str:
     return f"The invoice is {status} already, from an earlier attempt; nothing more was done."
 
 
-def _least(currency: str) -> int:
-    return LEAST_PAYMENT.get(currency, 0)
-
-
 def _too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
     """Stripe would mark it paid, and put what was not paid on the customer's balance (Stripe page, section 10)."""
     return Outcome.needs_attention(
@@ -112,13 +108,15 @@ class _Checked:
 def _check(invoice: Invoice, invoice_id: str, facts: Mapping[str, Any], *, rounding_line: bool) -> _Checked:
     """Compare the draft with the plan and the quote, and let a rounding line make the total equal where it may."""
     plan = invoice.plan
-    verdict = compare(plan, subtotal=facts["subtotal"], total=facts["total"])
+    exempt = facts.get("customer_tax_exempt")
+    verdict = compare(plan, subtotal=facts["subtotal"], total=facts["total"], tax_exempt=exempt)
     order = (_REORDERED,) if facts.get("reordered") else ()
     if facts.get("again") or verdict.kind == "different":
         # Not fresh from our own hands, or not as it should be: look at every line.
         there = invoice.look_at_lines(invoice_id)
         rounding = there["rounding"]
-        verdict = compare(plan, subtotal=facts["subtotal"] - rounding, total=facts["total"] - rounding)
+        subtotal, total = facts["subtotal"] - rounding, facts["total"] - rounding
+        verdict = compare(plan, subtotal=subtotal, total=total, tax_exempt=exempt)
         if there["differences"]:
             verdict = replace(verdict, kind="different", sentences=(*verdict.sentences, *there["differences"]))
         if verdict.kind != "different" and rounding == verdict.amount:

@@ -11,6 +11,7 @@ LOCALES = {"pt": "pt_PT"}
 INVOICE = {
     "en": {
         "discount": "Discount",
+        "discount_on": "Discount: {what}",
         "quote": "Quote",
         "company": "Company",
         "installment": "Installment",
@@ -18,6 +19,7 @@ INVOICE = {
     },
     "fr": {
         "discount": "Remise",
+        "discount_on": "Remise\u00a0: {what}",
         "quote": "Devis",
         "company": "Société",
         "installment": "Échéance",
@@ -25,6 +27,7 @@ INVOICE = {
     },
     "de": {
         "discount": "Rabatt",
+        "discount_on": "Rabatt: {what}",
         "quote": "Angebot",
         "company": "Unternehmen",
         "installment": "Rate",
@@ -32,6 +35,7 @@ INVOICE = {
     },
     "it": {
         "discount": "Sconto",
+        "discount_on": "Sconto: {what}",
         "quote": "Preventivo",
         "company": "Azienda",
         "installment": "Rata",
@@ -39,6 +43,7 @@ INVOICE = {
     },
     "pt": {
         "discount": "Desconto",
+        "discount_on": "Desconto: {what}",
         "quote": "Orçamento",
         "company": "Empresa",
         "installment": "Prestação",
@@ -46,6 +51,7 @@ INVOICE = {
     },
     "es": {
         "discount": "Descuento",
+        "discount_on": "Descuento: {what}",
         "quote": "Presupuesto",
         "company": "Empresa",
         "installment": "Plazo",
