@@ -51,6 +51,8 @@ def _line(short: dict[str, Any]) -> dict[str, Any]:
 def _tax(short: str | dict[str, str]) -> dict[str, Any]:
     if isinstance(short, str):
         return {"id": f"tax_{short}", "name": "VAT", "rate": short, "country": "FR"}
+    if "rate" in short:
+        return {"id": f"tax_{short['name']}", "country": "IN", **short}
     return {"id": "tax_fixed", "name": short["name"], "is_percentage": False, "amount": short["fixed"]}
 
 

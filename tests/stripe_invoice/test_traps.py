@@ -29,10 +29,12 @@ def signed(quote: dict[str, Any], net: str, tax: str, total: str) -> dict[str, A
     return {**quote, "summary": {"one_off": {"net_amount": net, "tax_amount": tax, "total_amount": total}}}
 
 
-def with_plan(quote: dict[str, Any]) -> dict[str, Any]:
-    """The quote with a plan section of 50.00, which is not invoiced."""
-    care = {"type": "plan", "name": "Care", "phases": [{"line_items": [a_line("p1", "50.00")]}]}
-    sections = [*quote["pricing_table"]["sections"], care]
+def with_plan(quote: dict[str, Any], *lines: dict[str, Any], name: str = "Care") -> dict[str, Any]:
+    """The quote with a plan section, which is not invoiced: 50.00 at 20 %, or these lines."""
+    found = list(lines) or [a_line("p1", "50.00")]
+    care = {"type": "plan", "name": name, "phases": [{"line_items": found}]}
+    other = {"type": "plan", "name": "Other", "phases": [{"line_items": [a_line("p9", "7.77")]}]}
+    sections = [*quote["pricing_table"]["sections"], care, *([other] if name != "Care" else [])]
     return {**quote, "pricing_table": {"sections": sections}}
 
 
@@ -113,6 +115,13 @@ def test_refused_before_any_request(bench: Any, quote: dict[str, Any], code: str
 # -- compared before it is final ----------------------------------------------------------------------
 
 DISCOUNTED = a_quote(a_line(net="100.00"), discount="10.00")
+TWO_DISCOUNTS = a_quote(discounts=[{"label": "Welcome", "amount": "10.00"}, {"label": "Spring", "amount": "5.00"}])
+TWIN_DISCOUNTS = a_quote(discounts=[{"label": "Welcome", "amount": "10.00"}, {"label": "Spring", "amount": "10.00"}])
+LEVY = vat("2", id="t-levy", api_name="levy_fr_20", name="Levy")
+ECO = {"id": "t-eco", "name": "Eco contribution", "is_percentage": False, "amount": "10.00"}
+#: Plan lines: 40.00 after their discount at 5.5 %, with a tax of 1.00; and one whose price nobody can tell.
+CARE = a_line("p1", "40.00", discount="10.00", taxes=[vat("5.5"), {**ECO, "amount": "1.00"}])
+UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amounts=None)
 
 
 @pytest.mark.parametrize(
@@ -139,20 +148,125 @@ DISCOUNTED = a_quote(a_line(net="100.00"), discount="10.00")
         pytest.param(
             signed(with_plan(a_quote()), "150.00", "30.00", "180.00"),
             OPEN,
-            ["The plan sections, which are not invoiced, come to just the difference (50.00 EUR)."],
-            id="a summary that includes the plan sections is explained by them",
+            [
+                "The difference of 50.00 EUR is just the plan section 'Care' (not invoiced).",
+                "The difference of 10.00 EUR is the tax on that.",
+            ],
+            id="a summary that includes the plan section is explained by it, tax and all",
         ),
         pytest.param(
             signed(DISCOUNTED, "100.00", "20.00", "120.00"),
             OPEN,
-            ["The quote-wide discounts come to just the difference (10.00 EUR)."],
+            [
+                "The difference of 10.00 EUR is just the quote-wide discount.",
+                "The difference of 2.00 EUR is the tax on that.",
+            ],
             id="a summary that leaves out the global discount is explained by it",
         ),
         pytest.param(
             signed(with_plan(DISCOUNTED), "150.00", "30.00", "180.00"),
             OPEN,
-            ["The plan sections and the quote-wide discounts together"],
-            id="a summary with the plan sections and without the discount is explained by both",
+            [
+                "The difference of 60.00 EUR is just the plan section 'Care' (not invoiced) and the quote-wide discount "
+                "together.",
+                "The difference of 12.00 EUR is the tax on that.",
+            ],
+            id="a summary with the plan section and without the discount is explained by both",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote()), "150.00", "25.00", "175.00"),
+            OPEN,
+            ["just the plan section 'Care'", "The difference of 5.00 EUR is not the tax on that (10.00 EUR)."],
+            id="a plan section that explains the net and not the tax is said to do just that",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote(), CARE), "140.00", "23.20", "163.20"),
+            OPEN,
+            ["The difference of 40.00 EUR is just the plan section 'Care'", "The difference of 3.20 EUR is the tax on"],
+            id="a plan section counts after its own discounts and with its own taxes",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote(), CARE, name="Support"), "140.00", "23.20", "163.20"),
+            OPEN,
+            ["The difference of 40.00 EUR is just the plan section 'Support' (not invoiced)."],
+            id="of several plan sections the one that explains is named",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote(), UNCLEAR), "150.00", "30.00", "180.00"),
+            OPEN,
+            ["Neither plan sections nor quote-wide discounts explain the difference of 50.00 EUR."],
+            id="a plan section whose price nobody can tell explains nothing and stops nothing",
+        ),
+        pytest.param(
+            signed(TWO_DISCOUNTS, "95.00", "19.00", "114.00"),
+            OPEN,
+            [
+                "The difference of 10.00 EUR is just the quote-wide discount 'Welcome'.",
+                "The difference of 2.00 EUR is the tax on that.",
+            ],
+            id="of several global discounts the one that explains is named",
+        ),
+        pytest.param(
+            signed(TWO_DISCOUNTS, "100.00", "20.00", "120.00"),
+            OPEN,
+            ["is just the quote-wide discount 'Welcome' and the quote-wide discount 'Spring' together."],
+            id="global discounts that explain only together are named together",
+        ),
+        pytest.param(
+            signed(with_plan(TWO_DISCOUNTS), "140.00", "28.00", "168.00"),
+            OPEN,
+            ["The difference of 55.00 EUR is just the plan section 'Care' (not invoiced) and the quote-wide discount"]
+            + [" 'Spring' together."],
+            id="a plan section and one of several global discounts are named together",
+        ),
+        pytest.param(
+            signed(TWIN_DISCOUNTS, "90.00", "18.00", "108.00"),
+            OPEN,
+            [
+                "may be one of several things, and nothing tells which: the quote-wide discount 'Welcome'; or the "
+                "quote-wide discount 'Spring'."
+            ],
+            id="where two explain equally well neither is chosen",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote(a_line(taxes=[vat(), ECO]))), "160.00", "30.00", "190.00"),
+            OPEN,
+            ["just the plan section 'Care' (not invoiced) and the taxes of a fixed amount together."],
+            id="fixed taxes that the quote counts as goods are part of the explanation",
+        ),
+        pytest.param(
+            signed(a_quote(a_line(taxes=[vat(), LEVY])), "100.00", "20.00", "120.00"),
+            OPEN,
+            ["Rounding explains no more than 0.02 EUR.", "is just Levy 2 %, as if the quote's totals lacked it."],
+            id="a tax that the summary lacks is named",
+        ),
+        pytest.param(
+            signed(a_quote(a_line(taxes=[vat(), ECO])), "100.00", "20.00", "120.00"),
+            OPEN,
+            ["The difference of 10.00 EUR is just the taxes of a fixed amount"],
+            id="fixed taxes that the summary lacks are named",
+        ),
+        pytest.param(
+            signed(a_quote(a_line(taxes=[])), "100.00", "20.00", "120.00"),
+            OPEN,
+            ["Tax: the quote says 20.00 EUR, line by line it comes to 0.00 EUR.", "No line has a tax rate."],
+            id="a quote with tax on lines without is told so",
+        ),
+        pytest.param(
+            signed(a_quote(), "100.00", "20.00", "121.00"),
+            OPEN,
+            [
+                "The quote contradicts itself: its net of 100.00 EUR and its tax of 20.00 EUR come to 120.00 EUR, its "
+                "total says 121.00 EUR.",
+                "Total: the quote says 121.00 EUR, the lines come to 120.00 EUR.",
+            ],
+            id="a quote whose net and tax are not its total contradicts itself, with all three figures",
+        ),
+        pytest.param(
+            signed(a_quote(), "99.00", "20.00", "120.00"),
+            OPEN,
+            ["The quote contradicts itself", "Net: the quote says 99.00 EUR, the lines come to 100.00 EUR."],
+            id="a contradiction is never equal, though the total is",
         ),
         pytest.param(
             signed(with_plan(DISCOUNTED), "101.00", "20.20", "121.20"),
