@@ -53,6 +53,17 @@ def many(count: int, **changes: Any) -> dict[str, Any]:
             many(250, total="250.01"), "too_many_lines", ["251"], id="a rounding line counts among the items"
         ),
         pytest.param(
+            signed(
+                a_quote(*(a_line(f"l{n}", "10.10", taxes=[vat("5.5")]) for n in range(250))),
+                "2525.00",
+                "138.88",
+                "2663.88",
+            ),
+            "too_many_lines",
+            ["251 items, the rounding line included"],
+            id="250 items that need a rounding line are refused before there is a draft without it",
+        ),
+        pytest.param(
             a_quote(*(a_line(f"l{n}", "1.00", discount="1.00", taxes=[]) for n in range(125)), discount="1.00"),
             "too_many_lines",
             ["251"],
@@ -69,6 +80,18 @@ def many(count: int, **changes: Any) -> dict[str, Any]:
             "amount_too_large",
             [],
             id="a total that only its tax lifts above the maximum is too large",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "500000.00"), a_line("l2", "400000.00", taxes=[])),
+            "amount_too_large",
+            ["1000000.00 EUR"],
+            id="a total one cent above the maximum is too large",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "100.50", taxes=[]), currency="UGX"),
+            "amount_precision",
+            ["100.50", "UGX"],
+            id="half a shilling is refused, although Stripe counts in hundredths of it",
         ),
         pytest.param(
             a_quote(currency="IQD", total="120.00"), "currency_unsupported", ["IQD"], id="IQD is refused, not guessed"
@@ -167,8 +190,7 @@ UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amo
             signed(with_plan(DISCOUNTED), "150.00", "30.00", "180.00"),
             OPEN,
             [
-                "The difference of 60.00 EUR is just the plan section 'Care' (not invoiced) and the quote-wide discount "
-                "together.",
+                "The difference of 60.00 EUR is just the plan section 'Care' (not invoiced) and the quote-wide discount together.",
                 "The difference of 12.00 EUR is the tax on that.",
             ],
             id="a summary with the plan section and without the discount is explained by both",
@@ -215,16 +237,16 @@ UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amo
         pytest.param(
             signed(with_plan(TWO_DISCOUNTS), "140.00", "28.00", "168.00"),
             OPEN,
-            ["The difference of 55.00 EUR is just the plan section 'Care' (not invoiced) and the quote-wide discount"]
-            + [" 'Spring' together."],
+            [
+                "difference of 55.00 EUR is just the plan section 'Care' (not invoiced) and the quote-wide discount 'Spring'"
+            ],
             id="a plan section and one of several global discounts are named together",
         ),
         pytest.param(
             signed(TWIN_DISCOUNTS, "90.00", "18.00", "108.00"),
             OPEN,
             [
-                "may be one of several things, and nothing tells which: the quote-wide discount 'Welcome'; or the "
-                "quote-wide discount 'Spring'."
+                "may be one of several things, and nothing tells which: the quote-wide discount 'Welcome'; or the quote-wide discount 'Spring'."
             ],
             id="where two explain equally well neither is chosen",
         ),
@@ -256,8 +278,7 @@ UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amo
             signed(a_quote(), "100.00", "20.00", "121.00"),
             OPEN,
             [
-                "The quote contradicts itself: its net of 100.00 EUR and its tax of 20.00 EUR come to 120.00 EUR, its "
-                "total says 121.00 EUR.",
+                "The quote contradicts itself: its net of 100.00 EUR and its tax of 20.00 EUR come to 120.00 EUR, its total says 121.00 EUR.",
                 "Total: the quote says 121.00 EUR, the lines come to 120.00 EUR.",
             ],
             id="a quote whose net and tax are not its total contradicts itself, with all three figures",
@@ -443,6 +464,83 @@ def test_a_currency_may_be_written_in_any_case(bench: Any, code: str) -> None:
 
     assert (run["status"], run["outcome"]["currency"], run["outcome"]["total"]) == ("succeeded", "EUR", "120.00")
     assert bench.stripe.objects("invoices")[0]["currency"] == "eur"
+
+
+@pytest.mark.parametrize(
+    ("quote", "total"),
+    [
+        pytest.param(
+            a_quote(a_line("l1", "500000.00"), a_line("l2", "399999.99", taxes=[])),
+            "999999.99",
+            id="the largest total in euro is taken",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "99999999", taxes=[]), currency="JPY"),
+            "99999999",
+            id="the largest total in yen is taken",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "99999.990", taxes=[]), currency="KWD"),
+            "99999.990",
+            id="the largest total in dinar is taken",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "46550", taxes=[vat("18", "UG")]), currency="UGX"),
+            "54929.00",
+            id="whole shillings reach Stripe as hundredths",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "1000.50", taxes=[vat("5", "TW")]), currency="TWD", total="1050.53"),
+            "1050.53",
+            id="charges in TWD have two decimals, only payouts have none",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "12.34", taxes=[]), currency="BHD"), "12.340", id="two decimals of three are enough"
+        ),
+        pytest.param(many(250), "250.00", id="250 items are taken"),
+    ],
+)
+def test_what_stripe_takes_reaches_its_total(bench: Any, quote: dict[str, Any], total: str) -> None:
+    bench.enable(**OPEN)
+
+    run = bench.accept(quote)
+
+    assert (run["status"], run["outcome"]["total"], run["outcome"]["invoice_status"]) == ("succeeded", total, "open")
+
+
+# -- customers who pay no tax ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tax_exempt", ["exempt", "reverse"])
+@pytest.mark.parametrize(
+    "taxes", [pytest.param([], id="without tax"), pytest.param([vat("0")], id="at a real rate of 0 %")]
+)
+def test_a_quote_that_charges_an_exempt_customer_no_tax_becomes_final(
+    bench: Any, v1: Any, taxes: list[dict[str, Any]], tax_exempt: str
+) -> None:
+    v1.customers.create(params={"email": "ana@buyer.example", "tax_exempt": tax_exempt})
+    bench.enable(**OPEN)
+
+    run = bench.accept(a_quote(a_line(taxes=taxes)))
+
+    assert (run["status"], run["outcome"]["total"], run["outcome"]["invoice_status"]) == ("succeeded", "100.00", "open")
+
+
+@pytest.mark.parametrize("tax_exempt", ["exempt", "reverse"])
+@pytest.mark.parametrize(
+    "net", [pytest.param("100.00", id="much tax"), pytest.param("0.60", id="a cent, which no rounding line may hide")]
+)
+def test_a_quote_that_charges_an_exempt_customer_tax_stays_a_draft_and_says_why(
+    bench: Any, v1: Any, net: str, tax_exempt: str
+) -> None:
+    v1.customers.create(params={"email": "ana@buyer.example", "tax_exempt": tax_exempt})
+    bench.enable(**OPEN)
+
+    run = bench.accept(a_quote(a_line("l1", net, taxes=[vat("1")])))
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert run["outcome"]["invoice_status"] == "draft"
+    assert f"The customer is tax-exempt in Stripe ({tax_exempt}), so no tax is added there." in notes(run)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def compare(plan: InvoicePlan, *, subtotal: int, total: int, tax_exempt: str | N
     sentences = tuple(explain(plan, subtotal=subtotal, total=total))
     exempted = tax_exempt in _EXEMPT and total == subtotal and plan.tax != 0
     if exempted:
-        sentences = (f"The customer is tax-exempt in Stripe ({tax_exempt}), so none is added there.", *sentences)
+        sentences = (f"The customer is tax-exempt in Stripe ({tax_exempt}), so no tax is added there.", *sentences)
     if exempted or not plan.adds_up or sold(plan, subtotal) != plan.signed.net:
         return Verdict("different", gap, sentences)
     if not gap:
