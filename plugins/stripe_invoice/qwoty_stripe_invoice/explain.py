@@ -109,10 +109,8 @@ def _behind_the_tax(plan: InvoicePlan, signed: Decimal, tax: int, found: Sequenc
         is_it = abs(gap - aside) <= bound + multiple(money)
         of_it = "the tax on that" if is_it else f"not the tax on that ({shown(rounded_to_coin(aside, money), money)})"
         yield f"The difference of {shown(abs(gap), money)} is {of_it}."
-    elif not plan.rates:
-        yield "No line has a tax rate."
     elif abs(gap) > bound:
-        yield f"Rounding explains no more than {shown(bound, money)}."
+        yield f"Rounding explains no more than {shown(bound, money)}." if plan.rates else "No line has a tax rate."
         yield from _tax_left_out(plan, gap, fixed)
     else:
         yield from _rounding(plan, signed - fixed)

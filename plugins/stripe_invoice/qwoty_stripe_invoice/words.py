@@ -8,6 +8,7 @@ from __future__ import annotations
 #: Where Babel's locale is not the language's own name: ``pt`` alone would mean Brazil.
 LOCALES = {"pt": "pt_PT"}
 
+# Stripe sets these, in a font of its own: before the French colon the no-break space that every font has.
 INVOICE = {
     "en": {
         "discount": "Discount",
