@@ -140,7 +140,7 @@ def test_the_error_tree_is_what_plugins_rely_on() -> None:
 def test_the_public_names_only_grow() -> None:
     frozen = """HOOK_API ActionRefused Address Attachment Attempt Clock Contact CredentialsError Discount FieldProblem
         HookContext Installment InstallmentRecord InstallmentRequest IntegrationError InvoiceRecord LineItem MailMessage
-        Manifest NeedsAttention Outcome PermanentError Preview PreviewLine Quote QuoteRecord RetryableError Section
+        Manifest NeedsAttention Outcome PermanentError Preview PreviewLine PreviewTax Quote QuoteRecord RetryableError Section
         SettingsProblem Tax WebhookEvent WebhookRejected WebhookRequest hookimpl pick_installment""".split()
 
     assert set(frozen) <= set(qwoty_integrations_host.__all__)
@@ -166,7 +166,19 @@ def test_nothing_in_the_host_names_a_plugin() -> None:
 
 
 def test_money_never_passes_through_a_float() -> None:
-    money_path = ("money", "plan", "taxes", "check", "ledger", "invoices", "payment_links", "payments", "refunds")
+    money_path = (
+        "money",
+        "plan",
+        "taxes",
+        "check",
+        "explain",
+        "preview",
+        "ledger",
+        "invoices",
+        "payment_links",
+        "payments",
+        "refunds",
+    )
     floats = [
         name
         for name in money_path

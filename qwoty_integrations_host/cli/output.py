@@ -39,10 +39,10 @@ def table(
     return "\n".join(lines)
 
 
-def mark(status: str) -> str:
-    """A status as a symbol and a word: never by color alone."""
+def mark(status: str, words: str = "") -> str:
+    """A status as a symbol and its name, or other words: never by color alone."""
     symbol, color = _MARKS.get(status, ("·", "white"))
-    return click.style(f"{symbol} {status}", fg=color)
+    return click.style(f"{symbol} {words or status}", fg=color)
 
 
 def print_run(run: dict[str, Any]) -> None:

@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .explain import explain, rounding_bound, sold
 from .money import multiple, shown
 from .plan import InvoicePlan
 
 #: The ``qwoty_line`` of the line that makes the total equal; no planned line may have it.
 ROUNDING_KEY = "rounding"
+#: What Stripe calls a customer who pays no tax.
+_EXEMPT = {"exempt", "reverse"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,63 +28,23 @@ class Verdict:
     sentences: tuple[str, ...] = ()
 
 
-def compare(plan: InvoicePlan, *, subtotal: int, total: int) -> Verdict:
-    """Judge figures in minor units, of Stripe's draft or of the plan itself."""
-    gap = plan.signed_total - total
-    only_tax = plan.adds_up and _nets_agree(plan, subtotal)
-    if only_tax and not gap:
-        return Verdict("equal")
-    sentences = tuple(_explain(plan, subtotal, total))
-    if only_tax and abs(gap) * 2 <= _bound(plan) and gap % multiple(plan.currency) == 0:
+def compare(plan: InvoicePlan, *, subtotal: int, total: int, tax_exempt: str | None = None) -> Verdict:
+    """Judge figures in minor units, of Stripe's draft or of the plan itself.
+
+    ``tax_exempt`` is the customer's at Stripe (``none``, ``exempt`` or ``reverse``); None where it is not known.
+    """
+    gap = plan.signed.total - total
+    sentences = tuple(explain(plan, subtotal=subtotal, total=total))
+    exempted = tax_exempt in _EXEMPT and total == subtotal and plan.tax != 0
+    if exempted:
+        sentences = (f"The customer is tax-exempt in Stripe ({tax_exempt}), so no tax is added there.", *sentences)
+    if exempted or not plan.adds_up or sold(plan, subtotal) != plan.signed.net:
+        return Verdict("different", gap, sentences)
+    if not gap:
+        return Verdict("equal", sentences=sentences)
+    if abs(gap) * 2 <= rounding_bound(plan) and gap % multiple(plan.currency) == 0:
         return Verdict("rounding", gap, sentences)
     return Verdict("different", gap, sentences)
-
-
-def _bound(plan: InvoicePlan) -> int:
-    """What rounding can explain, in half minor units: one per line and rate, and one per rate.
-
-    A quote rounds to amounts that its currency has, which may be a multiple of the minor unit.
-    """
-    return (sum(len(line.rates) for line in plan.lines) + len(plan.rates)) * multiple(plan.currency)
-
-
-def _net(plan: InvoicePlan, subtotal: int) -> int:
-    """What was sold: the fixed taxes are lines at Stripe, but tax on the quote."""
-    return subtotal - plan.fixed_tax
-
-
-def _nets_agree(plan: InvoicePlan, subtotal: int) -> bool:
-    # A quote without totals was computed from its own lines: then the plan's net is the signed one.
-    signed = plan.signed_net if plan.signed_net is not None else _net(plan, plan.subtotal)
-    # Whether a quote counts its fixed taxes as goods is not documented: either way the same is sold and taxed.
-    return signed in {_net(plan, subtotal), subtotal}
-
-
-def _explain(plan: InvoicePlan, subtotal: int, total: int) -> Iterable[str]:
-    """Say which figures differ and, where it is certain, why; nothing is split by guess."""
-    money = plan.currency
-    net = _net(plan, subtotal)
-    if not plan.adds_up:
-        yield "The quote contradicts itself: its net and its tax do not sum to its total."
-    if plan.signed_net is not None and net != plan.signed_net:
-        gap = plan.signed_net - net
-        yield f"Net: the quote says {shown(plan.signed_net, money)}, the lines come to {shown(net, money)}."
-        yield _why_nets_differ(plan, gap)
-    signed_tax = plan.signed_total - plan.signed_net if plan.signed_net is not None else None
-    tax = total - net
-    if signed_tax is not None and tax != signed_tax:
-        yield f"Tax: the quote says {shown(signed_tax, money)}, line by line it comes to {shown(tax, money)}."
-
-
-def _why_nets_differ(plan: InvoicePlan, gap: int) -> str:
-    money = plan.currency
-    if plan.left_out and gap == plan.left_out:
-        return f"The plan sections, which are not invoiced, come to just the difference ({shown(gap, money)})."
-    if plan.discounts and gap == plan.discounts:
-        return f"The quote-wide discounts come to just the difference ({shown(gap, money)})."
-    if plan.left_out and plan.discounts and gap == plan.left_out + plan.discounts:
-        return "The plan sections and the quote-wide discounts together come to just the difference."
-    return f"Neither plan sections nor quote-wide discounts explain the difference of {shown(gap, money)}."
 
 
 def line_differences(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]]) -> list[str]:

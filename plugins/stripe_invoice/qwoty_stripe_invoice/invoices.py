@@ -26,7 +26,17 @@ from .taxes import RateKey
 _CHUNK = 100
 _DAY = 24 * 3600
 #: What a step records of an invoice: enough to decide on, nothing that opens a page.
-_FACTS = ("id", "status", "number", "total", "subtotal", "amount_due", "ending_balance", "customer_email")
+_FACTS = (
+    "id",
+    "status",
+    "number",
+    "total",
+    "subtotal",
+    "amount_due",
+    "ending_balance",
+    "customer_email",
+    "customer_tax_exempt",
+)
 
 
 class Invoice:

@@ -15,7 +15,7 @@ from .drafts import Drafts, version_of
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .invoices import Invoice
-from .money import LEAST_PAYMENT, shown
+from .money import shown
 from .payment_links import PaymentLink
 from .plan import InvoicePlan, NothingToInvoice, make_plan
 from .settings import StripeSettings
@@ -66,7 +66,7 @@ def _make_invoice(
         return _differs(checked.problem, notes)
     if not settings.finalizes:
         return Outcome.done(_as_it_is(facts["status"]), *notes)
-    if 0 < plan.signed_total < _least(plan.currency) and facts["status"] == "draft":
+    if plan.is_too_small and facts["status"] == "draft":
         return _too_small(plan, notes)
     if settings.delivery == "email" and not facts.get("customer_email", contact.email):
         return Outcome.needs_attention(
@@ -90,10 +90,6 @@ def _as_it_is(status: str) -> str:
     if status == "draft":
         return "The invoice was left as a draft; nothing was sent."
     return f"The invoice is {status} already, from an earlier attempt; nothing more was done."
-
-
-def _least(currency: str) -> int:
-    return LEAST_PAYMENT.get(currency, 0)
 
 
 def _too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
@@ -138,13 +134,15 @@ class _Checked:
 def _check(invoice: Invoice, invoice_id: str, facts: Mapping[str, Any], *, rounding_line: bool) -> _Checked:
     """Compare the draft with the plan and the quote, and let a rounding line make the total equal where it may."""
     plan = invoice.plan
-    verdict = compare(plan, subtotal=facts["subtotal"], total=facts["total"])
+    exempt = facts.get("customer_tax_exempt")
+    verdict = compare(plan, subtotal=facts["subtotal"], total=facts["total"], tax_exempt=exempt)
     order = (_REORDERED,) if facts.get("reordered") else ()
     if facts.get("again") or verdict.kind == "different":
         # Not fresh from our own hands, or not as it should be: look at every line.
         there = invoice.look_at_lines(invoice_id)
         rounding = there["rounding"]
-        verdict = compare(plan, subtotal=facts["subtotal"] - rounding, total=facts["total"] - rounding)
+        subtotal, total = facts["subtotal"] - rounding, facts["total"] - rounding
+        verdict = compare(plan, subtotal=subtotal, total=total, tax_exempt=exempt)
         if there["differences"]:
             verdict = replace(verdict, kind="different", sentences=(*verdict.sentences, *there["differences"]))
         if verdict.kind != "different" and rounding == verdict.amount and (rounding_line or not rounding):
