@@ -6,11 +6,9 @@ missing optional ones are ``None``: the platform's own object grows between its 
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,15 +231,12 @@ class Quote:
     totals: Totals | None = None
     prices_hidden: bool = False
     pdf_link: str | None = field(default=None, repr=False)
+    #: Which acceptance of the quote this is: a correction gets another one. Given by the host, without a meaning.
+    version: str = ""
 
-    @property
-    def fingerprint(self) -> str:
-        """Tells versions of a quote apart by what they say to the customer.
-
-        Ids of other systems, links, the sales person and arrival times are not part of it; nor is how a number is
-        written: ``1.0`` is ``1.00``.
-        """
-        return hashlib.sha256(repr(_plain(_substance(self))).encode()).hexdigest()[:16]
+    def is_as_signed(self, other: Quote) -> bool:
+        """Whether both say the same to the customer: ids of other systems, links, the sales person, times aside."""
+        return _substance(self) == _substance(other)
 
     @property
     def installments(self) -> tuple[Installment, ...]:
@@ -256,17 +251,8 @@ def _substance(quote: Quote) -> Quote:
     customer = replace(quote.customer, contacts=contacts, external_ids=nobody)
     sections = tuple(_without_tax_ids(section) for section in quote.sections)
     epoch = datetime.fromtimestamp(0, UTC)
-    return replace(
-        quote, customer=customer, sections=sections, accepted_at=epoch, pdf_link=None, owner=None, title=None
-    )
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return [_plain(getattr(value, part.name)) for part in fields(value)]
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+    said = replace(quote, customer=customer, sections=sections, accepted_at=epoch)
+    return replace(said, pdf_link=None, owner=None, title=None, version="")
 
 
 def _without_tax_ids(section: Section) -> Section:

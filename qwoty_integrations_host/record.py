@@ -22,8 +22,8 @@ class InvoiceRecord:
     account: str
     number: str | None = None
     customer_id: str | None = None
-    #: Fingerprint of the plan that it was made from; another plan needs another draft.
-    plan: str = ""
+    #: The version of the quote that it was made from; another one needs another draft.
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

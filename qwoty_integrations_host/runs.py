@@ -78,53 +78,50 @@ class Runs:
         now = self.clock.now()
         quote = load_quote(document, workspace_id=workspace, received_at=now)
         with self.store.write() as db:
-            stored = None if quotes.add(db, quote, document, now) else quotes.find_locked(db, workspace, quote.id)
-            corrected = stored is not None and self._correct(db, stored, quote, document)
-            version = quote if stored is None or corrected else stored
+            is_new = quotes.add(db, quote, document, now)
+            corrected = not is_new and self._correct(db, quote, document)
+            stored = self._stored(db, workspace, quote.id)
             for plugin in self.settings.enabled_plugins(workspace):
                 # A plugin that was enabled later still gets the quote: once. One that does not load gets a run, too:
                 # it fails, visibly, and can be retried when the plugin is mended.
                 if not self.plugins.is_loaded(plugin) or self.plugins.implements(plugin, "on_quote_accepted"):
-                    self._start(db, plugin, version, corrected=corrected)
+                    self._start(db, plugin, stored)
             found = rows.of_quote(db, workspace, quote.id, kind="quote_accepted")
-        is_duplicate = stored is not None and not corrected
-        return Accepted(quote.id, is_duplicate, tuple(row["id"] for row in found), corrected)
+        return Accepted(quote.id, not is_new and not corrected, tuple(row["id"] for row in found), corrected)
 
-    def _correct(self, db: Connection, stored: Quote, quote: Quote, document: Any) -> bool:
+    def _correct(self, db: Connection, quote: Quote, document: Any) -> bool:
         """Take a changed quote in the place of the stored one, unless something final was made of that.
 
         Then the stored one stays, since it is what the invoice says, and the runs get a note.
         """
-        if stored.fingerprint == quote.fingerprint:
+        quotes.lock(db, quote.workspace_id, quote.id)
+        if self._stored(db, quote.workspace_id, quote.id).is_as_signed(quote):
             return False
         records = records_of_quote(self.store, quote.workspace_id, quote.id)
         final = next((record.invoice for record in records.values() if record.is_final), None)
         if final is None:
-            quotes.replace(db, quote, document)
+            quotes.correct(db, quote, document)
             return True
         self._note_change(db, quote, f"Invoice {final.id} is {final.status} already.")
         return False
 
     def _note_change(self, db: Connection, quote: Quote, why: str) -> None:
-        """Say on the quote's runs, once for each version, that a change came too late."""
+        """Say on the quote's runs that a change came too late; once, however often it comes."""
         day = self.clock.now().date().isoformat()
         note = f"A changed quote arrived on {day}. {why} Nothing was changed: correct it there, or by a new quote."
         for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
-            changes = row["facts"].get("changes", {})
-            if quote.fingerprint not in changes:
-                facts = {**row["facts"], "changes": {**changes, quote.fingerprint: note}}
+            changes = row["facts"].get("changes", [])
+            if not any(_without_day(note) == _without_day(known) for known in changes):
                 shown = row["outcome"] and {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
-                rows.change(db, row["id"], facts=facts, outcome=shown)
+                rows.change(db, row["id"], facts={**row["facts"], "changes": [*changes, note]}, outcome=shown)
 
-    def _start(self, db: Connection, plugin: str, quote: Quote, *, corrected: bool) -> None:
+    def _start(self, db: Connection, plugin: str, quote: Quote) -> None:
         """Let a plugin work on this version of the quote, unless it does or did so already."""
-        workspace, version = quote.workspace_id, quote.fingerprint
-        facts = {"quote": version}
+        workspace, facts = quote.workspace_id, {"version": quote.version}
         if self._add(db, workspace, plugin, "quote_accepted", quote.id, subject=quote.id, facts=facts):
             return
         row = next(r for r in rows.of_quote(db, workspace, quote.id, kind="quote_accepted") if r["plugin"] == plugin)
-        # The first release did not write down which version a run worked on.
-        if row["facts"].get("quote", "" if corrected else version) != version:
+        if row["facts"].get("version", "") != quote.version:
             rows.change(db, row["id"], facts={**row["facts"], **facts})
             self._next_attempt(db, row, carried={}, settings_digest=None)
 
@@ -141,7 +138,9 @@ class Runs:
             self._note_change(db, late, why)
             kept = self._stored(db, workspace, quote_id)
             for other in rows.of_quote(db, workspace, quote_id, kind="quote_accepted"):
-                self._start(db, other["plugin"], kept, corrected=True)
+                self._start(db, other["plugin"], kept)
+            if row["kind"] != "quote_accepted":
+                self._next_attempt(db, row, carried={}, settings_digest=None)
         return True
 
     def request_installment(
@@ -377,7 +376,7 @@ class Runs:
         if not self.settings.is_enabled(row["workspace"], row["plugin"]):
             with self.store.write() as db:
                 # Switched on again, it gets the quote when that is accepted again.
-                rows.change(db, row["id"], facts={**row["facts"], "quote": None})
+                rows.change(db, row["id"], facts={**row["facts"], "version": None})
             self._finish(row, Outcome.skipped("The integration is switched off for this workspace."))
             return None
         settings = self.settings.effective(row["workspace"], row["plugin"])
@@ -449,8 +448,8 @@ class Runs:
             present = _require(db, row["id"])
             if present["attempt"] != row["attempt"]:
                 return  # the quote was corrected meanwhile: another attempt takes over
-            late = present["facts"].get("changes", {}).values()
-            outcome = {**outcome_of(record, now), **result, "notes": [*notes, *late]}
+            changes = present["facts"].get("changes", [])
+            outcome = {**outcome_of(record, now), **result, "notes": [*notes, *changes]}
             rows.change(
                 db,
                 row["id"],
@@ -475,6 +474,10 @@ def _require(db: Connection, run_id: str) -> RowMapping:
     if row is None:
         raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
     return row
+
+
+def _without_day(note: str) -> str:
+    return note.partition(". ")[2]
 
 
 def _tried(row: RowMapping, number: int) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, select
 
@@ -20,7 +22,8 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
         "workspace": quote.workspace_id,
         "id": quote.id,
         "number": quote.number,
-        "document": json.dumps(document, default=str),  # Decimals become strings, which load again exactly
+        "document": _text(document),
+        "version": uuid4().hex,
         "received_at": received_at,
     }
     return insert_or_ignore(db, t.quotes, row)
@@ -31,34 +34,33 @@ def exists(db: Connection, workspace: str, quote_id: str) -> bool:
     return db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id))).first() is not None
 
 
-def replace(db: Connection, quote: Quote, document: Any) -> None:
+def correct(db: Connection, quote: Quote, document: Any) -> None:
     """Put a corrected quote in the place of the stored one, which is kept beside it."""
-    text = json.dumps(document, default=str)
-    changed = t.quotes.update().where(_here(quote.workspace_id, quote.id))
-    db.execute(changed.values(number=quote.number, document=text, replaced=t.quotes.c.document))
+    here = _here(quote.workspace_id, quote.id)
+    before = db.execute(select(t.quotes).where(here)).mappings().one()
+    # Of several corrections in a row, the way back leads to the one that was worked on.
+    kept = before["replaced"] or {name: before[name] for name in ("number", "document", "version")}
+    values = {"number": quote.number, "document": _text(document), "version": uuid4().hex, "replaced": kept}
+    db.execute(t.quotes.update().where(here).values(values))
 
 
 def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
-    """Undo the last ``replace``; False when there is nothing to put back."""
-    here = _here(workspace, quote_id) & t.quotes.c.replaced.is_not(None)
-    return bool(db.execute(t.quotes.update().where(here).values(document=t.quotes.c.replaced, replaced=None)).rowcount)
+    """Undo the last correction; False when there is nothing to put back."""
+    here = _here(workspace, quote_id)
+    before = db.execute(select(t.quotes.c.replaced).where(here)).scalar()
+    if before:
+        db.execute(t.quotes.update().where(here).values({**before, "replaced": None}))
+    return bool(before)
 
 
 def settle(db: Connection, workspace: str, quote_id: str) -> None:
     """Forget the version before the last correction."""
-    here = _here(workspace, quote_id) & t.quotes.c.replaced.is_not(None)
-    db.execute(t.quotes.update().where(here).values(replaced=None))
+    db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(replaced=None))
 
 
 def lock(db: Connection, workspace: str, quote_id: str) -> None:
     """Let nobody else decide about this quote before the transaction ends."""
     db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id)).with_for_update())
-
-
-def find_locked(db: Connection, workspace: str, quote_id: str) -> Quote | None:
-    """Load a stored quote, about which nobody else decides before the transaction ends."""
-    lock(db, workspace, quote_id)
-    return find(db, workspace, quote_id)
 
 
 def _here(workspace: str, quote_id: str) -> ColumnElement[bool]:
@@ -70,4 +72,9 @@ def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     row = db.execute(select(t.quotes).where(_here(workspace, quote_id))).mappings().first()
     if row is None:
         return None
-    return load_quote(parse_json(row["document"]), workspace_id=workspace, received_at=row["received_at"])
+    quote = load_quote(parse_json(row["document"]), workspace_id=workspace, received_at=row["received_at"])
+    return replace(quote, version=row["version"] or "")
+
+
+def _text(document: Any) -> str:
+    return json.dumps(document, default=str)  # Decimals become strings, which load again exactly

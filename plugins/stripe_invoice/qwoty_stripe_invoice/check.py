@@ -12,6 +12,7 @@ from typing import Any
 from .explain import explain, rounding_bound, sold
 from .money import multiple, shown
 from .plan import InvoicePlan
+from .taxes import RateKey
 
 #: The ``qwoty_line`` of the line that makes the total equal; no planned line may have it.
 ROUNDING_KEY = "rounding"
@@ -47,8 +48,11 @@ def compare(plan: InvoicePlan, *, subtotal: int, total: int, tax_exempt: str | N
     return Verdict("different", gap, sentences)
 
 
-def line_differences(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Say how the draft's lines differ from the planned ones: somebody may have changed them by hand."""
+def line_differences(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]], rates: Mapping[RateKey, str]) -> list[str]:
+    """Say how the draft's lines differ from the planned ones: somebody may have changed them by hand.
+
+    ``rates``: the Tax Rate ids that were resolved for the plan.
+    """
     planned = {line.key: line for line in plan.lines}
     found: list[str] = []
     for line in lines:
@@ -61,6 +65,9 @@ def line_differences(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]]) -> l
         elif mine.amount != line["amount"]:
             wanted, there = shown(mine.amount, plan.currency), shown(line["amount"], plan.currency)
             found.append(f"Changed: {_name(line)} is {there}, planned was {wanted}.")
+        elif _taxes(line) - {rates[rate] for rate in mine.rates}:
+            # Fewer is not told here: a tax-exempt customer has none, and any other's total tells.
+            found.append(f"Changed: {_name(line)} has other taxes than planned.")
     found += [f"Missing: {line.description!r} over {shown(line.amount, plan.currency)}." for line in planned.values()]
     return found
 
@@ -79,6 +86,10 @@ def in_planned_order(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]]) -> b
 
 def _key(line: Mapping[str, Any]) -> str:
     return str((line.get("metadata") or {}).get("qwoty_line", ""))
+
+
+def _taxes(line: Mapping[str, Any]) -> set[str]:
+    return {tax["tax_rate_details"]["tax_rate"] for tax in line["taxes"] or () if tax.get("tax_rate_details")}
 
 
 def _name(line: Mapping[str, Any]) -> str:

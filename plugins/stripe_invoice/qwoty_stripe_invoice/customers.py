@@ -102,18 +102,21 @@ def _is_alive(stripe: Gateway, attempt: Attempt, customer: str) -> bool:
 
 
 def _search(ctx: HookContext, stripe: Gateway, contact: Contact, attempt: Attempt) -> str | None:
-    text = contact.id.replace("\\", "\\\\").replace("'", "\\'")
+    # Search ignores case and lags behind: compare again.
+    found = _searched(stripe, attempt, "metadata['qwoty_contact']", contact.id)
+    return next((customer["id"] for customer in found if _is_ours(ctx, customer, contact)), None)
+
+
+def _searched(stripe: Gateway, attempt: Attempt, field: str, value: str) -> list[dict[str, Any]]:
+    text = value.replace("\\", "\\\\").replace("'", "\\'")
     try:
-        found = stripe.read(
-            attempt, lambda v1: v1.customers.search(params={"query": f"metadata['qwoty_contact']:'{text}'"})
-        )
+        found = stripe.read(attempt, lambda v1: v1.customers.search(params={"query": f"{field}:'{text}'"}))
     except (StripeRefused, CredentialsError) as error:
-        # Search is not open to every key and country: the list that follows is.
+        # Search is not open to every key and country: the list by e-mail is.
         if isinstance(error, CredentialsError) and error.code != "permission_missing":
             raise
-        return None
-    # Search ignores case and lags behind: compare again.
-    return next((c["id"] for c in found["data"] if _is_ours(ctx, c, contact)), None)
+        return []
+    return list(found["data"])
 
 
 def _is_ours(ctx: HookContext, customer: Mapping[str, Any], contact: Contact) -> bool:
@@ -132,12 +135,17 @@ def _by_email(ctx: HookContext, stripe: Gateway, contact: Contact, attempt: Atte
         for customer in stripe.pages(attempt, lambda v1, p: v1.customers.list(params=p), {"email": email})
         if not customer.get("deleted")
     ]
+    if not matches and contact.email:
+        # Written in another way still, it is found by search, which ignores case.
+        written = contact.email.casefold()
+        found = _searched(stripe, attempt, "email", contact.email)
+        matches = [c for c in found if (c.get("email") or "").casefold() == written and not c.get("deleted")]
     if not matches:
         return None, []
     ours = next((customer["id"] for customer in matches if _is_ours(ctx, customer, contact)), None)
     if ours or len(matches) == 1:
         return ours or matches[0]["id"], []
-    oldest = min(matches, key=lambda customer: customer["created"])["id"]
+    oldest = min(reversed(matches), key=lambda customer: customer["created"])["id"]
     return oldest, [f"{len(matches)} Stripe customers have this e-mail; the oldest, {oldest}, was used."]
 
 

@@ -5,7 +5,6 @@ Once an invoice is final it stays: Stripe has no way back, and neither have we (
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,14 +23,23 @@ from qwoty_integrations_host import (
 from .gateway import Gateway, StripeRefused
 from .invoices import discarded_draft, retrieve_invoice
 from .ledger import invoice_seen
-from .plan import InvoicePlan
+
+#: Asks for no draft at all: this version of the quote cannot be invoiced.
+NO_VERSION = "none"
 
 
-def version_of(quote: Quote, plan: InvoicePlan) -> str:
-    """Fingerprint of everything that the invoice says: a draft with another one is not this quote's any more."""
-    terms = tuple((part.term, part.percentage.normalize()) for part in quote.installments)
-    said = (plan.digest, quote.number, quote.language, quote.customer.type, quote.customer.name, terms)
-    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+def refuse_other_version(invoice: InvoiceRecord | None, quote: Quote) -> None:
+    """Raise AlreadyFinal when the quote's final invoice was made from another version of it."""
+    if invoice is not None and invoice.status != "draft" and invoice.version != quote.version:
+        raise _too_late(invoice, invoice.status)
+
+
+def _too_late(invoice: InvoiceRecord, status: str) -> AlreadyFinal:
+    return AlreadyFinal(
+        f"Invoice {invoice.id} is {status} already.",
+        hint="A final invoice is not changed by this integration: correct it in Stripe, or make a new quote.",
+        code="invoice_final",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class Drafts:
         last = discarded_draft(self.ctx, self.quote_id)
         if known is None:
             return last.get("invoice", "") if attempt.repeated else ""
-        other_version = known.plan not in {"", version}  # what the first release made does not tell its version
+        other_version = known.version != version
         if not other_version and (known.status != "draft" or customer in {"", known.customer_id}):
             return ""
         found = self._look(attempt, known)
@@ -89,11 +97,7 @@ class Drafts:
             return True
         self.ctx.records.update(self.quote_id, lambda record: invoice_seen(record, found, self.stripe.account))
         if other_version:
-            raise AlreadyFinal(
-                f"Invoice {known.id} is {found['status']} already.",
-                hint="A final invoice is not changed by this integration: correct it in Stripe, or make a new quote.",
-                code="invoice_final",
-            )
+            raise _too_late(known, found["status"])
         return False
 
     def _delete(self, attempt: Attempt, known: InvoiceRecord, *, other_version: bool) -> None:

@@ -50,11 +50,9 @@ class Invoice:
         plan: InvoicePlan,
         customer: str,
         rates: Mapping[RateKey, str],
-        version: str,
     ) -> None:
         self._ctx, self._stripe, self._quote, self.plan = ctx, stripe, quote, plan
         self._customer, self._rates = customer, rates
-        self._version = version
         #: The PDF's address: it opens the invoice without a key, so it is never recorded, only kept for this run.
         self.pdf_url: str | None = None
         #: Whether the total was read by this very process: else it is read again before anything becomes final.
@@ -193,6 +191,8 @@ class Invoice:
             if _add_lines_unsupported(error):
                 # What an earlier try left behind must not be added again, item by item.
                 return {"unsupported": True, "again": again}
+            # A rate may have been archived since it was found: the next try looks everything up again.
+            error.restart = True
             raise
         if again:
             # This may be the replayed answer to an earlier request, of before somebody worked on the draft.
@@ -260,7 +260,7 @@ class Invoice:
 
     def _look_at_lines(self, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
         lines = list(self._lines(attempt, invoice_id))
-        return {"differences": line_differences(self.plan, lines), "rounding": rounding_of(lines)}
+        return {"differences": line_differences(self.plan, lines, self._rates), "rounding": rounding_of(lines)}
 
     def add_rounding(self, invoice_id: str, amount: int, *, one_by_one: bool) -> dict[str, Any]:
         """Add the one untaxed line that makes the total equal the signed one, and give the facts again."""
@@ -293,7 +293,7 @@ class Invoice:
             found = require_status(
                 self._ctx, self._stripe, attempt, self._quote.id, invoice_id, {"draft", "open", "paid"}
             )
-            self._refuse_if_changed(found, line_differences(self.plan, self._lines(attempt, invoice_id)))
+            self._refuse_if_changed(found, line_differences(self.plan, self._lines(attempt, invoice_id), self._rates))
             if found["status"] != "draft":
                 return self._seen(found)
         try:
@@ -367,7 +367,7 @@ class Invoice:
         today = self._ctx.clock.now().date()
         self._ctx.records.update(
             self._quote.id,
-            lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today, self._version),
+            lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today, self._quote.version),
         )
         self.pdf_url = invoice.get("invoice_pdf") or self.pdf_url
         return {name: invoice[name] for name in _FACTS if name in invoice}

@@ -11,7 +11,7 @@ from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcom
 from .check import Verdict, compare
 from .customers import billing_contact, resolve_customer
 from .delivery import no_key_for, require_for_delivery
-from .drafts import Drafts, version_of
+from .drafts import NO_VERSION, Drafts
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .invoices import Invoice
@@ -35,10 +35,10 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
         contact = billing_contact(quote)
         require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
     except NeedsAttention:
-        drafts.discard_unless("")  # an earlier version of the quote could be invoiced; this one cannot
+        drafts.discard_unless(NO_VERSION)  # an earlier version of the quote could be invoiced; this one cannot
         raise
     if isinstance(plan, NothingToInvoice):
-        return Outcome.skipped(plan.reason, *drafts.discard_unless(""))
+        return Outcome.skipped(plan.reason, *drafts.discard_unless(NO_VERSION))
     if settings.delivery == "link" and quote.installments:
         ensure_endpoint(ctx, stripe)
     return _make_invoice(ctx, stripe, settings, quote, plan, contact, drafts)
@@ -55,9 +55,8 @@ def _make_invoice(
 ) -> Outcome:
     customer, found = resolve_customer(ctx, stripe, quote, contact)
     rates = resolve_tax_rates(ctx, stripe, plan.rates)
-    version = version_of(quote, plan)
-    found += drafts.discard_unless(version, customer)
-    invoice = Invoice(ctx, stripe, quote, plan, customer, rates, version)
+    found += drafts.discard_unless(quote.version, customer)
+    invoice = Invoice(ctx, stripe, quote, plan, customer, rates)
     draft = invoice.create_draft()
     facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
     checked = _check(invoice, draft["id"], facts, rounding_line=settings.rounding_line)

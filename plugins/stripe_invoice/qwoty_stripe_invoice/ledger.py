@@ -21,13 +21,13 @@ def invoice_seen(
     account: str,
     quote: Quote | None = None,
     today: date | None = None,
-    plan: str = "",
+    version: str = "",
 ) -> QuoteRecord:
     """The record after an answer of Stripe that shows the invoice; installments are made with it once."""
     currency = invoice["currency"].upper()
     known = record or QuoteRecord(currency=currency)
     if known.invoice is not None and known.invoice.id == invoice["id"]:
-        plan = plan or known.invoice.plan
+        version = version or known.invoice.version
     seen = replace(
         known,
         currency=currency,
@@ -37,7 +37,7 @@ def invoice_seen(
             account=account,
             number=invoice.get("number"),
             customer_id=invoice.get("customer"),
-            plan=plan,
+            version=version,
         ),
         total=to_major(invoice["total"], currency),
         amount_paid=to_major(invoice["amount_paid"], currency),

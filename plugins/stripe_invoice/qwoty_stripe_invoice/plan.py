@@ -5,7 +5,6 @@ Everything is in minor units. Sources: Qwoty page sections 6 and 7, Stripe page 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -87,12 +86,6 @@ class InvoicePlan:
     def is_too_small(self) -> bool:
         """Whether Stripe could not charge it: it would call the invoice paid (Stripe page, section 10)."""
         return 0 < self.signed.total < LEAST_PAYMENT.get(self.currency, 0)
-
-    @property
-    def digest(self) -> str:
-        """Fingerprint of what the invoice will say."""
-        text = repr((self.currency, self.lines, self.signed_total))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def adds_up(self) -> bool:

@@ -65,11 +65,12 @@ def _key_of(rate: Mapping[str, Any]) -> tuple[str | None, Decimal] | None:
 
 
 def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, taken: Collection[str], attempt: Attempt) -> str:
-    if attempt.repeated:
+    place = f"tax_rate:{stripe.account}:{rate.key}"
+    # Another quote may have made it after this run had looked (a retry carries over what was found then).
+    if attempt.repeated or ctx.state.get(place):
         made_before = _find(stripe, {rate.key: rate}, attempt, taken).get(str(rate.key))
         if made_before:
             return made_before
-    place = f"tax_rate:{stripe.account}:{rate.key}"
     params = {
         "display_name": rate.display_name,
         "inclusive": False,

@@ -6,11 +6,14 @@ The grammar of an API name, ``<type>_<country>_<rate x 10>``, is documented in d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from itertools import combinations, count
 from typing import NamedTuple, TypeVar
+
+from babel import Locale
 
 from qwoty_integrations_host import NeedsAttention, Tax
 
@@ -73,10 +76,16 @@ class ApiName:
     percentage: Decimal
 
 
+@cache
+def _countries() -> Collection[str]:
+    # "hst_on_130" ends like a country, but is Ontario's.
+    return frozenset(Locale("en").territories)
+
+
 def parse_api_name(text: str | None) -> ApiName | None:
     """Parse an API name; None when it does not follow the grammar (API names are editable in Qwoty)."""
     found = _API_NAME.fullmatch(text or "")
-    if found is None or int(found[3]) > 1000:
+    if found is None or int(found[3]) > 1000 or found[2].upper() not in _countries():
         return None
     return ApiName(found[1], found[2].upper(), Decimal(found[3]) / 10)
 

@@ -10,4 +10,5 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    op.add_column("quotes", sa.Column("replaced", sa.Text()))
+    op.add_column("quotes", sa.Column("version", sa.String(length=32)))
+    op.add_column("quotes", sa.Column("replaced", sa.JSON()))
