@@ -24,9 +24,6 @@ from .gateway import Gateway, StripeRefused
 from .invoices import discarded_draft, retrieve_invoice
 from .ledger import invoice_seen
 
-#: Asks for no draft at all: this version of the quote cannot be invoiced.
-NO_VERSION = "none"
-
 
 def refuse_other_version(invoice: InvoiceRecord | None, quote: Quote) -> None:
     """Raise AlreadyFinal when the quote's final invoice was made from another version of it."""

@@ -11,7 +11,7 @@ from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcom
 from .check import Verdict, compare
 from .customers import billing_contact, resolve_customer
 from .delivery import no_key_for, require_for_delivery
-from .drafts import NO_VERSION, Drafts
+from .drafts import Drafts
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .invoices import Invoice
@@ -35,10 +35,10 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
         contact = billing_contact(quote)
         require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
     except NeedsAttention:
-        drafts.discard_unless(NO_VERSION)  # an earlier version of the quote could be invoiced; this one cannot
+        drafts.discard_unless(quote.version)  # an earlier version of the quote could be invoiced; this one cannot
         raise
     if isinstance(plan, NothingToInvoice):
-        return Outcome.skipped(plan.reason, *drafts.discard_unless(NO_VERSION))
+        return Outcome.skipped(plan.reason, *drafts.discard_unless(quote.version))
     if settings.delivery == "link" and quote.installments:
         ensure_endpoint(ctx, stripe)
     return _make_invoice(ctx, stripe, settings, quote, plan, contact, drafts)
