@@ -55,7 +55,7 @@ def _make_invoice(
 ) -> Outcome:
     customer, found = resolve_customer(ctx, stripe, quote, contact)
     rates = resolve_tax_rates(ctx, stripe, plan.rates)
-    found += drafts.discard_unless(quote.version, customer)
+    found = [*found, *drafts.discard_unless(quote.version, customer)]
     invoice = Invoice(ctx, stripe, quote, plan, customer, rates)
     draft = invoice.create_draft()
     facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
