@@ -25,6 +25,8 @@ PURE = (
     "invoices",
     "payment_links",
     "payments",
+    "refunds",
+    "sessions",
     "payment_mail",
 )
 

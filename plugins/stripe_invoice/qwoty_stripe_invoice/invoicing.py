@@ -163,9 +163,13 @@ _REORDERED = "Stripe shows the lines in another order than the quote's; the figu
 def _rounded(plan: InvoicePlan, verdict: Verdict) -> tuple[str, ...]:
     if verdict.kind == "equal":
         return ()
-    line = shown(verdict.amount, plan.currency)
-    where = "the tax was rounded in another place"
-    return (f"One untaxed line of {line} makes the total equal the signed quote's: {where}.", *verdict.sentences)
+    line, by = shown(verdict.amount, plan.currency), shown(abs(verdict.amount), plan.currency)
+    tax, subtotal = ("more", "less") if verdict.amount < 0 else ("less", "more")
+    return (
+        f"One untaxed line of {line} makes the total equal the signed quote's: against the quote, the tax is {by} "
+        f"{tax} and the subtotal {by} {subtotal}.",
+        *verdict.sentences,
+    )
 
 
 def _problem(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:
