@@ -4,6 +4,7 @@ from .clock import Clock
 from .context import Attachment, Attempt, HookContext, MailMessage
 from .errors import (
     ActionRefused,
+    AlreadyFinal,
     CredentialsError,
     FieldProblem,
     IntegrationError,
@@ -18,6 +19,7 @@ from .hook_types import (
     Outcome,
     Preview,
     PreviewLine,
+    PreviewTax,
     SettingsProblem,
     WebhookEvent,
     WebhookRequest,
@@ -40,6 +42,7 @@ __all__ = [
     "HOOK_API",
     "ActionRefused",
     "Address",
+    "AlreadyFinal",
     "Attachment",
     "Attempt",
     "Clock",
@@ -61,6 +64,7 @@ __all__ = [
     "PermanentError",
     "Preview",
     "PreviewLine",
+    "PreviewTax",
     "Quote",
     "QuoteRecord",
     "RetryableError",

@@ -56,6 +56,16 @@ class NeedsAttention(IntegrationError):
     default_code = "needs_attention"
 
 
+class AlreadyFinal(NeedsAttention):
+    """What was made of an earlier version of the quote can no longer be changed.
+
+    The host puts that version back and works on with it; the change becomes a note on the run. ``title`` says what is
+    final.
+    """
+
+    default_code = "already_final"
+
+
 class CredentialsError(NeedsAttention):
     """The remote service refused the key, or the key lacks a right. An admin mends the settings."""
 
@@ -170,7 +180,7 @@ class PluginContractError(PermanentError):
 
 #: The errors that a recorded step may end with, by the name they are recorded under.
 RECORDABLE: dict[str, type[IntegrationError]] = {
-    kind.__name__: kind for kind in (NeedsAttention, CredentialsError, PermanentError, ActionRefused)
+    kind.__name__: kind for kind in (NeedsAttention, AlreadyFinal, CredentialsError, PermanentError, ActionRefused)
 }
 
 

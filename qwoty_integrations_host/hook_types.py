@@ -65,18 +65,32 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewTax:
+    """One tax on a line: ``VAT``, 20 (percent), and what it should come to, in major units."""
+
+    name: str
+    percentage: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewLine:
-    """One line of what would be made; ``amount`` in major units without tax, ``taxes`` in words."""
+    """One line of what would be made; ``amount`` in major units without tax."""
 
     key: str
     description: str
     amount: Decimal
-    taxes: tuple[str, ...] = ()
+    taxes: tuple[PreviewTax, ...] = ()
+
+    @property
+    def total(self) -> Decimal:
+        """The amount with its taxes."""
+        return self.amount + sum((tax.amount for tax in self.taxes), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a plugin would make of a quote. Money in major units; ``signed_total`` is the quote's own."""
+    """What a plugin would make of a quote, in major units; the ``signed_…`` figures are the quote's own."""
 
     currency: str
     lines: tuple[PreviewLine, ...]
@@ -84,6 +98,15 @@ class Preview:
     tax: Decimal
     total: Decimal
     signed_total: Decimal
+    #: None where the quote does not tell them apart.
+    signed_net: Decimal | None = None
+    signed_tax: Decimal | None = None
+    #: One sentence on what a run would do about the totals; empty when they are not compared.
+    verdict: str = ""
+    #: Whether a run would end with a person having to look.
+    needs_attention: bool = False
+    #: Why a figure is not the quote's, one sentence each.
+    differences: tuple[str, ...] = ()
     #: (number, amount, due date if it can be known)
     installments: tuple[tuple[int, Decimal, date | None], ...] = ()
     notes: tuple[str, ...] = ()

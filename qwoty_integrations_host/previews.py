@@ -26,10 +26,10 @@ def preview(
     contexts: Contexts,
     clock: Clock,
 ) -> dict[str, Any]:
-    """Give ``{"quote_id", "previews": [{"plugin", …plan or reason}]}`` for the workspace's enabled plugins.
+    """Give ``{"quote_id", "previews": [{"plugin", …plan or reason}]}``, money as decimal strings in major units.
 
-    Without an enabled one, those that were never set up for the workspace are asked, with their default settings;
-    one that was switched off is not asked at all.
+    The workspace's enabled plugins are asked. Without an enabled one, those that were never set up for the workspace
+    are asked, with their default settings; one that was switched off is not asked at all.
     Raises: NotFound, InvalidInput, and whatever the plugin finds wrong with the quote.
     """
     with contexts.store.read() as db:
@@ -52,10 +52,11 @@ def _ask(
     answer = plugins.preview_quote(plugin, ctx, quote)
     if isinstance(answer, Outcome):
         return {"status": answer.status, "notes": list(answer.notes)}
-    plan: dict[str, Any] = _plain(asdict(answer))
+    plan: dict[str, Any] = asdict(answer)
+    plan["lines"] = [{**asdict(line), "total": line.total} for line in answer.lines]
     names = ("number", "amount", "due_date")
-    plan["installments"] = [dict(zip(names, part, strict=True)) for part in plan["installments"]]
-    return {"status": "planned", **plan}
+    plan["installments"] = [dict(zip(names, part, strict=True)) for part in answer.installments]
+    return {"status": "planned", **_plain(plan)}
 
 
 def _plain(value: Any) -> Any:

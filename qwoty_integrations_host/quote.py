@@ -231,9 +231,11 @@ class Quote:
     totals: Totals | None = None
     prices_hidden: bool = False
     pdf_link: str | None = field(default=None, repr=False)
+    #: Which acceptance of the quote this is: a correction gets another one. Given by the host, without a meaning.
+    version: str = ""
 
     def is_as_signed(self, other: Quote) -> bool:
-        """Whether both say the same to the customer: ids of other systems, links and arrival times aside."""
+        """Whether both say the same to the customer: ids of other systems, links, the sales person, times aside."""
         return _substance(self) == _substance(other)
 
     @property
@@ -249,7 +251,8 @@ def _substance(quote: Quote) -> Quote:
     customer = replace(quote.customer, contacts=contacts, external_ids=nobody)
     sections = tuple(_without_tax_ids(section) for section in quote.sections)
     epoch = datetime.fromtimestamp(0, UTC)
-    return replace(quote, customer=customer, sections=sections, accepted_at=epoch, pdf_link=None)
+    said = replace(quote, customer=customer, sections=sections, accepted_at=epoch)
+    return replace(said, pdf_link=None, owner=None, title=None, version="")
 
 
 def _without_tax_ids(section: Section) -> Section:

@@ -22,8 +22,8 @@ class InvoiceRecord:
     account: str
     number: str | None = None
     customer_id: str | None = None
-    #: Fingerprint of the plan that it was made from; another plan needs another draft.
-    plan: str = ""
+    #: The version of the quote that it was made from; another one needs another draft.
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,10 @@ class InstallmentRecord:
     url: str | None = None
     session_id: str | None = None
     expires_at: datetime | None = None
+    #: The customer's payment, also one that the service did not credit to the invoice.
     payment_id: str | None = None
+    #: What of that payment was given back so far.
+    amount_refunded: Decimal | None = None
     #: How many links were made for it so far; the next one is counted on, never reused.
     links: int = 0
     #: When the newest link was made, and when it was mailed.
@@ -62,6 +65,8 @@ class QuoteRecord:
     total: Decimal | None = None
     amount_paid: Decimal | None = None
     amount_remaining: Decimal | None = None
+    #: What was paid beyond what was due.
+    amount_overpaid: Decimal | None = None
     installments: tuple[InstallmentRecord, ...] = ()
 
     @property
@@ -105,6 +110,7 @@ class QuoteRecord:
 
 
 _TIMES = ("expires_at", "linked_at", "mailed_at")
+_AMOUNTS = ("total", "amount_paid", "amount_remaining", "amount_overpaid")
 
 
 def to_document(record: QuoteRecord) -> dict[str, Any]:
@@ -112,7 +118,7 @@ def to_document(record: QuoteRecord) -> dict[str, Any]:
     return {
         "currency": record.currency,
         "invoice": _plain(record.invoice) if record.invoice else None,
-        **{name: _text(getattr(record, name)) for name in ("total", "amount_paid", "amount_remaining")},
+        **{name: _text(getattr(record, name)) for name in _AMOUNTS},
         "installments": [_plain(part) for part in record.installments],
     }
 
@@ -122,7 +128,8 @@ def from_document(found: Mapping[str, Any]) -> QuoteRecord:
     return QuoteRecord(
         currency=found["currency"],
         invoice=InvoiceRecord(**found["invoice"]) if found["invoice"] else None,
-        **{name: _money(found[name]) for name in ("total", "amount_paid", "amount_remaining")},
+        # Records that were stored before a field came lack it.
+        **{name: _money(found.get(name)) for name in _AMOUNTS},
         installments=tuple(_installments(found["installments"])),
     )
 
@@ -134,6 +141,7 @@ def _installments(found: Iterable[Mapping[str, Any]]) -> Iterable[InstallmentRec
             **{
                 **part,
                 "amount": Decimal(part["amount"]),
+                "amount_refunded": _money(part.get("amount_refunded")),
                 "due_date": date.fromisoformat(due) if due else None,
                 **{name: datetime.fromisoformat(text) if text else None for name, text in times.items()},
             }

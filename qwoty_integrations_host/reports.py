@@ -104,11 +104,13 @@ def _installment(part: InstallmentRecord) -> dict[str, Any]:
         "url": part.url if part.status == "sent" else None,
         "linked_at": part.linked_at.isoformat() if part.linked_at else None,
         "mailed_at": part.mailed_at.isoformat() if part.mailed_at else None,
+        "payment_id": part.payment_id,
+        "amount_refunded": None if part.amount_refunded is None else format(part.amount_refunded, "f"),
     }
 
 
 def _figures(record: QuoteRecord | None) -> dict[str, Any]:
-    names = ("total", "amount_paid", "amount_remaining")
+    names = ("total", "amount_paid", "amount_remaining", "amount_overpaid")
     if record is None or record.invoice is None:
         return {"invoice": None, "payment_status": None, "currency": None, **dict.fromkeys(names)}
     invoice = {"id": record.invoice.id, "number": record.invoice.number, "status": record.invoice.status}

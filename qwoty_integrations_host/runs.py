@@ -19,7 +19,7 @@ from .clock import Clock
 from .config import RetryPolicy
 from .contexts import Contexts
 from .engine.interface import Engine
-from .errors import ActionRefused, HostError, IntegrationError, NeedsAttention, NotFound
+from .errors import ActionRefused, AlreadyFinal, HostError, IntegrationError, NeedsAttention, NotFound
 from .hook_types import InstallmentRequest, Outcome, WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
 from .locks import Locks
@@ -80,45 +80,68 @@ class Runs:
         with self.store.write() as db:
             is_new = quotes.add(db, quote, document, now)
             corrected = not is_new and self._correct(db, quote, document)
+            stored = self._stored(db, workspace, quote.id)
             for plugin in self.settings.enabled_plugins(workspace):
                 # A plugin that was enabled later still gets the quote: once. One that does not load gets a run, too:
                 # it fails, visibly, and can be retried when the plugin is mended.
                 if not self.plugins.is_loaded(plugin) or self.plugins.implements(plugin, "on_quote_accepted"):
-                    self._add(db, workspace, plugin, "quote_accepted", quote.id, subject=quote.id)
-            found = [row for row in rows.of_quote(db, workspace, quote.id) if row["kind"] == "quote_accepted"]
+                    self._start(db, plugin, stored)
+            found = rows.of_quote(db, workspace, quote.id, kind="quote_accepted")
         return Accepted(quote.id, not is_new and not corrected, tuple(row["id"] for row in found), corrected)
 
     def _correct(self, db: Connection, quote: Quote, document: Any) -> bool:
         """Take a changed quote in the place of the stored one, unless something final was made of that.
 
-        Then the stored one stays, since it is what the invoice says, and the run gets a note.
+        Then the stored one stays, since it is what the invoice says, and the runs get a note.
         """
         quotes.lock(db, quote.workspace_id, quote.id)
-        stored = quotes.find(db, quote.workspace_id, quote.id)
-        if stored is None or stored.is_as_signed(quote):
+        if self._stored(db, quote.workspace_id, quote.id).is_as_signed(quote):
             return False
-        found = [row for row in rows.of_quote(db, quote.workspace_id, quote.id) if row["kind"] == "quote_accepted"]
         records = records_of_quote(self.store, quote.workspace_id, quote.id)
-        final = {name: record for name, record in records.items() if record.is_final}
-        if final:
-            for row in found:
-                self._note(db, row, final.get(row["plugin"]))
-            return False
-        quotes.replace(db, quote, document, self.clock.now())
-        for row in found:
-            self._next_attempt(db, row, carried={}, settings_digest=None)
-        return True
+        final = next((record.invoice for record in records.values() if record.is_final), None)
+        if final is None:
+            quotes.correct(db, quote, document)
+            return True
+        self._note_change(db, quote, f"Invoice {final.id} is {final.status} already.")
+        return False
 
-    def _note(self, db: Connection, row: RowMapping, record: QuoteRecord | None) -> None:
-        if record is None or record.invoice is None or row["outcome"] is None:
-            return
+    def _note_change(self, db: Connection, quote: Quote, why: str) -> None:
+        """Say on the quote's runs that a change came too late; once, however often it comes."""
         day = self.clock.now().date().isoformat()
-        note = (
-            f"A changed quote arrived on {day}. Invoice {record.invoice.id} is {record.invoice.status}, so nothing was "
-            "changed: correct it in the service, or by a new quote."
-        )
-        if note not in row["outcome"]["notes"]:
-            rows.change(db, row["id"], outcome={**row["outcome"], "notes": [*row["outcome"]["notes"], note]})
+        note = f"A changed quote arrived on {day}. {why} Nothing was changed: correct it there, or by a new quote."
+        for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
+            changes = row["facts"].get("changes", [])
+            if not any(_without_day(note) == _without_day(known) for known in changes):
+                shown = row["outcome"] and {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
+                rows.change(db, row["id"], facts={**row["facts"], "changes": [*changes, note]}, outcome=shown)
+
+    def _start(self, db: Connection, plugin: str, quote: Quote) -> None:
+        """Let a plugin work on this version of the quote, unless it does or did so already."""
+        workspace, facts = quote.workspace_id, {"version": quote.version}
+        if self._add(db, workspace, plugin, "quote_accepted", quote.id, subject=quote.id, facts=facts):
+            return
+        row = next(r for r in rows.of_quote(db, workspace, quote.id, kind="quote_accepted") if r["plugin"] == plugin)
+        if row["facts"].get("version", "") != quote.version:
+            rows.change(db, row["id"], facts={**row["facts"], **facts})
+            self._next_attempt(db, row, carried={}, settings_digest=None)
+
+    def _put_back(self, row: RowMapping, why: str) -> bool:
+        """Go back to the version that something final was made of; False when there is none to go back to."""
+        workspace, quote_id = row["workspace"], row["quote_id"]
+        with self.store.write() as db:
+            quotes.lock(db, workspace, quote_id)
+            if not rows.is_current(db, row["id"], row["attempt"]):
+                return True  # another correction has come: its attempt finds out by itself
+            late = self._stored(db, workspace, quote_id)
+            if not quotes.put_back(db, workspace, quote_id):
+                return False
+            self._note_change(db, late, why)
+            kept = self._stored(db, workspace, quote_id)
+            for other in rows.of_quote(db, workspace, quote_id, kind="quote_accepted"):
+                self._start(db, other["plugin"], kept)
+            if row["kind"] != "quote_accepted":
+                self._next_attempt(db, row, carried={}, settings_digest=None)
+        return True
 
     def request_installment(
         self, workspace: str, quote_id: str, number: int | None, *, look_first: bool = False
@@ -324,11 +347,14 @@ class Runs:
         run_id, _, attempt = job_id.rpartition(".")
         with self.store.read() as db:
             row = rows.find(db, run_id)
-        if row is None or row["attempt"] != int(attempt) or row["status"] in rows.FINISHED:
+        if row is None:
             return
         # One run of a quote at a time: what two runs do to one invoice must not interleave.
         with self.locks.hold("/".join(("run", row["workspace"], row["plugin"], row["quote_id"]))):
-            self._work(row)
+            with self.store.read() as db:
+                row = rows.find(db, run_id)
+            if row is not None and row["attempt"] == int(attempt) and row["status"] not in rows.FINISHED:
+                self._work(row)
 
     def _work(self, row: RowMapping) -> None:
         steps = self._steps(row)
@@ -340,6 +366,9 @@ class Runs:
                 self._finish(row, outcome)
         except AttemptOver:
             return  # the quote was corrected meanwhile: another attempt takes over
+        except AlreadyFinal as error:
+            if not self._put_back(row, error.title):
+                self._finish_with_error(row, error, resumable=False)
         except IntegrationError as error:
             # A refusal was right for what was seen then: asked again, everything is looked at again.
             may_resume = steps.failed is not None and not error.restart and not isinstance(error, ActionRefused)
@@ -359,6 +388,9 @@ class Runs:
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
         """Give the settings of this attempt; None when they changed since it began, and another one takes over."""
         if not self.settings.is_enabled(row["workspace"], row["plugin"]):
+            with self.store.write() as db:
+                # Switched on again, it gets the quote when that is accepted again.
+                rows.change(db, row["id"], facts={**row["facts"], "version": None})
             self._finish(row, Outcome.skipped("The integration is switched off for this workspace."))
             return None
         settings = self.settings.effective(row["workspace"], row["plugin"])
@@ -385,9 +417,13 @@ class Runs:
 
     def _quote(self, workspace: str, quote_id: str) -> Quote:
         with self.store.read() as db:
-            quote = quotes.find(db, workspace, quote_id)
-        assert quote is not None, "a run is stored together with its quote"
+            quote = self._stored(db, workspace, quote_id)
         return StandalonePlatform(self.store, workspace).with_saved_ids(quote)
+
+    def _stored(self, db: Connection, workspace: str, quote_id: str) -> Quote:
+        quote = quotes.find(db, workspace, quote_id)
+        assert quote is not None, "a run is stored together with its quote"
+        return quote
 
     def _event(self, row: RowMapping) -> WebhookEvent:
         with self.store.read() as db:
@@ -420,9 +456,14 @@ class Runs:
         resumable: bool,
     ) -> None:
         record = self.contexts.make(row["workspace"], row["plugin"], {}).records.get(row["quote_id"])
-        outcome = {**outcome_of(record, self.clock.now()), **result, "notes": list(notes)}
         now = self.clock.now()
         with self.store.write() as db:
+            quotes.lock(db, row["workspace"], row["quote_id"])
+            present = _require(db, row["id"])
+            if present["attempt"] != row["attempt"]:
+                return  # the quote was corrected meanwhile: another attempt takes over
+            changes = present["facts"].get("changes", [])
+            outcome = {**outcome_of(record, now), **result, "notes": [*notes, *changes]}
             rows.change(
                 db,
                 row["id"],
@@ -432,7 +473,14 @@ class Runs:
                 resumable=resumable,
                 finished_at=now,
             )
+            self._settle(db, row)
         log.info("run.ended", extra={"run_id": row["id"], "status": status})
+
+    def _settle(self, db: Connection, row: RowMapping) -> None:
+        """Once every integration has worked on the corrected quote, there is no way back to the one before."""
+        runs_of_quote = rows.of_quote(db, row["workspace"], row["quote_id"], kind="quote_accepted")
+        if all(one["status"] in {"succeeded", "skipped"} for one in runs_of_quote):
+            quotes.settle(db, row["workspace"], row["quote_id"])
 
 
 def _require(db: Connection, run_id: str) -> RowMapping:
@@ -440,6 +488,10 @@ def _require(db: Connection, run_id: str) -> RowMapping:
     if row is None:
         raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
     return row
+
+
+def _without_day(note: str) -> str:
+    return note.partition(". ")[2]
 
 
 def _tried(row: RowMapping, number: int) -> bool:

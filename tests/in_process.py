@@ -15,10 +15,11 @@ from urllib.parse import parse_qsl, urlsplit
 import stripe
 
 from builders import loaded
-from qwoty_integrations_host import Attempt, HookContext, Outcome, QuoteRecord
+from qwoty_integrations_host import Attempt, HookContext, Outcome, Preview, QuoteRecord
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_stripe_invoice import gateway
 from qwoty_stripe_invoice.invoicing import invoice_quote
+from qwoty_stripe_invoice.preview import preview_quote
 from stripe_simulator import StripeSimulator
 from stripe_simulator.api import ApiRequest
 
@@ -94,6 +95,12 @@ class Desk:
         self.stripe.config.update(rounding=rounding)
         self.records.clear()
         return invoice_quote(self._context({**SETTINGS, **settings}), loaded(dict(document)))
+
+    def preview(self, document: Mapping[str, Any], **settings: Any) -> Preview:
+        """What is foretold of a quote, without any Stripe. Raises what the plugin raises."""
+        found = preview_quote(self._context({**SETTINGS, **settings}), loaded(dict(document)))
+        assert isinstance(found, Preview)
+        return found
 
     @property
     def made(self) -> dict[str, Any]:

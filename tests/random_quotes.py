@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -36,13 +36,24 @@ COMMON_RATES = ["0", "2.1", "5", "5.5", "8.875", "10", "19", "20", "25.5", "0.00
 WAYS = ("per item", "per line", "per rate")
 
 
+class Rate(NamedTuple):
+    """A percentage, and which of the taxes of this percentage on one line: the second and third stack on the first."""
+
+    percentage: Decimal
+    number: int
+
+    def on(self, amount: int) -> Fraction:
+        """The exact tax on an amount."""
+        return Fraction(self.percentage) * amount / 100
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A line of the invoice as it must be, in minor units."""
 
     key: str
     amount: int
-    rates: tuple[Decimal, ...]
+    rates: tuple[Rate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +126,24 @@ class _Line:
     document: dict[str, Any]
     gross: int
     discount: int
-    rates: tuple[Decimal, ...]
+    rates: tuple[Rate, ...]
     fixed: tuple[int, ...]
 
 
 _four_decimals = st.integers(0, 1_000_000).map(lambda n: str(Decimal(n).scaleb(-4)))
-_rates = st.lists(st.one_of(st.sampled_from(COMMON_RATES), _four_decimals), max_size=3, unique_by=Decimal)
+_rates = st.lists(st.one_of(st.sampled_from(COMMON_RATES), st.just("9"), _four_decimals), max_size=3)
 _quantity = st.integers(0, 20_000).map(lambda n: Decimal(n).scaleb(-3))
 
 
-def _tax(rate: str) -> dict[str, Any]:
-    return {"id": f"tax_{rate}", "name": f"VAT {rate}", "rate": rate, "is_percentage": True, "country": "FR"}
+def _numbered(percentages: Sequence[str]) -> tuple[Rate, ...]:
+    """Two taxes of one percentage are two taxes (Indian CGST 9 % and SGST 9 %)."""
+    found = [Decimal(percentage).normalize() for percentage in percentages]
+    return tuple(Rate(rate, found[:position].count(rate)) for position, rate in enumerate(found))
+
+
+def _tax(rate: Rate) -> dict[str, Any]:
+    name = f"{rate.percentage:f}_{rate.number}"
+    return {"id": f"tax_{name}", "name": f"T{name}", "rate": f"{rate.percentage:f}", "country": "FR"}
 
 
 def _fixed_tax(amount: int, currency: str) -> dict[str, Any]:
@@ -149,7 +167,7 @@ def _lines(draw: st.DrawFn, number: int, currency: str) -> _Line:
         gross = draw(st.integers(0, 300_000 // step)) * step
         price = Decimal(draw(st.integers(0, 9_999))) if model != "flat" else Decimal(major(gross, currency))
     discount, given = draw(_discounts(gross, currency))
-    rates = draw(_rates)
+    rates = _numbered(draw(_rates))
     fixed = draw(st.lists(st.integers(1, 500).map(lambda n: n * step), max_size=1)) if number == 0 else []
     document: dict[str, Any] = {
         "id": f"l{number}",
@@ -165,7 +183,7 @@ def _lines(draw: st.DrawFn, number: int, currency: str) -> _Line:
     if model != "priced":
         names = {"gross": gross, "discount": discount, "net": gross - discount}
         document["amounts"] = {name: major(amount, currency) for name, amount in names.items()}
-    return _Line(document, gross, discount, tuple(Decimal(rate) for rate in rates), tuple(fixed))
+    return _Line(document, gross, discount, rates, tuple(fixed))
 
 
 @st.composite
@@ -191,8 +209,8 @@ def random_quotes(draw: st.DrawFn, *, ways: Sequence[str] = WAYS) -> RandomQuote
     currency = draw(st.sampled_from(sorted(CURRENCIES)))
     step = CURRENCIES[currency][1]
     lines = [draw(_lines(number, currency)) for number in range(draw(st.integers(1, 5)))]
-    nets: dict[frozenset[Decimal], int] = {}
-    order: dict[frozenset[Decimal], tuple[Decimal, ...]] = {}
+    nets: dict[frozenset[Rate], int] = {}
+    order: dict[frozenset[Rate], tuple[Rate, ...]] = {}
     for line in lines:
         taxes = frozenset(line.rates)
         nets[taxes] = nets.get(taxes, 0) + line.gross - line.discount
@@ -233,17 +251,17 @@ def _two_discounts(wanted: int, step: int, currency: str) -> list[dict[str, Any]
     return [{"id": f"d{n}", "type": "amount", "value": a, "amount": a} for n, a in enumerate(amounts)]
 
 
-def _taxes(lines: Sequence[_Line], reductions: Sequence[tuple[tuple[Decimal, ...], int]], step: int, way: str) -> int:
+def _taxes(lines: Sequence[_Line], reductions: Sequence[tuple[tuple[Rate, ...], int]], step: int, way: str) -> int:
     """The percentage taxes as a quote may have rounded them."""
     if way == "per item":
         parts = [(line.gross, line.rates) for line in lines] + [(-line.discount, line.rates) for line in lines]
     else:
         parts = [(line.gross - line.discount, line.rates) for line in lines]
     parts += [(-share, rates) for rates, share in reductions]
-    exact = [(rate, Fraction(rate) * amount / 100) for amount, rates in parts for rate in rates]
+    exact = [(rate, rate.on(amount)) for amount, rates in parts for rate in rates]
     if way != "per rate":
         return sum(rounded(tax, step) for _, tax in exact)
-    totals: dict[Decimal, Fraction] = {}
+    totals: dict[Rate, Fraction] = {}
     for rate, tax in exact:
         totals[rate] = totals.get(rate, Fraction(0)) + tax
     return sum(rounded(tax, step) for tax in totals.values())

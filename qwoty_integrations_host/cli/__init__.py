@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from . import installments, plugins, quotes, runs, serve, settings, workspaces
+from . import installments, plugins, preview, quotes, runs, serve, settings, workspaces
 from .session import Session
 
 
@@ -49,7 +49,7 @@ for command in (
     settings.settings,
     settings.enable,
     settings.disable,
-    quotes.preview,
+    preview.preview,
     quotes.accept,
     quotes.quote,
     runs.run,

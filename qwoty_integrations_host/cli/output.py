@@ -39,10 +39,10 @@ def table(
     return "\n".join(lines)
 
 
-def mark(status: str) -> str:
-    """A status as a symbol and a word: never by color alone."""
+def mark(status: str, words: str = "") -> str:
+    """A status as a symbol and its name, or other words: never by color alone."""
     symbol, color = _MARKS.get(status, ("·", "white"))
-    return click.style(f"{symbol} {status}", fg=color)
+    return click.style(f"{symbol} {words or status}", fg=color)
 
 
 def print_run(run: dict[str, Any]) -> None:
@@ -76,11 +76,23 @@ def print_installments(parts: Sequence[dict[str, Any]]) -> None:
         click.echo("No installments.")
         return
     rows = [
-        (p["number"], p["amount"], p["due_date"] or "–", p["status"], _minute(p["mailed_at"]), p["url"] or "")
-        for p in parts
+        (
+            part["number"],
+            part["amount"],
+            part["due_date"] or "–",
+            part["status"],
+            _minute(part["mailed_at"]),
+            part["url"] or _payment(part),
+        )
+        for part in parts
     ]
-    click.echo(table(("no.", "amount", "due", "status", "mailed (UTC)", "link"), rows, right=(0, 1)))
+    click.echo(table(("no.", "amount", "due", "status", "mailed (UTC)", "link or payment"), rows, right=(0, 1)))
 
 
 def _minute(moment: str | None) -> str:
     return moment[:16].replace("T", " ") if moment else "–"
+
+
+def _payment(part: dict[str, Any]) -> str:
+    refunded = f", refunded {part['amount_refunded']}" if part["amount_refunded"] else ""
+    return (part["payment_id"] or "") + refunded

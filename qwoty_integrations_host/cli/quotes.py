@@ -1,4 +1,4 @@
-"""``qwoty-host preview``, ``accept`` and ``quote …``"""
+"""``qwoty-host accept`` and ``quote …``"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .output import mark, print_installments, print_json, print_run, table
+from .output import print_installments, print_json, print_run
 from .session import (
     NOT_DONE,
     Session,
@@ -18,50 +18,6 @@ from .session import (
     wait_option,
     work_and_wait,
 )
-
-
-@click.command()
-@click.argument("workspace", metavar="WS")
-@click.argument("path", metavar="QUOTE.json")
-@json_option
-@click.pass_obj
-def preview(session: Session, workspace: str, path: str, as_json: bool) -> None:
-    """Show what would be made of a quote. No network, nothing is written."""
-    with session.host() as host:
-        from ..previews import preview as ask
-
-        document = read_json(path)
-        found = ask(
-            workspace,
-            document,
-            plugins=host.plugins,
-            settings=host.settings,
-            contexts=host.runs.contexts,
-            clock=host.clock,
-        )
-    if not found["previews"]:
-        say("No enabled integration can preview quotes for this workspace.")
-    if as_json:
-        print_json(found)
-        return
-    for plan in found["previews"]:
-        _print_plan(plan)
-
-
-def _print_plan(plan: dict[str, Any]) -> None:
-    click.echo(f"{plan['plugin']}:")
-    if plan["status"] != "planned":
-        click.echo(f"  {mark(plan['status'])}")
-    else:
-        lines = [(line["description"], line["amount"], ", ".join(line["taxes"])) for line in plan["lines"]]
-        sums = [("Subtotal", plan["subtotal"], ""), ("Tax", plan["tax"], ""), ("Total", plan["total"], "")]
-        click.echo(table(("line", plan["currency"], "tax"), [*lines, *sums], right=(1,), rules=(len(lines),)))
-        if plan["total"] != plan["signed_total"]:
-            click.echo(f"  The quote says {plan['signed_total']}: the totals differ.")
-        for part in plan["installments"]:
-            click.echo(f"  Installment {part['number']}: {part['amount']}, due {part['due_date'] or 'on request'}")
-    for note in plan["notes"]:
-        click.echo(f"  · {note}")
 
 
 @click.command()
@@ -126,6 +82,8 @@ def show(session: Session, workspace: str, quote_id: str, as_json: bool) -> None
     else:
         click.echo(f"  Invoice {invoice['number'] or invoice['id']} is {report['payment_status']}.")
         click.echo(f"  Paid {report['amount_paid']} of {report['total']} {report['currency']}.")
+        if report["amount_overpaid"]:
+            click.echo(f"  Overpaid by {report['amount_overpaid']} {report['currency']}.")
         print_installments(report["installments"])
     for run in report["runs"]:
         print_run(run)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from ..quote import Quote
 from ..quote_schema import load_quote, parse_json
@@ -20,7 +22,8 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
         "workspace": quote.workspace_id,
         "id": quote.id,
         "number": quote.number,
-        "document": json.dumps(document, default=str),  # Decimals become strings, which load again exactly
+        "document": _text(document),
+        "version": uuid4().hex,
         "received_at": received_at,
     }
     return insert_or_ignore(db, t.quotes, row)
@@ -28,27 +31,50 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
 
 def exists(db: Connection, workspace: str, quote_id: str) -> bool:
     """Whether this workspace has the quote."""
-    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)
-    return db.execute(select(t.quotes.c.id).where(here)).first() is not None
+    return db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id))).first() is not None
 
 
-def lock(db: Connection, workspace: str, quote_id: str) -> bool:
-    """Let nobody else decide about this quote's runs before the transaction ends; False when there is no such quote."""
-    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)
-    return db.execute(select(t.quotes.c.id).where(here).with_for_update()).first() is not None
+def correct(db: Connection, quote: Quote, document: Any) -> None:
+    """Put a corrected quote in the place of the stored one, which is kept beside it."""
+    here = _here(quote.workspace_id, quote.id)
+    before = db.execute(select(t.quotes).where(here)).mappings().one()
+    # Of several corrections in a row, the way back leads to the one that was worked on.
+    kept = before["replaced"] or {name: before[name] for name in ("number", "document", "version")}
+    values = {"number": quote.number, "document": _text(document), "version": uuid4().hex, "replaced": kept}
+    db.execute(t.quotes.update().where(here).values(values))
 
 
-def replace(db: Connection, quote: Quote, document: Any, received_at: datetime) -> None:
-    """Put a corrected quote in the place of the stored one."""
-    here = (t.quotes.c.workspace == quote.workspace_id) & (t.quotes.c.id == quote.id)
-    text = json.dumps(document, default=str)
-    db.execute(t.quotes.update().where(here).values(number=quote.number, document=text, received_at=received_at))
+def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
+    """Undo the last correction; False when there is nothing to put back."""
+    here = _here(workspace, quote_id)
+    before = db.execute(select(t.quotes.c.replaced).where(here)).scalar()
+    if before:
+        db.execute(t.quotes.update().where(here).values({**before, "replaced": None}))
+    return bool(before)
+
+
+def settle(db: Connection, workspace: str, quote_id: str) -> None:
+    """Forget the version before the last correction."""
+    db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(replaced=None))
+
+
+def lock(db: Connection, workspace: str, quote_id: str) -> None:
+    """Let nobody else decide about this quote before the transaction ends."""
+    db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id)).with_for_update())
+
+
+def _here(workspace: str, quote_id: str) -> ColumnElement[bool]:
+    return (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)
 
 
 def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     """Load a stored quote."""
-    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.id == quote_id)
-    row = db.execute(select(t.quotes).where(here)).mappings().first()
+    row = db.execute(select(t.quotes).where(_here(workspace, quote_id))).mappings().first()
     if row is None:
         return None
-    return load_quote(parse_json(row["document"]), workspace_id=workspace, received_at=row["received_at"])
+    quote = load_quote(parse_json(row["document"]), workspace_id=workspace, received_at=row["received_at"])
+    return replace(quote, version=row["version"] or "")
+
+
+def _text(document: Any) -> str:
+    return json.dumps(document, default=str)  # Decimals become strings, which load again exactly

@@ -29,9 +29,11 @@ def change(db: Connection, run_id: str, **values: Any) -> None:
     db.execute(t.runs.update().where(t.runs.c.id == run_id).values(**values))
 
 
-def of_quote(db: Connection, workspace: str, quote_id: str) -> Sequence[RowMapping]:
+def of_quote(db: Connection, workspace: str, quote_id: str, *, kind: str | None = None) -> Sequence[RowMapping]:
     """A quote's runs, oldest first."""
     here = (t.runs.c.workspace == workspace) & (t.runs.c.quote_id == quote_id)
+    if kind is not None:
+        here &= t.runs.c.kind == kind
     return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at, t.runs.c.id)).mappings().all()
 
 

@@ -87,6 +87,10 @@ quotes = Table(
     Column("id", String(255), primary_key=True),
     Column("number", String(255), nullable=False, index=True),
     Column("document", Text, nullable=False),
+    #: Which acceptance this is; None for those of the first release.
+    Column("version", String(32)),
+    #: The version before a correction, until it is certain that nothing final had been made of it.
+    Column("replaced", JSON),
     Column("received_at", UtcText, nullable=False),
 )
 

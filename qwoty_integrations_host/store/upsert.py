@@ -15,7 +15,9 @@ def _insert(db: Connection, table: Table) -> Any:
 
 def insert_or_ignore(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert unless a unique constraint says that it is there; tell whether it was inserted."""
-    return bool(db.execute(_insert(db, table).values(row).on_conflict_do_nothing()).rowcount)
+    # Asked for what was inserted: PostgreSQL's driver does not count rows here.
+    added = _insert(db, table).values(row).on_conflict_do_nothing().returning(*table.primary_key)
+    return db.execute(added).first() is not None
 
 
 def put(db: Connection, table: Table, row: Mapping[str, Any]) -> None:

@@ -221,7 +221,7 @@ def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(line: Lin
     assert line.ok("run", "list", "--quote", "other")["data"] == []
     assert line.ok("quote", "show", "ws-1", "q-1") == {
         "quote_id": "q-1", "invoice": None, "payment_status": None, "currency": None, "total": None,
-        "amount_paid": None, "amount_remaining": None, "installments": [],
+        "amount_paid": None, "amount_remaining": None, "amount_overpaid": None, "installments": [],
         "saved_ids": {"contacts": {}, "taxes": {}}, "runs": [run],
     }  # fmt: skip
     for words in (("run", "show", run["id"]), ("run", "list"), ("quote", "show", "ws-1", "q-1")):
@@ -300,6 +300,8 @@ def test_an_installment_is_listed_sent_and_refused(line: Line) -> None:
         "url": None,
         "linked_at": None,
         "mailed_at": None,
+        "payment_id": None,
+        "amount_refunded": None,
     }
     run = line.ok("installment", "send", "ws-1", "q-7", "--number", "2")
     assert (set(run), run["kind"], run["status"]) == (RUN_KEYS, "installment", "queued")

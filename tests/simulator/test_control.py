@@ -56,6 +56,13 @@ def test_another_process_plays_the_payer(shop, control):
     assert control("GET", "deliveries")[1] == []
 
 
+def test_another_process_refunds_a_payment(shop, control):
+    intent = shop.sim.pay(shop.a_session(1000).id)["payment_intent"]
+
+    assert control("POST", f"payments/{intent}/refund", amount=300)[1]["amount_refunded"] == 300
+    assert control("POST", f"payments/{intent}/refund")[1]["amount_refunded"] == 1000
+
+
 def test_another_process_rolls_a_secret(shop, control):
     endpoint = shop.v1.webhook_endpoints.create({"url": "http://127.0.0.1:9/", "enabled_events": ["invoice.paid"]})
 
@@ -68,6 +75,7 @@ def test_another_process_rolls_a_secret(shop, control):
         ("sessions/cs_gone/pay", {}, 404),
         ("sessions/cs_gone/steal", {}, 400),
         ("invoices/in_gone/pay", {}, 404),
+        ("payments/pi_gone/refund", {}, 404),
         ("faults", {"fault": "flood"}, 400),
         ("faults", {"colour": "red"}, 400),
         ("config", {"colour": "red"}, 400),

@@ -72,6 +72,18 @@ def test_nothing_is_attached_to_an_invoice_that_is_not_open(shop, state):
     assert error.http_status == 400
 
 
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_switch_says_whether_an_uncollectible_invoice_takes_payments(shop, takes):
+    shop.sim.config.update(uncollectible_takes_payments=takes)
+    invoice = shop.an_open_invoice(1000)
+    shop.v1.invoices.mark_uncollectible(invoice.id)
+
+    if takes:
+        assert shop.attach(invoice, 1000).status == "paid"
+    else:
+        assert refused(shop.attach, invoice, 1000).http_status == 400
+
+
 @pytest.mark.parametrize("other", ["customer", "currency", "unknown"])
 def test_a_payment_that_does_not_fit_is_refused(shop, other):
     invoice = shop.an_open_invoice(1000)

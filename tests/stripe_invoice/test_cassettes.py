@@ -76,7 +76,7 @@ def test_unknown_contact_becomes_a_customer(stage: Stage) -> None:
     run = stage.accept(stage.a_quote())
 
     assert run["status"] == "succeeded", run
-    assert asked(run, "customer") == 3  # searched by contact, listed by e-mail, created
+    assert asked(run, "customer") == 4  # searched by contact, listed by e-mail, searched by e-mail, created
     customer = run["outcome"]["customer_id"]
     assert stage.quote(run["quote_id"])["saved_ids"]["contacts"] == {f"contact-{stage.tag}": customer}
 

@@ -86,16 +86,21 @@ def test_what_does_not_change_the_quote_is_a_duplicate(bench: Any, resent: dict[
     assert len(bench.stripe.requests) == 0
 
 
-def test_a_draft_that_was_finalized_by_hand_is_not_replaced(bench: Any, v1: Any) -> None:
+def test_a_draft_that_was_finalized_by_hand_is_not_replaced_and_its_quote_is_put_back(bench: Any, v1: Any) -> None:
     bench.enable()
     bench.accept(a_quote(a_line(net="100.00")))
     (invoice,) = bench.stripe.objects("invoices")
     v1.invoices.finalize_invoice(invoice["id"])
 
-    _, run = accept_again(bench, a_quote(a_line(net="250.00")))
+    _, run = accept_again(bench, a_quote(a_line(net="250.00"), installments=3))
+    accepted, again = accept_again(bench, a_quote(a_line(net="100.00")))
 
-    assert (run["status"], run["error"]["code"]) == ("needs_attention", "invoice_final")
+    assert (run["status"], run["error"]) == ("succeeded", None)
+    assert f"Invoice {invoice['id']} is open already." in run["outcome"]["notes"][-1]
     assert totals(bench) == [("open", 12000)]
+    assert bench.quote("q-7")["invoice"]["status"] == "open", "the record says what Stripe says"
+    assert bench.quote("q-7")["installments"] == []
+    assert accepted.duplicate and again["outcome"] == run["outcome"], "the first version is the stored one again"
 
 
 @pytest.mark.parametrize("fault", ["500_after", "cut_after", "cut_before", "500_before"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,14 @@ def _line(short: dict[str, Any]) -> dict[str, Any]:
 def _tax(short: str | dict[str, str]) -> dict[str, Any]:
     if isinstance(short, str):
         return {"id": f"tax_{short}", "name": "VAT", "rate": short, "country": "FR"}
+    if "rate" in short:
+        return {"id": f"tax_{short['name']}", "country": "IN", **short}
     return {"id": "tax_fixed", "name": short["name"], "is_percentage": False, "amount": short["fixed"]}
 
 
 def tax_of(plan: InvoicePlan, line: PlanLine) -> int:
     """The tax on one line alone."""
-    return InvoicePlan(plan.currency, (line,), plan.rates, 0, ()).tax
+    return replace(plan, lines=(line,)).tax
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,21 @@ import qwoty_stripe_invoice
 from qwoty_integrations_host import NeedsAttention
 from qwoty_stripe_invoice.money import rounded_to_minor, shown, split, tax_on, to_major, to_minor
 
-PURE = ("money", "plan", "taxes", "check", "ledger", "invoices", "payment_links", "payments", "payment_mail")
+PURE = (
+    "money",
+    "plan",
+    "taxes",
+    "check",
+    "explain",
+    "preview",
+    "ledger",
+    "invoices",
+    "payment_links",
+    "payments",
+    "refunds",
+    "sessions",
+    "payment_mail",
+)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_the_words_are_set_as_the_language_sets_them(language: str) -> None:
 
     assert not re.search(r"['\"]|\.\.\.|  ", text)
     if language == "fr":
-        assert re.findall(r"[^\u202f][:;!?»]|«[^\u202f]", text) == []
+        assert re.findall(r"[^\u202f][;!?»]|[^\u202f\u00a0]:|«[^\u202f]", text) == []
     else:
         assert "\u202f" not in text
 

@@ -222,7 +222,7 @@ def test_a_discount_line_names_its_product_and_label_in_the_quotes_language() ->
 
     plan = plan_of(a_quote(line, language="fr"))
 
-    assert plan.lines[1].description == "Remise: Consulting – Loyal (10%)"
+    assert plan.lines[1].description == "Remise\u00a0: Consulting – Loyal (10%)"
 
 
 # -- sections ---------------------------------------------------------------------------------------

@@ -167,6 +167,72 @@ def test_a_rate_saved_on_the_second_of_two_equal_taxes_is_used(bench: Any, v1: A
     assert used(bench, a_quote(a_line("l1"), a_line("l2", taxes=[saved(rate, id="t-2")]))) == [rate]
 
 
+def test_of_several_rates_that_fit_the_one_of_the_same_name_is_used(bench: Any, v1: Any) -> None:
+    rate = a_rate(v1)
+    a_rate(v1, display_name="Another tax")
+    bench.enable()
+
+    assert used(bench, quote_with(vat())) == [rate]
+
+
+# -- two taxes of one percentage on a line --------------------------------------------------------------
+
+CGST = vat("9", "IN", id="t-c", name="CGST", api_name="cgst_in_90")
+SGST = vat("9", "IN", id="t-s", name="SGST", api_name="sgst_in_90")
+
+
+def names_used(bench: Any, quote: dict[str, Any]) -> list[str]:
+    found = used(bench, quote)
+    names = {rate["id"]: rate["display_name"] for rate in bench.stripe.objects("tax_rates")}
+    return [names[rate] for rate in found]
+
+
+def test_two_taxes_of_one_percentage_on_a_line_are_two_rates_and_both_are_charged(bench: Any) -> None:
+    bench.enable(invoice_status="open")
+
+    assert names_used(bench, quote_with(CGST, SGST, total="118.00")) == ["CGST", "SGST"]
+
+    record = bench.quote("q-7")
+    assert (record["total"], record["payment_status"]) == ("118.00", "unpaid")
+    assert len(set(record["saved_ids"]["taxes"].values())) == 2
+
+
+def test_a_second_quote_finds_both_by_name_whatever_their_order(bench: Any) -> None:
+    bench.enable()
+    first = used(bench, quote_with(CGST, SGST, id="q-1"))
+
+    assert used(bench, quote_with(SGST, CGST, id="q-2")) == first[::-1]
+    assert len(bench.stripe.objects("tax_rates")) == 2
+
+
+def test_a_rate_that_is_saved_on_both_serves_the_one_whose_name_it_has(bench: Any, v1: Any) -> None:
+    rate = a_rate(v1, "9", country="IN", display_name="SGST")
+    both = {"external_ids": {"accounting": rate}}
+    bench.enable()
+
+    assert names_used(bench, quote_with(CGST | both, SGST | both)) == ["CGST", "SGST"]
+
+    assert len(bench.stripe.objects("tax_rates")) == 2
+    assert bench.quote("q-7")["saved_ids"]["taxes"].keys() == {"t-c"}, "the other one's is right already"
+
+
+def test_a_rate_of_another_name_is_not_taken_where_the_name_tells_taxes_apart(bench: Any, v1: Any) -> None:
+    a_rate(v1, "9", country="IN", display_name="IGST")
+    bench.enable()
+
+    assert names_used(bench, quote_with(CGST, SGST)) == ["CGST", "SGST"]
+
+
+@pytest.mark.parametrize("fault", ["cut_after", "500_after", "cut_before"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_lost_answer_makes_no_third_rate_of_two_equal_ones(bench: Any, fault: str, which: int) -> None:
+    bench.stripe.faults.add(fault, method="POST", path="/v1/tax_rates", skip=which)
+    bench.enable()
+
+    assert names_used(bench, quote_with(CGST, SGST)) == ["CGST", "SGST"]
+    assert len(bench.stripe.objects("tax_rates")) == 2
+
+
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "500_before", "cut_before", "429", "409_in_flight"])
 def test_a_lost_answer_makes_no_second_rate(bench: Any, fault: str) -> None:
     bench.stripe.faults.add(fault, method="POST", path="/v1/tax_rates")

@@ -11,7 +11,7 @@ from builders import vat
 from qwoty_integrations_host import NeedsAttention
 from qwoty_integrations_host.quote import Tax
 from qwoty_integrations_host.quote_schema import TaxSchema
-from qwoty_stripe_invoice.taxes import PlannedRate, parse_api_name, plan_rate
+from qwoty_stripe_invoice.taxes import PlannedRate, parse_api_name, plan_rate, told_apart
 
 
 def tax(**changes: Any) -> Tax:
@@ -122,3 +122,54 @@ def test_the_display_name_leaves_the_percentage_to_stripe(name: str | None, show
 )
 def test_the_tax_type_is_said_where_it_is_certain(api_name: str | None, name: str, kind: str | None) -> None:
     assert planned(tax(api_name=api_name, name=name)).tax_type == kind
+
+
+# -- two taxes of one percentage ----------------------------------------------------------------------
+
+CGST = vat("9", "IN", id="t-c", name="CGST 9%", api_name="cgst_in_90")
+SGST = vat("9", "IN", id="t-s", name="SGST 9%", api_name="sgst_in_90")
+
+
+def keys(*lines: list[dict[str, Any]]) -> list[list[str]]:
+    found = told_apart([[planned(tax(**document)) for document in line] for line in lines])
+    return [[str(rate.key) for rate in line] for line in found]
+
+
+def test_two_taxes_that_meet_on_a_line_are_two_rates_told_apart_by_name() -> None:
+    assert keys([CGST, SGST]) == [["IN:9:CGST", "IN:9:SGST"]]
+
+
+def test_taxes_told_apart_on_one_line_keep_their_names_on_every_other() -> None:
+    assert keys([SGST], [CGST, SGST], [SGST, CGST]) == [
+        ["IN:9:SGST"],
+        ["IN:9:CGST", "IN:9:SGST"],
+        ["IN:9:SGST", "IN:9:CGST"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([[CGST], [SGST]], id="taxes that never meet"),
+        pytest.param([[CGST, CGST]], id="one tax said twice"),
+        pytest.param([[CGST, vat("9", "LK")], [vat("18", "IN", id="t-c")]], id="other countries and percentages"),
+    ],
+)
+def test_where_no_two_taxes_meet_country_and_percentage_are_enough(lines: list[list[dict[str, Any]]]) -> None:
+    assert all(key.count(":") == 1 for line in keys(*lines) for key in line)
+
+
+def test_two_taxes_of_one_name_get_two_names() -> None:
+    other = {**CGST, "id": "t-other"}
+
+    assert keys([CGST, other], [other]) == [["IN:9:CGST", "IN:9:CGST (2)"], ["IN:9:CGST (2)"]]
+
+
+def test_a_second_name_is_never_longer_than_stripe_takes() -> None:
+    long = {**CGST, "name": "x" * 60}
+
+    ((first, second),) = told_apart([[planned(tax(**long)), planned(tax(**{**long, "id": "t-other"}))]])
+
+    assert len(first.display_name) == 50
+    assert len(second.display_name) <= 50
+    assert first.display_name != second.display_name

@@ -124,9 +124,9 @@ def test_the_plan_is_what_stripe_computes_line_by_line_before_any_rounding_line(
 
     assert [(line.key, line.amount) for line in plan.lines] == [(item.key, item.amount) for item in quote.items]
     assert [tuple(rate.percentage for rate in line.rates) for line in plan.lines] == [
-        tuple(rate.normalize() for rate in item.rates) for item in quote.items
+        tuple(rate.percentage for rate in item.rates) for item in quote.items
     ]
-    exact = [[Fraction(rate) * item.amount / 100 for rate in item.rates] for item in quote.items]
+    exact = [[rate.on(item.amount) for rate in item.rates] for item in quote.items]
     for rounding in ROUNDINGS:
         at_stripe = draft.summed(rounding)
         lines = at_stripe["all_lines"]

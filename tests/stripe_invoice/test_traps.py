@@ -29,10 +29,12 @@ def signed(quote: dict[str, Any], net: str, tax: str, total: str) -> dict[str, A
     return {**quote, "summary": {"one_off": {"net_amount": net, "tax_amount": tax, "total_amount": total}}}
 
 
-def with_plan(quote: dict[str, Any]) -> dict[str, Any]:
-    """The quote with a plan section of 50.00, which is not invoiced."""
-    care = {"type": "plan", "name": "Care", "phases": [{"line_items": [a_line("p1", "50.00")]}]}
-    sections = [*quote["pricing_table"]["sections"], care]
+def with_plan(quote: dict[str, Any], *lines: dict[str, Any], name: str = "Care") -> dict[str, Any]:
+    """The quote with a plan section, which is not invoiced: 50.00 at 20 %, or these lines."""
+    found = list(lines) or [a_line("p1", "50.00")]
+    care = {"type": "plan", "name": name, "phases": [{"line_items": found}]}
+    other = {"type": "plan", "name": "Other", "phases": [{"line_items": [a_line("p9", "7.77")]}]}
+    sections = [*quote["pricing_table"]["sections"], care, *([other] if name != "Care" else [])]
     return {**quote, "pricing_table": {"sections": sections}}
 
 
@@ -51,6 +53,17 @@ def many(count: int, **changes: Any) -> dict[str, Any]:
             many(250, total="250.01"), "too_many_lines", ["251"], id="a rounding line counts among the items"
         ),
         pytest.param(
+            signed(
+                a_quote(*(a_line(f"l{n}", "10.10", taxes=[vat("5.5")]) for n in range(250))),
+                "2525.00",
+                "138.88",
+                "2663.88",
+            ),
+            "too_many_lines",
+            ["251 items, the rounding line included"],
+            id="250 items that need a rounding line are refused before there is a draft without it",
+        ),
+        pytest.param(
             a_quote(*(a_line(f"l{n}", "1.00", discount="1.00", taxes=[]) for n in range(125)), discount="1.00"),
             "too_many_lines",
             ["251"],
@@ -67,6 +80,18 @@ def many(count: int, **changes: Any) -> dict[str, Any]:
             "amount_too_large",
             [],
             id="a total that only its tax lifts above the maximum is too large",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "500000.00"), a_line("l2", "400000.00", taxes=[])),
+            "amount_too_large",
+            ["1000000.00 EUR"],
+            id="a total one cent above the maximum is too large",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "100.50", taxes=[]), currency="UGX"),
+            "amount_precision",
+            ["100.50", "UGX"],
+            id="half a shilling is refused, although Stripe counts in hundredths of it",
         ),
         pytest.param(
             a_quote(currency="IQD", total="120.00"), "currency_unsupported", ["IQD"], id="IQD is refused, not guessed"
@@ -113,6 +138,13 @@ def test_refused_before_any_request(bench: Any, quote: dict[str, Any], code: str
 # -- compared before it is final ----------------------------------------------------------------------
 
 DISCOUNTED = a_quote(a_line(net="100.00"), discount="10.00")
+TWO_DISCOUNTS = a_quote(discounts=[{"label": "Welcome", "amount": "10.00"}, {"label": "Spring", "amount": "5.00"}])
+TWIN_DISCOUNTS = a_quote(discounts=[{"label": "Welcome", "amount": "10.00"}, {"label": "Spring", "amount": "10.00"}])
+LEVY = vat("2", id="t-levy", api_name="levy_fr_20", name="Levy")
+ECO = {"id": "t-eco", "name": "Eco contribution", "is_percentage": False, "amount": "10.00"}
+#: Plan lines: 40.00 after their discount at 5.5 %, with a tax of 1.00; and one whose price nobody can tell.
+CARE = a_line("p1", "40.00", discount="10.00", taxes=[vat("5.5"), {**ECO, "amount": "1.00"}])
+UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amounts=None)
 
 
 @pytest.mark.parametrize(
@@ -139,20 +171,123 @@ DISCOUNTED = a_quote(a_line(net="100.00"), discount="10.00")
         pytest.param(
             signed(with_plan(a_quote()), "150.00", "30.00", "180.00"),
             OPEN,
-            ["The plan sections, which are not invoiced, come to just the difference (50.00 EUR)."],
-            id="a summary that includes the plan sections is explained by them",
+            [
+                "The difference of 50.00 EUR is just the plan section 'Care' (not invoiced).",
+                "The difference of 10.00 EUR is the tax on that.",
+            ],
+            id="a summary that includes the plan section is explained by it, tax and all",
         ),
         pytest.param(
             signed(DISCOUNTED, "100.00", "20.00", "120.00"),
             OPEN,
-            ["The quote-wide discounts come to just the difference (10.00 EUR)."],
+            [
+                "The difference of 10.00 EUR is just the quote-wide discount.",
+                "The difference of 2.00 EUR is the tax on that.",
+            ],
             id="a summary that leaves out the global discount is explained by it",
         ),
         pytest.param(
             signed(with_plan(DISCOUNTED), "150.00", "30.00", "180.00"),
             OPEN,
-            ["The plan sections and the quote-wide discounts together"],
-            id="a summary with the plan sections and without the discount is explained by both",
+            [
+                "The difference of 60.00 EUR is just the plan section 'Care' (not invoiced) and the quote-wide discount together.",
+                "The difference of 12.00 EUR is the tax on that.",
+            ],
+            id="a summary with the plan section and without the discount is explained by both",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote()), "150.00", "25.00", "175.00"),
+            OPEN,
+            ["just the plan section 'Care'", "The difference of 5.00 EUR is not the tax on that (10.00 EUR)."],
+            id="a plan section that explains the net and not the tax is said to do just that",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote(), CARE), "140.00", "23.20", "163.20"),
+            OPEN,
+            ["The difference of 40.00 EUR is just the plan section 'Care'", "The difference of 3.20 EUR is the tax on"],
+            id="a plan section counts after its own discounts and with its own taxes",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote(), CARE, name="Support"), "140.00", "23.20", "163.20"),
+            OPEN,
+            ["The difference of 40.00 EUR is just the plan section 'Support' (not invoiced)."],
+            id="of several plan sections the one that explains is named",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote(), UNCLEAR), "150.00", "30.00", "180.00"),
+            OPEN,
+            ["Neither plan sections nor quote-wide discounts explain the difference of 50.00 EUR."],
+            id="a plan section whose price nobody can tell explains nothing and stops nothing",
+        ),
+        pytest.param(
+            signed(TWO_DISCOUNTS, "95.00", "19.00", "114.00"),
+            OPEN,
+            [
+                "The difference of 10.00 EUR is just the quote-wide discount 'Welcome'.",
+                "The difference of 2.00 EUR is the tax on that.",
+            ],
+            id="of several global discounts the one that explains is named",
+        ),
+        pytest.param(
+            signed(TWO_DISCOUNTS, "100.00", "20.00", "120.00"),
+            OPEN,
+            ["is just the quote-wide discount 'Welcome' and the quote-wide discount 'Spring' together."],
+            id="global discounts that explain only together are named together",
+        ),
+        pytest.param(
+            signed(with_plan(TWO_DISCOUNTS), "140.00", "28.00", "168.00"),
+            OPEN,
+            [
+                "difference of 55.00 EUR is just the plan section 'Care' (not invoiced) and the quote-wide discount 'Spring'"
+            ],
+            id="a plan section and one of several global discounts are named together",
+        ),
+        pytest.param(
+            signed(TWIN_DISCOUNTS, "90.00", "18.00", "108.00"),
+            OPEN,
+            [
+                "may be one of several things, and nothing tells which: the quote-wide discount 'Welcome'; or the quote-wide discount 'Spring'."
+            ],
+            id="where two explain equally well neither is chosen",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote(a_line(taxes=[vat(), ECO]))), "160.00", "30.00", "190.00"),
+            OPEN,
+            ["just the plan section 'Care' (not invoiced) and the taxes of a fixed amount together."],
+            id="fixed taxes that the quote counts as goods are part of the explanation",
+        ),
+        pytest.param(
+            signed(a_quote(a_line(taxes=[vat(), LEVY])), "100.00", "20.00", "120.00"),
+            OPEN,
+            ["Rounding explains no more than 0.02 EUR.", "is just Levy 2 %, as if the quote's totals lacked it."],
+            id="a tax that the summary lacks is named",
+        ),
+        pytest.param(
+            signed(a_quote(a_line(taxes=[vat(), ECO])), "100.00", "20.00", "120.00"),
+            OPEN,
+            ["The difference of 10.00 EUR is just the taxes of a fixed amount"],
+            id="fixed taxes that the summary lacks are named",
+        ),
+        pytest.param(
+            signed(a_quote(a_line(taxes=[])), "100.00", "20.00", "120.00"),
+            OPEN,
+            ["Tax: the quote says 20.00 EUR, line by line it comes to 0.00 EUR.", "No line has a tax rate."],
+            id="a quote with tax on lines without is told so",
+        ),
+        pytest.param(
+            signed(a_quote(), "100.00", "20.00", "121.00"),
+            OPEN,
+            [
+                "The quote contradicts itself: its net of 100.00 EUR and its tax of 20.00 EUR come to 120.00 EUR, its total says 121.00 EUR.",
+                "Total: the quote says 121.00 EUR, the lines come to 120.00 EUR.",
+            ],
+            id="a quote whose net and tax are not its total contradicts itself, with all three figures",
+        ),
+        pytest.param(
+            signed(a_quote(), "99.00", "20.00", "120.00"),
+            OPEN,
+            ["The quote contradicts itself", "Net: the quote says 99.00 EUR, the lines come to 100.00 EUR."],
+            id="a contradiction is never equal, though the total is",
         ),
         pytest.param(
             signed(with_plan(DISCOUNTED), "101.00", "20.20", "121.20"),
@@ -329,6 +464,83 @@ def test_a_currency_may_be_written_in_any_case(bench: Any, code: str) -> None:
 
     assert (run["status"], run["outcome"]["currency"], run["outcome"]["total"]) == ("succeeded", "EUR", "120.00")
     assert bench.stripe.objects("invoices")[0]["currency"] == "eur"
+
+
+@pytest.mark.parametrize(
+    ("quote", "total"),
+    [
+        pytest.param(
+            a_quote(a_line("l1", "500000.00"), a_line("l2", "399999.99", taxes=[])),
+            "999999.99",
+            id="the largest total in euro is taken",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "99999999", taxes=[]), currency="JPY"),
+            "99999999",
+            id="the largest total in yen is taken",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "99999.990", taxes=[]), currency="KWD"),
+            "99999.990",
+            id="the largest total in dinar is taken",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "46550", taxes=[vat("18", "UG")]), currency="UGX"),
+            "54929.00",
+            id="whole shillings reach Stripe as hundredths",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "1000.50", taxes=[vat("5", "TW")]), currency="TWD", total="1050.53"),
+            "1050.53",
+            id="charges in TWD have two decimals, only payouts have none",
+        ),
+        pytest.param(
+            a_quote(a_line("l1", "12.34", taxes=[]), currency="BHD"), "12.340", id="two decimals of three are enough"
+        ),
+        pytest.param(many(250), "250.00", id="250 items are taken"),
+    ],
+)
+def test_what_stripe_takes_reaches_its_total(bench: Any, quote: dict[str, Any], total: str) -> None:
+    bench.enable(**OPEN)
+
+    run = bench.accept(quote)
+
+    assert (run["status"], run["outcome"]["total"], run["outcome"]["invoice_status"]) == ("succeeded", total, "open")
+
+
+# -- customers who pay no tax ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tax_exempt", ["exempt", "reverse"])
+@pytest.mark.parametrize(
+    "taxes", [pytest.param([], id="without tax"), pytest.param([vat("0")], id="at a real rate of 0 %")]
+)
+def test_a_quote_that_charges_an_exempt_customer_no_tax_becomes_final(
+    bench: Any, v1: Any, taxes: list[dict[str, Any]], tax_exempt: str
+) -> None:
+    v1.customers.create(params={"email": "ana@buyer.example", "tax_exempt": tax_exempt})
+    bench.enable(**OPEN)
+
+    run = bench.accept(a_quote(a_line(taxes=taxes)))
+
+    assert (run["status"], run["outcome"]["total"], run["outcome"]["invoice_status"]) == ("succeeded", "100.00", "open")
+
+
+@pytest.mark.parametrize("tax_exempt", ["exempt", "reverse"])
+@pytest.mark.parametrize(
+    "net", [pytest.param("100.00", id="much tax"), pytest.param("0.60", id="a cent, which no rounding line may hide")]
+)
+def test_a_quote_that_charges_an_exempt_customer_tax_stays_a_draft_and_says_why(
+    bench: Any, v1: Any, net: str, tax_exempt: str
+) -> None:
+    v1.customers.create(params={"email": "ana@buyer.example", "tax_exempt": tax_exempt})
+    bench.enable(**OPEN)
+
+    run = bench.accept(a_quote(a_line("l1", net, taxes=[vat("1")])))
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert run["outcome"]["invoice_status"] == "draft"
+    assert f"The customer is tax-exempt in Stripe ({tax_exempt}), so no tax is added there." in notes(run)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .explain import explain, rounding_bound, sold
 from .money import multiple, shown
 from .plan import InvoicePlan
+from .taxes import RateKey
 
 #: The ``qwoty_line`` of the line that makes the total equal; no planned line may have it.
 ROUNDING_KEY = "rounding"
+#: What Stripe calls a customer who pays no tax.
+_EXEMPT = {"exempt", "reverse"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,67 +29,30 @@ class Verdict:
     sentences: tuple[str, ...] = ()
 
 
-def compare(plan: InvoicePlan, *, subtotal: int, total: int) -> Verdict:
-    """Judge figures in minor units, of Stripe's draft or of the plan itself."""
-    gap = plan.signed_total - total
-    only_tax = plan.adds_up and _nets_agree(plan, subtotal)
-    if only_tax and not gap:
-        return Verdict("equal")
-    sentences = tuple(_explain(plan, subtotal, total))
-    if only_tax and abs(gap) * 2 <= _bound(plan) and gap % multiple(plan.currency) == 0:
+def compare(plan: InvoicePlan, *, subtotal: int, total: int, tax_exempt: str | None = None) -> Verdict:
+    """Judge figures in minor units, of Stripe's draft or of the plan itself.
+
+    ``tax_exempt`` is the customer's at Stripe (``none``, ``exempt`` or ``reverse``); None where it is not known.
+    """
+    gap = plan.signed.total - total
+    sentences = tuple(explain(plan, subtotal=subtotal, total=total))
+    exempted = tax_exempt in _EXEMPT and total == subtotal and plan.tax != 0
+    if exempted:
+        sentences = (f"The customer is tax-exempt in Stripe ({tax_exempt}), so no tax is added there.", *sentences)
+    if exempted or not plan.adds_up or sold(plan, subtotal) != plan.signed.net:
+        return Verdict("different", gap, sentences)
+    if not gap:
+        return Verdict("equal", sentences=sentences)
+    if abs(gap) * 2 <= rounding_bound(plan) and gap % multiple(plan.currency) == 0:
         return Verdict("rounding", gap, sentences)
     return Verdict("different", gap, sentences)
 
 
-def _bound(plan: InvoicePlan) -> int:
-    """What rounding can explain, in half minor units: one per line and rate, and one per rate.
+def line_differences(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]], rates: Mapping[RateKey, str]) -> list[str]:
+    """Say how the draft's lines differ from the planned ones: somebody may have changed them by hand.
 
-    A quote rounds to amounts that its currency has, which may be a multiple of the minor unit.
+    ``rates``: the Tax Rate ids that were resolved for the plan.
     """
-    return (sum(len(line.rates) for line in plan.lines) + len(plan.rates)) * multiple(plan.currency)
-
-
-def _net(plan: InvoicePlan, subtotal: int) -> int:
-    """What was sold: the fixed taxes are lines at Stripe, but tax on the quote."""
-    return subtotal - plan.fixed_tax
-
-
-def _nets_agree(plan: InvoicePlan, subtotal: int) -> bool:
-    # A quote without totals was computed from its own lines: then the plan's net is the signed one.
-    signed = plan.signed_net if plan.signed_net is not None else _net(plan, plan.subtotal)
-    # Whether a quote counts its fixed taxes as goods is not documented: either way the same is sold and taxed.
-    return signed in {_net(plan, subtotal), subtotal}
-
-
-def _explain(plan: InvoicePlan, subtotal: int, total: int) -> Iterable[str]:
-    """Say which figures differ and, where it is certain, why; nothing is split by guess."""
-    money = plan.currency
-    net = _net(plan, subtotal)
-    if not plan.adds_up:
-        yield "The quote contradicts itself: its net and its tax do not sum to its total."
-    if plan.signed_net is not None and net != plan.signed_net:
-        gap = plan.signed_net - net
-        yield f"Net: the quote says {shown(plan.signed_net, money)}, the lines come to {shown(net, money)}."
-        yield _why_nets_differ(plan, gap)
-    signed_tax = plan.signed_total - plan.signed_net if plan.signed_net is not None else None
-    tax = total - net
-    if signed_tax is not None and tax != signed_tax:
-        yield f"Tax: the quote says {shown(signed_tax, money)}, line by line it comes to {shown(tax, money)}."
-
-
-def _why_nets_differ(plan: InvoicePlan, gap: int) -> str:
-    money = plan.currency
-    if plan.left_out and gap == plan.left_out:
-        return f"The plan sections, which are not invoiced, come to just the difference ({shown(gap, money)})."
-    if plan.discounts and gap == plan.discounts:
-        return f"The quote-wide discounts come to just the difference ({shown(gap, money)})."
-    if plan.left_out and plan.discounts and gap == plan.left_out + plan.discounts:
-        return "The plan sections and the quote-wide discounts together come to just the difference."
-    return f"Neither plan sections nor quote-wide discounts explain the difference of {shown(gap, money)}."
-
-
-def line_differences(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Say how the draft's lines differ from the planned ones: somebody may have changed them by hand."""
     planned = {line.key: line for line in plan.lines}
     found: list[str] = []
     for line in lines:
@@ -98,6 +65,9 @@ def line_differences(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]]) -> l
         elif mine.amount != line["amount"]:
             wanted, there = shown(mine.amount, plan.currency), shown(line["amount"], plan.currency)
             found.append(f"Changed: {_name(line)} is {there}, planned was {wanted}.")
+        elif _taxes(line) - {rates[rate] for rate in mine.rates}:
+            # Fewer is not told here: a tax-exempt customer has none, and any other's total tells.
+            found.append(f"Changed: {_name(line)} has other taxes than planned.")
     found += [f"Missing: {line.description!r} over {shown(line.amount, plan.currency)}." for line in planned.values()]
     return found
 
@@ -116,6 +86,10 @@ def in_planned_order(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]]) -> b
 
 def _key(line: Mapping[str, Any]) -> str:
     return str((line.get("metadata") or {}).get("qwoty_line", ""))
+
+
+def _taxes(line: Mapping[str, Any]) -> set[str]:
+    return {tax["tax_rate_details"]["tax_rate"] for tax in line["taxes"] or () if tax.get("tax_rate_details")}
 
 
 def _name(line: Mapping[str, Any]) -> str:

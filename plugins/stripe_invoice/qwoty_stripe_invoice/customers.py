@@ -61,11 +61,11 @@ def _find_or_create(
             if _is_alive(stripe, attempt, candidate):
                 return _remembered(ctx, place, candidate)
             dead.append(candidate)
-    found, notes = _search(stripe, contact, attempt), list[str]()
+    found, notes = _search(ctx, stripe, contact, attempt), list[str]()
     if found is None:
-        found, notes = _by_email(stripe, contact, attempt)
+        found, notes = _by_email(ctx, stripe, contact, attempt)
     if found is None and attempt.repeated and not contact.email:
-        found = _made_before(stripe, contact, attempt)
+        found = _made_before(ctx, stripe, contact, attempt)
     if found is None:
         params = _new_customer(ctx, quote, contact)
         made = stripe.write(
@@ -101,27 +101,32 @@ def _is_alive(stripe: Gateway, attempt: Attempt, customer: str) -> bool:
     return not found.get("deleted")
 
 
-def _search(stripe: Gateway, contact: Contact, attempt: Attempt) -> str | None:
-    text = contact.id.replace("\\", "\\\\").replace("'", "\\'")
+def _search(ctx: HookContext, stripe: Gateway, contact: Contact, attempt: Attempt) -> str | None:
+    # Search ignores case and lags behind: compare again.
+    found = _searched(stripe, attempt, "metadata['qwoty_contact']", contact.id)
+    return next((customer["id"] for customer in found if _is_ours(ctx, customer, contact)), None)
+
+
+def _searched(stripe: Gateway, attempt: Attempt, field: str, value: str) -> list[dict[str, Any]]:
+    text = value.replace("\\", "\\\\").replace("'", "\\'")
     try:
-        found = stripe.read(
-            attempt, lambda v1: v1.customers.search(params={"query": f"metadata['qwoty_contact']:'{text}'"})
-        )
+        found = stripe.read(attempt, lambda v1: v1.customers.search(params={"query": f"{field}:'{text}'"}))
     except (StripeRefused, CredentialsError) as error:
-        # Search is not open to every key and country: the list that follows is.
+        # Search is not open to every key and country: the list by e-mail is.
         if isinstance(error, CredentialsError) and error.code != "permission_missing":
             raise
-        return None
-    # Search ignores case and lags behind: compare again.
-    return next((c["id"] for c in found["data"] if _is_ours(c, contact)), None)
+        return []
+    return list(found["data"])
 
 
-def _is_ours(customer: Mapping[str, Any], contact: Contact) -> bool:
+def _is_ours(ctx: HookContext, customer: Mapping[str, Any], contact: Contact) -> bool:
     metadata: Mapping[str, str] = customer.get("metadata") or {}
-    return metadata.get("qwoty_contact") == contact.id and not customer.get("deleted")
+    # Two workspaces may share a Stripe account, and their contacts an id.
+    is_of_here = metadata.get("qwoty_workspace", ctx.workspace) == ctx.workspace
+    return is_of_here and metadata.get("qwoty_contact") == contact.id and not customer.get("deleted")
 
 
-def _by_email(stripe: Gateway, contact: Contact, attempt: Attempt) -> tuple[str | None, list[str]]:
+def _by_email(ctx: HookContext, stripe: Gateway, contact: Contact, attempt: Attempt) -> tuple[str | None, list[str]]:
     # Stripe compares e-mails case by case: ask as written and in lower case.
     spellings = dict.fromkeys((contact.email, contact.email.lower())) if contact.email else {}
     matches = [
@@ -130,20 +135,25 @@ def _by_email(stripe: Gateway, contact: Contact, attempt: Attempt) -> tuple[str 
         for customer in stripe.pages(attempt, lambda v1, p: v1.customers.list(params=p), {"email": email})
         if not customer.get("deleted")
     ]
+    if not matches and contact.email:
+        # Written in another way still, it is found by search, which ignores case.
+        written = contact.email.casefold()
+        found = _searched(stripe, attempt, "email", contact.email)
+        matches = [c for c in found if (c.get("email") or "").casefold() == written and not c.get("deleted")]
     if not matches:
         return None, []
-    ours = next((customer["id"] for customer in matches if _is_ours(customer, contact)), None)
+    ours = next((customer["id"] for customer in matches if _is_ours(ctx, customer, contact)), None)
     if ours or len(matches) == 1:
         return ours or matches[0]["id"], []
-    oldest = min(matches, key=lambda customer: customer["created"])["id"]
+    oldest = min(reversed(matches), key=lambda customer: customer["created"])["id"]
     return oldest, [f"{len(matches)} Stripe customers have this e-mail; the oldest, {oldest}, was used."]
 
 
-def _made_before(stripe: Gateway, contact: Contact, attempt: Attempt) -> str | None:
+def _made_before(ctx: HookContext, stripe: Gateway, contact: Contact, attempt: Attempt) -> str | None:
     """What a cut-short try may have made, when there is no e-mail to list by."""
     since = {"created": {"gte": int(attempt.first_started_at.timestamp()) - 300}}
     made: Iterator[dict[str, Any]] = stripe.pages(attempt, lambda v1, p: v1.customers.list(params=p), since)
-    return next((customer["id"] for customer in made if _is_ours(customer, contact)), None)
+    return next((customer["id"] for customer in made if _is_ours(ctx, customer, contact)), None)
 
 
 def _new_customer(ctx: HookContext, quote: Quote, contact: Contact) -> dict[str, Any]:

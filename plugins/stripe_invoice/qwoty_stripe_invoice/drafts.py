@@ -1,80 +1,131 @@
-"""A draft that was made from another plan (the quote was corrected, or its customer replaced) is thrown away.
+"""A draft that was made from another version of the quote, or for another customer, is thrown away.
 
 Once an invoice is final it stays: Stripe has no way back, and neither have we (Stripe page, section 10).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
-from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, QuoteRecord
+from qwoty_integrations_host import (
+    AlreadyFinal,
+    Attempt,
+    CredentialsError,
+    HookContext,
+    InvoiceRecord,
+    Quote,
+    QuoteRecord,
+)
 
 from .gateway import Gateway, StripeRefused
-from .invoices import retrieve_invoice
+from .invoices import discarded_draft, retrieve_invoice
+from .ledger import invoice_seen
 
 
-def discard_stale_draft(ctx: HookContext, stripe: Gateway, quote_id: str, plan: str) -> str:
-    """Delete the quote's draft when it comes from another plan; give its id, or an empty text.
-
-    Raises: NeedsAttention when that invoice has become final.
-    """
-    gone: str = ctx.step("draft.discard", lambda attempt: _discard(ctx, stripe, quote_id, plan, attempt))
-    if gone:
-        for item in ctx.step("draft.items", lambda attempt: _left_behind(ctx, stripe, gone, attempt)):
-            ctx.step(f"draft.item:{item}", partial(_delete_item, stripe, item))
-    return gone
+def refuse_other_version(invoice: InvoiceRecord | None, quote: Quote) -> None:
+    """Raise AlreadyFinal when the quote's final invoice was made from another version of it."""
+    if invoice is not None and invoice.status != "draft" and invoice.version != quote.version:
+        raise _too_late(invoice, invoice.status)
 
 
-def _discard(ctx: HookContext, stripe: Gateway, quote_id: str, plan: str, attempt: Attempt) -> str:
-    record = ctx.records.get(quote_id)
-    known = record.invoice if record else None
-    if known is None or known.plan in {"", plan}:
-        return ""
-    try:
-        found = retrieve_invoice(stripe, attempt, known.id)
-        if found.get("status", "draft") != "draft":
-            raise _final(known.id, found["status"])
-        if not found.get("deleted"):
-            stripe.read(attempt, lambda v1: v1.invoices.delete(known.id))
-    except StripeRefused as error:
-        if not error.missing:
-            raise
-        if known.status != "draft" or not attempt.repeated:
-            return ""  # gone, or another account's: create_draft tells which
-    ctx.state.set(f"discarded:{known.id}", {"customer": known.customer_id})
-    ctx.records.update(quote_id, lambda now: _forget(now or QuoteRecord(currency="")))
-    return known.id
-
-
-def _forget(record: QuoteRecord) -> QuoteRecord:
-    return replace(record, invoice=None, total=None, amount_paid=None, amount_remaining=None, installments=())
-
-
-def _final(invoice_id: str, status: str) -> NeedsAttention:
-    return NeedsAttention(
-        f"The quote was changed, but its invoice {invoice_id} is {status} by now.",
+def _too_late(invoice: InvoiceRecord, status: str) -> AlreadyFinal:
+    return AlreadyFinal(
+        f"Invoice {invoice.id} is {status} already.",
         hint="A final invoice is not changed by this integration: correct it in Stripe, or make a new quote.",
         code="invoice_final",
     )
 
 
-def _left_behind(ctx: HookContext, stripe: Gateway, invoice_id: str, attempt: Attempt) -> list[str]:
-    """Items that outlived their draft, as one report says; nobody may find them on another invoice."""
-    customer = (ctx.state.get(f"discarded:{invoice_id}") or {}).get("customer")
-    if not customer:
-        return []
-    wanted = {"customer": customer, "pending": True}
-    pending = stripe.pages(attempt, lambda v1, p: v1.invoice_items.list(params=p), wanted)
-    try:
-        return [item["id"] for item in pending if "qwoty_line" in (item.get("metadata") or {})]
-    except NeedsAttention:
-        return []  # reading items is not among the permissions that we ask for; nothing is known to be left
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """The drafts of one quote."""
 
+    ctx: HookContext
+    stripe: Gateway
+    quote_id: str
 
-def _delete_item(stripe: Gateway, item: str, attempt: Attempt) -> None:
-    try:
-        stripe.read(attempt, lambda v1: v1.invoice_items.delete(item))
-    except StripeRefused as error:
-        if not error.missing:
+    def discard_unless(self, version: str, customer: str = "") -> list[str]:
+        """Delete the draft unless it is of this version and for this customer (any, when none is given); give a note.
+
+        Raises: AlreadyFinal when an invoice of another version has become final.
+        """
+        gone = self.ctx.step("draft.discard", lambda attempt: self._discard(attempt, version, customer))
+        if not gone:
+            return []
+        for item in self.ctx.step("draft.items", lambda attempt: self._left_behind(attempt, gone)):
+            self.ctx.step(f"draft.item:{item}", partial(self._delete_item, item=item))
+        return [f"The draft {gone} of the quote as it was before is deleted."]
+
+    def _discard(self, attempt: Attempt, version: str, customer: str) -> str:
+        record = self.ctx.records.get(self.quote_id)
+        known = record.invoice if record else None
+        last = discarded_draft(self.ctx, self.quote_id)
+        if known is None:
+            return last.get("invoice", "") if attempt.repeated else ""
+        other_version = known.version != version
+        if not other_version and (known.status != "draft" or customer in {"", known.customer_id}):
+            return ""
+        found = self._look(attempt, known)
+        if found is None and known.id != last.get("invoice"):
+            return ""  # gone, or another account's: create_draft tells which
+        if found is not None:
+            if not self._is_draft(known, found, other_version=other_version):
+                return ""
+            # Noted before it is deleted: whatever crashes now, the next try knows that it was us.
+            self.ctx.state.set(f"discarded:{self.quote_id}", {"invoice": known.id, "customer": known.customer_id})
+            self._delete(attempt, known, other_version=other_version)
+        self.ctx.records.update(self.quote_id, lambda now: _without_invoice(now or QuoteRecord(currency="")))
+        return known.id
+
+    def _look(self, attempt: Attempt, known: InvoiceRecord) -> dict[str, Any] | None:
+        try:
+            found = retrieve_invoice(self.stripe, attempt, known.id)
+        except StripeRefused as error:
+            if error.missing:
+                return None
             raise
+        return None if found.get("deleted") else found
+
+    def _is_draft(self, known: InvoiceRecord, found: Mapping[str, Any], *, other_version: bool) -> bool:
+        if found["status"] == "draft":
+            return True
+        self.ctx.records.update(self.quote_id, lambda record: invoice_seen(record, found, self.stripe.account))
+        if other_version:
+            raise _too_late(known, found["status"])
+        return False
+
+    def _delete(self, attempt: Attempt, known: InvoiceRecord, *, other_version: bool) -> None:
+        try:
+            self.stripe.read(attempt, lambda v1: v1.invoices.delete(known.id))
+        except StripeRefused:
+            found = self._look(attempt, known)
+            if found is not None and self._is_draft(known, found, other_version=other_version):
+                raise
+
+    def _left_behind(self, attempt: Attempt, invoice_id: str) -> list[str]:
+        """Items that outlived their draft, as one report says; nobody may find them on another invoice."""
+        customer = discarded_draft(self.ctx, self.quote_id).get("customer")
+        if not customer:
+            return []
+        wanted = {"customer": customer, "pending": True}
+        pending = self.stripe.pages(attempt, lambda v1, p: v1.invoice_items.list(params=p), wanted)
+        try:
+            return [item["id"] for item in pending if "qwoty_line" in (item.get("metadata") or {})]
+        except CredentialsError as error:
+            if error.code != "permission_missing":
+                raise
+            return []  # reading items is not among the permissions that we ask for; nothing is known to be left
+
+    def _delete_item(self, attempt: Attempt, item: str) -> None:
+        try:
+            self.stripe.read(attempt, lambda v1: v1.invoice_items.delete(item))
+        except StripeRefused as error:
+            if not error.missing:
+                raise
+
+
+def _without_invoice(record: QuoteRecord) -> QuoteRecord:
+    return replace(record, invoice=None, total=None, amount_paid=None, amount_remaining=None, installments=())

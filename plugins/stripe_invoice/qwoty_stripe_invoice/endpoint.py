@@ -26,6 +26,7 @@ EVENTS = (
     "invoice.finalization_failed",
     "invoice.overpaid",
     "invoice_payment.paid",
+    "charge.refunded",
 )
 _ROUNDS = 5
 
@@ -48,16 +49,20 @@ def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
         url = _address(ctx, stripe)
         for number in range(1, _ROUNDS + 1):
             found = ctx.step(f"webhook_endpoint:{number}", lambda attempt: _look(ctx, stripe, url, attempt))
-            if found["kept"]:
-                return
-            for stale in found["stale"]:
+            kept, gone = found["kept"], found["stale"]
+            if kept:
+                update = partial(_update, ctx, stripe, kept)
+                if found.get("up_to_date") or ctx.step(f"webhook_endpoint.update:{number}", update):
+                    return
+                gone = [kept]
+            for stale in gone:
                 ctx.step(
                     f"webhook_endpoint.delete:{stale}",
                     partial(_delete, stripe, stale),
                 )
             made = ctx.step(
                 f"webhook_endpoint.create:{number}",
-                partial(_create, ctx, stripe, url, number, found["stale"]),
+                partial(_create, ctx, stripe, url, number, gone),
             )
             if made:
                 return
@@ -83,10 +88,12 @@ def _address(ctx: HookContext, stripe: Gateway) -> str:
 def _look(ctx: HookContext, stripe: Gateway, url: str, attempt: Attempt) -> dict[str, Any]:
     token, known = _token(ctx, stripe), ctx.state.get(f"webhook_endpoint:{stripe.account}") or {}
     held = known.get("id") if ctx.secrets.get(f"webhook:{token}") else None
+    up_to_date = set(EVENTS) <= set(known.get("events", ()))
     if held and known["url"] == url and not attempt.repeated:
-        return {"kept": held, "stale": []}
+        return {"kept": held, "stale": [], "up_to_date": up_to_date}
     ours = _ours(ctx, stripe, url, attempt)
-    return {"kept": held if held in ours else None, "stale": [one for one in ours if one != held]}
+    stale = [one for one in ours if one != held]
+    return {"kept": held if held in ours else None, "stale": stale, "up_to_date": up_to_date}
 
 
 def _ours(ctx: HookContext, stripe: Gateway, url: str, attempt: Attempt) -> list[str]:
@@ -103,6 +110,26 @@ def _delete(stripe: Gateway, endpoint: str, attempt: Attempt) -> None:
     except StripeRefused as error:
         if not error.missing:
             raise
+
+
+def _update(ctx: HookContext, stripe: Gateway, endpoint: str, attempt: Attempt) -> bool:
+    """Subscribe an endpoint of before to the events that came since; False when Stripe does not know it any more."""
+    name = f"webhook_endpoint:{stripe.account}"
+    try:
+        stripe.write(
+            attempt,
+            "wh-events",
+            endpoint,
+            {"enabled_events": list(EVENTS)},
+            lambda v1, p, o: v1.webhook_endpoints.update(endpoint, params=p, options=o),
+        )
+    except StripeRefused as error:
+        if not error.missing:
+            raise
+        ctx.state.set(name, {})
+        return False
+    ctx.state.set(name, {**ctx.state.get(name), "events": list(EVENTS)})
+    return True
 
 
 def _create(ctx: HookContext, stripe: Gateway, url: str, number: int, deleted: Sequence[str], attempt: Attempt) -> bool:
@@ -127,5 +154,5 @@ def _create(ctx: HookContext, stripe: Gateway, url: str, number: int, deleted: S
     token = _token(ctx, stripe)
     ctx.secrets.set(f"webhook:{token}", made["secret"])
     ctx.state.set(f"webhook_account:{token}", {"account": stripe.account, "live": stripe.live})
-    ctx.state.set(f"webhook_endpoint:{stripe.account}", {"id": made["id"], "url": url})
+    ctx.state.set(f"webhook_endpoint:{stripe.account}", {"id": made["id"], "url": url, "events": list(EVENTS)})
     return True

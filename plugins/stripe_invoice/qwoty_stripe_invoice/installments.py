@@ -7,15 +7,18 @@ from qwoty_integrations_host import (
     HookContext,
     InstallmentRequest,
     Outcome,
+    Quote,
     pick_installment,
 )
 
 from .customers import billing_contact
 from .delivery import no_key_for, require_for_delivery
+from .drafts import refuse_other_version
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .payment_links import PaymentLink
-from .payments import attach_payment, look_at_invoice, look_at_session
+from .payments import attach_payment, look_at_invoice
+from .sessions import look_at_session
 from .settings import StripeSettings
 
 
@@ -28,7 +31,7 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
         raise ActionRefused(no_key_for(quote))
     stripe = Gateway(key, workspace=ctx.workspace)
     _refresh(ctx, stripe, quote.id)
-    number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote.id, request.number))
+    number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote, request.number))
     require_for_delivery(ctx, "link", contact)
     ensure_endpoint(ctx, stripe)
     link = PaymentLink(ctx, stripe, quote, contact, number)
@@ -58,10 +61,11 @@ def _pending_sessions(ctx: HookContext, quote_id: str) -> list[tuple[str, int]]:
     return [(p.session_id, p.number) for p in parts if p.session_id and p.status in {"sent", "processing"}]
 
 
-def _choose(ctx: HookContext, quote_id: str, wanted: int | None) -> tuple[int, str | None]:
+def _choose(ctx: HookContext, quote: Quote, wanted: int | None) -> tuple[int, str | None]:
     """Decide on fresh facts which installment can be sent, and give the open link that it replaces."""
-    record = ctx.records.get(quote_id)
+    record = ctx.records.get(quote.id)
     assert record is not None
+    refuse_other_version(record.invoice, quote)
     now = ctx.clock.now()
     number = pick_installment(record, wanted, now)
     part = record.installment(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,17 @@ from .taxes import RateKey
 _CHUNK = 100
 _DAY = 24 * 3600
 #: What a step records of an invoice: enough to decide on, nothing that opens a page.
-_FACTS = ("id", "status", "number", "total", "subtotal", "amount_due", "customer_email")
+_FACTS = (
+    "id",
+    "status",
+    "number",
+    "total",
+    "subtotal",
+    "amount_due",
+    "ending_balance",
+    "customer_email",
+    "customer_tax_exempt",
+)
 
 
 class Invoice:
@@ -43,8 +53,6 @@ class Invoice:
     ) -> None:
         self._ctx, self._stripe, self._quote, self.plan = ctx, stripe, quote, plan
         self._customer, self._rates = customer, rates
-        #: Tells whether a draft was made from this plan for this customer, or from another one.
-        self.plan_digest = f"{customer}:{plan.digest}"
         #: The PDF's address: it opens the invoice without a key, so it is never recorded, only kept for this run.
         self.pdf_url: str | None = None
         #: Whether the total was read by this very process: else it is read again before anything becomes final.
@@ -52,25 +60,23 @@ class Invoice:
 
     # -- draft ---------------------------------------------------------------------------------------
 
-    def create_draft(self, *, replaces: str) -> dict[str, Any]:
-        """Make the empty draft, or adopt the invoice that an earlier attempt made.
-
-        ``replaces`` names the draft that was thrown away for this one.
-        """
-        facts: dict[str, Any] = self._ctx.step("invoice", partial(self._create_or_adopt, replaces=replaces))
+    def create_draft(self) -> dict[str, Any]:
+        """Make the empty draft, or adopt the invoice that an earlier attempt made."""
+        facts: dict[str, Any] = self._ctx.step("invoice", self._create_or_adopt)
         return facts
 
-    def _create_or_adopt(self, attempt: Attempt, *, replaces: str) -> dict[str, Any]:
+    def _create_or_adopt(self, attempt: Attempt) -> dict[str, Any]:
         found, gone = self._made_before(attempt)
         adopted = found is not None
         if found is None:
+            self._ctx.state.set(f"billed:{self._quote.id}", self._customer)
             found = self._stripe.write(
                 attempt,
                 "inv",
                 self._quote.id,
                 self._draft_params(),
                 lambda v1, p, o: v1.invoices.create(params=p, options=o),
-                replaces=gone or replaces,
+                replaces=gone or discarded_draft(self._ctx, self._quote.id).get("invoice", ""),
             )
         self._ctx.state.set(f"invoice:{found['id']}", self._whose())
         return {**self._seen(found), "adopted": adopted, "out_of_reach": gone}
@@ -93,7 +99,13 @@ class Invoice:
         if known is None and not attempt.repeated:
             return None, ""
         mine = {"qwoty_workspace": self._ctx.workspace, "qwoty_quote_id": self._quote.id}
-        listed = self._stripe.pages(attempt, lambda v1, p: v1.invoices.list(params=p), {"customer": self._customer})
+        # The one that was asked for before a crash, perhaps for the contact of an earlier version of the quote.
+        customers = dict.fromkeys((self._customer, self._ctx.state.get(f"billed:{self._quote.id}") or self._customer))
+        listed = (
+            invoice
+            for customer in customers
+            for invoice in self._stripe.pages(attempt, lambda v1, p: v1.invoices.list(params=p), {"customer": customer})
+        )
         for invoice in listed:
             if mine.items() <= dict(invoice.get("metadata") or {}).items() and invoice["status"] != "void":
                 return invoice, ""
@@ -162,8 +174,8 @@ class Invoice:
         """Add what is missing. ``again`` in the facts: others may have worked on the draft, so look at its lines."""
         again = adopted or attempt.repeated
         if again:
-            present = self._present(attempt, invoice_id)
-            chunk = [line for line in chunk if line.key not in present]
+            there = self._ever_there(attempt, invoice_id)
+            chunk = [line for line in chunk if line.key not in there]
             if not chunk:
                 return {**self._seen(retrieve_invoice(self._stripe, attempt, invoice_id)), "again": True}
         params = {"lines": [self._line_params(line) for line in chunk]}
@@ -179,10 +191,13 @@ class Invoice:
             if _add_lines_unsupported(error):
                 # What an earlier try left behind must not be added again, item by item.
                 return {"unsupported": True, "again": again}
+            # A rate may have been archived since it was found: the next try looks everything up again.
+            error.restart = True
             raise
         if again:
             # This may be the replayed answer to an earlier request, of before somebody worked on the draft.
             invoice = retrieve_invoice(self._stripe, attempt, invoice_id)
+        self._note_added(invoice_id, chunk)
         self._compared = True
         return {
             **self._seen(invoice),
@@ -191,12 +206,14 @@ class Invoice:
         }
 
     def _add_one_by_one(self, invoice_id: str, lines: Sequence[PlanLine], *, look: bool) -> dict[str, Any]:
+        there = self._ctx.step("items", lambda attempt: sorted(self._ever_there(attempt, invoice_id))) if look else []
         for line in lines:
-            self._ctx.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line, look=look))
+            if line.key not in there:
+                self._ctx.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line))
         return {**self._look_again("totals", invoice_id), "one_by_one": True}
 
-    def _add_item(self, attempt: Attempt, invoice_id: str, line: PlanLine, *, look: bool) -> None:
-        if (look or attempt.repeated) and line.key in self._present(attempt, invoice_id):
+    def _add_item(self, attempt: Attempt, invoice_id: str, line: PlanLine) -> None:
+        if attempt.repeated and line.key in self._ever_there(attempt, invoice_id):
             return
         params = {
             "customer": self._customer,
@@ -211,6 +228,16 @@ class Invoice:
             params,
             lambda v1, p, o: v1.invoice_items.create(params=p, options=o),
         )
+        self._note_added(invoice_id, [line])
+
+    def _note_added(self, invoice_id: str, lines: Iterable[PlanLine]) -> None:
+        known = self._ctx.state.get(f"lines:{invoice_id}") or []
+        self._ctx.state.set(f"lines:{invoice_id}", list(dict.fromkeys([*known, *(line.key for line in lines)])))
+
+    def _ever_there(self, attempt: Attempt, invoice_id: str) -> set[str]:
+        """The keys of the lines that are there or were: what somebody took out is for a person to see."""
+        there = {(line.get("metadata") or {}).get("qwoty_line", "") for line in self._lines(attempt, invoice_id)}
+        return there | set(self._ctx.state.get(f"lines:{invoice_id}") or ())
 
     def _line_params(self, line: PlanLine) -> dict[str, Any]:
         params: dict[str, Any] = {
@@ -223,9 +250,6 @@ class Invoice:
             params["tax_rates"] = [self._rates[rate] for rate in line.rates]
         return params
 
-    def _present(self, attempt: Attempt, invoice_id: str) -> set[str]:
-        return {(line.get("metadata") or {}).get("qwoty_line", "") for line in self._lines(attempt, invoice_id)}
-
     def _lines(self, attempt: Attempt, invoice_id: str) -> Iterator[dict[str, Any]]:
         return self._stripe.pages(attempt, lambda v1, p: v1.invoices.line_items.list(invoice_id, params=p), {})
 
@@ -236,19 +260,20 @@ class Invoice:
 
     def _look_at_lines(self, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
         lines = list(self._lines(attempt, invoice_id))
-        return {"differences": line_differences(self.plan, lines), "rounding": rounding_of(lines)}
+        return {"differences": line_differences(self.plan, lines, self._rates), "rounding": rounding_of(lines)}
 
     def add_rounding(self, invoice_id: str, amount: int, *, one_by_one: bool) -> dict[str, Any]:
         """Add the one untaxed line that makes the total equal the signed one, and give the facts again."""
         word = words.of(words.INVOICE, self._quote.language)["rounding"]
         line = PlanLine(ROUNDING_KEY, word, amount)
-        if one_by_one:
-            self._ctx.step("rounding", partial(self._add_item, invoice_id=invoice_id, line=line, look=False))
-            return self._look_again("totals.rounded", invoice_id)
-        facts: dict[str, Any] = self._ctx.step(
-            "rounding", partial(self._add_chunk, invoice_id=invoice_id, chunk=[line], adopted=False)
-        )
-        return facts
+        if not one_by_one:
+            facts: dict[str, Any] = self._ctx.step(
+                "rounding", partial(self._add_chunk, invoice_id=invoice_id, chunk=[line], adopted=False)
+            )
+            if not facts.get("unsupported"):
+                return facts
+        self._ctx.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line))
+        return self._look_again("totals.rounded", invoice_id)
 
     def _look_again(self, name: str, invoice_id: str) -> dict[str, Any]:
         facts: dict[str, Any] = self._ctx.step(
@@ -268,7 +293,7 @@ class Invoice:
             found = require_status(
                 self._ctx, self._stripe, attempt, self._quote.id, invoice_id, {"draft", "open", "paid"}
             )
-            self._refuse_if_changed(found, line_differences(self.plan, self._lines(attempt, invoice_id)))
+            self._refuse_if_changed(found, line_differences(self.plan, self._lines(attempt, invoice_id), self._rates))
             if found["status"] != "draft":
                 return self._seen(found)
         try:
@@ -283,8 +308,10 @@ class Invoice:
             found = retrieve_invoice(self._stripe, attempt, invoice_id)
             if found["status"] not in {"open", "paid"}:
                 raise
-            self._refuse_if_changed(found)
-        return self._seen(found)
+        facts = self._seen(found)
+        # The very answer counts: a line may have been added while we asked. Nothing has been sent yet.
+        self._refuse_if_changed(found)
+        return facts
 
     def _refuse_if_changed(self, invoice: Mapping[str, Any], differences: Sequence[str] = ()) -> None:
         """Somebody may have worked on the invoice since it was compared with the signed quote."""
@@ -340,10 +367,15 @@ class Invoice:
         today = self._ctx.clock.now().date()
         self._ctx.records.update(
             self._quote.id,
-            lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today, self.plan_digest),
+            lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today, self._quote.version),
         )
         self.pdf_url = invoice.get("invoice_pdf") or self.pdf_url
         return {name: invoice[name] for name in _FACTS if name in invoice}
+
+
+def discarded_draft(ctx: HookContext, quote_id: str) -> dict[str, str]:
+    """The last draft of a quote that was thrown away (``invoice``, ``customer``); it must never come back."""
+    return dict(ctx.state.get(f"discarded:{quote_id}") or {})
 
 
 def retrieve_invoice(stripe: Gateway, attempt: Attempt, invoice_id: str) -> dict[str, Any]:

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qwoty_integrations_host import Contact, HookContext, Outcome, Quote
+from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcome, Quote
 
 from .check import Verdict, compare
 from .customers import billing_contact, resolve_customer
 from .delivery import no_key_for, require_for_delivery
-from .drafts import discard_stale_draft
+from .drafts import Drafts
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .invoices import Invoice
-from .money import LEAST_PAYMENT, shown
+from .money import shown
 from .payment_links import PaymentLink
 from .plan import InvoicePlan, NothingToInvoice, make_plan
 from .settings import StripeSettings
@@ -28,15 +28,20 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
     key = settings.key_for(quote.business_unit.id if quote.business_unit else None)
     if key is None:
         return Outcome.skipped(no_key_for(quote))
-    plan = make_plan(quote)
-    if isinstance(plan, NothingToInvoice):
-        return Outcome.skipped(plan.reason)
-    contact = billing_contact(quote)
-    require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
     stripe = Gateway(key, workspace=ctx.workspace)
+    drafts = Drafts(ctx, stripe, quote.id)
+    try:
+        plan = make_plan(quote)
+        contact = billing_contact(quote)
+        require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
+    except NeedsAttention:
+        drafts.discard_unless(quote.version)  # an earlier version of the quote could be invoiced; this one cannot
+        raise
+    if isinstance(plan, NothingToInvoice):
+        return Outcome.skipped(plan.reason, *drafts.discard_unless(quote.version))
     if settings.delivery == "link" and quote.installments:
         ensure_endpoint(ctx, stripe)
-    return _make_invoice(ctx, stripe, settings, quote, plan, contact)
+    return _make_invoice(ctx, stripe, settings, quote, plan, contact, drafts)
 
 
 def _make_invoice(
@@ -46,21 +51,22 @@ def _make_invoice(
     quote: Quote,
     plan: InvoicePlan,
     contact: Contact,
+    drafts: Drafts,
 ) -> Outcome:
     customer, found = resolve_customer(ctx, stripe, quote, contact)
     rates = resolve_tax_rates(ctx, stripe, plan.rates)
+    found = [*found, *drafts.discard_unless(quote.version, customer)]
     invoice = Invoice(ctx, stripe, quote, plan, customer, rates)
-    gone = discard_stale_draft(ctx, stripe, quote.id, invoice.plan_digest)
-    draft = invoice.create_draft(replaces=gone)
+    draft = invoice.create_draft()
     facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
     checked = _check(invoice, draft["id"], facts, rounding_line=settings.rounding_line)
     notes = (*plan.notes, *checked.notes, *found, *_left_behind(draft["out_of_reach"]))
     if checked.problem:
         return _differs(checked.problem, notes)
-    if 0 < plan.signed_total < _least(plan.currency) and facts["status"] == "draft":
-        return _too_small(plan, notes)
     if not settings.finalizes:
         return Outcome.done(_as_it_is(facts["status"]), *notes)
+    if plan.is_too_small and facts["status"] == "draft":
+        return _too_small(plan, notes)
     if settings.delivery == "email" and not facts.get("customer_email", contact.email):
         return Outcome.needs_attention(
             "email_missing",
@@ -69,7 +75,8 @@ def _make_invoice(
             hint="Add one in the Stripe Dashboard, then retry the run.",
         )
     final = invoice.finalize(draft["id"])
-    return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *notes)
+    balance = _balance_used(final, plan.currency)
+    return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *balance, *notes)
 
 
 def _left_behind(draft: str) -> list[str]:
@@ -84,10 +91,6 @@ def _as_it_is(status: str) -> str:
     return f"The invoice is {status} already, from an earlier attempt; nothing more was done."
 
 
-def _least(currency: str) -> int:
-    return LEAST_PAYMENT.get(currency, 0)
-
-
 def _too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
     """Stripe would mark it paid, and put what was not paid on the customer's balance (Stripe page, section 10)."""
     return Outcome.needs_attention(
@@ -96,6 +99,24 @@ def _too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
         *notes,
         hint="The invoice is left as a draft, since Stripe would call it paid. Collect the amount another way.",
     )
+
+
+def _balance_used(final: Mapping[str, Any], currency: str) -> list[str]:
+    """Say how the customer's balance changed what is due: the customer signed one amount and pays another."""
+    due = shown(final["amount_due"], currency)
+    # Stripe does not ask for less than its smallest payment, but adds it to what the customer owes.
+    carried = max(final.get("ending_balance") or 0, 0)
+    credit = final["total"] - final["amount_due"] - carried
+    if credit < 0 < final["amount_due"]:
+        return [f"The customer's debt at Stripe raises what is due by {shown(-credit, currency)}, to {due}."]
+    notes = []
+    if credit > 0:
+        left = shown(final["amount_due"] + carried, currency)
+        notes.append(f"The customer's credit balance lowers what is due by {shown(credit, currency)}, to {left}.")
+    if carried:
+        less = f"{shown(carried, currency)} are less than Stripe's smallest payment"
+        notes.append(f"{less}: Stripe calls the invoice paid and adds them to the customer's balance as a debt.")
+    return notes
 
 
 # -- the check before anything is final -----------------------------------------------------------------
@@ -112,16 +133,18 @@ class _Checked:
 def _check(invoice: Invoice, invoice_id: str, facts: Mapping[str, Any], *, rounding_line: bool) -> _Checked:
     """Compare the draft with the plan and the quote, and let a rounding line make the total equal where it may."""
     plan = invoice.plan
-    verdict = compare(plan, subtotal=facts["subtotal"], total=facts["total"])
+    exempt = facts.get("customer_tax_exempt")
+    verdict = compare(plan, subtotal=facts["subtotal"], total=facts["total"], tax_exempt=exempt)
     order = (_REORDERED,) if facts.get("reordered") else ()
     if facts.get("again") or verdict.kind == "different":
         # Not fresh from our own hands, or not as it should be: look at every line.
         there = invoice.look_at_lines(invoice_id)
         rounding = there["rounding"]
-        verdict = compare(plan, subtotal=facts["subtotal"] - rounding, total=facts["total"] - rounding)
+        subtotal, total = facts["subtotal"] - rounding, facts["total"] - rounding
+        verdict = compare(plan, subtotal=subtotal, total=total, tax_exempt=exempt)
         if there["differences"]:
             verdict = replace(verdict, kind="different", sentences=(*verdict.sentences, *there["differences"]))
-        if verdict.kind != "different" and rounding == verdict.amount:
+        if verdict.kind != "different" and rounding == verdict.amount and (rounding_line or not rounding):
             return _Checked(notes=(*_rounded(plan, verdict), *order))
         if rounding:
             verdict = replace(verdict, kind="different")
@@ -140,9 +163,13 @@ _REORDERED = "Stripe shows the lines in another order than the quote's; the figu
 def _rounded(plan: InvoicePlan, verdict: Verdict) -> tuple[str, ...]:
     if verdict.kind == "equal":
         return ()
-    line = shown(verdict.amount, plan.currency)
-    where = "the tax was rounded in another place"
-    return (f"One untaxed line of {line} makes the total equal the signed quote's: {where}.", *verdict.sentences)
+    line, by = shown(verdict.amount, plan.currency), shown(abs(verdict.amount), plan.currency)
+    tax, subtotal = ("more", "less") if verdict.amount < 0 else ("less", "more")
+    return (
+        f"One untaxed line of {line} makes the total equal the signed quote's: against the quote, the tax is {by} "
+        f"{tax} and the subtotal {by} {subtotal}.",
+        *verdict.sentences,
+    )
 
 
 def _problem(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from qwoty_integrations_host import Installment, InstallmentRecord, InvoiceRecord, Quote, QuoteRecord
 
-from .money import split, to_major
+from .money import split, to_major, to_minor
 
 _DEFAULT_DAYS_UNTIL_DUE = 30
 
@@ -21,13 +21,13 @@ def invoice_seen(
     account: str,
     quote: Quote | None = None,
     today: date | None = None,
-    plan: str = "",
+    version: str = "",
 ) -> QuoteRecord:
     """The record after an answer of Stripe that shows the invoice; installments are made with it once."""
     currency = invoice["currency"].upper()
     known = record or QuoteRecord(currency=currency)
     if known.invoice is not None and known.invoice.id == invoice["id"]:
-        plan = plan or known.invoice.plan
+        version = version or known.invoice.version
     seen = replace(
         known,
         currency=currency,
@@ -37,7 +37,7 @@ def invoice_seen(
             account=account,
             number=invoice.get("number"),
             customer_id=invoice.get("customer"),
-            plan=plan,
+            version=version,
         ),
         total=to_major(invoice["total"], currency),
         amount_paid=to_major(invoice["amount_paid"], currency),
@@ -45,6 +45,8 @@ def invoice_seen(
     )
     if quote is not None and today is not None:
         seen = replace(seen, installments=_installments(seen, quote, invoice, today))
+    elif invoice["status"] != "draft":
+        seen = replace(seen, installments=_shares_of_due(seen, invoice))
     return _settled(seen) if invoice["status"] == "paid" else seen
 
 
@@ -71,6 +73,16 @@ def _installments(
         )
         for number, (term, share) in enumerate(zip(terms, shares, strict=True), start=1)
     )
+
+
+def _shares_of_due(record: QuoteRecord, invoice: Mapping[str, Any]) -> tuple[InstallmentRecord, ...]:
+    """A draft's shares of its total become shares of what is due when somebody else makes it final."""
+    parts = record.installments
+    shares = [to_minor(part.amount, record.currency, "The installment") for part in parts]
+    if any(part.links for part in parts) or not sum(shares) or sum(shares) == invoice["amount_due"]:
+        return parts
+    due = split(invoice["amount_due"], shares, record.currency)
+    return tuple(replace(part, amount=to_major(share, record.currency)) for part, share in zip(parts, due, strict=True))
 
 
 def _settled(record: QuoteRecord) -> QuoteRecord:
@@ -147,7 +159,10 @@ def _status(session: Mapping[str, Any]) -> str:
 
 
 def payment_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
-    """The record after a payment was attached: the installment is paid, by whichever of its sessions."""
+    """The record after the customer paid: the installment is paid, by whichever of its sessions.
+
+    Also when Stripe does not credit the payment to the invoice: the customer must not be asked for it again.
+    """
     part = record.installment(number)
     if part is None:
         return record
@@ -161,3 +176,19 @@ def payment_failed(record: QuoteRecord, number: int, session: Mapping[str, Any])
     if part is None or part.status == "paid" or part.session_id != session["id"]:
         return record
     return record.with_installment(replace(part, status="failed", url=None))
+
+
+def overpayment_seen(record: QuoteRecord, invoice: Mapping[str, Any]) -> QuoteRecord:
+    """The record after Stripe showed that more was paid than was due."""
+    return replace(record, amount_overpaid=to_major(invoice["amount_overpaid"], record.currency) or None)
+
+
+def refund_seen(record: QuoteRecord, number: int, payment: str, refunded: int) -> QuoteRecord:
+    """The record after a payment was refunded; ``refunded`` is all that was given back so far, in minor units."""
+    part = record.installment(number)
+    if part is None:
+        return record
+    amount = to_major(refunded, record.currency)
+    # Events come twice and out of order: a smaller sum is an older one.
+    known = part.amount_refunded or amount
+    return record.with_installment(replace(part, payment_id=payment, amount_refunded=max(known, amount)))

@@ -51,24 +51,34 @@ def to_minor(amount: Decimal, currency: str, what: str) -> int:
 
 def rounded_to_minor(amount: Decimal, currency: str) -> int:
     """Give a computed amount in minor units, rounded half up (Qwoty page, section 6)."""
+    return rounded_to_coin(amount.scaleb(decimals(currency)), currency)
+
+
+def rounded_to_coin(minor: Decimal, currency: str) -> int:
+    """Round minor units half up to what the currency has: ISK has no hundredths, though Stripe counts in them."""
     step = multiple(currency)
-    minor = amount.scaleb(decimals(currency)) / step
-    return int(minor.quantize(Decimal(1), ROUND_HALF_UP)) * step
+    return int((minor / step).quantize(Decimal(1), ROUND_HALF_UP)) * step
 
 
-def to_major(minor: int, currency: str) -> Decimal:
+def to_major(minor: int | Decimal, currency: str) -> Decimal:
     """Give minor units as an amount in major units, with the currency's decimals."""
     return Decimal(minor).scaleb(-decimals(currency))
 
 
-def shown(minor: int, currency: str) -> str:
-    """An amount in words for people: ``9102.00 EUR``."""
-    return f"{to_major(minor, currency):f} {currency.upper()}"
+def shown(minor: int | Decimal, currency: str) -> str:
+    """An amount in words for people: ``9102.00 EUR``, or ``0.5555 EUR`` where it was not rounded."""
+    exact = to_major(int(minor) if minor == int(minor) else minor, currency)
+    return f"{exact:f} {currency.upper()}"
+
+
+def exact_tax(minor: int, percentage: Decimal) -> Decimal:
+    """The tax on one line and rate, in minor units, before it is rounded."""
+    return minor * percentage / 100
 
 
 def tax_on(minor: int, percentage: Decimal) -> int:
     """The tax on one line and rate, rounded half away from zero, as Stripe documents for positive amounts."""
-    return int((Decimal(minor) * percentage / 100).quantize(Decimal(1), ROUND_HALF_UP))
+    return int(exact_tax(minor, percentage).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def split(total: int, weights: Sequence[Decimal | int], currency: str = "") -> list[int]:

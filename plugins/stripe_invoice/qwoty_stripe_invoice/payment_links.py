@@ -6,7 +6,7 @@ Nothing about payment methods is ever sent: "Stripe default" means to say nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from qwoty_integrations_host import (
@@ -27,10 +27,11 @@ from . import words
 from .endpoint import require_public_url
 from .gateway import Gateway, StripeRefused
 from .invoices import require_status, retrieve_invoice
-from .ledger import link_made, link_mailed, session_seen
+from .ledger import link_made, link_mailed
 from .money import LEAST_PAYMENT, shown, to_minor
 from .payment_mail import payment_mail
 from .pdf import fetch_pdf
+from .sessions import expire_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,7 @@ class PaymentLink:
 
     def expire(self, session_id: str) -> str:
         """Close an open link, so that there are never two payable ones; ``complete``: the customer was faster."""
-        status: str = self._ctx.step(f"link.expire:{session_id}", lambda attempt: self._expire(attempt, session_id))
-        return status
+        return expire_link(self._ctx, self._stripe, self._quote.id, self._number, session_id)
 
     # -- the session --------------------------------------------------------------------------------
 
@@ -174,24 +174,6 @@ class PaymentLink:
             "adaptive_pricing": {"enabled": False},
         }
 
-    def _expire(self, attempt: Attempt, session_id: str) -> str:
-        try:
-            session = self._stripe.write(
-                attempt,
-                "cs-expire",
-                session_id,
-                {},
-                lambda v1, p, o: v1.checkout.sessions.expire(session_id, params=p, options=o),
-            )
-        except StripeRefused:
-            # Not open any more: it expired by itself, or the customer was faster.
-            session = self._stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(session_id))
-            if session["status"] == "open":
-                raise
-        if session["status"] != "complete":
-            self._ctx.records.update(self._quote.id, lambda r: session_seen(_there(r), self._number, session))
-        return str(session["status"])
-
     # -- the mail -----------------------------------------------------------------------------------
 
     def _mail(self, attempt: Attempt, session: Mapping[str, Any], pdf_url: str | None) -> bool:
@@ -224,8 +206,3 @@ class PaymentLink:
         now = self._ctx.clock.now()
         self._ctx.records.update(self._quote.id, lambda r: link_mailed(r or record, self._number, now))
         return True
-
-
-def _there(record: QuoteRecord | None) -> QuoteRecord:
-    assert record is not None, "a session belongs to a record"
-    return replace(record)

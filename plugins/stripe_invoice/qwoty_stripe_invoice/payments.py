@@ -5,63 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qwoty_integrations_host import Attempt, CredentialsError, HookContext, NeedsAttention, QuoteRecord
+from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, QuoteRecord
 
 from .gateway import Gateway, StripeRefused
 from .invoices import retrieve_invoice
-from .ledger import invoice_seen, payment_failed, payment_seen, session_seen
-
-
-def look_at_session(
-    ctx: HookContext, stripe: Gateway, quote_id: str, event: Mapping[str, Any], *, name: str = "session"
-) -> dict[str, Any]:
-    """Fetch a session afresh, put its state into the record, and give what decides.
-
-    Webhooks come late, twice and out of order: the event's own copy is used only if the key may not read sessions.
-    """
-    facts: dict[str, Any] = ctx.step(
-        f"{name}:{event['id']}", lambda attempt: _look(ctx, stripe, quote_id, event, attempt)
-    )
-    return facts
-
-
-def _look(
-    ctx: HookContext, stripe: Gateway, quote_id: str, event: Mapping[str, Any], attempt: Attempt
-) -> dict[str, Any]:
-    try:
-        session: Mapping[str, Any] = stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(event["id"]))
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
-        if "payment_status" not in event:
-            # Nobody told and the key may not look: what is on record stands.
-            return {"id": event["id"], "number": installment_of(event), "payment_status": None}
-        session = event
-    number = installment_of(session)
-    if session["payment_status"] != "paid":
-        ctx.records.update(quote_id, lambda r: session_seen(there(r, session), number, session))
-    names = ("id", "status", "payment_status", "payment_intent", "amount_total", "currency")
-    facts = {name: session.get(name) for name in names}
-    return {**facts, "number": number, "invoice_id": _invoice_id(ctx, quote_id, session)}
-
-
-def _invoice_id(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> str | None:
-    """The session names its invoice, so that a payment that comes before our own answer was stored finds it."""
-    record = ctx.records.get(quote_id)
-    known = record.invoice.id if record and record.invoice else None
-    return session.get("client_reference_id") or known
+from .ledger import invoice_seen, overpayment_seen, payment_failed, payment_seen
+from .money import shown
+from .sessions import there
 
 
 def attach_payment(ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any]) -> QuoteRecord:
-    """Credit a paid session to its invoice, once, and give the record. Raises: NeedsAttention when Stripe refuses."""
-    ctx.step(
+    """Credit a paid session to its invoice, once, and give the record.
+
+    Raises: NeedsAttention when Stripe refuses, or credits more than was due.
+    """
+    found = ctx.step(
         f"attach:{session['payment_intent']}",
         lambda attempt: _attach(ctx, stripe, quote_id, session, attempt),
     )
+    _tell_overpayment(ctx, quote_id, found)
     return there(ctx.records.get(quote_id), session)
 
 
-def _attach(ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any], attempt: Attempt) -> None:
+def _attach(
+    ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any], attempt: Attempt
+) -> dict[str, Any] | None:
     invoice_id, payment = str(session["invoice_id"]), str(session["payment_intent"])
     invoice = None
     if not _is_attached(stripe, attempt, invoice_id, payment):
@@ -75,12 +43,13 @@ def _attach(ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[s
             )
         except StripeRefused as error:
             if not _is_attached(stripe, attempt, invoice_id, payment):
-                raise _unattachable(ctx, stripe, quote_id, invoice_id, payment, attempt) from error
-    shown = invoice or retrieve_invoice(stripe, attempt, invoice_id)
+                raise _unattachable(ctx, stripe, quote_id, session, attempt) from error
+    seen = invoice or retrieve_invoice(stripe, attempt, invoice_id)
     ctx.records.update(
         quote_id,
-        lambda r: payment_seen(invoice_seen(r, shown, stripe.account), session["number"], session),
+        lambda r: payment_seen(invoice_seen(r, seen, stripe.account), session["number"], session),
     )
+    return _new_overpayment(ctx, quote_id, seen)
 
 
 def _is_attached(stripe: Gateway, attempt: Attempt, invoice_id: str, payment: str) -> bool:
@@ -90,29 +59,61 @@ def _is_attached(stripe: Gateway, attempt: Attempt, invoice_id: str, payment: st
 
 
 def _unattachable(
-    ctx: HookContext, stripe: Gateway, quote_id: str, invoice_id: str, payment: str, attempt: Attempt
+    ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any], attempt: Attempt
 ) -> NeedsAttention:
-    invoice = retrieve_invoice(stripe, attempt, invoice_id)
-    ctx.records.update(quote_id, lambda r: invoice_seen(r, invoice, stripe.account))
+    invoice = retrieve_invoice(stripe, attempt, session["invoice_id"])
+    money = invoice["currency"]
+    ctx.records.update(
+        quote_id,
+        lambda r: payment_seen(invoice_seen(r, invoice, stripe.account), session["number"], session),
+    )
+    paid = f"{shown(session['amount_total'], session['currency'])} ({session['payment_intent']})"
+    rest = f" with {shown(invoice['amount_remaining'], money)} left to pay" if invoice["status"] == "open" else ""
     return NeedsAttention(
-        f"The customer paid ({payment}), but Stripe does not credit it to invoice {invoice_id}, "
-        f"which is {invoice['status']}.",
+        f"The customer paid {paid}, but Stripe does not credit it to invoice {invoice['id']}, "
+        f"which is {invoice['status']}{rest}.",
         hint="Look at both in the Stripe Dashboard: attach the payment there, or refund it.",
         code="payment_not_attached",
     )
 
 
 def look_at_invoice(ctx: HookContext, stripe: Gateway, quote_id: str, invoice_id: str) -> QuoteRecord:
-    """Fetch the invoice afresh and put its state into the record."""
+    """Fetch the invoice afresh and put its state into the record. Raises: NeedsAttention when it is overpaid."""
 
-    def look(attempt: Attempt) -> None:
+    def look(attempt: Attempt) -> dict[str, Any] | None:
         invoice = retrieve_invoice(stripe, attempt, invoice_id)
         ctx.records.update(quote_id, lambda r: invoice_seen(r, invoice, stripe.account))
+        return _new_overpayment(ctx, quote_id, invoice)
 
-    ctx.step(f"invoice:{invoice_id}", look)
+    _tell_overpayment(ctx, quote_id, ctx.step(f"invoice:{invoice_id}", look))
     record = ctx.records.get(quote_id)
     assert record is not None, "the step above wrote it"
     return record
+
+
+def _new_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The facts of an overpayment that is not on record yet, so that one run tells a person of it, and only one."""
+    record = ctx.records.get(quote_id)
+    if record is None or overpayment_seen(record, invoice) == record:
+        return None
+    return {name: invoice[name] for name in ("id", "amount_due", "amount_overpaid", "currency")}
+
+
+def _tell_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any] | None) -> None:
+    if not invoice:
+        return
+    # A step of its own: a run that is cut short before it ends still knows that it was the first to see it.
+    ctx.step(
+        "overpaid",
+        lambda _: ctx.records.update(quote_id, lambda r: overpayment_seen(there(r, invoice), invoice)) and None,
+    )
+    due, excess = (shown(invoice[name], invoice["currency"]) for name in ("amount_due", "amount_overpaid"))
+    raise NeedsAttention(
+        f"Invoice {invoice['id']} asked for {due} and was paid with {excess} too much, which Stripe put on the "
+        "customer's credit balance.",
+        hint="Refund it in the Stripe Dashboard, or leave it there: it lowers the customer's next invoice.",
+        code="overpaid",
+    )
 
 
 def note_failed_payment(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> None:
@@ -124,14 +125,3 @@ def note_failed_payment(ctx: HookContext, quote_id: str, session: Mapping[str, A
             and None
         ),
     )
-
-
-def installment_of(session: Mapping[str, Any]) -> int:
-    """The installment that a session is for, from its metadata."""
-    text = (session.get("metadata") or {}).get("qwoty_installment", "")
-    return int(text) if text.isdigit() else 0
-
-
-def there(record: QuoteRecord | None, session: Mapping[str, Any]) -> QuoteRecord:
-    """The record, or a new one when the payment arrives before our own answer was stored."""
-    return record or QuoteRecord(currency=str(session.get("currency") or "").upper())

@@ -5,16 +5,29 @@ Everything is in minor units. Sources: Qwoty page sections 6 and 7, Stripe page 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
+from typing import NamedTuple
 
 from qwoty_integrations_host import LineItem, NeedsAttention, Quote, Section
 
 from . import words
-from .money import rounded_to_minor, shown, split, tax_on, to_major, to_minor
-from .taxes import PlannedRate, RateKey, plan_rate
+from .money import (
+    LEAST_PAYMENT,
+    decimals,
+    exact_tax,
+    multiple,
+    rounded_to_coin,
+    rounded_to_minor,
+    shown,
+    split,
+    tax_on,
+    to_major,
+    to_minor,
+)
+from .taxes import PlannedRate, RateKey, plan_rate, told_apart
 
 #: ``standard`` is the word of Qwoty's API, ``product`` that of its integration pages.
 _BILLABLE, _NOT_INVOICED = {"product", "standard"}, {"plan"}
@@ -35,34 +48,50 @@ class PlanLine:
     is_tax: bool = False
 
 
+class Signed(NamedTuple):
+    """The quote's own figures, ``summary.one_off``, in minor units; its tax may be finer than the currency."""
+
+    net: int
+    tax: Decimal
+    total: int
+
+
+class Aside(NamedTuple):
+    """What the quote's totals may hold beside the lines: a plan section, or a quote-wide discount left out of them.
+
+    In minor units; ``tax`` is not rounded. Nothing is charged by it, it only explains.
+    """
+
+    name: str
+    net: int
+    tax: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class InvoicePlan:
-    """The whole invoice. ``signed_total`` is what the customer signed; the others are what Stripe should compute."""
+    """The whole invoice. ``signed`` is what the customer signed; the others are what Stripe should compute."""
 
     currency: str
     lines: tuple[PlanLine, ...]
     rates: Mapping[RateKey, PlannedRate]
-    signed_total: int
+    signed: Signed
     notes: tuple[str, ...]
-    #: The quote's own net and tax; None when the quote came without totals.
-    signed_net: int | None = None
-    signed_tax: int | None = None
-    #: The net of the plan sections, which are not invoiced; and all quote-wide discounts together.
-    left_out: int = 0
-    discounts: int = 0
+    asides: tuple[Aside, ...] = ()
 
     @property
-    def digest(self) -> str:
-        """Fingerprint of what the invoice will say."""
-        text = repr((self.currency, self.lines, self.signed_total))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def signed_total(self) -> int:
+        return self.signed.total
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether Stripe could not charge it: it would call the invoice paid (Stripe page, section 10)."""
+        return 0 < self.signed.total < LEAST_PAYMENT.get(self.currency, 0)
 
     @property
     def adds_up(self) -> bool:
         """Whether the quote's own figures agree with each other."""
-        if self.signed_net is None or self.signed_tax is None:
-            return True
-        return self.signed_net + self.signed_tax == self.signed_total
+        # A tax that is finer than the currency leaves less than a coin; anything else is a contradiction.
+        return abs(self.signed.net + self.signed.tax - self.signed.total) < multiple(self.currency)
 
     @property
     def fixed_tax(self) -> int:
@@ -96,23 +125,15 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
     items = [item for section in billable for item in section.line_items]
     if not items:
         return NothingToInvoice(" ".join(["Nothing to invoice: the quote has no product lines.", *notes]))
-    rates: dict[RateKey, PlannedRate] = {}
-    lines = [line for item in items for line in _lines_of(item, quote, rates, notes)]
-    lines += _global_discount(quote, lines, notes)
+    taxes = _rates_of(items, quote, notes)
+    lines = [line for item, rates in zip(items, taxes, strict=True) for line in _lines_of(item, quote, rates)]
+    reductions = _global_discount(quote, lines, notes)
+    lines += reductions
     if quote.prices_hidden:
         notes.append("The quote hides its prices; the invoice shows them.")
-    signed = _signed_total(quote, lines, notes)
-    plan = InvoicePlan(
-        quote.currency,
-        tuple(lines),
-        rates,
-        signed,
-        tuple(dict.fromkeys(notes)),
-        signed_net=to_minor(quote.totals.net_amount, quote.currency, "The quote's net") if quote.totals else None,
-        signed_tax=_signed_tax(quote),
-        left_out=_left_out(quote),
-        discounts=_all_discounts(quote),
-    )
+    signed = _signed(quote, lines, notes)
+    asides = [*_plan_sections(quote), *_discounts_apart(quote, reductions)]
+    plan = InvoicePlan(quote.currency, tuple(lines), _joined(taxes), signed, tuple(dict.fromkeys(notes)), tuple(asides))
     _refuse_impossible(plan)
     return plan
 
@@ -120,7 +141,7 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
 def _is_billable(section: Section, notes: list[str]) -> bool:
     if section.type in _BILLABLE:
         return True
-    name = section.name or section.id or section.type
+    name = _name(section)
     if section.type in _NOT_INVOICED:
         notes.append(f"Section {name!r} is a plan; plans are not invoiced by this integration.")
         return False
@@ -131,10 +152,14 @@ def _is_billable(section: Section, notes: list[str]) -> bool:
     )
 
 
+def _name(section: Section) -> str:
+    return section.name or section.id or section.type
+
+
 # -- lines ------------------------------------------------------------------------------------------
 
 
-def _lines_of(item: LineItem, quote: Quote, rates: dict[RateKey, PlannedRate], notes: list[str]) -> Iterable[PlanLine]:
+def _lines_of(item: LineItem, quote: Quote, rates: Sequence[PlannedRate]) -> Iterable[PlanLine]:
     gross, discount = _gross_and_discount(item, quote.currency)
     if discount < 0 or discount > max(gross, 0):
         raise NeedsAttention(
@@ -143,7 +168,12 @@ def _lines_of(item: LineItem, quote: Quote, rates: dict[RateKey, PlannedRate], n
             hint="Correct the quote in Qwoty.",
             code="discount_above_line",
         )
-    keys = _rate_keys(item, quote, rates, notes)
+    keys = tuple(dict.fromkeys(rate.key for rate in rates))
+    if len(keys) > _MOST_RATES:
+        raise NeedsAttention(
+            f"{item.product.name!r} has {len(keys)} taxes; Stripe takes {_MOST_RATES} on a line.",
+            code="too_many_taxes",
+        )
     yield PlanLine(item.id, _description(item, quote.currency), gross, keys)
     if discount:
         yield PlanLine(f"{item.id}:discount", _discount_description(item, quote.language), -discount, keys)
@@ -177,24 +207,23 @@ def _discount(item: LineItem, gross: int, currency: str) -> int:
     return to_minor(given.value or Decimal(0), currency, f"Discount on {item.product.name}")
 
 
-def _rate_keys(
-    item: LineItem, quote: Quote, rates: dict[RateKey, PlannedRate], notes: list[str]
-) -> tuple[RateKey, ...]:
+def _rates_of(items: Sequence[LineItem], quote: Quote, notes: list[str]) -> list[tuple[PlannedRate, ...]]:
+    """The rates of each line's percentage taxes."""
     seller = quote.business_unit.address if quote.business_unit else None
-    keys = []
-    for tax in item.taxes:
-        if not tax.is_percentage:
-            continue
-        rate, note = plan_rate(tax, seller.country_code if seller else None)
+    found = []
+    for item in items:
+        planned = [plan_rate(tax, seller.country_code if seller else None) for tax in item.taxes if tax.is_percentage]
+        notes.extend(note for _, note in planned if note)
+        found.append([rate for rate, _ in planned])
+    return told_apart(found)
+
+
+def _joined(lines: Iterable[Iterable[PlannedRate]]) -> dict[RateKey, PlannedRate]:
+    """Every rate once, with all the quote's taxes behind it."""
+    rates: dict[RateKey, PlannedRate] = {}
+    for rate in chain.from_iterable(lines):
         rates[rate.key] = rates[rate.key].joined(rate) if rate.key in rates else rate
-        keys.append(rate.key)
-        notes.extend([note] if note else [])
-    if len(keys) > _MOST_RATES:
-        raise NeedsAttention(
-            f"{item.product.name!r} has {len(keys)} taxes; Stripe takes {_MOST_RATES} on a line.",
-            code="too_many_taxes",
-        )
-    return tuple(dict.fromkeys(keys))
+    return rates
 
 
 def _fixed_taxes(item: LineItem, currency: str) -> Iterable[PlanLine]:
@@ -246,17 +275,10 @@ def _all_discounts(quote: Quote) -> int:
     return sum(to_minor(d.amount or Decimal(0), quote.currency, d.label or "Discount") for d in quote.discounts)
 
 
-def _left_out(quote: Quote) -> int:
-    """The net of the plan sections, as far as the platform tells it; it is only used in an explanation."""
-    items = [item for section in quote.sections if section.type in _NOT_INVOICED for item in section.line_items]
-    nets = (item.amounts.net for item in items if item.amounts)
-    return rounded_to_minor(sum(nets, Decimal(0)), quote.currency)
-
-
 def _discount_label(quote: Quote) -> str:
-    word = words.of(words.INVOICE, quote.language)["discount"]
-    labels = [d.label for d in quote.discounts if d.label]
-    return _cut(f"{word}: {', '.join(labels)}" if labels else word)
+    say = words.of(words.INVOICE, quote.language)
+    labels = ", ".join(d.label for d in quote.discounts if d.label)
+    return _cut(say["discount_on"].format(what=labels) if labels else say["discount"])
 
 
 def _description(item: LineItem, currency: str) -> str:
@@ -269,12 +291,12 @@ def _description(item: LineItem, currency: str) -> str:
 
 
 def _discount_description(item: LineItem, language: str) -> str:
-    word, given = words.of(words.INVOICE, language)["discount"], item.discount
+    given = item.discount
     tail = ""
     if given and given.type == "percentage" and given.value is not None:
         tail = f" ({given.value.normalize():f}%)"
     name = f"{item.product.name} – {given.label}" if given and given.label else item.product.name
-    return _cut(f"{word}: {name}", tail)
+    return _cut(words.of(words.INVOICE, language)["discount_on"].format(what=name), tail)
 
 
 def _cut(text: str, tail: str = "") -> str:
@@ -286,25 +308,55 @@ def _cut(text: str, tail: str = "") -> str:
 # -- totals -----------------------------------------------------------------------------------------
 
 
-def _signed_total(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) -> int:
+def _signed(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) -> Signed:
+    money = quote.currency
     if quote.totals:
-        return to_minor(quote.totals.total_amount, quote.currency, "The quote's total")
+        net = to_minor(quote.totals.net_amount, money, "The quote's net")
+        total = to_minor(quote.totals.total_amount, money, "The quote's total")
+        tax = quote.totals.tax_amount.scaleb(decimals(money))
+        return Signed(net, tax if tax % 1 else Decimal(int(tax)), total)
     notes.append("The quote came without totals; they were computed from its lines.")
     nets: dict[RateKey, int] = {}
     for line in lines:
         for rate in line.rates:
             nets[rate] = nets.get(rate, 0) + line.amount
-    money = quote.currency
-    taxes = (rounded_to_minor(to_major(net, money) * rate.percentage / 100, money) for rate, net in nets.items())
-    return sum(line.amount for line in lines) + sum(taxes)
+    taxes = (rounded_to_coin(exact_tax(net, rate.percentage), money) for rate, net in nets.items())
+    computed = sum(taxes) + sum(line.amount for line in lines if line.is_tax)
+    net = sum(line.amount for line in lines if not line.is_tax)
+    return Signed(net, Decimal(computed), net + computed)
 
 
-def _signed_tax(quote: Quote) -> int | None:
-    """The quote's own tax, if it is an amount at all: nothing is charged by it, it only explains."""
-    if quote.totals is None:
-        return None
-    minor = rounded_to_minor(quote.totals.tax_amount, quote.currency)
-    return minor if to_major(minor, quote.currency) == quote.totals.tax_amount else None
+def _plan_sections(quote: Quote) -> Iterable[Aside]:
+    """The plan sections, as far as their lines tell what they come to."""
+    for section in quote.sections:
+        if section.type in _NOT_INVOICED:
+            worth = [_worth(item, quote.currency) for item in section.line_items]
+            net, tax = sum(net for net, _ in worth), sum((tax for _, tax in worth), Decimal(0))
+            if net:
+                yield Aside(f"the plan section {_name(section)!r} (not invoiced)", net, tax)
+
+
+def _worth(item: LineItem, currency: str) -> tuple[int, Decimal]:
+    """Net and tax of a line that is not invoiced: whatever is unclear about it must stop nobody."""
+    try:
+        gross, discount = _gross_and_discount(item, currency)
+        percent = sum((plan_rate(tax, None)[0].key.percentage for tax in item.taxes if tax.is_percentage), Decimal(0))
+        fixed = sum(line.amount for line in _fixed_taxes(item, currency))
+    except NeedsAttention:
+        return 0, Decimal(0)
+    return gross - discount, exact_tax(gross - discount, percent) + fixed
+
+
+def _discounts_apart(quote: Quote, reductions: Sequence[PlanLine]) -> Iterable[Aside]:
+    """Each quote-wide discount with its share of the tax that all of them take off."""
+    whole = _all_discounts(quote)
+    taxes = (exact_tax(-line.amount, rate.percentage) for line in reductions for rate in line.rates)
+    tax = sum(taxes, Decimal(0))
+    for discount in quote.discounts:
+        amount = to_minor(discount.amount or Decimal(0), quote.currency, "Discount")
+        if amount:
+            label = f" {discount.label!r}" if discount.label else ""
+            yield Aside(f"the quote-wide discount{label}", amount, tax * amount / whole)
 
 
 def _refuse_impossible(plan: InvoicePlan) -> None:
@@ -327,9 +379,10 @@ def _refuse_impossible(plan: InvoicePlan) -> None:
         )
     # A total that differs may need the rounding line as well.
     items = len(plan.lines) + (plan.total != plan.signed_total)
+    with_rounding = ", the rounding line included" if items > len(plan.lines) else ""
     if items > _MOST_ITEMS:
         raise NeedsAttention(
-            f"The invoice would have {items} items; Stripe takes {_MOST_ITEMS}.",
+            f"The invoice would have {items} items{with_rounding}; Stripe takes {_MOST_ITEMS}.",
             hint="Split the quote.",
             code="too_many_lines",
         )

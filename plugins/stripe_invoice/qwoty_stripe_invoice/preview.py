@@ -1,21 +1,23 @@
-"""The plan in the host's form, without any network."""
+"""The plan in the host's form, judged as a run would judge it, without any network."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
-from qwoty_integrations_host import HookContext, Outcome, Preview, PreviewLine, Quote
+from qwoty_integrations_host import HookContext, Outcome, Preview, PreviewLine, PreviewTax, Quote
 
+from .check import Verdict, compare
 from .delivery import no_key_for
 from .ledger import due_date
-from .money import split, to_major
-from .plan import InvoicePlan, NothingToInvoice, make_plan
+from .money import LEAST_PAYMENT, shown, split, tax_on, to_major
+from .plan import InvoicePlan, NothingToInvoice, PlanLine, make_plan
 from .settings import StripeSettings
 
 
 def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
-    """The plan in the host's form; no network."""
+    """The plan in the host's form; no network. Raises: NeedsAttention, as a run would before it asks Stripe."""
     settings = StripeSettings.of(ctx.settings)
     unit = quote.business_unit.id if quote.business_unit else None
     if settings.token_scope == "business_unit" and settings.key_for(unit) is None:
@@ -23,35 +25,79 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     plan = make_plan(quote)
     if isinstance(plan, NothingToInvoice):
         return Outcome.skipped(plan.reason)
+    # The run asks the same of Stripe's figures; those planned are Stripe's, if it computes as documented.
+    verdict = compare(plan, subtotal=plan.subtotal, total=plan.total)
+    fate, needs_attention = _fate(plan, verdict, rounding_line=settings.rounding_line)
+    shares = _shares(quote, plan)
     money = plan.currency
     return Preview(
         currency=money,
-        lines=tuple(
-            PreviewLine(
-                key=line.key,
-                description=line.description,
-                amount=to_major(line.amount, money),
-                taxes=tuple(f"{plan.rates[rate].display_name} {rate.percentage:f} %" for rate in line.rates),
-            )
-            for line in plan.lines
-        ),
+        lines=tuple(_line(plan, line) for line in plan.lines),
         subtotal=to_major(plan.subtotal, money),
         tax=to_major(plan.tax, money),
         total=to_major(plan.total, money),
-        signed_total=to_major(plan.signed_total, money),
-        installments=_previewed_installments(quote, plan, ctx.clock.now().date()),
-        notes=plan.notes,
+        signed_net=to_major(plan.signed.net, money),
+        signed_tax=to_major(plan.signed.tax, money),
+        signed_total=to_major(plan.signed.total, money),
+        verdict=fate,
+        needs_attention=needs_attention,
+        differences=verdict.sentences,
+        installments=_installments(quote, shares, money, ctx.clock.now().date()),
+        notes=(*plan.notes, *_without_a_link(shares, money)),
     )
 
 
-def _previewed_installments(
-    quote: Quote, plan: InvoicePlan, today: date
+def _line(plan: InvoicePlan, line: PlanLine) -> PreviewLine:
+    money = plan.currency
+    taxes = (
+        PreviewTax(
+            name=plan.rates[key].display_name,
+            percentage=key.percentage,
+            amount=to_major(tax_on(line.amount, key.percentage), money),
+        )
+        for key in line.rates
+    )
+    return PreviewLine(
+        key=line.key, description=line.description, amount=to_major(line.amount, money), taxes=tuple(taxes)
+    )
+
+
+def _fate(plan: InvoicePlan, verdict: Verdict, *, rounding_line: bool) -> tuple[str, bool]:
+    """What the run would do with these totals, and whether a person would have to look."""
+    line = shown(verdict.amount, plan.currency)
+    if verdict.kind == "different":
+        return "Not equal: the invoice would stay a draft and need attention.", True
+    if verdict.kind == "rounding" and not rounding_line:
+        off = f"a rounding line of {line} would make the total equal, but rounding lines are off"
+        return f"The invoice would stay a draft and need attention: {off}.", True
+    if plan.is_too_small:
+        least = shown(LEAST_PAYMENT[plan.currency], plan.currency)
+        return f"The invoice would stay a draft and need attention: Stripe charges at least {least}.", True
+    if verdict.kind == "rounding":
+        return f"A rounding line of {line} will make the total equal.", False
+    return "Equal: the invoice will come to the signed total.", False
+
+
+def _shares(quote: Quote, plan: InvoicePlan) -> Sequence[int]:
+    terms = quote.installments
+    return split(plan.signed.total, [term.percentage for term in terms], plan.currency) if terms else []
+
+
+def _installments(
+    quote: Quote, shares: Sequence[int], money: str, today: date
 ) -> tuple[tuple[int, Decimal, date | None], ...]:
     """The installments as they would be if the invoice were made today."""
-    terms = quote.installments
-    shares = split(plan.signed_total, [term.percentage for term in terms], plan.currency) if terms else []
     accepted = quote.accepted_at.date()
     return tuple(
-        (number, to_major(share, plan.currency), due_date(term, accepted=accepted, invoiced=today))
-        for number, (term, share) in enumerate(zip(terms, shares, strict=True), start=1)
+        (number, to_major(share, money), due_date(term, accepted=accepted, invoiced=today))
+        for number, (term, share) in enumerate(zip(quote.installments, shares, strict=True), start=1)
     )
+
+
+def _without_a_link(shares: Sequence[int], money: str) -> Iterable[str]:
+    if not any(shares):
+        return  # nothing is to be paid at all
+    for number, share in enumerate(shares, start=1):
+        if share < LEAST_PAYMENT.get(money, 1):
+            small = f"Installment {number} of {len(shares)} ({shown(share, money)})"
+            yield f"{small} is below the smallest payment that Stripe takes: there will be no link for it."

@@ -1,12 +1,13 @@
 """Finding or creating the Stripe Tax Rates that an invoice needs (Stripe page, section 8).
 
 One walk over the active, exclusive rates verifies the saved ids and finds the others: no rate has to be
-fetched by itself, so the number of calls does not grow with the number of taxes.
+fetched by itself, so the number of calls does not grow with the number of taxes. Of several that fit, the saved one
+comes first, then one of the same name, then the newest; where a name is in the key, no other name fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -25,43 +26,51 @@ def resolve_tax_rates(ctx: HookContext, stripe: Gateway, rates: Mapping[RateKey,
         found = dict(ctx.step("tax_rates", lambda attempt: _find(stripe, rates, attempt)))
         for key, rate in rates.items():
             if str(key) not in found:
-                found[str(key)] = ctx.step(f"tax_rate.create:{key}", partial(_create, ctx, stripe, rate))
+                create = partial(_create, ctx, stripe, rate, frozenset(found.values()))
+                found[str(key)] = ctx.step(f"tax_rate.create:{key}", create)
     ids = {key: found[str(key)] for key in rates}
     ctx.step("tax_rates.save", lambda _: _save(ctx, rates, ids))
     return ids
 
 
-def _find(stripe: Gateway, rates: Mapping[RateKey, PlannedRate], attempt: Attempt) -> dict[str, str]:
+def _find(
+    stripe: Gateway, rates: Mapping[RateKey, PlannedRate], attempt: Attempt, taken: Collection[str] = ()
+) -> dict[str, str]:
+    """The rates that are there already, each for one key: two taxes on a line never share one."""
     usable = {"active": True, "inclusive": False}
+    fitting: list[tuple[bool, bool, int, str, str]] = []
+    certain: dict[str, str] = {}
+    for position, there in enumerate(stripe.pages(attempt, lambda v1, p: v1.tax_rates.list(params=p), usable)):
+        key = _key_of(there)
+        for rate in (r for r in rates.values() if r.key[:2] == key and there["id"] not in taken):
+            saved, named = there["id"] in rate.saved_ids, there["display_name"] == rate.display_name
+            if saved or named or not rate.key.name:
+                fitting.append((not saved, not named, position, str(rate.key), there["id"]))
+            if saved and there["id"] not in certain.values():
+                certain.setdefault(str(rate.key), there["id"])
+        if len(certain) == len(rates):
+            break
     found: dict[str, str] = {}
-    certain: set[str] = set()
-    for rate in stripe.pages(attempt, lambda v1, p: v1.tax_rates.list(params=p), usable):
-        key = _key_of(rate)
-        if key is None or key not in rates or str(key) in certain:
-            continue
-        if rate["id"] in rates[key].saved_ids:
-            found[str(key)] = rate["id"]
-            certain.add(str(key))
-            if len(certain) == len(rates):
-                break
-        else:
-            found.setdefault(str(key), rate["id"])
+    for *_, name, rate_id in sorted(fitting):
+        if name not in found and rate_id not in found.values():
+            found[name] = rate_id
     return found
 
 
-def _key_of(rate: Mapping[str, Any]) -> RateKey | None:
+def _key_of(rate: Mapping[str, Any]) -> tuple[str | None, Decimal] | None:
     # Checked again although the list was filtered: an archived or inclusive rate must never be used.
     if not rate["active"] or rate["inclusive"]:
         return None
-    return RateKey(rate.get("country"), Decimal(str(rate["percentage"])).normalize())
+    return rate.get("country"), Decimal(str(rate["percentage"])).normalize()
 
 
-def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, attempt: Attempt) -> str:
-    if attempt.repeated:
-        made_before = _find(stripe, {rate.key: rate}, attempt).get(str(rate.key))
+def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, taken: Collection[str], attempt: Attempt) -> str:
+    place = f"tax_rate:{stripe.account}:{rate.key}"
+    # Another quote may have made it after this run had looked (a retry carries over what was found then).
+    if attempt.repeated or ctx.state.get(place):
+        made_before = _find(stripe, {rate.key: rate}, attempt, taken).get(str(rate.key))
         if made_before:
             return made_before
-    place = f"tax_rate:{stripe.account}:{rate.key}"
     params = {
         "display_name": rate.display_name,
         "inclusive": False,

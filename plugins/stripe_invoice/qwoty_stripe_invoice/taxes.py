@@ -6,10 +6,14 @@ The grammar of an API name, ``<type>_<country>_<rate x 10>``, is documented in d
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
+from itertools import combinations, count
 from typing import NamedTuple, TypeVar
+
+from babel import Locale
 
 from qwoty_integrations_host import NeedsAttention, Tax
 
@@ -20,13 +24,18 @@ Value = TypeVar("Value", str, Decimal)
 
 
 class RateKey(NamedTuple):
-    """What makes two taxes the same Stripe Tax Rate (always exclusive)."""
+    """What makes two taxes the same Stripe Tax Rate (always exclusive).
+
+    ``name`` is empty, except where two taxes of one country and percentage meet on a line (``told_apart``).
+    """
 
     country: str | None
     percentage: Decimal
+    name: str = ""
 
     def __str__(self) -> str:
-        return f"{self.country or '-'}:{self.percentage.normalize():f}"
+        plain = f"{self.country or '-'}:{self.percentage.normalize():f}"
+        return f"{plain}:{self.name}" if self.name else plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,16 @@ class PlannedRate:
     def saved_ids(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(rate_id for rate_id in self.saved.values() if rate_id))
 
+    @property
+    def tax(self) -> str:
+        """Which of the quote's taxes this is: by its id, else by its name."""
+        return next(iter(self.saved), self.display_name)
+
+    @property
+    def title(self) -> str:
+        """The rate as the invoice shows it: ``VAT 20 %``."""
+        return f"{self.display_name} {self.key.percentage:f} %"
+
     def joined(self, other: PlannedRate) -> PlannedRate:
         """Give one rate that stands for the other's taxes as well."""
         return replace(self, saved={**self.saved, **other.saved})
@@ -57,10 +76,16 @@ class ApiName:
     percentage: Decimal
 
 
+@cache
+def _countries() -> Collection[str]:
+    # "hst_on_130" ends like a country, but is Ontario's.
+    return frozenset(Locale("en").territories)
+
+
 def parse_api_name(text: str | None) -> ApiName | None:
     """Parse an API name; None when it does not follow the grammar (API names are editable in Qwoty)."""
     found = _API_NAME.fullmatch(text or "")
-    if found is None or int(found[3]) > 1000:
+    if found is None or int(found[3]) > 1000 or found[2].upper() not in _countries():
         return None
     return ApiName(found[1], found[2].upper(), Decimal(found[3]) / 10)
 
@@ -89,6 +114,34 @@ def plan_rate(tax: Tax, fallback_country: str | None) -> tuple[PlannedRate, str 
         {tax.entity_id: tax.external_ids.accounting} if tax.entity_id else {},
     )
     return rate, note
+
+
+def told_apart(lines: Sequence[Sequence[PlannedRate]]) -> list[tuple[PlannedRate, ...]]:
+    """Give each line's rates, those that meet their equal on a line with their names in the key.
+
+    Indian CGST 9 % and SGST 9 % stand on one line and stack: as one Stripe Tax Rate half of the tax would be lost.
+    Everywhere else country and percentage alone decide, so that one rate serves all taxes that mean the same.
+    """
+    meeting = {one.key for line in lines for one, other in combinations(line, 2) if _is_another(one, other)}
+    owners: dict[RateKey, str] = {}
+
+    def named(rate: PlannedRate) -> PlannedRate:
+        keys = (rate.key._replace(name=name) for name in _names(rate.display_name))
+        key = next(key for key in keys if owners.setdefault(key, rate.tax) == rate.tax)
+        return replace(rate, key=key, display_name=key.name)
+
+    return [tuple(named(rate) if rate.key in meeting else rate for rate in line) for line in lines]
+
+
+def _is_another(one: PlannedRate, other: PlannedRate) -> bool:
+    return one.key == other.key and one.tax != other.tax
+
+
+def _names(name: str) -> Iterator[str]:
+    """The name, and what to call further taxes of the same name."""
+    yield name
+    for number in count(2):
+        yield f"{name[:40]} ({number})"
 
 
 def _agreed(tax: Tax, what: str, explicit: Value | None, parsed: Value | None) -> Value | None:

@@ -16,7 +16,9 @@ from qwoty_integrations_host import (
 
 from .endpoint import EVENTS
 from .gateway import Gateway, fingerprint, verify_webhook
-from .payments import attach_payment, look_at_invoice, look_at_session, note_failed_payment
+from .payments import attach_payment, look_at_invoice, note_failed_payment
+from .refunds import note_refund
+from .sessions import expire_link, look_at_session, remember_payment
 from .settings import StripeSettings
 
 
@@ -36,8 +38,8 @@ def _quote_id(ctx: HookContext, event: Mapping[str, Any]) -> str | None:
     metadata = thing.get("metadata") or {}
     if metadata.get("qwoty_workspace") == ctx.workspace and metadata.get("qwoty_quote_id"):
         return str(metadata["qwoty_quote_id"])
-    whose = ctx.state.get(f"invoice:{_invoice_id(thing)}") or {}
-    found: str | None = whose.get("quote_id")
+    name = f"payment:{thing.get('payment_intent')}" if _is_charge(thing) else f"invoice:{_invoice_id(thing)}"
+    found: str | None = (ctx.state.get(name) or {}).get("quote_id")
     return found
 
 
@@ -47,6 +49,10 @@ def _object(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return thing if isinstance(thing, Mapping) else {}
 
 
+def _is_charge(thing: Mapping[str, Any]) -> bool:
+    return thing.get("object") == "charge"
+
+
 def _invoice_id(thing: Mapping[str, Any]) -> str | None:
     """The invoice that an object of an event is about."""
     if thing.get("object") == "invoice":
@@ -54,16 +60,22 @@ def _invoice_id(thing: Mapping[str, Any]) -> str | None:
     return thing.get("client_reference_id") if thing.get("object") == "checkout.session" else thing.get("invoice")
 
 
+#: After these the invoice never changes again, so nobody is to pay any more. (An uncollectible one may still be paid.)
+_FINAL = ("invoice.paid", "invoice.voided")
+
+
 def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
     """Act on an event of one of our quotes."""
     quote_id = str(event.quote_id)
     thing = _object(event.payload)
+    if _is_charge(thing):
+        # A person refunded on purpose: nothing is left to be done about it, but it must be seen.
+        return Outcome.done(note_refund(ctx, quote_id, thing))
     if (ours := _other_invoice(ctx, quote_id, _invoice_id(thing))) is not None:
         return Outcome.skipped(f"{event.type} is about another invoice; the quote's is {ours}.")
     stripe = _gateway(ctx, _invoice_id(thing))
     if not event.type.startswith("checkout.session."):
-        record = look_at_invoice(ctx, stripe, quote_id, str(_invoice_id(thing)))
-        return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.")
+        return _about_invoice(ctx, stripe, quote_id, event, thing)
     session = look_at_session(ctx, stripe, quote_id, thing)
     if session["payment_status"] == "paid":
         record = attach_payment(ctx, stripe, quote_id, session)
@@ -72,6 +84,34 @@ def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
         note_failed_payment(ctx, quote_id, session)
         return Outcome.done("The payment failed; the installment can be sent again.")
     return Outcome.done(f"The payment link is {session['status']}, its payment {session['payment_status']}.")
+
+
+def _about_invoice(
+    ctx: HookContext, stripe: Gateway, quote_id: str, event: WebhookEvent, thing: Mapping[str, Any]
+) -> Outcome:
+    payment = (thing.get("payment") or {}).get("payment_intent")
+    if payment:
+        ctx.step(f"payment:{payment}", lambda _: remember_payment(ctx, quote_id, payment))
+    closed = _close_links(ctx, stripe, quote_id) if event.type in _FINAL else []
+    record = look_at_invoice(ctx, stripe, quote_id, str(_invoice_id(thing)))
+    return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.", *closed)
+
+
+def _close_links(ctx: HookContext, stripe: Gateway, quote_id: str) -> list[str]:
+    """Nothing is left to pay, but a link would still take money for it."""
+    links = ctx.step("links", lambda _: _links(ctx, quote_id))
+    ended = [(number, expire_link(ctx, stripe, quote_id, number, session_id)) for number, session_id in links]
+    return [f"The payment link of installment {number} was closed." for number, end in ended if end == "expired"]
+
+
+def _links(ctx: HookContext, quote_id: str) -> list[tuple[int, str]]:
+    """The links that may still be open: of installments that were paid by another way, or not at all."""
+    record = ctx.records.get(quote_id)
+    return [
+        (part.number, part.session_id)
+        for part in (record.installments if record else ())
+        if part.session_id and part.payment_id is None and part.status in {"paid", "sent"}
+    ]
 
 
 def _other_invoice(ctx: HookContext, quote_id: str, invoice_id: str | None) -> str | None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 #: Where Babel's locale is not the language's own name: ``pt`` alone would mean Brazil.
 LOCALES = {"pt": "pt_PT"}
 
+# Stripe sets these, in a font of its own: before the French colon the no-break space that every font has.
 INVOICE = {
     "en": {
         "discount": "Discount",
+        "discount_on": "Discount: {what}",
         "quote": "Quote",
         "company": "Company",
         "installment": "Installment",
@@ -18,6 +20,7 @@ INVOICE = {
     },
     "fr": {
         "discount": "Remise",
+        "discount_on": "Remise\u00a0: {what}",
         "quote": "Devis",
         "company": "Société",
         "installment": "Échéance",
@@ -25,6 +28,7 @@ INVOICE = {
     },
     "de": {
         "discount": "Rabatt",
+        "discount_on": "Rabatt: {what}",
         "quote": "Angebot",
         "company": "Unternehmen",
         "installment": "Rate",
@@ -32,6 +36,7 @@ INVOICE = {
     },
     "it": {
         "discount": "Sconto",
+        "discount_on": "Sconto: {what}",
         "quote": "Preventivo",
         "company": "Azienda",
         "installment": "Rata",
@@ -39,6 +44,7 @@ INVOICE = {
     },
     "pt": {
         "discount": "Desconto",
+        "discount_on": "Desconto: {what}",
         "quote": "Orçamento",
         "company": "Empresa",
         "installment": "Prestação",
@@ -46,6 +52,7 @@ INVOICE = {
     },
     "es": {
         "discount": "Descuento",
+        "discount_on": "Descuento: {what}",
         "quote": "Presupuesto",
         "company": "Empresa",
         "installment": "Plazo",

@@ -25,6 +25,10 @@ class Config:
     # A probe with an id that cannot exist answers 403 or 404, depending on what is looked at first.
     existence_before_permission: bool = False
     minimum_charge_goes_to_balance: bool = True
+    # Whether a payment can be attached to an invoice that was marked uncollectible.
+    uncollectible_takes_payments: bool = True
+    # The PaymentIntent's metadata is copied to its charge when that is made, as documented.
+    charges_copy_metadata: bool = True
     # Currencies other than those whose smallest payment is published have one as well.
     unlisted_minimum_charge: int = 1
     default_currency: str = "usd"

@@ -111,6 +111,10 @@ def _add_acts(routes: Blueprint, simulator: StripeSimulator) -> None:
     def pay_invoice(invoice_id: str) -> Response:
         return jsonify(simulator.pay_hosted(invoice_id))
 
+    @routes.post("/payments/<payment_intent>/refund")
+    def refund(payment_intent: str) -> Response:
+        return jsonify(simulator.refund(payment_intent, _given().get("amount")))
+
     @routes.post("/endpoints/<endpoint_id>/roll")
     def roll(endpoint_id: str) -> Response:
         return _done(secret=simulator.roll_secret(endpoint_id, keep_old=_given().get("keep_old", True)))

@@ -9,14 +9,15 @@ from stripe_simulator.lists import created_within, newest_first, page
 from stripe_simulator.state import API_VERSION, Call, Json
 
 
-def emit(call: Call, event_type: str, snapshot: Json) -> Json:
-    """Record an event with the object as it is now."""
+def emit(call: Call, event_type: str, snapshot: Json, *, before: Json | None = None) -> Json:
+    """Record an event with the object as it is now, and what of it was different before."""
+    changed = {} if before is None else {"previous_attributes": before}
     event: Json = {
         "id": new_id("evt"),
         "object": "event",
         "api_version": API_VERSION,
         "created": call.now(),
-        "data": {"object": copy.deepcopy(snapshot)},
+        "data": {"object": copy.deepcopy(snapshot), **changed},
         "livemode": call.state.livemode,
         "pending_webhooks": 0,
         "request": {"id": call.request_id, "idempotency_key": call.idempotency_key},

@@ -161,12 +161,18 @@ def _attachable(call: Call, invoice: Json) -> Json:
         raise bad_request(
             "This PaymentIntent is already attached to the invoice.", code="resource_already_exists", param=param
         )
-    if invoice["status"] not in PAYABLE:
+    if not _takes_payments(call, invoice):
         raise bad_request(f"Payments can't be attached to an invoice that is {invoice['status']}.", param=param)
     _check_fit(call, invoice, intent)
     if any(payment["payment"]["payment_intent"] == intent["id"] for payment in call.state.invoice_payments.values()):
         raise bad_request("This PaymentIntent already pays another invoice.", param=param)
     return intent
+
+
+def _takes_payments(call: Call, invoice: Json) -> bool:
+    if invoice["status"] == "uncollectible":
+        return call.config.uncollectible_takes_payments
+    return invoice["status"] in PAYABLE
 
 
 def _check_fit(call: Call, invoice: Json, intent: Json) -> None:

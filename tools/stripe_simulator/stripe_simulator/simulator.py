@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
-from stripe_simulator import checkout, endpoints, payments
+from stripe_simulator import checkout, endpoints, payments, refunds
 from stripe_simulator.api import Api
 from stripe_simulator.app import create_app
 from stripe_simulator.clock import Clock
@@ -29,6 +29,7 @@ KINDS = (
     "items",
     "invoice_payments",
     "payment_intents",
+    "charges",
     "sessions",
     "endpoints",
     "events",
@@ -136,6 +137,12 @@ class StripeSimulator:
             call = Call(self.world, state)
             payments.pay_rest(call, state.invoices[invoice_id], shown_invoice)
             return copy.deepcopy(shown_invoice(call, state.invoices[invoice_id]))
+
+    def refund(self, payment_intent: str, amount: int | None = None) -> Json:
+        """Refund a payment in the Dashboard, whole or in part; returns its charge."""
+        with self.world.lock:
+            state = refunds.owner(self.world, payment_intent)
+            return copy.deepcopy(refunds.refund(Call(self.world, state, id=payment_intent), amount))
 
     def _session_act(self, session_id: str, act: Callable[[Call], Json]) -> Json:
         with self.world.lock:

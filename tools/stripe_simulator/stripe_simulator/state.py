@@ -56,6 +56,8 @@ class AccountState:
     # session id -> what becomes of payment_intent_data, and what the pay page shows
     session_plans: dict[str, Json] = field(default_factory=dict)
     payment_intents: dict[str, Json] = field(default_factory=dict)
+    # charges that were refunded; no other is ever asked for
+    charges: dict[str, Json] = field(default_factory=dict)
     endpoints: dict[str, Json] = field(default_factory=dict)
     # endpoint id -> secrets, the newest first; two of them while a secret is rolled
     endpoint_secrets: dict[str, list[str]] = field(default_factory=dict)

@@ -1,0 +1,39 @@
+"""Refunds that a person makes in the Dashboard: noted, never acted on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qwoty_integrations_host import HookContext
+
+from .ledger import refund_seen
+from .money import shown
+from .sessions import installment_of, there
+
+
+def note_refund(ctx: HookContext, quote_id: str, charge: Mapping[str, Any]) -> str:
+    """Put a refund into the record and say so.
+
+    All of it is read from the signed event: reading charges needs a permission that the key is not asked for.
+    """
+    payment, refunded = str(charge["payment_intent"]), int(charge["amount_refunded"])
+    number: int = ctx.step(
+        f"refund:{payment}:{refunded}", lambda _: _note_refund(ctx, quote_id, charge, payment, refunded)
+    )
+    of = f", of installment {number}," if number else ""
+    paid, back = (shown(amount, charge["currency"]) for amount in (charge["amount"], refunded))
+    return f"A refund on payment {payment}{of} was made: {back} of {paid} so far. The invoice stays as it is."
+
+
+def _note_refund(ctx: HookContext, quote_id: str, charge: Mapping[str, Any], payment: str, refunded: int) -> int:
+    """Give the number of the installment; 0 when the payment is of none, as those of the hosted page."""
+    record = ctx.records.get(quote_id)
+    parts = record.installments if record else ()
+    of_payment = (part.number for part in parts if part.payment_id == payment)
+    # The refund may be told before the payment is: then the charge's metadata, copied from ours, tells the number.
+    unpaid = (part.number for part in parts if part.payment_id is None and part.number == installment_of(charge))
+    number = next(of_payment, None) or next(unpaid, 0)
+    if number:
+        ctx.records.update(quote_id, lambda r: refund_seen(there(r, charge), number, payment, refunded))
+    return number

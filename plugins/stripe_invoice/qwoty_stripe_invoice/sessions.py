@@ -1,0 +1,96 @@
+"""Checkout sessions: looked at afresh, closed, and whose they are (Stripe page, section 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qwoty_integrations_host import Attempt, CredentialsError, HookContext, QuoteRecord
+
+from .gateway import Gateway, StripeRefused
+from .ledger import session_seen
+
+
+def look_at_session(
+    ctx: HookContext, stripe: Gateway, quote_id: str, event: Mapping[str, Any], *, name: str = "session"
+) -> dict[str, Any]:
+    """Fetch a session afresh, put its state into the record, and give what decides.
+
+    Webhooks come late, twice and out of order: the event's own copy is used only if the key may not read sessions.
+    """
+    facts: dict[str, Any] = ctx.step(
+        f"{name}:{event['id']}", lambda attempt: _look(ctx, stripe, quote_id, event, attempt)
+    )
+    return facts
+
+
+def _look(
+    ctx: HookContext, stripe: Gateway, quote_id: str, event: Mapping[str, Any], attempt: Attempt
+) -> dict[str, Any]:
+    try:
+        session: Mapping[str, Any] = stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(event["id"]))
+    except CredentialsError as error:
+        if error.code != "permission_missing":
+            raise
+        if "payment_status" not in event:
+            # Nobody told and the key may not look: what is on record stands.
+            return {"id": event["id"], "number": installment_of(event), "payment_status": None}
+        session = event
+    number = installment_of(session)
+    if session.get("payment_intent"):
+        remember_payment(ctx, quote_id, session["payment_intent"])
+    if session["payment_status"] != "paid":
+        ctx.records.update(quote_id, lambda r: session_seen(there(r, session), number, session))
+    names = ("id", "status", "payment_status", "payment_intent", "amount_total", "currency")
+    facts = {name: session.get(name) for name in names}
+    return {**facts, "number": number, "invoice_id": _invoice_id(ctx, quote_id, session)}
+
+
+def _invoice_id(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> str | None:
+    """The session names its invoice, so that a payment that comes before our own answer was stored finds it."""
+    record = ctx.records.get(quote_id)
+    known = record.invoice.id if record and record.invoice else None
+    return session.get("client_reference_id") or known
+
+
+def expire_link(ctx: HookContext, stripe: Gateway, quote_id: str, number: int, session_id: str) -> str:
+    """Close an open link and give its status then; ``complete``: the customer was faster."""
+    status: str = ctx.step(
+        f"link.expire:{session_id}", lambda attempt: _expire(ctx, stripe, quote_id, number, session_id, attempt)
+    )
+    return status
+
+
+def _expire(ctx: HookContext, stripe: Gateway, quote_id: str, number: int, session_id: str, attempt: Attempt) -> str:
+    try:
+        session = stripe.write(
+            attempt,
+            "cs-expire",
+            session_id,
+            {},
+            lambda v1, p, o: v1.checkout.sessions.expire(session_id, params=p, options=o),
+        )
+    except StripeRefused:
+        # Not open any more: it expired by itself, or the customer was faster.
+        session = stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(session_id))
+        if session["status"] == "open":
+            raise
+    if session["status"] != "complete":
+        ctx.records.update(quote_id, lambda r: session_seen(there(r, session), number, session))
+    return str(session["status"])
+
+
+def remember_payment(ctx: HookContext, quote_id: str, payment: str) -> None:
+    """Keep whose payment it is: a refund names nothing but the payment. Call it inside a step."""
+    ctx.state.set(f"payment:{payment}", {"quote_id": quote_id})
+
+
+def installment_of(session: Mapping[str, Any]) -> int:
+    """The installment that a session is for, from its metadata."""
+    text = (session.get("metadata") or {}).get("qwoty_installment", "")
+    return int(text) if text.isdigit() else 0
+
+
+def there(record: QuoteRecord | None, session: Mapping[str, Any]) -> QuoteRecord:
+    """The record, or a new one when the payment arrives before our own answer was stored."""
+    return record or QuoteRecord(currency=str(session.get("currency") or "").upper())

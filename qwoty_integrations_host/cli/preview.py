@@ -1,0 +1,104 @@
+"""``qwoty-host preview``: the plan beside the signed quote, as a table."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import click
+
+from .output import mark, print_json, table
+from .session import Session, json_option, read_json, say
+
+#: A description is cut to this in the table; the JSON has it whole.
+_WIDTH = 40
+
+
+@click.command()
+@click.argument("workspace", metavar="WS")
+@click.argument("path", metavar="QUOTE.json")
+@json_option
+@click.pass_obj
+def preview(session: Session, workspace: str, path: str, as_json: bool) -> None:
+    """Show what would be made of a quote. No network, nothing is written."""
+    with session.host() as host:
+        from ..previews import preview as ask
+
+        document = read_json(path)
+        found = ask(
+            workspace,
+            document,
+            plugins=host.plugins,
+            settings=host.settings,
+            contexts=host.runs.contexts,
+            clock=host.clock,
+        )
+    if not found["previews"]:
+        say("No enabled integration can preview quotes for this workspace.")
+    if as_json:
+        print_json(found)
+        return
+    for plan in found["previews"]:
+        _print_plan(plan)
+
+
+def _print_plan(plan: dict[str, Any]) -> None:
+    if plan["status"] == "planned":
+        click.echo(f"{plan['plugin']}, in {plan['currency']}:")
+        _print_lines(plan)
+        if plan["verdict"]:
+            click.echo()
+            click.echo(_wrapped(mark("needs_attention" if plan["needs_attention"] else "succeeded", plan["verdict"])))
+        _print_sentences(plan["differences"])
+        _print_installments(plan["installments"])
+        if plan["notes"]:
+            click.echo("\n  Notes")
+    else:
+        click.echo(f"{plan['plugin']}:")
+        click.echo(f"  {mark(plan['status'])}")
+    _print_sentences(plan["notes"])
+
+
+def _print_lines(plan: dict[str, Any]) -> None:
+    lines = [row for line in plan["lines"] for row in _rows(line)]
+    sums = [
+        ("The invoice", plan["subtotal"], "", plan["tax"], plan["total"]),
+        ("The signed quote", plan["signed_net"] or "", "", plan["signed_tax"] or "", plan["signed_total"]),
+    ]
+    header = ("line", "net", "tax", "", "total")
+    _print_table(table(header, [*lines, *sums], right=(1, 3, 4), rules=(len(lines),)))
+
+
+def _rows(line: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """One row for the line; each tax after the first has one of its own."""
+    taxes = [(f"{tax['name']} {tax['percentage']} %", tax["amount"]) for tax in line["taxes"]] or [("", "")]
+    yield (_cut(line["description"]), line["amount"], *taxes[0], line["total"])
+    for name, amount in taxes[1:]:
+        yield ("", "", name, amount, "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1].rstrip() + "…"
+
+
+def _print_installments(parts: list[dict[str, Any]]) -> None:
+    if parts:
+        rows = [(part["number"], part["amount"], part["due_date"] or "on request") for part in parts]
+        click.echo()
+        _print_table(table(("installment", "amount", "due"), rows, right=(0, 1)))
+
+
+def _print_table(text: str) -> None:
+    click.echo("\n".join(f"  {line}" for line in text.splitlines()))
+
+
+def _print_sentences(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        click.echo(_wrapped(f"· {sentence}"))
+
+
+def _wrapped(text: str) -> str:
+    """Broken between words as wide as the terminal is, so that it does not break within them."""
+    width = max(shutil.get_terminal_size().columns, _WIDTH)
+    return click.wrap_text(text, width=width, initial_indent="  ", subsequent_indent="    ")
