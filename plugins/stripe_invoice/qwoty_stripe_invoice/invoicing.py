@@ -165,11 +165,8 @@ def _rounded(plan: InvoicePlan, verdict: Verdict) -> tuple[str, ...]:
         return ()
     line, by = shown(verdict.amount, plan.currency), shown(abs(verdict.amount), plan.currency)
     tax, subtotal = ("more", "less") if verdict.amount < 0 else ("less", "more")
-    return (
-        f"One untaxed line of {line} makes the total equal the signed quote's: against the quote, the tax is {by} "
-        f"{tax} and the subtotal {by} {subtotal}.",
-        *verdict.sentences,
-    )
+    parts = f"against the quote, the tax is {by} {tax} and the subtotal {by} {subtotal}"
+    return (f"One untaxed line of {line} makes the total equal the signed quote's: {parts}.", *verdict.sentences)
 
 
 def _problem(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:
