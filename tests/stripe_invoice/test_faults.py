@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import inspect
 
 from builders import EMAIL, LINK, the_example
 
@@ -223,7 +224,10 @@ def _outside_webhooks(bench: Any, text: str) -> list[str]:
     """Tables that hold a text, the raw webhooks aside (they are Stripe's own bytes)."""
     found = []
     with bench.host.store.read() as db:
-        tables = [row[0] for row in db.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = inspect(db).get_table_names()
+        tables += (
+            [f"dbos.{name}" for name in inspect(db).get_table_names("dbos")] if bench.host.config.is_shared else []
+        )
         for table in tables:
             rows = db.exec_driver_sql(f"SELECT * FROM {table}").fetchall()
             if table != "webhook_deliveries" and any(text in repr(row) for row in rows):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from builders import EMAIL, KEY, LINK, LIVE, a_quote, the_example
+from qwoty_integrations_host.store import tables
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
 RESTRICTED = "rk_test_Documented0001"
@@ -39,7 +40,7 @@ def test_the_documented_permissions_are_enough_for_everything(bench: Any, v1: An
     assert len(bench.stripe.objects("sent")) == 1
     # A lost webhook secret: the endpoint is deleted and made anew.
     with bench.host.store.write() as db:
-        db.exec_driver_sql("DELETE FROM secrets WHERE field LIKE 'kept/webhook:%'")
+        db.execute(tables.secrets.delete().where(tables.secrets.c.field.startswith("kept/webhook:")))
     bench.stripe.clock.advance(60)
     bench.clock.advance(60)
     bench.enable(**{**LINK, "send_invoice_email": False}, workspace_api_token=RESTRICTED)

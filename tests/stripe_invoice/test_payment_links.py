@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from builders import LINK, a_line, a_quote, the_example
+from qwoty_integrations_host.store import tables
 
 
 def mail_of(bench: Any) -> EmailMessage:
@@ -78,7 +79,7 @@ def test_our_endpoint_without_secret_is_made_anew_and_strangers_are_untouched(be
     linked(bench)
     (ours,) = [e for e in bench.stripe.objects("endpoints") if e["id"] not in strangers]
     with bench.host.store.write() as db:
-        db.exec_driver_sql("DELETE FROM secrets WHERE field LIKE 'kept/webhook:%'")
+        db.execute(tables.secrets.delete().where(tables.secrets.c.field.startswith("kept/webhook:")))
     quiet = {"url": ours["url"], "enabled_events": ["customer.updated"]}
     same_url = v1.webhook_endpoints.create(params=quiet).id
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
 from builders import EMAIL, LINK, a_line, a_quote
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.errors import ActionRefused
 from qwoty_integrations_host.record import InstallmentRecord, QuoteRecord, from_document, to_document
+from qwoty_integrations_host.store import tables
 from qwoty_stripe_invoice import payments
 
 DRAFT: dict[str, Any] = {}
@@ -709,6 +711,7 @@ def test_the_command_line_shows_payment_and_refund(paid: tuple[Any, str], monkey
     bench.stripe.refund(payment, 1250)
     bench.webhooks()
     monkeypatch.setenv("QWOTY_HOST_DATA_DIR", str(bench.host.config.data_dir))
+    monkeypatch.setenv("QWOTY_HOST_DATABASE_URL", bench.host.config.shared_database or "")
 
     for command in (["quote", "show"], ["installment", "list"]):
         shown = CliRunner().invoke(main, [*command, "ws-1", "q-7"]).output
@@ -739,9 +742,10 @@ def an_endpoint_of_before(bench: Any, v1: Any) -> str:
     older = [event for event in endpoint["enabled_events"] if event != "charge.refunded"]
     v1.webhook_endpoints.update(endpoint["id"], params={"enabled_events": older})
     with bench.host.store.write() as db:
-        db.exec_driver_sql(
-            "UPDATE plugin_state SET value = json_remove(value, '$.events') WHERE name LIKE 'webhook_endpoint:%'"
-        )
+        kept = tables.plugin_state
+        here = kept.c.name.startswith("webhook_endpoint:")
+        value = db.execute(select(kept.c.value).where(here)).scalar_one()
+        db.execute(kept.update().where(here).values(value={k: v for k, v in value.items() if k != "events"}))
     return str(endpoint["id"])
 
 
