@@ -235,6 +235,28 @@ class Runs:
             self._next_attempt(db, row, carried=carried, settings_digest=row["settings_digest"] if carried else None)
         return run_id
 
+    def retry_all_failed(self) -> list[str]:
+        """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids."""
+        with self.store.read() as db:
+            failed = rows.failed(db)
+        return [self.retry(run_id) for run_id in failed]
+
+    def dismiss(self, run_id: str, reason: str) -> str:
+        """Note that a person has dealt with a run that needed attention or failed; it can still be retried.
+
+        Raises: NotFound; ActionRefused when there is nothing to dismiss.
+        """
+        with self.store.write() as db:
+            row = _require(db, run_id)
+            quotes.lock(db, row["workspace"], row["quote_id"])
+            row = _require(db, run_id)
+            if row["status"] not in {"needs_attention", "failed"}:
+                raise ActionRefused(f"Run {run_id} is {row['status']}: there is nothing to dismiss.")
+            note = f"Dismissed on {self.clock.now().date().isoformat()}: {' '.join(reason.split())[:500]}"
+            outcome = {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
+            rows.change(db, run_id, status="dismissed", outcome=outcome)
+        return run_id
+
     def set_aside(self, job_id: str) -> None:
         """End a run at which worker after worker died; what it has done stays done."""
         run_id, _, attempt = job_id.rpartition(".")

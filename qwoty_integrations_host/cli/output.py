@@ -13,6 +13,7 @@ _MARKS = {
     "skipped": ("–", "cyan"),
     "needs_attention": ("!", "yellow"),
     "failed": ("✘", "red"),
+    "dismissed": ("–", "white"),
     "running": ("…", "blue"),
     "queued": ("…", "blue"),
     "retrying": ("↻", "yellow"),

@@ -56,19 +56,43 @@ def show(session: Session, run_id: str, as_json: bool) -> None:
 
 
 @run.command("retry")
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="[ID]", required=False)
+@click.option("--all-failed", is_flag=True, help="Every run that failed, instead of one.")
 @wait_option
 @timeout_option
 @json_option
 @click.pass_obj
-def retry(session: Session, run_id: str, wait: bool, timeout: float, as_json: bool) -> None:
+def retry(session: Session, run_id: str | None, all_failed: bool, wait: bool, timeout: float, as_json: bool) -> None:
     """Try a run again that did not succeed; what it has done already is not done twice."""
+    if (run_id is None) != all_failed:
+        raise click.UsageError("Give the run's ID, or --all-failed.")
     with session.host(runs=True) as host:
         from ..reports import find_run
 
-        host.runs.retry(run_id)
-        done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
+        run_ids = host.runs.retry_all_failed() if run_id is None else [host.runs.retry(run_id)]
+        done = work_and_wait(host, run_ids, timeout=timeout) if wait and run_ids else True
+        found = [find_run(host.store, each) for each in run_ids]
+    if as_json:
+        print_json({"data": found, "has_more": False} if all_failed else found[0])
+    else:
+        for each in found:
+            print_run(each)
+    if not found:
+        say("No run has failed.")
+    if wait:
+        raise SystemExit(exit_code_of_runs(found) if done else NOT_DONE)
+
+
+@run.command("dismiss")
+@click.argument("run_id", metavar="ID")
+@click.option("--reason", required=True, metavar="TEXT", help="What was done about it; shown on the run.")
+@json_option
+@click.pass_obj
+def dismiss(session: Session, run_id: str, reason: str, as_json: bool) -> None:
+    """Say that a run which needs attention, or failed, was dealt with by a person."""
+    with session.host() as host:
+        from ..reports import find_run
+
+        host.runs.dismiss(run_id, reason)
         found = find_run(host.store, run_id)
     print_json(found) if as_json else print_run(found)
-    if wait:
-        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, RowMapping, func, select
 from . import tables as t
 from .upsert import insert_or_ignore
 
-FINISHED = ("succeeded", "skipped", "needs_attention", "failed")
+#: A run that needs attention or failed is ``dismissed`` by a person who has dealt with it.
+FINISHED = ("succeeded", "skipped", "needs_attention", "failed", "dismissed")
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
@@ -43,6 +44,12 @@ def newest(db: Connection, *, quote_id: str | None, limit: int) -> Sequence[RowM
     if quote_id is not None:
         wanted = wanted.where(t.runs.c.quote_id == quote_id)
     return db.execute(wanted).mappings().all()
+
+
+def failed(db: Connection) -> Sequence[str]:
+    """The ids of the runs that failed, oldest first."""
+    wanted = select(t.runs.c.id).where(t.runs.c.status == "failed")
+    return db.execute(wanted.order_by(t.runs.c.created_at, t.runs.c.id)).scalars().all()
 
 
 def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:

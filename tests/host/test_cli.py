@@ -265,6 +265,40 @@ def test_the_exit_code_follows_the_outcome_and_a_retry_prints_the_run(
     refused(line("run", "retry", run["id"]), 2)
 
 
+def test_all_failed_runs_are_retried_together_and_no_others(line: Line) -> None:
+    answers = {"q-1": RuntimeError("a bug"), "q-2": RuntimeError("another"), "q-3": NeedsAttention("Look at this.")}
+    line.recorder.answers["on_quote_accepted"] = lambda _ctx, quote: _raised(answers[quote.id])
+    line.ready()
+    for name in answers:
+        line("accept", "ws-1", line.file(a_quote(id=name)), "--wait")
+    line.recorder.answers.clear()
+
+    found = line.ok("run", "retry", "--all-failed", "--wait")
+
+    assert [(run["quote_id"], run["status"]) for run in found["data"]] == [("q-1", "succeeded"), ("q-2", "succeeded")]
+    assert [run["status"] for run in line.ok("run", "list", "--quote", "q-3")["data"]] == ["needs_attention"]
+    assert "No run has failed." in line("run", "retry", "--all-failed").stderr
+
+
+@pytest.mark.parametrize("words", [(), ("some-id", "--all-failed")], ids=["neither", "both"])
+def test_a_retry_takes_an_id_or_all_failed(line: Line, words: tuple[str, ...]) -> None:
+    assert "--all-failed" in refused(line("run", "retry", *words), 2)
+
+
+def test_a_dismissed_run_says_why_and_can_still_be_retried(line: Line) -> None:
+    line.recorder.answers["on_quote_accepted"] = lambda _ctx, _quote: _raised(NeedsAttention("Look at this."))
+    line.ready()
+    (run,) = json.loads(line("accept", "ws-1", line.file(a_quote()), "--wait", "--json").stdout)["runs"]
+
+    found = line.ok("run", "dismiss", run["id"], "--reason", "Invoiced by hand,\n see ticket 7")
+
+    assert found["status"] == "dismissed"
+    assert found["outcome"]["notes"][-1].endswith("Invoiced by hand, see ticket 7")
+    assert "nothing to dismiss" in refused(line("run", "dismiss", run["id"], "--reason", "again"), 2)
+    line.recorder.answers.clear()
+    assert json.loads(line("run", "retry", run["id"], "--wait", "--json").stdout)["status"] == "succeeded"
+
+
 def test_a_retry_of_a_run_that_has_not_ended_exits_2(line: Line) -> None:
     line.ready()
     (run,) = line.ok("accept", "ws-1", line.file(a_quote()))["runs"]
