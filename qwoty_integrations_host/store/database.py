@@ -36,8 +36,12 @@ def open_database(url: str) -> Engine:
             if sqlite3.sqlite_version_info < _SUBSEC_SINCE:
                 raw.create_function("unixepoch", 1, _unixepoch)
 
-    with Store(engine).write() as db:
-        bring_up_to_date(db)
+    try:
+        with Store(engine).write() as db:
+            bring_up_to_date(db)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, select
 
@@ -23,7 +23,7 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
         "id": quote.id,
         "number": quote.number,
         "document": _text(document),
-        "version": uuid4().hex,
+        "version": _version("", document),
         "received_at": received_at,
     }
     return insert_or_ignore(db, t.quotes, row)
@@ -40,7 +40,8 @@ def correct(db: Connection, quote: Quote, document: Any) -> None:
     before = db.execute(select(t.quotes).where(here)).mappings().one()
     # Of several corrections in a row, the way back leads to the one that was worked on.
     kept = before["replaced"] or {name: before[name] for name in ("number", "document", "version")}
-    values = {"number": quote.number, "document": _text(document), "version": uuid4().hex, "replaced": kept}
+    values = {"number": quote.number, "document": _text(document), "replaced": kept}
+    values["version"] = _version(before["version"] or "", document)
     db.execute(t.quotes.update().where(here).values(values))
 
 
@@ -74,6 +75,11 @@ def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
         return None
     quote = load_quote(parse_json(row["document"]), workspace_id=workspace, received_at=row["received_at"])
     return replace(quote, version=row["version"] or "")
+
+
+def _version(before: str, document: Any) -> str:
+    """A word for this acceptance: going back to what was said earlier is another one."""
+    return hashlib.sha256(f"{before}|{_text(document)}".encode()).hexdigest()[:16]
 
 
 def _text(document: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,21 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'host.sqlite3'}"
 
 
-def of_the_first_release(url: str) -> Engine:
+@pytest.fixture
+def opened(url: str) -> Iterator[Callable[[], Engine]]:
+    """Opens the database as a host does; closed at the end."""
+    engines: list[Engine] = []
+
+    def open_it() -> Engine:
+        engines.append(open_database(url))
+        return engines[-1]
+
+    yield open_it
+    for engine in engines:
+        engine.dispose()
+
+
+def of_the_first_release(url: str) -> None:
     """A database as the first release left it, with a workspace and a record in it."""
     from alembic import command
 
@@ -37,7 +52,7 @@ def of_the_first_release(url: str) -> Engine:
         db.execute(text(f"DROP TABLE {VERSION_TABLE}"))
         db.execute(text("INSERT INTO workspaces VALUES ('ws-1', '2026-03-10T09:15:00.000000+00:00')"))
         db.execute(text("INSERT INTO records VALUES ('ws-1', 'p', 'q-7', '{}')"))
-    return engine
+    engine.dispose()
 
 
 def version(engine: Engine) -> str:
@@ -52,24 +67,24 @@ def test_the_newest_migration_is_the_one_that_the_code_knows() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == schema.LATEST
 
 
-def test_an_empty_database_gets_the_tables_of_today(url: str) -> None:
-    assert version(open_database(url)) == schema.LATEST
-    assert version(open_database(url)) == schema.LATEST, "opened again"
+def test_an_empty_database_gets_the_tables_of_today(opened: Callable[[], Engine]) -> None:
+    assert version(opened()) == schema.LATEST
+    assert version(opened()) == schema.LATEST, "opened again"
 
 
-def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str) -> None:
-    of_the_first_release(url).dispose()
+def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, opened: Callable[[], Engine]) -> None:
+    of_the_first_release(url)
 
-    engine = open_database(url)
+    engine = opened()
 
     assert version(engine) == schema.LATEST
     with engine.connect() as db:
         assert db.execute(text("SELECT workspace, quote_id, next_due FROM records")).all() == [("ws-1", "q-7", None)]
 
 
-def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str) -> None:
-    of_the_first_release(url).dispose()
-    engine = open_database(url)
+def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str, opened: Callable[[], Engine]) -> None:
+    of_the_first_release(url)
+    engine = opened()
 
     with engine.connect() as db:
         context = MigrationContext.configure(db, opts={"version_table": VERSION_TABLE, "compare_type": True})
@@ -80,8 +95,8 @@ def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str
     assert VERSION_TABLE in inspect(engine).get_table_names()
 
 
-def test_a_newer_releases_database_is_refused_and_left_alone(url: str) -> None:
-    engine = open_database(url)
+def test_a_newer_releases_database_is_refused_and_left_alone(url: str, opened: Callable[[], Engine]) -> None:
+    engine = opened()
     with engine.begin() as db:
         db.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from builders import LINK, a_line, a_quote
+from builders import EMAIL, KEY, LINK, a_line, a_quote, vat
 
 OPEN = {"invoice_status": "open"}
+OTHER_KEY = "sk_test_51OtherAccount0002"
 
 
 def accept_again(bench: Any, quote: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -22,9 +24,33 @@ def totals(bench: Any) -> list[tuple[str, int]]:
     return [(invoice["status"], invoice["total"]) for invoice in bench.stripe.objects("invoices")]
 
 
+def over(net: str, **changes: Any) -> dict[str, Any]:
+    """The quote over this net amount, to which 20 % are added."""
+    return a_quote(a_line(net=net), **changes)
+
+
+def the_invoice(bench: Any) -> dict[str, Any]:
+    (invoice,) = bench.stripe.objects("invoices")
+    found: dict[str, Any] = invoice
+    return found
+
+
+def fails_at(bench: Any, path: str, quote: dict[str, Any], fault: str = "500_before") -> dict[str, Any]:
+    """Accept the quote while a request fails for good, then take the fault away."""
+    bench.stripe.faults.add(fault, method="POST", path=path, times=99)
+    _, run = accept_again(bench, quote)
+    bench.stripe.faults.reset()
+    assert (run["status"], run["error"]["code"]) == ("failed", "retries_exhausted")
+    return run
+
+
+# -- while it is a draft -------------------------------------------------------------------------------
+
+
 def test_while_it_is_a_draft_the_corrected_quote_takes_its_place(bench: Any) -> None:
     bench.enable()
     first = bench.accept(a_quote(a_line(net="100.00"), installments=2))
+    draft = the_invoice(bench)["id"]
 
     accepted, run = accept_again(bench, a_quote(a_line(net="250.00"), installments=2))
 
@@ -33,6 +59,151 @@ def test_while_it_is_a_draft_the_corrected_quote_takes_its_place(bench: Any) -> 
     assert (run["status"], run["outcome"]["total"]) == ("succeeded", "300.00")
     assert totals(bench) == [("draft", 30000)]
     assert [part["amount"] for part in bench.quote("q-7")["installments"]] == ["150.00", "150.00"]
+    assert f"The draft {draft} of the quote as it was before is deleted." in run["outcome"]["notes"]
+
+
+def test_there_and_back_again_there_is_one_draft_and_it_is_the_last_versions(bench: Any) -> None:
+    bench.enable()
+    bench.accept(over("100.00"))
+
+    for net, total in [("250.00", 30000), ("100.00", 12000)] * 2:
+        _, run = accept_again(bench, over(net))
+        assert run["status"] == "succeeded", run
+        assert totals(bench) == [("draft", total)]
+
+
+def in_days(days: int) -> dict[str, Any]:
+    part = {"percentage": "100", "term": f"net{days}", "order_number": 1}
+    return {"payment_terms": {"name": "terms", "installments": [part]}}
+
+
+@pytest.mark.parametrize(
+    ("correction", "look", "shown"),
+    [
+        pytest.param({"number": "N-NEW"}, lambda i: i["custom_fields"][0]["value"], "N-NEW", id="a corrected number"),
+        pytest.param(
+            in_days(60), lambda i: round((i["due_date"] - i["created"]) / 86400), 60, id="corrected payment terms"
+        ),
+        pytest.param({"language": "fr"}, lambda i: i["custom_fields"][0]["name"], "Devis", id="a corrected language"),
+    ],
+)
+def test_a_correction_that_changes_no_amount_reaches_the_invoice(
+    bench: Any, correction: dict[str, Any], look: Callable[[dict[str, Any]], Any], shown: Any
+) -> None:
+    bench.enable(**OPEN)
+    fails_at(bench, "/finalize$", a_quote(**in_days(15)))
+
+    accepted, run = accept_again(bench, a_quote(**{**in_days(15), **correction}))
+
+    assert accepted.corrected
+    assert run["status"] == "succeeded", run
+    assert (the_invoice(bench)["status"], look(the_invoice(bench))) == ("open", shown)
+
+
+def nothing_to_invoice() -> dict[str, Any]:
+    quote = a_quote()
+    quote["pricing_table"]["sections"][0]["type"] = "plan"
+    return quote
+
+
+@pytest.mark.parametrize(
+    ("quote", "status"),
+    [
+        pytest.param(nothing_to_invoice(), "skipped", id="nothing to invoice any more"),
+        pytest.param(
+            a_quote(a_line(taxes=[vat("10", api_name="vat_fr_200")]), total="110.00"),
+            "needs_attention",
+            id="a tax that contradicts itself now",
+        ),
+    ],
+)
+def test_a_corrected_quote_that_cannot_be_invoiced_leaves_no_draft_of_the_one_before(
+    bench: Any, quote: dict[str, Any], status: str
+) -> None:
+    bench.enable()
+    bench.accept(a_quote())
+
+    _, run = accept_again(bench, quote)
+
+    assert run["status"] == status
+    assert totals(bench) == []
+    assert (run["outcome"]["invoice_id"], run["outcome"]["total"]) == (None, None)
+
+
+def test_a_draft_stays_where_only_its_sending_needs_something(bench: Any) -> None:
+    bench.enable(**OPEN)
+    run = fails_at(bench, "/finalize$", a_quote(contact={"email": None}))
+    bench.enable(**EMAIL)
+
+    run = bench.retry(run["id"])
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "email_missing")
+    assert totals(bench) == [("draft", 12000)]
+
+
+def test_a_quote_corrected_while_the_integration_was_switched_off_is_taken_up_afterwards(bench: Any) -> None:
+    bench.enable()
+    bench.accept(over("100.00"))
+    bench.host.settings.disable("ws-1", "stripe_invoice")
+    accept_again(bench, over("250.00"))
+    assert totals(bench) == [("draft", 12000)]
+    bench.enable()
+
+    _, run = accept_again(bench, over("250.00"))
+
+    assert (run["status"], run["outcome"]["total"]) == ("succeeded", "300.00")
+    assert totals(bench) == [("draft", 30000)]
+
+
+@pytest.mark.parametrize("corrected_again", [True, False], ids=["corrected once more", "settings changed and retried"])
+def test_an_outage_between_two_drafts_is_no_end(bench: Any, corrected_again: bool) -> None:
+    bench.enable()
+    bench.accept(over("100.00"))
+    run = fails_at(bench, "^/v1/invoices$", over("250.00"), "cut_before")
+    assert totals(bench) == [], "the old draft is deleted, the new one not made"
+
+    if corrected_again:
+        _, run = accept_again(bench, over("300.00"))
+    else:
+        bench.enable(**OPEN)  # what shapes the invoice changed: the next attempt starts at its first step
+        run = bench.retry(run["id"])
+
+    assert run["status"] == "succeeded", run
+    assert totals(bench) == [("draft", 36000) if corrected_again else ("open", 30000)]
+
+
+# -- a draft that the present key does not see ----------------------------------------------------------
+
+
+def by_units(bench: Any, **keys: str) -> None:
+    given = {"token_scope": "business_unit", "business_unit_api_tokens": keys}
+    bench.host.settings.save("ws-1", "stripe_invoice", given)
+    bench.host.settings.enable("ws-1", "stripe_invoice")
+
+
+@pytest.mark.parametrize("moves", ["the quote", "the key", "the key after the draft was finalized by hand"])
+def test_a_draft_that_another_account_keeps_is_named_in_a_note(bench: Any, v1: Any, moves: str) -> None:
+    bench.stripe.add_key(OTHER_KEY, account="acct_other")
+    by_units(bench, bu_1=KEY, bu_2=OTHER_KEY)
+    bench.accept(over("100.00"))
+    draft = the_invoice(bench)["id"]
+    if moves == "the key after the draft was finalized by hand":
+        v1.invoices.finalize_invoice(draft)
+    if moves == "the quote":
+        corrected = over("250.00", business_unit={"id": "bu_2", "name": "Other SAS"})
+    else:
+        corrected = over("250.00")
+        by_units(bench, bu_1=OTHER_KEY)
+
+    _, run = accept_again(bench, corrected)
+
+    assert run["status"] == "succeeded", run
+    assert [i["total"] for i in bench.stripe.objects("invoices", account="acct_other")] == [30000]
+    (note,) = [note for note in run["outcome"]["notes"] if draft in note]
+    assert "made with another key and is still there" in note
+
+
+# -- once it is final ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("settings", [OPEN, LINK], ids=["open", "link"])
@@ -72,35 +243,137 @@ def test_a_quote_that_needed_attention_is_mended_by_accepting_the_corrected_one(
         {"pdf_link": "https://storage.example/quote.pdf?token=2"},
         {"colour": "green"},
         {"contact": {"external_ids": {"accounting": "cus_elsewhere"}}},
+        {"owner": {"id": "o-2", "first_name": "Max"}},
+        {"title": "Consulting, as discussed"},
     ],
-    ids=["another time", "another link", "an unknown field", "an id handed back"],
+    ids=["another time", "another link", "an unknown field", "an id handed back", "another sales person", "a title"],
 )
-def test_what_does_not_change_the_quote_is_a_duplicate(bench: Any, resent: dict[str, Any]) -> None:
-    bench.enable()
-    bench.accept(a_quote())
+@pytest.mark.parametrize("settings", [{}, OPEN], ids=["draft", "open"])
+def test_what_does_not_change_the_quote_is_a_duplicate(
+    bench: Any, resent: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    bench.enable(**settings)
+    first = bench.accept(a_quote())
     bench.stripe.requests.reset()
 
-    accepted, _ = accept_again(bench, a_quote(**resent))
+    accepted, run = accept_again(bench, a_quote(**resent))
 
     assert accepted.duplicate and not accepted.corrected
+    assert run["outcome"] == first["outcome"]
     assert len(bench.stripe.requests) == 0
 
 
-def test_a_draft_that_was_finalized_by_hand_is_not_replaced_and_its_quote_is_put_back(bench: Any, v1: Any) -> None:
+def test_a_draft_that_somebody_worked_on_is_left_alone_when_only_the_sales_person_changes(bench: Any, v1: Any) -> None:
     bench.enable()
-    bench.accept(a_quote(a_line(net="100.00")))
-    (invoice,) = bench.stripe.objects("invoices")
-    v1.invoices.finalize_invoice(invoice["id"])
+    bench.accept(a_quote(owner={"id": "o-1"}))
+    draft = the_invoice(bench)["id"]
+    v1.invoices.add_lines(draft, params={"lines": [{"amount": 900, "description": "Travel"}]})
 
-    _, run = accept_again(bench, a_quote(a_line(net="250.00"), installments=3))
-    accepted, again = accept_again(bench, a_quote(a_line(net="100.00")))
+    _, run = accept_again(bench, a_quote(owner={"id": "o-2"}))
+
+    assert run["status"] == "succeeded"
+    assert the_invoice(bench)["id"] == draft
+    assert totals(bench) == [("draft", 12900)]
+
+
+def test_a_change_that_comes_day_after_day_is_noted_once(bench: Any) -> None:
+    bench.enable(**OPEN)
+    bench.accept(over("100.00"))
+
+    for _ in range(3):
+        _, run = accept_again(bench, over("250.00"))
+        bench.clock.sleep(86400)
+
+    assert len([note for note in run["outcome"]["notes"] if "changed quote arrived" in note]) == 1
+
+
+def test_the_note_of_a_change_outlives_a_retry(bench: Any) -> None:
+    bench.enable(**LINK)
+    fails_at(bench, "^/v1/checkout/sessions$", over("100.00", installments=2))
+    _, noted = accept_again(bench, over("250.00", installments=2))
+
+    run = bench.retry(noted["id"])
+
+    assert run["status"] == "succeeded", run
+    assert "changed quote arrived" in noted["outcome"]["notes"][-1]
+    assert run["outcome"]["notes"][-1] == noted["outcome"]["notes"][-1]
+    assert run["outcome"]["payment_link"]["amount"] == "60.00"
+
+
+def test_a_customer_who_was_deleted_is_not_called_a_change_of_the_quote(bench: Any, v1: Any) -> None:
+    bench.enable(**LINK)
+    run = fails_at(bench, "^/v1/checkout/sessions$", over("100.00", installments=2))
+    v1.customers.delete(the_invoice(bench)["customer"])
+    bench.enable(**{**LINK, "rounding_line": False})  # another customer is looked for
+
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "needs_attention"
+    assert "No such customer" in run["error"]["title"]
+    assert "changed" not in " ".join([run["error"]["title"], *run["outcome"]["notes"]])
+
+
+# -- made final by hand ----------------------------------------------------------------------------------
+
+
+def _finalize(bench: Any, v1: Any, invoice: str) -> None:
+    v1.invoices.finalize_invoice(invoice)
+
+
+def _finalize_and_void(bench: Any, v1: Any, invoice: str) -> None:
+    v1.invoices.finalize_invoice(invoice)
+    v1.invoices.void_invoice(invoice)
+
+
+def _finalize_and_pay(bench: Any, v1: Any, invoice: str) -> None:
+    v1.invoices.finalize_invoice(invoice)
+    bench.stripe.pay_hosted(invoice)
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "status"),
+    [
+        pytest.param(_finalize, "open", id="open"),
+        pytest.param(_finalize_and_void, "void", id="void"),
+        pytest.param(_finalize_and_pay, "paid", id="paid"),
+    ],
+)
+def test_a_draft_that_was_made_final_by_hand_is_not_replaced_and_its_quote_is_put_back(
+    bench: Any, v1: Any, by_hand: Callable[..., None], status: str
+) -> None:
+    bench.enable()
+    bench.accept(over("100.00", installments=2))
+    invoice = the_invoice(bench)["id"]
+    by_hand(bench, v1, invoice)
+
+    _, run = accept_again(bench, over("250.00", installments=3))
+    accepted, again = accept_again(bench, over("100.00", installments=2))
 
     assert (run["status"], run["error"]) == ("succeeded", None)
-    assert f"Invoice {invoice['id']} is open already." in run["outcome"]["notes"][-1]
-    assert totals(bench) == [("open", 12000)]
-    assert bench.quote("q-7")["invoice"]["status"] == "open", "the record says what Stripe says"
-    assert bench.quote("q-7")["installments"] == []
+    assert f"Invoice {invoice} is {status} already." in run["outcome"]["notes"][-1]
+    assert totals(bench) == [(status, 12000)]
+    assert bench.quote("q-7")["invoice"]["status"] == status, "the record says what Stripe says"
+    assert [part["amount"] for part in bench.quote("q-7")["installments"]] == ["60.00", "60.00"]
     assert accepted.duplicate and again["outcome"] == run["outcome"], "the first version is the stored one again"
+
+
+def test_a_wrong_quote_that_was_invoiced_and_paid_by_hand_stays_wrong_and_is_noted(bench: Any, v1: Any) -> None:
+    bench.enable(**LINK)
+    wrong = bench.accept(a_quote(total="999.00", installments=2))
+    assert wrong["error"]["code"] == "totals_differ"
+    _finalize_and_pay(bench, v1, the_invoice(bench)["id"])
+    bench.stripe.deliver()  # its webhooks wait in the queue when the correction comes
+
+    _, run = accept_again(bench, over("250.00"))
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert "it is paid already" in run["error"]["title"]
+    assert "changed quote arrived" in run["outcome"]["notes"][-1]
+    assert totals(bench) == [("paid", 12000)]
+    assert bench.quote("q-7")["payment_status"] == "paid"
+
+
+# -- faults ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", ["500_after", "cut_after", "cut_before", "500_before"])

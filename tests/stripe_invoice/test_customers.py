@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import a_quote, loaded
+from builders import EMAIL, a_quote, loaded
 from qwoty_integrations_host import NeedsAttention
 from qwoty_stripe_invoice.customers import billing_contact
 
@@ -206,6 +206,22 @@ def test_an_email_written_in_capitals_at_stripe_is_found_as_written(bench: Any, 
     assert billed(bench, a_quote(contact={"email": "Ana@Buyer.example"})) == customer
 
 
+@pytest.mark.parametrize(
+    ("at_stripe", "written"),
+    [
+        pytest.param("Ana@Buyer.Example", "ana@buyer.example", id="capitals at Stripe only"),
+        pytest.param("Ana@Buyer.example", "ANA@buyer.example", id="other capitals at Stripe"),
+    ],
+)
+def test_an_email_written_otherwise_at_stripe_is_found_as_well(
+    bench: Any, v1: Any, at_stripe: str, written: str
+) -> None:
+    customer = a_customer(v1, email=at_stripe)
+    bench.enable()
+
+    assert billed(bench, a_quote(contact={"email": written})) == customer
+
+
 def test_of_several_customers_with_one_email_the_contacts_own_is_preferred(bench: Any, v1: Any) -> None:
     bench.stripe.config.update(search_lag_seconds=3600.0)
     a_customer(v1)
@@ -229,6 +245,13 @@ def test_of_several_strangers_with_one_email_the_oldest_is_used_and_said_so(benc
 
     assert run["outcome"]["customer_id"] == oldest
     assert any("2 Stripe customers" in note and oldest in note for note in run["outcome"]["notes"])
+
+
+def test_of_two_strangers_made_in_one_second_the_first_is_the_oldest(bench: Any, v1: Any) -> None:
+    oldest, second = a_customer(v1), a_customer(v1)
+    bench.enable()
+
+    assert billed(bench, a_quote()) == oldest != second
 
 
 def test_a_deleted_customer_is_not_found_by_email(bench: Any, v1: Any) -> None:
@@ -382,3 +405,14 @@ def test_each_workspace_keeps_its_own_map(bench: Any) -> None:
 
     assert run["status"] == "succeeded", run
     assert len(bench.stripe.objects("customers", account="acct_other")) == 1
+
+
+def test_a_contact_of_another_workspace_with_the_same_id_is_another_customer(bench: Any) -> None:
+    for workspace in ("ws-1", "ws-2"):
+        bench.enable(workspace, **EMAIL)
+    bench.accept(a_quote(contact={"id": "1", "email": "ana@buyer.example"}))
+
+    run = bench.accept(a_quote(contact={"id": "1", "email": "bob@other.example"}), "ws-2")
+
+    assert run["status"] == "succeeded", run
+    assert [sent["to"] for sent in bench.stripe.objects("sent")] == ["ana@buyer.example", "bob@other.example"]

@@ -98,7 +98,12 @@ def test_the_draft_is_asked_for_so_that_nothing_happens_by_itself(bench: Any) ->
         "automatic_tax": {"enabled": "false"},
         "custom_fields": [{"name": "Devis", "value": "Q-2026-042"}, {"name": "Société", "value": "Buyer SARL"}],
         "rendering": {"pdf": {"page_size": "a4"}},
-        "metadata": {"qwoty_workspace": "ws-1", "qwoty_quote_id": "q-1", "qwoty_quote_number": "Q-2026-042"},
+        "metadata": {
+            "qwoty_workspace": "ws-1",
+            "qwoty_quote_id": "q-1",
+            "qwoty_quote_number": "Q-2026-042",
+            "qwoty_version": create.params["metadata"]["qwoty_version"],
+        },
     }
 
 
@@ -340,10 +345,11 @@ def test_a_run_that_begins_anew_adopts_the_invoice_and_its_lines(bench: Any, v1:
     assert len(bench.stripe.objects("sent")) == 1
 
 
-def test_a_half_filled_draft_is_adopted_and_completed_in_order(bench: Any, v1: Any) -> None:
+@pytest.mark.parametrize("count", [130, 240])
+def test_a_half_filled_draft_is_adopted_and_completed_in_order(bench: Any, v1: Any, count: int) -> None:
     bench.stripe.faults.add("500_before", path=r"/add_lines$", times=50, skip=1)
     bench.enable(**OPEN)
-    run = bench.accept(a_quote(*lines(130)))
+    run = bench.accept(a_quote(*lines(count)))
     assert run["status"] == "failed"
     bench.stripe.faults.reset()
     bench.enable(**EMAIL)
@@ -351,7 +357,7 @@ def test_a_half_filled_draft_is_adopted_and_completed_in_order(bench: Any, v1: A
     run = bench.retry(run["id"])
 
     assert run["status"] == "succeeded", run
-    assert [key for key, _ in the_lines(bench, v1)] == [f"l{number:03}" for number in range(130)]
+    assert [key for key, _ in the_lines(bench, v1)] == [f"l{number:03}" for number in range(count)]
 
 
 def test_an_adopted_draft_whose_add_lines_is_now_refused_gets_no_line_twice(bench: Any, v1: Any) -> None:
@@ -590,7 +596,8 @@ def test_metadata_is_the_promised_interface(bench: Any) -> None:
 
     (session,) = bench.stripe.objects("sessions")
     mine = {"qwoty_workspace": "ws-1", "qwoty_quote_id": "q-1", "qwoty_quote_number": "Q-2026-042"}
-    assert the_invoice(bench)["metadata"] == mine
+    version = the_invoice(bench)["metadata"]["qwoty_version"]
+    assert the_invoice(bench)["metadata"] == {**mine, "qwoty_version": version}
     assert session["metadata"] == {**mine, "qwoty_installment": "1"}
     assert bench.stripe.objects("customers")[0]["metadata"]["qwoty_contact"] == "contact_3"
     assert bench.stripe.objects("tax_rates")[0]["metadata"]["qwoty_tax"] == "tax_1"

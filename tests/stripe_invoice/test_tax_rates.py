@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import a_line, a_quote, vat
+from builders import KEY, a_line, a_quote, vat
 
 
 def a_rate(v1: Any, percentage: str = "20", **params: Any) -> str:
@@ -241,3 +241,54 @@ def test_a_lost_answer_makes_no_second_rate(bench: Any, fault: str) -> None:
     used(bench, a_quote(a_line("l1"), a_line("l2", taxes=[vat("5.5")]), total="225.50"))
 
     assert len(bench.stripe.objects("tax_rates")) == 2
+
+
+# -- meanwhile --------------------------------------------------------------------------------------------
+
+
+def test_a_rate_that_another_quote_made_meanwhile_is_not_made_twice(bench: Any) -> None:
+    bench.enable()
+    bench.stripe.faults.add("500_before", method="POST", path="^/v1/tax_rates$", times=50)
+    both = a_quote(a_line("l1"), a_line("l2", taxes=[vat("5.5")]), total="225.50")
+    run = bench.accept(both)
+    assert run["error"]["code"] == "retries_exhausted"
+    bench.stripe.faults.reset()
+    (rate,) = used(bench, quote_with(vat("5.5"), id="q-8", total="105.50"))
+
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "succeeded", run
+    made = {str(rate["percentage"]): rate["id"] for rate in bench.stripe.objects("tax_rates")}
+    assert len(bench.stripe.objects("tax_rates")) == 2
+    assert made["5.5"] == rate
+
+
+def test_a_rate_that_was_archived_while_the_run_waited_is_replaced_once_it_was_refused(bench: Any, v1: Any) -> None:
+    bench.enable()
+    bench.stripe.faults.add("500_before", path="/add_lines$", times=50)
+    run = bench.accept(a_quote())
+    assert run["error"]["code"] == "retries_exhausted"
+    bench.stripe.faults.reset()
+    (archived,) = bench.stripe.objects("tax_rates")
+    v1.tax_rates.update(archived["id"], params={"active": False})
+
+    refused = bench.retry(run["id"])
+    again = bench.retry(run["id"])
+
+    assert (refused["status"], refused["error"]["code"]) == ("needs_attention", "stripe_refused")
+    assert "is archived" in refused["error"]["title"]
+    assert (again["status"], again["outcome"]["total"]) == ("succeeded", "120.00")
+    assert len(bench.stripe.objects("tax_rates")) == 2
+
+
+def test_a_rate_of_our_own_is_used_again_though_another_accounts_was_saved_since(bench: Any, v1: Any) -> None:
+    other_key = bench.stripe.add_key("sk_test_OtherAccount01", account="acct_other")
+    keys = {"bu_1": KEY, "bu_2": other_key}
+    given = {"token_scope": "business_unit", "business_unit_api_tokens": keys}
+    bench.host.settings.save("ws-1", "stripe_invoice", given)
+    bench.host.settings.enable("ws-1", "stripe_invoice")
+    (rate,) = used(bench, a_quote(id="q-1"))
+    bench.accept(a_quote(id="q-2", business_unit={"id": "bu_2"}))
+    a_rate(v1, display_name="Other")
+
+    assert used(bench, a_quote(id="q-3")) == [rate]

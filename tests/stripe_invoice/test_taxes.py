@@ -48,6 +48,7 @@ def test_an_api_name_tells_country_and_percentage(api_name: str, country: str, p
     [
         *(None, "", "vat", "vat_fr", "vat_fr_", "vat_fra_200", "VAT_FR_200", "_fr_200", "vat-fr-200", "vat_f1_200"),
         *("vat_fr_20.0", "vat_fr_1001", "vat_fr_20000", "vat_fr_-5", "vat_fr_٢٠٠", "vat_fr_200\n", " vat_fr_200"),
+        *("hst_on_130", "pst_bc_70", "tax_xx_200"),  # no countries: Ontario, British Columbia, nowhere
     ],
 )
 def test_what_does_not_follow_the_grammar_tells_nothing(api_name: str | None) -> None:
@@ -65,6 +66,7 @@ def test_what_does_not_follow_the_grammar_tells_nothing(api_name: str | None) ->
         ({"rate": "20.000"}, "FR", "20"),
         ({"rate": "8.875", "country": "us", "api_name": "edited by hand"}, "US", "8.875"),
         ({"rate": "0", "api_name": "vat_fr_0"}, "FR", "0"),
+        ({"rate": "13", "country": "CA", "api_name": "hst_on_130"}, "CA", "13"),
     ],
 )
 def test_explicit_fields_come_first_and_the_api_name_fills_what_is_missing(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, a_line, a_quote, loaded, vat
+from builders import EMAIL, LINK, a_line, a_quote, loaded, vat
 from qwoty_stripe_invoice.plan import InvoicePlan, make_plan
 
 OPEN = {"invoice_status": "open"}
@@ -144,6 +144,7 @@ LEVY = vat("2", id="t-levy", api_name="levy_fr_20", name="Levy")
 ECO = {"id": "t-eco", "name": "Eco contribution", "is_percentage": False, "amount": "10.00"}
 #: Plan lines: 40.00 after their discount at 5.5 %, with a tax of 1.00; and one whose price nobody can tell.
 CARE = a_line("p1", "40.00", discount="10.00", taxes=[vat("5.5"), {**ECO, "amount": "1.00"}])
+UNIT_PRICED = a_line("p1", taxes=[], pricing={"model": "per_unit", "list_price": "50.00"}, amounts=None)
 UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amounts=None)
 
 
@@ -218,6 +219,12 @@ UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amo
             OPEN,
             ["Neither plan sections nor quote-wide discounts explain the difference of 50.00 EUR."],
             id="a plan section whose price nobody can tell explains nothing and stops nothing",
+        ),
+        pytest.param(
+            signed(with_plan(a_quote(), UNIT_PRICED), "150.00", "20.00", "170.00"),
+            OPEN,
+            ["The difference of 50.00 EUR is just the plan section 'Care' (not invoiced)."],
+            id="a plan section that only its unit prices tell explains as well",
         ),
         pytest.param(
             signed(TWO_DISCOUNTS, "95.00", "19.00", "114.00"),
@@ -364,13 +371,61 @@ def test_whatever_happens_to_the_answer_there_is_one_rounding_line(bench: Any, f
 
 
 def test_a_run_that_begins_anew_adds_no_second_rounding_line(bench: Any) -> None:
-    bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
-    bench.enable(**OPEN)
-    run = bench.accept(ROUNDING)
-    bench.stripe.faults.reset()
+    run_id = not_yet_final(bench, ROUNDING)
     bench.enable(**EMAIL)  # what shapes the invoice changed: the next attempt starts at its first step
 
-    run = bench.retry(run["id"])
+    run = bench.retry(run_id)
+
+    assert (run["status"], run["outcome"]["total"]) == ("succeeded", "31.97")
+    assert [line["amount"] for line in the_lines(bench)] == [1010, 1010, 1010, -1]
+
+
+def test_a_rounding_line_that_may_not_be_any_more_keeps_the_draft(bench: Any) -> None:
+    run_id = not_yet_final(bench, ROUNDING)
+    bench.enable(**OPEN, rounding_line=False)
+
+    run = bench.retry(run_id)
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert "as signed, but what it is made of is not; it stays a draft" in run["error"]["title"]
+    assert run["outcome"]["invoice_status"] == "draft"
+
+
+def test_a_rounding_line_that_may_be_later_is_added_where_add_lines_is_refused(bench: Any) -> None:
+    bench.stripe.faults.add("403", path=r"/add_lines$", times=50)
+    bench.enable(**OPEN, rounding_line=False)
+    without = bench.accept(ROUNDING)
+    assert without["error"]["code"] == "totals_differ"
+    bench.enable(**OPEN)
+
+    run = bench.retry(without["id"])
+
+    assert (run["status"], run["outcome"]["total"], run["outcome"]["invoice_status"]) == ("succeeded", "31.97", "open")
+    assert [line["amount"] for line in the_lines(bench)] == [1010, 1010, 1010, -1]
+
+
+@pytest.mark.parametrize("fault", ["404", "unknown_parameter", "403"])
+def test_where_only_the_rounding_line_is_refused_it_goes_as_an_item(bench: Any, fault: str) -> None:
+    bench.stripe.faults.add(fault, path=r"/add_lines$", times=50, skip=1)
+    bench.enable(**OPEN)
+
+    run = bench.accept(ROUNDING)
+
+    assert (run["status"], run["outcome"]["total"]) == ("succeeded", "31.97")
+    assert [line["amount"] for line in the_lines(bench)] == [1010, 1010, 1010, -1]
+
+
+def test_a_run_that_begins_anew_item_by_item_adds_the_rounding_line_that_it_lacked(bench: Any) -> None:
+    bench.stripe.faults.add("404", path=r"/add_lines$", times=50)
+    bench.stripe.faults.add("500_before", method="POST", path="^/v1/invoiceitems$", times=50, skip=3)
+    bench.enable(**OPEN)
+    failed = bench.accept(ROUNDING)
+    assert failed["error"]["code"] == "retries_exhausted"
+    bench.stripe.faults.reset()
+    bench.stripe.faults.add("404", path=r"/add_lines$", times=50)
+    bench.enable(**EMAIL)  # what shapes the invoice changed: the next attempt starts at its first step
+
+    run = bench.retry(failed["id"])
 
     assert (run["status"], run["outcome"]["total"]) == ("succeeded", "31.97")
     assert [line["amount"] for line in the_lines(bench)] == [1010, 1010, 1010, -1]
@@ -379,15 +434,20 @@ def test_a_run_that_begins_anew_adds_no_second_rounding_line(bench: Any) -> None
 # -- touched by hand between two attempts -------------------------------------------------------------
 
 
+def not_yet_final(bench: Any, quote: dict[str, Any]) -> str:
+    """Accept the quote so that its draft is whole, but cannot be made final yet; give the run's id."""
+    bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
+    bench.enable(**OPEN)
+    run = bench.accept(quote)
+    assert run["error"]["code"] == "retries_exhausted"
+    bench.stripe.faults.reset()
+    return str(run["id"])
+
+
 @pytest.fixture
 def halted(bench: Any) -> tuple[Any, str]:
     """A bench on which the draft is whole, but could not be made final: 100.00 and 20 % VAT."""
-    bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
-    bench.enable(**OPEN)
-    run = bench.accept(a_quote())
-    assert run["error"]["code"] == "retries_exhausted"
-    bench.stripe.faults.reset()
-    return bench, run["id"]
+    return bench, not_yet_final(bench, a_quote())
 
 
 def _add(v1: Any, invoice: dict[str, Any]) -> None:
@@ -439,6 +499,55 @@ def test_a_draft_touched_by_hand_is_never_made_final(
     assert bench.stripe.objects("invoices")[0]["status"] == "draft"
     assert (second["status"], second["error"]["code"]) == ("needs_attention", "totals_differ")
     assert words in notes(second) + second["error"]["title"]
+
+
+def test_a_line_that_somebody_took_out_is_not_put_back_a_day_later(bench: Any, v1: Any) -> None:
+    run_id = not_yet_final(bench, a_quote(a_line("l1", name="Advice"), a_line("l2", "50.00")))
+    _remove(v1, bench.stripe.objects("invoices")[0])
+
+    for _ in range(3):
+        run = bench.retry(run_id)
+        assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+        bench.stripe.clock.advance(86400)  # Stripe forgets what it was asked the day before
+
+    assert "Missing: 'Advice' over 100.00 EUR." in notes(run)
+    assert [line["metadata"]["qwoty_line"] for line in the_lines(bench)] == ["l2"]
+
+
+def test_taxes_that_somebody_exchanged_between_two_lines_are_seen_though_the_total_is_right(
+    bench: Any, v1: Any
+) -> None:
+    taxed = [a_line("l1", taxes=[vat("20")]), a_line("l2", name="Books", taxes=[vat("5.5")])]
+    run_id = not_yet_final(bench, a_quote(*taxed, total="225.50"))
+    (invoice,) = bench.stripe.objects("invoices")
+    for line, other in zip(the_lines(bench), reversed(the_lines(bench)), strict=True):
+        v1.invoice_items.delete(line["parent"]["invoice_item_details"]["invoice_item"])
+        rates = [tax["tax_rate_details"]["tax_rate"] for tax in other["taxes"]]
+        exchanged = {**{name: line[name] for name in ("amount", "description", "metadata")}, "tax_rates": rates}
+        v1.invoices.add_lines(invoice["id"], params={"lines": [exchanged]})
+    assert bench.stripe.objects("invoices")[0]["total"] == 22550
+
+    run = bench.retry(run_id)
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert "'Consulting' has other taxes than planned." in run["error"]["hint"]
+    assert "'Books' has other taxes than planned." in run["error"]["hint"]
+    assert bench.stripe.objects("invoices")[0]["status"] == "draft"
+
+
+@pytest.mark.parametrize("settings", [OPEN, EMAIL, LINK], ids=["open", "email", "link"])
+def test_a_draft_touched_in_the_moment_before_it_is_made_final_is_not_sent(
+    bench: Any, v1: Any, meanwhile: Any, settings: dict[str, Any]
+) -> None:
+    bench.enable(**settings)
+    waiting = meanwhile("POST", "/add_lines$", lambda: _add(v1, bench.stripe.objects("invoices")[0]))
+
+    run = bench.accept(a_quote(installments=2))
+
+    assert not waiting
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert "it comes to 129.00 EUR, the signed quote says 120.00 EUR. Nothing was sent." in run["error"]["title"]
+    assert (bench.stripe.objects("sent"), bench.stripe.objects("sessions"), bench.mails()) == ([], [], [])
 
 
 def test_a_change_that_somebody_took_back_is_no_hindrance(halted: tuple[Any, str], v1: Any) -> None:

@@ -21,7 +21,7 @@ from qwoty_integrations_host import (
 )
 
 from .gateway import Gateway, StripeRefused
-from .invoices import discarded_draft, retrieve_invoice
+from .invoices import find_by_metadata, retrieve_invoice
 from .ledger import invoice_seen
 
 
@@ -61,15 +61,14 @@ class Drafts:
 
     def _discard(self, attempt: Attempt, version: str, customer: str) -> str:
         record = self.ctx.records.get(self.quote_id)
-        known = record.invoice if record else None
-        last = discarded_draft(self.ctx, self.quote_id)
+        known = (record.invoice if record else None) or self._never_answered(attempt, version)
         if known is None:
-            return last.get("invoice", "") if attempt.repeated else ""
+            return self._last.get("invoice", "") if attempt.repeated else ""
         other_version = known.version != version
         if not other_version and (known.status != "draft" or customer in {"", known.customer_id}):
             return ""
         found = self._look(attempt, known)
-        if found is None and known.id != last.get("invoice"):
+        if found is None and known.id != self._last.get("invoice"):
             return ""  # gone, or another account's: create_draft tells which
         if found is not None:
             if not self._is_draft(known, found, other_version=other_version):
@@ -79,6 +78,27 @@ class Drafts:
             self._delete(attempt, known, other_version=other_version)
         self.ctx.records.update(self.quote_id, lambda now: _without_invoice(now or QuoteRecord(currency="")))
         return known.id
+
+    @property
+    def _last(self) -> dict[str, str]:
+        """The last draft that was thrown away: ``invoice`` and ``customer``."""
+        return dict(self.ctx.state.get(f"discarded:{self.quote_id}") or {})
+
+    def _never_answered(self, attempt: Attempt, version: str) -> InvoiceRecord | None:
+        """What was asked for by an earlier version of the quote, when its answer was lost."""
+        billed = self.ctx.state.get(f"billed:{self.quote_id}")
+        if not billed or billed["version"] == version:
+            return None
+        found = find_by_metadata(self.ctx, self.stripe, attempt, self.quote_id, billed["customer"])
+        if found is None or found["metadata"].get("qwoty_version") == version:
+            return None
+        return InvoiceRecord(
+            id=found["id"],
+            status=found["status"],
+            account=self.stripe.account,
+            customer_id=billed["customer"],
+            version=found["metadata"].get("qwoty_version", ""),
+        )
 
     def _look(self, attempt: Attempt, known: InvoiceRecord) -> dict[str, Any] | None:
         try:
@@ -107,7 +127,7 @@ class Drafts:
 
     def _left_behind(self, attempt: Attempt, invoice_id: str) -> list[str]:
         """Items that outlived their draft, as one report says; nobody may find them on another invoice."""
-        customer = discarded_draft(self.ctx, self.quote_id).get("customer")
+        customer = self._last.get("customer")
         if not customer:
             return []
         wanted = {"customer": customer, "pending": True}

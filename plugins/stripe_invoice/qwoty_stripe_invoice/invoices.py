@@ -69,14 +69,16 @@ class Invoice:
         found, gone = self._made_before(attempt)
         adopted = found is not None
         if found is None:
-            self._ctx.state.set(f"billed:{self._quote.id}", self._customer)
+            # Before it is asked for: should the answer be lost, the next try knows where to look, and for what.
+            billed = {"customer": self._customer, "version": self._quote.version}
+            self._ctx.state.set(f"billed:{self._quote.id}", billed)
             found = self._stripe.write(
                 attempt,
                 "inv",
                 self._quote.id,
                 self._draft_params(),
                 lambda v1, p, o: v1.invoices.create(params=p, options=o),
-                replaces=gone or discarded_draft(self._ctx, self._quote.id).get("invoice", ""),
+                replaces=gone,
             )
         self._ctx.state.set(f"invoice:{found['id']}", self._whose())
         return {**self._seen(found), "adopted": adopted, "out_of_reach": gone}
@@ -98,18 +100,7 @@ class Invoice:
             gone = known.id
         if known is None and not attempt.repeated:
             return None, ""
-        mine = {"qwoty_workspace": self._ctx.workspace, "qwoty_quote_id": self._quote.id}
-        # The one that was asked for before a crash, perhaps for the contact of an earlier version of the quote.
-        customers = dict.fromkeys((self._customer, self._ctx.state.get(f"billed:{self._quote.id}") or self._customer))
-        listed = (
-            invoice
-            for customer in customers
-            for invoice in self._stripe.pages(attempt, lambda v1, p: v1.invoices.list(params=p), {"customer": customer})
-        )
-        for invoice in listed:
-            if mine.items() <= dict(invoice.get("metadata") or {}).items() and invoice["status"] != "void":
-                return invoice, ""
-        return None, gone
+        return find_by_metadata(self._ctx, self._stripe, attempt, self._quote.id, self._customer), gone
 
     def _retrieve(self, attempt: Attempt, invoice_id: str) -> dict[str, Any] | None:
         try:
@@ -140,6 +131,7 @@ class Invoice:
                 "qwoty_workspace": self._ctx.workspace,
                 "qwoty_quote_id": quote.id,
                 "qwoty_quote_number": quote.number,
+                "qwoty_version": quote.version,
             },
         }
 
@@ -373,9 +365,20 @@ class Invoice:
         return {name: invoice[name] for name in _FACTS if name in invoice}
 
 
-def discarded_draft(ctx: HookContext, quote_id: str) -> dict[str, str]:
-    """The last draft of a quote that was thrown away (``invoice``, ``customer``); it must never come back."""
-    return dict(ctx.state.get(f"discarded:{quote_id}") or {})
+def find_by_metadata(
+    ctx: HookContext, stripe: Gateway, attempt: Attempt, quote_id: str, customer: str
+) -> dict[str, Any] | None:
+    """The quote's invoice among the customer's, when the answer that made it was lost."""
+    mine = {"qwoty_workspace": ctx.workspace, "qwoty_quote_id": quote_id}
+    listed = stripe.pages(attempt, lambda v1, p: v1.invoices.list(params=p), {"customer": customer})
+    return next(
+        (
+            invoice
+            for invoice in listed
+            if mine.items() <= dict(invoice.get("metadata") or {}).items() and invoice["status"] != "void"
+        ),
+        None,
+    )
 
 
 def retrieve_invoice(stripe: Gateway, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
