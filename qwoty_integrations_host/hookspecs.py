@@ -106,6 +106,19 @@ def on_installment_due(ctx: HookContext, installment: InstallmentRequest) -> Out
 
 
 @hookspec
+def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
+    """Take back what was made of a quote, as far as it is not final; say in the notes what only a person can do.
+
+    Example:
+        @hookimpl
+        def undo_quote(ctx, quote):
+            ctx.step("forget", lambda attempt: forget(quote.id))
+            return Outcome.done("The greeting was taken back.")
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def sends_due_installments(ctx: HookContext) -> bool:
     """Whether the host's schedule may call ``on_installment_due`` for this workspace, each installment on its day.
 

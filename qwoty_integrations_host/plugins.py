@@ -119,6 +119,9 @@ class Plugins:
     def on_installment_due(self, plugin_id: str, ctx: HookContext, installment: InstallmentRequest) -> Outcome:
         return self._outcome(plugin_id, "on_installment_due", ctx=ctx, installment=installment)
 
+    def undo_quote(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
+        return self._outcome(plugin_id, "undo_quote", ctx=ctx, quote=quote)
+
     def sends_due_installments(self, plugin_id: str, ctx: HookContext) -> bool:
         return bool(self._call(plugin_id, "sends_due_installments", bool, False, ctx=ctx))
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, RowMapping
 
 from .clock import Clock
 from .config import RetryPolicy
+from .context import HookContext
 from .contexts import Contexts
 from .engine.interface import Engine
 from .errors import ActionRefused, AlreadyFinal, HostError, IntegrationError, NeedsAttention, NotFound
@@ -241,6 +242,26 @@ class Runs:
             failed = rows.failed(db)
         return [self.retry(run_id) for run_id in failed]
 
+    def request_undo(self, run_id: str) -> str:
+        """Queue the taking back of what a run's integration made of the quote; give the new run's id.
+
+        Raises: NotFound; ActionRefused while a run of the quote works, or when the integration cannot take back.
+        """
+        with self.store.write() as db:
+            row = _require(db, run_id)
+            workspace, plugin, quote_id = row["workspace"], row["plugin"], row["quote_id"]
+            quotes.lock(db, workspace, quote_id)
+            if not self.settings.is_enabled(workspace, plugin) or not self.plugins.implements(plugin, "undo_quote"):
+                raise ActionRefused("The integration is switched off here, or cannot take back what it made.")
+            for other in rows.of_quote(db, workspace, quote_id):
+                if other["plugin"] == plugin and other["status"] not in rows.FINISHED:
+                    raise ActionRefused(
+                        f"Run {other['id']} of this quote has not ended.", hint="Wait for that run to end."
+                    )
+            added = self._add(db, workspace, plugin, "undo", quote_id, subject=uuid4().hex)
+        assert added is not None, "its subject is its own"
+        return added
+
     def dismiss(self, run_id: str, reason: str) -> str:
         """Note that a person has dealt with a run that needed attention or failed; it can still be retried.
 
@@ -433,9 +454,20 @@ class Runs:
         if row["kind"] == "webhook":
             return self.plugins.on_webhook(plugin, ctx, self._event(row))
         quote = self._quote(workspace, row["quote_id"])
+        if row["kind"] == "undo":
+            return self._undo(row, ctx, quote)
         if row["kind"] == "installment":
             return self.plugins.on_installment_due(plugin, ctx, InstallmentRequest(quote, facts["number"]))
         return self.plugins.on_quote_accepted(plugin, ctx, quote)
+
+    def _undo(self, row: RowMapping, ctx: HookContext, quote: Quote) -> Outcome:
+        outcome = self.plugins.undo_quote(row["plugin"], ctx, quote)
+        with self.store.write() as db:
+            for made in rows.of_quote(db, row["workspace"], row["quote_id"], kind="quote_accepted"):
+                if made["plugin"] == row["plugin"]:
+                    # Accepted again, the quote is worked on again.
+                    rows.change(db, made["id"], facts={**made["facts"], "version": None})
+        return outcome
 
     def _quote(self, workspace: str, quote_id: str) -> Quote:
         with self.store.read() as db:

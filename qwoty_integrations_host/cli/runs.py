@@ -83,6 +83,25 @@ def retry(session: Session, run_id: str | None, all_failed: bool, wait: bool, ti
         raise SystemExit(exit_code_of_runs(found) if done else NOT_DONE)
 
 
+@run.command("undo")
+@click.argument("run_id", metavar="ID")
+@wait_option
+@timeout_option
+@json_option
+@click.pass_obj
+def undo(session: Session, run_id: str, wait: bool, timeout: float, as_json: bool) -> None:
+    """Take back what a run made and is not final: a draft, an open link. It says what only a person can do."""
+    with session.host(runs=True) as host:
+        from ..reports import find_run
+
+        undoing = host.runs.request_undo(run_id)
+        done = work_and_wait(host, [undoing], timeout=timeout) if wait else True
+        found = find_run(host.store, undoing)
+    print_json(found) if as_json else print_run(found)
+    if wait:
+        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)
+
+
 @run.command("dismiss")
 @click.argument("run_id", metavar="ID")
 @click.option("--reason", required=True, metavar="TEXT", help="What was done about it; shown on the run.")

@@ -294,6 +294,7 @@ def test_a_dismissed_run_says_why_and_can_still_be_retried(line: Line) -> None:
 
     assert found["status"] == "dismissed"
     assert found["outcome"]["notes"][-1].endswith("Invoiced by hand, see ticket 7")
+    assert "cannot take back" in refused(line("run", "undo", run["id"]), 2)
     assert "nothing to dismiss" in refused(line("run", "dismiss", run["id"], "--reason", "again"), 2)
     line.recorder.answers.clear()
     assert json.loads(line("run", "retry", run["id"], "--wait", "--json").stdout)["status"] == "succeeded"

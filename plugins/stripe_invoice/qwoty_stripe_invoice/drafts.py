@@ -52,20 +52,29 @@ class Drafts:
 
         Raises: AlreadyFinal when an invoice of another version has become final.
         """
+        return self._throw_away(version, customer)
+
+    def discard(self) -> list[str]:
+        """Delete the draft, whatever it was made from; give a note. What is no draft any more stays."""
+        return self._throw_away(None, "")
+
+    def _throw_away(self, version: str | None, customer: str) -> list[str]:
         gone = self.ctx.step("draft.discard", lambda attempt: self._discard(attempt, version, customer))
         if not gone:
             return []
         for item in self.ctx.step("draft.items", lambda attempt: self._left_behind(attempt, gone)):
             self.ctx.step(f"draft.item:{item}", partial(self._delete_item, item=item))
-        return [f"The draft {gone} of the quote as it was before is deleted."]
+        which = "of the quote as it was before " if version is not None else ""
+        return [f"The draft {gone} {which}is deleted."]
 
-    def _discard(self, attempt: Attempt, version: str, customer: str) -> str:
+    def _discard(self, attempt: Attempt, version: str | None, customer: str) -> str:
         record = self.ctx.records.get(self.quote_id)
         known = (record.invoice if record else None) or self._never_answered(attempt, version)
         if known is None:
             return self._last.get("invoice", "") if attempt.repeated else ""
-        other_version = known.version != version
-        if not other_version and (known.status != "draft" or customer in {"", known.customer_id}):
+        other_version = version is not None and known.version != version
+        is_wanted = version is not None and not other_version
+        if is_wanted and (known.status != "draft" or customer in {"", known.customer_id}):
             return ""
         found = self._look(attempt, known)
         if found is None and known.id != self._last.get("invoice"):
@@ -84,7 +93,7 @@ class Drafts:
         """The last draft that was thrown away: ``invoice`` and ``customer``."""
         return dict(self.ctx.state.get(f"discarded:{self.quote_id}") or {})
 
-    def _never_answered(self, attempt: Attempt, version: str) -> InvoiceRecord | None:
+    def _never_answered(self, attempt: Attempt, version: str | None) -> InvoiceRecord | None:
         """What was asked for by an earlier version of the quote, when its answer was lost."""
         billed = self.ctx.state.get(f"billed:{self.quote_id}")
         if not billed or billed["version"] == version:

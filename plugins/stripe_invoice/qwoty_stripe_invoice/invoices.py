@@ -78,7 +78,7 @@ class Invoice:
                 self._quote.id,
                 self._draft_params(),
                 lambda v1, p, o: v1.invoices.create(params=p, options=o),
-                replaces=gone,
+                replaces=gone or (self._ctx.state.get(f"discarded:{self._quote.id}") or {}).get("invoice", ""),
             )
         self._ctx.state.set(f"invoice:{found['id']}", self._whose())
         return {**self._seen(found), "adopted": adopted, "out_of_reach": gone}

@@ -65,6 +65,13 @@ def on_installment_due(ctx: HookContext, installment: InstallmentRequest) -> Out
 
 
 @hookimpl
+def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
+    from . import undo
+
+    return undo.undo_quote(ctx, quote)
+
+
+@hookimpl
 def sends_due_installments(ctx: HookContext) -> bool:
     return StripeSettings.of(ctx.settings).sends_due_installments
 
