@@ -15,6 +15,7 @@ from .contexts import Contexts
 from .engine.interface import Engine
 from .engine.worker_lock import WorkerLock
 from .errors import HostError
+from .execution import Execution
 from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .plugins import Plugins
@@ -40,6 +41,7 @@ class Host:
     plugins: Plugins
     settings: WorkspaceSettings
     runs: Runs
+    execution: Execution
     engine: Engine
     worker_lock: WorkerLock
     schedule: Schedule
@@ -50,8 +52,8 @@ class Host:
             return True
         if not self.worker_lock.acquire(patience=patience):
             return False
-        self.engine.start(self.runs.execute, self.runs.set_aside)
-        self.runs.end_stranded()
+        self.engine.start(self.execution.execute, self.execution.set_aside)
+        self.execution.end_stranded()
         return True
 
     def wait_for(self, run_ids: Sequence[str], *, timeout: float) -> bool:
@@ -97,11 +99,12 @@ def create_host(
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
     contexts = Contexts(store, vault, clock, transport, locks, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
-    runs = Runs(store, worked_by, plugins, settings, contexts, locks, clock, config.retry)
+    runs = Runs(store, worked_by, plugins, settings, contexts, clock)
+    execution = Execution(store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs)
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     schedule = Schedule(runs.request_due_installments)
-    return Host(config, clock, store, vault, plugins, settings, runs, worked_by, lock, schedule)
+    return Host(config, clock, store, vault, plugins, settings, runs, execution, worked_by, lock, schedule)
 
 
 def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tuple[DatabaseEngine, Engine]:

@@ -54,10 +54,7 @@ def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:
 def find_run(store: Store, run_id: str) -> dict[str, Any]:
     """Report one run. Raises: NotFound."""
     with store.read() as db:
-        row = rows.find(db, run_id)
-        if row is None:
-            raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
-        return run_report(db, row)
+        return run_report(db, rows.require(db, run_id))
 
 
 def list_runs(store: Store, *, quote_id: str | None = None, limit: int = 50) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""A run's life: accepted → worked → outcome, and asked for again.
+"""What starts a run: an accepted quote, a request, a webhook, the schedule, a retry; execution.py works it.
 
 A run is one plugin's work on one event of one quote. It is stored together with its job, in one transaction;
-each attempt is one job of the engine. ``execute`` is the only place where a plugin's work hooks are called.
+each attempt is one job of the engine.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,27 +16,21 @@ from uuid import uuid4
 from sqlalchemy import Connection, RowMapping
 
 from .clock import Clock
-from .config import RetryPolicy
-from .context import HookContext
 from .contexts import Contexts
 from .engine.interface import Engine
-from .errors import ActionRefused, AlreadyFinal, HostError, IntegrationError, NeedsAttention, NotFound
-from .hook_types import InstallmentRequest, Outcome, WebhookEvent, WebhookRequest
+from .errors import ActionRefused, HostError, NotFound
+from .hook_types import WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
-from .locks import Locks
-from .platform.standalone import StandalonePlatform
 from .plugins import Plugins
 from .quote import Quote
-from .quote_schema import load_quote, parse_json
+from .quote_schema import load_quote
 from .record import QuoteRecord
-from .reports import outcome_of
 from .settings import WorkspaceSettings
 from .store import mails, quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
 from .store.workspaces import require_workspace, workspace_exists
-from .timeline import AttemptOver, RecordedSteps
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +57,7 @@ class Runs:
     plugins: Plugins
     settings: WorkspaceSettings
     contexts: Contexts
-    locks: Locks
     clock: Clock
-    retry_policy: RetryPolicy
 
     # -- what starts a run -----------------------------------------------------------------------
 
@@ -81,7 +73,7 @@ class Runs:
         with self.store.write() as db:
             is_new = quotes.add(db, quote, document, now)
             corrected = not is_new and self._correct(db, quote, document)
-            stored = self._stored(db, workspace, quote.id)
+            stored = quotes.get(db, workspace, quote.id)
             for plugin in self.settings.enabled_plugins(workspace):
                 # A plugin that was enabled later still gets the quote: once. One that does not load gets a run, too:
                 # it fails, visibly, and can be retried when the plugin is mended.
@@ -96,7 +88,7 @@ class Runs:
         Then the stored one stays, since it is what the invoice says, and the runs get a note.
         """
         quotes.lock(db, quote.workspace_id, quote.id)
-        if self._stored(db, quote.workspace_id, quote.id).is_as_signed(quote):
+        if quotes.get(db, quote.workspace_id, quote.id).is_as_signed(quote):
             return False
         records = records_of_quote(self.store, quote.workspace_id, quote.id)
         final = next((record.invoice for record in records.values() if record.is_final), None)
@@ -124,24 +116,24 @@ class Runs:
         row = next(r for r in rows.of_quote(db, workspace, quote.id, kind="quote_accepted") if r["plugin"] == plugin)
         if row["facts"].get("version", "") != quote.version:
             rows.change(db, row["id"], facts={**row["facts"], **facts})
-            self._next_attempt(db, row, carried={}, settings_digest=None)
+            self.next_attempt(db, row, carried={}, settings_digest=None)
 
-    def _put_back(self, row: RowMapping, why: str) -> bool:
+    def put_back(self, row: RowMapping, why: str) -> bool:
         """Go back to the version that something final was made of; False when there is none to go back to."""
         workspace, quote_id = row["workspace"], row["quote_id"]
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
             if not rows.is_current(db, row["id"], row["attempt"]):
                 return True  # another correction has come: its attempt finds out by itself
-            late = self._stored(db, workspace, quote_id)
+            late = quotes.get(db, workspace, quote_id)
             if not quotes.put_back(db, workspace, quote_id):
                 return False
             self._note_change(db, late, why)
-            kept = self._stored(db, workspace, quote_id)
+            kept = quotes.get(db, workspace, quote_id)
             for other in rows.of_quote(db, workspace, quote_id, kind="quote_accepted"):
                 self._start(db, other["plugin"], kept)
             if row["kind"] != "quote_accepted":
-                self._next_attempt(db, row, carried={}, settings_digest=None)
+                self.next_attempt(db, row, carried={}, settings_digest=None)
         return True
 
     def request_installment(
@@ -223,17 +215,17 @@ class Runs:
         Raises: NotFound; ActionRefused when the run succeeded or has not ended.
         """
         with self.store.write() as db:
-            row = _require(db, run_id)
+            row = rows.require(db, run_id)
             quotes.lock(db, row["workspace"], row["quote_id"])
-            row = _require(db, run_id)
-            if row["status"] not in rows.FINISHED and not self.engine.ended(_job_id(run_id, row["attempt"])):
+            row = rows.require(db, run_id)
+            if row["status"] not in rows.FINISHED and not self.engine.ended(job_id(run_id, row["attempt"])):
                 raise ActionRefused(f"Run {run_id} has not ended: it is {row['status']}.")
             if row["status"] == "succeeded":
                 raise ActionRefused(f"Run {run_id} succeeded: there is nothing to retry.")
             if row["error"] and row["error"]["code"] == "mail_unsure":
                 mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
             carried = self._finished_steps(row) if row["resumable"] else {}
-            self._next_attempt(db, row, carried=carried, settings_digest=row["settings_digest"] if carried else None)
+            self.next_attempt(db, row, carried=carried, settings_digest=row["settings_digest"] if carried else None)
         return run_id
 
     def retry_all_failed(self) -> list[str]:
@@ -248,7 +240,7 @@ class Runs:
         Raises: NotFound; ActionRefused while a run of the quote works, or when the integration cannot take back.
         """
         with self.store.write() as db:
-            row = _require(db, run_id)
+            row = rows.require(db, run_id)
             workspace, plugin, quote_id = row["workspace"], row["plugin"], row["quote_id"]
             quotes.lock(db, workspace, quote_id)
             if not self.settings.is_enabled(workspace, plugin) or not self.plugins.implements(plugin, "undo_quote"):
@@ -268,9 +260,9 @@ class Runs:
         Raises: NotFound; ActionRefused when there is nothing to dismiss.
         """
         with self.store.write() as db:
-            row = _require(db, run_id)
+            row = rows.require(db, run_id)
             quotes.lock(db, row["workspace"], row["quote_id"])
-            row = _require(db, run_id)
+            row = rows.require(db, run_id)
             if row["status"] not in {"needs_attention", "failed"}:
                 raise ActionRefused(f"Run {run_id} is {row['status']}: there is nothing to dismiss.")
             note = f"Dismissed on {self.clock.now().date().isoformat()}: {' '.join(reason.split())[:500]}"
@@ -278,35 +270,8 @@ class Runs:
             rows.change(db, run_id, status="dismissed", outcome=outcome)
         return run_id
 
-    def set_aside(self, job_id: str) -> None:
-        """End a run at which worker after worker died; what it has done stays done."""
-        run_id, _, attempt = job_id.rpartition(".")
-        with self.store.read() as db:
-            row = rows.find(db, run_id)
-        if row is None or row["attempt"] != int(attempt) or row["status"] in rows.FINISHED:
-            return
-        poison = IntegrationError(
-            "Three workers died while they worked this run, all at the same step.",
-            hint="Look into their logs (memory, perhaps). `run retry` resumes it at that step.",
-            code="set_aside",
-        )
-        self._finish_with_error(row, poison, resumable=True)
-
-    def end_stranded(self) -> None:
-        """End the runs whose job is over though they are not: their last write failed (a full disk, say)."""
-        with self.store.read() as db:
-            open_runs = rows.all_unfinished(db)
-        for row in open_runs:
-            if self.engine.ended(_job_id(row["id"], row["attempt"])):
-                lost = IntegrationError(
-                    "The host could not write down how this run ended.",
-                    hint="Its log says why. Retry the run: what it has done is not done twice.",
-                    code="bug",
-                )
-                self._finish_with_error(row, lost, resumable=False)
-
     def _finished_steps(self, row: RowMapping) -> dict[str, Any]:
-        results = self.engine.results(_job_id(row["id"], row["attempt"]))
+        results = self.engine.results(job_id(row["id"], row["attempt"]))
         return {
             **(row["carried"] or {}),
             **{name: found for name, found in results.items() if "value" in found},
@@ -352,10 +317,10 @@ class Runs:
         }
         if not rows.add(db, row):
             return None
-        self.engine.enqueue(db, _job_id(run_id, 1), partition=workspace)
+        self.engine.enqueue(db, job_id(run_id, 1), partition=workspace)
         return run_id
 
-    def _next_attempt(
+    def next_attempt(
         self, db: Connection, row: RowMapping, *, carried: Mapping[str, Any], settings_digest: str | None
     ) -> None:
         attempt = row["attempt"] + 1
@@ -371,7 +336,7 @@ class Runs:
             error=None,
             finished_at=None,
         )
-        self.engine.enqueue(db, _job_id(row["id"], attempt), partition=row["workspace"])
+        self.engine.enqueue(db, job_id(row["id"], attempt), partition=row["workspace"])
 
     def _installments(self, workspace: str, quote_id: str) -> tuple[str, QuoteRecord]:
         with self.store.read() as db:
@@ -382,166 +347,6 @@ class Runs:
             if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_installment_due"):
                 return plugin, record
         raise ActionRefused("No enabled integration has made an invoice for this quote.")
-
-    # -- working a run ----------------------------------------------------------------------------
-
-    def execute(self, job_id: str) -> None:
-        """Work one attempt of a run; called by the engine, again from the top after a crash."""
-        run_id, _, attempt = job_id.rpartition(".")
-        with self.store.read() as db:
-            row = rows.find(db, run_id)
-        if row is None:
-            return
-        # One run of a quote at a time: what two runs do to one invoice must not interleave.
-        with self.locks.hold("/".join(("run", row["workspace"], row["plugin"], row["quote_id"]))):
-            with self.store.read() as db:
-                row = rows.find(db, run_id)
-            if row is not None and row["attempt"] == int(attempt) and row["status"] not in rows.FINISHED:
-                self._work(row)
-
-    def _work(self, row: RowMapping) -> None:
-        steps = self._steps(row)
-        try:
-            self.plugins.manifest(row["plugin"])  # raises, with the reason, when it no longer loads
-            settings = self._begin(row)
-            if settings is not None:
-                outcome = self._call(row, settings, steps)
-                self._finish(row, outcome)
-        except AttemptOver:
-            return  # the quote was corrected meanwhile: another attempt takes over
-        except AlreadyFinal as error:
-            if not self._put_back(row, error.title):
-                self._finish_with_error(row, error, resumable=False)
-        except IntegrationError as error:
-            # A refusal was right for what was seen then: asked again, everything is looked at again.
-            may_resume = steps.failed is not None and not error.restart and not isinstance(error, ActionRefused)
-            self._finish_with_error(row, error, resumable=may_resume)
-        except (Exception, SystemExit):
-            log.exception("run.crashed", extra={"run_id": row["id"]})
-            bug = IntegrationError("The host could not work this run.", hint="The traceback is in its log.", code="bug")
-            self._finish_with_error(row, bug, resumable=False)
-
-    def _steps(self, row: RowMapping) -> RecordedSteps:
-        origin = next((status.origin for status in self.plugins.statuses if status.id == row["plugin"]), "")
-        carried = row["carried"] or {}
-        return RecordedSteps(
-            self.store, self.engine, self.clock, self.retry_policy, row["id"], row["attempt"], origin, carried
-        )
-
-    def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
-        """Give the settings of this attempt; None when they changed since it began, and another one takes over."""
-        if not self.settings.is_enabled(row["workspace"], row["plugin"]):
-            with self.store.write() as db:
-                # Switched on again, it gets the quote when that is accepted again.
-                rows.change(db, row["id"], facts={**row["facts"], "version": None})
-            self._finish(row, Outcome.skipped("The integration is switched off for this workspace."))
-            return None
-        settings = self.settings.effective(row["workspace"], row["plugin"])
-        current = self.settings.digest(settings)
-        with self.store.write() as db:
-            quotes.lock(db, row["workspace"], row["quote_id"])
-            if not rows.is_current(db, row["id"], row["attempt"]):
-                raise AttemptOver
-            if row["settings_digest"] not in (None, current):
-                self._next_attempt(db, row, carried={}, settings_digest=None)
-                return None
-            rows.change(db, row["id"], status="running", settings_digest=current)
-        return settings
-
-    def _call(self, row: RowMapping, settings: Mapping[str, Any], steps: RecordedSteps) -> Outcome:
-        workspace, plugin, facts = row["workspace"], row["plugin"], row["facts"]
-        ctx = self.contexts.make(workspace, plugin, settings, step=steps, quote_id=row["quote_id"], run_id=row["id"])
-        if row["kind"] == "webhook":
-            return self.plugins.on_webhook(plugin, ctx, self._event(row))
-        quote = self._quote(workspace, row["quote_id"])
-        if row["kind"] == "undo":
-            return self._undo(row, ctx, quote)
-        if row["kind"] == "installment":
-            return self.plugins.on_installment_due(plugin, ctx, InstallmentRequest(quote, facts["number"]))
-        return self.plugins.on_quote_accepted(plugin, ctx, quote)
-
-    def _undo(self, row: RowMapping, ctx: HookContext, quote: Quote) -> Outcome:
-        outcome = self.plugins.undo_quote(row["plugin"], ctx, quote)
-        with self.store.write() as db:
-            for made in rows.of_quote(db, row["workspace"], row["quote_id"], kind="quote_accepted"):
-                if made["plugin"] == row["plugin"]:
-                    # Accepted again, the quote is worked on again.
-                    rows.change(db, made["id"], facts={**made["facts"], "version": None})
-        return outcome
-
-    def _quote(self, workspace: str, quote_id: str) -> Quote:
-        with self.store.read() as db:
-            quote = self._stored(db, workspace, quote_id)
-        return StandalonePlatform(self.store, workspace).with_saved_ids(quote)
-
-    def _stored(self, db: Connection, workspace: str, quote_id: str) -> Quote:
-        quote = quotes.find(db, workspace, quote_id)
-        assert quote is not None, "a run is stored together with its quote"
-        return quote
-
-    def _event(self, row: RowMapping) -> WebhookEvent:
-        with self.store.read() as db:
-            found = webhooks.find(db, row["workspace"], row["plugin"], row["facts"]["event_id"])
-        return WebhookEvent(found["event_id"], found["type"], parse_json(found["body"]), row["quote_id"])
-
-    # -- how a run ends ---------------------------------------------------------------------------
-
-    def _finish(self, row: RowMapping, outcome: Outcome) -> None:
-        error = None
-        if outcome.status == "needs_attention":
-            error = {"code": outcome.code, "title": outcome.title, "hint": outcome.hint}
-        self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False)
-
-    def _finish_with_error(self, row: RowMapping, error: IntegrationError, *, resumable: bool) -> None:
-        status = "needs_attention" if isinstance(error, NeedsAttention) else "failed"
-        if isinstance(error, ActionRefused):
-            status = "skipped"
-        shown = {"code": error.code, "title": error.title, "hint": error.hint}
-        self._end(row, status, (), {}, shown, resumable=resumable)
-
-    def _end(
-        self,
-        row: RowMapping,
-        status: str,
-        notes: Sequence[str],
-        result: Mapping[str, Any],
-        error: Mapping[str, Any] | None,
-        *,
-        resumable: bool,
-    ) -> None:
-        record = self.contexts.make(row["workspace"], row["plugin"], {}).records.get(row["quote_id"])
-        now = self.clock.now()
-        with self.store.write() as db:
-            quotes.lock(db, row["workspace"], row["quote_id"])
-            present = _require(db, row["id"])
-            if present["attempt"] != row["attempt"]:
-                return  # the quote was corrected meanwhile: another attempt takes over
-            changes = present["facts"].get("changes", [])
-            outcome = {**outcome_of(record, now), **result, "notes": [*notes, *changes]}
-            rows.change(
-                db,
-                row["id"],
-                status=status,
-                outcome=outcome,
-                error=error,
-                resumable=resumable,
-                finished_at=now,
-            )
-            self._settle(db, row)
-        log.info("run.ended", extra={"run_id": row["id"], "status": status})
-
-    def _settle(self, db: Connection, row: RowMapping) -> None:
-        """Once every integration has worked on the corrected quote, there is no way back to the one before."""
-        runs_of_quote = rows.of_quote(db, row["workspace"], row["quote_id"], kind="quote_accepted")
-        if all(one["status"] in {"succeeded", "skipped"} for one in runs_of_quote):
-            quotes.settle(db, row["workspace"], row["quote_id"])
-
-
-def _require(db: Connection, run_id: str) -> RowMapping:
-    row = rows.find(db, run_id)
-    if row is None:
-        raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
-    return row
 
 
 def _without_day(note: str) -> str:
@@ -554,5 +359,6 @@ def _tried(row: RowMapping, number: int) -> bool:
     return is_its_own and not (row["status"] == "skipped" and row["error"])
 
 
-def _job_id(run_id: str, attempt: int) -> str:
+def job_id(run_id: str, attempt: int) -> str:
+    """The engine's id of one attempt of a run."""
     return f"{run_id}.{attempt}"

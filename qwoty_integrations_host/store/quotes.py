@@ -77,6 +77,13 @@ def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     return replace(quote, version=row["version"] or "")
 
 
+def get(db: Connection, workspace: str, quote_id: str) -> Quote:
+    """Load a quote that is known to be stored, such as a run's."""
+    quote = find(db, workspace, quote_id)
+    assert quote is not None, "a run is stored together with its quote"
+    return quote
+
+
 def _version(before: str, document: Any) -> str:
     """A word for this acceptance: going back to what was said earlier is another one."""
     return hashlib.sha256(f"{before}|{_text(document)}".encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select
 
+from ..errors import NotFound
 from . import tables as t
 from .upsert import insert_or_ignore
 
@@ -23,6 +24,14 @@ def add(db: Connection, row: Mapping[str, Any]) -> bool:
 def find(db: Connection, run_id: str) -> RowMapping | None:
     """Give one run."""
     return db.execute(select(t.runs).where(t.runs.c.id == run_id)).mappings().first()
+
+
+def require(db: Connection, run_id: str) -> RowMapping:
+    """Give one run. Raises: NotFound."""
+    row = find(db, run_id)
+    if row is None:
+        raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
+    return row
 
 
 def change(db: Connection, run_id: str, **values: Any) -> None:

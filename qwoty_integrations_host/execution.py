@@ -1,0 +1,220 @@
+"""Working runs: the only place where a plugin's work hooks are called, and where it is written down how a run ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from .clock import Clock
+from .config import RetryPolicy
+from .context import HookContext
+from .contexts import Contexts
+from .engine.interface import Engine
+from .errors import ActionRefused, AlreadyFinal, IntegrationError, NeedsAttention
+from .hook_types import InstallmentRequest, Outcome, WebhookEvent
+from .locks import Locks
+from .platform.standalone import StandalonePlatform
+from .plugins import Plugins
+from .quote import Quote
+from .quote_schema import parse_json
+from .reports import outcome_of
+from .runs import Runs, job_id
+from .settings import WorkspaceSettings
+from .store import quotes, webhooks
+from .store import runs as rows
+from .store.database import Store
+from .timeline import AttemptOver, RecordedSteps
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Works the jobs that the engine hands over."""
+
+    store: Store
+    engine: Engine
+    plugins: Plugins
+    settings: WorkspaceSettings
+    contexts: Contexts
+    locks: Locks
+    clock: Clock
+    retry_policy: RetryPolicy
+    runs: Runs
+
+    def execute(self, job_id: str) -> None:
+        """Work one attempt of a run; called by the engine, again from the top after a crash."""
+        run_id, _, attempt = job_id.rpartition(".")
+        with self.store.read() as db:
+            row = rows.find(db, run_id)
+        if row is None:
+            return
+        # One run of a quote at a time: what two runs do to one invoice must not interleave.
+        with self.locks.hold("/".join(("run", row["workspace"], row["plugin"], row["quote_id"]))):
+            with self.store.read() as db:
+                row = rows.find(db, run_id)
+            if row is not None and row["attempt"] == int(attempt) and row["status"] not in rows.FINISHED:
+                self._work(row)
+
+    def _work(self, row: RowMapping) -> None:
+        steps = self._steps(row)
+        try:
+            self.plugins.manifest(row["plugin"])  # raises, with the reason, when it no longer loads
+            settings = self._begin(row)
+            if settings is not None:
+                outcome = self._call(row, settings, steps)
+                self._finish(row, outcome)
+        except AttemptOver:
+            return  # the quote was corrected meanwhile: another attempt takes over
+        except AlreadyFinal as error:
+            if not self.runs.put_back(row, error.title):
+                self._finish_with_error(row, error, resumable=False)
+        except IntegrationError as error:
+            # A refusal was right for what was seen then: asked again, everything is looked at again.
+            may_resume = steps.failed is not None and not error.restart and not isinstance(error, ActionRefused)
+            self._finish_with_error(row, error, resumable=may_resume)
+        except (Exception, SystemExit):
+            log.exception("run.crashed", extra={"run_id": row["id"]})
+            bug = IntegrationError("The host could not work this run.", hint="The traceback is in its log.", code="bug")
+            self._finish_with_error(row, bug, resumable=False)
+
+    def _steps(self, row: RowMapping) -> RecordedSteps:
+        origin = next((status.origin for status in self.plugins.statuses if status.id == row["plugin"]), "")
+        carried = row["carried"] or {}
+        return RecordedSteps(
+            self.store, self.engine, self.clock, self.retry_policy, row["id"], row["attempt"], origin, carried
+        )
+
+    def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
+        """Give the settings of this attempt; None when they changed since it began, and another one takes over."""
+        if not self.settings.is_enabled(row["workspace"], row["plugin"]):
+            with self.store.write() as db:
+                # Switched on again, it gets the quote when that is accepted again.
+                rows.change(db, row["id"], facts={**row["facts"], "version": None})
+            self._finish(row, Outcome.skipped("The integration is switched off for this workspace."))
+            return None
+        settings = self.settings.effective(row["workspace"], row["plugin"])
+        current = self.settings.digest(settings)
+        with self.store.write() as db:
+            quotes.lock(db, row["workspace"], row["quote_id"])
+            if not rows.is_current(db, row["id"], row["attempt"]):
+                raise AttemptOver
+            if row["settings_digest"] not in (None, current):
+                self.runs.next_attempt(db, row, carried={}, settings_digest=None)
+                return None
+            rows.change(db, row["id"], status="running", settings_digest=current)
+        return settings
+
+    def _call(self, row: RowMapping, settings: Mapping[str, Any], steps: RecordedSteps) -> Outcome:
+        workspace, plugin, facts = row["workspace"], row["plugin"], row["facts"]
+        ctx = self.contexts.make(workspace, plugin, settings, step=steps, quote_id=row["quote_id"], run_id=row["id"])
+        if row["kind"] == "webhook":
+            return self.plugins.on_webhook(plugin, ctx, self._event(row))
+        quote = self._quote(workspace, row["quote_id"])
+        if row["kind"] == "undo":
+            return self._undo(row, ctx, quote)
+        if row["kind"] == "installment":
+            return self.plugins.on_installment_due(plugin, ctx, InstallmentRequest(quote, facts["number"]))
+        return self.plugins.on_quote_accepted(plugin, ctx, quote)
+
+    def _undo(self, row: RowMapping, ctx: HookContext, quote: Quote) -> Outcome:
+        outcome = self.plugins.undo_quote(row["plugin"], ctx, quote)
+        with self.store.write() as db:
+            for made in rows.of_quote(db, row["workspace"], row["quote_id"], kind="quote_accepted"):
+                if made["plugin"] == row["plugin"]:
+                    # Accepted again, the quote is worked on again.
+                    rows.change(db, made["id"], facts={**made["facts"], "version": None})
+        return outcome
+
+    def _quote(self, workspace: str, quote_id: str) -> Quote:
+        with self.store.read() as db:
+            quote = quotes.get(db, workspace, quote_id)
+        return StandalonePlatform(self.store, workspace).with_saved_ids(quote)
+
+    def _event(self, row: RowMapping) -> WebhookEvent:
+        with self.store.read() as db:
+            found = webhooks.find(db, row["workspace"], row["plugin"], row["facts"]["event_id"])
+        return WebhookEvent(found["event_id"], found["type"], parse_json(found["body"]), row["quote_id"])
+
+    # -- how a run ends ---------------------------------------------------------------------------
+
+    def set_aside(self, job_id: str) -> None:
+        """End a run at which worker after worker died; what it has done stays done."""
+        run_id, _, attempt = job_id.rpartition(".")
+        with self.store.read() as db:
+            row = rows.find(db, run_id)
+        if row is None or row["attempt"] != int(attempt) or row["status"] in rows.FINISHED:
+            return
+        poison = IntegrationError(
+            "Three workers died while they worked this run, all at the same step.",
+            hint="Look into their logs (memory, perhaps). `run retry` resumes it at that step.",
+            code="set_aside",
+        )
+        self._finish_with_error(row, poison, resumable=True)
+
+    def end_stranded(self) -> None:
+        """End the runs whose job is over though they are not: their last write failed (a full disk, say)."""
+        with self.store.read() as db:
+            open_runs = rows.all_unfinished(db)
+        for row in open_runs:
+            if self.engine.ended(job_id(row["id"], row["attempt"])):
+                lost = IntegrationError(
+                    "The host could not write down how this run ended.",
+                    hint="Its log says why. Retry the run: what it has done is not done twice.",
+                    code="bug",
+                )
+                self._finish_with_error(row, lost, resumable=False)
+
+    def _finish(self, row: RowMapping, outcome: Outcome) -> None:
+        error = None
+        if outcome.status == "needs_attention":
+            error = {"code": outcome.code, "title": outcome.title, "hint": outcome.hint}
+        self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False)
+
+    def _finish_with_error(self, row: RowMapping, error: IntegrationError, *, resumable: bool) -> None:
+        status = "needs_attention" if isinstance(error, NeedsAttention) else "failed"
+        if isinstance(error, ActionRefused):
+            status = "skipped"
+        shown = {"code": error.code, "title": error.title, "hint": error.hint}
+        self._end(row, status, (), {}, shown, resumable=resumable)
+
+    def _end(
+        self,
+        row: RowMapping,
+        status: str,
+        notes: Sequence[str],
+        result: Mapping[str, Any],
+        error: Mapping[str, Any] | None,
+        *,
+        resumable: bool,
+    ) -> None:
+        record = self.contexts.make(row["workspace"], row["plugin"], {}).records.get(row["quote_id"])
+        now = self.clock.now()
+        with self.store.write() as db:
+            quotes.lock(db, row["workspace"], row["quote_id"])
+            present = rows.require(db, row["id"])
+            if present["attempt"] != row["attempt"]:
+                return  # the quote was corrected meanwhile: another attempt takes over
+            changes = present["facts"].get("changes", [])
+            outcome = {**outcome_of(record, now), **result, "notes": [*notes, *changes]}
+            rows.change(
+                db,
+                row["id"],
+                status=status,
+                outcome=outcome,
+                error=error,
+                resumable=resumable,
+                finished_at=now,
+            )
+            self._settle(db, row)
+        log.info("run.ended", extra={"run_id": row["id"], "status": status})
+
+    def _settle(self, db: Connection, row: RowMapping) -> None:
+        """Once every integration has worked on the corrected quote, there is no way back to the one before."""
+        runs_of_quote = rows.of_quote(db, row["workspace"], row["quote_id"], kind="quote_accepted")
+        if all(one["status"] in {"succeeded", "skipped"} for one in runs_of_quote):
+            quotes.settle(db, row["workspace"], row["quote_id"])
