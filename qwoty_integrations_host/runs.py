@@ -6,7 +6,6 @@ each attempt is one job of the engine.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -31,8 +30,6 @@ from .store import runs as rows
 from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
 from .store.workspaces import require_workspace, workspace_exists
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
