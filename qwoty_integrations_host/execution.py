@@ -218,3 +218,5 @@ class Execution:
         runs_of_quote = rows.of_quote(db, row["workspace"], row["quote_id"], kind="quote_accepted")
         if all(one["status"] in {"succeeded", "skipped"} for one in runs_of_quote):
             quotes.settle(db, row["workspace"], row["quote_id"])
+            for one in runs_of_quote:
+                rows.change(db, one["id"], facts={**one["facts"], "before": None})

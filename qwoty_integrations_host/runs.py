@@ -6,6 +6,7 @@ each attempt is one job of the engine.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -24,12 +25,15 @@ from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import load_quote
 from .record import QuoteRecord
+from .reports import outcome_of
 from .settings import WorkspaceSettings
 from .store import mails, quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
 from .store.workspaces import require_workspace, workspace_exists
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +102,12 @@ class Runs:
     def _note_change(self, db: Connection, quote: Quote, why: str) -> None:
         """Say on the quote's runs that a change came too late; once, however often it comes."""
         day = self.clock.now().date().isoformat()
-        note = f"A changed quote arrived on {day}. {why} Nothing was changed: correct it there, or by a new quote."
+        total = f", over {quote.totals.total_amount:f} {quote.currency}" if quote.totals else ""
+        undone = f"{why} Nothing was changed: correct it there, or by a new quote."
+        note = f"A changed quote arrived on {day}{total}. {undone}"
         for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
             changes = row["facts"].get("changes", [])
-            if not any(_without_day(note) == _without_day(known) for known in changes):
+            if not any(_DAY.sub("", note) == _DAY.sub("", known) for known in changes):
                 shown = row["outcome"] and {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
                 rows.change(db, row["id"], facts={**row["facts"], "changes": [*changes, note]}, outcome=shown)
 
@@ -112,7 +118,12 @@ class Runs:
             return
         row = next(r for r in rows.of_quote(db, workspace, quote.id, kind="quote_accepted") if r["plugin"] == plugin)
         if row["facts"].get("version", "") != quote.version:
-            rows.change(db, row["id"], facts={**row["facts"], **facts})
+            # How it had ended before the correction, or that it was on its way ({}): the way back leads there.
+            before = row["facts"].get("before")
+            if before is None:
+                names = ("status", "outcome", "error") if row["status"] in rows.FINISHED else ()
+                before = {name: row[name] for name in names}
+            rows.change(db, row["id"], facts={**row["facts"], **facts, "before": before})
             self.next_attempt(db, row, carried={}, settings_digest=None)
 
     def put_back(self, row: RowMapping, why: str) -> bool:
@@ -128,10 +139,26 @@ class Runs:
             self._note_change(db, late, why)
             kept = quotes.get(db, workspace, quote_id)
             for other in rows.of_quote(db, workspace, quote_id, kind="quote_accepted"):
-                self._start(db, other["plugin"], kept)
+                if other["id"] == row["id"] or other["status"] == "queued":
+                    self._return(db, other, kept)
+                else:
+                    self._start(db, other["plugin"], kept)
             if row["kind"] != "quote_accepted":
                 self.next_attempt(db, row, carried={}, settings_digest=None)
         return True
+
+    def _return(self, db: Connection, row: RowMapping, quote: Quote) -> None:
+        """Let a run be as it was before the correction: ended, or on its way with the earlier version."""
+        ended = row["facts"].get("before")
+        if not ended or row["facts"].get("version") == quote.version:
+            self._start(db, row["plugin"], quote)
+            return
+        now, notes = self.clock.now(), ended["outcome"]["notes"]
+        record = records_of_quote(self.store, quote.workspace_id, quote.id).get(row["plugin"])
+        changes = [note for note in row["facts"].get("changes", []) if note not in notes]
+        outcome = {**ended["outcome"], **outcome_of(record, now), "notes": [*notes, *changes]}
+        facts = {**row["facts"], "version": quote.version, "before": None}
+        rows.change(db, row["id"], **{**ended, "outcome": outcome}, facts=facts, finished_at=now)
 
     def request_installment(
         self, workspace: str, quote_id: str, number: int | None, *, look_first: bool = False
@@ -344,10 +371,6 @@ class Runs:
             if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_installment_due"):
                 return plugin, record
         raise ActionRefused("No enabled integration has made an invoice for this quote.")
-
-
-def _without_day(note: str) -> str:
-    return note.partition(". ")[2]
 
 
 def _tried(row: RowMapping, number: int) -> bool:

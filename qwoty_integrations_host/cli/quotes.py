@@ -38,7 +38,7 @@ def accept(session: Session, workspace: str, path: str, wait: bool, timeout: flo
     if not runs:
         say("No integration is enabled for this workspace, so nothing was started.")
     elif accepted.corrected:
-        say("The corrected quote takes the place of the first one; its runs begin anew.")
+        say("This quote was accepted before and has changed since: its runs take up the change, unless it is too late.")
     elif accepted.duplicate:
         say("This quote was accepted before; these are its runs.")
     if as_json:

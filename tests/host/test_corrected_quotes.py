@@ -66,7 +66,7 @@ def test_what_one_of_them_finds_final_puts_the_quote_back_for_all(two: Any) -> N
     accepted, runs = accept(two, "250.00")
 
     assert accepted.corrected
-    assert seen == [100, 250, 100]
+    assert seen == [100, 250], "what had ended with the first version stays as it ended"
     for run in runs.values():
         assert run["status"] == "succeeded"
         assert "Invoice X-1 is open already. Nothing was changed" in run["outcome"]["notes"][-1]

@@ -367,8 +367,9 @@ def test_a_wrong_quote_that_was_invoiced_and_paid_by_hand_stays_wrong_and_is_not
     _, run = accept_again(bench, over("250.00"))
 
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
-    assert "it is paid already" in run["error"]["title"]
+    assert "is paid already." in run["outcome"]["notes"][-1]
     assert "changed quote arrived" in run["outcome"]["notes"][-1]
+    assert run["outcome"]["payment_status"] == "paid"
     assert totals(bench) == [("paid", 12000)]
     assert bench.quote("q-7")["payment_status"] == "paid"
 
@@ -390,3 +391,38 @@ def test_replacing_a_draft_survives_a_fault_at_every_request(bench: Any, fault: 
         bench.stripe.faults.reset()
         assert run["status"] == "succeeded", run
         assert totals(bench) == [("draft", (200 + number) * 120)]
+
+
+def test_a_correction_that_comes_too_late_sends_nothing_though_the_settings_would(bench: Any, v1: Any) -> None:
+    bench.enable()
+    bench.accept(a_quote(a_line(net="100.00"), installments=2))
+    v1.invoices.finalize_invoice(the_invoice(bench)["id"])
+    bench.enable(**LINK)
+
+    _, run = accept_again(bench, a_quote(a_line(net="200.00"), installments=2))
+
+    assert run["status"] == "succeeded"
+    assert "over 240.00 EUR" in run["outcome"]["notes"][-1]
+    assert (bench.mails(), bench.stripe.objects("sessions")) == ([], [])
+
+
+def test_two_different_changes_that_come_too_late_are_two_notes(bench: Any) -> None:
+    bench.enable(**OPEN)
+    bench.accept(a_quote(a_line(net="100.00")))
+
+    accept_again(bench, a_quote(a_line(net="200.00")))
+    _, run = accept_again(bench, a_quote(a_line(net="300.00")))
+
+    assert [note.partition(", over ")[2][:10] for note in run["outcome"]["notes"][-2:]] == ["240.00 EUR", "360.00 EUR"]
+
+
+def test_a_correction_that_cannot_be_invoiced_says_which_draft_went(bench: Any) -> None:
+    bench.enable()
+    bench.accept(a_quote())
+    (draft,) = bench.stripe.objects("invoices")
+
+    _, run = accept_again(bench, a_quote(currency="IQD", total="120.00"))
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "currency_unsupported")
+    assert f"The draft {draft['id']} of the quote as it was before is deleted." in run["outcome"]["notes"]
+    assert bench.stripe.objects("invoices") == []

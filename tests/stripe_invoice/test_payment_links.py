@@ -124,7 +124,7 @@ def test_an_endpoint_at_a_former_public_address_is_replaced_by_one_at_the_new(be
     linked(bench)
     (old,) = bench.stripe.objects("endpoints")
     other = bench.host.runs.contexts
-    object.__setattr__(bench.host.runs, "contexts", replace(other, public_url="https://new.example"))
+    object.__setattr__(bench.host.execution, "contexts", replace(other, public_url="https://new.example"))
 
     linked(bench, the_example(id="q-2"))
 
@@ -135,7 +135,7 @@ def test_an_endpoint_at_a_former_public_address_is_replaced_by_one_at_the_new(be
 
 @pytest.mark.parametrize("installments", [0, 4])
 def test_without_a_public_address_the_link_stops_before_any_request(bench: Any, installments: int) -> None:
-    object.__setattr__(bench.host.runs, "contexts", replace(bench.host.runs.contexts, public_url=None))
+    object.__setattr__(bench.host.execution, "contexts", replace(bench.host.runs.contexts, public_url=None))
     bench.enable(**LINK)
 
     run = bench.accept(a_quote(installments=installments))

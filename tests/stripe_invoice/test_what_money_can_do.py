@@ -492,6 +492,17 @@ def test_once_a_person_has_attached_it_the_retried_run_sees_that(linked: Any, v1
     assert linked.retry(run["id"])["status"] == "succeeded"
 
 
+def test_once_a_person_has_refunded_it_the_retried_run_is_done(linked: Any, v1: Any) -> None:
+    linked.stripe.config.update(webhooks_held=True)
+    _pay_hosted(linked, v1)
+    linked.pay(first_link(linked))
+    (run,) = [found for found in alerts(linked) if found["error"]["code"] == "payment_not_attached"]
+    linked.stripe.refund(linked.stripe.objects("sessions")[0]["payment_intent"])
+    linked.webhooks()
+
+    assert linked.retry(run["id"])["status"] == "succeeded"
+
+
 def test_an_uncollectible_invoice_that_takes_the_late_payment_is_credited(linked: Any, v1: Any) -> None:
     v1.invoices.mark_uncollectible(the_invoice(linked)["id"])
     linked.webhooks()

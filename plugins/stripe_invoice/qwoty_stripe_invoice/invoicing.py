@@ -34,8 +34,10 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
         plan = make_plan(quote)
         contact = billing_contact(quote)
         require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
-    except NeedsAttention:
-        drafts.discard_unless(quote.version)  # an earlier version of the quote could be invoiced; this one cannot
+    except NeedsAttention as error:
+        # An earlier version of the quote could be invoiced; this one cannot.
+        if gone := drafts.discard_unless(quote.version):
+            return Outcome.needs_attention(error.code, error.title, *gone, hint=error.hint)
         raise
     if isinstance(plan, NothingToInvoice):
         return Outcome.skipped(plan.reason, *drafts.discard_unless(quote.version))
@@ -154,6 +156,10 @@ def _check(invoice: Invoice, invoice_id: str, facts: Mapping[str, Any], *, round
             return _Checked(notes=(*_rounded(plan, verdict), *order))
     if verdict.kind == "equal":
         return _Checked(notes=order)
+    if verdict.kind == "rounding" and not rounding_line:
+        line = shown(verdict.amount, plan.currency)
+        off = f"One untaxed line of {line} would make the total equal, but rounding lines are off in the settings."
+        verdict = replace(verdict, sentences=(off, *verdict.sentences))
     return _Checked(_problem(plan, facts), (*verdict.sentences, *order))
 
 

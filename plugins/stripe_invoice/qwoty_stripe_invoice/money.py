@@ -42,7 +42,7 @@ def to_minor(amount: Decimal, currency: str, what: str) -> int:
     minor = amount.scaleb(decimals(currency))
     if minor != minor.to_integral_value() or minor % multiple(currency):
         raise NeedsAttention(
-            f"{what}: {amount} is not an amount that exists in {currency}.",
+            f"{what}: {amount} is not an amount that Stripe takes in {currency}.",
             hint="Correct the amount in the quote; nothing is rounded silently.",
             code="amount_precision",
         )

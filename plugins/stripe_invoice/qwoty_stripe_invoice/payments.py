@@ -10,7 +10,7 @@ from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, QuoteR
 from .gateway import Gateway, StripeRefused
 from .invoices import retrieve_invoice
 from .ledger import invoice_seen, overpayment_seen, payment_failed, payment_seen
-from .money import shown
+from .money import shown, to_major
 from .sessions import there
 
 
@@ -42,7 +42,7 @@ def _attach(
                 lambda v1, p, o: v1.invoices.attach_payment(invoice_id, params=p, options=o),
             )
         except StripeRefused as error:
-            if not _is_attached(stripe, attempt, invoice_id, payment):
+            if not _is_attached(stripe, attempt, invoice_id, payment) and not _is_refunded(ctx, quote_id, session):
                 raise _unattachable(ctx, stripe, quote_id, session, attempt) from error
     seen = invoice or retrieve_invoice(stripe, attempt, invoice_id)
     ctx.records.update(
@@ -56,6 +56,15 @@ def _is_attached(stripe: Gateway, attempt: Attempt, invoice_id: str, payment: st
     wanted = {"invoice": invoice_id, "payment": {"type": "payment_intent", "payment_intent": payment}}
     found = stripe.pages(attempt, lambda v1, p: v1.invoice_payments.list(params=p), wanted)
     return any(one["payment"].get("payment_intent") == payment for one in found)
+
+
+def _is_refunded(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> bool:
+    """Whether the whole payment was given back: then there is nothing left to credit."""
+    record = ctx.records.get(quote_id)
+    part = record.installment(session["number"]) if record else None
+    if part is None or part.payment_id != session["payment_intent"] or part.amount_refunded is None:
+        return False
+    return part.amount_refunded >= to_major(session["amount_total"], session["currency"])
 
 
 def _unattachable(
@@ -72,7 +81,8 @@ def _unattachable(
     return NeedsAttention(
         f"The customer paid {paid}, but Stripe does not credit it to invoice {invoice['id']}, "
         f"which is {invoice['status']}{rest}.",
-        hint="Look at both in the Stripe Dashboard: attach the payment there, or refund it.",
+        hint="Look at both in the Stripe Dashboard: refund the payment, or attach it where that is possible; then "
+        "retry the run, or dismiss it.",
         code="payment_not_attached",
     )
 
