@@ -123,6 +123,8 @@ def bench(
 ) -> Iterator[Bench]:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
     server = make_server("127.0.0.1", 0, Flask("not yet"), threaded=True)
+    # Its threads are waited for at the end: one that still answers must not outlive the database.
+    server.daemon_threads = False  # type: ignore[attr-defined]
     url = f"http://127.0.0.1:{server.server_port}"
     shared = request.getfixturevalue("postgresql") if request.config.getoption("--database") == "postgresql" else None
     host = build_host(tmp_path / "data", clock, public_url=url, shared_database=shared)
