@@ -28,7 +28,7 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web.app import create_app
 from stripe_simulator import StripeSimulator
 
-pytest_plugins = ["postgresql"]
+pytest_plugins = ["postgresql", "crash.report"]
 
 # The same examples on every machine and in every run, however slow it is.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)

@@ -103,6 +103,18 @@ def test_reset_forgets_everything_but_the_address(shop, control):
     assert control("GET", "health")[1]["url"] == url
 
 
+def test_it_can_be_put_back_to_how_it_was_any_number_of_times(shop):
+    before = shop.a_customer()
+    saved = shop.sim.snapshot()
+
+    for _ in range(2):
+        shop.v1.customers.update(before.id, {"name": "Grace"})
+        shop.a_customer()
+        shop.sim.restore(saved)
+
+    assert [(customer["id"], customer["name"]) for customer in shop.sim.objects("customers")] == [(before.id, "Ada")]
+
+
 def test_a_hanging_request_does_not_hold_up_the_stop():
     sim = StripeSimulator(latency_ms=5).start()
     sim.faults.add("hang", seconds=60)

@@ -20,7 +20,7 @@ from stripe_simulator.items import shown_item
 from stripe_simulator.journal import Journal
 from stripe_simulator.keys import DEFAULT_ACCOUNT, KeyRing
 from stripe_simulator.server import HttpServer
-from stripe_simulator.state import AccountState, Call, Json, World
+from stripe_simulator.state import AccountState, Call, Json, Snapshot, World
 
 KINDS = (
     "customers",
@@ -97,6 +97,15 @@ class StripeSimulator:
             part.reset()
         self._deliveries.reset()
         self.api.stopping.clear()
+
+    def snapshot(self) -> Snapshot:
+        """A copy of every account's objects, for ``restore``; what is on its way is not part of it."""
+        return self.world.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Forget everything, then be as when the copy was made."""
+        self.reset()
+        self.world.restore(snapshot)
 
     def add_key(
         self,

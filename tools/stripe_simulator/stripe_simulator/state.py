@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,6 +68,10 @@ class AccountState:
     search_index: dict[str, list[tuple[float, Json | None]]] = field(default_factory=dict)
 
 
+Links = dict[str, tuple[AccountState, str]]
+Snapshot = tuple[dict[tuple[str, bool], AccountState], Links]
+
+
 class World:
     """Every account's state, the clock, the switches, and one lock around all changes."""
 
@@ -78,7 +83,7 @@ class World:
         self.publish: Callable[[AccountState, Json], None] = lambda _state, _event: None
         self._states: dict[tuple[str, bool], AccountState] = {}
         # token in a public link -> (state, invoice id)
-        self.links: dict[str, tuple[AccountState, str]] = {}
+        self.links: Links = {}
 
     def state(self, account: str, livemode: bool) -> AccountState:
         with self.lock:
@@ -89,9 +94,17 @@ class World:
             return list(self._states.values())
 
     def reset(self) -> None:
+        self.restore(({}, {}))
+
+    def snapshot(self) -> Snapshot:
+        """A copy of all objects, for ``restore``."""
         with self.lock:
-            self._states.clear()
-            self.links.clear()
+            return copy.deepcopy((self._states, self.links))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to how it was when the copy was made."""
+        with self.lock:
+            self._states, self.links = copy.deepcopy(snapshot)
 
 
 @dataclass

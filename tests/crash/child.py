@@ -1,0 +1,56 @@
+"""A host in a process of its own, which may die at a boundary. Forked from one that has imported everything."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import stripe
+import waitress.server
+
+# What takes a second to import is imported once, in the process that all hosts are forked from.
+import qwoty_stripe_invoice.installments
+import qwoty_stripe_invoice.invoicing
+import qwoty_stripe_invoice.undo
+import qwoty_stripe_invoice.webhooks
+from crash.boundaries import Boundaries
+from qwoty_integrations_host.cli import entry
+from qwoty_integrations_host.engine import durable
+from qwoty_integrations_host.web import app
+
+IMPORTED = (stripe, waitress.server, durable, app, qwoty_stripe_invoice)
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload([__name__])
+
+
+@dataclass(frozen=True)
+class Death:
+    """Where a process dies: at the boundary of this name, or the n-th that it passes; by SIGKILL or ``os._exit``."""
+
+    at: str | int
+    kill: bool = False
+
+
+def start(
+    words: Sequence[str], env: Mapping[str, str], *, journal: Path, log: Path, death: Death | None
+) -> BaseProcess:
+    """Start ``qwoty-host`` with these words."""
+    process = _context.Process(target=_run, args=(list(words), dict(env), journal, log, death), daemon=True)
+    process.start()
+    return process
+
+
+def _run(words: list[str], env: dict[str, str], journal: Path, log: Path, death: Death | None) -> None:
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(out, stream)
+    os.environ.update(env)
+    Boundaries(journal, die_at=death and death.at, kill=death is not None and death.kill).watch()
+    sys.argv = ["qwoty-host", *words]
+    entry()

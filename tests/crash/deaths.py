@@ -1,0 +1,128 @@
+"""Letting a host die at a boundary, starting it again, and asking whether all is well."""
+
+from __future__ import annotations
+
+import time
+from multiprocessing.process import BaseProcess
+
+from crash.child import Death
+from crash.flows import Flow
+from crash.site import Site
+
+#: Seconds without a new boundary after which a process is believed to do nothing more.
+QUIET = 0.6
+
+
+class Ward:
+    """One flow on one site, again and again from the same beginning."""
+
+    def __init__(self, site: Site, flow: Flow) -> None:
+        self._site, self._flow = site, flow
+        self._acted = self._heard = False
+        site.set_up(flow.settings)
+        site.serve("before")
+        flow.before(site)
+        self._rest("before")
+        site.end()
+        site.save()
+
+    # -- one host -------------------------------------------------------------------------------------
+
+    def boundaries(self) -> list[str]:
+        """What a process passes from its start to the end of the flow, when nothing happens to it."""
+        self._begin(None)
+        return self._seen_to_the_end()
+
+    def die(self, death: Death) -> None:
+        """Die there, start again, and check."""
+        self._bury(self._begin(death), death)
+        self._go_on(self._site.serve("second"))
+        self._flow.check(self._site)
+
+    def die_twice(self, first: Death, second: Death) -> bool:
+        """Die there, and die again on the way back; give whether the way back was long enough for that."""
+        self._bury(self._begin(first), first)
+        host = self._site.serve("second", death=second)
+        self._go_on(host)
+        host.join(0.2)
+        if died := not host.is_alive():
+            self._go_on(self._site.serve("third"))
+        self._flow.check(self._site)
+        return died
+
+    def _begin(self, death: Death | None) -> BaseProcess:
+        site, command = self._site, self._flow.command
+        site.restore()
+        self._acted = self._heard = False
+        if command is not None:
+            self._acted = True
+            victim = site.start("victim", *command(site), death=death)
+            site.wait(lambda: not victim.is_alive(), "the command did not end")
+            self._heard = victim.exitcode == 0
+            return victim
+        victim = site.serve("victim", death=death)
+        if victim.is_alive():
+            self._act()
+        return victim
+
+    def _act(self) -> None:
+        self._acted = True
+        self._heard = self._flow.act(self._site)
+
+    def _bury(self, process: BaseProcess, death: Death) -> None:
+        self._site.settle(dying=process)
+        process.join(5)
+        assert process.exitcode in {9, -9}, f"it never came to {death.at}: {process.exitcode}"
+
+    def _go_on(self, host: BaseProcess) -> None:
+        """Whoever was not heard asks again, and what is left to do is done (or the host dies of it)."""
+        if host.is_alive() and (not self._acted or (not self._heard and self._flow.unheard(self._site))):
+            self._act()
+        self._site.stripe.deliver(timeout=0)
+        self._site.settle(dying=host)
+
+    # -- two workers ----------------------------------------------------------------------------------
+
+    def boundaries_of_worker(self) -> list[str]:
+        """What a worker passes while another process takes the requests."""
+        self._begin_apart(None)
+        return self._seen_to_the_end()
+
+    def hand_over(self, death: Death) -> float:
+        """Let one of two workers die there; give the seconds until the other one has taken its work over."""
+        site, victim = self._site, self._begin_apart(death)
+        site.wait(lambda: not victim.is_alive() or self._has_begun(), "no worker began")
+        site.start("second", "worker")
+        self._bury(victim, death)
+        died, before = time.monotonic(), len(site.passed("second"))
+        site.wait(lambda: len(site.passed("second")) > before or site.settled(), "nobody took over")
+        seconds = time.monotonic() - died
+        site.settle()
+        self._flow.check(site)
+        return seconds
+
+    def _begin_apart(self, death: Death | None) -> BaseProcess:
+        self._site.restore()
+        self._site.serve("front", "--no-worker")
+        victim = self._site.start("victim", "worker", death=death)
+        assert self._flow.act(self._site)
+        return victim
+
+    def _has_begun(self) -> bool:
+        return any("steps" in boundary for boundary in self._site.passed("victim"))
+
+    # -- how ------------------------------------------------------------------------------------------
+
+    def _seen_to_the_end(self) -> list[str]:
+        self._site.settle()
+        self._rest("victim")
+        self._flow.check(self._site)
+        return self._site.passed("victim")
+
+    def _rest(self, name: str) -> None:
+        seen, since = -1, time.monotonic()
+        while time.monotonic() - since < QUIET:
+            now = len(self._site.passed(name))
+            if now != seen:
+                seen, since = now, time.monotonic()
+            time.sleep(0.05)

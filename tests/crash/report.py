@@ -1,0 +1,93 @@
+"""The pytest plugin of the crash tests: how many deaths, which ones, and what came of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).with_name("results.json")
+One = TypeVar("One")
+#: Test properties of these names are what docs/reliability.md is made of.
+KINDS = ("crashes", "pairs", "take-overs", "fault", "fleet")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("crashes", "how often a host dies (docs/reliability.md)")
+    group.addoption("--deaths", default="2", help="deaths per flow and database: a number, or all")
+    group.addoption("--write-results", action="store_true", help="keep the results in tests/crash/results.json")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--write-results") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Collector(), "crash results")
+
+
+class _Collector:
+    """Gathers what the tests found out, from all workers, and keeps it when every test passed."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[str, dict[str, Any]]] = []
+        self._failed = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._failed = self._failed or report.failed
+        if report.when == "call" and report.passed:
+            self._found += [(kind, value) for kind, value in report.user_properties if kind in KINDS]
+
+    def pytest_sessionfinish(self) -> None:
+        if self._failed:
+            return
+        known = results()
+        for kind in {kind for kind, _ in self._found}:
+            known[kind] = {}
+        for kind, value in self._found:
+            one = known[kind].setdefault(_title(value), {**value, "places": 0} if kind == "fault" else value)
+            if kind == "fault":
+                one.pop("place", None)
+                one["places"] += 1
+        known["machine"] = _machine()
+        text = json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False)
+        RESULTS.write_text(text + "\n", encoding="utf-8")
+
+
+def _title(value: Mapping[str, Any]) -> str:
+    return " · ".join(str(value[name]) for name in ("name", "database", "quotes") if name in value)
+
+
+def _machine() -> dict[str, Any]:
+    day = datetime.now(UTC).date().isoformat()
+    return {"day": day, "python": platform.python_version(), "cores": os.cpu_count()}
+
+
+def results() -> dict[str, dict[str, Any]]:
+    """What the last whole run has found out, by kind and name."""
+    return json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+
+
+def chosen(names: Sequence[One], wanted: str) -> list[One]:
+    """As many of them as are wanted, evenly spread: others with every commit, so that in time all have their turn."""
+    if wanted == "all" or int(wanted) >= len(names):
+        return list(names)
+    stride = -(-len(names) // int(wanted))
+    return list(names[turn() % stride :: stride])
+
+
+def turn() -> int:
+    """A number that the commit decides."""
+    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return int(found.stdout[:8] or "0", 16)
+
+
+def by_kind(boundaries: Sequence[str]) -> dict[str, int]:
+    """How many of each kind: their numbers left out."""
+    return dict(Counter(name.rsplit(" #", 1)[0] for name in boundaries))

@@ -1,0 +1,76 @@
+"""Killed anywhere, by ``os._exit`` or kill -9, a host that is started again finishes by itself; nothing is doubled.
+
+Without ``--deaths=all`` each test tries a few of the boundaries that it finds, others with every commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from crash.child import Death
+from crash.deaths import Ward
+from crash.flows import FLOWS, Flow
+from crash.report import by_kind, chosen, results, turn
+
+Admit = Callable[[Flow, str], Ward]
+Note = Callable[[str, Any], None]
+on_each_database = pytest.mark.parametrize("database", ["SQLite", "PostgreSQL"])
+pytestmark = pytest.mark.timeout(7200)
+
+
+@on_each_database
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_a_host_that_died_at_any_boundary_finishes_by_itself(
+    flow: Flow, database: str, admit: Admit, wanted: str, record_property: Note
+) -> None:
+    ward = admit(flow, database)
+    boundaries = ward.boundaries()
+    dying = chosen(boundaries, wanted)
+
+    for boundary in dying:
+        # By the one signal here, by the other on the other database.
+        ward.die(Death(boundary, kill=(boundaries.index(boundary) + (database == "SQLite")) % 2 == 0))
+
+    place = {"name": flow.name, "database": database}
+    record_property("crashes", {**place, "found": by_kind(boundaries), "killed": by_kind(dying)})
+    _is_what_the_page_says("crashes", f"{flow.name} · {database}", boundaries, wanted)
+
+
+@on_each_database
+def test_a_second_death_on_the_way_back_from_the_first_changes_nothing(
+    flow_in_turn: Flow, database: str, admit: Admit, wanted: str, record_property: Note
+) -> None:
+    ward = admit(flow_in_turn, database)
+    boundaries = ward.boundaries()
+    every_third = str(len(boundaries) // 3) if wanted == "all" else wanted
+    died = 0
+
+    for number, boundary in enumerate(chosen(boundaries, every_third), turn()):
+        left = len(boundaries) - boundaries.index(boundary)
+        died += ward.die_twice(Death(boundary), Death(1 + number * 7 % left, kill=True))
+
+    record_property("pairs", {"name": flow_in_turn.name, "database": database, "pairs": died})
+
+
+def test_another_worker_takes_over_within_five_seconds(
+    later_flow_in_turn: Flow, admit: Admit, wanted: str, record_property: Note
+) -> None:
+    ward = admit(later_flow_in_turn, "PostgreSQL")
+    boundaries = ward.boundaries_of_worker()
+    dying = chosen(boundaries, wanted)
+
+    seconds = [ward.hand_over(Death(boundary, kill=number % 2 == 0)) for number, boundary in enumerate(dying)]
+
+    assert max(seconds) < 5.0
+    found = {"name": later_flow_in_turn.name, "found": by_kind(boundaries), "killed": by_kind(dying)}
+    record_property("take-overs", {**found, "slowest": round(max(seconds), 1)})
+    _is_what_the_page_says("take-overs", later_flow_in_turn.name, boundaries, wanted)
+
+
+def _is_what_the_page_says(kind: str, title: str, boundaries: Sequence[str], wanted: str) -> None:
+    """Every boundary that is found now died when the page was written, whether this test lets it die or not."""
+    if wanted != "all":
+        assert by_kind(boundaries) == results()[kind][title]["killed"], "make crash: docs/reliability.md is out of date"

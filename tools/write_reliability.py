@@ -1,0 +1,139 @@
+"""Writes docs/reliability.md from what the crash tests and the fault matrix have found out: ``make crash``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "tests" / "crash" / "results.json"
+PAGE = ROOT / "docs" / "reliability.md"
+DATABASES = ("SQLite", "PostgreSQL")
+#: How the boundaries are told apart for people: the first that fits.
+SUBJECTS = (
+    ("/v1/workspaces", "answers to the platform"),
+    ("answering", "answers to webhooks"),
+    ("/v1/", "requests to Stripe"),
+    ("/pdf/", "requests for the invoice's PDF"),
+    ("/files/", "requests for the invoice's PDF"),
+    ("commit of", "commits"),
+    ("mail", "mails"),
+    ("saving", "ids saved on the platform"),
+)
+
+TOP = """\
+# Reliability: what was killed and broken, and what came of it
+
+Written by `make crash` from its results; do not edit. A test compares this page with the code: a boundary that is found
+and was not killed, or a fault without a result, fails.
+
+**How.** A real host runs in a process of its own against the Stripe simulator over HTTP. The harness watches everything
+by which the process touches the outside, and calls each such moment a **boundary**: before a request to Stripe, when
+Stripe has done it and the answer is unread, and after it; before and after each commit that changes something, ours and
+the engine's; around each mail (with SMTP also each unread answer of the server), each id saved on the platform, each
+answer to the platform or to a webhook. Nobody lists them; a run of the flow without any accident finds them. Then, once
+for each, everything is put back to where the flow began, the process dies there, a new one is started, and whoever got
+no answer asks again, as clients do. Nothing else is done by hand. In the end there must be one customer, one tax rate
+for each rate, one invoice with the right lines and the signed total, one payable link at most, one attached payment for
+each paid installment, one mail for each link, each id saved once, and every run has succeeded.
+
+Every second boundary is killed by `kill -9`, the others by `os._exit`; on the other database the other way round.
+A worker's beats of its lease are not counted: they come by the clock.
+
+**The one exception.** When a process dies after an SMTP server was asked to take a mail and before that is written
+down, nobody can know whether the mail left. The run then needs attention (`mail_unsure`), no second mail goes out by
+itself, and `run retry` sends it. The harness demands exactly this.
+
+Nothing here was run against Stripe itself.
+"""
+
+
+def page(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """The page as Markdown; ``results`` by kind and name, as tests/crash/report.py keeps them."""
+    parts = [TOP, _machine(results), _crashes(results["crashes"]), _subjects(results["crashes"])]
+    parts += [_pairs(results["pairs"]), _take_overs(results["take-overs"]), _faults(results["fault"])]
+    parts += [_fleet(results["fleet"])]
+    return "\n".join(parts)
+
+
+def _machine(results: Mapping[str, Any]) -> str:
+    deaths = sum(_total(one["killed"]) for kind in ("crashes", "take-overs") for one in results[kind].values())
+    pairs = sum(one["pairs"] for one in results["pairs"].values())
+    faults = sum(one["places"] for one in results["fault"].values())
+    found = results["machine"]
+    return (
+        f"**{deaths} deaths at one boundary each, {pairs} pairs of deaths, {faults} faults: nothing lost, nothing "
+        f"doubled.** Measured on {found['day']} with Python {found['python']} on {found['cores']} cores.\n"
+    )
+
+
+def _crashes(found: Mapping[str, Any]) -> str:
+    names = list(dict.fromkeys(one["name"] for one in found.values()))
+    rows = []
+    for name in names:
+        cells = [name]
+        for database in DATABASES:
+            one = found[f"{name} · {database}"]
+            cells += [str(_total(one["found"])), str(_total(one["killed"]))]
+        rows.append(cells)
+    heads = ["Flow", *[f"{database}: {what}" for database in DATABASES for what in ("found", "killed")]]
+    return "## Killed at every boundary, started again\n\n" + _table(heads, rows)
+
+
+def _subjects(found: Mapping[str, Any]) -> str:
+    counts: Counter[str] = Counter()
+    for one in found.values():
+        for what, times in one["killed"].items():
+            counts[next(words for part, words in SUBJECTS if part in what)] += times
+    rows = [[words, str(times)] for words, times in counts.most_common()]
+    return "What was about to happen, or just had:\n\n" + _table(["Boundaries at", "killed"], rows)
+
+
+def _pairs(found: Mapping[str, Any]) -> str:
+    rows = [[one["name"], one["database"], str(one["pairs"])] for one in found.values()]
+    text = (
+        "## Killed twice\n\nAt every third boundary; and the process that recovers dies, too, at a place on its way "
+        "back that differs from pair to pair. A third one finishes.\n\n"
+    )
+    return text + _table(["Flow", "Database", "pairs of deaths"], rows)
+
+
+def _take_overs(found: Mapping[str, Any]) -> str:
+    rows = [
+        [name, str(_total(one["found"])), str(_total(one["killed"])), f"{one['slowest']:.1f} s"]
+        for name, one in found.items()
+    ]
+    text = (
+        "## Two workers on PostgreSQL: one dies, the other takes over\n\nA third process takes the requests. The time "
+        "runs from the death to the other worker's first boundary at the work that was left.\n\n"
+    )
+    return text + _table(["Flow", "found", "killed", "slowest take-over"], rows)
+
+
+def _faults(found: Mapping[str, Any]) -> str:
+    rows = [[name, str(one["places"]), one["result"]] for name, one in found.items()]
+    text = "## Faults\n\nEach at every place where it can strike; the same is demanded in the end.\n\n"
+    return text + _table(["Fault", "places", "What comes of it"], rows)
+
+
+def _fleet(found: Mapping[str, Any]) -> str:
+    rows = [[str(value) for value in one.values()] for one in found.values()]
+    heads = list(next(iter(found.values()), {}))
+    return "## A fleet under load\n\n" + _table(heads, rows)
+
+
+def _total(counts: Mapping[str, int]) -> int:
+    return sum(counts.values())
+
+
+def _table(heads: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(json.loads(RESULTS.read_text("utf-8"))), encoding="utf-8")
+    print(f"Written: {PAGE.relative_to(ROOT)}")
