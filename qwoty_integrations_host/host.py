@@ -19,6 +19,7 @@ from .errors import DatabaseUnavailable, HostError
 from .execution import Execution
 from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
+from .paces import Paces, ProcessSlots
 from .plugins import Plugins
 from .runs import Runs
 from .schedule import Schedule
@@ -26,6 +27,7 @@ from .settings import WorkspaceSettings
 from .store import runs as run_rows
 from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
+from .store.paces import SharedSlots
 from .vault import Vault, load_vault
 
 _OPENING_SECONDS = 60.0
@@ -103,7 +105,9 @@ def create_host(
     database, worked_by = _open(config, engine or _durable)
     store = Store(database)
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
-    contexts = Contexts(store, vault, clock, transport, locks, config.public_url)
+    # Between machines the database's clock decides, and waiting for a turn there is real.
+    paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
+    contexts = Contexts(store, vault, clock, transport, locks, paces, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock)
     execution = Execution(store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs)

@@ -175,6 +175,7 @@ def test_a_run_goes_on_by_itself_when_the_database_is_well_again(
 
         assert (run["status"], run["error"]) == ("succeeded", None)
         assert len(first) == 1, "what was recorded is carried over"
+        assert len(seen) > 1, "the trouble was noticed"
         assert all(attempt.repeated for attempt in seen[1:]), "what may have been done is looked for first"
         assert len(host.runs.accept("ws-1", a_quote()).run_ids) == 1
 
@@ -197,8 +198,10 @@ def test_a_process_that_stops_meanwhile_leaves_the_run_to_the_next(
         (run_id,) = host.runs.accept("ws-1", a_quote()).run_ids
         assert host.engine.wait(lambda: bool(seen), timeout=10)
         time.sleep(0.5)
-        threading.Timer(1.0, trouble.let_go).start()
+        let_go = threading.Timer(1.0, trouble.let_go)
+        let_go.start()
         assert host.close(patience=20)
+        let_go.join()
 
     again = create_host(host.config)
     assert again.start_worker()

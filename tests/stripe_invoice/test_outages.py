@@ -6,12 +6,32 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from test_faults import WRITES, assert_once
 
 from builders import LINK, the_example
 from qwoty_integrations_host import ActionRefused
 
 DAY = 24 * 3600.0
+#: Every write of the accepting run.
+WRITES = [
+    "^/v1/webhook_endpoints$",
+    "^/v1/customers$",
+    "^/v1/tax_rates$",
+    "^/v1/invoices$",
+    "/add_lines$",
+    "/finalize$",
+    "^/v1/checkout/sessions$",
+]
+
+
+def assert_once(bench: Any) -> None:
+    """One of everything, and all of it right."""
+    kinds = ("endpoints", "customers", "tax_rates", "invoices")
+    assert {kind: len(bench.stripe.objects(kind)) for kind in kinds} == dict.fromkeys(kinds, 1)
+    (invoice,) = bench.stripe.objects("invoices")
+    assert [line["amount"] for line in invoice["lines"]["data"]] == [780000, -78000, 76500, -20000]
+    assert (invoice["status"], invoice["total"]) == ("open", 910200)
+    assert [s["amount_total"] for s in bench.stripe.objects("sessions") if s["status"] == "open"] == [227550]
+    assert len(bench.mails()) == 1
 
 
 def pass_time(bench: Any, seconds: float) -> None:
@@ -27,15 +47,23 @@ def away(bench: Any, path: str, fault: str) -> None:
     bench.stripe.faults.add(fault, path=path, times=10_000)
 
 
-@pytest.mark.parametrize("fault", ["500_before", "500_after", "cut_before", "cut_after"])
-@pytest.mark.parametrize("path", WRITES)
+#: The secret of an endpoint is in the lost answer: after a few of those a person is asked.
+CASES = [
+    pytest.param(path, fault, id=f"{fault} {path}")
+    for path in WRITES
+    for fault in ("500_before", "500_after", "cut_before", "cut_after")
+    if "webhook" not in path or fault.endswith("_before")
+]
+
+
+@pytest.mark.parametrize(("path", "fault"), CASES)
 def test_a_run_goes_on_by_itself_after_more_than_a_day_and_doubles_nothing(bench: Any, path: str, fault: str) -> None:
     bench.stripe.faults.add(fault, method="POST", path=path, times=10_000)
     bench.enable(**LINK)
     run = bench.accept(the_example())
     if run["status"] == "succeeded":
-        # An answer that comes after the work was done: looking first found what was made.
-        assert fault.endswith("_after")
+        assert fault.endswith("_after"), "looking first found what was made"
+        assert_once(bench)
         return
     assert run["status"] == "waiting", run
     pass_time(bench, 26 * 3600)
