@@ -29,6 +29,8 @@ from .leases import LEASE_SECONDS, MOST_DEATHS, Leases
 
 #: Rule 4: fixed, and changed only on purpose: jobs of another version would stay where they are.
 _VERSION = "1"
+#: How many jobs of one partition are worked at a time, by all workers together.
+MOST_OF_A_PARTITION = 4
 _QUEUE, _SUSPECTS = "runs", "suspects"
 _WORKFLOW = "execute_run"
 _POLL_SECONDS = 0.25
@@ -101,7 +103,7 @@ class DurableEngine:
             self._client.register_queue(
                 name,
                 worker_concurrency=at_once,
-                partition_concurrency=min(at_once, 4),
+                partition_concurrency=min(at_once, MOST_OF_A_PARTITION),
                 polling_interval_sec=_POLL_SECONDS,
             )
 
