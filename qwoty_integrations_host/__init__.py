@@ -1,7 +1,7 @@
 """The public names for plugin authors; everything else may change without notice."""
 
 from .clock import Clock
-from .context import Attachment, Attempt, HookContext, MailMessage
+from .context import Attachment, Attempt, HookContext, MailMessage, Pace
 from .errors import (
     ActionRefused,
     AlreadyFinal,
@@ -61,6 +61,7 @@ __all__ = [
     "Manifest",
     "NeedsAttention",
     "Outcome",
+    "Pace",
     "PermanentError",
     "Preview",
     "PreviewLine",

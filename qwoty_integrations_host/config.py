@@ -5,23 +5,50 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from .errors import HostError
 
+#: How long after the try before a waiting run tries again; the last gap repeats.
+WAITS = (*(timedelta(minutes=n) for n in (1, 5, 15, 30)), *(timedelta(hours=n) for n in (1, 2, 4, 8, 12)))
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How a step is repeated after a retryable error: ``tries`` in all, the gap doubling from ``first_gap`` s."""
+    """How a step is repeated after a retryable error.
+
+    First at once: ``tries`` in all, the gap doubling from ``first_gap`` to ``longest_gap`` seconds. Then the run waits
+    and tries again by the gaps of ``waits``, until ``patience`` is over since the outage was first met.
+    """
 
     tries: int = 6
     first_gap: float = 0.5
     longest_gap: float = 30.0
+    waits: tuple[timedelta, ...] = WAITS
+    patience: timedelta = timedelta(days=3)
 
-    def gap(self, tried: int, wish: float | None) -> float:
-        """Seconds to wait after try number ``tried``; the service's own wish counts, within reason."""
+    def gap(self, tried: int, wish: float | None) -> float | None:
+        """Seconds until the next try after try number ``tried``; None when the run should rather wait."""
+        if tried >= self.tries or (wish or 0.0) > self.longest_gap:
+            return None
         return min(max(self.first_gap * 2.0 ** (tried - 1), wish or 0.0), self.longest_gap)
+
+    def next_try(self, met: datetime, now: datetime, wish: float | None) -> datetime | None:
+        """When to try again in an outage that was first met at ``met``; None when its time is over.
+
+        The moments are counted from ``met``, so that tries which take long, or a host that was down, shift none of
+        them. The service's own wish in seconds counts, up to the longest gap.
+        """
+        end = met + self.patience
+        if now >= end:
+            return None
+        gaps, moment = iter(self.waits), met
+        while moment <= now:
+            moment += next(gaps, self.waits[-1])
+        wished = now + min(timedelta(seconds=wish or 0.0), self.waits[-1])
+        return min(max(moment, wished), end)
 
 
 @dataclass(frozen=True, slots=True)

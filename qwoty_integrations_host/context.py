@@ -116,6 +116,14 @@ class Records(Protocol):
         ...
 
 
+class Pace(Protocol):
+    """Spaces requests evenly, between everything that works on this host's database."""
+
+    def __call__(self, name: str, *, per_second: float) -> None:
+        """Wait for the next turn of this name; call it right before the request goes out."""
+        ...
+
+
 class Log(Protocol):
     """A structured logger, bound to workspace, plugin and run."""
 
@@ -142,6 +150,8 @@ class HookContext:
     step: Steps = field(repr=False)
     #: ``with ctx.lock("customer:…")``: one run at a time inside, across the runs of this host.
     lock: Callable[[str], AbstractContextManager[None]] = field(repr=False)
+    #: ``ctx.pace("charges/" + account, per_second=20)`` right before a request that a service counts.
+    pace: Pace = field(repr=False)
     #: The address under which the outside reaches this host, without a trailing slash; None when not set.
     public_url: str | None = None
 

@@ -13,6 +13,7 @@ from .context import Attempt, HookContext, Json, Steps
 from .locks import Locks
 from .mail.ledger import LedgerMailer
 from .mail.transports import Transport
+from .paces import Paces
 from .platform.standalone import StandalonePlatform
 from .store.database import Store
 from .store.kept import PluginRecords, PluginSecrets, PluginState
@@ -33,6 +34,7 @@ class Contexts:
     clock: Clock
     transport: Transport
     locks: Locks
+    paces: Paces
     public_url: str | None
 
     def make(
@@ -59,5 +61,6 @@ class Contexts:
             records=PluginRecords(self.store, *place),
             step=step,
             lock=lambda name: self.locks.hold("/".join((*place, name))),
+            pace=lambda name, *, per_second: self.paces.turn(f"{plugin}/{name}", per_second),
             public_url=self.public_url,
         )

@@ -162,6 +162,12 @@ class HostError(IntegrationError):
     default_code = "host"
 
 
+class DatabaseUnavailable(HostError):
+    """The host's own database cannot be used: locked, full, or away. Runs wait and go on by themselves; HTTP 503."""
+
+    default_code = "database_unavailable"
+
+
 class PluginLoadError(HostError):
     """In strict mode: a plugin failed to load or speaks another hook API. Carries the statuses."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,15 @@ from .config import RetryPolicy
 from .context import HookContext
 from .contexts import Contexts
 from .engine.interface import Engine
-from .errors import ActionRefused, AlreadyFinal, IntegrationError, NeedsAttention
+from .errors import (
+    ActionRefused,
+    AlreadyFinal,
+    DatabaseUnavailable,
+    IntegrationError,
+    NeedsAttention,
+    PermanentError,
+    RetryableError,
+)
 from .hook_types import InstallmentRequest, Outcome, WebhookEvent
 from .locks import Locks
 from .platform.standalone import StandalonePlatform
@@ -22,12 +31,12 @@ from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import parse_json
 from .reports import outcome_of
-from .runs import Runs, job_id
+from .runs import Runs, Wait, job_id
 from .settings import WorkspaceSettings
 from .store import quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
-from .timeline import AttemptOver, RecordedSteps
+from .timeline import AttemptOver, RecordedSteps, RunWaits
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +57,12 @@ class Execution:
 
     def execute(self, job_id: str) -> None:
         """Work one attempt of a run; called by the engine, again from the top after a crash."""
+        try:
+            self._take(job_id)
+        except DatabaseUnavailable as error:
+            self._hold_out(job_id, error)
+
+    def _take(self, job_id: str) -> None:
         run_id, _, attempt = job_id.rpartition(".")
         with self.store.read() as db:
             row = rows.find(db, run_id)
@@ -70,6 +85,12 @@ class Execution:
                 self._finish(row, outcome)
         except AttemptOver:
             return  # the quote was corrected meanwhile: another attempt takes over
+        except RunWaits as now:
+            self._wait(row, now.error, progressed=steps.progressed)
+        except RetryableError as error:
+            self._wait(row, error, progressed=steps.progressed)
+        except DatabaseUnavailable:
+            raise
         except AlreadyFinal as error:
             if not self.runs.put_back(row, error.title):
                 self._finish_with_error(row, error, resumable=False)
@@ -101,12 +122,14 @@ class Execution:
         current = self.settings.digest(settings)
         with self.store.write() as db:
             quotes.lock(db, row["workspace"], row["quote_id"])
-            if not rows.is_current(db, row["id"], row["attempt"]):
+            present = rows.require(db, row["id"])
+            # Dismissed meanwhile, say: a run that waited must not wake up after that.
+            if present["attempt"] != row["attempt"] or present["status"] in rows.FINISHED:
                 raise AttemptOver
             if row["settings_digest"] not in (None, current):
-                self.runs.next_attempt(db, row, carried={}, settings_digest=None)
+                self.runs.next_attempt(db, row)
                 return None
-            rows.change(db, row["id"], status="running", settings_digest=current)
+            rows.change(db, row["id"], status="running", settings_digest=current, error=None, waits_until=None)
         return settings
 
     def _call(self, row: RowMapping, settings: Mapping[str, Any], steps: RecordedSteps) -> Outcome:
@@ -140,6 +163,53 @@ class Execution:
             found = webhooks.find(db, row["workspace"], row["plugin"], row["facts"]["event_id"])
         return WebhookEvent(found["event_id"], found["type"], parse_json(found["body"]), row["quote_id"])
 
+    # -- how a run waits --------------------------------------------------------------------------
+
+    def _wait(self, row: RowMapping, error: IntegrationError, *, progressed: bool) -> None:
+        """Let the run go on later with what it has done, or end it when its outage has lasted too long."""
+        record = self.contexts.make(row["workspace"], row["plugin"], {}).records.get(row["quote_id"])
+        now = self.clock.now()
+        with self.store.write() as db:
+            quotes.lock(db, row["workspace"], row["quote_id"])
+            present = rows.require(db, row["id"])
+            if present["attempt"] != row["attempt"] or present["status"] in rows.FINISHED:
+                return
+            # Whatever was done since the last wait, its service was there: what is met now is another outage.
+            since = (None if progressed else present["outage_since"]) or now
+            until = self.retry_policy.next_try(since, now, getattr(error, "retry_after", None))
+            if until is None:
+                self._give_up(db, row, error)
+                return
+            hint = error.hint or "It goes on by itself. `qwoty-host run retry` tries at once."
+            shown = {"code": error.code, "title": error.title, "hint": hint}
+            outcome = {**outcome_of(record, now), "notes": present["facts"].get("changes", [])}
+            self.runs.wait(db, present, Wait(until, since, shown, outcome))
+        log.info("run.waits", extra={"run_id": row["id"], "until": until.isoformat(), "code": error.code})
+
+    def _give_up(self, db: Connection, row: RowMapping, error: IntegrationError) -> None:
+        rows.fail_waiting_steps(db, row["id"])
+        exhausted = PermanentError(
+            f"{error.title} Given up after {self.retry_policy.patience.days} days.",
+            hint=error.hint or "Retry the run when the service is well again: qwoty-host run retry.",
+            code="retries_exhausted",
+        )
+        self._finish_with_error(row, exhausted, resumable=True)
+
+    def _hold_out(self, job_id: str, error: DatabaseUnavailable) -> None:
+        """Keep the job until it can be written down that its run waits; a process that ends leaves it to the next."""
+        run_id, _, attempt = job_id.rpartition(".")
+        seconds = 1.0
+        while True:
+            log.warning("run.database_unavailable", extra={"run_id": run_id, "title": error.title})
+            self.engine.pause(seconds, self.clock)
+            seconds = min(2 * seconds, self.retry_policy.longest_gap)
+            with suppress(DatabaseUnavailable):
+                with self.store.read() as db:
+                    row = rows.find(db, run_id)
+                if row is not None and row["attempt"] == int(attempt) and row["status"] not in rows.FINISHED:
+                    self._wait(row, error, progressed=False)
+                return
+
     # -- how a run ends ---------------------------------------------------------------------------
 
     def set_aside(self, job_id: str) -> None:
@@ -156,18 +226,13 @@ class Execution:
         )
         self._finish_with_error(row, poison, resumable=True)
 
-    def end_stranded(self) -> None:
-        """End the runs whose job is over though they are not: their last write failed (a full disk, say)."""
+    def resume_stranded(self) -> None:
+        """Try the runs again whose job is over though they are not: their last write failed (a full disk, say)."""
         with self.store.read() as db:
             open_runs = rows.all_unfinished(db)
         for row in open_runs:
             if self.engine.ended(job_id(row["id"], row["attempt"])):
-                lost = IntegrationError(
-                    "The host could not write down how this run ended.",
-                    hint="Its log says why. Retry the run: what it has done is not done twice.",
-                    code="bug",
-                )
-                self._finish_with_error(row, lost, resumable=False)
+                self.runs.resume_stranded(row)
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:
         error = None
@@ -208,6 +273,7 @@ class Execution:
                 outcome=outcome,
                 error=error,
                 resumable=resumable,
+                outage_since=None,
                 finished_at=now,
             )
             self._settle(db, row)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine as DatabaseEngine
+from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 
 from .clock import Clock, SystemClock
@@ -14,10 +15,11 @@ from .config import HostConfig
 from .contexts import Contexts
 from .engine.interface import Engine
 from .engine.worker_lock import WorkerLock
-from .errors import HostError
+from .errors import DatabaseUnavailable, HostError
 from .execution import Execution
 from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
+from .paces import Paces, ProcessSlots
 from .plugins import Plugins
 from .runs import Runs
 from .schedule import Schedule
@@ -25,6 +27,7 @@ from .settings import WorkspaceSettings
 from .store import runs as run_rows
 from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
+from .store.paces import SharedSlots
 from .vault import Vault, load_vault
 
 _OPENING_SECONDS = 60.0
@@ -53,17 +56,22 @@ class Host:
         if not self.worker_lock.acquire(patience=patience):
             return False
         self.engine.start(self.execution.execute, self.execution.set_aside)
-        self.execution.end_stranded()
+        self.execution.resume_stranded()
         return True
 
     def wait_for(self, run_ids: Sequence[str], *, timeout: float) -> bool:
-        """Wait until these runs have ended, whoever works them; False when the time (seconds) is over first."""
+        """Wait until these runs have ended or wait through an outage; False when the time (seconds) is over first."""
 
         def ended() -> bool:
             with self.store.read() as db:
                 return not run_rows.unfinished(db, run_ids)
 
         return self.engine.wait(ended, timeout=timeout)
+
+    def waiting(self, run_ids: Sequence[str]) -> Sequence[RowMapping]:
+        """Those of these runs that wait through an outage."""
+        with self.store.read() as db:
+            return run_rows.waiting(db, run_ids)
 
     def close(self, *, patience: float = 60.0) -> bool:
         """Let running steps end, then let go of engine, database and lock; the next start goes on there.
@@ -97,7 +105,9 @@ def create_host(
     database, worked_by = _open(config, engine or _durable)
     store = Store(database)
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
-    contexts = Contexts(store, vault, clock, transport, locks, config.public_url)
+    # Between machines the database's clock decides, and waiting for a turn there is real.
+    paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
+    contexts = Contexts(store, vault, clock, transport, locks, paces, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock)
     execution = Execution(store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs)
@@ -114,10 +124,11 @@ def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tup
     try:
         database = open_database(config.database_url)
         return database, engine(database)
-    except DBAPIError as error:
+    except (DBAPIError, DatabaseUnavailable) as error:
+        why = error.orig if isinstance(error, DBAPIError) else error.title
         where = "at QWOTY_HOST_DATABASE_URL" if config.is_shared else f"in {config.data_dir}"
         raise HostError(
-            f"The database {where} cannot be opened: {error.orig}.",
+            f"The database {where} cannot be opened: {str(why).rstrip('.')}.",
             hint="Is it a host's own, not full, and not held by another program?",
             code="data_dir",
         ) from error

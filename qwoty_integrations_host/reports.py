@@ -47,6 +47,8 @@ def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:
         for step in rows.steps(db, row["id"])
     ]
     head = {name: row[name] for name in ("id", "kind", "workspace", "plugin", "quote_id", "status")}
+    until = row["waits_until"] if row["status"] == "waiting" else None
+    head["waits_until"] = until.isoformat(timespec="seconds") if until else None
     empty = {**outcome_of(None, row["created_at"]), "notes": []}
     return {**head, "outcome": row["outcome"] or empty, "steps": steps, "error": row["error"]}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -47,6 +47,16 @@ class Accepted:
     duplicate: bool
     run_ids: tuple[str, ...]
     corrected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A run's wait through an outage: when it tries again, since when it has waited, and how it is shown meanwhile."""
+
+    until: datetime
+    since: datetime
+    error: Mapping[str, Any]
+    outcome: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,7 @@ class Runs:
                 names = ("status", "outcome", "error") if row["status"] in rows.FINISHED else ()
                 before = {name: row[name] for name in names}
             rows.change(db, row["id"], facts={**row["facts"], **facts, "before": before})
-            self.next_attempt(db, row, carried={}, settings_digest=None)
+            self.next_attempt(db, row)
 
     def put_back(self, row: RowMapping, why: str) -> bool:
         """Go back to the version that something final was made of; False when there is none to go back to."""
@@ -144,7 +154,7 @@ class Runs:
                 else:
                     self._start(db, other["plugin"], kept)
             if row["kind"] != "quote_accepted":
-                self.next_attempt(db, row, carried={}, settings_digest=None)
+                self.next_attempt(db, row)
         return True
 
     def _return(self, db: Connection, row: RowMapping, quote: Quote) -> None:
@@ -175,8 +185,7 @@ class Runs:
             for row in rows.of_quote(db, workspace, quote_id):
                 if row["kind"] == "installment" and row["status"] not in rows.FINISHED:
                     raise ActionRefused(
-                        f"An installment of this quote is being sent by run {row['id']}.",
-                        hint="Wait for that run to end.",
+                        f"An installment of this quote is being sent by run {row['id']}.", hint=_way_out(row)
                     )
             # Without a number the plugin picks again, once it knows what was paid meanwhile.
             subject, facts = uuid4().hex, {"number": number}
@@ -234,7 +243,7 @@ class Runs:
         return self._store_event(workspace, plugin, event, request.body)
 
     def retry(self, run_id: str) -> str:
-        """Queue a new attempt of a run that did not succeed; it resumes at the step that failed.
+        """Queue a new attempt of a run that did not succeed, or waits; it resumes at the step that failed.
 
         Raises: NotFound; ActionRefused when the run succeeded or has not ended.
         """
@@ -242,15 +251,28 @@ class Runs:
             row = rows.require(db, run_id)
             quotes.lock(db, row["workspace"], row["quote_id"])
             row = rows.require(db, run_id)
-            if row["status"] not in rows.FINISHED and not self.engine.ended(job_id(run_id, row["attempt"])):
+            waits = row["status"] == "waiting"
+            ended = waits or row["status"] in rows.FINISHED or self.engine.ended(job_id(run_id, row["attempt"]))
+            if not ended:
                 raise ActionRefused(f"Run {run_id} has not ended: it is {row['status']}.")
             if row["status"] == "succeeded":
                 raise ActionRefused(f"Run {run_id} succeeded: there is nothing to retry.")
             if row["error"] and row["error"]["code"] == "mail_unsure":
                 mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
-            carried = self._finished_steps(row) if row["resumable"] else {}
-            self.next_attempt(db, row, carried=carried, settings_digest=row["settings_digest"] if carried else None)
+            self.next_attempt(db, row, **self._resumed(row) if waits or row["resumable"] else {})
         return run_id
+
+    def wait(self, db: Connection, row: RowMapping, wait: Wait) -> None:
+        """Let the run go on by itself when the wait is over, at the step that could not be done."""
+        self.next_attempt(db, row, **self._resumed(row), wait=wait)
+
+    def resume_stranded(self, row: RowMapping) -> None:
+        """Queue another attempt of a run whose job is over, unless it has ended after all."""
+        with self.store.write() as db:
+            quotes.lock(db, row["workspace"], row["quote_id"])
+            present = rows.require(db, row["id"])
+            if present["attempt"] == row["attempt"] and present["status"] not in rows.FINISHED:
+                self.next_attempt(db, present, **self._resumed(present))
 
     def retry_all_failed(self) -> list[str]:
         """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids."""
@@ -261,6 +283,7 @@ class Runs:
     def request_undo(self, run_id: str) -> str:
         """Queue the taking back of what a run's integration made of the quote; give the new run's id.
 
+        What waits to make more of the quote is dismissed; what waits to note a payment is not.
         Raises: NotFound; ActionRefused while a run of the quote works, or when the integration cannot take back.
         """
         with self.store.write() as db:
@@ -270,16 +293,18 @@ class Runs:
             if not self.settings.is_enabled(workspace, plugin) or not self.plugins.implements(plugin, "undo_quote"):
                 raise ActionRefused("The integration is switched off here, or cannot take back what it made.")
             for other in rows.of_quote(db, workspace, quote_id):
-                if other["plugin"] == plugin and other["status"] not in rows.FINISHED:
-                    raise ActionRefused(
-                        f"Run {other['id']} of this quote has not ended.", hint="Wait for that run to end."
-                    )
+                if other["plugin"] != plugin or other["status"] in rows.FINISHED:
+                    continue
+                if other["status"] != "waiting":
+                    raise ActionRefused(f"Run {other['id']} of this quote has not ended.", hint=_way_out(other))
+                if other["kind"] != "webhook":
+                    self._dismiss(db, other, "the quote is undone")
             added = self._add(db, workspace, plugin, "undo", quote_id, subject=uuid4().hex)
         assert added is not None, "its subject is its own"
         return added
 
     def dismiss(self, run_id: str, reason: str) -> str:
-        """Note that a person has dealt with a run that needed attention or failed; it can still be retried.
+        """Note that a person has dealt with a run that needed attention, failed or waits; it can still be retried.
 
         Raises: NotFound; ActionRefused when there is nothing to dismiss.
         """
@@ -287,19 +312,26 @@ class Runs:
             row = rows.require(db, run_id)
             quotes.lock(db, row["workspace"], row["quote_id"])
             row = rows.require(db, run_id)
-            if row["status"] not in {"needs_attention", "failed"}:
+            if row["status"] not in {"needs_attention", "failed", "waiting"}:
                 raise ActionRefused(f"Run {run_id} is {row['status']}: there is nothing to dismiss.")
-            note = f"Dismissed on {self.clock.now().date().isoformat()}: {' '.join(reason.split())[:500]}"
-            outcome = {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
-            rows.change(db, run_id, status="dismissed", outcome=outcome)
+            self._dismiss(db, row, reason)
         return run_id
 
-    def _finished_steps(self, row: RowMapping) -> dict[str, Any]:
+    def _dismiss(self, db: Connection, row: RowMapping, reason: str) -> None:
+        now = self.clock.now()
+        note = f"Dismissed on {now.date().isoformat()}: {' '.join(reason.split())[:500]}"
+        outcome = {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
+        # One that waited is tried again, if a person wants that, with what it had done.
+        resumable = row["resumable"] or row["status"] == "waiting"
+        finished = row["finished_at"] or now
+        rows.change(db, row["id"], status="dismissed", outcome=outcome, resumable=resumable, finished_at=finished)
+
+    def _resumed(self, row: RowMapping) -> dict[str, Any]:
+        """What another attempt takes over: the steps that are done, as long as they were done under these settings."""
         results = self.engine.results(job_id(row["id"], row["attempt"]))
-        return {
-            **(row["carried"] or {}),
-            **{name: found for name, found in results.items() if "value" in found},
-        }
+        done = {name: found for name, found in results.items() if "value" in found}
+        carried = {**(row["carried"] or {}), **done}
+        return {"carried": carried, "settings_digest": row["settings_digest"] if carried else None}
 
     def _store_event(self, workspace: str, plugin: str, event: WebhookEvent, body: bytes) -> str:
         place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
@@ -345,22 +377,35 @@ class Runs:
         return run_id
 
     def next_attempt(
-        self, db: Connection, row: RowMapping, *, carried: Mapping[str, Any], settings_digest: str | None
+        self,
+        db: Connection,
+        row: RowMapping,
+        *,
+        carried: Mapping[str, Any] | None = None,
+        settings_digest: str | None = None,
+        wait: Wait | None = None,
     ) -> None:
+        """Queue another attempt, at once or for when the wait is over; the job of the present one then does nothing.
+
+        It begins at the first step unless steps that are done are ``carried`` over.
+        """
         attempt = row["attempt"] + 1
         rows.change(
             db,
             row["id"],
             attempt=attempt,
-            status="queued",
-            carried=dict(carried),
+            status="waiting" if wait else "queued",
+            carried=dict(carried or {}),
             settings_digest=settings_digest,
             resumable=False,
-            outcome=None,
-            error=None,
+            outcome=wait and wait.outcome,
+            error=wait and wait.error,
+            waits_until=wait and wait.until,
+            outage_since=wait and wait.since,
             finished_at=None,
         )
-        self.engine.enqueue(db, job_id(row["id"], attempt), partition=row["workspace"])
+        delay = (wait.until - self.clock.now()).total_seconds() if wait else 0.0
+        self.engine.enqueue(db, job_id(row["id"], attempt), partition=row["workspace"], delay=delay)
 
     def _installments(self, workspace: str, quote_id: str) -> tuple[str, QuoteRecord]:
         with self.store.read() as db:
@@ -371,6 +416,14 @@ class Runs:
             if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_installment_due"):
                 return plugin, record
         raise ActionRefused("No enabled integration has made an invoice for this quote.")
+
+
+def _way_out(row: RowMapping) -> str:
+    """What a person can do about a run that stands in the way."""
+    if row["status"] != "waiting":
+        return "Wait for that run to end."
+    command = f"qwoty-host run retry {row['id']}"
+    return f"It waits: {row['error']['title']} `{command}` tries it at once, `run dismiss` gives it up."
 
 
 def _tried(row: RowMapping, number: int) -> bool:

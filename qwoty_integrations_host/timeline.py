@@ -14,7 +14,7 @@ from .clock import Clock
 from .config import RetryPolicy
 from .context import Attempt, Json
 from .engine.interface import Engine
-from .errors import IntegrationError, PermanentError, RetryableError
+from .errors import DatabaseUnavailable, IntegrationError, PermanentError, RetryableError
 from .store import runs as rows
 from .store.database import Store
 
@@ -23,6 +23,17 @@ log = logging.getLogger(__name__)
 
 class AttemptOver(BaseException):
     """Another attempt of the run takes over: this one does nothing more. No plugin may catch it by accident."""
+
+
+class RunWaits(BaseException):
+    """A step cannot be done at present: the run goes on later. Nothing is recorded of the step, so it is done again.
+
+    No plugin may catch it by accident, and no engine records it.
+    """
+
+    def __init__(self, error: IntegrationError) -> None:
+        super().__init__(error.title)
+        self.error = error
 
 
 @dataclass(slots=True)
@@ -43,6 +54,8 @@ class RecordedSteps:
     used: set[str] = field(default_factory=set)
     #: The step that ended this attempt with an error, if one did.
     failed: str | None = None
+    #: Whether this attempt has done a step that no earlier one had done.
+    progressed: bool = False
 
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json:
         if name in self.used:
@@ -52,14 +65,32 @@ class RecordedSteps:
                 code="plugin_bug",
             )
         self.used.add(name)
-        recorded = self.carried.get(name) or self.engine.step(name, lambda: self._perform(name, work))
+        recorded = self.carried.get(name) or self._recorded(name, work)
         if "error" in recorded:
             self.failed = name
             raise errors.from_record(recorded["error"])
         return recorded["value"]
 
+    def _recorded(self, name: str, work: Callable[[Attempt], Json]) -> Any:
+        try:
+            recorded = self.engine.step(name, lambda: self._perform(name, work))
+        except DatabaseUnavailable as error:
+            raise RunWaits(error) from error
+        self.progressed |= "value" in recorded
+        return recorded
+
     def _perform(self, name: str, work: Callable[[Attempt], Json]) -> dict[str, Any]:
-        """Do the step until it ends, and give what is recorded: its value or its final error."""
+        try:
+            return self._repeat(name, work)
+        except DatabaseUnavailable as error:
+            # Here already: an ordinary error would be recorded by the engine, should the database be well by then.
+            raise RunWaits(error) from error
+
+    def _repeat(self, name: str, work: Callable[[Attempt], Json]) -> dict[str, Any]:
+        """Do the step until it ends, and give what is recorded: its value or its final error.
+
+        Raises: RunWaits when it is no use to try again soon.
+        """
         tried = 0
         while True:
             tried += 1
@@ -67,12 +98,15 @@ class RecordedSteps:
             started = self.clock.now()
             try:
                 value = json.loads(json.dumps(work(attempt)))  # what a replay will be handed, from the start
+            except DatabaseUnavailable:
+                raise
             except RetryableError as error:
                 attempt.key += error.answered
-                self._end(name, attempt, started, "retrying", error)
-                if tried >= self.retry.tries:
-                    return self._give_up(name, attempt, started, error)
-                self.engine.pause(self.retry.gap(tried, error.retry_after), self.clock)
+                gap = self.retry.gap(tried, error.retry_after)
+                self._end(name, attempt, started, "waiting" if gap is None else "retrying", error)
+                if gap is None:
+                    raise RunWaits(error) from error
+                self.engine.pause(gap, self.clock)
             except IntegrationError as error:
                 # A refusal is a final answer, too: under the same key a service may repeat it for a day.
                 attempt.key += error.answered
@@ -94,14 +128,6 @@ class RecordedSteps:
             hint="The traceback is in the host's log; report it to the integration's author.",
             code="plugin_bug",
         )
-
-    def _give_up(self, name: str, attempt: Attempt, started: datetime, error: RetryableError) -> dict[str, Any]:
-        final = PermanentError(
-            f"{error.title} Given up after {self.retry.tries} tries.",
-            hint=error.hint or "Retry the run when the service is well again: qwoty-host run retry.",
-            code="retries_exhausted",
-        )
-        return self._fail(name, attempt, started, final)
 
     def _begin(self, name: str) -> Attempt:
         # Committed before the work begins, so that a step which a crash cut short knows it is a repetition.

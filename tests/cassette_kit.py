@@ -470,7 +470,7 @@ def _built(tape: Tape, how: How, key: str, data_dir: Path, simulator: StripeSimu
     moment = tape.given("frozen_at", lambda: datetime.now(UTC).replace(microsecond=0).isoformat())
     clock = ManualClock(datetime.fromisoformat(moment))
     config = HostConfig(data_dir=data_dir, public_url=PUBLIC_URL)
-    host = create_host(config, engine=lambda _: InlineEngine(), clock=clock)
+    host = create_host(config, engine=lambda _: InlineEngine(clock), clock=clock)
     with host.store.write() as db:
         add_workspace(db, WORKSPACE, clock.now())
     token_place = f"webhook_token:{gateway_module.fingerprint(key)}"

@@ -98,7 +98,7 @@ class Bench:
 
 
 def build_host(data_dir: Path, clock: ManualClock, **config: Any) -> Host:
-    host = create_host(HostConfig(data_dir=data_dir, **config), engine=lambda _: InlineEngine(), clock=clock)
+    host = create_host(HostConfig(data_dir=data_dir, **config), engine=lambda _: InlineEngine(clock), clock=clock)
     if not host.config.is_shared:
         # Real SQLite, but no waiting for the disk: what survives a power cut is tested elsewhere.
         listen(host.store.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA synchronous=OFF"))

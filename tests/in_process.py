@@ -134,4 +134,5 @@ class Desk:
             records=records,
             step=lambda _, work: work(Attempt(number=1, key=1, first_started_at=now)),
             lock=lambda _: nullcontext(),
+            pace=lambda _, **__: None,
         )

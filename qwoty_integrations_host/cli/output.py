@@ -17,6 +17,7 @@ _MARKS = {
     "running": ("…", "blue"),
     "queued": ("…", "blue"),
     "retrying": ("↻", "yellow"),
+    "waiting": ("↻", "yellow"),
 }
 
 
@@ -49,7 +50,8 @@ def mark(status: str, words: str = "") -> str:
 def print_run(run: dict[str, Any]) -> None:
     """A run with its timeline, its figures, its notes, and what to do."""
     click.echo(f"Run {run['id']}  {run['plugin']} · {run['kind']} · quote {run['quote_id']}")
-    click.echo(f"  {mark(run['status'])}")
+    until = f" until {minute(run['waits_until'])} UTC" if run["waits_until"] else ""
+    click.echo(f"  {mark(run['status'], run['status'] + until)}")
     for step in run["steps"]:
         tries = f" ({step['attempts']} tries)" if step["attempts"] > 1 else ""
         click.echo(f"    {mark(step['status'])}  {step['name']}  {step['ms']} ms{tries}")
@@ -82,7 +84,7 @@ def print_installments(parts: Sequence[dict[str, Any]]) -> None:
             part["amount"],
             part["due_date"] or "–",
             part["status"],
-            _minute(part["mailed_at"]),
+            minute(part["mailed_at"]),
             part["url"] or _payment(part),
         )
         for part in parts
@@ -90,7 +92,8 @@ def print_installments(parts: Sequence[dict[str, Any]]) -> None:
     click.echo(table(("no.", "amount", "due", "status", "mailed (UTC)", "link or payment"), rows, right=(0, 1)))
 
 
-def _minute(moment: str | None) -> str:
+def minute(moment: str | None) -> str:
+    """A time to the minute, as people read it."""
     return moment[:16].replace("T", " ") if moment else "–"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from .output import print_json, print_run, table
+from .output import minute, print_json, print_run, table
 from .session import (
     NOT_DONE,
     Session,
@@ -37,9 +39,17 @@ def list_runs(session: Session, quote_id: str | None, limit: int, as_json: bool)
         print_json(found)
         return
     names = ("id", "workspace", "plugin", "kind", "quote_id", "status")
-    click.echo(table(names, [[item[name] for name in names] for item in found["data"]]))
+    click.echo(table((*names, "why"), [[*(item[name] for name in names), _why(item)] for item in found["data"]]))
     if found["has_more"]:
         say(f"There are more; --limit {limit * 2} shows some of them.")
+
+
+def _why(item: dict[str, Any]) -> str:
+    """In a few words, why a run did not simply succeed; and when one that waits goes on."""
+    if not item["error"]:
+        return ""
+    goes_on = f", goes on {minute(item['waits_until'])} UTC" if item["waits_until"] else ""
+    return f"{item['error']['code']}{goes_on}"
 
 
 @run.command("show")
@@ -108,7 +118,7 @@ def undo(session: Session, run_id: str, wait: bool, timeout: float, as_json: boo
 @json_option
 @click.pass_obj
 def dismiss(session: Session, run_id: str, reason: str, as_json: bool) -> None:
-    """Say that a run which needs attention, or failed, was dealt with by a person."""
+    """Say that a run which needs attention, failed or waits was dealt with by a person."""
     with session.host() as host:
         from ..reports import find_run
 

@@ -111,6 +111,9 @@ def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool
     while not done and (left := deadline - time.monotonic()) > 0:
         host.start_worker()
         done = host.wait_for(run_ids, timeout=min(1.0, left))
+    for row in host.waiting(run_ids):
+        say(f"Run {row['id']} waits until {row['waits_until']:%Y-%m-%d %H:%M} UTC: {row['error']['title']}")
+        say(f"  → It goes on by itself while a worker is there. `qwoty-host run retry {row['id']}` tries at once.")
     if not done:
         say(f"Not done after {timeout:g} s; the run goes on when a worker is there. See: qwoty-host run list")
     return done

@@ -10,23 +10,27 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from ..clock import Clock
-from ..errors import HostError
+from ..errors import DatabaseUnavailable, HostError
 from ..redaction import redact
 from ..store.advisory_locks import AdvisoryLocks
+from ..store.trouble import explained
 from .interface import SetAside, Work
 from .leases import LEASE_SECONDS, MOST_DEATHS, Leases
 
 #: Rule 4: fixed, and changed only on purpose: jobs of another version would stay where they are.
 _VERSION = "1"
+#: How many jobs of one partition are worked at a time, by all workers together.
+MOST_OF_A_PARTITION = 4
 _QUEUE, _SUSPECTS = "runs", "suspects"
 _WORKFLOW = "execute_run"
 _POLL_SECONDS = 0.25
@@ -99,26 +103,33 @@ class DurableEngine:
             self._client.register_queue(
                 name,
                 worker_concurrency=at_once,
-                partition_concurrency=min(at_once, 4),
+                partition_concurrency=min(at_once, MOST_OF_A_PARTITION),
                 polling_interval_sec=_POLL_SECONDS,
             )
 
-    def enqueue(self, db: Connection, job_id: str, *, partition: str) -> None:
-        self._client.enqueue_in_transaction(
-            db,
-            {
-                "queue_name": _QUEUE,
-                "workflow_name": _WORKFLOW,
-                "workflow_id": job_id,
-                "queue_partition_key": partition,
-            },
-            job_id,
-        )
+    def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
+        options: EnqueueOptions = {
+            "queue_name": _QUEUE,
+            "workflow_name": _WORKFLOW,
+            "workflow_id": job_id,
+            "queue_partition_key": partition,
+        }
+        if delay > 0:
+            options["delay_seconds"] = delay
+        self._client.enqueue_in_transaction(db, options, job_id)
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
         if DurableEngine.live is not None:
             raise HostError("This process already works the runs of a host.", code="engine")
         DurableEngine.live, self._work, self._set_aside = self, work, set_aside
+        with explained():
+            self._launch()
+        if self._is_sqlite:
+            return  # no other worker asks whether this one is alive
+        self._tending = threading.Thread(target=self._tend, name="leases", daemon=True)
+        self._tending.start()
+
+    def _launch(self) -> None:
         # Rule 3: the lease before the launch, or a newborn worker's first job would look orphaned.
         self._leases.beat(self._me)
         DBOS(
@@ -134,18 +145,17 @@ class DurableEngine:
         )
         DBOS.launch()
         self._take_over()
-        if self._is_sqlite:
-            return  # no other worker asks whether this one is alive
-        self._tending = threading.Thread(target=self._tend, name="leases", daemon=True)
-        self._tending.start()
 
     def _tend(self) -> None:
         while not self._stop.wait(LEASE_SECONDS / 3):
             try:
-                self._leases.beat(self._me)
-                self._take_over()
+                with explained():
+                    self._leases.beat(self._me)
+                    self._take_over()
+            except DatabaseUnavailable as error:
+                # Others may take our jobs over then: DBOS refuses what we record of them.
+                log.warning("worker.beat_failed", extra={"title": error.title})
             except Exception:
-                # The database is away, say. Others may take our jobs over then: DBOS refuses what we record of them.
                 log.exception("worker.beat_failed")
 
     def _take_over(self) -> None:
@@ -181,10 +191,12 @@ class DurableEngine:
     def step(self, name: str, work: Callable[[], Any]) -> Any:
         if self._stop.is_set():
             raise _Stopping
-        return DBOS.run_step({"name": name}, work)
+        with explained():
+            return DBOS.run_step({"name": name}, work)
 
     def results(self, job_id: str) -> dict[str, Any]:
-        steps = self._client.list_workflow_steps(job_id)
+        with explained():
+            steps = self._client.list_workflow_steps(job_id)
         return {step["function_name"]: step["output"] for step in steps if step["error"] is None}
 
     def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:
@@ -213,7 +225,8 @@ class DurableEngine:
             raise _Stopping
 
     def ended(self, job_id: str) -> bool:
-        found = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
+        with explained():
+            found = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
         return not found or found[0].status not in _UNDER_WAY
 
     def close(self, *, patience: float = 60.0) -> bool:
@@ -225,8 +238,9 @@ class DurableEngine:
             if self._tending is not None:
                 self._tending.join()
             DBOS.destroy(workflow_completion_timeout_sec=0)
-            self._leases.hand_back(self._me)
             DurableEngine.live = None
+            with suppress(DBAPIError):
+                self._leases.hand_back(self._me)  # else it runs out
         self._client.destroy()
         return True
 

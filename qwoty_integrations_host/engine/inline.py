@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.event import listen
 
-from ..clock import Clock
+from ..clock import Clock, SystemClock
 from .interface import SetAside, Work
 
 
 class InlineEngine:
-    """Keeps jobs and recorded steps in memory. It survives no crash, but replays like the durable engine."""
+    """Keeps jobs and recorded steps in memory. It survives no crash, but replays like the durable engine.
 
-    def __init__(self) -> None:
+    A delayed job is due by ``clock``.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._work: Work | None = None
-        self._queued: deque[str] = deque()
+        self._queued: list[tuple[str, datetime | None]] = []
         self._known: set[str] = set()
         self._recorded: dict[str, dict[str, Any]] = {}
         self._current: list[str] = []
         self._done: set[str] = set()
 
-    def enqueue(self, db: Connection, job_id: str, *, partition: str) -> None:
+    def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
         if job_id not in self._known:
             self._known.add(job_id)
-            listen(db, "commit", lambda _: self._queued.append(job_id), once=True)
+            due = self._clock.now() + timedelta(seconds=delay) if delay else None
+            listen(db, "commit", lambda _: self._queued.append((job_id, due)), once=True)
             listen(db, "rollback", lambda _: self._known.discard(job_id), once=True)
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
@@ -47,9 +52,14 @@ class InlineEngine:
         return done()
 
     def work_queued(self) -> None:
-        """Work every queued job, those queued meanwhile included."""
-        while self._queued and self._work is not None:
-            self.work_again(self._queued.popleft())
+        """Work every queued job that is due, those queued meanwhile included."""
+        while self._work is not None and (job := self._next_due()) is not None:
+            self._queued.remove(job)
+            self.work_again(job[0])
+
+    def _next_due(self) -> tuple[str, datetime | None] | None:
+        now = self._clock.now()
+        return next((job for job in self._queued if job[1] is None or job[1] <= now), None)
 
     def work_again(self, job_id: str) -> None:
         """Work a job from its top, as after a crash: recorded steps do not run again."""

@@ -19,8 +19,11 @@ SetAside = Callable[[str], None]
 class Engine(Protocol):
     """Takes jobs inside our own transactions and works each until it has ended."""
 
-    def enqueue(self, db: Connection, job_id: str, *, partition: str) -> None:
-        """Add a job in the caller's transaction: it exists exactly when that commits. Ids are never reused."""
+    def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
+        """Add a job in the caller's transaction: it exists exactly when that commits. Ids are never reused.
+
+        It is not worked before ``delay`` seconds have passed, whoever is there then to work it.
+        """
         ...
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:

@@ -17,7 +17,7 @@ class NoEngine:
     def __init__(self, _database: Engine) -> None:
         pass
 
-    def enqueue(self, db: Connection, job_id: str, *, partition: str) -> None:
+    def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
         self._refuse()
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from .trouble import explained
 
 _LOCK = text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
 _TRY = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
@@ -28,22 +31,28 @@ class AdvisoryLocks:
         if name in held:
             yield
             return
-        with self._engine.connect() as connection:
+        with explained(), self._engine.connect() as connection:
             connection.execute(_LOCK, {"name": name})
             held.add(name)
             try:
                 yield
             finally:
                 held.discard(name)
-                connection.execute(_UNLOCK, {"name": name})
+                _unlock(connection, name)
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[bool]:
         """Whether the lock is ours during the block; nobody waits."""
-        with self._engine.connect() as connection:
+        with explained(), self._engine.connect() as connection:
             mine = bool(connection.execute(_TRY, {"name": name}).scalar())
             try:
                 yield mine
             finally:
                 if mine:
-                    connection.execute(_UNLOCK, {"name": name})
+                    _unlock(connection, name)
+
+
+def _unlock(connection: Connection, name: str) -> None:
+    # A connection that is lost has let go of its locks: what was done under them must not look failed for that.
+    with suppress(DBAPIError):
+        connection.execute(_UNLOCK, {"name": name})

@@ -13,7 +13,10 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listens_for
 
 from .schema import bring_up_to_date
+from .trouble import explained
 
+#: How long SQLite waits for another program that holds the database.
+BUSY_SECONDS = 30.0
 #: From Python 3.12 on, DBOS stamps its rows with unixepoch('subsec'), which an older SQLite answers with NULL.
 _SUBSEC_SINCE = (3, 42)
 
@@ -31,7 +34,8 @@ def open_database(url: str) -> Engine:
         @listens_for(engine, "connect")
         def _prepare(raw: Any, _record: Any) -> None:
             raw.isolation_level = "IMMEDIATE"
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+            busy = f"busy_timeout={BUSY_SECONDS * 1000:.0f}"
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", busy, "foreign_keys=ON"):
                 raw.execute(f"PRAGMA {pragma}")
             if sqlite3.sqlite_version_info < _SUBSEC_SINCE:
                 raw.create_function("unixepoch", 1, _unixepoch)
@@ -46,7 +50,10 @@ def open_database(url: str) -> Engine:
 
 
 class Store:
-    """Hands out transactions. One process-wide lock orders the writers of SQLite; PostgreSQL orders its own."""
+    """Hands out transactions. One process-wide lock orders the writers of SQLite; PostgreSQL orders its own.
+
+    Both ways raise DatabaseUnavailable while the database is locked, full or away.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -60,7 +67,7 @@ class Store:
         if (outer := getattr(self._mine, "transaction", None)) is not None:
             yield outer
             return
-        with self._writing, self.engine.begin() as connection:
+        with self._writing, explained(), self.engine.begin() as connection:
             if self._is_sqlite:
                 # At once, not with the first change: what is read here must still be true when we write.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -73,7 +80,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for queries."""
-        with self.engine.connect() as connection:
+        with explained(), self.engine.connect() as connection:
             yield connection
 
     def close(self) -> None:

@@ -12,7 +12,8 @@ from ..errors import NotFound
 from . import tables as t
 from .upsert import insert_or_ignore
 
-#: A run that needs attention or failed is ``dismissed`` by a person who has dealt with it.
+#: A run that needs attention, failed or waits is ``dismissed`` by a person who has dealt with it.
+#: One that waits through an outage has not finished: it goes on by itself.
 FINISHED = ("succeeded", "skipped", "needs_attention", "failed", "dismissed")
 
 
@@ -62,13 +63,19 @@ def failed(db: Connection) -> Sequence[str]:
 
 
 def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:
-    """Whether one of these runs is still queued or running."""
-    here = t.runs.c.id.in_(run_ids) & t.runs.c.status.not_in(FINISHED)
+    """Whether one of these runs is still queued or running; one that waits through an outage is neither."""
+    here = t.runs.c.id.in_(run_ids) & t.runs.c.status.not_in((*FINISHED, "waiting"))
     return db.execute(select(t.runs.c.id).where(here).limit(1)).first() is not None
 
 
+def waiting(db: Connection, run_ids: Sequence[str]) -> Sequence[RowMapping]:
+    """Those of these runs that wait through an outage."""
+    here = t.runs.c.id.in_(run_ids) & (t.runs.c.status == "waiting")
+    return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at)).mappings().all()
+
+
 def all_unfinished(db: Connection) -> Sequence[RowMapping]:
-    """Runs that are queued or running."""
+    """Runs that are queued or running, or wait."""
     return db.execute(select(t.runs).where(t.runs.c.status.not_in(FINISHED))).mappings().all()
 
 
@@ -101,6 +108,12 @@ def end_step(db: Connection, run_id: str, name: str, **values: Any) -> None:
     """Note how a step's try ended."""
     here = (t.steps.c.run_id == run_id) & (t.steps.c.name == name)
     db.execute(t.steps.update().where(here).values(**values))
+
+
+def fail_waiting_steps(db: Connection, run_id: str) -> None:
+    """Show the step at which a run waited as failed."""
+    here = (t.steps.c.run_id == run_id) & (t.steps.c.status == "waiting")
+    db.execute(t.steps.update().where(here).values(status="failed"))
 
 
 def steps(db: Connection, run_id: str) -> Sequence[RowMapping]:

@@ -114,6 +114,9 @@ runs = Table(
     Column("carried", JSON),
     Column("outcome", JSON),
     Column("error", JSON),
+    #: While a run waits through an outage: when it tries again, and since when the service has been away.
+    Column("waits_until", UtcText),
+    Column("outage_since", UtcText),
     Column("created_at", UtcText, nullable=False),
     Column("finished_at", UtcText),
     UniqueConstraint("workspace", "plugin", "kind", "subject"),
@@ -206,6 +209,14 @@ job_deaths = Table(
     Column("job_id", String(128), primary_key=True),
     Column("checkpoints", Integer, nullable=False),
     Column("times", Integer, nullable=False),
+)
+
+#: When the next request of a name may go out (seconds since 1970, the database's clock).
+paces = Table(
+    "paces",
+    metadata,
+    Column("name", String(512), primary_key=True),
+    Column("free_at", Double, nullable=False),
 )
 
 api_keys = Table(

@@ -13,6 +13,8 @@ from ..host import Host
 from . import events, pages, webhooks
 
 MAX_BODY_BYTES = 2_000_000
+#: When to come again while the host cannot do its work.
+RETRY_AFTER_SECONDS = 30
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +37,10 @@ def _explain(error: Exception) -> Response:
     extra: dict[str, Any] = {}
     if isinstance(error, InvalidInput):
         extra["errors"] = [{"pointer": p.pointer, "detail": p.message} for p in error.problems]
-    return problem(status_of(error), error.title, detail=error.hint, code=error.code, **extra)
+    answer = problem(status_of(error), error.title, detail=error.hint, code=error.code, **extra)
+    if answer.status_code == 503:
+        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
 
 
 def status_of(error: IntegrationError) -> int:

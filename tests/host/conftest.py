@@ -40,7 +40,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def open_host(data_dir: Path, clock: ManualClock, **config: Any) -> Host:
     """A host that loads the two working fakes, with the workspaces ws-1 and ws-2."""
     given = {"plugins_blocked": BROKEN | {"stripe_invoice"}, **config}
-    host = create_host(HostConfig(data_dir=data_dir, **given), engine=lambda _: InlineEngine(), clock=clock)
+    host = create_host(HostConfig(data_dir=data_dir, **given), engine=lambda _: InlineEngine(clock), clock=clock)
     with host.store.write() as db:
         add_workspace(db, "ws-1", clock.now())
         add_workspace(db, "ws-2", clock.now())

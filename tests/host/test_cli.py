@@ -7,11 +7,13 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +29,15 @@ from qwoty_integrations_host import (
     NeedsAttention,
     Outcome,
     QuoteRecord,
+    RetryableError,
 )
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.engine.worker_lock import WorkerLock
+from qwoty_integrations_host.store import database
 
 TOKEN = "key_Plain1234567890"
 BLOCKED = "argument_default,bad_schema,exits,half_removed,id_mismatch,import_error,leaky,old_api,try_first,twin"
-RUN_KEYS = {"id", "kind", "workspace", "plugin", "quote_id", "status", "outcome", "steps", "error"}
+RUN_KEYS = {"id", "kind", "workspace", "plugin", "quote_id", "status", "waits_until", "outcome", "steps", "error"}
 OUTCOME_KEYS = {
     "invoice_id", "invoice_status", "payment_status", "currency", "total", "customer_id", "payment_link", "notes",
 }  # fmt: skip
@@ -265,6 +269,26 @@ def test_the_exit_code_follows_the_outcome_and_a_retry_prints_the_run(
     refused(line("run", "retry", run["id"]), 2)
 
 
+def test_waiting_for_a_run_that_waits_ends_with_1_and_says_until_when(line: Line) -> None:
+    line.recorder.answers["on_quote_accepted"] = lambda _ctx, _quote: _raised(
+        RetryableError("It is away.", code="away")
+    )
+    line.ready()
+
+    found = line("accept", "ws-1", line.file(a_quote()), "--wait", "--json")
+
+    (run,) = json.loads(found.stdout)["runs"]
+    assert (run["status"], found.exit_code) == ("waiting", 1)
+    until = f"{run['waits_until'][:16].replace('T', ' ')} UTC"
+    assert f"Run {run['id']} waits until {until}: It is away." in found.stderr
+    assert f"waiting until {until}" in line("run", "show", run["id"]).stdout
+    assert f"away, goes on {until}" in line("run", "list").stdout
+    assert line.ok("quote", "show", "ws-1", "q-7")["runs"][0]["waits_until"] == run["waits_until"]
+    assert line("accept", "ws-1", line.file(a_quote()), "--wait").exit_code == 1, "the same quote again waits no longer"
+    line.recorder.answers.clear()
+    assert line.ok("run", "retry", run["id"], "--wait")["status"] == "succeeded"
+
+
 def test_all_failed_runs_are_retried_together_and_no_others(line: Line) -> None:
     answers = {"q-1": RuntimeError("a bug"), "q-2": RuntimeError("another"), "q-3": NeedsAttention("Look at this.")}
     line.recorder.answers["on_quote_accepted"] = lambda _ctx, quote: _raised(answers[quote.id])
@@ -409,6 +433,15 @@ def test_a_file_that_is_no_database_is_said_not_thrown(line: Line) -> None:
     (folder / "host.sqlite3").write_bytes(b"this is no database, and long enough to be noticed" * 20)
 
     assert "cannot be opened" in refused(line("run", "list"), 1)
+
+
+def test_a_database_that_another_program_holds_is_said_not_thrown(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    line.ready()
+    with closing(sqlite3.connect(line.folder / "data" / "host.sqlite3")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for words in (("accept", "ws-1", line.file(a_quote())), ("run", "list"), ("workspace", "add", "ws-2")):
+            assert "locked by another program" in refused(line(*words), 1)
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,16 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qwoty_integrations_host.clock import SystemClock
+from qwoty_integrations_host.clock import ManualClock, SystemClock
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.durable import DurableEngine
 from qwoty_integrations_host.engine.inline import InlineEngine
@@ -32,7 +34,8 @@ class Works:
     def __init__(self, kind: str, url: str) -> None:
         self.url = url
         self.store = Store(open_database(url))
-        self.engine: Any = DurableEngine(self.store.engine) if kind == "durable" else InlineEngine()
+        self.clock = ManualClock(datetime.now(UTC))
+        self.engine: Any = DurableEngine(self.store.engine) if kind == "durable" else InlineEngine(self.clock)
         self.done: list[str] = []
         self.effects: list[str] = []
 
@@ -41,10 +44,14 @@ class Works:
             self.engine.step(name, lambda name=name: self.effects.append(f"{job_id}/{name}") or {"value": name})
         self.done.append(job_id)
 
-    def enqueue(self, *job_ids: str) -> None:
+    def enqueue(self, *job_ids: str, delay: float = 0.0) -> None:
         with self.store.write() as db:
             for job_id in job_ids:
-                self.engine.enqueue(db, job_id, partition="ws-1")
+                self.engine.enqueue(db, job_id, partition="ws-1", delay=delay)
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock of the inline engine; the durable one goes by the machine's."""
+        self.clock.advance(seconds) if isinstance(self.engine, InlineEngine) else time.sleep(seconds)
 
     def wait(self, count: int, timeout: float = 5.0) -> bool:
         return bool(self.engine.wait(lambda: len(self.done) >= count, timeout=timeout))
@@ -123,6 +130,43 @@ def test_jobs_queued_before_the_start_and_during_a_job_are_worked(works: Works) 
 
     assert works.wait(2)
     assert works.done == ["r.1", "r.2"]
+
+
+def test_a_delayed_job_is_worked_when_its_time_has_come_and_holds_up_no_other(works: Works) -> None:
+    works.engine.start(works.job)
+    works.enqueue("late.1", delay=1.5)
+    works.enqueue("r.1")
+
+    assert works.wait(1)
+    assert works.done == ["r.1"]
+    assert not works.engine.ended("late.1")
+    works.pass_time(1.5)
+
+    assert works.wait(2)
+    assert works.done == ["r.1", "late.1"]
+    assert works.engine.wait(lambda: works.engine.ended("late.1"), timeout=3)
+
+
+def test_a_delayed_job_exists_exactly_when_the_callers_transaction_commits(works: Works) -> None:
+    _enqueue_and_fail(works, "lost.1", delay=0.5)
+    works.enqueue("kept.1", delay=0.5)
+    works.engine.start(works.job)
+    works.pass_time(0.5)
+
+    assert works.wait(1)
+    assert works.done == ["kept.1"]
+
+
+def test_a_delay_outlives_the_process_and_has_run_out_meanwhile(durable: Works) -> None:
+    durable.enqueue("r.1", delay=1.0)
+    durable.close()
+    time.sleep(1.0)
+    again = Works("durable", durable.url)
+
+    again.engine.start(again.job)
+
+    assert again.wait(1)
+    again.close()
 
 
 def test_waiting_ends_with_the_time(works: Works) -> None:
@@ -297,9 +341,9 @@ def test_first_starts_at_once_agree_on_one_database_and_one_key(tmp_path: Path) 
     assert len({out for out, _ in answers}) == 1
 
 
-def _enqueue_and_fail(works: Works, job_id: str) -> None:
+def _enqueue_and_fail(works: Works, job_id: str, delay: float = 0.0) -> None:
     with suppress(ZeroDivisionError), works.store.write() as db:
-        works.engine.enqueue(db, job_id, partition="ws-1")
+        works.engine.enqueue(db, job_id, partition="ws-1", delay=delay)
         1 / 0  # noqa: B018
 
 
@@ -312,15 +356,15 @@ def _refuse(text: str) -> None:
     raise ValueError(text)
 
 
-def test_a_run_whose_last_write_failed_is_ended_by_the_next_start(tmp_path: Path) -> None:
+def test_a_run_whose_last_write_failed_is_tried_again_by_the_next_start(tmp_path: Path) -> None:
     host, run_id = _host_with_a_stranded_run(tmp_path)
 
     assert host.start_worker()
 
+    assert host.wait_for([run_id], timeout=10)
     with host.store.read() as db:
-        row = runs.find(db, run_id)
-    assert row is not None
-    assert (row["status"], row["error"]["code"]) == ("failed", "bug")
+        row = runs.require(db, run_id)
+    assert (row["attempt"], row["status"], row["error"]["code"]) == (2, "failed", "not_found")  # its plugin is gone
     host.close()
 
 

@@ -164,7 +164,7 @@ def test_a_server_that_is_down_is_tried_until_the_tries_are_over(desks: Any, ser
 
     run = desk.accept()
 
-    assert (run["status"], run["error"]["code"]) == ("failed", "retries_exhausted")
+    assert (run["status"], run["error"]["code"]) == ("waiting", "mail_unreachable")
     assert run["steps"][0]["attempts"] == 4
 
 

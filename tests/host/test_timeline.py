@@ -74,8 +74,8 @@ def test_a_retryable_error_is_repeated_with_growing_gaps_until_it_works(desk: An
 
 @pytest.mark.parametrize(
     ("wish", "slept"),
-    [(None, 0.5), (0.1, 0.5), (7.0, 7.0), (3600.0, 30.0)],
-    ids=["none", "shorter than ours", "longer than ours", "beyond reason"],
+    [(None, 0.5), (0.1, 0.5), (7.0, 7.0), (30.0, 30.0)],
+    ids=["none", "shorter than ours", "longer than ours", "the longest that a thread waits for"],
 )
 def test_the_services_own_wish_is_honoured_within_reason(desk: Any, wish: float | None, slept: float) -> None:
     desk.recorder.answers["on_quote_accepted"] = steps_of(make=Service(busy(retry_after=wish), "made"))
@@ -103,7 +103,7 @@ def test_a_retried_run_never_asks_under_a_key_that_was_answered(desk: Any) -> No
     desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
     desk.enable()
     run = desk.accept()
-    assert run["error"]["code"] == "retries_exhausted"
+    assert run["status"] == "waiting"
 
     run = desk.retry(run["id"])
 
@@ -183,20 +183,6 @@ def test_a_permanent_error_is_recorded_and_raised_the_same_on_replay(desk: Any, 
     assert run["error"] == {"code": error.code, "title": error.title, "hint": error.hint}
     assert type(seen[0]) is type(seen[1])
     assert (seen[0].title, seen[0].code, seen[0].restart) == (error.title, error.code, error.restart)
-
-
-def test_exhausted_retries_fail_the_run_and_say_what_to_do(desk: Any) -> None:
-    desk.recorder.answers["on_quote_accepted"] = steps_of(make=Service(busy()))
-    desk.enable()
-
-    run = desk.accept()
-
-    assert run["status"] == "failed"
-    assert run["error"]["code"] == "retries_exhausted"
-    assert "Given up after 4 tries" in run["error"]["title"]
-    assert "run retry" in run["error"]["hint"]
-    assert run["steps"][0]["status"] == "failed"
-    assert desk.slept == [0.5, 1.0, 2.0]
 
 
 def test_a_retry_resumes_at_the_failed_step_with_what_came_before(desk: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from qwoty_integrations_host.engine.durable import DurableEngine
+from qwoty_integrations_host.engine.durable import MOST_OF_A_PARTITION, DurableEngine
 from qwoty_integrations_host.engine.leases import LEASE_SECONDS, MOST_DEATHS
 from qwoty_integrations_host.store.database import Store, open_database
 
@@ -37,6 +37,8 @@ WORKER = textwrap.dedent("""
             os._exit(9)
         if behavior == "hangs":
             time.sleep(60)
+        if behavior == "takes a while":
+            time.sleep(0.2)
 
     def job(job_id):
         engine.step("a", lambda: note(f"{job_id}/a"))
@@ -59,10 +61,10 @@ class Yard:
         self.engine = DurableEngine(self.store.engine)
         out.touch()
 
-    def enqueue(self, *job_ids: str) -> None:
+    def enqueue(self, *job_ids: str, partition: str = "ws-1") -> None:
         with self.store.write() as db:
             for job_id in job_ids:
-                self.engine.enqueue(db, job_id, partition="ws-1")
+                self.engine.enqueue(db, job_id, partition=partition)
 
     @contextmanager
     def worker(self, behavior: str = "works") -> Iterator[subprocess.Popen[bytes]]:
@@ -166,3 +168,22 @@ def test_twenty_jobs_shared_by_two_workers_are_each_done_once(yard: Yard) -> Non
             yard.wait_for(f"r.{number} done")
 
     assert sorted(yard.lines().count(f"r.{number}/{step}") for number in range(20) for step in "ab") == [1] * 40
+
+
+def test_a_workspace_with_many_quotes_neither_takes_every_worker_nor_keeps_others_waiting(yard: Yard) -> None:
+    yard.enqueue(*(f"many.{n}" for n in range(60)), partition="ws-1")
+    with yard.worker("takes a while"), yard.worker("takes a while"):
+        yard.wait_for("ready", times=2)
+        yard.wait_for("many.0/b")
+        yard.enqueue(*(f"few.{n}" for n in range(3)), partition="ws-2")
+        for name in [f"few.{n}" for n in range(3)] + [f"many.{n}" for n in range(60)]:
+            yard.wait_for(f"{name} done", seconds=60)
+
+    lines, at_once, most = yard.lines(), 0, 0
+    for line in lines:
+        at_once += line.startswith("many.") * (line.endswith("/a") - line.endswith(" done"))
+        most = max(most, at_once)
+    assert 1 < most <= MOST_OF_A_PARTITION, "on both workers together"
+    few = [number for number, line in enumerate(lines) if line.startswith("few.") and line.endswith("done")]
+    behind = [line for line in lines[max(few) :] if line.startswith("many.") and line.endswith("done")]
+    assert len(behind) > 30, "most of the sixty came after the three that were queued behind them"

@@ -40,7 +40,7 @@ def fails_at(bench: Any, path: str, quote: dict[str, Any], fault: str = "500_bef
     bench.stripe.faults.add(fault, method="POST", path=path, times=99)
     _, run = accept_again(bench, quote)
     bench.stripe.faults.reset()
-    assert (run["status"], run["error"]["code"]) == ("failed", "retries_exhausted")
+    assert run["status"] == "waiting"
     return run
 
 

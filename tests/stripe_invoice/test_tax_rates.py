@@ -251,7 +251,7 @@ def test_a_rate_that_another_quote_made_meanwhile_is_not_made_twice(bench: Any) 
     bench.stripe.faults.add("500_before", method="POST", path="^/v1/tax_rates$", times=50)
     both = a_quote(a_line("l1"), a_line("l2", taxes=[vat("5.5")]), total="225.50")
     run = bench.accept(both)
-    assert run["error"]["code"] == "retries_exhausted"
+    assert run["status"] == "waiting"
     bench.stripe.faults.reset()
     (rate,) = used(bench, quote_with(vat("5.5"), id="q-8", total="105.50"))
 
@@ -267,7 +267,7 @@ def test_a_rate_that_was_archived_while_the_run_waited_is_replaced_once_it_was_r
     bench.enable()
     bench.stripe.faults.add("500_before", path="/add_lines$", times=50)
     run = bench.accept(a_quote())
-    assert run["error"]["code"] == "retries_exhausted"
+    assert run["status"] == "waiting"
     bench.stripe.faults.reset()
     (archived,) = bench.stripe.objects("tax_rates")
     v1.tax_rates.update(archived["id"], params={"active": False})

@@ -64,7 +64,8 @@ def plan_of(document: dict[str, Any]) -> InvoicePlan:
 
 def line_params(quote: Quote, plan: InvoicePlan, rates: dict[Any, str]) -> list[dict[str, Any]]:
     """What the plugin sends for each line."""
-    invoice = Invoice(None, Gateway(KEY, workspace="ws-1"), quote, plan, "cus_1", rates)  # type: ignore[arg-type]
+    stripe = Gateway(KEY, workspace="ws-1", pace=lambda _, **__: None)
+    invoice = Invoice(None, stripe, quote, plan, "cus_1", rates)  # type: ignore[arg-type]
     return [invoice._line_params(line) for line in plan.lines]
 
 

@@ -420,7 +420,7 @@ def test_a_run_that_begins_anew_item_by_item_adds_the_rounding_line_that_it_lack
     bench.stripe.faults.add("500_before", method="POST", path="^/v1/invoiceitems$", times=50, skip=3)
     bench.enable(**OPEN)
     failed = bench.accept(ROUNDING)
-    assert failed["error"]["code"] == "retries_exhausted"
+    assert failed["status"] == "waiting"
     bench.stripe.faults.reset()
     bench.stripe.faults.add("404", path=r"/add_lines$", times=50)
     bench.enable(**EMAIL)  # what shapes the invoice changed: the next attempt starts at its first step
@@ -439,7 +439,7 @@ def not_yet_final(bench: Any, quote: dict[str, Any]) -> str:
     bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
     bench.enable(**OPEN)
     run = bench.accept(quote)
-    assert run["error"]["code"] == "retries_exhausted"
+    assert run["status"] == "waiting"
     bench.stripe.faults.reset()
     return str(run["id"])
 

@@ -12,6 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from functools import cache, partial
 from ipaddress import ip_address
@@ -24,6 +25,7 @@ from qwoty_integrations_host import (
     CredentialsError,
     IntegrationError,
     NeedsAttention,
+    Pace,
     RetryableError,
     WebhookRejected,
 )
@@ -36,6 +38,13 @@ DEFAULT_API_BASE = "https://api.stripe.com"
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 #: How far a webhook's time may be from ours, in seconds, to either side.
 _TOLERANCE = 300
+#: Stripe allows 25 a second for each endpoint and account, and 20 searches (Stripe page, section 6). Turns that come a
+#: little late share a window with those after them, hence the distance.
+REQUESTS_PER_SECOND = 18
+#: Ids have digits or capitals in them, the words of an address do not.
+_ID = re.compile(r"/(?!v\d/)[^/]*[A-Z0-9][^/]*")
+#: Waits for the turn of a request (method, url) of the gateway that asks.
+_turn: ContextVar[Callable[[str, str], None]] = ContextVar("turn")
 _PERMISSIONS = re.compile(r"Having the ((?:'rak_[a-z0-9_]+',?\s*(?:or\s+)?)+)permissions? would allow")
 
 Params = Mapping[str, Any]
@@ -76,10 +85,10 @@ def api_base() -> str:
 class Gateway:
     """Stripe for one key and workspace."""
 
-    def __init__(self, key: str, *, workspace: str) -> None:
+    def __init__(self, key: str, *, workspace: str, pace: Pace) -> None:
         self.account = fingerprint(key)
         self.live = is_live(key)
-        self._key, self._workspace = key, workspace
+        self._key, self._workspace, self._pace = key, workspace, pace
 
     def read(self, attempt: Attempt, call: Callable[[Any], Any]) -> dict[str, Any]:
         """Do a GET or DELETE: ``call`` gets the SDK's ``client.v1``."""
@@ -121,17 +130,28 @@ class Gateway:
 
     def _do(self, attempt: Attempt, call: Callable[[], Any]) -> dict[str, Any]:
         sdk = _sdk()
+        asking = _turn.set(self._wait_for_turn)
         try:
             answer = call()
         except sdk.StripeError as error:
             if error.request_id:
                 attempt.request_ids.append(error.request_id)
             raise _translated(error) from error
+        finally:
+            _turn.reset(asking)
         response = answer.last_response
         if response is not None and response.request_id:
             attempt.request_ids.append(response.request_id)
         found: dict[str, Any] = answer.to_dict()
         return found
+
+    def _wait_for_turn(self, method: str, url: str) -> None:
+        self._pace(f"{endpoint_of(method, url)} {self.account}", per_second=REQUESTS_PER_SECOND)
+
+
+def endpoint_of(method: str, url: str) -> str:
+    """What Stripe counts requests by: ``POST /v1/invoices/{id}/finalize``."""
+    return f"{method.upper()} {_ID.sub('/{id}', urlsplit(url).path)}"
 
 
 def _one_page(call: Callable[[Any, Params], Any], params: Params, v1: Any) -> Any:
@@ -197,9 +217,21 @@ def _new_client(key: str, base: str) -> stripe_sdk.StripeClient:
         # Retrying is the host's: it looks before it repeats, which the SDK cannot.
         max_network_retries=0,
         # Named, because the SDK else takes whatever is importable and recordings might not see it.
-        http_client=sdk.RequestsClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
+        http_client=_paced(sdk)(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
     )
     return client
+
+
+@cache
+def _paced(sdk: ModuleType) -> Any:
+    class PacedClient(sdk.RequestsClient):  # type: ignore[misc, name-defined]
+        """Waits for its turn right before each request."""
+
+        def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> Any:
+            _turn.get()(method, url)
+            return super().request(method, url, headers, post_data)
+
+    return PacedClient
 
 
 def _is_stripe(base: str) -> bool:

@@ -29,7 +29,7 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
     contact = billing_contact(quote)
     if key is None:
         raise ActionRefused(no_key_for(quote))
-    stripe = Gateway(key, workspace=ctx.workspace)
+    stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
     _refresh(ctx, stripe, quote.id)
     number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote, request.number))
     require_for_delivery(ctx, "link", contact)

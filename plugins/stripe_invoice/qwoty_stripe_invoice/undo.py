@@ -22,7 +22,7 @@ def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
         raise NeedsAttention(
             no_key_for(quote), hint="Put the key back, then retry the run.", code="business_unit_missing"
         )
-    stripe = Gateway(key, workspace=ctx.workspace)
+    stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
     found: dict[str, Any] = ctx.step("found", lambda attempt: _look(ctx, stripe, quote.id, attempt))
     if not found["invoice"]:
         return Outcome.skipped("There is no invoice of this quote to take back.")

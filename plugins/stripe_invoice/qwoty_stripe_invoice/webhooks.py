@@ -134,4 +134,4 @@ def _gateway(ctx: HookContext, invoice_id: str | None) -> Gateway:
             hint="Put the key back, then retry the run.",
             code="business_unit_missing",
         )
-    return Gateway(key, workspace=ctx.workspace)
+    return Gateway(key, workspace=ctx.workspace, pace=ctx.pace)

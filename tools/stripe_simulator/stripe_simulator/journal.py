@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ class LoggedRequest:
     status: int | None = None
     replayed: bool = False
     fault: str | None = None
+    # seconds of a clock that is only good for differences
+    arrived: float = field(default_factory=time.monotonic)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,0 +1,56 @@
+"""The database's own trouble, told apart from bugs: it is locked, full, or away, and work goes on when it is well."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+
+from ..errors import DatabaseUnavailable
+
+#: What SQLite says when a file, a disk or another program is in the way; anything else is a bug of ours.
+_SQLITE = {
+    sqlite3.SQLITE_BUSY: "locked by another program",
+    sqlite3.SQLITE_LOCKED: "locked by another program",
+    sqlite3.SQLITE_FULL: "full, or its disk is",
+    sqlite3.SQLITE_READONLY: "read-only",
+    sqlite3.SQLITE_IOERR: "on a disk that fails",
+    sqlite3.SQLITE_CANTOPEN: "not there, or may not be opened",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
+}
+#: A PostgreSQL that became a read-only copy of another one.
+_READ_ONLY = "25006"
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raise DatabaseUnavailable for trouble of the database inside the block."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        words = _words(error)
+        if words is None:
+            raise
+        raise DatabaseUnavailable(
+            f"The host's database is {words}.",
+            hint="Runs go on by themselves when it is well again. Is its disk full, or does another program hold it?",
+        ) from error
+
+
+def _words(error: SQLAlchemyError) -> str | None:
+    if isinstance(error, NoConnectionFree):
+        return "too busy: no connection to it is free"
+    if not isinstance(error, DBAPIError):
+        return None
+    if isinstance(error.orig, sqlite3.Error):
+        # The lower byte is the kind, the rest what exactly.
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        return None if code is None else _SQLITE.get(code & 0xFF)
+    is_away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    if is_away or getattr(error.orig, "sqlstate", None) == _READ_ONLY:
+        return "away, or refuses to work"
+    return None

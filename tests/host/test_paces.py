@@ -1,0 +1,72 @@
+"""Turns by name: spaced evenly, in one process by its clock, between processes by the database's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from qwoty_integrations_host.clock import ManualClock
+from qwoty_integrations_host.paces import LONGEST_QUEUE, Paces, ProcessSlots, Slots
+from qwoty_integrations_host.store.database import Store, open_database
+from qwoty_integrations_host.store.paces import SharedSlots
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime(2026, 3, 10, 9, tzinfo=UTC))
+
+
+@pytest.fixture(params=["one process", "many on postgresql"])
+def slots(request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[Callable[[], Slots]]:
+    """Gives what keeps the slots, as a process that has just started finds it."""
+    if request.param == "one process":
+        kept = ProcessSlots(clock)
+        yield lambda: kept
+        return
+    store = Store(open_database(request.getfixturevalue("postgresql")))
+    yield lambda: SharedSlots(store.engine)
+    store.close()
+
+
+def test_turns_of_one_name_are_spaced_and_other_names_are_not_held_up(slots: Callable[[], Slots]) -> None:
+    waits = [slots().reserve("a", 5.0) for _ in range(3)]
+
+    assert waits == pytest.approx([0.0, 5.0, 10.0], abs=1.0)
+    assert slots().reserve("b", 5.0) == pytest.approx(0.0, abs=1.0)
+
+
+def test_a_turn_that_is_absurdly_far_away_is_forgotten(slots: Callable[[], Slots]) -> None:
+    slots().reserve("a", 10 * LONGEST_QUEUE)
+
+    assert slots().reserve("a", 1.0) == pytest.approx(0.0, abs=1.0)
+
+
+def test_waiting_for_turns_takes_the_time_that_the_pace_says(clock: ManualClock) -> None:
+    paces, start = Paces(ProcessSlots(clock), clock), clock.now()
+
+    for _ in range(21):
+        paces.turn("a", 20)
+
+    assert (clock.now() - start).total_seconds() == pytest.approx(1.0)
+
+
+def test_a_turn_that_comes_late_is_given_up_for_another(clock: ManualClock) -> None:
+    class Sleepy(ManualClock):
+        """Sleeps for too long, the first time."""
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds + late.pop() if late else seconds)
+
+    late = [3.0]
+    sleepy = Sleepy(clock.now())
+    slots = ProcessSlots(sleepy)
+    slots.reserve("a", 1.0)
+    paces = Paces(slots, sleepy)
+
+    paces.turn("a", 1)
+
+    # Its turn was at 1 s and it woke at 4 s: it takes that moment's turn, and the next one is a second later.
+    assert (sleepy.now() - clock.now()).total_seconds() == pytest.approx(4.0)
+    assert slots.reserve("a", 1.0) == pytest.approx(1.0)

@@ -1,0 +1,254 @@
+"""Runs that wait through an outage: when they go on, what they carry, and what a person can do meanwhile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from qwoty_integrations_host import Attempt, Outcome, RetryableError
+from qwoty_integrations_host.config import RetryPolicy
+
+MET = datetime(2026, 3, 10, 9, tzinfo=UTC)
+#: The documented moments of a waiting run's tries, in minutes after the outage was met.
+MOMENTS = (1, 6, 21, 51, 111, 231, 471, 951, *range(1671, 4320, 720), 4320)
+
+
+class Service:
+    """A remote service that can be away; notes each attempt that reached it."""
+
+    def __init__(self, *, retry_after: float | None = None) -> None:
+        self.away = True
+        self.retry_after = retry_after
+        self.seen: list[Attempt] = []
+
+    def __call__(self, attempt: Attempt) -> str:
+        self.seen.append(attempt)
+        if self.away:
+            raise RetryableError("The service is away.", code="service_away", retry_after=self.retry_after)
+        return "made"
+
+
+def with_steps(desk: Any, **services: Any) -> None:
+    def hook(ctx: Any, _quote: Any) -> Outcome:
+        return Outcome.done(result={name: ctx.step(name, work) for name, work in services.items()})
+
+    desk.recorder.answers["on_quote_accepted"] = hook
+    desk.enable()
+
+
+def later(desk: Any, **time: float) -> None:
+    desk.clock.advance(timedelta(**time).total_seconds())
+    desk.work()
+
+
+def test_a_waiting_run_tries_again_at_the_documented_moments() -> None:
+    policy, now, moments = RetryPolicy(), MET, []
+
+    while (until := policy.next_try(MET, now, None)) is not None:
+        moments.append((until - MET).total_seconds() / 60)
+        now = until
+
+    assert tuple(moments) == MOMENTS
+
+
+@pytest.mark.parametrize(
+    ("after", "wish", "expected"),
+    [
+        pytest.param({"minutes": 2}, None, {"minutes": 6}, id="a try by hand in between shifts nothing"),
+        pytest.param({"hours": 5}, None, {"minutes": 471}, id="a host that was down goes on with the next one"),
+        pytest.param({}, 3600.0, {"hours": 1}, id="the service wishes for more"),
+        pytest.param({}, 10.0, {"minutes": 1}, id="the service wishes for less"),
+        pytest.param({}, 1e6, {"hours": 12}, id="the service wishes for too much"),
+        pytest.param({"hours": 70}, 1e6, {"days": 3}, id="it is tried once more when the time is over"),
+    ],
+)
+def test_the_next_try(after: dict[str, Any], wish: float | None, expected: dict[str, Any]) -> None:
+    assert RetryPolicy().next_try(MET, MET + timedelta(**after), wish) == MET + timedelta(**expected)
+
+
+def test_a_run_whose_service_is_away_waits_shows_why_and_goes_on_at_the_step(desk: Any) -> None:
+    first, service = Service(), Service()
+    first.away = False
+    with_steps(desk, first=first, second=service)
+
+    run = desk.accept()
+
+    assert (run["status"], run["error"]["code"]) == ("waiting", "service_away")
+    assert run["waits_until"] == (desk.clock.now() + timedelta(minutes=1)).isoformat(timespec="seconds")
+    assert [step["status"] for step in run["steps"]] == ["succeeded", "waiting"]
+    service.away = False
+    later(desk, seconds=59)
+    assert desk.run(run["id"])["status"] == "waiting"
+    later(desk, seconds=1)
+
+    run = desk.run(run["id"])
+    assert (run["status"], run["error"], run["waits_until"]) == ("succeeded", None, None)
+    assert (len(first.seen), len(service.seen)) == (1, 5)
+    assert service.seen[-1].repeated
+
+
+def test_a_wish_longer_than_a_thread_waits_for_is_left_to_the_delayed_job(desk: Any) -> None:
+    service = Service(retry_after=3600.0)
+    with_steps(desk, make=service)
+
+    run = desk.accept()
+
+    assert (desk.slept, len(service.seen)) == ([], 1)
+    assert run["waits_until"] == (desk.clock.now() + timedelta(hours=1)).isoformat(timespec="seconds")
+
+
+def test_an_outage_that_a_hook_meets_outside_a_step_lets_the_run_wait_too(desk: Any) -> None:
+    answers = [RetryableError("Not now."), None]
+
+    def hook(_ctx: Any, _quote: Any) -> Outcome:
+        if (error := answers.pop(0)) is not None:
+            raise error
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = hook
+    desk.enable()
+    run = desk.accept()
+    assert run["status"] == "waiting"
+
+    later(desk, minutes=1)
+
+    assert desk.run(run["id"])["status"] == "succeeded"
+
+
+def test_it_fails_when_the_service_stays_away_and_a_retry_begins_the_schedule_anew(desk: Any) -> None:
+    service = Service()
+    with_steps(desk, make=service)
+    run = desk.accept()
+    for minutes in MOMENTS[:-1]:
+        desk.clock.advance((MET + timedelta(minutes=minutes + 1) - desk.clock.now()).total_seconds())
+        desk.work()
+        assert desk.run(run["id"])["status"] == "waiting", minutes
+    later(desk, hours=12)
+    run = desk.run(run["id"])
+    assert (run["status"], run["error"]["code"]) == ("failed", "retries_exhausted")
+    assert len(service.seen) == 4 * (1 + len(MOMENTS))
+
+    run = desk.retry(run["id"])
+
+    assert run["status"] == "waiting"
+    assert run["waits_until"] == (desk.clock.now() + timedelta(minutes=1)).isoformat(timespec="seconds")
+
+
+def test_progress_begins_the_schedule_anew(desk: Any) -> None:
+    first, second = Service(), Service()
+    with_steps(desk, first=first, second=second)
+    run = desk.accept()
+    later(desk, minutes=50)
+    assert desk.run(run["id"])["status"] == "waiting"
+    first.away = False
+
+    later(desk, minutes=61)
+
+    run = desk.run(run["id"])
+    assert run["waits_until"] == (desk.clock.now() + timedelta(minutes=1)).isoformat(timespec="seconds")
+
+
+def test_a_retry_of_a_waiting_run_tries_at_once_and_the_delayed_job_then_does_nothing(desk: Any) -> None:
+    service = Service()
+    with_steps(desk, make=service)
+    run = desk.accept()
+    service.away = False
+
+    assert desk.retry(run["id"])["status"] == "succeeded"
+
+    seen = len(service.seen)
+    later(desk, days=1)
+    assert (len(service.seen), desk.run(run["id"])["status"]) == (seen, "succeeded")
+
+
+def test_a_dismissed_run_does_not_wake_up_and_can_still_be_retried_with_what_it_had_done(desk: Any) -> None:
+    first, service = Service(), Service()
+    first.away = False
+    with_steps(desk, first=first, second=service)
+    run = desk.accept()
+    desk.host.runs.dismiss(run["id"], "invoiced by hand")
+    seen = len(service.seen)
+
+    later(desk, days=4)
+
+    run = desk.run(run["id"])
+    assert (run["status"], run["waits_until"], len(service.seen)) == ("dismissed", None, seen)
+    assert "invoiced by hand" in run["outcome"]["notes"][-1]
+    service.away = False
+    assert desk.retry(run["id"])["status"] == "succeeded"
+    assert len(first.seen) == 1
+
+
+def test_a_run_that_was_dismissed_while_its_job_was_being_taken_up_stays_dismissed(desk: Any) -> None:
+    service = Service()
+    with_steps(desk, make=service)
+    run = desk.accept()
+    effective, seen = desk.host.settings.effective, len(service.seen)
+
+    def dismisses(*place: str) -> Any:
+        desk.host.runs.dismiss(run["id"], "meanwhile")
+        return effective(*place)
+
+    object.__setattr__(desk.host.execution, "settings", _With(desk.host.settings, effective=dismisses))
+    later(desk, minutes=1)
+
+    assert (desk.run(run["id"])["status"], len(service.seen)) == ("dismissed", seen)
+
+
+class _With:
+    """Another object, but for some of its methods."""
+
+    def __init__(self, other: Any, **changed: Any) -> None:
+        self._other = other
+        self.__dict__.update(changed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._other, name)
+
+
+def test_settings_changed_while_it_waits_begin_it_anew(desk: Any) -> None:
+    first, service = Service(), Service()
+    first.away = False
+    with_steps(desk, first=first, second=service)
+    run = desk.accept()
+    service.away = False
+    desk.enable(mode="fast")
+
+    later(desk, minutes=1)
+
+    assert desk.run(run["id"])["status"] == "succeeded"
+    assert len(first.seen) == 2
+
+
+def test_switched_off_while_it_waits_it_is_skipped(desk: Any) -> None:
+    service = Service()
+    with_steps(desk, make=service)
+    run = desk.accept()
+    desk.host.settings.disable("ws-1", "recorder")
+    seen = len(service.seen)
+
+    later(desk, minutes=1)
+
+    assert (desk.run(run["id"])["status"], len(service.seen)) == ("skipped", seen)
+
+
+def test_a_corrected_quote_is_taken_up_at_once(desk: Any) -> None:
+    service = Service()
+    with_steps(desk, make=service)
+    run = desk.accept()
+    service.away = False
+
+    corrected = desk.accept(number="Q-CORRECTED")
+
+    assert (corrected["id"], corrected["status"]) == (run["id"], "succeeded")
+
+
+def test_the_same_quote_again_leaves_a_waiting_run_waiting(desk: Any) -> None:
+    with_steps(desk, make=Service())
+    run = desk.accept()
+
+    again = desk.accept()
+
+    assert (again["id"], again["status"], again["waits_until"]) == (run["id"], "waiting", run["waits_until"])
