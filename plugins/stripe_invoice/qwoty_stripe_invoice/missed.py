@@ -104,12 +104,14 @@ def as_delivered(account: str, found: Mapping[str, Any]) -> WebhookEvent:
 # -- open invoices ----------------------------------------------------------------------------------------
 
 
-def look_at_open_invoices(ctx: HookContext, most: int) -> tuple[list[WebhookEvent], str]:
+def look_at_open_invoices(ctx: HookContext, most: int, *, told: set[str | None]) -> tuple[list[WebhookEvent], str]:
     """Look whether open invoices and their links were paid, or closed, without our knowing.
 
-    Gives what nobody told us as events, and where the next look goes on: for ``invoices_seen``.
+    Quotes of which events ``told`` are left out. Gives what nobody told us as events, and where the next look goes on:
+    for ``invoices_seen``.
     """
-    after, quotes = ctx.step("open_invoices", lambda _: _next_quotes(ctx, most))
+    after, awaiting = ctx.step("open_invoices", lambda _: _next_quotes(ctx, most))
+    quotes = [quote_id for quote_id in awaiting if quote_id not in told]
     found: list[WebhookEvent] = []
     for start in range(0, len(quotes), _INVOICES_A_STEP):
         part = quotes[start : start + _INVOICES_A_STEP]
@@ -125,7 +127,7 @@ def invoices_seen(ctx: HookContext, after: str) -> None:
 
 def _next_quotes(ctx: HookContext, most: int) -> tuple[str, list[str]]:
     quotes = ctx.records.awaiting_payment(after=ctx.state.get(_CURSOR) or "", limit=most)
-    return (quotes[-1] if len(quotes) == most else ""), list(quotes)
+    return (quotes[-1] if quotes[most - 1 :] else ""), quotes
 
 
 def _news_of(ctx: HookContext, quotes: list[str], attempt: Attempt) -> list[dict[str, Any]]:

@@ -112,7 +112,8 @@ def _events(ctx: HookContext, stripe: Gateway, found: _Findings) -> Mapping[str,
 
 def _open_invoices(ctx: HookContext, found: _Findings, most: int) -> str | None:
     try:
-        events, after = look_at_open_invoices(ctx, most)
+        told = {event.quote_id for event in found.events}
+        events, after = look_at_open_invoices(ctx, most, told=told)
     except CredentialsError as problem:
         found.problems.append(problem)
         return None
