@@ -97,6 +97,10 @@ class State(Protocol):
 
     def set(self, name: str, value: Json) -> None: ...
 
+    def forget(self, name: str) -> None:
+        """Remove the value, if there is one."""
+        ...
+
 
 class Secrets(Protocol):
     """Secrets that a plugin keeps per workspace, encrypted at rest."""
@@ -104,6 +108,10 @@ class Secrets(Protocol):
     def get(self, name: str) -> str | None: ...
 
     def set(self, name: str, value: str) -> None: ...
+
+    def forget(self, name: str) -> None:
+        """Remove the secret, if there is one."""
+        ...
 
 
 class Records(Protocol):
@@ -113,6 +121,10 @@ class Records(Protocol):
 
     def update(self, quote_id: str, change: Callable[[QuoteRecord | None], QuoteRecord]) -> QuoteRecord:
         """Change the record in one transaction and give it back. Call it inside a step."""
+        ...
+
+    def awaiting_payment(self, *, after: str, limit: int) -> list[str]:
+        """The ids of quotes whose invoice can still be paid, in order, beginning behind ``after``."""
         ...
 
 

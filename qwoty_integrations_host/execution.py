@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -24,7 +24,7 @@ from .errors import (
     PermanentError,
     RetryableError,
 )
-from .hook_types import InstallmentRequest, Outcome, WebhookEvent
+from .hook_types import InstallmentRequest, Outcome, UpkeepRequest, WebhookEvent
 from .locks import Locks
 from .platform.standalone import StandalonePlatform
 from .plugins import Plugins
@@ -137,6 +137,8 @@ class Execution:
         ctx = self.contexts.make(workspace, plugin, settings, step=steps, quote_id=row["quote_id"], run_id=row["id"])
         if row["kind"] == "webhook":
             return self.plugins.on_webhook(plugin, ctx, self._event(row))
+        if row["kind"] == rows.UPKEEP:
+            return self._upkeep(row, ctx)
         quote = self._quote(workspace, row["quote_id"])
         if row["kind"] == "undo":
             return self._undo(row, ctx, quote)
@@ -153,6 +155,15 @@ class Execution:
                     rows.change(db, made["id"], facts={**made["facts"], "version": None})
         return outcome
 
+    def _upkeep(self, row: RowMapping, ctx: HookContext) -> Outcome:
+        report = self.plugins.on_upkeep(row["plugin"], ctx, UpkeepRequest(row["facts"]["roll_secrets"]))
+        found = self.runs.receive_found(row["workspace"], row["plugin"], report.events)
+        if not found:
+            return report.outcome
+        notes = tuple(f"Nobody had told us of {event.type}, quote {event.quote_id}: it is worked." for event in found)
+        status = "succeeded" if report.outcome.status == "skipped" else report.outcome.status
+        return replace(report.outcome, status=status, notes=(*report.outcome.notes, *notes))
+
     def _quote(self, workspace: str, quote_id: str) -> Quote:
         with self.store.read() as db:
             quote = quotes.get(db, workspace, quote_id)
@@ -161,7 +172,9 @@ class Execution:
     def _event(self, row: RowMapping) -> WebhookEvent:
         with self.store.read() as db:
             found = webhooks.find(db, row["workspace"], row["plugin"], row["facts"]["event_id"])
-        return WebhookEvent(found["event_id"], found["type"], parse_json(found["body"]), row["quote_id"])
+        return WebhookEvent(
+            found["event_id"], found["type"], parse_json(found["body"]), row["quote_id"], found["account"] or ""
+        )
 
     # -- how a run waits --------------------------------------------------------------------------
 

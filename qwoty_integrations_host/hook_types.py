@@ -145,3 +145,34 @@ class WebhookEvent:
     type: str
     payload: Mapping[str, Any] = field(repr=False)
     quote_id: str | None = None
+    #: Which of the service's accounts it came from, as in ``WebhookEndpoint.account``; empty when nobody can tell.
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEndpoint:
+    """Where a service delivers its webhooks to, as far as the plugin knows.
+
+    ``account`` tells the service's accounts apart (at most 64 characters, never a key), ``mode`` is the service's own
+    word (test, live), ``id`` the service's name for the endpoint.
+    """
+
+    account: str
+    mode: str
+    id: str
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepRequest:
+    """The connection to the service is to be looked after; ``roll_secrets``: somebody wants new webhook secrets."""
+
+    roll_secrets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepReport:
+    """What came of it: ``skipped`` when nothing had to be mended, and what the service said that was not delivered."""
+
+    outcome: Outcome
+    events: tuple[WebhookEvent, ...] = ()

@@ -18,6 +18,9 @@ from .hook_types import (
     Outcome,
     Preview,
     SettingsProblem,
+    UpkeepReport,
+    UpkeepRequest,
+    WebhookEndpoint,
     WebhookEvent,
     WebhookRequest,
 )
@@ -157,5 +160,39 @@ def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
         def on_webhook(ctx, event):
             ctx.step("note", lambda attempt: note(event.quote_id, event.type))
             return Outcome.done()
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def webhook_endpoints(ctx: HookContext) -> Sequence[WebhookEndpoint]:
+    """Name the webhook endpoints that you keep at the service for this workspace, as you know them; no network.
+
+    While there is one, the host calls ``on_upkeep`` every hour and after each start. Not implemented means none.
+
+    Example:
+        @hookimpl
+        def webhook_endpoints(ctx):
+            known = ctx.state.get("endpoint")
+            return [WebhookEndpoint("main", "test", known["id"], known["url"])] if known else []
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def on_upkeep(ctx: HookContext, upkeep: UpkeepRequest) -> UpkeepReport:
+    """Look after the connection to the service: mend its endpoints, and find events that were never delivered.
+
+    Worked like any run, in steps, but of no quote; one at a time per workspace. The events are stored and worked as
+    if they had been delivered, each id once: hand over whatever may be news. An event must not be lost when a later
+    step fails, so note how far you looked in the last steps.
+
+    Example:
+        @hookimpl
+        def on_upkeep(ctx, upkeep):
+            missed = ctx.step("missed", lambda attempt: undelivered(ctx.state.get("seen")))
+            ctx.step("seen", lambda attempt: ctx.state.set("seen", missed["until"]))
+            events = tuple(WebhookEvent(e["id"], e["type"], e, e["quote"]) for e in missed["events"])
+            return UpkeepReport(Outcome.skipped("Nothing had to be mended."), events)
     """
     raise NotImplementedError

@@ -22,15 +22,20 @@ from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .paces import Paces, ProcessSlots
 from .plugins import Plugins
 from .runs import Runs
-from .schedule import Schedule
+from .schedule import Job, Schedule
 from .settings import WorkspaceSettings
 from .store import runs as run_rows
 from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
 from .store.paces import SharedSlots
+from .upkeep import Upkeep
 from .vault import Vault, load_vault
 
 _OPENING_SECONDS = 60.0
+#: Seconds between two looks at the calendar; what is sent on a day need not be sent to the minute.
+_INSTALLMENTS_EVERY = 300.0
+#: Seconds between two looks whether an upkeep is due; each workspace's comes once an hour.
+_UPKEEP_EVERY = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Host:
     settings: WorkspaceSettings
     runs: Runs
     execution: Execution
+    upkeep: Upkeep
     engine: Engine
     worker_lock: WorkerLock
     schedule: Schedule
@@ -113,8 +119,15 @@ def create_host(
     execution = Execution(store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs)
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
-    schedule = Schedule(runs.request_due_installments)
-    return Host(config, clock, store, vault, plugins, settings, runs, execution, worked_by, lock, schedule)
+    upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
+    schedule = Schedule(
+        [
+            Job("installments", runs.request_due_installments, _INSTALLMENTS_EVERY),
+            Job("upkeep after a start", upkeep.request_after_start, None),
+            Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
+        ]
+    )
+    return Host(config, clock, store, vault, plugins, settings, runs, execution, upkeep, worked_by, lock, schedule)
 
 
 def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tuple[DatabaseEngine, Engine]:

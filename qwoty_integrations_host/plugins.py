@@ -29,6 +29,9 @@ from .hook_types import (
     Outcome,
     Preview,
     SettingsProblem,
+    UpkeepReport,
+    UpkeepRequest,
+    WebhookEndpoint,
     WebhookEvent,
     WebhookRequest,
 )
@@ -128,12 +131,25 @@ class Plugins:
     def authenticate_webhook(self, plugin_id: str, ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
         found = self._call(plugin_id, "authenticate_webhook", WebhookEvent, None, ctx=ctx, request=request)
         event = cast("WebhookEvent", found)
-        if not (isinstance(event.id, str) and event.id and isinstance(event.type, str)):
+        if not _is_event(event):
             raise self._contract(plugin_id, "authenticate_webhook", "a WebhookEvent with an id and a type")
         return event
 
     def on_webhook(self, plugin_id: str, ctx: HookContext, event: WebhookEvent) -> Outcome:
         return self._outcome(plugin_id, "on_webhook", ctx=ctx, event=event)
+
+    def webhook_endpoints(self, plugin_id: str, ctx: HookContext) -> Sequence[WebhookEndpoint]:
+        found = cast("Sequence[WebhookEndpoint]", self._call(plugin_id, "webhook_endpoints", Sequence, [], ctx=ctx))
+        if not all(isinstance(endpoint, WebhookEndpoint) for endpoint in found):
+            raise self._contract(plugin_id, "webhook_endpoints", "a list of WebhookEndpoint")
+        return found
+
+    def on_upkeep(self, plugin_id: str, ctx: HookContext, upkeep: UpkeepRequest) -> UpkeepReport:
+        report = cast("UpkeepReport", self._call(plugin_id, "on_upkeep", UpkeepReport, None, ctx=ctx, upkeep=upkeep))
+        is_outcome = isinstance(report.outcome, Outcome) and _is_well_formed(report.outcome)
+        if not is_outcome or not all(_is_event(event) and _is_json(event.payload) for event in report.events):
+            raise self._contract(plugin_id, "on_upkeep", "an UpkeepReport with an Outcome and JSON events")
+        return report
 
     # -- how ---------------------------------------------------------------------------------------
 
@@ -217,12 +233,22 @@ def _origin(point: EntryPoint) -> tuple[str, str]:
 
 
 def _is_well_formed(outcome: Outcome) -> bool:
+    words = (*outcome.notes, outcome.code, outcome.title, outcome.hint)
+    is_known = outcome.status in OUTCOMES and all(isinstance(word, str) for word in words)
+    return is_known and _is_json(outcome.result)
+
+
+def _is_event(event: Any) -> bool:
+    is_event = isinstance(event, WebhookEvent) and isinstance(event.id, str) and isinstance(event.type, str)
+    return is_event and bool(event.id) and isinstance(event.account, str)
+
+
+def _is_json(value: Any) -> bool:
     try:
-        json.dumps(outcome.result)
+        json.dumps(value)
     except (TypeError, ValueError):
         return False
-    words = (*outcome.notes, outcome.code, outcome.title, outcome.hint)
-    return outcome.status in OUTCOMES and all(isinstance(word, str) for word in words)
+    return True
 
 
 def _check_implementations(manager: pluggy.PluginManager, plugin: Any) -> None:

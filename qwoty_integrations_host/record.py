@@ -86,6 +86,11 @@ class QuoteRecord:
         return "processing" if any(part.status == "processing" for part in self.installments) else "unpaid"
 
     @property
+    def awaits_payment(self) -> bool:
+        """Whether there is an invoice that can still be paid."""
+        return self.invoice is not None and self.invoice.status == "open"
+
+    @property
     def next_due(self) -> date | None:
         """The first day on which an installment after the first is to be asked for; None when none is waiting."""
         if self.invoice is None or self.invoice.status != "open":

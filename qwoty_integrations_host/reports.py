@@ -59,10 +59,10 @@ def find_run(store: Store, run_id: str) -> dict[str, Any]:
         return run_report(db, rows.require(db, run_id))
 
 
-def list_runs(store: Store, *, quote_id: str | None = None, limit: int = 50) -> dict[str, Any]:
-    """Report the newest runs as ``{"data", "has_more"}``."""
+def list_runs(store: Store, *, quote_id: str | None = None, limit: int = 50, quiet: bool = False) -> dict[str, Any]:
+    """Report the newest runs as ``{"data", "has_more"}``; upkeep that had nothing to do only if ``quiet``."""
     with store.read() as db:
-        found = rows.newest(db, quote_id=quote_id, limit=limit + 1)
+        found = rows.newest(db, quote_id=quote_id, limit=limit + 1, quiet=quiet)
         return {"data": [run_report(db, row) for row in found[:limit]], "has_more": len(found) > limit}
 
 

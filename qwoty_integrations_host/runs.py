@@ -6,10 +6,11 @@ each attempt is one job of the engine.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -31,7 +32,7 @@ from .store import mails, quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
-from .store.workspaces import require_workspace, workspace_exists
+from .store.workspaces import lock_workspace, require_workspace, workspace_exists
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -224,6 +225,37 @@ class Runs:
             subject, facts = f"due:{number}:{today.isoformat()}:{quote_id}", {"number": number}
             return self._add(db, workspace, plugin, "installment", quote_id, subject=subject, facts=facts)
 
+    def request_upkeep(
+        self, workspace: str, plugin: str, *, roll_secrets: bool = False, unless_within: timedelta | None = None
+    ) -> str | None:
+        """Queue an upkeep of a plugin's connection; give the run's id, or None if one began ``unless_within`` or works.
+
+        Without ``unless_within`` somebody asks for it. Raises: ActionRefused then, while one has not ended.
+        """
+        with self.store.write() as db:
+            lock_workspace(db, workspace)
+            last, now = rows.last_upkeep(db, workspace, plugin), self.clock.now()
+            if last is not None and last["status"] not in rows.FINISHED:
+                if unless_within is None:
+                    raise ActionRefused(f"Run {last['id']} looks after it now.", hint="Wait for that run to end.")
+                return None
+            if last is not None and unless_within is not None and now - last["created_at"] < unless_within:
+                return None
+            if last is not None and last["status"] in {"needs_attention", "failed"}:
+                # What is still wrong is said by the new one: one run of them stands open, not one an hour.
+                notes = [*last["outcome"]["notes"], "A later upkeep took its place."]
+                rows.change(db, last["id"], status="dismissed", outcome={**last["outcome"], "notes": notes})
+            facts = {"roll_secrets": roll_secrets}
+            return self._add(db, workspace, plugin, rows.UPKEEP, "", subject=uuid4().hex, facts=facts)
+
+    def receive_found(self, workspace: str, plugin: str, events: Sequence[WebhookEvent]) -> list[WebhookEvent]:
+        """Store and queue what an upkeep found, as if it had been delivered; give what nobody knew yet."""
+        return [event for event in events if self._store_found(workspace, plugin, event)]
+
+    def _store_found(self, workspace: str, plugin: str, event: WebhookEvent) -> bool:
+        body = json.dumps(event.payload).encode()
+        return self._store_event(workspace, plugin, event, body, found=True) == "stored"
+
     def receive_webhook(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
         """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
 
@@ -289,6 +321,8 @@ class Runs:
         with self.store.write() as db:
             row = rows.require(db, run_id)
             workspace, plugin, quote_id = row["workspace"], row["plugin"], row["quote_id"]
+            if row["kind"] == rows.UPKEEP:
+                raise ActionRefused("An upkeep makes nothing of a quote: there is nothing to take back.")
             quotes.lock(db, workspace, quote_id)
             if not self.settings.is_enabled(workspace, plugin) or not self.plugins.implements(plugin, "undo_quote"):
                 raise ActionRefused("The integration is switched off here, or cannot take back what it made.")
@@ -333,11 +367,16 @@ class Runs:
         carried = {**(row["carried"] or {}), **done}
         return {"carried": carried, "settings_digest": row["settings_digest"] if carried else None}
 
-    def _store_event(self, workspace: str, plugin: str, event: WebhookEvent, body: bytes) -> str:
+    def _store_event(
+        self, workspace: str, plugin: str, event: WebhookEvent, body: bytes, *, found: bool = False
+    ) -> str:
         place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
-        row = {**place, "type": event.type, "body": body, "received_at": self.clock.now()}
+        whence = {"account": event.account or None, "found": found, "received_at": self.clock.now()}
+        row = {**place, **whence, "type": event.type, "body": body}
         with self.store.write() as db:
             if not webhooks.add(db, row):
+                if not found:
+                    webhooks.arrived(db, row)
                 return "duplicate"
             if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
                 return "ignored"

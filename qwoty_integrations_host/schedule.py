@@ -4,38 +4,52 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the calendar; what is sent on a day need not be sent to the minute.
-EVERY = 300.0
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do at once and then every so many seconds (None: only at once)."""
+
+    name: str
+    work: Callable[[], object]
+    every: float | None
 
 
 class Schedule:
-    """Does ``work`` at once and then every so often, in a thread of its own, until stopped."""
+    """Does jobs until stopped, each in a thread of its own: one that fails or takes its time holds up no other."""
 
-    def __init__(self, work: Callable[[], object], *, every: float = EVERY) -> None:
-        self._work, self._every = work, every
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = jobs
         self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin; a second call changes nothing."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="schedule", daemon=True)
-            self._thread.start()
+        if not self._threads:
+            self._threads = [
+                threading.Thread(target=self._run, args=(job,), name=f"schedule: {job.name}", daemon=True)
+                for job in self._jobs
+            ]
+            for thread in self._threads:
+                thread.start()
 
     def stop(self) -> None:
-        """Let a look that has begun end, and begin no other."""
+        """Let what has begun end, and begin nothing else."""
         self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
+    def _run(self, job: Job) -> None:
         while not self._stopped.is_set():
             try:
-                self._work()
+                job.work()
             except Exception:
-                log.exception("schedule.failed")  # a locked database, say: the next look makes it good
-            self._stopped.wait(self._every)
+                # A locked database, say: the next time makes it good.
+                log.exception("schedule.failed", extra={"job": job.name})
+            if job.every is None:
+                return
+            self._stopped.wait(job.every)

@@ -73,6 +73,11 @@ class WorkspaceSettings:
         with self._store.read() as db:
             return table.enabled_plugins(db, workspace)
 
+    def enabled_everywhere(self) -> list[tuple[str, str]]:
+        """Every (workspace, plugin) that is switched on."""
+        with self._store.read() as db:
+            return table.enabled_everywhere(db)
+
     def validate(self, plugin: str, given: Any, *, workspace: str = "") -> Mapping[str, Any]:
         """Check a settings document and give it back with defaults filled in and blanks stripped.
 

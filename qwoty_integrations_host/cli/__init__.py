@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from . import installments, plugins, preview, quotes, runs, serve, settings, workspaces
+from . import installments, plugins, preview, quotes, runs, serve, settings, webhooks, workspaces
 from .session import Session
 
 
@@ -54,6 +54,7 @@ for command in (
     quotes.quote,
     runs.run,
     installments.installment,
+    webhooks.webhook,
     serve.serve,
     serve.worker,
 ):

@@ -49,7 +49,8 @@ def mark(status: str, words: str = "") -> str:
 
 def print_run(run: dict[str, Any]) -> None:
     """A run with its timeline, its figures, its notes, and what to do."""
-    click.echo(f"Run {run['id']}  {run['plugin']} · {run['kind']} · quote {run['quote_id']}")
+    whose = f"quote {run['quote_id']}" if run["quote_id"] else f"workspace {run['workspace']}"
+    click.echo(f"Run {run['id']}  {run['plugin']} · {run['kind']} · {whose}")
     until = f" until {minute(run['waits_until'])} UTC" if run["waits_until"] else ""
     click.echo(f"  {mark(run['status'], run['status'] + until)}")
     for step in run["steps"]:

@@ -31,6 +31,12 @@ class PluginState:
         with self._store.write() as db:
             put(db, t.plugin_state, {**self._place, "name": name, "value": value})
 
+    def forget(self, name: str) -> None:
+        table = t.plugin_state.c
+        here = (table.workspace == self._place["workspace"]) & (table.plugin == self._place["plugin"])
+        with self._store.write() as db:
+            db.execute(t.plugin_state.delete().where(here & (table.name == name)))
+
 
 class PluginSecrets:
     """Implements ``context.Secrets``."""
@@ -52,6 +58,12 @@ class PluginSecrets:
         with self._store.write() as db:
             put(db, t.secrets, row)
 
+    def forget(self, name: str) -> None:
+        table = t.secrets.c
+        here = (table.workspace == self._workspace) & (table.plugin == self._plugin)
+        with self._store.write() as db:
+            db.execute(t.secrets.delete().where(here & (table.field == "kept/" + name)))
+
 
 class PluginRecords:
     """Implements ``context.Records``."""
@@ -67,8 +79,16 @@ class PluginRecords:
         with self._store.write() as db:
             changed = change(self._load(db, quote_id, lock=True))
             row = {"workspace": self._workspace, "plugin": self._plugin, "quote_id": quote_id}
-            put(db, t.records, {**row, "document": r.to_document(changed), "next_due": changed.next_due})
+            looked_for = {"next_due": changed.next_due, "awaits_payment": changed.awaits_payment}
+            put(db, t.records, {**row, "document": r.to_document(changed), **looked_for})
         return changed
+
+    def awaiting_payment(self, *, after: str, limit: int) -> list[str]:
+        table = t.records.c
+        here = (table.workspace == self._workspace) & (table.plugin == self._plugin)
+        wanted = select(table.quote_id).where(here & table.awaits_payment.is_not(False) & (table.quote_id > after))
+        with self._store.read() as db:
+            return list(db.execute(wanted.order_by(table.quote_id).limit(limit)).scalars())
 
     def _load(self, db: Connection, quote_id: str, *, lock: bool = False) -> r.QuoteRecord | None:
         table = t.records.c

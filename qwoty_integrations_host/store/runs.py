@@ -17,6 +17,10 @@ from .upsert import insert_or_ignore
 FINISHED = ("succeeded", "skipped", "needs_attention", "failed", "dismissed")
 
 
+#: Runs that concern no quote: they look after a plugin's connection to its service.
+UPKEEP = "upkeep"
+
+
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
     """Insert a run; False when one of the same kind and subject exists."""
     return insert_or_ignore(db, t.runs, row)
@@ -48,12 +52,20 @@ def of_quote(db: Connection, workspace: str, quote_id: str, *, kind: str | None 
     return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at, t.runs.c.id)).mappings().all()
 
 
-def newest(db: Connection, *, quote_id: str | None, limit: int) -> Sequence[RowMapping]:
-    """Runs of all workspaces, newest first."""
+def newest(db: Connection, *, quote_id: str | None, limit: int, quiet: bool = False) -> Sequence[RowMapping]:
+    """Runs of all workspaces, newest first; those of upkeep that had nothing to do only if ``quiet``."""
     wanted = select(t.runs).order_by(t.runs.c.created_at.desc(), t.runs.c.id.desc()).limit(limit)
+    if not quiet:
+        wanted = wanted.where((t.runs.c.kind != UPKEEP) | (t.runs.c.status != "skipped"))
     if quote_id is not None:
         wanted = wanted.where(t.runs.c.quote_id == quote_id)
     return db.execute(wanted).mappings().all()
+
+
+def last_upkeep(db: Connection, workspace: str, plugin: str) -> RowMapping | None:
+    """The newest run that looked after a plugin's connection."""
+    here = (t.runs.c.workspace == workspace) & (t.runs.c.plugin == plugin) & (t.runs.c.kind == UPKEEP)
+    return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at.desc()).limit(1)).mappings().first()
 
 
 def failed(db: Connection) -> Sequence[str]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -122,6 +123,7 @@ runs = Table(
     UniqueConstraint("workspace", "plugin", "kind", "subject"),
     Index("runs_by_quote", "workspace", "quote_id"),
     Index("runs_by_age", "created_at", "id"),
+    Index("runs_by_kind", "workspace", "plugin", "kind", "created_at"),
 )
 
 steps = Table(
@@ -149,7 +151,10 @@ records = Table(
     Column("document", JSON, nullable=False),
     #: From this day on the schedule looks whether an installment is to be sent; None when none is waiting.
     Column("next_due", Date),
+    #: Whether somebody still has to pay; None where a worker of an earlier release wrote.
+    Column("awaits_payment", Boolean),
     Index("records_by_next_due", "next_due"),
+    Index("records_awaiting_payment", "workspace", "plugin", "awaits_payment", "quote_id"),
 )
 
 #: What a plugin remembers beside its records: small JSON values under names of its own.
@@ -192,6 +197,11 @@ webhook_deliveries = Table(
     Column("type", String(255), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", UtcText, nullable=False),
+    #: Which of the service's accounts it came from; None for those of earlier releases.
+    Column("account", String(64)),
+    #: Nobody delivered it: an upkeep found it.
+    Column("found", Boolean, nullable=False, server_default=false()),
+    Index("deliveries_by_account", "workspace", "plugin", "account", "received_at"),
 )
 
 #: The worker processes and when each last said that it is alive (seconds since 1970, the database's clock).

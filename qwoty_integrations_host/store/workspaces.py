@@ -36,6 +36,12 @@ def require_workspace(db: Connection, workspace: str) -> None:
         raise NotFound(f"There is no workspace {workspace!r}.", hint="Add it: qwoty-host workspace add ID")
 
 
+def lock_workspace(db: Connection, workspace: str) -> None:
+    """Let nobody else decide for the whole workspace before the transaction ends; its quotes may come meanwhile."""
+    here = t.workspaces.c.id == workspace
+    db.execute(select(t.workspaces.c.id).where(here).with_for_update(key_share=True))
+
+
 def create_api_key(db: Connection, workspace: str, now: datetime) -> str:
     """Make a bearer key. Only its digest is kept: with 256 random bits that needs no slow hash."""
     require_workspace(db, workspace)

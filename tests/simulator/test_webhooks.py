@@ -8,6 +8,7 @@ import pytest
 import stripe
 
 from builders import LIVE
+from stripe_simulator import DOCUMENTED_PERMISSIONS
 
 
 class Receiver:
@@ -241,3 +242,63 @@ def test_events_are_listed_by_type(shop):
     (event,) = shop.v1.events.list({"types": ["customer.created"]}).data
 
     assert shop.v1.events.retrieve(event.id).type == "customer.created"
+
+
+@pytest.mark.parametrize("end", ["deleted", "disabled"])
+def test_what_is_on_its_way_to_an_endpoint_that_is_gone_is_dropped_and_counts_as_undelivered(shop, receiver, end):
+    shop.sim.config.update(webhooks_held=True)
+    endpoint = an_endpoint(shop, receiver.url, "customer.created")
+    shop.a_customer()
+    if end == "deleted":
+        shop.v1.webhook_endpoints.delete(endpoint.id)
+    else:
+        shop.v1.webhook_endpoints.update(endpoint.id, {"disabled": True})
+
+    assert shop.sim.deliver()
+
+    assert (receiver.received, shop.sim.deliveries[0]["status"]) == ([], "dropped")
+    (missed,) = shop.v1.events.list({"types": ["customer.created"], "delivery_success": False}).data
+    assert missed.type == "customer.created"
+
+
+def test_an_event_that_no_endpoint_was_there_for_counts_as_delivered(shop):
+    shop.a_customer()
+
+    assert shop.v1.events.list({"delivery_success": False}).data == []
+    assert len(shop.v1.events.list({"delivery_success": True}).data) == 1
+
+
+def test_events_are_listed_newest_first_between_two_times_and_page_by_page(shop):
+    start = shop.sim.clock.set(1_800_000_000)
+    for _ in range(4):
+        shop.a_customer()
+        shop.sim.clock.advance(60)
+
+    found = shop.v1.events.list({"created": {"gte": start + 60, "lte": start + 120}, "limit": 1})
+    rest = shop.v1.events.list(
+        {"created": {"gte": start + 60, "lte": start + 120}, "limit": 1, "starting_after": found.data[0].id}
+    )
+
+    assert [found.data[0].created - start, rest.data[0].created - start] == [120, 60]
+    assert (found.has_more, rest.has_more) == (True, False)
+
+
+def test_events_older_than_thirty_days_are_not_listed(shop):
+    shop.a_customer()
+    shop.sim.clock.advance(30 * 24 * 3600 + 10)
+    shop.a_rate()
+    shop.a_customer()
+
+    assert len(shop.v1.events.list({"type": "customer.created"}).data) == 1
+
+
+@pytest.mark.parametrize("extra", [set(), {"event_read"}])
+def test_events_have_a_permission_of_their_own(shop_for, stripe_simulator, extra):
+    key = stripe_simulator.add_key("rk_test_Documented0001", permissions=DOCUMENTED_PERMISSIONS | extra)
+    limited = shop_for(key)
+
+    if extra:
+        assert limited.v1.events.list({}).data == []
+        return
+    with pytest.raises(stripe.PermissionError, match="rak_event_read"):
+        limited.v1.events.list({})

@@ -1,18 +1,20 @@
-"""The webhook endpoint at Stripe: one per key and workspace, made when a payment link is first needed.
+"""The webhook endpoint at Stripe: one per key and workspace, made when a payment link is first needed, then mended.
 
-Ours is told by metadata and URL. Ours with a secret that we hold is kept; ours without one is deleted and
-made anew, because Stripe shows a secret only once; anybody else's is never touched (Stripe page, section 13).
+Ours is told by its metadata and the token in its URL; anybody else's is never touched. Stripe shows a secret only
+once and lets nobody roll it by API. So an endpoint whose secret is lost or to be rolled, or whose version is another
+one, gets a successor under a token of its own, and is deleted once the successor's secret is kept: until then both
+deliver, and there is no moment in which events go nowhere (Stripe page, section 13).
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, PermanentError
+from qwoty_integrations_host import Attempt, HookContext, NeedsAttention
 
+from .endpoint_state import OLD_SECRET_FOR, KeptEndpoint, token_of
 from .gateway import API_VERSION, Gateway, StripeRefused
 
 EVENTS = (
@@ -28,7 +30,7 @@ EVENTS = (
     "invoice_payment.paid",
     "charge.refunded",
 )
-_ROUNDS = 5
+_MOST_ENDPOINTS = 16
 
 
 def require_public_url(ctx: HookContext) -> str:
@@ -46,113 +48,207 @@ def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
     """See to it that Stripe tells us about payments; without any call when it is known to."""
     require_public_url(ctx)
     with ctx.lock(f"webhook_endpoint:{stripe.account}"):
-        url = _address(ctx, stripe)
-        for number in range(1, _ROUNDS + 1):
-            found = ctx.step(f"webhook_endpoint:{number}", lambda attempt: _look(ctx, stripe, url, attempt))
-            kept, gone = found["kept"], found["stale"]
-            if kept:
-                update = partial(_update, ctx, stripe, kept)
-                if found.get("up_to_date") or ctx.step(f"webhook_endpoint.update:{number}", update):
-                    return
-                gone = [kept]
-            for stale in gone:
-                ctx.step(
-                    f"webhook_endpoint.delete:{stale}",
-                    partial(_delete, stripe, stale),
-                )
-            made = ctx.step(
-                f"webhook_endpoint.create:{number}",
-                partial(_create, ctx, stripe, url, number, gone),
+        endpoint = _Endpoint(ctx, stripe, "webhook_endpoint")
+        endpoint.mend(ctx.step("webhook_endpoint", endpoint.look_unless_known))
+
+
+def look_after_endpoint(ctx: HookContext, stripe: Gateway, *, roll: bool) -> Mapping[str, Any]:
+    """Look at the endpoint, mend it, roll its secret if asked to or if it must be; give what was seen.
+
+    ``replace`` (why it got a successor), ``changes`` (what was put right), ``broken`` (events may have gone nowhere),
+    ``still_refused`` (rolling the secret did not help). Raises: NeedsAttention.
+    """
+    require_public_url(ctx)
+    with ctx.lock(f"webhook_endpoint:{stripe.account}"):
+        name = f"webhook_endpoint:{stripe.account}"
+        endpoint = _Endpoint(ctx, stripe, name)
+        seen: Mapping[str, Any] = ctx.step(name, partial(endpoint.look, roll=roll))
+        return endpoint.mend(seen)
+
+
+class _Endpoint:
+    """One key's endpoint in one run; ``name`` is where its steps' names begin."""
+
+    def __init__(self, ctx: HookContext, stripe: Gateway, name: str) -> None:
+        self._ctx, self._stripe, self._name = ctx, stripe, name
+        self._kept = KeptEndpoint(ctx, stripe.account)
+
+    # -- looking ------------------------------------------------------------------------------------
+
+    def look_unless_known(self, attempt: Attempt) -> dict[str, Any]:
+        """Trust what is kept if it says that all is well."""
+        known = self._kept.known
+        is_current = bool(known) and known["url"] == self._address(self._kept.token) and self._kept.holds_secret
+        if is_current and set(EVENTS) <= set(known.get("events", ())) and not attempt.repeated:
+            return {"known": known["id"], "replace": "", "changes": {}, "stale": []}
+        return self.look(attempt, roll=False)
+
+    def look(self, attempt: Attempt, *, roll: bool) -> dict[str, Any]:
+        """Compare the endpoint at Stripe with what it should be, and decide what is to be done."""
+        ours, known = self._ours(attempt), self._kept.known.get("id")
+        tokens = {one["id"]: token_of(one["url"]) for one in ours}
+        self._kept.give_up_next_token([token for one, token in tokens.items() if one != known])
+        self._kept.forget_old(tokens.values())
+        present = next((one for one in ours if one["id"] == known), None)
+        replace = self._why_replace(present, roll=roll)
+        changes = {} if present is None or replace else _drift(present, self._address(self._kept.token))
+        return {
+            "known": known,
+            "replace": replace,
+            "version": present and present["api_version"],
+            "changes": changes,
+            "broken": replace in {"missing", "secret", "refused"} or bool(changes),
+            "still_refused": self._kept.is_refused and not replace,
+            "stale": [one for one in tokens if one != known],
+        }
+
+    def _why_replace(self, present: Mapping[str, Any] | None, *, roll: bool) -> str:
+        reasons = {
+            "missing": present is None,
+            "secret": not self._kept.holds_secret,
+            "version": present is not None and present["api_version"] != API_VERSION,
+            "asked": roll,
+            "refused": self._kept.is_refused and self._kept.may_roll_again,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), "")
+
+    def _ours(self, attempt: Attempt) -> list[dict[str, Any]]:
+        pages = self._stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {})
+        tokens, known = self._kept.tokens, self._kept.known.get("id")
+        marked = [one for one in pages if (one.get("metadata") or {}).get("qwoty_workspace") == self._ctx.workspace]
+        return [one for one in marked if one["id"] == known or token_of(one["url"]) in tokens]
+
+    def _address(self, token: str) -> str:
+        return str(self._ctx.webhook_address(token))
+
+    # -- mending ------------------------------------------------------------------------------------
+
+    def mend(self, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do what was decided, and give what was done."""
+        if seen["changes"] and not self._step("update", partial(self._update, seen)):
+            seen = {**seen, "changes": {}, "replace": "missing"}
+        gone = list(seen["stale"])
+        if seen["replace"]:
+            made = self._step("create", partial(self._create, seen))
+            gone = [
+                one for one in dict.fromkeys([*gone, seen["known"], *made["lost"]]) if one not in {None, made["id"]}
+            ]
+        for one in gone:
+            self._step(f"delete:{one}", partial(self._delete, one))
+        return seen
+
+    def _step(self, what: str, work: Callable[[Attempt], Any]) -> Any:
+        return self._ctx.step(f"{self._name}.{what}", work)
+
+    def _update(self, seen: Mapping[str, Any], attempt: Attempt) -> bool:
+        """Put right what can be changed; False when Stripe does not know the endpoint any more."""
+        endpoint, changes = seen["known"], seen["changes"]
+        try:
+            self._stripe.write(
+                attempt,
+                "wh-update",
+                # With the time, since the same change may have to be made again within a day.
+                f"{endpoint}:{int(attempt.first_started_at.timestamp())}",
+                changes,
+                lambda v1, p, o: v1.webhook_endpoints.update(endpoint, params=p, options=o),
             )
-            if made:
-                return
-    raise PermanentError(
-        "The webhook endpoint could not be made.",
-        hint="Retry the run when Stripe is well.",
-        code="webhook_endpoint",
-    )
+        except StripeRefused as error:
+            if not error.missing:
+                raise
+            return False
+        self._kept.change(url=changes.get("url", self._kept.known["url"]), events=list(EVENTS))
+        return True
 
+    def _create(self, seen: Mapping[str, Any], attempt: Attempt) -> dict[str, Any]:
+        """Make the endpoint, keep its secret, and let it take its place: give its id, and whose secret was lost."""
+        lost: list[str] = []
+        if attempt.repeated:
+            if self._kept.known.get("id") != seen["known"]:
+                return {"id": self._kept.known["id"], "lost": []}  # only the checkpoint was missing
+            token = self._kept.next_token()
+            there = [one["id"] for one in self._ours(attempt) if token_of(one["url"]) == token]
+            if (kept := self._kept.secret_kept_for(token)) in there:
+                return self._switched(seen, token, str(kept), [one for one in there if one != kept])
+            self._kept.give_up_next_token([token] if there else [])
+            lost = there
+        token = self._kept.next_token()
+        made = self._made(token, attempt, lost)
+        self._kept.keep(token, made["id"], made["secret"], live=self._stripe.live)
+        return self._switched(seen, token, made["id"], lost)
 
-def _token(ctx: HookContext, stripe: Gateway) -> str:
-    """The last segment of the address; made once, so only ever ask for it inside the lock."""
-    name = f"webhook_token:{stripe.account}"
-    if ctx.state.get(name) is None:
-        ctx.state.set(name, secrets.token_urlsafe(24))
-    return str(ctx.state.get(name))
+    def _switched(self, seen: Mapping[str, Any], token: str, endpoint: str, lost: list[str]) -> dict[str, Any]:
+        self._kept.switch(endpoint, self._address(token), EVENTS, was_refused=seen["replace"] == "refused")
+        return {"id": endpoint, "lost": lost}
 
+    def _made(self, token: str, attempt: Attempt, lost: list[str]) -> dict[str, Any]:
+        params = {
+            "url": self._address(token),
+            "enabled_events": list(EVENTS),
+            "api_version": API_VERSION,
+            "description": "Qwoty: payments of quotes",
+            "metadata": {"qwoty_workspace": self._ctx.workspace},
+        }
+        try:
+            return self._stripe.write(
+                attempt,
+                "wh",
+                f"{self._stripe.account}:{int(attempt.first_started_at.timestamp())}",
+                params,
+                lambda v1, p, o: v1.webhook_endpoints.create(params=p, options=o),
+                replaces=",".join(lost),
+            )
+        except StripeRefused as error:
+            raise self._explained(error, attempt) from error
 
-def _address(ctx: HookContext, stripe: Gateway) -> str:
-    return str(ctx.webhook_address(_token(ctx, stripe)))
-
-
-def _look(ctx: HookContext, stripe: Gateway, url: str, attempt: Attempt) -> dict[str, Any]:
-    token, known = _token(ctx, stripe), ctx.state.get(f"webhook_endpoint:{stripe.account}") or {}
-    held = known.get("id") if ctx.secrets.get(f"webhook:{token}") else None
-    up_to_date = set(EVENTS) <= set(known.get("events", ()))
-    if held and known["url"] == url and not attempt.repeated:
-        return {"kept": held, "stale": [], "up_to_date": up_to_date}
-    ours = _ours(ctx, stripe, url, attempt)
-    stale = [one for one in ours if one != held]
-    return {"kept": held if held in ours else None, "stale": stale, "up_to_date": up_to_date}
-
-
-def _ours(ctx: HookContext, stripe: Gateway, url: str, attempt: Attempt) -> list[str]:
-    return [
-        endpoint["id"]
-        for endpoint in stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {})
-        if endpoint["url"] == url and (endpoint.get("metadata") or {}).get("qwoty_workspace") == ctx.workspace
-    ]
-
-
-def _delete(stripe: Gateway, endpoint: str, attempt: Attempt) -> None:
-    try:
-        stripe.read(attempt, lambda v1: v1.webhook_endpoints.delete(endpoint))
-    except StripeRefused as error:
-        if not error.missing:
-            raise
-
-
-def _update(ctx: HookContext, stripe: Gateway, endpoint: str, attempt: Attempt) -> bool:
-    """Subscribe an endpoint of before to the events that came since; False when Stripe does not know it any more."""
-    name = f"webhook_endpoint:{stripe.account}"
-    try:
-        stripe.write(
-            attempt,
-            "wh-events",
-            endpoint,
-            {"enabled_events": list(EVENTS)},
-            lambda v1, p, o: v1.webhook_endpoints.update(endpoint, params=p, options=o),
+    def _explained(self, error: StripeRefused, attempt: Attempt) -> NeedsAttention:
+        """Stripe tells a full account by words only: count."""
+        there = list(self._stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {}))
+        if len(there) < _MOST_ENDPOINTS:
+            return error
+        return NeedsAttention(
+            f"The Stripe account has {len(there)} webhook endpoints, and Stripe takes no more.",
+            hint="Delete one that nobody needs in the Stripe Dashboard, then retry the run.",
+            code="webhook_endpoint",
         )
-    except StripeRefused as error:
-        if not error.missing:
-            raise
-        ctx.state.set(name, {})
-        return False
-    ctx.state.set(name, {**ctx.state.get(name), "events": list(EVENTS)})
-    return True
+
+    def _delete(self, endpoint: str, attempt: Attempt) -> None:
+        try:
+            self._stripe.read(attempt, lambda v1: v1.webhook_endpoints.delete(endpoint))
+        except StripeRefused as error:
+            if not error.missing:
+                raise
 
 
-def _create(ctx: HookContext, stripe: Gateway, url: str, number: int, deleted: Sequence[str], attempt: Attempt) -> bool:
-    """Make the endpoint and keep its secret; False when an earlier try made one whose secret is lost."""
-    if attempt.repeated and _ours(ctx, stripe, url, attempt):
-        return False
-    params = {
-        "url": url,
-        "enabled_events": list(EVENTS),
-        "api_version": API_VERSION,
-        "description": "Qwoty: payments of quotes",
-        "metadata": {"qwoty_workspace": ctx.workspace},
-    }
-    made = stripe.write(
-        attempt,
-        "wh",
-        f"{stripe.account}:{number}:{int(attempt.first_started_at.timestamp())}",
-        params,
-        lambda v1, p, o: v1.webhook_endpoints.create(params=p, options=o),
-        replaces=",".join(deleted),
-    )
-    token = _token(ctx, stripe)
-    ctx.secrets.set(f"webhook:{token}", made["secret"])
-    ctx.state.set(f"webhook_account:{token}", {"account": stripe.account, "live": stripe.live})
-    ctx.state.set(f"webhook_endpoint:{stripe.account}", {"id": made["id"], "url": url, "events": list(EVENTS)})
-    return True
+def _drift(endpoint: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """What an endpoint has to be told to be as it should."""
+    changes: dict[str, Any] = {}
+    if endpoint["url"] != url:
+        changes["url"] = url
+    if not {*EVENTS} <= {*endpoint["enabled_events"]} and "*" not in endpoint["enabled_events"]:
+        changes["enabled_events"] = list(EVENTS)
+    if endpoint["status"] != "enabled":
+        changes["disabled"] = False
+    return changes
+
+
+_CHANGED = {
+    "url": "The webhook endpoint delivered to another address; it delivers to this host's again.",
+    "enabled_events": "The webhook endpoint was not subscribed to every event; it is again.",
+    "disabled": "The webhook endpoint had been disabled; it is enabled again.",
+}
+_REPLACED = {
+    "missing": "The webhook endpoint was gone; it was made anew.",
+    "secret": "The webhook endpoint's secret was lost; another endpoint took its place.",
+    "version": f"The webhook endpoint spoke {{version}}; one that speaks {API_VERSION} took its place.",
+    "asked": "The webhook secret was rolled; what was signed with the old one is taken for {days} more days.",
+    "refused": "Webhooks came with a wrong signature, as if somebody had rolled the secret in the Stripe Dashboard; "
+    "another endpoint took its place.",
+}
+
+
+def in_words(seen: Mapping[str, Any]) -> list[str]:
+    """What was mended, one sentence each."""
+    if seen["replace"]:
+        facts = {"version": seen["version"] or "the account's version", "days": OLD_SECRET_FOR.days}
+        return [_REPLACED[seen["replace"]].format(**facts)]
+    return [sentence for name, sentence in _CHANGED.items() if name in seen["changes"]]

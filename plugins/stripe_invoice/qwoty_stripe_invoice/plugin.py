@@ -13,6 +13,9 @@ from qwoty_integrations_host import (
     Preview,
     Quote,
     SettingsProblem,
+    UpkeepReport,
+    UpkeepRequest,
+    WebhookEndpoint,
     WebhookEvent,
     WebhookRequest,
     hookimpl,
@@ -88,3 +91,17 @@ def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
     from . import webhooks
 
     return webhooks.handle(ctx, event)
+
+
+@hookimpl
+def webhook_endpoints(ctx: HookContext) -> Sequence[WebhookEndpoint]:
+    from . import upkeep
+
+    return upkeep.endpoints(ctx)
+
+
+@hookimpl
+def on_upkeep(ctx: HookContext, upkeep: UpkeepRequest) -> UpkeepReport:
+    from .upkeep import look_after
+
+    return look_after(ctx, upkeep)

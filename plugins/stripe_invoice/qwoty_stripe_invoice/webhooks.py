@@ -7,7 +7,6 @@ from typing import Any
 
 from qwoty_integrations_host import (
     HookContext,
-    NeedsAttention,
     Outcome,
     WebhookEvent,
     WebhookRejected,
@@ -15,49 +14,30 @@ from qwoty_integrations_host import (
 )
 
 from .endpoint import EVENTS
-from .gateway import Gateway, fingerprint, verify_webhook
+from .endpoint_state import made_with, note_good, note_refusal, secret_of
+from .gateway import Gateway, verify_webhook
 from .payments import attach_payment, look_at_invoice, note_failed_payment
 from .refunds import note_refund
 from .sessions import expire_link, look_at_session, remember_payment
-from .settings import StripeSettings
+from .whose import gateway_of, invoice_id_of, is_charge, quote_of, thing_of
 
 
 def authenticate(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
     """Check token, signature and time; say which quote the event concerns, if any. No network."""
-    secret = ctx.secrets.get(f"webhook:{request.token}")
+    secret = secret_of(ctx, request.token)
     if secret is None:
         raise WebhookRejected("There is no such webhook address.", status=404)
-    event = verify_webhook(request.body, request.header("Stripe-Signature"), secret, ctx.clock.now())
-    made_with = ctx.state.get(f"webhook_account:{request.token}") or {}
-    is_ours = event["type"] in EVENTS and bool(event.get("livemode")) == made_with.get("live")
-    return WebhookEvent(event["id"], event["type"], event, _quote_id(ctx, event) if is_ours else None)
-
-
-def _quote_id(ctx: HookContext, event: Mapping[str, Any]) -> str | None:
-    thing = _object(event)
-    metadata = thing.get("metadata") or {}
-    if metadata.get("qwoty_workspace") == ctx.workspace and metadata.get("qwoty_quote_id"):
-        return str(metadata["qwoty_quote_id"])
-    name = f"payment:{thing.get('payment_intent')}" if _is_charge(thing) else f"invoice:{_invoice_id(thing)}"
-    found: str | None = (ctx.state.get(name) or {}).get("quote_id")
-    return found
-
-
-def _object(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    data = event.get("data")
-    thing = data.get("object") if isinstance(data, Mapping) else None
-    return thing if isinstance(thing, Mapping) else {}
-
-
-def _is_charge(thing: Mapping[str, Any]) -> bool:
-    return thing.get("object") == "charge"
-
-
-def _invoice_id(thing: Mapping[str, Any]) -> str | None:
-    """The invoice that an object of an event is about."""
-    if thing.get("object") == "invoice":
-        return thing.get("id")
-    return thing.get("client_reference_id") if thing.get("object") == "checkout.session" else thing.get("invoice")
+    try:
+        event = verify_webhook(request.body, request.header("Stripe-Signature"), secret, ctx.clock.now())
+    except WebhookRejected as error:
+        if error.__cause__ is not None:  # the signature itself, not its time
+            note_refusal(ctx, request.token)
+        raise
+    note_good(ctx, request.token)
+    made = made_with(ctx, request.token)
+    is_ours = event["type"] in EVENTS and bool(event.get("livemode")) == made.get("live")
+    whose = quote_of(ctx, event) if is_ours else None
+    return WebhookEvent(event["id"], event["type"], event, whose, account=made.get("account", ""))
 
 
 #: After these the invoice never changes again, so nobody is to pay any more. (An uncollectible one may still be paid.)
@@ -67,13 +47,13 @@ _FINAL = ("invoice.paid", "invoice.voided")
 def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
     """Act on an event of one of our quotes."""
     quote_id = str(event.quote_id)
-    thing = _object(event.payload)
-    if _is_charge(thing):
+    thing = thing_of(event.payload)
+    if is_charge(thing):
         # A person refunded on purpose: nothing is left to be done about it, but it must be seen.
         return Outcome.done(note_refund(ctx, quote_id, thing))
-    if (ours := _other_invoice(ctx, quote_id, _invoice_id(thing))) is not None:
+    if (ours := _other_invoice(ctx, quote_id, invoice_id_of(thing))) is not None:
         return Outcome.skipped(f"{event.type} is about another invoice; the quote's is {ours}.")
-    stripe = _gateway(ctx, _invoice_id(thing))
+    stripe = gateway_of(ctx, invoice_id_of(thing))
     if not event.type.startswith("checkout.session."):
         return _about_invoice(ctx, stripe, quote_id, event, thing)
     session = look_at_session(ctx, stripe, quote_id, thing)
@@ -93,7 +73,7 @@ def _about_invoice(
     if payment:
         ctx.step(f"payment:{payment}", lambda _: remember_payment(ctx, quote_id, payment))
     closed = _close_links(ctx, stripe, quote_id) if event.type in _FINAL else []
-    record = look_at_invoice(ctx, stripe, quote_id, str(_invoice_id(thing)))
+    record = look_at_invoice(ctx, stripe, quote_id, str(invoice_id_of(thing)))
     return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.", *closed)
 
 
@@ -120,18 +100,3 @@ def _other_invoice(ctx: HookContext, quote_id: str, invoice_id: str | None) -> s
     if record is None or record.invoice is None or invoice_id in (None, record.invoice.id):
         return None
     return record.invoice.id
-
-
-def _gateway(ctx: HookContext, invoice_id: str | None) -> Gateway:
-    """The key that made the invoice; if it was replaced since, the present one of the same business unit."""
-    settings = StripeSettings.of(ctx.settings)
-    whose = ctx.state.get(f"invoice:{invoice_id}") or {}
-    keys = {fingerprint(key): key for key in settings.all_keys()}
-    key = keys.get(whose.get("account", "")) or settings.key_for(whose.get("business_unit"))
-    if not key:
-        raise NeedsAttention(
-            "The settings hold no Stripe key for this quote's business unit any more.",
-            hint="Put the key back, then retry the run.",
-            code="business_unit_missing",
-        )
-    return Gateway(key, workspace=ctx.workspace, pace=ctx.pace)

@@ -144,7 +144,12 @@ class Deliveries:
                 self._changed.wait(None if first is None else first.due - time.monotonic())
             return None
 
-    def _attempt(self, session: requests.Session, delivery: Delivery) -> str:
+    def _attempt(self, session: requests.Session, delivery: Delivery) -> str | None:
+        """What came of it: a status, or the name of an error; None when the endpoint is not there any more."""
+        with self._world.lock:
+            endpoint = self._world.state(delivery.account, delivery.livemode).endpoints.get(delivery.endpoint_id)
+            if endpoint is None or endpoint["status"] != "enabled":
+                return None
         headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (stripe-simulator)"}
         headers["Stripe-Signature"] = self._signature(delivery)
         headers["X-Simulated"] = "stripe-simulator"
@@ -164,10 +169,14 @@ class Deliveries:
             secrets = ["whsec_wrong"]
         return signature(delivery.body, secrets, self._world.clock.now())
 
-    def _finish(self, delivery: Delivery, outcome: str) -> None:
+    def _finish(self, delivery: Delivery, outcome: str | None) -> None:
         with self._changed:
-            delivery.attempts.append(outcome)
-            if outcome.startswith("2"):
+            if outcome is not None:
+                delivery.attempts.append(outcome)
+            if outcome is None:
+                # Stripe tries no more once it finds the endpoint deleted or disabled.
+                delivery.status = "dropped"
+            elif outcome.startswith("2"):
                 delivery.status = "delivered"
                 self._count_down(delivery)
             elif len(delivery.attempts) <= len(RETRY_GAPS):

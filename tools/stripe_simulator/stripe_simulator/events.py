@@ -8,6 +8,9 @@ from stripe_simulator.ids import new_id
 from stripe_simulator.lists import created_within, newest_first, page
 from stripe_simulator.state import API_VERSION, Call, Json
 
+#: Older events are not listed any more.
+LISTED_SECONDS = 30 * 24 * 3600
+
 
 def emit(call: Call, event_type: str, snapshot: Json, *, before: Json | None = None) -> Json:
     """Record an event with the object as it is now, and what of it was different before."""
@@ -29,11 +32,9 @@ def emit(call: Call, event_type: str, snapshot: Json, *, before: Json | None = N
 
 
 def list_events(call: Call) -> Json:
-    return page(
-        [event for event in newest_first(call.state.events.values()) if _wanted(event, call.params)],
-        call.params,
-        call.path,
-    )
+    oldest = call.now() - LISTED_SECONDS
+    listed = [event for event in newest_first(call.state.events.values()) if event["created"] >= oldest]
+    return page([event for event in listed if _wanted(event, call.params)], call.params, call.path)
 
 
 def _wanted(event: Json, params: Json) -> bool:

@@ -1,0 +1,121 @@
+"""Webhooks look after themselves: the endpoint is mended, its secret rolled, and missed payments are found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from qwoty_integrations_host import (
+    CredentialsError,
+    HookContext,
+    NeedsAttention,
+    Outcome,
+    UpkeepReport,
+    UpkeepRequest,
+    WebhookEndpoint,
+    WebhookEvent,
+)
+
+from .endpoint import in_words, look_after_endpoint
+from .endpoint_state import KeptEndpoint
+from .gateway import Gateway, fingerprint, is_live
+from .missed import (
+    INVOICES_A_RUN,
+    INVOICES_BESIDE_EVENTS,
+    as_delivered,
+    events_seen,
+    invoices_seen,
+    look_at_events,
+    look_at_open_invoices,
+    note_gap,
+)
+from .settings import StripeSettings
+
+
+def endpoints(ctx: HookContext) -> list[WebhookEndpoint]:
+    """The endpoints that are kept for the keys of the settings; no network."""
+    keys = dict.fromkeys(StripeSettings.of(ctx.settings).all_keys())
+    kept = [(key, KeptEndpoint(ctx, fingerprint(key)).known) for key in keys]
+    return [
+        WebhookEndpoint(fingerprint(key), "live" if is_live(key) else "test", known["id"], known["url"])
+        for key, known in kept
+        if known
+    ]
+
+
+@dataclass(slots=True)
+class _Findings:
+    notes: list[str] = field(default_factory=list)
+    problems: list[NeedsAttention] = field(default_factory=list)
+    events: list[WebhookEvent] = field(default_factory=list)
+
+    def outcome(self) -> Outcome:
+        if self.problems:
+            first, *others = self.problems
+            return Outcome.needs_attention(
+                first.code, first.title, *self.notes, *(other.title for other in others), hint=first.hint
+            )
+        if self.notes:
+            return Outcome.done(*self.notes)
+        return Outcome.skipped("The webhooks were looked after; nothing had to be mended.")
+
+
+def look_after(ctx: HookContext, request: UpkeepRequest) -> UpkeepReport:
+    """Look after every key that has an endpoint of ours; what stands in the way of one holds up no other."""
+    keys = {fingerprint(key): key for key in StripeSettings.of(ctx.settings).all_keys()}
+    accounts: Sequence[str] = ctx.step("accounts", lambda _: [a for a in keys if KeptEndpoint(ctx, a).known])
+    found = _Findings()
+    looks: dict[str, Mapping[str, Any]] = {}
+    for account in accounts:
+        stripe = Gateway(keys[account], workspace=ctx.workspace, pace=ctx.pace)
+        _look_after_endpoint(ctx, stripe, found, roll=request.roll_secrets)
+        if look := _events(ctx, stripe, found):
+            looks[account] = look
+    after = _open_invoices(ctx, found, INVOICES_BESIDE_EVENTS if len(looks) == len(accounts) else INVOICES_A_RUN)
+    # Last of all: if anything above ends the run, the next one looks at the same again.
+    for account, look in looks.items():
+        events_seen(ctx, account, look["next"])
+    if after is not None:
+        invoices_seen(ctx, after)
+    return UpkeepReport(found.outcome(), tuple(found.events))
+
+
+def _look_after_endpoint(ctx: HookContext, stripe: Gateway, found: _Findings, *, roll: bool) -> None:
+    try:
+        seen = look_after_endpoint(ctx, stripe, roll=roll)
+    except NeedsAttention as problem:
+        found.problems.append(problem)
+        return
+    found.notes += in_words(seen)
+    if seen["broken"]:
+        ctx.step(f"missed_events.gap:{stripe.account}", lambda _: note_gap(ctx, stripe.account))
+    if seen["still_refused"]:
+        useless = NeedsAttention(
+            "Webhooks still come with a wrong signature, although the secret was rolled a short while ago.",
+            hint="Does something between Stripe and this host change what is delivered (a proxy, a firewall)?",
+            code="webhook_signature",
+        )
+        found.problems.append(useless)
+
+
+def _events(ctx: HookContext, stripe: Gateway, found: _Findings) -> Mapping[str, Any] | None:
+    """Find missed events; give where the next look begins, None when they cannot be read."""
+    try:
+        look = look_at_events(ctx, stripe)
+    except NeedsAttention as problem:
+        found.problems.append(problem)
+        return None
+    found.events += [as_delivered(stripe.account, event) for event in look["events"]]
+    return look if look["readable"] else None
+
+
+def _open_invoices(ctx: HookContext, found: _Findings, most: int) -> str | None:
+    try:
+        told = {event.quote_id for event in found.events}
+        events, after = look_at_open_invoices(ctx, most, told=told)
+    except CredentialsError as problem:
+        found.problems.append(problem)
+        return None
+    found.events += events
+    return after

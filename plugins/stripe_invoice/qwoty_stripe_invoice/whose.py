@@ -1,0 +1,59 @@
+"""Whose an event of Stripe is: which of its objects it is about, which quote that belongs to, and which key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qwoty_integrations_host import HookContext, NeedsAttention
+
+from .gateway import Gateway, fingerprint
+from .settings import StripeSettings
+
+
+def thing_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object that an event is about, as it was then."""
+    data = event.get("data")
+    thing = data.get("object") if isinstance(data, Mapping) else None
+    return thing if isinstance(thing, Mapping) else {}
+
+
+def is_charge(thing: Mapping[str, Any]) -> bool:
+    """Whether the object is a charge, which names no invoice."""
+    return thing.get("object") == "charge"
+
+
+def invoice_id_of(thing: Mapping[str, Any]) -> str | None:
+    """The invoice that an object of an event is about."""
+    if thing.get("object") == "invoice":
+        return thing.get("id")
+    return thing.get("client_reference_id") if thing.get("object") == "checkout.session" else thing.get("invoice")
+
+
+def quote_of(ctx: HookContext, event: Mapping[str, Any]) -> str | None:
+    """The quote of ours that an event concerns, if any."""
+    thing = thing_of(event)
+    metadata = thing.get("metadata") or {}
+    if metadata.get("qwoty_workspace") == ctx.workspace and metadata.get("qwoty_quote_id"):
+        return str(metadata["qwoty_quote_id"])
+    name = f"payment:{thing.get('payment_intent')}" if is_charge(thing) else f"invoice:{invoice_id_of(thing)}"
+    found: str | None = (ctx.state.get(name) or {}).get("quote_id")
+    return found
+
+
+def gateway_of(ctx: HookContext, invoice_id: str | None) -> Gateway:
+    """The key that made the invoice; if it was replaced since, the present one of the same business unit.
+
+    Raises: NeedsAttention when the settings hold neither.
+    """
+    settings = StripeSettings.of(ctx.settings)
+    whose = ctx.state.get(f"invoice:{invoice_id}") or {}
+    keys = {fingerprint(key): key for key in settings.all_keys()}
+    key = keys.get(whose.get("account", "")) or settings.key_for(whose.get("business_unit"))
+    if not key:
+        raise NeedsAttention(
+            "The settings hold no Stripe key for this quote's business unit any more.",
+            hint="Put the key back, then retry the run.",
+            code="business_unit_missing",
+        )
+    return Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
