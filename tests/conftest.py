@@ -28,7 +28,7 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web.app import create_app
 from stripe_simulator import StripeSimulator
 
-pytest_plugins = ["postgresql"]
+pytest_plugins = ["postgresql", "mail_server"]
 
 # The same examples on every machine and in every run, however slow it is.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
@@ -114,12 +114,19 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
+def host_config() -> dict[str, Any]:
+    """What the bench's host is told beyond the usual; a folder of tests may say more."""
+    return {}
+
+
+@pytest.fixture
 def bench(
     tmp_path: Path,
     clock: ManualClock,
     stripe_simulator: StripeSimulator,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
+    host_config: dict[str, Any],
 ) -> Iterator[Bench]:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
     server = make_server("127.0.0.1", 0, Flask("not yet"), threaded=True)
@@ -127,7 +134,7 @@ def bench(
     server.daemon_threads = False  # type: ignore[attr-defined]
     url = f"http://127.0.0.1:{server.server_port}"
     shared = request.getfixturevalue("postgresql") if request.config.getoption("--database") == "postgresql" else None
-    host = build_host(tmp_path / "data", clock, public_url=url, shared_database=shared)
+    host = build_host(tmp_path / "data", clock, public_url=url, shared_database=shared, **host_config)
     server.app = create_app(host)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
