@@ -152,4 +152,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stripe", choices=("cassette", "simulated", "live"), default="cassette", help="cassette is the default"
     )
     parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what the bench works on")
+    parser.addoption("--fleet", action="store_true", help="the load of 200 quotes too, which takes minutes")
     group.addoption("--pay-by-hand", action="store_true", help="with --stripe=live: wait for you to pay the links")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--fleet"):
+        for item in items:
+            if item.get_closest_marker("fleet"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: --fleet runs it"))
