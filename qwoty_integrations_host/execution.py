@@ -161,13 +161,19 @@ class Execution:
         with self.store.read() as db:
             open_runs = rows.all_unfinished(db)
         for row in open_runs:
-            if self.engine.ended(job_id(row["id"], row["attempt"])):
+            if self.engine.ended(job_id(row["id"], row["attempt"])) and self._is_open(row):
                 lost = IntegrationError(
                     "The host could not write down how this run ended.",
                     hint="Its log says why. Retry the run: what it has done is not done twice.",
                     code="bug",
                 )
                 self._finish_with_error(row, lost, resumable=False)
+
+    def _is_open(self, row: RowMapping) -> bool:
+        """Looked at after its job: another worker may have ended the run while we asked about the job."""
+        with self.store.read() as db:
+            present = rows.require(db, row["id"])
+        return present["attempt"] == row["attempt"] and present["status"] not in rows.FINISHED
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:
         error = None

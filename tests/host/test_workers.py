@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from builders import a_quote
 from qwoty_integrations_host.engine.durable import DurableEngine
 from qwoty_integrations_host.engine.leases import LEASE_SECONDS, MOST_DEATHS
 from qwoty_integrations_host.store.database import Store, open_database
@@ -166,3 +167,20 @@ def test_twenty_jobs_shared_by_two_workers_are_each_done_once(yard: Yard) -> Non
             yard.wait_for(f"r.{number} done")
 
     assert sorted(yard.lines().count(f"r.{number}/{step}") for number in range(20) for step in "ab") == [1] * 40
+
+
+def test_a_run_that_another_worker_ends_while_a_new_one_looks_for_stranded_ones_stays_as_it_ended(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.enable()
+    run_ids = desk.host.runs.accept("ws-1", a_quote()).run_ids
+
+    def ended(_job_id: str) -> bool:
+        desk.work()  # the other worker is just that much faster
+        return True
+
+    monkeypatch.setattr(desk.host.engine, "ended", ended)
+
+    desk.host.execution.end_stranded()
+
+    assert [desk.run(run_id)["status"] for run_id in run_ids] == ["succeeded"]
