@@ -81,7 +81,7 @@ def test_every_guarantee_names_tests_that_there_are() -> None:
     there = {
         name
         for path in _tracked("tests/*.py")
-        for name in re.findall(r"^def (test_\w+)\(", path.read_text("utf-8"), re.M)
+        for name in re.findall(r"^def (test_\w+)\(", path.read_text("utf-8"), re.MULTILINE)
     }
 
     assert [row for row in rows if not re.search(r"`test_\w+`", row)] == []

@@ -32,9 +32,12 @@ class Process:
     popen: subprocess.Popen[bytes]
     log: Path
 
+    def says(self, words: str) -> bool:
+        return words in self.log.read_text("utf-8")
+
     def wait_until_it_says(self, words: str, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
-        while words not in self.log.read_text("utf-8"):
+        while not self.says(words):
             assert self.popen.poll() is None and time.monotonic() < deadline, self.log.read_text("utf-8")
             time.sleep(0.02)
 
@@ -144,11 +147,13 @@ class Fleet:
                 process.kill()
 
 
-def until(done: Callable[[], bool], what: str, *, seconds: float, meanwhile: Callable[[], object] = bool) -> float:
-    """Wait, and give how long it took; ``meanwhile`` is called again and again."""
+def until(
+    done: Callable[[], bool], state: Callable[[], object], *, seconds: float, meanwhile: Callable[[], object] = bool
+) -> float:
+    """Wait, and give how long it took; ``meanwhile`` is called again and again, ``state`` when it took too long."""
     began = time.monotonic()
     while not done():
-        assert time.monotonic() < began + seconds, what
+        assert time.monotonic() < began + seconds, state()
         meanwhile()
         time.sleep(0.1)
     return time.monotonic() - began

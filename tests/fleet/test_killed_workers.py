@@ -24,7 +24,7 @@ FOR_PEOPLE = {"mail_unsure", "set_aside"}
 
 @dataclass(frozen=True)
 class Size:
-    """How much is done; ``kills``: at most so many in each of the two phases, one every ``gap`` seconds."""
+    """How much is done; ``kills``: at most so many in each of the two phases, ``gap`` seconds from one to the next."""
 
     workspaces: int
     quotes: int
@@ -34,7 +34,7 @@ class Size:
 
 
 SMALL = Size(workspaces=4, quotes=20, kills=1, gap=2.0, seconds=120)
-WHOLE = Size(workspaces=20, quotes=200, kills=1000, gap=4.0, seconds=900)
+WHOLE = Size(workspaces=20, quotes=200, kills=1000, gap=5.0, seconds=600)
 
 
 def workspaces(size: Size) -> list[str]:
@@ -68,7 +68,7 @@ class Reaper:
     last: float = field(default_factory=time.monotonic)
 
     def reap(self) -> None:
-        if self.left == 0 or time.monotonic() < self.last + self.size.gap:
+        if self.left == 0 or time.monotonic() < self.last + self.size.gap or not self.workers[-1].says("Working"):
             return
         self.left -= 1
         self.kills += 1
@@ -133,11 +133,11 @@ def test_every_quote_is_invoiced_and_paid_once_while_workers_are_killed(
     with ThreadPoolExecutor(4) as senders:
         sent = senders.map(lambda given: fleet.accept(*given), quotes(size))
         invoiced_in = until(
-            lambda: ended(observer, size.quotes), "not all ended", seconds=size.seconds, meanwhile=reaper.reap
+            lambda: ended(observer, size.quotes), lambda: runs(observer), seconds=size.seconds, meanwhile=reaper.reap
         )
         list(sent)
     seen = retry_what_people_must_see(fleet, observer)
-    until(lambda: ended(observer, size.quotes), "not all ended again", seconds=size.seconds)
+    until(lambda: ended(observer, size.quotes), lambda: runs(observer), seconds=size.seconds)
 
     assert_invoiced_once(size, stripe_simulator)
     assert_mailed_once(size, mail_server, again=seen["mail_unsure"])
@@ -148,10 +148,13 @@ def test_every_quote_is_invoiced_and_paid_once_while_workers_are_killed(
             stripe_simulator.pay(session["id"])
             reaper.reap()
     paid_in = until(
-        lambda: is_paid(size, observer, stripe_simulator), "not all paid", seconds=size.seconds, meanwhile=reaper.reap
+        lambda: is_paid(size, observer, stripe_simulator),
+        lambda: runs(observer),
+        seconds=size.seconds,
+        meanwhile=reaper.reap,
     )
     seen_paying = retry_what_people_must_see(fleet, observer)
-    until(lambda: ended(observer, 2 * size.quotes), "not all ended", seconds=size.seconds)
+    until(lambda: ended(observer, 2 * size.quotes), lambda: runs(observer), seconds=size.seconds)
 
     assert_paid_once(size, observer, stripe_simulator)
     assert not (seen + seen_paying).keys() - FOR_PEOPLE, seen + seen_paying
