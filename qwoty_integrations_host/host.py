@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Engine as DatabaseEngine
@@ -28,8 +29,9 @@ from .store import runs as run_rows
 from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
 from .store.paces import SharedSlots
+from .store.settings import has_secrets
 from .upkeep import Upkeep
-from .vault import Vault, load_vault
+from .vault import Vault, has_key_file, load_vault
 
 _OPENING_SECONDS = 60.0
 #: Seconds between two looks at the calendar; what is sent on a day need not be sent to the minute.
@@ -105,6 +107,7 @@ def create_host(
     """
     clock = clock or SystemClock()
     _make_private(config)
+    _refuse_lost_keys(config)
     vault = load_vault(config.data_dir, config.keys)
     transport = _transport(config)
     plugins = Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict)
@@ -131,12 +134,18 @@ def create_host(
 
 
 def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tuple[DatabaseEngine, Engine]:
+    with _opening(config):
+        database = open_database(config.database_url)
+        return database, engine(database)
+
+
+@contextmanager
+def _opening(config: HostConfig) -> Iterator[None]:
     # One at a time: two first starts at once would both make the tables.
     opening = WorkerLock(config.data_dir, "open.lock")
     opening.acquire(patience=_OPENING_SECONDS)
     try:
-        database = open_database(config.database_url)
-        return database, engine(database)
+        yield
     except (DBAPIError, DatabaseUnavailable) as error:
         why = error.orig if isinstance(error, DBAPIError) else error.title
         where = "at QWOTY_HOST_DATABASE_URL" if config.is_shared else f"in {config.data_dir}"
@@ -147,6 +156,23 @@ def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tup
         ) from error
     finally:
         opening.release()
+
+
+def _refuse_lost_keys(config: HostConfig) -> None:
+    """A key ring made anew would let a database with secrets look well, until the first of them is needed."""
+    if config.keys is not None or has_key_file(config.data_dir):
+        return
+    with _opening(config):
+        store = Store(open_database(config.database_url))
+        with store.read() as db:
+            lost = has_secrets(db)
+        store.close()
+    if lost:
+        raise HostError(
+            f"The file keys is missing in {config.data_dir}, but the database holds secrets that only its keys open.",
+            hint="Put the file back from the backup, or set QWOTY_HOST_KEYS to what the other machines have.",
+            code="key_missing",
+        )
 
 
 def _durable(database: DatabaseEngine) -> Engine:

@@ -79,10 +79,15 @@ def load_vault(data_dir: Path, keys: str | None) -> Vault:
     The file is made with one new key, readable by its owner only, when it does not exist.
     """
     path = data_dir / "keys"
-    if keys is None and not path.exists():
+    if keys is None and not has_key_file(data_dir):
         _make_key_file(path)
     text = keys.replace(",", "\n") if keys is not None else path.read_text()
     return Vault([_decode(line.strip()) for line in text.splitlines() if line.strip()])
+
+
+def has_key_file(data_dir: Path) -> bool:
+    """Whether this data directory has a key ring of its own."""
+    return (data_dir / "keys").exists()
 
 
 def _make_key_file(path: Path) -> None:

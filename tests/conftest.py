@@ -28,7 +28,7 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web.app import create_app
 from stripe_simulator import StripeSimulator
 
-pytest_plugins = ["postgresql", "crash.report"]
+pytest_plugins = ["postgresql", "mail_server", "crash.report"]
 
 # The same examples on every machine and in every run, however slow it is.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
@@ -114,12 +114,19 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
+def host_config() -> dict[str, Any]:
+    """What the bench's host is told beyond the usual; a folder of tests may say more."""
+    return {}
+
+
+@pytest.fixture
 def bench(
     tmp_path: Path,
     clock: ManualClock,
     stripe_simulator: StripeSimulator,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
+    host_config: dict[str, Any],
 ) -> Iterator[Bench]:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
     server = make_server("127.0.0.1", 0, Flask("not yet"), threaded=True)
@@ -127,7 +134,7 @@ def bench(
     server.daemon_threads = False  # type: ignore[attr-defined]
     url = f"http://127.0.0.1:{server.server_port}"
     shared = request.getfixturevalue("postgresql") if request.config.getoption("--database") == "postgresql" else None
-    host = build_host(tmp_path / "data", clock, public_url=url, shared_database=shared)
+    host = build_host(tmp_path / "data", clock, public_url=url, shared_database=shared, **host_config)
     server.app = create_app(host)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -145,4 +152,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stripe", choices=("cassette", "simulated", "live"), default="cassette", help="cassette is the default"
     )
     parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what the bench works on")
+    parser.addoption("--fleet", action="store_true", help="the load of 200 quotes too, which takes minutes")
     group.addoption("--pay-by-hand", action="store_true", help="with --stripe=live: wait for you to pay the links")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--fleet"):
+        for item in items:
+            if item.get_closest_marker("fleet"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: --fleet runs it"))

@@ -4,62 +4,20 @@ from __future__ import annotations
 
 import email
 import email.policy
-import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP
 
+from mail_server import parsed
 from qwoty_integrations_host import Attachment, MailMessage, Outcome
 from qwoty_integrations_host.errors import NeedsAttention
 
 PDF = b"%PDF-1.7\r\n\x00\xff\r\n.\r\n..dots\nunix\n" + bytes(range(256)) * 40
 
 
-class Server:
-    """A mail server that does what a test tells it to, and keeps what it took."""
-
-    def __init__(self) -> None:
-        self.taken: list[Any] = []
-        self.connections = 0
-        self.mood = ""
-        self.port = 0
-
-    async def handle_MAIL(self, server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
-        self.connections += 1
-        if self.mood == "cut before data":
-            server.transport.abort()
-        envelope.mail_from = address
-        envelope.mail_options.extend(options)
-        return "250 OK"
-
-    async def handle_RCPT(self, _server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
-        if self.mood in {"550 rcpt", "450 rcpt"}:
-            return f"{self.mood[:3]} not this one"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SMTP, _session: Any, envelope: Any) -> str:  # noqa: N802
-        self.taken.append(envelope)
-        if self.mood == "cut in data":
-            server.transport.abort()
-        if self.mood in {"554 data", "451 data"}:
-            self.taken.pop()
-            return f"{self.mood[:3]} not now"
-        return "250 taken"
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    handler = Server()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        handler.port = free.getsockname()[1]
-    controller = Controller(handler, hostname="127.0.0.1", port=handler.port, enable_SMTPUTF8=False)
-    controller.start()
-    yield handler
-    controller.stop()
+def server(mail_server: Any) -> Any:
+    return mail_server
 
 
 @pytest.fixture
@@ -93,10 +51,6 @@ def sends(desk: Any, *mails: MailMessage, name: str = "mail:1") -> list[Any]:
     desk.recorder.answers["on_quote_accepted"] = hook
     desk.enable()
     return given
-
-
-def parsed(envelope: Any) -> Any:
-    return email.message_from_bytes(envelope.original_content, policy=email.policy.default)
 
 
 def test_a_mail_arrives_once_and_byte_for_byte(smtp_desk: Any, server: Any) -> None:

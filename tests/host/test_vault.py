@@ -141,3 +141,21 @@ def test_a_key_ring_that_is_none_is_refused_without_repeating_it(tmp_path: Path,
 
     assert refused.value.code == "key_ring"
     assert not keys or keys not in str(refused.value)
+
+
+def test_without_its_key_file_a_database_with_secrets_is_refused_and_no_new_key_is_made(desks: Any) -> None:
+    desk = desks()
+    desk.enable()
+    data_dir = desk.host.config.data_dir
+    desk.host.close()
+    (data_dir / "keys").rename(data_dir / "elsewhere")
+
+    for _ in range(2):  # the first refusal must not make the second start look well
+        with pytest.raises(HostError) as refused:
+            desks()
+        assert refused.value.code == "key_missing"
+        assert "keys" in refused.value.title and "backup" in str(refused.value.hint)
+    assert not (data_dir / "keys").exists()
+
+    (data_dir / "elsewhere").rename(data_dir / "keys")
+    assert desks().host.settings.effective("ws-1", "recorder")["token"].startswith("key_")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from builders import a_quote
 from qwoty_integrations_host.engine.durable import MOST_OF_A_PARTITION, DurableEngine
 from qwoty_integrations_host.engine.leases import LEASE_SECONDS, MOST_DEATHS
 from qwoty_integrations_host.store.database import Store, open_database
@@ -187,3 +188,20 @@ def test_a_workspace_with_many_quotes_neither_takes_every_worker_nor_keeps_other
     few = [number for number, line in enumerate(lines) if line.startswith("few.") and line.endswith("done")]
     behind = [line for line in lines[max(few) :] if line.startswith("many.") and line.endswith("done")]
     assert len(behind) > 30, "most of the sixty came after the three that were queued behind them"
+
+
+def test_a_run_that_another_worker_ends_while_a_new_one_looks_for_stranded_ones_stays_as_it_ended(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.enable()
+    run_ids = desk.host.runs.accept("ws-1", a_quote()).run_ids
+
+    def ended(_job_id: str) -> bool:
+        desk.work()  # the other worker is just that much faster
+        return True
+
+    monkeypatch.setattr(desk.host.engine, "ended", ended)
+
+    desk.host.execution.end_stranded()
+
+    assert [desk.run(run_id)["status"] for run_id in run_ids] == ["succeeded"]

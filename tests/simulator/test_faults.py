@@ -18,6 +18,7 @@ import stripe
         ("429", stripe.RateLimitError, "rate_limit"),
         ("500_before", stripe.APIError, None),
         ("500_after", stripe.APIError, None),
+        ("key_reused", stripe.IdempotencyError, None),
         ("unknown_parameter", stripe.InvalidRequestError, "parameter_unknown"),
         ("cut_before", stripe.APIConnectionError, None),
         ("cut_after", stripe.APIConnectionError, None),

@@ -200,16 +200,6 @@ def test_a_late_expired_of_a_replaced_link_does_not_touch_the_new_one(linked: An
     assert linked.stripe.objects("sessions")[0]["status"] == "expired"
 
 
-@pytest.mark.parametrize("fault", ["500_before", "500_after", "cut_before", "cut_after", "429", "409_in_flight"])
-def test_a_payment_is_attached_once_whatever_happens_to_the_answer(linked: Any, fault: str) -> None:
-    linked.stripe.faults.add(fault, path=r"/attach_payment$")
-
-    linked.pay(session_id(linked))
-
-    assert attached(linked) == [227550]
-    assert figures(linked) == PAID_ONCE
-
-
 def test_a_payment_that_arrives_while_the_accepting_run_has_no_link_recorded_is_credited(bench: Any) -> None:
     bench.enable(**LINK)
     bench.stripe.faults.add("cut_after", method="POST", path="/v1/checkout/sessions", times=50)

@@ -13,6 +13,7 @@ from stripe_simulator.errors import (
     forbidden,
     invalid_key,
     key_in_use,
+    key_reused,
     missing_in_path,
     rate_limited,
     server_error,
@@ -20,7 +21,7 @@ from stripe_simulator.errors import (
 )
 from stripe_simulator.keys import DEFAULT_ACCOUNT
 
-ANSWERS = frozenset({"401", "403", "404", "409_in_flight", "429", "500_before", "unknown_parameter"})
+ANSWERS = frozenset({"401", "403", "404", "409_in_flight", "429", "500_before", "key_reused", "unknown_parameter"})
 CUTS = frozenset({"cut_before", "hang"})
 DURING = frozenset({"slow", "500_midway"})
 AFTER = frozenset({"500_after", "cut_after"})
@@ -65,6 +66,8 @@ class Fault:
                 return key_in_use()
             case "429":
                 return rate_limited(self.code or "rate_limit")
+            case "key_reused":
+                return key_reused("a key")
             case "unknown_parameter":
                 return unknown_parameter(self.code or "colour")
             case _:

@@ -1,0 +1,21 @@
+"""A bench with a real mail server, and a Stripe client that soon gives up waiting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from faults.story import PATIENCE, Story
+from qwoty_stripe_invoice import gateway
+
+
+@pytest.fixture
+def host_config(mail_server: Any) -> dict[str, Any]:
+    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}", "mail_from": "Seller <shop@seller.example>"}
+
+
+@pytest.fixture
+def story(bench: Any, mail_server: Any, monkeypatch: pytest.MonkeyPatch) -> Story:
+    monkeypatch.setattr(gateway, "_READ_SECONDS", PATIENCE)
+    return Story(bench, mail_server, monkeypatch)

@@ -1,0 +1,85 @@
+"""A real mail server on loopback that does what a test tells it to, and keeps what it took."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
+
+#: Longer than a test lets the host wait for an answer.
+HANGING_SECONDS = 1.5
+
+
+class Server:
+    """One mail server. A mood lasts for good, or for as many mails as ``mails_in_mood`` says."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.connections = 0
+        self.mood = ""
+        self.mails_in_mood = 0
+        self.port = 0
+
+    def be(self, mood: str, *, mails: int = 0) -> None:
+        self.mood, self.mails_in_mood = mood, mails
+
+    @property
+    def message_ids(self) -> list[str]:
+        """Of each mail that was taken, in order."""
+        return [str(parsed(envelope)["Message-ID"]) for envelope in self.taken]
+
+    async def handle_MAIL(self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
+        self.connections += 1
+        session.mood = self._mood()
+        if session.mood == "cut before data":
+            server.transport.abort()
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(self, _server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
+        if session.mood in {"550 rcpt", "450 rcpt"}:
+            return f"{session.mood[:3]} not this one"
+        if session.mood == "hang before data":
+            await asyncio.sleep(HANGING_SECONDS)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802
+        if session.mood in {"554 data", "451 data"}:
+            return f"{session.mood[:3]} not now"
+        self.taken.append(envelope)
+        if session.mood == "cut in data":
+            server.transport.abort()
+        if session.mood == "hang in data":
+            await asyncio.sleep(HANGING_SECONDS)
+        return "250 taken"
+
+    def _mood(self) -> str:
+        now = self.mood
+        if self.mails_in_mood:
+            self.mails_in_mood -= 1
+            self.mood = self.mood if self.mails_in_mood else ""
+        return now
+
+
+def parsed(envelope: Any) -> Any:
+    return email.message_from_bytes(envelope.original_content, policy=email.policy.default)
+
+
+@pytest.fixture
+def mail_server() -> Iterator[Server]:
+    handler = Server()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        handler.port = free.getsockname()[1]
+    controller = Controller(handler, hostname="127.0.0.1", port=handler.port, enable_SMTPUTF8=False)
+    controller.start()
+    yield handler
+    controller.stop()
