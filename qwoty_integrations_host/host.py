@@ -21,6 +21,7 @@ from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .paces import Paces, ProcessSlots
 from .plugins import Plugins
+from .pruning import Pruning
 from .runs import Runs
 from .schedule import Schedule
 from .settings import WorkspaceSettings
@@ -48,6 +49,7 @@ class Host:
     engine: Engine
     worker_lock: WorkerLock
     schedule: Schedule
+    pruning: Pruning
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Begin to work runs; on SQLite unless another process does so for this data directory (then False)."""
@@ -113,8 +115,9 @@ def create_host(
     execution = Execution(store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs)
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
+    pruning = Pruning(store, worked_by, clock, config.keep_days)
     schedule = Schedule(runs.request_due_installments)
-    return Host(config, clock, store, vault, plugins, settings, runs, execution, worked_by, lock, schedule)
+    return Host(config, clock, store, vault, plugins, settings, runs, execution, worked_by, lock, schedule, pruning)
 
 
 def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tuple[DatabaseEngine, Engine]:

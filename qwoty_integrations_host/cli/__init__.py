@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from . import installments, plugins, preview, quotes, runs, serve, settings, workspaces
+from . import installments, plugins, preview, prune, quotes, runs, serve, settings, workspaces
 from .session import Session
 
 
@@ -56,5 +56,6 @@ for command in (
     installments.installment,
     serve.serve,
     serve.worker,
+    prune.prune,
 ):
     main.add_command(command)
