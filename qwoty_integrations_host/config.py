@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from .errors import HostError
 
+#: For how many days ended runs are kept, and the fewest: a person must have had the time to look at them.
+KEEP_DAYS, _SHORTEST_KEEP = 400, 30
 #: How long after the try before a waiting run tries again; the last gap repeats.
 WAITS = (*(timedelta(minutes=n) for n in (1, 5, 15, 30)), *(timedelta(hours=n) for n in (1, 2, 4, 8, 12)))
 
@@ -63,6 +65,8 @@ class HostConfig:
     plugins_blocked: frozenset[str] = frozenset()
     plugins_strict: bool = False
     retry: RetryPolicy = RetryPolicy()
+    #: How long ended runs and their timelines are kept, in days.
+    keep_days: int = KEEP_DAYS
     #: A PostgreSQL for many workers; without one, a SQLite file in the data directory.
     shared_database: str | None = field(default=None, repr=False)
 
@@ -87,6 +91,7 @@ class HostConfig:
         return cls(
             data_dir=Path(data_dir or _read(env, "DATA_DIR") or "qwoty-data").absolute(),
             keys=_read(env, "KEYS"),
+            keep_days=_days(_read(env, "KEEP_DAYS")),
             smtp_url=smtp_url,
             mail_from=mail_from,
             public_url=_public_url(_read(env, "PUBLIC_URL")),
@@ -100,6 +105,18 @@ class HostConfig:
 
 def _read(env: Mapping[str, str], name: str) -> str | None:
     return env.get(f"QWOTY_HOST_{name}", "").strip() or None
+
+
+def _days(text: str | None) -> int:
+    if text is None:
+        return KEEP_DAYS
+    if not text.isdecimal() or int(text) < _SHORTEST_KEEP:
+        raise HostError(
+            f"QWOTY_HOST_KEEP_DAYS is not a number of days, {_SHORTEST_KEEP} or more.",
+            hint=f"Leave it out for {KEEP_DAYS}.",
+            code="config",
+        )
+    return int(text)
 
 
 def _postgresql(text: str | None) -> str | None:

@@ -105,9 +105,16 @@ class Execution:
 
     def _steps(self, row: RowMapping) -> RecordedSteps:
         origin = next((status.origin for status in self.plugins.statuses if status.id == row["plugin"]), "")
-        carried = row["carried"] or {}
         return RecordedSteps(
-            self.store, self.engine, self.clock, self.retry_policy, row["id"], row["attempt"], origin, carried
+            self.store,
+            self.engine,
+            self.clock,
+            self.retry_policy,
+            row["id"],
+            row["attempt"],
+            origin,
+            carried=row["carried"] or {},
+            forgotten=row["facts"].get("forgotten", False),
         )
 
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
@@ -172,6 +179,12 @@ class Execution:
     def _event(self, row: RowMapping) -> WebhookEvent:
         with self.store.read() as db:
             found = webhooks.find(db, row["workspace"], row["plugin"], row["facts"]["event_id"])
+        if not found["body"]:
+            raise PermanentError(
+                "What the service said then is no longer kept.",
+                hint="Look at the service itself; nothing was changed.",
+                code="event_forgotten",
+            )
         return WebhookEvent(
             found["event_id"], found["type"], parse_json(found["body"]), row["quote_id"], found["account"] or ""
         )

@@ -22,6 +22,7 @@ from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .paces import Paces, ProcessSlots
 from .plugins import Plugins
+from .pruning import Pruning
 from .runs import Runs
 from .schedule import Job, Schedule
 from .settings import WorkspaceSettings
@@ -38,6 +39,7 @@ _OPENING_SECONDS = 60.0
 _INSTALLMENTS_EVERY = 300.0
 #: Seconds between two looks whether an upkeep is due; each workspace's comes once an hour.
 _UPKEEP_EVERY = 600.0
+_PRUNING_EVERY = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Host:
     engine: Engine
     worker_lock: WorkerLock
     schedule: Schedule
+    pruning: Pruning
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Begin to work runs; on SQLite unless another process does so for this data directory (then False)."""
@@ -123,14 +126,18 @@ def create_host(
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
+    pruning = Pruning(store, worked_by, clock, config.keep_days)
     schedule = Schedule(
         [
             Job("installments", runs.request_due_installments, _INSTALLMENTS_EVERY),
             Job("upkeep after a start", upkeep.request_after_start, None),
             Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
+            Job("pruning", pruning.prune, _PRUNING_EVERY),
         ]
     )
-    return Host(config, clock, store, vault, plugins, settings, runs, execution, upkeep, worked_by, lock, schedule)
+    return Host(
+        config, clock, store, vault, plugins, settings, runs, execution, upkeep, worked_by, lock, schedule, pruning
+    )
 
 
 def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tuple[DatabaseEngine, Engine]:

@@ -50,6 +50,8 @@ class RecordedSteps:
     origin: str
     #: Results of an earlier attempt that this one resumes, by step name.
     carried: Mapping[str, Any]
+    #: Whether the steps of earlier attempts were pruned: then each looks for what it may have made.
+    forgotten: bool = False
     #: Names seen since the hook was called: a second step of one name could not be told from a replay.
     used: set[str] = field(default_factory=set)
     #: The step that ended this attempt with an error, if one did.
@@ -134,7 +136,7 @@ class RecordedSteps:
         with self.store.write() as db:
             if not rows.is_current(db, self.run_id, self.attempt):
                 raise AttemptOver
-            row = rows.begin_step(db, self.run_id, name, self.clock.now())
+            row = rows.begin_step(db, self.run_id, name, self.clock.now(), begun=int(self.forgotten))
         return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]))
 
     def _end(

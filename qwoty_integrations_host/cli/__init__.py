@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from . import installments, plugins, preview, quotes, runs, serve, settings, webhooks, workspaces
+from . import installments, plugins, preview, prune, quotes, runs, serve, settings, webhooks, workspaces
 from .session import Session
 
 
@@ -57,5 +57,6 @@ for command in (
     webhooks.webhook,
     serve.serve,
     serve.worker,
+    prune.prune,
 ):
     main.add_command(command)

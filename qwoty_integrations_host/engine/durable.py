@@ -9,8 +9,9 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -35,6 +36,9 @@ _QUEUE, _SUSPECTS = "runs", "suspects"
 _WORKFLOW = "execute_run"
 _POLL_SECONDS = 0.25
 _UNDER_WAY = {"PENDING", "ENQUEUED", "DELAYED"}
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+#: How many jobs are forgotten in one go.
+_BATCH = 200
 
 log = logging.getLogger(__name__)
 _dbos_log = logging.getLogger("dbos")
@@ -228,6 +232,26 @@ class DurableEngine:
         with explained():
             found = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
         return not found or found[0].status not in _UNDER_WAY
+
+    def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
+        total = passed = 0
+        while True:
+            with explained():
+                found = self._client.list_workflows(
+                    status=_ENDED,
+                    end_time=before.isoformat(),
+                    load_input=False,
+                    load_output=False,
+                    limit=_BATCH,
+                    offset=passed,
+                )
+                may_go = of([job.workflow_id for job in found])
+                if may_go and not dry_run:
+                    self._client.delete_workflows(may_go)
+            total += len(may_go)
+            passed += len(found) if dry_run else len(found) - len(may_go)
+            if len(found) < _BATCH:
+                return total
 
     def close(self, *, patience: float = 60.0) -> bool:
         if DurableEngine.live is self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,17 +23,17 @@ class InlineEngine:
         self._clock = clock or SystemClock()
         self._work: Work | None = None
         self._queued: list[tuple[str, datetime | None]] = []
-        self._known: set[str] = set()
+        self._queued_at: dict[str, datetime] = {}
         self._recorded: dict[str, dict[str, Any]] = {}
         self._current: list[str] = []
         self._done: set[str] = set()
 
     def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
-        if job_id not in self._known:
-            self._known.add(job_id)
-            due = self._clock.now() + timedelta(seconds=delay) if delay else None
+        if job_id not in self._queued_at:
+            now = self._queued_at[job_id] = self._clock.now()
+            due = now + timedelta(seconds=delay) if delay else None
             listen(db, "commit", lambda _: self._queued.append((job_id, due)), once=True)
-            listen(db, "rollback", lambda _: self._known.discard(job_id), once=True)
+            listen(db, "rollback", lambda _: self._queued_at.pop(job_id, None), once=True)
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
         self._work = work
@@ -76,6 +76,13 @@ class InlineEngine:
 
     def ended(self, job_id: str) -> bool:
         return job_id in self._done
+
+    def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
+        found = of([job_id for job_id in self._done if self._queued_at[job_id] < before])
+        for job_id in [] if dry_run else found:
+            self._done.discard(job_id)
+            self._recorded.pop(job_id, None)
+        return len(found)
 
     def close(self, *, patience: float = 60.0) -> bool:
         self._work = None

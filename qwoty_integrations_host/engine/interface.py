@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -48,6 +49,13 @@ class Engine(Protocol):
 
     def ended(self, job_id: str) -> bool:
         """Whether nothing will be done for this job any more."""
+        ...
+
+    def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
+        """Forget ended jobs that were queued before a moment, and give how many; with ``dry_run`` only count.
+
+        ``of`` is handed job ids, some hundreds at a time, and gives back those that may go.
+        """
         ...
 
     def close(self, *, patience: float = 60.0) -> bool:

@@ -55,8 +55,3 @@ class Leases:
             times = (db.execute(select(deaths.times).where(here)).scalar() or 0) + 1
             put(db, t.job_deaths, {"job_id": job_id, "checkpoints": checkpoints, "times": times})
         return times
-
-    def forget(self, *, older_than: float) -> None:
-        """Clear the leases of workers dead for that many seconds."""
-        with self._engine.begin() as db:
-            db.execute(delete(t.worker_leases).where(t.worker_leases.c.seen < self._now - older_than))

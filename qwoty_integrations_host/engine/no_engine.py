@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Engine
@@ -36,6 +37,9 @@ class NoEngine:
         self._refuse()
 
     def ended(self, job_id: str) -> bool:
+        self._refuse()
+
+    def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
         self._refuse()
 
     def close(self, *, patience: float = 60.0) -> bool:

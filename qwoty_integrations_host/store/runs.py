@@ -96,15 +96,15 @@ def is_current(db: Connection, run_id: str, attempt: int) -> bool:
     return db.execute(select(t.runs.c.attempt).where(t.runs.c.id == run_id)).scalar() == attempt
 
 
-def begin_step(db: Connection, run_id: str, name: str, now: datetime) -> RowMapping:
-    """Count one more beginning of a step, and give its row."""
+def begin_step(db: Connection, run_id: str, name: str, now: datetime, *, begun: int = 0) -> RowMapping:
+    """Count one more beginning of a step, and give its row; ``begun``: how often one not known here began before."""
     last = db.execute(select(func.max(t.steps.c.position)).where(t.steps.c.run_id == run_id)).scalar()
     row: dict[str, Any] = {
         "run_id": run_id,
         "name": name,
         "position": (last or 0) + 1,
         "status": "running",
-        "attempts": 0,
+        "attempts": begun,
         "key": 1,
         "ms": 0,
         "request_ids": [],

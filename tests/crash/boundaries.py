@@ -31,8 +31,8 @@ from urllib3.connection import HTTPConnection
 from qwoty_integrations_host.mail.transports import OutboxTransport, SmtpTransport
 from qwoty_integrations_host.platform.standalone import StandalonePlatform
 
-#: Written by the clock and not by what happens: a worker's beat.
-_BEATS = {"worker_leases"}
+#: Not part of what happens, but of when: a worker's beat, and the turn that a request waits for.
+_TIMES = {"worker_leases", "paces"}
 _WRITES = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM)\s+(?:"?\w+"?\.)?"?(\w+)"?', re.IGNORECASE)
 _ID = re.compile(r"(?<=/)(?:[a-z]+_(?:test_)?(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{8,}|[\w-]{30,})(?=[/.]|$)")
 
@@ -103,7 +103,7 @@ class Boundaries:
 
         def do_commit(dialect: Any, line: Any) -> None:
             changes = written.pop(id(line.dbapi_connection), {})
-            if not changes or {change.split()[1] for change in changes} <= _BEATS:
+            if not changes or {change.split()[1] for change in changes} <= _TIMES:
                 return commit(dialect, line)
             with self.around("commit of " + ", ".join(changes)):
                 return commit(dialect, line)

@@ -17,10 +17,12 @@ import waitress.server
 import qwoty_stripe_invoice.installments
 import qwoty_stripe_invoice.invoicing
 import qwoty_stripe_invoice.undo
+import qwoty_stripe_invoice.upkeep
 import qwoty_stripe_invoice.webhooks
 from crash.boundaries import Boundaries
 from qwoty_integrations_host.cli import entry
 from qwoty_integrations_host.engine import durable
+from qwoty_integrations_host.schedule import Schedule
 from qwoty_integrations_host.web import app
 
 IMPORTED = (stripe, waitress.server, durable, app, qwoty_stripe_invoice)
@@ -52,5 +54,7 @@ def _run(words: list[str], env: dict[str, str], journal: Path, log: Path, death:
         os.dup2(out, stream)
     os.environ.update(env)
     Boundaries(journal, die_at=death and death.at, kill=death is not None and death.kill).watch()
+    # What the clock would begin, the flows begin, so that each is the same every time.
+    Schedule.start = lambda _: None  # type: ignore[method-assign]
     sys.argv = ["qwoty-host", *words]
     entry()

@@ -31,6 +31,8 @@ class Ward:
     def boundaries(self) -> list[str]:
         """What a process passes from its start to the end of the flow, when nothing happens to it."""
         self._begin(None)
+        if self._flow.command is not None:
+            self._site.serve("second")  # works what the command has started
         return self._seen_to_the_end()
 
     def die(self, death: Death) -> None:

@@ -151,6 +151,13 @@ def nothing_left(site: Site) -> None:
     _all_ended_well(site, 2)
 
 
+def paid_unheard(site: Site) -> tuple[str, ...]:
+    """The customer has paid, and Stripe's webhook does not come through."""
+    site.stripe.config.update(webhooks_held=True)
+    pay(site)
+    return ("webhook", "check", "ws-1", "--roll-secrets", "--wait")
+
+
 def _first_run(site: Site) -> str:
     return str(site.runs("quote_accepted")[0]["id"])
 
@@ -168,6 +175,14 @@ FLOWS = (
         before=paid_example,
         unheard=lambda site: not site.runs("installment"),
         command=lambda _: ("installment", "send", "ws-1", "q-1", "--wait"),
+    ),
+    Flow(
+        "upkeep: a missed payment, and the webhook secret rolled",
+        lambda site: site.command("webhook", "check", "ws-1", "--roll-secrets", "--wait"),
+        paid_once,
+        before=sent_example,
+        unheard=lambda site: not site.runs("upkeep"),
+        command=paid_unheard,
     ),
     Flow(
         "retry of a refused run",

@@ -435,6 +435,16 @@ def test_a_file_that_is_no_database_is_said_not_thrown(line: Line) -> None:
     assert "cannot be opened" in refused(line("run", "list"), 1)
 
 
+def test_pruning_counts_and_with_dry_run_deletes_nothing(line: Line) -> None:
+    line.ready()
+
+    found = line.ok("prune", "--dry-run")
+
+    assert (found["dry_run"], found["keep_days"], set(found["pruned"].values())) == (True, 400, {0})
+    assert "Nothing was deleted" in line("prune", "--dry-run").stderr
+    assert "ended runs" in line("prune").stdout
+
+
 def test_a_database_that_another_program_holds_is_said_not_thrown(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     line.ready()

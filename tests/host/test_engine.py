@@ -9,9 +9,9 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,9 @@ class Works:
         with self.store.write() as db:
             for job_id in job_ids:
                 self.engine.enqueue(db, job_id, partition="ws-1", delay=delay)
+
+    def now(self) -> datetime:
+        return self.clock.now() if isinstance(self.engine, InlineEngine) else datetime.now(UTC)
 
     def pass_time(self, seconds: float) -> None:
         """Move the clock of the inline engine; the durable one goes by the machine's."""
@@ -167,6 +170,29 @@ def test_a_delay_outlives_the_process_and_has_run_out_meanwhile(durable: Works) 
 
     assert again.wait(1)
     again.close()
+
+
+def test_ended_jobs_are_forgotten_when_they_are_old_and_nobody_needs_them(works: Works) -> None:
+    works.engine.start(works.job)
+    works.enqueue("old.1", "needed.1")
+    works.enqueue("late.1", delay=3600)
+    assert works.wait(2)
+    assert works.engine.wait(lambda: works.engine.ended("old.1") and works.engine.ended("needed.1"), timeout=3)
+    handed: list[str] = []
+
+    def unneeded(job_ids: Sequence[str]) -> list[str]:
+        handed.extend(job_ids)
+        return [job_id for job_id in job_ids if job_id != "needed.1"]
+
+    ago, soon = works.now() - timedelta(hours=1), works.now() + timedelta(hours=1)
+    assert works.engine.forget(ago, of=unneeded) == 0
+    assert works.engine.forget(soon, of=unneeded, dry_run=True) == 1
+    assert works.engine.results("old.1")
+    assert works.engine.forget(soon, of=unneeded) == 1
+
+    assert (works.engine.results("old.1"), set(works.engine.results("needed.1"))) == ({}, {"a", "b"})
+    assert "late.1" not in handed, "it has not ended"
+    assert not works.engine.ended("late.1")
 
 
 def test_waiting_ends_with_the_time(works: Works) -> None:

@@ -202,6 +202,6 @@ def test_a_run_that_another_worker_ends_while_a_new_one_looks_for_stranded_ones_
 
     monkeypatch.setattr(desk.host.engine, "ended", ended)
 
-    desk.host.execution.end_stranded()
+    desk.host.execution.resume_stranded()
 
     assert [desk.run(run_id)["status"] for run_id in run_ids] == ["succeeded"]

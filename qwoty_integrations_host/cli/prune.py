@@ -1,0 +1,34 @@
+"""``qwoty-host prune``"""
+
+from __future__ import annotations
+
+import click
+
+from .output import print_json, table
+from .session import Session, json_option, say
+
+_WORDS = {
+    "jobs": "jobs of the engine",
+    "runs": "ended runs",
+    "timelines": "timelines of runs that stay",
+    "webhook_bodies": "bodies of webhooks",
+    "leases": "leases of dead workers",
+    "deaths": "deaths at jobs that are over",
+    "paces": "paces of requests",
+}
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Count what would go, and let it be.")
+@json_option
+@click.pass_obj
+def prune(session: Session, dry_run: bool, as_json: bool) -> None:
+    """Delete what is older than it needs to be. What makes things happen once is kept for good."""
+    with session.host(runs=True) as host:
+        counts = host.pruning.prune(dry_run=dry_run)
+        keep_days = host.config.keep_days
+    if as_json:
+        print_json({"dry_run": dry_run, "keep_days": keep_days, "pruned": counts})
+        return
+    click.echo(table(("what", "number"), [(_WORDS[name], number) for name, number in counts.items()], right=(1,)))
+    say("Nothing was deleted." if dry_run else f"Ended runs are kept for {keep_days} days.")

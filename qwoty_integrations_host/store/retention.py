@@ -1,0 +1,127 @@
+"""What is kept for how long; the rest is pruned, a few hundred rows per transaction.
+
+For good stays what makes things happen once: quotes, records, saved ids, the ledger of mails, the event ids of
+webhooks, and of each quote the run that accepted it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, String, cast, delete, exists, func, select, update
+
+from . import tables as t
+from .database import Store
+from .runs import FINISHED
+
+#: Days. How long runs and their timelines are kept is the deployment's choice (QWOTY_HOST_KEEP_DAYS).
+JOBS, WEBHOOK_BODIES, TRACES = 30, 90, 1
+_BATCH = 500
+_WELL = ("succeeded", "skipped")
+
+
+def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool = False) -> dict[str, int]:
+    """Prune what is older than it needs to be and give the counts by kind; with ``dry_run`` only count."""
+    runs_before, bodies_before = now - timedelta(days=keep_days), now - timedelta(days=WEBHOOK_BODIES)
+    traces_before = (now - timedelta(days=TRACES)).timestamp()
+    work: list[tuple[str, Select[Any], Callable[[Connection, Sequence[Any]], None]]] = [
+        ("runs", _old_runs(runs_before).where(~_must_stay()), _drop_runs),
+        ("timelines", _old_runs(runs_before).where(_must_stay() & _has_steps()), _drop_timelines),
+        ("webhook_bodies", _old_bodies(bodies_before), _drop_bodies),
+        ("leases", select(t.worker_leases.c.id).where(t.worker_leases.c.seen < traces_before), _drop_leases),
+        ("deaths", _old_deaths(), _drop_deaths),
+        ("paces", select(t.paces.c.name).where(t.paces.c.free_at < traces_before), _drop_paces),
+    ]
+    return {name: _prune(store, wanted, drop, dry_run=dry_run) for name, wanted, drop in work}
+
+
+def of_ended_runs(db: Connection, job_ids: Sequence[str]) -> list[str]:
+    """Those of the engine's jobs whose run has ended, or is not there any more."""
+    run_ids = {job_id: job_id.rpartition(".")[0] for job_id in job_ids}
+    here = t.runs.c.id.in_(set(run_ids.values())) & t.runs.c.status.not_in(FINISHED)
+    alive = set(db.execute(select(t.runs.c.id).where(here)).scalars())
+    return [job_id for job_id, run_id in run_ids.items() if run_id not in alive]
+
+
+def _prune(
+    store: Store, wanted: Select[Any], drop: Callable[[Connection, Sequence[Any]], None], *, dry_run: bool
+) -> int:
+    if dry_run:
+        with store.read() as db:
+            return int(db.execute(select(func.count()).select_from(wanted.subquery())).scalar_one())
+    total = 0
+    while True:
+        with store.write() as db:
+            found = db.execute(wanted.limit(_BATCH)).all()
+            drop(db, found)
+        total += len(found)
+        if len(found) < _BATCH:
+            return total
+
+
+def _old_runs(before: datetime) -> Select[Any]:
+    return select(t.runs.c.id).where(t.runs.c.status.in_(FINISHED) & (t.runs.c.finished_at < before))
+
+
+def _must_stay() -> Any:
+    """Without its accepting run a quote would be invoiced again when it is accepted again.
+
+    Without the run that tried in vain to send an installment, the schedule would try again.
+    """
+    tried = (t.runs.c.kind == "installment") & t.runs.c.status.not_in(_WELL)
+    return (t.runs.c.kind == "quote_accepted") | tried
+
+
+def _has_steps() -> Any:
+    return exists().where(t.steps.c.run_id == t.runs.c.id)
+
+
+def _old_bodies(before: datetime) -> Select[Any]:
+    """Of events that were dealt with: a run that may be retried still needs its event."""
+    event, run = t.webhook_deliveries.c, t.runs.c
+    its_run = (run.workspace == event.workspace) & (run.plugin == event.plugin) & (run.subject == event.event_id)
+    needed = exists().where(its_run & (run.kind == "webhook") & run.status.not_in(_WELL))
+    old = (event.received_at < before) & (func.length(event.body) > 0)
+    return select(event.workspace, event.plugin, event.event_id).where(old & ~needed)
+
+
+def _old_deaths() -> Select[Any]:
+    """Of attempts that nobody works any more."""
+    job = t.runs.c.id + "." + cast(t.runs.c.attempt, String)
+    at_work = exists().where((job == t.job_deaths.c.job_id) & t.runs.c.status.not_in(FINISHED))
+    return select(t.job_deaths.c.job_id).where(~at_work)
+
+
+def _drop_runs(db: Connection, found: Sequence[Any]) -> None:
+    ids = [row.id for row in found]
+    db.execute(delete(t.steps).where(t.steps.c.run_id.in_(ids)))
+    db.execute(delete(t.runs).where(t.runs.c.id.in_(ids)))
+
+
+def _drop_timelines(db: Connection, found: Sequence[Any]) -> None:
+    for row in db.execute(select(t.runs.c.id, t.runs.c.facts).where(t.runs.c.id.in_([row.id for row in found]))).all():
+        # Tried again, it must look for what it made, though no step is known to have begun.
+        values = {"facts": {**row.facts, "forgotten": True}, "carried": None, "resumable": False}
+        db.execute(update(t.runs).where(t.runs.c.id == row.id).values(values))
+    db.execute(delete(t.steps).where(t.steps.c.run_id.in_([row.id for row in found])))
+
+
+def _drop_bodies(db: Connection, found: Sequence[Any]) -> None:
+    table = t.webhook_deliveries
+    for row in found:
+        here = (table.c.workspace == row.workspace) & (table.c.plugin == row.plugin)
+        db.execute(update(table).where(here & (table.c.event_id == row.event_id)).values(body=b""))
+
+
+def _drop_leases(db: Connection, found: Sequence[Any]) -> None:
+    db.execute(delete(t.worker_leases).where(t.worker_leases.c.id.in_([row.id for row in found])))
+
+
+def _drop_deaths(db: Connection, found: Sequence[Any]) -> None:
+    db.execute(delete(t.job_deaths).where(t.job_deaths.c.job_id.in_([row.job_id for row in found])))
+
+
+def _drop_paces(db: Connection, found: Sequence[Any]) -> None:
+    db.execute(delete(t.paces).where(t.paces.c.name.in_([row.name for row in found])))
