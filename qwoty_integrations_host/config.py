@@ -36,6 +36,8 @@ class HostConfig:
     plugins_blocked: frozenset[str] = frozenset()
     plugins_strict: bool = False
     retry: RetryPolicy = RetryPolicy()
+    #: The database is an earlier state of itself: what a step makes may be there already.
+    restored: bool = False
     #: A PostgreSQL for many workers; without one, a SQLite file in the data directory.
     shared_database: str | None = field(default=None, repr=False)
 
@@ -67,12 +69,17 @@ class HostConfig:
             plugins_blocked=frozenset(
                 filter(None, (p.strip() for p in env.get("QWOTY_PLUGINS_BLOCKED", "").split(",")))
             ),
-            plugins_strict=env.get("QWOTY_PLUGINS_STRICT", "").lower() in {"1", "true", "yes"},
+            plugins_strict=_is_on(env, "QWOTY_PLUGINS_STRICT"),
+            restored=_is_on(env, "QWOTY_HOST_RESTORED"),
         )
 
 
 def _read(env: Mapping[str, str], name: str) -> str | None:
     return env.get(f"QWOTY_HOST_{name}", "").strip() or None
+
+
+def _is_on(env: Mapping[str, str], name: str) -> bool:
+    return env.get(name, "").strip().lower() in {"1", "true", "yes"}
 
 
 def _postgresql(text: str | None) -> str | None:

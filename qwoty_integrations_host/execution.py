@@ -45,6 +45,7 @@ class Execution:
     clock: Clock
     retry_policy: RetryPolicy
     runs: Runs
+    restored: bool = False
 
     def execute(self, job_id: str) -> None:
         """Work one attempt of a run; called by the engine, again from the top after a crash."""
@@ -86,7 +87,15 @@ class Execution:
         origin = next((status.origin for status in self.plugins.statuses if status.id == row["plugin"]), "")
         carried = row["carried"] or {}
         return RecordedSteps(
-            self.store, self.engine, self.clock, self.retry_policy, row["id"], row["attempt"], origin, carried
+            self.store,
+            self.engine,
+            self.clock,
+            self.retry_policy,
+            row["id"],
+            row["attempt"],
+            origin,
+            carried,
+            restored=self.restored,
         )
 
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:

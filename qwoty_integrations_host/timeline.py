@@ -39,6 +39,8 @@ class RecordedSteps:
     origin: str
     #: Results of an earlier attempt that this one resumes, by step name.
     carried: Mapping[str, Any]
+    #: After a restored backup: an earlier attempt may have been forgotten, so that no step is the first of its kind.
+    restored: bool = False
     #: Names seen since the hook was called: a second step of one name could not be told from a replay.
     used: set[str] = field(default_factory=set)
     #: The step that ended this attempt with an error, if one did.
@@ -109,7 +111,7 @@ class RecordedSteps:
             if not rows.is_current(db, self.run_id, self.attempt):
                 raise AttemptOver
             row = rows.begin_step(db, self.run_id, name, self.clock.now())
-        return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]))
+        return Attempt(row["attempts"] + self.restored, row["key"], row["started_at"], list(row["request_ids"]))
 
     def _end(
         self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None = None
