@@ -67,6 +67,8 @@ class HostConfig:
     retry: RetryPolicy = RetryPolicy()
     #: How long ended runs and their timelines are kept, in days.
     keep_days: int = KEEP_DAYS
+    #: The database is an earlier state of itself: what a step makes may be there already.
+    restored: bool = False
     #: A PostgreSQL for many workers; without one, a SQLite file in the data directory.
     shared_database: str | None = field(default=None, repr=False)
 
@@ -99,7 +101,8 @@ class HostConfig:
             plugins_blocked=frozenset(
                 filter(None, (p.strip() for p in env.get("QWOTY_PLUGINS_BLOCKED", "").split(",")))
             ),
-            plugins_strict=env.get("QWOTY_PLUGINS_STRICT", "").lower() in {"1", "true", "yes"},
+            plugins_strict=_is_on(env, "QWOTY_PLUGINS_STRICT"),
+            restored=_is_on(env, "QWOTY_HOST_RESTORED"),
         )
 
 
@@ -117,6 +120,10 @@ def _days(text: str | None) -> int:
             code="config",
         )
     return int(text)
+
+
+def _is_on(env: Mapping[str, str], name: str) -> bool:
+    return env.get(name, "").strip().lower() in {"1", "true", "yes"}
 
 
 def _postgresql(text: str | None) -> str | None:

@@ -54,6 +54,7 @@ class Execution:
     clock: Clock
     retry_policy: RetryPolicy
     runs: Runs
+    restored: bool = False
 
     def execute(self, job_id: str) -> None:
         """Work one attempt of a run; called by the engine, again from the top after a crash."""
@@ -114,7 +115,7 @@ class Execution:
             row["attempt"],
             origin,
             carried=row["carried"] or {},
-            forgotten=row["facts"].get("forgotten", False),
+            forgotten=self.restored or row["facts"].get("forgotten", False),
         )
 
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:

@@ -122,7 +122,9 @@ def create_host(
     contexts = Contexts(store, vault, clock, transport, locks, paces, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock)
-    execution = Execution(store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs)
+    execution = Execution(
+        store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs, config.restored
+    )
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)

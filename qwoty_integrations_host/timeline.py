@@ -50,7 +50,7 @@ class RecordedSteps:
     origin: str
     #: Results of an earlier attempt that this one resumes, by step name.
     carried: Mapping[str, Any]
-    #: Whether the steps of earlier attempts were pruned: then each looks for what it may have made.
+    #: Earlier attempts may have been forgotten, by pruning or a restored backup: each step looks for what it made.
     forgotten: bool = False
     #: Names seen since the hook was called: a second step of one name could not be told from a replay.
     used: set[str] = field(default_factory=set)

@@ -104,12 +104,15 @@ class Fleet:
             host.settings.enable(workspace, "stripe_invoice")
         host.close()
 
-    def start(self, *words: str, code: Path | None = None) -> Process:
+    def start(self, *words: str, code: Path | None = None, **variables: str) -> Process:
         """Start a process that stays; ``code``: a folder whose modules come before the installed ones."""
         log = self.folder / f"process-{len(self.processes)}.log"
-        env = {**self.env, "PYTHONPATH": str(code)} if code else self.env
+        env = {**self._env_of(code), **variables}
         with log.open("wb") as out:
-            popen = subprocess.Popen([sys.executable, "-c", CLI, *words], env=env, stdout=out, stderr=out)
+            # Python looks for modules in the working directory first: it must not be this repository.
+            popen = subprocess.Popen(
+                [sys.executable, "-c", CLI, *words], env=env, cwd=self.folder, stdout=out, stderr=out
+            )
         self.processes.append(Process(popen, log))
         return self.processes[-1]
 
@@ -118,15 +121,25 @@ class Fleet:
         found.wait_until_it_says("Working")
         return found
 
-    def serve(self, *options: str, code: Path | None = None) -> Process:
-        found = self.start("serve", "--port", str(self.port), *options, code=code)
+    def serve(self, *options: str, code: Path | None = None, **variables: str) -> Process:
+        found = self.start("serve", "--port", str(self.port), *options, code=code, **variables)
         found.wait_until_it_says("Listening")
         return found
 
-    def run(self, *words: str) -> str:
+    def _env_of(self, code: Path | None) -> dict[str, str]:
+        return {**self.env, "PYTHONPATH": str(code)} if code else self.env
+
+    def run(self, *words: str, code: Path | None = None, given: str | None = None) -> str:
         """Call a command that ends, and give what it prints."""
         done = subprocess.run(
-            [sys.executable, "-c", CLI, *words], env=self.env, capture_output=True, text=True, check=False, timeout=60
+            [sys.executable, "-c", CLI, *words],
+            env=self._env_of(code),
+            cwd=self.folder,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
