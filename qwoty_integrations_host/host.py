@@ -10,6 +10,7 @@ from sqlalchemy import Engine as DatabaseEngine
 from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 
+from .attempts import Attempts
 from .clock import Clock, SystemClock
 from .config import HostConfig
 from .contexts import Contexts
@@ -111,8 +112,9 @@ def create_host(
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
     contexts = Contexts(store, vault, clock, transport, locks, paces, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
-    runs = Runs(store, worked_by, plugins, settings, contexts, clock)
-    execution = Execution(store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs)
+    attempts = Attempts(store, worked_by, clock)
+    runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts)
+    execution = Execution(store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs, attempts)
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     pruning = Pruning(store, worked_by, clock, config.keep_days)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping
 
+from .attempts import Attempts, job_id
 from .clock import Clock
 from .contexts import Contexts
 from .engine.interface import Engine
@@ -50,16 +51,6 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """A run's wait through an outage: when it tries again, since when it has waited, and how it is shown meanwhile."""
-
-    until: datetime
-    since: datetime
-    error: Mapping[str, Any]
-    outcome: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Runs:
     """The runs of one host."""
 
@@ -69,6 +60,7 @@ class Runs:
     settings: WorkspaceSettings
     contexts: Contexts
     clock: Clock
+    attempts: Attempts
 
     # -- what starts a run -----------------------------------------------------------------------
 
@@ -134,7 +126,7 @@ class Runs:
                 names = ("status", "outcome", "error") if row["status"] in rows.FINISHED else ()
                 before = {name: row[name] for name in names}
             rows.change(db, row["id"], facts={**row["facts"], **facts, "before": before})
-            self.next_attempt(db, row)
+            self.attempts.begin_anew(db, row)
 
     def put_back(self, row: RowMapping, why: str) -> bool:
         """Go back to the version that something final was made of; False when there is none to go back to."""
@@ -154,7 +146,7 @@ class Runs:
                 else:
                     self._start(db, other["plugin"], kept)
             if row["kind"] != "quote_accepted":
-                self.next_attempt(db, row)
+                self.attempts.begin_anew(db, row)
         return True
 
     def _return(self, db: Connection, row: RowMapping, quote: Quote) -> None:
@@ -259,20 +251,9 @@ class Runs:
                 raise ActionRefused(f"Run {run_id} succeeded: there is nothing to retry.")
             if row["error"] and row["error"]["code"] == "mail_unsure":
                 mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
-            self.next_attempt(db, row, **self._resumed(row) if waits or row["resumable"] else {})
+            again = self.attempts.resume if waits or row["resumable"] else self.attempts.begin_anew
+            again(db, row)
         return run_id
-
-    def wait(self, db: Connection, row: RowMapping, wait: Wait) -> None:
-        """Let the run go on by itself when the wait is over, at the step that could not be done."""
-        self.next_attempt(db, row, **self._resumed(row), wait=wait)
-
-    def resume_stranded(self, row: RowMapping) -> None:
-        """Queue another attempt of a run whose job is over, unless it has ended after all."""
-        with self.store.write() as db:
-            quotes.lock(db, row["workspace"], row["quote_id"])
-            present = rows.require(db, row["id"])
-            if present["attempt"] == row["attempt"] and present["status"] not in rows.FINISHED:
-                self.next_attempt(db, present, **self._resumed(present))
 
     def retry_all_failed(self) -> list[str]:
         """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids."""
@@ -326,13 +307,6 @@ class Runs:
         finished = row["finished_at"] or now
         rows.change(db, row["id"], status="dismissed", outcome=outcome, resumable=resumable, finished_at=finished)
 
-    def _resumed(self, row: RowMapping) -> dict[str, Any]:
-        """What another attempt takes over: the steps that are done, as long as they were done under these settings."""
-        results = self.engine.results(job_id(row["id"], row["attempt"]))
-        done = {name: found for name, found in results.items() if "value" in found}
-        carried = {**(row["carried"] or {}), **done}
-        return {"carried": carried, "settings_digest": row["settings_digest"] if carried else None}
-
     def _store_event(self, workspace: str, plugin: str, event: WebhookEvent, body: bytes) -> str:
         place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
         row = {**place, "type": event.type, "body": body, "received_at": self.clock.now()}
@@ -376,37 +350,6 @@ class Runs:
         self.engine.enqueue(db, job_id(run_id, 1), partition=workspace)
         return run_id
 
-    def next_attempt(
-        self,
-        db: Connection,
-        row: RowMapping,
-        *,
-        carried: Mapping[str, Any] | None = None,
-        settings_digest: str | None = None,
-        wait: Wait | None = None,
-    ) -> None:
-        """Queue another attempt, at once or for when the wait is over; the job of the present one then does nothing.
-
-        It begins at the first step unless steps that are done are ``carried`` over.
-        """
-        attempt = row["attempt"] + 1
-        rows.change(
-            db,
-            row["id"],
-            attempt=attempt,
-            status="waiting" if wait else "queued",
-            carried=dict(carried or {}),
-            settings_digest=settings_digest,
-            resumable=False,
-            outcome=wait and wait.outcome,
-            error=wait and wait.error,
-            waits_until=wait and wait.until,
-            outage_since=wait and wait.since,
-            finished_at=None,
-        )
-        delay = (wait.until - self.clock.now()).total_seconds() if wait else 0.0
-        self.engine.enqueue(db, job_id(row["id"], attempt), partition=row["workspace"], delay=delay)
-
     def _installments(self, workspace: str, quote_id: str) -> tuple[str, QuoteRecord]:
         with self.store.read() as db:
             require_workspace(db, workspace)
@@ -430,8 +373,3 @@ def _tried(row: RowMapping, number: int) -> bool:
     """Whether this run asked for the installment, and was not merely refused because something stood in the way."""
     is_its_own = row["kind"] == "installment" and row["facts"]["number"] == number
     return is_its_own and not (row["status"] == "skipped" and row["error"])
-
-
-def job_id(run_id: str, attempt: int) -> str:
-    """The engine's id of one attempt of a run."""
-    return f"{run_id}.{attempt}"
