@@ -284,8 +284,8 @@ class Execution:
         with self.store.write() as db:
             quotes.lock(db, row["workspace"], row["quote_id"])
             present = rows.require(db, row["id"])
-            if present["attempt"] != row["attempt"]:
-                return  # the quote was corrected meanwhile: another attempt takes over
+            if present["attempt"] != row["attempt"] or present["status"] == "dismissed":
+                return  # the quote was corrected meanwhile: another attempt takes over; or nothing is wanted any more
             changes = present["facts"].get("changes", [])
             outcome = {**outcome_of(record, now), **result, "notes": [*notes, *changes]}
             rows.change(

@@ -184,17 +184,29 @@ def test_a_dismissed_run_does_not_wake_up_and_can_still_be_retried_with_what_it_
     assert len(first.seen) == 1
 
 
-def test_a_run_that_was_dismissed_while_its_job_was_being_taken_up_stays_dismissed(desk: Any) -> None:
+@pytest.mark.parametrize(
+    ("asked", "is_on"),
+    [
+        pytest.param("is_enabled", True, id="before its settings are read"),
+        pytest.param("effective", True, id="while its settings are read"),
+        pytest.param("is_enabled", False, id="switched off at the same time"),
+    ],
+)
+def test_a_run_that_was_dismissed_while_its_job_was_being_taken_up_stays_dismissed(
+    desk: Any, asked: str, is_on: bool
+) -> None:
     service = Service()
     with_steps(desk, make=service)
     run = desk.accept()
-    effective, seen = desk.host.settings.effective, len(service.seen)
+    answer, seen = getattr(desk.host.settings, asked), len(service.seen)
+    if not is_on:
+        desk.host.settings.disable("ws-1", "recorder")
 
     def dismisses(*place: str) -> Any:
         desk.host.runs.dismiss(run["id"], "meanwhile")
-        return effective(*place)
+        return answer(*place)
 
-    object.__setattr__(desk.host.execution, "settings", _With(desk.host.settings, effective=dismisses))
+    object.__setattr__(desk.host.execution, "settings", _With(desk.host.settings, **{asked: dismisses}))
     later(desk, minutes=1)
 
     assert (desk.run(run["id"])["status"], len(service.seen)) == ("dismissed", seen)
