@@ -130,7 +130,8 @@ def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tup
         database = open_database(config.database_url)
         return database, engine(database)
     except (DBAPIError, DatabaseUnavailable) as error:
-        why = error.orig if isinstance(error, DBAPIError) else error.title
+        words = getattr(error if isinstance(error, DBAPIError) else error.__cause__, "orig", error)
+        why = str(words).splitlines()[0].rstrip(".")
         where = "at QWOTY_HOST_DATABASE_URL" if config.is_shared else f"in {config.data_dir}"
         raise HostError(
             f"The database {where} cannot be opened: {str(why).rstrip('.')}.",

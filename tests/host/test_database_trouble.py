@@ -122,7 +122,7 @@ def durable(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator
         data_dir=folder / "data",
         plugins_blocked=BROKEN | {"stripe_invoice"},
         retry=soon,
-        shared_database=address.replace("postgresql://", "postgresql+psycopg://") or None,
+        shared_database=address or None,
     )
     host = create_host(config)
     with host.store.write() as db:
