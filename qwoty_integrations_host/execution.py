@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from .attempts import Attempts, Wait, job_id
 from .clock import Clock
 from .config import RetryPolicy
 from .context import HookContext
@@ -31,7 +32,7 @@ from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import parse_json
 from .reports import outcome_of
-from .runs import Runs, Wait, job_id
+from .runs import Runs
 from .settings import WorkspaceSettings
 from .store import quotes, webhooks
 from .store import runs as rows
@@ -54,6 +55,7 @@ class Execution:
     clock: Clock
     retry_policy: RetryPolicy
     runs: Runs
+    attempts: Attempts
     restored: bool = False
 
     def execute(self, job_id: str) -> None:
@@ -88,21 +90,28 @@ class Execution:
             return  # the quote was corrected meanwhile: another attempt takes over
         except RunWaits as now:
             self._wait(row, now.error, progressed=steps.progressed)
-        except RetryableError as error:
-            self._wait(row, error, progressed=steps.progressed)
-        except DatabaseUnavailable:
-            raise
         except AlreadyFinal as error:
             if not self.runs.put_back(row, error.title):
                 self._finish_with_error(row, error, resumable=False)
+        except DatabaseUnavailable:
+            raise
         except IntegrationError as error:
-            # A refusal was right for what was seen then: asked again, everything is looked at again.
-            may_resume = steps.failed is not None and not error.restart and not isinstance(error, ActionRefused)
-            self._finish_with_error(row, error, resumable=may_resume)
+            self._end_with_error(row, error, steps)
         except (Exception, SystemExit):
             log.exception("run.crashed", extra={"run_id": row["id"]})
             bug = IntegrationError("The host could not work this run.", hint="The traceback is in its log.", code="bug")
             self._finish_with_error(row, bug, resumable=False)
+
+    def _end_with_error(self, row: RowMapping, error: IntegrationError, steps: RecordedSteps) -> None:
+        if isinstance(error, RetryableError):
+            self._wait(row, error, progressed=steps.progressed)
+        elif error.restart and row["outage_since"] and row["carried"]:
+            # It is what was done before the outage that is out of date, such as a link that has run out.
+            self.attempts.try_again(row, resume=False)
+        else:
+            # A refusal was right for what was seen then: asked again, everything is looked at again.
+            may_resume = steps.failed is not None and not error.restart and not isinstance(error, ActionRefused)
+            self._finish_with_error(row, error, resumable=may_resume)
 
     def _steps(self, row: RowMapping) -> RecordedSteps:
         origin = next((status.origin for status in self.plugins.statuses if status.id == row["plugin"]), "")
@@ -135,7 +144,7 @@ class Execution:
             if present["attempt"] != row["attempt"] or present["status"] in rows.FINISHED:
                 raise AttemptOver
             if row["settings_digest"] not in (None, current):
-                self.runs.next_attempt(db, row)
+                self.attempts.begin_anew(db, row)
                 return None
             rows.change(db, row["id"], status="running", settings_digest=current, error=None, waits_until=None)
         return settings
@@ -210,7 +219,7 @@ class Execution:
             hint = error.hint or "It goes on by itself. `qwoty-host run retry` tries at once."
             shown = {"code": error.code, "title": error.title, "hint": hint}
             outcome = {**outcome_of(record, now), "notes": present["facts"].get("changes", [])}
-            self.runs.wait(db, present, Wait(until, since, shown, outcome))
+            self.attempts.resume(db, present, wait=Wait(until, since, shown, outcome))
         log.info("run.waits", extra={"run_id": row["id"], "until": until.isoformat(), "code": error.code})
 
     def _give_up(self, db: Connection, row: RowMapping, error: IntegrationError) -> None:
@@ -259,7 +268,7 @@ class Execution:
             open_runs = rows.all_unfinished(db)
         for row in open_runs:
             if self.engine.ended(job_id(row["id"], row["attempt"])):
-                self.runs.resume_stranded(row)
+                self.attempts.try_again(row, resume=True)
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:
         error = None
@@ -289,8 +298,8 @@ class Execution:
         with self.store.write() as db:
             quotes.lock(db, row["workspace"], row["quote_id"])
             present = rows.require(db, row["id"])
-            if present["attempt"] != row["attempt"]:
-                return  # the quote was corrected meanwhile: another attempt takes over
+            if present["attempt"] != row["attempt"] or present["status"] == "dismissed":
+                return  # the quote was corrected meanwhile: another attempt takes over; or nothing is wanted any more
             changes = present["facts"].get("changes", [])
             outcome = {**outcome_of(record, now), **result, "notes": [*notes, *changes]}
             rows.change(

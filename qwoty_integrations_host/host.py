@@ -11,6 +11,7 @@ from sqlalchemy import Engine as DatabaseEngine
 from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 
+from .attempts import Attempts
 from .clock import Clock, SystemClock
 from .config import HostConfig
 from .contexts import Contexts
@@ -121,9 +122,10 @@ def create_host(
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
     contexts = Contexts(store, vault, clock, transport, locks, paces, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
-    runs = Runs(store, worked_by, plugins, settings, contexts, clock)
+    attempts = Attempts(store, worked_by, clock)
+    runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts)
     execution = Execution(
-        store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs, config.restored
+        store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs, attempts, config.restored
     )
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
@@ -156,7 +158,8 @@ def _opening(config: HostConfig) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, DatabaseUnavailable) as error:
-        why = error.orig if isinstance(error, DBAPIError) else error.title
+        words = getattr(error if isinstance(error, DBAPIError) else error.__cause__, "orig", error)
+        why = str(words).splitlines()[0].rstrip(".")
         where = "at QWOTY_HOST_DATABASE_URL" if config.is_shared else f"in {config.data_dir}"
         raise HostError(
             f"The database {where} cannot be opened: {str(why).rstrip('.')}.",

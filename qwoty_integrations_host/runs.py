@@ -10,12 +10,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+<<<<<<< HEAD
 from datetime import date, datetime, timedelta
+=======
+from datetime import date
+>>>>>>> w-outage
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping
 
+from .attempts import Attempts, job_id
 from .clock import Clock
 from .contexts import Contexts
 from .engine.interface import Engine
@@ -51,16 +56,6 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """A run's wait through an outage: when it tries again, since when it has waited, and how it is shown meanwhile."""
-
-    until: datetime
-    since: datetime
-    error: Mapping[str, Any]
-    outcome: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Runs:
     """The runs of one host."""
 
@@ -70,6 +65,7 @@ class Runs:
     settings: WorkspaceSettings
     contexts: Contexts
     clock: Clock
+    attempts: Attempts
 
     # -- what starts a run -----------------------------------------------------------------------
 
@@ -135,7 +131,7 @@ class Runs:
                 names = ("status", "outcome", "error") if row["status"] in rows.FINISHED else ()
                 before = {name: row[name] for name in names}
             rows.change(db, row["id"], facts={**row["facts"], **facts, "before": before})
-            self.next_attempt(db, row)
+            self.attempts.begin_anew(db, row)
 
     def put_back(self, row: RowMapping, why: str) -> bool:
         """Go back to the version that something final was made of; False when there is none to go back to."""
@@ -155,7 +151,7 @@ class Runs:
                 else:
                     self._start(db, other["plugin"], kept)
             if row["kind"] != "quote_accepted":
-                self.next_attempt(db, row)
+                self.attempts.begin_anew(db, row)
         return True
 
     def _return(self, db: Connection, row: RowMapping, quote: Quote) -> None:
@@ -291,20 +287,9 @@ class Runs:
                 raise ActionRefused(f"Run {run_id} succeeded: there is nothing to retry.")
             if row["error"] and row["error"]["code"] == "mail_unsure":
                 mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
-            self.next_attempt(db, row, **self._resumed(row) if waits or row["resumable"] else {})
+            again = self.attempts.resume if waits or row["resumable"] else self.attempts.begin_anew
+            again(db, row)
         return run_id
-
-    def wait(self, db: Connection, row: RowMapping, wait: Wait) -> None:
-        """Let the run go on by itself when the wait is over, at the step that could not be done."""
-        self.next_attempt(db, row, **self._resumed(row), wait=wait)
-
-    def resume_stranded(self, row: RowMapping) -> None:
-        """Queue another attempt of a run whose job is over, unless it has ended after all."""
-        with self.store.write() as db:
-            quotes.lock(db, row["workspace"], row["quote_id"])
-            present = rows.require(db, row["id"])
-            if present["attempt"] == row["attempt"] and present["status"] not in rows.FINISHED:
-                self.next_attempt(db, present, **self._resumed(present))
 
     def retry_all_failed(self) -> list[str]:
         """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids."""
@@ -360,6 +345,7 @@ class Runs:
         finished = row["finished_at"] or now
         rows.change(db, row["id"], status="dismissed", outcome=outcome, resumable=resumable, finished_at=finished)
 
+<<<<<<< HEAD
     def _resumed(self, row: RowMapping) -> dict[str, Any]:
         """What another attempt takes over: the steps that are done, as long as they were done under these settings."""
         results = self.engine.results(job_id(row["id"], row["attempt"]))
@@ -370,6 +356,9 @@ class Runs:
     def _store_event(
         self, workspace: str, plugin: str, event: WebhookEvent, body: bytes, *, found: bool = False
     ) -> str:
+=======
+    def _store_event(self, workspace: str, plugin: str, event: WebhookEvent, body: bytes) -> str:
+>>>>>>> w-outage
         place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
         whence = {"account": event.account or None, "found": found, "received_at": self.clock.now()}
         row = {**place, **whence, "type": event.type, "body": body}
@@ -415,37 +404,6 @@ class Runs:
         self.engine.enqueue(db, job_id(run_id, 1), partition=workspace)
         return run_id
 
-    def next_attempt(
-        self,
-        db: Connection,
-        row: RowMapping,
-        *,
-        carried: Mapping[str, Any] | None = None,
-        settings_digest: str | None = None,
-        wait: Wait | None = None,
-    ) -> None:
-        """Queue another attempt, at once or for when the wait is over; the job of the present one then does nothing.
-
-        It begins at the first step unless steps that are done are ``carried`` over.
-        """
-        attempt = row["attempt"] + 1
-        rows.change(
-            db,
-            row["id"],
-            attempt=attempt,
-            status="waiting" if wait else "queued",
-            carried=dict(carried or {}),
-            settings_digest=settings_digest,
-            resumable=False,
-            outcome=wait and wait.outcome,
-            error=wait and wait.error,
-            waits_until=wait and wait.until,
-            outage_since=wait and wait.since,
-            finished_at=None,
-        )
-        delay = (wait.until - self.clock.now()).total_seconds() if wait else 0.0
-        self.engine.enqueue(db, job_id(row["id"], attempt), partition=row["workspace"], delay=delay)
-
     def _installments(self, workspace: str, quote_id: str) -> tuple[str, QuoteRecord]:
         with self.store.read() as db:
             require_workspace(db, workspace)
@@ -469,8 +427,3 @@ def _tried(row: RowMapping, number: int) -> bool:
     """Whether this run asked for the installment, and was not merely refused because something stood in the way."""
     is_its_own = row["kind"] == "installment" and row["facts"]["number"] == number
     return is_its_own and not (row["status"] == "skipped" and row["error"])
-
-
-def job_id(run_id: str, attempt: int) -> str:
-    """The engine's id of one attempt of a run."""
-    return f"{run_id}.{attempt}"

@@ -67,10 +67,8 @@ def test_every_error_code_is_documented() -> None:
             found = source.read_text("utf-8")
             used |= set(re.findall(r'\bcode="([a-z_]+)"', found))
             used |= set(re.findall(r'needs_attention\(\s*"([a-z_]+)"', found))
-    # These never reach a run: they are retried, or refused at the door.
+    # These never reach a run: they are refused at the door.
     inner = {"config", "key_ring", "key_missing", "secret_moved", "data_dir", "engine"}
-    inner |= {"stripe_unreachable", "rate_limited", "stripe_busy", "stripe_error", "stripe_key"}
-    inner |= {"mail_unreachable", "mail_deferred", "pdf_unreachable"}
 
     assert sorted(code for code in used - inner if f"`{code}`" not in text) == []
 
@@ -145,6 +143,7 @@ def test_the_error_tree_is_what_plugins_rely_on() -> None:
         "SettingsError": "InvalidInput",
         "NotFound": "IntegrationError",
         "HostError": "IntegrationError",
+        "DatabaseUnavailable": "HostError",
         "PluginLoadError": "HostError",
         "PluginContractError": "PermanentError",
     }

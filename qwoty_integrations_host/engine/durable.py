@@ -97,7 +97,10 @@ class DurableEngine:
         self._counting = threading.Lock()
         with nullcontext() if self._is_sqlite else self._locks.hold("migrate"):
             DBOS.migrate(self._url)
-        self._client = DBOSClient(system_database_engine=engine, serializer=_JsonSerializer())
+        # What the client asks is asked by people and by HTTP: they are told at once that the database is away.
+        self._client = DBOSClient(
+            system_database_engine=engine, serializer=_JsonSerializer(), retry_connection_errors=False
+        )
         self._register_queues()
 
     def _register_queues(self) -> None:

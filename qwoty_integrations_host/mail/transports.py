@@ -96,6 +96,9 @@ class SmtpTransport:
                 server.login(self._user, self._password)
         except smtplib.SMTPAuthenticationError as error:
             raise _refused(error.smtp_code, "The mail server refused the login.") from error
+        except smtplib.SMTPNotSupportedError as error:
+            # To wait would not help: it is QWOTY_HOST_SMTP_URL that asks for it.
+            raise _refused(550, "The mail server offers no login.") from error
         except (OSError, smtplib.SMTPException) as error:
             raise _unreachable() from error
 

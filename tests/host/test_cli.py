@@ -451,7 +451,7 @@ def test_a_database_that_another_program_holds_is_said_not_thrown(line: Line, mo
     with closing(sqlite3.connect(line.folder / "data" / "host.sqlite3")) as other:
         other.execute("BEGIN IMMEDIATE")
         for words in (("accept", "ws-1", line.file(a_quote())), ("run", "list"), ("workspace", "add", "ws-2")):
-            assert "locked by another program" in refused(line(*words), 1)
+            assert "database is locked" in refused(line(*words), 1)
 
 
 @pytest.mark.parametrize(

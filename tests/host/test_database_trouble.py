@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -121,7 +122,7 @@ def durable(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator
         data_dir=folder / "data",
         plugins_blocked=BROKEN | {"stripe_invoice"},
         retry=soon,
-        shared_database=address.replace("postgresql://", "postgresql+psycopg://") or None,
+        shared_database=address or None,
     )
     host = create_host(config)
     with host.store.write() as db:
@@ -225,6 +226,17 @@ def test_the_http_side_answers_503_and_takes_the_quote_when_it_comes_again(
         trouble.let_go()
         taken = requests.post(f"{url}/v1/workspaces/ws-1/quotes/accepted", json=quote, headers=headers, timeout=20)
 
+        event: dict[str, Any] = {
+            "data": json.dumps({"id": "evt_1", "type": "paid", "padding": "x" * 50_000}),
+            "timeout": 20,
+        }
+        event["headers"] = {"X-Signature": "signed"}
+        trouble.take()
+        unheard = requests.post(f"{url}/webhooks/recorder/ws-1/right", **event)
+        trouble.let_go()
+        heard = requests.post(f"{url}/webhooks/recorder/ws-1/right", **event)
+
+        assert (unheard.status_code, heard.status_code) == (503, 200)
         assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
         assert refused.headers["Content-Type"] == "application/problem+json"
         assert int(refused.headers["Retry-After"]) > 0

@@ -175,7 +175,7 @@ def test_an_installment_that_was_tried_in_vain_is_remembered_for_the_schedule(de
 
 
 def test_leases_deaths_and_paces_go_after_a_day(desks: Callable[..., Any], postgresql: str) -> None:
-    desk = desks(shared_database=postgresql.replace("postgresql://", "postgresql+psycopg://"))
+    desk = desks(shared_database=postgresql)
     now = desk.clock.now()
     with_a_step(desk)
     queued = desk.host.runs.accept("ws-1", a_quote()).run_ids[0]

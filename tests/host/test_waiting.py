@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qwoty_integrations_host import Attempt, Outcome, RetryableError
+from qwoty_integrations_host import Attempt, NeedsAttention, Outcome, RetryableError
 from qwoty_integrations_host.config import RetryPolicy
 
 MET = datetime(2026, 3, 10, 9, tzinfo=UTC)
@@ -44,6 +45,8 @@ def later(desk: Any, **time: float) -> None:
 
 
 def test_a_waiting_run_tries_again_at_the_documented_moments() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    assert "| " + " | ".join(f"{m // 60} h {m % 60}" if m > 60 else f"{m} min" for m in MOMENTS[:8]) + " |" in page
     policy, now, moments = RetryPolicy(), MET, []
 
     while (until := policy.next_try(MET, now, None)) is not None:
@@ -181,17 +184,29 @@ def test_a_dismissed_run_does_not_wake_up_and_can_still_be_retried_with_what_it_
     assert len(first.seen) == 1
 
 
-def test_a_run_that_was_dismissed_while_its_job_was_being_taken_up_stays_dismissed(desk: Any) -> None:
+@pytest.mark.parametrize(
+    ("asked", "is_on"),
+    [
+        pytest.param("is_enabled", True, id="before its settings are read"),
+        pytest.param("effective", True, id="while its settings are read"),
+        pytest.param("is_enabled", False, id="switched off at the same time"),
+    ],
+)
+def test_a_run_that_was_dismissed_while_its_job_was_being_taken_up_stays_dismissed(
+    desk: Any, asked: str, is_on: bool
+) -> None:
     service = Service()
     with_steps(desk, make=service)
     run = desk.accept()
-    effective, seen = desk.host.settings.effective, len(service.seen)
+    answer, seen = getattr(desk.host.settings, asked), len(service.seen)
+    if not is_on:
+        desk.host.settings.disable("ws-1", "recorder")
 
     def dismisses(*place: str) -> Any:
         desk.host.runs.dismiss(run["id"], "meanwhile")
-        return effective(*place)
+        return answer(*place)
 
-    object.__setattr__(desk.host.execution, "settings", _With(desk.host.settings, effective=dismisses))
+    object.__setattr__(desk.host.execution, "settings", _With(desk.host.settings, **{asked: dismisses}))
     later(desk, minutes=1)
 
     assert (desk.run(run["id"])["status"], len(service.seen)) == ("dismissed", seen)
@@ -220,6 +235,25 @@ def test_settings_changed_while_it_waits_begin_it_anew(desk: Any) -> None:
 
     assert desk.run(run["id"])["status"] == "succeeded"
     assert len(first.seen) == 2
+
+
+def test_what_was_done_before_the_outage_and_is_out_of_date_is_done_again_by_itself(desk: Any) -> None:
+    first, service = Service(), Service()
+    first.away = False
+    with_steps(desk, first=first, second=service, third=lambda _: _refuse_at_first(first))
+    run = desk.accept()
+    service.away = False
+
+    later(desk, minutes=1)
+
+    assert desk.run(run["id"])["status"] == "succeeded"
+    assert [attempt.repeated for attempt in first.seen] == [False, True]
+
+
+def _refuse_at_first(first: Service) -> str:
+    if len(first.seen) == 1:
+        raise NeedsAttention("What was made first has run out.", restart=True)
+    return "made"
 
 
 def test_switched_off_while_it_waits_it_is_skipped(desk: Any) -> None:

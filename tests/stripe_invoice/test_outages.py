@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from email import policy
+from email.parser import BytesParser
 from typing import Any
 
 import pytest
@@ -88,6 +90,26 @@ def test_stripe_away_altogether_for_more_than_a_day(bench: Any) -> None:
 
     assert bench.run(run["id"])["status"] == "succeeded"
     assert_once(bench)
+
+
+def test_a_mail_server_away_for_longer_than_a_link_can_be_paid(bench: Any) -> None:
+    outbox = bench.host.config.data_dir / "outbox"
+    outbox.write_text("in the way")  # no mail can leave
+    bench.enable(**LINK)
+    run = bench.accept(the_example())
+    assert (run["status"], run["error"]["code"]) == ("waiting", "mail_unreachable")
+    pass_time(bench, 26 * 3600)
+    outbox.unlink()
+
+    pass_time(bench, 12 * 3600)
+
+    run = bench.run(run["id"])
+    assert run["status"] == "succeeded", run
+    assert_once(bench)
+    (link,) = [s["url"] for s in bench.stripe.objects("sessions") if s["status"] == "open"]
+    assert run["outcome"]["payment_link"]["url"] == link
+    mail: Any = BytesParser(policy=policy.default).parsebytes(bench.mails()[0].read_bytes())
+    assert link in mail.get_body(("plain",)).get_content()
 
 
 def test_after_three_days_it_has_failed_and_a_retry_makes_everything_once(bench: Any) -> None:
