@@ -523,6 +523,26 @@ def test_what_was_paid_while_no_endpoint_was_there_is_found(bench: Any, v1: Any,
     assert attached(bench) == [6000]
 
 
+def test_what_was_paid_while_the_endpoint_could_not_be_mended_is_found_meanwhile_and_afterwards(
+    bench: Any, v1: Any
+) -> None:
+    may_not_mend = (DOCUMENTED_PERMISSIONS | {"event_read", "webhook_read"}) - {"webhook_write"}
+    bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS | {"event_read"})
+    bench.enable(**LINK, workspace_api_token=RESTRICTED)
+    bench.accept(a_quote(installments=2))
+    disabled(bench, v1)
+    bench.stripe.add_key(RESTRICTED, permissions=may_not_mend)
+    paid(bench)
+
+    assert look_after(bench)["error"]["code"] == "permission_missing"
+    assert attached(bench) == [6000]
+    bench.stripe.refund(bench.stripe.objects("sessions")[0]["payment_intent"], 100)
+    bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS | {"event_read"})
+    assert look_after(bench)["status"] == "succeeded"
+    assert bench.quote("q-7")["installments"][0]["amount_refunded"] == "1.00"
+    assert_told_again(bench)
+
+
 def test_a_payment_older_than_what_stripe_lists_is_found_by_its_session(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
@@ -603,6 +623,7 @@ def test_there_is_nothing_to_look_after_before_the_first_link(bench: Any) -> Non
 
 def test_the_status_shows_the_age_of_the_last_event_and_no_secret(linked: Any) -> None:
     linked.pay(first_session(linked))
+    held(linked).webhooks()  # what the attached payment made Stripe say
     later(linked, 90)
     look_after(linked)
     there = endpoint(linked)
@@ -624,9 +645,10 @@ def test_what_was_found_is_not_shown_as_received_until_it_is_delivered(linked: A
     def last() -> Any:
         return linked.host.upkeep.status("ws-1")["data"][0]["last_event_at"]
 
+    held(linked).webhooks()
     before = last()
     later(linked, 60)
-    held(linked).stripe.pay(first_session(linked))
+    linked.stripe.pay(first_session(linked))
     look_after(linked)
     assert (last(), attached(linked)) == (before, [6000])
 

@@ -55,8 +55,8 @@ def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
 def look_after_endpoint(ctx: HookContext, stripe: Gateway, *, roll: bool) -> Mapping[str, Any]:
     """Look at the endpoint, mend it, roll its secret if asked to or if it must be; give what was seen.
 
-    ``replace`` (why it got a successor), ``changes`` (what was put right), ``broken`` (events may have gone nowhere),
-    ``still_refused`` (rolling the secret did not help). Raises: NeedsAttention.
+    ``replace`` (why it got a successor), ``changes`` (what was put right), ``still_refused`` (rolling the secret did
+    not help). Raises: NeedsAttention.
     """
     require_public_url(ctx)
     with ctx.lock(f"webhook_endpoint:{stripe.account}"):
@@ -92,12 +92,13 @@ class _Endpoint:
         present = next((one for one in ours if one["id"] == known), None)
         replace = self._why_replace(present, roll=roll)
         changes = {} if present is None or replace else _drift(present, self._address(self._kept.token))
+        if known and (changes or replace in {"missing", "secret", "refused"}):
+            self._kept.note_gap()
         return {
             "known": known,
             "replace": replace,
             "version": present and present["api_version"],
             "changes": changes,
-            "broken": replace in {"missing", "secret", "refused"} or bool(changes),
             "still_refused": self._kept.is_refused and not replace,
             "stale": [one for one in tokens if one != known],
         }

@@ -88,6 +88,19 @@ class KeptEndpoint:
         last = self._get("webhook_rolled")
         return last is None or self._ctx.clock.now() - datetime.fromisoformat(last) >= _BETWEEN_ROLLS
 
+    @property
+    def had_gap(self) -> bool:
+        """Whether events may have gone nowhere since somebody last looked for what was missed."""
+        return self._get("webhook_gap") is not None
+
+    def note_gap(self) -> None:
+        """Remember that the endpoint was found out of order."""
+        self._set("webhook_gap", True)
+
+    def forget_gap(self) -> None:
+        """What was missed in the gap has been looked for."""
+        self._ctx.state.forget(f"webhook_gap:{self._account}")
+
     def next_token(self) -> str:
         """The token of the endpoint that is to be made; kept before Stripe hears it, so only ask inside the lock."""
         token = self._get("webhook_token")

@@ -19,6 +19,7 @@ from qwoty_integrations_host import (
 )
 
 from .endpoint import EVENTS
+from .endpoint_state import KeptEndpoint
 from .gateway import Gateway, StripeRefused
 from .invoices import retrieve_invoice
 from .money import to_minor
@@ -43,12 +44,6 @@ _CURSOR = "missed_invoices"
 # -- events -----------------------------------------------------------------------------------------------
 
 
-def note_gap(ctx: HookContext, account: str) -> None:
-    """Remember that events may have gone nowhere: they count as delivered, so all of them are to be looked at."""
-    name = f"missed_events:{account}"
-    ctx.state.set(name, {**(ctx.state.get(name) or {}), "gap": True})
-
-
 def look_at_events(ctx: HookContext, stripe: Gateway) -> Mapping[str, Any]:
     """Find events of our quotes that were not delivered since the last look.
 
@@ -62,16 +57,23 @@ def look_at_events(ctx: HookContext, stripe: Gateway) -> Mapping[str, Any]:
 
 def events_seen(ctx: HookContext, account: str, following: Mapping[str, Any]) -> None:
     """Let the next look begin where this one ended; only once everything found is safe in finished steps."""
-    ctx.step(f"missed_events.seen:{account}", lambda _: ctx.state.set(f"missed_events:{account}", dict(following)))
+    ctx.step(f"missed_events.seen:{account}", lambda _: _seen_until(ctx, account, following))
+
+
+def _seen_until(ctx: HookContext, account: str, following: Mapping[str, Any]) -> None:
+    ctx.state.set(f"missed_events:{account}", dict(following))
+    if following["gap"] and following["before"] is None:
+        KeptEndpoint(ctx, account).forget_gap()
 
 
 def _undelivered(ctx: HookContext, stripe: Gateway, attempt: Attempt) -> dict[str, Any]:
     now = int(ctx.clock.now().timestamp())
-    last: dict[str, Any] = {"since": now - _OLDEST, "before": None, "then": now, "gap": False}
+    last: dict[str, Any] = {"since": now - _OLDEST, "before": None, "then": now}
     last |= ctx.state.get(f"missed_events:{stripe.account}") or {}
     created = {"gte": last["since"] - _OVERLAP, **({"lte": last["before"]} if last["before"] else {})}
+    gap = KeptEndpoint(ctx, stripe.account).had_gap
     # Stripe calls delivered what no endpoint was there for.
-    undelivered = {} if last["gap"] else {"delivery_success": False}
+    undelivered = {} if gap else {"delivery_success": False}
     params = {"types": list(EVENTS), "created": created, **undelivered}
     pages = stripe.pages(attempt, lambda v1, p: v1.events.list(params=p), params)
     try:
@@ -81,9 +83,9 @@ def _undelivered(ctx: HookContext, stripe: Gateway, attempt: Attempt) -> dict[st
             raise
         return {"readable": False, "events": [], "next": None}
     then = last["then"] if last["before"] else now
-    done = {"since": then, "before": None, "then": now, "gap": False}
+    done = {"since": then, "before": None, "then": now, "gap": gap}
     if len(events) == EVENTS_A_RUN:
-        done = {**last, "before": events[-1]["created"], "then": then}
+        done = {**last, "before": events[-1]["created"], "then": then, "gap": gap}
     whose = ((event, quote_of(ctx, event)) for event in events)
     ours = [{"quote_id": quote_id, "event": _slim(event)} for event, quote_id in whose if quote_id]
     return {"readable": True, "events": ours, "next": done}

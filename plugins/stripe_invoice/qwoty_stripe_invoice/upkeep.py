@@ -28,7 +28,6 @@ from .missed import (
     invoices_seen,
     look_at_events,
     look_at_open_invoices,
-    note_gap,
 )
 from .settings import StripeSettings
 
@@ -88,8 +87,6 @@ def _look_after_endpoint(ctx: HookContext, stripe: Gateway, found: _Findings, *,
         found.problems.append(problem)
         return
     found.notes += in_words(seen)
-    if seen["broken"]:
-        ctx.step(f"missed_events.gap:{stripe.account}", lambda _: note_gap(ctx, stripe.account))
     if seen["still_refused"]:
         useless = NeedsAttention(
             "Webhooks still come with a wrong signature, although the secret was rolled a short while ago.",
