@@ -231,6 +231,55 @@ def test_each_key_of_a_workspace_is_looked_after(bench: Any, v1: Any) -> None:
     assert [len(bench.stripe.objects("endpoints", account=f"acct_{unit}")) for unit in keys] == [1, 1]
 
 
+# -- a key is replaced -------------------------------------------------------------------------------------
+
+ROLLED = "sk_test_RolledKey000001"
+
+
+def test_a_new_key_of_the_same_account_goes_on_with_the_endpoint_of_the_old_one(linked: Any, v1: Any) -> None:
+    before = endpoint(linked)
+    linked.enable(**LINK, workspace_api_token=ROLLED)
+    disabled(linked, v1)
+
+    run = look_after(linked)
+
+    assert run["status"] == "succeeded", run
+    assert "replaced" in notes(run)
+    assert_told_again(linked)
+    linked.accept(a_quote(id="q-8", installments=2))
+    assert endpoint(linked)["id"] == before["id"], "the next link needs no other endpoint"
+    (shown,) = linked.host.upkeep.status("ws-1")["data"]
+    assert shown["endpoint_id"] == before["id"]
+    assert look_after(linked)["status"] == "skipped"
+
+
+def test_of_two_endpoints_that_two_keys_of_one_account_made_the_newer_stays(linked: Any) -> None:
+    old = endpoint(linked)
+    old_secret = secret_of(linked, old["id"])
+    linked.enable(**LINK, workspace_api_token=ROLLED)
+    linked.accept(a_quote(id="q-8", installments=2))
+    assert len(linked.stripe.objects("endpoints")) == 2
+
+    assert look_after(linked)["status"] == "succeeded"
+
+    assert endpoint(linked)["id"] != old["id"]
+    assert_told_again(linked)
+    assert post(linked, old["url"], old_secret, {"id": "evt_1", "type": "ping"}).status_code == 200
+    assert look_after(linked)["status"] == "skipped"
+
+
+def test_the_endpoint_of_another_account_is_left_and_shown(linked: Any) -> None:
+    linked.stripe.add_key(ROLLED, account="acct_other")
+    linked.enable(**LINK, workspace_api_token=ROLLED)
+    before = endpoint(linked)
+
+    run = look_after(linked)
+
+    assert run["status"] == "skipped", run
+    assert endpoint(linked) == before
+    assert [one["endpoint_id"] for one in linked.host.upkeep.status("ws-1")["data"]] == [before["id"]]
+
+
 # -- the secret is rolled ----------------------------------------------------------------------------------
 
 

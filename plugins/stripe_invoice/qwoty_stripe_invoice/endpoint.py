@@ -8,7 +8,7 @@ deliver, and there is no moment in which events go nowhere (Stripe page, section
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -64,6 +64,24 @@ def look_after_endpoint(ctx: HookContext, stripe: Gateway, *, roll: bool) -> Map
         endpoint = _Endpoint(ctx, stripe, name)
         seen: Mapping[str, Any] = ctx.step(name, partial(endpoint.look, roll=roll))
         return endpoint.mend(seen)
+
+
+def adopt_endpoints(ctx: HookContext, stripe: Gateway, accounts: Sequence[str]) -> list[str]:
+    """Take over the endpoints of keys that left the settings, if this key is of the same account; give which keys'."""
+    with ctx.lock(f"webhook_endpoint:{stripe.account}"):
+        adopted: list[str] = ctx.step(
+            f"webhook_endpoint.adopt:{stripe.account}", partial(_adopt, ctx, stripe, accounts)
+        )
+    return adopted
+
+
+def _adopt(ctx: HookContext, stripe: Gateway, accounts: Sequence[str], attempt: Attempt) -> list[str]:
+    pages = stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {})
+    there = {one["id"] for one in pages}
+    adopted = [account for account in accounts if KeptEndpoint(ctx, account).known.get("id") in there]
+    for account in adopted:
+        KeptEndpoint(ctx, stripe.account).take_over(account)
+    return adopted
 
 
 class _Endpoint:
