@@ -19,7 +19,7 @@ import requests
 from builders import KEY, LINK, a_quote
 from qwoty_integrations_host.store import tables
 from qwoty_integrations_host.store.database import Store
-from qwoty_stripe_invoice.endpoint import EVENTS
+from qwoty_stripe_invoice.drift import EVENTS
 from qwoty_stripe_invoice.gateway import API_VERSION, Gateway
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
@@ -605,7 +605,7 @@ def test_a_payment_older_than_what_stripe_lists_is_found_by_its_session(bench: A
 
 
 def test_a_long_backlog_is_worked_off_run_by_run(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwoty_stripe_invoice.missed.EVENTS_A_RUN", 2)
+    monkeypatch.setattr("qwoty_stripe_invoice.missed_events.EVENTS_A_RUN", 2)
     monkeypatch.setattr("qwoty_stripe_invoice.upkeep.INVOICES_BESIDE_EVENTS", 0)
     bench.enable(**LINK)
     for number in range(3):
@@ -625,6 +625,31 @@ def test_a_long_backlog_is_worked_off_run_by_run(bench: Any, monkeypatch: pytest
     assert found[0] < 3
     assert found[-1] == 3
     assert look_after(bench)["status"] == "skipped"
+
+
+def test_a_gap_that_comes_while_a_backlog_is_worked_off_is_not_forgotten(
+    bench: Any, v1: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwoty_stripe_invoice.missed_events.EVENTS_A_RUN", 3)
+    monkeypatch.setattr("qwoty_stripe_invoice.upkeep.INVOICES_BESIDE_EVENTS", 0)
+    bench.enable(**LINK)
+    for number in range(5):
+        bench.accept(a_quote(id=f"q-{number}", installments=2))
+        later(bench, 1)
+    *before, last = (session["id"] for session in bench.stripe.objects("sessions"))
+    for session_id in before:
+        held(bench).stripe.pay(session_id)
+        later(bench, 1)
+    look_after(bench)
+    deleted(bench, v1)
+    bench.stripe.pay(last)
+    later(bench, 1)
+
+    for _ in range(8):
+        look_after(bench)
+        later(bench, HOUR)
+
+    assert len(attached(bench)) == 5
 
 
 def test_open_invoices_are_looked_at_a_few_at_a_time_and_in_turn(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,18 +17,12 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 
-from .endpoint import adopt_endpoints, in_words, look_after_endpoint
+from .drift import in_words
+from .endpoint import adopt_endpoints, look_after_endpoint
 from .endpoint_state import KeptEndpoint, accounts_kept, made_with
 from .gateway import Gateway, fingerprint
-from .missed import (
-    INVOICES_A_RUN,
-    INVOICES_BESIDE_EVENTS,
-    as_delivered,
-    events_seen,
-    invoices_seen,
-    look_at_events,
-    look_at_open_invoices,
-)
+from .missed_events import as_delivered, events_seen, look_at_events
+from .open_invoices import INVOICES_A_RUN, INVOICES_BESIDE_EVENTS, invoices_seen, look_at_open_invoices
 from .settings import StripeSettings
 
 
