@@ -39,7 +39,7 @@ _OPENING_SECONDS = 60.0
 #: Seconds between two looks at the calendar; what is sent on a day need not be sent to the minute.
 _INSTALLMENTS_EVERY = 300.0
 #: Seconds between two looks whether an upkeep is due; each workspace's comes once an hour.
-_UPKEEP_EVERY = 600.0
+_UPKEEP_EVERY = 300.0
 _PRUNING_EVERY = 24 * 3600.0
 
 

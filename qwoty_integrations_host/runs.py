@@ -10,11 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-<<<<<<< HEAD
-from datetime import date, datetime, timedelta
-=======
-from datetime import date
->>>>>>> w-outage
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -345,20 +341,9 @@ class Runs:
         finished = row["finished_at"] or now
         rows.change(db, row["id"], status="dismissed", outcome=outcome, resumable=resumable, finished_at=finished)
 
-<<<<<<< HEAD
-    def _resumed(self, row: RowMapping) -> dict[str, Any]:
-        """What another attempt takes over: the steps that are done, as long as they were done under these settings."""
-        results = self.engine.results(job_id(row["id"], row["attempt"]))
-        done = {name: found for name, found in results.items() if "value" in found}
-        carried = {**(row["carried"] or {}), **done}
-        return {"carried": carried, "settings_digest": row["settings_digest"] if carried else None}
-
     def _store_event(
         self, workspace: str, plugin: str, event: WebhookEvent, body: bytes, *, found: bool = False
     ) -> str:
-=======
-    def _store_event(self, workspace: str, plugin: str, event: WebhookEvent, body: bytes) -> str:
->>>>>>> w-outage
         place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
         whence = {"account": event.account or None, "found": found, "received_at": self.clock.now()}
         row = {**place, **whence, "type": event.type, "body": body}

@@ -10,6 +10,7 @@ from qwoty_integrations_host import (
     Manifest,
     Outcome,
     SettingsProblem,
+    UpkeepReport,
     WebhookEvent,
     WebhookRejected,
     WebhookRequest,
@@ -93,3 +94,13 @@ def _event(request: WebhookRequest) -> WebhookEvent:
 @hookimpl
 def on_webhook(ctx: Any, event: Any) -> Any:
     return _answer("on_webhook", ctx, event, Outcome.done)
+
+
+@hookimpl
+def webhook_endpoints(ctx: Any) -> Any:
+    return _answer("webhook_endpoints", ctx, None, list)
+
+
+@hookimpl
+def on_upkeep(ctx: Any, upkeep: Any) -> Any:
+    return _answer("on_upkeep", ctx, upkeep, lambda: UpkeepReport(Outcome.skipped("Nothing had to be mended.")))

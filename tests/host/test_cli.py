@@ -30,6 +30,9 @@ from qwoty_integrations_host import (
     Outcome,
     QuoteRecord,
     RetryableError,
+    UpkeepReport,
+    UpkeepRequest,
+    WebhookEndpoint,
 )
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.engine.worker_lock import WorkerLock
@@ -542,3 +545,74 @@ def _until(process: subprocess.Popen[str], word: str) -> str:
         if word in text:
             return text
     raise AssertionError(f"it ended without saying {word!r}")
+
+
+# -- webhooks ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(line: Line) -> Line:
+    """A line to a host on which the recorder keeps a webhook endpoint."""
+    line.ready()
+    url = "https://host.example/webhooks/recorder/ws-1/tokentokentoken1234"
+    line.recorder.answers["webhook_endpoints"] = lambda ctx, _: [WebhookEndpoint("main", "test", "we_1", url)]
+    return line
+
+
+def test_webhooks_are_looked_after_when_somebody_asks(kept: Line) -> None:
+    asked: list[Any] = []
+    report = UpkeepReport(Outcome.done("The secret was rolled."))
+    kept.recorder.answers["on_upkeep"] = lambda ctx, upkeep: asked.append(upkeep) or report
+
+    found = kept.ok("webhook", "check", "ws-1", "--roll-secrets", "--wait")
+
+    (run,) = found["data"]
+    assert set(run) == RUN_KEYS
+    assert (run["kind"], run["status"], run["outcome"]["notes"]) == ("upkeep", "succeeded", ["The secret was rolled."])
+    assert asked == [UpkeepRequest(roll_secrets=True)]
+    assert "upkeep · workspace ws-1" in kept("webhook", "check", "ws-1").stdout
+    # That one waits for a worker, and another is not asked for meanwhile.
+    assert "looks after it now" in refused(kept("webhook", "check", "ws-1"), 2)
+
+
+def test_an_upkeep_that_needs_a_person_exits_1_when_waited_for(kept: Line) -> None:
+    report = UpkeepReport(Outcome.needs_attention("c", "There is no room.", hint="Make some."))
+    kept.recorder.answers["on_upkeep"] = lambda ctx, upkeep: report
+
+    found = kept("webhook", "check", "ws-1", "--wait")
+
+    assert found.exit_code == 1
+    assert "There is no room." in found.stdout
+
+
+def test_the_state_of_the_webhooks_is_shown(kept: Line) -> None:
+    before = kept("webhook", "status", "ws-1").stdout
+    assert kept("webhook", "check", "ws-1", "--wait").exit_code == 0
+
+    (shown,) = kept.ok("webhook", "status", "ws-1")["data"]
+
+    assert set(shown) == {
+        "plugin", "account", "mode", "endpoint_id", "url", "last_event_at", "last_event_age", "last_upkeep",
+    }  # fmt: skip
+    assert (shown["endpoint_id"], shown["last_event_at"]) == ("we_1", None)
+    assert shown["last_upkeep"]["status"] == "skipped"
+    assert "tokentokentoken1234" not in json.dumps(shown) + before
+    assert "last upkeep  none yet" in before
+    text = kept("webhook", "status", "ws-1").stdout
+    assert "we_1  https://host.example/webhooks/recorder/ws-1/toke…1234" in text
+    assert "Nothing had to be mended." in text
+
+
+def test_without_an_endpoint_there_is_nothing_to_check(line: Line) -> None:
+    line.ready()
+
+    assert "No webhook endpoint yet" in line("webhook", "status", "ws-1").stdout
+    assert "no integration" in refused(line("webhook", "check", "ws-1"), 2).lower()
+    refused(line("webhook", "status", "nowhere"), 5)
+
+
+def test_upkeep_that_had_nothing_to_do_is_listed_when_asked_for(kept: Line) -> None:
+    kept("webhook", "check", "ws-1", "--wait")
+
+    assert kept.ok("run", "list")["data"] == []
+    assert [run["kind"] for run in kept.ok("run", "list", "--all")["data"]] == ["upkeep"]

@@ -52,6 +52,10 @@ def of_the_first_release(url: str) -> None:
         db.execute(text(f"DROP TABLE {VERSION_TABLE}"))
         db.execute(text("INSERT INTO workspaces VALUES ('ws-1', '2026-03-10T09:15:00.000000+00:00')"))
         db.execute(text("INSERT INTO records VALUES ('ws-1', 'p', 'q-7', '{}')"))
+        opened = '{"invoice": {"status": "open"}}'
+        db.execute(text("INSERT INTO records VALUES ('ws-1', 'p', 'q-8', :opened)"), {"opened": opened})
+        delivery = "INSERT INTO webhook_deliveries VALUES ('ws-1', 'p', 'e-1', 'paid', '', '2026-03-10')"
+        db.execute(text(delivery))
     engine.dispose()
 
 
@@ -79,7 +83,9 @@ def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, o
 
     assert version(engine) == schema.LATEST
     with engine.connect() as db:
-        assert db.execute(text("SELECT workspace, quote_id, next_due FROM records")).all() == [("ws-1", "q-7", None)]
+        records = db.execute(text("SELECT quote_id, next_due, awaits_payment FROM records ORDER BY quote_id")).all()
+        assert records == [("q-7", None, False), ("q-8", None, True)]
+        assert db.execute(text("SELECT account, found FROM webhook_deliveries")).all() == [(None, False)]
 
 
 def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str, opened: Callable[[], Engine]) -> None:

@@ -19,7 +19,7 @@ import requests
 from builders import KEY, LINK, a_quote
 from qwoty_integrations_host.store import tables
 from qwoty_integrations_host.store.database import Store
-from qwoty_stripe_invoice.endpoint import EVENTS
+from qwoty_stripe_invoice.drift import EVENTS
 from qwoty_stripe_invoice.gateway import API_VERSION, Gateway
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
@@ -229,6 +229,55 @@ def test_each_key_of_a_workspace_is_looked_after(bench: Any, v1: Any) -> None:
 
     assert run["status"] == "succeeded", run
     assert [len(bench.stripe.objects("endpoints", account=f"acct_{unit}")) for unit in keys] == [1, 1]
+
+
+# -- a key is replaced -------------------------------------------------------------------------------------
+
+ROLLED = "sk_test_RolledKey000001"
+
+
+def test_a_new_key_of_the_same_account_goes_on_with_the_endpoint_of_the_old_one(linked: Any, v1: Any) -> None:
+    before = endpoint(linked)
+    linked.enable(**LINK, workspace_api_token=ROLLED)
+    disabled(linked, v1)
+
+    run = look_after(linked)
+
+    assert run["status"] == "succeeded", run
+    assert "replaced" in notes(run)
+    assert_told_again(linked)
+    linked.accept(a_quote(id="q-8", installments=2))
+    assert endpoint(linked)["id"] == before["id"], "the next link needs no other endpoint"
+    (shown,) = linked.host.upkeep.status("ws-1")["data"]
+    assert shown["endpoint_id"] == before["id"]
+    assert look_after(linked)["status"] == "skipped"
+
+
+def test_of_two_endpoints_that_two_keys_of_one_account_made_the_newer_stays(linked: Any) -> None:
+    old = endpoint(linked)
+    old_secret = secret_of(linked, old["id"])
+    linked.enable(**LINK, workspace_api_token=ROLLED)
+    linked.accept(a_quote(id="q-8", installments=2))
+    assert len(linked.stripe.objects("endpoints")) == 2
+
+    assert look_after(linked)["status"] == "succeeded"
+
+    assert endpoint(linked)["id"] != old["id"]
+    assert_told_again(linked)
+    assert post(linked, old["url"], old_secret, {"id": "evt_1", "type": "ping"}).status_code == 200
+    assert look_after(linked)["status"] == "skipped"
+
+
+def test_the_endpoint_of_another_account_is_left_and_shown(linked: Any) -> None:
+    linked.stripe.add_key(ROLLED, account="acct_other")
+    linked.enable(**LINK, workspace_api_token=ROLLED)
+    before = endpoint(linked)
+
+    run = look_after(linked)
+
+    assert run["status"] == "skipped", run
+    assert endpoint(linked) == before
+    assert [one["endpoint_id"] for one in linked.host.upkeep.status("ws-1")["data"]] == [before["id"]]
 
 
 # -- the secret is rolled ----------------------------------------------------------------------------------
@@ -523,6 +572,26 @@ def test_what_was_paid_while_no_endpoint_was_there_is_found(bench: Any, v1: Any,
     assert attached(bench) == [6000]
 
 
+def test_what_was_paid_while_the_endpoint_could_not_be_mended_is_found_meanwhile_and_afterwards(
+    bench: Any, v1: Any
+) -> None:
+    may_not_mend = (DOCUMENTED_PERMISSIONS | {"event_read", "webhook_read"}) - {"webhook_write"}
+    bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS | {"event_read"})
+    bench.enable(**LINK, workspace_api_token=RESTRICTED)
+    bench.accept(a_quote(installments=2))
+    disabled(bench, v1)
+    bench.stripe.add_key(RESTRICTED, permissions=may_not_mend)
+    paid(bench)
+
+    assert look_after(bench)["error"]["code"] == "permission_missing"
+    assert attached(bench) == [6000]
+    bench.stripe.refund(bench.stripe.objects("sessions")[0]["payment_intent"], 100)
+    bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS | {"event_read"})
+    assert look_after(bench)["status"] == "succeeded"
+    assert bench.quote("q-7")["installments"][0]["amount_refunded"] == "1.00"
+    assert_told_again(bench)
+
+
 def test_a_payment_older_than_what_stripe_lists_is_found_by_its_session(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
@@ -536,7 +605,7 @@ def test_a_payment_older_than_what_stripe_lists_is_found_by_its_session(bench: A
 
 
 def test_a_long_backlog_is_worked_off_run_by_run(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwoty_stripe_invoice.missed.EVENTS_A_RUN", 2)
+    monkeypatch.setattr("qwoty_stripe_invoice.missed_events.EVENTS_A_RUN", 2)
     monkeypatch.setattr("qwoty_stripe_invoice.upkeep.INVOICES_BESIDE_EVENTS", 0)
     bench.enable(**LINK)
     for number in range(3):
@@ -556,6 +625,31 @@ def test_a_long_backlog_is_worked_off_run_by_run(bench: Any, monkeypatch: pytest
     assert found[0] < 3
     assert found[-1] == 3
     assert look_after(bench)["status"] == "skipped"
+
+
+def test_a_gap_that_comes_while_a_backlog_is_worked_off_is_not_forgotten(
+    bench: Any, v1: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwoty_stripe_invoice.missed_events.EVENTS_A_RUN", 3)
+    monkeypatch.setattr("qwoty_stripe_invoice.upkeep.INVOICES_BESIDE_EVENTS", 0)
+    bench.enable(**LINK)
+    for number in range(5):
+        bench.accept(a_quote(id=f"q-{number}", installments=2))
+        later(bench, 1)
+    *before, last = (session["id"] for session in bench.stripe.objects("sessions"))
+    for session_id in before:
+        held(bench).stripe.pay(session_id)
+        later(bench, 1)
+    look_after(bench)
+    deleted(bench, v1)
+    bench.stripe.pay(last)
+    later(bench, 1)
+
+    for _ in range(8):
+        look_after(bench)
+        later(bench, HOUR)
+
+    assert len(attached(bench)) == 5
 
 
 def test_open_invoices_are_looked_at_a_few_at_a_time_and_in_turn(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -603,6 +697,7 @@ def test_there_is_nothing_to_look_after_before_the_first_link(bench: Any) -> Non
 
 def test_the_status_shows_the_age_of_the_last_event_and_no_secret(linked: Any) -> None:
     linked.pay(first_session(linked))
+    held(linked).webhooks()  # what the attached payment made Stripe say
     later(linked, 90)
     look_after(linked)
     there = endpoint(linked)
@@ -624,9 +719,10 @@ def test_what_was_found_is_not_shown_as_received_until_it_is_delivered(linked: A
     def last() -> Any:
         return linked.host.upkeep.status("ws-1")["data"][0]["last_event_at"]
 
+    held(linked).webhooks()
     before = last()
     later(linked, 60)
-    held(linked).stripe.pay(first_session(linked))
+    linked.stripe.pay(first_session(linked))
     look_after(linked)
     assert (last(), attached(linked)) == (before, [6000])
 
@@ -743,4 +839,4 @@ def test_wherever_the_process_dies_one_endpoint_is_left_and_the_payment_is_attac
         if not died:
             assert number > 5, "it died before"
             return
-        later(bench, 60)
+        later(bench, 2 * HOUR)

@@ -8,28 +8,16 @@ deliver, and there is no moment in which events go nowhere (Stripe page, section
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from qwoty_integrations_host import Attempt, HookContext, NeedsAttention
 
-from .endpoint_state import OLD_SECRET_FOR, KeptEndpoint, token_of
+from .drift import EVENTS, drift
+from .endpoint_state import KeptEndpoint, token_of
 from .gateway import API_VERSION, Gateway, StripeRefused
 
-EVENTS = (
-    "checkout.session.completed",
-    "checkout.session.async_payment_succeeded",
-    "checkout.session.async_payment_failed",
-    "checkout.session.expired",
-    "invoice.paid",
-    "invoice.voided",
-    "invoice.marked_uncollectible",
-    "invoice.finalization_failed",
-    "invoice.overpaid",
-    "invoice_payment.paid",
-    "charge.refunded",
-)
 _MOST_ENDPOINTS = 16
 
 
@@ -55,8 +43,8 @@ def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
 def look_after_endpoint(ctx: HookContext, stripe: Gateway, *, roll: bool) -> Mapping[str, Any]:
     """Look at the endpoint, mend it, roll its secret if asked to or if it must be; give what was seen.
 
-    ``replace`` (why it got a successor), ``changes`` (what was put right), ``broken`` (events may have gone nowhere),
-    ``still_refused`` (rolling the secret did not help). Raises: NeedsAttention.
+    ``replace`` (why it got a successor), ``changes`` (what was put right), ``still_refused`` (rolling the secret did
+    not help). Raises: NeedsAttention.
     """
     require_public_url(ctx)
     with ctx.lock(f"webhook_endpoint:{stripe.account}"):
@@ -64,6 +52,24 @@ def look_after_endpoint(ctx: HookContext, stripe: Gateway, *, roll: bool) -> Map
         endpoint = _Endpoint(ctx, stripe, name)
         seen: Mapping[str, Any] = ctx.step(name, partial(endpoint.look, roll=roll))
         return endpoint.mend(seen)
+
+
+def adopt_endpoints(ctx: HookContext, stripe: Gateway, accounts: Sequence[str]) -> list[str]:
+    """Take over the endpoints of keys that left the settings, if this key is of the same account; give which keys'."""
+    with ctx.lock(f"webhook_endpoint:{stripe.account}"):
+        adopted: list[str] = ctx.step(
+            f"webhook_endpoint.adopt:{stripe.account}", partial(_adopt, ctx, stripe, accounts)
+        )
+    return adopted
+
+
+def _adopt(ctx: HookContext, stripe: Gateway, accounts: Sequence[str], attempt: Attempt) -> list[str]:
+    pages = stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {})
+    there = {one["id"] for one in pages}
+    adopted = [account for account in accounts if KeptEndpoint(ctx, account).known.get("id") in there]
+    for account in adopted:
+        KeptEndpoint(ctx, stripe.account).take_over(account)
+    return adopted
 
 
 class _Endpoint:
@@ -91,13 +97,14 @@ class _Endpoint:
         self._kept.forget_old(tokens.values())
         present = next((one for one in ours if one["id"] == known), None)
         replace = self._why_replace(present, roll=roll)
-        changes = {} if present is None or replace else _drift(present, self._address(self._kept.token))
+        changes = {} if present is None or replace else drift(present, self._address(self._kept.token))
+        if known and (changes or replace in {"missing", "secret", "refused"}):
+            self._kept.note_gap()
         return {
             "known": known,
             "replace": replace,
             "version": present and present["api_version"],
             "changes": changes,
-            "broken": replace in {"missing", "secret", "refused"} or bool(changes),
             "still_refused": self._kept.is_refused and not replace,
             "stale": [one for one in tokens if one != known],
         }
@@ -217,38 +224,3 @@ class _Endpoint:
         except StripeRefused as error:
             if not error.missing:
                 raise
-
-
-def _drift(endpoint: Mapping[str, Any], url: str) -> dict[str, Any]:
-    """What an endpoint has to be told to be as it should."""
-    changes: dict[str, Any] = {}
-    if endpoint["url"] != url:
-        changes["url"] = url
-    if not {*EVENTS} <= {*endpoint["enabled_events"]} and "*" not in endpoint["enabled_events"]:
-        changes["enabled_events"] = list(EVENTS)
-    if endpoint["status"] != "enabled":
-        changes["disabled"] = False
-    return changes
-
-
-_CHANGED = {
-    "url": "The webhook endpoint delivered to another address; it delivers to this host's again.",
-    "enabled_events": "The webhook endpoint was not subscribed to every event; it is again.",
-    "disabled": "The webhook endpoint had been disabled; it is enabled again.",
-}
-_REPLACED = {
-    "missing": "The webhook endpoint was gone; it was made anew.",
-    "secret": "The webhook endpoint's secret was lost; another endpoint took its place.",
-    "version": f"The webhook endpoint spoke {{version}}; one that speaks {API_VERSION} took its place.",
-    "asked": "The webhook secret was rolled; what was signed with the old one is taken for {days} more days.",
-    "refused": "Webhooks came with a wrong signature, as if somebody had rolled the secret in the Stripe Dashboard; "
-    "another endpoint took its place.",
-}
-
-
-def in_words(seen: Mapping[str, Any]) -> list[str]:
-    """What was mended, one sentence each."""
-    if seen["replace"]:
-        facts = {"version": seen["version"] or "the account's version", "days": OLD_SECRET_FOR.days}
-        return [_REPLACED[seen["replace"]].format(**facts)]
-    return [sentence for name, sentence in _CHANGED.items() if name in seen["changes"]]

@@ -49,6 +49,14 @@ def note_good(ctx: HookContext, token: str) -> None:
         ctx.state.forget(name)
 
 
+_ACCOUNTS = "webhook_accounts"
+
+
+def accounts_kept(ctx: HookContext) -> list[str]:
+    """The keys (their fingerprints) for which an endpoint is kept, also those that left the settings."""
+    return ctx.state.get(_ACCOUNTS) or []
+
+
 class KeptEndpoint:
     """The state of one key's endpoint."""
 
@@ -88,6 +96,19 @@ class KeptEndpoint:
         last = self._get("webhook_rolled")
         return last is None or self._ctx.clock.now() - datetime.fromisoformat(last) >= _BETWEEN_ROLLS
 
+    @property
+    def had_gap(self) -> bool:
+        """Whether events may have gone nowhere since somebody last looked for what was missed."""
+        return self._get("webhook_gap") is not None
+
+    def note_gap(self) -> None:
+        """Remember that the endpoint was found out of order."""
+        self._set("webhook_gap", True)
+
+    def forget_gap(self) -> None:
+        """What was missed in the gap has been looked for."""
+        self._ctx.state.forget(f"webhook_gap:{self._account}")
+
     def next_token(self) -> str:
         """The token of the endpoint that is to be made; kept before Stripe hears it, so only ask inside the lock."""
         token = self._get("webhook_token")
@@ -120,6 +141,28 @@ class KeptEndpoint:
         if was_refused:
             self._set("webhook_rolled", self._ctx.clock.now().isoformat())
         self._set("webhook_endpoint", {"id": endpoint, "url": url, "events": list(events)})
+        self._be_listed()
+
+    def take_over(self, account: str) -> None:
+        """Keep what was kept for another key of the same account at Stripe; a present endpoint stays."""
+        other = KeptEndpoint(self._ctx, account)
+        tokens = other.tokens
+        if not self.known:
+            self._set("webhook_endpoint", dict(other.known))
+        for token in tokens:
+            if token != self.token:
+                self._retire(token)
+            if made := made_with(self._ctx, token):
+                self._ctx.state.set(f"webhook_account:{token}", {**made, "account": self._account})
+        self._be_listed(instead_of=account)
+        for name in ("webhook_token", "webhook_retired", "webhook_endpoint"):
+            self._ctx.state.forget(f"{name}:{account}")
+
+    def _be_listed(self, instead_of: str = "") -> None:
+        with self._ctx.lock(_ACCOUNTS):
+            kept = {*accounts_kept(self._ctx), self._account} - {instead_of}
+            if kept != set(accounts_kept(self._ctx)):
+                self._ctx.state.set(_ACCOUNTS, sorted(kept))
 
     def change(self, **changes: Any) -> None:
         """Note what was changed about the present endpoint."""

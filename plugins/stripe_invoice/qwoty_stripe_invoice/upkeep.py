@@ -17,31 +17,28 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 
-from .endpoint import in_words, look_after_endpoint
-from .endpoint_state import KeptEndpoint
-from .gateway import Gateway, fingerprint, is_live
-from .missed import (
-    INVOICES_A_RUN,
-    INVOICES_BESIDE_EVENTS,
-    as_delivered,
-    events_seen,
-    invoices_seen,
-    look_at_events,
-    look_at_open_invoices,
-    note_gap,
-)
+from .drift import in_words
+from .endpoint import adopt_endpoints, look_after_endpoint
+from .endpoint_state import KeptEndpoint, accounts_kept, made_with
+from .gateway import Gateway, fingerprint
+from .missed_events import as_delivered, events_seen, look_at_events
+from .open_invoices import INVOICES_A_RUN, INVOICES_BESIDE_EVENTS, invoices_seen, look_at_open_invoices
 from .settings import StripeSettings
 
 
 def endpoints(ctx: HookContext) -> list[WebhookEndpoint]:
-    """The endpoints that are kept for the keys of the settings; no network."""
-    keys = dict.fromkeys(StripeSettings.of(ctx.settings).all_keys())
-    kept = [(key, KeptEndpoint(ctx, fingerprint(key)).known) for key in keys]
+    """The endpoints that are kept, also for keys that left the settings; no network."""
+    present = map(fingerprint, StripeSettings.of(ctx.settings).all_keys())
+    kept = {account: KeptEndpoint(ctx, account) for account in (*present, *accounts_kept(ctx))}
     return [
-        WebhookEndpoint(fingerprint(key), "live" if is_live(key) else "test", known["id"], known["url"])
-        for key, known in kept
-        if known
+        WebhookEndpoint(account, _mode(ctx, endpoint), endpoint.known["id"], endpoint.known["url"])
+        for account, endpoint in kept.items()
+        if endpoint.known
     ]
+
+
+def _mode(ctx: HookContext, endpoint: KeptEndpoint) -> str:
+    return "live" if made_with(ctx, endpoint.token).get("live") else "test"
 
 
 @dataclass(slots=True)
@@ -64,21 +61,37 @@ class _Findings:
 def look_after(ctx: HookContext, request: UpkeepRequest) -> UpkeepReport:
     """Look after every key that has an endpoint of ours; what stands in the way of one holds up no other."""
     keys = {fingerprint(key): key for key in StripeSettings.of(ctx.settings).all_keys()}
-    accounts: Sequence[str] = ctx.step("accounts", lambda _: [a for a in keys if KeptEndpoint(ctx, a).known])
     found = _Findings()
+    _adopt(ctx, keys, found)
+    accounts: Sequence[str] = ctx.step("accounts", lambda _: [a for a in keys if KeptEndpoint(ctx, a).known])
     looks: dict[str, Mapping[str, Any]] = {}
     for account in accounts:
         stripe = Gateway(keys[account], workspace=ctx.workspace, pace=ctx.pace)
         _look_after_endpoint(ctx, stripe, found, roll=request.roll_secrets)
         if look := _events(ctx, stripe, found):
             looks[account] = look
-    after = _open_invoices(ctx, found, INVOICES_BESIDE_EVENTS if len(looks) == len(accounts) else INVOICES_A_RUN)
+    all_readable = bool(looks) and len(looks) == len(accounts)
+    after = _open_invoices(ctx, found, INVOICES_BESIDE_EVENTS if all_readable else INVOICES_A_RUN)
     # Last of all: if anything above ends the run, the next one looks at the same again.
     for account, look in looks.items():
         events_seen(ctx, account, look["next"])
     if after is not None:
         invoices_seen(ctx, after)
     return UpkeepReport(found.outcome(), tuple(found.events))
+
+
+def _adopt(ctx: HookContext, keys: Mapping[str, str], found: _Findings) -> None:
+    """A key that was replaced by another of the same account leaves its endpoint behind: go on with that."""
+    left: list[str] = ctx.step("accounts.left", lambda _: [a for a in accounts_kept(ctx) if a not in keys])
+    for key in keys.values() if left else ():
+        try:
+            adopted = adopt_endpoints(ctx, Gateway(key, workspace=ctx.workspace), left)
+        except NeedsAttention as problem:
+            found.problems.append(problem)
+            continue
+        found.notes += ["The webhook endpoint of a key that was replaced is looked after with the new one."] * len(
+            adopted
+        )
 
 
 def _look_after_endpoint(ctx: HookContext, stripe: Gateway, found: _Findings, *, roll: bool) -> None:
@@ -88,8 +101,6 @@ def _look_after_endpoint(ctx: HookContext, stripe: Gateway, found: _Findings, *,
         found.problems.append(problem)
         return
     found.notes += in_words(seen)
-    if seen["broken"]:
-        ctx.step(f"missed_events.gap:{stripe.account}", lambda _: note_gap(ctx, stripe.account))
     if seen["still_refused"]:
         useless = NeedsAttention(
             "Webhooks still come with a wrong signature, although the secret was rolled a short while ago.",

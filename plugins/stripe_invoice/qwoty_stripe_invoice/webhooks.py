@@ -13,7 +13,7 @@ from qwoty_integrations_host import (
     WebhookRequest,
 )
 
-from .endpoint import EVENTS
+from .drift import EVENTS
 from .endpoint_state import made_with, note_good, note_refusal, secret_of
 from .gateway import Gateway, verify_webhook
 from .payments import attach_payment, look_at_invoice, note_failed_payment

@@ -10,6 +10,17 @@ from qwoty_integrations_host import HookContext, NeedsAttention
 from .gateway import Gateway, fingerprint
 from .settings import StripeSettings
 
+#: What is needed of an event's object; the state is fetched afresh by whoever acts on it.
+_NEEDED = (
+    "id object metadata status payment_status payment_intent client_reference_id invoice payment currency amount "
+    "amount_total amount_refunded"
+).split()
+
+
+def about(thing: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an event that holds its object, with no more than what is needed of it."""
+    return {"data": {"object": {name: thing[name] for name in _NEEDED if name in thing}}}
+
 
 def thing_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """The object that an event is about, as it was then."""

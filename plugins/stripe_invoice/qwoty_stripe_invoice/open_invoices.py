@@ -1,11 +1,10 @@
-"""What Stripe said and we never heard: undelivered events where the key may read them, else a look at what is open."""
+"""Open invoices and their links, looked at afresh: what nobody told us of, whether or not the key may read events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from qwoty_integrations_host import (
@@ -18,90 +17,15 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 
-from .endpoint import EVENTS
 from .gateway import Gateway, StripeRefused
 from .invoices import retrieve_invoice
 from .money import to_minor
-from .whose import gateway_of, quote_of, thing_of
+from .whose import about, gateway_of
 
-#: How much one upkeep looks at; the next one goes on there.
-EVENTS_A_RUN = 500
+#: How many quotes one upkeep looks at; the next one goes on there.
 INVOICES_A_RUN, INVOICES_BESIDE_EVENTS = 100, 20
 _INVOICES_A_STEP = 20
-#: Stripe lists the events of thirty days.
-_OLDEST = 30 * 24 * 3600
-#: Looked at twice, since Stripe's clock is not ours: an event that is known is nothing new.
-_OVERLAP = 3600
-#: What is needed of an event's object; the state is fetched afresh by whoever acts on it.
-_NEEDED = (
-    "id object metadata status payment_status payment_intent client_reference_id invoice payment currency amount "
-    "amount_total amount_refunded"
-).split()
 _CURSOR = "missed_invoices"
-
-
-# -- events -----------------------------------------------------------------------------------------------
-
-
-def note_gap(ctx: HookContext, account: str) -> None:
-    """Remember that events may have gone nowhere: they count as delivered, so all of them are to be looked at."""
-    name = f"missed_events:{account}"
-    ctx.state.set(name, {**(ctx.state.get(name) or {}), "gap": True})
-
-
-def look_at_events(ctx: HookContext, stripe: Gateway) -> Mapping[str, Any]:
-    """Find events of our quotes that were not delivered since the last look.
-
-    Gives ``readable`` (whether the key may), ``events``, and ``next``, which is for ``events_seen``.
-    """
-    found: Mapping[str, Any] = ctx.step(
-        f"missed_events:{stripe.account}", lambda attempt: _undelivered(ctx, stripe, attempt)
-    )
-    return found
-
-
-def events_seen(ctx: HookContext, account: str, following: Mapping[str, Any]) -> None:
-    """Let the next look begin where this one ended; only once everything found is safe in finished steps."""
-    ctx.step(f"missed_events.seen:{account}", lambda _: ctx.state.set(f"missed_events:{account}", dict(following)))
-
-
-def _undelivered(ctx: HookContext, stripe: Gateway, attempt: Attempt) -> dict[str, Any]:
-    now = int(ctx.clock.now().timestamp())
-    last: dict[str, Any] = {"since": now - _OLDEST, "before": None, "then": now, "gap": False}
-    last |= ctx.state.get(f"missed_events:{stripe.account}") or {}
-    created = {"gte": last["since"] - _OVERLAP, **({"lte": last["before"]} if last["before"] else {})}
-    # Stripe calls delivered what no endpoint was there for.
-    undelivered = {} if last["gap"] else {"delivery_success": False}
-    params = {"types": list(EVENTS), "created": created, **undelivered}
-    pages = stripe.pages(attempt, lambda v1, p: v1.events.list(params=p), params)
-    try:
-        events = list(islice(pages, EVENTS_A_RUN))
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
-        return {"readable": False, "events": [], "next": None}
-    then = last["then"] if last["before"] else now
-    done = {"since": then, "before": None, "then": now, "gap": False}
-    if len(events) == EVENTS_A_RUN:
-        done = {**last, "before": events[-1]["created"], "then": then}
-    whose = ((event, quote_of(ctx, event)) for event in events)
-    ours = [{"quote_id": quote_id, "event": _slim(event)} for event, quote_id in whose if quote_id]
-    return {"readable": True, "events": ours, "next": done}
-
-
-def _slim(event: Mapping[str, Any]) -> dict[str, Any]:
-    thing = thing_of(event)
-    needed = {name: thing[name] for name in _NEEDED if name in thing}
-    return {**{name: event[name] for name in ("id", "type", "livemode")}, "data": {"object": needed}}
-
-
-def as_delivered(account: str, found: Mapping[str, Any]) -> WebhookEvent:
-    """What ``authenticate_webhook`` would have given for it."""
-    event = found["event"]
-    return WebhookEvent(event["id"], event["type"], event, found["quote_id"], account=account)
-
-
-# -- open invoices ----------------------------------------------------------------------------------------
 
 
 def look_at_open_invoices(ctx: HookContext, most: int, *, told: set[str | None]) -> tuple[list[WebhookEvent], str]:
@@ -173,8 +97,7 @@ def _seen(look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 def _found(thing: Mapping[str, Any], word: str, kind: str) -> dict[str, Any]:
     """An event that nobody delivered; the same finding has the same id."""
-    needed = {name: thing[name] for name in _NEEDED if name in thing}
-    return {"id": f"found:{thing['id']}:{word}", "type": kind, "data": {"object": needed}}
+    return {"id": f"found:{thing['id']}:{word}", "type": kind, **about(thing)}
 
 
 def _session_news(part: InstallmentRecord, session: Mapping[str, Any]) -> str:

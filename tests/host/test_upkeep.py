@@ -1,0 +1,266 @@
+"""Upkeep: asked for by the schedule or a person, worked as a run of no quote, and what it finds is worked like webhooks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from builders import a_quote
+from qwoty_integrations_host import (
+    InvoiceRecord,
+    NeedsAttention,
+    Outcome,
+    QuoteRecord,
+    RetryableError,
+    UpkeepReport,
+    UpkeepRequest,
+    WebhookEndpoint,
+    WebhookEvent,
+)
+from qwoty_integrations_host.errors import ActionRefused, NotFound
+from qwoty_integrations_host.hook_types import WebhookRequest
+from qwoty_integrations_host.reports import list_runs
+
+ENDPOINT = WebhookEndpoint("main", "test", "we_1", "https://host.example/webhooks/recorder/ws-1/tokentokentoken1234")
+NOTHING = UpkeepReport(Outcome.skipped("Nothing had to be mended."))
+FOUND = WebhookEvent("e-1", "paid", {"id": "e-1"}, "q-7", account="main")
+
+
+@pytest.fixture
+def kept(desk: Any) -> Any:
+    """A desk on which the recorder keeps an endpoint for ws-1, and has worked on a quote."""
+    desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [ENDPOINT]
+    desk.enable()
+    desk.accept()
+    return desk
+
+
+def finds(desk: Any, *events: WebhookEvent, outcome: Outcome | None = None) -> None:
+    report = UpkeepReport(outcome or NOTHING.outcome, events)
+    desk.recorder.answers["on_upkeep"] = lambda ctx, upkeep: report
+
+
+def look_after(desk: Any, **request: Any) -> dict[str, Any]:
+    (run_id,) = desk.host.upkeep.request("ws-1", **request)
+    desk.work()
+    found: dict[str, Any] = desk.run(run_id)
+    return found
+
+
+def webhook_runs(desk: Any) -> list[dict[str, Any]]:
+    return [run for run in list_runs(desk.host.store)["data"] if run["kind"] == "webhook"]
+
+
+# -- the hooks ---------------------------------------------------------------------------------------------
+
+
+def test_hook_webhook_endpoints_decides_where_there_is_something_to_look_after(desk: Any) -> None:
+    desk.enable()
+    desk.enable("ws-2")
+    desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [ENDPOINT] if ctx.workspace == "ws-2" else []
+
+    (run_id,) = desk.host.upkeep.request_due()
+
+    assert desk.run(run_id)["workspace"] == "ws-2"
+    with pytest.raises(ActionRefused, match="No integration"):
+        desk.host.upkeep.request("ws-1")
+
+
+@pytest.mark.parametrize("roll", [False, True])
+def test_hook_on_upkeep_is_worked_in_steps_like_any_run(kept: Any, roll: bool) -> None:
+    tries: list[UpkeepRequest] = []
+
+    def upkeep(ctx: Any, request: UpkeepRequest) -> UpkeepReport:
+        def look(attempt: Any) -> None:
+            tries.append(request)
+            if len(tries) == 1:
+                raise RetryableError("The service is busy.")
+
+        ctx.step("look", look)
+        return UpkeepReport(Outcome.done("The endpoint was mended."))
+
+    kept.recorder.answers["on_upkeep"] = upkeep
+
+    run = look_after(kept, roll_secrets=roll)
+
+    assert (run["kind"], run["quote_id"], run["status"]) == ("upkeep", "", "succeeded")
+    assert [(step["name"], step["attempts"]) for step in run["steps"]] == [("look", 2)]
+    assert run["outcome"]["notes"] == ["The endpoint was mended."]
+    assert tries == [UpkeepRequest(roll)] * 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Outcome.done(), id="an outcome alone"),
+        pytest.param(UpkeepReport(None), id="no outcome"),  # type: ignore[arg-type]
+        pytest.param(UpkeepReport(Outcome.done(), ({"id": "e"},)), id="an event of another kind"),  # type: ignore[arg-type]
+        pytest.param(UpkeepReport(Outcome.done(), (WebhookEvent("", "t", {}),)), id="an event without id"),
+        pytest.param(UpkeepReport(Outcome.done(), (WebhookEvent("e", "t", {"at": object()}),)), id="not JSON"),
+    ],
+)
+def test_an_upkeep_that_breaks_the_contract_is_the_plugins_bug(kept: Any, answer: Any) -> None:
+    kept.recorder.answers["on_upkeep"] = lambda ctx, upkeep: answer
+
+    run = look_after(kept)
+
+    assert (run["status"], run["error"]["code"]) == ("failed", "plugin_bug")
+
+
+def test_a_disabled_plugin_is_not_looked_after(kept: Any) -> None:
+    kept.host.settings.disable("ws-1", "recorder")
+    kept.recorder.calls.clear()
+
+    assert kept.host.upkeep.request_due() == []
+    with pytest.raises(ActionRefused):
+        kept.host.upkeep.request("ws-1")
+    assert kept.recorder.calls == []
+
+
+def test_the_trouble_of_one_workspace_holds_up_no_other(kept: Any) -> None:
+    kept.enable("ws-2")
+
+    def endpoints(ctx: Any, _: Any) -> list[WebhookEndpoint]:
+        if ctx.workspace == "ws-1":
+            raise RuntimeError("a bug")
+        return [ENDPOINT]
+
+    kept.recorder.answers["webhook_endpoints"] = endpoints
+
+    assert [kept.run(run_id)["workspace"] for run_id in kept.host.upkeep.request_due()] == ["ws-2"]
+
+
+# -- what it finds -----------------------------------------------------------------------------------------
+
+
+def test_what_it_finds_is_worked_as_if_it_had_been_delivered_and_once(kept: Any) -> None:
+    finds(kept, FOUND)
+
+    first, second = look_after(kept), look_after(kept)
+
+    (run,) = webhook_runs(kept)
+    assert (run["status"], run["quote_id"]) == ("succeeded", "q-7")
+    assert first["status"] == "succeeded"
+    assert "Nobody had told us of paid, quote q-7: it is worked." in first["outcome"]["notes"]
+    assert second["status"] == "skipped"
+
+
+def test_what_was_delivered_before_is_nothing_new_and_what_comes_after_is_a_duplicate(kept: Any) -> None:
+    def deliver(event_id: str) -> str:
+        body = json.dumps({"id": event_id, "type": "paid", "quote_id": "q-7"}).encode()
+        request = WebhookRequest("right", body, {"X-Signature": "signed"})
+        return str(kept.host.runs.receive_webhook("ws-1", "recorder", request))
+
+    assert deliver("e-1") == "stored"
+    finds(kept, FOUND, WebhookEvent("e-2", "paid", {}, "q-7"))
+    look_after(kept)
+    assert deliver("e-2") == "duplicate"
+    kept.work()
+
+    assert len(webhook_runs(kept)) == 2
+
+
+@pytest.mark.parametrize("quote_id", [None, "q-unknown"])
+def test_what_concerns_nothing_of_ours_starts_no_run(kept: Any, quote_id: str | None) -> None:
+    finds(kept, WebhookEvent("e-1", "paid", {}, quote_id))
+
+    assert look_after(kept)["status"] == "skipped"
+    assert webhook_runs(kept) == []
+
+
+def test_what_it_finds_is_worked_also_when_a_person_has_to_look(kept: Any) -> None:
+    finds(kept, FOUND, outcome=Outcome.needs_attention("webhook_endpoint", "There is no room."))
+
+    run = look_after(kept)
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "webhook_endpoint")
+    assert len(webhook_runs(kept)) == 1
+
+
+def test_a_crash_before_the_end_of_the_run_loses_and_doubles_nothing(kept: Any) -> None:
+    def upkeep(ctx: Any, _: Any) -> UpkeepReport:
+        found = ctx.step("look", lambda attempt: [{"id": "e-1"}])
+        return UpkeepReport(NOTHING.outcome, tuple(WebhookEvent(e["id"], "paid", e, "q-7") for e in found))
+
+    kept.recorder.answers["on_upkeep"] = upkeep
+    run = look_after(kept)
+    with kept.host.store.write() as db:  # its last write never came to be
+        db.exec_driver_sql("UPDATE runs SET status = 'running' WHERE kind = 'upkeep'")
+
+    kept.work_again(run["id"])
+
+    assert len(webhook_runs(kept)) == 1
+
+
+# -- one at a time -----------------------------------------------------------------------------------------
+
+
+def test_one_at_a_time_whoever_asks(kept: Any) -> None:
+    (run_id,) = kept.host.upkeep.request("ws-1")
+
+    with pytest.raises(ActionRefused, match=run_id):
+        kept.host.upkeep.request("ws-1")
+    assert kept.host.upkeep.request_due() == kept.host.upkeep.request_after_start() == []
+    kept.work()
+    assert len(kept.host.upkeep.request("ws-1")) == 1
+
+
+def test_a_workspace_that_does_not_exist_is_not_found(kept: Any) -> None:
+    for ask in (kept.host.upkeep.request, kept.host.upkeep.status):
+        with pytest.raises(NotFound):
+            ask("nowhere")
+
+
+def test_an_upkeep_cannot_be_undone_but_retried(kept: Any) -> None:
+    def trouble(ctx: Any, _: Any) -> UpkeepReport:
+        raise NeedsAttention("The key was refused.")
+
+    kept.recorder.answers["on_upkeep"] = trouble
+    run = look_after(kept)
+    assert run["status"] == "needs_attention"
+    with pytest.raises(ActionRefused, match="nothing to take back"):
+        kept.host.runs.request_undo(run["id"])
+    finds(kept)
+
+    assert kept.retry(run["id"])["status"] == "skipped"
+
+
+# -- how it is listed --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "listed"),
+    [
+        pytest.param(Outcome.skipped("Nothing had to be mended."), False, id="nothing to do"),
+        pytest.param(Outcome.done("The endpoint was mended."), True, id="something was mended"),
+        pytest.param(Outcome.needs_attention("c", "A person has to look."), True, id="a person has to look"),
+    ],
+)
+def test_an_upkeep_without_work_is_listed_only_when_asked_for(kept: Any, outcome: Outcome, listed: bool) -> None:
+    finds(kept, outcome=outcome)
+    run = look_after(kept)
+
+    def ids(**which: Any) -> list[str]:
+        return [found["id"] for found in list_runs(kept.host.store, **which)["data"]]
+
+    assert (run["id"] in ids()) == listed
+    assert run["id"] in ids(quiet=True)
+
+
+# -- who awaits a payment ----------------------------------------------------------------------------------
+
+
+def test_the_quotes_that_await_a_payment_are_given_in_turn(kept: Any) -> None:
+    records = kept.host.runs.contexts.make("ws-1", "recorder", {}).records
+    for quote_id, status in (("q-a", "open"), ("q-b", "paid"), ("q-c", "open"), ("q-d", "draft"), ("q-e", "open")):
+        kept.host.runs.accept("ws-1", a_quote(id=quote_id))
+        record = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="in_1", status=status, account="a"))
+        records.update(quote_id, lambda _, made=record: made)
+
+    assert records.awaiting_payment(after="", limit=2) == ["q-a", "q-c"]
+    assert records.awaiting_payment(after="q-c", limit=2) == ["q-e"]
+    closed = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="in_1", status="paid", account="a"))
+    records.update("q-a", lambda _: closed)
+    assert records.awaiting_payment(after="", limit=9) == ["q-c", "q-e"]
