@@ -85,7 +85,7 @@ def _adopt(ctx: HookContext, keys: Mapping[str, str], found: _Findings) -> None:
     left: list[str] = ctx.step("accounts.left", lambda _: [a for a in accounts_kept(ctx) if a not in keys])
     for key in keys.values() if left else ():
         try:
-            adopted = adopt_endpoints(ctx, Gateway(key, workspace=ctx.workspace), left)
+            adopted = adopt_endpoints(ctx, Gateway(key, workspace=ctx.workspace, pace=ctx.pace), left)
         except NeedsAttention as problem:
             found.problems.append(problem)
             continue
