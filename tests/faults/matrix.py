@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from database_trouble import FullDisk
 from faults import strikes
 from faults.story import Story, one_of_everything, told
 from faults.strikes import Strike
@@ -115,6 +116,16 @@ MATRIX = [
     Fault("our clock is two hours off", {
         "ahead": strikes.our_clock(strikes.TWO_HOURS), "behind": strikes.our_clock(-strikes.TWO_HOURS),
     }, strikes.told_while_the_clock_is_off, "invoiced all the same; webhooks are refused until the clock is right"),
+    Fault("Stripe is down for more than a day, and comes back", {
+        "answers 500": strikes.away("500_before"), "cannot be reached": strikes.away("cut_before"),
+    }, strikes.told_over_a_day, "the run waits and goes on by itself; one of everything"),
+
+    Fault("another program holds our database for longer than we wait for it", {
+        name: strikes.database(strikes.locked, str(WRITES[name]["path"])) for name in OF_ACCEPTING
+    }, strikes.told_after_a_while),
+    Fault("our disk is full for a while", {
+        name: strikes.database(FullDisk, str(WRITES[name]["path"])) for name in OF_ACCEPTING
+    }, strikes.told_after_a_while),
     Fault("a second host is started on one SQLite directory", {"serve and worker": strikes.a_second_host},
           result="it says why and ends with 1; the first goes on"),
 ]  # fmt: skip

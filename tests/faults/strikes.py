@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy.event import listen
 
 from builders import the_example
+from database_trouble import Lock
 from faults.story import PATIENCE, Story
 from qwoty_integrations_host.errors import RetryableError
+from qwoty_integrations_host.host import Host
 from qwoty_integrations_host.mail import transports
 from qwoty_integrations_host.platform.standalone import StandalonePlatform
 from stripe_simulator.delivery import signature
@@ -112,12 +115,20 @@ def falls_silent(path: str) -> Strike:
 def told_over_a_day(story: Story) -> None:
     """An outage of a day and an hour: by then Stripe has forgotten its keys of idempotency."""
     run = story.accept()
-    assert run["status"] != "succeeded", run
-    story.bench.stripe.faults.reset()
+    assert run["status"] == "waiting", run
     story.time_passes(A_DAY_AND_AN_HOUR)
-    story.bench.retry(run["id"])
+    story.bench.work()
+    assert story.bench.run(run["id"])["status"] == "waiting"
+    story.bench.stripe.faults.reset()
+    story.time_passes(12 * 3600)
+    story.bench.work()
     story.pay()
     story.send_next()
+
+
+def away(kind: str) -> Strike:
+    """Stripe is down, whatever it is asked, until ``told_over_a_day`` lets it come back."""
+    return lambda story: _order(story, kind, times=1000)
 
 
 # -- webhooks ----------------------------------------------------------------------------------------
@@ -239,6 +250,52 @@ def told_with_help(code: str) -> Callable[[Story], None]:
         story.send_next()
 
     return tell
+
+
+# -- our own database --------------------------------------------------------------------------------
+
+
+def database(trouble: Callable[[Host], Any], path: str) -> Strike:
+    """The database fails when Stripe has just done what a request asks for, and is well after a while."""
+
+    def strike(story: Story) -> None:
+        host, api, clock = story.bench.host, story.bench.stripe.api, story.bench.clock
+        if host.config.is_shared:
+            pytest.skip("these are SQLite's; PostgreSQL's are in tests/host/test_database_trouble.py")
+        listen(host.store.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout=50"))
+        befallen, answer, sleep, struck = trouble(host), api.answer, clock.sleep, []
+
+        def answering(given: Any) -> Any:
+            found = answer(given)
+            if not struck and re.search(path, given.path):
+                struck.append(befallen.take())
+            return found
+
+        def sleeping(seconds: float) -> None:
+            befallen.let_go()
+            sleep(seconds)
+
+        story.patch.setattr(api, "answer", answering)
+        story.patch.setattr(clock, "sleep", sleeping)
+        story.at_the_end += [befallen.close, lambda: _assert_struck(struck)]
+
+    return strike
+
+
+def _assert_struck(struck: list[Any]) -> None:
+    assert struck
+
+
+def locked(host: Host) -> Lock:
+    return Lock(host.config.data_dir / "host.sqlite3")
+
+
+def told_after_a_while(story: Story) -> None:
+    story.accept()
+    story.time_passes(120)
+    story.bench.work()
+    story.pay()
+    story.send_next()
 
 
 # -- the platform, the clock, another host -------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +13,10 @@ from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import create_engine, text
-from sqlalchemy.event import listen, remove
 from sqlalchemy.exc import OperationalError
 
 from builders import a_quote
+from database_trouble import Away, FullDisk, Lock
 from host_server import BROKEN, served
 from qwoty_integrations_host import Attempt, Outcome, QuoteRecord
 from qwoty_integrations_host.config import HostConfig, RetryPolicy
@@ -32,68 +30,6 @@ from qwoty_integrations_host.store.workspaces import add_workspace, create_api_k
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
-
-
-class Lock:
-    """Another program that holds the SQLite database until it lets go."""
-
-    def __init__(self, path: Path) -> None:
-        self._other = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-
-    def take(self) -> None:
-        self._other.execute("BEGIN IMMEDIATE")
-
-    def let_go(self) -> None:
-        with suppress(sqlite3.OperationalError):
-            self._other.execute("ROLLBACK")
-
-    def close(self) -> None:
-        self.let_go()
-        self._other.close()
-
-
-class FullDisk:
-    """A disk that has no room left for this database until there is."""
-
-    def __init__(self, host: Host) -> None:
-        self._engine, self._limit = host.store.engine, 0
-        listen(self._engine, "checkout", self._apply)
-
-    def _apply(self, raw: Any, *_: Any) -> None:
-        raw.execute(f"PRAGMA max_page_count={self._limit or 1_000_000}").fetchall()
-
-    def take(self) -> None:
-        with self._engine.connect() as db:
-            self._limit = db.exec_driver_sql("PRAGMA page_count").scalar_one()
-
-    def let_go(self) -> None:
-        self._limit = 0
-
-    def close(self) -> None:
-        self.let_go()
-        remove(self._engine, "checkout", self._apply)
-
-
-class Away:
-    """A PostgreSQL that has gone, with every connection, until it is back."""
-
-    def __init__(self, address: str) -> None:
-        self._name = address.partition("?")[0].rpartition("/")[2]
-        self._engine = create_engine(address.replace(f"/{self._name}", "/postgres", 1), isolation_level="AUTOCOMMIT")
-
-    def take(self) -> None:
-        with self._engine.connect() as db:
-            db.execute(text(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false"))
-            gone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
-            db.execute(text(gone), {"name": self._name})
-
-    def let_go(self) -> None:
-        with self._engine.connect() as db:
-            db.execute(text(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true"))
-
-    def close(self) -> None:
-        self.let_go()
-        self._engine.dispose()
 
 
 TROUBLE = ["locked", "full", "away"]
