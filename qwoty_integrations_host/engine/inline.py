@@ -22,18 +22,23 @@ class InlineEngine:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._work: Work | None = None
-        self._queued: list[tuple[str, datetime | None]] = []
+        self._queued: list[str] = []
+        self._known: set[str] = set()
         self._queued_at: dict[str, datetime] = {}
+        self._due: dict[str, datetime] = {}
         self._recorded: dict[str, dict[str, Any]] = {}
         self._current: list[str] = []
         self._done: set[str] = set()
 
     def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
-        if job_id not in self._queued_at:
-            now = self._queued_at[job_id] = self._clock.now()
-            due = now + timedelta(seconds=delay) if delay else None
-            listen(db, "commit", lambda _: self._queued.append((job_id, due)), once=True)
-            listen(db, "rollback", lambda _: self._queued_at.pop(job_id, None), once=True)
+        if job_id not in self._known:
+            self._known.add(job_id)
+            self._queued_at[job_id] = self._clock.now()
+            self._due.pop(job_id, None)
+            if delay > 0:
+                self._due[job_id] = self._clock.now() + timedelta(seconds=delay)
+            listen(db, "commit", lambda _: self._queued.append(job_id), once=True)
+            listen(db, "rollback", lambda _: self._known.discard(job_id), once=True)
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
         self._work = work
@@ -53,13 +58,13 @@ class InlineEngine:
 
     def work_queued(self) -> None:
         """Work every queued job that is due, those queued meanwhile included."""
-        while self._work is not None and (job := self._next_due()) is not None:
-            self._queued.remove(job)
-            self.work_again(job[0])
+        while self._work is not None and (job_id := self._next_due()) is not None:
+            self._queued.remove(job_id)
+            self.work_again(job_id)
 
-    def _next_due(self) -> tuple[str, datetime | None] | None:
+    def _next_due(self) -> str | None:
         now = self._clock.now()
-        return next((job for job in self._queued if job[1] is None or job[1] <= now), None)
+        return next((job_id for job_id in self._queued if self._due.get(job_id, now) <= now), None)
 
     def work_again(self, job_id: str) -> None:
         """Work a job from its top, as after a crash: recorded steps do not run again."""
