@@ -130,6 +130,11 @@ def of_another_version(bench: Any, v1: Any) -> None:
     bench.stripe.world.states()[0].endpoints[endpoint(bench)["id"]]["api_version"] = "2020-08-27"
 
 
+def disabled_and_of_another_version(bench: Any, v1: Any) -> None:
+    disabled(bench, v1)
+    of_another_version(bench, v1)
+
+
 def without_our_secret(bench: Any, v1: Any) -> None:
     with bench.host.store.write() as db:
         db.execute(tables.secrets.delete().where(tables.secrets.c.field.startswith("kept/webhook:")))
@@ -558,7 +563,7 @@ def test_a_refund_is_found_where_events_can_be_read(deaf: Any) -> None:
     assert deaf.quote("q-7")["installments"][0]["amount_refunded"] == ("1.00" if readable else None)
 
 
-@pytest.mark.parametrize("gap", [deleted, disabled, unsubscribed])
+@pytest.mark.parametrize("gap", [deleted, disabled, unsubscribed, disabled_and_of_another_version])
 def test_what_was_paid_while_no_endpoint_was_there_is_found(bench: Any, v1: Any, gap: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))

@@ -97,14 +97,14 @@ class _Endpoint:
         self._kept.forget_old(tokens.values())
         present = next((one for one in ours if one["id"] == known), None)
         replace = self._why_replace(present, roll=roll)
-        changes = {} if present is None or replace else drift(present, self._address(self._kept.token))
-        if known and (changes or replace in {"missing", "secret", "refused"}):
+        drifted = {} if present is None else drift(present, self._address(self._kept.token))
+        if known and (drifted or present is None):
             self._kept.note_gap()
         return {
             "known": known,
             "replace": replace,
             "version": present and present["api_version"],
-            "changes": changes,
+            "changes": {} if replace else drifted,
             "still_refused": self._kept.is_refused and not replace,
             "stale": [one for one in tokens if one != known],
         }
