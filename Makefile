@@ -25,6 +25,9 @@ demo: setup  ## watch an accepted quote become a paid invoice, on this machine a
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest -n auto
 
+fleet: setup  ## kill workers under the load of 200 quotes, for minutes
+	@$(BIN)/python -m pytest tests/fleet --fleet -s
+
 check: setup  ## what must be clean before a commit: style, types, imports, published schemas, house rules
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest tests/test_house_rules.py
@@ -41,4 +44,4 @@ record: setup  ## record cassettes from Stripe test mode (needs STRIPE_TEST_KEY)
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.PHONY: help setup demo test check fix schemas record clean
+.PHONY: help setup demo test fleet check fix schemas record clean

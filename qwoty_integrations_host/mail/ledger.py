@@ -34,7 +34,7 @@ class LedgerMailer:
             raise unsure()
         try:
             # Noted as late as possible: a mail takes a second, and whoever dies in it before this has sent nothing.
-            self._transport.deliver(mail, leaving=lambda: self._note(name, "sending", message_id))
+            self._transport.deliver(mail, lambda: self._note(name, "sending", message_id))
         except (RetryableError, NeedsAttention) as error:
             self._settle(name, error)
             raise
