@@ -29,6 +29,9 @@ crash: setup  ## kill a host at every boundary and break everything else; writes
 	@$(BIN)/python -m pytest -n 6 --deaths=all --fleet --write-results tests/crash/test_crashes.py tests/faults tests/fleet
 	@$(BIN)/python tools/write_reliability.py
 
+fleet: setup  ## kill workers under the load of 200 quotes, for minutes
+	@$(BIN)/python -m pytest tests/fleet --fleet -s
+
 check: setup  ## what must be clean before a commit: style, types, imports, published schemas, house rules
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest tests/test_house_rules.py
@@ -45,4 +48,4 @@ record: setup  ## record cassettes from Stripe test mode (needs STRIPE_TEST_KEY)
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.PHONY: help setup demo test crash check fix schemas record clean
+.PHONY: help setup demo test crash fleet check fix schemas record clean

@@ -32,9 +32,9 @@ class LedgerMailer:
             return False
         if state == "sending" and not self._transport.repeatable:
             raise unsure()
-        self._note(name, "sending", message_id)
         try:
-            self._transport.deliver(mail)
+            # Noted as late as possible: a mail takes a second, and whoever dies in it before this has sent nothing.
+            self._transport.deliver(mail, lambda: self._note(name, "sending", message_id))
         except (RetryableError, NeedsAttention) as error:
             self._settle(name, error)
             raise

@@ -6,6 +6,7 @@ import hashlib
 import os
 import smtplib
 import ssl
+from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
 from pathlib import Path
@@ -23,8 +24,11 @@ class Transport(Protocol):
     repeatable: bool
     sender: str
 
-    def deliver(self, mail: EmailMessage) -> None:
-        """Raises: RetryableError (did not leave), NeedsAttention (refused, or not known whether it left)."""
+    def deliver(self, mail: EmailMessage, leaving: Callable[[], None]) -> None:
+        """Send a mail; ``leaving`` is called right before it may be gone, and not when it certainly did not leave.
+
+        Raises: RetryableError (did not leave), NeedsAttention (refused, or not known whether it left).
+        """
         ...
 
 
@@ -37,7 +41,8 @@ class OutboxTransport:
         self.sender = sender
         self._folder = folder
 
-    def deliver(self, mail: EmailMessage) -> None:
+    def deliver(self, mail: EmailMessage, leaving: Callable[[], None]) -> None:
+        leaving()
         name = hashlib.sha256(str(mail["Message-ID"]).encode()).hexdigest()[:20] + ".eml"
         try:
             self._write(name, mail.as_bytes(policy=WIRE))
@@ -72,11 +77,12 @@ class SmtpTransport:
         self._host, self._port = parts.hostname, parts.port or (465 if self._tls else 25)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
 
-    def deliver(self, mail: EmailMessage) -> None:
+    def deliver(self, mail: EmailMessage, leaving: Callable[[], None]) -> None:
         try:
             server = self._connect()
         except (OSError, smtplib.SMTPException) as error:
             raise _unreachable() from error
+        server.leaving = leaving
         with _Goodbye(server):
             self._greet(server)
             self._hand_over(server, mail)
@@ -123,8 +129,10 @@ class _Line(smtplib.SMTP):
     """Remembers whether the mail itself was on its way when the line broke."""
 
     handing_over = False
+    leaving: Callable[[], None]
 
     def data(self, msg: Any) -> tuple[int, bytes]:
+        self.leaving()
         self.handing_over = True
         return super().data(msg)
 

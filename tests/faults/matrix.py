@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from database_trouble import FullDisk
-from faults import strikes
-from faults.story import Story, one_of_everything, told
-from faults.strikes import Strike
+from faults import machine_strikes, mail_strikes, stripe_strikes, webhook_strikes
+from faults.story import Story, Strike, one_of_everything, told
 
 #: The writes and reads of the story, by what they are for; a test proves that both tables are whole.
 WRITES = {
@@ -52,7 +51,7 @@ class Fault:
 def _on(kind: str, method: str, **order: object) -> dict[str, Strike]:
     places = WRITES if method == "POST" else READS
     verb = "write" if method == "POST" else "read"
-    return {f"{verb}: {name}": strikes.stripe(kind, method, **where, **order) for name, where in places.items()}  # type: ignore[arg-type]
+    return {f"{verb}: {name}": stripe_strikes.stripe(kind, method, **where, **order) for name, where in places.items()}  # type: ignore[arg-type]
 
 
 def _everywhere(kind: str, **order: object) -> dict[str, Strike]:
@@ -61,7 +60,7 @@ def _everywhere(kind: str, **order: object) -> dict[str, Strike]:
 
 MATRIX = [
     Fault("Stripe answers 429 and says how long to wait", {
-        f"{verb}: {name}": strikes.slows_down(method, **where)
+        f"{verb}: {name}": stripe_strikes.slows_down(method, **where)
         for verb, method, places in (("write", "POST", WRITES), ("read", "GET", READS))
         for name, where in places.items()
     }, result="one of everything, by itself, after the pause that Stripe asked for"),
@@ -69,7 +68,7 @@ MATRIX = [
     Fault("Stripe answers 429 lock_timeout", _on("429", "POST", code="lock_timeout")),
     Fault("Stripe answers 500 and has done nothing", _everywhere("500_before")),
     Fault("Stripe answers 500, has done it, and repeats that answer for a day", {
-        f"write: {name}": strikes.stores_a_500(**where) for name, where in WRITES.items()
+        f"write: {name}": stripe_strikes.stores_a_500(**where) for name, where in WRITES.items()
     }, result="one of everything, by itself; the stored answer is never asked for again"),
     Fault("the connection breaks before Stripe has done it", _everywhere("cut_before")),
     Fault("the connection breaks after Stripe has done it", _everywhere("cut_after")),
@@ -77,55 +76,55 @@ MATRIX = [
     Fault("Stripe does it, but only after we gave up waiting", _on("slow", "POST", seconds=0.6)),
     Fault("Stripe answers 409: the same request is being worked on", _on("409_in_flight", "POST")),
     Fault("Stripe knows our idempotency key from another request", _on("key_reused", "POST")),
-    Fault("Stripe's search is a minute behind, two quotes of one new contact", {"customer": strikes.search_lags},
-          strikes.told_with_a_second_quote),
+    Fault("Stripe's search is a minute behind, two quotes of one new contact", {"customer": stripe_strikes.search_lags},
+          stripe_strikes.told_with_a_second_quote),
     Fault("Stripe does it and falls silent; when it is back, its idempotency keys are gone", {
-        f"write: {name}": strikes.falls_silent(str(WRITES[name]["path"])) for name in OF_ACCEPTING
-    }, strikes.told_over_a_day, "one of everything, adopted by metadata"),
+        f"write: {name}": stripe_strikes.falls_silent(str(WRITES[name]["path"])) for name in OF_ACCEPTING
+    }, stripe_strikes.told_over_a_day, "one of everything, adopted by metadata"),
 
-    Fault("each webhook comes three times, and all of them again later", {"webhooks": strikes.webhooks_doubled}),
-    Fault("webhooks come in the wrong order", {"webhooks": strikes.webhooks_held},
-          strikes.told_by_a_bank_debit_backwards),
-    Fault("a webhook comes after its payment was found otherwise", {"webhooks": strikes.webhooks_held},
-          strikes.told_with_late_webhooks),
-    Fault("a webhook comes before we know the link that it speaks of", {"webhooks": strikes.paid_before_we_know_the_link},
-          strikes.told_without_paying),
-    Fault("webhooks are signed with another secret for a while", {"webhooks": strikes.webhooks_badly_signed},
-          strikes.told_with_refused_webhooks, "refused with 400 and not believed; one of everything once they are right"),
-    Fault("a stranger forges a webhook", {"webhooks": lambda _: None}, strikes.told_with_a_forger,
+    Fault("each webhook comes three times, and all of them again later", {"webhooks": webhook_strikes.webhooks_doubled}),
+    Fault("webhooks come in the wrong order", {"webhooks": webhook_strikes.webhooks_held},
+          webhook_strikes.told_by_a_bank_debit_backwards),
+    Fault("a webhook comes after its payment was found otherwise", {"webhooks": webhook_strikes.webhooks_held},
+          webhook_strikes.told_with_late_webhooks),
+    Fault("a webhook comes before we know the link that it speaks of", {"webhooks": webhook_strikes.paid_before_we_know_the_link},
+          webhook_strikes.told_without_paying),
+    Fault("webhooks are signed with another secret for a while", {"webhooks": webhook_strikes.webhooks_badly_signed},
+          webhook_strikes.told_with_refused_webhooks, "refused with 400 and not believed; one of everything once they are right"),
+    Fault("a stranger forges a webhook", {"webhooks": lambda _: None}, webhook_strikes.told_with_a_forger,
           "refused with 400 and not believed"),
 
     Fault("the mail server refuses the mail", {
-        "recipient": strikes.mail_server("550 rcpt"), "content": strikes.mail_server("554 data"),
-    }, strikes.told_with_help("mail_refused"), "needs attention (`mail_refused`); `run retry` sends it, once"),
+        "recipient": mail_strikes.mail_server("550 rcpt"), "content": mail_strikes.mail_server("554 data"),
+    }, mail_strikes.told_with_help("mail_refused"), "needs attention (`mail_refused`); `run retry` sends it, once"),
     Fault("the mail server defers (greylisting)", {
-        "recipient": strikes.mail_server("450 rcpt"), "content": strikes.mail_server("451 data"),
+        "recipient": mail_strikes.mail_server("450 rcpt"), "content": mail_strikes.mail_server("451 data"),
     }),
     Fault("the mail server hangs, or hangs up, before the mail is handed over", {
-        "hangs": strikes.mail_server("hang before data"), "hangs up": strikes.mail_server("cut before data"),
+        "hangs": mail_strikes.mail_server("hang before data"), "hangs up": mail_strikes.mail_server("cut before data"),
     }),
     Fault("the mail server hangs, or hangs up, while the mail is handed over", {
-        "hangs": strikes.mail_server("hang in data"), "hangs up": strikes.mail_server("cut in data"),
-    }, strikes.told_with_help("mail_unsure"),
+        "hangs": mail_strikes.mail_server("hang in data"), "hangs up": mail_strikes.mail_server("cut in data"),
+    }, mail_strikes.told_with_help("mail_unsure"),
         "needs attention (`mail_unsure`), never sent again by itself; `run retry` sends it again, under the same Message-ID",
         partial(one_of_everything, mails=3)),
 
     Fault("the platform fails when an id is saved", {
-        "before it saved": strikes.platform_fails(after=False), "after it saved": strikes.platform_fails(after=True),
+        "before it saved": machine_strikes.platform_fails(after=False), "after it saved": machine_strikes.platform_fails(after=True),
     }),
     Fault("our clock is two hours off", {
-        "ahead": strikes.our_clock(strikes.TWO_HOURS), "behind": strikes.our_clock(-strikes.TWO_HOURS),
-    }, strikes.told_while_the_clock_is_off, "invoiced all the same; webhooks are refused until the clock is right"),
+        "ahead": machine_strikes.our_clock(machine_strikes.TWO_HOURS), "behind": machine_strikes.our_clock(-machine_strikes.TWO_HOURS),
+    }, machine_strikes.told_while_the_clock_is_off, "invoiced all the same; webhooks are refused until the clock is right"),
     Fault("Stripe is down for more than a day, and comes back", {
-        "answers 500": strikes.away("500_before"), "cannot be reached": strikes.away("cut_before"),
-    }, strikes.told_over_a_day, "the run waits and goes on by itself; one of everything"),
+        "answers 500": stripe_strikes.away("500_before"), "cannot be reached": stripe_strikes.away("cut_before"),
+    }, stripe_strikes.told_over_a_day, "the run waits and goes on by itself; one of everything"),
 
     Fault("another program holds our database for longer than we wait for it", {
-        name: strikes.database(strikes.locked, str(WRITES[name]["path"])) for name in OF_ACCEPTING
-    }, strikes.told_after_a_while),
+        name: machine_strikes.database(machine_strikes.locked, str(WRITES[name]["path"])) for name in OF_ACCEPTING
+    }, machine_strikes.told_after_a_while),
     Fault("our disk is full for a while", {
-        name: strikes.database(FullDisk, str(WRITES[name]["path"])) for name in OF_ACCEPTING
-    }, strikes.told_after_a_while),
-    Fault("a second host is started on one SQLite directory", {"serve and worker": strikes.a_second_host},
+        name: machine_strikes.database(FullDisk, str(WRITES[name]["path"])) for name in OF_ACCEPTING
+    }, machine_strikes.told_after_a_while),
+    Fault("a second host is started on one SQLite directory", {"serve and worker": machine_strikes.a_second_host},
           result="it says why and ends with 1; the first goes on"),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,10 @@ class Story:
         """For us and for Stripe."""
         self.bench.clock.advance(seconds)
         self.bench.stripe.clock.advance(seconds)
+
+
+#: Lets a fault loose on a story before it is told.
+Strike = Callable[[Story], None]
 
 
 def told(story: Story) -> None:

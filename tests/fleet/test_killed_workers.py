@@ -34,7 +34,7 @@ class Size:
 
 
 SMALL = Size(workspaces=4, quotes=20, kills=1, gap=2.0, seconds=120)
-WHOLE = Size(workspaces=20, quotes=200, kills=1000, gap=3.0, seconds=600)
+WHOLE = Size(workspaces=20, quotes=200, kills=1000, gap=5.0, seconds=900)
 
 
 def workspaces(size: Size) -> list[str]:

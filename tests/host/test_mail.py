@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import smtplib
 from typing import Any
 
 import pytest
@@ -166,8 +167,8 @@ def test_a_crash_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk: An
     class Dying:
         sender, repeatable = mailer._transport.sender, False
 
-        def deliver(self, mail: Any) -> None:
-            deliver(mail)
+        def deliver(self, mail: Any, leaving: Any) -> None:
+            deliver(mail, leaving)
             raise Crash
 
     mailer._transport, alive = Dying(), mailer._transport
@@ -179,6 +180,26 @@ def test_a_crash_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk: An
         mailer.send("mail:1", a_mail())
 
     assert unsure.value.code == "mail_unsure"
+    assert len(server.taken) == 1
+
+
+def test_a_crash_before_the_mail_leaves_makes_nothing_unsure(
+    smtp_desk: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Crash(BaseException):
+        pass
+
+    def crash(*_: Any) -> None:
+        raise Crash
+
+    mailer = smtp_desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
+    with monkeypatch.context() as patch:
+        patch.setattr(smtplib.SMTP, "rcpt", crash)
+        with pytest.raises(Crash):
+            mailer.send("mail:1", a_mail())
+
+    assert mailer.send("mail:1", a_mail()) is True
+    assert mailer.send("mail:1", a_mail()) is False
     assert len(server.taken) == 1
 
 
