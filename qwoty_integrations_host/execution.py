@@ -41,6 +41,8 @@ from .timeline import AttemptOver, RecordedSteps, RunWaits
 
 log = logging.getLogger(__name__)
 
+_KINDS = {"quote_accepted", "installment", "webhook", "undo", rows.UPKEEP}
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -150,6 +152,9 @@ class Execution:
         return settings
 
     def _call(self, row: RowMapping, settings: Mapping[str, Any], steps: RecordedSteps) -> Outcome:
+        if row["kind"] not in _KINDS:
+            title = "A newer release has asked for this run, which this worker's does not know."
+            raise RetryableError(title, hint="A worker of the newer release takes it.", code="newer_release")
         workspace, plugin, facts = row["workspace"], row["plugin"], row["facts"]
         ctx = self.contexts.make(workspace, plugin, settings, step=steps, quote_id=row["quote_id"], run_id=row["id"])
         if row["kind"] == "webhook":

@@ -10,6 +10,7 @@ from .session import Session, json_option, say
 _WORDS = {
     "jobs": "jobs of the engine",
     "runs": "ended runs",
+    "upkeep_runs": "upkeep that went well",
     "timelines": "timelines of runs that stay",
     "webhook_bodies": "bodies of webhooks",
     "leases": "leases of dead workers",

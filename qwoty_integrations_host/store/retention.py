@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, String, cast, delete, exists, func, select, update
+from sqlalchemy import Connection, Select, delete, exists, func, select, update
 
 from . import tables as t
 from .database import Store
-from .runs import FINISHED
+from .runs import FINISHED, UPKEEP
 
 #: Days. How long runs and their timelines are kept is the deployment's choice (QWOTY_HOST_KEEP_DAYS).
-JOBS, WEBHOOK_BODIES, TRACES = 30, 90, 1
+JOBS, WEBHOOK_BODIES, UPKEEP_RUNS, TRACES = 30, 90, 7, 1
 _BATCH = 500
 _WELL = ("succeeded", "skipped")
 
@@ -25,14 +25,16 @@ _WELL = ("succeeded", "skipped")
 def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool = False) -> dict[str, int]:
     """Prune what is older than it needs to be and give the counts by kind; with ``dry_run`` only count."""
     runs_before, bodies_before = now - timedelta(days=keep_days), now - timedelta(days=WEBHOOK_BODIES)
-    traces_before = (now - timedelta(days=TRACES)).timestamp()
+    traces_before = now - timedelta(days=TRACES)
+    moment = traces_before.timestamp()
     work: list[tuple[str, Select[Any], Callable[[Connection, Sequence[Any]], None]]] = [
         ("runs", _old_runs(runs_before).where(~_must_stay()), _drop_runs),
+        ("upkeep_runs", _old_upkeep(now - timedelta(days=UPKEEP_RUNS)), _drop_runs),
         ("timelines", _old_runs(runs_before).where(_must_stay() & _has_steps()), _drop_timelines),
         ("webhook_bodies", _old_bodies(bodies_before), _drop_bodies),
-        ("leases", select(t.worker_leases.c.id).where(t.worker_leases.c.seen < traces_before), _drop_leases),
-        ("deaths", _old_deaths(), _drop_deaths),
-        ("paces", select(t.paces.c.name).where(t.paces.c.free_at < traces_before), _drop_paces),
+        ("leases", select(t.worker_leases.c.id).where(t.worker_leases.c.seen < moment), _drop_leases),
+        ("deaths", _old_deaths(traces_before), _drop_deaths),
+        ("paces", select(t.paces.c.name).where(t.paces.c.free_at < moment), _drop_paces),
     ]
     return {name: _prune(store, wanted, drop, dry_run=dry_run) for name, wanted, drop in work}
 
@@ -65,6 +67,11 @@ def _old_runs(before: datetime) -> Select[Any]:
     return select(t.runs.c.id).where(t.runs.c.status.in_(FINISHED) & (t.runs.c.finished_at < before))
 
 
+def _old_upkeep(before: datetime) -> Select[Any]:
+    """One an hour; those that a person has to see stay as long as other runs."""
+    return _old_runs(before).where((t.runs.c.kind == UPKEEP) & t.runs.c.status.in_(_WELL))
+
+
 def _must_stay() -> Any:
     """Without its accepting run a quote would be invoiced again when it is accepted again.
 
@@ -87,11 +94,12 @@ def _old_bodies(before: datetime) -> Select[Any]:
     return select(event.workspace, event.plugin, event.event_id).where(old & ~needed)
 
 
-def _old_deaths() -> Select[Any]:
-    """Of attempts that nobody works any more."""
-    job = t.runs.c.id + "." + cast(t.runs.c.attempt, String)
-    at_work = exists().where((job == t.job_deaths.c.job_id) & t.runs.c.status.not_in(FINISHED))
-    return select(t.job_deaths.c.job_id).where(~at_work)
+def _old_deaths(before: datetime) -> Select[Any]:
+    """Of runs that ended long enough ago, or are not there any more."""
+    run = t.runs.c
+    still_of_interest = run.status.not_in(FINISHED) | (run.finished_at >= before)
+    its_run = t.job_deaths.c.job_id.startswith(run.id + ".")
+    return select(t.job_deaths.c.job_id).where(~exists().where(its_run & still_of_interest))
 
 
 def _drop_runs(db: Connection, found: Sequence[Any]) -> None:

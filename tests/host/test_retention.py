@@ -17,7 +17,7 @@ from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.store.paces import SharedSlots
 
 DAY = 24 * 3600.0
-NOTHING = dict.fromkeys(("jobs", "runs", "timelines", "webhook_bodies", "leases", "deaths", "paces"), 0)
+NOTHING = dict.fromkeys(("jobs", "runs", "upkeep_runs", "timelines", "webhook_bodies", "leases", "deaths", "paces"), 0)
 
 
 def webhook(desk: Any, event_id: str = "evt_1") -> str:
@@ -172,6 +172,17 @@ def test_an_installment_that_was_tried_in_vain_is_remembered_for_the_schedule(de
     assert [(run["kind"], run["status"]) for run in runs_of(desk) if run["kind"] == "installment"] == [
         ("installment", "failed")
     ]
+
+
+@pytest.mark.parametrize(("status", "pruned_after_a_week"), [("skipped", 1), ("succeeded", 1), ("needs_attention", 0)])
+def test_upkeep_that_went_well_goes_after_a_week(desk: Any, status: str, pruned_after_a_week: int) -> None:
+    row = {"id": "r", "workspace": "ws-1", "plugin": "recorder", "kind": rows.UPKEEP, "quote_id": "", "subject": "now"}
+    times = {"created_at": desk.clock.now(), "finished_at": desk.clock.now()}
+    with desk.host.store.write() as db:
+        rows.add(db, {**row, "facts": {}, "status": status, "attempt": 1, "resumable": False, **times})
+
+    assert pruned(desk, days=6) == {}
+    assert pruned(desk, days=2).get("upkeep_runs", 0) == pruned_after_a_week
 
 
 def test_leases_deaths_and_paces_go_after_a_day(desks: Callable[..., Any], postgresql: str) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from builders import a_quote
 from qwoty_integrations_host import Attempt, NeedsAttention, Outcome, RetryableError
 from qwoty_integrations_host.config import RetryPolicy
+from qwoty_integrations_host.store import runs as rows
 
 MET = datetime(2026, 3, 10, 9, tzinfo=UTC)
 #: The documented moments of a waiting run's tries, in minutes after the outage was met.
@@ -118,6 +120,18 @@ def test_an_outage_that_a_hook_meets_outside_a_step_lets_the_run_wait_too(desk: 
     later(desk, minutes=1)
 
     assert desk.run(run["id"])["status"] == "succeeded"
+
+
+def test_a_run_that_only_a_newer_release_knows_waits_for_one(desk: Any) -> None:
+    desk.enable()
+    (run_id,) = desk.host.runs.accept("ws-1", a_quote()).run_ids
+    with desk.host.store.write() as db:
+        rows.change(db, run_id, kind="of_tomorrow")
+
+    desk.work()
+
+    assert (desk.run(run_id)["status"], desk.run(run_id)["error"]["code"]) == ("waiting", "newer_release")
+    assert desk.recorder.calls == []
 
 
 def test_it_fails_when_the_service_stays_away_and_a_retry_begins_the_schedule_anew(desk: Any) -> None:
