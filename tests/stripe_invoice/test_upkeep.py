@@ -805,7 +805,7 @@ def restart(bench: Any) -> None:
 def another_run_meanwhile(bench: Any, number: int) -> None:
     """Before the upkeep is resumed, another quote's link makes sure that there is an endpoint."""
     bench.host.runs.accept("ws-1", a_quote(id=f"q-meanwhile-{number}", installments=2))
-    bench.host.engine.work_again(bench.host.engine._queued.popleft())
+    bench.host.engine.work_again(bench.host.engine._queued.pop(0))
 
 
 @pytest.mark.parametrize(("after", "every"), [("commit", 4), ("answer", 1)], ids=["at a commit", "at an answer"])
