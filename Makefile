@@ -25,8 +25,11 @@ demo: setup  ## watch an accepted quote become a paid invoice, on this machine a
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest -n auto
 
-crash: setup  ## kill a host at every boundary and break everything else; writes docs/reliability.md (half an hour)
-	@$(BIN)/python -m pytest -n 6 --deaths=all --fleet --write-results tests/crash/test_crashes.py tests/faults tests/fleet
+crash: setup  ## kill a host at every boundary, break everything else, kill workers under load; writes docs/reliability.md (an hour)
+	@rm -f tests/crash/results.json
+	@$(BIN)/python -m pytest -n 8 --maxschedchunk=1 --deaths=all --write-results tests/crash/test_crashes.py
+	@$(BIN)/python -m pytest -n auto --write-results tests/faults
+	@$(BIN)/python -m pytest --fleet --write-results tests/fleet/test_killed_workers.py
 	@$(BIN)/python tools/write_reliability.py
 
 fleet: setup  ## kill workers under the load of 200 quotes, for minutes

@@ -96,8 +96,8 @@ def _subjects(found: Mapping[str, Any]) -> str:
 def _pairs(found: Mapping[str, Any]) -> str:
     rows = [[one["name"], one["database"], str(one["pairs"])] for one in found.values()]
     text = (
-        "## Killed twice\n\nAt every third boundary; and the process that recovers dies, too, at a place on its way "
-        "back that differs from pair to pair. A third one finishes.\n\n"
+        "## Killed twice\n\nAt about a dozen boundaries of each flow, others with every commit; and the process that "
+        "recovers dies, too, at a place on its way back that differs from pair to pair. A third one finishes.\n\n"
     )
     return text + _table(["Flow", "Database", "pairs of deaths"], rows)
 

@@ -33,28 +33,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _Collector:
-    """Gathers what the tests found out, from all workers, and keeps it when every test passed."""
+    """Gathers what the tests that passed have found out, from all workers; what did not pass has no result."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[str, dict[str, Any]]] = []
-        self._failed = False
+        self._found: dict[str, dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._failed = self._failed or report.failed
         if report.when == "call" and report.passed:
-            self._found += [(kind, value) for kind, value in report.user_properties if kind in KINDS]
+            for kind, value in report.user_properties:
+                if kind in KINDS:
+                    self._keep(kind, value)
+
+    def _keep(self, kind: str, value: dict[str, Any]) -> None:
+        titles = self._found.setdefault(kind, {})
+        if kind == "fault":
+            found = titles.setdefault(_title(value), {"name": value["name"], "result": value["result"], "places": 0})
+            found["places"] += 1
+        else:
+            titles[_title(value)] = value
 
     def pytest_sessionfinish(self) -> None:
-        if self._failed:
-            return
         known = results()
-        for kind in {kind for kind, _ in self._found}:
-            known[kind] = {}
-        for kind, value in self._found:
-            one = known[kind].setdefault(_title(value), {**value, "places": 0} if kind == "fault" else value)
-            if kind == "fault":
-                one.pop("place", None)
-                one["places"] += 1
+        for kind, titles in self._found.items():
+            known[kind] = {**known.get(kind, {}), **titles}
         known["machine"] = _machine()
         text = json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False)
         RESULTS.write_text(text + "\n", encoding="utf-8")
