@@ -21,8 +21,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).pare
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What takes long is done for some flows only, others with every commit; for all when all is asked for."""
     wanted = metafunc.config.getoption("--deaths")
-    later = tuple(flow for flow in FLOWS if flow.is_worked_later)
-    for name, flows in (("flow_in_turn", FLOWS), ("later_flow_in_turn", later)):
+    workers = tuple(flow for flow in FLOWS if flow.is_one_workers)
+    for name, flows in (("flow_in_turn", FLOWS), ("workers_flow_in_turn", workers)):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, chosen(flows, "all" if wanted == "all" else "2"), ids=lambda flow: flow.name)
 

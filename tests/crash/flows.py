@@ -27,10 +27,13 @@ class Flow:
     command: Callable[[Site], tuple[str, ...]] | None = None
     smtp: bool = False
 
+    #: Several runs at a time, which two workers would share as it happens.
+    several_runs: bool = False
+
     @property
-    def is_worked_later(self) -> bool:
-        """Whether whoever asks does not do the work, too."""
-        return self.command is None
+    def is_one_workers(self) -> bool:
+        """Whether one worker does all the work, apart from whoever asks for it."""
+        return self.command is None and not self.several_runs
 
 
 # -- what happens ---------------------------------------------------------------------------------------
@@ -167,7 +170,7 @@ FLOWS = (
     Flow("accept, payment link by SMTP", accept_example, mailed_or_asked, unheard=lambda _: True, smtp=True),
     Flow("accept, e-mail by Stripe", accept_example, sent_by_stripe, settings=EMAIL, unheard=lambda _: True),
     Flow("the link is paid", pay, paid_once, before=sent_example),
-    Flow("a webhook closes a link", pay_on_stripes_page, link_closed, before=sent_example),
+    Flow("a webhook closes a link", pay_on_stripes_page, link_closed, before=sent_example, several_runs=True),
     Flow(
         "next installment",
         lambda site: site.command(*("installment", "send", "ws-1", "q-1", "--wait")),

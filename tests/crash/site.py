@@ -249,7 +249,7 @@ class Site:
         deadline = time.monotonic() + PATIENCE
         while not done():
             assert time.monotonic() < deadline, f"{otherwise}\n{(self._folder / 'log.txt').read_text()[-3000:]}"
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     def _ask(self, question: Callable[[Store], Any]) -> Any:
         if self._eye is None:
