@@ -26,9 +26,8 @@ def test_every_boundary_that_was_found_was_killed() -> None:
 
 
 def test_every_flow_and_every_fault_has_a_result() -> None:
-    from faults.matrix import MATRIX
-
     from crash.flows import FLOWS
+    from faults.matrix import MATRIX
 
     found = results()
     assert {one["name"] for one in found["crashes"].values()} == {flow.name for flow in FLOWS}

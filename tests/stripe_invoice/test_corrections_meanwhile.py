@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from email import message_from_bytes, policy
 from itertools import count
 from typing import Any
@@ -11,10 +10,9 @@ from typing import Any
 import pytest
 
 from builders import EMAIL, LINK, a_line, a_quote
+from dying import Crash, restart, work_and_die
 from qwoty_integrations_host import QuoteRecord
-from qwoty_integrations_host.store.database import Store
 from qwoty_integrations_host.store.kept import PluginRecords
-from qwoty_stripe_invoice.gateway import Gateway
 
 OPEN = {"invoice_status": "open"}
 
@@ -126,52 +124,6 @@ def test_an_installment_that_waits_is_asked_for_as_its_own_quote_says(bench: Any
 
 
 # -- the process dies ------------------------------------------------------------------------------------
-
-
-class Crash(BaseException):
-    """The process dies."""
-
-
-def work_and_die(bench: Any, monkeypatch: pytest.MonkeyPatch, after: str, number: int) -> bool:
-    """Work what is queued; the process dies after so many commits, or answers of Stripe. Whether it did."""
-    left = [number]
-
-    def one_more() -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise Crash
-
-    write, ask = Store.write, Gateway._do
-
-    @contextmanager
-    def writing(store: Store) -> Iterator[Any]:
-        with write(store) as db:
-            yield db
-        one_more()
-
-    def asking(stripe: Gateway, *given: Any) -> dict[str, Any]:
-        answer = ask(stripe, *given)
-        one_more()
-        return answer
-
-    with monkeypatch.context() as patch:
-        if after == "commit":
-            patch.setattr(Store, "write", writing)
-        else:
-            patch.setattr(Gateway, "_do", asking)
-        try:
-            bench.work()
-        except Crash:
-            return True
-    return False
-
-
-def restart(bench: Any) -> None:
-    """As the next process does: every job that has not ended begins at its top."""
-    engine = bench.host.engine
-    for job in sorted(engine._known - engine._done - set(engine._queued)):
-        engine.work_again(job)
-    bench.work()
 
 
 def test_a_draft_deleted_right_before_the_process_died_neither_comes_back_nor_goes_unsaid(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -17,10 +16,10 @@ import pytest
 import requests
 
 from builders import KEY, LINK, a_quote
+from dying import restart, work_and_die
 from qwoty_integrations_host.store import tables
-from qwoty_integrations_host.store.database import Store
 from qwoty_stripe_invoice.drift import EVENTS
-from qwoty_stripe_invoice.gateway import API_VERSION, Gateway
+from qwoty_stripe_invoice.gateway import API_VERSION
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
 RESTRICTED = "rk_test_Documented0001"
@@ -754,52 +753,6 @@ def test_an_upkeep_an_hour_is_asked_for_and_one_after_each_start(linked: Any) ->
 
 
 # -- the process dies --------------------------------------------------------------------------------------
-
-
-class Crash(BaseException):
-    """The process dies."""
-
-
-def work_and_die(bench: Any, monkeypatch: pytest.MonkeyPatch, after: str, number: int) -> bool:
-    """Work what is queued; the process dies after so many commits, or answers of Stripe. Whether it did."""
-    left = [number]
-
-    def one_more() -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise Crash
-
-    write, ask = Store.write, Gateway._do
-
-    @contextmanager
-    def writing(store: Store) -> Iterator[Any]:
-        with write(store) as db:
-            yield db
-        one_more()
-
-    def asking(stripe: Gateway, *given: Any) -> dict[str, Any]:
-        answer = ask(stripe, *given)
-        one_more()
-        return answer
-
-    with monkeypatch.context() as patch:
-        if after == "commit":
-            patch.setattr(Store, "write", writing)
-        else:
-            patch.setattr(Gateway, "_do", asking)
-        try:
-            bench.work()
-        except Crash:
-            return True
-    return False
-
-
-def restart(bench: Any) -> None:
-    """As the next process does: every job that has not ended begins at its top."""
-    engine = bench.host.engine
-    for job in sorted(engine._known - engine._done - set(engine._queued)):
-        engine.work_again(job)
-    bench.work()
 
 
 def another_run_meanwhile(bench: Any, number: int) -> None:
