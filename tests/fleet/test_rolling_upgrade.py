@@ -48,7 +48,10 @@ def accept(fleet: Fleet, *names: str) -> None:
 def runs(fleet: Fleet) -> dict[str, str]:
     """The status of each quote's run."""
     with closing(fleet.observer()) as observer, observer.store.read() as db:
-        return {row[0]: row[1] for row in db.exec_driver_sql("SELECT quote_id, status FROM runs")}
+        return {
+            row[0]: row[1]
+            for row in db.exec_driver_sql("SELECT quote_id, status FROM runs WHERE kind = 'quote_accepted'")
+        }
 
 
 def version(fleet: Fleet) -> str:
