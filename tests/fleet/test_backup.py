@@ -77,7 +77,7 @@ def work_off(fleet: Fleet, count: int) -> None:
                 return [tuple(row) for row in db.exec_driver_sql("SELECT kind, quote_id, status, error FROM runs")]
 
         until(ended, statuses, seconds=30)
-        assert {status for _, _, status, _ in statuses()} == {"succeeded"}, statuses()
+        assert {status for kind, _, status, _ in statuses() if kind != "upkeep"} == {"succeeded"}, statuses()
 
 
 def shown(fleet: Fleet, quote_id: str) -> dict[str, Any]:
