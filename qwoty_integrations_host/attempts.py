@@ -50,12 +50,17 @@ class Attempts:
         carried = {**(row["carried"] or {}), **done}
         self._next(db, row, carried, row["settings_digest"] if carried else None, wait)
 
-    def try_again(self, row: RowMapping, *, resume: bool) -> None:
-        """Queue an attempt of a run that was last seen so, unless it has ended since or another attempt is there."""
+    def try_again(self, row: RowMapping, *, resume: bool, forgotten: bool = False) -> None:
+        """Queue an attempt of a run that was last seen so, unless it has ended since or another attempt is there.
+
+        ``forgotten``: what the attempts before did is not known by its steps' names, so each step looks first.
+        """
         with self.store.write() as db:
             quotes.lock(db, row["workspace"], row["quote_id"])
             present = rows.require(db, row["id"])
             if present["attempt"] == row["attempt"] and present["status"] not in rows.FINISHED:
+                if forgotten:
+                    rows.change(db, row["id"], facts={**present["facts"], "forgotten": True})
                 (self.resume if resume else self.begin_anew)(db, present)
 
     def _next(

@@ -15,7 +15,7 @@ from .clock import Clock
 from .config import RetryPolicy
 from .context import HookContext
 from .contexts import Contexts
-from .engine.interface import Engine
+from .engine.interface import Engine, ReplayDoesNotFit
 from .errors import (
     ActionRefused,
     AlreadyFinal,
@@ -90,6 +90,10 @@ class Execution:
                 self._finish(row, outcome)
         except AttemptOver:
             return  # the quote was corrected meanwhile: another attempt takes over
+        except ReplayDoesNotFit:
+            # A release in between took other steps. What it did under their names is looked for, not done again.
+            log.warning("run.begins_again", extra={"run_id": row["id"]})
+            self.attempts.try_again(row, resume=False, forgotten=True)
         except RunWaits as now:
             self._wait(row, now.error, progressed=steps.progressed)
         except AlreadyFinal as error:
@@ -182,9 +186,10 @@ class Execution:
         found = self.runs.receive_found(row["workspace"], row["plugin"], report.events)
         if not found:
             return report.outcome
-        notes = tuple(f"Nobody had told us of {event.type}, quote {event.quote_id}: it is worked." for event in found)
+        told = (f"Nobody had told us of {event.type}, quote {event.quote_id}: it is worked." for event in found.values())
         status = "succeeded" if report.outcome.status == "skipped" else report.outcome.status
-        return replace(report.outcome, status=status, notes=(*report.outcome.notes, *notes))
+        result = {**report.outcome.result, "found_runs": list(found)}
+        return replace(report.outcome, status=status, notes=(*report.outcome.notes, *told), result=result)
 
     def _quote(self, workspace: str, quote_id: str) -> Quote:
         with self.store.read() as db:

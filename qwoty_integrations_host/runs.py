@@ -240,13 +240,14 @@ class Runs:
             facts = {"roll_secrets": roll_secrets}
             return self._add(db, workspace, plugin, rows.UPKEEP, "", subject=uuid4().hex, facts=facts)
 
-    def receive_found(self, workspace: str, plugin: str, events: Sequence[WebhookEvent]) -> list[WebhookEvent]:
-        """Store and queue what an upkeep found, as if it had been delivered; give what nobody knew yet."""
-        return [event for event in events if self._store_found(workspace, plugin, event)]
-
-    def _store_found(self, workspace: str, plugin: str, event: WebhookEvent) -> bool:
-        body = json.dumps(event.payload).encode()
-        return self._store_event(workspace, plugin, event, body, found=True) == "stored"
+    def receive_found(self, workspace: str, plugin: str, events: Sequence[WebhookEvent]) -> dict[str, WebhookEvent]:
+        """Store and queue what an upkeep found, as if it had been delivered; give what is new, by its run's id."""
+        new: dict[str, WebhookEvent] = {}
+        for event in events:
+            _, run_id = self._store_event(workspace, plugin, event, json.dumps(event.payload).encode(), found=True)
+            if run_id is not None:
+                new[run_id] = event
+        return new
 
     def receive_webhook(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
         """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
@@ -264,7 +265,8 @@ class Runs:
             raise NotFound("There is no such webhook address.")
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         event = self.plugins.authenticate_webhook(plugin, ctx, request)
-        return self._store_event(workspace, plugin, event, request.body)
+        answer, _ = self._store_event(workspace, plugin, event, request.body)
+        return answer
 
     def retry(self, run_id: str) -> str:
         """Queue a new attempt of a run that did not succeed, or waits; it resumes at the step that failed.
@@ -343,7 +345,8 @@ class Runs:
 
     def _store_event(
         self, workspace: str, plugin: str, event: WebhookEvent, body: bytes, *, found: bool = False
-    ) -> str:
+    ) -> tuple[str, str | None]:
+        """Give what is answered, and the id of the run that works it, if one does."""
         place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
         whence = {"account": event.account or None, "found": found, "received_at": self.clock.now()}
         row = {**place, **whence, "type": event.type, "body": body}
@@ -351,12 +354,13 @@ class Runs:
             if not webhooks.add(db, row):
                 if not found:
                     webhooks.arrived(db, row)
-                return "duplicate"
+                return "duplicate", None
             if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
-                return "ignored"
+                return "ignored", None
             facts = {"event_id": event.id, "type": event.type}
-            self._add(db, workspace, plugin, "webhook", event.quote_id, subject=event.id, facts=facts)
-            return "stored"
+            return "stored", self._add(
+                db, workspace, plugin, "webhook", event.quote_id, subject=event.id, facts=facts
+            )
 
     def _add(
         self,

@@ -48,13 +48,20 @@ def status(session: Session, workspace: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def check(session: Session, workspace: str, roll_secrets: bool, wait: bool, timeout: float, as_json: bool) -> None:
-    """Look after the webhook endpoints now, and for payments that nobody told us of."""
+    """Look after the webhook endpoints now, and for payments that nobody told us of.
+
+    With --wait such payments are worked, too, before the command ends.
+    """
     with session.host(runs=True) as host:
         from ..reports import find_run
 
         run_ids = host.upkeep.request(workspace, roll_secrets=roll_secrets)
         done = work_and_wait(host, run_ids, timeout=timeout) if wait else True
         found = [find_run(host.store, run_id) for run_id in run_ids]
+        missed = [run_id for run in found for run_id in run["outcome"].get("found_runs", [])] if wait else []
+        if missed:
+            done = work_and_wait(host, missed, timeout=timeout) and done
+            found += [find_run(host.store, run_id) for run_id in missed]
     if as_json:
         print_json({"data": found, "has_more": False})
     else:

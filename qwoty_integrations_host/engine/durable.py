@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer
+from dbos import error as dbos_errors
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -25,7 +26,7 @@ from ..errors import DatabaseUnavailable, HostError
 from ..redaction import redact
 from ..store.advisory_locks import AdvisoryLocks
 from ..store.trouble import explained
-from .interface import SetAside, Work
+from .interface import ReplayDoesNotFit, SetAside, Work
 from .leases import LEASE_SECONDS, MOST_DEATHS, Leases
 
 #: Rule 4: fixed, and changed only on purpose: jobs of another version would stay where they are.
@@ -198,8 +199,11 @@ class DurableEngine:
     def step(self, name: str, work: Callable[[], Any]) -> Any:
         if self._stop.is_set():
             raise _Stopping
-        with explained():
-            return DBOS.run_step({"name": name}, work)
+        try:
+            with explained():
+                return DBOS.run_step({"name": name}, work)
+        except dbos_errors.DBOSUnexpectedStepError as error:
+            raise ReplayDoesNotFit(name) from error
 
     def results(self, job_id: str) -> dict[str, Any]:
         with explained():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.event import listen
 
 from ..clock import Clock, SystemClock
-from .interface import SetAside, Work
+from .interface import ReplayDoesNotFit, SetAside, Work
 
 
 class InlineEngine:
@@ -28,6 +28,8 @@ class InlineEngine:
         self._due: dict[str, datetime] = {}
         self._recorded: dict[str, dict[str, Any]] = {}
         self._current: list[str] = []
+        #: What was recorded of each current job when it was begun, as far as it has not been handed back.
+        self._replays: list[Iterator[str]] = []
         self._done: set[str] = set()
 
     def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
@@ -45,6 +47,8 @@ class InlineEngine:
 
     def step(self, name: str, work: Callable[[], Any]) -> Any:
         recorded = self._recorded.setdefault(self._current[-1], {})
+        if next(self._replays[-1], name) != name:
+            raise ReplayDoesNotFit(name)
         if name not in recorded:
             recorded[name] = work()
         return recorded[name]
@@ -70,11 +74,13 @@ class InlineEngine:
         """Work a job from its top, as after a crash: recorded steps do not run again."""
         assert self._work is not None, "start() first"
         self._current.append(job_id)
+        self._replays.append(iter(list(self._recorded.get(job_id, {}))))
         try:
             self._work(job_id)
             self._done.add(job_id)
         finally:
             self._current.pop()
+            self._replays.pop()
 
     def pause(self, seconds: float, clock: Clock) -> None:
         clock.sleep(seconds)

@@ -17,6 +17,10 @@ Work = Callable[[str], None]
 SetAside = Callable[[str], None]
 
 
+class ReplayDoesNotFit(BaseException):
+    """A job takes other steps than those recorded of it: another release worked it before. No plugin may catch it."""
+
+
 class Engine(Protocol):
     """Takes jobs inside our own transactions and works each until it has ended."""
 
@@ -32,7 +36,10 @@ class Engine(Protocol):
         ...
 
     def step(self, name: str, work: Callable[[], Any]) -> Any:
-        """Inside a job: do ``work`` and record its JSON result, or hand back the recorded one."""
+        """Inside a job: do ``work`` and record its JSON result, or hand back the recorded one.
+
+        Raises: ReplayDoesNotFit when what is recorded at this place is another step.
+        """
         ...
 
     def results(self, job_id: str) -> dict[str, Any]:

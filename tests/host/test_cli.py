@@ -33,6 +33,7 @@ from qwoty_integrations_host import (
     UpkeepReport,
     UpkeepRequest,
     WebhookEndpoint,
+    WebhookEvent,
 )
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.engine.worker_lock import WorkerLock
@@ -573,6 +574,18 @@ def test_webhooks_are_looked_after_when_somebody_asks(kept: Line) -> None:
     assert "upkeep · workspace ws-1" in kept("webhook", "check", "ws-1").stdout
     # That one waits for a worker, and another is not asked for meanwhile.
     assert "looks after it now" in refused(kept("webhook", "check", "ws-1"), 2)
+
+
+def test_a_payment_that_nobody_told_us_of_is_worked_before_the_command_ends(kept: Line) -> None:
+    kept.ok("accept", "ws-1", kept.file(a_quote()), "--wait")
+    missed = WebhookEvent("e-1", "paid", {"id": "e-1"}, "q-7")
+    kept.recorder.answers["on_upkeep"] = lambda ctx, _: UpkeepReport(Outcome.skipped("Nothing to mend."), (missed,))
+
+    found = kept.ok("webhook", "check", "ws-1", "--wait")
+
+    upkeep, webhook = found["data"]
+    assert (webhook["kind"], webhook["quote_id"], webhook["status"]) == ("webhook", "q-7", "succeeded")
+    assert upkeep["outcome"]["found_runs"] == [webhook["id"]]
 
 
 def test_an_upkeep_that_needs_a_person_exits_1_when_waited_for(kept: Line) -> None:

@@ -21,6 +21,7 @@ from qwoty_integrations_host.clock import ManualClock, SystemClock
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.durable import DurableEngine
 from qwoty_integrations_host.engine.inline import InlineEngine
+from qwoty_integrations_host.engine.interface import ReplayDoesNotFit
 from qwoty_integrations_host.errors import HostError
 from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.store import runs
@@ -213,6 +214,33 @@ def test_an_inline_replay_does_not_repeat_recorded_steps(tmp_path: Path) -> None
     assert works.done == ["r.1", "r.1"]
     assert works.effects == ["r.1/a", "r.1/b"]
     works.close()
+
+
+def test_a_job_that_another_release_worked_with_other_steps_is_told_so(durable: Works) -> None:
+    left = threading.Event()
+
+    def before(_job_id: str) -> None:
+        durable.engine.step("a, as it was called", lambda: {"value": 1})
+        left.set()
+        durable.engine.pause(30, durable.clock)
+
+    durable.enqueue("r.1")
+    durable.engine.start(before)
+    assert left.wait(3)
+    durable.close()
+    again, told = Works("durable", durable.url), []
+
+    def now(job_id: str) -> None:
+        try:
+            again.job(job_id)
+        except ReplayDoesNotFit as misfit:
+            told.append(str(misfit))
+
+    again.engine.start(now)
+
+    assert again.engine.wait(lambda: bool(told), timeout=5)
+    assert (told, again.effects) == (["a"], [])
+    again.close()
 
 
 def test_a_durable_job_survives_closing_and_opening(durable: Works) -> None:

@@ -144,6 +144,24 @@ def test_a_crash_inside_a_step_is_counted_and_keeps_its_beginning(desk: Any) -> 
     assert [step["attempts"] for step in run["steps"]] == [1, 2]
 
 
+def test_a_run_whose_steps_another_release_named_otherwise_begins_again_and_each_step_looks_first(desk: Any) -> None:
+    customer, invoice = Service("cus_1"), Service(Crash(), "in_1")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(customer_1=customer, invoice=invoice)
+    desk.enable()
+    with pytest.raises(Crash):
+        desk.accept()
+    renamed = Service("cus_1")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(customer=renamed, invoice=invoice)
+
+    desk.work_again(_runs(desk)[0]["id"])
+    desk.work()
+
+    (run,) = _runs(desk)
+    assert run["status"] == "succeeded"
+    assert renamed.numbers == [(2, 1)], "what may have been made under another name is looked for"
+    assert invoice.numbers == [(1, 1), (2, 1)]
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
