@@ -23,7 +23,7 @@ demo: setup  ## watch an accepted quote become a paid invoice, on this machine a
 	@$(BIN)/python tools/demo.py
 
 test: setup  ## run all tests
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 crash: setup  ## kill a host at every boundary, break everything else, kill workers under load; writes docs/reliability.md (an hour)
 	@rm -f tests/crash/results.json

@@ -186,7 +186,9 @@ class Execution:
         found = self.runs.receive_found(row["workspace"], row["plugin"], report.events)
         if not found:
             return report.outcome
-        told = (f"Nobody had told us of {event.type}, quote {event.quote_id}: it is worked." for event in found.values())
+        told = (
+            f"Nobody had told us of {event.type}, quote {event.quote_id}: it is worked." for event in found.values()
+        )
         status = "succeeded" if report.outcome.status == "skipped" else report.outcome.status
         result = {**report.outcome.result, "found_runs": list(found)}
         return replace(report.outcome, status=status, notes=(*report.outcome.notes, *told), result=result)

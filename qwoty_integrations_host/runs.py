@@ -358,9 +358,7 @@ class Runs:
             if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
                 return "ignored", None
             facts = {"event_id": event.id, "type": event.type}
-            return "stored", self._add(
-                db, workspace, plugin, "webhook", event.quote_id, subject=event.id, facts=facts
-            )
+            return "stored", self._add(db, workspace, plugin, "webhook", event.quote_id, subject=event.id, facts=facts)
 
     def _add(
         self,

@@ -5,6 +5,7 @@ Runs are worked in the calling thread (the inline engine) and sleeping moves the
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -158,6 +159,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--fleet"):
-        for item in items:
-            if item.get_closest_marker("fleet"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes: --fleet runs it"))
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("fleet")])
+        items[:] = [item for item in items if not item.get_closest_marker("fleet")]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice the cores: the long tests wait more than they work, for processes to start, die and be missed."""
+    return 2 * (os.cpu_count() or 1)

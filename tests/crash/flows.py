@@ -27,7 +27,7 @@ class Flow:
     command: Callable[[Site], tuple[str, ...]] | None = None
     smtp: bool = False
 
-    #: Several runs at a time, which two workers would share as it happens.
+    #: Several runs at a time: which worker takes which one, and which are taken together, is luck.
     several_runs: bool = False
 
     @property
@@ -186,6 +186,7 @@ FLOWS = (
         before=sent_example,
         unheard=lambda site: not site.runs("upkeep"),
         command=paid_unheard,
+        several_runs=True,
     ),
     Flow(
         "retry of a refused run",

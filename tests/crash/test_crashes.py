@@ -36,7 +36,7 @@ def test_a_host_that_died_at_any_boundary_finishes_by_itself(
 
     place = {"name": flow.name, "database": database}
     record_property("crashes", {**place, "found": by_kind(boundaries), "killed": by_kind(dying)})
-    _is_what_the_page_says("crashes", f"{flow.name} · {database}", boundaries, wanted)
+    _is_what_the_page_says("crashes", f"{flow.name} · {database}", flow, boundaries, wanted)
 
 
 @pytest.mark.parametrize("database", ["SQLite", "PostgreSQL"])
@@ -67,10 +67,14 @@ def test_another_worker_takes_over_within_five_seconds(
     assert max(seconds) < 5.0
     found = {"name": workers_flow_in_turn.name, "found": by_kind(boundaries), "killed": by_kind(dying)}
     record_property("take-overs", {**found, "slowest": round(max(seconds), 1)})
-    _is_what_the_page_says("take-overs", workers_flow_in_turn.name, boundaries, wanted)
+    _is_what_the_page_says("take-overs", workers_flow_in_turn.name, workers_flow_in_turn, boundaries, wanted)
 
 
-def _is_what_the_page_says(kind: str, title: str, boundaries: Sequence[str], wanted: str) -> None:
+def _is_what_the_page_says(kind: str, title: str, flow: Flow, boundaries: Sequence[str], wanted: str) -> None:
     """Every boundary that is found now died when the page was written, whether this test lets it die or not."""
-    if wanted != "all":
-        assert by_kind(boundaries) == results()[kind][title]["killed"], "make crash: docs/reliability.md is out of date"
+    if wanted == "all":
+        return
+    found, killed = by_kind(boundaries), results()[kind][title]["killed"]
+    if flow.several_runs:
+        found, killed = dict.fromkeys(found, 1), dict.fromkeys(killed, 1)
+    assert found == killed, "make crash: docs/reliability.md is out of date"

@@ -70,10 +70,11 @@ def assert_once(stripe: StripeSimulator, *names: str) -> None:
     assert [session["status"] for session in stripe.objects("sessions")] == ["open"] * len(names)
 
 
-def in_flight(stripe: StripeSimulator, more: int) -> None:
-    """Wait until work is going on: so many more requests, and each of them slow from now on."""
+def accept_and_see_begun(fleet: Fleet, stripe: StripeSimulator, *names: str, more: int) -> None:
+    """Accept quotes while Stripe is slow, and wait until work is going on: so many more requests."""
     seen = len(stripe.requests)
-    stripe.config.update(latency_ms=250)
+    stripe.config.update(latency_ms=500)
+    accept(fleet, *names)
     until(lambda: len(stripe.requests) >= seen + more, lambda: len(stripe.requests), seconds=30)
 
 
@@ -97,8 +98,7 @@ def test_old_and_new_work_beside_each_other_and_the_old_one_can_go_at_any_time(
     fleet = fleets(database=postgresql)
     prepare(fleet, old)
     before = fleet.serve(code=old)
-    accept(fleet, "q-1", "q-2")
-    in_flight(stripe_simulator, 2)
+    accept_and_see_begun(fleet, stripe_simulator, "q-1", "q-2", more=2)
 
     # The first process of the new release brings the tables up; the old one finishes what it has, and begins more.
     assert version(fleet) == schema.LATEST
@@ -109,9 +109,8 @@ def test_old_and_new_work_beside_each_other_and_the_old_one_can_go_at_any_time(
     fleet.worker()
     quote = fleet.folder / "quote.json"
     quote.write_text(json.dumps(a_quote(id="q-4", installments=2)))
-    accept(fleet, "q-5", "q-6")
     fleet.run("accept", "ws-1", str(quote))
-    in_flight(stripe_simulator, 3)
+    accept_and_see_begun(fleet, stripe_simulator, "q-5", "q-6", more=3)
     assert _end(before, end)
     stripe_simulator.config.update(latency_ms=0)
     fleet.serve("--no-worker")
@@ -129,8 +128,7 @@ def test_a_run_that_the_old_release_left_half_done_goes_on_with_the_new_one(
     fleet = fleets()
     prepare(fleet, old)
     before = fleet.serve(code=old)
-    accept(fleet, "q-1")
-    in_flight(stripe_simulator, 4)
+    accept_and_see_begun(fleet, stripe_simulator, "q-1", more=4)
     assert _end(before, end)
     seen = len(stripe_simulator.objects("invoices"))
     stripe_simulator.config.update(latency_ms=0)

@@ -106,6 +106,31 @@ def test_a_lost_answer_leaves_one_endpoint_whose_secret_we_hold(bench: Any, faul
     assert bench.quote("q-1")["payment_status"] == "partially_paid"
 
 
+def test_what_another_run_may_still_have_on_its_way_is_asked_for_by_the_same_request(bench: Any) -> None:
+    """Its worker was killed, say: whichever of the two comes first, Stripe makes one endpoint."""
+    bench.stripe.faults.add("cut_before", method="POST", path="/v1/webhook_endpoints", times=200)
+    bench.enable(**LINK)
+    assert bench.accept(the_example())["status"] == "waiting"
+    bench.stripe.faults.reset()
+
+    linked(bench, the_example(id="q-2"))
+
+    posts = [r for r in bench.stripe.requests.find("POST") if r.path == "/v1/webhook_endpoints"]
+    assert len({post.idempotency_key for post in posts}) == 1
+    assert len(posts) > 1
+
+
+def test_a_refusal_is_not_repeated_to_the_next_run_for_a_day(bench: Any) -> None:
+    bench.stripe.faults.add("unknown_parameter", method="POST", path="/v1/webhook_endpoints")
+    bench.enable(**LINK)
+    assert bench.accept(the_example())["status"] == "needs_attention"
+
+    linked(bench, the_example(id="q-2"))
+
+    first, second = [r for r in bench.stripe.requests.find("POST") if r.path == "/v1/webhook_endpoints"]
+    assert first.idempotency_key != second.idempotency_key
+
+
 def test_an_outage_while_the_endpoint_is_made_can_be_retried(bench: Any) -> None:
     bench.stripe.faults.add("500_before", method="POST", path="/v1/webhook_endpoints", times=200)
     bench.enable(**LINK)

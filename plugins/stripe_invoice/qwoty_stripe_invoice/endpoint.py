@@ -199,12 +199,15 @@ class _Endpoint:
             return self._stripe.write(
                 attempt,
                 "wh",
-                f"{self._stripe.account}:{int(attempt.first_started_at.timestamp())}",
+                # The token is in the parameters: what a dead worker's run still has on its way is the same request.
+                self._stripe.account,
                 params,
                 lambda v1, p, o: v1.webhook_endpoints.create(params=p, options=o),
                 replaces=",".join(lost),
             )
         except StripeRefused as error:
+            # Asked again under this token, Stripe may repeat its refusal for a day.
+            self._kept.forget_next_token()
             raise self._explained(error, attempt) from error
 
     def _explained(self, error: StripeRefused, attempt: Attempt) -> NeedsAttention:

@@ -122,7 +122,11 @@ class KeptEndpoint:
         token = self._get("webhook_token")
         if token is not None and token != self.token and token in used:
             self._retire(token)
-            self._ctx.state.forget(f"webhook_token:{self._account}")
+            self.forget_next_token()
+
+    def forget_next_token(self) -> None:
+        """Nothing was made under the next token, and nothing will be."""
+        self._ctx.state.forget(f"webhook_token:{self._account}")
 
     def keep(self, token: str, endpoint: str, secret: str, *, live: bool) -> None:
         """Keep a new endpoint's secret; from now on its deliveries are taken."""
