@@ -236,4 +236,84 @@ api_keys = Table(
     Column("workspace", String(64), ForeignKey("workspaces.id"), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("created_at", UtcText, nullable=False),
+    #: What it is for, in the words of whoever made it.
+    Column("name", String(100)),
+    #: What it may do; None for those of earlier releases, which may do everything.
+    Column("scopes", JSON),
+    Column("last_used_at", UtcText),
+    Column("revoked_at", UtcText),
+)
+
+#: Answers that are given again when a platform repeats a write under the same ``Idempotency-Key``.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    _workspace(),
+    Column("key", String(255), primary_key=True),
+    #: Of method, address and body: another request under the same key is refused.
+    Column("digest", String(64), nullable=False),
+    #: None while the first request is being answered.
+    Column("status", Integer),
+    Column("body", Text),
+    Column("created_at", UtcText, nullable=False),
+    Index("idempotency_keys_by_age", "created_at"),
+)
+
+#: Which platform a workspace's quotes come from and how it is reached; its secrets are in ``secrets``.
+platforms = Table(
+    "platforms",
+    metadata,
+    _workspace(),
+    Column("document", JSON, nullable=False),
+    Column("updated_at", UtcText, nullable=False),
+)
+
+#: What a platform told us, by the id of its message: once each.
+events = Table(
+    "events",
+    metadata,
+    _workspace(),
+    Column("id", String(255), primary_key=True),
+    Column("type", String(255), nullable=False),
+    Column("quote_id", String(255)),
+    Column("digest", String(64), nullable=False),
+    Column("answer", JSON),
+    Column("received_at", UtcText, nullable=False),
+    Index("events_by_age", "workspace", "received_at"),
+)
+
+#: How a workspace's integration stands with its service: the last test, and what a run met since.
+connections = Table(
+    "connections",
+    metadata,
+    _workspace(),
+    _plugin(),
+    Column("report", JSON),
+    Column("checked_at", UtcText),
+    #: What is wrong until a test succeeds (code, title, hint, run_id, since); None when nothing is known to be.
+    Column("problem", JSON),
+)
+
+#: Whom to tell when something needs a person; a webhook's secret is in ``secrets``.
+alert_targets = Table(
+    "alert_targets",
+    metadata,
+    _workspace(),
+    Column("document", JSON, nullable=False),
+    Column("updated_at", UtcText, nullable=False),
+)
+
+#: What people were told, once per subject.
+alerts = Table(
+    "alerts",
+    metadata,
+    _workspace(),
+    #: What it is about, such as a run's attempt: nobody is told twice.
+    Column("subject", String(255), primary_key=True),
+    Column("code", String(64), nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("created_at", UtcText, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("delivered_at", UtcText),
+    Index("alerts_by_age", "created_at"),
 )

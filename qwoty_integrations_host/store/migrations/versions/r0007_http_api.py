@@ -1,0 +1,74 @@
+"""What the HTTP API, the Qwoty platform, connection tests and alerts keep."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+
+def _workspace() -> sa.Column[str]:
+    return sa.Column("workspace", sa.String(64), sa.ForeignKey("workspaces.id"), nullable=False, primary_key=True)
+
+
+def _moment(name: str, *, nullable: bool = True) -> sa.Column[str]:
+    return sa.Column(name, sa.String(32), nullable=nullable)
+
+
+def upgrade() -> None:
+    for column in (
+        sa.Column("name", sa.String(100)),
+        sa.Column("scopes", sa.JSON()),
+        _moment("last_used_at"),
+        _moment("revoked_at"),
+    ):
+        op.add_column("api_keys", column)
+    op.create_table(
+        "idempotency_keys",
+        _workspace(),
+        sa.Column("key", sa.String(255), primary_key=True),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("status", sa.Integer()),
+        sa.Column("body", sa.Text()),
+        _moment("created_at", nullable=False),
+    )
+    op.create_index("idempotency_keys_by_age", "idempotency_keys", ["created_at"])
+    for name in ("platforms", "alert_targets"):
+        op.create_table(
+            name,
+            _workspace(),
+            sa.Column("document", sa.JSON(), nullable=False),
+            _moment("updated_at", nullable=False),
+        )
+    op.create_table(
+        "events",
+        _workspace(),
+        sa.Column("id", sa.String(255), primary_key=True),
+        sa.Column("type", sa.String(255), nullable=False),
+        sa.Column("quote_id", sa.String(255)),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("answer", sa.JSON()),
+        _moment("received_at", nullable=False),
+    )
+    op.create_index("events_by_age", "events", ["workspace", "received_at"])
+    op.create_table(
+        "connections",
+        _workspace(),
+        sa.Column("plugin", sa.String(64), primary_key=True),
+        sa.Column("report", sa.JSON()),
+        _moment("checked_at"),
+        sa.Column("problem", sa.JSON()),
+    )
+    op.create_table(
+        "alerts",
+        _workspace(),
+        sa.Column("subject", sa.String(255), primary_key=True),
+        sa.Column("code", sa.String(64), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        _moment("created_at", nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        _moment("delivered_at"),
+    )
+    op.create_index("alerts_by_age", "alerts", ["created_at"])
