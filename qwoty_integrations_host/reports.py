@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from .errors import NotFound
+from .plugins import Plugins
 from .record import InstallmentRecord, QuoteRecord
-from .store import external_ids, quotes
+from .store import external_ids, quotes, settings
 from .store import runs as rows
 from .store.database import Store
 from .store.kept import records_of_quote
-from .store.workspaces import require_workspace
+from .store.workspaces import find_workspace, require_workspace
 
 
 def outcome_of(record: QuoteRecord | None, now: datetime) -> dict[str, Any]:
@@ -48,22 +49,45 @@ def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:
     ]
     head = {name: row[name] for name in ("id", "kind", "workspace", "plugin", "quote_id", "status")}
     until = row["waits_until"] if row["status"] == "waiting" else None
-    head["waits_until"] = until.isoformat(timespec="seconds") if until else None
+    moments = {"created_at": row["created_at"], "finished_at": row["finished_at"], "waits_until": until}
+    head |= {name: moment.isoformat(timespec="seconds") if moment else None for name, moment in moments.items()}
     empty = {**outcome_of(None, row["created_at"]), "notes": []}
     return {**head, "outcome": row["outcome"] or empty, "steps": steps, "error": row["error"]}
 
 
-def find_run(store: Store, run_id: str) -> dict[str, Any]:
-    """Report one run. Raises: NotFound."""
+def find_run(store: Store, run_id: str, *, workspace: str | None = None) -> dict[str, Any]:
+    """Report one run. Raises: NotFound, also for a run of another workspace than the one given."""
     with store.read() as db:
-        return run_report(db, rows.require(db, run_id))
+        return run_report(db, rows.require(db, run_id, workspace=workspace))
 
 
-def list_runs(store: Store, *, quote_id: str | None = None, limit: int = 50, quiet: bool = False) -> dict[str, Any]:
-    """Report the newest runs as ``{"data", "has_more"}``; upkeep that had nothing to do only if ``quiet``."""
+def list_runs(
+    store: Store, *, workspace: str | None = None, limit: int = 50, after: str | None = None, **only: Any
+) -> dict[str, Any]:
+    """Report the newest runs as ``{"data", "has_more"}``, of one workspace or of all, after the run ``after``.
+
+    ``only``: the filters of ``rows.newest``. Raises: InvalidInput for an unknown ``after``.
+    """
     with store.read() as db:
-        found = rows.newest(db, quote_id=quote_id, limit=limit + 1, quiet=quiet)
+        found = rows.newest(db, workspace=workspace, limit=limit + 1, after=after, **only)
         return {"data": [run_report(db, row) for row in found[:limit]], "has_more": len(found) > limit}
+
+
+def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str, Any]:
+    """A workspace and what is switched on there, as ``{"id", "created_at", "plugins"}``. Raises: NotFound."""
+    with store.read() as db:
+        row = find_workspace(db, workspace)
+        enabled, configured = settings.enabled_plugins(db, workspace), settings.configured_plugins(db, workspace)
+    known = [
+        {
+            "id": status.id,
+            "status": status.state,
+            "enabled": status.id in enabled,
+            "configured": status.id in configured,
+        }
+        for status in plugins.statuses
+    ]
+    return {"id": row["id"], "created_at": row["created_at"].isoformat(), "plugins": known}
 
 
 def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> dict[str, Any]:

@@ -289,10 +289,13 @@ class Runs:
             again(db, row)
         return run_id
 
-    def retry_all_failed(self) -> list[str]:
-        """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids."""
+    def retry_all_failed(self, workspace: str | None = None) -> list[str]:
+        """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids.
+
+        Of one workspace, or of all.
+        """
         with self.store.read() as db:
-            failed = rows.failed(db)
+            failed = rows.failed(db, workspace)
         return [self.retry(run_id) for run_id in failed]
 
     def request_undo(self, run_id: str) -> str:
