@@ -13,8 +13,9 @@ from sqlalchemy import Connection, RowMapping
 
 from .errors import NotFound
 from .plugins import Plugins
+from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
-from .store import external_ids, quotes, settings
+from .store import external_ids, quotes, settings, webhooks
 from .store import runs as rows
 from .store.database import Store
 from .store.kept import records_of_quote
@@ -73,6 +74,41 @@ def list_runs(
         return {"data": [run_report(db, row) for row in found[:limit]], "has_more": len(found) > limit}
 
 
+def list_deliveries(store: Store, workspace: str, *, limit: int = 50, **which: Any) -> dict[str, Any]:
+    """Report the newest events that services sent, as ``{"data", "has_more"}``; ``which``: see ``webhooks.newest``.
+
+    Raises: NotFound, InvalidInput for an unknown ``after``.
+    """
+    with store.read() as db:
+        require_workspace(db, workspace)
+        found = webhooks.newest(db, workspace, limit=limit + 1, **which)
+    data = [
+        {
+            "id": row["event_id"],
+            **{name: row[name] for name in ("type", "plugin", "account")},
+            "received_at": row["received_at"].isoformat(),
+            **{name: bool(row[name]) for name in ("found", "kept")},
+            **{name: row[name] for name in ("run_id", "run_status")},
+        }
+        for row in found[:limit]
+    ]
+    return {"data": data, "has_more": len(found) > limit}
+
+
+def plugin_report(plugins: Plugins, plugin_id: str) -> dict[str, Any]:
+    """An installed plugin: whether it loaded, if not why, and what it says of itself. Raises: NotFound."""
+    status = plugins.status(plugin_id)
+    manifest = plugins.manifest(plugin_id) if plugins.is_loaded(plugin_id) else None
+    return {
+        "id": status.id,
+        "status": status.state,
+        **{name: getattr(status, name) for name in ("reason", "distribution", "version")},
+        "title": manifest and manifest.title,
+        "description": manifest and manifest.description,
+        "capabilities": sorted(manifest.capabilities) if manifest else [],
+    }
+
+
 def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str, Any]:
     """A workspace and what is switched on there, as ``{"id", "created_at", "plugins"}``. Raises: NotFound."""
     with store.read() as db:
@@ -90,6 +126,31 @@ def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str
     return {"id": row["id"], "created_at": row["created_at"].isoformat(), "plugins": known}
 
 
+def list_quotes(store: Store, workspace: str, *, limit: int = 50, after: str | None = None) -> dict[str, Any]:
+    """Report the newest quotes of a workspace as ``{"data", "has_more"}``, after the quote ``after``.
+
+    Raises: NotFound, InvalidInput for an unknown ``after``.
+    """
+    with store.read() as db:
+        require_workspace(db, workspace)
+        found = quotes.newest(db, workspace, limit=limit + 1, after=after)
+    data = [_quote_summary(store, quote, received_at) for quote, received_at in found[:limit]]
+    return {"data": data, "has_more": len(found) > limit}
+
+
+def _quote_summary(store: Store, quote: Quote, received_at: datetime) -> dict[str, Any]:
+    record = _invoiced(store, quote.workspace_id, quote.id)
+    return {
+        "quote_id": quote.id,
+        "number": quote.number,
+        "customer_name": quote.customer.name,
+        "received_at": received_at.isoformat(),
+        "signed_total": format(quote.totals.total_amount, "f") if quote.totals else None,
+        **_figures(record),
+        "currency": quote.currency,
+    }
+
+
 def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> dict[str, Any]:
     """Everything about one quote, as ``quote show`` prints it. Raises: NotFound."""
     with store.read() as db:
@@ -103,7 +164,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
     of_quote = {contact.id for contact in quote.customer.contacts}
     lines = (line for section in quote.sections for line in section.line_items)
     tax_ids = {tax.entity_id for line in lines for tax in line.taxes}
-    record = next((r for r in records_of_quote(store, workspace, quote_id).values() if r.invoice), None)
+    record = _invoiced(store, workspace, quote_id)
     return {
         "quote_id": quote_id,
         **_figures(record),
@@ -130,6 +191,10 @@ def _installment(part: InstallmentRecord) -> dict[str, Any]:
         "payment_id": part.payment_id,
         "amount_refunded": None if part.amount_refunded is None else format(part.amount_refunded, "f"),
     }
+
+
+def _invoiced(store: Store, workspace: str, quote_id: str) -> QuoteRecord | None:
+    return next((r for r in records_of_quote(store, workspace, quote_id).values() if r.invoice), None)
 
 
 def _figures(record: QuoteRecord | None) -> dict[str, Any]:

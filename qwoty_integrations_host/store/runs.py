@@ -78,6 +78,13 @@ def newest(
     return newest_first(db, whose, (run.created_at, run.id), after=after, limit=limit, only=only)
 
 
+def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> RowMapping | None:
+    """The run that works a webhook's event."""
+    run = t.runs.c
+    here = (run.workspace == workspace) & (run.plugin == plugin) & (run.kind == "webhook") & (run.subject == event_id)
+    return db.execute(select(t.runs).where(here)).mappings().first()
+
+
 def last_upkeep(db: Connection, workspace: str, plugin: str) -> RowMapping | None:
     """The newest run that looked after a plugin's connection."""
     here = (t.runs.c.workspace == workspace) & (t.runs.c.plugin == plugin) & (t.runs.c.kind == UPKEEP)

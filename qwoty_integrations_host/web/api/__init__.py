@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import quotes, runs, workspaces
+from . import api_keys, installments, plugins, quotes, runs, settings, webhooks, workspaces
 from .description import describe
 
-_BLUEPRINTS = (
-    workspaces.blueprint,
-    quotes.blueprint,
-    runs.blueprint,
-)
+#: In the order in which they are described.
+_SUBJECTS = (workspaces, plugins, settings, quotes, installments, runs, webhooks, api_keys)
 
 
 def register(app: Flask) -> None:
     """Serve the API and its description."""
     api = describe(app)
-    for blueprint in _BLUEPRINTS:
-        api.register_blueprint(blueprint)
+    for subject in _SUBJECTS:
+        api.register_blueprint(subject.blueprint)

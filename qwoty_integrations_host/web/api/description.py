@@ -9,6 +9,7 @@ from flask import Flask, Response
 from flask_smorest import Api
 from marshmallow import Schema, fields
 
+from ... import quote_schema
 from .. import problems
 
 _INTRODUCTION = """\
@@ -63,17 +64,34 @@ def describe(app: Flask) -> HostApi:
         "the first answer.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     }
-    components: dict[str, Any] = {
-        "securitySchemes": {"bearer": bearer},
-        "parameters": {"IdempotencyKey": key},
-    }
-    return HostApi(
+    api = HostApi(
         app,
         spec_kwargs={
             "title": "Qwoty integrations host",
             "version": version("qwoty-integrations-host"),
             "openapi_version": "3.1.0",
             "info": {"description": _INTRODUCTION},
-            "components": components,
+            "components": {"securitySchemes": {"bearer": bearer}},
         },
     )
+    api.spec.components.parameter("IdempotencyKey", "header", key)
+    api.ma_plugin.converter.add_attribute_function(own_fields)
+    return api
+
+
+def own_fields(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+    """What the quote's own field types accept, in JSON Schema."""
+    if isinstance(field, quote_schema.Amount):
+        number: dict[str, Any] = {"type": "number"}
+        text = {"type": "string", "pattern": rf"^\s*{quote_schema.DECIMAL.pattern}\s*$"}
+        if field.least is not None:
+            number["minimum"] = field.least
+        return {"anyOf": [text, number, *([{"type": "null"}] if field.allow_none else [])]}
+    if isinstance(field, quote_schema.Flag):
+        return {"type": "boolean"}
+    if isinstance(field, quote_schema.Instant):
+        return {"type": ["string", "null"] if field.allow_none else "string", "format": "date-time"}
+    if isinstance(field, quote_schema.Roles):
+        words = {"type": "array", "items": {"type": "string"}}
+        return {"anyOf": [{"type": "string"}, words, {"type": "null"}]}
+    return {}

@@ -12,17 +12,17 @@ def text(description: str = "", *, nullable: bool = False, **facts: Any) -> fiel
     return fields.String(required=True, allow_none=nullable, metadata=_about(description, facts))
 
 
-def amount(description: str, *, nullable: bool = True) -> fields.String:
+def money(description: str, *, nullable: bool = True) -> fields.String:
     """Money: a decimal string in major units."""
     return text(description, nullable=nullable, examples=["9102.00"])
 
 
-def moment(description: str, *, nullable: bool = False) -> fields.String:
+def moment(description: str = "", *, nullable: bool = False) -> fields.String:
     """A time in UTC."""
     return text(description, nullable=nullable, format="date-time")
 
 
-def number(description: str, *, nullable: bool = False) -> fields.Integer:
+def integer(description: str, *, nullable: bool = False) -> fields.Integer:
     """A whole number."""
     return fields.Integer(required=True, allow_none=nullable, metadata=_about(description, {}))
 

@@ -5,34 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, jsonify, request
-from marshmallow import Schema
 
+from ...previews import preview
 from ...quote_schema import QuoteSchema, parse_json
+from ...reports import list_quotes, quote_report
 from ...store import runs as rows
 from ..auth import the_host
-from .blueprint import Blueprint
-from .fields import flag, many, text
+from .blueprint import Blueprint, is_no_write, needs
+from .lists import PageQuery, list_of
+from .quote_schemas import AcceptedSchema, PreviewSchema, QuoteReportSchema, QuoteSummarySchema
 
 blueprint = Blueprint("quotes", "Accepted quotes, and what became of them.")
 
 #: Only described: numbers of the document must not pass through a float, so it is read by ``parse_json``.
 _QUOTE = {"required": True, "content": {"application/json": {"schema": QuoteSchema}}}
-
-
-class StartedRunSchema(Schema):
-    """A run that works on the quote."""
-
-    id = text()
-    plugin = text()
-    status = text()
-
-
-class AcceptedSchema(Schema):
-    """What was started for a quote."""
-
-    quote_id = text()
-    duplicate = flag("Whether the quote was here before; the runs are the first's.")
-    runs = many(StartedRunSchema)
 
 
 @blueprint.post("/workspaces/<workspace>/quotes/accepted")
@@ -45,9 +31,41 @@ def accept_quote(workspace: str) -> Response:
     accepted = host.runs.accept(workspace, parse_json(request.get_data()))
     with host.store.read() as db:
         found = [rows.find(db, run_id) for run_id in accepted.run_ids]
-    runs: list[dict[str, Any]] = [
-        {"id": row["id"], "plugin": row["plugin"], "status": row["status"]} for row in found if row
-    ]
+    runs = [{name: row[name] for name in ("id", "plugin", "status")} for row in found if row]
     answer = jsonify({"quote_id": accepted.quote_id, "duplicate": accepted.duplicate, "runs": runs})
     answer.status_code = 200 if accepted.duplicate else 202
     return answer
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/preview")
+@blueprint.doc(requestBody=_QUOTE)
+@blueprint.response(200, PreviewSchema)
+@needs("read")
+@is_no_write
+def preview_quote(workspace: str) -> dict[str, Any]:
+    """Show what would be made of a quote; no network, nothing is written"""
+    host = the_host()
+    return preview(
+        workspace,
+        parse_json(request.get_data()),
+        plugins=host.plugins,
+        settings=host.settings,
+        contexts=host.runs.contexts,
+        clock=host.clock,
+    )
+
+
+@blueprint.get("/workspaces/<workspace>/quotes")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, list_of(QuoteSummarySchema))
+def get_quotes(query: dict[str, Any], workspace: str) -> dict[str, Any]:
+    """List quotes, newest first"""
+    return list_quotes(the_host().store, workspace, limit=query["limit"], after=query["starting_after"])
+
+
+@blueprint.get("/workspaces/<workspace>/quotes/<quote_id>")
+@blueprint.response(200, QuoteReportSchema)
+def get_quote(workspace: str, quote_id: str) -> dict[str, Any]:
+    """Show a quote's invoice, payments, installments and runs"""
+    host = the_host()
+    return quote_report(host.store, workspace, quote_id, host.clock.now())

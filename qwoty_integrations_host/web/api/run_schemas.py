@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from .fields import Open, amount, many, moment, number, one, text, texts
+from .fields import Open, integer, many, moment, money, one, text, texts
 
 STATUSES = (
     "queued", "running", "waiting", "succeeded", "skipped", "needs_attention", "failed", "dismissed"
@@ -16,7 +16,7 @@ class PaymentLinkSchema(Schema):
     """A link that can be paid now."""
 
     url = text("Where the customer pays.")
-    amount = amount("What is paid with it.", nullable=False)
+    amount = money("What is paid with it.", nullable=False)
     expires_at = moment("Until when.", nullable=True)
 
 
@@ -27,7 +27,7 @@ class OutcomeSchema(Open):
     invoice_status = text("The service's word: draft, open, paid, void …", nullable=True)
     payment_status = text("`partially_paid` beside the service's words.", nullable=True)
     currency = text("ISO 4217.", nullable=True)
-    total = amount("Of the invoice.")
+    total = money("Of the invoice.")
     customer_id = text("The customer at the service.", nullable=True)
     payment_link = one(PaymentLinkSchema, nullable=True)
     notes = texts("Sentences for people.")
@@ -38,8 +38,8 @@ class StepSchema(Schema):
 
     name = text()
     status = text()
-    attempts = number("How often it was begun.")
-    ms = number("How long its last try took, in milliseconds.")
+    attempts = integer("How often it was begun.")
+    ms = integer("How long its last try took, in milliseconds.")
     request_ids = texts("The service's names for the requests.")
 
 
