@@ -101,7 +101,8 @@ def test_plugins_are_listed_with_status_reason_and_distribution(line: Line, monk
 
     items = {item["id"]: item for item in found["data"]}
     assert found["has_more"] is False
-    assert set(items["recorder"]) == {"id", "status", "reason", "distribution", "version"}
+    shown = {"id", "status", "reason", "distribution", "version", "title", "description", "capabilities"}
+    assert set(items["recorder"]) == shown
     assert items["recorder"]["status"] == "loaded"
     assert (items["exits"]["status"], items["typo_hook"]["status"]) == ("blocked", "failed")
     assert (items["exits"]["distribution"], items["exits"]["version"]) == ("fake-exits", "1.0")
