@@ -11,7 +11,20 @@ import sys
 
 import click
 
-from . import installments, plugins, preview, prune, quotes, runs, serve, settings, webhooks, workspaces
+from . import (
+    doctor,
+    installments,
+    plugins,
+    preview,
+    prune,
+    quotes,
+    runs,
+    secrets,
+    serve,
+    settings,
+    webhooks,
+    workspaces,
+)
 from .session import Session
 
 
@@ -58,5 +71,7 @@ for command in (
     serve.serve,
     serve.worker,
     prune.prune,
+    secrets.secrets,
+    doctor.doctor,
 ):
     main.add_command(command)
