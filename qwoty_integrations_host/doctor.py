@@ -89,7 +89,7 @@ def _key_ring(host: Host) -> Iterator[Finding]:
         rows = secrets.all_sealed(db)
     for row in rows:
         host.vault.open(row["blob"], row["workspace"], row["plugin"], row["field"])
-    yield Finding("key ring", "ok", f"{len(rows)} secrets can be opened.")
+    yield Finding("key ring", "ok", f"All stored secrets can be opened ({len(rows)}).")
 
 
 def _mail(host: Host) -> Iterator[Finding]:

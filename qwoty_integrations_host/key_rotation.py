@@ -24,10 +24,10 @@ def refuse_missing_keys(store: Store, vault: Vault) -> None:
     """Raises: HostError naming the first key that a stored secret needs and the ring does not hold."""
     with store.read() as db:
         needed = secrets.count_by_key(db)
-    for key_id, number in needed.items():
+    for key_id in needed:
         if not vault.holds(key_id):
             raise HostError(
-                f"{number} stored secrets were sealed with key {key_id}, which the key ring does not hold.",
+                f"Stored secrets were sealed with key {key_id}, which the key ring does not hold.",
                 hint="Add that key to QWOTY_HOST_KEYS or to the file keys in the data directory.",
                 code="key_missing",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .output import print_json
+from .output import print_json, table
 from .session import Session, json_option, say
 
 
@@ -27,8 +27,8 @@ def status(session: Session, as_json: bool) -> None:
     if as_json:
         print_json({"data": found, "has_more": False})
         return
-    for number, key in enumerate(found):
-        click.echo(f"{key['key_id']}  {key['secrets']} secrets" + ("" if number else "  (seals from now on)"))
+    rows = [(key["key_id"], key["secrets"], "" if number else "seals from now on") for number, key in enumerate(found)]
+    click.echo(table(("key", "secrets", ""), rows, right=(1,)))
 
 
 @secrets.command("rotate-key")
@@ -43,5 +43,5 @@ def rotate_key(session: Session, as_json: bool) -> None:
     if as_json:
         print_json({"key_id": done.key_id, "resealed": done.resealed, "old_key_ids": list(done.old_key_ids)})
         return
-    click.echo(f"{done.resealed} secrets are sealed with key {done.key_id} now.")
+    click.echo(f"Key {done.key_id} seals every secret now; sealed anew: {done.resealed}.")
     say("  → Restart the running processes. The old keys stay in the ring: backups made before need them.")

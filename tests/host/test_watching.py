@@ -201,7 +201,7 @@ def test_the_doctor_finds_a_well_host_well(desks: Any) -> None:
 
     assert {state for about, rows in found.items() for state, _ in rows if about != "mail"} == {"ok"}
     assert found["configuration"] == [("ok", "Reached at https://host.example.")]
-    assert found["key ring"] == [("ok", "1 secrets can be opened.")]
+    assert found["key ring"] == [("ok", "All stored secrets can be opened (1).")]
     assert found["mail"][0][0] == "warning", "mails into a folder reach nobody"
 
 
