@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from .attempts import Attempts
 from .clock import Clock, SystemClock
 from .config import HostConfig
+from .connections import Connections
 from .contexts import Contexts
 from .engine.interface import Engine
 from .engine.worker_lock import WorkerLock
@@ -56,6 +57,7 @@ class Host:
     runs: Runs
     execution: Execution
     upkeep: Upkeep
+    connections: Connections
     engine: Engine
     worker_lock: WorkerLock
     schedule: Schedule
@@ -130,6 +132,7 @@ def create_host(
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
+    connections = Connections(store, plugins, settings, contexts, clock)
     pruning = Pruning(store, worked_by, clock, config.keep_days)
     schedule = Schedule(
         [
@@ -140,7 +143,20 @@ def create_host(
         ]
     )
     return Host(
-        config, clock, store, vault, plugins, settings, runs, execution, upkeep, worked_by, lock, schedule, pruning
+        config,
+        clock,
+        store,
+        vault,
+        plugins,
+        settings,
+        runs,
+        execution,
+        upkeep,
+        connections,
+        worked_by,
+        lock,
+        schedule,
+        pruning,
     )
 
 

@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from . import installments, plugins, preview, prune, quotes, runs, serve, settings, webhooks, workspaces
+from . import connections, installments, plugins, preview, prune, quotes, runs, serve, settings, webhooks, workspaces
 from .session import Session
 
 
@@ -49,6 +49,7 @@ for command in (
     settings.settings,
     settings.enable,
     settings.disable,
+    connections.test_connection,
     preview.preview,
     quotes.accept,
     quotes.quote,
