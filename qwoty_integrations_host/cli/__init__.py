@@ -11,7 +11,20 @@ import sys
 
 import click
 
-from . import connections, installments, plugins, preview, prune, quotes, runs, serve, settings, webhooks, workspaces
+from . import (
+    alerts,
+    connections,
+    installments,
+    plugins,
+    preview,
+    prune,
+    quotes,
+    runs,
+    serve,
+    settings,
+    webhooks,
+    workspaces,
+)
 from .session import Session
 
 
@@ -56,6 +69,7 @@ for command in (
     runs.run,
     installments.installment,
     webhooks.webhook,
+    alerts.alerts,
     serve.serve,
     serve.worker,
     prune.prune,
