@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+import structlog
+from click.testing import CliRunner
 from standardwebhooks.webhooks import Webhook
 
 from builders import a_quote
@@ -32,6 +35,7 @@ from qwoty_integrations_host import (
     WebhookEndpoint,
 )
 from qwoty_integrations_host.alert_webhook import is_address
+from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.errors import ActionRefused, InvalidInput, NotFound
 from qwoty_integrations_host.hook_types import WebhookRequest
 
@@ -344,6 +348,7 @@ def test_what_came_together_is_told_in_one_mail_to_each(told: Any) -> None:
     ends_with(told, NeedsAttention("Look <here>."))
     for number in range(25):
         told.accept(id=f"q-{number}")
+        told.clock.advance(1)
 
     told.host.alerts.deliver()
 
@@ -406,7 +411,8 @@ def told_document(db: Any) -> dict[str, Any]:
 
 def test_a_machine_is_told_each_by_one_signed_request(hooked: Any, receiver: Receiver) -> None:
     ends_with(hooked, NeedsAttention("Look at it.", hint="Compare.", code="totals_differ"))
-    run = hooked.accept()
+    run, happened = hooked.accept(), hooked.clock.now()
+    hooked.clock.advance(1)
     hooked.accept(id="q-8")
 
     assert hooked.host.alerts.deliver() == 2
@@ -418,7 +424,7 @@ def test_a_machine_is_told_each_by_one_signed_request(hooked: Any, receiver: Rec
     assert headers["webhook-timestamp"] == str(int(hooked.clock.now().timestamp()))
     assert receiver.documents[0] == {
         "type": "run.needs_attention",
-        "timestamp": hooked.clock.now().isoformat(),
+        "timestamp": happened.isoformat(),
         "data": {
             "workspace": "ws-1",
             "code": "totals_differ",
@@ -552,3 +558,54 @@ def test_without_anybody_to_tell_there_is_nothing_to_test_and_what_waits_is_give
 def test_a_workspace_that_does_not_exist_is_not_found(told: Any, act: str) -> None:
     with pytest.raises(NotFound):
         getattr(told.host.alerts, act)("nowhere")
+
+
+# -- at the command line -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def line(told: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A person at the command line of this desk's data directory."""
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(told.host.config.plugins_blocked))
+    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
+    yield lambda *words: CliRunner().invoke(main, ["--data-dir", str(told.host.config.data_dir), "alerts", *words])
+    logging.getLogger().handlers, logging.getLogger().level = handlers, level
+    structlog.reset_defaults()
+
+
+def test_command_set_replaces_whom_to_tell_and_shows_a_new_secret_once(told: Any, line: Any) -> None:
+    words = ("set", "ws-1", "--mail", ANA, "--mail", BEN, "--webhook-url", "https://one.example/", "--language", "fr")
+
+    first, again = line(*words), line(*words)
+
+    assert first.exit_code == 0, first.output
+    assert first.stdout.splitlines()[-1].startswith("whsec_")
+    assert "whsec_" not in again.output
+    shown = json.loads(line("show", "ws-1", "--json").stdout)
+    assert (shown["mails"], shown["language"], shown["silent_after_hours"]) == ([ANA, BEN], "fr", 24)
+    assert "Nobody" in line("set", "ws-1").stdout
+    assert line("set", "ws-1", "--mail", "nobody").exit_code == 2
+
+
+def test_command_show_tells_what_was_told(told: Any, line: Any) -> None:
+    ends_with(told, NeedsAttention("Look at it.", code="totals_differ"))
+    told.accept()
+
+    assert "not yet" in line("show", "ws-1").stdout
+    told.host.alerts.deliver()
+    shown = line("show", "ws-1").stdout
+
+    assert "totals_differ  Look at it.  2026-03-10 09:00" in shown
+
+
+def test_command_test_ends_with_1_when_somebody_could_not_be_told(
+    told: Any, line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert line("test", "ws-1").stdout == f"✓ {ANA}\n"
+
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.0.0.7", 443))])
+    told.host.alerts.set("ws-1", {"webhook_url": "https://inside.example/in"})
+    found = line("test", "ws-1")
+
+    assert found.exit_code == 1
+    assert found.stdout.startswith("✗ https://inside.example/in  The alert webhook leads to a private address")

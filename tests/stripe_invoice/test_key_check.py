@@ -223,3 +223,57 @@ def test_a_stripe_that_does_not_answer_is_said_to_be_away(bench: Any, fault: str
 
     assert not service["reachable"]
     assert service["detail"].startswith("Stripe ")
+
+
+# -- from a refusal to the next good test ------------------------------------------------------------------
+
+
+def test_a_key_that_is_revoked_later_marks_the_connection_tells_people_once_and_a_good_test_ends_it(bench: Any) -> None:
+    bench.host.alerts.set("ws-1", {"mails": ["admin@seller.example"]})
+    bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS)
+    bench.enable(workspace_api_token=RESTRICTED)
+    assert bench.host.connections.test("ws-1", "stripe_invoice")["status"] == "ok"
+    bench.stripe.add_key(RESTRICTED, revoked=True)
+
+    runs = [bench.accept(the_example(id=f"q-{number}")) for number in (1, 2)]
+
+    problem = bench.host.connections.show("ws-1", "stripe_invoice")["problem"]
+    assert (problem["code"], problem["run_id"]) == ("key_refused", runs[0]["id"])
+    assert bench.host.alerts.deliver() == 1
+    (mail,) = bench.mails()
+    assert "test-connection ws-1 stripe_invoice" in mail.read_text("utf-8")
+    assert RESTRICTED not in mail.read_text("utf-8")
+    assert ask(bench, workspace_api_token=KEY)["status"] == "ok"
+
+
+def test_a_stripe_whose_webhooks_do_not_arrive_is_told_although_the_upkeep_finds_the_payments(bench: Any) -> None:
+    bench.host.alerts.set("ws-1", {"mails": ["admin@seller.example"]})
+    bench.stripe.config.update(webhooks_held=True)
+    bench.enable(**LINK)
+    bench.accept(the_example())
+
+    for _ in range(48):
+        assert bench.host.silence.look() == []
+        bench.clock.advance(3600)
+        bench.stripe.clock.advance(3600)
+    bench.host.upkeep.request("ws-1")
+    bench.work()
+
+    assert len(bench.host.silence.look()) == 1
+    bench.stripe.config.update(webhooks_held=False)
+    bench.webhooks()
+    bench.clock.advance(3600)
+    assert bench.host.silence.look() == []
+
+
+def test_a_stripe_that_is_heard_is_not_said_to_be_silent(bench: Any) -> None:
+    bench.host.alerts.set("ws-1", {"mails": ["admin@seller.example"]})
+    bench.enable(**LINK)
+    bench.accept(the_example())
+
+    bench.clock.advance(25 * 3600)
+    bench.stripe.clock.advance(25 * 3600)
+    bench.webhooks()
+    bench.clock.advance(200 * 3600)
+
+    assert bench.host.silence.look() == []
