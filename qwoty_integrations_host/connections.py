@@ -155,8 +155,9 @@ def _after(report: ConnectionReport, known: Mapping[str, Any] | None, now: datet
     if overall == "unreachable":
         return dict(known) if known else None
     worst = next(key for key in report.keys if key.status == overall)
+    title = worst.title if len(report.keys) == 1 else f"{worst.label}: {worst.title}"
     before = known or {"run_id": None, "since": now.isoformat()}
-    return {**_shown(asdict(worst)), "run_id": before["run_id"], "since": before["since"]}
+    return {**_shown(asdict(worst)), "title": title, "run_id": before["run_id"], "since": before["since"]}
 
 
 def _shown(error: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def _print_problem(found: dict[str, Any]) -> None:
     problem = found["problem"]
     met = f" (run {problem['run_id']})" if problem["run_id"] else ""
     click.echo(f"\n  Needs attention since {minute(problem['since'])} UTC{met}: {problem['title']} [{problem['code']}]")
-    if problem["hint"]:
+    # What a test found is said at its key.
+    if problem["hint"] and problem["run_id"]:
         click.echo(f"  → {problem['hint']}")
     click.echo(f"  → Then: qwoty-host test-connection {found['workspace']} {found['plugin']}")

@@ -159,7 +159,7 @@ def test_the_worst_key_decides(saved: Any, keys: list[str], status: str) -> None
     assert found["status"] == status
     if status == "needs_attention":
         worst = "refused" if "refused" in keys else "missing"
-        assert found["problem"]["title"] == f"It is {worst}."
+        assert found["problem"]["title"] == f"token: It is {worst}."
         assert found["problem"]["run_id"] is None
 
 

@@ -256,6 +256,7 @@ def test_a_stripe_whose_webhooks_do_not_arrive_is_told_although_the_upkeep_finds
         assert bench.host.silence.look() == []
         bench.clock.advance(3600)
         bench.stripe.clock.advance(3600)
+    bench.clock.advance(3600)
     bench.host.upkeep.request("ws-1")
     bench.work()
 
