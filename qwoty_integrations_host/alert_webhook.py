@@ -12,8 +12,6 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-import requests
-
 from .errors import RetryableError
 
 _TIMEOUT = (5, 10)
@@ -39,7 +37,8 @@ def post(
     url: str, secret: str, message_id: str, document: Mapping[str, Any], now: datetime, *, allow_private: bool
 ) -> None:
     """Tell it, following no redirect and reading no answer. Raises: RetryableError unless it was answered with 2xx."""
-    from standardwebhooks.webhooks import Webhook  # noqa: PLC0415 - lazy: it brings an HTTP client of its own along
+    import requests  # noqa: PLC0415 - lazy, like the next: every command would pay for them
+    from standardwebhooks.webhooks import Webhook  # noqa: PLC0415
 
     if not allow_private:
         _refuse_private(url)

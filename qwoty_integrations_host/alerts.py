@@ -21,7 +21,7 @@ from .alert_mail import WORDS, alert_mail
 from .clock import Clock
 from .config import WAITS
 from .connections import met_in_a_run
-from .errors import ActionRefused, FieldProblem, InvalidInput, NeedsAttention, RetryableError
+from .errors import ActionRefused, FieldProblem, IntegrationError, InvalidInput, NeedsAttention, RetryableError
 from .locks import Locks
 from .mail.message import build
 from .mail.transports import Transport
@@ -138,9 +138,9 @@ class Alerts:
         alert = {"subject": f"test:{now.isoformat()}", "created_at": now, **facts}
         data = []
         for channel in _channels(targets):
-            trouble = self._tell(workspace, targets, channel, [alert])
+            error = self._tell(workspace, targets, channel, [alert])
             to = targets["webhook_url"] if channel == _WEBHOOK else channel
-            data.append({"to": to, "delivered": not trouble, "trouble": trouble})
+            data.append({"to": to, "delivered": error is None, "trouble": error.title if error else ""})
         return {"workspace": workspace, "data": data}
 
     # -- what to tell ----------------------------------------------------------------------------
@@ -198,8 +198,12 @@ class Alerts:
         due = {row["subject"]: row for row in untold if row["created_at"] + _TRIES[row["tries"]] <= now}
         channels = _channels(targets or {})
         documents = {subject: {**row["document"], "trouble": ""} for subject, row in due.items()}
+        is_mail_away = False
         for channel in channels:
-            self._tell_untold(workspace, targets or {}, channel, due, documents)
+            # Each address would wait for the server's answer as long as the first.
+            if channel == _WEBHOOK or not is_mail_away:
+                error = self._tell_untold(workspace, targets or {}, channel, due, documents)
+                is_mail_away = error is not None and error.code == "mail_unreachable"
         done = {subject for subject, one in documents.items() if set(channels) <= set(one["told"])}
         with self.store.write() as db:
             for subject, row in due.items():
@@ -216,25 +220,26 @@ class Alerts:
         channel: str,
         due: Mapping[str, RowMapping],
         documents: dict[str, dict[str, Any]],
-    ) -> None:
+    ) -> IntegrationError | None:
         subjects = [subject for subject, one in documents.items() if channel not in one["told"]]
         # A mail tells everything at once; a machine is told one by one.
         parcels = [[subject] for subject in subjects] if channel == _WEBHOOK else [subjects]
         for parcel in filter(None, parcels):
             alerts = [{"subject": s, "created_at": due[s]["created_at"], **documents[s]} for s in parcel]
-            trouble = self._tell(workspace, targets, channel, alerts)
+            error = self._tell(workspace, targets, channel, alerts)
             with self.store.write() as db:
                 for subject in parcel:
                     one = documents[subject]
-                    one |= {"trouble": trouble} if trouble else {"told": [*one["told"], channel]}
+                    one |= {"trouble": error.title} if error else {"told": [*one["told"], channel]}
                     rows.change(db, workspace, subject, document=one)
-            if trouble:
-                return
+            if error:
+                return error
+        return None
 
     def _tell(
         self, workspace: str, targets: Mapping[str, Any], channel: str, alerts: Sequence[Mapping[str, Any]]
-    ) -> str:
-        """Tell one channel; give what stood in the way, empty when it was told."""
+    ) -> IntegrationError | None:
+        """Tell one channel; give what stood in the way, None when it was told."""
         try:
             if channel == _WEBHOOK:
                 self._post(workspace, targets["webhook_url"], alerts[0])
@@ -242,8 +247,8 @@ class Alerts:
                 self._mail(workspace, channel, targets["language"], alerts)
         except (RetryableError, NeedsAttention) as error:
             log.warning("alert.not_delivered", extra={"workspace": workspace, "code": error.code})
-            return error.title
-        return ""
+            return error
+        return None
 
     def _mail(self, workspace: str, address: str, language: str, alerts: Sequence[Mapping[str, Any]]) -> None:
         message = alert_mail(workspace, alerts, to=address, language=language)

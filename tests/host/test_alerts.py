@@ -38,6 +38,7 @@ from qwoty_integrations_host.alert_webhook import is_address
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.errors import ActionRefused, InvalidInput, NotFound
 from qwoty_integrations_host.hook_types import WebhookRequest
+from qwoty_integrations_host.mail.transports import SmtpTransport
 
 ANA, BEN = "ana@seller.example", "ben@seller.example"
 ENDPOINT = WebhookEndpoint("main", "test", "we_1", "https://host.example/webhooks/recorder/ws-1/tokentokentoken1234")
@@ -384,6 +385,25 @@ def test_a_mail_server_that_is_away_is_tried_again_and_given_up_in_the_end(desks
         desk.clock.advance(12 * 3600)
     assert (alerts(desk)[0]["tries"], alerts(desk)[0]["delivered_at"]) == (10, None)
     assert desk.host.alerts.show("ws-1")["waiting"] == 0
+
+
+def test_a_mail_server_that_is_away_is_asked_once_a_round_and_the_machine_is_told_all_the_same(
+    desks: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = desks(smtp_url="smtp://127.0.0.1:1", mail_from="host@seller.example", private_alerts=True)
+    desk.host.alerts.set("ws-1", {"mails": [ANA, BEN], "webhook_url": receiver.url})
+    desk.enable()
+    ends_with(desk, NeedsAttention("Look at it."))
+    desk.accept()
+    asked: list[str] = []
+    deliver = SmtpTransport.deliver
+    monkeypatch.setattr(SmtpTransport, "deliver", lambda *given: asked.append(given[1]["To"]) or deliver(*given))
+
+    assert desk.host.alerts.deliver() == 0
+
+    assert asked == [ANA]
+    assert len(receiver.taken) == 1
+    assert alerts(desk)[0]["trouble"] == "The mail server cannot be reached."
 
 
 def test_told_in_the_moment_of_a_crash_it_is_told_again_under_the_same_message_id(told: Any) -> None:

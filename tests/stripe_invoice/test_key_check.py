@@ -205,6 +205,20 @@ def test_each_business_units_key_has_its_row_and_units_without_a_key_are_named(b
     assert len({key["account"] for key in found["keys"]}) == 2
 
 
+@pytest.mark.parametrize(("account", "noted"), [("acct_sim_default", False), ("acct_2", True)])
+def test_a_key_of_another_account_is_not_accepted_silently(bench: Any, account: str, noted: bool) -> None:
+    bench.stripe.add_key(UNIT_2, account=account)
+    bench.enable(**EMAIL)
+    bench.accept(the_example())
+    (invoice,) = bench.stripe.objects("invoices")
+
+    found = ask(bench, **EMAIL, workspace_api_token=UNIT_2)
+
+    assert found["status"] == "ok"
+    sentence = f"No key sees invoice {invoice['id']} of quote q-1: it was made with a key of another account or mode."
+    assert found["notes"] == ([sentence] if noted else [])
+
+
 # -- the service -------------------------------------------------------------------------------------------
 
 

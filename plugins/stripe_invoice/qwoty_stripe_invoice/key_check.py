@@ -20,17 +20,20 @@ from qwoty_integrations_host import (
     ConnectionRequest,
     CredentialsError,
     HookContext,
+    IntegrationError,
     KeyReport,
     RetryableError,
     RightReport,
     ServiceStatus,
 )
 
-from .gateway import Gateway, StripeRefused, api_base, is_live
+from .gateway import Gateway, StripeRefused, api_base, fingerprint, is_live
 from .settings import StripeSettings
 
 _PROBE = {"metadata": {"qwoty_probe": "1"}}
 _TIMEOUT = (5, 10)
+#: So many open invoices are looked at for one that was made with a key that is gone.
+_MOST_RECORDS = 200
 
 _Call = Callable[[Any], Any]
 _Status = Literal["ok", "missing", "unclear"]
@@ -76,11 +79,15 @@ _RESOURCES = (
 
 
 def check_connection(ctx: HookContext, request: ConnectionRequest) -> ConnectionReport:
-    """Try each key of the settings for what they need; say which business units of recent quotes have none."""
+    """Try each key of the settings for what they need.
+
+    The notes say which business units of recent quotes have none, and which open invoices no key sees.
+    """
     settings = StripeSettings.of(ctx.settings)
     wanted = [resource for resource in _RESOURCES if settings.delivery == "link" or not resource.for_links]
     keys = tuple(_check(ctx, key, label, wanted) for key, label in _labelled(settings, request.business_units).items())
-    return ConnectionReport(keys, tuple(_units_without_key(settings, request.business_units)))
+    notes = (*_units_without_key(settings, request.business_units), *_invoices_left_behind(ctx, settings))
+    return ConnectionReport(keys, notes)
 
 
 def service_status(ctx: HookContext) -> ServiceStatus:
@@ -122,6 +129,32 @@ def _units_without_key(settings: StripeSettings, units: Mapping[str, str]) -> li
         for unit in units
         if settings.key_for(unit) is None
     ]
+
+
+def _invoices_left_behind(ctx: HookContext, settings: StripeSettings) -> list[str]:
+    """Invoices of a key that was replaced: with one of another account or mode, nobody can look after them."""
+    present = {fingerprint(key) for key in settings.all_keys()}
+    found: dict[str, tuple[str, str]] = {}
+    for quote_id in ctx.records.awaiting_payment(after="", limit=_MOST_RECORDS):
+        record = ctx.records.get(quote_id)
+        if record and record.invoice and record.invoice.account not in present:
+            found.setdefault(record.invoice.account, (record.invoice.id, quote_id))
+    gateways = [Gateway(key, workspace=ctx.workspace, pace=ctx.pace) for key in dict.fromkeys(settings.all_keys())]
+    return [
+        f"No key sees invoice {invoice_id} of quote {quote_id}: it was made with a key of another account or mode."
+        for invoice_id, quote_id in found.values()
+        if all(_is_unknown(stripe, invoice_id) for stripe in gateways)
+    ]
+
+
+def _is_unknown(stripe: Gateway, invoice_id: str) -> bool:
+    try:
+        stripe.probe(lambda v1: v1.invoices.retrieve(invoice_id))
+    except StripeRefused as error:
+        return error.missing
+    except IntegrationError:
+        pass
+    return False
 
 
 # -- what one key may do -----------------------------------------------------------------------------------
