@@ -12,6 +12,8 @@ import sys
 import click
 
 from . import (
+    alerts,
+    connections,
     doctor,
     installments,
     plugins,
@@ -62,12 +64,14 @@ for command in (
     settings.settings,
     settings.enable,
     settings.disable,
+    connections.test_connection,
     preview.preview,
     quotes.accept,
     quotes.quote,
     runs.run,
     installments.installment,
     webhooks.webhook,
+    alerts.alerts,
     serve.serve,
     serve.worker,
     prune.prune,
