@@ -239,3 +239,25 @@ def test_webhook_endpoints_are_shown_with_what_looked_after_them(caller: Any) ->
     assert found["data"] == caller.desk.host.upkeep.status("ws-1")["data"]
     assert found["data"][0]["last_upkeep"]["status"] == "skipped"
     assert "t" * 9 not in json.dumps(found)
+
+
+# -- connections -----------------------------------------------------------------------------------
+
+
+def test_a_connection_is_tested_and_shown(bench: Any, callers_of: Any) -> None:
+    caller = callers_of(bench.host)
+    bench.enable()
+    path = "/ws-1/plugins/stripe_invoice/connection"
+
+    before = caller.get(path)
+    tested = caller.post(f"{path}/test")
+
+    assert (before["status"], before["checked_at"]) == ("untested", None)
+    assert (tested.status_code, tested.json["status"]) == (200, "ok")
+    assert tested.json == caller.get(path) == bench.host.connections.show("ws-1", "stripe_invoice")
+    assert {right["status"] for right in tested.json["keys"][0]["rights"]} <= {"ok", "unclear"}
+
+
+def test_a_connection_without_settings_is_404(caller: Any) -> None:
+    assert caller.post("/ws-1/plugins/second/connection/test").status_code == 404
+    assert caller.call("GET", "/ws-1/plugins/second/connection").status_code == 404
