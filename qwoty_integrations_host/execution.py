@@ -29,6 +29,8 @@ from .errors import (
 )
 from .hook_types import InstallmentRequest, Outcome, UpkeepRequest, WebhookEvent
 from .locks import Locks
+from .logs import about
+from .metrics import RUN_SECONDS, RUNS_ENDED
 from .platform.standalone import StandalonePlatform
 from .plugins import Plugins
 from .quote import Quote
@@ -86,6 +88,11 @@ class Execution:
                 self._work(row)
 
     def _work(self, row: RowMapping) -> None:
+        names = {"run_id": "id", "workspace": "workspace", "plugin": "plugin", "quote_id": "quote_id", "kind": "kind"}
+        with about(**{fact: row[column] for fact, column in names.items()}):
+            self._work_on(row)
+
+    def _work_on(self, row: RowMapping) -> None:
         steps = self._steps(row)
         try:
             self.plugins.manifest(row["plugin"])  # raises, with the reason, when it no longer loads
@@ -136,6 +143,7 @@ class Execution:
             origin,
             carried=row["carried"] or {},
             forgotten=self.restored or row["facts"].get("forgotten", False),
+            plugin=row["plugin"],
         )
 
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
@@ -334,6 +342,8 @@ class Execution:
             )
             self._settle(db, row)
             self.alerts.run_ended(db, present, status, error, refused=refused)
+        RUNS_ENDED.labels(row["plugin"], row["kind"], status).inc()
+        RUN_SECONDS.labels(row["plugin"], row["kind"]).observe((now - row["created_at"]).total_seconds())
         log.info("run.ended", extra={"run_id": row["id"], "status": status})
 
     def _settle(self, db: Connection, row: RowMapping) -> None:

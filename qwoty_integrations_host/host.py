@@ -21,6 +21,7 @@ from .engine.interface import Engine
 from .engine.worker_lock import WorkerLock
 from .errors import DatabaseUnavailable, HostError
 from .execution import Execution
+from .key_rotation import refuse_missing_keys
 from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .paces import Paces, ProcessSlots
@@ -34,7 +35,7 @@ from .store import runs as run_rows
 from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
 from .store.paces import SharedSlots
-from .store.settings import has_secrets
+from .store.secrets import any_sealed
 from .upkeep import Upkeep
 from .vault import Vault, has_key_file, load_vault
 
@@ -69,6 +70,7 @@ class Host:
     worker_lock: WorkerLock
     schedule: Schedule
     pruning: Pruning
+    transport: Transport
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Begin to work runs; on SQLite unless another process does so for this data directory (then False)."""
@@ -126,6 +128,7 @@ def create_host(
     plugins = Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict)
     database, worked_by = _open(config, engine or _durable)
     store = Store(database)
+    _refuse_missing_keys(store, worked_by, vault)
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
     # Between machines the database's clock decides, and waiting for a turn there is real.
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
@@ -181,6 +184,7 @@ def create_host(
         lock,
         schedule,
         pruning,
+        transport,
     )
 
 
@@ -217,7 +221,7 @@ def _refuse_lost_keys(config: HostConfig) -> None:
     with _opening(config):
         store = Store(open_database(config.database_url))
         with store.read() as db:
-            lost = has_secrets(db)
+            lost = any_sealed(db)
         store.close()
     if lost:
         raise HostError(
@@ -225,6 +229,15 @@ def _refuse_lost_keys(config: HostConfig) -> None:
             hint="Put the file back from the backup, or set QWOTY_HOST_KEYS to what the other machines have.",
             code="key_missing",
         )
+
+
+def _refuse_missing_keys(store: Store, engine: Engine, vault: Vault) -> None:
+    try:
+        refuse_missing_keys(store, vault)
+    except HostError:
+        engine.close()
+        store.close()
+        raise
 
 
 def _durable(database: DatabaseEngine) -> Engine:

@@ -86,6 +86,14 @@ def test_every_guarantee_names_tests_that_there_are() -> None:
     assert sorted(set(re.findall(r"`(test_\w+)`", section)) - there) == []
 
 
+def test_every_metric_is_documented_with_its_labels() -> None:
+    rows = [line for line in _read("docs/operations.md").splitlines() if line.startswith("| `qwoty_")]
+    source = _read("qwoty_integrations_host/metrics.py")
+    used = set(re.findall(r'"(qwoty_[a-z_]+)"', source))
+
+    assert sorted(used) == sorted({name for row in rows for name in re.findall(r"`(qwoty_[a-z_]+)`", row)})
+
+
 def test_every_environment_variable_is_documented() -> None:
     text = _read("docs/operations.md")
     used: set[str] = set()

@@ -14,12 +14,14 @@ import click
 from . import (
     alerts,
     connections,
+    doctor,
     installments,
     plugins,
     preview,
     prune,
     quotes,
     runs,
+    secrets,
     serve,
     settings,
     webhooks,
@@ -73,5 +75,7 @@ for command in (
     serve.serve,
     serve.worker,
     prune.prune,
+    secrets.secrets,
+    doctor.doctor,
 ):
     main.add_command(command)

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..errors import ActionRefused, HostError, IntegrationError, InvalidInput, MalformedInput, NotFound, WebhookRejected
 from ..host import Host
-from . import events, pages, webhooks
+from . import events, pages, watching, webhooks
 
 MAX_BODY_BYTES = 2_000_000
 #: When to come again while the host cannot do its work.
@@ -26,6 +26,8 @@ def create_app(host: Host) -> Flask:
     app.register_blueprint(events.blueprint)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(watching.blueprint)
+    watching.watch(app)
     app.register_error_handler(IntegrationError, _explain)
     app.register_error_handler(HTTPException, _explain_http)
     app.register_error_handler(Exception, _hide)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import structlog
 from click.testing import CliRunner, Result
 
@@ -534,11 +535,21 @@ def _raised(answer: Any) -> Any:
     return answer
 
 
-def _serve(line: Line, *words: str) -> subprocess.Popen[str]:
+def test_a_worker_shows_its_metrics_when_asked_to(line: Line) -> None:
+    with _serve(line, "--metrics-port", "0", command="worker") as worker:
+        address = _until(worker, "Metrics on").split()[-1]
+        found = requests.get(address, timeout=10).text
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=20) == 0
+
+    assert "qwoty_queue_depth 0.0" in found and "qwoty_http_request_seconds" in found
+
+
+def _serve(line: Line, *words: str, command: str = "serve") -> subprocess.Popen[str]:
     program = [sys.executable, "-c", "from qwoty_integrations_host.cli import main; main()"]
     env = {**os.environ, "PYTHONPATH": str(FAKES)}
-    command = [*program, "--data-dir", str(line.folder / "data"), "serve", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    words = (*program, "--data-dir", str(line.folder / "data"), command, *words)
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
 def _until(process: subprocess.Popen[str], word: str) -> str:
