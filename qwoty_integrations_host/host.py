@@ -22,6 +22,10 @@ from .execution import Execution
 from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .paces import Paces, ProcessSlots
+from .platform.chosen import Platforms
+from .platform.configuration import Configurations
+from .platform_events import PlatformEvents
+from .platforms import WorkspacePlatforms
 from .plugins import Plugins
 from .pruning import Pruning
 from .runs import Runs
@@ -60,6 +64,8 @@ class Host:
     worker_lock: WorkerLock
     schedule: Schedule
     pruning: Pruning
+    platforms: WorkspacePlatforms
+    platform_events: PlatformEvents
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Begin to work runs; on SQLite unless another process does so for this data directory (then False)."""
@@ -120,12 +126,26 @@ def create_host(
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
     # Between machines the database's clock decides, and waiting for a turn there is real.
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
-    contexts = Contexts(store, vault, clock, transport, locks, paces, config.public_url)
+    configurations = Configurations(store, vault)
+    chosen = Platforms(store, configurations, paces)
+    contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts)
+    platform_events = PlatformEvents(store, clock, chosen, runs)
     execution = Execution(
-        store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs, attempts, config.restored
+        store,
+        worked_by,
+        plugins,
+        settings,
+        contexts,
+        locks,
+        clock,
+        config.retry,
+        runs,
+        attempts,
+        platform_events,
+        config.restored,
     )
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
@@ -140,7 +160,21 @@ def create_host(
         ]
     )
     return Host(
-        config, clock, store, vault, plugins, settings, runs, execution, upkeep, worked_by, lock, schedule, pruning
+        config,
+        clock,
+        store,
+        vault,
+        plugins,
+        settings,
+        runs,
+        execution,
+        upkeep,
+        worked_by,
+        lock,
+        schedule,
+        pruning,
+        WorkspacePlatforms(store, vault, clock, configurations),
+        platform_events,
     )
 
 

@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from . import installments, plugins, preview, prune, quotes, runs, serve, settings, webhooks, workspaces
+from . import installments, platform, plugins, preview, prune, quotes, runs, serve, settings, webhooks, workspaces
 from .session import Session
 
 
@@ -46,6 +46,7 @@ for command in (
     plugins.plugin,
     workspaces.workspace,
     workspaces.apikey,
+    platform.platform,
     settings.settings,
     settings.enable,
     settings.disable,

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..errors import ActionRefused, HostError, IntegrationError, InvalidInput, MalformedInput, NotFound, WebhookRejected
 from ..host import Host
-from . import events, pages, webhooks
+from . import events, pages, platform_events, webhooks
 
 MAX_BODY_BYTES = 2_000_000
 #: When to come again while the host cannot do its work.
@@ -24,6 +24,7 @@ def create_app(host: Host) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["qwoty_host"] = host
     app.register_blueprint(events.blueprint)
+    app.register_blueprint(platform_events.blueprint)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_error_handler(IntegrationError, _explain)
