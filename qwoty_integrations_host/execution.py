@@ -84,8 +84,6 @@ class Execution:
     def _work(self, row: RowMapping) -> None:
         steps = self._steps(row)
         try:
-            if row["kind"] != rows.PLATFORM_EVENT:
-                self.plugins.manifest(row["plugin"])  # raises, with the reason, when it no longer loads
             settings = self._begin(row)
             if settings is not None:
                 outcome = self._call(row, settings, steps)
@@ -162,6 +160,7 @@ class Execution:
         workspace, plugin = row["workspace"], row["plugin"]
         if row["kind"] == rows.PLATFORM_EVENT:
             return asdict(self.contexts.platforms.configurations.of(workspace))
+        self.plugins.manifest(plugin)  # raises, with the reason, when it no longer loads
         enabled = self.settings.is_enabled(workspace, plugin)
         return self.settings.effective(workspace, plugin) if enabled else None
 

@@ -150,8 +150,11 @@ def _problems(document: Mapping[str, Any], *, has_token: bool, moved: bool) -> I
         yield FieldProblem(("token",), again)
 
 
-def _origin(address: Any) -> tuple[str, str]:
-    parts = urlsplit(address if isinstance(address, str) else "")
+def _origin(address: Any) -> tuple[str, str] | None:
+    try:
+        parts = urlsplit(address if isinstance(address, str) else "")
+    except ValueError:
+        return None
     return parts.scheme, parts.netloc.lower()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import hmac
 import secrets
 from base64 import b64decode, b64encode
@@ -29,7 +28,7 @@ def require_secret(text: str) -> str:
     """Give back a secret that somebody else made. Raises: InvalidInput when it is none."""
     try:
         size = len(b64decode(text.removeprefix(_PREFIX), validate=True)) if text.startswith(_PREFIX) else 0
-    except binascii.Error:
+    except ValueError:
         size = 0
     if not _FEWEST_BYTES <= size <= _MOST_BYTES:
         words = f"whsec_ and {_FEWEST_BYTES} to {_MOST_BYTES} bytes in base64."
