@@ -8,7 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from ..hook_types import WebhookRequest
 from .auth import the_host
 
-blueprint = Blueprint("webhooks", __name__)
+blueprint = Blueprint("webhook_intake", __name__)
 MAX_WEBHOOK_BYTES = 512_000
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import requests
 from standardwebhooks import Webhook
 
 from qwoty_integrations_host.reports import list_runs
-from qwoty_integrations_host.store.workspaces import create_api_key
+from qwoty_integrations_host.store.api_keys import SCOPES, create_api_key
 from qwoty_stand_in import TOKEN, QwotyStandIn
 
 
@@ -46,15 +47,13 @@ class Sender:
         url = f"{self.bench.url}/v1/workspaces/{workspace}/events"
         return requests.post(url, data=raw.encode(), headers=headers, timeout=10)
 
-    def key(self, workspace: str = "ws-1") -> str:
-        """An API key as a header's value."""
+    def key(self, workspace: str = "ws-1", *scopes: str) -> str:
+        """An API key as a header's value; without ``scopes`` it may do everything."""
         with self.bench.host.store.write() as db:
-            return "Bearer " + create_api_key(db, workspace, self.bench.clock.now())
+            return "Bearer " + create_api_key(db, workspace, self.bench.clock.now(), scopes=scopes or SCOPES)
 
 
 def _sign(secret: str, id: str, timestamp: int, raw: str) -> str:
-    from datetime import UTC, datetime
-
     return Webhook(secret).sign(id, datetime.fromtimestamp(timestamp, UTC), raw)
 
 

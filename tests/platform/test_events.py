@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import requests
 
 from builders import a_quote
 from qwoty_integrations_host.platform.signatures import new_secret
@@ -116,6 +117,17 @@ def test_without_signature_and_key_nobody_is_heard(sender: Any) -> None:
     assert answer.headers["WWW-Authenticate"]
     assert sender.post(json.dumps(FULL), Authorization="Bearer qwh_00000000_" + "x" * 43).status_code == 401
     assert sender.post(json.dumps(FULL), Authorization=sender.key("ws-2")).status_code == 404
+    assert sender.post(json.dumps(FULL), Authorization=sender.key("ws-1", "read")).status_code == 403
+
+
+def test_the_route_is_described_with_its_headers_and_both_proofs(bench: Any) -> None:
+    paths = requests.get(f"{bench.url}/v1/openapi.json", timeout=10).json()["paths"]
+    operation = paths["/v1/workspaces/{workspace}/events"]["post"]
+
+    named = [one["name"] for one in operation["parameters"] if one["in"] == "header"]
+    assert named == ["webhook-id", "webhook-timestamp", "webhook-signature"]
+    assert operation["security"] == [{}, {"bearer": ["write"]}]
+    assert {"200", "202"} <= set(operation["responses"])
 
 
 # -- each once ----------------------------------------------------------------------------------------
