@@ -140,7 +140,7 @@ def completed(**changes: Any) -> dict[str, Any]:
 
 @dataclass
 class QwotyStandIn:
-    """One workspace of Qwoty. ``trouble``: what the next requests meet, a status, ``cut``, ``page``, or None."""
+    """One workspace of Qwoty. ``trouble``: what the next requests meet, a status, ``cut``, ``half``, ``huge``, ``page``."""
 
     token: str = TOKEN
     quotes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -195,6 +195,12 @@ class QwotyStandIn:
     def _troubled(self, trouble: int | str) -> Any:
         if trouble == "cut":
             request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        if trouble == "half":
+            half = Response(b'{"success": true, "data"')
+            half.headers["Content-Length"] = "5000"
+            return half
+        if trouble == "huge":
+            return Response(b"[" * 5_000_001, mimetype="application/json")
         if trouble == "page":
             return Response("<!doctype html><title>Qwoty</title>", mimetype="text/html")
         if isinstance(trouble, int):

@@ -57,13 +57,13 @@ class RunPlatform:
 
     def save_external_id(self, kind: str, entity_id: str, value: str, *, slot: str = "accounting") -> None:
         store, qwoty = self.platforms.store, self.platforms.qwoty(self.workspace)
-        about = f"{kind}/{entity_id}/{slot}"
-        with store.write() as db:
-            is_first = not external_ids.of_kind(db, self.workspace, kind, slot)
-            StandalonePlatform(store, self.workspace).save_external_id(kind, entity_id, value, slot=slot)
-            if qwoty is not None and not qwoty.has_place_for(kind) and is_first:
-                self._note(db, kind, f"Qwoty has no place for the ids of a {kind}: they are kept by this host.")
-        if qwoty is None or not qwoty.has_place_for(kind):
+        has_place = qwoty is not None and qwoty.has_place_for(kind)
+        if qwoty is not None and not has_place:
+            with store.write() as db:
+                if not external_ids.of_kind(db, self.workspace, kind, slot):
+                    self._note(db, kind, f"Qwoty has no place for the ids of a {kind}: they are kept by this host.")
+        StandalonePlatform(store, self.workspace).save_external_id(kind, entity_id, value, slot=slot)
+        if qwoty is None or not has_place:
             return
         refused = None
         try:
@@ -73,7 +73,7 @@ class RunPlatform:
         except IntegrationError as error:
             refused = f"The id of {kind} {entity_id} was not saved in Qwoty, and is kept here: {error.title}"
         with store.write() as db:
-            self._note(db, about, refused)
+            self._note(db, f"{kind}/{entity_id}/{slot}", refused)
 
     def _note(self, db: Connection, about: str, note: str | None) -> None:
         if self.run_id is not None:

@@ -74,11 +74,13 @@ class QwotyClient:
 def _read(answer: requests.Response, kind: str) -> Mapping[str, Any]:
     if not answer.ok or answer.is_redirect:
         raise _refusal(answer, kind)
-    raw = answer.raw.read(_MOST_BYTES + 1, decode_content=True)
-    if len(raw) > _MOST_BYTES:
-        raise _not_understood("It is larger than five megabytes.")
+    raw = bytearray()
+    for chunk in answer.iter_content(65_536):
+        raw += chunk
+        if len(raw) > _MOST_BYTES:
+            raise _not_understood("It is larger than five megabytes.")
     try:
-        found = parse_json(raw)
+        found = parse_json(bytes(raw))
     except MalformedInput as error:
         raise _not_understood(error.title) from None
     if not isinstance(found, dict):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dying import Crash
+from dying import Crash, restart, work_and_die
 from qwoty_integrations_host.runs import Runs
 from qwoty_integrations_host.store import quotes
 from qwoty_stand_in import DOCUMENTED, QwotyStandIn, completed
@@ -45,6 +45,7 @@ def test_a_quote_is_taken_with_the_contacts_ids_and_without_its_links(
         (302, "platform_refused"),
         (400, "platform_refused"),
         ("page", "platform_answer"),
+        ("huge", "platform_answer"),
     ],
 )
 def test_a_refusal_asks_for_a_person_and_a_retry_fetches_again(
@@ -60,7 +61,7 @@ def test_a_refusal_asks_for_a_person_and_a_retry_fetches_again(
     assert bench.retry(refused["id"])["status"] == "succeeded"
 
 
-@pytest.mark.parametrize("trouble", [408, 429, 500, 503, "cut"])
+@pytest.mark.parametrize("trouble", [408, 429, 500, 503, "cut", "half"])
 def test_a_short_trouble_is_tried_again_at_once(
     bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str
 ) -> None:
@@ -252,3 +253,24 @@ def test_the_token_stands_in_nothing_that_is_kept_or_shown(
 def runs_and_quotes(bench: Any) -> tuple[int, int]:
     with bench.host.store.read() as db:
         return tuple(db.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one() for name in ("runs", "quotes"))
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_a_process_may_die_after_any_commit_on_the_way_from_event_to_invoice(
+    bench: Any,
+    qwoty: QwotyStandIn,
+    runs_of: Callable[..., list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    bench.enable()
+    qwoty.put(completed())
+    bench.host.platform_events.receive("ws-1", b'{"event_type": "quote.accepted", "id": "%s"}' % QUOTE.encode())
+
+    assert work_and_die(bench, monkeypatch, "commit", number)
+    restart(bench)
+
+    fetched, invoiced = runs_of(QUOTE)
+    assert (fetched["status"], invoiced["status"]) == ("succeeded", "succeeded")
+    assert qwoty.contacts["contact_3"]["id_accounting"] == invoiced["outcome"]["customer_id"]
+    assert bench.posts("/v1/invoices").count("/v1/invoices") == 1
