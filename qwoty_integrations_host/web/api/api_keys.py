@@ -11,13 +11,13 @@ from ... import api_keys
 from ...store.api_keys import SCOPES, scopes_of
 from ..auth import require_scope, the_host
 from .blueprint import Blueprint, needs, shown_once
-from .fields import moment, text, texts
+from .fields import Answer, moment, text, texts
 from .lists import PageQuery, list_of
 
 blueprint = Blueprint("api_keys", "The keys that open this API.")
 
 
-class ApiKeySchema(Schema):
+class ApiKeySchema(Answer):
     """A key, without its secret part."""
 
     id = text("The eight characters after `qwh_`.")

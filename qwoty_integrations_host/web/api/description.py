@@ -7,17 +7,18 @@ from typing import Any
 
 from flask import Flask, Response
 from flask_smorest import Api
-from marshmallow import Schema, fields
+from marshmallow import fields
 
 from ... import quote_schema
 from .. import problems
+from .fields import Answer
 
 _INTRODUCTION = """\
 What a platform and its people do with a host of Qwoty integrations. Amounts are decimal strings in major units, times
 are ISO 8601 in UTC. Errors are `application/problem+json`. The tour with examples is `docs/api.md`."""
 
 
-class FieldErrorSchema(Schema):
+class FieldErrorSchema(Answer):
     """What is wrong with one field."""
 
     pointer = fields.String(
@@ -27,7 +28,7 @@ class FieldErrorSchema(Schema):
     detail = fields.String(required=True)
 
 
-class ProblemSchema(Schema):
+class ProblemSchema(Answer):
     """An error, as RFC 9457 has it."""
 
     type = fields.String(required=True, metadata={"description": "Always `about:blank`: the status says the kind."})
@@ -50,6 +51,12 @@ class HostApi(Api):  # type: ignore[misc]
     def _register_responses(self) -> None:
         content = {problems.MIMETYPE: {"schema": ProblemSchema}}
         self.spec.components.response("DEFAULT_ERROR", {"description": "A problem.", "content": content})
+
+    def _register_etag_headers(self) -> None:
+        """None of ours has one."""
+
+    def _register_pagination_header(self) -> None:
+        """Ours are in the body."""
 
 
 def describe(app: Flask) -> HostApi:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, fields, post_dump
+from marshmallow import EXCLUDE, INCLUDE, Schema, fields, post_dump
 
 
 def text(description: str = "", *, nullable: bool = False, **facts: Any) -> fields.String:
@@ -50,6 +50,13 @@ def many(schema: type[Schema], description: str = "") -> fields.List[Any]:
 def mapping(description: str, values: fields.Field[Any] | None = None) -> fields.Dict:
     """An object whose names are not known here."""
     return fields.Dict(keys=fields.String(), values=values, required=True, metadata=_about(description, {}))
+
+
+class Answer(Schema):
+    """What the API answers with; a later release may add fields."""
+
+    class Meta:
+        unknown = EXCLUDE
 
 
 class Open(Schema):

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from .fields import many
+from .fields import Answer, many
 
 MOST = 100
 
@@ -30,7 +30,7 @@ def list_of(item: type[Schema]) -> type[Schema]:
         "data": many(item),
         "has_more": fields.Boolean(required=True, metadata={"description": "Whether another page follows."}),
     }
-    return type(name, (Schema,), members)
+    return type(name, (Answer,), members)
 
 
 def whole(items: list[Any]) -> dict[str, Any]:

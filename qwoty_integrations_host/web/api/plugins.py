@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, jsonify
-from marshmallow import Schema
 
 from ...reports import plugin_report
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import text, texts
+from .fields import Answer, text, texts
 from .lists import list_of, whole
 
 blueprint = Blueprint("plugins", "The installed integrations.")
 
 
-class PluginSchema(Schema):
+class PluginSchema(Answer):
     """An installed integration."""
 
     id = text("Its name everywhere.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
-from .fields import Open, flag, integer, many, mapping, moment, money, one, text, texts
+from .fields import Answer, Open, flag, integer, many, mapping, moment, money, one, text, texts
 from .run_schemas import RunSchema
 
 
-class InvoiceSchema(Schema):
+class InvoiceSchema(Answer):
     """The invoice that was made of a quote."""
 
     id = text("The service's.")
@@ -16,7 +16,7 @@ class InvoiceSchema(Schema):
     status = text("The service's word.")
 
 
-class InstallmentReportSchema(Schema):
+class InstallmentReportSchema(Answer):
     """One part of a quote's payment."""
 
     number = integer("1 is the first.")
@@ -30,7 +30,7 @@ class InstallmentReportSchema(Schema):
     amount_refunded = money("What of it was paid back.")
 
 
-class _FiguresSchema(Schema):
+class _FiguresSchema(Answer):
     quote_id = text()
     invoice = one(InvoiceSchema, nullable=True)
     payment_status = text("`partially_paid` beside the service's words.", nullable=True)
@@ -50,7 +50,7 @@ class QuoteSummarySchema(_FiguresSchema):
     signed_total = money("What the customer signed.")
 
 
-class SavedIdsSchema(Schema):
+class SavedIdsSchema(Answer):
     """The service's ids for what a quote names, by the platform's."""
 
     contacts = mapping("Contacts.", fields.String())
@@ -65,7 +65,7 @@ class QuoteReportSchema(_FiguresSchema):
     runs = many(RunSchema, "Oldest first.")
 
 
-class StartedRunSchema(Schema):
+class StartedRunSchema(Answer):
     """A run that works on a quote."""
 
     id = text()
@@ -73,7 +73,7 @@ class StartedRunSchema(Schema):
     status = text()
 
 
-class AcceptedSchema(Schema):
+class AcceptedSchema(Answer):
     """What was started for a quote."""
 
     quote_id = text()
@@ -89,7 +89,7 @@ class PlanSchema(Open):
     notes = texts("Sentences for people.")
 
 
-class PreviewSchema(Schema):
+class PreviewSchema(Answer):
     """What the integrations would make of a quote."""
 
     quote_id = text()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
-from .fields import Open, integer, many, moment, money, one, text, texts
+from .fields import Answer, Open, integer, many, moment, money, one, text, texts
 
 STATUSES = (
     "queued", "running", "waiting", "succeeded", "skipped", "needs_attention", "failed", "dismissed"
@@ -12,7 +12,7 @@ STATUSES = (
 KINDS = ("quote_accepted", "installment", "webhook", "undo", "upkeep")
 
 
-class PaymentLinkSchema(Schema):
+class PaymentLinkSchema(Answer):
     """A link that can be paid now."""
 
     url = text("Where the customer pays.")
@@ -33,7 +33,7 @@ class OutcomeSchema(Open):
     notes = texts("Sentences for people.")
 
 
-class StepSchema(Schema):
+class StepSchema(Answer):
     """One step of a run."""
 
     name = text()
@@ -51,7 +51,7 @@ class RunErrorSchema(Open):
     hint = text("What a person does about it; may be empty.")
 
 
-class RunSchema(Schema):
+class RunSchema(Answer):
     """One integration's work on one event."""
 
     id = text()

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 from ...reports import find_run, list_runs
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import texts
+from .fields import Answer, texts
 from .lists import PageQuery, list_of
 from .run_schemas import KINDS, STATUSES, RunSchema
 
@@ -32,7 +32,7 @@ class DismissalSchema(Schema):
     reason = fields.String(required=True, validate=validate.Length(1, 500))
 
 
-class RetriedSchema(Schema):
+class RetriedSchema(Answer):
     """What is tried again."""
 
     run_ids = texts("The runs, oldest first.")

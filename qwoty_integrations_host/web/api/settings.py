@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import request
-from marshmallow import Schema
 
 from ...quote_schema import parse_json
 from ..auth import the_host
 from .blueprint import Blueprint, needs
-from .fields import flag, mapping, text
+from .fields import Answer, flag, mapping, text
 
 blueprint = Blueprint("settings", "A workspace's settings of an integration. Secrets go in and never come out.")
 
@@ -23,7 +22,7 @@ _DOCUMENT = {
 }
 
 
-class SettingsSchema(Schema):
+class SettingsSchema(Answer):
     """The settings of one integration in one workspace."""
 
     workspace = text()
@@ -32,7 +31,7 @@ class SettingsSchema(Schema):
     settings = mapping('With defaults filled in; a secret is shown as `{"set": true, "last4": "…"}`.')
 
 
-class SwitchSchema(Schema):
+class SwitchSchema(Answer):
     """Whether an integration is switched on."""
 
     workspace = text()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
 from ...reports import find_run, list_deliveries
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import flag, integer, moment, one, text, texts
+from .fields import Answer, flag, integer, moment, one, text, texts
 from .lists import PageQuery, list_of, whole
 from .run_schemas import RunErrorSchema, RunSchema
 
@@ -23,7 +23,7 @@ class DeliveryQuery(PageQuery):
     type = fields.String(load_default=None, metadata={"description": "The service's word, such as `invoice.paid`."})
 
 
-class DeliverySchema(Schema):
+class DeliverySchema(Answer):
     """An event of a service; each is stored once, however often it is delivered."""
 
     id = text("The service's.")
@@ -37,7 +37,7 @@ class DeliverySchema(Schema):
     run_status = text(nullable=True)
 
 
-class LastUpkeepSchema(Schema):
+class LastUpkeepSchema(Answer):
     """When somebody last looked after an endpoint, and what came of it."""
 
     run_id = text()
@@ -48,7 +48,7 @@ class LastUpkeepSchema(Schema):
     notes = texts("Sentences for people.")
 
 
-class EndpointSchema(Schema):
+class EndpointSchema(Answer):
     """Where a service delivers to."""
 
     plugin = text()

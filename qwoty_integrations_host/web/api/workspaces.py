@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from flask import g
-from marshmallow import Schema
 
 from ...reports import workspace_report
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import flag, many, moment, text
+from .fields import Answer, flag, many, moment, text
 from .lists import list_of, whole
 
 blueprint = Blueprint("workspaces", "The tenants of the host. A key opens one of them.")
 
 
-class WorkspacePluginSchema(Schema):
+class WorkspacePluginSchema(Answer):
     """An integration of a workspace."""
 
     id = text("As in `/v1/plugins`.")
@@ -25,7 +24,7 @@ class WorkspacePluginSchema(Schema):
     configured = flag("Whether settings are stored.")
 
 
-class WorkspaceSchema(Schema):
+class WorkspaceSchema(Answer):
     """A tenant."""
 
     id = text()
