@@ -173,7 +173,7 @@ def create_host(
         lock,
         schedule,
         pruning,
-        WorkspacePlatforms(store, vault, clock, configurations),
+        WorkspacePlatforms(store, vault, clock, configurations, runs),
         platform_events,
     )
 

@@ -16,6 +16,7 @@ from .errors import ActionRefused, FieldProblem, NotFound, SettingsError
 from .platform.configuration import QWOTY, SCHEMA, SIGNING, STANDALONE, TOKEN, Configurations
 from .platform.signatures import new_secret, require_secret
 from .redaction import masked
+from .runs import Runs
 from .settings import schema_problems, stripped, with_defaults
 from .store import platforms as rows
 from .store.database import Store
@@ -34,10 +35,12 @@ class WorkspacePlatforms:
     vault: Vault
     clock: Clock
     configurations: Configurations
+    runs: Runs
 
     def save(self, workspace: str, given: Any) -> dict[str, Any]:
         """Set a workspace's platform; a token that is left out or empty keeps its stored value.
 
+        Fetches that need attention are tried again: gives what ``show`` gives, and their runs as ``retried``.
         Raises: NotFound; InvalidInput when it is no object; SettingsError with one problem per field. Then nothing
         has changed.
         """
@@ -54,7 +57,8 @@ class WorkspacePlatforms:
                 raise SettingsError("The platform's settings are not valid.", problems)
             rows.save(db, workspace, document, self.clock.now())
             self._keep_token(db, workspace, kept if document["platform"] == QWOTY else "")
-        return self.show(workspace)
+        retried = self.runs.retry_fetches(workspace) if document["platform"] == QWOTY else []
+        return {**self.show(workspace), "retried": retried}
 
     def show(self, workspace: str) -> dict[str, Any]:
         """Give ``{workspace, platform, base_url, token, accepted_event_types, accepted_statuses, signing_secrets}``.

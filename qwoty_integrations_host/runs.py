@@ -298,6 +298,15 @@ class Runs:
             again(db, row)
         return run_id
 
+    def retry_fetches(self, workspace: str) -> list[str]:
+        """Queue a new attempt of every fetch of a quote that needs attention, since its platform was set anew.
+
+        Gives the runs' ids.
+        """
+        with self.store.read() as db:
+            stopped = rows.stopped_fetches(db, workspace)
+        return [self.retry(run_id) for run_id in stopped]
+
     def retry_all_failed(self, workspace: str | None = None) -> list[str]:
         """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids.
 

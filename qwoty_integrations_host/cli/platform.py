@@ -24,9 +24,12 @@ def platform() -> None:
 @json_option
 @click.pass_obj
 def set_platform(session: Session, workspace: str, path: str, as_json: bool) -> None:
-    """Set the platform. A token left out or empty keeps its stored value."""
-    with session.host() as host:
-        _show(host.platforms.save(workspace, read_json(path)), as_json)
+    """Set the platform, and fetch again what needs attention. A token left out or empty keeps its stored value."""
+    with session.host(runs=True) as host:
+        shown = host.platforms.save(workspace, read_json(path))
+    _show(shown, as_json)
+    if shown["retried"]:
+        say(f"{len(shown['retried'])} quotes that could not be fetched are tried again by the next worker.")
 
 
 @platform.command("show")

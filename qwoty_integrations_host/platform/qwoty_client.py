@@ -98,7 +98,7 @@ def _refusal(answer: requests.Response, kind: str) -> IntegrationError:
     if status == 401:
         return CredentialsError(
             "Qwoty does not accept the token.",
-            hint=f"Make one in Qwoty (Settings > Developers), save it with {_SETTING}, then `qwoty-host run retry`.",
+            hint=f"Make one in Qwoty (Settings > Developers) and save it with {_SETTING}: then this is tried again.",
             code="platform_token_refused",
         )
     if status == 403:

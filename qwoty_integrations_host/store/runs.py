@@ -116,6 +116,13 @@ def failed(db: Connection, workspace: str | None = None) -> Sequence[str]:
     return db.execute(wanted.order_by(t.runs.c.created_at, t.runs.c.id)).scalars().all()
 
 
+def stopped_fetches(db: Connection, workspace: str) -> Sequence[str]:
+    """The ids of the runs that could not fetch a quote until a person does something, oldest first."""
+    run = t.runs.c
+    here = (run.workspace == workspace) & (run.kind == PLATFORM_EVENT) & (run.status == "needs_attention")
+    return db.execute(select(run.id).where(here).order_by(run.created_at, run.id)).scalars().all()
+
+
 def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:
     """Whether one of these runs is still queued or running; one that waits through an outage is neither."""
     here = t.runs.c.id.in_(run_ids) & t.runs.c.status.not_in((*FINISHED, "waiting"))

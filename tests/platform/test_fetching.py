@@ -236,8 +236,24 @@ def test_a_platform_that_was_removed_meanwhile_asks_for_a_person(bench: Any, qwo
     assert bench.retry(run["id"])["error"]["code"] == "platform_missing"
 
 
-def test_the_token_stands_in_nothing_that_is_kept_or_shown(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, caplog: pytest.LogCaptureFixture
+def test_with_a_new_token_everything_that_was_refused_is_fetched_again(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
+    refused = set()
+    for quote_id in ("q-1", "q-2"):
+        qwoty.put(completed(id=quote_id))
+        qwoty.trouble = [401]
+        refused.add(tell(quote_id)["id"])
+
+    shown = bench.host.platforms.save("ws-1", {"platform": "qwoty", "base_url": qwoty.url})
+    bench.work()
+
+    assert set(shown["retried"]) == refused
+    assert [bench.run(run_id)["status"] for run_id in refused] == ["succeeded"] * 2
+
+
+def test_the_secrets_stand_in_nothing_that_is_kept_or_shown(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell, sender: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     qwoty.put(completed())
     qwoty.trouble = [401]
@@ -246,8 +262,9 @@ def test_the_token_stands_in_nothing_that_is_kept_or_shown(
 
     bench.host.store.engine.dispose()
     kept = b"".join(path.read_bytes() for path in bench.host.config.data_dir.glob("host.sqlite3*"))
-    assert qwoty.token.encode() not in kept
-    assert qwoty.token not in f"{run}{configuration!r}{caplog.text}{bench.host.platforms.show('ws-1')}"
+    shown = f"{run}{configuration!r}{caplog.text}{bench.host.platforms.show('ws-1')}"
+    for secret in (qwoty.token, sender.secret):
+        assert secret.encode() not in kept and secret not in shown
 
 
 def runs_and_quotes(bench: Any) -> tuple[int, int]:

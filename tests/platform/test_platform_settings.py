@@ -34,6 +34,7 @@ def test_a_platform_is_shown_without_its_token(platforms: Any) -> None:
         "accepted_event_types": ["quote.accepted"],
         "accepted_statuses": ["accepted", "won"],
         "signing_secrets": [],
+        "retried": [],
     }
     assert platforms.show("ws-2")["platform"] == "standalone"
 
