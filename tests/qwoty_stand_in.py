@@ -140,7 +140,7 @@ def completed(**changes: Any) -> dict[str, Any]:
 
 @dataclass
 class QwotyStandIn:
-    """One workspace of Qwoty. ``trouble``: what the next requests meet, a status, ``cut``, ``half``, ``huge``, ``page``."""
+    """One workspace of Qwoty. ``trouble``: what the next requests meet, a status, ``cut``, ``half``, …"""
 
     token: str = TOKEN
     quotes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -199,12 +199,16 @@ class QwotyStandIn:
             half = Response(b'{"success": true, "data"')
             half.headers["Content-Length"] = "5000"
             return half
+        if trouble == "empty":
+            return Response()
         if trouble == "huge":
             return Response(b"[" * 5_000_001, mimetype="application/json")
         if trouble == "page":
             return Response("<!doctype html><title>Qwoty</title>", mimetype="text/html")
         if isinstance(trouble, int):
             answer = _refused(trouble, "Trouble")
+            if trouble == 302:
+                answer.headers["Location"] = request.path  # whoever follows finds what was asked for
             if self.retry_after:
                 answer.headers["Retry-After"] = self.retry_after
             return answer

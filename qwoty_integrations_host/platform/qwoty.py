@@ -65,7 +65,8 @@ class QwotyPlatform:
         notes: list[str] = []
         for contact_id in contacts_without_ids(found)[:_MOST_CONTACTS]:
             try:
-                contacts[contact_id] = self.client.contact(contact_id)
+                contact = self.client.contact(contact_id)
+                contacts |= {contact_id: contact} if contact["id"] == contact_id else {}
             except RetryableError:
                 raise
             except IntegrationError as error:

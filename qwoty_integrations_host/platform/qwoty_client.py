@@ -72,13 +72,15 @@ class QwotyClient:
 
 
 def _read(answer: requests.Response, kind: str) -> Mapping[str, Any]:
-    if not answer.ok or answer.is_redirect:
+    if not 200 <= answer.status_code < 300:
         raise _refusal(answer, kind)
     raw = bytearray()
     for chunk in answer.iter_content(65_536):
         raw += chunk
         if len(raw) > _MOST_BYTES:
             raise _not_understood("It is larger than five megabytes.")
+    if not raw.strip():
+        return {}  # enough of an answer to a write
     try:
         found = parse_json(bytes(raw))
     except MalformedInput as error:

@@ -46,6 +46,7 @@ def test_a_quote_is_taken_with_the_contacts_ids_and_without_its_links(
         (400, "platform_refused"),
         ("page", "platform_answer"),
         ("huge", "platform_answer"),
+        ("empty", "platform_answer"),
     ],
 )
 def test_a_refusal_asks_for_a_person_and_a_retry_fetches_again(

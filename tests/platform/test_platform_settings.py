@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from qwoty_integrations_host import plugins
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.errors import ActionRefused, InvalidInput, NotFound, SettingsError
 
@@ -119,6 +121,15 @@ def test_signing_secrets_do_not_pile_up(platforms: Any) -> None:
 def test_an_unknown_workspace_has_no_platform(platforms: Any, ask: str) -> None:
     with pytest.raises(NotFound):
         getattr(platforms, ask)("nowhere")
+
+
+def test_no_plugin_can_take_the_hosts_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("platform", "a_module_that_is_not_there", plugins.GROUP)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
+
+    (status,) = plugins.Plugins().statuses
+
+    assert (status.state, status.reason) == ("failed", "This id is the host's own.")
 
 
 # -- the command line -------------------------------------------------------------------------------

@@ -56,6 +56,14 @@ def test_what_qwoty_refuses_to_save_is_a_note_and_the_invoice_stays(
     assert bench.quote(QUOTE)["saved_ids"]["contacts"] == {"contact_3": run["outcome"]["customer_id"]}
 
 
+def test_an_answer_without_a_body_is_a_success(
+    bench: Any, qwoty: QwotyStandIn, invoiced: Callable[[], dict[str, Any]]
+) -> None:
+    qwoty.trouble = [None, None, "empty"]
+
+    assert not [note for note in invoiced()["outcome"]["notes"] if "not saved" in note]
+
+
 def test_an_outage_repeats_the_step_until_the_id_is_saved(
     bench: Any, qwoty: QwotyStandIn, invoiced: Callable[[], dict[str, Any]]
 ) -> None:
