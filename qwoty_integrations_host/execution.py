@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from .alerts import Alerts
 from .attempts import Attempts, Wait, job_id
 from .clock import Clock
 from .config import RetryPolicy
@@ -19,6 +20,7 @@ from .engine.interface import Engine, ReplayDoesNotFit
 from .errors import (
     ActionRefused,
     AlreadyFinal,
+    CredentialsError,
     DatabaseUnavailable,
     IntegrationError,
     NeedsAttention,
@@ -27,6 +29,8 @@ from .errors import (
 )
 from .hook_types import InstallmentRequest, Outcome, UpkeepRequest, WebhookEvent
 from .locks import Locks
+from .logs import about
+from .metrics import RUN_SECONDS, RUNS_ENDED
 from .platform_events import PlatformEvents
 from .plugins import Plugins
 from .quote import Quote
@@ -41,6 +45,8 @@ from .timeline import AttemptOver, RecordedSteps, RunWaits
 
 log = logging.getLogger(__name__)
 
+#: Of an outcome, which has no class: the service refused the key, or it lacks a right.
+_REFUSED = {CredentialsError.default_code, "permission_missing"}
 _KINDS = {"quote_accepted", "installment", "webhook", "undo", rows.UPKEEP, rows.PLATFORM_EVENT}
 
 
@@ -58,6 +64,7 @@ class Execution:
     retry_policy: RetryPolicy
     runs: Runs
     attempts: Attempts
+    alerts: Alerts
     platform_events: PlatformEvents
     restored: bool = False
 
@@ -82,6 +89,11 @@ class Execution:
                 self._work(row)
 
     def _work(self, row: RowMapping) -> None:
+        names = {"run_id": "id", "workspace": "workspace", "plugin": "plugin", "quote_id": "quote_id", "kind": "kind"}
+        with about(**{fact: row[column] for fact, column in names.items()}):
+            self._work_on(row)
+
+    def _work_on(self, row: RowMapping) -> None:
         steps = self._steps(row)
         try:
             settings = self._begin(row)
@@ -131,6 +143,7 @@ class Execution:
             origin,
             carried=row["carried"] or {},
             forgotten=self.restored or row["facts"].get("forgotten", False),
+            plugin=row["plugin"],
         )
 
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
@@ -297,14 +310,16 @@ class Execution:
         error = None
         if outcome.status == "needs_attention":
             error = {"code": outcome.code, "title": outcome.title, "hint": outcome.hint}
-        self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False)
+        refused = outcome.code in _REFUSED
+        self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False, refused=refused)
 
     def _finish_with_error(self, row: RowMapping, error: IntegrationError, *, resumable: bool) -> None:
         status = "needs_attention" if isinstance(error, NeedsAttention) else "failed"
         if isinstance(error, ActionRefused):
             status = "skipped"
         shown = {"code": error.code, "title": error.title, "hint": error.hint}
-        self._end(row, status, (), {}, shown, resumable=resumable)
+        refused = isinstance(error, CredentialsError)
+        self._end(row, status, (), {}, shown, resumable=resumable, refused=refused)
 
     def _end(
         self,
@@ -315,6 +330,7 @@ class Execution:
         error: Mapping[str, Any] | None,
         *,
         resumable: bool,
+        refused: bool,
     ) -> None:
         record = self.contexts.make(row["workspace"], row["plugin"], {}).records.get(row["quote_id"])
         now = self.clock.now()
@@ -335,6 +351,9 @@ class Execution:
                 finished_at=now,
             )
             self._settle(db, row)
+            self.alerts.run_ended(db, present, status, error, refused=refused)
+        RUNS_ENDED.labels(row["plugin"], row["kind"], status).inc()
+        RUN_SECONDS.labels(row["plugin"], row["kind"]).observe((now - row["created_at"]).total_seconds())
         log.info("run.ended", extra={"run_id": row["id"], "status": status})
 
     def _settle(self, db: Connection, row: RowMapping) -> None:

@@ -11,14 +11,17 @@ from sqlalchemy import Engine as DatabaseEngine
 from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 
+from .alerts import Alerts
 from .attempts import Attempts
 from .clock import Clock, SystemClock
 from .config import HostConfig
+from .connections import Connections
 from .contexts import Contexts
 from .engine.interface import Engine
 from .engine.worker_lock import WorkerLock
 from .errors import DatabaseUnavailable, HostError
 from .execution import Execution
+from .key_rotation import refuse_missing_keys
 from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .paces import Paces, ProcessSlots
@@ -31,11 +34,12 @@ from .pruning import Pruning
 from .runs import Runs
 from .schedule import Job, Schedule
 from .settings import WorkspaceSettings
+from .silence import Silence
 from .store import runs as run_rows
 from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
 from .store.paces import SharedSlots
-from .store.settings import has_secrets
+from .store.secrets import any_sealed
 from .upkeep import Upkeep
 from .vault import Vault, has_key_file, load_vault
 
@@ -45,6 +49,9 @@ _INSTALLMENTS_EVERY = 300.0
 #: Seconds between two looks whether an upkeep is due; each workspace's comes once an hour.
 _UPKEEP_EVERY = 300.0
 _PRUNING_EVERY = 24 * 3600.0
+_SILENCE_EVERY = 3600.0
+#: Seconds between two looks whether people are to be told something.
+_ALERTS_EVERY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +67,14 @@ class Host:
     runs: Runs
     execution: Execution
     upkeep: Upkeep
+    connections: Connections
+    alerts: Alerts
+    silence: Silence
     engine: Engine
     worker_lock: WorkerLock
     schedule: Schedule
     pruning: Pruning
+    transport: Transport
     platforms: WorkspacePlatforms
     platform_events: PlatformEvents
 
@@ -123,6 +134,7 @@ def create_host(
     plugins = Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict)
     database, worked_by = _open(config, engine or _durable)
     store = Store(database)
+    _refuse_missing_keys(store, worked_by, vault)
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
     # Between machines the database's clock decides, and waiting for a turn there is real.
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
@@ -133,6 +145,7 @@ def create_host(
     attempts = Attempts(store, worked_by, clock)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts)
     platform_events = PlatformEvents(store, clock, chosen, runs)
+    alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts)
     execution = Execution(
         store,
         worked_by,
@@ -144,12 +157,15 @@ def create_host(
         config.retry,
         runs,
         attempts,
+        alerts,
         platform_events,
         config.restored,
     )
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
+    connections = Connections(store, plugins, settings, contexts, clock)
+    silence = Silence(store, plugins, settings, contexts, clock, alerts)
     pruning = Pruning(store, worked_by, clock, config.keep_days)
     schedule = Schedule(
         [
@@ -157,6 +173,8 @@ def create_host(
             Job("upkeep after a start", upkeep.request_after_start, None),
             Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
             Job("pruning", pruning.prune, _PRUNING_EVERY),
+            Job("silence", silence.look, _SILENCE_EVERY),
+            Job("alerts", alerts.deliver, _ALERTS_EVERY),
         ]
     )
     return Host(
@@ -169,10 +187,14 @@ def create_host(
         runs,
         execution,
         upkeep,
+        connections,
+        alerts,
+        silence,
         worked_by,
         lock,
         schedule,
         pruning,
+        transport,
         WorkspacePlatforms(store, vault, clock, configurations, runs),
         platform_events,
     )
@@ -211,7 +233,7 @@ def _refuse_lost_keys(config: HostConfig) -> None:
     with _opening(config):
         store = Store(open_database(config.database_url))
         with store.read() as db:
-            lost = has_secrets(db)
+            lost = any_sealed(db)
         store.close()
     if lost:
         raise HostError(
@@ -219,6 +241,15 @@ def _refuse_lost_keys(config: HostConfig) -> None:
             hint="Put the file back from the backup, or set QWOTY_HOST_KEYS to what the other machines have.",
             code="key_missing",
         )
+
+
+def _refuse_missing_keys(store: Store, engine: Engine, vault: Vault) -> None:
+    try:
+        refuse_missing_keys(store, vault)
+    except HostError:
+        engine.close()
+        store.close()
+        raise
 
 
 def _durable(database: DatabaseEngine) -> Engine:

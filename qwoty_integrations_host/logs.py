@@ -1,26 +1,45 @@
-"""Logging: one line per event on stderr, JSON when nobody watches; secrets are redacted by shape."""
+"""Logging: one line per event on stderr, JSON when nobody watches.
+
+Every line inside ``about(run_id=…)`` carries these facts. Secrets are redacted twice: by the name of the fact
+(``token``, ``password``, …) and, in the finished line, by their shape.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
 
 from .redaction import redact
 
-_FACTS = ("workspace", "plugin", "run_id", "hook", "status")
+#: Facts that our own lines may carry; what another library attaches is left out.
+_FACTS = (
+    *("workspace", "plugin", "run_id", "quote_id", "request_id", "hook", "job", "kind", "status"),
+    *("code", "title", "until", "method", "route", "ms"),
+)
+_SECRET_NAME = re.compile(r"token|secret|passw|authorization|api_?key|signature|cookie|credential", re.IGNORECASE)
+
+
+def about(**facts: str) -> AbstractContextManager[None]:
+    """Let every line that is logged inside the block carry these facts."""
+    return structlog.contextvars.bound_contextvars(**facts)
 
 
 def set_up_logging(level: str) -> None:
     """Send the standard library's and structlog's events through one redacting renderer to stderr."""
     shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(allow=_FACTS),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _redact_by_name,
     ]
     renderer: Any = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
@@ -46,6 +65,16 @@ def set_up_logging(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _redact_by_name(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    return {name: _without_secrets(name, value) for name, value in event.items()}
+
+
+def _without_secrets(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {inner: _without_secrets(str(inner), one) for inner, one in value.items()}
+    return "…" if value and _SECRET_NAME.search(name) else value
 
 
 def _redact_line(_logger: Any, _method: str, line: Any) -> str:

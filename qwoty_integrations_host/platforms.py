@@ -18,6 +18,7 @@ from .platform.signatures import new_secret, require_secret
 from .redaction import masked
 from .runs import Runs
 from .settings import schema_problems, stripped, with_defaults
+from .store import connections
 from .store import platforms as rows
 from .store.database import Store
 from .store.workspaces import lock_workspace, require_workspace
@@ -57,6 +58,7 @@ class WorkspacePlatforms:
                 raise SettingsError("The platform's settings are not valid.", problems)
             rows.save(db, workspace, document, self.clock.now())
             self._keep_token(db, workspace, kept if document["platform"] == QWOTY else "")
+            connections.forget_problem(db, workspace, rows.PLATFORM)
         retried = self.runs.retry_fetches(workspace) if document["platform"] == QWOTY else []
         return {**self.show(workspace), "retried": retried}
 
@@ -89,6 +91,7 @@ class WorkspacePlatforms:
             require_workspace(db, workspace)
             rows.remove(db, workspace)
             self._keep_token(db, workspace, "")
+            connections.forget_problem(db, workspace, rows.PLATFORM)
         return self.show(workspace)
 
     def add_signing_secret(self, workspace: str, secret: str | None = None) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from .config import RetryPolicy
 from .context import Attempt, Json
 from .engine.interface import Engine
 from .errors import DatabaseUnavailable, IntegrationError, PermanentError, RetryableError
+from .metrics import REMOTE_REQUESTS, STEPS
 from .store import runs as rows
 from .store.database import Store
 
@@ -58,6 +60,7 @@ class RecordedSteps:
     failed: str | None = None
     #: Whether this attempt has done a step that no earlier one had done.
     progressed: bool = False
+    plugin: str = ""
 
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json:
         if name in self.used:
@@ -99,7 +102,8 @@ class RecordedSteps:
             attempt = self._begin(name)
             started = self.clock.now()
             try:
-                value = json.loads(json.dumps(work(attempt)))  # what a replay will be handed, from the start
+                with self._counted(attempt):
+                    value = json.loads(json.dumps(work(attempt)))  # what a replay will be handed, from the start
             except DatabaseUnavailable:
                 raise
             except RetryableError as error:
@@ -119,6 +123,14 @@ class RecordedSteps:
             else:
                 self._end(name, attempt, started, "succeeded")
                 return {"value": value}
+
+    @contextmanager
+    def _counted(self, attempt: Attempt) -> Iterator[None]:
+        before = len(attempt.request_ids)
+        try:
+            yield
+        finally:
+            REMOTE_REQUESTS.labels(self.plugin).inc(len(attempt.request_ids) - before)
 
     def _fail(self, name: str, attempt: Attempt, started: datetime, error: IntegrationError) -> dict[str, Any]:
         self._end(name, attempt, started, "failed", error)
@@ -142,6 +154,7 @@ class RecordedSteps:
     def _end(
         self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None = None
     ) -> None:
+        STEPS.labels(self.plugin, status).inc()
         elapsed = round((self.clock.now() - started).total_seconds() * 1000)
         shown = error and {"code": error.code, "title": error.title, "hint": error.hint}
         values = {"status": status, "key": attempt.key, "ms": elapsed, "error": shown}

@@ -12,8 +12,8 @@ import hmac
 import os
 import secrets
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -25,14 +25,42 @@ _NONCE_BYTES = 12
 
 
 class Vault:
-    """Encrypts and decrypts with a key ring, newest key first (each key 32 bytes)."""
+    """Encrypts and decrypts with a key ring, newest key first (each key 32 bytes).
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    ``read_again`` gives the ring as it is by now: another process may have put a new key in front of it.
+    """
+
+    def __init__(self, keys: Sequence[bytes], read_again: Callable[[], Sequence[bytes]] | None = None) -> None:
+        self._read_again = read_again
+        self._use(keys)
+
+    def _use(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) != 32 for key in keys):
             raise HostError("The key ring needs at least one key of 32 bytes.", code="key_ring")
         self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
         self._newest = _key_id(keys[0])
         self._digest_key = hashlib.sha256(b"digest" + keys[-1]).digest()
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the ring's keys, newest first."""
+        return tuple(self._ciphers)
+
+    @staticmethod
+    def key_id_of(blob: str) -> str:
+        """Which key a blob was sealed with."""
+        return f"{blob}..".split(".")[1]
+
+    def holds(self, key_id: str) -> bool:
+        """Whether what was sealed with this key can be opened."""
+        if key_id not in self._ciphers:
+            self.reload()
+        return key_id in self._ciphers
+
+    def reload(self) -> None:
+        """Take up what was added to the ring since it was read."""
+        if self._read_again is not None:
+            self._use(self._read_again())
 
     def fingerprint(self, text: str) -> str:
         """A keyed digest: equal texts show, and nobody can guess a short one from it."""
@@ -50,7 +78,7 @@ class Vault:
     def open(self, blob: str, *place: str) -> str:
         """Decrypt a blob at its place. Raises: HostError when the key is missing or the place is another."""
         _, key_id, body = f"{blob}..".split(".")[:3]
-        if key_id not in self._ciphers:
+        if not self.holds(key_id):
             raise HostError(
                 f"A stored secret was encrypted with key {key_id}, which the key ring does not hold.",
                 hint="Add that key to QWOTY_HOST_KEYS or to the file keys in the data directory.",
@@ -81,8 +109,13 @@ def load_vault(data_dir: Path, keys: str | None) -> Vault:
     path = data_dir / "keys"
     if keys is None and not has_key_file(data_dir):
         _make_key_file(path)
-    text = keys.replace(",", "\n") if keys is not None else path.read_text()
-    return Vault([_decode(line.strip()) for line in text.splitlines() if line.strip()])
+    if keys is not None:
+        return Vault(_keys_in(keys.replace(",", "\n")))
+    return Vault(_keys_in(path.read_text()), lambda: _keys_in(path.read_text()))
+
+
+def _keys_in(text: str) -> list[bytes]:
+    return [_decode(line.strip()) for line in text.splitlines() if line.strip()]
 
 
 def has_key_file(data_dir: Path) -> bool:
@@ -90,19 +123,34 @@ def has_key_file(data_dir: Path) -> bool:
     return (data_dir / "keys").exists()
 
 
+def _new_line() -> bytes:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)) + b"\n"
+
+
 def _make_key_file(path: Path) -> None:
-    line = base64.urlsafe_b64encode(secrets.token_bytes(32)) + b"\n"
-    # Written aside and linked into place: two first starts at once must agree on one key.
-    handle, draft = tempfile.mkstemp(prefix="keys.", suffix=".new", dir=path.parent)  # mode 0600
+    # Linked into place: two first starts at once must agree on one key.
+    with _written_aside(path, _new_line()) as draft, suppress(FileExistsError):
+        os.link(draft, path)
+
+
+def add_key_to_file(data_dir: Path) -> None:
+    """Put a new key in front of those in ``DIR/keys``, which stay."""
+    path = data_dir / "keys"
+    with _written_aside(path, _new_line() + path.read_bytes()) as draft:
+        draft.replace(path)
+
+
+@contextmanager
+def _written_aside(path: Path, content: bytes) -> Iterator[Path]:
+    handle, name = tempfile.mkstemp(prefix="keys.", suffix=".new", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(line)
+            file.write(content)
             file.flush()
             os.fsync(handle)
-        with suppress(FileExistsError):
-            os.link(draft, path)
+        yield Path(name)
     finally:
-        Path(draft).unlink()
+        Path(name).unlink(missing_ok=True)
 
 
 def _decode(text: str) -> bytes:

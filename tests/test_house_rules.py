@@ -86,6 +86,14 @@ def test_every_guarantee_names_tests_that_there_are() -> None:
     assert sorted(set(re.findall(r"`(test_\w+)`", section)) - there) == []
 
 
+def test_every_metric_is_documented_with_its_labels() -> None:
+    rows = [line for line in _read("docs/operations.md").splitlines() if line.startswith("| `qwoty_")]
+    source = _read("qwoty_integrations_host/metrics.py")
+    used = set(re.findall(r'"(qwoty_[a-z_]+)"', source))
+
+    assert sorted(used) == sorted({name for row in rows for name in re.findall(r"`(qwoty_[a-z_]+)`", row)})
+
+
 def test_every_environment_variable_is_documented() -> None:
     text = _read("docs/operations.md")
     used: set[str] = set()
@@ -197,3 +205,16 @@ def test_nothing_committed_names_a_registry_a_machine_or_a_live_key() -> None:
             found.append(str(path.relative_to(ROOT)))
 
     assert [name for name in found if name != "tests/test_house_rules.py"] == []
+
+
+def test_every_route_of_the_api_about_quotes_runs_and_webhooks_is_in_its_tour() -> None:
+    text = _read("docs/api.md")
+    routes = [
+        f"{method.upper()} {path.removeprefix('/v1/workspaces/{workspace}')}"
+        for path, found in published()["host/openapi.v1.json"]["paths"].items()
+        for method in found
+        if method != "parameters" and re.search("/(quotes|runs|webhooks)", path)
+    ]
+    by_curl = {"POST /quotes/preview", "POST /quotes/accepted"}
+
+    assert [route for route in routes if f"`{route}`" not in text and route not in by_curl] == []

@@ -11,7 +11,23 @@ import sys
 
 import click
 
-from . import installments, platform, plugins, preview, prune, quotes, runs, serve, settings, webhooks, workspaces
+from . import (
+    alerts,
+    connections,
+    doctor,
+    installments,
+    platform,
+    plugins,
+    preview,
+    prune,
+    quotes,
+    runs,
+    secrets,
+    serve,
+    settings,
+    webhooks,
+    workspaces,
+)
 from .session import Session
 
 
@@ -50,14 +66,18 @@ for command in (
     settings.settings,
     settings.enable,
     settings.disable,
+    connections.test_connection,
     preview.preview,
     quotes.accept,
     quotes.quote,
     runs.run,
     installments.installment,
     webhooks.webhook,
+    alerts.alerts,
     serve.serve,
     serve.worker,
     prune.prune,
+    secrets.secrets,
+    doctor.doctor,
 ):
     main.add_command(command)

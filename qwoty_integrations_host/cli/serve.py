@@ -50,13 +50,17 @@ def serve(session: Session, address: str, port: int, no_worker: bool) -> None:
 
 
 @click.command()
+@click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="N", help="Serve /metrics of this process.")
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, metavar="H")
 @click.pass_obj
-def worker(session: Session) -> None:
+def worker(session: Session, metrics_port: int | None, metrics_host: str) -> None:
     """Work the runs, without the HTTP side, until stopped. On PostgreSQL any number of them share the work."""
     with session.host(runs=True, log_level="INFO", patience=60.0) as host:
         _interrupt_on_sigterm()
         _start_working(host)
         host.schedule.start()
+        if metrics_port is not None:
+            _serve_metrics(host, metrics_host, metrics_port)
         say(f"Working  ({_where(host)})")
         try:
             threading.Event().wait()
@@ -73,6 +77,19 @@ def _start_working(host: Host) -> None:
         say(f"Error: another process works the runs of {host.config.data_dir}.")
         say("  → Stop it first, or choose another --data-dir.")
         raise SystemExit(NOT_DONE)
+
+
+def _serve_metrics(host: Host, address: str, port: int) -> None:
+    from prometheus_client import start_http_server
+
+    from ..metrics import registry
+
+    try:
+        server, _ = start_http_server(port, address, registry(host.store, host.plugins, host.clock))
+    except OSError as error:
+        say(f"Error: cannot listen on {address}:{port}: {error.strerror}")
+        raise SystemExit(NOT_DONE) from None
+    say(f"Metrics on http://{address}:{server.server_port}/metrics")
 
 
 def _where(host: Host) -> str:

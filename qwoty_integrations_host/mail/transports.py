@@ -87,6 +87,16 @@ class SmtpTransport:
             self._greet(server)
             self._hand_over(server, mail)
 
+    def check(self) -> str:
+        """Connect, log in, say goodbye; give where. Raises: RetryableError, NeedsAttention."""
+        try:
+            server = self._connect()
+        except (OSError, smtplib.SMTPException) as error:
+            raise _unreachable() from error
+        with _Goodbye(server):
+            self._greet(server)
+        return f"{self._host}:{self._port} takes mails from {self.sender}"
+
     def _connect(self) -> _Line:
         if self._tls:
             context = ssl.create_default_context()

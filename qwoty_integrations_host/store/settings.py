@@ -67,11 +67,6 @@ def replace(
         db.execute(t.secrets.insert().values({**place, "field": _PREFIX + field, "blob": blob}))
 
 
-def has_secrets(db: Connection) -> bool:
-    """Whether anything is sealed in this database: of settings, or kept by a plugin."""
-    return db.execute(select(t.secrets.c.field).limit(1)).first() is not None
-
-
 def switch(db: Connection, workspace: str, plugin: str, *, on: bool) -> None:
     """Turn the switch on or off; nothing happens without stored settings."""
     here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)

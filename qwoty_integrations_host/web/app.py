@@ -6,7 +6,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from ..host import Host
-from . import api, pages, problems, webhooks
+from . import api, pages, problems, watching, webhooks
 from .throttle import WrongKeys
 
 MAX_BODY_BYTES = 2_000_000
@@ -23,5 +23,7 @@ def create_app(host: Host) -> Flask:
     api.register(app)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(watching.blueprint)
+    watching.watch(app)
     problems.register(app)
     return app

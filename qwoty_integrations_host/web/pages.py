@@ -1,10 +1,8 @@
-"""The few pages that a paying customer sees, and the health check."""
+"""The few pages that a paying customer sees."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, render_template, request
-
-from .auth import the_host
+from flask import Blueprint, render_template, request
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 
@@ -53,16 +51,6 @@ def paid() -> str:
 def cancelled() -> str:
     """Where Checkout sends a customer who turned back."""
     return _page("cancelled")
-
-
-@blueprint.get("/health")
-def health() -> Response:
-    """Whether the host answers and its database can be read; plugins that failed are named."""
-    host = the_host()
-    with host.store.read() as db:
-        db.exec_driver_sql("SELECT 1")
-    states = {status.id: status.state for status in host.plugins.statuses}
-    return jsonify({"status": "ok", "worker": host.worker_lock.held, "plugins": states})
 
 
 def _page(name: str) -> str:

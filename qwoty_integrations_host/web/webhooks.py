@@ -6,6 +6,8 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..hook_types import WebhookRequest
+from ..logs import about
+from ..metrics import WEBHOOKS
 from .auth import the_host
 
 blueprint = Blueprint("webhook_intake", __name__)
@@ -21,4 +23,12 @@ def receive(plugin: str, workspace: str, token: str) -> Response:
     if len(body) > MAX_WEBHOOK_BYTES:
         raise RequestEntityTooLarge
     found = WebhookRequest(token, body, dict(request.headers))
-    return jsonify({"received": the_host().runs.receive_webhook(workspace, plugin, found)})
+    host = the_host()
+    with about(workspace=workspace, plugin=plugin):
+        result = "refused"
+        try:
+            result = host.runs.receive_webhook(workspace, plugin, found)
+        finally:
+            # Anybody may call any address: only names that there are become labels.
+            WEBHOOKS.labels(plugin if host.plugins.is_loaded(plugin) else "(unknown)", result).inc()
+    return jsonify({"received": result})

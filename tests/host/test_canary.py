@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import structlog
 from click.testing import CliRunner
 
 from builders import a_quote
 from host_server import served
 from qwoty_integrations_host import Outcome, RetryableError
 from qwoty_integrations_host.cli import main
-from qwoty_integrations_host.logs import set_up_logging
+from written_log import written_log
 
 CANARY = "sk_test_CanaryABCDEFGH0123456789"
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Any:
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     """What the host would write to stderr."""
-    root = logging.getLogger()
-    before = (list(root.handlers), root.level)
-    written = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", written)
-    set_up_logging("DEBUG")
-    yield written
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()
+    with written_log(monkeypatch) as written:
+        yield written
 
 
 def test_a_planted_key_comes_out_nowhere(desk: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,6 +59,8 @@ def test_a_planted_key_comes_out_nowhere(desk: Any, log: Any, monkeypatch: pytes
             seen.append(requests.post(hook, data=body, headers={"X-Signature": CANARY}, timeout=10).text)
         desk.recorder.answers["authenticate_webhook"] = lambda _ctx, _request: _fail(KeyError(CANARY))
         seen.append(requests.post(hook, data="{}", timeout=10).text)
+        for watched in ("/metrics", "/health/ready", f"/{CANARY}"):
+            seen.append(requests.get(url + watched, headers={"X-Request-Id": CANARY}, timeout=10).text)
     folder: Path = desk.host.config.data_dir
     monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(desk.host.config.plugins_blocked))
     settings = folder / "settings.txt"
@@ -77,6 +71,8 @@ def test_a_planted_key_comes_out_nowhere(desk: Any, log: Any, monkeypatch: pytes
         ["run", "list", "--json"],
         ["quote", "show", "ws-1", "q-7"],
         ["plugin", "list"],
+        ["doctor"],
+        ["secrets", "rotate-key"],
     ):
         found = CliRunner().invoke(main, ["--data-dir", str(folder), *words])
         assert found.exception is None or isinstance(found.exception, SystemExit)
@@ -85,9 +81,9 @@ def test_a_planted_key_comes_out_nowhere(desk: Any, log: Any, monkeypatch: pytes
 
     assert received == [CANARY], "the plugin itself gets the key"
     assert [text for text in seen if "Canary" in text] == []
-    assert "careless" in log.getvalue()
-    assert "cannot use sk_…" in log.getvalue()
-    assert "Canary" not in log.getvalue()
+    assert "careless" in log()
+    assert "cannot use sk_…" in log()
+    assert "Canary" not in log()
     assert [p.name for p in folder.rglob("*") if p.is_file() and b"CanaryABC" in p.read_bytes()] == []
 
 

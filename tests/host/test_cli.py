@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import structlog
 from click.testing import CliRunner, Result
 
@@ -101,7 +102,8 @@ def test_plugins_are_listed_with_status_reason_and_distribution(line: Line, monk
 
     items = {item["id"]: item for item in found["data"]}
     assert found["has_more"] is False
-    assert set(items["recorder"]) == {"id", "status", "reason", "distribution", "version"}
+    shown = {"id", "status", "reason", "distribution", "version", "title", "description", "capabilities"}
+    assert set(items["recorder"]) == shown
     assert items["recorder"]["status"] == "loaded"
     assert (items["exits"]["status"], items["typo_hook"]["status"]) == ("blocked", "failed")
     assert (items["exits"]["distribution"], items["exits"]["version"]) == ("fake-exits", "1.0")
@@ -144,7 +146,8 @@ def test_settings_are_set_shown_validated_and_switched(line: Line) -> None:
     assert line.ok("settings", "validate", "recorder", "--file", path) == {"valid": True, "problems": []}
     shown = line.ok("settings", "set", "ws-1", "recorder", "--file", "-", given=json.dumps({"token": TOKEN}))
     assert shown["settings"]["token"] == {"set": True, "last4": "7890"}
-    assert line.ok("settings", "show", "ws-1", "recorder") == shown
+    untested = {"status": "untested", "problem": None, "outdated": False, "checked_at": None}
+    assert line.ok("settings", "show", "ws-1", "recorder") == {**shown, "connection": untested}
     assert line.ok("enable", "ws-1", "recorder")["enabled"] is True
     assert line.ok("disable", "ws-1", "recorder") == {"workspace": "ws-1", "plugin": "recorder", "enabled": False}
     plain = line("settings", "show", "ws-1", "recorder").stdout
@@ -555,11 +558,21 @@ def _raised(answer: Any) -> Any:
     return answer
 
 
-def _serve(line: Line, *words: str) -> subprocess.Popen[str]:
+def test_a_worker_shows_its_metrics_when_asked_to(line: Line) -> None:
+    with _serve(line, "--metrics-port", "0", command="worker") as worker:
+        address = _until(worker, "Metrics on").split()[-1]
+        found = requests.get(address, timeout=10).text
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=20) == 0
+
+    assert "qwoty_queue_depth 0.0" in found and "qwoty_http_request_seconds" in found
+
+
+def _serve(line: Line, *words: str, command: str = "serve") -> subprocess.Popen[str]:
     program = [sys.executable, "-c", "from qwoty_integrations_host.cli import main; main()"]
     env = {**os.environ, "PYTHONPATH": str(FAKES)}
-    command = [*program, "--data-dir", str(line.folder / "data"), "serve", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    words = (*program, "--data-dir", str(line.folder / "data"), command, *words)
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
 def _until(process: subprocess.Popen[str], word: str) -> str:

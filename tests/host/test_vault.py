@@ -13,7 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qwoty_integrations_host import Outcome
 from qwoty_integrations_host.errors import HostError
+from qwoty_integrations_host.key_rotation import rotate
+from qwoty_integrations_host.store.secrets import count_by_key
 from qwoty_integrations_host.vault import Vault, load_vault
 
 OLD, NEW = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
@@ -100,16 +103,93 @@ def test_a_host_with_rotated_keys_reads_old_settings_and_one_without_them_says_w
     assert refused.value.code == "key_missing"
 
 
-def test_a_run_whose_settings_cannot_be_opened_fails_with_the_key_that_is_missing(desks: Any) -> None:
+def test_a_start_without_a_key_that_a_secret_needs_is_refused_and_names_the_key(desks: Any) -> None:
     desk = desks(keys=OLD)
     desk.enable()
+    (key_id,) = desk.host.vault.key_ids
     desk.host.close()
-    desk = desks(keys=NEW)
 
-    run = desk.accept()
+    with pytest.raises(HostError) as refused:
+        desks(keys=NEW)
 
-    assert (run["status"], run["error"]["code"]) == ("failed", "key_missing")
-    assert desk.recorder.calls.count(("on_quote_accepted", "ws-1")) == 0
+    assert refused.value.code == "key_missing"
+    assert key_id in refused.value.title
+    assert OLD not in str(refused.value) and NEW not in str(refused.value)
+    assert desks(keys=f"{NEW},{OLD}").host.settings.effective("ws-1", "recorder")["token"].startswith("key_")
+
+
+# -- changing the key ---------------------------------------------------------------------------------------
+
+
+def sealed_with(desk: Any) -> set[str]:
+    with desk.host.store.read() as db:
+        return set(count_by_key(db))
+
+
+@pytest.fixture(params=["in a file", "in the environment"])
+def ring(request: pytest.FixtureRequest, desks: Any) -> Any:
+    """A host with secrets of settings and of a plugin, about to change its key."""
+    in_file = request.param == "in a file"
+    desk = desks(keys=None if in_file else OLD)
+    desk.enable()
+    desk.recorder.answers["on_quote_accepted"] = lambda ctx, _: ctx.secrets.set("kept", "whsec_kept") or Outcome.done()
+    assert desk.accept()["status"] == "succeeded"
+    if in_file:
+        return desk
+    desk.host.close()
+    return desks(keys=f"{NEW},{OLD}")
+
+
+def test_changing_the_key_seals_everything_anew_and_nothing_changes_for_anybody(ring: Any) -> None:
+    host = ring.host
+    before, digest = sealed_with(ring), host.settings.digest({"a": 1})
+
+    done = rotate(host.config, host.store, host.vault)
+
+    assert done.resealed == 2
+    assert sealed_with(ring) == {done.key_id}
+    assert set(done.old_key_ids) == before
+    assert host.settings.effective("ws-1", "recorder")["token"].startswith("key_")
+    assert host.settings.digest({"a": 1}) == digest, "runs under way go on with the settings they began with"
+
+
+def test_a_change_of_key_that_died_half_way_is_finished_by_the_next(ring: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, seal, sealed = ring.host, Vault.seal, []
+
+    def dying(self: Vault, clear: str, *place: str) -> str:
+        if sealed:
+            raise KeyboardInterrupt
+        sealed.append(place)
+        return seal(self, clear, *place)
+
+    monkeypatch.setattr(Vault, "seal", dying)
+    with pytest.raises(KeyboardInterrupt):
+        rotate(host.config, host.store, host.vault)
+    monkeypatch.setattr(Vault, "seal", seal)
+    assert len(sealed_with(ring)) == 2
+    assert host.settings.effective("ws-1", "recorder")["token"].startswith("key_")
+
+    done = rotate(host.config, host.store, host.vault)
+
+    assert sealed_with(ring) == {done.key_id}
+
+
+def test_a_process_that_runs_meanwhile_reads_what_the_new_key_sealed(desk: Any) -> None:
+    desk.enable()
+    elsewhere = load_vault(desk.host.config.data_dir, None)
+
+    rotate(desk.host.config, desk.host.store, elsewhere)
+
+    assert desk.host.settings.effective("ws-1", "recorder")["token"].startswith("key_")
+
+
+def test_one_key_in_the_environment_is_none_to_change_to(desks: Any) -> None:
+    host = desks(keys=OLD).host
+
+    with pytest.raises(HostError) as refused:
+        rotate(host.config, host.store, host.vault)
+
+    assert refused.value.code == "key_ring"
 
 
 def test_the_key_file_is_for_its_owner_only_and_made_once(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from dying import Crash, restart, work_and_die
 from qwoty_integrations_host.runs import Runs
 from qwoty_integrations_host.store import quotes
+from qwoty_integrations_host.store.tables import alerts
 from qwoty_stand_in import DOCUMENTED, QwotyStandIn, completed
 
 QUOTE = DOCUMENTED["id"]
@@ -255,6 +257,26 @@ def test_with_a_new_token_everything_that_was_refused_is_fetched_again(
     assert [bench.run(run_id)["status"] for run_id in refused] == ["succeeded"] * 2
 
 
+def test_of_a_refused_token_people_are_told_once_until_it_is_set_anew(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
+    bench.host.alerts.save("ws-1", {"mails": ["ops@seller.example"]})
+
+    def refuse(quote_id: str) -> None:
+        qwoty.put(completed(id=quote_id))
+        qwoty.trouble = [401]
+        tell(quote_id)
+
+    refuse("q-1")
+    refuse("q-2")
+    assert [alert["command"] for alert in _alerts(bench)] == ["qwoty-host platform set ws-1"]
+
+    bench.host.platforms.save("ws-1", {"platform": "qwoty", "base_url": qwoty.url})
+    bench.work()
+    refuse("q-3")
+    assert len(_alerts(bench)) == 2
+
+
 def test_the_secrets_stand_in_nothing_that_is_kept_or_shown(
     bench: Any, qwoty: QwotyStandIn, tell: Tell, sender: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -294,3 +316,8 @@ def test_a_process_may_die_after_any_commit_on_the_way_from_event_to_invoice(
     assert (fetched["status"], invoiced["status"]) == ("succeeded", "succeeded")
     assert qwoty.contacts["contact_3"]["id_accounting"] == invoiced["outcome"]["customer_id"]
     assert bench.posts("/v1/invoices").count("/v1/invoices") == 1
+
+
+def _alerts(bench: Any) -> list[dict[str, Any]]:
+    with bench.host.store.read() as db:
+        return list(db.execute(select(alerts.c.document)).scalars())

@@ -1,0 +1,31 @@
+"""``qwoty-host doctor``"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from .output import mark, print_json
+from .session import NOT_DONE, OK, Session, json_option
+
+_MARKS = {"ok": "succeeded", "warning": "needs_attention", "failed": "failed"}
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def doctor(session: Session, as_json: bool) -> None:
+    """Look whether everything is there that this host needs; exit code 1 when something fails."""
+    with session.host() as host:
+        from ..doctor import examine
+
+        findings = examine(host)
+    if as_json:
+        print_json({"data": [asdict(finding) for finding in findings], "has_more": False})
+    else:
+        for finding in findings:
+            click.echo(f"{mark(_MARKS[finding.state], finding.about)}  {finding.detail}")
+            if finding.hint:
+                click.echo(f"    → {finding.hint}")
+    raise SystemExit(NOT_DONE if any(finding.state == "failed" for finding in findings) else OK)

@@ -1,0 +1,178 @@
+"""Whether everything that a host needs is there: asked by `qwoty-host doctor`, answered one line per thing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import func, select
+
+from .errors import IntegrationError
+from .host import Host
+from .key_rotation import refuse_missing_keys
+from .mail.transports import SmtpTransport
+from .store import counts, secrets
+
+#: How far two clocks may be apart.
+_SKEW = timedelta(seconds=5)
+#: A run that nobody has begun for so long: nobody works.
+_PATIENCE = timedelta(minutes=2)
+_LEAST_FREE_BYTES = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ``detail`` says what was found, ``hint`` what to do about it."""
+
+    about: str
+    state: Literal["ok", "warning", "failed"]
+    detail: str
+    hint: str = ""
+
+
+def examine(host: Host) -> list[Finding]:
+    """Look at everything; what goes wrong with one thing holds up no other. Calls services, changes nothing."""
+    looks: tuple[tuple[str, Callable[[Host], Iterator[Finding]]], ...] = (
+        ("configuration", _configuration),
+        ("database", _database),
+        ("key ring", _key_ring),
+        ("mail", _mail),
+        ("plugins", _plugins),
+        ("clock", _clock),
+        ("worker", _worker),
+        ("services", _services),
+        ("connections", _connections),
+        ("webhooks", _webhooks),
+    )
+    return [finding for about, look in looks for finding in _guarded(about, look, host)]
+
+
+def _guarded(about: str, look: Callable[[Host], Iterator[Finding]], host: Host) -> Iterator[Finding]:
+    try:
+        yield from look(host)
+    except IntegrationError as error:
+        yield Finding(about, "failed", error.title, error.hint or "")
+
+
+def _configuration(host: Host) -> Iterator[Finding]:
+    config = host.config
+    if config.public_url is None:
+        hint = "Set QWOTY_HOST_PUBLIC_URL to the address of `qwoty-host serve`."
+        yield Finding("configuration", "warning", "No public address: payment links cannot be offered.", hint)
+    elif not config.public_url.startswith("https://"):
+        yield Finding(
+            "configuration",
+            "warning",
+            f"{config.public_url} is not https: services deliver live webhooks to https only.",
+        )
+    else:
+        yield Finding("configuration", "ok", f"Reached at {config.public_url}.")
+    if config.restored:
+        hint = "Take it away once the runs of before the restore have ended."
+        yield Finding("configuration", "warning", "QWOTY_HOST_RESTORED is set: every step looks first.", hint)
+
+
+def _database(host: Host) -> Iterator[Finding]:
+    with host.store.write() as db:
+        db.exec_driver_sql("SELECT 1")
+    where = "PostgreSQL" if host.config.is_shared else str(host.config.data_dir)
+    yield Finding("database", "ok", f"{where} can be read and written.")
+    free = shutil.disk_usage(host.config.data_dir).free
+    if free < _LEAST_FREE_BYTES:
+        yield Finding("database", "warning", f"Only {free // 1_000_000} MB are free in the data directory.")
+
+
+def _key_ring(host: Host) -> Iterator[Finding]:
+    refuse_missing_keys(host.store, host.vault)
+    with host.store.read() as db:
+        rows = secrets.all_sealed(db)
+    for row in rows:
+        host.vault.open(row["blob"], row["workspace"], row["plugin"], row["field"])
+    yield Finding("key ring", "ok", f"All stored secrets can be opened ({len(rows)}).")
+
+
+def _mail(host: Host) -> Iterator[Finding]:
+    transport = host.transport
+    if isinstance(transport, SmtpTransport):
+        yield Finding("mail", "ok", f"{transport.check()}.")
+        return
+    hint = "Set QWOTY_HOST_SMTP_URL and QWOTY_HOST_MAIL_FROM."
+    yield Finding("mail", "warning", "No mail server: mails are written into the folder outbox and reach nobody.", hint)
+
+
+def _plugins(host: Host) -> Iterator[Finding]:
+    for status in host.plugins.statuses:
+        if status.state in {"loaded", "blocked"}:
+            yield Finding("plugins", "ok", f"{status.id} ({status.origin}) is {status.state}.")
+        else:
+            yield Finding("plugins", "failed", f"{status.id} ({status.origin}) is {status.state}: {status.reason}")
+
+
+def _clock(host: Host) -> Iterator[Finding]:
+    now = host.clock.now()
+    with host.store.read() as db:
+        newest = counts.newest_run(db)
+        if host.config.is_shared:
+            apart = abs(db.execute(select(func.clock_timestamp())).scalar_one() - now)
+            if apart > _SKEW:
+                hint = "Let both machines ask the same time server."
+                yield Finding("clock", "failed", f"{apart.total_seconds():.0f} s apart from the database's.", hint)
+                return
+    if newest is not None and newest - now > _SKEW:
+        yield Finding("clock", "failed", f"Behind the newest run, which was asked for at {newest:%Y-%m-%d %H:%M} UTC.")
+        return
+    yield Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _worker(host: Host) -> Iterator[Finding]:
+    with host.store.read() as db:
+        oldest = counts.oldest_queued(db)
+    waited = host.clock.now() - oldest if oldest else timedelta(0)
+    if waited > _PATIENCE:
+        detail = f"A run has been waiting for {waited.total_seconds() // 60:.0f} minutes for somebody to begin it."
+        yield Finding("worker", "failed", detail, "Start `qwoty-host serve` or `qwoty-host worker`.")
+        return
+    yield Finding("worker", "ok", "No run waits for somebody to begin it.")
+
+
+def _services(host: Host) -> Iterator[Finding]:
+    used = {plugin for _, plugin in host.settings.enabled_everywhere()}
+    for service in host.connections.services()["data"]:
+        if service["plugin"] not in used:
+            continue
+        if service["reachable"]:
+            yield Finding("services", "ok", f"That of {service['plugin']} answers within {service['ms']} ms.")
+        else:
+            yield Finding("services", "failed", f"That of {service['plugin']}: {service['detail']}")
+
+
+def _connections(host: Host) -> Iterator[Finding]:
+    """What is known; nobody is asked."""
+    for workspace in sorted({workspace for workspace, _ in host.settings.enabled_everywhere()}):
+        for connection in host.connections.list(workspace)["data"]:
+            whose, problem = f"{workspace}, {connection['plugin']}", connection["problem"]
+            if not connection["enabled"]:
+                continue
+            if problem:
+                hint = f"{problem['hint']} Then: qwoty-host test-connection {workspace}"
+                yield Finding("connections", "failed", f"{whose}: {problem['title']}", hint)
+            else:
+                yield Finding("connections", "ok", f"{whose}: {connection['status']}.")
+
+
+def _webhooks(host: Host) -> Iterator[Finding]:
+    for workspace in sorted({workspace for workspace, _ in host.settings.enabled_everywhere()}):
+        for endpoint in host.upkeep.status(workspace)["data"]:
+            last = endpoint["last_event_at"]
+            age = f"last event {last[:16].replace('T', ' ')} UTC" if last else "no event yet"
+            upkeep = endpoint["last_upkeep"]
+            whose = f"{workspace}, {endpoint['plugin']}, {endpoint['mode']}: {age}"
+            if upkeep and upkeep["error"]:
+                yield Finding(
+                    "webhooks", "failed", f"{whose}. {upkeep['error']['title']}", upkeep["error"]["hint"] or ""
+                )
+            else:
+                yield Finding("webhooks", "ok", f"{whose}.")

@@ -1,0 +1,63 @@
+"""Changing the key that seals the secrets: a new one in front of the ring, then every secret sealed with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .config import HostConfig
+from .errors import HostError
+from .store import secrets
+from .store.database import Store
+from .vault import Vault, add_key_to_file
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a rotation did: the key that seals from now on, how many secrets it sealed anew, which keys are old."""
+
+    key_id: str
+    resealed: int
+    old_key_ids: tuple[str, ...]
+
+
+def refuse_missing_keys(store: Store, vault: Vault) -> None:
+    """Raises: HostError naming the first key that a stored secret needs and the ring does not hold."""
+    with store.read() as db:
+        needed = secrets.count_by_key(db)
+    for key_id in needed:
+        if not vault.holds(key_id):
+            raise HostError(
+                f"Stored secrets were sealed with key {key_id}, which the key ring does not hold.",
+                hint="Add that key to QWOTY_HOST_KEYS or to the file keys in the data directory.",
+                code="key_missing",
+            )
+
+
+def rotate(config: HostConfig, store: Store, vault: Vault) -> Rotation:
+    """Seal everything with a new key; a crash in between leaves every secret readable, and a second call finishes.
+
+    With the ring in a file the new key is made here; with QWOTY_HOST_KEYS it is the first one there.
+    Raises: HostError when QWOTY_HOST_KEYS holds one key only, or a key is missing.
+    """
+    if config.keys is None:
+        add_key_to_file(config.data_dir)
+        vault.reload()
+    elif len(vault.key_ids) == 1:
+        raise HostError(
+            "QWOTY_HOST_KEYS holds one key only: there is none to change to.",
+            hint="Put a new one (32 random bytes in base64) and a comma in front of it everywhere, restart, repeat.",
+            code="key_ring",
+        )
+    return reseal(store, vault)
+
+
+def reseal(store: Store, vault: Vault) -> Rotation:
+    """Seal with the newest key whatever was sealed with another."""
+    newest, *old = vault.key_ids
+    with store.read() as db:
+        rows = [row for row in secrets.all_sealed(db) if vault.key_id_of(row["blob"]) != newest]
+    for row in rows:
+        place = (row["workspace"], row["plugin"], row["field"])
+        with store.write() as db:
+            secrets.replace_blob(db, row, vault.seal(vault.open(row["blob"], *place), *place))
+    return Rotation(newest, len(rows), tuple(old))

@@ -1,0 +1,56 @@
+"""How much there is of what: for metrics and the doctor."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, func, select
+
+from . import tables as t
+
+
+def runs(db: Connection) -> dict[tuple[str, ...], int]:
+    """Runs by (plugin, kind, status)."""
+    return _by(db, t.runs, t.runs.c.plugin, t.runs.c.kind, t.runs.c.status)
+
+
+def oldest_queued(db: Connection) -> datetime | None:
+    """When the oldest run was asked for that nobody has begun."""
+    return db.execute(select(func.min(t.runs.c.created_at)).where(t.runs.c.status == "queued")).scalar()
+
+
+def newest_run(db: Connection) -> datetime | None:
+    """When the newest run was asked for."""
+    return db.execute(select(func.max(t.runs.c.created_at))).scalar()
+
+
+def mails(db: Connection) -> dict[tuple[str, ...], int]:
+    """Mails by (state,)."""
+    return _by(db, t.mails, t.mails.c.state)
+
+
+def deliveries(db: Connection) -> dict[tuple[str, ...], int]:
+    """Stored events of services by (plugin, whether an upkeep found them)."""
+    by = _by(db, t.webhook_deliveries, t.webhook_deliveries.c.plugin, t.webhook_deliveries.c.found)
+    return {(plugin, "yes" if found else "no"): number for (plugin, found), number in by.items()}
+
+
+def undelivered_alerts(db: Connection) -> int:
+    """Alerts that nobody has got yet."""
+    waiting = select(func.count()).select_from(t.alerts).where(t.alerts.c.delivered_at.is_(None))
+    return db.execute(waiting).scalar_one()
+
+
+def connection_problems(db: Connection) -> dict[tuple[str, ...], int]:
+    """Workspaces whose account needs attention, by (plugin,)."""
+    found: dict[tuple[str, ...], int] = {}
+    for row in db.execute(select(t.connections.c.plugin, t.connections.c.problem)):
+        if row.problem:
+            found[row.plugin,] = found.get((row.plugin,), 0) + 1
+    return found
+
+
+def _by(db: Connection, table: Table, *columns: ColumnElement[Any]) -> dict[tuple[str, ...], int]:
+    rows = db.execute(select(*columns, func.count()).select_from(table).group_by(*columns))
+    return {tuple(row[:-1]): row[-1] for row in rows}
