@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_SHAPES = re.compile(r"(?<![A-Za-z0-9])(?:(?:sk|rk)_(?:live|test)|whsec|qwh)_[A-Za-z0-9_\-+/=]{4,}")
+_SHAPES = re.compile(r"(?<![A-Za-z0-9])(?:(?:sk|rk)_(?:live|test)|whsec|qwh|qwt)_[A-Za-z0-9_\-+/=]{4,}")
 #: Four characters of a shorter secret would be too much of it.
 _LONG_ENOUGH = 12
 
