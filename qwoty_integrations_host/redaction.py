@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +15,13 @@ _LONG_ENOUGH = 12
 def redact(text: str) -> str:
     """Replace everything that has the shape of a secret."""
     return _SHAPES.sub(lambda found: found.group().split("_")[0] + "_…", text)
+
+
+def redacted_json(document: Any) -> str:
+    """A document as JSON, with everything redacted that has the shape of a secret: also where an escape ends before."""
+    text = redact(json.dumps(document, ensure_ascii=False))
+    # Half a surrogate pair is no text, but may be escaped.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def secret_paths(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
