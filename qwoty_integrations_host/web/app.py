@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, request
 from flask.json.provider import DefaultJSONProvider
 
+from ..errors import FieldProblem, InvalidInput, NotFound
 from ..host import Host
 from . import api, pages, problems, watching, webhooks
 from .throttle import WrongKeys
@@ -25,5 +26,16 @@ def create_app(host: Host) -> Flask:
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(watching.blueprint)
     watching.watch(app)
+    app.before_request(_refuse_nul)
     problems.register(app)
     return app
+
+
+def _refuse_nul() -> None:
+    """No id and no word of ours has a NUL, and PostgreSQL takes none."""
+    if "\0" in request.path:
+        raise NotFound("There is nothing at this address.")
+    strange = [name for name, values in request.args.lists() if any("\0" in text for text in (name, *values))]
+    if strange:
+        found = [FieldProblem((name,), "Holds a character that is none.") for name in strange]
+        raise InvalidInput("The request is not valid.", found)

@@ -106,4 +106,6 @@ def problem(status: int, title: str, *, detail: str = "", **extra: Any) -> Respo
         **({"detail": detail} if detail else {}),
         **extra,
     }
-    return Response(redact(json.dumps(body, ensure_ascii=False)) + "\n", status, mimetype=MIMETYPE)
+    text = redact(json.dumps(body, ensure_ascii=False)) + "\n"
+    # A name that was sent may hold half a character, which then stays escaped as JSON has it.
+    return Response(text.encode(errors="backslashreplace"), status, mimetype=MIMETYPE)
