@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_SHAPES = re.compile(r"(?<![A-Za-z0-9])(?:(?:sk|rk)_(?:live|test)|whsec|qwh)_[A-Za-z0-9_\-+/=]{4,}")
+# In JSON a secret that begins a line comes after `\n`, and one after an accent after `\u00e9`.
+_BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
+_SHAPES = re.compile(_BEFORE + r"(?:(?:sk|rk)_(?:live|test)|whsec|qwh)_[A-Za-z0-9_\-+/=]{4,}")
 #: Four characters of a shorter secret would be too much of it.
 _LONG_ENOUGH = 12
 
