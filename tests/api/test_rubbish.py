@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from typing import Any
+
+from qwoty_integrations_host.web.app import create_app, create_server
 
 SETTINGS, KEY = "/ws-1/plugins/stripe_invoice/settings", b"sk_test_51Example0001"
 CASES = [
@@ -42,3 +46,16 @@ def test_characters_that_are_none_are_no_crash(bench: Any, callers_of: Any) -> N
 
     assert {case: answer.status_code for case, answer in answers.items()} == {tuple(c[:3]): c[3] for c in CASES}
     assert all(answer.json for answer in answers.values())
+
+
+def test_a_huge_body_is_refused_before_it_is_kept_anywhere(desk: Any) -> None:
+    server = create_server(create_app(desk.host), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.effective_port), timeout=10) as caller:
+            caller.sendall(b"POST /webhooks/a/b/c HTTP/1.1\r\nHost: x\r\nContent-Length: 900000000\r\n\r\n")
+            assert b" 413 " in caller.recv(100)
+    finally:
+        server.trigger.pull_trigger(server.close)
+        thread.join()
