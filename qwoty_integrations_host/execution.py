@@ -35,6 +35,7 @@ from .platform.standalone import StandalonePlatform
 from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import parse_json
+from .redaction import redacted
 from .reports import outcome_of
 from .runs import Runs
 from .settings import WorkspaceSettings
@@ -298,7 +299,7 @@ class Execution:
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:
         error = None
         if outcome.status == "needs_attention":
-            error = {"code": outcome.code, "title": outcome.title, "hint": outcome.hint}
+            error = redacted({"code": outcome.code, "title": outcome.title, "hint": outcome.hint})
         refused = outcome.code in _REFUSED
         self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False, refused=refused)
 
@@ -329,7 +330,7 @@ class Execution:
             if present["attempt"] != row["attempt"] or present["status"] == "dismissed":
                 return  # the quote was corrected meanwhile: another attempt takes over; or nothing is wanted any more
             changes = present["facts"].get("changes", [])
-            outcome = {**outcome_of(record, now), **result, "notes": [*notes, *changes]}
+            outcome = redacted({**outcome_of(record, now), **result, "notes": [*notes, *changes]})
             rows.change(
                 db,
                 row["id"],

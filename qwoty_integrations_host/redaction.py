@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +17,11 @@ _LONG_ENOUGH = 12
 def redact(text: str) -> str:
     """Replace everything that has the shape of a secret."""
     return _SHAPES.sub(lambda found: found.group().split("_")[0] + "_…", text)
+
+
+def redacted(document: Any) -> Any:
+    """A copy of a JSON document without what has the shape of a secret."""
+    return json.loads(redact(json.dumps(document)))
 
 
 def secret_paths(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
