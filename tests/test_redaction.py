@@ -11,7 +11,7 @@ import pytest
 from qwoty_integrations_host.redaction import redact
 from written_log import written_log
 
-CANARY = "sk_live_CanaryABCDEFGH0123456789"
+CANARY = "sk_test_CanaryABCDEFGH0123456789"
 TEXTS = [
     f"{CANARY} first",
     f"a line\n{CANARY}",
