@@ -46,6 +46,8 @@ from .quote import Quote
 from .redaction import redact
 
 GROUP = "qwoty_integrations"
+#: The name of the host's own runs and secrets beside those of the plugins.
+RESERVED = "platform"
 log = logging.getLogger(__name__)
 
 
@@ -212,6 +214,8 @@ class Plugins:
         distribution, version = (" and ".join(part) for part in zip(*map(_origin, points), strict=True))
         if name in blocked:
             return PluginStatus(name, distribution, version, "blocked", "Blocked by QWOTY_PLUGINS_BLOCKED.")
+        if name == RESERVED:
+            return PluginStatus(name, distribution, version, "failed", "This id is the host's own.")
         if len(points) > 1:
             return PluginStatus(name, distribution, version, "failed", "Two distributions claim this id.")
         try:

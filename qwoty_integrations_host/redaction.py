@@ -9,7 +9,7 @@ from typing import Any
 
 # In JSON a secret that begins a line comes after `\n`, and one after an accent after `\u00e9`.
 _BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
-_SHAPES = re.compile(_BEFORE + r"(?:(?:sk|rk)_(?:live|test)|whsec|qwh)_[A-Za-z0-9_\-+/=]{4,}")
+_SHAPES = re.compile(_BEFORE + r"(?:(?:sk|rk)_(?:live|test)|whsec|qwh|qwt)_[A-Za-z0-9_\-+/=]{4,}")
 #: Four characters of a shorter secret would be too much of it.
 _LONG_ENOUGH = 12
 
@@ -21,7 +21,14 @@ def redact(text: str) -> str:
 
 def redacted(document: Any) -> Any:
     """A copy of a JSON document without what has the shape of a secret."""
-    return json.loads(redact(json.dumps(document)))
+    return json.loads(redacted_json(document))
+
+
+def redacted_json(document: Any) -> str:
+    """A document as JSON, with everything redacted that has the shape of a secret."""
+    text = redact(json.dumps(document, ensure_ascii=False))
+    # Half a surrogate pair is no text, but may be escaped.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def secret_paths(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, request
 from flask.json.provider import DefaultJSONProvider
 
-from ..errors import FieldProblem, InvalidInput, NotFound
+from ..errors import NotFound
 from ..host import Host
 from . import api, pages, problems, watching, webhooks
 from .throttle import WrongKeys
@@ -45,10 +45,6 @@ def create_server(app: Flask, address: str, port: int) -> Any:
 
 
 def _refuse_nul() -> None:
-    """No id and no word of ours has a NUL, and PostgreSQL takes none."""
+    """No address of ours has a NUL, and PostgreSQL takes none."""
     if "\0" in request.path:
         raise NotFound("There is nothing at this address.")
-    strange = [name for name, values in request.args.lists() if any("\0" in text for text in (name, *values))]
-    if strange:
-        found = [FieldProblem((name,), "Holds a character that is none.") for name in strange]
-        raise InvalidInput("The request is not valid.", found)
