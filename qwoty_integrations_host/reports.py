@@ -12,12 +12,14 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from .errors import NotFound
+from .plugins import Plugins
+from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
-from .store import external_ids, quotes
+from .store import external_ids, quotes, settings, webhooks
 from .store import runs as rows
 from .store.database import Store
 from .store.kept import records_of_quote
-from .store.workspaces import require_workspace
+from .store.workspaces import find_workspace, require_workspace
 
 
 def outcome_of(record: QuoteRecord | None, now: datetime) -> dict[str, Any]:
@@ -48,22 +50,105 @@ def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:
     ]
     head = {name: row[name] for name in ("id", "kind", "workspace", "plugin", "quote_id", "status")}
     until = row["waits_until"] if row["status"] == "waiting" else None
-    head["waits_until"] = until.isoformat(timespec="seconds") if until else None
+    moments = {"created_at": row["created_at"], "finished_at": row["finished_at"], "waits_until": until}
+    head |= {name: moment.isoformat(timespec="seconds") if moment else None for name, moment in moments.items()}
     empty = {**outcome_of(None, row["created_at"]), "notes": []}
     return {**head, "outcome": row["outcome"] or empty, "steps": steps, "error": row["error"]}
 
 
-def find_run(store: Store, run_id: str) -> dict[str, Any]:
-    """Report one run. Raises: NotFound."""
+def find_run(store: Store, run_id: str, *, workspace: str | None = None) -> dict[str, Any]:
+    """Report one run. Raises: NotFound, also for a run of another workspace than the one given."""
     with store.read() as db:
-        return run_report(db, rows.require(db, run_id))
+        return run_report(db, rows.require(db, run_id, workspace=workspace))
 
 
-def list_runs(store: Store, *, quote_id: str | None = None, limit: int = 50, quiet: bool = False) -> dict[str, Any]:
-    """Report the newest runs as ``{"data", "has_more"}``; upkeep that had nothing to do only if ``quiet``."""
+def list_runs(
+    store: Store, *, workspace: str | None = None, limit: int = 50, after: str | None = None, **only: Any
+) -> dict[str, Any]:
+    """Report the newest runs as ``{"data", "has_more"}``, of one workspace or of all, after the run ``after``.
+
+    ``only``: the filters of ``rows.newest``. Raises: InvalidInput for an unknown ``after``.
+    """
     with store.read() as db:
-        found = rows.newest(db, quote_id=quote_id, limit=limit + 1, quiet=quiet)
+        found = rows.newest(db, workspace=workspace, limit=limit + 1, after=after, **only)
         return {"data": [run_report(db, row) for row in found[:limit]], "has_more": len(found) > limit}
+
+
+def list_deliveries(store: Store, workspace: str, *, limit: int = 50, **which: Any) -> dict[str, Any]:
+    """Report the newest events that services sent, as ``{"data", "has_more"}``; ``which``: see ``webhooks.newest``.
+
+    Raises: NotFound, InvalidInput for an unknown ``after``.
+    """
+    with store.read() as db:
+        require_workspace(db, workspace)
+        found = webhooks.newest(db, workspace, limit=limit + 1, **which)
+    data = [
+        {
+            "id": row["event_id"],
+            **{name: row[name] for name in ("type", "plugin", "account")},
+            "received_at": row["received_at"].isoformat(),
+            **{name: bool(row[name]) for name in ("found", "kept")},
+            **{name: row[name] for name in ("run_id", "run_status")},
+        }
+        for row in found[:limit]
+    ]
+    return {"data": data, "has_more": len(found) > limit}
+
+
+def plugin_report(plugins: Plugins, plugin_id: str) -> dict[str, Any]:
+    """An installed plugin: whether it loaded, if not why, and what it says of itself. Raises: NotFound."""
+    status = plugins.status(plugin_id)
+    manifest = plugins.manifest(plugin_id) if plugins.is_loaded(plugin_id) else None
+    return {
+        "id": status.id,
+        "status": status.state,
+        **{name: getattr(status, name) for name in ("reason", "distribution", "version")},
+        "title": manifest and manifest.title,
+        "description": manifest and manifest.description,
+        "capabilities": sorted(manifest.capabilities) if manifest else [],
+    }
+
+
+def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str, Any]:
+    """A workspace and what is switched on there, as ``{"id", "created_at", "plugins"}``. Raises: NotFound."""
+    with store.read() as db:
+        row = find_workspace(db, workspace)
+        enabled, configured = settings.enabled_plugins(db, workspace), settings.configured_plugins(db, workspace)
+    known = [
+        {
+            "id": status.id,
+            "status": status.state,
+            "enabled": status.id in enabled,
+            "configured": status.id in configured,
+        }
+        for status in plugins.statuses
+    ]
+    return {"id": row["id"], "created_at": row["created_at"].isoformat(), "plugins": known}
+
+
+def list_quotes(store: Store, workspace: str, *, limit: int = 50, after: str | None = None) -> dict[str, Any]:
+    """Report the newest quotes of a workspace as ``{"data", "has_more"}``, after the quote ``after``.
+
+    Raises: NotFound, InvalidInput for an unknown ``after``.
+    """
+    with store.read() as db:
+        require_workspace(db, workspace)
+        found = quotes.newest(db, workspace, limit=limit + 1, after=after)
+    data = [_quote_summary(store, quote, received_at) for quote, received_at in found[:limit]]
+    return {"data": data, "has_more": len(found) > limit}
+
+
+def _quote_summary(store: Store, quote: Quote, received_at: datetime) -> dict[str, Any]:
+    record = _invoiced(store, quote.workspace_id, quote.id)
+    return {
+        "quote_id": quote.id,
+        "number": quote.number,
+        "customer_name": quote.customer.name,
+        "received_at": received_at.isoformat(),
+        "signed_total": format(quote.totals.total_amount, "f") if quote.totals else None,
+        **_figures(record),
+        "currency": quote.currency,
+    }
 
 
 def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> dict[str, Any]:
@@ -79,7 +164,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
     of_quote = {contact.id for contact in quote.customer.contacts}
     lines = (line for section in quote.sections for line in section.line_items)
     tax_ids = {tax.entity_id for line in lines for tax in line.taxes}
-    record = next((r for r in records_of_quote(store, workspace, quote_id).values() if r.invoice), None)
+    record = _invoiced(store, workspace, quote_id)
     return {
         "quote_id": quote_id,
         **_figures(record),
@@ -106,6 +191,10 @@ def _installment(part: InstallmentRecord) -> dict[str, Any]:
         "payment_id": part.payment_id,
         "amount_refunded": None if part.amount_refunded is None else format(part.amount_refunded, "f"),
     }
+
+
+def _invoiced(store: Store, workspace: str, quote_id: str) -> QuoteRecord | None:
+    return next((r for r in records_of_quote(store, workspace, quote_id).values() if r.invoice), None)
 
 
 def _figures(record: QuoteRecord | None) -> dict[str, Any]:

@@ -289,11 +289,33 @@ class Runs:
             again(db, row)
         return run_id
 
-    def retry_all_failed(self) -> list[str]:
-        """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids."""
+    def retry_all_failed(self, workspace: str | None = None) -> list[str]:
+        """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids.
+
+        Of one workspace, or of all.
+        """
         with self.store.read() as db:
-            failed = rows.failed(db)
+            failed = rows.failed(db, workspace)
         return [self.retry(run_id) for run_id in failed]
+
+    def replay(self, workspace: str, plugin: str, event_id: str) -> str:
+        """Queue the work on a stored event again, by its own run, whose id is given; one that waits goes on at once.
+
+        Raises: NotFound; ActionRefused when no run works it, it is being worked, or its body is no longer kept.
+        """
+        with self.store.write() as db:
+            event = webhooks.find(db, workspace, plugin, event_id)
+            row = rows.of_event(db, workspace, plugin, event_id)
+            if row is None:
+                raise ActionRefused("The event concerned no quote of this workspace, so there is nothing to work.")
+            if not event["body"]:
+                raise ActionRefused("What the service said then is no longer kept.", hint="Look at the service itself.")
+            quotes.lock(db, workspace, row["quote_id"])
+            row = rows.require(db, row["id"])
+            if row["status"] != "succeeded":
+                return self.retry(row["id"])
+            self.attempts.begin_anew(db, row)
+        return str(row["id"])
 
     def request_undo(self, run_id: str) -> str:
         """Queue the taking back of what a run's integration made of the quote; give the new run's id.

@@ -9,10 +9,10 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from marshmallow import fields
 
 from qwoty_integrations_host import quote_schema
 from qwoty_integrations_host.hook_types import Manifest
+from qwoty_integrations_host.web.api.description import own_fields
 from qwoty_stripe_invoice.settings import settings_schema
 
 ROOT = Path(__file__).resolve().parent.parent / "schemas"
@@ -33,7 +33,7 @@ def quote() -> dict[str, Any]:
     plugin = MarshmallowPlugin(schema_name_resolver=_name)
     spec = APISpec("quote", "1", "3.1.0", plugins=[plugin])
     assert plugin.converter is not None
-    plugin.converter.add_attribute_function(_own_fields)
+    plugin.converter.add_attribute_function(own_fields)
     spec.components.schema("Quote", schema=quote_schema.QuoteSchema)
     parts: dict[str, Any] = spec.to_dict()["components"]["schemas"]
     text = json.dumps(parts, default=str).replace("#/components/schemas/", "#/$defs/")
@@ -53,24 +53,6 @@ def quote() -> dict[str, Any]:
 def _name(schema: Any) -> str:
     found = schema if isinstance(schema, type) else type(schema)
     return found.__name__.removesuffix("Schema")
-
-
-def _own_fields(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
-    """What our own field types accept."""
-    if isinstance(field, quote_schema.Amount):
-        number: dict[str, Any] = {"type": "number"}
-        text = {"type": "string", "pattern": rf"^\s*{quote_schema.DECIMAL.pattern}\s*$"}
-        if field.least is not None:
-            number["minimum"] = field.least
-        return {"anyOf": [text, number, *([{"type": "null"}] if field.allow_none else [])]}
-    if isinstance(field, quote_schema.Flag):
-        return {"type": "boolean"}
-    if isinstance(field, quote_schema.Instant):
-        return {"type": ["string", "null"] if field.allow_none else "string", "format": "date-time"}
-    if isinstance(field, quote_schema.Roles):
-        words = {"type": "array", "items": {"type": "string"}}
-        return {"anyOf": [{"type": "string"}, words, {"type": "null"}]}
-    return {}
 
 
 def plugin_manifest() -> dict[str, Any]:

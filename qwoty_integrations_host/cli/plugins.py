@@ -19,9 +19,9 @@ def plugin() -> None:
 def list_plugins(session: Session, as_json: bool) -> None:
     """List every installed plugin, whether it loaded, and if not, why."""
     with session.host() as host:
-        names = ("id", "state", "reason", "distribution", "version")
-        found = [{name: getattr(status, name) for name in names} for status in host.plugins.statuses]
-    items = [{"status" if name == "state" else name: value for name, value in item.items()} for item in found]
+        from ..reports import plugin_report
+
+        items = [plugin_report(host.plugins, status.id) for status in host.plugins.statuses]
     if as_json:
         print_json({"data": items, "has_more": False})
     else:

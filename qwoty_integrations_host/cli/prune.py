@@ -15,6 +15,7 @@ _WORDS = {
     "webhook_bodies": "bodies of webhooks",
     "leases": "leases of dead workers",
     "deaths": "deaths at jobs that are over",
+    "idempotency_keys": "answers under idempotency keys",
     "paces": "paces of requests",
 }
 

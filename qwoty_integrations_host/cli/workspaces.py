@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .output import print_json
+from .output import minute, print_json, table
 from .session import Session, json_option, say
 
 
@@ -37,17 +37,56 @@ def apikey() -> None:
 
 @apikey.command("create")
 @click.argument("workspace_id", metavar="WS")
+@click.option("--name", metavar="TEXT", help="What it is for.")
+@click.option(
+    "--scope", "scopes", multiple=True, metavar="S", help="read, write or admin; several times (default: all)."
+)
 @json_option
 @click.pass_obj
-def create(session: Session, workspace_id: str, as_json: bool) -> None:
+def create(session: Session, workspace_id: str, name: str | None, scopes: tuple[str, ...], as_json: bool) -> None:
     """Make a bearer key for a workspace. It is shown this once."""
     with session.host() as host:
-        from ..store.workspaces import create_api_key
+        from .. import api_keys
 
-        with host.store.write() as db:
-            key = create_api_key(db, workspace_id, host.clock.now())
+        made = api_keys.create(host.store, host.clock, workspace_id, name=name, scopes=scopes)
     if as_json:
-        print_json({"key": key})
+        print_json(made)
     else:
-        say("Keep this key now; it is not shown again.")
-        click.echo(key)
+        say(f"Keep this key now; it is not shown again. It may {', '.join(made['scopes'])}.")
+        click.echo(made["key"])
+
+
+@apikey.command("list")
+@click.argument("workspace_id", metavar="WS")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+@click.pass_obj
+def list_keys(session: Session, workspace_id: str, limit: int, as_json: bool) -> None:
+    """List a workspace's keys, newest first: what they may do, and when they were last used."""
+    with session.host() as host:
+        from .. import api_keys
+
+        found = api_keys.list_keys(host.store, workspace_id, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    names = ("created_at", "last_used_at", "revoked_at")
+    rows = [
+        (key["id"], key["name"] or "", " ".join(key["scopes"]), *(minute(key[name]) for name in names))
+        for key in found["data"]
+    ]
+    click.echo(table(("id", "name", "scopes", "made (UTC)", "last used (UTC)", "revoked (UTC)"), rows))
+
+
+@apikey.command("revoke")
+@click.argument("workspace_id", metavar="WS")
+@click.argument("key_id", metavar="ID")
+@json_option
+@click.pass_obj
+def revoke(session: Session, workspace_id: str, key_id: str, as_json: bool) -> None:
+    """Close a key for good, by its id in the list."""
+    with session.host() as host:
+        from .. import api_keys
+
+        revoked = api_keys.revoke(host.store, host.clock, workspace_id, key_id)
+    print_json(revoked) if as_json else click.echo(f"The key {key_id} opens nothing any more.")

@@ -79,7 +79,10 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for queries."""
+        """A connection for queries; inside a transaction of this thread it is that one, so it sees what was written."""
+        if (outer := getattr(self._mine, "transaction", None)) is not None:
+            yield outer
+            return
         with explained(), self.engine.connect() as connection:
             yield connection
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
 from ..quote import Quote
 from ..quote_schema import load_quote, parse_json
 from . import tables as t
+from .cursors import newest_first
 from .upsert import insert_or_ignore
 
 
@@ -71,10 +73,14 @@ def _here(workspace: str, quote_id: str) -> ColumnElement[bool]:
 def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     """Load a stored quote."""
     row = db.execute(select(t.quotes).where(_here(workspace, quote_id))).mappings().first()
-    if row is None:
-        return None
-    quote = load_quote(parse_json(row["document"]), workspace_id=workspace, received_at=row["received_at"])
-    return replace(quote, version=row["version"] or "")
+    return None if row is None else _loaded(row)
+
+
+def newest(db: Connection, workspace: str, *, limit: int, after: str | None = None) -> Sequence[tuple[Quote, datetime]]:
+    """A workspace's quotes and when each was received, newest first. Raises: InvalidInput for an unknown ``after``."""
+    whose, table = select(t.quotes).where(t.quotes.c.workspace == workspace), t.quotes.c
+    found = newest_first(db, whose, (table.received_at, table.id), after=after, limit=limit)
+    return [(_loaded(row), row["received_at"]) for row in found]
 
 
 def get(db: Connection, workspace: str, quote_id: str) -> Quote:
@@ -82,6 +88,12 @@ def get(db: Connection, workspace: str, quote_id: str) -> Quote:
     quote = find(db, workspace, quote_id)
     assert quote is not None, "a run is stored together with its quote"
     return quote
+
+
+def _loaded(row: RowMapping) -> Quote:
+    document = parse_json(row["document"])
+    quote = load_quote(document, workspace_id=row["workspace"], received_at=row["received_at"])
+    return replace(quote, version=row["version"] or "")
 
 
 def _version(before: str, document: Any) -> str:

@@ -17,7 +17,7 @@ from .database import Store
 from .runs import FINISHED, UPKEEP
 
 #: Days. How long runs and their timelines are kept is the deployment's choice (QWOTY_HOST_KEEP_DAYS).
-JOBS, WEBHOOK_BODIES, UPKEEP_RUNS, TRACES = 30, 90, 7, 1
+JOBS, WEBHOOK_BODIES, UPKEEP_RUNS, TRACES, ANSWERS = 30, 90, 7, 1, 1
 _BATCH = 500
 _WELL = ("succeeded", "skipped")
 
@@ -34,6 +34,7 @@ def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool =
         ("webhook_bodies", _old_bodies(bodies_before), _drop_bodies),
         ("leases", select(t.worker_leases.c.id).where(t.worker_leases.c.seen < moment), _drop_leases),
         ("deaths", _old_deaths(traces_before), _drop_deaths),
+        ("idempotency_keys", _old_answers(now - timedelta(days=ANSWERS)), _drop_answers),
         ("paces", select(t.paces.c.name).where(t.paces.c.free_at < moment), _drop_paces),
     ]
     return {name: _prune(store, wanted, drop, dry_run=dry_run) for name, wanted, drop in work}
@@ -102,6 +103,11 @@ def _old_deaths(before: datetime) -> Select[Any]:
     return select(t.job_deaths.c.job_id).where(~exists().where(its_run & still_of_interest))
 
 
+def _old_answers(before: datetime) -> Select[Any]:
+    kept = t.idempotency_keys.c
+    return select(kept.workspace, kept.key).where(kept.created_at < before)
+
+
 def _drop_runs(db: Connection, found: Sequence[Any]) -> None:
     ids = [row.id for row in found]
     db.execute(delete(t.steps).where(t.steps.c.run_id.in_(ids)))
@@ -133,3 +139,9 @@ def _drop_deaths(db: Connection, found: Sequence[Any]) -> None:
 
 def _drop_paces(db: Connection, found: Sequence[Any]) -> None:
     db.execute(delete(t.paces).where(t.paces.c.name.in_([row.name for row in found])))
+
+
+def _drop_answers(db: Connection, found: Sequence[Any]) -> None:
+    kept = t.idempotency_keys
+    for row in found:
+        db.execute(delete(kept).where((kept.c.workspace == row.workspace) & (kept.c.key == row.key)))

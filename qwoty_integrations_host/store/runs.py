@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, func, select
 
 from ..errors import NotFound
 from . import tables as t
+from .cursors import newest_first
 from .upsert import insert_or_ignore
 
 #: A run that needs attention, failed or waits is ``dismissed`` by a person who has dealt with it.
@@ -31,10 +32,10 @@ def find(db: Connection, run_id: str) -> RowMapping | None:
     return db.execute(select(t.runs).where(t.runs.c.id == run_id)).mappings().first()
 
 
-def require(db: Connection, run_id: str) -> RowMapping:
-    """Give one run. Raises: NotFound."""
+def require(db: Connection, run_id: str, *, workspace: str | None = None) -> RowMapping:
+    """Give one run. Raises: NotFound, also for a run of another workspace than the one given."""
     row = find(db, run_id)
-    if row is None:
+    if row is None or workspace not in {None, row["workspace"]}:
         raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
     return row
 
@@ -52,14 +53,36 @@ def of_quote(db: Connection, workspace: str, quote_id: str, *, kind: str | None 
     return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at, t.runs.c.id)).mappings().all()
 
 
-def newest(db: Connection, *, quote_id: str | None, limit: int, quiet: bool = False) -> Sequence[RowMapping]:
-    """Runs of all workspaces, newest first; those of upkeep that had nothing to do only if ``quiet``."""
-    wanted = select(t.runs).order_by(t.runs.c.created_at.desc(), t.runs.c.id.desc()).limit(limit)
+def newest(
+    db: Connection,
+    *,
+    workspace: str | None = None,
+    quote_id: str | None = None,
+    plugin: str | None = None,
+    kind: str | None = None,
+    status: str | None = None,
+    quiet: bool = False,
+    after: str | None = None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Runs of one workspace or of all, newest first; those of upkeep that had nothing to do only if ``quiet``.
+
+    Raises: InvalidInput for an unknown ``after``.
+    """
+    run = t.runs.c
+    wanted = ((run.quote_id, quote_id), (run.plugin, plugin), (run.kind, kind), (run.status, status))
+    only = [column == value for column, value in wanted if value is not None]
     if not quiet:
-        wanted = wanted.where((t.runs.c.kind != UPKEEP) | (t.runs.c.status != "skipped"))
-    if quote_id is not None:
-        wanted = wanted.where(t.runs.c.quote_id == quote_id)
-    return db.execute(wanted).mappings().all()
+        only.append((run.kind != UPKEEP) | (run.status != "skipped"))
+    whose = select(t.runs) if workspace is None else select(t.runs).where(run.workspace == workspace)
+    return newest_first(db, whose, (run.created_at, run.id), after=after, limit=limit, only=only)
+
+
+def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> RowMapping | None:
+    """The run that works a webhook's event."""
+    run = t.runs.c
+    here = (run.workspace == workspace) & (run.plugin == plugin) & (run.kind == "webhook") & (run.subject == event_id)
+    return db.execute(select(t.runs).where(here)).mappings().first()
 
 
 def last_upkeep(db: Connection, workspace: str, plugin: str) -> RowMapping | None:
@@ -68,9 +91,11 @@ def last_upkeep(db: Connection, workspace: str, plugin: str) -> RowMapping | Non
     return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at.desc()).limit(1)).mappings().first()
 
 
-def failed(db: Connection) -> Sequence[str]:
-    """The ids of the runs that failed, oldest first."""
+def failed(db: Connection, workspace: str | None = None) -> Sequence[str]:
+    """The ids of the runs that failed, in one workspace or in all, oldest first."""
     wanted = select(t.runs.c.id).where(t.runs.c.status == "failed")
+    if workspace is not None:
+        wanted = wanted.where(t.runs.c.workspace == workspace)
     return db.execute(wanted.order_by(t.runs.c.created_at, t.runs.c.id)).scalars().all()
 
 

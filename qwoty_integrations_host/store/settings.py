@@ -37,6 +37,12 @@ def enabled_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
     return tuple(db.execute(select(t.settings.c.plugin).where(here).order_by(t.settings.c.plugin)).scalars())
 
 
+def configured_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
+    """Plugins with stored settings, switched on or not, sorted."""
+    here = t.settings.c.workspace == workspace
+    return tuple(db.execute(select(t.settings.c.plugin).where(here).order_by(t.settings.c.plugin)).scalars())
+
+
 def enabled_everywhere(db: Connection) -> list[tuple[str, str]]:
     """Every (workspace, plugin) whose switch is on, sorted."""
     place = (t.settings.c.workspace, t.settings.c.plugin)

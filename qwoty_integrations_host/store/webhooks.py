@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, func, select
 
+from ..errors import NotFound
 from . import tables as t
+from .cursors import newest_first
 from .upsert import insert_or_ignore
 
 
@@ -34,7 +36,38 @@ def last_received(db: Connection, workspace: str, plugin: str, account: str) -> 
 
 
 def find(db: Connection, workspace: str, plugin: str, event_id: str) -> RowMapping:
-    """Give a stored event."""
+    """Give a stored event. Raises: NotFound."""
     table = t.webhook_deliveries.c
     here = (table.workspace == workspace) & (table.plugin == plugin) & (table.event_id == event_id)
-    return db.execute(select(t.webhook_deliveries).where(here)).mappings().one()
+    row = db.execute(select(t.webhook_deliveries).where(here)).mappings().first()
+    if row is None:
+        raise NotFound("This workspace has received no such event.")
+    return row
+
+
+def newest(
+    db: Connection,
+    workspace: str,
+    *,
+    plugin: str | None = None,
+    type: str | None = None,  # noqa: A002 - the column's name
+    after: str | None = None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """A workspace's events, newest first, with ``run_id`` and ``run_status`` of the run that works each, if one does.
+
+    ``kept``: whether the body is still there. Raises: InvalidInput for an unknown ``after``.
+    """
+    event, run = t.webhook_deliveries.c, t.runs.c
+    its_run = (run.workspace == event.workspace) & (run.plugin == event.plugin) & (run.subject == event.event_id)
+    shown = (event.event_id, event.type, event.plugin, event.account, event.received_at, event.found)
+    whose = (
+        select(
+            *shown, (func.length(event.body) > 0).label("kept"), run.id.label("run_id"), run.status.label("run_status")
+        )
+        .select_from(t.webhook_deliveries.outerjoin(t.runs, its_run & (run.kind == "webhook")))
+        .where(event.workspace == workspace)
+    )
+    wanted = ((event.plugin, plugin), (event.type, type))
+    only = [column == value for column, value in wanted if value is not None]
+    return newest_first(db, whose, (event.received_at, event.event_id), after=after, limit=limit, only=only)

@@ -1,13 +1,11 @@
-"""Workspaces and the API keys that platforms use for them."""
+"""Workspaces: the tenants of a host."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from ..errors import FieldProblem, InvalidInput, NotFound
 from . import tables as t
@@ -36,31 +34,13 @@ def require_workspace(db: Connection, workspace: str) -> None:
         raise NotFound(f"There is no workspace {workspace!r}.", hint="Add it: qwoty-host workspace add ID")
 
 
+def find_workspace(db: Connection, workspace: str) -> RowMapping:
+    """Give one workspace. Raises: NotFound."""
+    require_workspace(db, workspace)
+    return db.execute(select(t.workspaces).where(t.workspaces.c.id == workspace)).mappings().one()
+
+
 def lock_workspace(db: Connection, workspace: str) -> None:
     """Let nobody else decide for the whole workspace before the transaction ends; its quotes may come meanwhile."""
     here = t.workspaces.c.id == workspace
     db.execute(select(t.workspaces.c.id).where(here).with_for_update(key_share=True))
-
-
-def create_api_key(db: Connection, workspace: str, now: datetime) -> str:
-    """Make a bearer key. Only its digest is kept: with 256 random bits that needs no slow hash."""
-    require_workspace(db, workspace)
-    key_id, body = secrets.token_hex(4), secrets.token_urlsafe(32)
-    row = {"id": key_id, "workspace": workspace, "digest": _digest(body), "created_at": now}
-    db.execute(t.api_keys.insert().values(row))
-    return f"qwh_{key_id}_{body}"
-
-
-def workspace_of_api_key(db: Connection, key: str) -> str | None:
-    """Give the workspace that a presented key opens, or None."""
-    found = re.fullmatch(r"qwh_([0-9a-f]{8})_([A-Za-z0-9_-]{20,100})", key)
-    if found is None:
-        return None
-    row = db.execute(select(t.api_keys).where(t.api_keys.c.id == found[1])).mappings().first()
-    if row is None or not secrets.compare_digest(row["digest"], _digest(found[2])):
-        return None
-    return str(row["workspace"])
-
-
-def _digest(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()

@@ -1,14 +1,18 @@
-"""Bearer API keys: each opens one workspace."""
+"""Bearer API keys: each opens one workspace, for what its scopes allow."""
 
 from __future__ import annotations
 
-from flask import current_app, request
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized
+from contextlib import suppress
 
-from ..errors import NotFound
+from flask import current_app, g, request
+from sqlalchemy import RowMapping
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
+
+from ..errors import DatabaseUnavailable, NotFound
 from ..host import Host
-from ..store.workspaces import workspace_of_api_key
+from ..store import api_keys
+from .throttle import WrongKeys
 
 
 def the_host() -> Host:
@@ -17,17 +21,56 @@ def the_host() -> Host:
     return host
 
 
-def require_key_for(workspace: str) -> None:
-    """Let the request pass when its key opens this workspace.
+def require_key() -> RowMapping:
+    """Give the row of the key that the request came with.
 
-    Raises: Unauthorized without a valid key; NotFound for any other workspace, existing or not.
+    Raises: Unauthorized without a valid key; TooManyRequests after many wrong ones from one address.
     """
     token = request.authorization.token if request.authorization else None
-    with the_host().store.read() as db:
-        opened = workspace_of_api_key(db, token) if token else None
-    if opened is None:
+    key = None
+    if token:
+        with the_host().store.read() as db:
+            key = api_keys.find_by_key(db, token)
+    if key is None:
+        _slow_down(presented=bool(token))
         raise Unauthorized(
             "Send a valid API key: Authorization: Bearer qwh_…", www_authenticate=WWWAuthenticate("bearer")
         )
-    if opened != workspace:
+    g.api_key = key
+    return key
+
+
+def require_key_for(workspace: str, scope: str = "write") -> RowMapping:
+    """Let the request pass when its key opens this workspace and has this scope; give the key's row.
+
+    Raises: as ``require_key``; NotFound for any other workspace, existing or not; Forbidden without the scope.
+    """
+    key = require_key()
+    if key["workspace"] != workspace:
         raise NotFound(f"There is no workspace {workspace!r} for this API key.")
+    require_scope(key, scope)
+    return key
+
+
+def require_scope(key: RowMapping, scope: str) -> None:
+    """Raises: Forbidden when the key lacks the scope."""
+    if scope not in api_keys.scopes_of(key):
+        raise Forbidden(f"This API key lacks the scope {scope!r}.")
+
+
+def note_use() -> None:
+    """Note that the request's key was used, unless that was noted a moment ago; trouble of the database waits."""
+    key, host = g.get("api_key"), the_host()
+    if key is None:
+        return
+    now = host.clock.now()
+    if key["last_used_at"] is None or now - key["last_used_at"] >= api_keys.USED_EVERY:
+        with suppress(DatabaseUnavailable), host.store.write() as db:
+            api_keys.note_use(db, key["id"], now)
+
+
+def _slow_down(*, presented: bool) -> None:
+    """A valid key passes all the same: behind one proxy's address there may be others."""
+    wrong_keys: WrongKeys = current_app.extensions["qwoty_wrong_keys"]
+    if presented and (wait := wrong_keys.note(request.remote_addr or "")):
+        raise TooManyRequests("Too many wrong API keys came from this address.", retry_after=wait)

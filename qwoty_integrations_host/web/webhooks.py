@@ -10,7 +10,7 @@ from ..logs import about
 from ..metrics import WEBHOOKS
 from .auth import the_host
 
-blueprint = Blueprint("webhooks", __name__)
+blueprint = Blueprint("webhook_intake", __name__)
 MAX_WEBHOOK_BYTES = 512_000
 
 

@@ -21,8 +21,9 @@ from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.no_engine import NoEngine
 from qwoty_integrations_host.host import create_host
 from qwoty_integrations_host.reports import find_run, list_runs, quote_report
+from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.store.database import Store
-from qwoty_integrations_host.store.workspaces import add_workspace, create_api_key
+from qwoty_integrations_host.store.workspaces import add_workspace
 from stripe_simulator import StripeSimulator
 
 WORKSPACE, PLUGIN = "ws-1", "stripe_invoice"

@@ -19,7 +19,8 @@ from qwoty_integrations_host.clock import SystemClock
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.host import Host, create_host
-from qwoty_integrations_host.store.workspaces import add_workspace, create_api_key
+from qwoty_integrations_host.store.api_keys import create_api_key
+from qwoty_integrations_host.store.workspaces import add_workspace
 
 #: The command line, whichever code is first on the path.
 CLI = "import sys; from qwoty_integrations_host.cli import entry; sys.argv[0] = 'qwoty-host'; entry()"

@@ -20,7 +20,8 @@ from qwoty_integrations_host.config import HostConfig, RetryPolicy
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.reports import find_run
-from qwoty_integrations_host.store.workspaces import add_workspace, create_api_key
+from qwoty_integrations_host.store.api_keys import create_api_key
+from qwoty_integrations_host.store.workspaces import add_workspace
 
 TOKEN = "key_Plain1234567890"
 

@@ -42,7 +42,9 @@ from qwoty_integrations_host.store import database
 
 TOKEN = "key_Plain1234567890"
 BLOCKED = "argument_default,bad_schema,exits,half_removed,id_mismatch,import_error,leaky,old_api,try_first,twin"
-RUN_KEYS = {"id", "kind", "workspace", "plugin", "quote_id", "status", "waits_until", "outcome", "steps", "error"}
+RUN_KEYS = set(
+    "id kind workspace plugin quote_id status created_at finished_at waits_until outcome steps error".split()
+)
 OUTCOME_KEYS = {
     "invoice_id", "invoice_status", "payment_status", "currency", "total", "customer_id", "payment_link", "notes",
 }  # fmt: skip
@@ -110,10 +112,30 @@ def test_plugins_are_listed_with_status_reason_and_distribution(line: Line, monk
 def test_workspaces_and_keys_are_made(line: Line) -> None:
     assert line.ok("workspace", "add", "ws-1") == {"id": "ws-1", "added": True}
     assert line.ok("workspace", "add", "ws-1") == {"id": "ws-1", "added": False}
-    assert set(line.ok("apikey", "create", "ws-1")) == {"key"}
     shown = line("apikey", "create", "ws-1")
     assert shown.stdout.startswith("qwh_")
     assert "not shown again" in shown.stderr
+
+
+def test_a_key_is_made_for_a_purpose_listed_without_its_secret_and_revoked(line: Line) -> None:
+    line.ok("workspace", "add", "ws-1")
+    made = line.ok("apikey", "create", "ws-1", "--name", "The CPQ", "--scope", "write", "--scope", "read")
+    key = made.pop("key")
+
+    assert (made["name"], made["scopes"], made["last_used_at"]) == ("The CPQ", ["read", "write"], None)
+    assert line.ok("apikey", "list", "ws-1") == {"data": [made], "has_more": False}
+    assert line.ok("apikey", "revoke", "ws-1", made["id"])["revoked_at"]
+    plain = line("apikey", "list", "ws-1").stdout
+    assert "The CPQ" in plain and key not in plain
+
+
+def test_a_key_with_an_unknown_scope_or_of_nobody_is_refused(line: Line) -> None:
+    line.ok("workspace", "add", "ws-1")
+
+    refused = line("apikey", "create", "ws-1", "--scope", "everything")
+
+    assert (refused.exit_code, "scopes.0: Is none of read, write, admin." in refused.stderr) == (2, True)
+    assert line("apikey", "revoke", "ws-1", "00000000").exit_code == 5
 
 
 def test_settings_are_set_shown_validated_and_switched(line: Line) -> None:

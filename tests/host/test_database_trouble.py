@@ -24,7 +24,8 @@ from qwoty_integrations_host.errors import DatabaseUnavailable
 from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.reports import find_run
 from qwoty_integrations_host.store import database
-from qwoty_integrations_host.store.workspaces import add_workspace, create_api_key
+from qwoty_integrations_host.store.api_keys import create_api_key
+from qwoty_integrations_host.store.workspaces import add_workspace
 
 
 @pytest.fixture(autouse=True)

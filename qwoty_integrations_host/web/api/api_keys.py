@@ -1,0 +1,76 @@
+"""API keys over the API itself: with the scope ``admin``, and for no more than the caller's own key may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g
+from marshmallow import Schema, fields, validate
+
+from ... import api_keys
+from ...store.api_keys import SCOPES, scopes_of
+from ..auth import require_scope, the_host
+from .blueprint import Blueprint, needs, shown_once
+from .fields import Answer, moment, text, texts
+from .lists import PageQuery, list_of
+
+blueprint = Blueprint("api_keys", "The keys that open this API.")
+
+
+class ApiKeySchema(Answer):
+    """A key, without its secret part."""
+
+    id = text("The eight characters after `qwh_`.")
+    name = text("What it is for.", nullable=True)
+    scopes = texts(f"What it may do: {', '.join(SCOPES)}.")
+    created_at = moment("When it was made.")
+    last_used_at = moment("When it was last used, to five minutes.", nullable=True)
+    revoked_at = moment("When it was closed.", nullable=True)
+
+
+class NewApiKeySchema(ApiKeySchema):
+    """A key that was just made."""
+
+    key = text("The key itself, this once; `null` when the request is repeated.", nullable=True)
+
+
+class ApiKeyRequestSchema(Schema):
+    """What a key is to be."""
+
+    name = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 100))
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf(SCOPES)),
+        load_default=None,
+        validate=validate.Length(1, len(SCOPES)),
+        metadata={"description": "Those of the caller's key unless given."},
+    )
+
+
+@blueprint.get("/workspaces/<workspace>/api-keys")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, list_of(ApiKeySchema))
+@needs("admin")
+def list_api_keys(query: dict[str, Any], workspace: str) -> dict[str, Any]:
+    """List the keys, newest first, the revoked ones too"""
+    return api_keys.list_keys(the_host().store, workspace, limit=query["limit"], after=query["starting_after"])
+
+
+@blueprint.post("/workspaces/<workspace>/api-keys")
+@blueprint.arguments(ApiKeyRequestSchema)
+@blueprint.response(201, NewApiKeySchema)
+@needs("admin")
+@shown_once("key")
+def create_api_key(body: dict[str, Any], workspace: str) -> dict[str, Any]:
+    """Make a key; it is shown this once"""
+    scopes = body["scopes"] or scopes_of(g.api_key)
+    for scope in scopes:
+        require_scope(g.api_key, scope)
+    return api_keys.create(the_host().store, the_host().clock, workspace, name=body["name"], scopes=scopes)
+
+
+@blueprint.delete("/workspaces/<workspace>/api-keys/<key_id>")
+@blueprint.response(200, ApiKeySchema)
+@needs("admin")
+def revoke_api_key(workspace: str, key_id: str) -> dict[str, Any]:
+    """Close a key for good"""
+    return api_keys.revoke(the_host().store, the_host().clock, workspace, key_id)

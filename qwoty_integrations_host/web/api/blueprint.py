@@ -1,0 +1,118 @@
+"""A blueprint whose every route asks for a key and a scope, answers repeated writes once, and says so in OpenAPI.
+
+A route that forgot to say who may call it needs ``read`` to be looked at and ``write`` for everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import flask_smorest
+from flask import Response, current_app, request
+from marshmallow import RAISE
+from webargs.core import missing
+from webargs.flaskparser import FlaskParser
+
+from ...quote_schema import parse_json
+from ..auth import note_use, require_key, require_key_for, require_scope
+from .idempotency import answered_once
+
+View = TypeVar("View", bound=Callable[..., Any])
+#: Methods that change something.
+_WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def needs(scope: str) -> Callable[[View], View]:
+    """Say which scope a route needs, where the method does not say it."""
+    return _marked("_scope", scope)
+
+
+def is_no_write(view: View) -> View:
+    """Say of a POST that it changes nothing, so that an ``Idempotency-Key`` has no meaning."""
+    return _marked("_writes", False)(view)
+
+
+def proves_itself(view: View) -> View:
+    """Say that a route finds out by itself who calls, for example by a signature."""
+    return _marked("_scope", None)(view)
+
+
+def shown_once(*names: str) -> Callable[[View], View]:
+    """Name the fields of an answer that are secret: a repeated request gets ``null`` for them."""
+    return _marked("_shown_once", names)
+
+
+def _marked(name: str, value: Any) -> Callable[[View], View]:
+    def mark(view: View) -> View:
+        setattr(view, name, value)
+        return view
+
+    return mark
+
+
+class _Parser(FlaskParser):
+    """Reads bodies as JSON whatever they are called, and refuses parameters it does not know."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": RAISE}  # noqa: RUF012 - webargs' own form
+
+    def load_json(self, req: Any, schema: Any) -> Any:
+        raw = req.get_data()
+        return parse_json(raw) if raw else missing
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+    """See the module."""
+
+    ARGUMENTS_PARSER = _Parser()
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(name, __name__, url_prefix="/v1", description=description)
+        self._prepare_doc_cbks.append(_describe)
+
+    def add_url_rule(
+        self, rule: str, endpoint: str | None = None, view_func: Any = None, *given: Any, **options: Any
+    ) -> None:
+        (method,) = options.get("methods", ["GET"])
+        super().add_url_rule(rule, endpoint, _guarded(view_func, method), *given, **options)
+
+
+def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
+    scope = getattr(view, "_scope", "write" if method in _WRITES else "read")
+    writes = method in _WRITES and getattr(view, "_writes", True)
+    hidden = getattr(view, "_shown_once", ())
+
+    @wraps(view)
+    def guarded(**path: Any) -> Response:
+        if scope is None:
+            return current_app.make_response(view(**path))
+        workspace = path.get("workspace")
+        if workspace is None:
+            require_scope(require_key(), scope)
+        else:
+            require_key_for(workspace, scope)
+        if writes and workspace is not None:
+            answer = answered_once(workspace, lambda: view(**path), hidden)
+        else:
+            answer = current_app.make_response(view(**path))
+        note_use()
+        return answer
+
+    guard = {"scope": scope, "once": scope is not None and writes, "name": view.__name__}
+    return _marked("_apidoc", {**getattr(view, "_apidoc", {}), "guard": guard})(guarded)
+
+
+def _describe(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    guard = doc_info["guard"]
+    doc["operationId"] = guard["name"]
+    # A problem is a problem: which statuses there are is said once, in docs/api.md.
+    doc["responses"] = {status: found for status, found in doc["responses"].items() if str(status) != "422"}
+    if guard["scope"]:
+        doc["security"] = [{"bearer": [guard["scope"]]}]
+    if guard["once"]:
+        doc.setdefault("parameters", []).append("IdempotencyKey")
+    return doc
+
+
+__all__ = ["Blueprint", "is_no_write", "needs", "proves_itself", "request", "shown_once"]

@@ -1,0 +1,104 @@
+"""The OpenAPI description: what all operations have in common."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from flask import Flask, Response
+from flask_smorest import Api
+from marshmallow import fields
+
+from ... import quote_schema
+from .. import problems
+from .fields import Answer
+
+_INTRODUCTION = """\
+What a platform and its people do with a host of Qwoty integrations. Amounts are decimal strings in major units, times
+are ISO 8601 in UTC. Errors are `application/problem+json`. The tour with examples is `docs/api.md`."""
+
+
+class FieldErrorSchema(Answer):
+    """What is wrong with one field."""
+
+    pointer = fields.String(
+        required=True,
+        metadata={"description": "JSON pointer to the field (or `/` and the parameter); empty for the whole."},
+    )
+    detail = fields.String(required=True)
+
+
+class ProblemSchema(Answer):
+    """An error, as RFC 9457 has it."""
+
+    type = fields.String(required=True, metadata={"description": "Always `about:blank`: the status says the kind."})
+    title = fields.String(required=True, metadata={"description": "What happened."})
+    status = fields.Integer(required=True)
+    detail = fields.String(metadata={"description": "What to do about it."})
+    code = fields.String(metadata={"description": "A stable word for machines."})
+    errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "One per field."})
+
+
+class HostApi(Api):  # type: ignore[misc]
+    """flask-smorest's Api with our problems in the place of its errors."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    @staticmethod
+    def handle_http_exception(error: Exception) -> Response:
+        return problems.of_http(error)
+
+    def _register_responses(self) -> None:
+        content = {problems.MIMETYPE: {"schema": ProblemSchema}}
+        self.spec.components.response("DEFAULT_ERROR", {"description": "A problem.", "content": content})
+
+    def _register_etag_headers(self) -> None:
+        """None of ours has one."""
+
+    def _register_pagination_header(self) -> None:
+        """Ours are in the body."""
+
+
+def describe(app: Flask) -> HostApi:
+    """Give the Api that serves and describes the app's blueprints."""
+    app.config.update(OPENAPI_URL_PREFIX="/v1")
+    bearer = {"type": "http", "scheme": "bearer", "description": "`qwh_…`, made by `qwoty-host apikey create`."}
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "Any word of yours for this request: sent again within a day, it does nothing twice and gets "
+        "the first answer.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    }
+    api = HostApi(
+        app,
+        spec_kwargs={
+            "title": "Qwoty integrations host",
+            "version": version("qwoty-integrations-host"),
+            "openapi_version": "3.1.0",
+            "info": {"description": _INTRODUCTION},
+            "components": {"securitySchemes": {"bearer": bearer}},
+        },
+    )
+    api.spec.components.parameter("IdempotencyKey", "header", key)
+    api.ma_plugin.converter.add_attribute_function(own_fields)
+    return api
+
+
+def own_fields(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+    """What the quote's own field types accept, in JSON Schema."""
+    if isinstance(field, quote_schema.Amount):
+        number: dict[str, Any] = {"type": "number"}
+        text = {"type": "string", "pattern": rf"^\s*{quote_schema.DECIMAL.pattern}\s*$"}
+        if field.least is not None:
+            number["minimum"] = field.least
+        return {"anyOf": [text, number, *([{"type": "null"}] if field.allow_none else [])]}
+    if isinstance(field, quote_schema.Flag):
+        return {"type": "boolean"}
+    if isinstance(field, quote_schema.Instant):
+        return {"type": ["string", "null"] if field.allow_none else "string", "format": "date-time"}
+    if isinstance(field, quote_schema.Roles):
+        words = {"type": "array", "items": {"type": "string"}}
+        return {"anyOf": [{"type": "string"}, words, {"type": "null"}]}
+    return {}

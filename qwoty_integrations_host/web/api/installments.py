@@ -1,0 +1,45 @@
+"""Installments: the parts in which a quote is paid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from ...reports import find_run, quote_report
+from ..auth import the_host
+from .blueprint import Blueprint
+from .lists import list_of, whole
+from .quote_schemas import InstallmentReportSchema
+from .run_schemas import RunSchema
+
+blueprint = Blueprint("installments", "The parts in which a quote is paid.")
+
+
+class InstallmentRequestSchema(Schema):
+    """Which installment."""
+
+    number = fields.Integer(
+        load_default=None,
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(1, 10_000),
+        metadata={"description": "The lowest unpaid one unless given."},
+    )
+
+
+@blueprint.get("/workspaces/<workspace>/quotes/<quote_id>/installments")
+@blueprint.response(200, list_of(InstallmentReportSchema))
+def list_installments(workspace: str, quote_id: str) -> dict[str, Any]:
+    """List a quote's installments: amount, due date, state, link"""
+    host = the_host()
+    return whole(quote_report(host.store, workspace, quote_id, host.clock.now())["installments"])
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/<quote_id>/installments/send")
+@blueprint.arguments(InstallmentRequestSchema, required=False)
+@blueprint.response(202, RunSchema)
+def send_installment(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
+    """Mail the customer a payment link for an installment; an open link of the same one is replaced"""
+    host = the_host()
+    return find_run(host.store, host.runs.request_installment(workspace, quote_id, body["number"]))

@@ -1,0 +1,71 @@
+"""Quotes: handing over accepted ones, and what became of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify, request
+
+from ...previews import preview
+from ...quote_schema import QuoteSchema, parse_json
+from ...reports import list_quotes, quote_report
+from ...store import runs as rows
+from ..auth import the_host
+from .blueprint import Blueprint, is_no_write, needs
+from .lists import PageQuery, list_of
+from .quote_schemas import AcceptedSchema, PreviewSchema, QuoteReportSchema, QuoteSummarySchema
+
+blueprint = Blueprint("quotes", "Accepted quotes, and what became of them.")
+
+#: Only described: numbers of the document must not pass through a float, so it is read by ``parse_json``.
+_QUOTE = {"required": True, "content": {"application/json": {"schema": QuoteSchema}}}
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/accepted")
+@blueprint.doc(requestBody=_QUOTE)
+@blueprint.response(202, AcceptedSchema)
+@blueprint.alt_response(200, schema=AcceptedSchema, description="The quote was here before.")
+def accept_quote(workspace: str) -> Response:
+    """Take an accepted quote: 202 when it is new, 200 when it was here before"""
+    host = the_host()
+    accepted = host.runs.accept(workspace, parse_json(request.get_data()))
+    with host.store.read() as db:
+        found = [rows.find(db, run_id) for run_id in accepted.run_ids]
+    runs = [{name: row[name] for name in ("id", "plugin", "status")} for row in found if row]
+    answer = jsonify({"quote_id": accepted.quote_id, "duplicate": accepted.duplicate, "runs": runs})
+    answer.status_code = 200 if accepted.duplicate else 202
+    return answer
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/preview")
+@blueprint.doc(requestBody=_QUOTE)
+@blueprint.response(200, PreviewSchema)
+@needs("read")
+@is_no_write
+def preview_quote(workspace: str) -> dict[str, Any]:
+    """Show what would be made of a quote; no network, nothing is written"""
+    host = the_host()
+    return preview(
+        workspace,
+        parse_json(request.get_data()),
+        plugins=host.plugins,
+        settings=host.settings,
+        contexts=host.runs.contexts,
+        clock=host.clock,
+    )
+
+
+@blueprint.get("/workspaces/<workspace>/quotes")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, list_of(QuoteSummarySchema))
+def get_quotes(query: dict[str, Any], workspace: str) -> dict[str, Any]:
+    """List quotes, newest first"""
+    return list_quotes(the_host().store, workspace, limit=query["limit"], after=query["starting_after"])
+
+
+@blueprint.get("/workspaces/<workspace>/quotes/<quote_id>")
+@blueprint.response(200, QuoteReportSchema)
+def get_quote(workspace: str, quote_id: str) -> dict[str, Any]:
+    """Show a quote's invoice, payments, installments and runs"""
+    host = the_host()
+    return quote_report(host.store, workspace, quote_id, host.clock.now())

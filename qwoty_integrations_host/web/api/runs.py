@@ -1,0 +1,89 @@
+"""Runs: what integrations did with quotes, why not, and trying again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from ...reports import find_run, list_runs
+from ..auth import the_host
+from .blueprint import Blueprint
+from .fields import Answer, texts
+from .lists import PageQuery, list_of
+from .run_schemas import KINDS, STATUSES, RunSchema
+
+blueprint = Blueprint("runs", "The work of integrations on quotes, with its timeline.")
+
+
+class RunQuery(PageQuery):
+    """Which runs."""
+
+    status = fields.String(load_default=None, metadata={"description": f"One of {', '.join(STATUSES)}."})
+    quote_id = fields.String(load_default=None)
+    plugin = fields.String(load_default=None)
+    kind = fields.String(load_default=None, metadata={"description": f"Such as {', '.join(KINDS)}."})
+    quiet = fields.Boolean(load_default=False, metadata={"description": "Also upkeep that had nothing to do."})
+
+
+class DismissalSchema(Schema):
+    """What a person did about a run."""
+
+    reason = fields.String(required=True, validate=validate.Length(1, 500))
+
+
+class RetriedSchema(Answer):
+    """What is tried again."""
+
+    run_ids = texts("The runs, oldest first.")
+
+
+@blueprint.get("/workspaces/<workspace>/runs")
+@blueprint.arguments(RunQuery, location="query")
+@blueprint.response(200, list_of(RunSchema))
+def get_runs(query: dict[str, Any], workspace: str) -> dict[str, Any]:
+    """List runs, newest first"""
+    after = query.pop("starting_after")
+    return list_runs(the_host().store, workspace=workspace, after=after, **query)
+
+
+@blueprint.get("/workspaces/<workspace>/runs/<run_id>")
+@blueprint.response(200, RunSchema)
+def get_run(workspace: str, run_id: str) -> dict[str, Any]:
+    """Show a run with its timeline"""
+    return find_run(the_host().store, run_id, workspace=workspace)
+
+
+@blueprint.post("/workspaces/<workspace>/runs/<run_id>/retry")
+@blueprint.response(202, RunSchema)
+def retry_run(workspace: str, run_id: str) -> dict[str, Any]:
+    """Try a run again that did not succeed, or waits: it resumes at the step that failed"""
+    host = the_host()
+    find_run(host.store, run_id, workspace=workspace)
+    return find_run(host.store, host.runs.retry(run_id))
+
+
+@blueprint.post("/workspaces/<workspace>/runs/<run_id>/dismiss")
+@blueprint.arguments(DismissalSchema)
+@blueprint.response(200, RunSchema)
+def dismiss_run(body: dict[str, Any], workspace: str, run_id: str) -> dict[str, Any]:
+    """Say that a person has dealt with a run; it can still be retried"""
+    host = the_host()
+    find_run(host.store, run_id, workspace=workspace)
+    return find_run(host.store, host.runs.dismiss(run_id, body["reason"]))
+
+
+@blueprint.post("/workspaces/<workspace>/runs/<run_id>/undo")
+@blueprint.response(202, RunSchema)
+def undo_run(workspace: str, run_id: str) -> dict[str, Any]:
+    """Take back what a run made and is not final; give the run that does it"""
+    host = the_host()
+    find_run(host.store, run_id, workspace=workspace)
+    return find_run(host.store, host.runs.request_undo(run_id))
+
+
+@blueprint.post("/workspaces/<workspace>/runs/retry-all-failed")
+@blueprint.response(202, RetriedSchema)
+def retry_all_failed(workspace: str) -> dict[str, Any]:
+    """Try every failed run of the workspace again"""
+    return {"run_ids": the_host().runs.retry_all_failed(workspace)}

@@ -1,0 +1,71 @@
+"""A workspace's settings of an integration, and its switch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request
+
+from ...quote_schema import parse_json
+from ..auth import the_host
+from .blueprint import Blueprint, needs
+from .fields import Answer, flag, mapping, text
+
+blueprint = Blueprint("settings", "A workspace's settings of an integration. Secrets go in and never come out.")
+
+_DOCUMENT = {
+    "required": True,
+    "description": "A document for the plugin's `settings-schema`. A secret that is left out or empty keeps its stored "
+    "value, `null` removes it.",
+    "content": {"application/json": {"schema": {"type": "object", "additionalProperties": True}}},
+}
+
+
+class SettingsSchema(Answer):
+    """The settings of one integration in one workspace."""
+
+    workspace = text()
+    plugin = text()
+    enabled = flag("Whether it gets this workspace's quotes.")
+    settings = mapping('With defaults filled in; a secret is shown as `{"set": true, "last4": "…"}`.')
+
+
+class SwitchSchema(Answer):
+    """Whether an integration is switched on."""
+
+    workspace = text()
+    plugin = text()
+    enabled = flag("Whether it gets this workspace's quotes.")
+
+
+@blueprint.get("/workspaces/<workspace>/plugins/<plugin>/settings")
+@blueprint.response(200, SettingsSchema)
+def show_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
+    """Show the settings; of a secret only that it is set, and its last four characters"""
+    return the_host().settings.show(workspace, plugin)
+
+
+@blueprint.put("/workspaces/<workspace>/plugins/<plugin>/settings")
+@blueprint.doc(requestBody=_DOCUMENT)
+@blueprint.response(200, SettingsSchema)
+@needs("admin")
+def replace_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
+    """Replace the settings"""
+    return the_host().settings.save(workspace, plugin, parse_json(request.get_data()))
+
+
+@blueprint.post("/workspaces/<workspace>/plugins/<plugin>/enable")
+@blueprint.response(200, SettingsSchema)
+@needs("admin")
+def enable_plugin(workspace: str, plugin: str) -> Mapping[str, Any]:
+    """Switch an integration on; refused without valid settings"""
+    return the_host().settings.enable(workspace, plugin)
+
+
+@blueprint.post("/workspaces/<workspace>/plugins/<plugin>/disable")
+@blueprint.response(200, SwitchSchema)
+@needs("admin")
+def disable_plugin(workspace: str, plugin: str) -> Mapping[str, Any]:
+    """Switch an integration off: it gets no call for this workspace any more"""
+    return the_host().settings.disable(workspace, plugin)

@@ -1,0 +1,163 @@
+"""Who may call what: every route of the application itself is walked, so that none can be forgotten."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from builders import a_quote
+from qwoty_integrations_host.host import Host
+from qwoty_integrations_host.store.api_keys import SCOPES
+from qwoty_integrations_host.web import throttle
+from qwoty_integrations_host.web.app import create_app
+
+#: What anybody may read, and what finds out by itself who calls.
+OPEN = {"/v1/openapi.json"}
+#: What a key that may only look is let do, though it is a POST.
+ASKING = {"/v1/workspaces/{workspace}/quotes/preview"}
+#: What asks for more than a key that may look.
+ADMINS_READ = {"/v1/workspaces/{workspace}/api-keys"}
+FILL = {"workspace": "ws-1", "plugin": "recorder"}
+
+
+def routes(host: Host, workspace: str = "ws-1") -> list[tuple[str, str, str]]:
+    """Each (method, rule as OpenAPI writes it, address) below /v1."""
+    app = create_app(host)
+    line = app.url_map.bind("localhost")
+    found = []
+    for rule in app.url_map.iter_rules():
+        shape = rule.rule.replace("<", "{").replace(">", "}")
+        if shape.startswith("/v1/") and shape not in OPEN:
+            filled = {name: {**FILL, "workspace": workspace}.get(name, "some") for name in rule.arguments}
+            address = line.build(rule.endpoint, filled, method=next(iter(rule.methods or {"GET"})))
+            found += [(method, shape, address) for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})]
+    assert len(found) >= 20, "the walk finds the routes"
+    return found
+
+
+def test_every_route_is_described_and_nothing_else_is(callers: Any) -> None:
+    nobody = callers()
+    nobody.key = ""
+    described = nobody.get("/v1/openapi.json")
+    operations = {(method.upper(), path) for path, found in described["paths"].items() for method in found}
+
+    assert {(m, p) for m, p in operations if m != "PARAMETERS"} == {(m, s) for m, s, _ in routes(nobody.desk.host)}
+    assert described["openapi"] == "3.1.0"
+
+
+def test_without_a_key_no_route_answers_and_nothing_changes(callers: Any) -> None:
+    nobody = callers()
+    nobody.key = ""
+
+    found = [(m, shape, nobody.call(m, address)) for m, shape, address in routes(nobody.desk.host)]
+
+    assert [(m, shape, a.status_code) for m, shape, a in found if a.status_code != 401] == []
+    assert {a.mimetype for _, _, a in found} == {"application/problem+json"}
+
+
+@pytest.mark.parametrize("workspace", ["ws-1", "unknown"])
+def test_with_another_workspaces_key_every_workspaces_route_is_the_same_404(callers: Any, workspace: str) -> None:
+    stranger = callers(workspace="ws-2")
+
+    found = [
+        (m, shape, stranger.call(m, address))
+        for m, shape, address in routes(stranger.desk.host, workspace)
+        if "{workspace}" in shape
+    ]
+
+    assert [(m, shape, a.status_code) for m, shape, a in found if a.status_code != 404] == []
+    titles = {a.json["title"] for _, _, a in found}
+    assert titles == {f"There is no workspace {workspace!r} for this API key."}
+
+
+def test_a_key_that_may_only_look_reaches_no_route_that_changes_something(callers: Any) -> None:
+    reader = callers("read")
+    walk = routes(reader.desk.host)
+
+    refused = {(m, shape) for m, shape, address in walk if reader.call(m, address).status_code == 403}
+
+    writes = {(m, shape) for m, shape, _ in walk if m != "GET" and shape not in ASKING}
+    assert refused == writes | {("GET", shape) for shape in ADMINS_READ}
+
+
+def test_a_key_for_handing_over_quotes_can_neither_look_nor_change_settings(callers: Any) -> None:
+    platform = callers("write")
+    platform.desk.enable()
+
+    assert platform.post("/ws-1/quotes/accepted", a_quote()).status_code == 202
+    refused = platform.call("GET", "/ws-1/quotes")
+    assert (refused.status_code, refused.json["detail"]) == (403, "This API key lacks the scope 'read'.")
+    assert platform.call("PUT", "/ws-1/plugins/recorder/settings", {}).status_code == 403
+
+
+def test_a_key_of_an_earlier_release_may_do_everything(caller: Any) -> None:
+    with caller.desk.host.store.write() as db:
+        db.exec_driver_sql("UPDATE api_keys SET scopes = NULL")
+
+    assert caller.get("/ws-1/api-keys")["data"][0]["scopes"] == list(SCOPES)
+
+
+def test_a_revoked_key_opens_nothing(caller: Any, callers: Any) -> None:
+    other = callers()
+    key_id = other.key.split("_")[1]
+
+    revoked = caller.call("DELETE", f"/ws-1/api-keys/{key_id}")
+    again = caller.call("DELETE", f"/ws-1/api-keys/{key_id}")
+
+    assert other.call("GET", "/ws-1").status_code == 401
+    assert revoked.json["revoked_at"] and again.json == revoked.json
+    assert caller.call("DELETE", "/ws-1/api-keys/00000000").status_code == 404
+
+
+def test_a_key_is_made_over_http_shown_once_and_never_stronger_than_its_maker(caller: Any, callers: Any) -> None:
+    admin = callers("read", "admin")
+    admin.desk.clock.advance(1)
+
+    made = admin.post("/ws-1/api-keys", {"name": "The CPQ", "scopes": ["read"]})
+
+    assert made.status_code == 201
+    key = made.json["key"]
+    listed = caller.get("/ws-1/api-keys")["data"][0]
+    assert {**listed, "key": key} == made.json and key.startswith(f"qwh_{listed['id']}_")
+    admin.key, mine = key, admin.key
+    assert admin.get("/ws-1")["id"] == "ws-1"
+    admin.key = mine
+    assert admin.post("/ws-1/api-keys", {}).json["scopes"] == ["read", "admin"]
+    assert admin.post("/ws-1/api-keys", {"scopes": ["write"]}).status_code == 403
+
+
+def test_the_last_use_of_a_key_is_noted_to_five_minutes(caller: Any) -> None:
+    def last_used() -> Any:
+        return caller.get("/ws-1/api-keys")["data"][0]["last_used_at"]
+
+    first = caller.desk.clock.now()
+    assert last_used() is None, "the request itself is noted when it was answered"
+    caller.desk.clock.advance(60)
+    assert last_used() == first.isoformat()
+    caller.desk.clock.advance(240)
+    assert last_used() == first.isoformat()
+    assert last_used() == (first + timedelta(minutes=5)).isoformat()
+
+
+def test_many_wrong_keys_from_one_address_are_429_while_a_right_one_still_passes(caller: Any) -> None:
+    right, caller.key = caller.key, caller.key[:-4] + "0000"
+    wrong = [caller.call("GET", "/ws-1") for _ in range(21)]
+
+    assert [answer.status_code for answer in wrong] == [401] * 20 + [429]
+    assert wrong[-1].mimetype == "application/problem+json"
+    assert 0 < int(wrong[-1].headers["Retry-After"]) <= 60
+    assert caller.call("GET", "/ws-1", Authorization=f"Bearer {right}").status_code == 200
+    caller.desk.clock.advance(60)
+    assert caller.call("GET", "/ws-1").status_code == 401
+
+
+def test_the_host_remembers_only_so_many_addresses(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "_ADDRESSES", 3)
+    wrong_keys = throttle.WrongKeys(desk.clock)
+
+    for number in range(10):
+        wrong_keys.note(f"192.0.2.{number}")
+
+    assert list(wrong_keys._seen) == ["192.0.2.7", "192.0.2.8", "192.0.2.9"]
