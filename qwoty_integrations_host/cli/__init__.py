@@ -12,6 +12,7 @@ import sys
 import click
 
 from . import (
+    admin,
     doctor,
     installments,
     plugins,
@@ -73,5 +74,6 @@ for command in (
     prune.prune,
     secrets.secrets,
     doctor.doctor,
+    admin.admin,
 ):
     main.add_command(command)

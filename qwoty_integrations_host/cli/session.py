@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 import time
@@ -45,6 +46,7 @@ class Session:
         Every known error becomes a message on stderr and an exit code. ``patience``: seconds that a running step
         gets to end.
         """
+        from ..acting import acting_as
         from ..config import HostConfig  # lazy: --help must not pay for it
         from ..engine.no_engine import NoEngine
         from ..errors import IntegrationError
@@ -57,12 +59,21 @@ class Session:
             config = HostConfig.from_environment(data_dir=self.data_dir)
             host = create_host(config, engine=None if runs else NoEngine)
             try:
-                yield host
+                with acting_as(f"command line, {_operator()}"):
+                    yield host
             finally:
                 Session.left_working = not host.close(patience=patience)
         except IntegrationError as error:
             explain(error)
             raise SystemExit(exit_code_of(error)) from None
+
+
+def _operator() -> str:
+    """Who is logged in to the machine, as far as it knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return "unknown"
 
 
 def exit_code_of(error: Exception) -> int:

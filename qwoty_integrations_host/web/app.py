@@ -6,7 +6,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 from ..host import Host
-from . import api, pages, problems, watching, webhooks
+from . import api, console, pages, problems, watching, webhooks
 from .throttle import WrongKeys
 
 MAX_BODY_BYTES = 2_000_000
@@ -25,5 +25,6 @@ def create_app(host: Host) -> Flask:
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(watching.blueprint)
     watching.watch(app)
+    console.register(app)
     problems.register(app)
     return app
