@@ -69,6 +69,8 @@ class HostConfig:
     keep_days: int = KEEP_DAYS
     #: The database is an earlier state of itself: what a step makes may be there already.
     restored: bool = False
+    #: Alert webhooks may go to private addresses, and over http.
+    private_alerts: bool = False
     #: A PostgreSQL for many workers; without one, a SQLite file in the data directory.
     shared_database: str | None = field(default=None, repr=False)
 
@@ -103,6 +105,7 @@ class HostConfig:
             ),
             plugins_strict=_is_on(env, "QWOTY_PLUGINS_STRICT"),
             restored=_is_on(env, "QWOTY_HOST_RESTORED"),
+            private_alerts=_is_on(env, "QWOTY_HOST_ALERTS_ALLOW_PRIVATE"),
         )
 
 

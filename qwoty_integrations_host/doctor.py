@@ -43,6 +43,8 @@ def examine(host: Host) -> list[Finding]:
         ("plugins", _plugins),
         ("clock", _clock),
         ("worker", _worker),
+        ("services", _services),
+        ("connections", _connections),
         ("webhooks", _webhooks),
     )
     return [finding for about, look in looks for finding in _guarded(about, look, host)]
@@ -134,6 +136,31 @@ def _worker(host: Host) -> Iterator[Finding]:
         yield Finding("worker", "failed", detail, "Start `qwoty-host serve` or `qwoty-host worker`.")
         return
     yield Finding("worker", "ok", "No run waits for somebody to begin it.")
+
+
+def _services(host: Host) -> Iterator[Finding]:
+    used = {plugin for _, plugin in host.settings.enabled_everywhere()}
+    for service in host.connections.services()["data"]:
+        if service["plugin"] not in used:
+            continue
+        if service["reachable"]:
+            yield Finding("services", "ok", f"That of {service['plugin']} answers within {service['ms']} ms.")
+        else:
+            yield Finding("services", "failed", f"That of {service['plugin']}: {service['detail']}")
+
+
+def _connections(host: Host) -> Iterator[Finding]:
+    """What is known; nobody is asked."""
+    for workspace in sorted({workspace for workspace, _ in host.settings.enabled_everywhere()}):
+        for connection in host.connections.list(workspace)["data"]:
+            whose, problem = f"{workspace}, {connection['plugin']}", connection["problem"]
+            if not connection["enabled"]:
+                continue
+            if problem:
+                hint = f"{problem['hint']} Then: qwoty-host test-connection {workspace}"
+                yield Finding("connections", "failed", f"{whose}: {problem['title']}", hint)
+            else:
+                yield Finding("connections", "ok", f"{whose}: {connection['status']}.")
 
 
 def _webhooks(host: Host) -> Iterator[Finding]:

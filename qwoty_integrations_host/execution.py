@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from .alerts import Alerts
 from .attempts import Attempts, Wait, job_id
 from .clock import Clock
 from .config import RetryPolicy
@@ -19,6 +20,7 @@ from .engine.interface import Engine, ReplayDoesNotFit
 from .errors import (
     ActionRefused,
     AlreadyFinal,
+    CredentialsError,
     DatabaseUnavailable,
     IntegrationError,
     NeedsAttention,
@@ -43,6 +45,8 @@ from .timeline import AttemptOver, RecordedSteps, RunWaits
 
 log = logging.getLogger(__name__)
 
+#: Of an outcome, which has no class: the service refused the key, or it lacks a right.
+_REFUSED = {CredentialsError.default_code, "permission_missing"}
 _KINDS = {"quote_accepted", "installment", "webhook", "undo", rows.UPKEEP}
 
 
@@ -60,6 +64,7 @@ class Execution:
     retry_policy: RetryPolicy
     runs: Runs
     attempts: Attempts
+    alerts: Alerts
     restored: bool = False
 
     def execute(self, job_id: str) -> None:
@@ -294,14 +299,16 @@ class Execution:
         error = None
         if outcome.status == "needs_attention":
             error = {"code": outcome.code, "title": outcome.title, "hint": outcome.hint}
-        self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False)
+        refused = outcome.code in _REFUSED
+        self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False, refused=refused)
 
     def _finish_with_error(self, row: RowMapping, error: IntegrationError, *, resumable: bool) -> None:
         status = "needs_attention" if isinstance(error, NeedsAttention) else "failed"
         if isinstance(error, ActionRefused):
             status = "skipped"
         shown = {"code": error.code, "title": error.title, "hint": error.hint}
-        self._end(row, status, (), {}, shown, resumable=resumable)
+        refused = isinstance(error, CredentialsError)
+        self._end(row, status, (), {}, shown, resumable=resumable, refused=refused)
 
     def _end(
         self,
@@ -312,6 +319,7 @@ class Execution:
         error: Mapping[str, Any] | None,
         *,
         resumable: bool,
+        refused: bool,
     ) -> None:
         record = self.contexts.make(row["workspace"], row["plugin"], {}).records.get(row["quote_id"])
         now = self.clock.now()
@@ -333,6 +341,7 @@ class Execution:
                 finished_at=now,
             )
             self._settle(db, row)
+            self.alerts.run_ended(db, present, status, error, refused=refused)
         RUNS_ENDED.labels(row["plugin"], row["kind"], status).inc()
         RUN_SECONDS.labels(row["plugin"], row["kind"]).observe((now - row["created_at"]).total_seconds())
         log.info("run.ended", extra={"run_id": row["id"], "status": status})

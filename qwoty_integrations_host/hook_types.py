@@ -176,3 +176,63 @@ class UpkeepReport:
 
     outcome: Outcome
     events: tuple[WebhookEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRequest:
+    """Somebody wants to know whether the settings' keys work.
+
+    ``business_units``: those of recent quotes, names (or the ids again) by id.
+    """
+
+    business_units: Mapping[str, str] = field(default_factory=dict)
+
+
+#: How a key can stand: it works; it lacks a right; the service refused it; the service did not answer.
+KEY_STATUSES = ("ok", "missing", "refused", "unreachable")
+#: How a right can stand; ``unclear`` where it cannot be told without doing something, and never stops anybody.
+RIGHT_STATUSES = ("ok", "missing", "unclear")
+
+
+@dataclass(frozen=True, slots=True)
+class RightReport:
+    """One right that the settings need of a key: ``Customers``, ``Write``, as the service's own pages call it."""
+
+    resource: str
+    access: str
+    status: Literal["ok", "missing", "unclear"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReport:
+    """How one key stands. ``label`` says which it is, ``last4`` are its last four characters, and no more of it."""
+
+    label: str
+    last4: str
+    #: The service's own word: test, live.
+    mode: str
+    #: Tells the service's accounts apart, as in ``WebhookEndpoint.account``; never a key.
+    account: str
+    status: Literal["ok", "missing", "refused", "unreachable"]
+    #: What is wrong, and what to do, such as which boxes to tick; ``code`` as in an error. Empty when nothing is.
+    code: str = ""
+    title: str = ""
+    hint: str = ""
+    rights: tuple[RightReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReport:
+    """How each key of the settings stands; ``notes``: what else an admin should know, such as a unit without a key."""
+
+    keys: tuple[KeyReport, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """Whether the plugin's service answers from here: after how many ms, or (``detail``) what stood in the way."""
+
+    reachable: bool
+    ms: int
+    detail: str = ""

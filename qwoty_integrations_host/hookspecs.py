@@ -13,10 +13,13 @@ import pluggy
 
 from .context import HookContext
 from .hook_types import (
+    ConnectionReport,
+    ConnectionRequest,
     InstallmentRequest,
     Manifest,
     Outcome,
     Preview,
+    ServiceStatus,
     SettingsProblem,
     UpkeepReport,
     UpkeepRequest,
@@ -58,6 +61,39 @@ def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence
             if settings["from_hour"] >= settings["to_hour"]:
                 return [SettingsProblem(("to_hour",), "Must be later than the first hour.")]
             return []
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def check_connection(ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
+    """Try every key of ``ctx.settings`` at the service, without any effect there; one row per key.
+
+    Called when somebody presses "Test connection", also before the integration is switched on; outside a run, so
+    there are no steps. A key that is refused or a service that is away is a row of the report, not an error.
+
+    Example:
+        @hookimpl
+        def check_connection(ctx, connection):
+            works = can_list(ctx.settings["token"])
+            return ConnectionReport((KeyReport(
+                label="token", last4=ctx.settings["token"][-4:], mode="live", account="main",
+                status="ok" if works else "refused", title="" if works else "The token is refused.",
+            ),))
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def service_status(ctx: HookContext) -> ServiceStatus:
+    """Say whether the service answers from this machine: one request without a key or any effect, with a timeout.
+
+    The context is of no workspace and has no settings.
+
+    Example:
+        @hookimpl
+        def service_status(ctx):
+            return ServiceStatus(reachable=True, ms=ping("https://api.example.com"))
     """
     raise NotImplementedError
 
@@ -166,9 +202,9 @@ def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
 
 @hookspec
 def service_links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
-    """Give the addresses under which the service's own pages show these ids; no network. Leave out what you do not know.
+    """Give the addresses under which the service's own pages show these ids; no network.
 
-    Ids are those of the record (invoice, customer, payments) and of requests, as steps noted them. Only https
+    Leave out what you do not know. Ids are those of the record (invoice, customer, payments) and of requests, as steps noted them. Only https
     addresses are shown. Not implemented means no links.
 
     Example:

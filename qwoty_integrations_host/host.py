@@ -11,9 +11,11 @@ from sqlalchemy import Engine as DatabaseEngine
 from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 
+from .alerts import Alerts
 from .attempts import Attempts
 from .clock import Clock, SystemClock
 from .config import HostConfig
+from .connections import Connections
 from .contexts import Contexts
 from .engine.interface import Engine
 from .engine.worker_lock import WorkerLock
@@ -28,6 +30,7 @@ from .pruning import Pruning
 from .runs import Runs
 from .schedule import Job, Schedule
 from .settings import WorkspaceSettings
+from .silence import Silence
 from .store import runs as run_rows
 from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
@@ -42,6 +45,9 @@ _INSTALLMENTS_EVERY = 300.0
 #: Seconds between two looks whether an upkeep is due; each workspace's comes once an hour.
 _UPKEEP_EVERY = 300.0
 _PRUNING_EVERY = 24 * 3600.0
+_SILENCE_EVERY = 3600.0
+#: Seconds between two looks whether people are to be told something.
+_ALERTS_EVERY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,9 @@ class Host:
     runs: Runs
     execution: Execution
     upkeep: Upkeep
+    connections: Connections
+    alerts: Alerts
+    silence: Silence
     engine: Engine
     worker_lock: WorkerLock
     schedule: Schedule
@@ -127,12 +136,26 @@ def create_host(
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts)
+    alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts)
     execution = Execution(
-        store, worked_by, plugins, settings, contexts, locks, clock, config.retry, runs, attempts, config.restored
+        store,
+        worked_by,
+        plugins,
+        settings,
+        contexts,
+        locks,
+        clock,
+        config.retry,
+        runs,
+        attempts,
+        alerts,
+        config.restored,
     )
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
+    connections = Connections(store, plugins, settings, contexts, clock)
+    silence = Silence(store, plugins, settings, contexts, clock, alerts)
     pruning = Pruning(store, worked_by, clock, config.keep_days)
     schedule = Schedule(
         [
@@ -140,6 +163,8 @@ def create_host(
             Job("upkeep after a start", upkeep.request_after_start, None),
             Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
             Job("pruning", pruning.prune, _PRUNING_EVERY),
+            Job("silence", silence.look, _SILENCE_EVERY),
+            Job("alerts", alerts.deliver, _ALERTS_EVERY),
         ]
     )
     return Host(
@@ -152,6 +177,9 @@ def create_host(
         runs,
         execution,
         upkeep,
+        connections,
+        alerts,
+        silence,
         worked_by,
         lock,
         schedule,

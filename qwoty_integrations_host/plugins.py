@@ -23,11 +23,17 @@ from . import hookspecs
 from .context import HookContext
 from .errors import IntegrationError, NotFound, PluginContractError, PluginLoadError
 from .hook_types import (
+    KEY_STATUSES,
     OUTCOMES,
+    RIGHT_STATUSES,
+    ConnectionReport,
+    ConnectionRequest,
     InstallmentRequest,
+    KeyReport,
     Manifest,
     Outcome,
     Preview,
+    ServiceStatus,
     SettingsProblem,
     UpkeepReport,
     UpkeepRequest,
@@ -111,6 +117,16 @@ class Plugins:
         if not all(isinstance(problem, SettingsProblem) for problem in problems):
             raise self._contract(plugin_id, "validate_settings", "a list of SettingsProblem")
         return problems
+
+    def check_connection(self, plugin_id: str, ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
+        found = self._call(plugin_id, "check_connection", ConnectionReport, None, ctx=ctx, connection=connection)
+        report = cast("ConnectionReport", found)
+        if not all(isinstance(key, KeyReport) and _is_known(key) for key in report.keys):
+            raise self._contract(plugin_id, "check_connection", "a ConnectionReport with KeyReports of known statuses")
+        return report
+
+    def service_status(self, plugin_id: str, ctx: HookContext) -> ServiceStatus:
+        return cast("ServiceStatus", self._call(plugin_id, "service_status", ServiceStatus, None, ctx=ctx))
 
     def preview_quote(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Preview | Outcome:
         either = (Preview, Outcome)
@@ -242,6 +258,10 @@ def _is_well_formed(outcome: Outcome) -> bool:
     words = (*outcome.notes, outcome.code, outcome.title, outcome.hint)
     is_known = outcome.status in OUTCOMES and all(isinstance(word, str) for word in words)
     return is_known and _is_json(outcome.result)
+
+
+def _is_known(key: KeyReport) -> bool:
+    return key.status in KEY_STATUSES and all(right.status in RIGHT_STATUSES for right in key.rights)
 
 
 def _is_event(event: Any) -> bool:

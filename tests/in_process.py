@@ -85,7 +85,7 @@ class Desk:
             KEY, stripe_version=gateway.API_VERSION, http_client=_InProcess(self.stripe), max_network_retries=0
         )
         # Where the gateway keeps its clients: this key's is made already.
-        gateway._clients[gateway.fingerprint(KEY), gateway.DEFAULT_API_BASE] = client
+        gateway._clients[gateway.fingerprint(KEY), gateway.DEFAULT_API_BASE, gateway._PATIENT] = client
 
     def invoice(
         self, document: Mapping[str, Any], *, rounding: str = "half_away_from_zero", **settings: Any
@@ -113,7 +113,7 @@ class Desk:
     def lines(self) -> list[dict[str, Any]]:
         """The one invoice's lines, however many."""
         path = f"/v1/invoices/{self.made['id']}/lines"
-        client = gateway._clients[gateway.fingerprint(KEY), gateway.DEFAULT_API_BASE]
+        client = gateway._clients[gateway.fingerprint(KEY), gateway.DEFAULT_API_BASE, gateway._PATIENT]
         page = client.raw_request("get", path, limit=100)
         return list(client.deserialize(page, api_mode="V1").to_dict()["data"])
 

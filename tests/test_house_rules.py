@@ -205,3 +205,16 @@ def test_nothing_committed_names_a_registry_a_machine_or_a_live_key() -> None:
             found.append(str(path.relative_to(ROOT)))
 
     assert [name for name in found if name != "tests/test_house_rules.py"] == []
+
+
+def test_every_route_of_the_api_about_quotes_runs_and_webhooks_is_in_its_tour() -> None:
+    text = _read("docs/api.md")
+    routes = [
+        f"{method.upper()} {path.removeprefix('/v1/workspaces/{workspace}')}"
+        for path, found in published()["host/openapi.v1.json"]["paths"].items()
+        for method in found
+        if method != "parameters" and re.search("/(quotes|runs|webhooks)", path)
+    ]
+    by_curl = {"POST /quotes/preview", "POST /quotes/accepted"}
+
+    assert [route for route in routes if f"`{route}`" not in text and route not in by_curl] == []

@@ -9,9 +9,11 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
 
 from qwoty_integrations_host import quote_schema
 from qwoty_integrations_host.hook_types import Manifest
+from qwoty_integrations_host.web import api
 from qwoty_integrations_host.web.api.description import own_fields
 from qwoty_stripe_invoice.settings import settings_schema
 
@@ -24,6 +26,7 @@ def published() -> Mapping[str, dict[str, Any]]:
     return {
         "host/quote.v1.json": quote(),
         "host/plugin_manifest.v1.json": plugin_manifest(),
+        "host/openapi.v1.json": openapi(),
         "plugins/stripe_invoice.settings.v1.json": dict(settings_schema()),
     }
 
@@ -77,6 +80,12 @@ def plugin_manifest() -> dict[str, Any]:
         "required": [name for name in properties if name != "capabilities"],
         "additionalProperties": False,
     }
+
+
+def openapi() -> dict[str, Any]:
+    """The HTTP API, as ``/v1/openapi.json`` describes it."""
+    document: dict[str, Any] = json.loads(json.dumps(api.register(Flask("description")).openapi(), default=str))
+    return document
 
 
 def as_text(schema: Mapping[str, Any]) -> str:

@@ -13,6 +13,8 @@ import click
 
 from . import (
     admin,
+    alerts,
+    connections,
     doctor,
     installments,
     plugins,
@@ -63,12 +65,14 @@ for command in (
     settings.settings,
     settings.enable,
     settings.disable,
+    connections.test_connection,
     preview.preview,
     quotes.accept,
     quotes.quote,
     runs.run,
     installments.installment,
     webhooks.webhook,
+    alerts.alerts,
     serve.serve,
     serve.worker,
     prune.prune,

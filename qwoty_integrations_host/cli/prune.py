@@ -13,6 +13,7 @@ _WORDS = {
     "upkeep_runs": "upkeep that went well",
     "timelines": "timelines of runs that stay",
     "webhook_bodies": "bodies of webhooks",
+    "alerts": "alerts",
     "leases": "leases of dead workers",
     "deaths": "deaths at jobs that are over",
     "idempotency_keys": "answers under idempotency keys",

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from .output import print_json
-from .session import INVALID_SETTINGS, Session, explain, json_option, read_json
+from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say
 
 file_option = click.option("--file", "path", required=True, metavar="F", help="A JSON file, or - for stdin.")
+_CONNECTION = ("status", "problem", "outdated", "checked_at")
 
 
 @click.group()
@@ -27,6 +28,9 @@ def set_settings(session: Session, workspace: str, plugin: str, path: str, as_js
     """Replace the settings. A secret left out or empty keeps its stored value; null removes it."""
     with session.host() as host:
         _show(host.settings.save(workspace, plugin, read_json(path)), as_json)
+        if host.connections.show(workspace, plugin)["problem"]:
+            say("The connection needs attention until a test succeeds; saving alone proves nothing.")
+            say(f"  → qwoty-host test-connection {workspace} {plugin}")
 
 
 @settings.command("show")
@@ -37,7 +41,11 @@ def set_settings(session: Session, workspace: str, plugin: str, path: str, as_js
 def show(session: Session, workspace: str, plugin: str, as_json: bool) -> None:
     """Show the settings; of a secret only that it is set, and its last four characters."""
     with session.host() as host:
-        _show(host.settings.show(workspace, plugin), as_json)
+        shown = host.settings.show(workspace, plugin)
+        if host.settings.is_configured(workspace, plugin):
+            found = host.connections.show(workspace, plugin)
+            shown = {**shown, "connection": {name: found[name] for name in _CONNECTION}}
+    _show(shown, as_json)
 
 
 @settings.command("validate")
@@ -93,6 +101,9 @@ def _show(shown: Any, as_json: bool) -> None:
     click.echo(f"{shown['plugin']} is {'enabled' if shown['enabled'] else 'disabled'} for {shown['workspace']}.")
     for name, value in shown.get("settings", {}).items():
         click.echo(f"  {name}: {_value(value)}")
+    if "connection" in shown:
+        problem = shown["connection"]["problem"]
+        click.echo(f"Connection: {shown['connection']['status']}" + (f", {problem['title']}" if problem else ""))
 
 
 def _value(value: Any) -> str:

@@ -109,6 +109,15 @@ def quotes_due(store: Store, today: date) -> dict[tuple[str, str], list[str]]:
     return found
 
 
+def records_awaiting_payment(store: Store, workspace: str, plugin: str, *, limit: int) -> list[r.QuoteRecord]:
+    """The records of quotes whose invoice can still be paid, those with the highest ids first."""
+    table = t.records.c
+    here = (table.workspace == workspace) & (table.plugin == plugin) & table.awaits_payment.is_not(False)
+    wanted = select(table.document).where(here).order_by(table.quote_id.desc()).limit(limit)
+    with store.read() as db:
+        return [r.from_document(found) for found in db.execute(wanted).scalars()]
+
+
 def records_of_quote(store: Store, workspace: str, quote_id: str) -> dict[str, r.QuoteRecord]:
     """The records of one quote by plugin."""
     table = t.records.c

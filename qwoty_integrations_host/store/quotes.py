@@ -36,6 +36,11 @@ def exists(db: Connection, workspace: str, quote_id: str) -> bool:
     return db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id))).first() is not None
 
 
+def number(db: Connection, workspace: str, quote_id: str) -> str | None:
+    """What people call the quote."""
+    return db.execute(select(t.quotes.c.number).where(_here(workspace, quote_id))).scalar()
+
+
 def correct(db: Connection, quote: Quote, document: Any) -> None:
     """Put a corrected quote in the place of the stored one, which is kept beside it."""
     here = _here(quote.workspace_id, quote.id)

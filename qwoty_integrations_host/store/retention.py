@@ -17,7 +17,7 @@ from .database import Store
 from .runs import FINISHED, UPKEEP
 
 #: Days. How long runs and their timelines are kept is the deployment's choice (QWOTY_HOST_KEEP_DAYS).
-JOBS, WEBHOOK_BODIES, UPKEEP_RUNS, TRACES, ANSWERS = 30, 90, 7, 1, 1
+JOBS, WEBHOOK_BODIES, ALERTS, UPKEEP_RUNS, TRACES, ANSWERS = 30, 90, 90, 7, 1, 1
 _BATCH = 500
 _WELL = ("succeeded", "skipped")
 
@@ -32,6 +32,7 @@ def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool =
         ("upkeep_runs", _old_upkeep(now - timedelta(days=UPKEEP_RUNS)), _drop_runs),
         ("timelines", _old_runs(runs_before).where(_must_stay() & _has_steps()), _drop_timelines),
         ("webhook_bodies", _old_bodies(bodies_before), _drop_bodies),
+        ("alerts", _old_alerts(now - timedelta(days=ALERTS)), _drop_alerts),
         ("leases", select(t.worker_leases.c.id).where(t.worker_leases.c.seen < moment), _drop_leases),
         ("deaths", _old_deaths(traces_before), _drop_deaths),
         ("idempotency_keys", _old_answers(now - timedelta(days=ANSWERS)), _drop_answers),
@@ -95,6 +96,10 @@ def _old_bodies(before: datetime) -> Select[Any]:
     return select(event.workspace, event.plugin, event.event_id).where(old & ~needed)
 
 
+def _old_alerts(before: datetime) -> Select[Any]:
+    return select(t.alerts.c.workspace, t.alerts.c.subject).where(t.alerts.c.created_at < before)
+
+
 def _old_deaths(before: datetime) -> Select[Any]:
     """Of runs that ended long enough ago, or are not there any more."""
     run = t.runs.c
@@ -127,6 +132,12 @@ def _drop_bodies(db: Connection, found: Sequence[Any]) -> None:
     for row in found:
         here = (table.c.workspace == row.workspace) & (table.c.plugin == row.plugin)
         db.execute(update(table).where(here & (table.c.event_id == row.event_id)).values(body=b""))
+
+
+def _drop_alerts(db: Connection, found: Sequence[Any]) -> None:
+    for row in found:
+        here = (t.alerts.c.workspace == row.workspace) & (t.alerts.c.subject == row.subject)
+        db.execute(delete(t.alerts).where(here))
 
 
 def _drop_leases(db: Connection, found: Sequence[Any]) -> None:

@@ -129,10 +129,9 @@ def revoke(store: Store, clock: Clock, workspace: str, session_id: str | None = 
 def end(store: Store, clock: Clock, session: Session) -> None:
     """Log out."""
     now = clock.now()
-    with store.write() as db:
-        with suppress(NotFound):  # somebody else has revoked it meanwhile
-            rows.revoke(db, session.workspace, session.id, now)
-            audit.note(db, session.workspace, "session.ended", session.id, now)
+    with store.write() as db, suppress(NotFound):  # somebody else has revoked it meanwhile
+        rows.revoke(db, session.workspace, session.id, now)
+        audit.note(db, session.workspace, "session.ended", session.id, now)
 
 
 def set_password(store: Store, clock: Clock, workspace: str, role: str, password: str) -> None:

@@ -60,3 +60,14 @@ def caller(callers: Callable[..., Caller]) -> Caller:
     found = callers()
     found.desk.enable()
     return found
+
+
+@pytest.fixture
+def callers_of() -> Callable[[Any], Caller]:
+    """A caller of the host of another workbench, who may do everything in ws-1."""
+
+    def make(host: Any) -> Caller:
+        key = api_keys.create(host.store, host.clock, "ws-1")["key"]
+        return Caller(None, Client(create_app(host)), key)  # type: ignore[arg-type]
+
+    return make

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from qwoty_integrations_host import (
+    ConnectionReport,
     Manifest,
     Outcome,
+    ServiceStatus,
     SettingsProblem,
     UpkeepReport,
     WebhookEvent,
@@ -60,6 +62,16 @@ def integration_manifest() -> Manifest:
 @hookimpl
 def validate_settings(ctx: Any, settings: Any) -> list[SettingsProblem]:
     return _answer("validate_settings", ctx, settings, list)
+
+
+@hookimpl
+def check_connection(ctx: Any, connection: Any) -> Any:
+    return _answer("check_connection", ctx, connection, lambda: ConnectionReport(()))
+
+
+@hookimpl
+def service_status(ctx: Any) -> Any:
+    return _answer("service_status", ctx, None, lambda: ServiceStatus(reachable=True, ms=1))
 
 
 @hookimpl

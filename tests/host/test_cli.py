@@ -102,7 +102,8 @@ def test_plugins_are_listed_with_status_reason_and_distribution(line: Line, monk
 
     items = {item["id"]: item for item in found["data"]}
     assert found["has_more"] is False
-    assert set(items["recorder"]) == {"id", "status", "reason", "distribution", "version"}
+    shown = {"id", "status", "reason", "distribution", "version", "title", "description", "capabilities"}
+    assert set(items["recorder"]) == shown
     assert items["recorder"]["status"] == "loaded"
     assert (items["exits"]["status"], items["typo_hook"]["status"]) == ("blocked", "failed")
     assert (items["exits"]["distribution"], items["exits"]["version"]) == ("fake-exits", "1.0")
@@ -145,7 +146,8 @@ def test_settings_are_set_shown_validated_and_switched(line: Line) -> None:
     assert line.ok("settings", "validate", "recorder", "--file", path) == {"valid": True, "problems": []}
     shown = line.ok("settings", "set", "ws-1", "recorder", "--file", "-", given=json.dumps({"token": TOKEN}))
     assert shown["settings"]["token"] == {"set": True, "last4": "7890"}
-    assert line.ok("settings", "show", "ws-1", "recorder") == shown
+    untested = {"status": "untested", "problem": None, "outdated": False, "checked_at": None}
+    assert line.ok("settings", "show", "ws-1", "recorder") == {**shown, "connection": untested}
     assert line.ok("enable", "ws-1", "recorder")["enabled"] is True
     assert line.ok("disable", "ws-1", "recorder") == {"workspace": "ws-1", "plugin": "recorder", "enabled": False}
     plain = line("settings", "show", "ws-1", "recorder").stdout

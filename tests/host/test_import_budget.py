@@ -25,3 +25,12 @@ def test_the_public_names_are_imported_in_no_time_and_without_anything_heavy() -
 
     assert {tuple(run.split()[1:]) for run in runs} == {()}
     assert min(float(run.split()[0]) for run in runs) < 0.3
+
+
+def test_the_command_line_asks_for_nothing_heavy_before_a_command_does() -> None:
+    heavy = (*HEAVY, "flask_smorest", "alembic", "waitress")
+    program = f"import sys, qwoty_integrations_host.cli; print([n for n in {heavy!r} if n in sys.modules])"
+
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+
+    assert found.stdout == "[]\n"

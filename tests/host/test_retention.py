@@ -17,7 +17,8 @@ from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.store.paces import SharedSlots
 
 DAY = 24 * 3600.0
-NOTHING = dict.fromkeys(("jobs", "runs", "upkeep_runs", "timelines", "webhook_bodies", "leases", "deaths", "paces"), 0)
+KINDS = "jobs runs upkeep_runs timelines webhook_bodies alerts leases deaths idempotency_keys paces".split()
+NOTHING = dict.fromkeys(KINDS, 0)
 
 
 def webhook(desk: Any, event_id: str = "evt_1") -> str:

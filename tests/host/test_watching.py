@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from builders import a_quote
 from host_server import served
-from qwoty_integrations_host import Outcome, RetryableError
+from qwoty_integrations_host import CredentialsError, Outcome, RetryableError, ServiceStatus
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.logs import about
@@ -232,7 +232,25 @@ def nobody_works(desk: Any) -> str:
     return "worker"
 
 
-@pytest.mark.parametrize("trouble", [damaged_secret, clock_went_back, nobody_works], ids=lambda found: found.__name__)
+def service_away(desk: Any) -> str:
+    desk.recorder.answers["service_status"] = lambda _ctx: ServiceStatus(False, 3, "It is away.")
+    return "services"
+
+
+def key_refused_in_a_run(desk: Any) -> str:
+    def refused(ctx: Any, _quote: Any) -> Outcome:
+        raise CredentialsError("The key was refused.", hint="Enter another.")
+
+    desk.recorder.answers["on_quote_accepted"] = refused
+    desk.accept()
+    return "connections"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [damaged_secret, clock_went_back, nobody_works, service_away, key_refused_in_a_run],
+    ids=lambda found: found.__name__,
+)
 def test_the_doctor_finds_what_is_wrong(desk: Any, trouble: Any) -> None:
     desk.enable()
 

@@ -155,7 +155,7 @@ def test_json_that_is_no_object_is_422_at_the_root(caller: Caller, body: bytes) 
 
 
 def test_the_wrong_method_is_405_and_says_the_right_one(caller: Caller) -> None:
-    answer = caller.get(URL)
+    answer = requests.put(caller.url + URL, timeout=10)
 
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]

@@ -59,6 +59,16 @@ def test_an_item_can_go_straight_onto_a_draft_and_off_again(shop):
     assert shop.v1.invoices.retrieve(draft.id).total == 0
 
 
+def test_an_items_words_can_be_changed_and_nothing_else_is_modelled(shop):
+    item = shop.v1.invoice_items.create({"customer": shop.a_customer().id, "currency": "eur", "amount": 1})
+
+    changed = shop.v1.invoice_items.update(item.id, {"description": "new", "metadata": {"a": "b"}})
+
+    assert (changed.description, changed.metadata.to_dict()) == ("new", {"a": "b"})
+    with pytest.raises(stripe.InvalidRequestError, match="does not model"):
+        shop.v1.invoice_items.update(item.id, {"amount": 2})
+
+
 def test_the_answer_shows_ten_lines_and_the_rest_is_paged(shop):
     draft = shop.a_draft(*({"amount": n, "description": str(n)} for n in range(25)))
 

@@ -28,6 +28,16 @@ def test_a_bad_key_is_401_without_request_id_and_without_showing_itself(shop_for
     assert key not in caught.value.user_message
 
 
+def test_an_expired_key_is_401_with_a_code_of_its_own(shop_for, shop):
+    shop.sim.add_key(RESTRICTED, expired=True)
+
+    with pytest.raises(stripe.AuthenticationError) as caught:
+        shop_for(RESTRICTED).v1.customers.list()
+
+    assert caught.value.error.code == "api_key_expired"
+    assert RESTRICTED not in caught.value.user_message
+
+
 def test_a_request_without_a_key_is_401(shop):
     assert requests.get(f"{shop.sim.url}/v1/customers", timeout=2).status_code == 401
 

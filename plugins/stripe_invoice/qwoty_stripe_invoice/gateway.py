@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 API_VERSION = "2026-10-28.endive"
 DEFAULT_API_BASE = "https://api.stripe.com"
-_CONNECT_SECONDS, _READ_SECONDS = 10, 60
+#: Seconds to connect and to read: in a run, and where a person waits for the answer.
+_PATIENT, _QUICK = (10, 60), (5, 10)
 #: How far a webhook's time may be from ours, in seconds, to either side.
 _TOLERANCE = 300
 #: Stripe allows 25 a second for each endpoint and account, and 20 searches (Stripe page, section 6). Turns that come a
@@ -92,7 +93,14 @@ class Gateway:
 
     def read(self, attempt: Attempt, call: Callable[[Any], Any]) -> dict[str, Any]:
         """Do a GET or DELETE: ``call`` gets the SDK's ``client.v1``."""
-        return self._do(attempt, lambda: call(_client(self._key).v1))
+        return self._do(attempt.request_ids, lambda: call(_client(self._key).v1))
+
+    def probe(self, call: Callable[[Any], Any]) -> None:
+        """Ask for something that has no effect, outside a run; a person waits for the answer.
+
+        A POST goes out under a random idempotency key: an old refusal must not be replayed.
+        """
+        self._do([], lambda: call(_client(self._key, _QUICK).v1))
 
     def pages(self, attempt: Attempt, call: Callable[[Any, Params], Any], params: Params) -> Iterator[dict[str, Any]]:
         """Walk a list to its end, 100 objects a call."""
@@ -123,25 +131,25 @@ class Gateway:
         parts = ("qwoty", self._workspace, step, _short(entity), str(attempt.key), digest)
         options = {"idempotency_key": ":".join(parts)}
         try:
-            return self._do(attempt, lambda: call(_client(self._key).v1, params, options))
+            return self._do(attempt.request_ids, lambda: call(_client(self._key).v1, params, options))
         except IntegrationError as error:
             error.answered = _is_final(error)
             raise
 
-    def _do(self, attempt: Attempt, call: Callable[[], Any]) -> dict[str, Any]:
+    def _do(self, request_ids: list[str], call: Callable[[], Any]) -> dict[str, Any]:
         sdk = _sdk()
         asking = _turn.set(self._wait_for_turn)
         try:
             answer = call()
         except sdk.StripeError as error:
             if error.request_id:
-                attempt.request_ids.append(error.request_id)
+                request_ids.append(error.request_id)
             raise _translated(error) from error
         finally:
             _turn.reset(asking)
         response = answer.last_response
         if response is not None and response.request_id:
-            attempt.request_ids.append(response.request_id)
+            request_ids.append(response.request_id)
         found: dict[str, Any] = answer.to_dict()
         return found
 
@@ -189,11 +197,11 @@ def _sdk() -> ModuleType:
     return stripe
 
 
-_clients: dict[tuple[str, str], stripe_sdk.StripeClient] = {}
+_clients: dict[tuple[str, str, tuple[int, int]], stripe_sdk.StripeClient] = {}
 _making = threading.Lock()
 
 
-def _client(key: str) -> stripe_sdk.StripeClient:
+def _client(key: str, timeout: tuple[int, int] = _PATIENT) -> stripe_sdk.StripeClient:
     base = api_base()
     if is_live(key) and not _is_stripe(base) and not _is_loopback(base):
         raise CredentialsError(
@@ -201,14 +209,14 @@ def _client(key: str) -> stripe_sdk.StripeClient:
             hint="Unset QWOTY_STRIPE_API_BASE, or use a test key.",
             code="api_base_refused",
         )
-    place = (fingerprint(key), base)
+    place = (fingerprint(key), base, timeout)
     with _making:
         if place not in _clients:
-            _clients[place] = _new_client(key, base)
+            _clients[place] = _new_client(key, base, timeout)
         return _clients[place]
 
 
-def _new_client(key: str, base: str) -> stripe_sdk.StripeClient:
+def _new_client(key: str, base: str, timeout: tuple[int, int]) -> stripe_sdk.StripeClient:
     sdk = _sdk()
     client: stripe_sdk.StripeClient = sdk.StripeClient(
         key,
@@ -217,7 +225,7 @@ def _new_client(key: str, base: str) -> stripe_sdk.StripeClient:
         # Retrying is the host's: it looks before it repeats, which the SDK cannot.
         max_network_retries=0,
         # Named, because the SDK else takes whatever is importable and recordings might not see it.
-        http_client=_paced(sdk)(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
+        http_client=_paced(sdk)(timeout=timeout),
     )
     return client
 
@@ -262,7 +270,7 @@ def _translated(error: stripe_sdk.StripeError) -> Exception:
         return RetryableError("Stripe cannot be reached.", code="stripe_unreachable")
     if isinstance(error, sdk.AuthenticationError):
         return CredentialsError(
-            "Stripe refused the key.",
+            "The Stripe key has expired." if code == "api_key_expired" else "Stripe refused the key.",
             hint="Enter a valid key in the integration's settings, then retry the run.",
             code="key_refused",
         )

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qwoty_integrations_host import (
+    ConnectionReport,
+    ConnectionRequest,
     HookContext,
     InstallmentRequest,
     Manifest,
     Outcome,
     Preview,
     Quote,
+    ServiceStatus,
     SettingsProblem,
     UpkeepReport,
     UpkeepRequest,
@@ -47,8 +50,22 @@ def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence
 
 
 @hookimpl
+def check_connection(ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
+    from . import key_check  # lazy, like the others below: loading a plugin must stay cheap
+
+    return key_check.check_connection(ctx, connection)
+
+
+@hookimpl
+def service_status(ctx: HookContext) -> ServiceStatus:
+    from . import key_check
+
+    return key_check.service_status(ctx)
+
+
+@hookimpl
 def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
-    from . import preview  # lazy, like the others below: loading a plugin must stay cheap
+    from . import preview
 
     return preview.preview_quote(ctx, quote)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import api_keys, installments, plugins, quotes, runs, settings, webhooks, workspaces
-from .description import describe
+from . import api_keys, connections, installments, plugins, quotes, runs, settings, webhooks, workspaces
+from .description import HostApi, make_api
 
 #: In the order in which they are described.
-_SUBJECTS = (workspaces, plugins, settings, quotes, installments, runs, webhooks, api_keys)
+_SUBJECTS = (workspaces, plugins, settings, connections, quotes, installments, runs, webhooks, api_keys)
 
 
-def register(app: Flask) -> None:
-    """Serve the API and its description."""
-    api = describe(app)
+def register(app: Flask) -> HostApi:
+    """Serve the API and its description; give the Api, which can be asked for that."""
+    api = make_api(app)
     for subject in _SUBJECTS:
         api.register_blueprint(subject.blueprint)
+    return api

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import flask_smorest
-from flask import Response, current_app, g, request
+from flask import Response, current_app, g
 from marshmallow import RAISE
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
@@ -31,7 +31,7 @@ def needs(scope: str) -> Callable[[View], View]:
 
 
 def is_no_write(view: View) -> View:
-    """Say of a POST that it changes nothing, so that an ``Idempotency-Key`` has no meaning."""
+    """Say of a POST that doing it twice does no harm: it takes no ``Idempotency-Key``, and may ask a service."""
     return _marked("_writes", False)(view)
 
 
@@ -115,6 +115,3 @@ def _describe(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[s
     if guard["once"]:
         doc.setdefault("parameters", []).append("IdempotencyKey")
     return doc
-
-
-__all__ = ["Blueprint", "is_no_write", "needs", "proves_itself", "request", "shown_once"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from threading import Lock
 from typing import Any
 
-from flask import Flask, Response
-from flask_smorest import Api
+from flask import Flask, Response, jsonify
+from flask_smorest import Api, Blueprint
 from marshmallow import fields
 
 from ... import quote_schema
@@ -40,9 +41,32 @@ class ProblemSchema(Answer):
 
 
 class HostApi(Api):  # type: ignore[misc]
-    """flask-smorest's Api with our problems in the place of its errors."""
+    """flask-smorest's Api with our problems in the place of its errors, described when somebody asks for that."""
 
     ERROR_SCHEMA = ProblemSchema
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self._undescribed: list[Blueprint] = []
+        self._describing = Lock()
+        super().__init__(*given, **named)
+
+    def register_blueprint(self, blueprint: Blueprint) -> None:
+        """Serve a blueprint, and describe it later: that takes a tenth of a second, and few ask."""
+        self._app.register_blueprint(blueprint)
+        self._undescribed.append(blueprint)
+
+    def openapi(self) -> dict[str, Any]:
+        """Give the description."""
+        with self._describing:
+            while self._undescribed:
+                blueprint = self._undescribed.pop(0)
+                blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+                self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+            document: dict[str, Any] = self.spec.to_dict()
+        return document
+
+    def _openapi_json(self) -> Response:
+        return jsonify(self.openapi())
 
     @staticmethod
     def handle_http_exception(error: Exception) -> Response:
@@ -59,7 +83,7 @@ class HostApi(Api):  # type: ignore[misc]
         """Ours are in the body."""
 
 
-def describe(app: Flask) -> HostApi:
+def make_api(app: Flask) -> HostApi:
     """Give the Api that serves and describes the app's blueprints."""
     app.config.update(OPENAPI_URL_PREFIX="/v1")
     bearer = {"type": "http", "scheme": "bearer", "description": "`qwh_…`, made by `qwoty-host apikey create`."}

@@ -35,9 +35,9 @@ def save_settings(plugin: str) -> Response:
     schema = host.plugins.manifest(plugin).settings_schema
     shown = host.settings.show(workspace, plugin)["settings"]
     sent = submitted(schema, request.form, shown)
+    if sent.problems:
+        return _refused(plugin, tuple(sent.problems), sent, typed_again(schema, request.form, shown))
     try:
-        if sent.problems:
-            raise SettingsError("The settings are not valid.", sent.problems)
         host.settings.save(workspace, plugin, sent.document)
         if request.form.get("then") == "enable":
             host.settings.enable(workspace, plugin)

@@ -53,6 +53,12 @@ def invalid_key(key: str) -> StripeError:
     return unauthorized(f"Invalid API Key provided: {masked(key)}")
 
 
+def expired_key(key: str) -> StripeError:
+    error = unauthorized(f"Expired API Key provided: {masked(key)}")
+    error.code = "api_key_expired"
+    return error
+
+
 def masked(key: str) -> str:
     """Show which key it was without showing the key."""
     prefix = "_".join(key.split("_")[:2]) + "_" if key.count("_") >= 2 else ""

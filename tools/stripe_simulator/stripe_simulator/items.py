@@ -246,6 +246,16 @@ def _item_in_path(call: Call) -> Item:
     return item
 
 
+def update(call: Call) -> Json:
+    item = _item_in_path(call)
+    strange = next((name for name in call.params if name not in ("description", "metadata")), None)
+    if strange is not None:
+        raise bad_request(f"The simulator does not model changing an item's {strange}.", param=strange)
+    item.description = call.params.get("description", item.description) or None
+    item.metadata = merged(item.metadata, call.params.get("metadata"))
+    return shown_item(call, item)
+
+
 def delete(call: Call) -> Json:
     item = _item_in_path(call)
     invoice = call.state.invoices.get(item.invoice or "")

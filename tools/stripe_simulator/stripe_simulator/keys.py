@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stripe_simulator.errors import StripeError, forbidden, invalid_key, unauthorized
+from stripe_simulator.errors import StripeError, expired_key, forbidden, invalid_key, unauthorized
 
 DEFAULT_ACCOUNT = "acct_sim_default"
 KEY_FORM = re.compile(r"^(sk|rk)_(test|live)_[A-Za-z0-9]+$")
@@ -35,6 +35,7 @@ class Key:
     fingerprint: str
     permissions: frozenset[str] | None = None
     revoked: bool = False
+    expired: bool = False
 
     def require(self, permission: str) -> None:
         if self.permissions is None or permission in self.permissions:
@@ -57,11 +58,12 @@ class KeyRing:
         account: str = DEFAULT_ACCOUNT,
         permissions: Iterable[str] | None = None,
         revoked: bool = False,
+        expired: bool = False,
     ) -> None:
         if not KEY_FORM.match(key):
             raise ValueError("A key looks like sk_test_…, rk_test_…, sk_live_… or rk_live_….")
         allowed = None if permissions is None else frozenset(permissions)
-        self._keys[fingerprint(key)] = Key(account, "_live_" in key, fingerprint(key), allowed, revoked)
+        self._keys[fingerprint(key)] = Key(account, "_live_" in key, fingerprint(key), allowed, revoked, expired)
 
     def resolve(self, key: str | None) -> Key:
         if not key:
@@ -73,6 +75,8 @@ class KeyRing:
         known = self._keys.get(fingerprint(key))
         if known is not None and known.revoked:
             raise invalid_key(key)
+        if known is not None and known.expired:
+            raise expired_key(key)
         return known or Key(DEFAULT_ACCOUNT, "_live_" in key, fingerprint(key))
 
     def reset(self) -> None:

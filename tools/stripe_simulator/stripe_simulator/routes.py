@@ -77,6 +77,7 @@ _TABLE = [
     ("POST", "/v1/invoiceitems", items.create, "InvoiceItemCreateParams", "invoice_item_write"),
     ("GET", "/v1/invoiceitems", items.list_items, "InvoiceItemListParams", "invoice_item_read"),
     ("GET", "/v1/invoiceitems/{id}", items.retrieve, "InvoiceItemRetrieveParams", "invoice_item_read"),
+    ("POST", "/v1/invoiceitems/{id}", items.update, "InvoiceItemUpdateParams", "invoice_item_write"),
     ("DELETE", "/v1/invoiceitems/{id}", items.delete, "InvoiceItemDeleteParams", "invoice_item_write"),
     ("GET", "/v1/invoice_payments", payments.list_payments, "InvoicePaymentListParams", "invoice_read"),
     ("GET", "/v1/invoice_payments/{id}", payments.retrieve, "InvoicePaymentRetrieveParams", "invoice_read"),

@@ -114,9 +114,10 @@ class StripeSimulator:
         account: str = DEFAULT_ACCOUNT,
         permissions: Iterable[str] | None = None,
         revoked: bool = False,
+        expired: bool = False,
     ) -> str:
         """Register a key; without permissions it may do everything. Returns the key."""
-        self.keys.add(key, account=account, permissions=permissions, revoked=revoked)
+        self.keys.add(key, account=account, permissions=permissions, revoked=revoked, expired=expired)
         return key
 
     def pay(self, session_id: str) -> Json:

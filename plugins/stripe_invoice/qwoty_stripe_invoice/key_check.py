@@ -1,0 +1,231 @@
+"""What the settings' keys may do at Stripe, found out without any effect there (Stripe page, section 15).
+
+A read is tried by a list of one. A write is tried on an object that cannot exist: a 403 says that the key may not, a
+404 that it may, provided that Stripe looks at permissions first. Where it is seen to look at existence first, a write
+is unclear.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import requests
+
+from qwoty_integrations_host import (
+    ConnectionReport,
+    ConnectionRequest,
+    CredentialsError,
+    HookContext,
+    IntegrationError,
+    KeyReport,
+    RetryableError,
+    RightReport,
+    ServiceStatus,
+)
+
+from .gateway import Gateway, StripeRefused, api_base, fingerprint, is_live
+from .settings import StripeSettings
+
+_PROBE = {"metadata": {"qwoty_probe": "1"}}
+_TIMEOUT = (5, 10)
+#: So many open invoices are looked at for one that was made with a key that is gone.
+_MOST_RECORDS = 200
+
+_Call = Callable[[Any], Any]
+_Status = Literal["ok", "missing", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Resource:
+    """A row of the Dashboard's list of permissions, and how its rights are tried; all of them are to be Write."""
+
+    name: str
+    read: _Call | None
+    write: _Call
+    for_links: bool = False
+
+
+_ONE = {"limit": 1}
+_RESOURCES = (
+    _Resource(
+        "Customers", lambda v1: v1.customers.list(_ONE), lambda v1: v1.customers.update("cus_qwotyProbe", _PROBE)
+    ),
+    _Resource(
+        "Invoices",
+        lambda v1: v1.invoices.list(_ONE),
+        lambda v1: v1.invoices.finalize_invoice("in_qwotyProbe", {"auto_advance": False}),
+    ),
+    _Resource("Invoice items", None, lambda v1: v1.invoice_items.update("ii_qwotyProbe", _PROBE)),
+    _Resource(
+        "Tax Rates", lambda v1: v1.tax_rates.list(_ONE), lambda v1: v1.tax_rates.update("txr_qwotyProbe", _PROBE)
+    ),
+    _Resource(
+        "Checkout Sessions",
+        lambda v1: v1.checkout.sessions.list(_ONE),
+        lambda v1: v1.checkout.sessions.expire("cs_test_qwotyProbe"),
+        for_links=True,
+    ),
+    _Resource(
+        "Webhook Endpoints",
+        lambda v1: v1.webhook_endpoints.list(_ONE),
+        lambda v1: v1.webhook_endpoints.update("we_qwotyProbe", _PROBE),
+        for_links=True,
+    ),
+)
+
+
+def check_connection(ctx: HookContext, request: ConnectionRequest) -> ConnectionReport:
+    """Try each key of the settings for what they need.
+
+    The notes say which business units of recent quotes have none, and which open invoices no key sees.
+    """
+    settings = StripeSettings.of(ctx.settings)
+    wanted = [resource for resource in _RESOURCES if settings.delivery == "link" or not resource.for_links]
+    keys = tuple(_check(ctx, key, label, wanted) for key, label in _labelled(settings, request.business_units).items())
+    notes = (*_units_without_key(settings, request.business_units), *_invoices_left_behind(ctx, settings))
+    return ConnectionReport(keys, notes)
+
+
+def service_status(ctx: HookContext) -> ServiceStatus:
+    """Ask Stripe for something without a key: that it refuses proves that it is there."""
+    begun = time.monotonic()
+    try:
+        answer = requests.get(f"{api_base()}/v1/customers", timeout=_TIMEOUT, allow_redirects=False)
+    except requests.RequestException as error:
+        return ServiceStatus(False, _ms_since(begun), f"Stripe cannot be reached ({type(error).__name__}).")
+    detail = f"Stripe answers with HTTP {answer.status_code}." if answer.status_code >= 500 else ""
+    return ServiceStatus(not detail, _ms_since(begun), detail)
+
+
+def _ms_since(begun: float) -> int:
+    return round((time.monotonic() - begun) * 1000)
+
+
+# -- which keys --------------------------------------------------------------------------------------------
+
+
+def _labelled(settings: StripeSettings, units: Mapping[str, str]) -> dict[str, str]:
+    """The keys with what each is for; a key of several business units is tried once."""
+    if settings.token_scope == "workspace":
+        return {settings.workspace_api_token: "workspace key"}
+    served: dict[str, list[str]] = {}
+    for unit, key in settings.business_unit_api_tokens.items():
+        served.setdefault(key, []).append(_named(unit, units))
+    return {key: "business unit " + ", ".join(names) for key, names in served.items()}
+
+
+def _named(unit: str, units: Mapping[str, str]) -> str:
+    name = units.get(unit, unit)
+    return unit if name == unit else f"{name} ({unit})"
+
+
+def _units_without_key(settings: StripeSettings, units: Mapping[str, str]) -> list[str]:
+    return [
+        f"Recent quotes are of the business unit {_named(unit, units)}, which has no key: such quotes get no invoice."
+        for unit in units
+        if settings.key_for(unit) is None
+    ]
+
+
+def _invoices_left_behind(ctx: HookContext, settings: StripeSettings) -> list[str]:
+    """Invoices of a key that was replaced: with one of another account or mode, nobody can look after them."""
+    present = {fingerprint(key) for key in settings.all_keys()}
+    found: dict[str, tuple[str, str]] = {}
+    for quote_id in ctx.records.awaiting_payment(after="", limit=_MOST_RECORDS):
+        record = ctx.records.get(quote_id)
+        if record and record.invoice and record.invoice.account not in present:
+            found.setdefault(record.invoice.account, (record.invoice.id, quote_id))
+    gateways = [Gateway(key, workspace=ctx.workspace, pace=ctx.pace) for key in dict.fromkeys(settings.all_keys())]
+    return [
+        f"No key sees invoice {invoice_id} of quote {quote_id}: it was made with a key of another account or mode."
+        for invoice_id, quote_id in found.values()
+        if all(_is_unknown(stripe, invoice_id) for stripe in gateways)
+    ]
+
+
+def _is_unknown(stripe: Gateway, invoice_id: str) -> bool:
+    try:
+        stripe.probe(lambda v1: v1.invoices.retrieve(invoice_id))
+    except StripeRefused as error:
+        return error.missing
+    except IntegrationError:
+        pass
+    return False
+
+
+# -- what one key may do -----------------------------------------------------------------------------------
+
+
+def _check(ctx: HookContext, key: str, label: str, wanted: Sequence[_Resource]) -> KeyReport:
+    stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
+    mode = "live" if is_live(key) else "test"
+    report = partial(KeyReport, label=label, last4=key[-4:], mode=mode, account=stripe.account)
+    try:
+        rights = tuple(_rights(stripe, wanted))
+    except CredentialsError as error:
+        hint = error.hint if error.code == "api_base_refused" else "Enter a valid key in the settings, then test again."
+        return report(status="refused", code=error.code, title=error.title, hint=hint)
+    except RetryableError as error:
+        return _unreachable(report, error.title)
+    if missing := list(dict.fromkeys(right.resource for right in rights if right.status == "missing")):
+        ticks = ", ".join(f"{resource}: Write" for resource in missing)
+        return report(
+            status="missing",
+            code="permission_missing",
+            title="The key lacks permissions that the settings need.",
+            hint=f"Edit the key in the Stripe Dashboard (Developers → API keys) and tick {ticks}; then test again.",
+            rights=rights,
+        )
+    if not any(right.status == "ok" for right in rights):
+        return _unreachable(report, "Stripe has trouble of its own.")
+    return report(status="ok", rights=rights)
+
+
+def _unreachable(report: Callable[..., KeyReport], title: str) -> KeyReport:
+    hint = "This says nothing about the key: test again later."
+    return report(status="unreachable", code="stripe_unreachable", title=title, hint=hint)
+
+
+def _rights(stripe: Gateway, wanted: Sequence[_Resource]) -> list[RightReport]:
+    """Try every right. Raises: CredentialsError for a key that is refused, RetryableError when nobody answers."""
+    reads = {resource: _try(stripe, resource.read) for resource in wanted if resource.read}
+    # In the Dashboard, Write includes Read: without the one there is not the other.
+    writes = {
+        resource: "missing" if reads.get(resource) == "missing" else _try(stripe, resource.write) for resource in wanted
+    }
+    tried = [resource for resource in writes if reads.get(resource) != "missing"]
+    if all(writes[resource] != "missing" for resource in tried) and _looks_at_existence_first(stripe):
+        writes |= dict.fromkeys(tried, "unclear")
+    return [
+        RightReport(resource.name, access, found[resource])
+        for resource in wanted
+        for access, found in (("Read", reads), ("Write", writes))
+        if resource in found
+    ]
+
+
+def _try(stripe: Gateway, call: _Call) -> _Status:
+    try:
+        stripe.probe(call)
+    except CredentialsError as error:
+        if error.code != "permission_missing":
+            raise
+        return "missing"
+    except RetryableError as error:
+        if error.code == "stripe_unreachable":
+            raise
+        return "unclear"
+    except StripeRefused as error:
+        return "ok" if error.missing else "unclear"
+    return "ok"
+
+
+def _looks_at_existence_first(stripe: Gateway) -> bool:
+    """Whether a key that may not read events is told that an event does not exist: then a 404 proves no permission."""
+    if _try(stripe, lambda v1: v1.events.list(_ONE)) != "missing":
+        return False
+    return _try(stripe, lambda v1: v1.events.retrieve("evt_qwotyProbe")) == "ok"

@@ -1,0 +1,94 @@
+"""The webhook that tells machines what needs people, signed as Standard Webhooks says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import socket
+from collections.abc import Mapping
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from .errors import RetryableError
+
+_TIMEOUT = (5, 10)
+_PORTS = {"https": 443, "http": 80}
+
+
+def new_secret() -> str:
+    """A secret in the form of Standard Webhooks: 24 random bytes."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+
+
+def is_address(url: str, *, allow_private: bool) -> bool:
+    """Whether an address may be told of: https, without a user, and no private place unless these are allowed."""
+    parts = _split(url)
+    if parts is None or not parts.hostname or parts.username or parts.fragment:
+        return False
+    if allow_private:
+        return parts.scheme in _PORTS
+    return parts.scheme == "https" and not _is_literally_private(parts.hostname)
+
+
+def post(
+    url: str, secret: str, message_id: str, document: Mapping[str, Any], now: datetime, *, allow_private: bool
+) -> None:
+    """Tell it, following no redirect and reading no answer. Raises: RetryableError unless it was answered with 2xx."""
+    import requests  # noqa: PLC0415 - lazy, like the next: every command would pay for them
+    from standardwebhooks.webhooks import Webhook  # noqa: PLC0415
+
+    if not allow_private:
+        _refuse_private(url)
+    body = json.dumps(document, ensure_ascii=False)
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign(message_id, now, body),
+    }
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # no credentials from a .netrc
+            answer = session.post(
+                url, data=body.encode(), headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
+            )
+            answer.close()
+    except requests.RequestException as error:
+        # Without `from`: the cause's text holds the address, which may itself be a secret.
+        raise _not_delivered(f"cannot be reached ({type(error).__name__})") from None
+    if not 200 <= answer.status_code < 300:
+        raise _not_delivered(f"answered with HTTP {answer.status_code}")
+
+
+def _refuse_private(url: str) -> None:
+    parts = _split(url)
+    assert parts is not None and parts.hostname, "it was checked when it was entered"
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port or 443, proto=socket.IPPROTO_TCP)
+    except OSError:
+        raise _not_delivered("has a host name that is not known") from None
+    if not all(ip_address(place[4][0]).is_global for place in found):
+        raise _not_delivered("leads to a private address, which QWOTY_HOST_ALERTS_ALLOW_PRIVATE does not allow")
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read here, because a port out of range is only noticed then
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_literally_private(host: str) -> bool:
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _not_delivered(why: str) -> RetryableError:
+    return RetryableError(f"The alert webhook {why}.", code="alert_webhook")

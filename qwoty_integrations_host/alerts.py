@@ -1,0 +1,324 @@
+"""Telling a workspace's people what needs them: stored with what happened, delivered by the schedule.
+
+At least once: what was delivered in the moment of a crash is delivered again, under the same Message-ID or
+``webhook-id``. Nobody is told twice of one subject otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import accumulate
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from . import alert_webhook
+from .alert_mail import WORDS, alert_mail
+from .clock import Clock
+from .config import WAITS
+from .connections import met_in_a_run
+from .errors import ActionRefused, FieldProblem, IntegrationError, InvalidInput, NeedsAttention, RetryableError
+from .locks import Locks
+from .mail.message import build
+from .mail.transports import Transport
+from .redaction import masked
+from .settings import schema_problems, with_defaults
+from .store import alerts as rows
+from .store import quotes
+from .store.database import Store
+from .store.runs import UPKEEP
+from .store.workspaces import require_workspace
+from .vault import Vault
+
+log = logging.getLogger(__name__)
+
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "mails": {
+            "type": "array",
+            "default": [],
+            "maxItems": 10,
+            "items": {
+                "type": "string",
+                "pattern": r"^[^\s@<>,]+@[^\s@<>,]+$",
+                "maxLength": 254,
+                "x-error": {"pattern": "Is not an e-mail address."},
+            },
+        },
+        "webhook_url": {"type": ["string", "null"], "default": None, "maxLength": 2000},
+        "language": {"enum": list(WORDS), "default": "en"},
+        "silent_after_hours": {"type": "integer", "default": 24, "minimum": 1, "maximum": 720},
+    },
+    "additionalProperties": False,
+}
+#: How long after it happened each try to tell it comes; then nobody tries any more.
+_TRIES = tuple(accumulate((timedelta(0), *WAITS)))
+_SHOWN = 20
+_WEBHOOK = "webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """The alerts of one host.
+
+    The document that ``set`` takes: ``{"mails": [address], "webhook_url": str | None, "language": "en" | "fr",
+    "silent_after_hours": int}``; what is left out takes its default.
+    """
+
+    store: Store
+    vault: Vault
+    clock: Clock
+    locks: Locks
+    transport: Transport
+    allow_private: bool
+
+    # -- whom to tell ----------------------------------------------------------------------------
+
+    def set(self, workspace: str, document: Any) -> dict[str, Any]:
+        """Replace whom to tell; give ``show``, with a new webhook's ``webhook_secret`` in clear, this once.
+
+        The secret of an address that stays is kept. Raises: NotFound; InvalidInput by field.
+        """
+        wanted = self._checked(document)
+        with self.store.write() as db:
+            require_workspace(db, workspace)
+            before = rows.targets(db, workspace) or {}
+            blob, fresh = rows.secret_blob(db, workspace), None
+            if wanted["webhook_url"] is None:
+                blob = None
+            elif blob is None or wanted["webhook_url"] != before.get("webhook_url"):
+                fresh = alert_webhook.new_secret()
+                blob = self.vault.seal(fresh, workspace, "", rows.SECRET_FIELD)
+            anybody = wanted["mails"] or wanted["webhook_url"]
+            rows.save_targets(db, workspace, wanted if anybody else None, blob, self.clock.now())
+        shown = self.show(workspace)
+        return {**shown, "webhook_secret": fresh} if fresh else shown
+
+    def show(self, workspace: str) -> dict[str, Any]:
+        """Whom to tell (of the webhook's secret the last four), how many wait to be told, and the newest alerts.
+
+        ``{"workspace", "mails", "webhook_url", "webhook_secret", "language", "silent_after_hours", "waiting",
+        "alerts": [{"subject", "type", "code", "title", "hint", "plugin", "run_id", "quote_id", "quote_number",
+        "command", "created_at", "delivered_at", "tries", "trouble"}]}``. Raises: NotFound.
+        """
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+            targets = with_defaults(SCHEMA, rows.targets(db, workspace) or {})
+            waiting = rows.count_untold(db, workspace, tries=len(_TRIES))
+            newest = rows.newest(db, workspace, limit=_SHOWN)
+        secret = self._secret(workspace)
+        return {
+            "workspace": workspace,
+            **targets,
+            "webhook_secret": masked(secret) if secret else None,
+            "waiting": waiting,
+            "alerts": [_shown(row) for row in newest],
+        }
+
+    def test(self, workspace: str) -> dict[str, Any]:
+        """Tell everybody a test at once: ``{"workspace", "data": [{"to", "delivered", "trouble"}]}``.
+
+        Raises: NotFound; ActionRefused when there is nobody to tell.
+        """
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+            targets = rows.targets(db, workspace)
+        if targets is None:
+            raise ActionRefused(
+                "Nobody is to be told anything in this workspace.",
+                hint=f"Enter whom to tell: qwoty-host alerts set {workspace} --mail ADDRESS",
+            )
+        now = self.clock.now()
+        facts = _facts("test", {"code": "test", "title": "A test of the alerts.", "hint": ""})
+        alert = {"subject": f"test:{now.isoformat()}", "created_at": now, **facts}
+        data = []
+        for channel in _channels(targets):
+            error = self._tell(workspace, targets, channel, [alert])
+            to = targets["webhook_url"] if channel == _WEBHOOK else channel
+            data.append({"to": to, "delivered": error is None, "trouble": error.title if error else ""})
+        return {"workspace": workspace, "data": data}
+
+    # -- what to tell ----------------------------------------------------------------------------
+
+    def add(self, db: Connection, workspace: str, subject: str, facts: Mapping[str, Any]) -> bool:
+        """Store something to tell, in the caller's transaction; False when it was told before, or there is nobody."""
+        if rows.targets(db, workspace) is None:
+            return False
+        place = {"workspace": workspace, "subject": subject, "code": facts["code"]}
+        document = {**facts, "told": [], "trouble": ""}
+        return rows.add(db, {**place, "document": document, "created_at": self.clock.now(), "tries": 0})
+
+    def run_ended(
+        self, db: Connection, row: RowMapping, status: str, error: Mapping[str, Any] | None, *, refused: bool
+    ) -> None:
+        """Note in the run's own transaction what its end means; ``refused``: the service refused the key.
+
+        Of a refused key people are told once for all runs, until a test succeeds or the settings change.
+        """
+        if status not in {"needs_attention", "failed"} or error is None:
+            return
+        workspace, plugin, now = row["workspace"], row["plugin"], self.clock.now()
+        about = {"plugin": plugin, "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
+        if refused:
+            since = met_in_a_run(db, workspace, plugin, row["id"], error, now)["since"]
+            about["command"] = f"qwoty-host test-connection {workspace} {plugin}"
+            subject = f"connection:{plugin}:{since}:{(row['settings_digest'] or '')[:12]}"
+            self.add(db, workspace, subject, _facts("connection.needs_attention", error, **about))
+            return
+        if row["kind"] == UPKEEP:
+            # One runs every hour: once a day is enough for what stays wrong.
+            subject = f"upkeep:{plugin}:{error['code']}:{now.date().isoformat()}"
+        else:
+            subject = f"run:{row['id']}:{row['attempt']}"
+            about |= {"quote_id": row["quote_id"], "quote_number": quotes.number(db, workspace, row["quote_id"])}
+        self.add(db, workspace, subject, _facts(f"run.{status}", error, **about))
+
+    # -- telling it ------------------------------------------------------------------------------
+
+    def deliver(self) -> int:
+        """Tell what is due, a mail for all of it to each address; give how many alerts were told to everybody."""
+        with self.store.read() as db:
+            workspaces = {row["workspace"] for row in rows.untold(db, tries=len(_TRIES))}
+        told = 0
+        for workspace in sorted(workspaces):
+            with self.locks.hold(f"alerts/{workspace}"):
+                told += self._deliver(workspace)
+        return told
+
+    def _deliver(self, workspace: str) -> int:
+        now = self.clock.now()
+        with self.store.read() as db:
+            targets = rows.targets(db, workspace)
+            untold = [row for row in rows.untold(db, tries=len(_TRIES)) if row["workspace"] == workspace]
+        due = {row["subject"]: row for row in untold if row["created_at"] + _TRIES[row["tries"]] <= now}
+        channels = _channels(targets or {})
+        documents = {subject: {**row["document"], "trouble": ""} for subject, row in due.items()}
+        is_mail_away = False
+        for channel in channels:
+            # Each address would wait for the server's answer as long as the first.
+            if channel == _WEBHOOK or not is_mail_away:
+                error = self._tell_untold(workspace, targets or {}, channel, due, documents)
+                is_mail_away = error is not None and error.code == "mail_unreachable"
+        done = {subject for subject, one in documents.items() if set(channels) <= set(one["told"])}
+        with self.store.write() as db:
+            for subject, row in due.items():
+                values = {"delivered_at": now} if subject in done and channels else {}
+                # Without anybody left to tell it is given up.
+                tries = row["tries"] + 1 if channels else len(_TRIES)
+                rows.change(db, workspace, subject, document=documents[subject], tries=tries, **values)
+        return len(done) if channels else 0
+
+    def _tell_untold(
+        self,
+        workspace: str,
+        targets: Mapping[str, Any],
+        channel: str,
+        due: Mapping[str, RowMapping],
+        documents: dict[str, dict[str, Any]],
+    ) -> IntegrationError | None:
+        subjects = [subject for subject, one in documents.items() if channel not in one["told"]]
+        # A mail tells everything at once; a machine is told one by one.
+        parcels = [[subject] for subject in subjects] if channel == _WEBHOOK else [subjects]
+        for parcel in filter(None, parcels):
+            alerts = [{"subject": s, "created_at": due[s]["created_at"], **documents[s]} for s in parcel]
+            error = self._tell(workspace, targets, channel, alerts)
+            with self.store.write() as db:
+                for subject in parcel:
+                    one = documents[subject]
+                    one |= {"trouble": error.title} if error else {"told": [*one["told"], channel]}
+                    rows.change(db, workspace, subject, document=one)
+            if error:
+                return error
+        return None
+
+    def _tell(
+        self, workspace: str, targets: Mapping[str, Any], channel: str, alerts: Sequence[Mapping[str, Any]]
+    ) -> IntegrationError | None:
+        """Tell one channel; give what stood in the way, None when it was told."""
+        try:
+            if channel == _WEBHOOK:
+                self._post(workspace, targets["webhook_url"], alerts[0])
+            else:
+                self._mail(workspace, channel, targets["language"], alerts)
+        except (RetryableError, NeedsAttention) as error:
+            log.warning("alert.not_delivered", extra={"workspace": workspace, "code": error.code})
+            return error
+        return None
+
+    def _mail(self, workspace: str, address: str, language: str, alerts: Sequence[Mapping[str, Any]]) -> None:
+        message = alert_mail(workspace, alerts, to=address, language=language)
+        name = _digest(workspace, address, *(alert["subject"] for alert in alerts))
+        domain = self.transport.sender.rsplit("@", 1)[-1].strip("<> ") or "localhost"
+        mail = build(
+            message, sender=self.transport.sender, message_id=f"<{name}@{domain}>", now=alerts[0]["created_at"]
+        )
+        self.transport.deliver(mail, lambda: None)
+
+    def _post(self, workspace: str, url: str, alert: Mapping[str, Any]) -> None:
+        secret = self._secret(workspace)
+        assert secret is not None, "an address is saved with its secret"
+        data = {"workspace": workspace, **{name: alert[name] for name in _NAMES if name != "type"}}
+        document = {"type": alert["type"], "timestamp": alert["created_at"].isoformat(), "data": data}
+        message_id = "msg_" + _digest(workspace, alert["subject"])
+        alert_webhook.post(url, secret, message_id, document, self.clock.now(), allow_private=self.allow_private)
+
+    # -- how -------------------------------------------------------------------------------------
+
+    def _checked(self, document: Any) -> dict[str, Any]:
+        if not isinstance(document, Mapping):
+            raise InvalidInput("Whom to tell is not a JSON object.")
+        given = {name: value for name, value in document.items() if value is not None}
+        problems = list(schema_problems(SCHEMA, given))
+        url = given.get("webhook_url")
+        if not problems and url is not None and not alert_webhook.is_address(url, allow_private=self.allow_private):
+            problems = [FieldProblem(("webhook_url",), "Must be an https address that is not a private one.")]
+        if problems:
+            raise InvalidInput("Whom to tell is not valid.", problems)
+        return {**with_defaults(SCHEMA, given), "mails": list(dict.fromkeys(given.get("mails", [])))}
+
+    def _secret(self, workspace: str) -> str | None:
+        with self.store.read() as db:
+            blob = rows.secret_blob(db, workspace)
+        return None if blob is None else self.vault.open(blob, workspace, "", rows.SECRET_FIELD)
+
+
+_NAMES = ("type", "code", "title", "hint", "plugin", "run_id", "quote_id", "quote_number", "command")
+
+
+def _facts(kind: str, error: Mapping[str, Any], **about: Any) -> dict[str, Any]:
+    shown = {name: error[name] for name in ("code", "title", "hint")}
+    return {**dict.fromkeys(_NAMES), "type": kind, **shown, **about}
+
+
+def silence(plugin: str, error: Mapping[str, Any], command: str) -> dict[str, Any]:
+    """The facts of an alert that a service has fallen silent."""
+    return _facts("webhooks.silent", error, plugin=plugin, command=command)
+
+
+def _channels(targets: Mapping[str, Any]) -> list[str]:
+    """The addresses of mail, and the webhook."""
+    return [*targets.get("mails", ()), *([_WEBHOOK] if targets.get("webhook_url") else [])]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:32]
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _shown(row: RowMapping) -> dict[str, Any]:
+    return {
+        "subject": row["subject"],
+        **{name: row["document"][name] for name in _NAMES},
+        "created_at": _moment(row["created_at"]),
+        "delivered_at": _moment(row["delivered_at"]),
+        "tries": row["tries"],
+        "trouble": row["document"]["trouble"],
+    }

@@ -1,0 +1,111 @@
+"""``qwoty-host alerts …``"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .output import minute, print_json, table
+from .session import NOT_DONE, Session, json_option, say
+
+
+@click.group()
+def alerts() -> None:
+    """Who is told when something needs a person."""
+
+
+@alerts.command("set")
+@click.argument("workspace", metavar="WS")
+@click.option(
+    "--mail", "mails", multiple=True, metavar="ADDRESS", help="Tell by mail; several times for several people."
+)
+@click.option("--webhook-url", metavar="URL", help="Tell a machine, by a signed HTTPS request.")
+@click.option("--language", type=click.Choice(["en", "fr"]), default="en", show_default=True, help="Of the mails.")
+@click.option(
+    "--silent-after",
+    type=click.IntRange(1, 720),
+    default=24,
+    show_default=True,
+    metavar="HOURS",
+    help="Tell when a service has told nothing for so long after the end of a payment link.",
+)
+@json_option
+@click.pass_obj
+def set_targets(
+    session: Session,
+    workspace: str,
+    mails: tuple[str, ...],
+    webhook_url: str | None,
+    language: str,
+    silent_after: int,
+    as_json: bool,
+) -> None:
+    """Replace whom to tell; what is left out is taken away. A new address' secret is shown this once."""
+    document = {
+        "mails": list(mails),
+        "webhook_url": webhook_url,
+        "language": language,
+        "silent_after_hours": silent_after,
+    }
+    with session.host() as host:
+        shown = host.alerts.set(workspace, document)
+    if as_json:
+        print_json(shown)
+        return
+    _print_targets(shown)
+    if isinstance(shown["webhook_secret"], str):
+        say("Keep this secret now; it is not shown again.")
+        click.echo(shown["webhook_secret"])
+
+
+@alerts.command("show")
+@click.argument("workspace", metavar="WS")
+@json_option
+@click.pass_obj
+def show(session: Session, workspace: str, as_json: bool) -> None:
+    """Show whom to tell, and the newest alerts."""
+    with session.host() as host:
+        shown = host.alerts.show(workspace)
+    if as_json:
+        print_json(shown)
+        return
+    _print_targets(shown)
+    if shown["alerts"]:
+        click.echo()
+        rows = [(minute(one["created_at"]), one["code"], one["title"], _told(one)) for one in shown["alerts"]]
+        click.echo(table(("when (UTC)", "code", "what", "told"), rows))
+
+
+@alerts.command("test")
+@click.argument("workspace", metavar="WS")
+@json_option
+@click.pass_obj
+def test(session: Session, workspace: str, as_json: bool) -> None:
+    """Tell everybody a test, at once. Exit code 1 when somebody could not be told."""
+    with session.host() as host:
+        found = host.alerts.test(workspace)
+    if as_json:
+        print_json(found)
+    else:
+        for one in found["data"]:
+            click.echo(f"{'✓' if one['delivered'] else '✗'} {one['to']}  {one['trouble']}".rstrip())
+    if not all(one["delivered"] for one in found["data"]):
+        raise SystemExit(NOT_DONE)
+
+
+def _print_targets(shown: dict[str, Any]) -> None:
+    told = [*shown["mails"], *([shown["webhook_url"]] if shown["webhook_url"] else [])]
+    if not told:
+        click.echo(f"Nobody is told anything in {shown['workspace']}.")
+        return
+    click.echo(f"{shown['workspace']}: {', '.join(told)}")
+    click.echo(f"  mails in {shown['language']}; silent after {shown['silent_after_hours']} hours")
+    if shown["waiting"]:
+        click.echo(f"  {shown['waiting']} still to be told")
+
+
+def _told(alert: dict[str, Any]) -> str:
+    if alert["delivered_at"]:
+        return minute(alert["delivered_at"])
+    return f"not yet: {alert['trouble']}" if alert["trouble"] else "not yet"

@@ -1,0 +1,90 @@
+"""``qwoty-host test-connection``"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .output import mark, minute, print_json, table
+from .session import NOT_DONE, Session, json_option, say
+
+_MARKS = {"ok": "✓", "missing": "✗", "refused": "✗", "unreachable": "?", "unclear": "?"}
+_SEEN_AS = {"ok": "succeeded", "needs_attention": "needs_attention", "unreachable": "waiting"}
+#: Of each status of a key, the words for people.
+_WORDS = {"ok": "works", "missing": "lacks a right", "refused": "refused", "unreachable": "could not be tried"}
+
+
+@click.command("test-connection")
+@click.argument("workspace", metavar="WS")
+@click.argument("plugin", required=False)
+@click.option("--last", is_flag=True, help="Show the last test and what runs met since; no network.")
+@json_option
+@click.pass_obj
+def test_connection(session: Session, workspace: str, plugin: str | None, last: bool, as_json: bool) -> None:
+    """Try the saved keys at the service, without any effect there: what each may do, and what to tick.
+
+    Without PLUGIN, of every integration that has settings. Exit code 1 when a key is refused, lacks a right, or could
+    not be tried.
+    """
+    with session.host() as host:
+        ask = host.connections.show if last else host.connections.test
+        plugins = [plugin] if plugin else [one["plugin"] for one in host.connections.list(workspace)["data"]]
+        found = [ask(workspace, one) for one in plugins]
+    if as_json:
+        print_json(found[0] if plugin else {"workspace": workspace, "data": found})
+    elif not found:
+        say("No integration has settings in this workspace.")
+    else:
+        for one in found:
+            print_connection(one)
+    if any(one["status"] in {"needs_attention", "unreachable"} for one in found):
+        raise SystemExit(NOT_DONE)
+
+
+def print_connection(found: dict[str, Any]) -> None:
+    """A connection: each key with its rights, then what is wrong and what to do."""
+    switch = "" if found["enabled"] else "  (not enabled)"
+    tested = f"tested {minute(found['checked_at'])} UTC" if found["checked_at"] else "never tested"
+    state = mark(_SEEN_AS.get(found["status"], "skipped"), found["status"])
+    click.echo(f"{found['plugin']}  {state}  {tested}{switch}")
+    for key in found["keys"]:
+        _print_key(key)
+    for note in found["notes"]:
+        click.echo(f"  · {note}")
+    if found["problem"]:
+        _print_problem(found)
+    if found["outdated"]:
+        click.echo("  The settings were saved since: test the connection again.")
+
+
+def _print_key(key: dict[str, Any]) -> None:
+    click.echo(
+        f"\n  {_MARKS[key['status']]} {key['label']}  •••• {key['last4']}  {key['mode']}  {_WORDS[key['status']]}"
+    )
+    if key["title"]:
+        click.echo(f"    {key['title']}")
+    if key["hint"]:
+        click.echo(f"    → {key['hint']}")
+    if key["rights"]:
+        accesses = list(dict.fromkeys(right["access"] for right in key["rights"]))
+        click.echo()
+        click.echo("\n".join(f"    {line}" for line in table(("", *accesses), _rows(key, accesses)).splitlines()))
+
+
+def _rows(key: dict[str, Any], accesses: list[str]) -> list[list[str]]:
+    marks = {
+        (right["resource"], right["access"]): f"{_MARKS[right['status']]} {right['status']}" for right in key["rights"]
+    }
+    resources = dict.fromkeys(right["resource"] for right in key["rights"])
+    return [[resource, *(marks.get((resource, access), "") for access in accesses)] for resource in resources]
+
+
+def _print_problem(found: dict[str, Any]) -> None:
+    problem = found["problem"]
+    met = f" (run {problem['run_id']})" if problem["run_id"] else ""
+    click.echo(f"\n  Needs attention since {minute(problem['since'])} UTC{met}: {problem['title']} [{problem['code']}]")
+    # What a test found is said at its key.
+    if problem["hint"] and problem["run_id"]:
+        click.echo(f"  → {problem['hint']}")
+    click.echo(f"  → Then: qwoty-host test-connection {found['workspace']} {found['plugin']}")

@@ -1,0 +1,76 @@
+"""Whom each workspace wants told, and what they were told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from . import tables as t
+from .upsert import insert_or_ignore, put
+
+#: The secret's place beside those of the plugins, which all have a name.
+_PLUGIN = ""
+SECRET_FIELD = "alerts/webhook_secret"
+
+
+def targets(db: Connection, workspace: str) -> dict[str, Any] | None:
+    """Give the document of a workspace; None when nobody is to be told."""
+    wanted = select(t.alert_targets.c.document).where(t.alert_targets.c.workspace == workspace)
+    return db.execute(wanted).scalar()
+
+
+def all_targets(db: Connection) -> dict[str, dict[str, Any]]:
+    """The documents of all workspaces."""
+    return {row.workspace: row.document for row in db.execute(select(t.alert_targets))}
+
+
+def save_targets(
+    db: Connection, workspace: str, document: Mapping[str, Any] | None, secret_blob: str | None, now: datetime
+) -> None:
+    """Replace the document and the sealed secret of its webhook; None is nobody, or no webhook."""
+    db.execute(t.alert_targets.delete().where(t.alert_targets.c.workspace == workspace))
+    owned = (t.secrets.c.workspace == workspace) & (t.secrets.c.plugin == _PLUGIN)
+    db.execute(t.secrets.delete().where(owned & (t.secrets.c.field == SECRET_FIELD)))
+    if document is not None:
+        row = {"workspace": workspace, "document": dict(document), "updated_at": now}
+        db.execute(t.alert_targets.insert().values(row))
+    if secret_blob is not None:
+        put(db, t.secrets, {"workspace": workspace, "plugin": _PLUGIN, "field": SECRET_FIELD, "blob": secret_blob})
+
+
+def secret_blob(db: Connection, workspace: str) -> str | None:
+    """The sealed secret of the workspace's webhook."""
+    here = (t.secrets.c.workspace == workspace) & (t.secrets.c.plugin == _PLUGIN) & (t.secrets.c.field == SECRET_FIELD)
+    return db.execute(select(t.secrets.c.blob).where(here)).scalar()
+
+
+def add(db: Connection, row: Mapping[str, Any]) -> bool:
+    """Store something to tell; False when it was told before."""
+    return insert_or_ignore(db, t.alerts, row)
+
+
+def untold(db: Connection, *, tries: int) -> Sequence[RowMapping]:
+    """What nobody, or not everybody, was told yet in fewer than so many tries; oldest first."""
+    wanted = select(t.alerts).where(t.alerts.c.delivered_at.is_(None) & (t.alerts.c.tries < tries))
+    return db.execute(wanted.order_by(t.alerts.c.created_at, t.alerts.c.subject)).mappings().all()
+
+
+def newest(db: Connection, workspace: str, *, limit: int) -> Sequence[RowMapping]:
+    """The newest alerts of a workspace."""
+    wanted = select(t.alerts).where(t.alerts.c.workspace == workspace)
+    return db.execute(wanted.order_by(t.alerts.c.created_at.desc(), t.alerts.c.subject).limit(limit)).mappings().all()
+
+
+def count_untold(db: Connection, workspace: str, *, tries: int) -> int:
+    """How many of a workspace are still to be told."""
+    here = (t.alerts.c.workspace == workspace) & t.alerts.c.delivered_at.is_(None) & (t.alerts.c.tries < tries)
+    return int(db.execute(select(func.count()).select_from(t.alerts).where(here)).scalar_one())
+
+
+def change(db: Connection, workspace: str, subject: str, **values: Any) -> None:
+    """Update columns of one alert."""
+    here = (t.alerts.c.workspace == workspace) & (t.alerts.c.subject == subject)
+    db.execute(t.alerts.update().where(here).values(**values))

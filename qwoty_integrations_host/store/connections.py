@@ -1,0 +1,62 @@
+"""How each workspace's integration stands with its service: the last test, and what is wrong since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+
+from . import quotes
+from . import tables as t
+from .upsert import insert_or_ignore
+
+#: So many quotes tell which business units are in use.
+_RECENT = 100
+
+
+def load(db: Connection, workspace: str, plugin: str, *, lock: bool = False) -> RowMapping | None:
+    """Give ``report``, ``checked_at`` and ``problem``; None when nothing was tested or met."""
+    here = (t.connections.c.workspace == workspace) & (t.connections.c.plugin == plugin)
+    wanted = select(t.connections).where(here)
+    return db.execute(wanted.with_for_update() if lock else wanted).mappings().first()
+
+
+def mark(db: Connection, workspace: str, plugin: str, problem: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Note what is wrong, unless something is known to be wrong already; give what is known now."""
+    insert_or_ignore(db, t.connections, {"workspace": workspace, "plugin": plugin})
+    row = load(db, workspace, plugin, lock=True)
+    assert row is not None, "it was inserted above"
+    if row["problem"]:
+        known: Mapping[str, Any] = row["problem"]
+        return known
+    change(db, workspace, plugin, problem=dict(problem))
+    return problem
+
+
+def change(db: Connection, workspace: str, plugin: str, **values: Any) -> None:
+    """Update columns; the row is made when it is not there."""
+    insert_or_ignore(db, t.connections, {"workspace": workspace, "plugin": plugin})
+    here = (t.connections.c.workspace == workspace) & (t.connections.c.plugin == plugin)
+    db.execute(t.connections.update().where(here).values(**values))
+
+
+def settings_saved_at(db: Connection, workspace: str, plugin: str) -> datetime | None:
+    """When the settings were last saved."""
+    here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)
+    return db.execute(select(t.settings.c.updated_at).where(here)).scalar()
+
+
+def configured_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
+    """The plugins with settings, switched on or not, sorted."""
+    wanted = select(t.settings.c.plugin).where(t.settings.c.workspace == workspace).order_by(t.settings.c.plugin)
+    return tuple(db.execute(wanted).scalars())
+
+
+def recent_business_units(db: Connection, workspace: str) -> dict[str, str]:
+    """The business units of the newest quotes: names (or the ids again) by id, in order of the ids."""
+    newest = select(t.quotes.c.id).where(t.quotes.c.workspace == workspace).order_by(t.quotes.c.received_at.desc())
+    ids = db.execute(newest.limit(_RECENT)).scalars().all()
+    units = (quotes.get(db, workspace, quote_id).business_unit for quote_id in ids)
+    return dict(sorted({unit.id: unit.name or unit.id for unit in units if unit}.items()))

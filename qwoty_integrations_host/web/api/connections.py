@@ -1,0 +1,72 @@
+"""How a workspace's integration stands with its service, and testing that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..auth import the_host
+from .blueprint import Blueprint, is_no_write
+from .fields import Answer, flag, many, moment, one, text, texts
+
+blueprint = Blueprint("connections", "How a workspace's integration stands with its service.")
+
+
+class ConnectionProblemSchema(Answer):
+    """What is wrong until a test succeeds."""
+
+    code = text("A stable word for machines.")
+    title = text("What happened.")
+    hint = text("What a person does about it; may be empty.")
+    run_id = text("The first run that met it; none when a test did.", nullable=True)
+    since = moment("Since when it is known.")
+
+
+class RightSchema(Answer):
+    """One thing that a key may have to do."""
+
+    resource = text("As the service's own pages call it.")
+    access = text("As well: Read, Write.")
+    status = text("`ok`, `missing` or `unclear`.")
+
+
+class KeyReportSchema(Answer):
+    """What a test found out about one key."""
+
+    label = text("Which of the settings' keys.")
+    last4 = text("Its last four characters.")
+    mode = text("The service's word: test, live.")
+    account = text("Which of the service's accounts it opens.")
+    status = text("`ok`, `missing` (a right), `refused` or `unreachable`.")
+    code = text("A stable word for machines; empty when all is well.")
+    title = text("What is wrong.")
+    hint = text("What a person does about it.")
+    rights = many(RightSchema)
+
+
+class ConnectionSchema(Answer):
+    """The last test of a connection, and what runs met since."""
+
+    workspace = text()
+    plugin = text()
+    enabled = flag("Whether it gets this workspace's quotes.")
+    status = text("`ok`, `needs_attention`, `unreachable` or `untested`.")
+    problem = one(ConnectionProblemSchema, nullable=True)
+    outdated = flag("Whether settings were saved since.")
+    checked_at = moment("When it was last tested.", nullable=True)
+    keys = many(KeyReportSchema)
+    notes = texts("Sentences for people.")
+
+
+@blueprint.get("/workspaces/<workspace>/plugins/<plugin>/connection")
+@blueprint.response(200, ConnectionSchema)
+def show_connection(workspace: str, plugin: str) -> dict[str, Any]:
+    """Show the last test of a connection, and what runs met since"""
+    return the_host().connections.show(workspace, plugin)
+
+
+@blueprint.post("/workspaces/<workspace>/plugins/<plugin>/connection/test")
+@blueprint.response(200, ConnectionSchema)
+@is_no_write
+def test_connection(workspace: str, plugin: str) -> dict[str, Any]:
+    """Try the saved settings at the service, without any effect there"""
+    return the_host().connections.test(workspace, plugin)

@@ -1,0 +1,131 @@
+"""A workspace whose webhooks are looked after: asking for it, and what must be true afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+from builders import LINK, a_quote
+from qwoty_integrations_host.store import tables
+from qwoty_stripe_invoice.drift import EVENTS
+from qwoty_stripe_invoice.gateway import API_VERSION
+
+RESTRICTED = "rk_test_Documented0001"
+HOUR, DAY = 3600, 24 * 3600
+
+
+def with_a_link(bench: Any) -> Any:
+    """A quote in two halves gets its invoice, its first link and thereby an endpoint."""
+    bench.enable(**LINK)
+    assert bench.accept(a_quote(installments=2))["status"] == "succeeded"
+    return bench
+
+
+def look_after(bench: Any, *, roll: bool = False) -> dict[str, Any]:
+    """An upkeep, asked for by a person, and the runs that follow."""
+    (run_id,) = bench.host.upkeep.request("ws-1", roll_secrets=roll)
+    bench.work()
+    found: dict[str, Any] = bench.run(run_id)
+    return found
+
+
+def later(bench: Any, seconds: float) -> None:
+    bench.clock.advance(seconds)
+    bench.stripe.clock.advance(seconds)
+
+
+def endpoint(bench: Any) -> dict[str, Any]:
+    (only,) = bench.stripe.objects("endpoints")
+    return dict(only)
+
+
+def secret_of(bench: Any, endpoint_id: str) -> str:
+    return str(bench.stripe.world.states()[0].endpoint_secrets[endpoint_id][0])
+
+
+def post(bench: Any, url: str, secret: str, event: dict[str, Any]) -> requests.Response:
+    """Deliver an event as Stripe does: signed now with this secret."""
+    body, now = json.dumps(event), int(bench.clock.now().timestamp())
+    signed = hmac.new(secret.encode(), f"{now}.{body}".encode(), hashlib.sha256).hexdigest()
+    return requests.post(url, data=body.encode(), headers={"Stripe-Signature": f"t={now},v1={signed}"}, timeout=5)
+
+
+def held(bench: Any) -> Any:
+    """From now on Stripe keeps to itself what it has to say."""
+    bench.stripe.config.update(webhooks_held=True)
+    return bench
+
+
+def first_session(bench: Any) -> str:
+    return str(bench.stripe.objects("sessions")[0]["id"])
+
+
+def attached(bench: Any) -> list[int]:
+    return [p["amount_paid"] for p in bench.stripe.objects("invoice_payments") if not p["is_default"]]
+
+
+def notes(run: dict[str, Any]) -> str:
+    return " ".join(run["outcome"]["notes"])
+
+
+def assert_told_again(bench: Any) -> None:
+    """There is one endpoint of ours as it should be, and what Stripe delivers to it is taken."""
+    found = endpoint(bench)
+    assert (found["status"], found["api_version"]) == ("enabled", API_VERSION)
+    assert set(EVENTS) <= set(found["enabled_events"])
+    assert found["url"].startswith(f"{bench.url}/webhooks/stripe_invoice/ws-1/")
+    proof = {"id": f"evt_{uuid4().hex}", "type": "ping"}
+    answer = post(bench, found["url"], secret_of(bench, found["id"]), proof)
+    assert (answer.status_code, answer.json()) == (200, {"received": "ignored"})
+
+
+# -- what may have become of the endpoint --------------------------------------------------------------------
+
+
+def as_it_was(bench: Any, v1: Any) -> None:
+    pass
+
+
+def deleted(bench: Any, v1: Any) -> None:
+    v1.webhook_endpoints.delete(endpoint(bench)["id"])
+
+
+def disabled(bench: Any, v1: Any) -> None:
+    v1.webhook_endpoints.update(endpoint(bench)["id"], params={"disabled": True})
+
+
+def unsubscribed(bench: Any, v1: Any) -> None:
+    v1.webhook_endpoints.update(endpoint(bench)["id"], params={"enabled_events": ["invoice.paid"]})
+
+
+def moved(bench: Any, v1: Any) -> None:
+    token = endpoint(bench)["url"].rsplit("/", 1)[-1]
+    v1.webhook_endpoints.update(endpoint(bench)["id"], params={"url": f"https://former.example/hooks/{token}"})
+
+
+def sent_elsewhere(bench: Any, v1: Any) -> None:
+    v1.webhook_endpoints.update(endpoint(bench)["id"], params={"url": "https://elsewhere.example/"})
+
+
+def several_at_once(bench: Any, v1: Any) -> None:
+    for change in (disabled, unsubscribed, moved):
+        change(bench, v1)
+
+
+def of_another_version(bench: Any, v1: Any) -> None:
+    bench.stripe.world.states()[0].endpoints[endpoint(bench)["id"]]["api_version"] = "2020-08-27"
+
+
+def disabled_and_of_another_version(bench: Any, v1: Any) -> None:
+    disabled(bench, v1)
+    of_another_version(bench, v1)
+
+
+def without_our_secret(bench: Any, v1: Any) -> None:
+    with bench.host.store.write() as db:
+        db.execute(tables.secrets.delete().where(tables.secrets.c.field.startswith("kept/webhook:")))
