@@ -60,7 +60,7 @@ def _facts(quote_id: str) -> dict[str, Any]:
     links: dict[str, str] = {}
     for plugin in {run["plugin"] for run in report["runs"]}:
         wanted = [one for one in ids if one]
-        links |= service_links(host.plugins, host.settings, host.contexts, workspace, plugin, wanted)
+        links |= service_links(host.plugins, host.settings, host.runs.contexts, workspace, plugin, wanted)
     payable = report["payment_status"] in {"unpaid", "partially_paid"}
     unpaid = [part for part in report["installments"] if part["status"] != "paid"]
     return {

@@ -128,7 +128,7 @@ def _facts(run_id: str) -> dict[str, Any]:
         "report": report,
         "plan": _plan(plugin, quote) if found["kind"] == "quote_accepted" and quote else None,
         "mails": mails_of_quote(host.store, workspace, plugin, found["quote_id"]) if of_quote else [],
-        "links": service_links(host.plugins, host.settings, host.contexts, workspace, plugin, [i for i in ids if i]),
+        "links": service_links(host.plugins, host.settings, host.runs.contexts, workspace, plugin, [i for i in ids if i]),
         "works": status not in {*FINISHED, "waiting"},
         "may": {
             "retry": status in _MAY_BE_RETRIED,
@@ -147,7 +147,7 @@ def _plan(plugin: str, quote: Any) -> dict[str, Any] | None:
     if not host.plugins.is_loaded(plugin) or not host.plugins.implements(plugin, "preview_quote"):
         return None
     try:
-        plan = previews.ask(plugin, quote, host.plugins, host.settings, host.contexts)
+        plan = previews.ask(plugin, quote, host.plugins, host.settings, host.runs.contexts)
     except IntegrationError:
         return None
     return plan if plan["status"] == "planned" else None

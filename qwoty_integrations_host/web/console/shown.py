@@ -10,7 +10,7 @@ from .words import gettext as _
 _GOOD, _BUSY, _ATTENTION, _BAD, _QUIET = "good", "busy", "attention", "bad", "quiet"
 _SYMBOLS = {_GOOD: "✓", _BUSY: "◌", _ATTENTION: "!", _BAD: "✕", _QUIET: "–"}
 _TONES = {
-    **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "sent_mail"), _GOOD),
+    **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail"), _GOOD),
     **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
     **dict.fromkeys(("needs_attention", "partially_paid", "unpaid", "expired", "missing", "unreachable"), _ATTENTION),
     **dict.fromkeys(("failed", "refused", "incompatible", "uncollectible"), _BAD),
@@ -60,7 +60,8 @@ def status(word: str) -> str:
         "incompatible": _("Failed to load"),
         "blocked": _("Blocked"),
         "ok": _("Works"),
-        "missing": _("A right is missing"),
+        "missing": _("Missing"),
+        "allowed": _("Allowed"),
         "unclear": _("Unclear"),
         "refused": _("Refused"),
         "unreachable": _("Not reachable"),
