@@ -234,7 +234,8 @@ def _read_map(name: str, part: Mapping[str, Any], form: Any, found: Submitted) -
             entries[key] = value
             found.rows[name].append(number)
             found.names[name][key] = number
-    found.document[name] = entries
+    if entries:  # without any, it was left alone
+        found.document[name] = entries
 
 
 def _wrong_row(was: str, key: str, value: str, entries: Mapping[str, Any]) -> str:

@@ -135,7 +135,7 @@ def _standing(plugin: str) -> dict[str, Any]:
     except NotFound:  # the settings were taken away between two looks
         connection = None
     ill = connection is not None and connection["status"] == "needs_attention"
-    state = "load_failed" if status.state == "failed" else status.state
+    state: str = "load_failed" if status.state == "failed" else status.state
     if loaded:
         state = ("needs_attention" if ill else "on") if enabled else "off"
     modes = sorted({key["mode"] for key in connection["keys"] if key["mode"]}) if connection else []

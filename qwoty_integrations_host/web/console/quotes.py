@@ -79,6 +79,12 @@ def _bars(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     bars, left = [], Decimal(0)
     for part in parts:
         width = Decimal(part["amount"]) * 1000 / whole if whole else Decimal(0)
-        bars.append({**part, "x": round(left, 2), "width": round(max(width - 6, Decimal(2)), 2)})
+        bars.append(
+            {
+                **part,
+                "x": round(left, 2),
+                "width": round(max(width - (6 if part is not parts[-1] else 0), Decimal(2)), 2),
+            }
+        )
         left += width
     return bars

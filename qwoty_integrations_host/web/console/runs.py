@@ -42,7 +42,7 @@ def runs() -> str:
         since=first,
         until=last + timedelta(days=1) if last else None,
     )
-    filters = {name: value for name, value in asked.items() if value and name != "after"}
+    filters: dict[str, Any] = {name: value for name, value in asked.items() if value and name != "after"}
     following = None
     if found["has_more"]:
         following = url_for("console.runs", **filters, after=found["data"][-1]["id"])
@@ -128,7 +128,9 @@ def _facts(run_id: str) -> dict[str, Any]:
         "report": report,
         "plan": _plan(plugin, quote) if found["kind"] == "quote_accepted" and quote else None,
         "mails": mails_of_quote(host.store, workspace, plugin, found["quote_id"]) if of_quote else [],
-        "links": service_links(host.plugins, host.settings, host.runs.contexts, workspace, plugin, [i for i in ids if i]),
+        "links": service_links(
+            host.plugins, host.settings, host.runs.contexts, workspace, plugin, [i for i in ids if i]
+        ),
         "works": status not in {*FINISHED, "waiting"},
         "may": {
             "retry": status in _MAY_BE_RETRIED,
