@@ -22,25 +22,25 @@ WORDS = {
         "connection.needs_attention": "The connection to the service needs attention.",
         "webhooks.silent": "The service has fallen silent.",
         "test": "This is a test. Alerts reach you.",
-        "quote": "Quote {number}",
+        "about": "Quote {number}: {title}",
         "do": "What to do: {hint}",
         "look": "Look at it: {command}",
         "more": "… and {count} more: qwoty-host run list",
         "why": "You get this mail because your address was entered with `qwoty-host alerts set {workspace}`.",
     },
     "fr": {
-        "subject_one": "Intégrations Qwoty, {workspace} : {title}",
-        "subject_many": "Intégrations Qwoty, {workspace} : {count} points demandent votre attention",
-        "greeting": "Dans l’espace de travail {workspace} des intégrations Qwoty :",
+        "subject_one": "Intégrations Qwoty, {workspace}\u202f: {title}",
+        "subject_many": "Intégrations Qwoty, {workspace}\u202f: {count} points demandent votre attention",
+        "greeting": "Dans l’espace de travail {workspace} des intégrations Qwoty\u202f:",
         "run.needs_attention": "Une exécution demande l’intervention d’une personne.",
         "run.failed": "Une exécution a échoué.",
         "connection.needs_attention": "La connexion au service demande votre attention.",
         "webhooks.silent": "Le service ne donne plus de nouvelles.",
         "test": "Ceci est un test. Les alertes vous parviennent.",
-        "quote": "Devis {number}",
-        "do": "À faire : {hint}",
-        "look": "Pour voir : {command}",
-        "more": "… et {count} autres : qwoty-host run list",
+        "about": "Devis {number}\u202f: {title}",
+        "do": "À faire\u202f: {hint}",
+        "look": "Pour voir\u202f: {command}",
+        "more": "… et {count} autres\u202f: qwoty-host run list",
         "why": "Vous recevez ce message car votre adresse a été saisie avec `qwoty-host alerts set {workspace}`.",
     },
 }
@@ -64,8 +64,10 @@ def alert_mail(workspace: str, alerts: Sequence[Mapping[str, Any]], *, to: str, 
 
 
 def _paragraph(words: Mapping[str, str], alert: Mapping[str, Any]) -> str:
-    whose = words["quote"].format(number=alert["quote_number"]) + ": " if alert["quote_number"] else ""
-    lines = [words[alert["type"]], f"{whose}{alert['title']} [{alert['code']}]"]
+    title = f"{alert['title']} [{alert['code']}]"
+    if alert["quote_number"]:
+        title = words["about"].format(number=alert["quote_number"], title=title)
+    lines = [words[alert["type"]], title]
     if alert["hint"]:
         lines.append(words["do"].format(hint=alert["hint"]))
     if alert["command"]:

@@ -30,7 +30,7 @@ from .settings import schema_problems, with_defaults
 from .store import alerts as rows
 from .store import quotes
 from .store.database import Store
-from .store.runs import UPKEEP
+from .store.runs import PLATFORM_EVENT, UPKEEP
 from .store.workspaces import require_workspace
 from .vault import Vault
 
@@ -166,7 +166,12 @@ class Alerts:
         about = {"plugin": plugin, "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
         if refused:
             since = met_in_a_run(db, workspace, plugin, row["id"], error, now)["since"]
-            about["command"] = f"qwoty-host test-connection {workspace} {plugin}"
+            mend = (
+                f"platform set {workspace}"
+                if row["kind"] == PLATFORM_EVENT
+                else f"test-connection {workspace} {plugin}"
+            )
+            about["command"] = f"qwoty-host {mend}"
             subject = f"connection:{plugin}:{since}:{(row['settings_digest'] or '')[:12]}"
             self.add(db, workspace, subject, _facts("connection.needs_attention", error, **about))
             return

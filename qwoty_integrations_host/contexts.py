@@ -14,7 +14,7 @@ from .locks import Locks
 from .mail.ledger import LedgerMailer
 from .mail.transports import Transport
 from .paces import Paces
-from .platform.standalone import StandalonePlatform
+from .platform.chosen import Platforms
 from .store.database import Store
 from .store.kept import PluginRecords, PluginSecrets, PluginState
 from .vault import Vault
@@ -35,6 +35,7 @@ class Contexts:
     transport: Transport
     locks: Locks
     paces: Paces
+    platforms: Platforms
     public_url: str | None
 
     def make(
@@ -54,7 +55,7 @@ class Contexts:
             settings=settings,
             clock=self.clock,
             log=structlog.get_logger("qwoty").bind(workspace=workspace, plugin=plugin, run_id=run_id),
-            platform=StandalonePlatform(self.store, workspace),
+            platform=self.platforms.of_run(workspace, run_id),
             mail=LedgerMailer(self.store, self.transport, self.clock, *place, quote_id),
             state=PluginState(self.store, *place),
             secrets=PluginSecrets(self.store, self.vault, *place),

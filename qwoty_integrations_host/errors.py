@@ -113,7 +113,10 @@ class ActionRefused(IntegrationError):
 
 
 class WebhookRejected(IntegrationError):
-    """A webhook that is not answered with 200: ``status`` 400 (forged, garbled) or 404 (unknown address)."""
+    """A webhook that is not answered with 200.
+
+    ``status``: 400 (forged, garbled), 401 (signed by nobody known) or 404 (unknown address).
+    """
 
     default_code = "webhook_rejected"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -31,7 +31,7 @@ from .hook_types import InstallmentRequest, Outcome, UpkeepRequest, WebhookEvent
 from .locks import Locks
 from .logs import about
 from .metrics import RUN_SECONDS, RUNS_ENDED
-from .platform.standalone import StandalonePlatform
+from .platform_events import PlatformEvents
 from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import parse_json
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 #: Of an outcome, which has no class: the service refused the key, or it lacks a right.
 _REFUSED = {CredentialsError.default_code, "permission_missing"}
-_KINDS = {"quote_accepted", "installment", "webhook", "undo", rows.UPKEEP}
+_KINDS = {"quote_accepted", "installment", "webhook", "undo", rows.UPKEEP, rows.PLATFORM_EVENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Execution:
     runs: Runs
     attempts: Attempts
     alerts: Alerts
+    platform_events: PlatformEvents
     restored: bool = False
 
     def execute(self, job_id: str) -> None:
@@ -95,7 +96,6 @@ class Execution:
     def _work_on(self, row: RowMapping) -> None:
         steps = self._steps(row)
         try:
-            self.plugins.manifest(row["plugin"])  # raises, with the reason, when it no longer loads
             settings = self._begin(row)
             if settings is not None:
                 outcome = self._call(row, settings, steps)
@@ -148,13 +148,13 @@ class Execution:
 
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
         """Give the settings of this attempt; None when they changed since it began, and another one takes over."""
-        if not self.settings.is_enabled(row["workspace"], row["plugin"]):
+        settings = self._settings(row)
+        if settings is None:
             with self.store.write() as db:
                 # Switched on again, it gets the quote when that is accepted again.
                 rows.change(db, row["id"], facts={**row["facts"], "version": None})
             self._finish(row, Outcome.skipped("The integration is switched off for this workspace."))
             return None
-        settings = self.settings.effective(row["workspace"], row["plugin"])
         current = self.settings.digest(settings)
         with self.store.write() as db:
             quotes.lock(db, row["workspace"], row["quote_id"])
@@ -168,10 +168,21 @@ class Execution:
             rows.change(db, row["id"], status="running", settings_digest=current, error=None, waits_until=None)
         return settings
 
+    def _settings(self, row: RowMapping) -> Mapping[str, Any] | None:
+        """The settings that the run is worked with; None where its integration is switched off."""
+        workspace, plugin = row["workspace"], row["plugin"]
+        if row["kind"] == rows.PLATFORM_EVENT:
+            return asdict(self.contexts.platforms.configurations.of(workspace))
+        self.plugins.manifest(plugin)  # raises, with the reason, when it no longer loads
+        enabled = self.settings.is_enabled(workspace, plugin)
+        return self.settings.effective(workspace, plugin) if enabled else None
+
     def _call(self, row: RowMapping, settings: Mapping[str, Any], steps: RecordedSteps) -> Outcome:
         if row["kind"] not in _KINDS:
             title = "A newer release has asked for this run, which this worker's does not know."
             raise RetryableError(title, hint="A worker of the newer release takes it.", code="newer_release")
+        if row["kind"] == rows.PLATFORM_EVENT:
+            return self.platform_events.fetch(row, steps)
         workspace, plugin, facts = row["workspace"], row["plugin"], row["facts"]
         ctx = self.contexts.make(workspace, plugin, settings, step=steps, quote_id=row["quote_id"], run_id=row["id"])
         if row["kind"] == "webhook":
@@ -209,7 +220,7 @@ class Execution:
     def _quote(self, workspace: str, quote_id: str) -> Quote:
         with self.store.read() as db:
             quote = quotes.get(db, workspace, quote_id)
-        return StandalonePlatform(self.store, workspace).with_saved_ids(quote)
+        return self.contexts.platforms.with_saved_ids(workspace, quote)
 
     def _event(self, row: RowMapping) -> WebhookEvent:
         with self.store.read() as db:
@@ -243,7 +254,7 @@ class Execution:
                 return
             hint = error.hint or "It goes on by itself. `qwoty-host run retry` tries at once."
             shown = {"code": error.code, "title": error.title, "hint": hint}
-            outcome = {**outcome_of(record, now), "notes": present["facts"].get("changes", [])}
+            outcome = {**outcome_of(record, now), "notes": rows.own_notes(present)}
             self.attempts.resume(db, present, wait=Wait(until, since, shown, outcome))
         log.info("run.waits", extra={"run_id": row["id"], "until": until.isoformat(), "code": error.code})
 
@@ -328,8 +339,7 @@ class Execution:
             present = rows.require(db, row["id"])
             if present["attempt"] != row["attempt"] or present["status"] == "dismissed":
                 return  # the quote was corrected meanwhile: another attempt takes over; or nothing is wanted any more
-            changes = present["facts"].get("changes", [])
-            outcome = {**outcome_of(record, now), **result, "notes": [*notes, *changes]}
+            outcome = {**outcome_of(record, now), **result, "notes": [*notes, *rows.own_notes(present)]}
             rows.change(
                 db,
                 row["id"],

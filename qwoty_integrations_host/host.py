@@ -25,6 +25,10 @@ from .key_rotation import refuse_missing_keys
 from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .paces import Paces, ProcessSlots
+from .platform.chosen import Platforms
+from .platform.configuration import Configurations
+from .platform_events import PlatformEvents
+from .platforms import WorkspacePlatforms
 from .plugins import Plugins
 from .pruning import Pruning
 from .runs import Runs
@@ -71,6 +75,8 @@ class Host:
     schedule: Schedule
     pruning: Pruning
     transport: Transport
+    platforms: WorkspacePlatforms
+    platform_events: PlatformEvents
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Begin to work runs; on SQLite unless another process does so for this data directory (then False)."""
@@ -132,10 +138,13 @@ def create_host(
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
     # Between machines the database's clock decides, and waiting for a turn there is real.
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
-    contexts = Contexts(store, vault, clock, transport, locks, paces, config.public_url)
+    configurations = Configurations(store, vault)
+    chosen = Platforms(store, configurations, paces)
+    contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts)
+    platform_events = PlatformEvents(store, clock, chosen, runs)
     alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts)
     execution = Execution(
         store,
@@ -149,6 +158,7 @@ def create_host(
         runs,
         attempts,
         alerts,
+        platform_events,
         config.restored,
     )
     # Any number of workers share a PostgreSQL; a SQLite file has one.
@@ -185,6 +195,8 @@ def create_host(
         schedule,
         pruning,
         transport,
+        WorkspacePlatforms(store, vault, clock, configurations, runs),
+        platform_events,
     )
 
 

@@ -11,7 +11,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import EntryPoint, entry_points
 from inspect import Parameter, signature
 from typing import Any, Literal, cast
@@ -46,6 +46,8 @@ from .quote import Quote
 from .redaction import redact
 
 GROUP = "qwoty_integrations"
+#: The name of the host's own runs and secrets beside those of the plugins.
+RESERVED = "platform"
 log = logging.getLogger(__name__)
 
 
@@ -121,7 +123,8 @@ class Plugins:
     def check_connection(self, plugin_id: str, ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
         found = self._call(plugin_id, "check_connection", ConnectionReport, None, ctx=ctx, connection=connection)
         report = cast("ConnectionReport", found)
-        if not all(isinstance(key, KeyReport) and _is_known(key) for key in report.keys):
+        are_known = all(isinstance(key, KeyReport) and _is_known(key) for key in report.keys)
+        if not are_known or not _is_json(asdict(report)):
             raise self._contract(plugin_id, "check_connection", "a ConnectionReport with KeyReports of known statuses")
         return report
 
@@ -217,6 +220,8 @@ class Plugins:
         distribution, version = (" and ".join(part) for part in zip(*map(_origin, points), strict=True))
         if name in blocked:
             return PluginStatus(name, distribution, version, "blocked", "Blocked by QWOTY_PLUGINS_BLOCKED.")
+        if name == RESERVED:
+            return PluginStatus(name, distribution, version, "failed", "This id is the host's own.")
         if len(points) > 1:
             return PluginStatus(name, distribution, version, "failed", "Two distributions claim this id.")
         try:

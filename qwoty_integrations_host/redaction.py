@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_SHAPES = re.compile(r"(?<![A-Za-z0-9])(?:(?:sk|rk)_(?:live|test)|whsec|qwh)_[A-Za-z0-9_\-+/=]{4,}")
+_SHAPES = re.compile(r"(?<![A-Za-z0-9])(?:(?:sk|rk)_(?:live|test)|whsec|qwh|qwt)_[A-Za-z0-9_\-+/=]{4,}")
 #: Four characters of a shorter secret would be too much of it.
 _LONG_ENOUGH = 12
 
@@ -14,6 +15,13 @@ _LONG_ENOUGH = 12
 def redact(text: str) -> str:
     """Replace everything that has the shape of a secret."""
     return _SHAPES.sub(lambda found: found.group().split("_")[0] + "_…", text)
+
+
+def redacted_json(document: Any) -> str:
+    """A document as JSON, with everything redacted that has the shape of a secret: also where an escape ends before."""
+    text = redact(json.dumps(document, ensure_ascii=False))
+    # Half a surrogate pair is no text, but may be escaped.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def secret_paths(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

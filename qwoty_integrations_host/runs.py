@@ -33,6 +33,7 @@ from .store import audit, mails, quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
+from .store.platforms import PLATFORM
 from .store.workspaces import lock_workspace, require_workspace, workspace_exists
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -241,6 +242,14 @@ class Runs:
             facts = {"roll_secrets": roll_secrets}
             return self._add(db, workspace, plugin, rows.UPKEEP, "", subject=uuid4().hex, facts=facts)
 
+    def request_fetch(self, workspace: str, quote_id: str, *, event_id: str, event_type: str) -> str:
+        """Queue the fetching of a quote that the workspace's platform told of, once per event; give the run's id."""
+        facts = {"event_id": event_id, "type": event_type}
+        with self.store.write() as db:
+            added = self._add(db, workspace, PLATFORM, rows.PLATFORM_EVENT, quote_id, subject=event_id, facts=facts)
+        assert added is not None, "an event is stored once, together with its run"
+        return added
+
     def receive_found(self, workspace: str, plugin: str, events: Sequence[WebhookEvent]) -> dict[str, WebhookEvent]:
         """Store and queue what an upkeep found, as if it had been delivered; give what is new, by its run's id."""
         new: dict[str, WebhookEvent] = {}
@@ -291,6 +300,15 @@ class Runs:
             audit.note(db, row["workspace"], "run.retried", run_id, self.clock.now())
         return run_id
 
+    def retry_fetches(self, workspace: str) -> list[str]:
+        """Queue a new attempt of every fetch of a quote that needs attention, since its platform was set anew.
+
+        Gives the runs' ids.
+        """
+        with self.store.read() as db:
+            stopped = rows.stopped_fetches(db, workspace)
+        return [self.retry(run_id) for run_id in stopped]
+
     def retry_all_failed(self, workspace: str | None = None) -> list[str]:
         """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids.
 
@@ -329,8 +347,8 @@ class Runs:
         with self.store.write() as db:
             row = rows.require(db, run_id)
             workspace, plugin, quote_id = row["workspace"], row["plugin"], row["quote_id"]
-            if row["kind"] == rows.UPKEEP:
-                raise ActionRefused("An upkeep makes nothing of a quote: there is nothing to take back.")
+            if row["kind"] in {rows.UPKEEP, rows.PLATFORM_EVENT}:
+                raise ActionRefused("This run makes nothing of a quote: there is nothing to take back.")
             quotes.lock(db, workspace, quote_id)
             if not self.settings.is_enabled(workspace, plugin) or not self.plugins.implements(plugin, "undo_quote"):
                 raise ActionRefused("The integration is switched off here, or cannot take back what it made.")

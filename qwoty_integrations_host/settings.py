@@ -85,7 +85,7 @@ class WorkspaceSettings:
         Raises: SettingsError with one problem per field; InvalidInput when it is not an object.
         """
         schema = self._plugins.manifest(plugin).settings_schema
-        document = with_defaults(schema, _stripped(given))
+        document = with_defaults(schema, stripped(given))
         problems = list(_pasted_secrets(document)) or list(schema_problems(schema, document))
         if not problems:
             ctx = self._context(workspace, plugin, document)
@@ -103,7 +103,7 @@ class WorkspaceSettings:
         with self._store.write() as db:
             require_workspace(db, workspace)
             stored = self._stored(workspace, plugin)
-            merged = _keep_secrets(schema, _stripped(given), stored.secrets if stored else {})
+            merged = _keep_secrets(schema, stripped(given), stored.secrets if stored else {})
             document = self.validate(plugin, merged, workspace=workspace)
             secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
             blobs = {"/".join(path): self._seal(workspace, plugin, path, value) for path, value in secrets.items()}
@@ -219,7 +219,8 @@ def with_defaults(schema: Mapping[str, Any], document: Mapping[str, Any]) -> dic
     return {**defaults, **document}
 
 
-def _stripped(given: Any) -> dict[str, Any]:
+def stripped(given: Any) -> dict[str, Any]:
+    """A copy of a given document without blanks around its texts. Raises: InvalidInput when it is not an object."""
     if not isinstance(given, Mapping):
         raise InvalidInput("The settings are not a JSON object.")
     return {str(name).strip(): _strip(value) for name, value in given.items()}
@@ -227,7 +228,7 @@ def _stripped(given: Any) -> dict[str, Any]:
 
 def _strip(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _stripped(value)
+        return stripped(value)
     if isinstance(value, Decimal):  # numbers of a file are read exactly; settings are kept as plain JSON
         return float(value)
     return value.strip() if isinstance(value, str) else value

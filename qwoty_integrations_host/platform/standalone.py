@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TypeVar
 
@@ -22,11 +23,11 @@ class StandalonePlatform:
         with self._store.write() as db:
             external_ids.save(db, self._workspace, kind, entity_id, slot, value)
 
-    def with_saved_ids(self, quote: Quote) -> Quote:
-        """The quote with the saved ids filled in where the pushed document has none."""
+    def with_saved_ids(self, quote: Quote, kinds: Collection[str] = ("contact", "tax")) -> Quote:
+        """The quote with the saved ids of these kinds filled in where the document has none."""
         with self._store.read() as db:
-            contacts = external_ids.of_kind(db, self._workspace, "contact")
-            taxes = external_ids.of_kind(db, self._workspace, "tax")
+            saved = {kind: external_ids.of_kind(db, self._workspace, kind) for kind in kinds}
+        contacts, taxes = saved.get("contact", {}), saved.get("tax", {})
         people = tuple(_with_id(contact, contacts.get(contact.id)) for contact in quote.customer.contacts)
         return replace(
             quote,

@@ -42,6 +42,13 @@ def change(db: Connection, workspace: str, plugin: str, **values: Any) -> None:
     db.execute(t.connections.update().where(here).values(**values))
 
 
+def forget_problem(db: Connection, workspace: str, plugin: str) -> None:
+    """Whatever was wrong was mended by a person, or is asked for no more."""
+    row = load(db, workspace, plugin, lock=True)
+    if row is not None and row["problem"]:
+        change(db, workspace, plugin, problem=None)
+
+
 def settings_saved_at(db: Connection, workspace: str, plugin: str) -> datetime | None:
     """When the settings were last saved."""
     here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)

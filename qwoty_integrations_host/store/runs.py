@@ -20,6 +20,8 @@ FINISHED = ("succeeded", "skipped", "needs_attention", "failed", "dismissed")
 
 #: Runs that concern no quote: they look after a plugin's connection to its service.
 UPKEEP = "upkeep"
+#: Runs of the host's own: they fetch a quote that a platform has told of.
+PLATFORM_EVENT = "platform_event"
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
@@ -43,6 +45,21 @@ def require(db: Connection, run_id: str, *, workspace: str | None = None) -> Row
 def change(db: Connection, run_id: str, **values: Any) -> None:
     """Update columns of one run."""
     db.execute(t.runs.update().where(t.runs.c.id == run_id).values(**values))
+
+
+def say(db: Connection, run_id: str, about: str, note: str | None) -> None:
+    """Keep a note on a run beside what its outcome will say, one for each thing it is about; None takes it away."""
+    db.execute(select(t.runs.c.id).where(t.runs.c.id == run_id).with_for_update())
+    facts = require(db, run_id)["facts"]
+    said = {**facts.get("said", {}), about: note}
+    kept = {key: text for key, text in said.items() if text}
+    if kept != facts.get("said", {}):
+        change(db, run_id, facts={**facts, "said": kept})
+
+
+def own_notes(row: RowMapping) -> list[str]:
+    """The notes that stay on a run whichever attempt ends: of a changed quote, and what was said meanwhile."""
+    return [*row["facts"].get("changes", []), *row["facts"].get("said", {}).values()]
 
 
 def of_quote(db: Connection, workspace: str, quote_id: str, *, kind: str | None = None) -> Sequence[RowMapping]:
@@ -102,6 +119,13 @@ def failed(db: Connection, workspace: str | None = None) -> Sequence[str]:
     if workspace is not None:
         wanted = wanted.where(t.runs.c.workspace == workspace)
     return db.execute(wanted.order_by(t.runs.c.created_at, t.runs.c.id)).scalars().all()
+
+
+def stopped_fetches(db: Connection, workspace: str) -> Sequence[str]:
+    """The ids of the runs that could not fetch a quote until a person does something, oldest first."""
+    run = t.runs.c
+    here = (run.workspace == workspace) & (run.kind == PLATFORM_EVENT) & (run.status == "needs_attention")
+    return db.execute(select(run.id).where(here).order_by(run.created_at, run.id)).scalars().all()
 
 
 def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:

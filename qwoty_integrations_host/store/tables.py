@@ -93,6 +93,7 @@ quotes = Table(
     #: The version before a correction, until it is certain that nothing final had been made of it.
     Column("replaced", JSON),
     Column("received_at", UtcText, nullable=False),
+    Index("quotes_by_age", "workspace", "received_at", "id"),
 )
 
 runs = Table(
@@ -123,6 +124,7 @@ runs = Table(
     UniqueConstraint("workspace", "plugin", "kind", "subject"),
     Index("runs_by_quote", "workspace", "quote_id"),
     Index("runs_by_age", "created_at", "id"),
+    Index("runs_by_workspace", "workspace", "created_at", "id"),
     Index("runs_by_kind", "workspace", "plugin", "kind", "created_at"),
 )
 
@@ -202,6 +204,7 @@ webhook_deliveries = Table(
     #: Nobody delivered it: an upkeep found it.
     Column("found", Boolean, nullable=False, server_default=false()),
     Index("deliveries_by_account", "workspace", "plugin", "account", "received_at"),
+    Index("deliveries_by_age", "workspace", "received_at", "event_id"),
 )
 
 #: The worker processes and when each last said that it is alive (seconds since 1970, the database's clock).
@@ -252,7 +255,7 @@ idempotency_keys = Table(
     Column("key", String(255), primary_key=True),
     #: Of method, address and body: another request under the same key is refused.
     Column("digest", String(64), nullable=False),
-    #: None while the first request is being answered.
+    #: Both are there once the transaction is, which took the key.
     Column("status", Integer),
     Column("body", Text),
     Column("created_at", UtcText, nullable=False),

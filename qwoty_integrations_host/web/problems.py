@@ -5,7 +5,6 @@ Whatever has the shape of a secret is taken out, since names of fields and ids c
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,7 +22,7 @@ from ..errors import (
     NotFound,
     WebhookRejected,
 )
-from ..redaction import redact
+from ..redaction import redacted_json
 
 MIMETYPE = "application/problem+json"
 #: When to come again while the host cannot do its work.
@@ -106,4 +105,4 @@ def problem(status: int, title: str, *, detail: str = "", **extra: Any) -> Respo
         **({"detail": detail} if detail else {}),
         **extra,
     }
-    return Response(redact(json.dumps(body, ensure_ascii=False)) + "\n", status, mimetype=MIMETYPE)
+    return Response(redacted_json(body) + "\n", status, mimetype=MIMETYPE)

@@ -53,6 +53,11 @@ CASES = [
     ("POST", "/ws-1/api-keys", {"scopes": ["read", CANARY]}, 422, "invalid_input", ["/scopes/1"]),
     ("POST", "/ws-1/api-keys", {"scopes": [], "name": "x" * 101}, 422, "invalid_input", ["/name", "/scopes"]),
     ("GET", f"/ws-1/runs/{CANARY}", None, 404, "not_found", None),
+    ("POST", "/ws-1/runs/unknown/dismiss", {f"é{CANARY}": 1, "reason": "x"}, 422, "invalid_input", ["/ésk_…"]),
+    ("POST", "/ws-1/runs/unknown/dismiss", b'{"\\ud800": 1, "reason": "x"}', 422, "invalid_input", ["/\ud800"]),
+    ("GET", "/ws-1/runs/%00", None, 404, "not_found", None),
+    ("GET", "/ws-1/runs?status=%00", None, 400, "malformed_input", []),
+    ("POST", "/ws-1/api-keys", {"name": "\0"}, 400, "malformed_input", []),
     ("GET", f"/ws-1/runs?{CANARY}=1", None, 422, "invalid_input", ["/sk_…"]),
 ]
 

@@ -113,6 +113,10 @@ def test_the_next_installment_is_sent_when_it_may_be(bench: Any, callers_of: Any
     bench.work()
     assert caller.get(f"/ws-1/runs/{sent.json['id']}")["status"] == "succeeded"
     assert len(bench.mails()) == 2
+    looking = caller.post(f"{path}/send", {"number": 2, "look_first": True})
+    bench.work()
+    assert looking.status_code == 202, "whether it may be sent is found out by its run"
+    assert caller.get(f"/ws-1/runs/{looking.json['id']}")["status"] == "skipped"
 
 
 def test_a_preview_of_a_real_plan_has_its_lines_and_sums(bench: Any, callers_of: Any) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from console.conftest import words
-from host.conftest import TOKEN
-from qwoty_integrations_host import CredentialsError, Outcome, PermanentError
 
 
 def test_every_page_is_there_before_anything_happened(admin: Any) -> None:

@@ -230,6 +230,17 @@ def test_the_alert_is_stored_with_the_runs_end_or_not_at_all(told: Any, monkeypa
     assert len(alerts(told)) == 1
 
 
+def test_alerts_are_kept_for_ninety_days(told: Any) -> None:
+    ends_with(told, NeedsAttention("Look at it."))
+    told.accept()
+
+    told.clock.advance(89 * 24 * 3600)
+    assert told.host.pruning.prune()["alerts"] == 0
+    told.clock.advance(2 * 24 * 3600)
+    assert told.host.pruning.prune()["alerts"] == 1
+    assert alerts(told) == []
+
+
 # -- of a connection ---------------------------------------------------------------------------------------
 
 
@@ -355,8 +366,8 @@ def test_what_came_together_is_told_in_one_mail_to_each(told: Any) -> None:
 
     assert sorted(mail["To"] for mail in mails(told)) == [ANA, BEN]
     mail = mails(told)[0]
-    assert mail["Subject"] == "Intégrations Qwoty, ws-1 : 25 points demandent votre attention"
-    assert "Devis N-q-0: Look <here>." in words_of(mail)
+    assert mail["Subject"] == "Intégrations Qwoty, ws-1\u202f: 25 points demandent votre attention"
+    assert "Devis N-q-0\u202f: Look <here>." in words_of(mail)
     assert "… et 5 autres" in words_of(mail)
     assert "Look &lt;here&gt;." in mail.get_body(("html",)).get_content()
 

@@ -90,7 +90,10 @@ def test_it_is_told_which_business_units_recent_quotes_have(saved: Any) -> None:
     assert seen == [ConnectionRequest({"bu_1": "bu_1", "bu_2": "Two"})]
 
 
-@pytest.mark.parametrize("answer", [None, ConnectionReport(("a key",)), ConnectionReport((a_key("fine"),))])  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "answer",
+    [None, ConnectionReport(("a key",)), ConnectionReport((a_key("fine"),)), ConnectionReport((), (object(),))],
+)  # type: ignore[arg-type]
 def test_a_report_that_breaks_the_contract_is_the_plugins_bug_and_changes_nothing(saved: Any, answer: Any) -> None:
     saved.recorder.answers["check_connection"] = lambda ctx, _: answer
 

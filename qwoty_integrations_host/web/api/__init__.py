@@ -4,11 +4,33 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import api_keys, connections, installments, plugins, quotes, runs, settings, webhooks, workspaces
+from . import (
+    api_keys,
+    connections,
+    installments,
+    platform_events,
+    plugins,
+    quotes,
+    runs,
+    settings,
+    webhooks,
+    workspaces,
+)
 from .description import HostApi, make_api
 
 #: In the order in which they are described.
-_SUBJECTS = (workspaces, plugins, settings, connections, quotes, installments, runs, webhooks, api_keys)
+_SUBJECTS = (
+    workspaces,
+    plugins,
+    settings,
+    connections,
+    quotes,
+    platform_events,
+    installments,
+    runs,
+    webhooks,
+    api_keys,
+)
 
 
 def register(app: Flask) -> HostApi:

@@ -5,17 +5,18 @@ A route that forgot to say who may call it needs ``read`` to be looked at and ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
 import flask_smorest
-from flask import Response, current_app, g
+from flask import Response, current_app, g, request
 from marshmallow import RAISE
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 
 from ...acting import acting_as
+from ...errors import MalformedInput, NotFound
 from ...quote_schema import parse_json
 from ..auth import note_use, require_key, require_key_for, require_scope
 from .idempotency import answered_once
@@ -93,6 +94,7 @@ def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
             require_scope(require_key(), scope)
         else:
             require_key_for(workspace, scope)
+        _refuse_nul(path)
         with acting_as(f"API key {g.api_key['id']}"):
             if writes and workspace is not None:
                 answer = answered_once(workspace, lambda: view(**path), hidden)
@@ -103,6 +105,15 @@ def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
 
     guard = {"scope": scope, "once": scope is not None and writes, "name": view.__name__}
     return _marked("_apidoc", {**getattr(view, "_apidoc", {}), "guard": guard})(guarded)
+
+
+def _refuse_nul(path: Mapping[str, str]) -> None:
+    """PostgreSQL keeps no text with this character, so nothing has it in its name."""
+    if any("\0" in value for value in path.values()):
+        raise NotFound("Nothing has such a name.")
+    given = (value for values in request.args.lists() for value in values[1])
+    if any("\0" in value for value in given) or b"\\u0000" in request.get_data():
+        raise MalformedInput("The request holds a NUL character.", hint="Leave it out.")
 
 
 def _describe(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:

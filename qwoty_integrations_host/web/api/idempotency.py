@@ -6,7 +6,6 @@ can be sent again, corrected, under the same key.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from flask import Response, current_app, request
 
 from ...errors import FieldProblem, InvalidInput
-from ...redaction import redact
+from ...redaction import redacted_json
 from ...store import idempotency as rows
 from ..auth import the_host
 
@@ -50,7 +49,7 @@ def _digest() -> str:
 
 def _kept(answer: Response, hidden: Sequence[str]) -> str:
     body = answer.get_json()
-    return redact(json.dumps({**body, **{name: None for name in hidden if name in body}}))
+    return redacted_json({**body, **{name: None for name in hidden if name in body}})
 
 
 def _replay(row: Any) -> Response:

@@ -26,6 +26,10 @@ class InstallmentRequestSchema(Schema):
         validate=validate.Range(1, 10_000),
         metadata={"description": "The lowest unpaid one unless given."},
     )
+    look_first = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Let the run ask the service what is possible; else what is on record decides."},
+    )
 
 
 @blueprint.get("/workspaces/<workspace>/quotes/<quote_id>/installments")
@@ -42,4 +46,5 @@ def list_installments(workspace: str, quote_id: str) -> dict[str, Any]:
 def send_installment(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
     """Mail the customer a payment link for an installment; an open link of the same one is replaced"""
     host = the_host()
-    return find_run(host.store, host.runs.request_installment(workspace, quote_id, body["number"]))
+    run_id = host.runs.request_installment(workspace, quote_id, body["number"], look_first=body["look_first"])
+    return find_run(host.store, run_id)

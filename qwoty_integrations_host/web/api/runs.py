@@ -23,7 +23,9 @@ class RunQuery(PageQuery):
     quote_id = fields.String(load_default=None)
     plugin = fields.String(load_default=None)
     kind = fields.String(load_default=None, metadata={"description": f"Such as {', '.join(KINDS)}."})
-    quiet = fields.Boolean(load_default=False, metadata={"description": "Also upkeep that had nothing to do."})
+    quiet = fields.Boolean(
+        data_key="all", load_default=False, metadata={"description": "Also upkeep that had nothing to do."}
+    )
 
 
 class DismissalSchema(Schema):

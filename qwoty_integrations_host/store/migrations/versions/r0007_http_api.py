@@ -35,6 +35,9 @@ def upgrade() -> None:
         _moment("created_at", nullable=False),
     )
     op.create_index("idempotency_keys_by_age", "idempotency_keys", ["created_at"])
+    op.create_index("quotes_by_age", "quotes", ["workspace", "received_at", "id"])
+    op.create_index("runs_by_workspace", "runs", ["workspace", "created_at", "id"])
+    op.create_index("deliveries_by_age", "webhook_deliveries", ["workspace", "received_at", "event_id"])
     for name in ("platforms", "alert_targets"):
         op.create_table(
             name,

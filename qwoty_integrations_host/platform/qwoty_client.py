@@ -1,0 +1,148 @@
+"""Qwoty's REST API: three calls, and its answers as errors that say what happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote as escaped
+
+import requests
+
+from ..errors import CredentialsError, IntegrationError, MalformedInput, NeedsAttention, RetryableError
+from ..quote_schema import parse_json
+
+#: No limit is documented, and calls above a plan's quota are billed.
+REQUESTS_PER_SECOND = 2
+_CONNECT_SECONDS, _READ_SECONDS = 10, 30
+_MOST_BYTES = 5_000_000
+_AGAIN = {408, 425, 429}
+_SETTING = "`qwoty-host platform set`"
+
+
+class Missing(NeedsAttention):
+    """Qwoty knows nothing under this id."""
+
+    default_code = "platform_not_found"
+
+
+class QwotyClient:
+    """Qwoty for one workspace. ``turn`` waits until the next request may go out."""
+
+    def __init__(self, base_url: str, token: str, turn: Callable[[], None]) -> None:
+        self._base, self._token, self._turn = base_url.rstrip("/"), token, turn
+
+    def quote(self, quote_id: str) -> dict[str, Any]:
+        """Give a quote as Qwoty has it. Raises: CredentialsError, Missing, NeedsAttention, RetryableError."""
+        found = self._ask("GET", "quote", quote_id)
+        return _inside(found, "quote")
+
+    def contact(self, contact_id: str) -> dict[str, Any]:
+        """Give a contact as Qwoty has it. Raises: as ``quote``."""
+        return _inside(self._ask("GET", "contacts", contact_id), "contact")
+
+    def change_contact(self, contact_id: str, changes: Mapping[str, Any]) -> None:
+        """Change the given fields of a contact; the same change again changes nothing. Raises: as ``quote``."""
+        self._ask("PATCH", "contacts", contact_id, changes)
+
+    def _ask(self, method: str, kind: str, entity_id: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        if not entity_id.strip("."):  # such a name would be another address
+            raise Missing(f"Qwoty has no such {kind} id.", hint="Look at what the event names.")
+        address = f"{self._base}/{kind}/{escaped(entity_id, safe='')}"
+        self._turn()
+        try:
+            with requests.request(
+                method,
+                address,
+                json=body,
+                auth=self._authorize,
+                headers={"Accept": "application/json"},
+                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                # A redirect could carry the token to somebody else.
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                return _read(answer, kind)
+        except requests.RequestException as error:
+            raise RetryableError("Qwoty does not answer.", code="platform_unreachable") from error
+
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # As an ``auth``, because a netrc file of this machine would take the place of a header.
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _read(answer: requests.Response, kind: str) -> Mapping[str, Any]:
+    if not 200 <= answer.status_code < 300:
+        raise _refusal(answer, kind)
+    raw = bytearray()
+    for chunk in answer.iter_content(65_536):
+        raw += chunk
+        if len(raw) > _MOST_BYTES:
+            raise _not_understood("It is larger than five megabytes.")
+    if not raw.strip():
+        return {}  # enough of an answer to a write
+    try:
+        found = parse_json(bytes(raw))
+    except MalformedInput as error:
+        raise _not_understood(error.title) from None
+    if not isinstance(found, dict):
+        raise _not_understood("It is no JSON object.")
+    if found.get("success") is False:
+        raise NeedsAttention("Qwoty refused the request.", hint=_LOOK, code="platform_refused")
+    return found
+
+
+_LOOK = "Look at the quote in Qwoty, then `qwoty-host run retry`."
+
+
+def _refusal(answer: requests.Response, kind: str) -> IntegrationError:
+    status = answer.status_code
+    if status == 401:
+        return CredentialsError(
+            "Qwoty does not accept the token.",
+            hint=f"Make one in Qwoty (Settings > Developers) and save it with {_SETTING}: then this is tried again.",
+            code="platform_token_refused",
+        )
+    if status == 403:
+        return CredentialsError(
+            f"Qwoty's token may not do this with {'quotes' if kind == 'quote' else kind}.",
+            hint="Give it the permission in Qwoty (Settings > Developers), then `qwoty-host run retry`.",
+            code="platform_permission_missing",
+        )
+    if status == 404:
+        return Missing(f"Qwoty has nothing under this id ({kind}).", hint=_LOOK)
+    if status in _AGAIN or status >= 500:
+        return RetryableError(
+            f"Qwoty asks to come again later (HTTP {status}).",
+            code="platform_busy",
+            retry_after=_seconds(answer.headers.get("Retry-After", "")),
+        )
+    return NeedsAttention(
+        f"Qwoty refused the request (HTTP {status}).",
+        hint=f"Is base_url right? {_SETTING} changes it; then `qwoty-host run retry`.",
+        code="platform_refused",
+    )
+
+
+def _not_understood(why: str) -> NeedsAttention:
+    return NeedsAttention(
+        f"Qwoty's answer is not understood. {why}",
+        hint=f"Is base_url right? {_SETTING} changes it; then `qwoty-host run retry`.",
+        code="platform_answer",
+    )
+
+
+def _seconds(text: str) -> float | None:
+    """What Retry-After asks for; its other form, a date, is left to our own gaps."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _inside(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Take off the envelopes that Qwoty's pages show: ``data``, and the object's own name."""
+    for layer in ("data", name):
+        inner = found.get(layer)
+        if isinstance(inner, Mapping):
+            found = inner
+    if "id" not in found:
+        raise _not_understood(f"It holds no {name}.")
+    return dict(found)

@@ -1,0 +1,241 @@
+"""Qwoty's quote as our canonical document: the one file to correct when Qwoty's form turns out to be another.
+
+What its pages show is taken in each form they show. What they do not show (taxes, discounts and net amounts of a
+line, discounts of the quote, when it was accepted) is expected under the canonical names. Nothing is refused here:
+what has the wrong form is passed on, for the schema to say so by field. docs/platform.md has the whole table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from babel import Locale, UnknownLocaleError
+
+#: Each external id has three spellings on Qwoty's pages.
+_SLOTS = ("crm", "erp", "accounting")
+_ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country", "country_code")
+
+
+def canonical(
+    found: Mapping[str, Any],
+    contacts: Mapping[str, Mapping[str, Any]],
+    *,
+    accepted_statuses: Collection[str],
+    accepted_at: datetime,
+) -> dict[str, Any]:
+    """Give the canonical document of a quote.
+
+    ``contacts``: what the REST API says of its contacts, by id. ``accepted_at`` counts where the quote does not say.
+    """
+    language = found.get("language")
+    address = _reader(language if isinstance(language, str) else "")
+    customer = _of(found.get("customer"), lambda customer: _customer(customer, contacts, address))
+    return {
+        # Not workspace_id, which is Qwoty's own, and no links: they are signed, expire, and open the quote to anybody.
+        **_taken(found, "id", "number", "currency", "language", "title", "discounts", "issue_date", "expiration_date"),
+        "status": _status(found.get("status"), accepted_statuses),
+        "accepted_at": found.get("accepted_at") or accepted_at.isoformat(),
+        "owner": _owner(found),
+        "business_unit": _of(found.get("business_unit"), lambda unit: _business_unit(unit, address)),
+        **({"customer": customer} if customer is not None else {}),
+        **_pricing_table(found),
+        "payment_terms": _payment_terms(found),
+        "summary": _of(found.get("summary"), _summary),
+    }
+
+
+def contacts_without_ids(found: Mapping[str, Any]) -> list[str]:
+    """The ids of the contacts of which the quote does not say what other systems call them, in its order."""
+    customer = found.get("customer")
+    people = customer.get("contacts") if isinstance(customer, Mapping) else None
+    return [
+        person["id"]
+        for person in (people if isinstance(people, list) else ())
+        if isinstance(person, Mapping) and isinstance(person.get("id"), str) and not _tells_ids(person)
+    ]
+
+
+# -- the parts ------------------------------------------------------------------------------------
+
+
+def _status(found: Any, accepted: Collection[str]) -> Any:
+    if not isinstance(found, str):
+        return found
+    word = "_".join(found.lower().split())
+    return "accepted" if word in {"_".join(one.lower().split()) for one in accepted} else word
+
+
+def _owner(found: Mapping[str, Any]) -> Any:
+    # Older pages call the person owner_id.
+    owner = found.get("owner") or found.get("owner_id")
+    return _taken(owner, "id", "first_name", "last_name", "email") if isinstance(owner, Mapping) else None
+
+
+def _customer(
+    found: Mapping[str, Any], contacts: Mapping[str, Mapping[str, Any]], address: Callable[[Any], Any]
+) -> dict[str, Any]:
+    people = _each(found.get("contacts"), lambda person: _contact(person, contacts.get(str(person.get("id")), {})))
+    return {
+        **_taken(found, "id", "name", "type"),
+        "external_ids": _external_ids(found),
+        "billing_address": address(found.get("billing_address")),
+        **({"contacts": people} if people is not None else {}),
+    }
+
+
+def _contact(found: Mapping[str, Any], rest: Mapping[str, Any]) -> dict[str, Any]:
+    """A contact as the quote shows it, completed by what the REST API says."""
+    names = ("id", "first_name", "last_name", "email", "phone")
+    person = {**_taken(rest, *names), **{name: value for name, value in _taken(found, *names).items() if value}}
+    roles = [role for holder in (found, rest) for role in _roles(holder.get("role"))]
+    return {**person, "role": roles, "external_ids": _external_ids(found if _tells_ids(found) else rest)}
+
+
+def _roles(found: Any) -> list[Any]:
+    # One word in the quote, a list in the REST API; the quote's need not be one of the list's.
+    return found if isinstance(found, list) else [found] if found else []
+
+
+def _business_unit(found: Mapping[str, Any], address: Callable[[Any], Any]) -> dict[str, Any]:
+    return {**_taken(found, "id", "name"), "address": address(found.get("address"))}
+
+
+def _pricing_table(found: Mapping[str, Any]) -> dict[str, Any]:
+    table = found.get("pricing_table")
+    if not isinstance(table, Mapping):
+        return _taken(found, "pricing_table")
+    return {"pricing_table": {**_taken(table, "settings"), **_list(table, "sections", _section)}}
+
+
+def _section(found: Mapping[str, Any]) -> dict[str, Any]:
+    # A section without phases has its lines itself; the schema takes both.
+    lines = {} if isinstance(found.get("phases"), list) else _list(found, "line_items", _line)
+    phases = {} if lines else _list(found, "phases", _phase)
+    return {**_taken(found, "id", "type", "rank", "name"), **phases, **lines}
+
+
+def _phase(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_taken(found, "id", "name", "rank"), **_list(found, "line_items", _line)}
+
+
+def _line(found: Mapping[str, Any]) -> dict[str, Any]:
+    pricing = found.get("pricing")
+    taxes = _each(found.get("taxes"), _tax)
+    if taxes is None and isinstance(pricing, Mapping):
+        taxes = _default_tax(pricing)
+    return {
+        **_taken(found, "id", "rank", "quantity", "amounts", "discount"),
+        **({"product": _of(found["product"], _product)} if "product" in found else {}),
+        **({"pricing": _of(pricing, _pricing)} if "pricing" in found else {}),
+        "taxes": taxes if taxes is not None else [],
+    }
+
+
+def _product(found: Mapping[str, Any]) -> dict[str, Any]:
+    return _taken(found, "product_id", "name", "unit_of_measure")
+
+
+def _pricing(found: Mapping[str, Any]) -> dict[str, Any]:
+    # The price object of the REST API says pricing_model and amount.
+    price = {"model": found.get("pricing_model"), "list_price": found.get("amount")}
+    price |= _taken(found, "model", "list_price", "currency")
+    return {name: value for name, value in price.items() if value is not None}
+
+
+def _tax(found: Mapping[str, Any]) -> dict[str, Any]:
+    tax = _taken(found, "id", "api_name", "name", "rate", "is_percentage", "amount", "country")
+    return {**tax, "external_ids": _external_ids(found)}
+
+
+def _default_tax(price: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The one tax of a price in the form of the REST API."""
+    names = ("id", "name", "rate", "amount", "is_percentage")
+    tax = {name: price.get(f"default_tax_{name}") for name in names}
+    if tax["id"] is None:
+        return None
+    return [{name: value for name, value in tax.items() if value is not None}]
+
+
+def _payment_terms(found: Mapping[str, Any]) -> Any:
+    # Where they are in the quote is shown nowhere.
+    for holder in (found, found.get("pricing_table"), found.get("summary")):
+        if isinstance(holder, Mapping) and holder.get("payment_terms") is not None:
+            return _of(holder["payment_terms"], _terms)
+    return None
+
+
+def _terms(found: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("id", "name", "percentage", "term", "custom_text", "order_number")
+    return {**_taken(found, "name", "api_name"), **_list(found, "installments", lambda part: _taken(part, *names))}
+
+
+def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("net_amount", "tax_amount", "total_amount")
+    return {"one_off": _of(found.get("one_off"), lambda totals: _taken(totals, *names))}
+
+
+def _external_ids(found: Mapping[str, Any]) -> dict[str, Any]:
+    spelled: tuple[Any, ...] = (found.get("external_ids"), found.get("identifiers"))
+    nested: Mapping[str, Any] = next((ids for ids in spelled if isinstance(ids, Mapping)), {})
+    return {slot: nested.get(slot) or found.get(f"id_{slot}") for slot in _SLOTS}
+
+
+def _tells_ids(found: Mapping[str, Any]) -> bool:
+    return any(name in found for name in ("external_ids", "identifiers", *(f"id_{slot}" for slot in _SLOTS)))
+
+
+def _reader(language: str) -> Callable[[Any], Any]:
+    """Reads addresses: ``line1`` or ``address_line1``, a country's code or its name in English or ``language``."""
+
+    def read(found: Mapping[str, Any]) -> dict[str, Any]:
+        address = _taken(found, *_ADDRESS)
+        for number in ("1", "2"):
+            address.setdefault(f"line{number}", found.get(f"address_line{number}"))
+        country = address.get("country")
+        if not address.get("country_code") and isinstance(country, str):
+            address["country_code"] = _country_code(country, language)
+        return address
+
+    return lambda found: _of(found, read)
+
+
+def _country_code(country: str, language: str) -> str | None:
+    """The code of a country by code or name; None when the name is not certain."""
+    word = country.strip()
+    if len(word) == 2 and word.isascii() and word.isalpha():
+        return word.upper()
+    codes = {
+        code
+        for locale in (_locale(language), _locale("en"))
+        for code, name in (locale.territories.items() if locale else ())
+        if len(code) == 2 and code.isalpha() and name.casefold() == word.casefold()
+    }
+    return codes.pop() if len(codes) == 1 else None
+
+
+def _locale(language: str) -> Locale | None:
+    try:
+        return Locale.parse(language[:2].lower())
+    except (UnknownLocaleError, ValueError):
+        return None
+
+
+# -- taking parts of a document whose form is not certain -----------------------------------------
+
+
+def _taken(found: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: found[name] for name in names if name in found}
+
+
+def _of(found: Any, read: Callable[[Mapping[str, Any]], Any]) -> Any:
+    return read(found) if isinstance(found, Mapping) else found
+
+
+def _each(found: Any, read: Callable[[Mapping[str, Any]], Any]) -> Any:
+    return [_of(one, read) for one in found] if isinstance(found, list) else found
+
+
+def _list(found: Mapping[str, Any], name: str, read: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
+    return {name: _each(found[name], read)} if name in found else {}

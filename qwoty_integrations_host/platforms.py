@@ -1,0 +1,184 @@
+"""A workspace's platform: setting it, showing it, and the secrets with which it signs its events."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from .clock import Clock
+from .errors import ActionRefused, FieldProblem, NotFound, SettingsError
+from .platform.configuration import QWOTY, SCHEMA, SIGNING, STANDALONE, TOKEN, Configurations
+from .platform.signatures import new_secret, require_secret
+from .redaction import masked
+from .runs import Runs
+from .settings import schema_problems, stripped, with_defaults
+from .store import connections
+from .store import platforms as rows
+from .store.database import Store
+from .store.workspaces import lock_workspace, require_workspace
+from .vault import Vault
+
+#: One is in use, one takes over; more than a few are forgotten ones.
+MOST_SIGNING_SECRETS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspacePlatforms:
+    """The platforms of all workspaces of one host."""
+
+    store: Store
+    vault: Vault
+    clock: Clock
+    configurations: Configurations
+    runs: Runs
+
+    def save(self, workspace: str, given: Any) -> dict[str, Any]:
+        """Set a workspace's platform; a token that is left out or empty keeps its stored value.
+
+        Fetches that need attention are tried again: gives what ``show`` gives, and their runs as ``retried``.
+        Raises: NotFound; InvalidInput when it is no object; SettingsError with one problem per field. Then nothing
+        has changed.
+        """
+        document = with_defaults(SCHEMA, stripped(given))
+        token = document.pop("token", "") or ""
+        with self.store.write() as db:
+            require_workspace(db, workspace)
+            before = self.configurations.of(workspace)
+            moved = _origin(document["base_url"]) != _origin(before.base_url)
+            kept = before.token if not token and not moved else token
+            problems = [*schema_problems(SCHEMA, {**document, **({"token": kept} if kept else {})})]
+            problems = problems or [*_problems(document, has_token=bool(kept), moved=moved and bool(before.token))]
+            if problems:
+                raise SettingsError("The platform's settings are not valid.", problems)
+            rows.save(db, workspace, document, self.clock.now())
+            self._keep_token(db, workspace, kept if document["platform"] == QWOTY else "")
+            connections.forget_problem(db, workspace, rows.PLATFORM)
+        retried = self.runs.retry_fetches(workspace) if document["platform"] == QWOTY else []
+        return {**self.show(workspace), "retried": retried}
+
+    def show(self, workspace: str) -> dict[str, Any]:
+        """Give ``{workspace, platform, base_url, token, accepted_event_types, accepted_statuses, signing_secrets}``.
+
+        Of a secret only that it is set, and its last four. Raises: NotFound.
+        """
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+        found = self.configurations.of(workspace)
+        reached = {"base_url": found.base_url, "token": masked(found.token)} if found.can_fetch else {}
+        return {
+            "workspace": workspace,
+            "platform": found.platform,
+            "base_url": None,
+            "token": {"set": False, "last4": ""},
+            **reached,
+            "accepted_event_types": list(found.accepted_event_types),
+            "accepted_statuses": list(found.accepted_statuses),
+            "signing_secrets": self.signing_secrets(workspace),
+        }
+
+    def remove(self, workspace: str) -> dict[str, Any]:
+        """Forget how the platform is reached: quotes are pushed in full from now on. Signing secrets stay.
+
+        Raises: NotFound.
+        """
+        with self.store.write() as db:
+            require_workspace(db, workspace)
+            rows.remove(db, workspace)
+            self._keep_token(db, workspace, "")
+            connections.forget_problem(db, workspace, rows.PLATFORM)
+        return self.show(workspace)
+
+    def add_signing_secret(self, workspace: str, secret: str | None = None) -> dict[str, Any]:
+        """Make a signing secret, or take one that the platform made; give ``{"id", "secret"}``, this once.
+
+        Those before stay valid until they are removed. Raises: NotFound; InvalidInput; ActionRefused beyond five.
+        """
+        secret = new_secret() if secret is None else require_secret(secret.strip())
+        secret_id = uuid4().hex[:8]
+        sealed = {"secret": secret, "created_at": self.clock.now().isoformat(timespec="seconds")}
+        with self.store.write() as db:
+            require_workspace(db, workspace)
+            lock_workspace(db, workspace)
+            if len(rows.secrets(db, workspace, SIGNING)) >= MOST_SIGNING_SECRETS:
+                raise ActionRefused(
+                    f"This workspace has {MOST_SIGNING_SECRETS} signing secrets.",
+                    hint="Remove the oldest: qwoty-host platform signing-secret remove",
+                )
+            self._seal(db, workspace, SIGNING + secret_id, json.dumps(sealed))
+        return {"id": secret_id, "secret": secret}
+
+    def signing_secrets(self, workspace: str) -> list[dict[str, Any]]:
+        """The signing secrets, oldest first: ``{"id", "created_at", "last4"}``. Raises: NotFound."""
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+        found = self.configurations.signing_secrets(workspace)
+        shown = [
+            {"id": secret_id, "created_at": one["created_at"], "last4": masked(one["secret"])["last4"]}
+            for secret_id, one in found.items()
+        ]
+        return sorted(shown, key=lambda one: (one["created_at"], one["id"]))
+
+    def remove_signing_secret(self, workspace: str, secret_id: str) -> None:
+        """From now on nothing signed with it is taken. Raises: NotFound."""
+        with self.store.write() as db:
+            require_workspace(db, workspace)
+            if not rows.remove_secret(db, workspace, SIGNING + secret_id):
+                raise NotFound(
+                    f"There is no signing secret {secret_id!r}.",
+                    hint="`qwoty-host platform signing-secret list` shows them.",
+                )
+
+    def _keep_token(self, db: Any, workspace: str, token: str) -> None:
+        if token:
+            self._seal(db, workspace, TOKEN, token)
+        else:
+            rows.remove_secret(db, workspace, TOKEN)
+
+    def _seal(self, db: Any, workspace: str, field: str, clear: str) -> None:
+        rows.save_secret(db, workspace, field, self.vault.seal(clear, workspace, rows.PLATFORM, field))
+
+
+def _problems(document: Mapping[str, Any], *, has_token: bool, moved: bool) -> Iterator[FieldProblem]:
+    if document["platform"] == STANDALONE:
+        return
+    if not _is_safe(document["base_url"]):
+        yield FieldProblem(
+            ("base_url",), "Must be an https address without user, query and fragment, such as https://qwoty.app/api."
+        )
+    if not has_token:
+        # The token of one address is never sent to another.
+        again = "The base_url is another: give the token again." if moved else "This field is required."
+        yield FieldProblem(("token",), again)
+
+
+def _origin(address: Any) -> tuple[str, str] | None:
+    try:
+        parts = urlsplit(address if isinstance(address, str) else "")
+    except ValueError:
+        return None
+    return parts.scheme, parts.netloc.lower()
+
+
+def _is_safe(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    extra = parts.username is not None or parts.password is not None or parts.query or parts.fragment
+    if not host or extra or not re.fullmatch(r"[!-~]+", address):
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,45 @@
+"""What depends on the database, on PostgreSQL: waiting for the one who has the key, and places in a list."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from builders import a_quote
+
+
+@pytest.fixture
+def caller(desks: Any, callers_of: Any, postgresql: str) -> Any:
+    desk = desks(shared_database=postgresql)
+    desk.enable()
+    found = callers_of(desk.host)
+    found.desk = desk
+    return found
+
+
+def test_ten_at_once_under_one_key_do_it_once_and_wait_for_its_answer(caller: Any) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        sent = [pool.submit(caller.post, "/ws-1/quotes/accepted", a_quote(), Idempotency_Key="k-1") for _ in range(10)]
+    answers = [each.result() for each in sent]
+
+    assert {answer.status_code for answer in answers} == {202}
+    assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 9
+    assert len({answer.json["runs"][0]["id"] for answer in answers}) == 1
+    caller.desk.work()
+    assert [run["status"] for run in caller.get("/ws-1/runs")["data"]] == ["succeeded"]
+
+
+def test_pages_go_on_where_the_one_before_ended(caller: Any) -> None:
+    for number in range(5):
+        caller.desk.clock.advance(number % 2)
+        caller.post("/ws-1/quotes/accepted", a_quote(id=f"q-{number}"))
+
+    for path, name in (("/ws-1/runs", "id"), ("/ws-1/quotes", "quote_id")):
+        whole = [item[name] for item in caller.get(path)["data"]]
+        first = caller.get(f"{path}?limit=2")
+        rest = caller.get(f"{path}?starting_after={first['data'][-1][name]}")
+        assert [item[name] for item in first["data"] + rest["data"]] == whole
+        assert (first["has_more"], rest["has_more"], len(set(whole))) == (True, False, 5)
+    assert caller.get("/ws-1/webhooks/deliveries") == {"data": [], "has_more": False}

@@ -1,0 +1,323 @@
+"""The run that fetches a quote: what it takes from Qwoty, and how it meets trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from dying import Crash, restart, work_and_die
+from qwoty_integrations_host.runs import Runs
+from qwoty_integrations_host.store import quotes
+from qwoty_integrations_host.store.tables import alerts
+from qwoty_stand_in import DOCUMENTED, QwotyStandIn, completed
+
+QUOTE = DOCUMENTED["id"]
+Tell = Callable[..., dict[str, Any]]
+
+
+def test_a_quote_is_taken_with_the_contacts_ids_and_without_its_links(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
+    qwoty.put(completed())
+    told_at = bench.clock.now()
+
+    run = tell(QUOTE)
+
+    with bench.host.store.read() as db:
+        quote = quotes.get(db, "ws-1", QUOTE)
+        stored = db.exec_driver_sql("SELECT document FROM quotes").scalar_one()
+    (contact,) = quote.customer.contacts
+    assert contact.external_ids.crm == "C-3" and contact.role == ("decision_maker", "billing")
+    assert quote.accepted_at == told_at
+    assert "SignedPdfToken" not in stored and "dealroom" not in stored
+    assert run["outcome"]["notes"] == [
+        "Quote Q-2026-042 was accepted. No integration is enabled for this workspace, so nothing was started."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        (401, "platform_token_refused"),
+        (403, "platform_permission_missing"),
+        (404, "platform_not_found"),
+        (302, "platform_refused"),
+        (400, "platform_refused"),
+        ("page", "platform_answer"),
+        ("huge", "platform_answer"),
+        ("empty", "platform_answer"),
+    ],
+)
+def test_a_refusal_asks_for_a_person_and_a_retry_fetches_again(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str, code: str
+) -> None:
+    qwoty.put(completed())
+    qwoty.trouble = [trouble]
+
+    refused = tell(QUOTE)
+
+    assert (refused["status"], refused["error"]["code"]) == ("needs_attention", code)
+    assert refused["error"]["hint"]
+    assert bench.retry(refused["id"])["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("trouble", [408, 429, 500, 503, "cut", "half"])
+def test_a_short_trouble_is_tried_again_at_once(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str
+) -> None:
+    qwoty.put(completed())
+    qwoty.trouble = [trouble, trouble]
+
+    run = tell(QUOTE)
+
+    assert run["status"] == "succeeded"
+    assert run["steps"][0]["attempts"] == 3
+
+
+def test_an_outage_lets_the_run_wait_and_go_on_by_itself(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    qwoty.put(completed())
+    qwoty.trouble = [503] * 6
+
+    run = tell(QUOTE)
+    assert (run["status"], run["error"]["code"]) == ("waiting", "platform_busy")
+    bench.clock.advance(61)
+    bench.work()
+
+    assert bench.run(run["id"])["status"] == "succeeded"
+
+
+def test_what_qwoty_itself_asks_to_wait_is_respected(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    qwoty.put(completed())
+    qwoty.trouble, qwoty.retry_after = [429], "3600"
+
+    run = tell(QUOTE)
+    bench.clock.advance(3000)
+    bench.work()
+    assert bench.run(run["id"])["status"] == "waiting"
+    bench.clock.advance(700)
+    bench.work()
+
+    assert bench.run(run["id"])["status"] == "succeeded"
+
+
+def test_an_address_where_nobody_answers_is_an_outage(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    settings = {"platform": "qwoty", "base_url": "http://127.0.0.1:9/api", "token": "qwt_prod_Other0123456789"}
+    bench.host.platforms.save("ws-1", settings)
+
+    assert tell(QUOTE)["error"]["code"] == "platform_unreachable"
+
+
+def test_a_quote_that_is_not_accepted_is_not_taken_until_it_is(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    qwoty.put(completed(status="Pending Signature"))
+
+    run = tell(QUOTE)
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "quote_not_accepted")
+    qwoty.put(completed(status="Accepted"))
+
+    assert bench.retry(run["id"])["status"] == "succeeded"
+
+
+def test_a_workspace_may_name_further_statuses_that_mean_accepted(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    qwoty.put(completed(status="sent"))
+    settings = {"platform": "qwoty", "base_url": qwoty.url, "accepted_statuses": ["accepted", "Sent"]}
+    bench.host.platforms.save("ws-1", settings)
+
+    assert tell(QUOTE)["status"] == "succeeded"
+
+
+def test_a_quote_that_cannot_be_taken_names_its_fields_and_no_values(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
+    qwoty.put(completed(currency="WRONG"))
+
+    run = tell(QUOTE)
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "quote_invalid")
+    assert "currency: Not a currency code" in run["error"]["title"]
+    assert "WRONG" not in str(run)
+
+
+def test_a_line_without_an_amount_in_a_model_that_is_not_a_multiplication_asks_for_a_person(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell, runs_of: Callable[..., list[dict[str, Any]]]
+) -> None:
+    bench.enable()
+    quote = completed()
+    (line,) = quote["pricing_table"]["sections"][0]["phases"][0]["line_items"]
+    del line["amounts"]
+    line["pricing"]["model"] = "graduated"
+    qwoty.put(quote)
+
+    tell(QUOTE)
+
+    assert runs_of(QUOTE, "stripe_invoice")[0]["error"]["code"] == "amounts_missing"
+
+
+def test_another_quote_than_was_asked_for_is_not_taken(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    qwoty.quotes[QUOTE] = completed(id="another")
+
+    assert tell(QUOTE)["error"]["code"] == "platform_answer"
+    assert runs_and_quotes(bench) == (1, 0)
+
+
+def test_a_contact_that_qwoty_does_not_show_holds_up_nothing(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    qwoty.put(completed())
+    qwoty.forbidden = {"GET contacts"}
+
+    run = tell(QUOTE)
+
+    assert run["status"] == "succeeded"
+    assert "Contact contact_3 could not be looked up in Qwoty" in run["outcome"]["notes"][1]
+
+
+def test_a_changed_quote_is_taken_in_its_changed_form(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    qwoty.put(completed())
+    tell(QUOTE)
+    same = tell(QUOTE)
+    qwoty.put(completed(number="Q-2026-042-B"))
+    changed = tell(QUOTE)
+
+    assert "was here before" in same["outcome"]["notes"][0]
+    assert "was taken in its changed form" in changed["outcome"]["notes"][0]
+
+
+def test_requests_of_a_workspace_are_half_a_second_apart(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    if bench.host.config.is_shared:
+        pytest.skip("turns between machines are waited for in real time")
+    qwoty.put(completed())
+    started = bench.clock.now()
+
+    for _ in range(3):
+        tell(QUOTE)
+
+    assert (bench.clock.now() - started).total_seconds() == pytest.approx(2.5)
+
+
+def test_a_process_that_dies_after_the_quote_was_stored_takes_it_once(
+    bench: Any,
+    qwoty: QwotyStandIn,
+    tell: Tell,
+    runs_of: Callable[..., list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench.enable()
+    qwoty.put(completed())
+    accept = Runs.accept
+
+    def dying(runs: Runs, *given: Any) -> Any:
+        accept(runs, *given)
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Runs, "accept", dying)
+        with pytest.raises(Crash):
+            tell(QUOTE)
+    (fetching,) = runs_of(QUOTE, "platform")
+    bench.host.engine.work_again(f"{fetching['id']}.1")
+    bench.work()
+
+    assert [run["status"] for run in runs_of(QUOTE)] == ["succeeded", "succeeded"]
+    assert bench.posts("/v1/invoices").count("/v1/invoices") == 1
+
+
+def test_a_replay_of_a_fetch_that_is_done_asks_qwoty_nothing(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    qwoty.put(completed())
+    run = tell(QUOTE)
+    asked = list(qwoty.requests)
+
+    bench.host.engine.work_again(f"{run['id']}.1")
+
+    assert qwoty.requests == asked
+    assert bench.run(run["id"]) == run
+
+
+def test_a_platform_that_was_removed_meanwhile_asks_for_a_person(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    qwoty.trouble = [401]
+    run = tell(QUOTE)
+    bench.host.platforms.remove("ws-1")
+
+    assert bench.retry(run["id"])["error"]["code"] == "platform_missing"
+
+
+def test_with_a_new_token_everything_that_was_refused_is_fetched_again(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
+    refused = set()
+    for quote_id in ("q-1", "q-2"):
+        qwoty.put(completed(id=quote_id))
+        qwoty.trouble = [401]
+        refused.add(tell(quote_id)["id"])
+
+    shown = bench.host.platforms.save("ws-1", {"platform": "qwoty", "base_url": qwoty.url})
+    bench.work()
+
+    assert set(shown["retried"]) == refused
+    assert [bench.run(run_id)["status"] for run_id in refused] == ["succeeded"] * 2
+
+
+def test_of_a_refused_token_people_are_told_once_until_it_is_set_anew(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
+    bench.host.alerts.set("ws-1", {"mails": ["ops@seller.example"]})
+
+    def refuse(quote_id: str) -> None:
+        qwoty.put(completed(id=quote_id))
+        qwoty.trouble = [401]
+        tell(quote_id)
+
+    refuse("q-1")
+    refuse("q-2")
+    assert [alert["command"] for alert in _alerts(bench)] == ["qwoty-host platform set ws-1"]
+
+    bench.host.platforms.save("ws-1", {"platform": "qwoty", "base_url": qwoty.url})
+    bench.work()
+    refuse("q-3")
+    assert len(_alerts(bench)) == 2
+
+
+def test_the_secrets_stand_in_nothing_that_is_kept_or_shown(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell, sender: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    qwoty.put(completed())
+    qwoty.trouble = [401]
+    run = bench.retry(tell(QUOTE)["id"])
+    configuration = bench.host.platforms.configurations.of("ws-1")
+
+    bench.host.store.engine.dispose()
+    kept = b"".join(path.read_bytes() for path in bench.host.config.data_dir.glob("host.sqlite3*"))
+    shown = f"{run}{configuration!r}{caplog.text}{bench.host.platforms.show('ws-1')}"
+    for secret in (qwoty.token, sender.secret):
+        assert secret.encode() not in kept and secret not in shown
+
+
+def runs_and_quotes(bench: Any) -> tuple[int, int]:
+    with bench.host.store.read() as db:
+        return tuple(db.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one() for name in ("runs", "quotes"))
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_a_process_may_die_after_any_commit_on_the_way_from_event_to_invoice(
+    bench: Any,
+    qwoty: QwotyStandIn,
+    runs_of: Callable[..., list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    bench.enable()
+    qwoty.put(completed())
+    bench.host.platform_events.receive("ws-1", b'{"event_type": "quote.accepted", "id": "%s"}' % QUOTE.encode())
+
+    assert work_and_die(bench, monkeypatch, "commit", number)
+    restart(bench)
+
+    (fetched,), (invoiced,) = (runs_of(QUOTE, plugin) for plugin in ("platform", "stripe_invoice"))
+    assert (fetched["status"], invoiced["status"]) == ("succeeded", "succeeded")
+    assert qwoty.contacts["contact_3"]["id_accounting"] == invoiced["outcome"]["customer_id"]
+    assert bench.posts("/v1/invoices").count("/v1/invoices") == 1
+
+
+def _alerts(bench: Any) -> list[dict[str, Any]]:
+    with bench.host.store.read() as db:
+        return list(db.execute(select(alerts.c.document)).scalars())

@@ -1,0 +1,57 @@
+"""The whole way: Qwoty says that a quote was accepted, and Stripe has its invoice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qwoty_stand_in import DOCUMENTED, QwotyStandIn, completed
+
+QUOTE = DOCUMENTED["id"]
+
+
+def test_a_thin_event_becomes_a_stripe_invoice_and_the_customer_is_saved_in_qwoty(
+    bench: Any, qwoty: QwotyStandIn, sender: Any, runs_of: Callable[..., list[dict[str, Any]]]
+) -> None:
+    qwoty.put(completed())
+    bench.enable(invoice_status="open")
+
+    answer = sender.send({"event_type": "quote.accepted", "id": QUOTE})
+    bench.work()
+
+    assert answer.status_code == 202
+    (fetched,), (invoiced,) = (runs_of(QUOTE, plugin) for plugin in ("platform", "stripe_invoice"))
+    assert (fetched["kind"], fetched["status"]) == ("platform_event", "succeeded")
+    assert fetched["id"] == answer.json()["runs"][0]["id"]
+    assert invoiced["status"] == "succeeded"
+    assert invoiced["outcome"]["total"] == "18000.00"
+    assert qwoty.contacts["contact_3"]["id_accounting"] == invoiced["outcome"]["customer_id"]
+    assert qwoty.requests == [f"GET quote/{QUOTE}", "GET contacts/contact_3", "PATCH contacts/contact_3"]
+
+
+def test_the_next_quote_of_the_contact_uses_the_customer_that_qwoty_has_by_now(
+    bench: Any, qwoty: QwotyStandIn, tell: Callable[..., dict[str, Any]], runs_of: Callable[..., list[dict[str, Any]]]
+) -> None:
+    bench.enable()
+    for quote_id in ("q-1", "q-2"):
+        qwoty.put(completed(id=quote_id))
+        tell(quote_id)
+
+    first, second = (runs_of(quote_id, "stripe_invoice")[0] for quote_id in ("q-1", "q-2"))
+    assert first["outcome"]["customer_id"] == second["outcome"]["customer_id"]
+    assert [one for one in qwoty.requests if one.startswith("PATCH")] == ["PATCH contacts/contact_3"]
+    assert bench.posts("/v1/customers") == ["/v1/customers"]
+
+
+def test_ids_of_taxes_stay_with_the_host_which_is_said_once(
+    bench: Any, qwoty: QwotyStandIn, tell: Callable[..., dict[str, Any]], runs_of: Callable[..., list[dict[str, Any]]]
+) -> None:
+    bench.enable()
+    for quote_id in ("q-1", "q-2"):
+        qwoty.put(completed(id=quote_id))
+        tell(quote_id)
+
+    first, second = (runs_of(quote_id, "stripe_invoice")[0] for quote_id in ("q-1", "q-2"))
+    note = "Qwoty has no place for the ids of a tax: they are kept by this host."
+    assert note in first["outcome"]["notes"] and note not in second["outcome"]["notes"]
+    assert list(bench.quote("q-2")["saved_ids"]["taxes"]) == ["tax_1"]
