@@ -204,8 +204,8 @@ def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
 def service_links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
     """Give the addresses under which the service's own pages show these ids; no network.
 
-    Leave out what you do not know. Ids are those of the record (invoice, customer, payments) and of requests, as steps noted them. Only https
-    addresses are shown. Not implemented means no links.
+    Leave out what you do not know. Ids are those of the record (invoice, customer, payments) and of requests, as steps
+    noted them. Only https addresses are shown. Not implemented means no links.
 
     Example:
         @hookimpl

@@ -81,7 +81,7 @@ def kind(word: str) -> str:
         "webhook": _("Webhook"),
         "undo": _("Undo"),
         "upkeep": _("Upkeep"),
-        "fetch": _("Fetch the quote"),
+        "platform_event": _("Fetch the quote"),
     }
     return said.get(word, word)
 
