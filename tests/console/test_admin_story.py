@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from builders import KEY, the_example
+from builders import KEY, LINK, the_example
 from console.browser import SCREENSHOTS, chromium, violations
 from qwoty_integrations_host.web.sessions import login_link
 
 WRONG_KEY = "sk_test_51WrongKeyWrongKey9"
+PAGES = {"Runs": "runs", "Quotes": "quotes", "Webhooks": "webhooks", "Audit log": "audit", "Access": "access"}
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +45,54 @@ def test_an_admin_sets_up_an_integration_and_sees_a_quote_paid(
     context = browser.new_context(java_script_enabled=javascript, viewport={"width": 1280, "height": 900})
     context.set_default_timeout(10_000)
     page = context.new_page()
-    shout: list[str] = []
-    # What the policy blocks, for example; that the form was refused (422) is no surprise.
-    page.on("console", lambda said: shout.append(said.text) if said.type == "error" and " 422 " not in said.text else 0)
-    page.on("pageerror", lambda error: shout.append(str(error)))
-    seen = lambda name: look(page, name, picture=javascript) if javascript else None  # noqa: E731
+    complaints = complaints_of(page)
+    # axe is JavaScript, too: what it judges is the same page either way.
+    seen = partial(look, page) if javascript else lambda *_: None
 
-    # In by a link, which leads to the integrations.
+    gets_in_by_a_link(bench, page)
+    is_told_what_is_wrong_with_a_key(page, seen, keeps_what_was_typed=javascript)
+    finds_a_refused_key_by_the_test(bench, page, seen)
+    gets_the_right_key_working(page, seen)
+    watches_a_run_end(bench, page, seen)
+    tries_a_run_again(bench, page, seen)
+    sends_the_next_installment(bench, page, seen)
+    looks_at_every_page(page, seen)
+
+    assert complaints == []
+    context.close()
+
+
+def test_every_page_is_readable_in_the_dark_and_on_a_phone(bench: Any, browser: Any, look: Callable[..., None]) -> None:
+    bench.enable(**LINK)
+    run = bench.accept(the_example())
+    phone = {"width": 390, "height": 844}
+    context = browser.new_context(color_scheme="dark", viewport=phone, locale="fr-FR")
+    page = context.new_page()
+    complaints = complaints_of(page)
+
+    page.goto(login_link(bench.host, "ws-1", "admin"))
+    quote = f"quotes/{run['quote_id']}"
+    for path in ("", "integrations/stripe_invoice", f"runs/{run['id']}", quote, *PAGES.values()):
+        page.goto(f"{bench.url}/console/{path}")
+        look(page, f"phone-{path.partition('/')[0] or 'integrations'}", picture=path.startswith(("runs/", "quotes/")))
+        # Nothing sticks out of a narrow screen.
+        assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"], path
+
+    assert complaints == []
+    context.close()
+
+
+# -- the chapters ----------------------------------------------------------------------------------------
+
+
+def gets_in_by_a_link(bench: Any, page: Any) -> None:
     page.goto(login_link(bench.host, "ws-1", "admin"))
     assert page.url == f"{bench.url}/console/"
+
+
+def is_told_what_is_wrong_with_a_key(page: Any, seen: Callable[..., None], *, keeps_what_was_typed: bool) -> None:
     page.get_by_role("link", name="Set up").click()
     seen("set-up")
-
-    # A key that cannot be one is refused at its field, and what else was chosen stays.
     page.get_by_label("Create invoice as").select_option("open")
     page.get_by_label("Send payment link + invoice (via Qwoty)").check()
     page.get_by_label("Workspace API token").fill("pk_test_nonsense")
@@ -63,71 +100,92 @@ def test_an_admin_sets_up_an_integration_and_sees_a_quote_paid(
     page.get_by_role("alert").get_by_text("One field needs another look").wait_for()
     assert "Enter a Stripe secret key" in page.locator("#error-workspace_api_token").inner_text()
     assert page.get_by_label("Create invoice as").input_value() == "open"
-    assert page.get_by_label("Workspace API token").input_value() == ("pk_test_nonsense" if javascript else "")
+    assert page.get_by_label("Workspace API token").input_value() == ("pk_test_nonsense" if keeps_what_was_typed else "")
     seen("wrong-form")
 
-    # One that Stripe does not know is found by the test.
-    page.get_by_label("Workspace API token").fill(WRONG_KEY)
+
+def finds_a_refused_key_by_the_test(bench: Any, page: Any, seen: Callable[..., None]) -> None:
     bench.stripe.add_key(WRONG_KEY, revoked=True)
+    page.get_by_label("Workspace API token").fill(WRONG_KEY)
     page.get_by_role("button", name="Save and switch on").click()
     page.get_by_text("Saved and switched on").wait_for()
     page.get_by_role("button", name="Test connection").click()
-    page.get_by_text("The connection was tested").wait_for()
-    assert page.get_by_role("alert").count() == 1
+    page.get_by_role("alert").get_by_text("Stripe refused the key").wait_for()
     seen("refused-key")
 
-    # The right one works.
+
+def gets_the_right_key_working(page: Any, seen: Callable[..., None]) -> None:
     page.get_by_label("Workspace API token").fill(KEY)
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_text("Saved.").wait_for()
+    page.get_by_text("The settings were saved since").wait_for()
     page.get_by_role("button", name="Test connection").click()
     page.get_by_text("The connection was tested").wait_for()
     assert page.locator("#connection .head .chip").first.inner_text().endswith("Works")
     seen("settings")
 
-    # A quote is accepted; the run's page shows by itself that it ends.
+
+def watches_a_run_end(bench: Any, page: Any, seen: Callable[..., None]) -> None:
     accepted = bench.host.runs.accept("ws-1", the_example())
     page.get_by_role("link", name="Runs").click()
     page.get_by_role("link", name=re.compile(the_example()["number"])).click()
     page.get_by_role("status").get_by_text("Queued").wait_for()
-    bench.work()
-    page.get_by_role("status").get_by_text("Succeeded").wait_for()
     assert accepted.run_ids[0] in page.url
+    bench.work()
+    # Nobody presses anything: the page looks again by itself.
+    page.get_by_role("status").get_by_text("Succeeded").wait_for()
     assert "€9,102.00" in page.locator("table.figures").first.inner_text()
+    invoice = page.locator("a.out[href^='https://dashboard.stripe.com/test/invoices/in_']")
+    assert invoice.count() == 1
     seen("run")
 
-    # Another one meets a key without a right: what to do is said, and trying again goes on.
+
+def tries_a_run_again(bench: Any, page: Any, seen: Callable[..., None]) -> None:
     bench.stripe.faults.add("403", method="POST", path="^/v1/invoices$")
-    failed = bench.accept(the_example(id="q-second", number="Q-2026-0102"))
-    assert failed["status"] == "needs_attention"
+    assert bench.accept(the_example(id="q-second", number="Q-2026-0102"))["status"] == "needs_attention"
     page.get_by_role("link", name="Runs").first.click()
     page.get_by_label("State").select_option("needs_attention")
     page.get_by_role("button", name="Show").click()
     page.get_by_role("link", name=re.compile("Q-2026-0102")).click()
-    assert page.get_by_role("alert").count() == 1
+    page.get_by_role("alert").get_by_text("The Stripe key lacks a permission").wait_for()
     seen("run-needs-attention")
     page.get_by_role("button", name="Retry").click()
+    page.get_by_role("status").get_by_text("Queued").wait_for()
     bench.work()
     page.get_by_role("status").get_by_text("Succeeded").wait_for()
 
-    # The first installment is paid; the next is sent after a look at amount and recipient.
+
+def sends_the_next_installment(bench: Any, page: Any, seen: Callable[..., None]) -> None:
     (session, *_) = [one for one in bench.stripe.objects("sessions") if one["status"] == "open"]
     bench.pay(session["id"])
-    quote_id = session["metadata"]["qwoty_quote_id"]
-    page.goto(f"{bench.url}/console/quotes/{quote_id}")
+    page.goto(f"{bench.url}/console/quotes/{session['metadata']['qwoty_quote_id']}")
     seen("quote")
     page.get_by_role("link", name="Send next installment").click()
-    confirmed = page.locator("main").inner_text()
-    assert "2 of 4" in confirmed and "@" in confirmed and "€" in confirmed
+    asked = page.locator("main").inner_text()
+    assert "2 of 4" in asked and "€2,275.50" in asked and "ana@buyer.example" in asked
     seen("send-installment")
+    before = len(bench.mails())
     page.get_by_role("button", name="Send").click()
+    page.get_by_role("status").get_by_text("Queued").wait_for()
     bench.work()
     page.get_by_role("status").get_by_text("Succeeded").wait_for()
+    assert len(bench.mails()) == before + 1
 
-    # What is left to see.
-    for name in ("Runs", "Quotes", "Webhooks", "Audit log", "Access", "Integrations"):
+
+def looks_at_every_page(page: Any, seen: Callable[..., None]) -> None:
+    for name, path in PAGES.items():
         page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
         page.get_by_role("heading", level=1, name=name).wait_for()
-        seen(name.lower().replace(" ", "-"))
-    assert shout == []
-    context.close()
+        seen(path)
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Integrations").click()
+    seen("integrations")
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("heading", level=1, name="Log in").wait_for()
+    seen("login")
+
+
+def complaints_of(page: Any) -> list[str]:
+    """What the browser complains about: scripts that fail, what the policy blocks. That a form was refused is no news."""
+    found: list[str] = []
+    page.on("console", lambda said: found.append(said.text) if said.type == "error" and " 422 " not in said.text else 0)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found

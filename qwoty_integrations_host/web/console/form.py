@@ -102,15 +102,30 @@ def submitted(schema: Mapping[str, Any], form: Any, stored: Mapping[str, Any]) -
     return found
 
 
-def errors_of(problems: Iterable[FieldProblem], sent: Submitted | None = None) -> dict[str, str]:
-    """Sentences by the form's names: a problem with a map's entry stands at its row."""
+def errors_of(
+    schema: Mapping[str, Any], problems: Iterable[FieldProblem], sent: Submitted | None = None
+) -> dict[str, str]:
+    """Sentences by the form's names, in the reader's language: a problem with a map's entry stands at its row."""
+    own = _errors_in_words(schema)
     found: dict[str, str] = {}
     for problem in problems:
-        name, sentence = problem.path[0] if problem.path else "", problem.message
+        name = problem.path[0] if problem.path else ""
+        sentence = own.get(problem.message) or _(problem.message)
         if len(problem.path) > 1 and sent is not None and (row := _row_of(problem.path, sent)) is not None:
             name = f"{name}.{row}"
         found.setdefault(name, sentence)
     return found
+
+
+def _errors_in_words(schema: Mapping[str, Any]) -> dict[str, str]:
+    """A plugin's own sentences about wrong values, each with how it is said in the reader's language."""
+    entries = (part.get("additionalProperties") for part in schema.get("properties", {}).values())
+    parts = [*schema.get("properties", {}).values(), *(entry for entry in entries if isinstance(entry, Mapping))]
+    said = {}
+    for part in parts:
+        for keyword, sentence in part.get("x-error", {}).items():
+            said[sentence] = of_schema({**part, keyword: sentence}, keyword)
+    return said
 
 
 def typed_again(schema: Mapping[str, Any], form: Any, stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _refused(
     sent: Submitted | None = None,
     values: dict[str, Any] | None = None,
 ) -> Response:
-    errors = errors_of(problems, sent)
+    errors = errors_of(the_host().plugins.manifest(plugin).settings_schema, problems, sent)
     if request.headers.get("HX-Request"):
         # The sentences alone: the form stays as it is, with the secrets that were typed.
         names = {field.name: field for field in _fields(plugin, values, errors)}
