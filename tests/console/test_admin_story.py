@@ -52,7 +52,7 @@ def test_an_admin_sets_up_an_integration_and_sees_a_quote_paid(
     gets_in_by_a_link(bench, page)
     is_told_what_is_wrong_with_a_key(page, seen, keeps_what_was_typed=javascript)
     finds_a_refused_key_by_the_test(bench, page, seen)
-    gets_the_right_key_working(page, seen)
+    gets_the_right_key_working(bench, page, seen)
     watches_a_run_end(bench, page, seen)
     tries_a_run_again(bench, page, seen)
     sends_the_next_installment(bench, page, seen)
@@ -114,10 +114,12 @@ def finds_a_refused_key_by_the_test(bench: Any, page: Any, seen: Callable[..., N
     seen("refused-key")
 
 
-def gets_the_right_key_working(page: Any, seen: Callable[..., None]) -> None:
+def gets_the_right_key_working(bench: Any, page: Any, seen: Callable[..., None]) -> None:
+    bench.clock.sleep(1)
     page.get_by_label("Workspace API token").fill(KEY)
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_text("The settings were saved since").wait_for()
+    page.get_by_text("Saved.").wait_for()
+    assert page.get_by_role("alert").get_by_text("test the connection again").count() == 1
     page.get_by_role("button", name="Test connection").click()
     page.get_by_text("The connection was tested").wait_for()
     assert page.locator("#connection .head .chip").first.inner_text().endswith("Works")

@@ -33,6 +33,6 @@ def test_a_plugin_that_failed_to_load_is_shown_with_its_reason(desks: Any) -> No
 
     said = words(person.page("/console/"))
 
-    assert "fake_import_error ✕ Failed to load" in said
+    assert "import_error ✕ Failed to load" in said
     assert "No module named" in said
     assert "Blocked" in said

@@ -100,6 +100,9 @@ def _page(plugin: str, values: dict[str, Any] | None = None, errors: dict[str, s
     host = the_host()
     host.plugins.status(plugin)
     standing = _standing(plugin)
+    done = request.args.get("done", "")
+    if done == "tested" and standing["connection"] and standing["connection"]["problem"]:
+        done = ""  # what the test found is said instead
     with host.store.read() as db:
         units = connections.recent_business_units(db, session().workspace)
     return render_template(
@@ -110,7 +113,7 @@ def _page(plugin: str, values: dict[str, Any] | None = None, errors: dict[str, s
         titles_of=titles_of,
         units=units,
         testable=standing["configured"] and host.plugins.implements(plugin, "check_connection"),
-        done=_DONE.get(request.args.get("done", ""), lambda: "")(),
+        done=_DONE.get(done, lambda: "")(),
     )
 
 

@@ -13,7 +13,7 @@ _TONES = {
     **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail"), _GOOD),
     **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
     **dict.fromkeys(("needs_attention", "partially_paid", "unpaid", "expired", "missing", "unreachable"), _ATTENTION),
-    **dict.fromkeys(("failed", "refused", "incompatible", "uncollectible"), _BAD),
+    **dict.fromkeys(("failed", "load_failed", "refused", "incompatible", "uncollectible"), _BAD),
 }
 
 
