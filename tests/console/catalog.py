@@ -18,7 +18,9 @@ _OPTIONS = {"templates/**.html": {"newstyle_gettext": "true"}}
 
 def texts() -> set[str | tuple[str, str]]:
     """Each text; one of a number as (one, many)."""
-    found = extract_from_dir(str(CONSOLE), _METHODS, _OPTIONS, keywords={"_": None, "gettext": None, "ngettext": (1, 2)})
+    found = extract_from_dir(
+        str(CONSOLE), _METHODS, _OPTIONS, keywords={"_": None, "gettext": None, "ngettext": (1, 2)}
+    )
     return {message if isinstance(message, str) else tuple(message[:2]) for _, _, message, _, _ in found}
 
 

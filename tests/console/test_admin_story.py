@@ -100,7 +100,9 @@ def is_told_what_is_wrong_with_a_key(page: Any, seen: Callable[..., None], *, ke
     page.get_by_role("alert").get_by_text("One field needs another look").wait_for()
     assert "Enter a Stripe secret key" in page.locator("#error-workspace_api_token").inner_text()
     assert page.get_by_label("Create invoice as").input_value() == "open"
-    assert page.get_by_label("Workspace API token").input_value() == ("pk_test_nonsense" if keeps_what_was_typed else "")
+    assert page.get_by_label("Workspace API token").input_value() == (
+        "pk_test_nonsense" if keeps_what_was_typed else ""
+    )
     seen("wrong-form")
 
 
