@@ -10,7 +10,7 @@ from marshmallow import Schema, fields
 from ...platform import signatures
 from ..auth import note_use, require_key_for, the_host
 from .blueprint import Blueprint, proves_itself
-from .fields import many, text
+from .fields import Answer, many, text
 from .quote_schemas import StartedRunSchema
 
 blueprint = Blueprint("events", "What the platform tells of its quotes.")
@@ -24,7 +24,7 @@ class PlatformEventSchema(Schema):
     quote = fields.Raw(metadata={"description": "The canonical quote. Without it, the quote is fetched."})
 
 
-class TakenSchema(Schema):
+class TakenSchema(Answer):
     """What an event caused."""
 
     id = text("The event's: its `webhook-id`, or one that the host made.")
