@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
+from .progress import progress
+
 if TYPE_CHECKING:
     from ..host import Host
 
@@ -119,9 +121,11 @@ def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool
     """Wait until the runs have ended: work them here when no other process does, else wait while that one is there."""
     deadline = time.monotonic() + timeout
     done = host.wait_for(run_ids, timeout=0)
-    while not done and (left := deadline - time.monotonic()) > 0:
-        host.start_worker()
-        done = host.wait_for(run_ids, timeout=min(1.0, left))
+    with progress(host, run_ids) as show:
+        while not done and (left := deadline - time.monotonic()) > 0:
+            show()
+            host.start_worker()
+            done = host.wait_for(run_ids, timeout=min(0.5, left))
     for row in host.waiting(run_ids):
         say(f"Run {row['id']} waits until {row['waits_until']:%Y-%m-%d %H:%M} UTC: {row['error']['title']}")
         say(f"  → It goes on by itself while a worker is there. `qwoty-host run retry {row['id']}` tries at once.")

@@ -82,6 +82,37 @@ def test_every_page_is_readable_in_the_dark_and_on_a_phone(bench: Any, browser: 
     context.close()
 
 
+def test_the_pages_that_the_story_leaves_out_are_accessible_too(
+    bench: Any, browser: Any, look: Callable[..., None]
+) -> None:
+    bench.enable(**LINK)
+    run = bench.accept(the_example())
+    context = browser.new_context()
+    page = context.new_page()
+    seen = partial(look, page, "", picture=False)
+
+    page.goto(login_link(bench.host, "ws-1", "admin"))
+    page.goto(f"{bench.url}/console/runs/{run['id']}/undo")
+    seen()
+    page.goto(f"{bench.url}/console/integrations/stripe_invoice")
+    page.get_by_label("Token scope").select_option("business_unit")
+    page.get_by_text("Advanced").click()
+    assert page.get_by_label("Business unit", exact=True).count() == 2
+    assert not page.get_by_label("Workspace API token").is_visible()
+    seen()
+    page.goto(f"{bench.url}/console/access")
+    page.get_by_role("button", name="Make a key").click()
+    page.get_by_text("Keep this key now").wait_for()
+    seen()
+    page.goto(f"{bench.url}/console/nothing")
+    seen()
+    page.goto(login_link(bench.host, "ws-1", "viewer"))
+    page.goto(f"{bench.url}/console/integrations/stripe_invoice")
+    assert page.get_by_role("button", name="Save").count() == 0
+    seen()
+    context.close()
+
+
 # -- the chapters ----------------------------------------------------------------------------------------
 
 
