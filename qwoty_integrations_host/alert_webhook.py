@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import socket
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from urllib.parse import SplitResult, urlsplit
 from .errors import RetryableError
 
 _TIMEOUT = (5, 10)
+#: What is read in the same way by whoever checks an address and whoever goes there: no backslash, no blank.
+_LETTERS = re.compile(r"[!-\[\]-~]+")
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -25,7 +28,7 @@ def new_secret() -> str:
 
 def is_address(url: str, *, allow_private: bool) -> bool:
     """Whether an address may be told of: https, without a user, and no private place unless these are allowed."""
-    parts = _split(url)
+    parts = _split(url) if _LETTERS.fullmatch(url) else None
     if parts is None or not parts.hostname or parts.username or parts.fragment:
         return False
     if allow_private:
@@ -39,6 +42,7 @@ def post(
     """Tell it, following no redirect and reading no answer. Raises: RetryableError unless it was answered with 2xx."""
     import requests  # noqa: PLC0415 - lazy, like the next: every command would pay for them
     from standardwebhooks.webhooks import Webhook  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     if not allow_private:
         _refuse_private(url)
@@ -56,7 +60,7 @@ def post(
                 url, data=body.encode(), headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
             )
             answer.close()
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:
         # Without `from`: the cause's text holds the address, which may itself be a secret.
         raise _not_delivered(f"cannot be reached ({type(error).__name__})") from None
     if not 200 <= answer.status_code < 300:
@@ -68,7 +72,7 @@ def _refuse_private(url: str) -> None:
     assert parts is not None and parts.hostname, "it was checked when it was entered"
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or 443, proto=socket.IPPROTO_TCP)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter of a label that is too long
         raise _not_delivered("has a host name that is not known") from None
     if not all(ip_address(place[4][0]).is_global for place in found):
         raise _not_delivered("leads to a private address, which QWOTY_HOST_ALERTS_ALLOW_PRIVATE does not allow")

@@ -21,9 +21,9 @@ from .alert_mail import WORDS, alert_mail
 from .clock import Clock
 from .config import WAITS
 from .connections import met_in_a_run
-from .errors import ActionRefused, FieldProblem, IntegrationError, InvalidInput, NeedsAttention, RetryableError
+from .errors import ActionRefused, DatabaseUnavailable, FieldProblem, IntegrationError, InvalidInput
 from .locks import Locks
-from .mail.message import build
+from .mail.message import build, is_address
 from .mail.transports import Transport
 from .redaction import masked
 from .settings import changed_fields, schema_problems, with_defaults
@@ -252,7 +252,9 @@ class Alerts:
                 self._post(workspace, targets["webhook_url"], alerts[0])
             else:
                 self._mail(workspace, channel, targets["language"], alerts)
-        except (RetryableError, NeedsAttention) as error:
+        except DatabaseUnavailable:
+            raise
+        except IntegrationError as error:
             log.warning("alert.not_delivered", extra={"workspace": workspace, "code": error.code})
             return error
         return None
@@ -281,6 +283,9 @@ class Alerts:
             raise InvalidInput("Whom to tell is not a JSON object.")
         given = {name: value for name, value in document.items() if value is not None}
         problems = list(schema_problems(SCHEMA, given))
+        if not problems:
+            strange = (number for number, mail in enumerate(given.get("mails", [])) if not is_address(mail))
+            problems = [FieldProblem(("mails", str(number)), "Is not an e-mail address.") for number in strange]
         url = given.get("webhook_url")
         if not problems and url is not None and not alert_webhook.is_address(url, allow_private=self.allow_private):
             problems = [FieldProblem(("webhook_url",), "Must be an https address that is not a private one.")]

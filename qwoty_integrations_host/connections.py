@@ -14,6 +14,7 @@ from .contexts import Contexts
 from .errors import ActionRefused, IntegrationError, NotFound
 from .hook_types import ConnectionReport, ConnectionRequest
 from .plugins import Plugins
+from .redaction import redacted
 from .settings import WorkspaceSettings
 from .store import connections as rows
 from .store.database import Store
@@ -64,10 +65,10 @@ class Connections:
         report = self.plugins.check_connection(plugin, ctx, ConnectionRequest(units))
         with self.store.write() as db:
             present = rows.load(db, workspace, plugin, lock=True)
-            values: dict[str, Any] = {"report": asdict(report), "checked_at": begun}
+            values: dict[str, Any] = {"report": redacted(asdict(report)), "checked_at": begun}
             # What a run met while the test was under way is not what was tested.
             if _problem(present) == _problem(before):
-                values["problem"] = _after(report, _problem(before), begun)
+                values["problem"] = redacted(_after(report, _problem(before), begun))
             rows.change(db, workspace, plugin, **values)
         return self.show(workspace, plugin)
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from .redaction import redact
+
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
@@ -36,9 +38,10 @@ class IntegrationError(Exception):
     default_code: ClassVar[str] = "error"
 
     def __init__(self, title: str, *, hint: str = "", code: str | None = None, restart: bool = False) -> None:
-        super().__init__(title)
-        self.title = title
-        self.hint = hint
+        # Services and libraries repeat what they were sent.
+        self.title = redact(title)
+        self.hint = redact(hint)
+        super().__init__(self.title)
         self.code = code or self.default_code
         #: What earlier steps recorded can no longer be trusted: the next attempt begins at the first step.
         self.restart = restart

@@ -35,6 +35,7 @@ from .platform_events import PlatformEvents
 from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import parse_json
+from .redaction import redacted
 from .reports import outcome_of
 from .runs import Runs
 from .settings import WorkspaceSettings
@@ -309,7 +310,7 @@ class Execution:
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:
         error = None
         if outcome.status == "needs_attention":
-            error = {"code": outcome.code, "title": outcome.title, "hint": outcome.hint}
+            error = redacted({"code": outcome.code, "title": outcome.title, "hint": outcome.hint})
         refused = outcome.code in _REFUSED
         self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False, refused=refused)
 
@@ -339,7 +340,7 @@ class Execution:
             present = rows.require(db, row["id"])
             if present["attempt"] != row["attempt"] or present["status"] == "dismissed":
                 return  # the quote was corrected meanwhile: another attempt takes over; or nothing is wanted any more
-            outcome = {**outcome_of(record, now), **result, "notes": [*notes, *rows.own_notes(present)]}
+            outcome = redacted({**outcome_of(record, now), **result, "notes": [*notes, *rows.own_notes(present)]})
             rows.change(
                 db,
                 row["id"],

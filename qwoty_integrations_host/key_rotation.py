@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .config import HostConfig
+from .engine.worker_lock import WorkerLock
 from .errors import HostError
 from .store import secrets
 from .store.database import Store
 from .vault import Vault, add_key_to_file
+
+_WRITING_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def rotate(config: HostConfig, store: Store, vault: Vault) -> Rotation:
     Raises: HostError when QWOTY_HOST_KEYS holds one key only, or a key is missing.
     """
     if config.keys is None:
-        add_key_to_file(config.data_dir)
+        _add_key(config)
         vault.reload()
     elif len(vault.key_ids) == 1:
         raise HostError(
@@ -49,6 +52,19 @@ def rotate(config: HostConfig, store: Store, vault: Vault) -> Rotation:
             code="key_ring",
         )
     return reseal(store, vault)
+
+
+def _add_key(config: HostConfig) -> None:
+    # One at a time: of two who write the file anew the second would drop the first one's key, and what it sealed.
+    writing = WorkerLock(config.data_dir, "open.lock")
+    if not writing.acquire(patience=_WRITING_SECONDS):
+        raise HostError(
+            "Another command holds the data directory.", hint="Try again when it has ended.", code="key_ring"
+        )
+    try:
+        add_key_to_file(config.data_dir)
+    finally:
+        writing.release()
 
 
 def reseal(store: Store, vault: Vault) -> Rotation:

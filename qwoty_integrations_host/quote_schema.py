@@ -113,12 +113,17 @@ class Whole(fields.Integer):
         return int(number)
 
 
+def is_storable(text: str) -> bool:
+    """Whether every database and service can hold a text: it has no NUL, and no half of a character."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 class Text(fields.String):
     """A string that every database and service can hold; blanks around it are dropped."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs)).strip()
-        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        if not is_storable(text):
             raise ValidationError("Holds a character that is none.")
         return text
 

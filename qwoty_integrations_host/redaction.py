@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_SHAPES = re.compile(r"(?<![A-Za-z0-9])(?:(?:sk|rk)_(?:live|test)|whsec|qwh|qwt)_[A-Za-z0-9_\-+/=]{4,}")
+# In JSON a secret that begins a line comes after `\n`, and one after an accent after `\u00e9`.
+_BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
+_SHAPES = re.compile(_BEFORE + r"(?:(?:sk|rk)_(?:live|test)|whsec|qwh|qwt)_[A-Za-z0-9_\-+/=]{4,}")
 #: Four characters of a shorter secret would be too much of it.
 _LONG_ENOUGH = 12
 
@@ -17,8 +19,13 @@ def redact(text: str) -> str:
     return _SHAPES.sub(lambda found: found.group().split("_")[0] + "_…", text)
 
 
+def redacted(document: Any) -> Any:
+    """A copy of a JSON document without what has the shape of a secret."""
+    return json.loads(redacted_json(document))
+
+
 def redacted_json(document: Any) -> str:
-    """A document as JSON, with everything redacted that has the shape of a secret: also where an escape ends before."""
+    """A document as JSON, with everything redacted that has the shape of a secret."""
     text = redact(json.dumps(document, ensure_ascii=False))
     # Half a surrogate pair is no text, but may be escaped.
     return text.encode("utf-8", "backslashreplace").decode()

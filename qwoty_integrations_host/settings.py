@@ -19,6 +19,7 @@ from .clock import Clock
 from .context import HookContext
 from .errors import FieldProblem, InvalidInput, SettingsError
 from .plugins import Plugins
+from .quote_schema import is_storable
 from .redaction import masked, redact, secret_paths
 from .store import audit
 from .store import settings as table
@@ -86,7 +87,7 @@ class WorkspaceSettings:
         """
         schema = self._plugins.manifest(plugin).settings_schema
         document = with_defaults(schema, stripped(given))
-        problems = list(_pasted_secrets(document)) or list(schema_problems(schema, document))
+        problems = [*_strange_texts(document), *_pasted_secrets(document)] or list(schema_problems(schema, document))
         if not problems:
             ctx = self._context(workspace, plugin, document)
             problems = list(self._plugins.validate_settings(plugin, ctx, document))
@@ -182,6 +183,25 @@ def schema_problems(schema: Mapping[str, Any], document: Mapping[str, Any]) -> I
         for path, sentence in _explained(document, error):
             found.setdefault(path, sentence)
     return [FieldProblem(path, sentence) for path, sentence in found.items()]
+
+
+def _strange_texts(document: Mapping[str, Any]) -> Iterable[FieldProblem]:
+    """Settings that hold, as value or as a row's name, what no database holds."""
+    for name, value in document.items():
+        if not all(is_storable(text) for text in _texts_in(value)):
+            yield FieldProblem((name,), "Holds a character that is none.")
+
+
+def _texts_in(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from value
+        for inner in value.values():
+            yield from _texts_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts_in(inner)
 
 
 def _pasted_secrets(document: Mapping[str, Any]) -> Iterable[FieldProblem]:

@@ -131,6 +131,7 @@ def _make_key_file(path: Path) -> None:
     # Linked into place: two first starts at once must agree on one key.
     with _written_aside(path, _new_line()) as draft, suppress(FileExistsError):
         os.link(draft, path)
+    _keep_name(path)
 
 
 def add_key_to_file(data_dir: Path) -> None:
@@ -138,6 +139,16 @@ def add_key_to_file(data_dir: Path) -> None:
     path = data_dir / "keys"
     with _written_aside(path, _new_line() + path.read_bytes()) as draft:
         draft.replace(path)
+    _keep_name(path)
+
+
+def _keep_name(path: Path) -> None:
+    """Nothing may be sealed with a key that a power failure takes back."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 @contextmanager

@@ -23,14 +23,12 @@ if TYPE_CHECKING:
 def serve(session: Session, address: str, port: int, no_worker: bool) -> None:
     """Serve the HTTP side and work the runs, until stopped."""
     with session.host(runs=True, log_level="INFO", patience=60.0) as host:
-        from waitress.server import create_server  # type: ignore[import-untyped]
-
-        from ..web.app import create_app
+        from ..web.app import create_app, create_server
 
         if not no_worker:
             _start_working(host)
         try:
-            server = create_server(create_app(host), host=address, port=port, threads=8, ident="qwoty")
+            server = create_server(create_app(host), address, port)
         except (OSError, ValueError) as error:
             say(f"Error: cannot listen on {address}:{port}: {getattr(error, 'strerror', None) or error}")
             raise SystemExit(NOT_DONE) from None

@@ -34,6 +34,15 @@ def build(message: MailMessage, *, sender: str, message_id: str, now: datetime) 
     return mail
 
 
+def is_address(spec: str) -> bool:
+    """Whether mail can be sent to an address."""
+    try:
+        _address(spec)
+    except NeedsAttention:
+        return False
+    return True
+
+
 def _one_line(text: str) -> str:
     # Only what breaks a line or controls a terminal goes: the blanks inside an amount are meant.
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()

@@ -159,3 +159,10 @@ def test_no_page_holds_code_or_styles_of_its_own() -> None:
     for template in (CONSOLE / "templates").rglob("*.html"):
         text = template.read_text("utf-8")
         assert not re.search(r"<style|<script(?! src=)|\sstyle=|\son\w+=|javascript:", text), template.name
+
+
+def test_what_no_database_takes_is_refused_at_the_door(admin: Any) -> None:
+    asked = [admin.get("/console/runs?quote=%00"), admin.get("/console/quotes?after=%00")]
+    asked.append(admin.post("/console/login", {"workspace": "a\0", "password": "x"}))
+
+    assert [answer.status_code for answer in asked] == [400, 400, 400]

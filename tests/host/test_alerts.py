@@ -35,6 +35,7 @@ from qwoty_integrations_host import (
     WebhookEndpoint,
 )
 from qwoty_integrations_host.alert_webhook import is_address
+from qwoty_integrations_host.alerts import silence
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.errors import ActionRefused, InvalidInput, NotFound
 from qwoty_integrations_host.hook_types import WebhookRequest
@@ -502,6 +503,9 @@ def test_a_machine_that_does_not_take_it_is_told_again_under_the_same_id(
         ("https://localhost/in", False),
         ("https://alerts.example:99999/", False),
         ("ftp://alerts.example/", False),
+        ("https://127.0.0.1\\x.alerts.example/", False),
+        ("https://alerts.example/in ", False),
+        ("https://aler\nts.example/", False),
         ("nonsense", False),
     ],
 )
@@ -527,6 +531,38 @@ def test_a_name_that_leads_to_a_private_place_is_not_told(told: Any, monkeypatch
     assert "private address" in found["trouble"]
 
 
+def test_an_address_that_is_none_holds_up_nobody_else(told: Any) -> None:
+    for workspace, url in (("ws-1", f"https://{'a' * 70}.example/"), ("ws-2", None)):
+        told.host.alerts.set(workspace, {"mails": [] if url else [ANA], "webhook_url": url})
+        tell(told, workspace)
+
+    assert told.host.alerts.deliver() == 1
+
+    assert alerts(told)[0]["trouble"] == "The alert webhook has a host name that is not known."
+    assert len(mails(told)) == 1
+
+
+def test_a_secret_that_cannot_be_opened_holds_up_nobody_else(told: Any) -> None:
+    told.host.alerts.set("ws-1", {"webhook_url": "https://alerts.example/"})
+    told.host.alerts.set("ws-2", {"mails": [ANA]})
+    with told.host.store.write() as db:
+        db.exec_driver_sql(
+            "UPDATE secrets SET blob = 'v1.' || substr(blob, 4, 8) || '.damaged0' WHERE workspace = 'ws-1'"
+        )
+    tell(told, "ws-1")
+    tell(told, "ws-2")
+
+    assert told.host.alerts.deliver() == 1
+
+    assert len(mails(told)) == 1
+
+
+def tell(desk: Any, workspace: str) -> None:
+    facts = silence("recorder", {"code": "c", "title": "t", "hint": ""}, "")
+    with desk.host.store.write() as db:
+        desk.host.alerts.add(db, workspace, "s", facts)
+
+
 # -- whom to tell ------------------------------------------------------------------------------------------
 
 
@@ -548,6 +584,9 @@ def test_a_secret_is_shown_once_kept_with_its_address_and_made_anew_for_another(
     ("document", "field"),
     [
         ({"mails": ["nobody"]}, "mails.0"),
+        ({"mails": [ANA, "ben@seller.example\n"]}, "mails.1"),
+        ({"mails": ["é@seller.example"]}, "mails.0"),
+        ({"mails": [")@seller.example"]}, "mails.0"),
         ({"mails": "ana@seller.example"}, "mails"),
         ({"language": "tlh"}, "language"),
         ({"silent_after_hours": 0}, "silent_after_hours"),

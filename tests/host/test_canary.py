@@ -14,7 +14,15 @@ from click.testing import CliRunner
 
 from builders import a_quote
 from host_server import served
-from qwoty_integrations_host import Outcome, RetryableError
+from qwoty_integrations_host import (
+    ConnectionReport,
+    CredentialsError,
+    KeyReport,
+    NeedsAttention,
+    Outcome,
+    PermanentError,
+    RetryableError,
+)
 from qwoty_integrations_host.cli import main
 from written_log import written_log
 
@@ -84,6 +92,47 @@ def test_a_planted_key_comes_out_nowhere(desk: Any, log: Any, monkeypatch: pytes
     assert "careless" in log()
     assert "cannot use sk_…" in log()
     assert "Canary" not in log()
+    assert [p.name for p in folder.rglob("*") if p.is_file() and b"CanaryABC" in p.read_bytes()] == []
+
+
+REFUSED = KeyReport(
+    label="key",
+    last4="0001",
+    mode="test",
+    account="main",
+    status="refused",
+    code="no",
+    title=f"No {CANARY}",
+    hint=CANARY,
+)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        lambda _: _fail(PermanentError(f"Refused {CANARY}", hint=CANARY)),
+        lambda ctx: ctx.step("s", lambda _: _fail(NeedsAttention(f"Refused {CANARY}", hint=f"see\n{CANARY}"))),
+        lambda ctx: ctx.step("s", lambda _: _fail(RetryableError(CANARY))),
+        lambda _: _fail(CredentialsError(CANARY)),
+        lambda _: Outcome.needs_attention("no", f"Refused {CANARY}", CANARY, hint=CANARY),
+        lambda _: Outcome.done(CANARY, result={"raw": [CANARY]}),
+        lambda _: Outcome.skipped(CANARY),
+    ],
+)
+def test_a_key_that_a_service_repeats_in_its_words_goes_no_further(desk: Any, log: Any, ends: Any) -> None:
+    desk.recorder.answers["on_quote_accepted"] = lambda ctx, _quote: ends(ctx)
+    desk.recorder.answers["check_connection"] = lambda _ctx, _request: ConnectionReport((REFUSED,), (CANARY,))
+    desk.enable()
+    desk.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+
+    run = desk.accept()
+    desk.host.connections.test("ws-1", "recorder")
+    desk.host.alerts.deliver()
+
+    assert run["status"] != "queued"
+    shown = [run, desk.host.connections.show("ws-1", "recorder"), desk.host.alerts.show("ws-1")]
+    assert "Canary" not in json.dumps(shown) + log()
+    folder: Path = desk.host.config.data_dir
     assert [p.name for p in folder.rglob("*") if p.is_file() and b"CanaryABC" in p.read_bytes()] == []
 
 

@@ -183,6 +183,19 @@ def test_a_process_that_runs_meanwhile_reads_what_the_new_key_sealed(desk: Any) 
     assert desk.host.settings.effective("ws-1", "recorder")["token"].startswith("key_")
 
 
+def test_changes_of_the_key_at_the_same_time_lose_no_key(desk: Any) -> None:
+    desk.enable()
+    config, store = desk.host.config, desk.host.store
+
+    with ThreadPoolExecutor() as commands:
+        done = list(commands.map(lambda _: rotate(config, store, load_vault(config.data_dir, None)), range(8)))
+
+    ring = load_vault(config.data_dir, None)
+    assert {one.key_id for one in done} <= set(ring.key_ids)
+    assert len(ring.key_ids) == 9
+    assert sealed_with(desk) <= set(ring.key_ids)
+
+
 def test_one_key_in_the_environment_is_none_to_change_to(desks: Any) -> None:
     host = desks(keys=OLD).host
 

@@ -8,6 +8,7 @@ from flask import g
 from marshmallow import Schema, fields, validate
 
 from ... import api_keys
+from ...quote_schema import Text
 from ...store.api_keys import SCOPES, scopes_of
 from ..auth import require_scope, the_host
 from .blueprint import Blueprint, needs, shown_once
@@ -37,7 +38,7 @@ class NewApiKeySchema(ApiKeySchema):
 class ApiKeyRequestSchema(Schema):
     """What a key is to be."""
 
-    name = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 100))
+    name = Text(load_default=None, allow_none=True, validate=validate.Length(1, 100))
     scopes = fields.List(
         fields.String(validate=validate.OneOf(SCOPES)),
         load_default=None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from ...quote_schema import Text
 from ...reports import find_run, list_runs
 from ..auth import the_host
 from .blueprint import Blueprint
@@ -31,7 +32,7 @@ class RunQuery(PageQuery):
 class DismissalSchema(Schema):
     """What a person did about a run."""
 
-    reason = fields.String(required=True, validate=validate.Length(1, 500))
+    reason = Text(required=True, validate=validate.Length(1, 500))
 
 
 class RetriedSchema(Answer):

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
-from werkzeug.exceptions import Forbidden, HTTPException
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from ...acting import acting_as
@@ -51,6 +51,8 @@ def let_in() -> BaseResponse | None:
     g.acting = ExitStack()
     if request.method not in _SAFE and not _comes_from_here():
         raise Forbidden(_("This request did not come from the console's own pages. Open the console and try again."))
+    if any("\0" in text for given in (request.args, request.form) for _name, text in given.items(multi=True)):
+        raise BadRequest  # PostgreSQL takes none, and no browser sends one by itself
     token = request.cookies.get(_cookie_name(), "")
     host = the_host()
     g.session = sessions.find(host.store, host.clock, token) if token else None
