@@ -26,6 +26,15 @@ def test_a_login_link_opens_the_console_once(people: Any) -> None:
     assert "does not work any more" in again.text
 
 
+def test_who_only_looks_whether_a_link_leads_somewhere_does_not_use_it_up(people: Any) -> None:
+    visitor = people(None)
+    path = sessions.login_link(visitor.desk.host, "ws-1", "admin").removeprefix(PUBLIC)
+
+    visitor.client.head(path)
+
+    assert visitor.get(path).status_code == 303
+
+
 def test_a_login_link_works_for_a_quarter_of_an_hour(people: Any) -> None:
     visitor = people(None)
     path = sessions.login_link(visitor.desk.host, "ws-1", "admin").removeprefix(PUBLIC)
@@ -140,6 +149,7 @@ def test_who_guesses_passwords_is_not_even_compared_any_more(people: Any, monkey
 
     assert answers[0] == 422 and answers[-1] == 429
     assert (right.status_code, later.status_code) == (429, 303)
+    assert 0 < int(right.headers["Retry-After"]) <= 60
 
 
 def test_one_workspaces_session_shows_nothing_of_another(admin: Any) -> None:

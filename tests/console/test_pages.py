@@ -14,6 +14,7 @@ from console.catalog import CONSOLE
 from console.conftest import PUBLIC, Person, words
 from host_server import BROKEN
 from qwoty_integrations_host import CredentialsError, Outcome
+from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.web.app import create_app
 
 
@@ -139,6 +140,17 @@ def test_an_api_key_is_shown_once(admin: Any) -> None:
     assert key and key[0] not in again
     assert "the shop" in again and "read, write" in again
     assert admin.client.get("/v1/workspaces/ws-1", headers={"Authorization": f"Bearer {key[0]}"}).status_code == 200
+
+
+def test_a_run_that_fetches_a_quote_has_a_page_before_the_quote_is_there(admin: Any) -> None:
+    host = admin.desk.host
+    row = {"id": "r-1", "workspace": "ws-1", "plugin": "qwoty", "kind": "platform_event", "quote_id": "q-9"}
+    rest = {"subject": "m-1", "facts": {}, "status": "waiting", "attempt": 1, "resumable": False}
+    with host.store.write() as db:
+        rows.add(db, {**row, **rest, "created_at": host.clock.now(), "error": {"code": "x", "title": "T.", "hint": ""}})
+
+    assert "Fetch the quote" in admin.page("/console/runs/r-1")
+    assert "q-9" in admin.page("/console/runs")
 
 
 def test_errors_are_pages_too(admin: Any) -> None:

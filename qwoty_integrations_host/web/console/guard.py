@@ -26,7 +26,7 @@ from .words import gettext as _
 blueprint = Blueprint("console", __name__, url_prefix="/console", template_folder="templates", static_folder="static")
 log = logging.getLogger(__name__)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-_OPEN = {f"console.{name}" for name in ("static", "login", "log_in", "follow_link", "choose_language")}
+_OPEN = {f"console.{name}" for name in ("login", "log_in", "follow_link", "choose_language")}
 #: No inline code, no inline styles, nothing of anybody else's, and nobody's frame.
 _POLICY = "; ".join(
     [
@@ -53,6 +53,8 @@ def let_in() -> BaseResponse | None:
         raise Forbidden(_("This request did not come from the console's own pages. Open the console and try again."))
     if any("\0" in text for given in (request.args, request.form) for _name, text in given.items(multi=True)):
         raise BadRequest  # PostgreSQL takes none, and no browser sends one by itself
+    if request.endpoint == "console.static":
+        return None
     token = request.cookies.get(_cookie_name(), "")
     host = the_host()
     g.session = sessions.find(host.store, host.clock, token) if token else None
@@ -94,7 +96,9 @@ def explain(error: IntegrationError) -> Response:
 @blueprint.errorhandler(HTTPException)
 def explain_http(error: HTTPException) -> Response:
     """The same for what HTTP itself refuses."""
-    return page_of_error(error.code or 500, error.name, error.description or "")
+    page = page_of_error(error.code or 500, error.name, error.description or "")
+    page.headers.extend((name, value) for name, value in error.get_headers() if name == "Retry-After")
+    return page
 
 
 @blueprint.errorhandler(Exception)

@@ -39,6 +39,10 @@ def log_in() -> Response:
 @blueprint.get("/login/<token>")
 def follow_link(token: str) -> Response:
     """Log in by a link, which works once."""
+    if request.method == "HEAD":
+        return page_of_error(
+            200, _("Log in"), ""
+        )  # whoever only looks whether a link leads somewhere does not use it up
     host = the_host()
     found = sessions.follow_link(host.store, host.clock, token)
     if found is None:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from ... import previews
 from ...errors import IntegrationError
 from ...links import service_links
-from ...reports import find_quote, find_run, list_runs, mails_of_quote, quote_report
+from ...reports import find_run, list_runs, mails_of_quote, quote_report
 from ...store import quotes
 from ...store.runs import FINISHED, UPKEEP
 from ..auth import the_host
@@ -113,11 +113,13 @@ def _facts(run_id: str) -> dict[str, Any]:
     host, workspace = the_host(), session().workspace
     found = _ours(run_id)
     of_quote = found["kind"] != UPKEEP
-    quote = find_quote(host.store, workspace, found["quote_id"]) if of_quote else None
+    with host.store.read() as db:
+        # A run that fetches a quote comes before it.
+        quote = quotes.find(db, workspace, found["quote_id"]) if found["quote_id"] else None
     report = quote_report(host.store, workspace, found["quote_id"], host.clock.now()) if quote else None
     can = host.plugins
     plugin, status = found["plugin"], found["status"]
-    undoable = of_quote and can.is_loaded(plugin) and can.implements(plugin, "undo_quote")
+    undoable = quote is not None and can.is_loaded(plugin) and can.implements(plugin, "undo_quote")
     outcome = found["outcome"]
     ids = [outcome["invoice_id"], outcome["customer_id"]]
     ids += [request_id for step in found["steps"] for request_id in step["request_ids"]]
