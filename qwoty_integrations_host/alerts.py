@@ -26,9 +26,9 @@ from .locks import Locks
 from .mail.message import build, is_address
 from .mail.transports import Transport
 from .redaction import masked
-from .settings import schema_problems, with_defaults
+from .settings import changed_fields, schema_problems, with_defaults
 from .store import alerts as rows
-from .store import quotes
+from .store import audit, quotes
 from .store.database import Store
 from .store.runs import PLATFORM_EVENT, UPKEEP
 from .store.workspaces import require_workspace
@@ -95,7 +95,9 @@ class Alerts:
                 fresh = alert_webhook.new_secret()
                 blob = self.vault.seal(fresh, workspace, "", rows.SECRET_FIELD)
             anybody = wanted["mails"] or wanted["webhook_url"]
-            rows.save_targets(db, workspace, wanted if anybody else None, blob, self.clock.now())
+            now = self.clock.now()
+            rows.save_targets(db, workspace, wanted if anybody else None, blob, now)
+            audit.note(db, workspace, "alerts.set", "", now, fields=changed_fields(before, wanted))
         shown = self.show(workspace)
         return {**shown, "webhook_secret": fresh} if fresh else shown
 

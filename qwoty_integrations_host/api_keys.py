@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 from .clock import Clock
 from .errors import FieldProblem, InvalidInput
 from .store import api_keys as rows
+from .store import audit
 from .store.api_keys import SCOPES
 from .store.database import Store
 from .store.workspaces import require_workspace
@@ -37,6 +38,7 @@ def create(
     with store.write() as db:
         key = rows.create_api_key(db, workspace, clock.now(), name=name, scopes=wanted)
         made = rows.find(db, workspace, rows.id_of(key))
+        audit.note(db, workspace, "api_key.made", made["id"], made["created_at"])
     return {**key_report(made), "key": key}
 
 
@@ -50,8 +52,11 @@ def list_keys(store: Store, workspace: str, *, limit: int = 50, after: str | Non
 
 def revoke(store: Store, clock: Clock, workspace: str, key_id: str) -> dict[str, Any]:
     """Close a key for good and report it; revoking it again changes nothing. Raises: NotFound."""
+    now = clock.now()
     with store.write() as db:
-        return key_report(rows.revoke(db, workspace, key_id, clock.now()))
+        revoked = rows.revoke(db, workspace, key_id, now)
+        audit.note(db, workspace, "api_key.revoked", key_id, now)
+    return key_report(revoked)
 
 
 def key_report(row: RowMapping) -> dict[str, Any]:

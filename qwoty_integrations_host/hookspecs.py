@@ -201,6 +201,21 @@ def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
 
 
 @hookspec
+def service_links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
+    """Give the addresses under which the service's own pages show these ids; no network.
+
+    Leave out what you do not know. Ids are those of the record (invoice, customer, payments) and of requests, as steps
+    noted them. Only https addresses are shown. Not implemented means no links.
+
+    Example:
+        @hookimpl
+        def service_links(ctx, ids):
+            return {id: f"https://greeter.example/cards/{id}" for id in ids if id.startswith("card_")}
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def webhook_endpoints(ctx: HookContext) -> Sequence[WebhookEndpoint]:
     """Name the webhook endpoints that you keep at the service for this workspace, as you know them; no network.
 

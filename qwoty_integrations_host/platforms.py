@@ -18,7 +18,7 @@ from .platform.signatures import new_secret, require_secret
 from .redaction import masked
 from .runs import Runs
 from .settings import schema_problems, stripped, with_defaults
-from .store import connections
+from .store import audit, connections
 from .store import platforms as rows
 from .store.database import Store
 from .store.workspaces import lock_workspace, require_workspace
@@ -59,6 +59,7 @@ class WorkspacePlatforms:
             rows.save(db, workspace, document, self.clock.now())
             self._keep_token(db, workspace, kept if document["platform"] == QWOTY else "")
             connections.forget_problem(db, workspace, rows.PLATFORM)
+            audit.note(db, workspace, "platform.set", document["platform"], self.clock.now())
         retried = self.runs.retry_fetches(workspace) if document["platform"] == QWOTY else []
         return {**self.show(workspace), "retried": retried}
 
@@ -92,6 +93,7 @@ class WorkspacePlatforms:
             rows.remove(db, workspace)
             self._keep_token(db, workspace, "")
             connections.forget_problem(db, workspace, rows.PLATFORM)
+            audit.note(db, workspace, "platform.removed", "", self.clock.now())
         return self.show(workspace)
 
     def add_signing_secret(self, workspace: str, secret: str | None = None) -> dict[str, Any]:
@@ -111,6 +113,7 @@ class WorkspacePlatforms:
                     hint="Remove the oldest: qwoty-host platform signing-secret remove",
                 )
             self._seal(db, workspace, SIGNING + secret_id, json.dumps(sealed))
+            audit.note(db, workspace, "signing_secret.added", secret_id, self.clock.now())
         return {"id": secret_id, "secret": secret}
 
     def signing_secrets(self, workspace: str) -> list[dict[str, Any]]:
@@ -133,6 +136,7 @@ class WorkspacePlatforms:
                     f"There is no signing secret {secret_id!r}.",
                     hint="`qwoty-host platform signing-secret list` shows them.",
                 )
+            audit.note(db, workspace, "signing_secret.removed", secret_id, self.clock.now())
 
     def _keep_token(self, db: Any, workspace: str, token: str) -> None:
         if token:

@@ -163,6 +163,12 @@ class Plugins:
             raise self._contract(plugin_id, "webhook_endpoints", "a list of WebhookEndpoint")
         return found
 
+    def service_links(self, plugin_id: str, ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
+        found = cast("Mapping[str, str]", self._call(plugin_id, "service_links", Mapping, {}, ctx=ctx, ids=ids))
+        if not all(isinstance(word, str) for pair in found.items() for word in pair):
+            raise self._contract(plugin_id, "service_links", "addresses by id")
+        return found
+
     def on_upkeep(self, plugin_id: str, ctx: HookContext, upkeep: UpkeepRequest) -> UpkeepReport:
         report = cast("UpkeepReport", self._call(plugin_id, "on_upkeep", UpkeepReport, None, ctx=ctx, upkeep=upkeep))
         is_outcome = isinstance(report.outcome, Outcome) and _is_well_formed(report.outcome)

@@ -38,16 +38,18 @@ def preview(
     enabled = [plugin for plugin in settings.enabled_plugins(workspace) if plugins.is_loaded(plugin)]
     asked = enabled or [plugin for plugin in plugins.loaded() if not settings.is_configured(workspace, plugin)]
     found = [
-        {"plugin": plugin, **_ask(plugin, quote, plugins, settings, contexts)}
+        {"plugin": plugin, **ask(plugin, quote, plugins, settings, contexts)}
         for plugin in asked
         if plugins.implements(plugin, "preview_quote")
     ]
     return {"quote_id": quote.id, "previews": found}
 
 
-def _ask(
-    plugin: str, quote: Quote, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts
-) -> dict[str, Any]:
+def ask(plugin: str, quote: Quote, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts) -> dict[str, Any]:
+    """Give ``{"status": "planned", …plan}`` of one integration, or ``{"status", "notes"}`` why it would make nothing.
+
+    Raises: what the plugin finds wrong with the quote.
+    """
     ctx = contexts.make(quote.workspace_id, plugin, settings.effective(quote.workspace_id, plugin))
     answer = plugins.preview_quote(plugin, ctx, quote)
     if isinstance(answer, Outcome):

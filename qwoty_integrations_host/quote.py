@@ -239,6 +239,14 @@ class Quote:
         return _substance(self) == _substance(other)
 
     @property
+    def billing_contact(self) -> Contact | None:
+        """Who is billed: role billing, else signer, else buyer, else the first; those with an e-mail come first."""
+        people = self.customer.contacts
+        reachable = [person for person in people if person.email] or list(people)
+        by_role = (person for role in ("billing", "signer", "buyer") for person in reachable if role in person.role)
+        return next(by_role, reachable[0] if reachable else None)
+
+    @property
     def installments(self) -> tuple[Installment, ...]:
         """The installments in their order; empty without payment terms."""
         return self.payment_terms.installments if self.payment_terms else ()

@@ -15,7 +15,7 @@ from .errors import NotFound
 from .plugins import Plugins
 from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
-from .store import external_ids, quotes, settings, webhooks
+from .store import audit, external_ids, mails, quotes, settings, webhooks
 from .store import runs as rows
 from .store.database import Store
 from .store.kept import records_of_quote
@@ -45,7 +45,10 @@ def outcome_of(record: QuoteRecord | None, now: datetime) -> dict[str, Any]:
 def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:
     """A run with its timeline, as ``run show`` prints it."""
     steps = [
-        {name: step[name] for name in ("name", "status", "attempts", "ms", "request_ids")}
+        {
+            **{name: step[name] for name in ("name", "status", "attempts", "ms", "request_ids")},
+            "started_at": step["started_at"].isoformat(timespec="seconds"),
+        }
         for step in rows.steps(db, row["id"])
     ]
     head = {name: row[name] for name in ("id", "kind", "workspace", "plugin", "quote_id", "status")}
@@ -93,6 +96,42 @@ def list_deliveries(store: Store, workspace: str, *, limit: int = 50, **which: A
         for row in found[:limit]
     ]
     return {"data": data, "has_more": len(found) > limit}
+
+
+def list_audit(store: Store, workspace: str, *, limit: int = 50, after: str | None = None) -> dict[str, Any]:
+    """Report who did what, newest first, as ``{"data": [{"id", "at", "actor", "action", "subject", "fields"}], …}``.
+
+    Raises: NotFound, InvalidInput for an unknown ``after``.
+    """
+    with store.read() as db:
+        require_workspace(db, workspace)
+        found = audit.newest(db, workspace, limit=limit + 1, after=after)
+    names = ("id", "actor", "action", "subject", "fields")
+    data = [{"at": row["at"].isoformat(), **{name: row[name] for name in names}} for row in found[:limit]]
+    return {"data": data, "has_more": len(found) > limit}
+
+
+def mails_of_quote(store: Store, workspace: str, plugin: str, quote_id: str) -> list[dict[str, Any]]:
+    """The mails that left for a quote, oldest first: ``{"name", "state", "changed_at"}``."""
+    with store.read() as db:
+        found = mails.of_quote(db, workspace, plugin, quote_id)
+    return [
+        {
+            "name": row["name"].partition("/")[2],
+            "state": row["state"],
+            "changed_at": row["changed_at"].isoformat(),
+        }
+        for row in found
+    ]
+
+
+def find_quote(store: Store, workspace: str, quote_id: str) -> Quote:
+    """Give a stored quote. Raises: NotFound."""
+    with store.read() as db:
+        found = quotes.find(db, workspace, quote_id)
+    if found is None:
+        raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+    return found
 
 
 def plugin_report(plugins: Plugins, plugin_id: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from .quote_schema import load_quote
 from .record import QuoteRecord
 from .reports import outcome_of
 from .settings import WorkspaceSettings
-from .store import mails, quotes, webhooks
+from .store import audit, mails, quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
@@ -184,6 +184,7 @@ class Runs:
             # Without a number the plugin picks again, once it knows what was paid meanwhile.
             subject, facts = uuid4().hex, {"number": number}
             added = self._add(db, workspace, plugin, "installment", quote_id, subject=subject, facts=facts)
+            audit.note(db, workspace, "installment.asked_for", quote_id, self.clock.now())
         assert added is not None, "its subject is its own"
         return added
 
@@ -296,6 +297,7 @@ class Runs:
                 mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
             again = self.attempts.resume if waits or row["resumable"] else self.attempts.begin_anew
             again(db, row)
+            audit.note(db, row["workspace"], "run.retried", run_id, self.clock.now())
         return run_id
 
     def retry_fetches(self, workspace: str) -> list[str]:
@@ -333,6 +335,7 @@ class Runs:
             if row["status"] != "succeeded":
                 return self.retry(row["id"])
             self.attempts.begin_anew(db, row)
+            audit.note(db, workspace, "run.retried", row["id"], self.clock.now())
         return str(row["id"])
 
     def request_undo(self, run_id: str) -> str:
@@ -357,6 +360,7 @@ class Runs:
                 if other["kind"] != "webhook":
                     self._dismiss(db, other, "the quote is undone")
             added = self._add(db, workspace, plugin, "undo", quote_id, subject=uuid4().hex)
+            audit.note(db, workspace, "run.undone", run_id, self.clock.now())
         assert added is not None, "its subject is its own"
         return added
 
@@ -372,6 +376,7 @@ class Runs:
             if row["status"] not in {"needs_attention", "failed", "waiting"}:
                 raise ActionRefused(f"Run {run_id} is {row['status']}: there is nothing to dismiss.")
             self._dismiss(db, row, reason)
+            audit.note(db, row["workspace"], "run.dismissed", run_id, self.clock.now())
         return run_id
 
     def _dismiss(self, db: Connection, row: RowMapping, reason: str) -> None:

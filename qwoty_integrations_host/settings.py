@@ -21,6 +21,7 @@ from .errors import FieldProblem, InvalidInput, SettingsError
 from .plugins import Plugins
 from .quote_schema import is_storable
 from .redaction import masked, redact, secret_paths
+from .store import audit
 from .store import settings as table
 from .store.database import Store
 from .store.workspaces import require_workspace
@@ -107,7 +108,10 @@ class WorkspaceSettings:
             document = self.validate(plugin, merged, workspace=workspace)
             secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
             blobs = {"/".join(path): self._seal(workspace, plugin, path, value) for path, value in secrets.items()}
-            table.replace(db, workspace, plugin, without(document, secrets), blobs, self._clock.now())
+            now = self._clock.now()
+            table.replace(db, workspace, plugin, without(document, secrets), blobs, now)
+            before = with_defaults(schema, _joined(stored) if stored else {})
+            audit.note(db, workspace, "settings.saved", plugin, now, fields=changed_fields(before, document))
         return self.show(workspace, plugin)
 
     def show(self, workspace: str, plugin: str) -> Mapping[str, Any]:
@@ -132,6 +136,7 @@ class WorkspaceSettings:
             if stored is None:
                 table.replace(db, workspace, plugin, {}, {}, self._clock.now())
             table.switch(db, workspace, plugin, on=True)
+            audit.note(db, workspace, "integration.enabled", plugin, self._clock.now())
         return self.show(workspace, plugin)
 
     def disable(self, workspace: str, plugin: str) -> Mapping[str, Any]:
@@ -140,6 +145,7 @@ class WorkspaceSettings:
         with self._store.write() as db:
             require_workspace(db, workspace)
             table.switch(db, workspace, plugin, on=False)
+            audit.note(db, workspace, "integration.disabled", plugin, self._clock.now())
         return {"workspace": workspace, "plugin": plugin, "enabled": False}
 
     def effective(self, workspace: str, plugin: str) -> Mapping[str, Any]:
@@ -273,6 +279,18 @@ def _joined(stored: StoredSettings) -> dict[str, Any]:
     for path, secret in stored.secrets.items():
         document = placed(document, path, secret)
     return document
+
+
+def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The names of what differs, sorted; of a map those of its entries (``tokens.unit_1``)."""
+    found: list[str] = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) or isinstance(new, Mapping):
+            found += [f"{name}.{inner}" for inner in changed_fields(old or {}, new or {})]
+        elif old != new:
+            found.append(name)
+    return found
 
 
 def reach(document: Any, path: Iterable[Any]) -> Any:

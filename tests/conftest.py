@@ -157,6 +157,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stripe", choices=("cassette", "simulated", "live"), default="cassette", help="cassette is the default"
     )
     parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what the bench works on")
+    parser.addoption("--screenshots", action="store_true", help="take the pictures of docs/console anew")
     parser.addoption("--fleet", action="store_true", help="the load of 200 quotes too, which takes minutes")
     group.addoption("--pay-by-hand", action="store_true", help="with --stripe=live: wait for you to pay the links")
 

@@ -12,6 +12,7 @@ import sys
 import click
 
 from . import (
+    admin,
     alerts,
     connections,
     doctor,
@@ -79,5 +80,6 @@ for command in (
     prune.prune,
     secrets.secrets,
     doctor.doctor,
+    admin.admin,
 ):
     main.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 import time
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
+
+from .progress import progress
 
 if TYPE_CHECKING:
     from ..host import Host
@@ -45,6 +48,7 @@ class Session:
         Every known error becomes a message on stderr and an exit code. ``patience``: seconds that a running step
         gets to end.
         """
+        from ..acting import acting_as
         from ..config import HostConfig  # lazy: --help must not pay for it
         from ..engine.no_engine import NoEngine
         from ..errors import IntegrationError
@@ -57,12 +61,21 @@ class Session:
             config = HostConfig.from_environment(data_dir=self.data_dir)
             host = create_host(config, engine=None if runs else NoEngine)
             try:
-                yield host
+                with acting_as(f"command line, {_operator()}"):
+                    yield host
             finally:
                 Session.left_working = not host.close(patience=patience)
         except IntegrationError as error:
             explain(error)
             raise SystemExit(exit_code_of(error)) from None
+
+
+def _operator() -> str:
+    """Who is logged in to the machine, as far as it knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return "unknown"
 
 
 def exit_code_of(error: Exception) -> int:
@@ -108,9 +121,11 @@ def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool
     """Wait until the runs have ended: work them here when no other process does, else wait while that one is there."""
     deadline = time.monotonic() + timeout
     done = host.wait_for(run_ids, timeout=0)
-    while not done and (left := deadline - time.monotonic()) > 0:
-        host.start_worker()
-        done = host.wait_for(run_ids, timeout=min(1.0, left))
+    with progress(host, run_ids) as show:
+        while not done and (left := deadline - time.monotonic()) > 0:
+            show()
+            host.start_worker()
+            done = host.wait_for(run_ids, timeout=min(0.5, left))
     for row in host.waiting(run_ids):
         say(f"Run {row['id']} waits until {row['waits_until']:%Y-%m-%d %H:%M} UTC: {row['error']['title']}")
         say(f"  → It goes on by itself while a worker is there. `qwoty-host run retry {row['id']}` tries at once.")

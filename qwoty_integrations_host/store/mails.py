@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from . import tables as t
 from .upsert import put
@@ -27,6 +28,15 @@ def note(db: Connection, workspace: str, plugin: str, name: str, *, state: str, 
     """Write the state of a mail."""
     place = {"workspace": workspace, "plugin": plugin, "name": name}
     put(db, t.mails, {**place, "state": state, "message_id": message_id, "changed_at": now})
+
+
+def of_quote(db: Connection, workspace: str, plugin: str, quote_id: str) -> Sequence[RowMapping]:
+    """A quote's mails, oldest first."""
+    table = t.mails.c
+    here = (table.workspace == workspace) & (table.plugin == plugin)
+    named = table.name.startswith(name_for(quote_id, ""), autoescape=True)
+    wanted = select(t.mails).where(here & named).order_by(table.changed_at, table.name)
+    return db.execute(wanted).mappings().all()
 
 
 def forget(db: Connection, workspace: str, plugin: str, name: str) -> None:

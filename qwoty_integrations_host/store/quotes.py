@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -86,6 +86,18 @@ def newest(db: Connection, workspace: str, *, limit: int, after: str | None = No
     whose, table = select(t.quotes).where(t.quotes.c.workspace == workspace), t.quotes.c
     found = newest_first(db, whose, (table.received_at, table.id), after=after, limit=limit)
     return [(_loaded(row), row["received_at"]) for row in found]
+
+
+def id_of_number(db: Connection, workspace: str, number: str) -> str | None:
+    """The id of the newest quote with this number, as people know it."""
+    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.number == number)
+    return db.execute(select(t.quotes.c.id).where(here).order_by(t.quotes.c.received_at.desc()).limit(1)).scalar()
+
+
+def numbers(db: Connection, workspace: str, quote_ids: Collection[str]) -> dict[str, str]:
+    """The numbers of quotes, by id."""
+    here = (t.quotes.c.workspace == workspace) & t.quotes.c.id.in_(quote_ids)
+    return {row.id: row.number for row in db.execute(select(t.quotes.c.id, t.quotes.c.number).where(here))}
 
 
 def get(db: Connection, workspace: str, quote_id: str) -> Quote:

@@ -36,6 +36,9 @@ def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool =
         ("leases", select(t.worker_leases.c.id).where(t.worker_leases.c.seen < moment), _drop_leases),
         ("deaths", _old_deaths(traces_before), _drop_deaths),
         ("idempotency_keys", _old_answers(now - timedelta(days=ANSWERS)), _drop_answers),
+        ("sessions", _ended_sessions(traces_before), _drop_sessions),
+        ("login_links", select(t.login_links.c.digest).where(t.login_links.c.expires_at < traces_before), _drop_links),
+        ("audit", select(t.audit.c.id).where(t.audit.c.at < runs_before), _drop_audit),
         ("paces", select(t.paces.c.name).where(t.paces.c.free_at < moment), _drop_paces),
     ]
     return {name: _prune(store, wanted, drop, dry_run=dry_run) for name, wanted, drop in work}
@@ -113,6 +116,11 @@ def _old_answers(before: datetime) -> Select[Any]:
     return select(kept.workspace, kept.key).where(kept.created_at < before)
 
 
+def _ended_sessions(before: datetime) -> Select[Any]:
+    kept = t.sessions.c
+    return select(kept.id).where((kept.expires_at < before) | (kept.revoked_at < before))
+
+
 def _drop_runs(db: Connection, found: Sequence[Any]) -> None:
     ids = [row.id for row in found]
     db.execute(delete(t.steps).where(t.steps.c.run_id.in_(ids)))
@@ -138,6 +146,18 @@ def _drop_alerts(db: Connection, found: Sequence[Any]) -> None:
     for row in found:
         here = (t.alerts.c.workspace == row.workspace) & (t.alerts.c.subject == row.subject)
         db.execute(delete(t.alerts).where(here))
+
+
+def _drop_sessions(db: Connection, found: Sequence[Any]) -> None:
+    db.execute(delete(t.sessions).where(t.sessions.c.id.in_([row.id for row in found])))
+
+
+def _drop_links(db: Connection, found: Sequence[Any]) -> None:
+    db.execute(delete(t.login_links).where(t.login_links.c.digest.in_([row.digest for row in found])))
+
+
+def _drop_audit(db: Connection, found: Sequence[Any]) -> None:
+    db.execute(delete(t.audit).where(t.audit.c.id.in_([row.id for row in found])))
 
 
 def _drop_leases(db: Connection, found: Sequence[Any]) -> None:

@@ -79,16 +79,21 @@ def newest(
     kind: str | None = None,
     status: str | None = None,
     quiet: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
     after: str | None = None,
     limit: int,
 ) -> Sequence[RowMapping]:
     """Runs of one workspace or of all, newest first; those of upkeep that had nothing to do only if ``quiet``.
 
+    Those that began ``since`` a moment, and before ``until`` another.
     Raises: InvalidInput for an unknown ``after``.
     """
     run = t.runs.c
     wanted = ((run.quote_id, quote_id), (run.plugin, plugin), (run.kind, kind), (run.status, status))
     only = [column == value for column, value in wanted if value is not None]
+    only += [run.created_at >= since] if since else []
+    only += [run.created_at < until] if until else []
     if not quiet:
         only.append((run.kind != UPKEEP) | (run.status != "skipped"))
     whose = select(t.runs) if workspace is None else select(t.runs).where(run.workspace == workspace)

@@ -320,3 +320,51 @@ alerts = Table(
     Column("delivered_at", UtcText),
     Index("alerts_by_age", "created_at"),
 )
+
+#: Addresses that open the console once, each for some minutes. Of their tokens only digests are kept.
+login_links = Table(
+    "login_links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("workspace", String(64), ForeignKey("workspaces.id"), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("expires_at", UtcText, nullable=False),
+)
+
+#: Who is logged in to the console. Of the cookie only a digest is kept.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("workspace", String(64), ForeignKey("workspaces.id"), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("created_at", UtcText, nullable=False),
+    Column("expires_at", UtcText, nullable=False),
+    Column("revoked_at", UtcText),
+)
+
+#: The console's passwords, one per role of a workspace at most; slow hashes.
+passwords = Table(
+    "passwords",
+    metadata,
+    _workspace(),
+    Column("role", String(16), primary_key=True),
+    Column("hash", String(255), nullable=False),
+    Column("changed_at", UtcText, nullable=False),
+)
+
+#: What people and programs did, and to which fields; never a value.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("workspace", String(64), ForeignKey("workspaces.id"), nullable=False),
+    Column("at", UtcText, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("action", String(64), nullable=False),
+    #: What it was done to: a plugin, a run, a key.
+    Column("subject", String(255), nullable=False),
+    Column("fields", JSON, nullable=False),
+    Index("audit_by_age", "workspace", "at"),
+)

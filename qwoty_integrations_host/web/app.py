@@ -9,7 +9,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from ..errors import NotFound
 from ..host import Host
-from . import api, pages, problems, watching, webhooks
+from . import api, console, pages, problems, watching, webhooks
 from .throttle import WrongKeys
 
 MAX_BODY_BYTES = 2_000_000
@@ -30,6 +30,7 @@ def create_app(host: Host) -> Flask:
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(watching.blueprint)
     watching.watch(app)
+    console.register(app)
     app.before_request(_refuse_nul)
     problems.register(app)
     return app

@@ -32,4 +32,15 @@ class WrongKeys:
             self._seen[address] = (times + 1, since)
             if len(self._seen) > _ADDRESSES:
                 self._seen.popitem(last=False)
-        return 0 if times < _WRONG_AT_MOST else max(1, math.ceil((since + _WITHIN - now).total_seconds()))
+        return self._wait(times, since, now)
+
+    def wait(self, address: str) -> int:
+        """Give the seconds to wait before this address may try at all, without counting; 0 when it may."""
+        now = self._clock.now()
+        with self._lock:
+            return self._wait(*self._seen.get(address, (0, now)), now)
+
+    @staticmethod
+    def _wait(times: int, since: datetime, now: datetime) -> int:
+        left = (since + _WITHIN - now).total_seconds()
+        return 0 if times < _WRONG_AT_MOST or left <= 0 else max(1, math.ceil(left))

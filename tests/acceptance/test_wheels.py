@@ -33,6 +33,8 @@ def test_the_wheels_carry_code_schemas_and_entry_point_and_nothing_else(wheels: 
 
     assert "qwoty_integrations_host/schemas/quote.v1.json" in host
     assert "qwoty_integrations_host/web/templates/payment.html" in host
+    console = "qwoty_integrations_host/web/console"
+    assert {f"{console}/static/htmx.min.js", f"{console}/static/NOTICE", f"{console}/translations/fr.po"} <= host
     assert {"qwoty_stripe_invoice/settings.schema.json", "qwoty_stripe_invoice/templates/payment_link.html"} <= plugin
     tops = {name.split("/")[0] for name in host | plugin}
     assert {top for top in tops if not top.endswith(".dist-info")} == {

@@ -17,7 +17,7 @@ from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.store.paces import SharedSlots
 
 DAY = 24 * 3600.0
-KINDS = "jobs runs upkeep_runs timelines webhook_bodies alerts leases deaths idempotency_keys paces".split()
+KINDS = "jobs runs upkeep_runs timelines webhook_bodies alerts leases deaths idempotency_keys sessions login_links audit paces".split()
 NOTHING = dict.fromkeys(KINDS, 0)
 
 
@@ -35,7 +35,8 @@ def pruned(desk: Any, *, days: float, **how: Any) -> dict[str, int]:
     desk.clock.advance(days * DAY)
     counts = desk.host.pruning.prune(**how)
     assert set(counts) == set(NOTHING)
-    return {name: count for name, count in counts.items() if count}
+    # The audit log goes with the runs it tells of; test_audit.py looks at it.
+    return {name: count for name, count in counts.items() if count and name != "audit"}
 
 
 def runs_of(desk: Any) -> list[dict[str, Any]]:

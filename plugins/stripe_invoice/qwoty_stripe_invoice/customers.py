@@ -20,25 +20,18 @@ from qwoty_integrations_host import (
 
 from .gateway import Gateway, StripeRefused
 
-_ROLES = ("billing", "signer", "buyer")
-
 
 def billing_contact(quote: Quote) -> Contact:
-    """Who is billed: role billing, else signer, else buyer, else the first; those with an e-mail come first.
+    """Who is billed, by the quote.
 
     Raises: NeedsAttention when the quote names nobody.
     """
-    people = quote.customer.contacts
-    if not people:
+    found = quote.billing_contact
+    if found is None:
         raise NeedsAttention(
             "The quote names no contact to invoice.", hint="Add a contact in Qwoty.", code="contact_missing"
         )
-    reachable = [person for person in people if person.email] or list(people)
-    for role in _ROLES:
-        for person in reachable:
-            if role in person.role:
-                return person
-    return reachable[0]
+    return found
 
 
 def resolve_customer(ctx: HookContext, stripe: Gateway, quote: Quote, contact: Contact) -> tuple[str, list[str]]:

@@ -111,6 +111,13 @@ def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
 
 
 @hookimpl
+def service_links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
+    from .dashboard import links
+
+    return links(ctx, ids)
+
+
+@hookimpl
 def webhook_endpoints(ctx: HookContext) -> Sequence[WebhookEndpoint]:
     from . import upkeep
 

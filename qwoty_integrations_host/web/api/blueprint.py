@@ -10,11 +10,12 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import flask_smorest
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from marshmallow import RAISE
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 
+from ...acting import acting_as
 from ...errors import MalformedInput, NotFound
 from ...quote_schema import parse_json
 from ..auth import note_use, require_key, require_key_for, require_scope
@@ -94,10 +95,11 @@ def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
         else:
             require_key_for(workspace, scope)
         _refuse_nul(path)
-        if writes and workspace is not None:
-            answer = answered_once(workspace, lambda: view(**path), hidden)
-        else:
-            answer = current_app.make_response(view(**path))
+        with acting_as(f"API key {g.api_key['id']}"):
+            if writes and workspace is not None:
+                answer = answered_once(workspace, lambda: view(**path), hidden)
+            else:
+                answer = current_app.make_response(view(**path))
         note_use()
         return answer
 

@@ -39,6 +39,7 @@ class StepSchema(Answer):
     name = text()
     status = text()
     attempts = integer("How often it was begun.")
+    started_at = moment("When it was first begun, or begun with its present idempotency key.")
     ms = integer("How long its last try took, in milliseconds.")
     request_ids = texts("The service's names for the requests.")
 

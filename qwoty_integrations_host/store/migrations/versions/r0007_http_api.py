@@ -1,4 +1,4 @@
-"""What the HTTP API, the Qwoty platform, connection tests and alerts keep."""
+"""What the HTTP API, the Qwoty platform, connection tests, alerts and the console keep."""
 
 from __future__ import annotations
 
@@ -75,3 +75,46 @@ def upgrade() -> None:
         _moment("delivered_at"),
     )
     op.create_index("alerts_by_age", "alerts", ["created_at"])
+    _console()
+
+
+def _whose() -> sa.Column[str]:
+    return sa.Column("workspace", sa.String(64), sa.ForeignKey("workspaces.id"), nullable=False)
+
+
+def _console() -> None:
+    op.create_table(
+        "login_links",
+        sa.Column("digest", sa.String(64), primary_key=True),
+        _whose(),
+        sa.Column("role", sa.String(16), nullable=False),
+        _moment("expires_at", nullable=False),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("digest", sa.String(64), nullable=False, unique=True),
+        _whose(),
+        sa.Column("role", sa.String(16), nullable=False),
+        _moment("created_at", nullable=False),
+        _moment("expires_at", nullable=False),
+        _moment("revoked_at"),
+    )
+    op.create_table(
+        "passwords",
+        _workspace(),
+        sa.Column("role", sa.String(16), primary_key=True),
+        sa.Column("hash", sa.String(255), nullable=False),
+        _moment("changed_at", nullable=False),
+    )
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.String(32), primary_key=True),
+        _whose(),
+        _moment("at", nullable=False),
+        sa.Column("actor", sa.String(255), nullable=False),
+        sa.Column("action", sa.String(64), nullable=False),
+        sa.Column("subject", sa.String(255), nullable=False),
+        sa.Column("fields", sa.JSON(), nullable=False),
+    )
+    op.create_index("audit_by_age", "audit", ["workspace", "at"])

@@ -1,0 +1,94 @@
+"""``qwoty-host admin …``: who may open the console."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .output import minute, print_json, table
+from .session import Session, json_option, say
+
+role_option = click.option(
+    "--role", type=click.Choice(("viewer", "admin")), default="admin", show_default=True, help="What it may do."
+)
+
+
+@click.group()
+def admin() -> None:
+    """Who may open the console."""
+
+
+@admin.command("login-link")
+@click.argument("workspace_id", metavar="WS")
+@role_option
+@json_option
+@click.pass_obj
+def login_link(session: Session, workspace_id: str, role: str, as_json: bool) -> None:
+    """Print an address that logs in to the console, once, within 15 minutes."""
+    with session.host() as host:
+        from ..web.sessions import login_link as make
+
+        url = make(host, workspace_id, role)
+    if as_json:
+        print_json({"workspace": workspace_id, "role": role, "url": url})
+    else:
+        say("It works once, within 15 minutes. Whoever opens it is logged in.")
+        click.echo(url)
+
+
+@admin.command("sessions")
+@click.argument("workspace_id", metavar="WS")
+@json_option
+@click.pass_obj
+def sessions(session: Session, workspace_id: str, as_json: bool) -> None:
+    """List who is logged in to the console."""
+    with session.host() as host:
+        from ..web.sessions import list_open
+
+        found = list_open(host.store, host.clock, workspace_id)
+    if as_json:
+        print_json({"data": found})
+        return
+    rows = [(one["id"], one["role"], minute(one["created_at"]), minute(one["expires_at"])) for one in found]
+    click.echo(table(("id", "role", "since (UTC)", "until (UTC)"), rows) if rows else "Nobody is logged in.")
+
+
+@admin.command("revoke")
+@click.argument("workspace_id", metavar="WS")
+@click.argument("session_id", metavar="[ID]", required=False)
+@click.option("--all", "everyone", is_flag=True, help="Everybody of the workspace.")
+@json_option
+@click.pass_obj
+def revoke(session: Session, workspace_id: str, session_id: str | None, everyone: bool, as_json: bool) -> None:
+    """Log somebody out of the console, by the id in the list, or everybody."""
+    if (session_id is None) != everyone:
+        raise click.UsageError("Give the session's ID, or --all.")
+    with session.host() as host:
+        from ..web.sessions import revoke as close
+
+        closed = close(host.store, host.clock, workspace_id, session_id)
+    print_json({"revoked": closed}) if as_json else click.echo(f"Logged out: {len(closed)}.")
+
+
+@admin.command("set-password")
+@click.argument("workspace_id", metavar="WS")
+@role_option
+@json_option
+@click.pass_obj
+def set_password(session: Session, workspace_id: str, role: str, as_json: bool) -> None:
+    """Give a role a password for the console, read from stdin; an empty one takes it away."""
+    on_terminal = sys.stdin.isatty()
+    password = (
+        click.prompt("Password", hide_input=True, confirmation_prompt=True, default="", show_default=False)
+        if on_terminal
+        else sys.stdin.readline().rstrip("\r\n")
+    )
+    with session.host() as host:
+        from ..web.sessions import set_password as put
+
+        put(host.store, host.clock, workspace_id, role, password)
+    if as_json:
+        print_json({"workspace": workspace_id, "role": role, "set": bool(password)})
+    else:
+        click.echo("The password is set." if password else "There is no password any more.")

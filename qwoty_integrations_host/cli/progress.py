@@ -1,0 +1,52 @@
+"""One line at the terminal that says what is being done, while a person waits; nothing where nobody watches."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+if TYPE_CHECKING:
+    from ..host import Host
+
+_START_OF_LINE_AND_CLEAR = "\r\x1b[2K"
+
+
+class Show(Protocol):
+    """Shows how far the work is; to be called now and then."""
+
+    def __call__(self) -> None: ...
+
+
+@contextmanager
+def progress(host: Host, run_ids: Sequence[str]) -> Iterator[Show]:
+    """Give what shows the runs' present steps on stderr; the line is gone after the block."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    began = time.monotonic()
+
+    def show() -> None:
+        words = f"{_at_work(host, run_ids)} · {time.monotonic() - began:.0f} s"
+        click.echo(_START_OF_LINE_AND_CLEAR + words[: shutil.get_terminal_size().columns - 1], err=True, nl=False)
+
+    try:
+        yield show
+    finally:
+        click.echo(_START_OF_LINE_AND_CLEAR, err=True, nl=False)
+
+
+def _at_work(host: Host, run_ids: Sequence[str]) -> str:
+    from ..reports import find_run
+    from ..store.runs import FINISHED
+
+    runs = [find_run(host.store, run_id) for run_id in run_ids]
+    ended = sum(run["status"] in FINISHED for run in runs)
+    steps = [step["name"] for run in runs if run["status"] not in FINISHED for step in run["steps"][-1:]]
+    whole = f"{ended} of {len(runs)} runs ended" if len(runs) > 1 else "Working"
+    return f"{whole}: {steps[0]}" if steps else whole

@@ -1,0 +1,19 @@
+"""The console: pages for the people of one workspace. They work without JavaScript; htmx spares reloads."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from . import access, audit, integrations, login, quotes, runs, shown, webhooks, words
+from .guard import blueprint
+
+__all__ = ["register"]
+#: Importing a module of pages adds its routes to the blueprint.
+_PAGES = (login, integrations, runs, quotes, webhooks, audit, access)
+
+
+def register(app: Flask) -> None:
+    """Add the console below ``/console``."""
+    words.set_up(app)
+    shown.set_up(app)
+    app.register_blueprint(blueprint)

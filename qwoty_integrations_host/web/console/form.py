@@ -1,0 +1,276 @@
+"""The settings form: from a plugin's JSON Schema to fields, and from what a browser sent back to a document. Pure.
+
+Names in the form: a field's own name; ``_shown`` once per field that was shown; of a map ``<name>.<row>.was`` (the
+stored identifier), ``.key``, ``.value`` and ``.remove``. A field that was not shown keeps its stored value, and an
+empty secret the stored one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...errors import FieldProblem
+from ...redaction import redact
+from .words import gettext as _
+from .words import of_schema
+
+#: Empty rows at the end of a map, for new entries.
+_NEW_ROWS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An entry of a map. ``was``: the stored identifier, empty for a new one."""
+
+    number: int
+    was: str = ""
+    key: str = ""
+    last4: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One setting as it is shown. ``kind``: select, boolean, secret, map, number or text."""
+
+    name: str
+    kind: str
+    title: str
+    description: str = ""
+    placeholder: str = ""
+    group: str = ""
+    value: Any = None
+    #: (value, title) of each choice.
+    choices: tuple[tuple[str, str], ...] = ()
+    #: What must be chosen elsewhere for this to have a meaning, as JSON for the browser and in words.
+    show_if: str = ""
+    only_when: str = ""
+    #: Whether that is so with the present values.
+    active: bool = True
+    is_set: bool = False
+    last4: str = ""
+    rows: tuple[Row, ...] = ()
+    entry_title: str = ""
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Submitted:
+    """What a browser sent: the document to save, and what is wrong with it before any schema is asked.
+
+    ``rows``: of each map the form's row numbers, in the order of the document's entries.
+    """
+
+    document: dict[str, Any]
+    problems: list[FieldProblem] = field(default_factory=list)
+    rows: dict[str, list[int]] = field(default_factory=dict)
+    names: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+def fields_of(
+    schema: Mapping[str, Any], values: Mapping[str, Any], errors: Mapping[str, str] | None = None
+) -> list[Field]:
+    """The form's fields in the schema's order; ``values`` as ``settings.show`` gives them, errors by form name."""
+    properties = schema.get("properties", {})
+    return [_field(name, part, properties, values, errors or {}) for name, part in properties.items()]
+
+
+def titles_of(fields: Iterable[Field]) -> dict[str, str]:
+    """The fields' titles by name, for a summary of what is wrong."""
+    return {one.name: one.title for one in fields}
+
+
+def submitted(schema: Mapping[str, Any], form: Any, stored: Mapping[str, Any]) -> Submitted:
+    """Read what a browser sent (a MultiDict), given the stored values as ``settings.show`` gives them."""
+    shown, found = set(form.getlist("_shown")), Submitted({})
+    for name, part in schema.get("properties", {}).items():
+        if _kind(part) == "map":
+            if name in shown:
+                _read_map(name, part, form, found)
+            elif not _holds_secrets(part) and name in stored:
+                found.document[name] = stored[name]
+        elif name not in shown:
+            if not part.get("writeOnly") and name in stored:
+                found.document[name] = stored[name]
+        else:
+            value = _read(name, part, form)
+            if value is not None:
+                found.document[name] = value
+    return found
+
+
+def errors_of(
+    schema: Mapping[str, Any], problems: Iterable[FieldProblem], sent: Submitted | None = None
+) -> dict[str, str]:
+    """Sentences by the form's names, in the reader's language: a problem with a map's entry stands at its row."""
+    own = _errors_in_words(schema)
+    found: dict[str, str] = {}
+    for problem in problems:
+        name = problem.path[0] if problem.path else ""
+        sentence = own.get(problem.message) or _(problem.message)
+        if len(problem.path) > 1 and sent is not None and (row := _row_of(problem.path, sent)) is not None:
+            name = f"{name}.{row}"
+        found.setdefault(name, sentence)
+    return found
+
+
+def _errors_in_words(schema: Mapping[str, Any]) -> dict[str, str]:
+    """A plugin's own sentences about wrong values, each with how it is said in the reader's language."""
+    entries = (part.get("additionalProperties") for part in schema.get("properties", {}).values())
+    parts = [*schema.get("properties", {}).values(), *(entry for entry in entries if isinstance(entry, Mapping))]
+    said = {}
+    for part in parts:
+        for keyword, sentence in part.get("x-error", {}).items():
+            said[sentence] = of_schema({**part, keyword: sentence}, keyword)
+    return said
+
+
+def typed_again(schema: Mapping[str, Any], form: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The values to show after a refusal: what was typed, but of secrets only what is stored."""
+    shown, values = set(form.getlist("_shown")), dict(stored)
+    for name, part in schema.get("properties", {}).items():
+        if name in shown and not part.get("writeOnly") and _kind(part) != "map":
+            # A key pasted into the wrong box is not shown back.
+            typed = _read(name, part, form)
+            values[name] = "" if isinstance(typed, str) and redact(typed) != typed else typed
+    return values
+
+
+def _field(
+    name: str,
+    part: Mapping[str, Any],
+    properties: Mapping[str, Any],
+    values: Mapping[str, Any],
+    errors: Mapping[str, str],
+) -> Field:
+    kind, value = _kind(part), values.get(name, part.get("default"))
+    secret = value if kind == "secret" and isinstance(value, Mapping) else {}
+    condition = part.get("x-show-if", {})
+    entry = part.get("additionalProperties")
+    return Field(
+        name=name,
+        kind=kind,
+        title=of_schema(part, "title") or name,
+        description=of_schema(part, "description"),
+        placeholder=str(part.get("x-placeholder", "")),
+        group=str(part.get("x-group", "")),
+        value=None if kind in {"secret", "map"} else value,
+        choices=tuple(_choices(part)),
+        show_if=json.dumps(condition) if condition else "",
+        only_when=_in_words(condition, properties),
+        active=_holds(condition, properties, values),
+        is_set=bool(secret.get("set")),
+        last4=str(secret.get("last4", "")),
+        rows=tuple(_rows(name, value, errors)) if kind == "map" else (),
+        entry_title=of_schema(entry, "title") if isinstance(entry, Mapping) else "",
+        error=errors.get(name, ""),
+    )
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    if part.get("writeOnly"):
+        return "secret"
+    if "oneOf" in part or "enum" in part:
+        return "select"
+    kinds = {"boolean": "boolean", "object": "map", "number": "number", "integer": "number"}
+    return kinds.get(str(part.get("type")), "text")
+
+
+def _holds_secrets(part: Mapping[str, Any]) -> bool:
+    entry = part.get("additionalProperties")
+    return isinstance(entry, Mapping) and bool(entry.get("writeOnly"))
+
+
+def _choices(part: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    yield from ((str(one["const"]), of_schema(one, "title") or str(one["const"])) for one in part.get("oneOf", ()))
+    yield from ((str(one), str(one)) for one in part.get("enum", ()))
+
+
+def _holds(condition: Mapping[str, Any], properties: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    return all(
+        values.get(name, properties.get(name, {}).get("default")) == wanted for name, wanted in condition.items()
+    )
+
+
+def _in_words(condition: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
+    """``Create invoice as: Open``, for whoever sees the field all the same: without JavaScript."""
+    said = []
+    for name, wanted in condition.items():
+        part = properties.get(name, {})
+        choice = (_("on") if wanted else _("off")) if isinstance(wanted, bool) else dict(_choices(part)).get(wanted)
+        said.append(f"{of_schema(part, 'title') or name}: {choice or wanted}")
+    return "; ".join(said)
+
+
+def _rows(name: str, value: Any, errors: Mapping[str, str]) -> Iterable[Row]:
+    known = list(value.items()) if isinstance(value, Mapping) else []
+    for number, (key, shown) in enumerate(known):
+        last4 = str(shown.get("last4", "")) if isinstance(shown, Mapping) else ""
+        yield Row(number=number, was=key, key=key, last4=last4, error=errors.get(f"{name}.{number}", ""))
+    for number in range(len(known), len(known) + _NEW_ROWS):
+        yield Row(number=number, error=errors.get(f"{name}.{number}", ""))
+
+
+def _read(name: str, part: Mapping[str, Any], form: Any) -> Any:
+    text, kind = str(form.get(name, "")).strip(), _kind(part)
+    if kind == "boolean":
+        return name in form
+    if kind == "number":
+        return _number(text)
+    if kind == "secret":
+        return text
+    return text or None
+
+
+def _number(text: str) -> Any:
+    try:
+        return int(text) if text.lstrip("-").isdecimal() else float(text)
+    except ValueError:
+        return text or None
+
+
+def _read_map(name: str, part: Mapping[str, Any], form: Any, found: Submitted) -> None:
+    entries: dict[str, Any] = {}
+    found.rows[name], found.names[name] = [], {}
+    numbers = sorted({int(n) for key in form if key.startswith(f"{name}.") and (n := key.split(".")[1]).isdecimal()})
+    for number in numbers:
+        was, key, value = (str(form.get(f"{name}.{number}.{what}", "")).strip() for what in ("was", "key", "value"))
+        if was and (f"{name}.{number}.remove" in form or not (key or value)):
+            entries[was] = None
+        elif key or value:
+            sentence = _wrong_row(was, key, value, entries)
+            if sentence:
+                found.problems.append(FieldProblem((name, f"row {len(found.rows[name]) + 1}"), sentence))
+            if was and was != key:
+                entries.setdefault(was, None)
+            entries[key] = value
+            found.rows[name].append(number)
+            found.names[name][key] = number
+    if entries:  # without any, it was left alone
+        found.document[name] = entries
+
+
+def _wrong_row(was: str, key: str, value: str, entries: Mapping[str, Any]) -> str:
+    if not key:
+        return _("Enter the identifier.")
+    if entries.get(key) is not None:
+        return _("This identifier is there twice.")
+    if not value and not was:
+        return _("Enter a key.")
+    if not value and was != key:
+        return _("Enter the key again: it is not moved to another identifier by itself.")
+    return ""
+
+
+def _row_of(path: Sequence[str], sent: Submitted) -> int | None:
+    name, entry = path[0], path[1]
+    if entry in sent.names.get(name, {}):
+        return sent.names[name][entry]
+    word, _space, number = entry.partition(" ")
+    rows = sent.rows.get(name, [])
+    if word == "row" and number.isdecimal() and 0 < int(number) <= len(rows):
+        return rows[int(number) - 1]
+    return None

@@ -1,0 +1,151 @@
+"""Who may see and do what in the console, where requests may come from, and what a browser may load.
+
+Viewers look, admins act. What changes something must come from the console's own pages: browsers say so by
+``Sec-Fetch-Site``, or else by ``Origin``.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from ...acting import acting_as
+from ...errors import IntegrationError
+from .. import sessions
+from ..auth import the_host
+from ..problems import status_of
+from ..sessions import SESSION_LASTS, Session
+from .words import gettext as _
+
+blueprint = Blueprint("console", __name__, url_prefix="/console", template_folder="templates", static_folder="static")
+log = logging.getLogger(__name__)
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_OPEN = {f"console.{name}" for name in ("login", "log_in", "follow_link", "choose_language")}
+#: No inline code, no inline styles, nothing of anybody else's, and nobody's frame.
+_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "connect")),
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+
+def session() -> Session:
+    """Who is logged in."""
+    found: Session = g.session
+    return found
+
+
+@blueprint.before_request
+def let_in() -> BaseResponse | None:
+    """Let the request pass, or say where to go. Raises: Forbidden."""
+    g.acting = ExitStack()
+    if request.method not in _SAFE and not _comes_from_here():
+        raise Forbidden(_("This request did not come from the console's own pages. Open the console and try again."))
+    if any("\0" in text for given in (request.args, request.form) for _name, text in given.items(multi=True)):
+        raise BadRequest  # PostgreSQL takes none, and no browser sends one by itself
+    if request.endpoint == "console.static":
+        return None
+    token = request.cookies.get(_cookie_name(), "")
+    host = the_host()
+    g.session = sessions.find(host.store, host.clock, token) if token else None
+    if request.endpoint in _OPEN:
+        return None
+    if g.session is None:
+        return go_to(url_for("console.login"))
+    if request.method not in _SAFE and not g.session.may_act and request.endpoint != "console.log_out":
+        raise Forbidden(_("You may look, but not change anything. Ask an admin of this workspace."))
+    g.acting.enter_context(acting_as(g.session.actor))
+    return None
+
+
+@blueprint.teardown_request
+def forget(_error: BaseException | None) -> None:
+    """End what ``let_in`` began."""
+    if "acting" in g:
+        g.acting.close()
+
+
+@blueprint.after_request
+def protect(answer: Response) -> Response:
+    """Say what a browser may do with the page."""
+    answer.headers["Content-Security-Policy"] = _POLICY
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    # A login link must not travel on; `no-referrer` would take the Origin from our own forms.
+    answer.headers["Referrer-Policy"] = "same-origin"
+    if request.endpoint != "console.static":
+        answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@blueprint.errorhandler(IntegrationError)
+def explain(error: IntegrationError) -> Response:
+    """A page that says what happened and what to do."""
+    return page_of_error(status_of(error), error.title, error.hint)
+
+
+@blueprint.errorhandler(HTTPException)
+def explain_http(error: HTTPException) -> Response:
+    """The same for what HTTP itself refuses."""
+    page = page_of_error(error.code or 500, error.name, error.description or "")
+    page.headers.extend((name, value) for name, value in error.get_headers() if name == "Retry-After")
+    return page
+
+
+@blueprint.errorhandler(Exception)
+def hide(error: Exception) -> Response:
+    """The same for a bug: the log says more."""
+    log.error("web.crashed", exc_info=error)
+    return page_of_error(500, _("The host could not answer."), _("Its log says why; nothing was half-done."))
+
+
+@blueprint.get("/<path:_unknown>")
+def unknown(_unknown: str) -> Response:
+    """What there is not."""
+    return page_of_error(404, _("There is no such page."), "")
+
+
+def page_of_error(status: int, title: str, hint: str) -> Response:
+    """An error as a page."""
+    return make_response(render_template("console/error.html", status=status, title=title, hint=hint), status)
+
+
+def go_to(address: str) -> BaseResponse:
+    """Lead the browser to another page, whoever asks: a form, a link, or htmx."""
+    if request.headers.get("HX-Request"):
+        return Response(status=204, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def let_browser_keep(answer: BaseResponse, token: str) -> BaseResponse:
+    """Put the session's cookie on an answer; an empty one takes it away."""
+    kept: dict[str, Any] = {"secure": _is_secure(), "httponly": True, "samesite": "Lax", "path": "/"}
+    answer.set_cookie(_cookie_name(), token, max_age=SESSION_LASTS if token else 0, **kept)
+    return answer
+
+
+def _comes_from_here() -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    # Browsers leave that out on plain http to other machines.
+    origin = request.headers.get("Origin")
+    ours = {request.host, urlsplit(the_host().config.public_url or "").netloc}
+    return bool(origin) and urlsplit(origin or "").netloc in ours
+
+
+def _is_secure() -> bool:
+    return request.is_secure or (the_host().config.public_url or "").startswith("https://")
+
+
+def _cookie_name() -> str:
+    return "__Host-qwoty_session" if _is_secure() else "qwoty_session"

@@ -1,0 +1,157 @@
+"""The integrations of a workspace: how each stands, its settings, switching it on and off, testing its connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import make_response, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ...errors import FieldProblem, NotFound, SettingsError
+from ...store import connections
+from ..auth import the_host
+from .form import Submitted, errors_of, fields_of, submitted, titles_of, typed_again
+from .guard import blueprint, go_to, session
+from .words import gettext as _
+
+
+@blueprint.get("/")
+def integrations() -> str:
+    """Every installed integration: off, on, needing attention, or failed to load."""
+    found = [_standing(status.id) for status in the_host().plugins.statuses]
+    return render_template("console/integrations.html", integrations=found)
+
+
+@blueprint.get("/integrations/<plugin>")
+def integration(plugin: str) -> str:
+    """One integration's settings and connection."""
+    return _page(plugin)
+
+
+@blueprint.post("/integrations/<plugin>")
+def save_settings(plugin: str) -> Response:
+    """Save the settings, and switch the integration on when that was asked for."""
+    host, workspace = the_host(), session().workspace
+    schema = host.plugins.manifest(plugin).settings_schema
+    shown = host.settings.show(workspace, plugin)["settings"]
+    sent = submitted(schema, request.form, shown)
+    if sent.problems:
+        return _refused(plugin, tuple(sent.problems), sent, typed_again(schema, request.form, shown))
+    try:
+        host.settings.save(workspace, plugin, sent.document)
+        if request.form.get("then") == "enable":
+            host.settings.enable(workspace, plugin)
+    except SettingsError as error:
+        return _refused(plugin, error.problems, sent, typed_again(schema, request.form, shown))
+    return _back_to(plugin, done="enabled" if request.form.get("then") == "enable" else "saved")
+
+
+@blueprint.post("/integrations/<plugin>/enable")
+def enable(plugin: str) -> Response:
+    """Switch on; settings that are not valid yet are explained on the form."""
+    try:
+        the_host().settings.enable(session().workspace, plugin)
+    except SettingsError as error:
+        return _refused(plugin, error.problems)
+    return _back_to(plugin, done="enabled")
+
+
+@blueprint.post("/integrations/<plugin>/disable")
+def disable(plugin: str) -> Response:
+    """Switch off."""
+    the_host().settings.disable(session().workspace, plugin)
+    return _back_to(plugin, done="disabled")
+
+
+@blueprint.post("/integrations/<plugin>/test")
+def test_connection(plugin: str) -> Response:
+    """Try the saved settings at the service, without any effect there."""
+    the_host().connections.test(session().workspace, plugin)
+    return _back_to(plugin, done="tested", anchor="connection")
+
+
+def _back_to(plugin: str, *, done: str, anchor: str | None = None) -> Response:
+    return go_to(url_for("console.integration", plugin=plugin, done=done, _anchor=anchor))
+
+
+def _refused(
+    plugin: str,
+    problems: tuple[FieldProblem, ...],
+    sent: Submitted | None = None,
+    values: dict[str, Any] | None = None,
+) -> Response:
+    errors = errors_of(the_host().plugins.manifest(plugin).settings_schema, problems, sent)
+    if request.headers.get("HX-Request"):
+        # The sentences alone: the form stays as it is, with the secrets that were typed.
+        names = {field.name: field for field in _fields(plugin, values, errors)}
+        return make_response(
+            render_template("console/settings_errors.html", fields=names, errors=errors, titles_of=titles_of), 422
+        )
+    return make_response(_page(plugin, values, errors), 422)
+
+
+def _fields(plugin: str, values: dict[str, Any] | None, errors: dict[str, str] | None) -> list[Any]:
+    host = the_host()
+    shown = values if values is not None else host.settings.show(session().workspace, plugin)["settings"]
+    return fields_of(host.plugins.manifest(plugin).settings_schema, shown, errors)
+
+
+def _page(plugin: str, values: dict[str, Any] | None = None, errors: dict[str, str] | None = None) -> str:
+    host = the_host()
+    host.plugins.status(plugin)
+    standing = _standing(plugin)
+    done = request.args.get("done", "")
+    if done == "tested" and standing["connection"] and standing["connection"]["problem"]:
+        done = ""  # what the test found is said instead
+    with host.store.read() as db:
+        units = connections.recent_business_units(db, session().workspace)
+    return render_template(
+        "console/integration.html",
+        it=standing,
+        fields=_fields(plugin, values, errors) if standing["loaded"] else [],
+        errors=errors or {},
+        titles_of=titles_of,
+        units=units,
+        testable=standing["configured"] and host.plugins.implements(plugin, "check_connection"),
+        done=_DONE.get(done, lambda: "")(),
+    )
+
+
+#: What is said after something was done, by the word in the address.
+_DONE = {
+    "saved": lambda: _("Saved."),
+    "enabled": lambda: _("Saved and switched on: accepted quotes are worked from now on."),
+    "disabled": lambda: _("Switched off: nothing happens to quotes from now on."),
+    "tested": lambda: _("The connection was tested."),
+}
+
+
+def _standing(plugin: str) -> dict[str, Any]:
+    """How an integration stands in this workspace: ``state``, and what there is to say about it."""
+    host, workspace = the_host(), session().workspace
+    status = host.plugins.status(plugin)
+    loaded = host.plugins.is_loaded(plugin)
+    manifest = host.plugins.manifest(plugin) if loaded else None
+    enabled, configured = host.settings.is_enabled(workspace, plugin), host.settings.is_configured(workspace, plugin)
+    try:
+        connection = host.connections.show(workspace, plugin) if loaded and configured else None
+    except NotFound:  # the settings were taken away between two looks
+        connection = None
+    ill = connection is not None and connection["status"] == "needs_attention"
+    state: str = "load_failed" if status.state == "failed" else status.state
+    if loaded:
+        state = ("needs_attention" if ill else "on") if enabled else "off"
+    modes = sorted({key["mode"] for key in connection["keys"] if key["mode"]}) if connection else []
+    return {
+        "id": plugin,
+        "title": manifest.title if manifest else plugin,
+        "schema": manifest.settings_schema if manifest else {},
+        "origin": status.origin,
+        "reason": status.reason,
+        "loaded": loaded,
+        "enabled": enabled,
+        "configured": configured,
+        "state": state,
+        "connection": connection,
+        "modes": modes,
+    }

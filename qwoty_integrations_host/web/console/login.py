@@ -1,0 +1,85 @@
+"""Logging in and out, and choosing a language."""
+
+from __future__ import annotations
+
+from flask import current_app, make_response, redirect, render_template, request, url_for
+from werkzeug.exceptions import BadRequest, TooManyRequests
+from werkzeug.wrappers import Response
+
+from .. import sessions
+from ..auth import the_host
+from ..throttle import WrongKeys
+from .guard import blueprint, go_to, let_browser_keep, page_of_error, session
+from .words import COOKIE, LANGUAGES
+from .words import gettext as _
+
+_YEAR = 365 * 24 * 3600
+
+
+@blueprint.get("/login")
+def login() -> str:
+    """Say how to log in."""
+    return render_template("console/login.html", workspace="", wrong=False)
+
+
+@blueprint.post("/login")
+def log_in() -> Response:
+    """Log in by a password."""
+    host, workspace = the_host(), request.form.get("workspace", "").strip()[:64]
+    # A password can be guessed, unlike a key: whoever was wrong too often is not even compared.
+    tries = (request.remote_addr or "", f"workspace {workspace}")
+    _refuse_for(max(_wrong().wait(place) for place in tries))
+    found = sessions.log_in(host.store, host.clock, workspace, request.form.get("password", ""))
+    if found is None:
+        _refuse_for(max(_wrong().note(place) for place in tries))
+        return make_response(render_template("console/login.html", workspace=workspace, wrong=True), 422)
+    return let_browser_keep(redirect(url_for("console.integrations"), 303), found[1])
+
+
+@blueprint.get("/login/<token>")
+def follow_link(token: str) -> Response:
+    """Log in by a link, which works once."""
+    if request.method == "HEAD":
+        return page_of_error(
+            200, _("Log in"), ""
+        )  # whoever only looks whether a link leads somewhere does not use it up
+    host = the_host()
+    found = sessions.follow_link(host.store, host.clock, token)
+    if found is None:
+        _refuse_for(_wrong().note(request.remote_addr or ""))
+        title = _("This login link does not work any more.")
+        return page_of_error(
+            403, title, _("Each works once, within 15 minutes. Ask the host's operator for a new one.")
+        )
+    return let_browser_keep(redirect(url_for("console.integrations"), 303), found[1])
+
+
+@blueprint.post("/logout")
+def log_out() -> Response:
+    """End the session, here and on the host."""
+    host = the_host()
+    sessions.end(host.store, host.clock, session())
+    return let_browser_keep(redirect(url_for("console.login"), 303), "")
+
+
+@blueprint.post("/language")
+def choose_language() -> Response:
+    """Remember a language."""
+    chosen, back = request.form.get("language", ""), request.form.get("back", "")
+    if chosen not in LANGUAGES:
+        raise BadRequest
+    # Back to a page of the console only.
+    here = url_for("console.login")
+    answer = go_to(back if back.startswith("/console") and "\\" not in back else here)
+    answer.set_cookie(COOKIE, chosen, max_age=_YEAR, samesite="Lax", httponly=True, path="/console")
+    return answer
+
+
+def _wrong() -> WrongKeys:
+    found: WrongKeys = current_app.extensions["qwoty_wrong_keys"]
+    return found
+
+
+def _refuse_for(wait: int) -> None:
+    if wait:
+        raise TooManyRequests(_("Too many wrong logins came from this address. Wait a minute."), retry_after=wait)

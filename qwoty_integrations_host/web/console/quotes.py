@@ -1,0 +1,90 @@
+"""Quotes: what was invoiced, what is paid and due, and sending the next installment."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from flask import render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ...errors import ActionRefused
+from ...links import service_links
+from ...reports import find_quote, list_quotes, quote_report
+from ..auth import the_host
+from .guard import blueprint, go_to, session
+from .runs import PAGE
+from .words import gettext as _
+
+
+@blueprint.get("/quotes")
+def quotes() -> str:
+    """The workspace's quotes, newest first."""
+    after = request.args.get("after") or None
+    found = list_quotes(the_host().store, session().workspace, limit=PAGE, after=after)
+    following = url_for("console.quotes", after=found["data"][-1]["quote_id"]) if found["has_more"] else None
+    return render_template("console/quotes.html", quotes=found["data"], following=following, first_page=not after)
+
+
+@blueprint.get("/quotes/<path:quote_id>")
+def quote(quote_id: str) -> str:
+    """One quote: figures, installments as a picture, runs."""
+    return render_template("console/quote.html", **_facts(quote_id))
+
+
+@blueprint.get("/send/<path:quote_id>")
+def confirm_send(quote_id: str) -> str:
+    """Ask before a customer is mailed: which installment, how much, to whom."""
+    facts = _facts(quote_id)
+    part = facts["next"]
+    if part is None:
+        raise ActionRefused(_("There is no installment left to send."))
+    return render_template("console/send.html", **facts, part=part)
+
+
+@blueprint.post("/send/<path:quote_id>")
+def send(quote_id: str) -> Response:
+    """Queue the mail with the link; what was confirmed is what is sent."""
+    host, number = the_host(), request.form.get("number", "")
+    if not number.isdecimal():
+        raise ActionRefused(_("Say which installment is to be sent."))
+    run_id = host.runs.request_installment(session().workspace, quote_id, int(number))
+    return go_to(url_for("console.run", run_id=run_id))
+
+
+def _facts(quote_id: str) -> dict[str, Any]:
+    host, workspace = the_host(), session().workspace
+    report = quote_report(host.store, workspace, quote_id, host.clock.now())
+    found = find_quote(host.store, workspace, quote_id)
+    ids = [report["invoice"] and report["invoice"]["id"], *(part["payment_id"] for part in report["installments"])]
+    links: dict[str, str] = {}
+    for plugin in {run["plugin"] for run in report["runs"]}:
+        wanted = [one for one in ids if one]
+        links |= service_links(host.plugins, host.settings, host.runs.contexts, workspace, plugin, wanted)
+    payable = report["payment_status"] in {"unpaid", "partially_paid"}
+    unpaid = [part for part in report["installments"] if part["status"] != "paid"]
+    return {
+        "quote": found,
+        "report": report,
+        "links": links,
+        "contact": found.billing_contact,
+        "bars": _bars(report["installments"]),
+        "next": unpaid[0] if payable and unpaid else None,
+    }
+
+
+def _bars(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where each installment stands in a picture 1000 wide."""
+    whole = sum((Decimal(part["amount"]) for part in parts), Decimal(0))
+    bars, left = [], Decimal(0)
+    for part in parts:
+        width = Decimal(part["amount"]) * 1000 / whole if whole else Decimal(0)
+        bars.append(
+            {
+                **part,
+                "x": round(left, 2),
+                "width": round(max(width - (6 if part is not parts[-1] else 0), Decimal(2)), 2),
+            }
+        )
+        left += width
+    return bars

@@ -1,0 +1,165 @@
+"""Runs: what integrations did with quotes, why not, and what a person can do about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from flask import render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ... import previews
+from ...errors import IntegrationError
+from ...links import service_links
+from ...reports import find_run, list_runs, mails_of_quote, quote_report
+from ...store import quotes
+from ...store.runs import FINISHED, UPKEEP
+from ..auth import the_host
+from .guard import blueprint, go_to, session
+from .words import gettext as _
+
+PAGE = 25
+STATUSES = ("queued", "running", "waiting", "succeeded", "skipped", "needs_attention", "failed", "dismissed")
+_MAY_BE_RETRIED = {"failed", "needs_attention", "skipped", "dismissed", "waiting"}
+_MAY_BE_DISMISSED = {"failed", "needs_attention", "waiting"}
+
+
+@blueprint.get("/runs")
+def runs() -> str:
+    """The workspace's runs, newest first, by state, quote and day."""
+    asked = {name: request.args.get(name, "").strip() for name in ("status", "quote", "since", "until", "after")}
+    first, last = _day(asked["since"]), _day(asked["until"])
+    host, workspace = the_host(), session().workspace
+    with host.store.read() as db:
+        quote_id = quotes.id_of_number(db, workspace, asked["quote"]) if asked["quote"] else None
+    found = list_runs(
+        host.store,
+        workspace=workspace,
+        limit=PAGE,
+        after=asked["after"] or None,
+        status=asked["status"] if asked["status"] in STATUSES else None,
+        quote_id=quote_id or asked["quote"] or None,
+        since=first,
+        until=last + timedelta(days=1) if last else None,
+    )
+    filters: dict[str, Any] = {name: value for name, value in asked.items() if value and name != "after"}
+    following = None
+    if found["has_more"]:
+        following = url_for("console.runs", **filters, after=found["data"][-1]["id"])
+    with host.store.read() as db:
+        numbers = quotes.numbers(db, workspace, {run["quote_id"] for run in found["data"]})
+    return render_template(
+        "console/runs.html",
+        runs=found["data"],
+        numbers=numbers,
+        asked=asked,
+        filtered=bool(filters),
+        statuses=STATUSES,
+        following=following,
+        first_page=not asked["after"],
+    )
+
+
+@blueprint.get("/runs/<run_id>")
+def run(run_id: str) -> str:
+    """A run's timeline, outcome and error; while it works, the page looks again by itself."""
+    return render_template("console/run.html", **_facts(run_id), done=_DONE.get(request.args.get("done", "")))
+
+
+@blueprint.get("/runs/<run_id>/progress")
+def run_progress(run_id: str) -> str:
+    """The part of the page that changes while the run works."""
+    return render_template("console/run_progress.html", **_facts(run_id))
+
+
+@blueprint.post("/runs/<run_id>/retry")
+def retry(run_id: str) -> Response:
+    """Try it again: it resumes at the step that failed."""
+    _ours(run_id)
+    the_host().runs.retry(run_id)
+    return go_to(url_for("console.run", run_id=run_id))
+
+
+@blueprint.post("/runs/<run_id>/dismiss")
+def dismiss(run_id: str) -> Response:
+    """Note that a person has dealt with it."""
+    _ours(run_id)
+    the_host().runs.dismiss(run_id, request.form.get("reason", "").strip() or _("no reason given"))
+    return go_to(url_for("console.run", run_id=run_id, done="dismissed"))
+
+
+@blueprint.get("/runs/<run_id>/undo")
+def confirm_undo(run_id: str) -> str:
+    """Ask before anything is taken back."""
+    return render_template("console/undo.html", **_facts(run_id))
+
+
+@blueprint.post("/runs/<run_id>/undo")
+def undo(run_id: str) -> Response:
+    """Take back what was made of the quote and is not final."""
+    _ours(run_id)
+    return go_to(url_for("console.run", run_id=the_host().runs.request_undo(run_id)))
+
+
+_DONE = {"dismissed": "dismissed"}
+
+
+def _ours(run_id: str) -> dict[str, Any]:
+    """The run, if it is this workspace's. Raises: NotFound."""
+    return find_run(the_host().store, run_id, workspace=session().workspace)
+
+
+def _facts(run_id: str) -> dict[str, Any]:
+    host, workspace = the_host(), session().workspace
+    found = _ours(run_id)
+    of_quote = found["kind"] != UPKEEP
+    with host.store.read() as db:
+        # A run that fetches a quote comes before it.
+        quote = quotes.find(db, workspace, found["quote_id"]) if found["quote_id"] else None
+    report = quote_report(host.store, workspace, found["quote_id"], host.clock.now()) if quote else None
+    can = host.plugins
+    plugin, status = found["plugin"], found["status"]
+    undoable = quote is not None and can.is_loaded(plugin) and can.implements(plugin, "undo_quote")
+    outcome = found["outcome"]
+    ids = [outcome["invoice_id"], outcome["customer_id"]]
+    ids += [request_id for step in found["steps"] for request_id in step["request_ids"]]
+    ids += [part["payment_id"] for part in report["installments"]] if report else []
+    return {
+        "run": found,
+        "quote": quote,
+        "report": report,
+        "plan": _plan(plugin, quote) if found["kind"] == "quote_accepted" and quote else None,
+        "mails": mails_of_quote(host.store, workspace, plugin, found["quote_id"]) if of_quote else [],
+        "links": service_links(
+            host.plugins, host.settings, host.runs.contexts, workspace, plugin, [i for i in ids if i]
+        ),
+        "works": status not in {*FINISHED, "waiting"},
+        "may": {
+            "retry": status in _MAY_BE_RETRIED,
+            "dismiss": status in _MAY_BE_DISMISSED,
+            "undo": undoable and status in {*FINISHED, "waiting"} and found["kind"] != "undo",
+            "send": bool(
+                report and report["payment_status"] in {"unpaid", "partially_paid"} and report["installments"]
+            ),
+        },
+    }
+
+
+def _plan(plugin: str, quote: Any) -> dict[str, Any] | None:
+    """What the integration would make of the quote with the present settings; None when it cannot say."""
+    host = the_host()
+    if not host.plugins.is_loaded(plugin) or not host.plugins.implements(plugin, "preview_quote"):
+        return None
+    try:
+        plan = previews.ask(plugin, quote, host.plugins, host.settings, host.runs.contexts)
+    except IntegrationError:
+        return None
+    return plan if plan["status"] == "planned" else None
+
+
+def _day(text: str) -> datetime | None:
+    """The beginning of a day, UTC; None for what is no day."""
+    try:
+        return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+    except ValueError:
+        return None

@@ -1,0 +1,119 @@
+"""How the host's words for states, kinds and deeds are said and marked; never by color alone."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from ..auth import the_host
+from .words import gettext as _
+
+_GOOD, _BUSY, _ATTENTION, _BAD, _QUIET = "good", "busy", "attention", "bad", "quiet"
+_SYMBOLS = {_GOOD: "✓", _BUSY: "◌", _ATTENTION: "!", _BAD: "✕", _QUIET: "–"}
+_TONES = {
+    **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail"), _GOOD),
+    **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
+    **dict.fromkeys(("needs_attention", "partially_paid", "unpaid", "expired", "missing", "unreachable"), _ATTENTION),
+    **dict.fromkeys(("failed", "load_failed", "refused", "incompatible", "uncollectible"), _BAD),
+}
+
+
+def set_up(app: Flask) -> None:
+    """Lend these to templates."""
+    app.jinja_env.filters.update(tone=tone, symbol=symbol, status=status, kind=kind, deed=deed, plugin=plugin_title)
+
+
+def tone(word: str) -> str:
+    """The class of a state: good, busy, attention, bad or quiet."""
+    return _TONES.get(word, _QUIET)
+
+
+def symbol(word: str) -> str:
+    """The sign of a state."""
+    return _SYMBOLS[tone(word)]
+
+
+def status(word: str) -> str:
+    """A state in the reader's words; one that is not known as it is."""
+    said = {
+        "queued": _("Queued"),
+        "running": _("Running"),
+        "retrying": _("Trying again"),
+        "waiting": _("Waiting"),
+        "succeeded": _("Succeeded"),
+        "skipped": _("Nothing to do"),
+        "needs_attention": _("Needs attention"),
+        "failed": _("Failed"),
+        "dismissed": _("Dismissed"),
+        "draft": _("Draft"),
+        "open": _("Open"),
+        "unpaid": _("Unpaid"),
+        "processing": _("Payment in progress"),
+        "partially_paid": _("Partially paid"),
+        "paid": _("Paid"),
+        "void": _("Void"),
+        "uncollectible": _("Uncollectible"),
+        "scheduled": _("Scheduled"),
+        "sent": _("Link sent"),
+        "expired": _("Link expired"),
+        "on": _("On"),
+        "off": _("Off"),
+        "incompatible": _("Failed to load"),
+        "blocked": _("Blocked"),
+        "ok": _("Works"),
+        "missing": _("Missing"),
+        "allowed": _("Allowed"),
+        "unclear": _("Unclear"),
+        "refused": _("Refused"),
+        "unreachable": _("Not reachable"),
+        "untested": _("Not tested yet"),
+        "sending": _("Leaving"),
+        "sent_mail": _("Sent"),
+        "load_failed": _("Failed to load"),
+    }
+    return said.get(word, word)
+
+
+def kind(word: str) -> str:
+    """What a run does."""
+    said = {
+        "quote_accepted": _("Quote accepted"),
+        "installment": _("Installment"),
+        "webhook": _("Webhook"),
+        "undo": _("Undo"),
+        "upkeep": _("Upkeep"),
+        "platform_event": _("Fetch the quote"),
+    }
+    return said.get(word, word)
+
+
+def deed(word: str) -> str:
+    """What somebody did, in the audit log."""
+    said = {
+        "settings.saved": _("Settings saved"),
+        "integration.enabled": _("Integration switched on"),
+        "integration.disabled": _("Integration switched off"),
+        "api_key.made": _("API key made"),
+        "api_key.revoked": _("API key revoked"),
+        "run.retried": _("Run tried again"),
+        "run.undone": _("Undo asked for"),
+        "run.dismissed": _("Run dismissed"),
+        "installment.asked_for": _("Installment asked for"),
+        "platform.set": _("Platform set"),
+        "platform.removed": _("Platform removed"),
+        "signing_secret.added": _("Signing secret added"),
+        "signing_secret.removed": _("Signing secret removed"),
+        "alerts.set": _("Alerts set"),
+        "login_link.made": _("Login link made"),
+        "session.began": _("Logged in"),
+        "session.ended": _("Logged out"),
+        "session.revoked": _("Session revoked"),
+        "password.set": _("Password set"),
+        "password.removed": _("Password removed"),
+    }
+    return said.get(word, word)
+
+
+def plugin_title(plugin_id: str) -> str:
+    """A plugin's title, or its id while it is not loaded."""
+    plugins = the_host().plugins
+    return plugins.manifest(plugin_id).title if plugins.is_loaded(plugin_id) else plugin_id

@@ -1,0 +1,42 @@
+"""A real browser on the console: Debian's Chromium, driven by Playwright, judged by axe."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+AXE = Path(__file__).with_name("axe.min.js")
+SCREENSHOTS = Path(__file__).parents[2] / "docs" / "console"
+_WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Chromium without a window; the test is skipped where there is none."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no Chromium on this machine")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def violations(page: Any) -> list[str]:
+    """What axe finds against WCAG 2.2 A and AA on the page as it stands."""
+    # Through the debugger, past the policy that forbids the page to load it.
+    page.evaluate(AXE.read_text("utf-8") + "; 0")
+    found = page.evaluate("tags => axe.run(document, {runOnly: tags})", _WCAG)
+    return [
+        f"{page.url}: {each['id']}: {node['html'][:160]} – {node['failureSummary'][:200]}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]

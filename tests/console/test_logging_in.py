@@ -1,0 +1,188 @@
+"""Who gets in, for how long, and what they may do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from werkzeug.test import Client
+
+from console.conftest import PUBLIC
+from qwoty_integrations_host.web import sessions
+from qwoty_integrations_host.web.app import create_app
+
+
+def test_a_login_link_opens_the_console_once(people: Any) -> None:
+    visitor = people(None)
+    path = sessions.login_link(visitor.desk.host, "ws-1", "admin").removeprefix(PUBLIC)
+
+    answer = visitor.get(path)
+    again = people(None).get(path)
+
+    assert (answer.status_code, answer.location) == (303, "/console/")
+    assert "HttpOnly; Path=/; SameSite=Lax" in answer.headers["Set-Cookie"]
+    assert again.status_code == 403
+    assert "does not work any more" in again.text
+
+
+def test_who_only_looks_whether_a_link_leads_somewhere_does_not_use_it_up(people: Any) -> None:
+    visitor = people(None)
+    path = sessions.login_link(visitor.desk.host, "ws-1", "admin").removeprefix(PUBLIC)
+
+    visitor.client.head(path)
+
+    assert visitor.get(path).status_code == 303
+
+
+def test_a_login_link_works_for_a_quarter_of_an_hour(people: Any) -> None:
+    visitor = people(None)
+    path = sessions.login_link(visitor.desk.host, "ws-1", "admin").removeprefix(PUBLIC)
+
+    visitor.desk.clock.sleep(15 * 60)
+
+    assert visitor.get(path).status_code == 403
+
+
+def test_without_a_session_every_page_leads_to_the_login(people: Any) -> None:
+    visitor = people(None)
+
+    for path in ("/console/", "/console/runs", "/console/quotes", "/console/audit", "/console/access", "/console/no"):
+        assert (visitor.get(path).status_code, visitor.get(path).location) == (303, "/console/login")
+
+
+def test_a_session_ends_after_twelve_hours(admin: Any) -> None:
+    admin.desk.clock.sleep(timedelta(hours=12).total_seconds())
+
+    assert admin.get("/console/").status_code == 303
+
+
+def test_a_revoked_session_is_over_at_once(admin: Any) -> None:
+    host = admin.desk.host
+    (open_one,) = sessions.list_open(host.store, host.clock, "ws-1")
+
+    assert sessions.revoke(host.store, host.clock, "ws-1", open_one["id"]) == [open_one["id"]]
+    assert admin.get("/console/").status_code == 303
+
+
+def test_who_logs_out_has_no_session_any_more(admin: Any) -> None:
+    cookie = admin.client.get_cookie("qwoty_session").value
+
+    admin.post("/console/logout")
+    admin.client.set_cookie("qwoty_session", cookie)
+
+    assert admin.get("/console/").status_code == 303
+
+
+def test_a_viewer_looks_and_changes_nothing(people: Any) -> None:
+    viewer = people("viewer")
+    viewer.desk.enable()
+
+    assert "Switch off" not in viewer.page("/console/integrations/recorder")
+    assert viewer.post("/console/integrations/recorder/disable").status_code == 403
+    assert viewer.desk.host.settings.is_enabled("ws-1", "recorder")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 403),
+        ({"Origin": PUBLIC}, 303),
+        ({"Origin": "https://elsewhere.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({}, 403),
+    ],
+)
+def test_only_the_consoles_own_pages_change_something(admin: Any, headers: dict[str, str], status: int) -> None:
+    admin.desk.enable()
+
+    answer = admin.client.post("/console/integrations/recorder/disable", headers=headers)
+
+    assert answer.status_code == status
+    assert admin.desk.host.settings.is_enabled("ws-1", "recorder") == (status == 403)
+
+
+def test_over_https_the_cookie_is_bound_to_the_host(desks: Any) -> None:
+    desk = desks(public_url="https://console.example")
+    path = sessions.login_link(desk.host, "ws-1", "admin").removeprefix("https://console.example")
+
+    answer = Client(create_app(desk.host)).get(path)
+
+    assert answer.headers["Set-Cookie"].startswith("__Host-qwoty_session=")
+    assert "; Secure;" in answer.headers["Set-Cookie"]
+
+
+def test_a_browser_may_load_nothing_but_the_consoles_own_files(admin: Any) -> None:
+    answer = admin.get("/console/")
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_password_opens_the_role_it_was_given_to(people: Any) -> None:
+    visitor = people(None)
+    host = visitor.desk.host
+    sessions.set_password(host.store, host.clock, "ws-1", "viewer", "a long enough one")
+
+    wrong = visitor.post("/console/login", {"workspace": "ws-1", "password": "another long one"})
+    right = visitor.post("/console/login", {"workspace": "ws-1", "password": "a long enough one"})
+
+    assert (wrong.status_code, right.status_code) == (422, 303)
+    assert "Viewer" in visitor.page("/console/")
+
+
+def test_who_guesses_passwords_is_not_even_compared_any_more(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor, host = people(None), people(None).desk.host
+    sessions.set_password(host.store, host.clock, "ws-1", "admin", "a long enough one")
+    monkeypatch.setattr(sessions, "check_password_hash", lambda known, given: given == "a long enough one")
+    guess = {"workspace": "ws-1", "password": "wrong"}
+
+    answers = [visitor.post("/console/login", guess).status_code for _ in range(22)]
+    right = visitor.post("/console/login", {**guess, "password": "a long enough one"})
+    visitor.desk.clock.sleep(61)
+    later = visitor.post("/console/login", {**guess, "password": "a long enough one"})
+
+    assert answers[0] == 422 and answers[-1] == 429
+    assert (right.status_code, later.status_code) == (429, 303)
+    assert 0 < int(right.headers["Retry-After"]) <= 60
+
+
+def test_one_workspaces_session_shows_nothing_of_another(admin: Any) -> None:
+    admin.desk.enable("ws-2")
+    run = admin.desk.accept("ws-2", id="q-secret")
+
+    assert "q-secret" not in admin.page("/console/runs") + admin.page("/console/quotes")
+    for path in (f"/console/runs/{run['id']}", "/console/quotes/q-secret", "/console/send/q-secret"):
+        assert admin.get(path).status_code == 404
+    for act in ("retry", "undo", "dismiss"):
+        assert admin.post(f"/console/runs/{run['id']}/{act}").status_code == 404
+
+
+def test_of_tokens_only_digests_are_kept(admin: Any) -> None:
+    cookie = admin.client.get_cookie("qwoty_session").value
+
+    with admin.desk.host.store.read() as db:
+        kept = [str(row) for table in ("sessions", "audit") for row in db.exec_driver_sql(f"SELECT * FROM {table}")]
+
+    assert kept and not any(cookie in row for row in kept)
+
+
+def test_a_reader_gets_the_language_of_the_browser_or_the_one_that_was_chosen(admin: Any) -> None:
+    asked = admin.client.get("/console/runs", headers={"Accept-Language": "fr-CH,fr;q=0.9"})
+    answer = admin.post("/console/language", {"language": "fr", "back": "/console/runs"})
+
+    assert '<html lang="fr">' in asked.text
+    assert answer.location == "/console/runs"
+    assert '<html lang="fr">' in admin.page("/console/runs")
+
+
+@pytest.mark.parametrize("back", ["https://elsewhere.example", "//elsewhere.example", "/console\\@elsewhere.example"])
+def test_choosing_a_language_leads_nowhere_else(admin: Any, back: str) -> None:
+    answer = admin.post("/console/language", {"language": "fr", "back": back})
+
+    assert answer.location == "/console/login"

@@ -1,0 +1,180 @@
+"""What the pages show and do, without a browser."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from werkzeug.test import Client
+
+from builders import a_quote
+from console.catalog import CONSOLE
+from console.conftest import PUBLIC, Person, words
+from host_server import BROKEN
+from qwoty_integrations_host import CredentialsError, Outcome
+from qwoty_integrations_host.store import runs as rows
+from qwoty_integrations_host.web.app import create_app
+
+
+def test_every_page_is_there_before_anything_happened(admin: Any) -> None:
+    for path in ("", "runs", "quotes", "webhooks", "audit", "access", "integrations/recorder"):
+        assert "<h1>" in admin.page(f"/console/{path}")
+
+
+def test_every_page_is_there_after_a_run(admin: Any) -> None:
+    admin.desk.enable()
+    run = admin.desk.accept(id="q-7", number="N-7")
+
+    for path in ("", "runs", "quotes", "webhooks", "audit", "access", f"runs/{run['id']}", "quotes/q-7"):
+        assert "<h1>" in admin.page(f"/console/{path}")
+
+
+def test_a_plugin_that_failed_to_load_is_shown_with_its_reason(desks: Any) -> None:
+    desk = desks(public_url=PUBLIC, plugins_blocked=BROKEN - {"import_error"} | {"stripe_invoice"})
+    person = Person(desk, Client(create_app(desk.host)))
+    person.log_in()
+
+    said = words(person.page("/console/"))
+
+    assert "import_error ✕ Failed to load" in said
+    assert "No module named" in said
+    assert "Blocked" in said
+
+
+def test_a_failed_run_says_what_to_do_and_is_tried_again(admin: Any) -> None:
+    def refuse(ctx: Any, quote: Any) -> Any:
+        raise CredentialsError("The key was refused.", hint="Enter another one.")
+
+    admin.desk.recorder.answers["on_quote_accepted"] = refuse
+    admin.desk.enable()
+    run = admin.desk.accept()
+    page = words(admin.page(f"/console/runs/{run['id']}"))
+
+    admin.desk.recorder.answers.clear()
+    answer = admin.post(f"/console/runs/{run['id']}/retry")
+    admin.desk.work()
+
+    assert "The key was refused. Enter another one. key_refused" in page
+    assert answer.location == f"/console/runs/{run['id']}"
+    assert "Succeeded" in words(admin.page(f"/console/runs/{run['id']}"))
+
+
+def test_a_run_that_somebody_dealt_with_is_dismissed_with_the_reason(admin: Any) -> None:
+    admin.desk.recorder.answers["on_quote_accepted"] = lambda ctx, quote: Outcome.needs_attention("odd", "It is odd.")
+    admin.desk.enable()
+    run = admin.desk.accept()
+
+    admin.post(f"/console/runs/{run['id']}/dismiss", {"reason": "Settled by phone."})
+
+    page = words(admin.page(f"/console/runs/{run['id']}"))
+    assert "Dismissed" in page and "Settled by phone." in page
+
+
+def test_only_a_run_that_works_looks_again_by_itself(admin: Any) -> None:
+    admin.desk.enable()
+    (run_id,) = admin.desk.host.runs.accept("ws-1", a_quote()).run_ids
+    at_work = admin.page(f"/console/runs/{run_id}")
+
+    admin.desk.work()
+    ended = admin.page(f"/console/runs/{run_id}")
+
+    assert 'hx-trigger="every 1s"' in at_work and 'http-equiv="refresh"' in at_work
+    assert "hx-trigger" not in ended and "http-equiv" not in ended
+
+
+def test_runs_are_found_by_state_quote_and_day(admin: Any) -> None:
+    admin.desk.enable()
+    admin.desk.accept(id="q-1", number="N-1")
+    admin.desk.clock.sleep(24 * 3600)
+    admin.desk.accept(id="q-2", number="N-2")
+    admin.log_in()
+
+    def found(query: str) -> set[str]:
+        page = admin.page(f"/console/runs?{query}")
+        return {number for number in ("N-1", "N-2") if f"<strong>{number}</strong>" in page}
+
+    assert found("") == {"N-1", "N-2"}
+    assert found("quote=N-1") == found("quote=q-1") == {"N-1"}
+    assert found("until=2026-03-10") == {"N-1"}
+    assert found("since=2026-03-11") == {"N-2"}
+    assert found("since=no-day") == {"N-1", "N-2"}
+    assert found("status=failed") == set()
+
+
+def test_long_lists_have_pages(admin: Any) -> None:
+    admin.desk.enable()
+    for number in range(26):
+        admin.desk.accept(id=f"q-{number}", number=f"N-{number}.")
+        admin.desk.clock.sleep(1)
+
+    for name in ("runs", "quotes"):
+        first = admin.page(f"/console/{name}")
+        older = re.search(r'href="(/console/[^"]+after=[^"]+)">Older', first)
+        assert older and "N-25." in first and "N-0." not in first
+        last = admin.page(older[1].replace("&amp;", "&"))
+        assert "N-0." in last and "N-25." not in last and ">Older<" not in last
+
+
+def test_a_delivery_is_worked_again(admin: Any) -> None:
+    admin.desk.enable()
+    admin.desk.accept(id="q-7")
+    body = b'{"id": "evt_1", "type": "paid", "quote_id": "q-7"}'
+    admin.client.post("/webhooks/recorder/ws-1/right", data=body, headers={"X-Signature": "signed"})
+    admin.desk.work()
+
+    answer = admin.post("/console/webhooks/recorder/evt_1/replay")
+    admin.desk.work()
+
+    assert "evt_1" in admin.page("/console/webhooks")
+    assert "Webhook" in words(admin.page(answer.location))
+    assert [hook for hook, _ in admin.desk.recorder.calls].count("on_webhook") == 2
+
+
+def test_an_api_key_is_shown_once(admin: Any) -> None:
+    made = admin.post("/console/access/keys", {"name": "the shop", "scope": ["read", "write"]})
+    key = re.search(r"qwh_[0-9a-f]{8}_[A-Za-z0-9_-]{43}", made.text)
+    again = admin.page("/console/access")
+
+    assert key and key[0] not in again
+    assert "the shop" in again and "read, write" in again
+    assert admin.client.get("/v1/workspaces/ws-1", headers={"Authorization": f"Bearer {key[0]}"}).status_code == 200
+
+
+def test_a_run_that_fetches_a_quote_has_a_page_before_the_quote_is_there(admin: Any) -> None:
+    host = admin.desk.host
+    row = {"id": "r-1", "workspace": "ws-1", "plugin": "qwoty", "kind": "platform_event", "quote_id": "q-9"}
+    rest = {"subject": "m-1", "facts": {}, "status": "waiting", "attempt": 1, "resumable": False}
+    with host.store.write() as db:
+        rows.add(db, {**row, **rest, "created_at": host.clock.now(), "error": {"code": "x", "title": "T.", "hint": ""}})
+
+    assert "Fetch the quote" in admin.page("/console/runs/r-1")
+    assert "q-9" in admin.page("/console/runs")
+
+
+def test_errors_are_pages_too(admin: Any) -> None:
+    for path in ("/console/nothing", "/console/runs/none", "/console/integrations/none", "/console/quotes/none"):
+        answer = admin.get(path)
+        assert (answer.status_code, answer.mimetype) == (404, "text/html")
+        assert "<h1>" in answer.text
+
+
+def test_what_is_vendored_is_what_the_notice_says() -> None:
+    for folder, name in ((CONSOLE / "static", "htmx.min.js"), (Path(__file__).parent, "axe.min.js")):
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        notice = (folder / "NOTICE").read_text("utf-8")
+        assert f"{name}\n" in notice and f"sha256    {digest}\n" in notice
+
+
+def test_no_page_holds_code_or_styles_of_its_own() -> None:
+    for template in (CONSOLE / "templates").rglob("*.html"):
+        text = template.read_text("utf-8")
+        assert not re.search(r"<style|<script(?! src=)|\sstyle=|\son\w+=|javascript:", text), template.name
+
+
+def test_what_no_database_takes_is_refused_at_the_door(admin: Any) -> None:
+    asked = [admin.get("/console/runs?quote=%00"), admin.get("/console/quotes?after=%00")]
+    asked.append(admin.post("/console/login", {"workspace": "a\0", "password": "x"}))
+
+    assert [answer.status_code for answer in asked] == [400, 400, 400]
