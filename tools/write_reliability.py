@@ -41,8 +41,8 @@ for each rate, one invoice with the right lines and the signed total, one payabl
 each paid installment, one mail for each link, each id saved once, and every run has succeeded.
 
 Every second boundary is killed by `kill -9`, the others by `os._exit`; on the other database the other way round.
-A worker's beats of its lease are not counted: they come by the clock. What the clock would
-begin (upkeep), the flow begins.
+A worker's beats of its lease are not counted, since they come by the clock, nor is the note
+of when an API key was last used, which comes after the answer. What the clock would begin (upkeep), the flow begins.
 
 **The one exception.** When a process dies after an SMTP server was asked to take a mail and before that is written
 down, nobody can know whether the mail left. The run then needs attention (`mail_unsure`), no second mail goes out by
