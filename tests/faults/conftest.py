@@ -17,5 +17,5 @@ def host_config(mail_server: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def story(bench: Any, mail_server: Any, monkeypatch: pytest.MonkeyPatch) -> Story:
-    monkeypatch.setattr(gateway, "_READ_SECONDS", PATIENCE)
+    monkeypatch.setattr(gateway, "_PATIENT", (PATIENCE, PATIENCE))
     return Story(bench, mail_server, monkeypatch)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 API_VERSION = "2026-10-28.endive"
 DEFAULT_API_BASE = "https://api.stripe.com"
 #: Seconds to connect and to read: in a run, and where a person waits for the answer.
-_PATIENT, _QUICK = (10, 60), (5, 10)
+_PATIENT, _QUICK = (10.0, 60.0), (5.0, 10.0)
 #: How far a webhook's time may be from ours, in seconds, to either side.
 _TOLERANCE = 300
 #: Stripe allows 25 a second for each endpoint and account, and 20 searches (Stripe page, section 6). Turns that come a
@@ -197,11 +197,12 @@ def _sdk() -> ModuleType:
     return stripe
 
 
-_clients: dict[tuple[str, str, tuple[int, int]], stripe_sdk.StripeClient] = {}
+_clients: dict[tuple[str, str, tuple[float, float]], stripe_sdk.StripeClient] = {}
 _making = threading.Lock()
 
 
-def _client(key: str, timeout: tuple[int, int] = _PATIENT) -> stripe_sdk.StripeClient:
+def _client(key: str, timeout: tuple[float, float] | None = None) -> stripe_sdk.StripeClient:
+    timeout = timeout or _PATIENT
     base = api_base()
     if is_live(key) and not _is_stripe(base) and not _is_loopback(base):
         raise CredentialsError(
@@ -216,7 +217,7 @@ def _client(key: str, timeout: tuple[int, int] = _PATIENT) -> stripe_sdk.StripeC
         return _clients[place]
 
 
-def _new_client(key: str, base: str, timeout: tuple[int, int]) -> stripe_sdk.StripeClient:
+def _new_client(key: str, base: str, timeout: tuple[float, float]) -> stripe_sdk.StripeClient:
     sdk = _sdk()
     client: stripe_sdk.StripeClient = sdk.StripeClient(
         key,
