@@ -68,7 +68,14 @@ def test_a_retryable_error_is_repeated_with_growing_gaps_until_it_works(desk: An
     assert run["outcome"]["make"] == "made"
     assert desk.slept == [0.5, 1.0]
     assert run["steps"] == [
-        {"name": "make", "status": "succeeded", "attempts": 3, "ms": 0, "request_ids": ["req_1", "req_2", "req_3"]}
+        {
+            "name": "make",
+            "status": "succeeded",
+            "attempts": 3,
+            "ms": 0,
+            "request_ids": ["req_1", "req_2", "req_3"],
+            "started_at": "2026-03-10T09:00:00+00:00",
+        }
     ]
 
 
