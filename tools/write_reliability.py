@@ -42,7 +42,8 @@ each paid installment, one mail for each link, each id saved once, and every run
 
 Every second boundary is killed by `kill -9`, the others by `os._exit`; on the other database the other way round.
 A worker's beats of its lease are not counted, since they come by the clock, nor is the note
-of when an API key was last used, which comes after the answer. A commit is not named by its entry in the audit log. What the clock would begin (upkeep), the flow begins.
+of when an API key was last used, which comes after the answer. A commit is not named by its entry in the audit log.
+What the clock would begin (upkeep), the flow begins.
 
 **The one exception.** When a process dies after an SMTP server was asked to take a mail and before that is written
 down, nobody can know whether the mail left. The run then needs attention (`mail_unsure`), no second mail goes out by
