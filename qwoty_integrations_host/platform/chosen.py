@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -30,7 +31,7 @@ class Platforms:
         found = self.configurations.of(workspace)
         if not found.can_fetch:
             return None
-        turn = lambda: self.paces.turn(f"qwoty/{workspace}", REQUESTS_PER_SECOND)  # noqa: E731
+        turn = partial(self.paces.turn, f"qwoty/{workspace}", REQUESTS_PER_SECOND)
         return QwotyPlatform(QwotyClient(found.base_url, found.token, turn), found)
 
     def of_run(self, workspace: str, run_id: str | None) -> RunPlatform:

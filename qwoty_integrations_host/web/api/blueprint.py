@@ -64,7 +64,7 @@ class _Parser(FlaskParser):
         return parse_json(raw) if raw else missing
 
 
-class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc] # flask-smorest has no types
     """See the module."""
 
     ARGUMENTS_PARSER = _Parser()
