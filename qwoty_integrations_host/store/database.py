@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.event import listens_for
+from sqlalchemy.event import listen, listens_for
 
 from .schema import bring_up_to_date
 from .trouble import explained
@@ -87,4 +87,7 @@ class Store:
             yield connection
 
     def close(self) -> None:
+        """Close every connection: those at rest now, those that a thread still uses when it gives them back."""
+        # They go back to a pool that nobody looks into any more, where only the garbage collector would find them.
+        listen(self.engine, "checkin", lambda _raw, record: record.invalidate())
         self.engine.dispose()

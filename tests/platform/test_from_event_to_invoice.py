@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from qwoty_stand_in import DOCUMENTED, QwotyStandIn, completed
 
 QUOTE = DOCUMENTED["id"]
@@ -29,29 +31,29 @@ def test_a_thin_event_becomes_a_stripe_invoice_and_the_customer_is_saved_in_qwot
     assert qwoty.requests == [f"GET quote/{QUOTE}", "GET contacts/contact_3", "PATCH contacts/contact_3"]
 
 
-def test_the_next_quote_of_the_contact_uses_the_customer_that_qwoty_has_by_now(
+@pytest.fixture
+def two_runs(
     bench: Any, qwoty: QwotyStandIn, tell: Callable[..., dict[str, Any]], runs_of: Callable[..., list[dict[str, Any]]]
-) -> None:
+) -> list[dict[str, Any]]:
+    """The runs of two quotes of one contact, q-1 and q-2, told of one after the other."""
     bench.enable()
     for quote_id in ("q-1", "q-2"):
         qwoty.put(completed(id=quote_id))
         tell(quote_id)
+    return [runs_of(quote_id, "stripe_invoice")[0] for quote_id in ("q-1", "q-2")]
 
-    first, second = (runs_of(quote_id, "stripe_invoice")[0] for quote_id in ("q-1", "q-2"))
+
+def test_the_next_quote_of_the_contact_uses_the_customer_that_qwoty_has_by_now(
+    bench: Any, qwoty: QwotyStandIn, two_runs: list[dict[str, Any]]
+) -> None:
+    first, second = two_runs
     assert first["outcome"]["customer_id"] == second["outcome"]["customer_id"]
     assert [one for one in qwoty.requests if one.startswith("PATCH")] == ["PATCH contacts/contact_3"]
     assert bench.posts("/v1/customers") == ["/v1/customers"]
 
 
-def test_ids_of_taxes_stay_with_the_host_which_is_said_once(
-    bench: Any, qwoty: QwotyStandIn, tell: Callable[..., dict[str, Any]], runs_of: Callable[..., list[dict[str, Any]]]
-) -> None:
-    bench.enable()
-    for quote_id in ("q-1", "q-2"):
-        qwoty.put(completed(id=quote_id))
-        tell(quote_id)
-
-    first, second = (runs_of(quote_id, "stripe_invoice")[0] for quote_id in ("q-1", "q-2"))
+def test_ids_of_taxes_stay_with_the_host_which_is_said_once(bench: Any, two_runs: list[dict[str, Any]]) -> None:
+    first, second = two_runs
     note = "Qwoty has no place for the ids of a tax: they are kept by this host."
     assert note in first["outcome"]["notes"] and note not in second["outcome"]["notes"]
     assert list(bench.quote("q-2")["saved_ids"]["taxes"]) == ["tax_1"]
