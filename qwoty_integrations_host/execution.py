@@ -303,9 +303,9 @@ class Execution:
         """Try the runs again whose job is over though they are not: their last write failed (a full disk, say)."""
         with self.store.read() as db:
             open_runs = rows.all_unfinished(db)
-        for row in open_runs:
-            if self.engine.ended(job_id(row["id"], row["attempt"])):
-                self.attempts.try_again(row, resume=True)
+        jobs = {job_id(row["id"], row["attempt"]): row for row in open_runs}
+        for job in self.engine.which_ended(list(jobs)):
+            self.attempts.try_again(jobs[job], resume=True)
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:
         error = None

@@ -141,8 +141,10 @@ def waiting(db: Connection, run_ids: Sequence[str]) -> Sequence[RowMapping]:
 
 
 def all_unfinished(db: Connection) -> Sequence[RowMapping]:
-    """Runs that are queued or running, or wait."""
-    return db.execute(select(t.runs).where(t.runs.c.status.not_in(FINISHED))).mappings().all()
+    """Runs that are queued or running, or wait: ``id``, ``workspace``, ``quote_id`` and ``attempt`` of each."""
+    run = t.runs.c
+    wanted = select(run.id, run.workspace, run.quote_id, run.attempt).where(run.status.not_in(FINISHED))
+    return db.execute(wanted).mappings().all()
 
 
 def is_current(db: Connection, run_id: str, attempt: int) -> bool:
@@ -152,11 +154,11 @@ def is_current(db: Connection, run_id: str, attempt: int) -> bool:
 
 def begin_step(db: Connection, run_id: str, name: str, now: datetime, *, begun: int = 0) -> RowMapping:
     """Count one more beginning of a step, and give its row; ``begun``: how often one not known here began before."""
-    last = db.execute(select(func.max(t.steps.c.position)).where(t.steps.c.run_id == run_id)).scalar()
+    so_far = select(func.coalesce(func.max(t.steps.c.position), 0) + 1).where(t.steps.c.run_id == run_id)
     row: dict[str, Any] = {
         "run_id": run_id,
         "name": name,
-        "position": (last or 0) + 1,
+        "position": so_far.scalar_subquery(),
         "status": "running",
         "attempts": begun,
         "key": 1,
@@ -166,8 +168,8 @@ def begin_step(db: Connection, run_id: str, name: str, now: datetime, *, begun: 
     }
     insert_or_ignore(db, t.steps, row)
     here = (t.steps.c.run_id == run_id) & (t.steps.c.name == name)
-    db.execute(t.steps.update().where(here).values(attempts=t.steps.c.attempts + 1, status="running"))
-    return db.execute(select(t.steps).where(here)).mappings().one()
+    counted = t.steps.update().where(here).values(attempts=t.steps.c.attempts + 1, status="running")
+    return db.execute(counted.returning(t.steps)).mappings().one()
 
 
 def end_step(db: Connection, run_id: str, name: str, **values: Any) -> None:
