@@ -32,10 +32,12 @@ _COPIES = """
 _NAME = "'copy-' || n"
 _AT = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%S.000000+00:00', 1700000000 + n, 'unixepoch')",
-    "postgresql": "to_char(to_timestamp(1700000000 + n) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\".000000+00:00\"')",
+    "postgresql": "to_char(to_timestamp(1700000000 + n) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')"
+    " || '.000000+00:00'",
 }
 _NUMBERS = {
-    "sqlite": "CREATE TEMP TABLE numbers AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < :most) SELECT n FROM r",
+    "sqlite": "CREATE TEMP TABLE numbers AS WITH RECURSIVE r(n) AS "
+    "(SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < :most) SELECT n FROM r",
     "postgresql": "CREATE TEMP TABLE numbers AS SELECT generate_series(1, :most) AS n",
 }
 
@@ -65,7 +67,10 @@ def _stored(place: Site, database: str, count: int, *, times: int) -> list[Row]:
         asked = {
             "list": ("the newest 50 runs", lambda: session.get(f"{runs}?limit=50")),
             "failed": ("the newest 50 that failed", lambda: session.get(f"{runs}?limit=50&status=failed")),
-            "quotes": ("the newest 50 quotes", lambda: session.get(f"{place.url}/v1/workspaces/ws/quotes?limit=50")),
+            "quotes": (
+                "the newest 50 quotes, of 20 lines each",
+                lambda: session.get(f"{place.url}/v1/workspaces/ws/quotes?limit=50"),
+            ),
             "open": ("open a run with its steps", lambda: session.get(f"{runs}/copy-{count // 2}")),
         }
         return [
@@ -74,7 +79,7 @@ def _stored(place: Site, database: str, count: int, *, times: int) -> list[Row]:
                 f"{count:,} runs stored, {database}: {what}",
                 "ms",
                 Figure.of(_timed(ask, times)),
-                Target(50),
+                Target(50) if name != "quotes" else None,
             )
             for name, (what, ask) in asked.items()
         ]
@@ -112,11 +117,25 @@ def _memory(place: Site, quotes: int, warm_up: int) -> list[Row]:
         took = time.monotonic() - began
         grown, per_run = server.memory() - memory, (_size(place) - size) / quotes / 1000
     return [
-        Row("growth.memory", f"resident memory grown over {quotes:,} quotes", "MB", exactly(round(grown, 1)), Target(10)),
+        Row(
+            "growth.memory", f"resident memory grown over {quotes:,} quotes", "MB", exactly(round(grown, 1)), Target(10)
+        ),
         Row("growth.peak", "the most memory meanwhile", "MB", exactly(round(peak))),
-        Row("growth.size", "the database per run (a draft of one line, DBOS's tables included)", "KB", exactly(round(per_run, 1))),
-        Row("growth.cpu", "CPU per quote (a draft of one line)", "ms", exactly(round(1000 * (server.cpu_seconds() - cpu) / quotes))),
-        Row("growth.rate", "drafts per second at no latency, one SQLite worker", "/s", exactly(round(quotes / took, 1))),
+        Row(
+            "growth.size",
+            "the database per run (a draft of one line, DBOS's tables included)",
+            "KB",
+            exactly(round(per_run, 1)),
+        ),
+        Row(
+            "growth.cpu",
+            "CPU per quote (a draft of one line)",
+            "ms",
+            exactly(round(1000 * (server.cpu_seconds() - cpu) / quotes)),
+        ),
+        Row(
+            "growth.rate", "drafts per second at no latency, one SQLite worker", "/s", exactly(round(quotes / took, 1))
+        ),
     ]
 
 

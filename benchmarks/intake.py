@@ -48,7 +48,9 @@ def _host(place: Site, database: str, alone: float, seconds: float, times: int) 
         run = place.accept(session, "ws", a_quote("q-0"))
         wait_for_runs(host, [run], seconds=60)
         with host.store.read() as db:
-            known = db.execute(select(t.plugin_state.c.value).where(t.plugin_state.c.name.startswith("webhook_endpoint:")))
+            known = db.execute(
+                select(t.plugin_state.c.value).where(t.plugin_state.c.name.startswith("webhook_endpoint:"))
+            )
             hook = known.scalars().one()["url"]
         token = hook.rsplit("/", 1)[1]
         ctx = host.execution.contexts.make("ws", "stripe_invoice", host.settings.effective("ws", "stripe_invoice"))
@@ -85,7 +87,9 @@ def _sent(url: str, secret: str, seconds: float) -> list[float]:
 @contextmanager
 def _bare(file: Path) -> Iterator[str]:
     port = free_port()
-    process = Process(subprocess.Popen([sys.executable, "-m", "benchmarks.bare_intake", str(port), str(file)], text=True))
+    process = Process(
+        subprocess.Popen([sys.executable, "-m", "benchmarks.bare_intake", str(port), str(file)], text=True)
+    )
     try:
         reachable(f"http://127.0.0.1:{port}/health/ready")
         yield f"http://127.0.0.1:{port}"

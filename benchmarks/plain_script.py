@@ -17,7 +17,9 @@ def invoice_quote(client: stripe.StripeClient, quote: dict[str, Any], *, finaliz
     v1 = client.v1
     person = quote["customer"]["contacts"][0]
     known = v1.customers.list(params={"email": person["email"], "limit": 1}).data
-    customer = known[0] if known else v1.customers.create(params={"email": person["email"], "name": person["last_name"]})
+    customer = (
+        known[0] if known else v1.customers.create(params={"email": person["email"], "name": person["last_name"]})
+    )
     rates = v1.tax_rates.list(params={"active": True, "limit": 100}).data
     rate = next((r for r in rates if r.percentage == 20.0), None) or v1.tax_rates.create(
         params={"display_name": "VAT", "inclusive": False, "percentage": 20.0}
@@ -49,7 +51,11 @@ def invoice_quote(client: stripe.StripeClient, quote: dict[str, Any], *, finaliz
 
 
 def _link(client: stripe.StripeClient, customer: str, invoice: stripe.Invoice, *, share: int) -> None:
-    price = {"currency": "eur", "unit_amount": invoice.total // share, "product_data": {"name": f"{invoice.number} 1/4"}}
+    price = {
+        "currency": "eur",
+        "unit_amount": invoice.total // share,
+        "product_data": {"name": f"{invoice.number} 1/4"},
+    }
     client.v1.checkout.sessions.create(
         params={  # type: ignore[arg-type, typeddict-item]
             "mode": "payment",

@@ -27,8 +27,19 @@ def measure(*, quick: bool) -> list[Row]:
         items = f"{lines} {'item' if lines == 1 else 'items'}"
         goal = Target(20) if lines == 250 else None
         rows += [
-            Row(f"planning.plan.{lines}", f"plan {items}", "ms", Figure.of(_timed(lambda q=quote: make_plan(q), times)), goal),
-            Row(f"planning.load.{lines}", f"read and check {items}", "ms", Figure.of(_timed(lambda d=document: _loaded(d), times))),
+            Row(
+                f"planning.plan.{lines}",
+                f"plan {items}",
+                "ms",
+                Figure.of(_timed(lambda q=quote: make_plan(q), times)),
+                goal,
+            ),
+            Row(
+                f"planning.load.{lines}",
+                f"read and check {items}",
+                "ms",
+                Figure.of(_timed(lambda d=document: _loaded(d), times)),
+            ),
         ]
     half = _loaded(a_quote("q", lines=125))
     ratio = _best(lambda: make_plan(quote), times) / _best(lambda: make_plan(half), times)

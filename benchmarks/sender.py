@@ -54,7 +54,12 @@ def _event(quote_id: str) -> bytes:
         "metadata": {"qwoty_workspace": "ws", "qwoty_quote_id": quote_id, "qwoty_installment": "1"},
         "padding": "x" * 1500,
     }
-    event = {"id": f"evt_{uuid4().hex}", "object": "event", "type": "checkout.session.expired", "data": {"object": session}}
+    event = {
+        "id": f"evt_{uuid4().hex}",
+        "object": "event",
+        "type": "checkout.session.expired",
+        "data": {"object": session},
+    }
     return json.dumps(event).encode()
 
 

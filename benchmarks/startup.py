@@ -44,13 +44,17 @@ def measure(*, quick: bool) -> list[Row]:
 
 
 def _wall(command: list[str], times: int) -> Figure:
-    return Figure.of([_timed(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(times + 1)][1:])
+    return Figure.of(
+        [_timed(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(times + 1)][1:]
+    )
 
 
 def _import(times: int) -> Figure:
     command = [sys.executable, "-c", _IMPORT]
     return Figure.of(
-        [float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(times + 1)][1:]
+        [float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(times + 1)][
+            1:
+        ]
     )
 
 

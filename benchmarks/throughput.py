@@ -69,15 +69,35 @@ def _on(place: Site, stripe: Simulator, database: str, workers: int, seconds: fl
             key = f"throughput.{database.lower()}.{workers}.{in_flight}"
             share = round(100 * found.per_second / ideal)
             rows += [
-                Row(key, f"{where}, {in_flight} in flight", "quotes/s", exactly(round(found.per_second, 2)), None, beside),
-                Row(f"{key}.share", f"{where}, {in_flight} in flight: of the ideal", "%", exactly(share), Target(85, at_least=True) if in_flight == 8 else None),
+                Row(
+                    key,
+                    f"{where}, {in_flight} in flight",
+                    "quotes/s",
+                    exactly(round(found.per_second, 2)),
+                    None,
+                    beside,
+                ),
+                Row(
+                    f"{key}.share",
+                    f"{where}, {in_flight} in flight: of the ideal",
+                    "%",
+                    exactly(share),
+                    Target(85, at_least=True) if in_flight == 8 else None,
+                ),
                 Row(f"{key}.cpu", f"{where}, {in_flight} in flight: CPU per quote", "ms", exactly(round(found.cpu_ms))),
-                Row(f"{key}.memory", f"{where}, {in_flight} in flight: memory, all processes", "MB", exactly(round(found.memory))),
+                Row(
+                    f"{key}.memory",
+                    f"{where}, {in_flight} in flight: memory, all processes",
+                    "MB",
+                    exactly(round(found.memory)),
+                ),
             ]
     return rows
 
 
-def _flow(place: Site, host: Host, session: requests.Session, stripe: Simulator, in_flight: int, seconds: float) -> _Result:
+def _flow(
+    place: Site, host: Host, session: requests.Session, stripe: Simulator, in_flight: int, seconds: float
+) -> _Result:
     """Keep so many quotes under way for some seconds."""
     stripe.forget_requests()
     cpu = sum(process.cpu_seconds() for process in place.processes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
@@ -34,7 +34,7 @@ from .store import runs as rows
 from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
 from .store.platforms import PLATFORM
-from .store.workspaces import lock_workspace, require_workspace, workspace_exists
+from .store.workspaces import lock_workspace, require_workspace
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -78,7 +78,7 @@ class Runs:
         with self.store.write() as db:
             is_new = quotes.add(db, quote, document, now)
             corrected = not is_new and self._correct(db, quote, document)
-            stored = quotes.get(db, workspace, quote.id)
+            stored = replace(quote, version=quotes.version(db, workspace, quote.id))
             for plugin in self.settings.enabled_plugins(workspace):
                 # A plugin that was enabled later still gets the quote: once. One that does not load gets a run, too:
                 # it fails, visibly, and can be retried when the plugin is mended.
@@ -265,16 +265,16 @@ class Runs:
         Raises: NotFound for an unknown address, WebhookRejected, HostError while the plugin is not loaded (the
         service comes again); then nothing is stored.
         """
-        with self.store.read() as db:
-            known = workspace_exists(db, workspace)
-        if not known or not self.settings.is_enabled(workspace, plugin):
-            raise NotFound("There is no such webhook address.")
-        if not self.plugins.is_loaded(plugin):
-            raise HostError(f"The plugin {plugin!r} is not loaded at the moment.", code="plugin_not_loaded")
-        if not self.plugins.implements(plugin, "on_webhook"):
-            raise NotFound("There is no such webhook address.")
-        ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
-        event = self.plugins.authenticate_webhook(plugin, ctx, request)
+        with self.store.read():  # one connection for all that is asked before anything is stored
+            if not self.plugins.is_loaded(plugin) and self.settings.is_enabled(workspace, plugin):
+                raise HostError(f"The plugin {plugin!r} is not loaded at the moment.", code="plugin_not_loaded")
+            if not self.plugins.implements(plugin, "on_webhook"):
+                raise NotFound("There is no such webhook address.")
+            settings = self.settings.effective_if_enabled(workspace, plugin)
+            if settings is None:
+                raise NotFound("There is no such webhook address.")
+            ctx = self.contexts.make(workspace, plugin, settings)
+            event = self.plugins.authenticate_webhook(plugin, ctx, request)
         answer, _ = self._store_event(workspace, plugin, event, request.body)
         return answer
 

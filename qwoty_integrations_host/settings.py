@@ -153,6 +153,18 @@ class WorkspaceSettings:
         stored = self._stored(workspace, plugin)
         return with_defaults(self._plugins.manifest(plugin).settings_schema, _joined(stored) if stored else {})
 
+    def effective_if_enabled(self, workspace: str, plugin: str) -> Mapping[str, Any] | None:
+        """Give the settings as a plugin gets them; None where it is switched off for this workspace.
+
+        Raises: NotFound when it is switched on and not loaded.
+        """
+        with self._store.read() as db:
+            found = table.load_enabled(db, workspace, plugin)
+        if found is None:
+            return None
+        schema = self._plugins.manifest(plugin).settings_schema
+        return with_defaults(schema, _joined(self._opened(workspace, plugin, found)))
+
     def digest(self, settings: Mapping[str, Any]) -> str:
         """Fingerprint of effective settings, secrets included, to tell whether they changed since an attempt began."""
         return self._vault.fingerprint(json.dumps(settings, sort_keys=True))
@@ -162,8 +174,9 @@ class WorkspaceSettings:
     def _stored(self, workspace: str, plugin: str) -> StoredSettings | None:
         with self._store.read() as db:
             found = table.load(db, workspace, plugin)
-        if found is None:
-            return None
+        return None if found is None else self._opened(workspace, plugin, found)
+
+    def _opened(self, workspace: str, plugin: str, found: tuple[dict[str, Any], dict[str, str]]) -> StoredSettings:
         document, blobs = found
         secrets = {
             tuple(field.split("/", 1)): self._vault.open(blob, workspace, plugin, "settings/" + field)

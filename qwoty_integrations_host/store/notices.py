@@ -1,4 +1,4 @@
-"""What processes on one PostgreSQL tell each other at once: that there is work. Whoever misses it looks by the clock."""
+"""What processes on one PostgreSQL tell each other: that there is work. Who misses it looks by the clock."""
 
 from __future__ import annotations
 
