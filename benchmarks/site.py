@@ -193,7 +193,8 @@ def _address(database: str) -> Iterator[str | None]:
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
         server = get_server(folder, cleanup_mode="delete")
     try:
-        server.psql("CREATE DATABASE bench;")
+        for name in ("bench", "alone"):  # the second for DBOS by itself
+            server.psql(f"CREATE DATABASE {name};")
         yield str(server.get_uri(database="bench", driver="psycopg"))
     finally:
         server.cleanup()

@@ -136,7 +136,7 @@ def _dbos_alone(place: Site, in_flight: int, seconds: float, calls: int) -> floa
     """On a database of its own, of the same kind."""
     url = f"sqlite:///{place.folder / f'alone-{in_flight}.sqlite3'}"
     if place.database:
-        url = place.database.replace("/bench?", "/alone?").replace("/bench", "/alone", 1)
+        url = place.database.replace("/bench?", "/alone?")
     words = [url, str(in_flight), str(seconds / 2), str(_STEPS), str(calls), str(LATENCY)]
     command = [sys.executable, "-m", "benchmarks.dbos_alone", *words]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -175,7 +175,8 @@ class Execution:
         if row["kind"] == rows.PLATFORM_EVENT:
             return asdict(self.contexts.platforms.configurations.of(workspace))
         self.plugins.manifest(plugin)  # raises, with the reason, when it no longer loads
-        return self.settings.effective_if_enabled(workspace, plugin)
+        enabled = self.settings.is_enabled(workspace, plugin)
+        return self.settings.effective(workspace, plugin) if enabled else None
 
     def _call(self, row: RowMapping, settings: Mapping[str, Any], steps: RecordedSteps) -> Outcome:
         if row["kind"] not in _KINDS:
