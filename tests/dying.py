@@ -51,11 +51,3 @@ def work_and_die(bench: Any, monkeypatch: pytest.MonkeyPatch, after: str, number
         except Crash:
             return True
     return False
-
-
-def restart(bench: Any) -> None:
-    """As the next process does: every job that has not ended begins at its top."""
-    engine = bench.host.engine
-    for job in sorted(engine._known - engine._done - set(engine._queued)):
-        engine.work_again(job)
-    bench.work()

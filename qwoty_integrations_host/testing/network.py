@@ -1,0 +1,65 @@
+"""The network of a test: refused, or overheard. Both are about what Python's own sockets do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+
+@contextmanager
+def no_network(resolve: Callable[..., Any] | None = None) -> Iterator[list[str]]:
+    """Refuse every socket and every name, and note each try in the list that is given.
+
+    No thread gets a new connection; this thread sends nothing over an old one either (others may be the stand-in's,
+    which still answer). ``resolve`` may answer for names instead; what it raises or gives is what the caller gets.
+    """
+    asked: list[str] = []
+    mine = threading.get_ident()
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        asked.append("a connection")
+        raise OSError("The network is blocked in this test.")
+
+    def lookup(host: Any, *rest: Any, **options: Any) -> Any:
+        return refuse() if resolve is None else resolve(host, *rest, **options)
+
+    def unless_mine(send: Callable[..., Any]) -> Callable[..., Any]:
+        def sending(*given: Any) -> Any:
+            return refuse() if threading.get_ident() == mine else send(*given)
+
+        return sending
+
+    with (
+        patch.object(socket.socket, "connect", refuse),
+        patch.object(socket.socket, "connect_ex", refuse),
+        patch.object(socket.socket, "sendto", refuse),
+        patch.object(socket.socket, "send", unless_mine(socket.socket.send)),
+        patch.object(socket.socket, "sendall", unless_mine(socket.socket.sendall)),
+        patch.object(socket, "getaddrinfo", lookup),
+    ):
+        yield asked
+
+
+@contextmanager
+def overheard() -> Iterator[bytearray]:
+    """Give what this thread sends over plain sockets (not inside TLS), as it is sent."""
+    heard = bytearray()
+    mine = threading.get_ident()
+
+    def listening(send: Callable[..., Any]) -> Callable[..., Any]:
+        def sending(connection: Any, data: Any, *flags: Any) -> Any:
+            if threading.get_ident() == mine:
+                heard.extend(bytes(data))
+            return send(connection, data, *flags)
+
+        return sending
+
+    with (
+        patch.object(socket.socket, "send", listening(socket.socket.send)),
+        patch.object(socket.socket, "sendall", listening(socket.socket.sendall)),
+    ):
+        yield heard
