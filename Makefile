@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check -q
 
+# The tests of the plugin that `qwoty-host plugin new` makes.
+TEMPLATE = qwoty_integrations_host/scaffold/template/tests
+
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -37,6 +40,7 @@ fleet: setup  ## kill workers under the load of 200 quotes, for minutes
 
 check: setup  ## what must be clean before a commit: style, types, imports, published schemas, house rules
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+	@MYPYPATH=$(TEMPLATE) $(BIN)/mypy --explicit-package-bases $(wildcard $(TEMPLATE)/*.py)
 	@$(BIN)/python -m pytest tests/test_house_rules.py
 
 fix: setup  ## format, and mend what can be mended by itself

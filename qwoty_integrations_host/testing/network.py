@@ -11,17 +11,17 @@ from unittest.mock import patch
 
 
 @contextmanager
-def no_network(resolve: Callable[..., Any] | None = None) -> Iterator[list[str]]:
-    """Refuse every socket and every name, and note each try in the list that is given.
+def no_network(resolve: Callable[..., Any] | None = None, *, noted: list[str] | None = None) -> Iterator[list[str]]:
+    """Refuse every socket and every name, and note each try in the list that is given (``noted``, or a new one).
 
     No thread gets a new connection; this thread sends nothing over an old one either (others may be the stand-in's,
     which still answer). ``resolve`` may answer for names instead; what it raises or gives is what the caller gets.
     """
-    asked: list[str] = []
+    asked: list[str] = [] if noted is None else noted
     mine = threading.get_ident()
 
     def refuse(*_: Any, **__: Any) -> Any:
-        asked.append("a connection")
+        asked.append("a socket")
         raise OSError("The network is blocked in this test.")
 
     def lookup(host: Any, *rest: Any, **options: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 NOT_CLAIMED, NOT_CHECKED = "not claimed: ", "not checked: "
 
 
-class Nonconformity(pytest.fail.Exception):
+class Nonconformity(pytest.fail.Exception):  # type: ignore[name-defined,misc] # pytest names it only so
     """A plugin departs from the contract: what is wrong, why it matters, and how to mend it. No traceback helps."""
 
     def __init__(self, what: str, *, why: str, mend: str) -> None:

@@ -7,7 +7,6 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
-from typing import cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Outbox:
     def mails(self) -> list[EmailMessage]:
         """Every mail, oldest first."""
         files = sorted(self.folder.glob("*.eml"), key=lambda file: (file.stat().st_mtime_ns, file.name))
-        return [cast("EmailMessage", message_from_bytes(file.read_bytes(), policy=default)) for file in files]
+        return [message_from_bytes(file.read_bytes(), policy=default) for file in files]
 
     def to(self, address: str) -> list[EmailMessage]:
         """Give the mails to one address, oldest first."""

@@ -27,7 +27,7 @@ def vat(rate: str = "20", country: str = "FR", **changes: Any) -> dict[str, Any]
 
 
 def a_line(
-    id: str = "l1",
+    id: str = "l1",  # noqa: A002 - the document's own word
     net: str = "100.00",
     *,
     discount: str = "0.00",
@@ -50,7 +50,7 @@ def a_line(
 
 def a_quote(
     *lines: dict[str, Any],
-    id: str = "q-7",
+    id: str = "q-7",  # noqa: A002 - the document's own word
     currency: str = "EUR",
     total: str | None = None,
     installments: int | list[str] = 0,

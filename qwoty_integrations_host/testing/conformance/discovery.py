@@ -100,7 +100,9 @@ class DiscoveryChecks(Given):
 
     def test_its_manifest_says_who_it_is(self, manifest: Manifest) -> None:
         dist = self._point().dist
-        problems = [f"The manifest's {name} is empty." for name in ("title", "description") if not _said(manifest, name)]
+        problems = [
+            f"The manifest's {name} is empty." for name in ("title", "description") if not _said(manifest, name)
+        ]
         if dist is not None and manifest.version != dist.version:
             problems.append(f"The manifest says version {manifest.version!r}, the distribution {dist.version!r}.")
         if manifest.hook_api != HOOK_API:

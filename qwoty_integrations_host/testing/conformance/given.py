@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, ClassVar
 
@@ -26,9 +26,9 @@ class Given:
     plugin_id: ClassVar[str]
 
     @pytest.fixture
-    def service(self) -> Iterator[Any]:
+    def service(self) -> Any:
         """Start the stand-in for the plugin's service and let the plugin find it; stop it afterwards."""
-        yield None
+        return None
 
     @pytest.fixture
     def valid_settings(self, service: Any) -> Mapping[str, Any]:

@@ -39,13 +39,13 @@ class IsolationChecks(Given):
         with overheard() as third:
             self.accepted(enabled, quote, id="conformance-ours-again")
 
-        mixed = any(secret in second for secret in ours) or any(secret in first + third for secret in foreign)
+        mixed = [*(secret in second for secret in ours), *(secret in first + third for secret in foreign)]
         require(
-            not mixed,
+            not any(mixed),
             "A secret of one workspace is sent while the plugin works for another.",
             why="One customer's account would be used for another's quote, and invoiced.",
-            mend="Read settings from `ctx.settings` in each call. What is kept in the module, such as a client, must be "
-            "kept under the secret (or its hash) that it was made with.",
+            mend="Read settings from `ctx.settings` in each call. What is kept in the module, such as a client, must "
+            "be kept under the secret (or its hash) that it was made with.",
         )
 
 

@@ -32,9 +32,7 @@ class QuoteChecks(Given):
             "plugin rightly refuses this one.",
         )
 
-    def test_a_preview_touches_nothing(
-        self, works_quotes: None, enabled: Workbench, quote: dict[str, Any]
-    ) -> None:
+    def test_a_preview_touches_nothing(self, works_quotes: None, enabled: Workbench, quote: dict[str, Any]) -> None:
         plugins = enabled.host.plugins
         if not plugins.implements(self.plugin_id, "preview_quote"):
             not_claimed("preview_quote")

@@ -17,7 +17,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _ROOT = set("$schema $id title description type properties required additionalProperties if then else".split())
 _SETTING = set(
     "type title description default examples oneOf const format writeOnly pattern propertyNames additionalProperties "
-    "minProperties maxProperties minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength".split()
+    "minProperties maxProperties minimum maximum multipleOf minLength maxLength".split()
 )
 _TYPES = ("string", "boolean", "integer", "number", "object")
 _SECRET = re.compile(r"(^|_)(token|tokens|secret|password|api_key|key)$")
@@ -74,7 +74,7 @@ class SchemaChecks(Given):
                 for word in ("title", "description")
                 if not str(part.get(word, "")).strip()
             ],
-            why="They are the labels and the help of the form: the name of a setting explains itself to its author only.",
+            why="They are the labels and the help of the form; a setting's name explains itself to its author only.",
             mend=f"Write both in plain English. {_DOCS}",
         )
 
@@ -107,7 +107,7 @@ class SchemaChecks(Given):
 
         require_none(
             problems,
-            why="writeOnly is what the host encrypts, never shows and redacts by; an unmarked secret is stored in clear.",
+            why="By writeOnly the host knows what to encrypt and never to show; an unmarked secret is stored in clear.",
             mend='A secret says "format": "password", "writeOnly": true and a "pattern".',
         )
 

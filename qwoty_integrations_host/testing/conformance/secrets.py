@@ -18,8 +18,8 @@ from .given import Given
 #: A secret shorter than this may be found by chance.
 _TELLING = 8
 _MEND = (
-    "Never put a setting into a message, a log line, a step's result, `ctx.state` or an id; give a dataclass that holds "
-    "one `field(repr=False)`. What a library says may repeat what it was sent: say it in your own words."
+    "Never put a setting into a message, a log line, a step's result, `ctx.state` or an id; give a dataclass that "
+    "holds one `field(repr=False)`. What a library says may repeat what it was sent: say it in your own words."
 )
 
 
