@@ -24,7 +24,7 @@ from qwoty_integrations_host.testing.workbench import build_host
 from qwoty_integrations_host.web.app import create_app
 from stripe_simulator import StripeSimulator
 
-pytest_plugins = ["postgresql", "mail_server", "crash.report"]
+pytest_plugins = ["postgresql", "mail_server", "crash.report", "pytester"]
 
 # The same examples on every machine and in every run, however slow it is.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)

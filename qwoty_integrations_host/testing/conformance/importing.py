@@ -33,7 +33,7 @@ def watch(event, args):
 class Environment(type(os.environ)):
     def __getitem__(self, name):
         frame = sys._getframe(1)
-        while frame and frame.f_globals.get("__name__") in ("os", "_collections_abc"):
+        while frame and frame.f_globals.get("__name__") in ("os", "collections.abc"):
             frame = frame.f_back
         if frame and frame.f_globals.get("__name__", "").partition(".")[0] == root:
             met["environment"].append(name)
