@@ -44,6 +44,7 @@ class TestWayward(PluginConformance):
         def sign(event_id, quote_id, *, type=None):
             body = json.dumps({"id": event_id, "type": type or "note.read", "quote_id": quote_id}).encode()
             return WebhookRequest("hook", body, {"X-Signature": f"{len(body)}/{TOKEN}"})
+
         return sign
 """
 

@@ -18,6 +18,12 @@ class TestWayward(PluginConformance):
     def valid_settings(self):
         return {"address": "http://notes.invalid", "token": "tok_000000000000"}
 """
+DERIVED = """
+from qwoty_integrations_host.testing.derived import DerivedConformance
+
+class TestWayward(DerivedConformance):
+    plugin_id = "wayward"
+"""
 Checked = Callable[..., list[dict[str, str]]]
 
 
@@ -125,6 +131,20 @@ def test_of_a_plugin_that_does_not_load_everything_else_is_not_checked(checked: 
         for end in ends
         if end["result"] == "not_checked"
     )
+
+
+def test_without_an_author_settings_are_made_and_the_network_is_blocked(checked: Checked) -> None:
+    ends = checked(suite=DERIVED)
+
+    assert [end for end in ends if end["result"] == "failed"] == []
+    passed = {end["check"] for end in ends if end["result"] == "passed"}
+    assert {
+        "valid settings are accepted without network",
+        "invalid settings are blamed on their field",
+        "a service that is away lets the run wait",
+        "no secret leaves the work on a quote",
+    } <= passed
+    assert "an accepted quote is worked" not in passed
 
 
 def test_without_a_stand_in_a_check_is_skipped_aloud(checked: Checked) -> None:
