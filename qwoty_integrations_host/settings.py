@@ -152,7 +152,7 @@ class WorkspaceSettings:
         return self.show(workspace, plugin)
 
     def disable(self, workspace: str, plugin: str) -> Mapping[str, Any]:
-        """Switch off: from now on the plugin gets no call for this workspace. Also one that is not installed any more."""
+        """Switch off, also what is not installed any more: the plugin gets no further call for this workspace."""
         if not self.is_configured(workspace, plugin):
             self._plugins.status(plugin)
         with self._store.write() as db:

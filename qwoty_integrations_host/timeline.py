@@ -68,6 +68,8 @@ class RecordedSteps:
     left_behind: bool = False
 
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json:
+        if self.left_behind:
+            raise AttemptOver
         if name in self.used:
             raise PermanentError(
                 f"The integration {self.origin} has a bug: it used the step name {name!r} twice.",
