@@ -40,14 +40,25 @@ LOADING = [
     LoadRow("error without words", "unspeakable", "fake-unspeakable 1.0", "Unspeakable: (its text cannot be read)"),
     LoadRow("error with a secret", "leaky", "fake-leaky 1.0", "RuntimeError: cannot log in with sk_…"),
     LoadRow("module missing", "half_removed", "unknown unknown", "No module named 'fake_gone'"),
-    LoadRow("other hook API", "old_api", "fake-old-api 1.0", "This host speaks hook API 1, the plugin 0.", "incompatible"),
+    LoadRow(
+        "other hook API", "old_api", "fake-old-api 1.0", "This host speaks hook API 1, the plugin 0.", "incompatible"
+    ),
     LoadRow("no manifest", "wrong_manifest", "fake-wrong-manifest 1.0", "integration_manifest must return a Manifest."),
-    LoadRow("other id in the manifest", "id_mismatch", "fake-id-mismatch 1.0", "is not the entry point's name 'id_mismatch'"),
+    LoadRow(
+        "other id in the manifest", "id_mismatch", "fake-id-mismatch 1.0", "is not the entry point's name 'id_mismatch'"
+    ),
     LoadRow("settings schema that is none", "bad_schema", "fake-bad-schema 1.0", "'objekt' is not valid"),
     LoadRow("misspelt hook", "typo_hook", "fake-typo-hook 1.0", "There is no hook 'on_quote_acepted': is it misspelt?"),
     LoadRow("unknown argument", "unknown_argument", "fake-unknown-argument 1.0", "{'invoice'} are declared"),
-    LoadRow("argument with a default", "argument_default", "fake-argument-default 1.0", "the host's value would never arrive"),
-    LoadRow("wants to be first", "try_first", "fake-try-first 1.0", "tryfirst and trylast are not part of this contract."),
+    LoadRow(
+        "argument with a default",
+        "argument_default",
+        "fake-argument-default 1.0",
+        "the host's value would never arrive",
+    ),
+    LoadRow(
+        "wants to be first", "try_first", "fake-try-first 1.0", "tryfirst and trylast are not part of this contract."
+    ),
     LoadRow("two of one id", "twin", "fake-twin-a and fake-twin-b 1.0 and 1.0", "Two distributions claim this id."),
 ]
 
@@ -63,7 +74,9 @@ RUNNING = [
     RunRow("recurses", _bug("on_quote_accepted raised RecursionError.")),
     RunRow("runs out of memory", _bug("on_quote_accepted raised MemoryError.")),
     RunRow("hangs", "fake-misbehaving 1.0: on_quote_accepted has not come back since", "plugin_hangs", "waiting"),
-    RunRow("hangs in a step", "fake-misbehaving 1.0: on_quote_accepted has not come back since", "plugin_hangs", "waiting"),
+    RunRow(
+        "hangs in a step", "fake-misbehaving 1.0: on_quote_accepted has not come back since", "plugin_hangs", "waiting"
+    ),
     RunRow("floods the log", "", code="", status="succeeded"),
     RunRow("returns nothing", _NO_OUTCOME),
     RunRow("returns rubbish", _NO_OUTCOME),

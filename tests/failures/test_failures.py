@@ -42,7 +42,9 @@ def host_with_everything(data_dir: Path) -> Iterator[Host]:
         patch.setattr(plugins, "Patience", lambda: QUICK)
         patch.syspath_prepend(str(FAKES))
         patch.syspath_prepend(str(FAKES / "failing"))
-        config = HostConfig(data_dir=data_dir, public_url="http://localhost", plugins_blocked=frozenset({"stripe_invoice"}))
+        config = HostConfig(
+            data_dir=data_dir, public_url="http://localhost", plugins_blocked=frozenset({"stripe_invoice"})
+        )
         clock = ManualClock(datetime(2026, 3, 10, 9, tzinfo=UTC))
         host = create_host(config, engine=lambda _: InlineEngine(clock), clock=clock)
         try:
@@ -95,7 +97,9 @@ def shown(host: Host) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("row", LOADING, ids=lambda row: row.name)
-def test_what_cannot_be_loaded_is_shown_everywhere_with_whom_to_blame(host: Host, shown: dict[str, str], row: LoadRow) -> None:
+def test_what_cannot_be_loaded_is_shown_everywhere_with_whom_to_blame(
+    host: Host, shown: dict[str, str], row: LoadRow
+) -> None:
     status = host.plugins.status(row.plugin)
 
     assert (status.state, status.origin) == (row.state, row.origin)
