@@ -1,4 +1,5 @@
 """The host goes on: without an answer that does not come, without a plugin that is gone, and with it again."""
+# ruff: noqa: F811 - fixtures are imported from the host's tests
 
 from __future__ import annotations
 
@@ -60,7 +61,7 @@ def hangs() -> Iterator[Callable[..., Any]]:
 
 
 @pytest.mark.parametrize("hook", QUESTIONS)
-def test_a_question_that_gets_no_answer_is_given_up_and_blamed(desk: Any, hangs: Any, hook: str) -> None:  # noqa: F811
+def test_a_question_that_gets_no_answer_is_given_up_and_blamed(desk: Any, hangs: Any, hook: str) -> None:
     desk.enable()
     desk.host.plugins.calls.patience = Patience(answer=0.2, service=0.2)
     desk.recorder.answers[hook] = hangs
@@ -78,7 +79,7 @@ def test_a_question_that_gets_no_answer_is_given_up_and_blamed(desk: Any, hangs:
     assert desk.accept()["status"] == "succeeded"
 
 
-def test_a_service_that_is_told_of_a_hanging_plugin_comes_again(desk: Any, hangs: Any) -> None:  # noqa: F811
+def test_a_service_that_is_told_of_a_hanging_plugin_comes_again(desk: Any, hangs: Any) -> None:
     desk.enable()
     desk.host.plugins.calls.patience = Patience(answer=0.2)
     desk.recorder.answers["authenticate_webhook"] = hangs
@@ -99,7 +100,7 @@ def test_a_service_that_is_told_of_a_hanging_plugin_comes_again(desk: Any, hangs
         ("authenticate_webhook", None), ("webhook_endpoints", {"a": 1}), ("webhook_endpoints", range(10**9)),
     ],
 )  # fmt: skip
-def test_rubbish_in_place_of_an_answer_is_named_as_a_bug(desk: Any, hook: str, answer: Any) -> None:  # noqa: F811
+def test_rubbish_in_place_of_an_answer_is_named_as_a_bug(desk: Any, hook: str, answer: Any) -> None:
     desk.enable()
     desk.recorder.answers[hook] = lambda *_facts: answer
 
@@ -107,7 +108,7 @@ def test_rubbish_in_place_of_an_answer_is_named_as_a_bug(desk: Any, hook: str, a
         QUESTIONS[hook](desk)
 
 
-def test_a_plugin_whose_calls_hang_is_not_called_any_more_until_one_comes_back(desk: Any) -> None:  # noqa: F811
+def test_a_plugin_whose_calls_hang_is_not_called_any_more_until_one_comes_back(desk: Any) -> None:
     release, desk.host.plugins.calls.patience = threading.Event(), Patience(run=0.2)
     desk.recorder.answers["on_quote_accepted"] = lambda _ctx, _quote: release.wait(60) and Outcome.done()
     desk.enable()
@@ -128,7 +129,7 @@ def test_a_plugin_whose_calls_hang_is_not_called_any_more_until_one_comes_back(d
     assert desk.retry(refused["id"])["status"] == "succeeded"
 
 
-def test_a_workspace_whose_runs_hang_keeps_no_place_of_the_others(tmp_path: Path, fakes: Any, hangs: Any) -> None:  # noqa: F811
+def test_a_workspace_whose_runs_hang_keeps_no_place_of_the_others(tmp_path: Path, fakes: Any, hangs: Any) -> None:
     host = create_host(HostConfig(data_dir=tmp_path, plugins_blocked=BROKEN | {"stripe_invoice"}))
     host.plugins.calls.patience = Patience(run=1.0)
     fakes.answers["on_quote_accepted"] = hangs
@@ -187,7 +188,7 @@ def waiting_run(desk: Any) -> str:
     return str(run["id"])
 
 
-def test_a_run_whose_plugin_is_removed_waits_for_it_and_goes_on_when_it_is_back(desks: Any) -> None:  # noqa: F811
+def test_a_run_whose_plugin_is_removed_waits_for_it_and_goes_on_when_it_is_back(desks: Any) -> None:
     before = desks()
     run_id = waiting_run(before)
     before.host.close()
@@ -221,7 +222,7 @@ def test_a_run_whose_plugin_is_removed_waits_for_it_and_goes_on_when_it_is_back(
     assert (run["status"], run["outcome"]["notes"]) == ("succeeded", ["1"])  # what the first step had recorded
 
 
-def test_the_console_shows_what_a_removed_plugin_did(desks: Any) -> None:  # noqa: F811
+def test_the_console_shows_what_a_removed_plugin_did(desks: Any) -> None:
     from console.conftest import PUBLIC, Person
 
     before = desks()
@@ -242,7 +243,7 @@ def test_the_console_shows_what_a_removed_plugin_did(desks: Any) -> None:  # noq
         without.host.close()
 
 
-def test_people_are_told_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> None:  # noqa: F811
+def test_people_are_told_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> None:
     before = desks()
     before.enable()
     before.host.alerts.set("ws-1", {"mails": ["ops@example.com"]})
@@ -261,7 +262,7 @@ def test_people_are_told_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> N
 # -- finding out --------------------------------------------------------------------------------------------
 
 
-def test_the_doctor_names_the_copy_that_another_one_shadows(desks: Any, monkeypatch: Any) -> None:  # noqa: F811
+def test_the_doctor_names_the_copy_that_another_one_shadows(desks: Any, monkeypatch: Any) -> None:
     sys.path.append(str(FAKES / "newer"))
     try:
         found = [finding for finding in examine(desks().host) if "fake-second 2.0" in finding.detail]
@@ -271,7 +272,7 @@ def test_the_doctor_names_the_copy_that_another_one_shadows(desks: Any, monkeypa
     assert [finding.state for finding in found] == ["warning"]
 
 
-def test_plugin_show_tells_hooks_schema_and_cost(tmp_path: Path, fakes: Any, monkeypatch: Any) -> None:  # noqa: F811
+def test_plugin_show_tells_hooks_schema_and_cost(tmp_path: Path, fakes: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(BROKEN))
 
     shown = CliRunner().invoke(main, ["--data-dir", str(tmp_path), "plugin", "show", "second"])
@@ -283,7 +284,7 @@ def test_plugin_show_tells_hooks_schema_and_cost(tmp_path: Path, fakes: Any, mon
     assert unknown.exit_code == 5
 
 
-def test_the_trace_shows_each_call_and_no_secret(desk: Any, fakes: Any, capsys: Any) -> None:  # noqa: F811
+def test_the_trace_shows_each_call_and_no_secret(desk: Any, fakes: Any, capsys: Any) -> None:
     plugins = Plugins(blocked=BROKEN, trace=True)
     ctx = desk.host.runs.contexts.make("ws-1", "recorder", {"token": "key_Plain123"})
 
