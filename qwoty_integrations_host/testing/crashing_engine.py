@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..engine.inline import InlineEngine
+from ..errors import Interruption
 
 
-class Died(BaseException):
+class Died(Interruption):
     """The process dies; no plugin may catch it by accident."""
 
 

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from unittest.mock import patch
+
+#: In which block the code runs. The host calls hooks in threads of their own, with the context of whoever waits.
+_BLOCK: ContextVar[object] = ContextVar("block", default=None)
+
+
+@contextmanager
+def _inside(block: object) -> Iterator[None]:
+    token = _BLOCK.set(block)
+    try:
+        yield
+    finally:
+        _BLOCK.reset(token)
 
 
 @contextmanager
 def no_network(resolve: Callable[..., Any] | None = None, *, noted: list[str] | None = None) -> Iterator[list[str]]:
     """Refuse every socket and every name, and note each try in the list that is given (``noted``, or a new one).
 
-    No thread gets a new connection; this thread sends nothing over an old one either (others may be the stand-in's,
-    which still answer). ``resolve`` may answer for names instead; what it raises or gives is what the caller gets.
+    No thread gets a new connection; the hooks that are called in the block send nothing over an old one either (other
+    threads may be the stand-in's, which still answer). ``resolve`` may answer for names instead; what it raises or
+    gives is what the caller gets.
     """
     asked: list[str] = [] if noted is None else noted
-    mine = threading.get_ident()
+    block = object()
 
     def refuse(*_: Any, **__: Any) -> Any:
         asked.append("a socket")
@@ -29,11 +42,12 @@ def no_network(resolve: Callable[..., Any] | None = None, *, noted: list[str] | 
 
     def unless_mine(send: Callable[..., Any]) -> Callable[..., Any]:
         def sending(*given: Any) -> Any:
-            return refuse() if threading.get_ident() == mine else send(*given)
+            return refuse() if _BLOCK.get() is block else send(*given)
 
         return sending
 
     with (
+        _inside(block),
         patch.object(socket.socket, "connect", refuse),
         patch.object(socket.socket, "connect_ex", refuse),
         patch.object(socket.socket, "sendto", refuse),
@@ -46,19 +60,20 @@ def no_network(resolve: Callable[..., Any] | None = None, *, noted: list[str] | 
 
 @contextmanager
 def overheard() -> Iterator[bytearray]:
-    """Give what this thread sends over plain sockets (not inside TLS), as it is sent."""
+    """Give what the hooks that are called in the block send over plain sockets (not inside TLS), as they send it."""
     heard = bytearray()
-    mine = threading.get_ident()
+    block = object()
 
     def listening(send: Callable[..., Any]) -> Callable[..., Any]:
         def sending(connection: Any, data: Any, *flags: Any) -> Any:
-            if threading.get_ident() == mine:
+            if _BLOCK.get() is block:
                 heard.extend(bytes(data))
             return send(connection, data, *flags)
 
         return sending
 
     with (
+        _inside(block),
         patch.object(socket.socket, "send", listening(socket.socket.send)),
         patch.object(socket.socket, "sendall", listening(socket.socket.sendall)),
     ):
