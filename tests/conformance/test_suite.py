@@ -82,7 +82,7 @@ def test_what_a_plugin_does_wrong_is_found_and_explained(checked: Checked, fault
     ("source", "check", "said"),
     [
         ("HOOK_API = 0", "hosts_hook_api", "HOOK_API = 0; this host speaks 1"),
-        ("HOOK_API = 0", "it_loads", "wayward 1.0 is incompatible"),
+        ("HOOK_API = 0", "it_loads", "wayward 1.0 does not load (incompatible)"),
         ("@hookimpl\ndef on_quote_acepted(ctx): ...", "hooks_are_those", "There is no hook 'on_quote_acepted'"),
         (
             "@hookimpl(tryfirst=True)\ndef undo_quote(ctx, invoice, quote=None): ...",

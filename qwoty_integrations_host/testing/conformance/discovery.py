@@ -71,7 +71,7 @@ class DiscoveryChecks(Given):
 
         require(
             status.state == "loaded",
-            f"{status.origin} is {status.state}. {status.reason}",
+            f"{status.origin} does not load ({status.state}). {status.reason}",
             why="The host goes on without a plugin that does not load: its quotes wait, and somebody has to notice.",
             mend=f"Mend what the reason says; `python -c 'import {self._point().module}'` shows the whole traceback of "
             "a failing import.",
