@@ -6,13 +6,13 @@ import base64
 import json
 import re
 import secrets
-import socket
 from collections.abc import Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from .addresses import is_public
 from .errors import RetryableError
 
 _TIMEOUT = (5, 10)
@@ -71,10 +71,10 @@ def _refuse_private(url: str) -> None:
     parts = _split(url)
     assert parts is not None and parts.hostname, "it was checked when it was entered"
     try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or 443, proto=socket.IPPROTO_TCP)
-    except (OSError, UnicodeError):  # the latter of a label that is too long
+        public = is_public(parts.hostname, parts.port or 443)
+    except OSError:
         raise _not_delivered("has a host name that is not known") from None
-    if not all(ip_address(place[4][0]).is_global for place in found):
+    if not public:
         raise _not_delivered("leads to a private address, which QWOTY_HOST_ALERTS_ALLOW_PRIVATE does not allow")
 
 

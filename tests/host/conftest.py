@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from builders import a_quote
-from host_server import BROKEN, FAKES
+from host_server import BROKEN, FAKES, REAL
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import HostConfig, RetryPolicy
 from qwoty_integrations_host.engine.inline import InlineEngine
@@ -40,7 +40,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def open_host(data_dir: Path, clock: ManualClock, **config: Any) -> Host:
     """A host that loads the two working fakes, with the workspaces ws-1 and ws-2."""
-    given = {"plugins_blocked": BROKEN | {"stripe_invoice"}, **config}
+    given = {"plugins_blocked": BROKEN | REAL, **config}
     host = create_host(HostConfig(data_dir=data_dir, **given), engine=lambda _: InlineEngine(clock), clock=clock)
     with host.store.write() as db:
         add_workspace(db, "ws-1", clock.now())
