@@ -22,7 +22,7 @@ def _run(*command: str | Path, **kwargs: object) -> str:
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("wheels")
-    for project in (ROOT, ROOT / "plugins" / "stripe_invoice"):
+    for project in (ROOT, ROOT / "plugins" / "slack", ROOT / "plugins" / "stripe_invoice"):
         _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, project)
     return {path.name.split("-")[0]: path for path in folder.glob("*.whl")}
 
@@ -36,9 +36,12 @@ def test_the_wheels_carry_code_schemas_and_entry_point_and_nothing_else(wheels: 
     console = "qwoty_integrations_host/web/console"
     assert {f"{console}/static/htmx.min.js", f"{console}/static/NOTICE", f"{console}/translations/fr.po"} <= host
     assert {"qwoty_stripe_invoice/settings.schema.json", "qwoty_stripe_invoice/templates/payment_link.html"} <= plugin
-    tops = {name.split("/")[0] for name in host | plugin}
+    slack = set(zipfile.ZipFile(wheels["qwoty_slack"]).namelist())
+    assert {"qwoty_slack/settings.schema.json", "qwoty_slack/py.typed"} <= slack
+    tops = {name.split("/")[0] for name in host | plugin | slack}
     assert {top for top in tops if not top.endswith(".dist-info")} == {
         "qwoty_integrations_host",
+        "qwoty_slack",
         "qwoty_stripe_invoice",
     }
 
@@ -51,13 +54,11 @@ def test_installing_the_plugins_wheel_beside_the_hosts_is_all_it_takes(wheels: d
 
     _run(*pip, wheels["qwoty_integrations_host"])
     alone = json.loads(_run(*listing, cwd=tmp_path))
-    _run(*pip, wheels["qwoty_stripe_invoice"])
+    _run(*pip, wheels["qwoty_stripe_invoice"], wheels["qwoty_slack"])
     together = json.loads(_run(*listing, cwd=tmp_path))
 
     assert alone == {"data": [], "has_more": False}
-    (plugin,) = together["data"]
-    assert (plugin["id"], plugin["status"], plugin["distribution"]) == (
-        "stripe_invoice",
-        "loaded",
-        "qwoty-stripe-invoice",
-    )
+    assert [(plugin["id"], plugin["status"], plugin["distribution"]) for plugin in together["data"]] == [
+        ("slack", "loaded", "qwoty-slack"),
+        ("stripe_invoice", "loaded", "qwoty-stripe-invoice"),
+    ]

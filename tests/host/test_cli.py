@@ -78,7 +78,9 @@ class Line:
 
 @pytest.fixture
 def line(tmp_path: Path, fakes: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", BLOCKED + ",typo_hook,unknown_argument,wrong_manifest," + ",".join(REAL))
+    monkeypatch.setenv(
+        "QWOTY_PLUGINS_BLOCKED", BLOCKED + ",typo_hook,unknown_argument,wrong_manifest," + ",".join(REAL)
+    )
     root = logging.getLogger()
     before = (list(root.handlers), root.level)
     yield Line(tmp_path, fakes)
