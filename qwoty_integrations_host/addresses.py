@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import socket
 from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+
+def split(url: str) -> SplitResult | None:
+    """The parts of an address; None for what is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read here, because a port out of range is only noticed then
+    except ValueError:
+        return None
+    return parts
 
 
 def is_public(host: str, port: int) -> bool:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.serving import make_server
 
 # Spelled apart, so that a search for tokens in this repository finds none.
 TOKEN = "xox" + "b-1234567890-StandInABCDEFGH"
@@ -52,6 +50,8 @@ class SlackStandIn:
     #: The time in Slack, in seconds; each message is a second later than the one before.
     now: float = 1_773_134_400.0
     page: int = 200
+    #: Where it is served.
+    origin: str = ""
 
     def methods(self) -> list[str]:
         return [method for method, _ in self.calls]
@@ -66,28 +66,14 @@ class SlackStandIn:
         """The files that people see, with the thread that they are in."""
         return [found for file in self.files.values() for found in [file] * len(file["shared"])]
 
-    def start(self) -> None:
-        self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
-        self._server.daemon_threads = False  # type: ignore[attr-defined]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self._thread.start()
-
-    @property
-    def origin(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
     @property
     def url(self) -> str:
         return f"{self.origin}/api"
 
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
     # -- how -----------------------------------------------------------------------------------------
 
-    def _app(self) -> Flask:
+    def app(self) -> Flask:
+        """What is to be served at ``origin``."""
         app = Flask("slack_stand_in", static_folder=None)
         app.add_url_rule("/api/<method>", view_func=self._call, methods=["POST"])
         app.add_url_rule("/upload/<file_id>", view_func=self._upload, methods=["POST"])

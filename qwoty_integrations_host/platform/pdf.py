@@ -7,9 +7,9 @@ message.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin
 
-from ..addresses import is_public
+from ..addresses import is_public, split
 from ..errors import NeedsAttention, RetryableError
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def _content(answer: requests.Response) -> bytes:
 
 
 def _refuse_unless_allowed(url: str, *, allow_private: bool) -> None:
-    parts = _split(url)
+    parts = split(url)
+    if parts is None:
+        raise _refused("is none")
     host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme, 0)
     if not host or parts.username or parts.scheme not in (_PORTS if allow_private else {"https"}):
         raise _refused("is not an https address")
@@ -75,15 +77,6 @@ def _refuse_unless_allowed(url: str, *, allow_private: bool) -> None:
         raise _unreachable("has a host name that is not known") from None
     if not public:
         raise _refused("leads to a private address, which QWOTY_HOST_PDF_ALLOW_PRIVATE does not allow")
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # read here, because a port out of range is only noticed then
-    except ValueError:
-        raise _refused("is none") from None
-    return parts
 
 
 def _unreachable(why: str) -> RetryableError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response, redirect
-from werkzeug.serving import make_server
 
+from app_server import serving
 from builders import the_example
 from conftest import build_host
 from qwoty_integrations_host.clock import ManualClock
@@ -53,24 +52,16 @@ def storage() -> Iterator[Storage]:
     def _give(name: str) -> Any:
         return found.give(name)
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = False  # type: ignore[attr-defined]
-    found.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app) as found.url:
+        yield found
 
 
 @pytest.fixture
 def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackStandIn]:
     stand_in = SlackStandIn()
-    stand_in.start()
-    monkeypatch.setenv("QWOTY_SLACK_API_BASE", stand_in.url)
-    yield stand_in
-    stand_in.stop()
+    with serving(stand_in.app()) as stand_in.origin:
+        monkeypatch.setenv("QWOTY_SLACK_API_BASE", stand_in.url)
+        yield stand_in
 
 
 @dataclass

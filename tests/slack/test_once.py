@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
-from dying import Crash, restart
-from qwoty_integrations_host.store.database import Store
+import dying
+from dying import restart
 from qwoty_slack.gateway import Gateway
 
 LOOKING = {"channels:history"}
 
 
-def work_and_die(desk: Any, monkeypatch: pytest.MonkeyPatch, after: str, number: int) -> bool:
-    """Work what is queued; the process dies after so many commits, or answers of Slack. Whether it did."""
-    left = [number]
-
-    def one_more() -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise Crash
-
-    write, ask = Store.write, Gateway._ask
-
-    @contextmanager
-    def writing(store: Store) -> Iterator[Any]:
-        with write(store) as db:
-            yield db
-        one_more()
-
-    def asking(slack: Gateway, *given: Any) -> Any:
-        answer = ask(slack, *given)
-        one_more()
-        return answer
-
-    with monkeypatch.context() as patch:
-        if after == "commit":
-            patch.setattr(Store, "write", writing)
-        else:
-            patch.setattr(Gateway, "_ask", asking)
-        try:
-            desk.work()
-        except Crash:
-            return True
-    return False
+work_and_die = partial(dying.work_and_die, gateway=Gateway, asks="_ask")
 
 
 @pytest.mark.parametrize("after", ["answer", "commit"])

@@ -62,8 +62,8 @@ def test_the_token_is_sent_to_nobody_but_slack(desk: Any, monkeypatch: pytest.Mo
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "api_base_refused")
 
 
-def test_a_file_goes_to_no_place_that_is_not_slacks(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(desk.slack), "origin", "http://127.0.0.1:9")
+def test_a_file_goes_to_no_place_that_is_not_slacks(desk: Any) -> None:
+    desk.slack.origin = "http://127.0.0.1:9"
 
     run = desk.accept()
 
