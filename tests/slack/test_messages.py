@@ -30,8 +30,8 @@ def test_a_signed_quote_is_announced_once_in_the_channel(desk: Any) -> None:
     assert run["outcome"]["notes"] == [
         "The message is in the channel C0123ABC456.",
         "20260310-BuyerSARL.pdf is attached in the message's thread.",
-        "Its address is https://acme.slack.com/archives/C0123ABC456/p1773134401000000",
     ]
+    assert run["outcome"]["message"] == "https://acme.slack.com/archives/C0123ABC456/p1773134401000000"
     (posted,) = desk.slack.posted
     assert posted["text"] == (
         "Buyer SARL a signé le devis Q-2026-042 avec Lea Roux. Ponctuel, hors taxes: 7\u202f585,00\xa0€."

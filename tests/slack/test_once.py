@@ -10,6 +10,7 @@ import pytest
 import dying
 from dying import restart
 from qwoty_slack.gateway import Gateway
+from slack_stand_in import CHANNEL
 
 LOOKING = {"channels:history"}
 
@@ -160,7 +161,7 @@ def test_after_a_restored_backup_it_is_found_among_many_messages_on_several_page
 
     assert run["status"] == "succeeded"
     assert desk.slack.methods().count("chat.postMessage") == 1
-    assert "p" + mine.replace(".", "") in run["outcome"]["notes"][-1]
+    assert run["outcome"]["ids"] == [f"{CHANNEL}/{mine}"]
 
 
 def test_a_channel_given_by_its_name_cannot_be_looked_through(desk: Any) -> None:

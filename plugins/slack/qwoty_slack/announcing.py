@@ -24,9 +24,8 @@ def announce_quote(ctx: HookContext, quote: Quote) -> Outcome:
     notes = [corrected or f"The message is in the channel {posted['channel']}."]
     if settings.document_send:
         notes += attach_once(ctx, slack, quote, posted)
-    if address := ctx.step("permalink", lambda attempt: _permalink(ctx, slack, posted, attempt)):
-        notes.append(f"Its address is {address}")
-    return Outcome.done(*notes, result={"ids": [f"{posted['channel']}/{posted['ts']}"]})
+    address = ctx.step("permalink", lambda attempt: _permalink(ctx, slack, posted, attempt))
+    return Outcome.done(*notes, result={"ids": [f"{posted['channel']}/{posted['ts']}"], "message": address})
 
 
 def links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
@@ -36,12 +35,12 @@ def links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
     return {f"{channel}/{ts}": _address(address, channel, ts) for channel, _, ts in messages if ts and address}
 
 
-def _permalink(ctx: HookContext, slack: Gateway, posted: Posted, attempt: Attempt) -> str:
+def _permalink(ctx: HookContext, slack: Gateway, posted: Posted, attempt: Attempt) -> str | None:
     channel, ts = posted["channel"], posted["ts"]
     try:
         found = slack.call(attempt, "chat.getPermalink", channel=channel, message_ts=ts)["permalink"]
     except IntegrationError:
-        return ""  # a message without a link is still a message
+        return None  # a message without a link is still a message
     base, separator, _ = found.partition("/archives/")
     if separator and base.startswith("https://"):
         ctx.state.set(_ADDRESS, base)
