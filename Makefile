@@ -19,7 +19,7 @@ $(VENV)/ready: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.tom
 	@echo "Setting up $(VENV) (a minute or two, once) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -c constraints.txt --upgrade pip
-	@$(PIP) install -c constraints.txt --group dev -e . -e plugins/stripe_invoice -e tools/stripe_simulator
+	@$(PIP) install -c constraints.txt --group dev -e . -e plugins/slack -e plugins/stripe_invoice -e tools/stripe_simulator
 	@touch $@
 
 demo: setup  ## watch an accepted quote become a paid invoice, on this machine alone

@@ -73,6 +73,8 @@ class HostConfig:
     restored: bool = False
     #: Alert webhooks may go to private addresses, and over http.
     private_alerts: bool = False
+    #: Quotes' PDFs may come from private addresses, and over http.
+    private_pdfs: bool = False
     #: A PostgreSQL for many workers; without one, a SQLite file in the data directory.
     shared_database: str | None = field(default=None, repr=False)
 
@@ -109,6 +111,7 @@ class HostConfig:
             trace_hooks=_is_on(env, "QWOTY_TRACE_HOOKS"),
             restored=_is_on(env, "QWOTY_HOST_RESTORED"),
             private_alerts=_is_on(env, "QWOTY_HOST_ALERTS_ALLOW_PRIVATE"),
+            private_pdfs=_is_on(env, "QWOTY_HOST_PDF_ALLOW_PRIVATE"),
         )
 
 

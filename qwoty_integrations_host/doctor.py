@@ -164,10 +164,7 @@ def _worker(host: Host) -> Iterator[Finding]:
 
 
 def _services(host: Host) -> Iterator[Finding]:
-    used = {plugin for _, plugin in host.settings.enabled_everywhere()}
     for service in host.connections.services()["data"]:
-        if service["plugin"] not in used:
-            continue
         if service["reachable"]:
             yield Finding("services", "ok", f"That of {service['plugin']} answers within {service['ms']} ms.")
         else:

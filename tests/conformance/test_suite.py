@@ -93,7 +93,7 @@ def test_what_a_plugin_does_wrong_is_found_and_explained(checked: Checked, fault
         ("raise RuntimeError('no')", "importing_it_touches", "RuntimeError: no"),
         ("import requests", "no_sdk", "imports requests"),
         (
-            "import time\nbegan = time.process_time()\nwhile time.process_time() - began < 0.15: ...",
+            "import time\nbegan = time.process_time()\nwhile time.process_time() - began < 0.3: ...",
             "is_cheap",
             "ms of processor time",
         ),

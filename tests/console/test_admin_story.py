@@ -123,7 +123,7 @@ def gets_in_by_a_link(bench: Any, page: Any) -> None:
 
 
 def is_told_what_is_wrong_with_a_key(page: Any, seen: Callable[..., None], *, keeps_what_was_typed: bool) -> None:
-    page.get_by_role("link", name="Set up").click()
+    page.get_by_role("link", name="Set up : Stripe").click()
     seen("set-up")
     page.get_by_label("Create invoice as").select_option("open")
     page.get_by_label("Send payment link + invoice (via Qwoty)").check()

@@ -12,7 +12,7 @@ from werkzeug.test import Client
 from builders import a_quote
 from console.catalog import CONSOLE
 from console.conftest import PUBLIC, Person, words
-from host_server import BROKEN
+from host_server import BROKEN, REAL
 from qwoty_integrations_host import CredentialsError, Outcome
 from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.web.app import create_app
@@ -32,7 +32,7 @@ def test_every_page_is_there_after_a_run(admin: Any) -> None:
 
 
 def test_a_plugin_that_failed_to_load_is_shown_with_its_reason(desks: Any) -> None:
-    desk = desks(public_url=PUBLIC, plugins_blocked=BROKEN - {"import_error"} | {"stripe_invoice"})
+    desk = desks(public_url=PUBLIC, plugins_blocked=BROKEN - {"import_error"} | REAL)
     person = Person(desk, Client(create_app(desk.host)))
     person.log_in()
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from builders import a_quote
-from host_server import BROKEN, FAKES
+from host_server import BROKEN, FAKES, REAL
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import RetryPolicy
 from qwoty_integrations_host.store.api_keys import create_api_key
@@ -84,7 +84,7 @@ def desks(tmp_path: Path, fakes: Any) -> Iterator[Callable[..., Desk]]:
 
         def build(name: str = "data", **config: Any) -> Desk:
             clock = NotingClock(datetime(2026, 3, 10, 9, tzinfo=UTC))
-            given = {"retry": RetryPolicy(tries=4), "plugins_blocked": BROKEN | {"stripe_invoice"}, **config}
+            given = {"retry": RetryPolicy(tries=4), "plugins_blocked": BROKEN | REAL, **config}
             host = build_host(tmp_path / name, clock, **given)
             opened.callback(host.close)
             assert host.start_worker()

@@ -23,7 +23,7 @@ import structlog
 from click.testing import CliRunner, Result
 
 from builders import a_quote, the_example
-from host_server import FAKES
+from host_server import FAKES, REAL
 from qwoty_integrations_host import (
     InstallmentRecord,
     InvoiceRecord,
@@ -78,7 +78,9 @@ class Line:
 
 @pytest.fixture
 def line(tmp_path: Path, fakes: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", BLOCKED + ",typo_hook,unknown_argument,wrong_manifest,stripe_invoice")
+    monkeypatch.setenv(
+        "QWOTY_PLUGINS_BLOCKED", BLOCKED + ",typo_hook,unknown_argument,wrong_manifest," + ",".join(REAL)
+    )
     root = logging.getLogger()
     before = (list(root.handlers), root.level)
     yield Line(tmp_path, fakes)
@@ -96,7 +98,7 @@ def refused(found: Result, code: int) -> str:
 
 
 def test_plugins_are_listed_with_status_reason_and_distribution(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", "exits, stripe_invoice")
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", "exits, " + ", ".join(REAL))
 
     found = line.ok("plugin", "list")
 

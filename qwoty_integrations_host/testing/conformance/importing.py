@@ -15,7 +15,7 @@ from ..nonconformity import Nonconformity, not_checked, require, require_none
 from .given import Given
 
 #: Seconds of processor time that importing the plugin's module may take, beyond the host's public names.
-BUDGET = 0.1
+BUDGET = 0.25
 _CLIENTS = ("requests", "urllib3", "httpx", "aiohttp", "http.client")
 #: Runs in a fresh interpreter: imports the module named in argv, and prints what that did.
 _PROGRAM = """

@@ -122,10 +122,12 @@ def _facts(run_id: str) -> dict[str, Any]:
     undoable = quote is not None and can.is_loaded(plugin) and can.implements(plugin, "undo_quote")
     outcome = found["outcome"]
     ids = [outcome["invoice_id"], outcome["customer_id"]]
-    ids += [request_id for step in found["steps"] for request_id in step["request_ids"]]
+    made = _ids_made(outcome.get("ids"))
+    ids += [*made, *(request_id for step in found["steps"] for request_id in step["request_ids"])]
     ids += [part["payment_id"] for part in report["installments"]] if report else []
     return {
         "run": found,
+        "made": made,
         "quote": quote,
         "report": report,
         "plan": _plan(plugin, quote) if found["kind"] == "quote_accepted" and quote else None,
@@ -143,6 +145,11 @@ def _facts(run_id: str) -> dict[str, Any]:
             ),
         },
     }
+
+
+def _ids_made(said: Any) -> list[str]:
+    """What an integration calls the things that it made, as the outcome's ``ids`` say."""
+    return [one for one in said if isinstance(one, str)] if isinstance(said, list) else []
 
 
 def _plan(plugin: str, quote: Any) -> dict[str, Any] | None:
