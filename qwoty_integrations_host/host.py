@@ -31,6 +31,7 @@ from .platform_events import PlatformEvents
 from .platforms import WorkspacePlatforms
 from .plugins import Plugins
 from .pruning import Pruning
+from .refusals import Refusals
 from .runs import Runs
 from .schedule import Job, Schedule
 from .settings import WorkspaceSettings
@@ -50,6 +51,8 @@ _INSTALLMENTS_EVERY = 300.0
 _UPKEEP_EVERY = 300.0
 _PRUNING_EVERY = 24 * 3600.0
 _SILENCE_EVERY = 3600.0
+#: Seconds between two writings of how many webhooks were refused.
+_REFUSALS_EVERY = 5.0
 #: Seconds between two looks whether people are to be told something.
 _ALERTS_EVERY = 30.0
 
@@ -109,6 +112,7 @@ class Host:
         that nobody does the same step beside it.
         """
         self.schedule.stop()
+        self.runs.refusals.write_down()
         if not self.engine.close(patience=patience):
             return False
         self.store.close()
@@ -143,7 +147,8 @@ def create_host(
     contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
-    runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts)
+    refusals = Refusals(store, clock)
+    runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts, refusals)
     platform_events = PlatformEvents(store, clock, chosen, runs)
     alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts)
     execution = Execution(
@@ -174,6 +179,7 @@ def create_host(
             Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
             Job("pruning", pruning.prune, _PRUNING_EVERY),
             Job("silence", silence.look, _SILENCE_EVERY),
+            Job("refusals", refusals.write_down, _REFUSALS_EVERY),
             Job("alerts", alerts.deliver, _ALERTS_EVERY),
         ]
     )

@@ -78,7 +78,12 @@ def list_runs(
 
 
 def list_deliveries(store: Store, workspace: str, *, limit: int = 50, **which: Any) -> dict[str, Any]:
-    """Report the newest events that services sent, as ``{"data", "has_more"}``; ``which``: see ``webhooks.newest``.
+    """Report the newest deliveries of services, as ``{"data", "has_more"}``; ``which``: see ``webhooks.newest``.
+
+    One item per event (``result``: ``verified``), and one per day, plugin and reason of what was ``refused``::
+
+        {"id", "result", "plugin", "type", "account", "received_at", "last_at", "times", "reason", "found", "kept",
+         "run_id", "run_status"}
 
     Raises: NotFound, InvalidInput for an unknown ``after``.
     """
@@ -87,9 +92,9 @@ def list_deliveries(store: Store, workspace: str, *, limit: int = 50, **which: A
         found = webhooks.newest(db, workspace, limit=limit + 1, **which)
     data = [
         {
-            "id": row["event_id"],
-            **{name: row[name] for name in ("type", "plugin", "account")},
-            "received_at": row["received_at"].isoformat(),
+            **{name: row[name] for name in ("id", "plugin", "type", "account", "times", "reason")},
+            "result": "refused" if row["reason"] else "verified",
+            **{name: row[name].isoformat() for name in ("received_at", "last_at")},
             **{name: bool(row[name]) for name in ("found", "kept")},
             **{name: row[name] for name in ("run_id", "run_status")},
         }
