@@ -41,6 +41,7 @@ from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
 from .store.paces import SharedSlots
 from .store.secrets import any_sealed
+from .translations import Translations
 from .upkeep import Upkeep
 from .vault import Vault, has_key_file, load_vault
 
@@ -80,6 +81,7 @@ class Host:
     transport: Transport
     platforms: WorkspacePlatforms
     platform_events: PlatformEvents
+    translations: Translations
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Begin to work runs; on SQLite unless another process does so for this data directory (then False)."""
@@ -150,7 +152,8 @@ def create_host(
     refusals = Refusals(store, clock)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts, refusals)
     platform_events = PlatformEvents(store, clock, chosen, runs)
-    alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts)
+    translations = Translations(plugins)
+    alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts, translations)
     execution = Execution(
         store,
         worked_by,
@@ -203,6 +206,7 @@ def create_host(
         transport,
         WorkspacePlatforms(store, vault, clock, configurations, runs),
         platform_events,
+        translations,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -31,7 +32,7 @@ def outcome_of(record: QuoteRecord | None, now: datetime) -> dict[str, Any]:
         "invoice_status": invoice.status if invoice else None,
         "payment_status": record.payment_status if record else None,
         "currency": record.currency if record and invoice else None,
-        "total": format(record.total, "f") if record and record.total is not None else None,
+        **{name: _amount(getattr(record, name)) if record else None for name in ("net", "tax", "total")},
         "customer_id": invoice.customer_id if invoice else None,
         "payment_link": link
         and {
@@ -40,6 +41,10 @@ def outcome_of(record: QuoteRecord | None, now: datetime) -> dict[str, Any]:
             "expires_at": link.expires_at.isoformat() if link.expires_at else None,
         },
     }
+
+
+def _amount(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount, "f")
 
 
 def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:

@@ -46,7 +46,7 @@ RUN_KEYS = set(
     "id kind workspace plugin quote_id status created_at finished_at waits_until outcome steps error".split()
 )
 OUTCOME_KEYS = {
-    "invoice_id", "invoice_status", "payment_status", "currency", "total", "customer_id", "payment_link", "notes",
+    "invoice_id", "invoice_status", "payment_status", "currency", "net", "tax", "total", "customer_id", "payment_link", "notes",
 }  # fmt: skip
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
+from ...translations import STEP
 from ..auth import the_host
 from .words import gettext as _
+from .words import language
 
 _GOOD, _BUSY, _ATTENTION, _BAD, _QUIET = "good", "busy", "attention", "bad", "quiet"
 _SYMBOLS = {_GOOD: "✓", _BUSY: "◌", _ATTENTION: "!", _BAD: "✕", _QUIET: "–"}
@@ -19,7 +21,7 @@ _TONES = {
 
 def set_up(app: Flask) -> None:
     """Lend these to templates."""
-    filters = (tone, symbol, status, result, refusal, mode, kind, deed)
+    filters = (tone, symbol, status, result, refusal, mode, kind, deed, said, step)
     app.jinja_env.filters.update({one.__name__: one for one in filters}, plugin=plugin_title)
 
 
@@ -144,6 +146,16 @@ def deed(word: str) -> str:
         "password.removed": _("Password removed"),
     }
     return said.get(word, word)
+
+
+def said(text: str, plugin: str = "") -> str:
+    """What was recorded of a plugin's work, in the reader's language."""
+    return the_host().translations.say(text, language(), plugin)
+
+
+def step(name: str, plugin: str) -> str:
+    """What a step does, in words; its name where nobody gave any."""
+    return the_host().translations.say(name, language(), plugin, kind=STEP)
 
 
 def plugin_title(plugin_id: str) -> str:
