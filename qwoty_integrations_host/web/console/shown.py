@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask
+from markupsafe import Markup, escape
 
 from ...translations import STEP
 from ..auth import the_host
 from .words import gettext as _
 from .words import language
 
+_CODE = re.compile(r"`([^`]+)`")
 _GOOD, _BUSY, _ATTENTION, _BAD, _QUIET = "good", "busy", "attention", "bad", "quiet"
 _SYMBOLS = {_GOOD: "✓", _BUSY: "◌", _ATTENTION: "!", _BAD: "✕", _QUIET: "–"}
 _TONES = {
@@ -21,7 +25,7 @@ _TONES = {
 
 def set_up(app: Flask) -> None:
     """Lend these to templates."""
-    filters = (tone, symbol, status, result, refusal, mode, kind, deed, said, step)
+    filters = (tone, symbol, status, result, refusal, mode, kind, deed, subject, said, step)
     app.jinja_env.filters.update({one.__name__: one for one in filters}, plugin=plugin_title)
 
 
@@ -148,9 +152,21 @@ def deed(word: str) -> str:
     return said.get(word, word)
 
 
-def said(text: str, plugin: str = "") -> str:
-    """What was recorded of a plugin's work, in the reader's language."""
-    return the_host().translations.say(text, language(), plugin)
+def subject(word: str) -> str:
+    """What a deed was done to, in the audit log: an id as it is, but some are words."""
+    said = {
+        "by a link": _("by a link"),
+        "by a password": _("by a password"),
+        "admin": _("Admin"),
+        "viewer": _("Viewer"),
+    }
+    return said.get(word) or plugin_title(word)
+
+
+def said(text: str, plugin: str = "") -> Markup:
+    """What was recorded of a plugin's work, in the reader's language; `commands` as code."""
+    found = the_host().translations.say(text, language(), plugin)
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(found))))  # noqa: S704 - escaped right here
 
 
 def step(name: str, plugin: str) -> str:
