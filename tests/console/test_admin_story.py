@@ -103,6 +103,10 @@ def test_the_pages_that_the_story_leaves_out_are_accessible_too(
     assert page.get_by_label("Business unit", exact=True).count() == 2
     assert not page.get_by_label("Workspace API token").is_visible()
     seen()
+    page.request.post(f"{bench.url}/webhooks/stripe_invoice/ws-1/guessed")
+    page.goto(f"{bench.url}/console/webhooks?result=refused")
+    page.get_by_text("Unknown address").wait_for()
+    seen()
     page.goto(f"{bench.url}/console/access")
     page.get_by_role("button", name="Make a key").click()
     page.get_by_text("Keep this key now").wait_for()
