@@ -64,6 +64,8 @@ class HostConfig:
     public_url: str | None = None
     plugins_blocked: frozenset[str] = frozenset()
     plugins_strict: bool = False
+    #: Print each call of a plugin's hook.
+    trace_hooks: bool = False
     retry: RetryPolicy = RetryPolicy()
     #: How long ended runs and their timelines are kept, in days.
     keep_days: int = KEEP_DAYS
@@ -104,6 +106,7 @@ class HostConfig:
                 filter(None, (p.strip() for p in env.get("QWOTY_PLUGINS_BLOCKED", "").split(",")))
             ),
             plugins_strict=_is_on(env, "QWOTY_PLUGINS_STRICT"),
+            trace_hooks=_is_on(env, "QWOTY_TRACE_HOOKS"),
             restored=_is_on(env, "QWOTY_HOST_RESTORED"),
             private_alerts=_is_on(env, "QWOTY_HOST_ALERTS_ALLOW_PRIVATE"),
         )

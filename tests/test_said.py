@@ -37,7 +37,8 @@ NOT_SAID = [
         r"QWOTY_HOST_SMTP_URL is .*|.* takes mails from .*|It reads smtp.*|The event only names .*|An earlier event .*|This event's id .*",
         r"The body is not an event\.|.*1 to 255 plain .*|The event's id .*|Send the quote in full.*|Must be a JSON .*",
         # What a plugin's author has to mend.
-        r"Preview \| Outcome|Mapping\[.*|an? .*(Settings|Report|Event|Endpoint|Outcome|result).*|addresses by id",
+        r"Preview \| Outcome|Mapping\[.*|an? .*(Settings|Status|Report|Event|Endpoint|Outcome|result).*|addresses by id",
+        r"\(no workspace\)|← .*|True or False|a dict of .*|\(its text .*|its import",
         r".*: wrappers, tryfirst .*|.*: an argument has .*|Strict mode, .*|There is no hook .*",
     )
 ]
