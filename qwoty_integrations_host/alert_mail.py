@@ -11,7 +11,7 @@ from .context import MailMessage
 #: Beyond these the mail only says how many there are.
 _MOST = 20
 
-#: Titles and hints are as the runs have them, in English.
+#: Titles and hints come in the language already (translations.py).
 WORDS = {
     "en": {
         "subject_one": "Qwoty integrations, {workspace}: {title}",
@@ -49,7 +49,7 @@ WORDS = {
 
 
 def alert_mail(workspace: str, alerts: Sequence[Mapping[str, Any]], *, to: str, language: str) -> MailMessage:
-    """Build the mail for one or several alerts, each as ``alerts show`` has it."""
+    """Build the mail for one or several alerts, each as ``alerts show`` has it, its title and hint in the language."""
     words = WORDS.get(language, WORDS["en"])
     if len(alerts) == 1:
         subject = words["subject_one"].format(workspace=workspace, title=alerts[0]["title"])

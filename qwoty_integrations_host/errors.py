@@ -126,13 +126,14 @@ class ActionRefused(IntegrationError):
 class WebhookRejected(IntegrationError):
     """A webhook that is not answered with 200.
 
-    ``status``: 400 (forged, garbled), 401 (signed by nobody known) or 404 (unknown address).
+    ``status``: 400 (forged, garbled), 401 (signed by nobody known) or 404 (unknown address). ``code`` says why in one
+    of a few fixed words, by which refused deliveries are counted; never a part of what was sent.
     """
 
     default_code = "webhook_rejected"
 
-    def __init__(self, title: str, *, status: int = 400) -> None:
-        super().__init__(title)
+    def __init__(self, title: str, *, status: int = 400, code: str | None = None) -> None:
+        super().__init__(title, code=code)
         self.status = status
 
 

@@ -28,6 +28,7 @@ from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import load_quote
 from .record import QuoteRecord
+from .refusals import Refusals
 from .reports import outcome_of
 from .settings import WorkspaceSettings
 from .store import audit, mails, quotes, webhooks
@@ -66,6 +67,7 @@ class Runs:
     contexts: Contexts
     clock: Clock
     attempts: Attempts
+    refusals: Refusals
 
     # -- what starts a run -----------------------------------------------------------------------
 
@@ -272,21 +274,28 @@ class Runs:
         """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
 
         Raises: NotFound for an unknown address, WebhookRejected, HostError while the plugin is not loaded (the
-        service comes again); then nothing is stored.
+        service comes again); then nothing is stored, and it is counted where the integration is switched on.
         """
         with self.store.read() as db:
             known = workspace_exists(db, workspace)
         if not known or not self.settings.is_enabled(workspace, plugin):
             raise NotFound("There is no such webhook address.")
+        try:
+            event = self._authenticated(workspace, plugin, request)
+        except IntegrationError as error:
+            self.refusals.note(workspace, plugin, error.code)
+            raise
+        answer, _ = self._store_event(workspace, plugin, event, request.body)
+        return answer
+
+    def _authenticated(self, workspace: str, plugin: str, request: WebhookRequest) -> WebhookEvent:
         if not self.plugins.is_loaded(plugin):
             title = f"The integration {plugin!r} is not loaded at the moment: come again."
             raise HostError(title, hint="`qwoty-host plugin list` says why.", code="plugin_not_loaded")
         if not self.plugins.implements(plugin, "on_webhook"):
             raise NotFound("There is no such webhook address.")
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
-        event = self.plugins.authenticate_webhook(plugin, ctx, request)
-        answer, _ = self._store_event(workspace, plugin, event, request.body)
-        return answer
+        return self.plugins.authenticate_webhook(plugin, ctx, request)
 
     def retry(self, run_id: str) -> str:
         """Queue a new attempt of a run that did not succeed, or waits; it resumes at the step that failed.
@@ -408,7 +417,7 @@ class Runs:
         with self.store.write() as db:
             if not webhooks.add(db, row):
                 if not found:
-                    webhooks.arrived(db, row)
+                    webhooks.came_again(db, row)
                 return "duplicate", None
             if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
                 return "ignored", None

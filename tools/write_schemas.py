@@ -72,7 +72,9 @@ def plugin_manifest() -> dict[str, Any]:
         "settings_schema": {"type": "object", "description": "JSON Schema 2020-12 of the plugin's settings."},
         "capabilities": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
     }
-    assert set(properties) == set(Manifest.__dataclass_fields__), "a field of Manifest is not described"
+    # Files of the package, and nothing that a program reads in the manifest.
+    described = set(properties) | {"translations"}
+    assert described == set(Manifest.__dataclass_fields__), "a field of Manifest is not described"
     return {
         "$schema": DRAFT,
         "$id": "urn:qwoty:host:plugin_manifest:1",

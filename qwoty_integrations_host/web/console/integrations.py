@@ -11,6 +11,7 @@ from ...errors import FieldProblem, NotFound, SettingsError
 from ...plugins import PluginStatus
 from ...store import connections
 from ..auth import the_host
+from . import shown
 from .form import Submitted, errors_of, fields_of, submitted, titles_of, typed_again
 from .guard import blueprint, go_to, session
 from .words import gettext as _
@@ -84,7 +85,8 @@ def _refused(
     sent: Submitted | None = None,
     values: dict[str, Any] | None = None,
 ) -> Response:
-    errors = errors_of(the_host().plugins.manifest(plugin).settings_schema, problems, sent)
+    schema = the_host().plugins.manifest(plugin).settings_schema
+    errors = errors_of(schema, problems, sent, said=lambda sentence: shown.said(sentence, plugin))
     if request.headers.get("HX-Request"):
         # The sentences alone: the form stays as it is, with the secrets that were typed.
         names = {field.name: field for field in _fields(plugin, values, errors)}
@@ -96,8 +98,8 @@ def _refused(
 
 def _fields(plugin: str, values: dict[str, Any] | None, errors: dict[str, str] | None) -> list[Any]:
     host = the_host()
-    shown = values if values is not None else host.settings.show(session().workspace, plugin)["settings"]
-    return fields_of(host.plugins.manifest(plugin).settings_schema, shown, errors)
+    present = values if values is not None else host.settings.show(session().workspace, plugin)["settings"]
+    return fields_of(host.plugins.manifest(plugin).settings_schema, present, errors)
 
 
 def _page(plugin: str, values: dict[str, Any] | None = None, errors: dict[str, str] | None = None) -> str:
