@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reference import pages
+from reference import PAGES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def main() -> None:
-    for path, text in pages().items():
+    for path, written in PAGES.items():
         file = DOCS / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, "utf-8")
+        file.write_text(written(), "utf-8")
         print(f"docs/{path}")
 
 

@@ -6,22 +6,20 @@ them (docs/adr/0049-generated-reference.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from . import commands, environment, errors, events, hooks, http_api, layers, metrics, public_types, settings
 
-
-def pages() -> Mapping[str, str]:
-    """Every generated file by its path below ``docs/``."""
-    return {
-        "reference/hooks.md": hooks.page(),
-        "reference/types.md": public_types.page(),
-        "reference/settings.md": settings.page(),
-        "reference/cli.md": commands.page(),
-        "reference/http-api.md": http_api.page(),
-        "reference/errors.md": errors.page(),
-        "reference/events.md": events.page(),
-        "reference/metrics.md": metrics.page(),
-        "reference/environment.md": environment.page(),
-        "pictures/layers.svg": layers.picture(),
-    }
+#: What writes each generated file, by its path below ``docs/``.
+PAGES: Mapping[str, Callable[[], str]] = {
+    "reference/hooks.md": hooks.page,
+    "reference/types.md": public_types.page,
+    "reference/settings.md": settings.page,
+    "reference/cli.md": commands.page,
+    "reference/http-api.md": http_api.page,
+    "reference/errors.md": errors.page,
+    "reference/events.md": events.page,
+    "reference/metrics.md": metrics.page,
+    "reference/environment.md": environment.page,
+    "pictures/layers.svg": layers.picture,
+}

@@ -36,10 +36,17 @@ def distribution_of(path: str) -> str:
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Every call, by the dotted name of what is called."""
+    """Every call of something with a name, by that name with its dots."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-            yield ast.unparse(node.func), node
+        if isinstance(node, ast.Call) and (name := _dotted(node.func)):
+            yield name, node
+
+
+def _dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    # What comes before an attribute may be anything, such as another call: then it has no name here.
+    return f"{_dotted(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else ""
 
 
 def argument(call: ast.Call, place: int, name: str) -> ast.expr | None:
