@@ -30,28 +30,39 @@ def page() -> str:
         "Reference: errors",
         "What a person does about a code is told in [Operations](../operations.md#how-runs-end).",
         "## The tree",
-        "A class says what the host does next. Nothing else is expected to leave a plugin. "
-        "Exit code and status are those of a command and of an HTTP request that meet it.",
-        md.table(("Error", "Is a", "Code unless given", "Exit code", "HTTP", "What happens"), _tree()),
+        "A class says what the host does next. Nothing else is expected to leave a plugin.",
+        md.fence("text", "\n".join(_branch(IntegrationError))),
+        "The code is that of an error that is given none. Exit code and status are those of a command and of an HTTP "
+        "request that meet it.",
+        md.table(("Error", "Code", "Exit, HTTP", "What happens"), map(_row, _kinds())),
         "## Every code",
         "With the words that it comes with; `…` is filled in. Codes without a title take that of what they met.",
-        md.table(("Code", "Said by", "As", "Title", "Hint"), (_cells(found) for found in all_codes())),
+        md.table(("Code", "As", "Title", "Hint"), map(_cells, all_codes())),
     )
 
 
-def _tree() -> Iterator[tuple[str, ...]]:
-    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, IntegrationError)]
-    for kind in sorted(kinds, key=lambda kind: inspect.getsourcelines(kind)[1]):
-        base, met = kind.__base__, kind("")
-        assert base is not None
-        parent = "" if base is Exception else md.code(base.__name__)
-        exit_code, status = str(exit_code_of(met)), str(status_of(met))
-        yield md.code(kind.__name__), parent, md.code(kind.default_code), exit_code, status, md.words(kind.__doc__)
+def _kinds() -> list[type[IntegrationError]]:
+    """Every error, in the order of the source."""
+    found = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, IntegrationError)]
+    return sorted(found, key=lambda kind: inspect.getsourcelines(kind)[1])
+
+
+def _branch(kind: type[IntegrationError], depth: int = 0) -> Iterator[str]:
+    yield "  " * depth + kind.__name__
+    for below in _kinds():
+        if below.__base__ is kind:
+            yield from _branch(below, depth + 1)
+
+
+def _row(kind: type[IntegrationError]) -> tuple[str, ...]:
+    met = kind("")
+    answers = f"{exit_code_of(met)}, {status_of(met)}"
+    return md.code(kind.__name__), md.code(kind.default_code), answers, md.words(kind.__doc__)
 
 
 def all_codes() -> list[Found]:
     """Every code that stands in the source, by name, each wording once."""
-    kinds = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, IntegrationError)}
+    kinds = {kind.__name__ for kind in _kinds()}
     found: set[Found] = set()
     for path, tree in trees():
         for name, call in calls(tree):
@@ -70,4 +81,4 @@ def all_codes() -> list[Found]:
 
 
 def _cells(found: Found) -> tuple[str, ...]:
-    return md.code(found.code), found.whose, md.code(found.kind), found.title, found.hint
+    return md.code(found.code), f"{md.code(found.kind)}, {found.whose}", found.title, found.hint

@@ -22,9 +22,9 @@ def page() -> str:
         "[The HTTP API](../api.md) shows how it is used, with examples that run. A write takes an `Idempotency-Key` "
         "where it says so; every error is a `Problem`.",
         md.table(
-            ("Route", "Scope", "What it does"),
+            ("What it does", "Route", "Scope"),
             [
-                (f"[`{method} {path}`](#{found['operationId']})", _scope(found), found["summary"])
+                (f"[{found['summary']}](#{found['operationId']})", md.code(f"{method} {path}"), _scope(found))
                 for path, method, found in routes
             ],
         ),

@@ -5,7 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 
+#: What Markdown would make something of outside of backticks.
+_MEANT_AS_IT_IS = {ord(mark): f"&#{ord(mark)};" for mark in "|_*[]\\"}
 GENERATED = "Written from the code by `make docs`; do not edit. A test fails when it and the code differ."
 
 
@@ -25,8 +28,9 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def code(text: object) -> str:
-    """A word of code in a sentence or a cell."""
-    return f"`{text}`"
+    """A word of code in a sentence or a cell. A bar in backticks would end the cell, or be shown with its backslash."""
+    word = str(text)
+    return f"`{word}`" if "|" not in word else f"<code>{escape(word).translate(_MEANT_AS_IT_IS)}</code>"
 
 
 def fence(language: str, text: str) -> str:

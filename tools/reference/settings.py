@@ -25,13 +25,14 @@ def _plugin(package: Path) -> Iterator[str]:
     yield f"{schema.get('description', '')} Id: {md.code(package.parent.name)}."
     required = set(schema.get("required", ()))
     rows = [_row(name, found, required=name in required) for name, found in schema["properties"].items()]
-    yield md.table(("Key", "Label", "Values", "Default", "Has a meaning when", "Description"), rows)
+    yield md.table(("Key", "Values", "Default", "Meaning"), rows)
 
 
 def _row(name: str, found: Mapping[str, Any], *, required: bool) -> tuple[str, ...]:
-    shown = " and ".join(f"{md.code(key)} is {_value(value)}" for key, value in found.get("x-show-if", {}).items())
+    when = " and ".join(f"{md.code(key)} is {_value(value)}" for key, value in found.get("x-show-if", {}).items())
     default = _value(found["default"]) if "default" in found else "compulsory" if required else "–"
-    return md.code(name), found["title"], _values(found), default, shown or "always", found.get("description", "")
+    meaning = f"**{found['title']}.** {found.get('description', '')}"
+    return md.code(name), _values(found), default, f"{meaning} Counts while {when}." if when else meaning
 
 
 def _values(found: Mapping[str, Any]) -> str:
