@@ -87,7 +87,7 @@ class Bench:
         self.work()
         assert isinstance(self.host.engine, InlineEngine)
         # What was done may have made Stripe say more.
-        while self.stripe.wait_for_webhooks(1.0) and self.host.engine._next_due() is not None:
+        while self.stripe.wait_for_webhooks(10.0) and self.host.engine._next_due() is not None:
             self.work()
 
     def pay(self, session_id: str) -> None:
