@@ -15,7 +15,7 @@ from pathlib import Path
 #: Stands after what each command printed, before its exit code.
 _END = "\x1e"
 #: Seconds for all of them.
-_PATIENCE = 120
+_PATIENCE = 160
 #: What differs from run to run, and what stands for it.
 _OWN = (
     (r"\b[0-9a-f]{32}\b", "ID"),
