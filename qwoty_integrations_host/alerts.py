@@ -185,6 +185,12 @@ class Alerts:
             about |= {"quote_id": row["quote_id"], "quote_number": quotes.number(db, workspace, row["quote_id"])}
         self.add(db, workspace, subject, _facts(f"run.{status}", error, **about))
 
+    def plugin_stuck(self, db: Connection, row: RowMapping, error: Mapping[str, Any]) -> None:
+        """Note that runs wait for an integration that is not there or does not come back: once a day for all."""
+        subject = f"plugin:{row['plugin']}:{error['code']}:{self.clock.now().date().isoformat()}"
+        about = {"plugin": row["plugin"], "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
+        self.add(db, row["workspace"], subject, _facts("run.waits", error, **about))
+
     # -- telling it ------------------------------------------------------------------------------
 
     def deliver(self) -> int:

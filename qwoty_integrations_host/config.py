@@ -71,6 +71,8 @@ class HostConfig:
     plugins_blocked: frozenset[str] = frozenset()
     #: A plugin that does not load stops the start.
     plugins_strict: bool = False
+    #: Print each call of a plugin's hook.
+    trace_hooks: bool = False
     retry: RetryPolicy = RetryPolicy()
     #: For how many days ended runs and their timelines are kept; 30 or more.
     keep_days: int = KEEP_DAYS
@@ -111,6 +113,7 @@ class HostConfig:
                 filter(None, (p.strip() for p in env.get("QWOTY_PLUGINS_BLOCKED", "").split(",")))
             ),
             plugins_strict=_is_on(env, "QWOTY_PLUGINS_STRICT"),
+            trace_hooks=_is_on(env, "QWOTY_TRACE_HOOKS"),
             restored=_is_on(env, "QWOTY_HOST_RESTORED"),
             private_alerts=_is_on(env, "QWOTY_HOST_ALERTS_ALLOW_PRIVATE"),
         )

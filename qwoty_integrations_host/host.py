@@ -131,7 +131,9 @@ def create_host(
     _refuse_lost_keys(config)
     vault = load_vault(config.data_dir, config.keys)
     transport = _transport(config)
-    plugins = Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict)
+    plugins = Plugins(
+        blocked=config.plugins_blocked, strict=config.plugins_strict, trace=config.trace_hooks, clock=clock
+    )
     database, worked_by = _open(config, engine or _durable)
     store = Store(database)
     _refuse_missing_keys(store, worked_by, vault)

@@ -145,6 +145,11 @@ def plugin_report(plugins: Plugins, plugin_id: str) -> dict[str, Any]:
         "title": manifest and manifest.title,
         "description": manifest and manifest.description,
         "capabilities": sorted(manifest.capabilities) if manifest else [],
+        "hooks": list(plugins.hooks(plugin_id)),
+        "hook_api": manifest and manifest.hook_api,
+        "settings_schema_id": manifest and manifest.settings_schema.get("$id"),
+        "import_ms": status.import_ms,
+        "hanging": [str(call) for call in plugins.calls.left(plugin_id)],
     }
 
 

@@ -7,6 +7,7 @@ each attempt is one job of the engine.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from .attempts import Attempts, job_id
 from .clock import Clock
 from .contexts import Contexts
 from .engine.interface import Engine
-from .errors import ActionRefused, HostError, NotFound
+from .errors import ActionRefused, DatabaseUnavailable, HostError, IntegrationError, NotFound
 from .hook_types import WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
 from .plugins import Plugins
@@ -35,6 +36,8 @@ from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
 from .store.platforms import PLATFORM
 from .store.workspaces import lock_workspace, require_workspace, workspace_exists
+
+log = logging.getLogger(__name__)
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -193,8 +196,14 @@ class Runs:
         today = self.clock.now().date()
         asked: list[str | None] = []
         for (workspace, plugin), quote_ids in quotes_due(self.store, today).items():
-            if self._sends_due_installments(workspace, plugin):
-                asked += [self._request_due(workspace, plugin, quote_id, today) for quote_id in quote_ids]
+            try:
+                if self._sends_due_installments(workspace, plugin):
+                    asked += [self._request_due(workspace, plugin, quote_id, today) for quote_id in quote_ids]
+            except DatabaseUnavailable:
+                raise
+            except IntegrationError:
+                # One integration's bug is not the others'.
+                log.exception("installments.not_requested", extra={"workspace": workspace, "plugin": plugin})
         return [run_id for run_id in asked if run_id]
 
     def _sends_due_installments(self, workspace: str, plugin: str) -> bool:
@@ -270,7 +279,8 @@ class Runs:
         if not known or not self.settings.is_enabled(workspace, plugin):
             raise NotFound("There is no such webhook address.")
         if not self.plugins.is_loaded(plugin):
-            raise HostError(f"The plugin {plugin!r} is not loaded at the moment.", code="plugin_not_loaded")
+            title = f"The integration {plugin!r} is not loaded at the moment: come again."
+            raise HostError(title, hint="`qwoty-host plugin list` says why.", code="plugin_not_loaded")
         if not self.plugins.implements(plugin, "on_webhook"):
             raise NotFound("There is no such webhook address.")
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))

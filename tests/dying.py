@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from qwoty_integrations_host.errors import Interruption
 from qwoty_integrations_host.store.database import Store
 from qwoty_stripe_invoice.gateway import Gateway
 
 
-class Crash(BaseException):
+class Crash(Interruption):
     """The process dies."""
 
 

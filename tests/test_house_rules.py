@@ -152,6 +152,7 @@ def test_the_error_tree_is_what_plugins_rely_on() -> None:
         "NotFound": "IntegrationError",
         "HostError": "IntegrationError",
         "DatabaseUnavailable": "HostError",
+        "PluginHangs": "HostError",
         "PluginLoadError": "HostError",
         "PluginContractError": "PermanentError",
     }
