@@ -49,10 +49,14 @@ fix: setup  ## format, and mend what can be mended by itself
 schemas: setup  ## write the published schemas anew from the code
 	@$(BIN)/python tools/write_schemas.py
 
+docs: setup  ## write the reference pages anew from the code, and build the documentation into site/
+	@$(BIN)/python tools/write_reference.py
+	@$(BIN)/zensical build --strict
+
 record: setup  ## record cassettes from Stripe test mode (needs STRIPE_TEST_KEY)
 	@$(BIN)/python tools/record_cassettes.py
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .demo site .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.PHONY: help setup demo test crash fleet check fix schemas record clean
+.PHONY: help setup demo test crash fleet check fix schemas docs record clean

@@ -57,17 +57,24 @@ class RetryPolicy:
 class HostConfig:
     """Everything that may differ between two deployments."""
 
+    #: Where everything lives: database, key ring, locks, outbox.
     data_dir: Path
+    #: The key ring: 32 random bytes in base64 each, newest first, separated by commas; without it the file ``keys``.
     keys: str | None = field(default=None, repr=False)
+    #: ``smtp://user:password@host:587`` or ``smtps://…``; without it mails are ``.eml`` files in ``outbox/``.
     smtp_url: str | None = field(default=None, repr=False)
+    #: The sender of mails; goes together with the mail server.
     mail_from: str | None = None
+    #: The address under which services, customers and browsers reach the HTTP side.
     public_url: str | None = None
+    #: Ids of plugins that are never imported, separated by commas.
     plugins_blocked: frozenset[str] = frozenset()
+    #: A plugin that does not load stops the start.
     plugins_strict: bool = False
     #: Print each call of a plugin's hook.
     trace_hooks: bool = False
     retry: RetryPolicy = RetryPolicy()
-    #: How long ended runs and their timelines are kept, in days.
+    #: For how many days ended runs and their timelines are kept; 30 or more.
     keep_days: int = KEEP_DAYS
     #: The database is an earlier state of itself: what a step makes may be there already.
     restored: bool = False
