@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check -q
 
+# The tests of the plugin that `qwoty-host plugin new` makes.
+TEMPLATE = qwoty_integrations_host/scaffold/template/tests
+
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -16,7 +19,7 @@ $(VENV)/ready: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.tom
 	@echo "Setting up $(VENV) (a minute or two, once) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -c constraints.txt --upgrade pip
-	@$(PIP) install -c constraints.txt --group dev -e . -e plugins/stripe_invoice -e tools/stripe_simulator
+	@$(PIP) install -c constraints.txt --group dev -e . -e plugins/slack -e plugins/stripe_invoice -e tools/stripe_simulator
 	@touch $@
 
 demo: setup  ## watch an accepted quote become a paid invoice, on this machine alone
@@ -40,6 +43,7 @@ bench: setup  ## measure the host side by side on a quiet machine; writes docs/p
 
 check: setup  ## what must be clean before a commit: style, types, imports, published schemas, house rules
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+	@MYPYPATH=$(TEMPLATE) $(BIN)/mypy --explicit-package-bases $(wildcard $(TEMPLATE)/*.py)
 	@$(BIN)/python -m pytest tests/test_house_rules.py
 
 fix: setup  ## format, and mend what can be mended by itself
@@ -48,10 +52,14 @@ fix: setup  ## format, and mend what can be mended by itself
 schemas: setup  ## write the published schemas anew from the code
 	@$(BIN)/python tools/write_schemas.py
 
+docs: setup  ## write the reference pages anew from the code, and build the documentation into site/
+	@$(BIN)/python tools/write_reference.py
+	@$(BIN)/zensical build --strict
+
 record: setup  ## record cassettes from Stripe test mode (needs STRIPE_TEST_KEY)
 	@$(BIN)/python tools/record_cassettes.py
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .demo site .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.PHONY: help setup demo test crash fleet bench check fix schemas record clean
+.PHONY: help setup demo test crash fleet bench check fix schemas docs record clean

@@ -11,7 +11,7 @@ from .context import MailMessage
 #: Beyond these the mail only says how many there are.
 _MOST = 20
 
-#: Titles and hints are as the runs have them, in English.
+#: Titles and hints come in the language already (translations.py).
 WORDS = {
     "en": {
         "subject_one": "Qwoty integrations, {workspace}: {title}",
@@ -19,6 +19,7 @@ WORDS = {
         "greeting": "In workspace {workspace} of the Qwoty integrations:",
         "run.needs_attention": "A person has to look at a run.",
         "run.failed": "A run failed.",
+        "run.waits": "Runs wait for an integration that cannot be called.",
         "connection.needs_attention": "The connection to the service needs attention.",
         "webhooks.silent": "The service has fallen silent.",
         "test": "This is a test. Alerts reach you.",
@@ -34,6 +35,7 @@ WORDS = {
         "greeting": "Dans l’espace de travail {workspace} des intégrations Qwoty\u202f:",
         "run.needs_attention": "Une exécution demande l’intervention d’une personne.",
         "run.failed": "Une exécution a échoué.",
+        "run.waits": "Des exécutions attendent une intégration qui ne peut pas être appelée.",
         "connection.needs_attention": "La connexion au service demande votre attention.",
         "webhooks.silent": "Le service ne donne plus de nouvelles.",
         "test": "Ceci est un test. Les alertes vous parviennent.",
@@ -47,7 +49,7 @@ WORDS = {
 
 
 def alert_mail(workspace: str, alerts: Sequence[Mapping[str, Any]], *, to: str, language: str) -> MailMessage:
-    """Build the mail for one or several alerts, each as ``alerts show`` has it."""
+    """Build the mail for one or several alerts, each as ``alerts show`` has it, its title and hint in the language."""
     words = WORDS.get(language, WORDS["en"])
     if len(alerts) == 1:
         subject = words["subject_one"].format(workspace=workspace, title=alerts[0]["title"])

@@ -6,13 +6,12 @@ import base64
 import json
 import re
 import secrets
-import socket
 from collections.abc import Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
+from .addresses import is_public, split
 from .errors import RetryableError
 
 _TIMEOUT = (5, 10)
@@ -28,7 +27,7 @@ def new_secret() -> str:
 
 def is_address(url: str, *, allow_private: bool) -> bool:
     """Whether an address may be told of: https, without a user, and no private place unless these are allowed."""
-    parts = _split(url) if _LETTERS.fullmatch(url) else None
+    parts = split(url) if _LETTERS.fullmatch(url) else None
     if parts is None or not parts.hostname or parts.username or parts.fragment:
         return False
     if allow_private:
@@ -68,23 +67,14 @@ def post(
 
 
 def _refuse_private(url: str) -> None:
-    parts = _split(url)
+    parts = split(url)
     assert parts is not None and parts.hostname, "it was checked when it was entered"
     try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or 443, proto=socket.IPPROTO_TCP)
-    except (OSError, UnicodeError):  # the latter of a label that is too long
+        public = is_public(parts.hostname, parts.port or 443)
+    except OSError:
         raise _not_delivered("has a host name that is not known") from None
-    if not all(ip_address(place[4][0]).is_global for place in found):
+    if not public:
         raise _not_delivered("leads to a private address, which QWOTY_HOST_ALERTS_ALLOW_PRIVATE does not allow")
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # read here, because a port out of range is only noticed then
-    except ValueError:
-        return None
-    return parts
 
 
 def _is_literally_private(host: str) -> bool:

@@ -32,6 +32,7 @@ from .store import audit, quotes
 from .store.database import Store
 from .store.runs import PLATFORM_EVENT, UPKEEP
 from .store.workspaces import require_workspace
+from .translations import Translations
 from .vault import Vault
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Alerts:
     locks: Locks
     transport: Transport
     allow_private: bool
+    translations: Translations
 
     # -- whom to tell ----------------------------------------------------------------------------
 
@@ -185,6 +187,12 @@ class Alerts:
             about |= {"quote_id": row["quote_id"], "quote_number": quotes.number(db, workspace, row["quote_id"])}
         self.add(db, workspace, subject, _facts(f"run.{status}", error, **about))
 
+    def plugin_stuck(self, db: Connection, row: RowMapping, error: Mapping[str, Any]) -> None:
+        """Note that runs wait for an integration that is not there or does not come back: once a day for all."""
+        subject = f"plugin:{row['plugin']}:{error['code']}:{self.clock.now().date().isoformat()}"
+        about = {"plugin": row["plugin"], "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
+        self.add(db, row["workspace"], subject, _facts("run.waits", error, **about))
+
     # -- telling it ------------------------------------------------------------------------------
 
     def deliver(self) -> int:
@@ -260,13 +268,20 @@ class Alerts:
         return None
 
     def _mail(self, workspace: str, address: str, language: str, alerts: Sequence[Mapping[str, Any]]) -> None:
-        message = alert_mail(workspace, alerts, to=address, language=language)
+        said = [self._said(alert, language) for alert in alerts]
+        message = alert_mail(workspace, said, to=address, language=language)
         name = _digest(workspace, address, *(alert["subject"] for alert in alerts))
         domain = self.transport.sender.rsplit("@", 1)[-1].strip("<> ") or "localhost"
         mail = build(
             message, sender=self.transport.sender, message_id=f"<{name}@{domain}>", now=alerts[0]["created_at"]
         )
         self.transport.deliver(mail, lambda: None)
+
+    def _said(self, alert: Mapping[str, Any], language: str) -> dict[str, Any]:
+        words = {
+            name: self.translations.say(alert[name], language, alert["plugin"] or "") for name in ("title", "hint")
+        }
+        return {**alert, **words}
 
     def _post(self, workspace: str, url: str, alert: Mapping[str, Any]) -> None:
         secret = self._secret(workspace)

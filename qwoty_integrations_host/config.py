@@ -57,20 +57,31 @@ class RetryPolicy:
 class HostConfig:
     """Everything that may differ between two deployments."""
 
+    #: Where everything lives: database, key ring, locks, outbox.
     data_dir: Path
+    #: The key ring: 32 random bytes in base64 each, newest first, separated by commas; without it the file ``keys``.
     keys: str | None = field(default=None, repr=False)
+    #: ``smtp://user:password@host:587`` or ``smtps://…``; without it mails are ``.eml`` files in ``outbox/``.
     smtp_url: str | None = field(default=None, repr=False)
+    #: The sender of mails; goes together with the mail server.
     mail_from: str | None = None
+    #: The address under which services, customers and browsers reach the HTTP side.
     public_url: str | None = None
+    #: Ids of plugins that are never imported, separated by commas.
     plugins_blocked: frozenset[str] = frozenset()
+    #: A plugin that does not load stops the start.
     plugins_strict: bool = False
+    #: Print each call of a plugin's hook.
+    trace_hooks: bool = False
     retry: RetryPolicy = RetryPolicy()
-    #: How long ended runs and their timelines are kept, in days.
+    #: For how many days ended runs and their timelines are kept; 30 or more.
     keep_days: int = KEEP_DAYS
     #: The database is an earlier state of itself: what a step makes may be there already.
     restored: bool = False
     #: Alert webhooks may go to private addresses, and over http.
     private_alerts: bool = False
+    #: Quotes' PDFs may come from private addresses, and over http.
+    private_pdfs: bool = False
     #: A PostgreSQL for many workers; without one, a SQLite file in the data directory.
     shared_database: str | None = field(default=None, repr=False)
 
@@ -104,8 +115,10 @@ class HostConfig:
                 filter(None, (p.strip() for p in env.get("QWOTY_PLUGINS_BLOCKED", "").split(",")))
             ),
             plugins_strict=_is_on(env, "QWOTY_PLUGINS_STRICT"),
+            trace_hooks=_is_on(env, "QWOTY_TRACE_HOOKS"),
             restored=_is_on(env, "QWOTY_HOST_RESTORED"),
             private_alerts=_is_on(env, "QWOTY_HOST_ALERTS_ALLOW_PRIVATE"),
+            private_pdfs=_is_on(env, "QWOTY_HOST_PDF_ALLOW_PRIVATE"),
         )
 
 

@@ -103,8 +103,12 @@ class Connections:
         return {"workspace": workspace, "data": data}
 
     def services(self) -> dict[str, Any]:
-        """``{"data": [{"plugin", "reachable", "ms", "detail"}]}``: whether each plugin's service answers from here."""
-        asked = [plugin for plugin in self.plugins.loaded() if self.plugins.implements(plugin, "service_status")]
+        """``{"data": [{"plugin", "reachable", "ms", "detail"}]}``: whether the services answer from here.
+
+        Those of the plugins that a workspace has enabled; nobody else's is asked for anything.
+        """
+        used = sorted({plugin for _, plugin in self.settings.enabled_everywhere()} & set(self.plugins.loaded()))
+        asked = [plugin for plugin in used if self.plugins.implements(plugin, "service_status")]
         return {"data": [{"plugin": plugin, **self._service(plugin)} for plugin in asked]}
 
     def _service(self, plugin: str) -> dict[str, Any]:

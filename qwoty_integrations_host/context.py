@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from .clock import Clock
+from .quote import Quote
 from .record import QuoteRecord
 
 #: What a step may return: JSON values only (money as strings or integers).
@@ -47,10 +48,17 @@ class Steps(Protocol):
 
 
 class Platform(Protocol):
-    """The CPQ side: keeps the ids that a plugin finds or makes for contacts and taxes."""
+    """The CPQ side: keeps the ids that a plugin finds or makes for contacts and taxes, and has the quote's PDF."""
 
     def save_external_id(self, kind: str, entity_id: str, value: str, *, slot: str = "accounting") -> None:
         """Save ``value`` on the ``contact`` or ``tax`` with this id; saving it again changes nothing."""
+        ...
+
+    def quote_pdf(self, quote: Quote) -> bytes | None:
+        """Fetch the signed quote's PDF (20 MB at most), or None when it has none. Call it inside a step; keep nothing.
+
+        Raises: RetryableError while it cannot be had, NeedsAttention when it never will.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +15,7 @@ from .errors import IntegrationError
 from .host import Host
 from .key_rotation import refuse_missing_keys
 from .mail.transports import SmtpTransport
-from .store import counts, secrets
+from .store import counts, runs, secrets
 
 #: How far two clocks may be apart.
 _SKEW = timedelta(seconds=5)
@@ -108,7 +109,31 @@ def _plugins(host: Host) -> Iterator[Finding]:
         if status.state in {"loaded", "blocked"}:
             yield Finding("plugins", "ok", f"{status.id} ({status.origin}) is {status.state}.")
         else:
-            yield Finding("plugins", "failed", f"{status.id} ({status.origin}) is {status.state}: {status.reason}")
+            hint = f"Mend or remove {status.distribution}, or block it: QWOTY_PLUGINS_BLOCKED={status.id}"
+            yield Finding(
+                "plugins", "failed", f"{status.id} ({status.origin}) is {status.state}: {status.reason}", hint
+            )
+    for copy in host.plugins.shadowed():
+        hint = "Remove the copy that is not meant, or put its folder first on the path."
+        yield Finding("plugins", "warning", f"{copy} is there, too, but another copy comes before it.", hint)
+    installed = {status.id for status in host.plugins.statuses}
+    for workspace, plugin in host.settings.enabled_everywhere():
+        if plugin not in installed:
+            hint = f"Install it again, or: qwoty-host disable {workspace} {plugin}"
+            yield Finding("plugins", "failed", f"{plugin} is switched on in {workspace}, but not installed.", hint)
+    yield from _stuck(host)
+
+
+def _stuck(host: Host) -> Iterator[Finding]:
+    """What waits for a plugin, and what this process has left behind."""
+    with host.store.read() as db:
+        waiting = runs.waiting_for_a_plugin(db, ("plugin_not_loaded", "plugin_hangs"))
+    for title, number in Counter(row["error"]["title"] for row in waiting).items():
+        first = next(row for row in waiting if row["error"]["title"] == title)
+        detail = f"{number} {'run waits' if number == 1 else 'runs wait'}: {title}"
+        yield Finding("plugins", "failed", detail, first["error"]["hint"])
+    for call in host.plugins.calls.left():
+        yield Finding("plugins", "failed", f"{call}.")
 
 
 def _clock(host: Host) -> Iterator[Finding]:
@@ -139,10 +164,7 @@ def _worker(host: Host) -> Iterator[Finding]:
 
 
 def _services(host: Host) -> Iterator[Finding]:
-    used = {plugin for _, plugin in host.settings.enabled_everywhere()}
     for service in host.connections.services()["data"]:
-        if service["plugin"] not in used:
-            continue
         if service["reachable"]:
             yield Finding("services", "ok", f"That of {service['plugin']} answers within {service['ms']} ms.")
         else:

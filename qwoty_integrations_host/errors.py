@@ -32,6 +32,14 @@ class FieldProblem:
         return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in self.path)
 
 
+#: What people read at once; a plugin's message may be a whole answer of a service.
+_LONGEST = 2000
+
+
+class Interruption(BaseException):
+    """The host itself cuts a hook short. Whatever else leaves a hook, ``IntegrationError`` apart, is a plugin's bug."""
+
+
 class IntegrationError(Exception):
     """Root of the tree; nothing else is expected to leave a plugin."""
 
@@ -39,8 +47,8 @@ class IntegrationError(Exception):
 
     def __init__(self, title: str, *, hint: str = "", code: str | None = None, restart: bool = False) -> None:
         # Services and libraries repeat what they were sent.
-        self.title = redact(title)
-        self.hint = redact(hint)
+        self.title = _shortened(redact(title))
+        self.hint = _shortened(redact(hint))
         super().__init__(self.title)
         self.code = code or self.default_code
         #: What earlier steps recorded can no longer be trusted: the next attempt begins at the first step.
@@ -118,13 +126,14 @@ class ActionRefused(IntegrationError):
 class WebhookRejected(IntegrationError):
     """A webhook that is not answered with 200.
 
-    ``status``: 400 (forged, garbled), 401 (signed by nobody known) or 404 (unknown address).
+    ``status``: 400 (forged, garbled), 401 (signed by nobody known) or 404 (unknown address). ``code`` says why in one
+    of a few fixed words, by which refused deliveries are counted; never a part of what was sent.
     """
 
     default_code = "webhook_rejected"
 
-    def __init__(self, title: str, *, status: int = 400) -> None:
-        super().__init__(title)
+    def __init__(self, title: str, *, status: int = 400, code: str | None = None) -> None:
+        super().__init__(title, code=code)
         self.status = status
 
 
@@ -174,6 +183,12 @@ class DatabaseUnavailable(HostError):
     default_code = "database_unavailable"
 
 
+class PluginHangs(HostError):
+    """A plugin's hook does not come back. The host goes on without the answer; a run waits, HTTP gets a 503."""
+
+    default_code = "plugin_hangs"
+
+
 class PluginLoadError(HostError):
     """In strict mode: a plugin failed to load or speaks another hook API. Carries the statuses."""
 
@@ -188,6 +203,10 @@ class PluginContractError(PermanentError):
     """A plugin answered with the wrong type or raised what it may not: a bug of that plugin."""
 
     default_code = "plugin_bug"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
 
 
 #: The errors that a recorded step may end with, by the name they are recorded under.

@@ -25,6 +25,7 @@ from .errors import (
     IntegrationError,
     NeedsAttention,
     PermanentError,
+    PluginHangs,
     RetryableError,
 )
 from .hook_types import InstallmentRequest, Outcome, UpkeepRequest, WebhookEvent
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 
 #: Of an outcome, which has no class: the service refused the key, or it lacks a right.
 _REFUSED = {CredentialsError.default_code, "permission_missing"}
+#: Of a run whose integration is switched on, but not there.
+NOT_LOADED = "plugin_not_loaded"
 _KINDS = {"quote_accepted", "installment", "webhook", "undo", rows.UPKEEP, rows.PLATFORM_EVENT}
 
 
@@ -122,7 +125,8 @@ class Execution:
             self._finish_with_error(row, bug, resumable=False)
 
     def _end_with_error(self, row: RowMapping, error: IntegrationError, steps: RecordedSteps) -> None:
-        if isinstance(error, RetryableError):
+        if isinstance(error, RetryableError | PluginHangs):
+            steps.left_behind = isinstance(error, PluginHangs)
             self._wait(row, error, progressed=steps.progressed)
         elif error.restart and row["outage_since"] and row["carried"]:
             # It is what was done before the outage that is out of date, such as a link that has run out.
@@ -133,7 +137,6 @@ class Execution:
             self._finish_with_error(row, error, resumable=may_resume)
 
     def _steps(self, row: RowMapping) -> RecordedSteps:
-        origin = next((status.origin for status in self.plugins.statuses if status.id == row["plugin"]), "")
         return RecordedSteps(
             self.store,
             self.engine,
@@ -141,7 +144,7 @@ class Execution:
             self.retry_policy,
             row["id"],
             row["attempt"],
-            origin,
+            self._origin(row),
             carried=row["carried"] or {},
             forgotten=self.restored or row["facts"].get("forgotten", False),
             plugin=row["plugin"],
@@ -166,7 +169,10 @@ class Execution:
             if row["settings_digest"] not in (None, current):
                 self.attempts.begin_anew(db, row)
                 return None
-            rows.change(db, row["id"], status="running", settings_digest=current, error=None, waits_until=None)
+            values = {"status": "running", "settings_digest": current, "error": None, "waits_until": None}
+            if row["error"] and row["error"]["code"] == NOT_LOADED:
+                values["outage_since"] = None  # the service has not been met: its time begins with the next outage
+            rows.change(db, row["id"], **values, facts={**present["facts"], "origin": self._origin(row)})
         return settings
 
     def _settings(self, row: RowMapping) -> Mapping[str, Any] | None:
@@ -174,9 +180,30 @@ class Execution:
         workspace, plugin = row["workspace"], row["plugin"]
         if row["kind"] == rows.PLATFORM_EVENT:
             return asdict(self.contexts.platforms.configurations.of(workspace))
-        self.plugins.manifest(plugin)  # raises, with the reason, when it no longer loads
-        enabled = self.settings.is_enabled(workspace, plugin)
-        return self.settings.effective(workspace, plugin) if enabled else None
+        if not self.settings.is_enabled(workspace, plugin):
+            return None
+        if not self.plugins.is_loaded(plugin):
+            raise self._not_loaded(row)
+        return self.settings.effective(workspace, plugin)
+
+    def _not_loaded(self, row: RowMapping) -> RetryableError:
+        """Why the run's integration cannot be called, by the distribution that is to blame or was there before."""
+        plugin = row["plugin"]
+        status = next((each for each in self.plugins.statuses if each.id == plugin), None)
+        if status is not None:
+            title = f"The integration {plugin} ({status.origin}) is {status.state}: {status.reason}"
+            hint = f"Mend it, or install another version of {status.distribution}, and restart the host"
+        else:
+            with self.store.read() as db:
+                origin = rows.last_origin(db, plugin)
+            title = f"The integration {plugin}{f' ({origin})' if origin else ''} is not installed."
+            hint = "Install it again and restart the host"
+        return RetryableError(
+            title, hint=f"{hint}: the run goes on by itself. `run dismiss` gives it up.", code=NOT_LOADED
+        )
+
+    def _origin(self, row: RowMapping) -> str:
+        return next((status.origin for status in self.plugins.statuses if status.id == row["plugin"]), "")
 
     def _call(self, row: RowMapping, settings: Mapping[str, Any], steps: RecordedSteps) -> Outcome:
         if row["kind"] not in _KINDS:
@@ -250,6 +277,10 @@ class Execution:
             # Whatever was done since the last wait, its service was there: what is met now is another outage.
             since = (None if progressed else present["outage_since"]) or now
             until = self.retry_policy.next_try(since, now, getattr(error, "retry_after", None))
+            if until is None and error.code == NOT_LOADED:
+                until = (
+                    now + self.retry_policy.waits[-1]
+                )  # no service has refused anything: nobody's patience is used up
             if until is None:
                 self._give_up(db, row, error)
                 return
@@ -257,6 +288,8 @@ class Execution:
             shown = {"code": error.code, "title": error.title, "hint": hint}
             outcome = {**outcome_of(record, now), "notes": rows.own_notes(present)}
             self.attempts.resume(db, present, wait=Wait(until, since, shown, outcome))
+            if error.code in {NOT_LOADED, PluginHangs.default_code}:
+                self.alerts.plugin_stuck(db, row, shown)
         log.info("run.waits", extra={"run_id": row["id"], "until": until.isoformat(), "code": error.code})
 
     def _give_up(self, db: Connection, row: RowMapping, error: IntegrationError) -> None:
@@ -300,12 +333,18 @@ class Execution:
         self._finish_with_error(row, poison, resumable=True)
 
     def resume_stranded(self) -> None:
-        """Try the runs again whose job is over though they are not: their last write failed (a full disk, say)."""
+        """Try the runs again whose job is over though they are not: their last write failed (a full disk, say).
+
+        Those that waited for their integration to be installed, mended, or rid of calls that hang, go on, too.
+        """
         with self.store.read() as db:
             open_runs = rows.all_unfinished(db)
-        jobs = {job_id(row["id"], row["attempt"]): row for row in open_runs}
-        for job in self.engine.which_ended(list(jobs)):
-            self.attempts.try_again(jobs[job], resume=True)
+        ended = self.engine.which_ended([job_id(row["id"], row["attempt"]) for row in open_runs])
+        for row in open_runs:
+            stuck = row["status"] == "waiting" and row["error"]["code"] in {NOT_LOADED, PluginHangs.default_code}
+            mended = stuck and self.plugins.is_loaded(row["plugin"])
+            if mended or job_id(row["id"], row["attempt"]) in ended:
+                self.attempts.try_again(row, resume=True)
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:
         error = None

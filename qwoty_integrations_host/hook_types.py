@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
 from .errors import FieldProblem
@@ -30,6 +31,9 @@ class Manifest:
     settings_schema: Mapping[str, Any]
     #: What it works with: ``quotes``, ``webhooks``, ``installments``, ``invoices``.
     capabilities: frozenset[str] = frozenset()
+    #: A folder with ``fr.po`` and others: what the plugin records, in its readers' languages (docs/hooks.md). Read when
+    #: somebody first needs it.
+    translations: Traversable | None = field(default=None, repr=False)
 
 
 #: How a run can end by a plugin's word.

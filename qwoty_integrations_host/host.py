@@ -31,6 +31,7 @@ from .platform_events import PlatformEvents
 from .platforms import WorkspacePlatforms
 from .plugins import Plugins
 from .pruning import Pruning
+from .refusals import Refusals
 from .runs import Runs
 from .schedule import Job, Schedule
 from .settings import WorkspaceSettings
@@ -40,6 +41,7 @@ from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
 from .store.paces import SharedSlots
 from .store.secrets import any_sealed
+from .translations import Translations
 from .upkeep import Upkeep
 from .vault import Vault, has_key_file, load_vault
 
@@ -50,6 +52,8 @@ _INSTALLMENTS_EVERY = 300.0
 _UPKEEP_EVERY = 300.0
 _PRUNING_EVERY = 24 * 3600.0
 _SILENCE_EVERY = 3600.0
+#: Seconds between two writings of how many webhooks were refused.
+_REFUSALS_EVERY = 5.0
 #: Seconds between two looks whether people are to be told something.
 _ALERTS_EVERY = 30.0
 
@@ -77,6 +81,7 @@ class Host:
     transport: Transport
     platforms: WorkspacePlatforms
     platform_events: PlatformEvents
+    translations: Translations
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Begin to work runs; on SQLite unless another process does so for this data directory (then False)."""
@@ -109,6 +114,7 @@ class Host:
         that nobody does the same step beside it.
         """
         self.schedule.stop()
+        self.runs.refusals.write_down()
         if not self.engine.close(patience=patience):
             return False
         self.store.close()
@@ -131,7 +137,9 @@ def create_host(
     _refuse_lost_keys(config)
     vault = load_vault(config.data_dir, config.keys)
     transport = _transport(config)
-    plugins = Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict)
+    plugins = Plugins(
+        blocked=config.plugins_blocked, strict=config.plugins_strict, trace=config.trace_hooks, clock=clock
+    )
     database, worked_by = _open(config, engine or _durable)
     store = Store(database)
     _refuse_missing_keys(store, worked_by, vault)
@@ -139,13 +147,15 @@ def create_host(
     # Between machines the database's clock decides, and waiting for a turn there is real.
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
     configurations = Configurations(store, vault)
-    chosen = Platforms(store, configurations, paces)
+    chosen = Platforms(store, configurations, paces, config.private_pdfs)
     contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
-    runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts)
+    refusals = Refusals(store, clock)
+    runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts, refusals)
     platform_events = PlatformEvents(store, clock, chosen, runs)
-    alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts)
+    translations = Translations(plugins)
+    alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts, translations)
     execution = Execution(
         store,
         worked_by,
@@ -174,6 +184,7 @@ def create_host(
             Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
             Job("pruning", pruning.prune, _PRUNING_EVERY),
             Job("silence", silence.look, _SILENCE_EVERY),
+            Job("refusals", refusals.write_down, _REFUSALS_EVERY),
             Job("alerts", alerts.deliver, _ALERTS_EVERY),
         ]
     )
@@ -197,6 +208,7 @@ def create_host(
         transport,
         WorkspacePlatforms(store, vault, clock, configurations, runs),
         platform_events,
+        translations,
     )
 
 

@@ -11,17 +11,22 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Any
 
 import structlog
 
+from .floods import FloodGate
 from .redaction import redact
 
 #: Facts that our own lines may carry; what another library attaches is left out.
 _FACTS = (
     *("workspace", "plugin", "run_id", "quote_id", "request_id", "hook", "job", "kind", "status"),
-    *("code", "title", "until", "method", "route", "ms"),
+    *("code", "title", "until", "method", "route", "ms", "lines"),
 )
+#: Characters of one fact, of a traceback; facts of one line.
+_LONGEST, _LONGEST_TRACE, _MOST_FACTS = 2_000, 20_000, 50
+_OWN_FACTS = {"event", "level", "logger", "timestamp", "exception"}
 _SECRET_NAME = re.compile(r"token|secret|passw|authorization|api_?key|signature|cookie|credential", re.IGNORECASE)
 
 
@@ -40,6 +45,7 @@ def set_up_logging(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _redact_by_name,
+        _shorten,
     ]
     renderer: Any = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
@@ -51,6 +57,7 @@ def set_up_logging(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, _redact_line],
         )
     )
+    handler.addFilter(FloodGate())
     # Other libraries only when something is wrong: their chatter holds addresses and e-mails.
     logging.basicConfig(level="WARNING", handlers=[handler], force=True)
     for ours in ("qwoty", "qwoty_integrations_host"):
@@ -65,6 +72,23 @@ def set_up_logging(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _shorten(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Keep a line readable: each fact has its longest, a traceback more, and there are not too many of them."""
+    own = {name: event.pop(name) for name in [*event] if name in _OWN_FACTS or name.startswith("_")}
+    shown = {name: _short(value, _LONGEST) for name, value in islice(event.items(), _MOST_FACTS)}
+    own["event"] = _short(own["event"], _LONGEST)
+    if "exception" in own:
+        own["exception"] = _short(own["exception"], _LONGEST_TRACE)
+    return {**shown, **own}
+
+
+def _short(value: Any, most: int) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return value if len(text) <= most else f"{text[:most]} … ({len(text)} characters)"
 
 
 def _redact_by_name(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

@@ -63,6 +63,11 @@ class _State(Collector):
         for status in self._plugins.statuses:
             plugins.add_metric([status.id, status.state], 1)
         yield plugins
+        left: dict[tuple[str, ...], int] = {}
+        for call in self._plugins.calls.left():
+            left[call.plugin, call.hook] = left.get((call.plugin, call.hook), 0) + 1
+        help_text = "Calls of hooks that this process has left behind, since they do not come back."
+        yield _family("qwoty_plugin_calls_left", help_text, ("plugin", "hook"), left)
         try:
             yield from self._of_database()
         except DatabaseUnavailable:

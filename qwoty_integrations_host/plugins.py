@@ -7,29 +7,29 @@ a visible status with a reason and the distribution to blame. Nothing else touch
 
 from __future__ import annotations
 
-import json
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint, distributions, entry_points
 from inspect import Parameter, signature
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import pluggy
 from jsonschema import Draft202012Validator
 
-from . import hookspecs
+from . import answers, hookspecs
+from .calls import Calls, Escaped, Patience
+from .clock import Clock, SystemClock
 from .context import HookContext
-from .errors import IntegrationError, NotFound, PluginContractError, PluginLoadError
+from .errors import IntegrationError, NotFound, PluginContractError, PluginHangs, PluginLoadError
+from .hook_trace import trace_hooks
 from .hook_types import (
-    KEY_STATUSES,
-    OUTCOMES,
-    RIGHT_STATUSES,
     ConnectionReport,
     ConnectionRequest,
     InstallmentRequest,
-    KeyReport,
     Manifest,
     Outcome,
     Preview,
@@ -42,6 +42,7 @@ from .hook_types import (
     WebhookRequest,
 )
 from .hookspecs import HOOK_API, PROJECT
+from .logs import about
 from .quote import Quote
 from .redaction import redact
 
@@ -60,18 +61,55 @@ class PluginStatus:
     version: str
     state: Literal["loaded", "failed", "incompatible", "blocked"]
     reason: str = ""
+    #: How long its import took.
+    import_ms: int = 0
 
     @property
     def origin(self) -> str:
         return f"{self.distribution} {self.version}"
 
 
+@runtime_checkable
+class Audible(Protocol):
+    """Steps of which it is known when they last gave a sign of life, by ``time.monotonic``."""
+
+    heard: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a hook is to answer: how to tell, in words, within how many seconds, and what no implementation means."""
+
+    is_right: Callable[[Any], bool]
+    words: str
+    default: Any = None
+    within: Literal["answer", "service", "run"] = "answer"
+
+
+_OUTCOME = Answer(
+    answers.is_outcome,
+    "an Outcome with a known status, notes in words and a JSON result, all of sensible length",
+    within="run",
+)
+
+
 class Plugins:
     """The plugins of one host."""
 
-    def __init__(self, *, blocked: frozenset[str] = frozenset(), strict: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        blocked: frozenset[str] = frozenset(),
+        strict: bool = False,
+        trace: bool = False,
+        clock: Clock | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.calls = Calls(clock or SystemClock(), patience or Patience())
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
+        if trace:
+            trace_hooks(self._manager)
         self._manifests: dict[str, Manifest] = {}
         self.statuses = tuple(self._discover(blocked))
         broken = [status for status in self.statuses if status.state in {"failed", "incompatible"}]
@@ -107,106 +145,118 @@ class Plugins:
         """Whether a loaded plugin has this hook."""
         return any(impl.plugin_name == plugin_id for impl in getattr(self._manager.hook, hook).get_hookimpls())
 
+    def hooks(self, plugin_id: str) -> tuple[str, ...]:
+        """The hooks that a loaded plugin has, sorted; none for one that is not loaded."""
+        plugin = self._manager.get_plugin(plugin_id)
+        return tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
+
+    def shadowed(self) -> list[str]:
+        """The copies of plugins' distributions that are never seen, since another one comes before them on the path."""
+        seen = {status.distribution: status.version for status in self.statuses}
+        found = []
+        for each in distributions():
+            points = [point for point in each.entry_points if point.group == GROUP]
+            name = each.metadata["Name"] if points and each.metadata else None
+            if name in seen and each.version != seen[name]:
+                found.append(f"{name} {each.version}")
+        return sorted(set(found))
+
     # -- one typed method per hook ---------------------------------------------------------------
 
     def validate_settings(
         self, plugin_id: str, ctx: HookContext, settings: Mapping[str, Any]
     ) -> Sequence[SettingsProblem]:
-        problems = cast(
-            "Sequence[SettingsProblem]",
-            self._call(plugin_id, "validate_settings", Sequence, [], ctx=ctx, settings=settings),
-        )
-        if not all(isinstance(problem, SettingsProblem) for problem in problems):
-            raise self._contract(plugin_id, "validate_settings", "a list of SettingsProblem")
-        return problems
+        answer = Answer(answers.are_problems, "a list of SettingsProblem", default=())
+        found = self._call(plugin_id, "validate_settings", answer, ctx=ctx, settings=settings)
+        return cast("Sequence[SettingsProblem]", found)
 
     def check_connection(self, plugin_id: str, ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
-        found = self._call(plugin_id, "check_connection", ConnectionReport, None, ctx=ctx, connection=connection)
-        report = cast("ConnectionReport", found)
-        are_known = all(isinstance(key, KeyReport) and _is_known(key) for key in report.keys)
-        if not are_known or not _is_json(asdict(report)):
-            raise self._contract(plugin_id, "check_connection", "a ConnectionReport with KeyReports of known statuses")
-        return report
+        words = "a ConnectionReport with KeyReports of known statuses"
+        answer = Answer(answers.is_connection, words, within="service")
+        found = self._call(plugin_id, "check_connection", answer, ctx=ctx, connection=connection)
+        return cast("ConnectionReport", found)
 
     def service_status(self, plugin_id: str, ctx: HookContext) -> ServiceStatus:
-        return cast("ServiceStatus", self._call(plugin_id, "service_status", ServiceStatus, None, ctx=ctx))
+        answer = Answer(answers.is_service, "a ServiceStatus", within="service")
+        return cast("ServiceStatus", self._call(plugin_id, "service_status", answer, ctx=ctx))
 
     def preview_quote(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Preview | Outcome:
-        either = (Preview, Outcome)
-        return cast("Preview | Outcome", self._call(plugin_id, "preview_quote", either, None, ctx=ctx, quote=quote))
+        answer = Answer(answers.is_preview, "a Preview with Decimal amounts, or an Outcome")
+        return cast("Preview | Outcome", self._call(plugin_id, "preview_quote", answer, ctx=ctx, quote=quote))
 
     def on_quote_accepted(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
-        return self._outcome(plugin_id, "on_quote_accepted", ctx=ctx, quote=quote)
+        return cast("Outcome", self._call(plugin_id, "on_quote_accepted", _OUTCOME, ctx=ctx, quote=quote))
 
     def on_installment_due(self, plugin_id: str, ctx: HookContext, installment: InstallmentRequest) -> Outcome:
-        return self._outcome(plugin_id, "on_installment_due", ctx=ctx, installment=installment)
+        found = self._call(plugin_id, "on_installment_due", _OUTCOME, ctx=ctx, installment=installment)
+        return cast("Outcome", found)
 
     def undo_quote(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
-        return self._outcome(plugin_id, "undo_quote", ctx=ctx, quote=quote)
+        return cast("Outcome", self._call(plugin_id, "undo_quote", _OUTCOME, ctx=ctx, quote=quote))
 
     def sends_due_installments(self, plugin_id: str, ctx: HookContext) -> bool:
-        return bool(self._call(plugin_id, "sends_due_installments", bool, False, ctx=ctx))
+        answer = Answer(lambda found: isinstance(found, bool), "True or False", default=False)
+        return bool(self._call(plugin_id, "sends_due_installments", answer, ctx=ctx))
 
     def authenticate_webhook(self, plugin_id: str, ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
-        found = self._call(plugin_id, "authenticate_webhook", WebhookEvent, None, ctx=ctx, request=request)
-        event = cast("WebhookEvent", found)
-        if not _is_event(event):
-            raise self._contract(plugin_id, "authenticate_webhook", "a WebhookEvent with an id and a type")
-        return event
+        answer = Answer(answers.is_event, "a WebhookEvent with an id and a type")
+        return cast("WebhookEvent", self._call(plugin_id, "authenticate_webhook", answer, ctx=ctx, request=request))
 
     def on_webhook(self, plugin_id: str, ctx: HookContext, event: WebhookEvent) -> Outcome:
-        return self._outcome(plugin_id, "on_webhook", ctx=ctx, event=event)
+        return cast("Outcome", self._call(plugin_id, "on_webhook", _OUTCOME, ctx=ctx, event=event))
 
     def webhook_endpoints(self, plugin_id: str, ctx: HookContext) -> Sequence[WebhookEndpoint]:
-        found = cast("Sequence[WebhookEndpoint]", self._call(plugin_id, "webhook_endpoints", Sequence, [], ctx=ctx))
-        if not all(isinstance(endpoint, WebhookEndpoint) for endpoint in found):
-            raise self._contract(plugin_id, "webhook_endpoints", "a list of WebhookEndpoint")
-        return found
+        answer = Answer(answers.are_endpoints, "a list of WebhookEndpoint", default=())
+        return cast("Sequence[WebhookEndpoint]", self._call(plugin_id, "webhook_endpoints", answer, ctx=ctx))
 
     def service_links(self, plugin_id: str, ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
-        found = cast("Mapping[str, str]", self._call(plugin_id, "service_links", Mapping, {}, ctx=ctx, ids=ids))
-        if not all(isinstance(word, str) for pair in found.items() for word in pair):
-            raise self._contract(plugin_id, "service_links", "addresses by id")
-        return found
+        answer = Answer(answers.are_links, "a dict of addresses by id", default={})
+        return cast("Mapping[str, str]", self._call(plugin_id, "service_links", answer, ctx=ctx, ids=ids))
 
     def on_upkeep(self, plugin_id: str, ctx: HookContext, upkeep: UpkeepRequest) -> UpkeepReport:
-        report = cast("UpkeepReport", self._call(plugin_id, "on_upkeep", UpkeepReport, None, ctx=ctx, upkeep=upkeep))
-        is_outcome = isinstance(report.outcome, Outcome) and _is_well_formed(report.outcome)
-        if not is_outcome or not all(_is_event(event) and _is_json(event.payload) for event in report.events):
-            raise self._contract(plugin_id, "on_upkeep", "an UpkeepReport with an Outcome and JSON events")
-        return report
+        answer = Answer(answers.is_upkeep, "an UpkeepReport with an Outcome and JSON events", within="run")
+        return cast("UpkeepReport", self._call(plugin_id, "on_upkeep", answer, ctx=ctx, upkeep=upkeep))
 
     # -- how ---------------------------------------------------------------------------------------
 
-    def _outcome(self, plugin_id: str, hook: str, **facts: Any) -> Outcome:
-        outcome = cast("Outcome", self._call(plugin_id, hook, Outcome, None, **facts))
-        if not _is_well_formed(outcome):
-            raise self._contract(plugin_id, hook, "an Outcome with a known status, notes in words and a JSON result")
-        return outcome
+    def _call(self, plugin_id: str, hook: str, answer: Answer, **facts: Any) -> Any:
+        """Call one plugin's hook and give what it answers.
 
-    def _call(self, plugin_id: str, hook: str, expected: Any, default: Any, **facts: Any) -> Any:
-        if default is not None and not self.implements(plugin_id, hook):
-            return default
-        manager = self._manager
-        others = [p for p in manager.get_plugins() if manager.get_name(p) != plugin_id]
-        try:
-            results = manager.subset_hook_caller(hook, others)(**facts)
-        except IntegrationError:
-            raise
-        except (Exception, SystemExit) as error:
-            log.exception("plugin.crashed", extra={"plugin": plugin_id, "hook": hook})
-            raise PluginContractError(
-                f"The integration {self.status(plugin_id).origin} has a bug: {hook} raised {type(error).__name__}.",
-                hint="The traceback is in the host's log; report it to the integration's author.",
-            ) from error
-        if not results or not isinstance(results[0], expected):
-            raise self._contract(plugin_id, hook, str(getattr(expected, "__name__", expected)))
+        Raises: IntegrationError as the hook did, PluginContractError for whatever else came back, PluginHangs.
+        """
+        if answer.default is not None and not self.implements(plugin_id, hook):
+            return answer.default
+        origin, steps = self.status(plugin_id).origin, getattr(facts["ctx"], "step", None)
+        heard = (lambda: steps.heard) if isinstance(steps, Audible) else None
+        with about(plugin=plugin_id, hook=hook, distribution=origin):
+            try:
+                ask, patience = self._caller(plugin_id, hook, facts), getattr(self.calls.patience, answer.within)
+                results = self.calls.make(plugin_id, hook, origin, ask, patience=patience, heard=heard)
+            except IntegrationError as error:
+                if not isinstance(getattr(error, "hint", None), str):  # a class of its own that forgot ours
+                    raise self._bug(origin, hook, error) from error
+                raise
+            except Exception as error:
+                log.exception("plugin.crashed", extra={"plugin": plugin_id, "hook": hook})
+                raise self._bug(origin, hook, error) from error
+            if not results or not answer.is_right(results[0]):
+                raise PluginContractError(
+                    f"The integration {origin} has a bug: {hook} did not return {answer.words}.",
+                    hint="Report it to the integration's author.",
+                )
         return results[0]
 
-    def _contract(self, plugin_id: str, hook: str, expected: str) -> PluginContractError:
+    def _caller(self, plugin_id: str, hook: str, facts: Mapping[str, Any]) -> Callable[[], Any]:
+        manager = self._manager
+        others = [p for p in manager.get_plugins() if manager.get_name(p) != plugin_id]
+        return partial(manager.subset_hook_caller(hook, others), **facts)
+
+    @staticmethod
+    def _bug(origin: str, hook: str, error: Exception) -> PluginContractError:
+        raised = error.__cause__ if isinstance(error, Escaped) else error
         return PluginContractError(
-            f"The integration {self.status(plugin_id).origin} has a bug: {hook} did not return {expected}.",
-            hint="Report it to the integration's author.",
+            f"The integration {origin} has a bug: {hook} raised {type(raised).__name__}.",
+            hint="The traceback is in the host's log; report it to the integration's author.",
         )
 
     def _discover(self, blocked: frozenset[str]) -> list[PluginStatus]:
@@ -224,25 +274,29 @@ class Plugins:
             return PluginStatus(name, distribution, version, "failed", "This id is the host's own.")
         if len(points) > 1:
             return PluginStatus(name, distribution, version, "failed", "Two distributions claim this id.")
+        began = time.perf_counter()
         try:
-            plugin = points[0].load()
+            plugin = self.calls.make(
+                name, "its import", f"{distribution} {version}", points[0].load, patience=self.calls.patience.load
+            )
+            ms = round((time.perf_counter() - began) * 1000)
             if getattr(plugin, "HOOK_API", None) != HOOK_API:
                 reason = f"This host speaks hook API {HOOK_API}, the plugin {getattr(plugin, 'HOOK_API', None)}."
                 return PluginStatus(name, distribution, version, "incompatible", reason)
-            self._register(plugin, name)
-        except (Exception, SystemExit) as error:  # not KeyboardInterrupt: that one is the operator
+            self._register(plugin, name, f"{distribution} {version}")
+        except Exception as error:
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)  # pluggy 1.6 leaves a half-registered plugin behind
             log.info("plugin.failed", exc_info=True, extra={"plugin": name})
             return PluginStatus(name, distribution, version, "failed", _summary(error))
-        return PluginStatus(name, distribution, version, "loaded")
+        return PluginStatus(name, distribution, version, "loaded", import_ms=ms)
 
-    def _register(self, plugin: Any, name: str) -> None:
+    def _register(self, plugin: Any, name: str, origin: str) -> None:
         self._manager.register(plugin, name=name)
         _check_implementations(self._manager, plugin)
-        others = [p for p in self._manager.get_plugins() if p is not plugin]
-        manifests = self._manager.subset_hook_caller("integration_manifest", others)()
-        if not manifests or not isinstance(manifests[0], Manifest):
+        ask = self._caller(name, "integration_manifest", {})
+        manifests = self.calls.make(name, "integration_manifest", origin, ask, patience=self.calls.patience.answer)
+        if not manifests or not answers.is_manifest(manifests[0]):
             raise TypeError("integration_manifest must return a Manifest.")
         if manifests[0].id != name:
             raise ValueError(f"The manifest's id {manifests[0].id!r} is not the entry point's name {name!r}.")
@@ -257,29 +311,6 @@ def _origin(point: EntryPoint) -> tuple[str, str]:
         metadata = None
     found = {} if metadata is None else {name: metadata[name] for name in ("Name", "Version") if name in metadata}
     return found.get("Name", "unknown"), found.get("Version", "unknown")
-
-
-def _is_well_formed(outcome: Outcome) -> bool:
-    words = (*outcome.notes, outcome.code, outcome.title, outcome.hint)
-    is_known = outcome.status in OUTCOMES and all(isinstance(word, str) for word in words)
-    return is_known and _is_json(outcome.result)
-
-
-def _is_known(key: KeyReport) -> bool:
-    return key.status in KEY_STATUSES and all(right.status in RIGHT_STATUSES for right in key.rights)
-
-
-def _is_event(event: Any) -> bool:
-    is_event = isinstance(event, WebhookEvent) and isinstance(event.id, str) and isinstance(event.type, str)
-    return is_event and bool(event.id) and isinstance(event.account, str)
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _check_implementations(manager: pluggy.PluginManager, plugin: Any) -> None:
@@ -300,5 +331,11 @@ def _check_implementation(name: str, impl: pluggy.HookImpl) -> None:
 
 
 def _summary(error: BaseException) -> str:
-    words = " ".join(str(error).split())
-    return redact(f"{type(error).__name__}: {words}".rstrip(": "))[:300]
+    if isinstance(error, PluginHangs):
+        return error.title
+    raised = error.__cause__ if isinstance(error, Escaped) and error.__cause__ else error
+    try:
+        words = " ".join(str(raised).split())
+    except Exception:  # noqa: BLE001 - its text is the plugin's code, too
+        words = "(its text cannot be read)"
+    return redact(f"{type(raised).__name__}: {words}".rstrip(": "))[:300]

@@ -229,7 +229,12 @@ class Quote:
     payment_terms: PaymentTerms | None = None
     #: The one-off totals that the customer signed; None when the platform did not send them.
     totals: Totals | None = None
+    #: Monthly recurring revenue in major units; None when the platform did not say.
+    mrr: Decimal | None = None
     prices_hidden: bool = False
+    #: Where people find the quote. None where the platform gave no link, or one that is not kept here.
+    dealroom_link: str | None = field(default=None, repr=False)
+    #: The signed PDF's address, where it came with the quote; `ctx.platform.quote_pdf` fetches the PDF itself.
     pdf_link: str | None = field(default=None, repr=False)
     #: Which acceptance of the quote this is: a correction gets another one. Given by the host, without a meaning.
     version: str = ""
@@ -260,7 +265,8 @@ def _substance(quote: Quote) -> Quote:
     sections = tuple(_without_tax_ids(section) for section in quote.sections)
     epoch = datetime.fromtimestamp(0, UTC)
     said = replace(quote, customer=customer, sections=sections, accepted_at=epoch)
-    return replace(said, pdf_link=None, owner=None, title=None, version="")
+    # The recurring revenue is a sum of lines, which are compared themselves.
+    return replace(said, pdf_link=None, dealroom_link=None, mrr=None, owner=None, title=None, version="")
 
 
 def _without_tax_ids(section: Section) -> Section:

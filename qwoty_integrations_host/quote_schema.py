@@ -384,11 +384,19 @@ class TotalsSchema(_Part):
     net_amount, tax_amount, total_amount = Amount(required=True), Amount(required=True), Amount(required=True)
 
 
+class MetricsSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    mrr = Amount(load_default=None, allow_none=True)
+
+
 class SummarySchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
     one_off = _nested(TotalsSchema)
+    metrics = fields.Nested(MetricsSchema, load_default=None, allow_none=True)
 
 
 class QuoteSchema(Schema):
@@ -404,7 +412,7 @@ class QuoteSchema(Schema):
     accepted_at = Instant(load_default=None, allow_none=True)
     currency = Text(required=True)
     language = _text()
-    title, pdf_link = _text(), _text()
+    title, pdf_link, dealroom_link = _text(), _text(), _text()
     owner = _nested(OwnerSchema)
     business_unit = _nested(BusinessUnitSchema)
     customer = fields.Nested(CustomerSchema, required=True)
@@ -491,7 +499,8 @@ def _refuse_foreign(data: dict[str, Any], workspace_id: str) -> None:
 
 
 def _assemble(data: dict[str, Any], workspace_id: str, received_at: datetime) -> q.Quote:
-    table = data["pricing_table"]
+    table, summary = data["pricing_table"], data["summary"] or {}
+    metrics = summary.get("metrics") or {}
     return q.Quote(
         id=data["id"],
         number=data["number"],
@@ -502,6 +511,7 @@ def _assemble(data: dict[str, Any], workspace_id: str, received_at: datetime) ->
         language=_language(data["language"] or ""),
         title=data["title"],
         pdf_link=data["pdf_link"],
+        dealroom_link=data["dealroom_link"],
         owner=data["owner"],
         business_unit=data["business_unit"],
         customer=data["customer"],
@@ -509,7 +519,8 @@ def _assemble(data: dict[str, Any], workspace_id: str, received_at: datetime) ->
         prices_hidden=bool(table["settings"] and table["settings"]["is_prices_hidden"]),
         discounts=tuple(data["discounts"]),
         payment_terms=data["payment_terms"],
-        totals=data["summary"]["one_off"] if data["summary"] else None,
+        totals=summary.get("one_off"),
+        mrr=metrics.get("mrr"),
     )
 
 

@@ -63,11 +63,18 @@ class QuoteRecord:
     currency: str
     invoice: InvoiceRecord | None = None
     total: Decimal | None = None
+    #: The total without its taxes; None also in what earlier releases recorded.
+    net: Decimal | None = None
     amount_paid: Decimal | None = None
     amount_remaining: Decimal | None = None
     #: What was paid beyond what was due.
     amount_overpaid: Decimal | None = None
     installments: tuple[InstallmentRecord, ...] = ()
+
+    @property
+    def tax(self) -> Decimal | None:
+        """What of the total is tax; None where the net is not known."""
+        return None if self.total is None or self.net is None else self.total - self.net
 
     @property
     def is_final(self) -> bool:
@@ -115,7 +122,7 @@ class QuoteRecord:
 
 
 _TIMES = ("expires_at", "linked_at", "mailed_at")
-_AMOUNTS = ("total", "amount_paid", "amount_remaining", "amount_overpaid")
+_AMOUNTS = ("total", "net", "amount_paid", "amount_remaining", "amount_overpaid")
 
 
 def to_document(record: QuoteRecord) -> dict[str, Any]:

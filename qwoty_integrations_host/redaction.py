@@ -9,14 +9,17 @@ from typing import Any
 
 # In JSON a secret that begins a line comes after `\n`, and one after an accent after `\u00e9`.
 _BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
-_SHAPES = re.compile(_BEFORE + r"(?:(?:sk|rk)_(?:live|test)|whsec|qwh|qwt)_[A-Za-z0-9_\-+/=]{4,}")
+_UNDERSCORED = r"(?:(?:sk|rk)_(?:live|test)|whsec|qwh|qwt)_[A-Za-z0-9_\-+/=]{4,}"
+_HYPHENED = r"xox[a-z]-[A-Za-z0-9-]{4,}"
+_SHAPES = re.compile(f"{_BEFORE}(?:{_UNDERSCORED}|{_HYPHENED})")
+_BEGINNING = re.compile(r"[a-z]+[_-]")
 #: Four characters of a shorter secret would be too much of it.
 _LONG_ENOUGH = 12
 
 
 def redact(text: str) -> str:
     """Replace everything that has the shape of a secret."""
-    return _SHAPES.sub(lambda found: found.group().split("_")[0] + "_…", text)
+    return _SHAPES.sub(lambda found: _BEGINNING.findall(found.group())[0] + "…", text)
 
 
 def redacted(document: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -31,7 +32,7 @@ def outcome_of(record: QuoteRecord | None, now: datetime) -> dict[str, Any]:
         "invoice_status": invoice.status if invoice else None,
         "payment_status": record.payment_status if record else None,
         "currency": record.currency if record and invoice else None,
-        "total": format(record.total, "f") if record and record.total is not None else None,
+        **{name: _amount(getattr(record, name)) if record else None for name in ("net", "tax", "total")},
         "customer_id": invoice.customer_id if invoice else None,
         "payment_link": link
         and {
@@ -40,6 +41,10 @@ def outcome_of(record: QuoteRecord | None, now: datetime) -> dict[str, Any]:
             "expires_at": link.expires_at.isoformat() if link.expires_at else None,
         },
     }
+
+
+def _amount(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount, "f")
 
 
 def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:
@@ -78,7 +83,12 @@ def list_runs(
 
 
 def list_deliveries(store: Store, workspace: str, *, limit: int = 50, **which: Any) -> dict[str, Any]:
-    """Report the newest events that services sent, as ``{"data", "has_more"}``; ``which``: see ``webhooks.newest``.
+    """Report the newest deliveries of services, as ``{"data", "has_more"}``; ``which``: see ``webhooks.newest``.
+
+    One item per event (``result``: ``verified``), and one per day, plugin and reason of what was ``refused``::
+
+        {"id", "result", "plugin", "type", "account", "received_at", "last_at", "times", "reason", "found", "kept",
+         "run_id", "run_status"}
 
     Raises: NotFound, InvalidInput for an unknown ``after``.
     """
@@ -87,9 +97,9 @@ def list_deliveries(store: Store, workspace: str, *, limit: int = 50, **which: A
         found = webhooks.newest(db, workspace, limit=limit + 1, **which)
     data = [
         {
-            "id": row["event_id"],
-            **{name: row[name] for name in ("type", "plugin", "account")},
-            "received_at": row["received_at"].isoformat(),
+            **{name: row[name] for name in ("id", "plugin", "type", "account", "times", "reason")},
+            "result": "refused" if row["reason"] else "verified",
+            **{name: row[name].isoformat() for name in ("received_at", "last_at")},
             **{name: bool(row[name]) for name in ("found", "kept")},
             **{name: row[name] for name in ("run_id", "run_status")},
         }
@@ -145,6 +155,11 @@ def plugin_report(plugins: Plugins, plugin_id: str) -> dict[str, Any]:
         "title": manifest and manifest.title,
         "description": manifest and manifest.description,
         "capabilities": sorted(manifest.capabilities) if manifest else [],
+        "hooks": list(plugins.hooks(plugin_id)),
+        "hook_api": manifest and manifest.hook_api,
+        "settings_schema_id": manifest and manifest.settings_schema.get("$id"),
+        "import_ms": status.import_ms,
+        "hanging": [str(call) for call in plugins.calls.left(plugin_id)],
     }
 
 

@@ -7,8 +7,9 @@ each attempt is one job of the engine.
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -20,13 +21,14 @@ from .attempts import Attempts, job_id
 from .clock import Clock
 from .contexts import Contexts
 from .engine.interface import Engine
-from .errors import ActionRefused, HostError, NotFound
+from .errors import ActionRefused, DatabaseUnavailable, HostError, IntegrationError, NotFound
 from .hook_types import WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
 from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import load_quote
 from .record import QuoteRecord
+from .refusals import Refusals
 from .reports import outcome_of
 from .settings import WorkspaceSettings
 from .store import audit, mails, quotes, webhooks
@@ -35,6 +37,8 @@ from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
 from .store.platforms import PLATFORM
 from .store.workspaces import lock_workspace, require_workspace
+
+log = logging.getLogger(__name__)
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -63,6 +67,7 @@ class Runs:
     contexts: Contexts
     clock: Clock
     attempts: Attempts
+    refusals: Refusals
 
     # -- what starts a run -----------------------------------------------------------------------
 
@@ -193,8 +198,14 @@ class Runs:
         today = self.clock.now().date()
         asked: list[str | None] = []
         for (workspace, plugin), quote_ids in quotes_due(self.store, today).items():
-            if self._sends_due_installments(workspace, plugin):
-                asked += [self._request_due(workspace, plugin, quote_id, today) for quote_id in quote_ids]
+            try:
+                if self._sends_due_installments(workspace, plugin):
+                    asked += [self._request_due(workspace, plugin, quote_id, today) for quote_id in quote_ids]
+            except DatabaseUnavailable:
+                raise
+            except IntegrationError:
+                # One integration's bug is not the others'.
+                log.exception("installments.not_requested", extra={"workspace": workspace, "plugin": plugin})
         return [run_id for run_id in asked if run_id]
 
     def _sends_due_installments(self, workspace: str, plugin: str) -> bool:
@@ -263,20 +274,29 @@ class Runs:
         """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
 
         Raises: NotFound for an unknown address, WebhookRejected, HostError while the plugin is not loaded (the
-        service comes again); then nothing is stored.
+        service comes again); then nothing is stored, and it is counted where the integration is switched on.
         """
-        with self.store.read():  # one connection for all that is asked before anything is stored
-            if not self.plugins.is_loaded(plugin) and self.settings.is_enabled(workspace, plugin):
-                raise HostError(f"The plugin {plugin!r} is not loaded at the moment.", code="plugin_not_loaded")
-            if not self.plugins.implements(plugin, "on_webhook"):
-                raise NotFound("There is no such webhook address.")
-            settings = self.settings.effective_if_enabled(workspace, plugin)
-            if settings is None:
-                raise NotFound("There is no such webhook address.")
-            ctx = self.contexts.make(workspace, plugin, settings)
-            event = self.plugins.authenticate_webhook(plugin, ctx, request)
+        settings = self.settings.if_enabled(workspace, plugin)
+        if settings is None:
+            raise NotFound("There is no such webhook address.")
+        try:
+            event = self._authenticated(workspace, plugin, settings, request)
+        except IntegrationError as error:
+            self.refusals.note(workspace, plugin, error.code)
+            raise
         answer, _ = self._store_event(workspace, plugin, event, request.body)
         return answer
+
+    def _authenticated(
+        self, workspace: str, plugin: str, settings: Callable[[], Mapping[str, Any]], request: WebhookRequest
+    ) -> WebhookEvent:
+        if not self.plugins.is_loaded(plugin):
+            title = f"The integration {plugin!r} is not loaded at the moment: come again."
+            raise HostError(title, hint="`qwoty-host plugin list` says why.", code="plugin_not_loaded")
+        if not self.plugins.implements(plugin, "on_webhook"):
+            raise NotFound("There is no such webhook address.")
+        ctx = self.contexts.make(workspace, plugin, settings())
+        return self.plugins.authenticate_webhook(plugin, ctx, request)
 
     def retry(self, run_id: str) -> str:
         """Queue a new attempt of a run that did not succeed, or waits; it resumes at the step that failed.
@@ -398,7 +418,7 @@ class Runs:
         with self.store.write() as db:
             if not webhooks.add(db, row):
                 if not found:
-                    webhooks.arrived(db, row)
+                    webhooks.came_again(db, row)
                 return "duplicate", None
             if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
                 return "ignored", None

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -101,11 +102,10 @@ class WorkspaceSettings:
         Raises: NotFound, InvalidInput, SettingsError; then nothing has changed.
         """
         schema = self._plugins.manifest(plugin).settings_schema
+        stored, document = self._merged(workspace, plugin, given)
         with self._store.write() as db:
-            require_workspace(db, workspace)
-            stored = self._stored(workspace, plugin)
-            merged = _keep_secrets(schema, stripped(given), stored.secrets if stored else {})
-            document = self.validate(plugin, merged, workspace=workspace)
+            while stored != (present := self._stored(workspace, plugin)):  # somebody was faster
+                stored, document = present, self._merged(workspace, plugin, given)[1]
             secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
             blobs = {"/".join(path): self._seal(workspace, plugin, path, value) for path, value in secrets.items()}
             now = self._clock.now()
@@ -113,6 +113,18 @@ class WorkspaceSettings:
             before = with_defaults(schema, _joined(stored) if stored else {})
             audit.note(db, workspace, "settings.saved", plugin, now, fields=changed_fields(before, document))
         return self.show(workspace, plugin)
+
+    def _merged(self, workspace: str, plugin: str, given: Any) -> tuple[StoredSettings | None, Mapping[str, Any]]:
+        """What is stored, and the given document with the secrets that it keeps, checked.
+
+        Outside a transaction: a plugin is asked, which may take its time.
+        """
+        with self._store.read() as db:
+            require_workspace(db, workspace)
+        stored = self._stored(workspace, plugin)
+        schema = self._plugins.manifest(plugin).settings_schema
+        merged = _keep_secrets(schema, stripped(given), stored.secrets if stored else {})
+        return stored, self.validate(plugin, merged, workspace=workspace)
 
     def show(self, workspace: str, plugin: str) -> Mapping[str, Any]:
         """Give ``{workspace, plugin, enabled, settings}``; a secret is shown as set, with its last four."""
@@ -129,19 +141,21 @@ class WorkspaceSettings:
     def enable(self, workspace: str, plugin: str) -> Mapping[str, Any]:
         """Switch on. Raises: SettingsError when there are no valid settings."""
         self._plugins.manifest(plugin)
-        with self._store.write() as db:
+        with self._store.read() as db:
             require_workspace(db, workspace)
-            stored = self._stored(workspace, plugin)
-            self.validate(plugin, _joined(stored) if stored else {}, workspace=workspace)
-            if stored is None:
+        stored = self._stored(workspace, plugin)
+        self.validate(plugin, _joined(stored) if stored else {}, workspace=workspace)
+        with self._store.write() as db:
+            if stored is None and self._stored(workspace, plugin) is None:
                 table.replace(db, workspace, plugin, {}, {}, self._clock.now())
             table.switch(db, workspace, plugin, on=True)
             audit.note(db, workspace, "integration.enabled", plugin, self._clock.now())
         return self.show(workspace, plugin)
 
     def disable(self, workspace: str, plugin: str) -> Mapping[str, Any]:
-        """Switch off: from now on the plugin gets no call for this workspace."""
-        self._plugins.status(plugin)
+        """Switch off, also what is not installed any more: the plugin gets no further call for this workspace."""
+        if not self.is_configured(workspace, plugin):
+            self._plugins.status(plugin)
         with self._store.write() as db:
             require_workspace(db, workspace)
             table.switch(db, workspace, plugin, on=False)
@@ -153,15 +167,18 @@ class WorkspaceSettings:
         stored = self._stored(workspace, plugin)
         return with_defaults(self._plugins.manifest(plugin).settings_schema, _joined(stored) if stored else {})
 
-    def effective_if_enabled(self, workspace: str, plugin: str) -> Mapping[str, Any] | None:
-        """Give the settings as a plugin gets them; None where it is switched off for this workspace.
+    def if_enabled(self, workspace: str, plugin: str) -> Callable[[], Mapping[str, Any]] | None:
+        """Give what gives the settings as a plugin gets them; None where it is switched off for this workspace.
 
-        Raises: NotFound when it is switched on and not loaded.
+        The switch and the settings are read at once, and the secrets opened when they are asked for.
         """
         with self._store.read() as db:
             found = table.load_enabled(db, workspace, plugin)
-        if found is None:
-            return None
+        return None if found is None else partial(self._as_a_plugin_gets_them, workspace, plugin, found)
+
+    def _as_a_plugin_gets_them(
+        self, workspace: str, plugin: str, found: tuple[dict[str, Any], dict[str, str]]
+    ) -> Mapping[str, Any]:
         schema = self._plugins.manifest(plugin).settings_schema
         return with_defaults(schema, _joined(self._opened(workspace, plugin, found)))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from . import errors
+from .answers import as_recorded
 from .clock import Clock
 from .config import RetryPolicy
 from .context import Attempt, Json
 from .engine.interface import Engine
-from .errors import DatabaseUnavailable, IntegrationError, PermanentError, RetryableError
+from .errors import DatabaseUnavailable, IntegrationError, Interruption, PermanentError, RetryableError
 from .metrics import REMOTE_REQUESTS, STEPS
 from .store import runs as rows
 from .store.database import Store
@@ -23,11 +24,11 @@ from .store.database import Store
 log = logging.getLogger(__name__)
 
 
-class AttemptOver(BaseException):
+class AttemptOver(Interruption):
     """Another attempt of the run takes over: this one does nothing more. No plugin may catch it by accident."""
 
 
-class RunWaits(BaseException):
+class RunWaits(Interruption):
     """A step cannot be done at present: the run goes on later. Nothing is recorded of the step, so it is done again.
 
     No plugin may catch it by accident, and no engine records it.
@@ -61,8 +62,14 @@ class RecordedSteps:
     #: Whether this attempt has done a step that no earlier one had done.
     progressed: bool = False
     plugin: str = ""
+    #: When a step last began or ended, by ``time.monotonic()``.
+    heard: float = field(default_factory=time.monotonic)
+    #: The host has gone on without this attempt's hook: should it come back, it does nothing more.
+    left_behind: bool = False
 
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json:
+        if self.left_behind:
+            raise AttemptOver
         if name in self.used:
             raise PermanentError(
                 f"The integration {self.origin} has a bug: it used the step name {name!r} twice.",
@@ -103,7 +110,7 @@ class RecordedSteps:
             started = self.clock.now()
             try:
                 with self._counted(attempt):
-                    value = json.loads(json.dumps(work(attempt)))  # what a replay will be handed, from the start
+                    value = as_recorded(work(attempt))  # what a replay will be handed, from the start
             except DatabaseUnavailable:
                 raise
             except RetryableError as error:
@@ -117,7 +124,9 @@ class RecordedSteps:
                 # A refusal is a final answer, too: under the same key a service may repeat it for a day.
                 attempt.key += error.answered
                 return self._fail(name, attempt, started, error)
-            except (Exception, SystemExit) as error:
+            except Interruption:
+                raise
+            except BaseException as error:  # also what no plugin should raise: nobody would hear of it otherwise
                 log.exception("plugin.crashed", extra={"run_id": self.run_id})
                 return self._fail(name, attempt, started, self._bug(name, error))
             else:
@@ -143,7 +152,13 @@ class RecordedSteps:
             code="plugin_bug",
         )
 
+    def _sign_of_life(self) -> None:
+        if self.left_behind:
+            raise AttemptOver
+        self.heard = time.monotonic()
+
     def _begin(self, name: str) -> Attempt:
+        self._sign_of_life()
         # Committed before the work begins, so that a step which a crash cut short knows it is a repetition.
         with self.store.write() as db:
             if not rows.is_current(db, self.run_id, self.attempt):
@@ -154,6 +169,7 @@ class RecordedSteps:
     def _end(
         self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None = None
     ) -> None:
+        self._sign_of_life()
         STEPS.labels(self.plugin, status).inc()
         elapsed = round((self.clock.now() - started).total_seconds() * 1000)
         shown = error and {"code": error.code, "title": error.title, "hint": error.hint}

@@ -24,7 +24,6 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 import stripe
@@ -46,6 +45,8 @@ from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.reports import find_run, quote_report
 from qwoty_integrations_host.store.kept import PluginRecords, PluginSecrets, PluginState
 from qwoty_integrations_host.store.workspaces import add_workspace
+from qwoty_integrations_host.testing import no_network
+from qwoty_integrations_host.testing.cassettes import MATCH_ON, misses_noted, same_form
 from qwoty_integrations_host.web.app import create_app
 from qwoty_stripe_invoice.tax_rates import TaxRates
 from stripe_simulator import StripeSimulator
@@ -158,15 +159,6 @@ class _Readable:
     deserialize = staticmethod(yamlserializer.deserialize)
 
 
-def body(one: Any, other: Any) -> bool:
-    """Whether two bodies ask for the same: forms in any order, and an empty value is not a missing one."""
-    return _form(one) == _form(other)
-
-
-def _form(request: Any) -> list[tuple[str, str]]:
-    return sorted(parse_qsl(bytes(request.body or b"").decode(), keep_blank_values=True))
-
-
 def recorder(tape: Tape, persister: Any) -> vcr.VCR:
     """vcrpy as we use it. Its default compares neither bodies nor anything of an answer's origin."""
 
@@ -174,49 +166,28 @@ def recorder(tape: Tape, persister: Any) -> vcr.VCR:
         return None if tape.aside else rules.scrub_request(request)
 
     made = vcr.VCR(
-        match_on=["method", "scheme", "host", "port", "path", "query", "body"],
+        match_on=list(MATCH_ON),
         decode_compressed_response=True,
         before_record_request=before_record_request,
         before_record_response=rules.scrub_response,
     )
-    made.register_matcher("body", body)
+    made.register_matcher("body", same_form)
     made.register_persister(persister)
     return made
 
 
 @contextlib.contextmanager
-def _noted(tape: Tape) -> Iterator[None]:
-    """Note each request that is not recorded: to the plugin it looks like a network error, to be tried again."""
+def offline(tape: Tape, kind: str) -> Iterator[None]:
+    """Refuse the network, and note whatever was asked for in vain: to the plugin it looks like a network error."""
 
-    class Noted(vcr.stubs.CannotOverwriteExistingCassetteException):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            request = kwargs["failed_request"]
-            tape.misses.append(f"{request.method} {request.path}")
-            super().__init__(*args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vcr.stubs, "CannotOverwriteExistingCassetteException", Noted)
-        yield
-
-
-@contextlib.contextmanager
-def no_network(tape: Tape, kind: str) -> Iterator[None]:
-    """Refuse every socket and name, and note it: the refusal itself would be taken for a network error."""
-
-    def refuse(*place: Any, **_: Any) -> Any:
-        tape.misses.append("a socket")
-        raise OSError("The network is blocked while a cassette is replayed.")
-
-    def resolve(host: str, *rest: Any, **options: Any) -> Any:
+    def resolve(host: str, *_: Any, **__: Any) -> Any:
         # Before it fetches a PDF from Stripe, the plugin makes sure that the name leads to no private address.
         if kind == rules.TEST_MODE and host.endswith(".stripe.com"):
             return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("1.1.1.1", 443))]
-        return refuse()
+        tape.misses.append("a name")
+        raise OSError("The network is blocked while a cassette is replayed.")
 
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("connect", "connect_ex", "sendto"):
-            patch.setattr(socket.socket, name, refuse)
-        patch.setattr(socket, "getaddrinfo", resolve)
+    with no_network(resolve, noted=tape.misses), misses_noted(tape.misses.append):
         yield
 
 
@@ -429,8 +400,7 @@ def staged(
             path = str(cassette_path(kind, name))
             tape.cassette = stack.enter_context(recorder(tape, persister).use_cassette(path, record_mode=mode))
         if replaying:
-            stack.enter_context(no_network(tape, kind))
-            stack.enter_context(_noted(tape))
+            stack.enter_context(offline(tape, kind))
         stage = stack.enter_context(_built(tape, how, key, data_dir, simulator))
         yield stage
         tape.verify()

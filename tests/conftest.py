@@ -9,27 +9,22 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 from flask import Flask
-from sqlalchemy.event import listen
 from werkzeug.serving import make_server
 
 from builders import KEY
 from qwoty_integrations_host.clock import ManualClock
-from qwoty_integrations_host.config import HostConfig
-from qwoty_integrations_host.engine.inline import InlineEngine
-from qwoty_integrations_host.host import Host, create_host
-from qwoty_integrations_host.reports import find_run, quote_report
-from qwoty_integrations_host.store.workspaces import add_workspace
+from qwoty_integrations_host.testing import Workbench
+from qwoty_integrations_host.testing.workbench import build_host
 from qwoty_integrations_host.web.app import create_app
 from stripe_simulator import StripeSimulator
 
-pytest_plugins = ["postgresql", "mail_server", "crash.report"]
+pytest_plugins = ["postgresql", "mail_server", "crash.report", "pytester"]
 
 # The same examples on every machine and in every run, however slow it is.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
@@ -37,42 +32,15 @@ hypothesis.settings.load_profile("house")
 
 
 @dataclass
-class Bench:
-    """A host with one workspace ``ws-1``, served over HTTP, and the simulator it speaks to."""
+class Bench(Workbench):
+    """A host with Stripe Invoice, served over HTTP, and the simulator it speaks to."""
 
-    host: Host
     stripe: StripeSimulator
-    clock: ManualClock
     url: str
 
     def enable(self, workspace: str = "ws-1", **settings: Any) -> None:
         """Save settings of Stripe Invoice (the usual key unless given) and switch it on."""
-        given = {"workspace_api_token": KEY, **settings}
-        self.host.settings.save(workspace, "stripe_invoice", given)
-        self.host.settings.enable(workspace, "stripe_invoice")
-
-    def accept(self, quote: dict[str, Any], workspace: str = "ws-1") -> dict[str, Any]:
-        """Accept a quote, work what is queued, and report its one run."""
-        accepted = self.host.runs.accept(workspace, quote)
-        self.work()
-        (run_id,) = accepted.run_ids
-        return self.run(run_id)
-
-    def work(self) -> None:
-        """Work every queued run."""
-        assert isinstance(self.host.engine, InlineEngine)
-        self.host.engine.work_queued()
-
-    def run(self, run_id: str) -> dict[str, Any]:
-        return find_run(self.host.store, run_id)
-
-    def retry(self, run_id: str) -> dict[str, Any]:
-        self.host.runs.retry(run_id)
-        self.work()
-        return self.run(run_id)
-
-    def quote(self, quote_id: str, workspace: str = "ws-1") -> dict[str, Any]:
-        return quote_report(self.host.store, workspace, quote_id, self.clock.now())
+        self.set_up("stripe_invoice", {"workspace_api_token": KEY, **settings}, workspace)
 
     def send_installment(
         self, quote_id: str, number: int | None = None, workspace: str = "ws-1", *, look_first: bool = False
@@ -85,9 +53,8 @@ class Bench:
         """Let the simulator deliver what it has to say, then work the runs that follow."""
         self.stripe.deliver()
         self.work()
-        assert isinstance(self.host.engine, InlineEngine)
         # What was done may have made Stripe say more.
-        while self.stripe.wait_for_webhooks(1.0) and self.host.engine._next_due() is not None:
+        while self.stripe.wait_for_webhooks(10.0) and self.engine._next_due() is not None:
             self.work()
 
     def pay(self, session_id: str) -> None:
@@ -100,28 +67,6 @@ class Bench:
 
     def posts(self, prefix: str = "/v1/") -> list[str]:
         return [r.path for r in self.stripe.requests if r.method == "POST" and r.path.startswith(prefix)]
-
-
-def build_host(data_dir: Path, clock: ManualClock, **config: Any) -> Host:
-    host = create_host(HostConfig(data_dir=data_dir, **config), engine=lambda _: InlineEngine(clock), clock=clock)
-    if not host.config.is_shared:
-        # Real SQLite, but no waiting for the disk: what survives a power cut is tested elsewhere.
-        listen(host.store.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA synchronous=OFF"))
-    with host.store.write() as db:
-        add_workspace(db, "ws-1", clock.now())
-        add_workspace(db, "ws-2", clock.now())
-    return host
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(datetime.now(UTC))
-
-
-@pytest.fixture
-def host_config() -> dict[str, Any]:
-    """What the bench's host is told beyond the usual; a folder of tests may say more."""
-    return {}
 
 
 @pytest.fixture
@@ -144,7 +89,7 @@ def bench(
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     assert host.start_worker()
-    yield Bench(host, stripe_simulator, clock, url)
+    yield Bench(host, clock, stripe_simulator, url)
     server.shutdown()
     thread.join()
     server.server_close()

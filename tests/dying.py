@@ -11,16 +11,22 @@ from typing import Any
 
 import pytest
 
+from qwoty_integrations_host.errors import Interruption
 from qwoty_integrations_host.store.database import Store
 from qwoty_stripe_invoice.gateway import Gateway
 
 
-class Crash(BaseException):
+class Crash(Interruption):
     """The process dies."""
 
 
-def work_and_die(bench: Any, monkeypatch: pytest.MonkeyPatch, after: str, number: int) -> bool:
-    """Work what is queued; the process dies after so many commits, or answers of Stripe. Whether it did."""
+def work_and_die(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, after: str, number: int, *, gateway: type = Gateway, asks: str = "_do"
+) -> bool:
+    """Work what is queued; the process dies after so many commits, or answers of the service. Whether it did.
+
+    ``asks``: the gateway's method through which every request goes.
+    """
     left = [number]
 
     def one_more() -> None:
@@ -28,7 +34,7 @@ def work_and_die(bench: Any, monkeypatch: pytest.MonkeyPatch, after: str, number
         if left[0] == 0:
             raise Crash
 
-    write, ask = Store.write, Gateway._do
+    write, ask = Store.write, getattr(gateway, asks)
 
     @contextmanager
     def writing(store: Store) -> Iterator[Any]:
@@ -36,8 +42,8 @@ def work_and_die(bench: Any, monkeypatch: pytest.MonkeyPatch, after: str, number
             yield db
         one_more()
 
-    def asking(stripe: Gateway, *given: Any) -> dict[str, Any]:
-        answer = ask(stripe, *given)
+    def asking(service: Any, *given: Any) -> Any:
+        answer = ask(service, *given)
         one_more()
         return answer
 
@@ -45,17 +51,9 @@ def work_and_die(bench: Any, monkeypatch: pytest.MonkeyPatch, after: str, number
         if after == "commit":
             patch.setattr(Store, "write", writing)
         else:
-            patch.setattr(Gateway, "_do", asking)
+            patch.setattr(gateway, asks, asking)
         try:
             bench.work()
         except Crash:
             return True
     return False
-
-
-def restart(bench: Any) -> None:
-    """As the next process does: every job that has not ended begins at its top."""
-    engine = bench.host.engine
-    for job in sorted(engine._known - engine._done - set(engine._queued)):
-        engine.work_again(job)
-    bench.work()

@@ -22,6 +22,10 @@ BROKEN = frozenset(
 )
 
 
+#: The integrations that are at work beside the fakes where nothing blocks them.
+REAL = frozenset({"slack", "stripe_invoice"})
+
+
 @contextmanager
 def served(host: Host) -> Iterator[str]:
     sockets: dict[int, Any] = {}

@@ -12,9 +12,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import qwoty_integrations_host
-from qwoty_integrations_host import errors, hookspecs
+from host_server import REAL
+from qwoty_integrations_host import errors, hookspecs, testing
 from qwoty_integrations_host.cli import main
-from qwoty_stripe_invoice.settings import settings_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -43,10 +43,18 @@ def test_every_hook_is_documented_with_its_exact_signature(hook: object) -> None
     assert f"## {hook.__name__}{signature}\n" in _read("docs/hooks.md")  # type: ignore[attr-defined]
 
 
-def test_every_setting_is_documented() -> None:
-    text = _read("docs/settings.md")
+@pytest.mark.parametrize(("plugin", "page"), [("slack", "slack.md"), ("stripe_invoice", "settings.md")])
+def test_every_setting_is_documented(plugin: str, page: str) -> None:
+    text, schema = _read(f"docs/{page}"), published()[f"plugins/{plugin}.settings.v1.json"]
 
-    assert [name for name in settings_schema()["properties"] if f"| `{name}` |" not in text] == []
+    assert [name for name in schema["properties"] if f"| `{name}` |" not in text] == []
+
+
+def test_every_plugin_of_this_repository_is_looked_at_here() -> None:
+    homes = {path.parent.name for path in _tracked("plugins/*/pyproject.toml")}
+    schemas = {name.removeprefix("plugins/").split(".")[0] for name in published() if name.startswith("plugins/")}
+
+    assert homes == schemas == REAL
 
 
 def test_every_command_is_documented() -> None:
@@ -100,7 +108,7 @@ def test_every_environment_variable_is_documented() -> None:
     for source in _tracked("*.py"):
         if not source.is_relative_to(ROOT / "tests"):
             found = source.read_text("utf-8")
-            used |= set(re.findall(r"QWOTY_(?:HOST|STRIPE|PLUGINS)_[A-Z_]*[A-Z]", found))
+            used |= set(re.findall(r"QWOTY_[A-Z]+_[A-Z_]*[A-Z]", found))
             used |= {f"QWOTY_HOST_{name}" for name in re.findall(r'_read\(env, "([A-Z_]+)"\)', found)}
 
     assert sorted(name for name in used if f"`{name}`" not in text) == []
@@ -152,6 +160,7 @@ def test_the_error_tree_is_what_plugins_rely_on() -> None:
         "NotFound": "IntegrationError",
         "HostError": "IntegrationError",
         "DatabaseUnavailable": "HostError",
+        "PluginHangs": "HostError",
         "PluginLoadError": "HostError",
         "PluginContractError": "PermanentError",
     }
@@ -166,23 +175,36 @@ def test_the_public_names_only_grow() -> None:
     assert set(frozen) <= set(qwoty_integrations_host.__all__)
 
 
+def test_the_names_of_the_authors_kit_only_grow() -> None:
+    frozen = """Delivered Outbox PluginConformance Workbench Workspace a_line a_quote cassette_options honest_replay loaded
+        no_network vat""".split()
+
+    assert set(frozen) <= set(testing.__all__)
+
+
 def test_plugins_import_only_the_hosts_public_names() -> None:
     deep = []
     for source in _tracked("plugins/*.py"):
-        if re.search(r"(from|import) qwoty_integrations_host\.", source.read_text("utf-8")):
+        # Their tests may use the authors' kit, which is public, too.
+        kit = r"(?!testing import)" if "tests" in source.parts else ""
+        if re.search(rf"(from|import) qwoty_integrations_host\.{kit}", source.read_text("utf-8")):
             deep.append(source.name)
 
     assert deep == []
 
 
 def test_nothing_in_the_host_names_a_plugin() -> None:
+    # The id, the module and the distribution of each, in code, pages, scripts, styles and catalogs alike.
+    names = {plugin for one in sorted(REAL) for plugin in (one, one.replace("_", "-"), one.replace("_", " "))}
+    pattern = re.compile(rf"\b(?:qwoty[_-])?(?:{'|'.join(sorted(names))})\b|qwoty[_-]stripe", re.IGNORECASE)
     named = [
         source.name
-        for source in _tracked("qwoty_integrations_host/*.py")
-        if re.search(r"stripe_invoice|qwoty_stripe", source.read_text("utf-8"), re.IGNORECASE)
+        for source in _tracked("qwoty_integrations_host/*")
+        if pattern.search(source.read_text("utf-8", errors="replace"))
     ]
 
     assert named == []
+    assert pattern.search("Stripe Invoice") and pattern.search("import qwoty_slack") and pattern.search("Slack's")
 
 
 def test_nobody_asks_the_machine_for_the_time_but_the_clock() -> None:

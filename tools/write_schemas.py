@@ -11,11 +11,12 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 
+import qwoty_slack.settings
+import qwoty_stripe_invoice.settings
 from qwoty_integrations_host import quote_schema
 from qwoty_integrations_host.hook_types import Manifest
 from qwoty_integrations_host.web import api
 from qwoty_integrations_host.web.api.description import own_fields
-from qwoty_stripe_invoice.settings import settings_schema
 
 ROOT = Path(__file__).resolve().parent.parent / "schemas"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -27,7 +28,8 @@ def published() -> Mapping[str, dict[str, Any]]:
         "host/quote.v1.json": quote(),
         "host/plugin_manifest.v1.json": plugin_manifest(),
         "host/openapi.v1.json": openapi(),
-        "plugins/stripe_invoice.settings.v1.json": dict(settings_schema()),
+        "plugins/slack.settings.v1.json": dict(qwoty_slack.settings.settings_schema()),
+        "plugins/stripe_invoice.settings.v1.json": dict(qwoty_stripe_invoice.settings.settings_schema()),
     }
 
 
@@ -70,7 +72,9 @@ def plugin_manifest() -> dict[str, Any]:
         "settings_schema": {"type": "object", "description": "JSON Schema 2020-12 of the plugin's settings."},
         "capabilities": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
     }
-    assert set(properties) == set(Manifest.__dataclass_fields__), "a field of Manifest is not described"
+    # Files of the package, and nothing that a program reads in the manifest.
+    described = set(properties) | {"translations"}
+    assert described == set(Manifest.__dataclass_fields__), "a field of Manifest is not described"
     return {
         "$schema": DRAFT,
         "$id": "urn:qwoty:host:plugin_manifest:1",

@@ -20,6 +20,7 @@ _WORDS = {
     "sessions": "sessions of the console that are over",
     "login_links": "login links nobody used",
     "audit": "entries of the audit log",
+    "webhook_refusals": "counts of refused webhooks",
     "paces": "paces of requests",
 }
 

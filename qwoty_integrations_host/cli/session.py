@@ -51,13 +51,12 @@ class Session:
         from ..acting import acting_as
         from ..config import HostConfig  # lazy: --help must not pay for it
         from ..engine.no_engine import NoEngine
-        from ..errors import IntegrationError
         from ..host import create_host
         from ..logs import set_up_logging
 
         set_up_logging(log_level)
         os.umask(0o077)  # what we write is for this user's eyes only
-        try:
+        with known_errors():
             config = HostConfig.from_environment(data_dir=self.data_dir)
             host = create_host(config, engine=None if runs else NoEngine)
             try:
@@ -65,9 +64,18 @@ class Session:
                     yield host
             finally:
                 Session.left_working = not host.close(patience=patience)
-        except IntegrationError as error:
-            explain(error)
-            raise SystemExit(exit_code_of(error)) from None
+
+
+@contextmanager
+def known_errors() -> Iterator[None]:
+    """Turn every error of the tree into a message on stderr and an exit code."""
+    from ..errors import IntegrationError
+
+    try:
+        yield
+    except IntegrationError as error:
+        explain(error)
+        raise SystemExit(exit_code_of(error)) from None
 
 
 def _operator() -> str:

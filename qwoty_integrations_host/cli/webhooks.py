@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from .output import mark, print_json, print_run
+from .output import mark, minute, print_json, print_run, table
 from .session import (
     NOT_DONE,
     Session,
     exit_code_of_runs,
     json_option,
+    say,
     timeout_option,
     wait_option,
     work_and_wait,
@@ -69,6 +70,59 @@ def check(session: Session, workspace: str, roll_secrets: bool, wait: bool, time
             print_run(run)
     if wait:
         raise SystemExit(exit_code_of_runs(found) if done else NOT_DONE)
+
+
+@webhook.command("list")
+@click.argument("workspace", metavar="WS")
+@click.option("--result", type=click.Choice(("verified", "duplicate", "refused")), help="Only these.")
+@click.option("--plugin", metavar="PLUGIN", help="Only those of this integration's service.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+@click.pass_obj
+def list_deliveries(
+    session: Session, workspace: str, result: str | None, plugin: str | None, limit: int, as_json: bool
+) -> None:
+    """List what was delivered, newest first: events, and refused deliveries by day and reason."""
+    with session.host() as host:
+        from ..reports import list_deliveries as report
+
+        found = report(host.store, workspace, result=result, plugin=plugin, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    header = ("received (UTC)", "plugin", "result", "times", "event", "what", "run")
+    click.echo(table(header, [_delivery(one) for one in found["data"]], right=(3,)))
+    if found["has_more"]:
+        say(f"There are more; --limit {limit * 2} shows some of them.")
+
+
+@webhook.command("replay")
+@click.argument("workspace", metavar="WS")
+@click.argument("plugin", metavar="PLUGIN")
+@click.argument("event_id", metavar="EVENT_ID")
+@wait_option
+@timeout_option
+@json_option
+@click.pass_obj
+def replay(
+    session: Session, workspace: str, plugin: str, event_id: str, wait: bool, timeout: float, as_json: bool
+) -> None:
+    """Work a stored event again, by its own run."""
+    with session.host(runs=True) as host:
+        from ..reports import find_run
+
+        run_id = host.runs.replay(workspace, plugin, event_id)
+        done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
+        found = find_run(host.store, run_id)
+    print_json(found) if as_json else print_run(found)
+    if wait:
+        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)
+
+
+def _delivery(one: dict[str, Any]) -> tuple[Any, ...]:
+    is_event = one["result"] == "verified"
+    what = (one["id"], one["type"]) if is_event else ("–", one["reason"])
+    return (minute(one["received_at"]), one["plugin"], one["result"], one["times"], *what, one["run_status"] or "–")
 
 
 def _print_endpoint(endpoint: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..clock import Clock
-from ..errors import DatabaseUnavailable, HostError
+from ..errors import DatabaseUnavailable, HostError, Interruption
 from ..redaction import redact
 from ..store.advisory_locks import AdvisoryLocks
 from ..store.notices import Listener, tell
@@ -59,8 +59,16 @@ class RecordedError(Exception):
     """An error as it was recorded; what kind it was is in its text."""
 
 
-class _Stopping(BaseException):
+class _Stopping(Interruption):
     """The process stops: the job stays as it is, for the next one. DBOS records ``Exception`` only."""
+
+
+class _Overtaken(Interruption):
+    """DBOS says that this job is another worker's by now, or cancelled. No plugin is to blame for it."""
+
+    def __init__(self, said: dbos_errors.DBOSBaseException) -> None:
+        super().__init__()
+        self.said = said
 
 
 class _JsonSerializer(Serializer):
@@ -224,6 +232,8 @@ class DurableEngine:
                 return DBOS.run_step({"name": name}, work)
         except dbos_errors.DBOSUnexpectedStepError as error:
             raise ReplayDoesNotFit(name) from error
+        except dbos_errors.DBOSBaseException as error:
+            raise _Overtaken(error) from error
 
     def results(self, job_id: str) -> dict[str, Any]:
         with explained():
@@ -311,4 +321,7 @@ def _execute_run(job_id: str) -> None:
     live = DurableEngine.live
     if live is None:
         raise _Stopping
-    live.execute(job_id)
+    try:
+        live.execute(job_id)
+    except _Overtaken as error:
+        raise error.said from None

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from ..clock import Clock
+from ..errors import Interruption
 
 #: Works one job from its top; called again after a crash, when recorded steps hand back what they recorded.
 Work = Callable[[str], None]
@@ -17,7 +18,7 @@ Work = Callable[[str], None]
 SetAside = Callable[[str], None]
 
 
-class ReplayDoesNotFit(BaseException):
+class ReplayDoesNotFit(Interruption):
     """A job takes other steps than those recorded of it: another release worked it before. No plugin may catch it."""
 
 

@@ -12,6 +12,7 @@ from ..paces import Paces
 from ..quote import Quote
 from ..store import external_ids, runs
 from ..store.database import Store
+from . import pdf
 from .configuration import Configurations
 from .qwoty import QwotyPlatform
 from .qwoty_client import REQUESTS_PER_SECOND, QwotyClient
@@ -25,6 +26,8 @@ class Platforms:
     store: Store
     configurations: Configurations
     paces: Paces
+    #: Quotes' PDFs may come from private addresses.
+    private_pdfs: bool = False
 
     def qwoty(self, workspace: str) -> QwotyPlatform | None:
         """The workspace's Qwoty; None when its quotes are pushed in full."""
@@ -75,6 +78,12 @@ class RunPlatform:
             refused = f"The id of {kind} {entity_id} was not saved in Qwoty, and is kept here: {error.title}"
         with store.write() as db:
             self._note(db, f"{kind}/{entity_id}/{slot}", refused)
+
+    def quote_pdf(self, quote: Quote) -> bytes | None:
+        # A link that came with the quote has expired by the time of a retry; the platform signs another one.
+        qwoty = self.platforms.qwoty(self.workspace)
+        link = (qwoty.pdf_link(quote.id) if qwoty else None) or quote.pdf_link
+        return pdf.fetch(link, allow_private=self.platforms.private_pdfs) if link else None
 
     def _note(self, db: Connection, about: str, note: str | None) -> None:
         if self.run_id is not None:

@@ -52,6 +52,11 @@ class QwotyPlatform:
             )
         return Fetched(document, notes)
 
+    def pdf_link(self, quote_id: str) -> str | None:
+        """The address of a quote's PDF, signed just now; None when it has none. Raises: as ``fetch``."""
+        link = self.client.quote(quote_id).get("pdf_link")
+        return link if isinstance(link, str) and link else None
+
     def save_external_id(self, kind: str, entity_id: str, value: str, *, slot: str) -> None:
         """Write an id to a contact. Raises: as ``fetch``."""
         self.client.change_contact(entity_id, {f"id_{slot}": value})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
@@ -173,7 +174,16 @@ def _terms(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
     names = ("net_amount", "tax_amount", "total_amount")
-    return {"one_off": _of(found.get("one_off"), lambda totals: _taken(totals, *names))}
+    metrics = found.get("metrics")
+    return {
+        "one_off": _of(found.get("one_off"), lambda totals: _taken(totals, *names)),
+        # Shown and never charged: a figure in another form is left out rather than the quote refused.
+        "metrics": {"mrr": _number(metrics.get("mrr"))} if isinstance(metrics, Mapping) else None,
+    }
+
+
+def _number(found: Any) -> Any:
+    return found if isinstance(found, int | Decimal) and not isinstance(found, bool) else None
 
 
 def _external_ids(found: Mapping[str, Any]) -> dict[str, Any]:

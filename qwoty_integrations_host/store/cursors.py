@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, literal, tuple_
 
 from ..errors import FieldProblem, InvalidInput
 
+Order = Sequence[ColumnElement[Any]]
+#: The values of the order's columns at a row.
+Place = tuple[Any, ...]
+
 
 def newest_first(
     db: Connection,
     whose: Select[Any],
-    order: Sequence[ColumnElement[Any]],
+    order: Order,
     *,
     after: str | None,
     limit: int,
@@ -24,13 +28,35 @@ def newest_first(
     ``order`` is the time and what tells rows of one time apart; its last column is the id. ``only`` are the filters,
     which the row ``after`` need not pass any more. Raises: InvalidInput when the list has no such row.
     """
+    place = find_place(db, [(whose, order)], after)
+    return newest_behind(db, whose, order, place, limit=limit, only=only)
+
+
+def find_place(db: Connection, lists: Iterable[tuple[Select[Any], Order]], after: str | None) -> Place | None:
+    """Where the row with this id stands in the list that has it; None for the beginning. Raises: InvalidInput."""
+    if after is None:
+        return None
+    for whose, order in lists:
+        found = db.execute(whose.with_only_columns(*order).where(order[-1] == after)).first()
+        if found is not None:
+            return tuple(found)
+    problem = FieldProblem(("starting_after",), "Is not an item of this list, or not any more.")
+    raise InvalidInput("There is no such place in the list.", [problem], hint="Begin at its start again.")
+
+
+def newest_behind(
+    db: Connection,
+    whose: Select[Any],
+    order: Order,
+    place: Place | None,
+    *,
+    limit: int,
+    only: Sequence[ColumnElement[bool]] = (),
+) -> Sequence[RowMapping]:
+    """Give the rows behind a place, from the newest on."""
     wanted = whose.where(*only)
-    if after is not None:
-        begin = db.execute(whose.with_only_columns(*order).where(order[-1] == after)).first()
-        if begin is None:
-            problem = FieldProblem(("starting_after",), "Is not an item of this list, or not any more.")
-            raise InvalidInput("There is no such place in the list.", [problem], hint="Begin at its start again.")
-        place = (literal(value, column.type) for value, column in zip(begin, order, strict=True))
-        wanted = wanted.where(tuple_(*order) < tuple_(*place))
+    if place is not None:
+        values = (literal(value, column.type) for value, column in zip(place, order, strict=True))
+        wanted = wanted.where(tuple_(*order) < tuple_(*values))
     newest = wanted.order_by(*(column.desc() for column in order)).limit(limit)
     return db.execute(newest).mappings().all()

@@ -79,20 +79,12 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for queries; inside a transaction of this thread it is that one, so it sees what was written.
-
-        Inside another block for queries it is that one's, too: to take a connection costs as much as to ask it.
-        """
-        outer = getattr(self._mine, "transaction", None) or getattr(self._mine, "reading", None)
-        if outer is not None:
+        """A connection for queries; inside a transaction of this thread it is that one, so it sees what was written."""
+        if (outer := getattr(self._mine, "transaction", None)) is not None:
             yield outer
             return
         with explained(), self.engine.connect() as connection:
-            self._mine.reading = connection
-            try:
-                yield connection
-            finally:
-                self._mine.reading = None
+            yield connection
 
     def close(self) -> None:
         """Close every connection: those at rest now, those that a thread still uses when it gives them back."""

@@ -39,6 +39,7 @@ def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool =
         ("sessions", _ended_sessions(traces_before), _drop_sessions),
         ("login_links", select(t.login_links.c.digest).where(t.login_links.c.expires_at < traces_before), _drop_links),
         ("audit", select(t.audit.c.id).where(t.audit.c.at < runs_before), _drop_audit),
+        ("webhook_refusals", _old_refusals(bodies_before), _drop_refusals),
         ("paces", select(t.paces.c.name).where(t.paces.c.free_at < moment), _drop_paces),
     ]
     return {name: _prune(store, wanted, drop, dry_run=dry_run) for name, wanted, drop in work}
@@ -116,6 +117,11 @@ def _old_answers(before: datetime) -> Select[Any]:
     return select(kept.workspace, kept.key).where(kept.created_at < before)
 
 
+def _old_refusals(before: datetime) -> Select[Any]:
+    kept = t.webhook_refusals.c
+    return select(kept.workspace, kept.id).where(kept.first_at < before)
+
+
 def _ended_sessions(before: datetime) -> Select[Any]:
     kept = t.sessions.c
     return select(kept.id).where((kept.expires_at < before) | (kept.revoked_at < before))
@@ -146,6 +152,12 @@ def _drop_alerts(db: Connection, found: Sequence[Any]) -> None:
     for row in found:
         here = (t.alerts.c.workspace == row.workspace) & (t.alerts.c.subject == row.subject)
         db.execute(delete(t.alerts).where(here))
+
+
+def _drop_refusals(db: Connection, found: Sequence[Any]) -> None:
+    table = t.webhook_refusals
+    for row in found:
+        db.execute(delete(table).where((table.c.workspace == row.workspace) & (table.c.id == row.id)))
 
 
 def _drop_sessions(db: Connection, found: Sequence[Any]) -> None:

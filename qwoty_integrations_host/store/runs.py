@@ -149,11 +149,24 @@ def waiting(db: Connection, run_ids: Sequence[str]) -> Sequence[RowMapping]:
     return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at)).mappings().all()
 
 
+def last_origin(db: Connection, plugin: str) -> str | None:
+    """The distribution and version that worked a plugin's newest runs, where one of them was begun."""
+    newest_runs = select(t.runs.c.facts).where(t.runs.c.plugin == plugin).order_by(t.runs.c.created_at.desc()).limit(50)
+    found = (facts.get("origin") for facts in db.execute(newest_runs).scalars())
+    return next((origin for origin in found if origin), None)
+
+
+def waiting_for_a_plugin(db: Connection, codes: Sequence[str]) -> Sequence[RowMapping]:
+    """The runs that wait for one of these reasons, oldest first."""
+    waits = db.execute(select(t.runs).where(t.runs.c.status == "waiting").order_by(t.runs.c.created_at)).mappings()
+    return [row for row in waits if row["error"] and row["error"]["code"] in codes]
+
+
 def all_unfinished(db: Connection) -> Sequence[RowMapping]:
-    """Runs that are queued or running, or wait: ``id``, ``workspace``, ``quote_id`` and ``attempt`` of each."""
+    """Runs that are queued or running, or wait: what names each, its status and its error."""
     run = t.runs.c
-    wanted = select(run.id, run.workspace, run.quote_id, run.attempt).where(run.status.not_in(FINISHED))
-    return db.execute(wanted).mappings().all()
+    wanted = (run.id, run.workspace, run.plugin, run.quote_id, run.attempt, run.status, run.error)
+    return db.execute(select(*wanted).where(run.status.not_in(FINISHED))).mappings().all()
 
 
 def is_current(db: Connection, run_id: str, attempt: int) -> bool:

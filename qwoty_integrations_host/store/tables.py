@@ -203,8 +203,25 @@ webhook_deliveries = Table(
     Column("account", String(64)),
     #: Nobody delivered it: an upkeep found it.
     Column("found", Boolean, nullable=False, server_default=false()),
+    #: How often it was delivered again, and when last.
+    Column("duplicates", Integer, nullable=False, server_default="0"),
+    Column("last_at", UtcText),
     Index("deliveries_by_account", "workspace", "plugin", "account", "received_at"),
     Index("deliveries_by_age", "workspace", "received_at", "event_id"),
+)
+
+#: Deliveries that were refused: a row per day, plugin and reason, so that what anybody may send does not fill it.
+webhook_refusals = Table(
+    "webhook_refusals",
+    metadata,
+    _workspace(),
+    Column("id", String(255), primary_key=True),
+    Column("plugin", String(64), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("first_at", UtcText, nullable=False),
+    Column("last_at", UtcText, nullable=False),
+    Index("refusals_by_age", "workspace", "first_at", "id"),
 )
 
 #: The worker processes and when each last said that it is alive (seconds since 1970, the database's clock).

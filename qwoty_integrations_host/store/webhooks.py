@@ -1,4 +1,4 @@
-"""Webhook deliveries, stored before anything acts on them; one row per event."""
+"""Webhook deliveries, stored before anything acts on them; one row per event. What was refused is in refusals.py."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, Select, case, false, func, null, select
 
 from ..errors import NotFound
 from . import tables as t
-from .cursors import newest_first
+from .cursors import find_place, newest_behind
 from .upsert import insert_or_ignore
+
+#: What can have come of a delivery: its event is authentic; it was so and had come before; it was refused.
+RESULTS = ("verified", "duplicate", "refused")
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
@@ -19,12 +22,14 @@ def add(db: Connection, row: Mapping[str, Any]) -> bool:
     return insert_or_ignore(db, t.webhook_deliveries, row)
 
 
-def arrived(db: Connection, row: Mapping[str, Any]) -> None:
-    """Note that an event which an upkeep had found was delivered after all."""
-    table = t.webhook_deliveries.c
+def came_again(db: Connection, row: Mapping[str, Any]) -> None:
+    """Note that a stored event was delivered: once more, or after all when an upkeep had found it."""
+    table, now = t.webhook_deliveries.c, row["received_at"]
     here = (table.workspace == row["workspace"]) & (table.plugin == row["plugin"]) & (table.event_id == row["event_id"])
-    values = {"found": False, "received_at": row["received_at"]}
-    db.execute(t.webhook_deliveries.update().where(here & table.found).values(values))
+    again = {"duplicates": table.duplicates + 1, "last_at": now}
+    if not db.execute(t.webhook_deliveries.update().where(here & ~table.found).values(again)).rowcount:
+        first = {"found": False, "received_at": now}
+        db.execute(t.webhook_deliveries.update().where(here & table.found).values(first))
 
 
 def last_received(db: Connection, workspace: str, plugin: str, account: str) -> datetime | None:
@@ -49,25 +54,59 @@ def newest(
     db: Connection,
     workspace: str,
     *,
+    result: str | None = None,
     plugin: str | None = None,
     type: str | None = None,  # noqa: A002 - the column's name
     after: str | None = None,
     limit: int,
 ) -> Sequence[RowMapping]:
-    """A workspace's events, newest first, with ``run_id`` and ``run_status`` of the run that works each, if one does.
+    """What was delivered to a workspace, newest first: events, and what was refused by day, plugin and reason.
 
-    ``kept``: whether the body is still there. Raises: InvalidInput for an unknown ``after``.
+    ``result``: one of ``RESULTS``. An event's row has ``run_id`` and ``run_status`` of the run that works it, if one
+    does, and ``kept``: whether its body is still there. Raises: InvalidInput for an unknown ``after``.
     """
+    event, refusal = t.webhook_deliveries.c, t.webhook_refusals.c
+    events, by_event = _events(workspace), (event.received_at, event.event_id)
+    refusals, by_refusal = _refusals(workspace), (refusal.first_at, refusal.id)
+    place = find_place(db, [(events, by_event), (refusals, by_refusal)], after)
+    found: list[RowMapping] = []
+    if result != "refused":
+        only = [column == value for column, value in ((event.plugin, plugin), (event.type, type)) if value is not None]
+        only += [event.duplicates > 0] if result == "duplicate" else []
+        found += newest_behind(db, events, by_event, place, limit=limit, only=only)
+    if result in {None, "refused"} and type is None:
+        only = [refusal.plugin == plugin] if plugin is not None else []
+        found += newest_behind(db, refusals, by_refusal, place, limit=limit, only=only)
+    # Two queries and not one of both: each walks its own index, however long the lists are.
+    return sorted(found, key=lambda row: (row["received_at"], row["id"]), reverse=True)[:limit]
+
+
+def _events(workspace: str) -> Select[Any]:
+    """A workspace's events; ``times``: how often each was delivered, 0 for one that an upkeep found."""
     event, run = t.webhook_deliveries.c, t.runs.c
     its_run = (run.workspace == event.workspace) & (run.plugin == event.plugin) & (run.subject == event.event_id)
-    shown = (event.event_id, event.type, event.plugin, event.account, event.received_at, event.found)
-    whose = (
-        select(
-            *shown, (func.length(event.body) > 0).label("kept"), run.id.label("run_id"), run.status.label("run_status")
-        )
-        .select_from(t.webhook_deliveries.outerjoin(t.runs, its_run & (run.kind == "webhook")))
-        .where(event.workspace == workspace)
+    shown = (
+        event.event_id.label("id"),
+        event.plugin,
+        event.type,
+        event.account,
+        event.received_at,
+        func.coalesce(event.last_at, event.received_at, type_=event.last_at.type).label("last_at"),
+        case((event.found, 0), else_=event.duplicates + 1).label("times"),
+        event.found,
+        (func.length(event.body) > 0).label("kept"),
+        null().label("reason"),
+        run.id.label("run_id"),
+        run.status.label("run_status"),
     )
-    wanted = ((event.plugin, plugin), (event.type, type))
-    only = [column == value for column, value in wanted if value is not None]
-    return newest_first(db, whose, (event.received_at, event.event_id), after=after, limit=limit, only=only)
+    both = t.webhook_deliveries.outerjoin(t.runs, its_run & (run.kind == "webhook"))
+    return select(*shown).select_from(both).where(event.workspace == workspace)
+
+
+def _refusals(workspace: str) -> Select[Any]:
+    """A workspace's refused deliveries in the same columns."""
+    row = t.webhook_refusals.c
+    here = (row.id, row.plugin, row.first_at.label("received_at"), row.last_at, row.times, row.reason)
+    nothing = (null().label(name) for name in ("type", "account", "run_id", "run_status"))
+    no = (false().label(name) for name in ("found", "kept"))
+    return select(*here, *nothing, *no).where(row.workspace == workspace)

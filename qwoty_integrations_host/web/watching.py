@@ -28,10 +28,11 @@ def live() -> Response:
 @blueprint.get("/health/ready")
 @blueprint.get("/health")
 def ready() -> Response:
-    """Whether requests can be taken: 503 while the database cannot be read. A plugin that failed is named."""
+    """Whether requests can be taken: 503 while the database cannot be read. Plugins that failed or hang are named."""
     host = the_host()
     states = {status.id: status.state for status in host.plugins.statuses}
-    well = "ok" if set(states.values()) <= {"loaded", "blocked"} else "degraded"
+    hanging = [str(call) for call in host.plugins.calls.left()]
+    well = "ok" if set(states.values()) <= {"loaded", "blocked"} and not hanging else "degraded"
     try:
         with host.store.read() as db:
             db.exec_driver_sql("SELECT 1")
@@ -39,7 +40,7 @@ def ready() -> Response:
         answer = jsonify({"status": "unavailable", "worker": host.worker_lock.held, "reason": error.title})
         answer.status_code = 503
         return answer
-    return jsonify({"status": well, "worker": host.worker_lock.held, "plugins": states})
+    return jsonify({"status": well, "worker": host.worker_lock.held, "plugins": states, "hanging": hanging})
 
 
 @blueprint.get("/metrics")

@@ -1,4 +1,7 @@
-"""Two workers on one PostgreSQL: one is killed in the middle of a run, the other finishes it. Nothing is doubled."""
+"""Two workers on one PostgreSQL: one is killed in the middle of a request, the other finishes the run.
+
+Every other moment is tests/crash; here Stripe is still at work for the dead one.
+"""
 
 from __future__ import annotations
 
@@ -71,14 +74,14 @@ def _accept(env: dict[str, str], folder: Path, **changes: Any) -> str:
     return str(run["id"])
 
 
-@pytest.mark.parametrize("requests_seen", [2, 5, 8, 10], ids=lambda n: f"killed_at_request_{n}")
 def test_what_a_killed_worker_left_is_finished_by_the_other_within_five_seconds(
-    requests_seen: int, stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
+    stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
 ) -> None:
     stripe_simulator.config.update(latency_ms=150)
     with _worker(env) as victim:
         run_id = _accept(env, tmp_path)
-        _until(lambda: len(stripe_simulator.requests) >= requests_seen, "the run did not get so far")
+        # The draft is there, its lines are on their way.
+        _until(lambda: len(stripe_simulator.requests) >= 8, "the run did not get so far")
         # The next request hangs until the other worker is there; Stripe answers it when nobody listens any more.
         stripe_simulator.config.update(latency_ms=4000)
         with _worker(env):

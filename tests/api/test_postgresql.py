@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from builders import a_quote
+from qwoty_integrations_host import WebhookRejected, WebhookRequest
 
 
 @pytest.fixture
@@ -36,10 +39,26 @@ def test_pages_go_on_where_the_one_before_ended(caller: Any) -> None:
         caller.desk.clock.advance(number % 2)
         caller.post("/ws-1/quotes/accepted", a_quote(id=f"q-{number}"))
 
-    for path, name in (("/ws-1/runs", "id"), ("/ws-1/quotes", "quote_id")):
+    runs = caller.desk.host.runs
+    for number, signature in enumerate(("signed", "signed", "signed", "forged", "forged")):
+        body = json.dumps({"id": f"evt_{number % 2}", "type": "paid", "quote_id": None}).encode()
+        token = "right" if number < 4 else "wrong"
+        with suppress(WebhookRejected):
+            runs.receive_webhook("ws-1", "recorder", WebhookRequest(token, body, {"X-Signature": signature}))
+    runs.refusals.write_down()
+    with suppress(WebhookRejected):
+        runs.receive_webhook("ws-1", "recorder", WebhookRequest("wrong", b"", {}))
+    runs.refusals.write_down()
+    for number in range(2, 4):
+        caller.desk.clock.advance(1)
+        body = json.dumps({"id": f"evt_{number}", "type": "paid", "quote_id": None}).encode()
+        runs.receive_webhook("ws-1", "recorder", WebhookRequest("right", body, {"X-Signature": "signed"}))
+
+    seen = {item["reason"] or item["id"]: item["times"] for item in caller.get("/ws-1/webhooks/deliveries")["data"]}
+    assert seen == {"evt_0": 2, "evt_1": 1, "evt_2": 1, "evt_3": 1, "wrong_signature": 1, "unknown_address": 2}
+    for path, name in (("/ws-1/runs", "id"), ("/ws-1/quotes", "quote_id"), ("/ws-1/webhooks/deliveries", "id")):
         whole = [item[name] for item in caller.get(path)["data"]]
         first = caller.get(f"{path}?limit=2")
         rest = caller.get(f"{path}?starting_after={first['data'][-1][name]}")
         assert [item[name] for item in first["data"] + rest["data"]] == whole
-        assert (first["has_more"], rest["has_more"], len(set(whole))) == (True, False, 5)
-    assert caller.get("/ws-1/webhooks/deliveries") == {"data": [], "has_more": False}
+        assert (first["has_more"], rest["has_more"], len(set(whole)) >= 5) == (True, False, True)

@@ -76,6 +76,8 @@ def test_every_page_is_readable_in_the_dark_and_on_a_phone(bench: Any, browser: 
     for path in ("", "integrations/stripe_invoice", f"runs/{run['id']}", quote, *PAGES.values()):
         page.goto(f"{bench.url}/console/{path}")
         look(page, f"phone-{path.partition('/')[0] or 'integrations'}", picture=path.startswith(("runs/", "quotes/")))
+        if path == f"runs/{run['id']}":
+            assert "Un lien de paiement pour l’échéance 1 sur 4 a été envoyé à" in page.inner_text("main")
         # Nothing sticks out of a narrow screen.
         assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"], path
 
@@ -101,6 +103,10 @@ def test_the_pages_that_the_story_leaves_out_are_accessible_too(
     assert page.get_by_label("Business unit", exact=True).count() == 2
     assert not page.get_by_label("Workspace API token").is_visible()
     seen()
+    page.request.post(f"{bench.url}/webhooks/stripe_invoice/ws-1/guessed")
+    page.goto(f"{bench.url}/console/webhooks?result=refused")
+    page.get_by_text("Unknown address").wait_for()
+    seen()
     page.goto(f"{bench.url}/console/access")
     page.get_by_role("button", name="Make a key").click()
     page.get_by_text("Keep this key now").wait_for()
@@ -123,7 +129,7 @@ def gets_in_by_a_link(bench: Any, page: Any) -> None:
 
 
 def is_told_what_is_wrong_with_a_key(page: Any, seen: Callable[..., None], *, keeps_what_was_typed: bool) -> None:
-    page.get_by_role("link", name="Set up").click()
+    page.get_by_role("link", name="Set up : Stripe").click()
     seen("set-up")
     page.get_by_label("Create invoice as").select_option("open")
     page.get_by_label("Send payment link + invoice (via Qwoty)").check()
@@ -169,7 +175,9 @@ def watches_a_run_end(bench: Any, page: Any, seen: Callable[..., None]) -> None:
     bench.work()
     # Nobody presses anything: the page looks again by itself.
     page.get_by_role("status").get_by_text("Succeeded").wait_for()
-    assert "€9,102.00" in page.locator("table.figures").first.inner_text()
+    figures = page.locator("table.figures").first.inner_text()
+    assert [figures.count(amount) for amount in ("€7,585.00", "€1,517.00", "€9,102.00")] == [3, 3, 3]
+    page.get_by_text("Find or make the customer").wait_for()
     invoice = page.locator("a.out[href^='https://dashboard.stripe.com/test/invoices/in_']")
     assert invoice.count() == 1
     seen("run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from werkzeug.test import Client
 from builders import a_quote
 from console.catalog import CONSOLE
 from console.conftest import PUBLIC, Person, words
-from host_server import BROKEN
-from qwoty_integrations_host import CredentialsError, Outcome
+from host_server import BROKEN, REAL
+from qwoty_integrations_host import CredentialsError, InvoiceRecord, Outcome, QuoteRecord
 from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.web.app import create_app
 
@@ -32,7 +33,7 @@ def test_every_page_is_there_after_a_run(admin: Any) -> None:
 
 
 def test_a_plugin_that_failed_to_load_is_shown_with_its_reason(desks: Any) -> None:
-    desk = desks(public_url=PUBLIC, plugins_blocked=BROKEN - {"import_error"} | {"stripe_invoice"})
+    desk = desks(public_url=PUBLIC, plugins_blocked=BROKEN - {"import_error"} | REAL)
     person = Person(desk, Client(create_app(desk.host)))
     person.log_in()
 
@@ -130,6 +131,54 @@ def test_a_delivery_is_worked_again(admin: Any) -> None:
     assert "evt_1" in admin.page("/console/webhooks")
     assert "Webhook" in words(admin.page(answer.location))
     assert [hook for hook, _ in admin.desk.recorder.calls].count("on_webhook") == 2
+
+
+def test_what_was_refused_is_seen_with_its_reason_and_deliveries_by_what_came_of_them(admin: Any) -> None:
+    admin.desk.enable()
+    body = b'{"id": "evt_1", "type": "paid", "quote_id": "q-7"}'
+    for path, signature in (("right", "signed"), ("right", "signed"), ("right", "forged"), ("guessed", "signed")):
+        admin.client.post(f"/webhooks/recorder/ws-1/{path}", data=body, headers={"X-Signature": signature})
+
+    def found(result: str) -> set[str]:
+        page = words(admin.page(f"/console/webhooks?result={result}"))
+        return {text for text in ("evt_1", "1 duplicate", "Wrong signature", "Unknown address") if text in page}
+
+    assert found("") == found("nonsense") == {"evt_1", "1 duplicate", "Wrong signature", "Unknown address"}
+    assert found("verified") == found("duplicate") == {"evt_1", "1 duplicate"}
+    assert found("refused") == {"Wrong signature", "Unknown address"}
+    assert "guessed" not in admin.page("/console/webhooks")
+
+
+def test_a_run_is_told_in_french_with_what_the_host_recorded(admin: Any) -> None:
+    def refuse(ctx: Any, quote: Any) -> Any:
+        raise CredentialsError("There is no invoice yet.", hint="`qwoty-host run list` shows them.")
+
+    admin.desk.recorder.answers["on_quote_accepted"] = refuse
+    admin.desk.enable()
+    run = admin.desk.accept()
+    french = {"Accept-Language": "fr"}
+
+    page = admin.page(f"/console/runs/{run['id']}", **french)
+    assert "Il n’y a pas encore de facture." in page and "<code>qwoty-host run list</code> les montre." in page
+    assert "Il n’y a pas encore de facture." in admin.page("/console/runs", **french)
+    assert "Il n’y a pas d’exécution &#39;none&#39;." in admin.get("/console/runs/none", **french).text
+    assert "There is no invoice yet." in admin.page(f"/console/runs/{run['id']}")
+
+
+def test_an_invoice_that_is_not_as_signed_is_marked_with_its_figures(admin: Any) -> None:
+    def invoice(ctx: Any, quote: Any) -> Any:
+        made = InvoiceRecord(id="X-1", status="draft", account="a")
+        amounts = {"net": Decimal("100.00"), "total": Decimal("119.00")}
+        ctx.records.update(quote.id, lambda _: QuoteRecord(currency="EUR", invoice=made, **amounts))
+        return Outcome.needs_attention("totals_differ", "It is not as signed.")
+
+    admin.desk.recorder.answers["on_quote_accepted"] = invoice
+    admin.desk.enable()
+    run = admin.desk.accept()
+
+    page = words(admin.page(f"/console/runs/{run['id']}"))
+    assert "Net €100.00 – €100.00 Tax €20.00 – ≠ not as signed: €19.00" in page
+    assert "Total €120.00 – ≠ not as signed: €119.00" in page
 
 
 def test_an_api_key_is_shown_once(admin: Any) -> None:

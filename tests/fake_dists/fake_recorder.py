@@ -96,9 +96,9 @@ def authenticate_webhook(ctx: Any, request: WebhookRequest) -> Any:
 
 def _event(request: WebhookRequest) -> WebhookEvent:
     if request.token != "right":
-        raise WebhookRejected("There is no such webhook address.", status=404)
+        raise WebhookRejected("There is no such webhook address.", status=404, code="unknown_address")
     if request.header("X-Signature") != "signed":
-        raise WebhookRejected("The signature is wrong.")
+        raise WebhookRejected("The signature is wrong.", code="wrong_signature")
     body = json.loads(request.body)
     return WebhookEvent(body["id"], body["type"], body, body.get("quote_id"))
 

@@ -1,4 +1,4 @@
-"""A bench with a real mail server, and a Stripe client that soon gives up waiting."""
+"""A bench with a real mail server."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from faults.story import PATIENCE, Story
-from qwoty_stripe_invoice import gateway
+from faults.story import Story
 
 
 @pytest.fixture
@@ -17,5 +16,4 @@ def host_config(mail_server: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def story(bench: Any, mail_server: Any, monkeypatch: pytest.MonkeyPatch) -> Story:
-    monkeypatch.setattr(gateway, "_PATIENT", (PATIENCE, PATIENCE))
     return Story(bench, mail_server, monkeypatch)

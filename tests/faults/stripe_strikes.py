@@ -8,6 +8,7 @@ from typing import Any
 
 from builders import the_example
 from faults.story import PATIENCE, Story, Strike
+from qwoty_stripe_invoice import gateway
 
 A_DAY_AND_AN_HOUR = 25 * 3600.0
 
@@ -19,6 +20,8 @@ def stripe(kind: str, method: str, path: str, **order: Any) -> Strike:
 
 def _order(story: Story, kind: str, **order: Any) -> None:
     story.bench.stripe.faults.add(kind, **order)
+    if kind in {"hang", "slow"}:
+        story.patch.setattr(gateway, "_PATIENT", (PATIENCE, PATIENCE))
     if kind == "slow":
         # The answer is still being made when we ask again: this much of our waiting has to be real.
         story.patch.setattr(story.bench.clock, "sleep", lambda seconds: time.sleep(PATIENCE / 2))

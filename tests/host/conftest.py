@@ -14,14 +14,12 @@ from typing import Any
 import pytest
 
 from builders import a_quote
-from host_server import BROKEN, FAKES
+from host_server import BROKEN, FAKES, REAL
 from qwoty_integrations_host.clock import ManualClock
-from qwoty_integrations_host.config import HostConfig, RetryPolicy
-from qwoty_integrations_host.engine.inline import InlineEngine
-from qwoty_integrations_host.host import Host, create_host
-from qwoty_integrations_host.reports import find_run
+from qwoty_integrations_host.config import RetryPolicy
 from qwoty_integrations_host.store.api_keys import create_api_key
-from qwoty_integrations_host.store.workspaces import add_workspace
+from qwoty_integrations_host.testing import Workbench
+from qwoty_integrations_host.testing.workbench import build_host
 
 TOKEN = "key_Plain1234567890"
 
@@ -38,53 +36,25 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         del sys.modules[name]
 
 
-def open_host(data_dir: Path, clock: ManualClock, **config: Any) -> Host:
-    """A host that loads the two working fakes, with the workspaces ws-1 and ws-2."""
-    given = {"plugins_blocked": BROKEN | {"stripe_invoice"}, **config}
-    host = create_host(HostConfig(data_dir=data_dir, **given), engine=lambda _: InlineEngine(clock), clock=clock)
-    with host.store.write() as db:
-        add_workspace(db, "ws-1", clock.now())
-        add_workspace(db, "ws-2", clock.now())
-    return host
-
-
 @dataclass
-class Desk:
-    """One host at work, and the recording plugin that it has loaded."""
+class Desk(Workbench):
+    """A workbench that loads the two working fakes, one of which notes every call."""
 
-    host: Host
-    clock: ManualClock
     recorder: Any
     slept: list[float] = field(default_factory=list)
 
     def enable(self, workspace: str = "ws-1", plugin: str = "recorder", **settings: Any) -> None:
         given = {"token": TOKEN, **settings} if plugin == "recorder" else settings
-        self.host.settings.save(workspace, plugin, given)
-        self.host.settings.enable(workspace, plugin)
+        self.set_up(plugin, given, workspace)
 
     def accept(self, workspace: str = "ws-1", **changes: Any) -> dict[str, Any]:
         """Accept a quote, work the queue, and report the recorder's run."""
-        accepted = self.host.runs.accept(workspace, a_quote(**changes))
-        self.work()
-        return next(run for run in map(self.run, accepted.run_ids) if run["plugin"] == "recorder")
-
-    def work(self) -> None:
-        assert isinstance(self.host.engine, InlineEngine)
-        self.host.engine.work_queued()
+        return super().accept(a_quote(**changes), workspace, plugin="recorder")
 
     def work_again(self, run_id: str, attempt: int = 1) -> dict[str, Any]:
         """Work a job from its top, as after a crash."""
-        assert isinstance(self.host.engine, InlineEngine)
-        self.host.engine.work_again(f"{run_id}.{attempt}")
+        self.engine.work_again(f"{run_id}.{attempt}")
         return self.run(run_id)
-
-    def retry(self, run_id: str) -> dict[str, Any]:
-        self.host.runs.retry(run_id)
-        self.work()
-        return self.run(run_id)
-
-    def run(self, run_id: str) -> dict[str, Any]:
-        return find_run(self.host.store, run_id)
 
     def api_key(self, workspace: str = "ws-1") -> str:
         with self.host.store.write() as db:
@@ -114,7 +84,8 @@ def desks(tmp_path: Path, fakes: Any) -> Iterator[Callable[..., Desk]]:
 
         def build(name: str = "data", **config: Any) -> Desk:
             clock = NotingClock(datetime(2026, 3, 10, 9, tzinfo=UTC))
-            host = open_host(tmp_path / name, clock, **{"retry": RetryPolicy(tries=4), **config})
+            given = {"retry": RetryPolicy(tries=4), "plugins_blocked": BROKEN | REAL, **config}
+            host = build_host(tmp_path / name, clock, **given)
             opened.callback(host.close)
             assert host.start_worker()
             return Desk(host, clock, fakes, clock.slept)

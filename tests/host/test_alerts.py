@@ -373,6 +373,20 @@ def test_what_came_together_is_told_in_one_mail_to_each(told: Any) -> None:
     assert "Look &lt;here&gt;." in mail.get_body(("html",)).get_content()
 
 
+def test_a_french_mail_says_in_french_what_was_recorded(told: Any) -> None:
+    told.host.alerts.set("ws-1", {"mails": [ANA], "language": "fr"})
+    ends_with(told, NeedsAttention("Invoice in_1 is open already.", hint="Retry the run; else ask Qwoty."))
+    told.accept()
+
+    told.host.alerts.deliver()
+
+    (mail,) = mails(told)
+    assert mail["Subject"] == "Intégrations Qwoty, ws-1\u202f: La facture in_1 est déjà ouverte."
+    assert "À faire\u202f: Relancez l’exécution\u202f; sinon, demandez à Qwoty." in words_of(mail)
+    (alert,) = alerts(told)
+    assert alert["title"] == "Invoice in_1 is open already."
+
+
 def test_a_mail_server_that_is_away_is_tried_again_and_given_up_in_the_end(desks: Any, mail_server: Any) -> None:
     desk = desks(smtp_url=f"smtp://127.0.0.1:{mail_server.port}", mail_from="Host <host@seller.example>")
     desk.host.alerts.set("ws-1", {"mails": [ANA, BEN]})

@@ -23,7 +23,7 @@ import structlog
 from click.testing import CliRunner, Result
 
 from builders import a_quote, the_example
-from host_server import FAKES
+from host_server import FAKES, REAL
 from qwoty_integrations_host import (
     InstallmentRecord,
     InvoiceRecord,
@@ -46,7 +46,7 @@ RUN_KEYS = set(
     "id kind workspace plugin quote_id status created_at finished_at waits_until outcome steps error".split()
 )
 OUTCOME_KEYS = {
-    "invoice_id", "invoice_status", "payment_status", "currency", "total", "customer_id", "payment_link", "notes",
+    "invoice_id", "invoice_status", "payment_status", "currency", "net", "tax", "total", "customer_id", "payment_link", "notes",
 }  # fmt: skip
 
 
@@ -78,7 +78,9 @@ class Line:
 
 @pytest.fixture
 def line(tmp_path: Path, fakes: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", BLOCKED + ",typo_hook,unknown_argument,wrong_manifest,stripe_invoice")
+    monkeypatch.setenv(
+        "QWOTY_PLUGINS_BLOCKED", BLOCKED + ",typo_hook,unknown_argument,wrong_manifest," + ",".join(REAL)
+    )
     root = logging.getLogger()
     before = (list(root.handlers), root.level)
     yield Line(tmp_path, fakes)
@@ -96,7 +98,7 @@ def refused(found: Result, code: int) -> str:
 
 
 def test_plugins_are_listed_with_status_reason_and_distribution(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", "exits, stripe_invoice")
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", "exits, " + ", ".join(REAL))
 
     found = line.ok("plugin", "list")
 
@@ -664,3 +666,17 @@ def test_upkeep_that_had_nothing_to_do_is_listed_when_asked_for(kept: Line) -> N
 
     assert kept.ok("run", "list")["data"] == []
     assert [run["kind"] for run in kept.ok("run", "list", "--all")["data"]] == ["upkeep"]
+
+
+def test_what_was_delivered_is_listed_and_worked_again(kept: Line) -> None:
+    kept.ok("accept", "ws-1", kept.file(a_quote()), "--wait")
+    missed = WebhookEvent("evt_1", "paid", {"id": "evt_1"}, "q-7")
+    kept.recorder.answers["on_upkeep"] = lambda ctx, _: UpkeepReport(Outcome.skipped("Nothing to mend."), (missed,))
+    kept.ok("webhook", "check", "ws-1", "--wait")
+
+    (event,) = kept.ok("webhook", "list", "ws-1")["data"]
+    assert (event["id"], event["result"], event["found"]) == ("evt_1", "verified", True)
+    assert kept.ok("webhook", "list", "ws-1", "--result", "refused")["data"] == []
+    assert "verified      0  evt_1  paid" in kept("webhook", "list", "ws-1").stdout
+    assert kept.ok("webhook", "replay", "ws-1", "recorder", "evt_1", "--wait")["id"] == event["run_id"]
+    assert "no such event" in refused(kept("webhook", "replay", "ws-1", "recorder", "evt_2"), 5)

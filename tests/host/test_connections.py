@@ -106,6 +106,8 @@ def test_hook_service_status_is_asked_without_workspace_or_settings(desk: Any) -
     seen: list[Any] = []
     answer = ServiceStatus(reachable=False, ms=3, detail="No route.")
     desk.recorder.answers["service_status"] = lambda ctx, _: seen.append((ctx.workspace, ctx.settings)) or answer
+    assert desk.host.connections.services() == {"data": []}, "nobody uses it: nobody is asked"
+    desk.enable()
 
     found = desk.host.connections.services()
 
@@ -118,6 +120,7 @@ def test_a_service_whose_plugin_fails_is_said_to_be_away(desk: Any) -> None:
         raise RetryableError("It took too long.")
 
     desk.recorder.answers["service_status"] = fail
+    desk.enable()
 
     assert desk.host.connections.services()["data"][0]["detail"] == "It took too long."
 

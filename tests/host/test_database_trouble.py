@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from builders import a_quote
 from database_trouble import Away, FullDisk, Lock
-from host_server import BROKEN, served
+from host_server import BROKEN, REAL, served
 from qwoty_integrations_host import Attempt, Outcome, QuoteRecord
 from qwoty_integrations_host.config import HostConfig, RetryPolicy
 from qwoty_integrations_host.errors import DatabaseUnavailable
@@ -57,7 +57,7 @@ def durable(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator
     soon = RetryPolicy(first_gap=0.1, waits=(timedelta(seconds=0.5),))
     config = HostConfig(
         data_dir=folder / "data",
-        plugins_blocked=BROKEN | {"stripe_invoice"},
+        plugins_blocked=BROKEN | REAL,
         retry=soon,
         shared_database=address or None,
     )

@@ -16,6 +16,7 @@ from qwoty_integrations_host.plugins import Plugins
     [
         ("recorder", "loaded", "fake-recorder 1.0", ""),
         ("second", "loaded", "fake-second 1.0", ""),
+        ("slack", "loaded", "qwoty-slack 0.1.0", ""),
         ("stripe_invoice", "loaded", "qwoty-stripe-invoice 0.1.0", ""),
         ("import_error", "failed", "fake-import-error 1.0", "No module named 'a_module_that_is_not_there'"),
         ("exits", "failed", "fake-exits 1.0", "SystemExit: 3"),
@@ -48,7 +49,7 @@ def test_every_plugin_ends_in_a_status_with_reason_and_origin(
 def test_the_broken_ones_leave_the_good_ones_alone_and_get_no_call(fakes: Any) -> None:
     plugins = Plugins()
 
-    assert plugins.loaded() == ("recorder", "second", "stripe_invoice")
+    assert plugins.loaded() == ("recorder", "second", "slack", "stripe_invoice")
     assert [status.id for status in plugins.statuses] == sorted(status.id for status in plugins.statuses)
     for status in plugins.statuses:
         if status.state != "loaded":
@@ -78,7 +79,7 @@ def test_strict_mode_stops_the_start_and_names_everyone_to_blame(fakes: Any) -> 
 
     broken = {status.id for status in refused.value.statuses}
     assert {"exits", "old_api", "twin"} <= broken
-    assert not broken & {"recorder", "second", "stripe_invoice"}
+    assert not broken & {"recorder", "second", "slack", "stripe_invoice"}
     assert "fake-exits 1.0" in refused.value.title
     assert "Canary" not in refused.value.title
 
@@ -86,7 +87,7 @@ def test_strict_mode_stops_the_start_and_names_everyone_to_blame(fakes: Any) -> 
 def test_strict_mode_minds_no_blocked_plugin(fakes: Any) -> None:
     broken = frozenset(status.id for status in Plugins().statuses if status.state != "loaded")
 
-    assert Plugins(strict=True, blocked=broken).loaded() == ("recorder", "second", "stripe_invoice")
+    assert Plugins(strict=True, blocked=broken).loaded() == ("recorder", "second", "slack", "stripe_invoice")
 
 
 def test_an_unknown_plugin_is_not_found(fakes: Any) -> None:

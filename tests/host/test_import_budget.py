@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = ("dbos", "stripe", "requests", "flask", "jsonschema", "marshmallow", "sqlalchemy", "structlog", "cryptography")
 PROGRAM = f"""
 import sys, time
@@ -30,6 +32,16 @@ def test_the_public_names_are_imported_in_no_time_and_without_anything_heavy() -
 def test_the_command_line_asks_for_nothing_heavy_before_a_command_does() -> None:
     heavy = (*HEAVY, "flask_smorest", "alembic", "waitress")
     program = f"import sys, qwoty_integrations_host.cli; print([n for n in {heavy!r} if n in sys.modules])"
+
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+
+    assert found.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("module", ["qwoty_slack.plugin", "qwoty_stripe_invoice.plugin"])
+def test_a_plugin_is_loaded_without_anything_heavy(module: str) -> None:
+    heavy = (*HEAVY, "babel", "jinja2", "urllib3")
+    program = f"import sys, {module} as plugin; plugin.integration_manifest(); print([n for n in {heavy!r} if n in sys.modules])"
 
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
 

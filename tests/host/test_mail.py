@@ -11,7 +11,7 @@ import pytest
 
 from mail_server import parsed
 from qwoty_integrations_host import Attachment, MailMessage, Outcome
-from qwoty_integrations_host.errors import NeedsAttention
+from qwoty_integrations_host.errors import Interruption, NeedsAttention
 
 PDF = b"%PDF-1.7\r\n\x00\xff\r\n.\r\n..dots\nunix\n" + bytes(range(256)) * 40
 
@@ -158,7 +158,7 @@ def test_a_retry_of_one_quote_forgets_nothing_about_another(smtp_desk: Any, serv
 
 
 def test_a_crash_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk: Any, server: Any) -> None:
-    class Crash(BaseException):
+    class Crash(Interruption):
         pass
 
     mailer = smtp_desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
@@ -186,7 +186,7 @@ def test_a_crash_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk: An
 def test_a_crash_before_the_mail_leaves_makes_nothing_unsure(
     smtp_desk: Any, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Crash(BaseException):
+    class Crash(Interruption):
         pass
 
     def crash(*_: Any) -> None:

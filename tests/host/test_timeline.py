@@ -17,10 +17,10 @@ from qwoty_integrations_host import (
     PermanentError,
     RetryableError,
 )
-from qwoty_integrations_host.errors import HostError, IntegrationError, InvalidInput
+from qwoty_integrations_host.errors import HostError, IntegrationError, Interruption, InvalidInput
 
 
-class Crash(BaseException):
+class Crash(Interruption):
     """The process dies here."""
 
 
@@ -308,7 +308,7 @@ def test_disabled_in_between_is_skipped_without_a_call(desk: Any) -> None:
     assert desk.recorder.calls == []
 
 
-def test_a_plugin_that_no_longer_loads_fails_its_runs_with_the_reason_not_silently(desks: Any) -> None:
+def test_runs_of_a_plugin_that_no_longer_loads_wait_and_say_why(desks: Any) -> None:
     desk = desks()
     desk.enable()
     accepted = desk.host.runs.accept("ws-1", _quote())
@@ -317,7 +317,7 @@ def test_a_plugin_that_no_longer_loads_fails_its_runs_with_the_reason_not_silent
     desk.work()
 
     run = desk.run(accepted.run_ids[0])
-    assert run["status"] == "failed"
+    assert (run["status"], run["error"]["code"]) == ("waiting", "plugin_not_loaded")
     assert "recorder" in run["error"]["title"]
 
 

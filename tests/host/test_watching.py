@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from builders import a_quote
-from host_server import served
+from host_server import REAL, served
 from qwoty_integrations_host import CredentialsError, Outcome, RetryableError, ServiceStatus
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.doctor import examine
@@ -176,7 +176,7 @@ def test_a_host_without_its_database_lives_and_is_not_ready(desk: Any, monkeypat
 
 
 def test_a_plugin_that_failed_makes_a_host_degraded_and_no_worse(desks: Any) -> None:
-    desk = desks(plugins_blocked=frozenset({"stripe_invoice"}))
+    desk = desks(plugins_blocked=REAL)
     with served(desk.host) as url:
         answer = requests.get(f"{url}/health/ready", timeout=10)
 
@@ -262,9 +262,9 @@ def test_the_doctor_finds_what_is_wrong(desk: Any, trouble: Any) -> None:
 def test_the_doctor_blames_the_plugin_that_did_not_load_and_exits_1(
     desks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = desks(plugins_blocked=frozenset({"stripe_invoice"}))
+    desk = desks(plugins_blocked=REAL)
     assert any("import_error" in detail and state == "failed" for state, detail in findings(desk)["plugins"])
-    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", "stripe_invoice")
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(REAL))
     data_dir = str(desk.host.config.data_dir)
     desk.host.close()
 

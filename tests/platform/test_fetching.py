@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from dying import Crash, restart, work_and_die
+from dying import Crash, work_and_die
 from qwoty_integrations_host.runs import Runs
 from qwoty_integrations_host.store import quotes
 from qwoty_integrations_host.store.tables import alerts
@@ -310,7 +310,7 @@ def test_a_process_may_die_after_any_commit_on_the_way_from_event_to_invoice(
     bench.host.platform_events.receive("ws-1", b'{"event_type": "quote.accepted", "id": "%s"}' % QUOTE.encode())
 
     assert work_and_die(bench, monkeypatch, "commit", number)
-    restart(bench)
+    bench.restart()
 
     (fetched,), (invoiced,) = (runs_of(QUOTE, plugin) for plugin in ("platform", "stripe_invoice"))
     assert (fetched["status"], invoiced["status"]) == ("succeeded", "succeeded")

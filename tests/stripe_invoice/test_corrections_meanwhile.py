@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from builders import EMAIL, LINK, a_line, a_quote
-from dying import Crash, restart, work_and_die
+from dying import Crash, work_and_die
 from qwoty_integrations_host import QuoteRecord
 from qwoty_integrations_host.store.kept import PluginRecords
 
@@ -147,7 +147,7 @@ def test_a_draft_deleted_right_before_the_process_died_neither_comes_back_nor_go
             bench.work()
     assert totals(bench) == []
 
-    restart(bench)
+    bench.restart()
 
     run = bench.run(run_id)
     assert run["status"] == "succeeded", run
@@ -187,7 +187,7 @@ def deaths(
             return
         if late is not None:
             accept(late)
-        restart(bench)
+        bench.restart()
         yield number, bench.run(run_id), totals(bench)
 
 

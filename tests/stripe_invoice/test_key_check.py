@@ -223,6 +223,7 @@ def test_a_key_of_another_account_is_not_accepted_silently(bench: Any, account: 
 
 
 def test_whether_stripe_answers_is_asked_without_a_key(bench: Any) -> None:
+    bench.enable()
     (service,) = bench.host.connections.services()["data"]
 
     assert (service["plugin"], service["reachable"], service["detail"]) == ("stripe_invoice", True, "")
@@ -231,6 +232,7 @@ def test_whether_stripe_answers_is_asked_without_a_key(bench: Any) -> None:
 
 @pytest.mark.parametrize("fault", ["cut_before", "500_before"])
 def test_a_stripe_that_does_not_answer_is_said_to_be_away(bench: Any, fault: str) -> None:
+    bench.enable()
     bench.stripe.faults.add(fault)
 
     (service,) = bench.host.connections.services()["data"]

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from builders import KEY, LINK, a_quote
-from dying import restart, work_and_die
+from dying import work_and_die
 from qwoty_integrations_host.store import tables
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 from upkept import (
@@ -487,7 +487,7 @@ def test_wherever_the_process_dies_one_endpoint_is_left_and_the_payment_is_attac
         died = work_and_die(bench, monkeypatch, after, number)
         if meanwhile_too and died:
             another_run_meanwhile(bench, number)
-        restart(bench)
+        bench.restart()
 
         assert (number, bench.quote(f"q-{number}")["amount_paid"]) == (number, "120.00")
         assert attached(bench) == [12000] * times, number

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from builders import EMAIL, LINK, a_line, a_quote
 from qwoty_integrations_host.cli import main
-from qwoty_integrations_host.errors import ActionRefused
+from qwoty_integrations_host.errors import ActionRefused, Interruption
 from qwoty_integrations_host.record import InstallmentRecord, QuoteRecord, from_document, to_document
 from qwoty_integrations_host.store import tables
 from qwoty_stripe_invoice import payments
@@ -318,7 +318,7 @@ def test_an_overpayment_is_shown_though_the_answer_was_lost(linked: Any, v1: Any
     assert [run["error"]["code"] for run in alerts(linked)] == ["overpaid"]
 
 
-class Crash(BaseException):
+class Crash(Interruption):
     """The process dies."""
 
 

@@ -178,11 +178,11 @@ def verify_webhook(body: bytes, header: str, secret: str, now: datetime) -> dict
         event = json.loads(body)
     # TypeError: the SDK's comparison knows ASCII only.
     except (_sdk().SignatureVerificationError, ValueError, TypeError) as error:
-        raise WebhookRejected("The webhook's signature or body is not Stripe's.") from error
+        raise WebhookRejected("The webhook's signature or body is not Stripe's.", code="wrong_signature") from error
     if abs(now.timestamp() - sent) > _TOLERANCE:
-        raise WebhookRejected("The webhook is too old, or this machine's clock is wrong.")
+        raise WebhookRejected("The webhook is too old, or this machine's clock is wrong.", code="wrong_time")
     if not isinstance(event, dict) or not isinstance(event.get("id"), str) or not isinstance(event.get("type"), str):
-        raise WebhookRejected("The webhook is not a Stripe event.")
+        raise WebhookRejected("The webhook is not a Stripe event.", code="no_event")
     return event
 
 

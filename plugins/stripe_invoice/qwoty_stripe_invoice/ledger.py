@@ -40,6 +40,7 @@ def invoice_seen(
             version=version,
         ),
         total=to_major(invoice["total"], currency),
+        net=to_major(_net(invoice), currency),
         amount_paid=to_major(invoice["amount_paid"], currency),
         amount_remaining=to_major(_remaining(invoice), currency),
     )
@@ -48,6 +49,12 @@ def invoice_seen(
     elif invoice["status"] != "draft":
         seen = replace(seen, installments=_shares_of_due(seen, invoice))
     return _settled(seen) if invoice["status"] == "paid" else seen
+
+
+def _net(invoice: Mapping[str, Any]) -> int:
+    # Not the subtotal alone: what somebody takes off the invoice by hand lowers the net, not the tax.
+    net: int | None = invoice.get("total_excluding_tax")
+    return invoice["subtotal"] if net is None else net
 
 
 def _remaining(invoice: Mapping[str, Any]) -> int:

@@ -26,7 +26,7 @@ def authenticate(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
     """Check token, signature and time; say which quote the event concerns, if any. No network."""
     secret = secret_of(ctx, request.token)
     if secret is None:
-        raise WebhookRejected("There is no such webhook address.", status=404)
+        raise WebhookRejected("There is no such webhook address.", status=404, code="unknown_address")
     try:
         event = verify_webhook(request.body, request.header("Stripe-Signature"), secret, ctx.clock.now())
     except WebhookRejected as error:

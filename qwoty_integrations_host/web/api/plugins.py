@@ -9,7 +9,7 @@ from flask import Response, jsonify
 from ...reports import plugin_report
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import Answer, text, texts
+from .fields import Answer, integer, text, texts
 from .lists import list_of, whole
 
 blueprint = Blueprint("plugins", "The installed integrations.")
@@ -26,6 +26,11 @@ class PluginSchema(Answer):
     title = text(nullable=True)
     description = text(nullable=True)
     capabilities = texts("What it works with.")
+    hooks = texts("The hooks that it has.")
+    hook_api = integer("The hook API that it speaks.", nullable=True)
+    settings_schema_id = text("The `$id` of its settings' schema.", nullable=True)
+    import_ms = integer("How long its import took, in milliseconds.")
+    hanging = texts("Calls of it that did not come back, in the process that answers.")
 
 
 @blueprint.get("/plugins")

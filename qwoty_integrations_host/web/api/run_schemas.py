@@ -27,6 +27,8 @@ class OutcomeSchema(Open):
     invoice_status = text("The service's word: draft, open, paid, void …", nullable=True)
     payment_status = text("`partially_paid` beside the service's words.", nullable=True)
     currency = text("ISO 4217.", nullable=True)
+    net = money("Of the invoice, without tax.")
+    tax = money("Of the invoice.")
     total = money("Of the invoice.")
     customer_id = text("The customer at the service.", nullable=True)
     payment_link = one(PaymentLinkSchema, nullable=True)

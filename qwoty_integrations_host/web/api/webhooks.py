@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from ...reports import find_run, list_deliveries
+from ...store.webhooks import RESULTS
 from ..auth import the_host
 from .blueprint import Blueprint
 from .fields import Answer, flag, integer, moment, one, text, texts
@@ -17,20 +18,29 @@ blueprint = Blueprint("webhooks", "What the services tell the host.")
 
 
 class DeliveryQuery(PageQuery):
-    """Which events."""
+    """Which deliveries."""
 
+    result = fields.String(
+        load_default=None,
+        validate=validate.OneOf(RESULTS),
+        metadata={"description": "`duplicate`: events that were delivered more than once."},
+    )
     plugin = fields.String(load_default=None)
     type = fields.String(load_default=None, metadata={"description": "The service's word, such as `invoice.paid`."})
 
 
 class DeliverySchema(Answer):
-    """An event of a service; each is stored once, however often it is delivered."""
+    """An event of a service, stored once however often it is delivered; or what was refused on one day, and why."""
 
-    id = text("The service's.")
-    type = text("The service's word.")
+    id = text("The service's; of refused deliveries the host's.")
+    result = text(enum=["verified", "refused"])
+    type = text("The service's word.", nullable=True)
     plugin = text()
     account = text("Which of the service's accounts it came from.", nullable=True)
     received_at = moment("When it was first delivered.")
+    last_at = moment("When it was last delivered.")
+    times = integer("How often it was delivered; an event that only an upkeep found was not.")
+    reason = text("Why it was refused, in a word for machines.", nullable=True)
     found = flag("Nobody delivered it: an upkeep found it.")
     kept = flag("Whether its body is still there, so that it can be replayed.")
     run_id = text("The run that works it; none when it concerns no quote of ours.", nullable=True)
@@ -72,7 +82,7 @@ def list_endpoints(workspace: str) -> dict[str, Any]:
 @blueprint.arguments(DeliveryQuery, location="query")
 @blueprint.response(200, list_of(DeliverySchema))
 def get_deliveries(query: dict[str, Any], workspace: str) -> dict[str, Any]:
-    """List the events that were received, newest first"""
+    """List what was delivered, newest first: events, and refused deliveries"""
     after = query.pop("starting_after")
     return list_deliveries(the_host().store, workspace, after=after, **query)
 

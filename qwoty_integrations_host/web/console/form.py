@@ -8,7 +8,7 @@ empty secret the stored one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,14 +103,21 @@ def submitted(schema: Mapping[str, Any], form: Any, stored: Mapping[str, Any]) -
 
 
 def errors_of(
-    schema: Mapping[str, Any], problems: Iterable[FieldProblem], sent: Submitted | None = None
+    schema: Mapping[str, Any],
+    problems: Iterable[FieldProblem],
+    sent: Submitted | None = None,
+    *,
+    said: Callable[[str], str] = str,
 ) -> dict[str, str]:
-    """Sentences by the form's names, in the reader's language: a problem with a map's entry stands at its row."""
+    """Sentences by the form's names, in the reader's language: a problem with a map's entry stands at its row.
+
+    ``said``: what a plugin's own check found, in that language.
+    """
     own = _errors_in_words(schema)
     found: dict[str, str] = {}
     for problem in problems:
         name = problem.path[0] if problem.path else ""
-        sentence = own.get(problem.message) or _(problem.message)
+        sentence = own.get(problem.message) or said(_(problem.message))
         if len(problem.path) > 1 and sent is not None and (row := _row_of(problem.path, sent)) is not None:
             name = f"{name}.{row}"
         found.setdefault(name, sentence)

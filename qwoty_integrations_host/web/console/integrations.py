@@ -8,8 +8,10 @@ from flask import make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ...errors import FieldProblem, NotFound, SettingsError
+from ...plugins import PluginStatus
 from ...store import connections
 from ..auth import the_host
+from . import shown
 from .form import Submitted, errors_of, fields_of, submitted, titles_of, typed_again
 from .guard import blueprint, go_to, session
 from .words import gettext as _
@@ -18,7 +20,10 @@ from .words import gettext as _
 @blueprint.get("/")
 def integrations() -> str:
     """Every installed integration: off, on, needing attention, or failed to load."""
-    found = [_standing(status.id) for status in the_host().plugins.statuses]
+    host = the_host()
+    installed = [status.id for status in host.plugins.statuses]
+    gone = [plugin for plugin in host.settings.enabled_plugins(session().workspace) if plugin not in installed]
+    found = [_standing(plugin) for plugin in [*installed, *gone]]
     return render_template("console/integrations.html", integrations=found)
 
 
@@ -80,7 +85,8 @@ def _refused(
     sent: Submitted | None = None,
     values: dict[str, Any] | None = None,
 ) -> Response:
-    errors = errors_of(the_host().plugins.manifest(plugin).settings_schema, problems, sent)
+    schema = the_host().plugins.manifest(plugin).settings_schema
+    errors = errors_of(schema, problems, sent, said=lambda sentence: shown.said(sentence, plugin))
     if request.headers.get("HX-Request"):
         # The sentences alone: the form stays as it is, with the secrets that were typed.
         names = {field.name: field for field in _fields(plugin, values, errors)}
@@ -92,8 +98,8 @@ def _refused(
 
 def _fields(plugin: str, values: dict[str, Any] | None, errors: dict[str, str] | None) -> list[Any]:
     host = the_host()
-    shown = values if values is not None else host.settings.show(session().workspace, plugin)["settings"]
-    return fields_of(host.plugins.manifest(plugin).settings_schema, shown, errors)
+    present = values if values is not None else host.settings.show(session().workspace, plugin)["settings"]
+    return fields_of(host.plugins.manifest(plugin).settings_schema, present, errors)
 
 
 def _page(plugin: str, values: dict[str, Any] | None = None, errors: dict[str, str] | None = None) -> str:
@@ -129,7 +135,8 @@ _DONE = {
 def _standing(plugin: str) -> dict[str, Any]:
     """How an integration stands in this workspace: ``state``, and what there is to say about it."""
     host, workspace = the_host(), session().workspace
-    status = host.plugins.status(plugin)
+    known = {each.id: each for each in host.plugins.statuses}
+    status = known.get(plugin) or PluginStatus(plugin, "", "", "failed", _("It is switched on, but not installed."))
     loaded = host.plugins.is_loaded(plugin)
     manifest = host.plugins.manifest(plugin) if loaded else None
     enabled, configured = host.settings.is_enabled(workspace, plugin), host.settings.is_configured(workspace, plugin)
@@ -147,7 +154,7 @@ def _standing(plugin: str) -> dict[str, Any]:
         "title": manifest.title if manifest else plugin,
         "schema": manifest.settings_schema if manifest else {},
         "origin": status.origin,
-        "reason": status.reason,
+        "reason": " ".join([status.reason, *(f"{call}." for call in host.plugins.calls.left(plugin))]).strip(),
         "loaded": loaded,
         "enabled": enabled,
         "configured": configured,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from flask import render_template, request, url_for
@@ -11,6 +13,7 @@ from werkzeug.wrappers import Response
 from ... import previews
 from ...errors import IntegrationError
 from ...links import service_links
+from ...quote import Quote
 from ...reports import find_run, list_runs, mails_of_quote, quote_report
 from ...store import quotes
 from ...store.runs import FINISHED, UPKEEP
@@ -121,14 +124,18 @@ def _facts(run_id: str) -> dict[str, Any]:
     plugin, status = found["plugin"], found["status"]
     undoable = quote is not None and can.is_loaded(plugin) and can.implements(plugin, "undo_quote")
     outcome = found["outcome"]
+    plan = _plan(plugin, quote) if found["kind"] == "quote_accepted" and quote else None
     ids = [outcome["invoice_id"], outcome["customer_id"]]
-    ids += [request_id for step in found["steps"] for request_id in step["request_ids"]]
+    made = _ids_made(outcome.get("ids"))
+    ids += [*made, *(request_id for step in found["steps"] for request_id in step["request_ids"])]
     ids += [part["payment_id"] for part in report["installments"]] if report else []
     return {
         "run": found,
+        "made": made,
         "quote": quote,
         "report": report,
-        "plan": _plan(plugin, quote) if found["kind"] == "quote_accepted" and quote else None,
+        "plan": plan,
+        "figures": _figures(quote, plan, outcome),
         "mails": mails_of_quote(host.store, workspace, plugin, found["quote_id"]) if of_quote else [],
         "links": service_links(
             host.plugins, host.settings, host.runs.contexts, workspace, plugin, [i for i in ids if i]
@@ -145,6 +152,11 @@ def _facts(run_id: str) -> dict[str, Any]:
     }
 
 
+def _ids_made(said: Any) -> list[str]:
+    """What an integration calls the things that it made, as the outcome's ``ids`` say."""
+    return [one for one in said if isinstance(one, str)] if isinstance(said, list) else []
+
+
 def _plan(plugin: str, quote: Any) -> dict[str, Any] | None:
     """What the integration would make of the quote with the present settings; None when it cannot say."""
     host = the_host()
@@ -155,6 +167,30 @@ def _plan(plugin: str, quote: Any) -> dict[str, Any] | None:
     except IntegrationError:
         return None
     return plan if plan["status"] == "planned" else None
+
+
+def _figures(quote: Quote | None, plan: Mapping[str, Any] | None, outcome: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Net, tax and total: as signed, as planned, and as invoiced; ``differs``: not the signed figure."""
+    signed, planned = quote.totals if quote else None, plan or {}
+    rows = (
+        ("net", _("Net"), signed.net_amount if signed else None, planned.get("subtotal")),
+        ("tax", _("Tax"), signed.tax_amount if signed else None, planned.get("tax")),
+        ("total", _("Total"), signed.total_amount if signed else None, planned.get("total")),
+    )
+    currencies = (quote.currency if quote else None, planned.get("currency"), outcome["currency"])
+    found = []
+    for name, title, is_signed, is_planned in rows:
+        amounts = (is_signed, is_planned, outcome.get(name))
+        cells = [
+            {"amount": amount, "currency": currency, "differs": _differ(amount, is_signed)}
+            for amount, currency in zip(amounts, currencies, strict=True)
+        ]
+        found.append({"name": name, "title": title, "cells": cells})
+    return found
+
+
+def _differ(amount: str | Decimal | None, signed: Decimal | None) -> bool:
+    return amount is not None and signed is not None and Decimal(amount) != signed
 
 
 def _day(text: str) -> datetime | None:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from flask import Flask
+import re
 
+from flask import Flask
+from markupsafe import Markup, escape
+
+from ...translations import STEP
 from ..auth import the_host
 from .words import gettext as _
+from .words import language
 
+_CODE = re.compile(r"`([^`]+)`")
 _GOOD, _BUSY, _ATTENTION, _BAD, _QUIET = "good", "busy", "attention", "bad", "quiet"
 _SYMBOLS = {_GOOD: "✓", _BUSY: "◌", _ATTENTION: "!", _BAD: "✕", _QUIET: "–"}
 _TONES = {
-    **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail"), _GOOD),
+    **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail", "verified"), _GOOD),
     **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
     **dict.fromkeys(("needs_attention", "partially_paid", "unpaid", "expired", "missing", "unreachable"), _ATTENTION),
-    **dict.fromkeys(("failed", "load_failed", "refused", "incompatible", "uncollectible"), _BAD),
+    **dict.fromkeys(("failed", "load_failed", "refused", "incompatible", "uncollectible", "refused_delivery"), _BAD),
 }
 
 
 def set_up(app: Flask) -> None:
     """Lend these to templates."""
-    app.jinja_env.filters.update(tone=tone, symbol=symbol, status=status, kind=kind, deed=deed, plugin=plugin_title)
+    filters = (tone, symbol, status, result, refusal, mode, kind, deed, subject, said, step)
+    app.jinja_env.filters.update({one.__name__: one for one in filters}, plugin=plugin_title)
 
 
 def tone(word: str) -> str:
@@ -69,8 +76,40 @@ def status(word: str) -> str:
         "sending": _("Leaving"),
         "sent_mail": _("Sent"),
         "load_failed": _("Failed to load"),
+        "verified": _("Verified"),
+        "refused_delivery": _("Refused"),
     }
     return said.get(word, word)
+
+
+def result(word: str) -> str:
+    """What can have come of deliveries, as a choice of what is listed."""
+    said = {
+        "received": _("All received"),
+        "verified": _("Verified ones"),
+        "duplicate": _("Duplicates"),
+        "refused": _("Refused ones"),
+    }
+    return said[word]
+
+
+def refusal(reason: str) -> str:
+    """Why a delivery was refused; one that is not known in general words."""
+    said = {
+        "wrong_signature": _("Wrong signature"),
+        "wrong_time": _("Too old, or a clock is wrong"),
+        "no_event": _("Not an event"),
+        "unknown_address": _("Unknown address"),
+        "plugin_not_loaded": _("The integration was not loaded"),
+        "plugin_bug": _("The integration failed"),
+        "database_unavailable": _("The host could not work"),
+    }
+    return said.get(reason, _("Refused"))
+
+
+def mode(word: str) -> str:
+    """A service's mode: with money, or without."""
+    return {"test": _("test mode"), "live": _("live mode")}.get(word, word)
 
 
 def kind(word: str) -> str:
@@ -111,6 +150,28 @@ def deed(word: str) -> str:
         "password.removed": _("Password removed"),
     }
     return said.get(word, word)
+
+
+def subject(word: str) -> str:
+    """What a deed was done to, in the audit log: an id as it is, but some are words."""
+    said = {
+        "by a link": _("by a link"),
+        "by a password": _("by a password"),
+        "admin": _("Admin"),
+        "viewer": _("Viewer"),
+    }
+    return said.get(word) or plugin_title(word)
+
+
+def said(text: str, plugin: str = "") -> Markup:
+    """What was recorded of a plugin's work, in the reader's language; `commands` as code."""
+    found = the_host().translations.say(text, language(), plugin)
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(found))))  # noqa: S704 - escaped right here
+
+
+def step(name: str, plugin: str) -> str:
+    """What a step does, in words; its name where nobody gave any."""
+    return the_host().translations.say(name, language(), plugin, kind=STEP)
 
 
 def plugin_title(plugin_id: str) -> str:

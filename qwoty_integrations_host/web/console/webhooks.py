@@ -6,6 +6,7 @@ from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ...reports import list_deliveries
+from ...store.webhooks import RESULTS
 from ..auth import the_host
 from .guard import blueprint, go_to, session
 from .runs import PAGE
@@ -13,14 +14,24 @@ from .runs import PAGE
 
 @blueprint.get("/webhooks")
 def webhooks() -> str:
-    """The endpoints, and the events that were received, newest first."""
+    """The endpoints, and what was delivered, newest first: events, and what was refused."""
     host, workspace = the_host(), session().workspace
-    after = request.args.get("after") or None
-    found = list_deliveries(host.store, workspace, limit=PAGE, after=after)
-    following = url_for("console.webhooks", after=found["data"][-1]["id"]) if found["has_more"] else None
-    endpoints = host.upkeep.status(workspace)["data"]
+    after, result = request.args.get("after") or None, request.args.get("result")
+    result = result if result in RESULTS else None
+    # What was refused a moment ago is what somebody looks for who mends an endpoint.
+    host.runs.refusals.write_down()
+    found = list_deliveries(host.store, workspace, limit=PAGE, after=after, result=result)
+    following = None
+    if found["has_more"]:
+        following = url_for("console.webhooks", result=result, after=found["data"][-1]["id"])
     return render_template(
-        "console/webhooks.html", events=found["data"], endpoints=endpoints, following=following, first_page=not after
+        "console/webhooks.html",
+        deliveries=found["data"],
+        endpoints=host.upkeep.status(workspace)["data"],
+        results=(None, *RESULTS),
+        result=result,
+        following=following,
+        first_page=not after,
     )
 
 

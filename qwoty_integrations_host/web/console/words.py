@@ -76,7 +76,7 @@ def day(when: str | date | None) -> str:
     """A day."""
     if when is None:
         return "–"
-    return format_date(date.fromisoformat(when) if isinstance(when, str) else when, "long", locale=language())
+    return format_date(date.fromisoformat(when) if isinstance(when, str) else when, "d MMMM y", locale=language())
 
 
 def duration(ms: int) -> str:

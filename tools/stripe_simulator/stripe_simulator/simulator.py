@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
@@ -12,7 +13,7 @@ from stripe_simulator.api import Api
 from stripe_simulator.app import create_app
 from stripe_simulator.clock import Clock
 from stripe_simulator.config import Config
-from stripe_simulator.delivery import Deliveries
+from stripe_simulator.delivery import Deliveries, signature
 from stripe_simulator.errors import missing_in_path
 from stripe_simulator.faults import Faults
 from stripe_simulator.invoices import shown as shown_invoice
@@ -186,6 +187,16 @@ class StripeSimulator:
     def deliver(self, *, newest_first: bool = False, again: bool = False, timeout: float = 10.0) -> bool:
         """Deliver now what is held or was given up; ``again`` repeats what has arrived."""
         return self._deliveries.deliver(newest_first=newest_first, again=again, timeout=timeout)
+
+    def signed(self, endpoint_id: str, event: Json) -> tuple[bytes, dict[str, str]]:
+        """Give the body and the headers with which an event of one's own would be delivered to an endpoint."""
+        with self.world.lock:
+            owners = [state for state in self.world.states() if endpoint_id in state.endpoints]
+            state = self._owner(owners[0] if owners else None, "webhook endpoint", endpoint_id)
+            secrets = list(state.endpoint_secrets[endpoint_id])
+        body = json.dumps(event, indent=2)
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return body.encode(), {**headers, "Stripe-Signature": signature(body, secrets, self.world.clock.now())}
 
     def roll_secret(self, endpoint_id: str, *, keep_old: bool = True) -> str:
         """Roll an endpoint's secret as the Dashboard would; returns the new one."""

@@ -1,0 +1,255 @@
+"""The only module that speaks to Slack: where it is, one call of a method, one upload, and its errors as ours.
+
+Slack says no with HTTP 200 and ``{"ok": false, "error": "…"}``. It knows no keys of idempotency, so of each error it
+matters whether the work may have been done nevertheless: then it is ``SlackUnsure``. Why not slack_sdk: ADR 0043.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from qwoty_integrations_host import Attempt, CredentialsError, IntegrationError, NeedsAttention, RetryableError
+
+if TYPE_CHECKING:
+    import requests
+
+DEFAULT_API_BASE = "https://slack.com/api"
+#: Seconds to connect and to read: in a run, and where a person waits for the answer.
+_PATIENT, _QUICK = (10, 30), (5, 10)
+#: The header in which Slack names a request.
+_REQUEST_ID = "x-slack-req-id"
+_KEY_ERRORS = {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"}
+_BUSY_ERRORS = {"ratelimited", "rate_limited", "message_limit_exceeded"}
+#: Slack's own trouble. Its pages say of such errors that a part of the work may have been done.
+_UNSURE_ERRORS = {"fatal_error", "internal_error", "service_unavailable", "request_timeout"}
+_CHANNEL_HINTS = {
+    "channel_not_found": "Check the channel in the settings, and invite the bot to it in Slack (/invite @the app).",
+    "not_in_channel": "Invite the bot to the channel in Slack (/invite @the app), then retry the run.",
+    "is_archived": "The channel is archived: choose another one in the settings, then retry the run.",
+    "restricted_action": "A rule of the Slack workspace keeps the bot from posting there: ask a Slack admin.",
+    "restricted_action_read_only_channel": "The channel is read-only: let the bot post there, or choose another one.",
+}
+
+
+class SlackUnsure(RetryableError):
+    """No certain answer came: what was asked for may have been done, or not."""
+
+    default_code = "slack_unreachable"
+
+
+class SlackRefused(NeedsAttention):
+    """Slack said no, and nothing was done. ``slack_code`` is its word for why."""
+
+    default_code = "slack_refused"
+
+    def __init__(self, slack_code: str) -> None:
+        hint = _CHANNEL_HINTS.get(slack_code)
+        super().__init__(
+            f"Slack refused the request ({slack_code}).",
+            hint=hint or "Slack's documentation tells what this word means; then retry the run.",
+            code="channel_unavailable" if hint else "slack_refused",
+        )
+        self.slack_code = slack_code
+
+
+def api_base() -> str:
+    """Where Slack is: a matter of the deployment, never of a workspace (QWOTY_SLACK_API_BASE)."""
+    return os.environ.get("QWOTY_SLACK_API_BASE", "").rstrip("/") or DEFAULT_API_BASE
+
+
+class Gateway:
+    """Slack for one token."""
+
+    def __init__(self, token: str, *, quick: bool = False) -> None:
+        self._token, self._timeout = token, _QUICK if quick else _PATIENT
+
+    def call(self, attempt: Attempt, method: str, **arguments: Any) -> dict[str, Any]:
+        """Call a method of the Web API and give its answer.
+
+        Raises: CredentialsError, SlackRefused, RetryableError when nothing was done, SlackUnsure when that is not
+        known.
+        """
+        answer, found = self._ask(method, arguments, attempt.request_ids)
+        return _judged(answer, found)
+
+    def pages(self, attempt: Attempt, method: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        """Give the answers of a method that pages by cursor, one by one. Raises: as ``call``."""
+        cursor = ""
+        while True:
+            page = self.call(attempt, method, **arguments, **({"cursor": cursor} if cursor else {}))
+            yield page
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return
+
+    def probe(self, method: str, **arguments: Any) -> tuple[dict[str, Any], frozenset[str] | None]:
+        """Call a method that has no effect, outside a run; give its answer, and the token's scopes if Slack says them.
+
+        Raises: as ``call``.
+        """
+        answer, found = self._ask(method, arguments, [])
+        scopes = answer.headers.get("x-oauth-scopes")
+        names = None if scopes is None else frozenset(scope.strip() for scope in scopes.split(",") if scope.strip())
+        return _judged(answer, found), names
+
+    def upload(self, attempt: Attempt, filename: str, content: bytes) -> str:
+        """Upload a file that nobody sees before it is shared, and give its id. Raises: as ``call``."""
+        place = self.call(attempt, "files.getUploadURLExternal", filename=filename, length=len(content))
+        if not _may_have_content(place["upload_url"]):
+            raise SlackRefused("upload_url")
+        answer = _post(place["upload_url"], self._timeout, data=content)
+        if answer.status_code >= 500 or answer.status_code in {408, 429}:
+            raise RetryableError("Slack does not take the file at present.", code="slack_error")
+        if answer.status_code != 200:
+            raise SlackRefused(f"upload_{answer.status_code}")
+        return str(place["file_id"])
+
+    def _ask(
+        self, method: str, arguments: Mapping[str, Any], request_ids: list[str]
+    ) -> tuple[requests.Response, dict[str, Any] | None]:
+        base = api_base()
+        if not _may_have_token(base):
+            raise CredentialsError(
+                "A Slack token is only sent to Slack itself.",
+                hint="Unset QWOTY_SLACK_API_BASE.",
+                code="api_base_refused",
+            )
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        # As a form, which every method takes; what has parts is JSON inside it.
+        form = {name: _argument(value) for name, value in arguments.items()}
+        answer = _post(f"{base}/{method}", self._timeout, data=form, headers=headers)
+        if name := answer.headers.get(_REQUEST_ID):
+            request_ids.append(name)
+        return answer, _object(answer)
+
+
+def reachable(timeout: float = 10.0) -> None:
+    """Ask whether Slack answers at all, without a token. Raises: RetryableError."""
+    answer = _post(f"{api_base()}/api.test", (timeout, timeout), data={})
+    _judged(answer, _object(answer))
+
+
+# -- the wire -----------------------------------------------------------------------------------------
+
+
+def _post(url: str, timeout: tuple[float, float], **what: Any) -> requests.Response:
+    import requests  # lazy: loading a plugin must stay cheap
+
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # a netrc file of this machine would take the token's place
+            # A redirect could carry the token to somebody else.
+            return session.post(url, timeout=timeout, allow_redirects=False, **what)
+    except requests.RequestException as error:
+        # Without `from`: the cause's text may hold the address of an upload.
+        kind = RetryableError if _was_never_sent(error) else SlackUnsure
+        raise kind("Slack does not answer.", code="slack_unreachable") from None
+
+
+def _was_never_sent(error: requests.RequestException) -> bool:
+    """Whether there was no connection that could have carried the request."""
+    from requests.exceptions import ConnectTimeout, SSLError
+    from urllib3.exceptions import NewConnectionError
+
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, ConnectTimeout | SSLError) or isinstance(reason, NewConnectionError)
+
+
+def _object(answer: requests.Response) -> dict[str, Any] | None:
+    try:
+        found = answer.json()
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read here, because a port out of range is only noticed then
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_slack(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    return parts.scheme == "https" and (host == "slack.com" or host.endswith(".slack.com"))
+
+
+def _may_have_token(base: str) -> bool:
+    parts = _parts(base)
+    return parts is not None and (_is_slack(parts) or _is_loopback(parts.hostname or ""))
+
+
+def _may_have_content(url: str) -> bool:
+    """Whether a file may be sent there: to Slack, or to what plays Slack."""
+    parts, base = _parts(url), urlsplit(api_base())
+    if parts is None:
+        return False
+    return _is_slack(parts) or (parts.scheme, parts.netloc) == (base.scheme, base.netloc)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+# -- errors -------------------------------------------------------------------------------------------
+
+
+def _judged(answer: requests.Response, found: dict[str, Any] | None) -> dict[str, Any]:
+    """Give the answer of a call that succeeded. Raises: what came instead."""
+    if answer.status_code == 429:
+        raise _busy(answer)
+    if answer.status_code >= 500 or found is None:
+        raise SlackUnsure("Slack had an internal error.", code="slack_error")
+    if found.get("ok") is True:
+        return found
+    raise _translated(_word(found.get("error")), answer, found)
+
+
+def _translated(slack_code: str, answer: requests.Response, found: Mapping[str, Any]) -> IntegrationError:
+    if slack_code in _BUSY_ERRORS:
+        return _busy(answer)
+    if slack_code in _UNSURE_ERRORS:
+        return SlackUnsure("Slack had an internal error.", code="slack_error")
+    if slack_code in _KEY_ERRORS:
+        return CredentialsError(
+            f"Slack refused the token ({slack_code}).",
+            hint="Copy the Bot User OAuth Token of the Slack app into the settings, then retry the run.",
+            code="key_refused",
+        )
+    if slack_code == "missing_scope":
+        return CredentialsError(
+            "The Slack token lacks a scope.",
+            hint=f"Add the bot scope {_word(found.get('needed'))} to the Slack app (OAuth & Permissions), install it "
+            "anew, then retry the run.",
+            code="permission_missing",
+        )
+    return SlackRefused(slack_code)
+
+
+def _busy(answer: requests.Response) -> RetryableError:
+    text = answer.headers.get("Retry-After", "")
+    wish = float(text) if re.fullmatch(r"\d{1,4}", text) else None
+    return RetryableError("Slack asks to slow down.", code="rate_limited", retry_after=wish)
+
+
+def _word(found: Any) -> str:
+    """Slack's word for something, if it is one: it goes into messages."""
+    return found if isinstance(found, str) and re.fullmatch(r"[a-z0-9_:,.]{1,80}", found) else "unknown"

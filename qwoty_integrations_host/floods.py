@@ -1,0 +1,64 @@
+"""A log that nobody can flood: so many lines of one plugin in ten seconds, then one line says how many were left out.
+
+The host's own lines are never left out: they are few, one for what happened.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+import structlog
+
+#: Lines of one plugin, or of one library, within so many seconds.
+MOST_LINES, WINDOW = 200, 10.0
+#: The logger of the host's own lines, and that of what plugins write with ``ctx.log``.
+OURS, PLUGINS = "qwoty_integrations_host", "qwoty"
+
+
+@dataclass(slots=True)
+class _Count:
+    """The lines of one source since ``began``, and how many of them were left out."""
+
+    began: float
+    lines: int = 0
+    left_out: int = 0
+
+
+class FloodGate(logging.Filter):
+    """Lets each source write its share, and tells what it kept back when the time is over, or at the next line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._counts: dict[str, _Count] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            over = {name: c for name, c in self._counts.items() if now - c.began >= WINDOW}
+            for name in over:
+                del self._counts[name]
+            passes = record.name.split(".")[0] == OURS or self._passes(_source(record), now)
+        for name, count in over.items():
+            if count.left_out:
+                facts = {"plugin": name, "lines": count.left_out}
+                logging.getLogger(f"{OURS}.floods").warning("log.suppressed", extra=facts)
+        return passes
+
+    def _passes(self, source: str, now: float) -> bool:
+        count = self._counts.setdefault(source, _Count(now))
+        count.lines += 1
+        count.left_out += count.lines > MOST_LINES
+        return count.lines <= MOST_LINES
+
+
+def _source(record: logging.LogRecord) -> str:
+    """Who writes: the distribution whose hook is called, wherever the line comes from; else the logger."""
+    facts = structlog.contextvars.get_contextvars()
+    if "distribution" in facts:
+        return str(facts["distribution"])
+    plugin = record.msg.get("plugin") if isinstance(record.msg, dict) else None
+    return str(plugin or record.name)

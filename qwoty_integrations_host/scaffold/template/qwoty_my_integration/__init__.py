@@ -1,0 +1,1 @@
+"""My Integration, a plugin of the Qwoty integrations host."""

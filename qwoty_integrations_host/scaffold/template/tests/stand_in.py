@@ -1,0 +1,69 @@
+"""The service of the tests: it keeps notes, over real HTTP on this machine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+TOKEN = "tok_StandIn00000001"
+
+
+@dataclass
+class Service:
+    """What the service holds, and what a test tells it to do."""
+
+    address: str = ""
+    notes: list[dict[str, str]] = field(default_factory=list)
+    #: Answer every request with this status instead.
+    status: int | None = None
+    refused_tokens: set[str] = field(default_factory=set)
+
+    def about(self, quote_id: str) -> list[dict[str, str]]:
+        """The notes about a quote."""
+        return [note for note in self.notes if note["reference"].partition("/")[2] == quote_id]
+
+
+@contextmanager
+def running_service() -> Iterator[Service]:
+    """Run the service on a free port of this machine."""
+    service = Service()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            (wanted,) = parse_qs(urlsplit(self.path).query)["reference"]
+            self._answer({"data": [note for note in service.notes if note["reference"] == wanted]})
+
+        def do_POST(self) -> None:
+            given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            note = {**given, "id": f"note_{len(service.notes) + 1}"}
+            if self._answer(note):
+                service.notes.append(note)
+
+        def _answer(self, body: object) -> bool:
+            token = self.headers["Authorization"].removeprefix("Bearer ")
+            status = service.status or (401 if token in service.refused_tokens else 200)
+            sent = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+            return status == 200
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    service.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield service
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,46 @@
+"""The conformance suite: what every plugin keeps, checked from outside. One subject per module."""
+
+from __future__ import annotations
+
+from .crashes import CrashChecks
+from .discovery import DiscoveryChecks
+from .importing import ImportChecks
+from .isolation import IsolationChecks
+from .quotes import QuoteChecks
+from .schema import SchemaChecks
+from .secrets import SecretChecks
+from .settings import SettingsChecks
+from .webhooks import WebhookChecks
+
+__all__ = ["PluginConformance"]
+
+
+class PluginConformance(
+    DiscoveryChecks,
+    ImportChecks,
+    SchemaChecks,
+    SettingsChecks,
+    QuoteChecks,
+    CrashChecks,
+    WebhookChecks,
+    SecretChecks,
+    IsolationChecks,
+):
+    """Everything that the host relies on. Subclass it, name the plugin, and give settings that work.
+
+    Fixtures: ``valid_settings`` (obligatory), ``invalid_settings``, ``service``, ``side_effects``,
+    ``signed_webhook``, ``forged_webhooks``, ``quote``; ``given.py`` documents each. What cannot be checked for want of
+    one is skipped, and says so.
+
+    Example:
+        class TestConformance(PluginConformance):
+            plugin_id = "acme_chat"
+
+            @pytest.fixture
+            def valid_settings(self, service):
+                return {"address": service.url, "token": "tok_0123456789"}
+
+            @pytest.fixture
+            def invalid_settings(self):
+                return [({"address": "https://chat.example"}, "token")]
+    """

@@ -1,0 +1,98 @@
+"""Secrets stay where they were put: in no log, run, record, mail or text of an object, and in no file in clear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from ...hook_types import Manifest
+from ...redaction import secret_paths
+from ...settings import reach
+from ..network import no_network
+from ..nonconformity import not_checked, not_claimed, require_none
+from ..workbench import Workbench
+from .given import Given
+
+#: A secret shorter than this may be found by chance.
+_TELLING = 8
+_MEND = (
+    "Never put a setting into a message, a log line, a step's result, `ctx.state` or an id; give a dataclass that "
+    "holds one `field(repr=False)`. What a library says may repeat what it was sent: say it in your own words."
+)
+
+
+class SecretChecks(Given):
+    """The secrets of ``valid_settings`` are looked for wherever the plugin could have left them."""
+
+    @pytest.fixture
+    def canaries(self, manifest: Manifest, valid_settings: Mapping[str, Any]) -> list[str]:
+        """The secrets, as the schema marks them."""
+        values = (reach(valid_settings, path) for path in secret_paths(manifest.settings_schema, valid_settings))
+        found = [value for value in values if isinstance(value, str) and len(value) >= _TELLING]
+        return found or not_checked("valid_settings hold no secret of 8 characters or more")
+
+    def test_no_secret_leaves_the_work_on_a_quote(
+        self,
+        works_quotes: None,
+        canaries: list[str],
+        enabled: Workbench,
+        quote: dict[str, Any],
+        caplog: pytest.LogCaptureFixture,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        with caplog.at_level("DEBUG"):
+            self.accepted(enabled, quote, id="conformance-secret")
+            with no_network():
+                self.accepted(enabled, quote, id="conformance-secret-away")
+        said = {"the log": caplog.text, "what was printed": "".join(capfd.readouterr())}
+        said |= {f"the run of {run['quote_id']}": str(run) for run in enabled.runs().values()}
+
+        require_none(
+            [*_found_in(said, canaries), *_found_in_files(enabled, canaries)],
+            why="Logs, timelines and backups are read by people who must not have the key.",
+            mend=_MEND,
+        )
+
+    def test_no_secret_is_in_the_text_of_an_object(
+        self, canaries: list[str], enabled: Workbench, manifest: Manifest
+    ) -> None:
+        host = enabled.host
+        ctx = enabled.context(self.plugin_id)
+        said = {"repr(manifest)": repr(manifest)}
+        for hook in ("webhook_endpoints", "service_links"):
+            if host.plugins.implements(self.plugin_id, hook):
+                given = {"ids": ["conformance-id"]} if hook == "service_links" else {}
+                said[f"repr of what {hook} gives"] = repr(getattr(host.plugins, hook)(self.plugin_id, ctx, **given))
+
+        require_none(
+            list(_found_in(said, canaries)),
+            why="The text of an object ends up in tracebacks and logs.",
+            mend=_MEND,
+        )
+
+    def test_no_secret_is_shown_by_a_connection_test(self, canaries: list[str], enabled: Workbench) -> None:
+        if not enabled.host.plugins.implements(self.plugin_id, "check_connection"):
+            not_claimed("check_connection")
+        with no_network():
+            shown = str(enabled.host.connections.test("ws-1", self.plugin_id))
+
+        require_none(
+            list(_found_in({"the report of the connection test": shown}, canaries)),
+            why="The report is shown in the console and stored.",
+            mend="`last4` holds the last four characters; no other text holds more of it.",
+        )
+
+
+def _found_in(said: Mapping[str, str], canaries: list[str]) -> Iterator[str]:
+    for where, text in said.items():
+        if any(canary in text for canary in canaries):
+            yield f"A secret of the settings stands in {where}."
+
+
+def _found_in_files(bench: Workbench, canaries: list[str]) -> Iterator[str]:
+    folder = bench.host.config.data_dir
+    for path in folder.rglob("*"):
+        if path.is_file() and any(canary.encode() in path.read_bytes() for canary in canaries):
+            yield f"A secret of the settings stands in clear in the host's data ({path.relative_to(folder)})."

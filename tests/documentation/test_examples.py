@@ -1,0 +1,158 @@
+"""Every example runs, or says why not; and what is not run is still a command, or JSON, that would be understood."""
+
+from __future__ import annotations
+
+import hmac
+import inspect
+import json
+import re
+import shlex
+import types
+import typing
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import click
+import pytest
+
+import qwoty_integrations_host as host
+from builders import loaded, the_example
+from documentation.pages import ROOT, Block, blocks, pages
+from qwoty_integrations_host.cli import main
+from reference.hooks import all_hooks, example
+
+BLOCKS = [block for page in pages() for block in blocks(page)]
+#: Which test runs the blocks of a page, where it is not one of this folder.
+RUN_BY = {
+    ("api.md", "sh"): "tests/api/test_tour.py",
+    ("platform.md", "python"): "tests/platform/test_page.py",
+}
+RUNNABLE = {"console", "sh", "python", "json"}
+
+
+def _of(language: str) -> list[Block]:
+    return [block for block in BLOCKS if block.language == language]
+
+
+def test_every_block_says_what_it_is() -> None:
+    assert {block.language for block in BLOCKS} <= RUNNABLE | {"", "text"}
+
+
+def test_every_example_runs_or_says_why_not() -> None:
+    run_here = {"tutorial.md", "hooks.md", "reference/hooks.md"}
+    left = [
+        str(block)
+        for block in BLOCKS
+        if block.language in RUNNABLE - {"json"}
+        and not block.reason
+        and not (block.page in run_here or block.page.startswith("how-to/"))
+        and (block.page, block.language) not in RUN_BY
+        and block.page != "reference/types.md"  # signatures
+    ]
+
+    assert left == [], "run it by a test, or put <!-- not run: why --> and an empty line before it"
+
+
+@pytest.mark.parametrize(("page", "test"), [(page, test) for (page, _), test in RUN_BY.items()])
+def test_a_page_is_run_by_the_test_that_is_named(page: str, test: str) -> None:
+    assert f'"{page}"' in (ROOT / test).read_text("utf-8")
+
+
+@pytest.mark.parametrize("block", _of("json"), ids=str)
+def test_an_example_of_json_can_be_read(block: Block) -> None:
+    json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", [*_of("console"), *_of("sh")], ids=str)
+def test_the_commands_of_an_example_are_those_that_there_are(block: Block) -> None:
+    text = re.sub(r"\\\n", " ", block.text)
+    for words in re.findall(r"\bqwoty-host ([^|;&<>()\n]*)", text):
+        _understood(shlex.split(words, comments=True))
+
+
+def _understood(words: list[str]) -> None:
+    """Raises: click.UsageError, where the command line would refuse them."""
+    command, context = typing.cast("click.Command", main), click.Context(main, info_name="qwoty-host")
+    while isinstance(command, click.Group) and words:
+        _, found, words = command.resolve_command(context, words)
+        assert found is not None
+        command, context = found, click.Context(found, info_name=found.name, parent=context)
+    assert not isinstance(command, click.Group), "the example names a group, not a command"
+    assert context.parent is not None
+    command.make_context(command.name, list(words), parent=context.parent)
+
+
+def test_an_option_that_is_not_there_would_be_noticed() -> None:
+    with pytest.raises(click.UsageError):
+        _understood(["run", "list", "--everything"])
+
+
+# -- hooks --------------------------------------------------------------------------------------------------
+
+HOOKS = {hook.__name__: hook for hook in all_hooks()}
+EXAMPLES = [(name, example(hook)) for name, hook in HOOKS.items()]
+EXAMPLES += [
+    (found[1], block.text)
+    for block in blocks("hooks.md")
+    if block.language == "python" and (found := re.search(r"@hookimpl\ndef (\w+)", block.text))
+]
+NOW = datetime(2026, 3, 10, tzinfo=UTC)
+#: What the examples call and do not show: the author's own functions.
+AUTHORS_OWN: dict[str, Any] = {
+    "can_list": lambda token: True,
+    "ping": lambda url: 12,
+    "greet": lambda name: None,
+    "remind": lambda quote, number: None,
+    "forget": lambda quote_id: None,
+    "note": lambda quote_id, kind: None,
+    "undelivered": lambda seen: {"until": "2", "events": [{"id": "e1", "type": "ping", "quote": "q-1"}]},
+}
+
+
+class _Kept(dict[str, Any]):
+    def set(self, name: str, value: Any) -> None:
+        self[name] = value
+
+
+def _context() -> Any:
+    settings = {"from_hour": 9, "to_hour": 8, "token": "key_1234", "reminders": "by_themselves"}
+    step = lambda name, work: work(host.Attempt(1, 1, NOW))  # noqa: E731
+    state = _Kept(endpoint={"id": "we_1", "url": "https://host.example/webhooks/x"})
+    return types.SimpleNamespace(settings=settings, step=step, state=state, secrets={"secret": "s"})
+
+
+def _given() -> dict[str, Any]:
+    quote = loaded(the_example())
+    return {
+        "settings": _context().settings,
+        "connection": host.ConnectionRequest(),
+        "quote": quote,
+        "installment": host.InstallmentRequest(quote, 1),
+        "request": host.WebhookRequest("t", b"{}", {"X-Secret": "s"}),
+        "event": host.WebhookEvent("1", "ping", {}, "q-1"),
+        "ids": ["card_1"],
+        "upkeep": host.UpkeepRequest(),
+    }
+
+
+@pytest.mark.parametrize(("name", "code"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
+def test_the_example_of_a_hook_gives_what_the_hook_promises(name: str, code: str) -> None:
+    place = {**vars(host), **AUTHORS_OWN, "json": json, "hmac": hmac, "Decimal": Decimal}
+    exec(compile(code, name, "exec"), place)
+    asked = {**_given(), "ctx": _context()}
+
+    told = place[name](**{argument: asked[argument] for argument in inspect.signature(place[name]).parameters})
+
+    promised = typing.get_type_hints(HOOKS[name])["return"]
+    assert isinstance(told, _plain(promised)), f"{told!r} is no {promised}"
+    assert told or promised is bool
+
+
+def _plain(promised: Any) -> Any:
+    """The class to ask for where the promise has parameters: ``Sequence[…]`` is a ``Sequence``."""
+    return promised if isinstance(promised, types.UnionType) else typing.get_origin(promised) or promised
+
+
+def test_every_hook_has_an_example() -> None:
+    assert {name for name, code in EXAMPLES if f"def {name}(" in code} == set(HOOKS)

@@ -1,0 +1,303 @@
+"""The host goes on: without an answer that does not come, without a plugin that is gone, and with it again."""
+# ruff: noqa: F811 - fixtures are imported from the host's tests
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from builders import a_quote
+from host.conftest import desk, desks, fakes  # noqa: F401 - fixtures
+from host_server import BROKEN, FAKES
+from qwoty_integrations_host import Outcome, RetryableError
+from qwoty_integrations_host.calls import MOST_LEFT, Patience
+from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.doctor import examine
+from qwoty_integrations_host.errors import IntegrationError, PluginContractError, PluginHangs
+from qwoty_integrations_host.hook_types import ConnectionReport, WebhookRequest
+from qwoty_integrations_host.host import create_host
+from qwoty_integrations_host.plugins import Plugins
+from qwoty_integrations_host.previews import preview
+from qwoty_integrations_host.reports import find_run
+from qwoty_integrations_host.store.workspaces import add_workspace
+from qwoty_integrations_host.web.app import create_app
+
+REQUEST = WebhookRequest("right", b'{"id": "e", "type": "t", "quote_id": "q-7"}', {"X-Signature": "signed"})
+WITHOUT = BROKEN | {"stripe_invoice", "recorder"}
+
+
+def ask_preview(desk: Any) -> Any:
+    runs = desk.host.runs
+    return preview(
+        "ws-1", a_quote(), plugins=runs.plugins, settings=runs.settings, contexts=runs.contexts, clock=desk.clock
+    )
+
+
+#: What asks which hook, outside runs.
+QUESTIONS: dict[str, Callable[[Any], Any]] = {
+    "validate_settings": lambda desk: desk.host.settings.save("ws-1", "recorder", {"token": "key_Another123"}),
+    "check_connection": lambda desk: desk.host.connections.test("ws-1", "recorder"),
+    "preview_quote": ask_preview,
+    "authenticate_webhook": lambda desk: desk.host.runs.receive_webhook("ws-1", "recorder", REQUEST),
+    "webhook_endpoints": lambda desk: desk.host.upkeep.status("ws-1"),
+}
+
+
+@pytest.fixture
+def hangs() -> Iterator[Callable[..., Any]]:
+    """A hook that does not come back before the test has ended."""
+    release = threading.Event()
+    yield lambda *_facts: release.wait(60) and Outcome.done()
+    release.set()
+
+
+@pytest.mark.parametrize("hook", QUESTIONS)
+def test_a_question_that_gets_no_answer_is_given_up_and_blamed(desk: Any, hangs: Any, hook: str) -> None:
+    desk.enable()
+    desk.host.plugins.calls.patience = Patience(answer=0.2, service=0.2)
+    desk.recorder.answers[hook] = hangs
+
+    with pytest.raises(PluginHangs) as given_up:
+        QUESTIONS[hook](desk)
+
+    assert f"fake-recorder 1.0: {hook} has not come back since" in given_up.value.title
+    client = create_app(desk.host).test_client()
+    health = client.get("/health/ready").json
+    assert (health["status"], len(health["hanging"])) == ("degraded", 1)
+    assert f'qwoty_plugin_calls_left{{hook="{hook}",plugin="recorder"}} 1.0' in client.get("/metrics").text
+    assert any(hook in found.detail for found in examine(desk.host))
+    desk.recorder.answers.clear()
+    assert desk.accept()["status"] == "succeeded"
+
+
+def test_a_service_that_is_told_of_a_hanging_plugin_comes_again(desk: Any, hangs: Any) -> None:
+    desk.enable()
+    desk.host.plugins.calls.patience = Patience(answer=0.2)
+    desk.recorder.answers["authenticate_webhook"] = hangs
+
+    answer = create_app(desk.host).test_client().post("/webhooks/recorder/ws-1/right", data=REQUEST.body)
+
+    assert (answer.status_code, answer.json["code"]) == (503, "plugin_hangs")
+    assert answer.headers["Retry-After"]
+    assert desk.count("webhook_deliveries") == 0
+
+
+@pytest.mark.parametrize(
+    ("hook", "answer"),
+    [
+        ("validate_settings", "a text"), ("validate_settings", [1]), ("validate_settings", iter([])),
+        ("check_connection", {"keys": []}), ("check_connection", ConnectionReport(iter([]))),  # type: ignore[arg-type]
+        ("preview_quote", None), ("preview_quote", Outcome.done("x" * 5_000)),
+        ("authenticate_webhook", None), ("webhook_endpoints", {"a": 1}), ("webhook_endpoints", range(10**9)),
+    ],
+)  # fmt: skip
+def test_rubbish_in_place_of_an_answer_is_named_as_a_bug(desk: Any, hook: str, answer: Any) -> None:
+    desk.enable()
+    desk.recorder.answers[hook] = lambda *_facts: answer
+
+    with pytest.raises(PluginContractError, match=f"fake-recorder 1.0 has a bug: {hook} did not return"):
+        QUESTIONS[hook](desk)
+
+
+def test_a_plugin_whose_calls_hang_is_not_called_any_more_until_one_comes_back(desk: Any) -> None:
+    release, desk.host.plugins.calls.patience = threading.Event(), Patience(run=0.2)
+    desk.recorder.answers["on_quote_accepted"] = lambda _ctx, _quote: release.wait(60) and Outcome.done()
+    desk.enable()
+    for number in range(MOST_LEFT):
+        assert desk.accept(id=f"q-{number}")["error"]["code"] == "plugin_hangs"
+    desk.recorder.calls.clear()
+
+    refused = desk.accept(id="q-more")
+
+    assert (refused["status"], refused["error"]["code"]) == ("waiting", "plugin_hangs")
+    assert "is not called any more: 4 calls did not come back" in refused["error"]["title"]
+    assert desk.recorder.calls == []
+    release.set()
+    desk.recorder.answers.clear()
+    deadline = time.monotonic() + 5
+    while desk.host.plugins.calls.left() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert desk.retry(refused["id"])["status"] == "succeeded"
+
+
+def test_a_workspace_whose_runs_hang_keeps_no_place_of_the_others(tmp_path: Path, fakes: Any, hangs: Any) -> None:
+    host = create_host(HostConfig(data_dir=tmp_path, plugins_blocked=BROKEN | {"stripe_invoice"}))
+    host.plugins.calls.patience = Patience(run=1.0)
+    fakes.answers["on_quote_accepted"] = hangs
+    with host.store.write() as db:
+        add_workspace(db, "ws-1", host.clock.now())
+    host.settings.save("ws-1", "recorder", {"token": "key_Plain123"})
+    host.settings.enable("ws-1", "recorder")
+    # One more than the engine works of one workspace at a time.
+    stuck = [run for n in range(5) for run in host.runs.accept("ws-1", a_quote(id=f"q-{n}")).run_ids]
+    host.settings.disable("ws-1", "recorder")
+    host.settings.enable("ws-1", "recorder")
+    host.settings.enable("ws-1", "second")
+    assert host.start_worker()
+    after = host.runs.accept("ws-1", a_quote(id="q-after")).run_ids
+
+    try:
+        assert host.wait_for([*stuck, *after], timeout=30)
+        found = [find_run(host.store, run_id) for run_id in [*stuck, *after]]
+        assert {run["error"]["code"] for run in found if run["plugin"] == "recorder"} == {"plugin_hangs"}
+        assert {run["status"] for run in found if run["plugin"] == "second"} == {"succeeded"}
+        began = time.monotonic()
+        assert host.close(patience=10)
+        assert time.monotonic() - began < 5  # what was left behind holds up no stop
+    finally:
+        host.close(patience=10)
+
+
+# -- a plugin that is taken away ----------------------------------------------------------------------------
+
+
+@contextmanager
+def uninstalled() -> Iterator[None]:
+    """The fake distributions are not there."""
+    sys.path.remove(str(FAKES))
+    gone = {name: sys.modules.pop(name) for name in [*sys.modules] if name.startswith("fake_")}
+    yield
+    sys.path.insert(0, str(FAKES))
+    sys.modules.update(gone)
+
+
+def waiting_run(desk: Any) -> str:
+    """A run that has done one step and waits for its service."""
+
+    def hook(ctx: Any, _quote: Any) -> Outcome:
+        ctx.step("first", lambda attempt: attempt.number)
+        ctx.step("second", lambda _attempt: away())
+        return Outcome.done()
+
+    def away() -> None:
+        raise RetryableError("The service is away.")
+
+    desk.recorder.answers["on_quote_accepted"] = hook
+    desk.enable()
+    run = desk.accept()
+    assert run["status"] == "waiting"
+    return str(run["id"])
+
+
+def test_a_run_whose_plugin_is_removed_waits_for_it_and_goes_on_when_it_is_back(desks: Any) -> None:
+    before = desks()
+    run_id = waiting_run(before)
+    before.host.close()
+
+    with uninstalled():
+        without = desks(public_url="http://localhost")
+        for _ in range(3):  # however often: no patience is used up
+            without.host.runs.retry(run_id)
+            without.work()
+            without.clock.advance(2 * 24 * 3600)
+        run = without.run(run_id)
+        assert (run["status"], run["error"]["code"]) == ("waiting", "plugin_not_loaded")
+        assert run["error"]["title"] == "The integration recorder (fake-recorder 1.0) is not installed."
+        assert "Install it again" in run["error"]["hint"]
+        client = create_app(without.host).test_client()
+        assert client.post("/webhooks/recorder/ws-1/right", data=REQUEST.body).status_code == 503
+        assert without.host.upkeep.request_due() == without.host.runs.request_due_installments() == []
+        assert without.host.silence.look() == []
+        details = [found.detail for found in examine(without.host)]
+        assert "recorder is switched on in ws-1, but not installed." in details
+        assert "1 run waits: The integration recorder (fake-recorder 1.0) is not installed." in details
+        without.host.close()
+
+    again = desks()
+    assert again.host.settings.show("ws-1", "recorder")["settings"]["token"]["set"]
+    again.recorder.answers["on_quote_accepted"] = lambda ctx, _quote: Outcome.done(
+        str(ctx.step("first", lambda _attempt: "done again"))
+    )
+    again.work()
+    run = again.run(run_id)
+    assert (run["status"], run["outcome"]["notes"]) == ("succeeded", ["1"])  # what the first step had recorded
+
+
+def test_the_console_shows_what_a_removed_plugin_did(desks: Any) -> None:
+    from console.conftest import PUBLIC, Person
+
+    before = desks()
+    run_id = waiting_run(before)
+    before.host.close()
+    with uninstalled():
+        without = desks(public_url=PUBLIC)
+        person = Person(without, create_app(without.host).test_client())
+        person.log_in()
+
+        pages = [
+            person.page(path) for path in ("/console/", f"/console/runs/{run_id}", "/console/runs", "/console/quotes")
+        ]
+
+        assert "recorder" in pages[0]
+        assert "switched on, but not installed" in pages[0]
+        without.host.settings.disable("ws-1", "recorder")
+        without.host.close()
+
+
+def test_people_are_told_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> None:
+    before = desks()
+    before.enable()
+    before.host.alerts.set("ws-1", {"mails": ["ops@example.com"]})
+    before.host.close()
+    without = desks(plugins_blocked=WITHOUT)
+
+    for number in range(3):
+        without.host.runs.accept("ws-1", a_quote(id=f"q-{number}"))
+    without.work()
+
+    (alert,) = without.host.alerts.show("ws-1")["alerts"]
+    assert (alert["type"], alert["code"]) == ("run.waits", "plugin_not_loaded")
+    assert without.host.alerts.deliver() == 1
+
+
+# -- finding out --------------------------------------------------------------------------------------------
+
+
+def test_the_doctor_names_the_copy_that_another_one_shadows(desks: Any, monkeypatch: Any) -> None:
+    sys.path.append(str(FAKES / "newer"))
+    try:
+        found = [finding for finding in examine(desks().host) if "fake-second 2.0" in finding.detail]
+    finally:
+        sys.path.remove(str(FAKES / "newer"))
+
+    assert [finding.state for finding in found] == ["warning"]
+
+
+def test_plugin_show_tells_hooks_schema_and_cost(tmp_path: Path, fakes: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(BROKEN))
+
+    shown = CliRunner().invoke(main, ["--data-dir", str(tmp_path), "plugin", "show", "second"])
+    unknown = CliRunner().invoke(main, ["--data-dir", str(tmp_path), "plugin", "show", "nobody"])
+
+    assert shown.exit_code == 0
+    assert "from fake-second 1.0, imported in" in shown.stdout
+    assert "hook API 1: integration_manifest, on_quote_accepted" in shown.stdout
+    assert unknown.exit_code == 5
+
+
+def test_the_trace_shows_each_call_and_no_secret(desk: Any, fakes: Any, capsys: Any) -> None:
+    plugins = Plugins(blocked=BROKEN, trace=True)
+    ctx = desk.host.runs.contexts.make("ws-1", "recorder", {"token": "key_Plain123"})
+
+    plugins.authenticate_webhook("recorder", ctx, REQUEST)
+    plugins.validate_settings("recorder", ctx, {"token": "key_Plain123"})
+    fakes.answers["validate_settings"] = lambda *_facts: 1 / 0
+    with pytest.raises(IntegrationError):
+        plugins.validate_settings("recorder", ctx, {})
+
+    lines = capsys.readouterr().err
+    assert "→ recorder.authenticate_webhook(ctx=ws-1, request=WebhookRequest())" in lines
+    assert "← recorder.authenticate_webhook = WebhookEvent(id='e', type='t'" in lines
+    assert "settings={token}" in lines
+    assert "← recorder.validate_settings raised ZeroDivisionError" in lines
+    assert "key_" not in lines
+    assert "right" not in lines

@@ -1,0 +1,3 @@
+"""Raises, while it is imported, what only an operator raises."""
+
+raise KeyboardInterrupt

@@ -1,0 +1,124 @@
+"""A host that has Slack alone, Slack itself played by the stand-in over real HTTP, and a place for PDFs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, Response, redirect
+
+from app_server import serving
+from builders import the_example
+from conftest import build_host
+from qwoty_integrations_host.clock import ManualClock
+from qwoty_integrations_host.engine.inline import InlineEngine
+from qwoty_integrations_host.host import Host
+from qwoty_integrations_host.reports import find_run
+from slack_stand_in import CHANNEL, TOKEN, SlackStandIn
+
+PDF = b"%PDF-1.7\n" + b"signed " * 100
+OWNER = {"id": "u-1", "first_name": "Lea", "last_name": "Roux", "email": "lea@seller.example"}
+
+
+@dataclass
+class Storage:
+    """Where the platform keeps PDFs. ``answer``: what it gives."""
+
+    answer: Any = PDF
+    status: int = 200
+    asked: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def give(self, name: str) -> Any:
+        self.asked.append(name)
+        if name == "moved.pdf":
+            return redirect(f"{self.url}/quote.pdf")
+        if name == "round.pdf":
+            return redirect(f"{self.url}/round.pdf")
+        return Response(self.answer, status=self.status, mimetype="application/pdf")
+
+
+@pytest.fixture
+def storage() -> Iterator[Storage]:
+    found = Storage()
+    app = Flask("storage", static_folder=None)
+
+    @app.get("/<name>")
+    def _give(name: str) -> Any:
+        return found.give(name)
+
+    with serving(app) as found.url:
+        yield found
+
+
+@pytest.fixture
+def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackStandIn]:
+    stand_in = SlackStandIn()
+    with serving(stand_in.app()) as stand_in.origin:
+        monkeypatch.setenv("QWOTY_SLACK_API_BASE", stand_in.url)
+        yield stand_in
+
+
+@dataclass
+class Desk:
+    """One host at work whose workspace ``ws-1`` has Slack switched on."""
+
+    host: Host
+    clock: ManualClock
+    slack: SlackStandIn
+    storage: Storage
+
+    def enable(self, workspace: str = "ws-1", **settings: Any) -> None:
+        self.host.settings.save(workspace, "slack", {"token": TOKEN, "message_channel": CHANNEL, **settings})
+        self.host.settings.enable(workspace, "slack")
+
+    def quote(self, **changes: Any) -> dict[str, Any]:
+        """The documented example with an owner and a PDF, and changes."""
+        given = {"owner": OWNER, "pdf_link": f"{self.storage.url}/quote.pdf?token=SignedPdfToken"}
+        return the_example(**{**given, **changes})
+
+    def accept(self, workspace: str = "ws-1", **changes: Any) -> dict[str, Any]:
+        """Accept a quote, work what is queued, and report its one run."""
+        accepted = self.host.runs.accept(workspace, self.quote(**changes))
+        self.work()
+        (run_id,) = accepted.run_ids
+        return self.run(run_id)
+
+    def work(self) -> None:
+        assert isinstance(self.host.engine, InlineEngine)
+        self.host.engine.work_queued()
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return find_run(self.host.store, run_id)
+
+    def retry(self, run_id: str) -> dict[str, Any]:
+        self.host.runs.retry(run_id)
+        self.work()
+        return self.run(run_id)
+
+
+@pytest.fixture
+def desks(tmp_path: Path, slack: SlackStandIn, storage: Storage) -> Iterator[Callable[..., Desk]]:
+    """Build desks, each with the configuration that a test wants."""
+    with ExitStack() as opened:
+
+        def build(name: str = "data", **config: Any) -> Desk:
+            clock = ManualClock(datetime(2026, 3, 10, 9, 20, tzinfo=UTC))
+            host = build_host(tmp_path / name, clock, **{"private_pdfs": True, **config})
+            opened.callback(host.close)
+            assert host.start_worker()
+            return Desk(host, clock, slack, storage)
+
+        yield build
+
+
+@pytest.fixture
+def desk(desks: Callable[..., Desk]) -> Desk:
+    found = desks()
+    found.enable()
+    return found

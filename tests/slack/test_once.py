@@ -1,0 +1,238 @@
+"""One message per quote: whatever crashes, whatever Slack leaves unanswered, however often the quote comes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+import dying
+from dying import restart
+from qwoty_slack.gateway import Gateway
+from slack_stand_in import CHANNEL
+
+LOOKING = {"channels:history"}
+
+
+work_and_die = partial(dying.work_and_die, gateway=Gateway, asks="_ask")
+
+
+@pytest.mark.parametrize("after", ["answer", "commit"])
+def test_wherever_the_process_dies_there_is_one_message_and_one_file(
+    desks: Any, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    died = 0
+    while True:
+        desk = desks(f"data-{died}")
+        desk.slack.scopes |= LOOKING
+        desk.slack.messages.clear()
+        desk.slack.files.clear()
+        desk.enable()
+        (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
+        if not work_and_die(desk, monkeypatch, after, died + 1):
+            break
+        died += 1
+
+        restart(desk)
+
+        assert desk.run(run_id)["status"] == "succeeded"
+        assert (len(desk.slack.posted), len(desk.slack.shared)) == (1, 1), f"after {after} {died}"
+    assert died == 4 if after == "answer" else died >= 12
+
+
+def test_killed_without_the_right_to_look_it_asks_a_person_and_posts_no_second_one(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
+    assert work_and_die(desk, monkeypatch, "answer", 1)
+
+    restart(desk)
+
+    run = desk.run(run_id)
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "message_unsure")
+    assert "dismiss the run; if not, retry" in run["error"]["hint"]
+    assert len(desk.slack.posted) == 1
+
+
+@pytest.mark.parametrize("number", range(1, 13))
+def test_no_crash_takes_the_question_for_its_answer(desk: Any, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    desk.slack.trouble["chat.postMessage"] = ["cut"]
+    (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
+    work_and_die(desk, monkeypatch, "commit", number)
+
+    restart(desk)
+
+    assert len(desk.slack.posted) <= 1
+    assert desk.slack.methods().count("chat.postMessage") == len(desk.slack.posted)
+    assert desk.run(run_id)["status"] == "needs_attention"
+
+
+def test_a_retry_is_the_persons_word_that_it_is_not_there(desk: Any) -> None:
+    desk.slack.trouble["chat.postMessage"] = [503]
+    run = desk.accept()
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "message_unsure")
+    assert desk.slack.posted == []
+
+    run = desk.retry(run["id"])
+
+    assert run["status"] == "succeeded"
+    assert len(desk.slack.posted) == 1
+
+
+def test_that_word_is_not_taken_for_a_corrected_quote(desk: Any) -> None:
+    desk.slack.trouble["chat.postMessage"] = ["cut"]
+    desk.accept()
+
+    run = desk.accept(number="Q-2026-043")
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "message_unsure")
+    assert len(desk.slack.posted) == 1
+
+
+@pytest.mark.parametrize(
+    "trouble", ["cut", 500, 503, "half", "page", "fatal_error", "done:fatal_error", "done:internal_error"]
+)
+def test_after_an_answer_that_says_nothing_it_looks_before_it_posts_again(desk: Any, trouble: Any) -> None:
+    desk.slack.scopes |= LOOKING
+    desk.slack.trouble["chat.postMessage"] = [trouble]
+    before = desk.clock.now()
+
+    run = desk.accept()
+
+    assert run["status"] == "succeeded"
+    assert len(desk.slack.posted) == 1
+    methods = desk.slack.methods()
+    was_done = trouble == "cut" or str(trouble).startswith("done:")
+    assert methods.count("chat.postMessage") == (1 if was_done else 2)
+    assert "conversations.history" in methods
+    assert (desk.clock.now() - before).total_seconds() >= 30, "the lost try may still have been under way"
+
+
+@pytest.mark.parametrize("trouble", [429, "ratelimited"])
+def test_a_certain_no_needs_no_look_and_no_person(desk: Any, trouble: Any) -> None:
+    desk.slack.trouble["chat.postMessage"] = [trouble, trouble]
+
+    run = desk.accept()
+
+    assert run["status"] == "succeeded"
+    assert len(desk.slack.posted) == 1
+    assert "conversations.history" not in desk.slack.methods()
+
+
+def test_the_wish_to_slow_down_is_kept(desk: Any) -> None:
+    desk.slack.trouble["chat.postMessage"] = [429]
+    before = desk.clock.now()
+
+    desk.accept()
+
+    assert (desk.clock.now() - before).total_seconds() >= 7
+
+
+def test_a_slack_that_cannot_be_reached_was_told_nothing(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = desk.slack.url
+    monkeypatch.setenv("QWOTY_SLACK_API_BASE", "http://127.0.0.1:9/api")
+    (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
+    desk.work()
+    run = desk.run(run_id)
+    assert (run["status"], run["error"]["code"]) == ("waiting", "slack_unreachable")
+    monkeypatch.setenv("QWOTY_SLACK_API_BASE", there)
+
+    run = desk.retry(run_id)
+
+    assert run["status"] == "succeeded"
+    assert len(desk.slack.posted) == 1
+
+
+def test_after_a_restored_backup_it_is_found_among_many_messages_on_several_pages(desks: Any, desk: Any) -> None:
+    desk.slack.scopes |= LOOKING
+    desk.slack.page = 3
+    desk.accept(pdf_link=None)
+    mine = desk.slack.posted[0]["ts"]
+    others = [{"event_type": "qwoty_quote", "event_payload": {"workspace": "ws-2", "quote_id": "q-1"}}, None, {}]
+    desk.slack.messages += [
+        {"ts": desk.slack._tick(), "text": "hello", "blocks": [], **({"metadata": about} if about is not None else {})}
+        for about in others * 4
+    ]
+    restored = desks("restored", restored=True)
+    restored.enable()
+
+    run = restored.accept(pdf_link=None)
+
+    assert run["status"] == "succeeded"
+    assert desk.slack.methods().count("chat.postMessage") == 1
+    assert run["outcome"]["ids"] == [f"{CHANNEL}/{mine}"]
+
+
+def test_a_channel_given_by_its_name_cannot_be_looked_through(desk: Any) -> None:
+    desk.slack.scopes |= LOOKING
+    desk.enable(message_channel="#sales")
+    assert desk.accept()["status"] == "succeeded", "it does for posting, and Slack says the id"
+    desk.slack.trouble["chat.postMessage"] = ["cut"]
+
+    run = desk.accept(id="q-2")
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "message_unsure")
+
+
+def test_the_same_quote_again_is_not_announced_again(desk: Any) -> None:
+    first = desk.accept()
+
+    again = desk.accept(pdf_link=f"{desk.storage.url}/quote.pdf?token=another")
+
+    assert again["id"] == first["id"]
+    assert (len(desk.slack.posted), len(desk.slack.shared)) == (1, 1)
+
+
+def test_changed_settings_and_a_retry_post_nothing_anew(desk: Any) -> None:
+    desk.slack.trouble["files.completeUploadExternal"] = ["invalid_auth"]
+    run = desk.accept()
+    assert run["status"] == "needs_attention"
+    desk.enable(document_send=False)
+
+    assert desk.retry(run["id"])["status"] == "succeeded"
+    assert len(desk.slack.posted) == 1
+
+
+def test_a_corrected_quote_corrects_the_message_in_its_place(desk: Any) -> None:
+    desk.accept(language="en")
+
+    run = desk.accept(language="en", number="Q-2026-043")
+
+    (posted,) = desk.slack.posted
+    assert posted["text"].startswith("Buyer SARL has signed quote Q-2026-043")
+    assert "Corrected, because the quote was changed." in str(posted["blocks"])
+    assert run["outcome"]["notes"][0] == "The message in Slack was corrected in its place."
+    assert len(desk.slack.shared) == 2, "each version's PDF, in the one thread"
+    assert {found["shared"][0] for found in desk.slack.shared} == {posted["ts"]}
+
+
+def test_a_correction_that_goes_unanswered_is_said_again(desk: Any) -> None:
+    desk.accept()
+    desk.slack.trouble["chat.update"] = ["cut", 500]
+
+    run = desk.accept(number="Q-2026-043")
+
+    assert run["status"] == "succeeded"
+    assert len(desk.slack.posted) == 1
+    assert "Q-2026-043" in desk.slack.posted[0]["text"]
+
+
+def test_a_message_that_somebody_deleted_is_not_posted_again(desk: Any) -> None:
+    desk.accept(pdf_link=None)
+    desk.slack.messages.clear()
+
+    run = desk.accept(number="Q-2026-043", pdf_link=None)
+
+    assert run["status"] == "succeeded"
+    assert run["outcome"]["notes"][0].startswith("Somebody deleted the message in Slack")
+    assert desk.slack.posted == []
+
+
+def test_a_message_that_may_not_be_changed_needs_a_person(desk: Any) -> None:
+    desk.accept()
+    desk.slack.trouble["chat.update"] = ["edit_window_closed"]
+
+    run = desk.accept(number="Q-2026-043")
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "message_not_corrected")

@@ -1,0 +1,153 @@
+"""Everything that the host or a plugin can record is said in French: found in the code, looked up in the catalogs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+import qwoty_integrations_host
+import qwoty_stripe_invoice
+
+HOST = Path(qwoty_integrations_host.__file__).parent
+PLUGIN = Path(qwoty_stripe_invoice.__file__).parent
+PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
+#: What customers read has its own tables; what an operator reads on a terminal, or a plugin's author, is English.
+NOT_RECORDED = """
+    words.py payment_mail.py alert_mail.py quote_schema.py config.py vault.py doctor.py key_rotation.py host.py engine store
+    cli web platforms.py platform/configuration.py platform/signatures.py api_keys.py hookspecs.py logs.py metrics.py
+    contexts.py translations.py locks.py paces.py context.py
+""".split()
+#: Strings with blanks in them that no run records: parts of requests and commands, and what is said at a door.
+NOT_SAID = [
+    re.compile(pattern)
+    for pattern in (
+        r"[^a-z]*",
+        r"qwoty-host .*|platform set .*|test-connection .*|Bearer .*|row .*|schedule: .*|%Y.*",
+        # Of Stripe: how it is asked, how its own pages call things, and why a webhook is refused.
+        r"Having the .*|id object metadata .*|Qwoty: payments of quotes|Invoice items|Tax Rates|Checkout Sessions",
+        r"Webhook Endpoints|.*: Write|without a name|The webhook.* is (not|too) .*|The webhook's signature or .*",
+        # Whom to tell, and events of a platform: refused at the command line or the API.
+        r"Whom to tell is .*|Nobody is to be told .*|Enter whom to tell: .*|Is not an e-mail .*|Must be an https .*",
+        r"QWOTY_HOST_SMTP_URL is .*|.* takes mails from .*|It reads smtp.*|The event only names .*|An earlier event .*|This event's id .*",
+        r"The body is not an event\.|.*1 to 255 plain .*|The event's id .*|Send the quote in full.*|Must be a JSON .*",
+        # What a plugin's author has to mend.
+        r"Preview \| Outcome|Mapping\[.*|an? .*(Settings|Status|Report|Event|Endpoint|Outcome|result).*|addresses by id",
+        r"\(no workspace\)|← .*|True or False|a dict of .*|\(its text .*|its import",
+        r".*: wrappers, tryfirst .*|.*: an argument has .*|Strict mode, .*|There is no hook .*",
+    )
+]
+
+
+def strings(file: Path) -> Iterator[tuple[str, re.Pattern[str]]]:
+    """Each text in the code that is no docstring and no assertion's, and the pattern of what it becomes."""
+    tree = ast.parse(file.read_text("utf-8"))
+    aside: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr | ast.Assert):
+            aside |= {id(inner) for inner in ast.walk(node) if isinstance(node, ast.Assert) or inner is node.value}
+        if isinstance(node, ast.JoinedStr):
+            aside |= {id(inner) for inner in node.values}
+    for node in ast.walk(tree):
+        if id(node) in aside:
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            parts: list[ast.expr] = [node]
+        elif isinstance(node, ast.JoinedStr):
+            parts = node.values
+        else:
+            continue
+        text = "".join(str(part.value) if isinstance(part, ast.Constant) else "{x}" for part in parts)
+        pieces = re.split(r"\{\w+\}", text.strip())
+        if " " in "x".join(pieces).strip():
+            yield "{}".join(pieces), re.compile(".*".join(map(re.escape, pieces)), re.DOTALL)
+
+
+def recorded(root: Path) -> dict[str, re.Pattern[str]]:
+    files = (file for file in sorted(root.rglob("*.py")) if "migrations" not in file.parts)
+    wanted = (f for f in files if not {str(f.relative_to(root)), f.relative_to(root).parts[0]} & set(NOT_RECORDED))
+    return {text: pattern for file in wanted for text, pattern in strings(file)}
+
+
+def steps_of(root: Path) -> Iterator[str]:
+    """The names of steps as patterns; a name that is handed on is looked for where it is given."""
+    for file in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"step", "_look_again"}:
+                name = node.args[0]
+                if isinstance(name, ast.Constant):
+                    yield re.escape(str(name.value))
+                elif isinstance(name, ast.JoinedStr):
+                    yield "".join(re.escape(str(v.value)) if isinstance(v, ast.Constant) else ".+" for v in name.values)
+
+
+def texts_of_settings() -> list[str]:
+    """What the console's own catalog says."""
+    po = HOST / "web" / "console" / "translations" / "fr.po"
+    return [str(one.id) for one in read_po(BytesIO(po.read_bytes())) if one.id]
+
+
+def catalog(root: Path, language: str = "fr") -> list[tuple[str, str, str]]:
+    """(kind, sentence, translation)"""
+    found = read_po(BytesIO((root / "translations" / f"{language}.po").read_bytes()), abort_invalid=True)
+    return [(one.context or "", str(one.id), str(one.string)) for one in found if one.id]
+
+
+BOTH = pytest.mark.parametrize("root", [PLUGIN, HOST], ids=["Stripe Invoice", "the host"])
+
+
+@BOTH
+def test_every_sentence_that_can_be_recorded_is_said_in_french(root: Path) -> None:
+    known = [sentence for place in {root, HOST} for _, sentence, _ in catalog(place)]
+    # What is wrong with settings is said by the console's own catalog.
+    known += texts_of_settings()
+    # A sentence as a whole; a part of one wherever the whole has it.
+    unsaid = [
+        text
+        for text, pattern in recorded(root).items()
+        if not any(no.fullmatch(text) for no in NOT_SAID) and not any(pattern.search(sentence) for sentence in known)
+    ]
+
+    assert unsaid == []
+
+
+@BOTH
+def test_no_translation_is_left_of_a_sentence_that_is_gone(root: Path) -> None:
+    there = recorded(root).values()
+
+    gone = [one for kind, one, _ in catalog(root) if not kind and not any(each.fullmatch(one) for each in there)]
+
+    assert gone == []
+
+
+@BOTH
+def test_a_translation_has_a_place_for_everything_that_was_put_in(root: Path) -> None:
+    for language in ("fr", "en") if root == PLUGIN else ("fr",):
+        for kind, sentence, says in catalog(root, language):
+            places = PLACE.findall(sentence)
+            assert len(places) == len(set(places)) and says, sentence
+            said = PLACE.findall(says)
+            # An id may be left out of a step's name in words, nothing of a sentence.
+            assert set(said) <= set(places) if kind == "step" else sorted(said) == sorted(places), sentence
+
+
+def test_every_step_has_a_name_in_words_in_both_languages() -> None:
+    steps = set(steps_of(PLUGIN))
+    known = {
+        language: [one for kind, one, _ in catalog(PLUGIN, language) if kind == "step"] for language in ("en", "fr")
+    }
+
+    assert len(steps) > 30
+    for names in known.values():
+        assert [text for text in steps if not any(re.fullmatch(text, one) for one in names)] == []
+    assert known["en"] == known["fr"]
+
+
+def test_french_keeps_its_blanks_from_breaking() -> None:
+    for root in (PLUGIN, HOST):
+        assert [says for _, _, says in catalog(root) if re.search(r" [;:?!»%]|« ", says)] == []

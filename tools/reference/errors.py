@@ -1,0 +1,83 @@
+"""The tree of errors, what each makes of a command and of a request, and every code with the words it comes with."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from qwoty_integrations_host import errors
+from qwoty_integrations_host.cli.session import exit_code_of
+from qwoty_integrations_host.errors import IntegrationError
+from qwoty_integrations_host.web.problems import status_of
+
+from . import markdown as md
+from .source import argument, calls, distribution_of, text_of, trees
+
+
+class Found(NamedTuple):
+    """One place where a code is used."""
+
+    code: str
+    whose: str
+    kind: str
+    title: str
+    hint: str
+
+
+def page() -> str:
+    return md.page(
+        "Reference: errors",
+        "What a person does about a code is told in [Operations](../operations.md#how-runs-end).",
+        "## The tree",
+        "A class says what the host does next. Nothing else is expected to leave a plugin.",
+        md.fence("text", "\n".join(_branch(IntegrationError))),
+        "The code is that of an error that is given none. Exit code and status are those of a command and of an HTTP "
+        "request that meet it.",
+        md.table(("Error", "Code", "Exit, HTTP", "What happens"), map(_row, _kinds())),
+        "## Every code",
+        "With the words that it comes with; `…` is filled in. Codes without a title take that of what they met.",
+        md.table(("Code", "As", "Title", "Hint"), map(_cells, all_codes())),
+    )
+
+
+def _kinds() -> list[type[IntegrationError]]:
+    """Every error, in the order of the source."""
+    return [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, IntegrationError)]
+
+
+def _branch(kind: type[IntegrationError], depth: int = 0) -> Iterator[str]:
+    yield "  " * depth + kind.__name__
+    for below in _kinds():
+        if below.__base__ is kind:
+            yield from _branch(below, depth + 1)
+
+
+def _row(kind: type[IntegrationError]) -> tuple[str, ...]:
+    met = kind("")
+    answers = f"{exit_code_of(met)}, {status_of(met)}"
+    return md.code(kind.__name__), md.code(kind.default_code), answers, md.words(kind.__doc__)
+
+
+def all_codes() -> list[Found]:
+    """Every code that stands in the source, by name, each wording once."""
+    kinds = {kind.__name__ for kind in _kinds()}
+    found: set[Found] = set()
+    for path, tree in trees():
+        for name, call in calls(tree):
+            kind = name.rpartition(".")[2]
+            if kind == "needs_attention":
+                code, title = argument(call, 0, "code"), argument(call, 1, "title")
+            elif kind in kinds:
+                code, title = argument(call, -1, "code"), argument(call, 0, "title")
+            else:
+                continue
+            if (word := text_of(code)) is not None:
+                hint = text_of(argument(call, -1, "hint")) or ""
+                shown = "Outcome" if kind == "needs_attention" else kind
+                found.add(Found(word, distribution_of(path), shown, text_of(title) or "", hint))
+    return sorted(found)
+
+
+def _cells(found: Found) -> tuple[str, ...]:
+    return md.code(found.code), f"{md.code(found.kind)}, {found.whose}", found.title, found.hint
