@@ -23,6 +23,8 @@ stand beside the figures; where one is missed, the reason stands below the table
 timed: requests to Stripe, statements and commits per quote (`tests/stripe_invoice/test_counted_work.py`).
 """
 
+#: From this load on somebody else was using the machine.
+_BUSY = 1.0
 _QUICK = "**From a quick run: few samples, smaller numbers.**"
 
 SUBJECTS = {
@@ -79,6 +81,9 @@ def _machine(found: dict[str, str]) -> Iterator[str]:
     yield "| --- | --- |"
     for name, value in found.items():
         yield f"| {name} | {value} |"
+    if float(found.get("Load before", 0)) > _BUSY:
+        yield ""
+        yield "**The machine was busy with other work: what is counted holds, what is timed says nothing.**"
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:
