@@ -26,16 +26,23 @@ def run() -> None:
 
 @run.command("list")
 @click.option("--quote", "quote_id", metavar="ID", help="Only the runs of this quote.")
+@click.option("--status", metavar="STATE", help="Only those in this state, such as needs_attention or failed.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--all", "quiet", is_flag=True, help="Also upkeep that had nothing to do.")
 @json_option
 @click.pass_obj
-def list_runs(session: Session, quote_id: str | None, limit: int, quiet: bool, as_json: bool) -> None:
+def list_runs(
+    session: Session, quote_id: str | None, status: str | None, limit: int, quiet: bool, as_json: bool
+) -> None:
     """List runs, newest first."""
+    from ..store.runs import STATUSES
+
+    if status not in {None, *STATUSES}:
+        raise click.BadParameter(f"Choose one of {', '.join(STATUSES)}.", param_hint="--status")
     with session.host() as host:
         from ..reports import list_runs as report
 
-        found = report(host.store, quote_id=quote_id, limit=limit, quiet=quiet)
+        found = report(host.store, quote_id=quote_id, status=status, limit=limit, quiet=quiet)
     if as_json:
         print_json(found)
         return

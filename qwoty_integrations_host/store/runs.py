@@ -15,6 +15,8 @@ from .upsert import insert_or_ignore
 
 #: A run that needs attention, failed or waits is ``dismissed`` by a person who has dealt with it.
 #: One that waits through an outage has not finished: it goes on by itself.
+#: Every state of a run, in the order of its life.
+STATUSES = ("queued", "running", "waiting", "succeeded", "skipped", "needs_attention", "failed", "dismissed")
 FINISHED = ("succeeded", "skipped", "needs_attention", "failed", "dismissed")
 
 

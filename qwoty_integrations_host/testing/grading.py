@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,19 @@ def grade(name: str, tests: Path | None = None) -> Grade:
     except PackageNotFoundError as error:
         raise NotFound(
             f"No distribution called {name!r} is installed beside this host.",
-            hint="`pip list` shows the names; install its wheel first.",
+            hint=_instead(name),
         ) from error
     plugins = sorted({point.name for point in found.entry_points if point.group == GROUP})
     checks = [_no_plugin(name)] if not plugins else _checked(plugins, tests)
     return Grade(found.name, _version(found), tuple(checks))
+
+
+def _instead(name: str) -> str:
+    """What to check instead: somebody may have given the plugin's id."""
+    for point in entry_points(group=GROUP, name=name):
+        if point.dist is not None:
+            return f"That is a plugin's id: `qwoty-host plugin check {point.dist.name}` checks its distribution."
+    return "`pip list` shows the names; install its wheel first."
 
 
 def _no_plugin(name: str) -> Check:

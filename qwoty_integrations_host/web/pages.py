@@ -1,8 +1,9 @@
-"""The few pages that a paying customer sees."""
+"""The few pages outside the console: those that a paying customer sees, and the front door."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 
@@ -39,6 +40,12 @@ _WORDS = {
         ),
     },
 }
+
+
+@blueprint.get("/")
+def front_door() -> Response:
+    """Whoever opens the bare address is looking for the console."""
+    return redirect(url_for("console.integrations"))
 
 
 @blueprint.get("/paid")

@@ -204,6 +204,7 @@ def sends_the_next_installment(bench: Any, page: Any, seen: Callable[..., None])
     page.goto(f"{bench.url}/console/quotes/{session['metadata']['qwoty_quote_id']}")
     seen("quote")
     page.get_by_role("link", name="Send next installment").click()
+    assert "mailed before" not in page.locator("main").inner_text()
     asked = page.locator("main").inner_text()
     assert "2 of 4" in asked and "€2,275.50" in asked and "ana@buyer.example" in asked
     seen("send-installment")
@@ -213,6 +214,9 @@ def sends_the_next_installment(bench: Any, page: Any, seen: Callable[..., None])
     bench.work()
     page.get_by_role("status").get_by_text("Succeeded").wait_for()
     assert len(bench.mails()) == before + 1
+    page.goto(f"{bench.url}/console/quotes/{session['metadata']['qwoty_quote_id']}")
+    page.get_by_role("link", name="Send installment 2 again").click()
+    assert "It was mailed before" in page.locator("main").inner_text()
 
 
 def looks_at_every_page(page: Any, seen: Callable[..., None]) -> None:

@@ -24,6 +24,10 @@ def test_every_page_is_there_before_anything_happened(admin: Any) -> None:
         assert "<h1>" in admin.page(f"/console/{path}")
 
 
+def test_the_bare_address_leads_to_the_console(admin: Any) -> None:
+    assert admin.client.get("/").location == "/console/"
+
+
 def test_every_page_is_there_after_a_run(admin: Any) -> None:
     admin.desk.enable()
     run = admin.desk.accept(id="q-7", number="N-7")

@@ -83,6 +83,13 @@ def test_a_distribution_that_is_not_there_is_not_found() -> None:
     assert "nothing-of-that-name" in done.stderr
 
 
+def test_whoever_gives_a_plugins_id_is_told_its_distribution() -> None:
+    done = run("check", "stripe_invoice")
+
+    assert done.exit_code == 5
+    assert "qwoty-host plugin check qwoty-stripe-invoice" in done.stderr
+
+
 def test_a_broken_plugin_is_graded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FAKES))
     monkeypatch.setenv("PYTHONPATH", str(FAKES))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from marshmallow import fields
 
+from ...store.runs import STATUSES
 from .fields import Answer, Open, integer, many, moment, money, one, text, texts
 
-STATUSES = (
-    "queued", "running", "waiting", "succeeded", "skipped", "needs_attention", "failed", "dismissed"
-)  # fmt: skip
-KINDS = ("quote_accepted", "installment", "webhook", "undo", "upkeep")
+KINDS = ("quote_accepted", "installment", "webhook", "undo", "upkeep", "platform_event")
 
 
 class PaymentLinkSchema(Answer):

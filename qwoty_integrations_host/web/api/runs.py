@@ -8,11 +8,12 @@ from marshmallow import Schema, fields, validate
 
 from ...quote_schema import Text
 from ...reports import find_run, list_runs
+from ...store.runs import STATUSES
 from ..auth import the_host
 from .blueprint import Blueprint
 from .fields import Answer, texts
 from .lists import PageQuery, list_of
-from .run_schemas import KINDS, STATUSES, RunSchema
+from .run_schemas import KINDS, RunSchema
 
 blueprint = Blueprint("runs", "The work of integrations on quotes, with its timeline.")
 

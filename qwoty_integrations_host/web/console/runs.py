@@ -16,13 +16,12 @@ from ...links import service_links
 from ...quote import Quote
 from ...reports import find_run, list_runs, mails_of_quote, quote_report
 from ...store import quotes
-from ...store.runs import FINISHED, UPKEEP
+from ...store.runs import FINISHED, STATUSES, UPKEEP
 from ..auth import the_host
 from .guard import blueprint, go_to, session
 from .words import gettext as _
 
 PAGE = 25
-STATUSES = ("queued", "running", "waiting", "succeeded", "skipped", "needs_attention", "failed", "dismissed")
 _MAY_BE_RETRIED = {"failed", "needs_attention", "skipped", "dismissed", "waiting"}
 _MAY_BE_DISMISSED = {"failed", "needs_attention", "waiting"}
 
@@ -122,7 +121,8 @@ def _facts(run_id: str) -> dict[str, Any]:
     report = quote_report(host.store, workspace, found["quote_id"], host.clock.now()) if quote else None
     can = host.plugins
     plugin, status = found["plugin"], found["status"]
-    undoable = quote is not None and can.is_loaded(plugin) and can.implements(plugin, "undo_quote")
+    is_paid = report is not None and report["payment_status"] == "paid"
+    undoable = quote is not None and not is_paid and can.is_loaded(plugin) and can.implements(plugin, "undo_quote")
     outcome = found["outcome"]
     plan = _plan(plugin, quote) if found["kind"] == "quote_accepted" and quote else None
     ids = [outcome["invoice_id"], outcome["customer_id"]]
