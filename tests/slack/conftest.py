@@ -19,7 +19,7 @@ from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.host import Host
 from qwoty_integrations_host.reports import find_run
-from slack_stand_in import CHANNEL, TOKEN, SlackStandIn
+from slack_stand_in import CHANNEL, TOKEN, SlackStandIn, running_slack
 
 PDF = b"%PDF-1.7\n" + b"signed " * 100
 OWNER = {"id": "u-1", "first_name": "Lea", "last_name": "Roux", "email": "lea@seller.example"}
@@ -58,8 +58,7 @@ def storage() -> Iterator[Storage]:
 
 @pytest.fixture
 def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackStandIn]:
-    stand_in = SlackStandIn()
-    with serving(stand_in.app()) as stand_in.origin:
+    with running_slack() as stand_in:
         monkeypatch.setenv("QWOTY_SLACK_API_BASE", stand_in.url)
         yield stand_in
 
