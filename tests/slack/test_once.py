@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 import dying
-from dying import restart
 from qwoty_slack.gateway import Gateway
 from slack_stand_in import CHANNEL
 
@@ -29,12 +28,12 @@ def test_wherever_the_process_dies_there_is_one_message_and_one_file(
         desk.slack.messages.clear()
         desk.slack.files.clear()
         desk.enable()
-        (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
+        (run_id,) = desk.host.runs.accept("ws-1", desk.document()).run_ids
         if not work_and_die(desk, monkeypatch, after, died + 1):
             break
         died += 1
 
-        restart(desk)
+        desk.restart()
 
         assert desk.run(run_id)["status"] == "succeeded"
         assert (len(desk.slack.posted), len(desk.slack.shared)) == (1, 1), f"after {after} {died}"
@@ -44,10 +43,10 @@ def test_wherever_the_process_dies_there_is_one_message_and_one_file(
 def test_killed_without_the_right_to_look_it_asks_a_person_and_posts_no_second_one(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
+    (run_id,) = desk.host.runs.accept("ws-1", desk.document()).run_ids
     assert work_and_die(desk, monkeypatch, "answer", 1)
 
-    restart(desk)
+    desk.restart()
 
     run = desk.run(run_id)
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "message_unsure")
@@ -58,10 +57,10 @@ def test_killed_without_the_right_to_look_it_asks_a_person_and_posts_no_second_o
 @pytest.mark.parametrize("number", range(1, 13))
 def test_no_crash_takes_the_question_for_its_answer(desk: Any, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     desk.slack.trouble["chat.postMessage"] = ["cut"]
-    (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
+    (run_id,) = desk.host.runs.accept("ws-1", desk.document()).run_ids
     work_and_die(desk, monkeypatch, "commit", number)
 
-    restart(desk)
+    desk.restart()
 
     assert len(desk.slack.posted) <= 1
     assert desk.slack.methods().count("chat.postMessage") == len(desk.slack.posted)
@@ -132,7 +131,7 @@ def test_the_wish_to_slow_down_is_kept(desk: Any) -> None:
 def test_a_slack_that_cannot_be_reached_was_told_nothing(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     there = desk.slack.url
     monkeypatch.setenv("QWOTY_SLACK_API_BASE", "http://127.0.0.1:9/api")
-    (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
+    (run_id,) = desk.host.runs.accept("ws-1", desk.document()).run_ids
     desk.work()
     run = desk.run(run_id)
     assert (run["status"], run["error"]["code"]) == ("waiting", "slack_unreachable")
