@@ -88,6 +88,7 @@ def desks(tmp_path: Path, slack: SlackStandIn, storage: Storage) -> Iterator[Cal
 
         def build(name: str = "data", **config: Any) -> Desk:
             clock = ManualClock(datetime(2026, 3, 10, 9, 20, tzinfo=UTC))
+            slack.time = lambda: clock.now().timestamp()
             host = build_host(tmp_path / name, clock, **{"private_pdfs": True, **config})
             opened.callback(host.close)
             assert host.start_worker()
