@@ -38,6 +38,9 @@ crash: setup  ## kill a host at every boundary, break everything else, kill work
 fleet: setup  ## kill workers under the load of 200 quotes, for minutes
 	@$(BIN)/python -m pytest tests/fleet --fleet -s
 
+bench: setup  ## measure the host side by side on a quiet machine; writes docs/performance.md (25 minutes)
+	@$(BIN)/python -m benchmarks $(BENCH)
+
 check: setup  ## what must be clean before a commit: style, types, imports, published schemas, house rules
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 	@MYPYPATH=$(TEMPLATE) $(BIN)/mypy --explicit-package-bases $(wildcard $(TEMPLATE)/*.py)
@@ -59,4 +62,4 @@ record: setup  ## record cassettes from Stripe test mode (needs STRIPE_TEST_KEY)
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .demo site .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.PHONY: help setup demo test crash fleet check fix schemas docs record clean
+.PHONY: help setup demo test crash fleet bench check fix schemas docs record clean

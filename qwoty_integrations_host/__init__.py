@@ -1,50 +1,56 @@
 """The public names for plugin authors; everything else may change without notice."""
 
-from .clock import Clock
-from .context import Attachment, Attempt, HookContext, MailMessage, Pace
-from .errors import (
-    ActionRefused,
-    AlreadyFinal,
-    CredentialsError,
-    FieldProblem,
-    IntegrationError,
-    NeedsAttention,
-    PermanentError,
-    RetryableError,
-    WebhookRejected,
-)
-from .hook_types import (
-    ConnectionReport,
-    ConnectionRequest,
-    InstallmentRequest,
-    KeyReport,
-    Manifest,
-    Outcome,
-    Preview,
-    PreviewLine,
-    PreviewTax,
-    RightReport,
-    ServiceStatus,
-    SettingsProblem,
-    UpkeepReport,
-    UpkeepRequest,
-    WebhookEndpoint,
-    WebhookEvent,
-    WebhookRequest,
-)
-from .hookspecs import HOOK_API, hookimpl
-from .installments import pick_installment
-from .quote import (
-    Address,
-    Contact,
-    Discount,
-    Installment,
-    LineItem,
-    Quote,
-    Section,
-    Tax,
-)
-from .record import InstallmentRecord, InvoiceRecord, QuoteRecord
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .clock import Clock
+    from .context import Attachment, Attempt, HookContext, MailMessage, Pace
+    from .errors import (
+        ActionRefused,
+        AlreadyFinal,
+        CredentialsError,
+        FieldProblem,
+        IntegrationError,
+        NeedsAttention,
+        PermanentError,
+        RetryableError,
+        WebhookRejected,
+    )
+    from .hook_types import (
+        ConnectionReport,
+        ConnectionRequest,
+        InstallmentRequest,
+        KeyReport,
+        Manifest,
+        Outcome,
+        Preview,
+        PreviewLine,
+        PreviewTax,
+        RightReport,
+        ServiceStatus,
+        SettingsProblem,
+        UpkeepReport,
+        UpkeepRequest,
+        WebhookEndpoint,
+        WebhookEvent,
+        WebhookRequest,
+    )
+    from .hookspecs import HOOK_API, hookimpl
+    from .installments import pick_installment
+    from .quote import (
+        Address,
+        Contact,
+        Discount,
+        Installment,
+        LineItem,
+        Quote,
+        Section,
+        Tax,
+    )
+    from .record import InstallmentRecord, InvoiceRecord, QuoteRecord
 
 __all__ = [
     "HOOK_API",
@@ -94,3 +100,16 @@ __all__ = [
     "hookimpl",
     "pick_installment",
 ]
+
+#: Where the public names live; those that many others import come first.
+_HOMES = ("errors", "clock", "quote", "record", "context", "hook_types", "hookspecs", "installments")
+
+
+def __getattr__(name: str) -> Any:
+    # lazy: every module of the host imports this one, and `qwoty-host --help` needs none of these classes.
+    if name in __all__:
+        for home in _HOMES:
+            found = vars(import_module(f".{home}", __name__))
+            if name in found:
+                return found[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -339,10 +339,11 @@ class Execution:
         """
         with self.store.read() as db:
             open_runs = rows.all_unfinished(db)
+        ended = self.engine.which_ended([job_id(row["id"], row["attempt"]) for row in open_runs])
         for row in open_runs:
             stuck = row["status"] == "waiting" and row["error"]["code"] in {NOT_LOADED, PluginHangs.default_code}
             mended = stuck and self.plugins.is_loaded(row["plugin"])
-            if mended or self.engine.ended(job_id(row["id"], row["attempt"])):
+            if mended or job_id(row["id"], row["attempt"]) in ended:
                 self.attempts.try_again(row, resume=True)
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
@@ -36,7 +36,7 @@ from .store import runs as rows
 from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
 from .store.platforms import PLATFORM
-from .store.workspaces import lock_workspace, require_workspace, workspace_exists
+from .store.workspaces import lock_workspace, require_workspace
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Runs:
         with self.store.write() as db:
             is_new = quotes.add(db, quote, document, now)
             corrected = not is_new and self._correct(db, quote, document)
-            stored = quotes.get(db, workspace, quote.id)
+            stored = replace(quote, version=quotes.version(db, workspace, quote.id))
             for plugin in self.settings.enabled_plugins(workspace):
                 # A plugin that was enabled later still gets the quote: once. One that does not load gets a run, too:
                 # it fails, visibly, and can be retried when the plugin is mended.
@@ -276,25 +276,26 @@ class Runs:
         Raises: NotFound for an unknown address, WebhookRejected, HostError while the plugin is not loaded (the
         service comes again); then nothing is stored, and it is counted where the integration is switched on.
         """
-        with self.store.read() as db:
-            known = workspace_exists(db, workspace)
-        if not known or not self.settings.is_enabled(workspace, plugin):
+        settings = self.settings.if_enabled(workspace, plugin)
+        if settings is None:
             raise NotFound("There is no such webhook address.")
         try:
-            event = self._authenticated(workspace, plugin, request)
+            event = self._authenticated(workspace, plugin, settings, request)
         except IntegrationError as error:
             self.refusals.note(workspace, plugin, error.code)
             raise
         answer, _ = self._store_event(workspace, plugin, event, request.body)
         return answer
 
-    def _authenticated(self, workspace: str, plugin: str, request: WebhookRequest) -> WebhookEvent:
+    def _authenticated(
+        self, workspace: str, plugin: str, settings: Callable[[], Mapping[str, Any]], request: WebhookRequest
+    ) -> WebhookEvent:
         if not self.plugins.is_loaded(plugin):
             title = f"The integration {plugin!r} is not loaded at the moment: come again."
             raise HostError(title, hint="`qwoty-host plugin list` says why.", code="plugin_not_loaded")
         if not self.plugins.implements(plugin, "on_webhook"):
             raise NotFound("There is no such webhook address.")
-        ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
+        ctx = self.contexts.make(workspace, plugin, settings())
         return self.plugins.authenticate_webhook(plugin, ctx, request)
 
     def retry(self, run_id: str) -> str:

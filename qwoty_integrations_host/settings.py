@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -166,6 +167,21 @@ class WorkspaceSettings:
         stored = self._stored(workspace, plugin)
         return with_defaults(self._plugins.manifest(plugin).settings_schema, _joined(stored) if stored else {})
 
+    def if_enabled(self, workspace: str, plugin: str) -> Callable[[], Mapping[str, Any]] | None:
+        """Give what gives the settings as a plugin gets them; None where it is switched off for this workspace.
+
+        The switch and the settings are read at once, and the secrets opened when they are asked for.
+        """
+        with self._store.read() as db:
+            found = table.load_enabled(db, workspace, plugin)
+        return None if found is None else partial(self._as_a_plugin_gets_them, workspace, plugin, found)
+
+    def _as_a_plugin_gets_them(
+        self, workspace: str, plugin: str, found: tuple[dict[str, Any], dict[str, str]]
+    ) -> Mapping[str, Any]:
+        schema = self._plugins.manifest(plugin).settings_schema
+        return with_defaults(schema, _joined(self._opened(workspace, plugin, found)))
+
     def digest(self, settings: Mapping[str, Any]) -> str:
         """Fingerprint of effective settings, secrets included, to tell whether they changed since an attempt began."""
         return self._vault.fingerprint(json.dumps(settings, sort_keys=True))
@@ -175,8 +191,9 @@ class WorkspaceSettings:
     def _stored(self, workspace: str, plugin: str) -> StoredSettings | None:
         with self._store.read() as db:
             found = table.load(db, workspace, plugin)
-        if found is None:
-            return None
+        return None if found is None else self._opened(workspace, plugin, found)
+
+    def _opened(self, workspace: str, plugin: str, found: tuple[dict[str, Any], dict[str, str]]) -> StoredSettings:
         document, blobs = found
         secrets = {
             tuple(field.split("/", 1)): self._vault.open(blob, workspace, plugin, "settings/" + field)

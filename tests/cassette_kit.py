@@ -48,6 +48,7 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.testing import no_network
 from qwoty_integrations_host.testing.cassettes import MATCH_ON, misses_noted, same_form
 from qwoty_integrations_host.web.app import create_app
+from qwoty_stripe_invoice.tax_rates import TaxRates
 from stripe_simulator import StripeSimulator
 from stripe_test_mode import RecordingRefused, Wire, require_test_key, require_test_mode, tidy, wait_for_payer
 
@@ -412,6 +413,8 @@ def _surroundings(stack: contextlib.ExitStack, how: How, kind: str, simulator: S
     patch = stack.enter_context(pytest.MonkeyPatch.context())
     clients: dict[Any, Any] = {}
     patch.setattr(gateway_module, "_clients", clients)
+    # One request after the other: while VCR makes a connection, it puts the real classes back for all threads.
+    patch.setattr(TaxRates, "read_ahead", lambda _: None)
     stack.callback(lambda: [client._requestor._client.close() for client in clients.values()])
     patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)
     if how.stripe == "live":

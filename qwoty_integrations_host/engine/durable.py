@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -25,9 +26,11 @@ from ..clock import Clock
 from ..errors import DatabaseUnavailable, HostError, Interruption
 from ..redaction import redact
 from ..store.advisory_locks import AdvisoryLocks
+from ..store.notices import Listener, tell
 from ..store.trouble import explained
 from .interface import ReplayDoesNotFit, SetAside, Work
 from .leases import LEASE_SECONDS, MOST_DEATHS, Leases
+from .wake import Wake
 
 #: Rule 4: fixed, and changed only on purpose: jobs of another version would stay where they are.
 _VERSION = "1"
@@ -35,11 +38,15 @@ _VERSION = "1"
 MOST_OF_A_PARTITION = 4
 _QUEUE, _SUSPECTS = "runs", "suspects"
 _WORKFLOW = "execute_run"
-_POLL_SECONDS = 0.25
-_UNDER_WAY = {"PENDING", "ENQUEUED", "DELAYED"}
+#: Seconds between two looks into the queue by the clock. Who adds a job wakes the workers; the clock is for jobs that
+#: were delayed, and on SQLite for those of other processes, such as `qwoty-host accept`.
+_POLL_SECONDS = 0.5
+_UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 #: How many jobs are forgotten in one go.
 _BATCH = 200
+#: How many jobs are asked about in one query.
+_MANY = 2000
 
 log = logging.getLogger(__name__)
 _dbos_log = logging.getLogger("dbos")
@@ -101,8 +108,9 @@ class DurableEngine:
         self._leases = Leases(engine)
         self._locks = AdvisoryLocks(engine)
         self._me = uuid4().hex  # Rule 2: never reused, never DBOS's default "local"
-        self._tending: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
+        self._wake = Wake(engine, _QUEUE)
         self._counting = threading.Lock()
         with nullcontext() if self._is_sqlite else self._locks.hold("migrate"):
             DBOS.migrate(self._url)
@@ -133,6 +141,11 @@ class DurableEngine:
         if delay > 0:
             options["delay_seconds"] = delay
         self._client.enqueue_in_transaction(db, options, job_id)
+        if delay > 0:
+            return
+        self._wake.after(db)
+        if not self._is_sqlite:
+            tell(db)
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
         if DurableEngine.live is not None:
@@ -141,14 +154,19 @@ class DurableEngine:
         with explained():
             self._launch()
         if self._is_sqlite:
-            return  # no other worker asks whether this one is alive
-        self._tending = threading.Thread(target=self._tend, name="leases", daemon=True)
-        self._tending.start()
+            return  # no other worker asks whether this one is alive, or tells of work
+        listen = partial(Listener(self._engine).listen, self._stop, self._wake.now)
+        self._threads = [
+            threading.Thread(target=self._tend, name="leases", daemon=True),
+            threading.Thread(target=listen, name="notices", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def _launch(self) -> None:
         # Rule 3: the lease before the launch, or a newborn worker's first job would look orphaned.
         self._leases.beat(self._me)
-        DBOS(
+        dbos = DBOS(
             config=DBOSConfig(
                 name="qwoty-host",
                 application_version=_VERSION,
@@ -160,6 +178,7 @@ class DurableEngine:
             )
         )
         DBOS.launch()
+        self._wake.attach(dbos.background_thread_stop_events)
         self._take_over()
 
     def _tend(self) -> None:
@@ -194,6 +213,7 @@ class DurableEngine:
                 DBOS.cancel_workflow(job_id)
                 return
         DBOS.resume_workflow(job_id, queue_name=_SUSPECTS)
+        self._wake.now(_SUSPECTS)
 
     @contextmanager
     def _only_one(self, name: str) -> Iterator[bool]:
@@ -238,6 +258,7 @@ class DurableEngine:
             assert self._work is not None
             self._work(job_id)
         finally:
+            self._wake.after_job()
             with self._counting:
                 self._running -= 1
 
@@ -246,9 +267,18 @@ class DurableEngine:
             raise _Stopping
 
     def ended(self, job_id: str) -> bool:
-        with explained():
-            found = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
-        return not found or found[0].status not in _UNDER_WAY
+        return job_id in self.which_ended([job_id])
+
+    def which_ended(self, job_ids: Sequence[str]) -> set[str]:
+        ended = set(job_ids)
+        for start in range(0, len(job_ids), _MANY):
+            some = list(job_ids[start : start + _MANY])
+            with explained():
+                found = self._client.list_workflows(
+                    workflow_ids=some, status=_UNDER_WAY, load_input=False, load_output=False
+                )
+            ended.difference_update(job.workflow_id for job in found)
+        return ended
 
     def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
         total = passed = 0
@@ -276,8 +306,8 @@ class DurableEngine:
                 self._stop.set()
             if not self.wait(lambda: not self._running, timeout=patience):
                 return False
-            if self._tending is not None:
-                self._tending.join()
+            for thread in self._threads:
+                thread.join()
             DBOS.destroy(workflow_completion_timeout_sec=0)
             DurableEngine.live = None
             with suppress(DBAPIError):

@@ -88,6 +88,9 @@ class InlineEngine:
     def ended(self, job_id: str) -> bool:
         return job_id in self._done
 
+    def which_ended(self, job_ids: Sequence[str]) -> set[str]:
+        return self._done & set(job_ids)
+
     def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
         found = of([job_id for job_id in self._done if self._queued_at[job_id] < before])
         for job_id in [] if dry_run else found:

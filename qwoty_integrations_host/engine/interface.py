@@ -59,6 +59,10 @@ class Engine(Protocol):
         """Whether nothing will be done for this job any more."""
         ...
 
+    def which_ended(self, job_ids: Sequence[str]) -> set[str]:
+        """Those of many jobs for which nothing will be done any more."""
+        ...
+
     def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
         """Forget ended jobs that were queued before a moment, and give how many; with ``dry_run`` only count.
 

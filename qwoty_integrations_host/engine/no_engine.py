@@ -39,6 +39,9 @@ class NoEngine:
     def ended(self, job_id: str) -> bool:
         self._refuse()
 
+    def which_ended(self, job_ids: Sequence[str]) -> set[str]:
+        self._refuse()
+
     def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
         self._refuse()
 

@@ -6,13 +6,24 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from .. import record as r
 from ..vault import Vault
 from . import tables as t
 from .database import Store
 from .upsert import put
+
+
+def _place(table: Any) -> Any:
+    return (table.workspace == bindparam("workspace")) & (table.plugin == bindparam("plugin"))
+
+
+# What every step and every webhook asks is built once: that costs more than to ask it (docs/performance.md).
+_VALUE = select(t.plugin_state.c.value).where(_place(t.plugin_state.c) & (t.plugin_state.c.name == bindparam("name")))
+_BLOB = select(t.secrets.c.blob).where(_place(t.secrets.c) & (t.secrets.c.field == bindparam("field")))
+_RECORD = select(t.records.c.document).where(_place(t.records.c) & (t.records.c.quote_id == bindparam("quote_id")))
+_RECORD_LOCKED = _RECORD.with_for_update()
 
 
 class PluginState:
@@ -22,10 +33,8 @@ class PluginState:
         self._store, self._place = store, {"workspace": workspace, "plugin": plugin}
 
     def get(self, name: str) -> Any:
-        table = t.plugin_state.c
-        here = (table.workspace == self._place["workspace"]) & (table.plugin == self._place["plugin"])
         with self._store.read() as db:
-            return db.execute(select(table.value).where(here & (table.name == name))).scalar()
+            return db.execute(_VALUE, {**self._place, "name": name}).scalar()
 
     def set(self, name: str, value: Any) -> None:
         with self._store.write() as db:
@@ -45,10 +54,9 @@ class PluginSecrets:
         self._store, self._vault, self._workspace, self._plugin = store, vault, workspace, plugin
 
     def get(self, name: str) -> str | None:
-        table, field = t.secrets.c, "kept/" + name
-        here = (table.workspace == self._workspace) & (table.plugin == self._plugin) & (table.field == field)
+        field = "kept/" + name
         with self._store.read() as db:
-            blob = db.execute(select(table.blob).where(here)).scalar()
+            blob = db.execute(_BLOB, {"workspace": self._workspace, "plugin": self._plugin, "field": field}).scalar()
         return None if blob is None else self._vault.open(blob, self._workspace, self._plugin, field)
 
     def set(self, name: str, value: str) -> None:
@@ -91,10 +99,8 @@ class PluginRecords:
             return list(db.execute(wanted.order_by(table.quote_id).limit(limit)).scalars())
 
     def _load(self, db: Connection, quote_id: str, *, lock: bool = False) -> r.QuoteRecord | None:
-        table = t.records.c
-        here = (table.workspace == self._workspace) & (table.plugin == self._plugin)
-        wanted = select(table.document).where(here & (table.quote_id == quote_id))
-        found = db.execute(wanted.with_for_update() if lock else wanted).scalar()
+        place = {"workspace": self._workspace, "plugin": self._plugin, "quote_id": quote_id}
+        found = db.execute(_RECORD_LOCKED if lock else _RECORD, place).scalar()
         return None if found is None else r.from_document(found)
 
 

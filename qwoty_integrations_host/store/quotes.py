@@ -9,13 +9,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select
 
 from ..quote import Quote
 from ..quote_schema import load_quote, parse_json
 from . import tables as t
 from .cursors import newest_first
 from .upsert import insert_or_ignore
+
+# Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
+_ONE = select(t.quotes).filter_by(workspace=bindparam("workspace"), id=bindparam("id"))
+_EXISTS = _ONE.with_only_columns(t.quotes.c.id)
 
 
 def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> bool:
@@ -33,12 +37,17 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
 
 def exists(db: Connection, workspace: str, quote_id: str) -> bool:
     """Whether this workspace has the quote."""
-    return db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id))).first() is not None
+    return db.execute(_EXISTS, {"workspace": workspace, "id": quote_id}).first() is not None
 
 
 def number(db: Connection, workspace: str, quote_id: str) -> str | None:
     """What people call the quote."""
     return db.execute(select(t.quotes.c.number).where(_here(workspace, quote_id))).scalar()
+
+
+def version(db: Connection, workspace: str, quote_id: str) -> str:
+    """Which acceptance of the quote is stored."""
+    return db.execute(select(t.quotes.c.version).where(_here(workspace, quote_id))).scalar() or ""
 
 
 def correct(db: Connection, quote: Quote, document: Any) -> None:
@@ -77,7 +86,7 @@ def _here(workspace: str, quote_id: str) -> ColumnElement[bool]:
 
 def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     """Load a stored quote."""
-    row = db.execute(select(t.quotes).where(_here(workspace, quote_id))).mappings().first()
+    row = db.execute(_ONE, {"workspace": workspace, "id": quote_id}).mappings().first()
     return None if row is None else _loaded(row)
 
 

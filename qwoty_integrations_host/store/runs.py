@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
 from ..errors import NotFound
 from . import tables as t
@@ -23,6 +23,15 @@ UPKEEP = "upkeep"
 #: Runs of the host's own: they fetch a quote that a platform has told of.
 PLATFORM_EVENT = "platform_event"
 
+# Every step asks these: built once, since that costs more than to ask (docs/performance.md).
+_ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
+_ATTEMPT = _ONE.with_only_columns(t.runs.c.attempt)
+_NEXT_POSITION = select(func.coalesce(func.max(t.steps.c.position), 0) + 1).where(t.steps.c.run_id == bindparam("run"))
+_STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
+_COUNT_STEP = t.steps.update().where(_STEP).values(attempts=t.steps.c.attempts + 1, status="running")
+_END_STEP = t.steps.update().where(_STEP)
+_ONE_STEP = select(t.steps).where(_STEP)
+
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
     """Insert a run; False when one of the same kind and subject exists."""
@@ -31,7 +40,7 @@ def add(db: Connection, row: Mapping[str, Any]) -> bool:
 
 def find(db: Connection, run_id: str) -> RowMapping | None:
     """Give one run."""
-    return db.execute(select(t.runs).where(t.runs.c.id == run_id)).mappings().first()
+    return db.execute(_ONE, {"run": run_id}).mappings().first()
 
 
 def require(db: Connection, run_id: str, *, workspace: str | None = None) -> RowMapping:
@@ -154,22 +163,23 @@ def waiting_for_a_plugin(db: Connection, codes: Sequence[str]) -> Sequence[RowMa
 
 
 def all_unfinished(db: Connection) -> Sequence[RowMapping]:
-    """Runs that are queued or running, or wait."""
-    return db.execute(select(t.runs).where(t.runs.c.status.not_in(FINISHED))).mappings().all()
+    """Runs that are queued or running, or wait: what names each, its status and its error."""
+    run = t.runs.c
+    wanted = (run.id, run.workspace, run.plugin, run.quote_id, run.attempt, run.status, run.error)
+    return db.execute(select(*wanted).where(run.status.not_in(FINISHED))).mappings().all()
 
 
 def is_current(db: Connection, run_id: str, attempt: int) -> bool:
     """Whether this is the run's present attempt."""
-    return db.execute(select(t.runs.c.attempt).where(t.runs.c.id == run_id)).scalar() == attempt
+    return db.execute(_ATTEMPT, {"run": run_id}).scalar() == attempt
 
 
 def begin_step(db: Connection, run_id: str, name: str, now: datetime, *, begun: int = 0) -> RowMapping:
     """Count one more beginning of a step, and give its row; ``begun``: how often one not known here began before."""
-    last = db.execute(select(func.max(t.steps.c.position)).where(t.steps.c.run_id == run_id)).scalar()
     row: dict[str, Any] = {
         "run_id": run_id,
         "name": name,
-        "position": (last or 0) + 1,
+        "position": db.execute(_NEXT_POSITION, {"run": run_id}).scalar(),
         "status": "running",
         "attempts": begun,
         "key": 1,
@@ -178,15 +188,14 @@ def begin_step(db: Connection, run_id: str, name: str, now: datetime, *, begun: 
         "started_at": now,
     }
     insert_or_ignore(db, t.steps, row)
-    here = (t.steps.c.run_id == run_id) & (t.steps.c.name == name)
-    db.execute(t.steps.update().where(here).values(attempts=t.steps.c.attempts + 1, status="running"))
-    return db.execute(select(t.steps).where(here)).mappings().one()
+    here = {"run": run_id, "step": name}
+    db.execute(_COUNT_STEP, here)
+    return db.execute(_ONE_STEP, here).mappings().one()
 
 
 def end_step(db: Connection, run_id: str, name: str, **values: Any) -> None:
     """Note how a step's try ended."""
-    here = (t.steps.c.run_id == run_id) & (t.steps.c.name == name)
-    db.execute(t.steps.update().where(here).values(**values))
+    db.execute(_END_STEP, {"run": run_id, "step": name, **values})
 
 
 def fail_waiting_steps(db: Connection, run_id: str) -> None:

@@ -6,23 +6,33 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from . import tables as t
 from .upsert import put
 
 _PREFIX = "settings/"
+# Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
+_PLACE: dict[str, Any] = {"workspace": bindparam("workspace"), "plugin": bindparam("plugin")}
+_ROW = select(t.settings.c.document, t.settings.c.enabled).filter_by(**_PLACE)
+_SEALED = select(t.secrets.c.field, t.secrets.c.blob).filter_by(**_PLACE).where(t.secrets.c.field.startswith(_PREFIX))
 
 
 def load(db: Connection, workspace: str, plugin: str) -> tuple[dict[str, Any], dict[str, str]] | None:
     """Give (document without secrets, sealed secrets by field), or None."""
-    here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)
-    row = db.execute(select(t.settings).where(here)).mappings().first()
-    if row is None:
-        return None
-    owned = (t.secrets.c.workspace == workspace) & (t.secrets.c.plugin == plugin)
-    sealed = db.execute(select(t.secrets).where(owned & t.secrets.c.field.startswith(_PREFIX))).mappings()
-    return row["document"], {s["field"].removeprefix(_PREFIX): s["blob"] for s in sealed}
+    row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
+    return None if row is None else (row.document, _sealed(db, workspace, plugin))
+
+
+def load_enabled(db: Connection, workspace: str, plugin: str) -> tuple[dict[str, Any], dict[str, str]] | None:
+    """Give the same, but None also where the switch is off."""
+    row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
+    return (row.document, _sealed(db, workspace, plugin)) if row is not None and row.enabled else None
+
+
+def _sealed(db: Connection, workspace: str, plugin: str) -> dict[str, str]:
+    found = db.execute(_SEALED, {"workspace": workspace, "plugin": plugin})
+    return {row.field.removeprefix(_PREFIX): row.blob for row in found}
 
 
 def enabled(db: Connection, workspace: str, plugin: str) -> bool:

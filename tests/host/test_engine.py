@@ -19,7 +19,7 @@ import pytest
 
 from qwoty_integrations_host.clock import ManualClock, SystemClock
 from qwoty_integrations_host.config import HostConfig
-from qwoty_integrations_host.engine.durable import DurableEngine
+from qwoty_integrations_host.engine.durable import MOST_OF_A_PARTITION, DurableEngine
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.engine.interface import ReplayDoesNotFit
 from qwoty_integrations_host.errors import HostError
@@ -196,6 +196,44 @@ def test_ended_jobs_are_forgotten_when_they_are_old_and_nobody_needs_them(works:
     assert not works.engine.ended("late.1")
 
 
+@pytest.fixture
+def looks_seldom(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Works]:
+    """A durable engine that looks into its queue by the clock once in ten minutes (ADR 0051)."""
+    found = Works("durable", address_of(request.param, request))
+    found.engine.start(found.job)
+    monkeypatch.setattr("qwoty_integrations_host.engine.durable._POLL_SECONDS", 600.0)
+    found.engine._register_queues()
+    time.sleep(1.5)  # until the threads have looked once more, and seen it
+    yield found
+    found.close()
+
+
+on_both = pytest.mark.parametrize("looks_seldom", ["sqlite", "postgresql"], indirect=True)
+
+
+@on_both
+def test_a_job_is_begun_when_it_is_committed_and_not_when_somebody_looks(looks_seldom: Works) -> None:
+    looks_seldom.enqueue("r.1")
+
+    assert looks_seldom.wait(1, timeout=30)
+
+
+@on_both
+def test_a_job_that_ends_makes_room_for_the_next_at_once(looks_seldom: Works) -> None:
+    looks_seldom.enqueue(*(f"r.{number}" for number in range(3 * MOST_OF_A_PARTITION)))
+
+    assert looks_seldom.wait(3 * MOST_OF_A_PARTITION, timeout=60)
+
+
+@pytest.mark.parametrize("looks_seldom", ["postgresql"], indirect=True)
+def test_another_process_tells_of_its_job(looks_seldom: Works) -> None:
+    other = Works("durable", looks_seldom.url)
+    other.enqueue("r.1")
+
+    assert looks_seldom.wait(1, timeout=30)
+    other.close()
+
+
 def test_waiting_ends_with_the_time(works: Works) -> None:
     works.engine.start(works.job)
 
@@ -348,7 +386,7 @@ def test_a_job_of_a_dead_process_is_resumed_by_the_next_start(durable: Works) ->
     durable.close()
     dies = textwrap.dedent("""
         import os, sys, time
-        from qwoty_integrations_host.engine.durable import DurableEngine
+        from qwoty_integrations_host.engine.durable import MOST_OF_A_PARTITION, DurableEngine
         from qwoty_integrations_host.store.database import open_database
 
         engine = DurableEngine(open_database(sys.argv[1]))

@@ -196,11 +196,11 @@ def test_a_run_that_another_worker_ends_while_a_new_one_looks_for_stranded_ones_
     desk.enable()
     run_ids = desk.host.runs.accept("ws-1", a_quote()).run_ids
 
-    def ended(_job_id: str) -> bool:
+    def which_ended(job_ids: list[str]) -> set[str]:
         desk.work()  # the other worker is just that much faster
-        return True
+        return set(job_ids)
 
-    monkeypatch.setattr(desk.host.engine, "ended", ended)
+    monkeypatch.setattr(desk.host.engine, "which_ended", which_ended)
 
     desk.host.execution.resume_stranded()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
-from builders import KEY, a_line, a_quote, vat
+from builders import KEY, LINK, a_line, a_quote, vat
 
 
 def a_rate(v1: Any, percentage: str = "20", **params: Any) -> str:
@@ -292,3 +293,38 @@ def test_a_rate_of_our_own_is_used_again_though_another_accounts_was_saved_since
     a_rate(v1, display_name="Other")
 
     assert used(bench, a_quote(id="q-3")) == [rate]
+
+
+def test_rates_are_read_while_the_customer_is(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(a_quote(id="first"))
+    bench.stripe.requests.reset()
+    both = threading.Barrier(2, timeout=20)
+    answer = bench.stripe.api.answer
+
+    def answering(given: Any) -> Any:
+        if given.method == "GET" and given.path.startswith(("/v1/customers", "/v1/tax_rates")):
+            both.wait()  # neither is answered before the other has come
+        return answer(given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench.stripe.api, "answer", answering)
+        run = bench.accept(a_quote(id="second"))
+
+    assert run["status"] == "succeeded", run
+    (step,) = [step for step in run["steps"] if step["name"] == "tax_rates"]
+    (asked,) = bench.stripe.requests.find("GET", "/v1/tax_rates")
+    assert step["request_ids"] == [asked.request_id], "the timeline shows whose request it was"
+
+
+def test_what_goes_wrong_while_rates_are_read_ahead_is_the_rates_own_trouble(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.stripe.faults.add("500_before", path="/v1/tax_rates")
+
+    run = bench.accept(a_quote())
+
+    assert run["status"] == "succeeded", run
+    assert {step["name"]: step["attempts"] for step in run["steps"] if step["name"] in {"customer", "tax_rates"}} == {
+        "customer": 1,
+        "tax_rates": 2,
+    }

@@ -5,7 +5,7 @@ Order: the id saved on the contact → our own map → search by contact id → 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from qwoty_integrations_host import (
@@ -34,10 +34,25 @@ def billing_contact(quote: Quote) -> Contact:
     return found
 
 
-def resolve_customer(ctx: HookContext, stripe: Gateway, quote: Quote, contact: Contact) -> tuple[str, list[str]]:
-    """Give the Stripe customer's id and notes; two quotes of one new contact at once make one customer."""
+def resolve_customer(
+    ctx: HookContext,
+    stripe: Gateway,
+    quote: Quote,
+    contact: Contact,
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> tuple[str, list[str]]:
+    """Give the Stripe customer's id and notes; two quotes of one new contact at once make one customer.
+
+    ``meanwhile`` is called before Stripe is asked, unless that was done and recorded: whatever can be read beside it.
+    """
+
+    def work(attempt: Attempt) -> dict[str, Any]:
+        meanwhile()
+        return _find_or_create(ctx, stripe, quote, contact, attempt)
+
     with ctx.lock(f"customer:{stripe.account}:{contact.id}"):
-        found = ctx.step("customer", lambda attempt: _find_or_create(ctx, stripe, quote, contact, attempt))
+        found = ctx.step("customer", work)
     # Whether there is anything to save is decided inside the step: after a crash the contact may have the id already.
     ctx.step("customer.save", lambda _: _save(ctx, contact, found["id"]))
     return found["id"], found["notes"]

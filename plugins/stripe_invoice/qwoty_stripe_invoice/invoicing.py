@@ -19,7 +19,7 @@ from .money import shown
 from .payment_links import PaymentLink
 from .plan import InvoicePlan, NothingToInvoice, make_plan
 from .settings import StripeSettings
-from .tax_rates import resolve_tax_rates
+from .tax_rates import TaxRates
 
 
 def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
@@ -55,8 +55,9 @@ def _make_invoice(
     contact: Contact,
     drafts: Drafts,
 ) -> Outcome:
-    customer, found = resolve_customer(ctx, stripe, quote, contact)
-    rates = resolve_tax_rates(ctx, stripe, plan.rates)
+    looking = TaxRates(ctx, stripe, plan.rates)
+    customer, found = resolve_customer(ctx, stripe, quote, contact, meanwhile=looking.read_ahead)
+    rates = looking.resolve()
     found = [*found, *drafts.discard_unless(quote.version, customer)]
     invoice = Invoice(ctx, stripe, quote, plan, customer, rates)
     draft = invoice.create_draft()

@@ -7,7 +7,9 @@ comes first, then one of the same name, then the newest; where a name is in the 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future, wait
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -18,19 +20,49 @@ from .gateway import Gateway
 from .taxes import PlannedRate, RateKey
 
 
-def resolve_tax_rates(ctx: HookContext, stripe: Gateway, rates: Mapping[RateKey, PlannedRate]) -> dict[RateKey, str]:
-    """Give the Tax Rate id of each planned rate; two quotes at once make one rate."""
-    if not rates:
-        return {}
-    with ctx.lock(f"tax_rates:{stripe.account}"):
-        found = dict(ctx.step("tax_rates", lambda attempt: _find(stripe, rates, attempt)))
-        for key, rate in rates.items():
-            if str(key) not in found:
-                create = partial(_create, ctx, stripe, rate, frozenset(found.values()))
-                found[str(key)] = ctx.step(f"tax_rate.create:{key}", create)
-    ids = {key: found[str(key)] for key in rates}
-    ctx.step("tax_rates.save", lambda _: _save(ctx, rates, ids))
-    return ids
+class TaxRates:
+    """The rates of one invoice, which may be read while something else is."""
+
+    def __init__(self, ctx: HookContext, stripe: Gateway, rates: Mapping[RateKey, PlannedRate]) -> None:
+        self._ctx, self._stripe, self._rates = ctx, stripe, rates
+        self._ahead: tuple[Future[dict[str, str]], Attempt] | None = None
+
+    def read_ahead(self) -> None:
+        """Begin to look for the rates in a thread of its own; ``resolve`` takes what it finds (ADR 0052)."""
+        if self._rates and self._ahead is None:
+            self._ahead = Future(), Attempt(number=1, key=1, first_started_at=self._ctx.clock.now())
+            # A daemon: a process that stops does not wait for an answer that nobody will look at.
+            threading.Thread(target=self._read, args=self._ahead, name="tax rates", daemon=True).start()
+
+    def _read(self, found: Future[dict[str, str]], attempt: Attempt) -> None:
+        try:
+            found.set_result(_find(self._stripe, self._rates, attempt))
+        except BaseException as error:  # noqa: BLE001 - whoever takes the result gets it
+            found.set_exception(error)
+
+    def resolve(self) -> dict[RateKey, str]:
+        """Give the Tax Rate id of each planned rate; two quotes at once make one rate."""
+        ctx, stripe, rates = self._ctx, self._stripe, self._rates
+        if not rates:
+            return {}
+        with ctx.lock(f"tax_rates:{stripe.account}"):
+            found = dict(ctx.step("tax_rates", self._look))
+            for key, rate in rates.items():
+                if str(key) not in found:
+                    create = partial(_create, ctx, stripe, rate, frozenset(found.values()))
+                    found[str(key)] = ctx.step(f"tax_rate.create:{key}", create)
+        ids = {key: found[str(key)] for key in rates}
+        ctx.step("tax_rates.save", lambda _: _save(ctx, rates, ids))
+        return ids
+
+    def _look(self, attempt: Attempt) -> dict[str, str]:
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return _find(self._stripe, self._rates, attempt)
+        found, asked = ahead
+        wait([found])
+        attempt.request_ids.extend(asked.request_ids)
+        return found.result()
 
 
 def _find(

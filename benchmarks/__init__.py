@@ -1,0 +1,1 @@
+"""How fast the host is, measured side by side; ``make bench`` writes docs/performance.md."""

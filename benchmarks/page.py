@@ -1,0 +1,145 @@
+"""Writes docs/performance.md from the results of the last run of each subject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from . import reasons
+from .rows import Figure, Row
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).with_name("results.json")
+PAGE = ROOT / "docs" / "performance.md"
+
+TOP = """\
+# Performance: measured side by side
+
+Written by `make bench`; do not edit. Everything ran on one machine, against the Stripe simulator at a fixed latency per
+call; nothing here was run against Stripe. A figure is a median, its spread the lowest and the highest sample. Targets
+stand beside the figures; where one is missed, the reason stands below the table. What CI holds is counted, not
+timed: requests to Stripe, statements and commits per quote (`tests/stripe_invoice/test_counted_work.py`).
+"""
+
+#: From this load on somebody else was using the machine.
+_BUSY = 1.0
+_QUICK = "**From a quick run: few samples, smaller numbers.**"
+
+SUBJECTS = {
+    "calls": (
+        "Calls to Stripe per quote",
+        """Counted by the simulator. Cold: nobody knows the contact yet (and where it is the first quote of a workspace,
+        neither its tax rate nor its webhook endpoint). Warm: another quote of the same contact. The plain script
+        ([benchmarks/plain_script.py](../benchmarks/plain_script.py)) makes one item per call, warm as well; it has no
+        memory, so run twice it invoices twice.""",
+    ),
+    "latency": (
+        "From accept to link, at 100 ms per call",
+        """One quote of 20 lines at a time, at random moments. The target is 1.15 × (calls on the critical path ×
+        latency) + 150 ms. The tax rates are read while the customer is, so a warm quote waits for five calls, not six
+        (ADR 0052). Work begins when a job is committed, not when somebody polls (ADR 0051).""",
+    ),
+    "throughput": (
+        "Quotes per second",
+        """Quotes of 20 lines to the link and its mail, at 100 ms per call, so many kept in flight; eight workspaces,
+        since a workspace has four at a time, and a worker eight. Ideal: in flight ÷ (calls on the critical path ×
+        latency). DBOS alone: jobs with as many steps, of which as many sleep 100 ms. CPU and memory are those of the
+        host's processes; the simulator, PostgreSQL and this script share the cores.""",
+    ),
+    "intake": (
+        "Webhooks acknowledged per second",
+        """Signed events of 2 KB over 16 connections, each answered only once it is stored, by `serve` with its worker.
+        Beside it a bare Flask on the same server (waitress, 8 threads) that does one INSERT and one commit on SQLite
+        and nothing else, and what the disk does alone.""",
+    ),
+    "startup": ("Start-up", "Whole processes, from their start."),
+    "planning": ("Large quotes", "CPU time of one thread."),
+    "growth": (
+        "As it grows",
+        """Lists and runs over HTTP with an API key. Memory: `serve` on SQLite, drafts of one line at no latency, after
+        a warm-up; runs, quotes, steps and DBOS's tables all stay in the database.""",
+    ),
+}
+
+
+def page(results: dict[str, Any]) -> str:
+    """The whole page."""
+    parts = [TOP, "\n".join(_machine(results["machine"]))]
+    for subject, (title, words) in SUBJECTS.items():
+        rows = [Row.from_dict(found) for found in results["rows"].get(subject, [])]
+        if rows:
+            quick = ["", _QUICK] if results["quick"].get(subject) else []
+            parts.append("\n".join([f"## {title}", "", *_wrapped(words), *quick, "", *_table(rows), *_missed(rows)]))
+    parts.append("\n".join(_summary(results)))
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _machine(found: dict[str, str]) -> Iterator[str]:
+    yield "| Measured on | |"
+    yield "| --- | --- |"
+    for name, value in found.items():
+        yield f"| {name} | {value} |"
+    if float(found.get("Load before", 0)) > _BUSY:
+        yield ""
+        yield "**The machine was busy with other work: what is counted holds, what is timed says nothing.**"
+
+
+def _table(rows: Sequence[Row]) -> Iterator[str]:
+    names = list(dict.fromkeys(name for row in rows for name in row.beside))
+    yield "| " + " | ".join(["", "figure", "spread", "target", "", *names]) + " |"
+    yield "| --- " * (5 + len(names)) + "|"
+    for row in rows:
+        beside = [f"{_number(row.beside[name])} {row.unit}" if name in row.beside else "" for name in names]
+        verdict = {True: "met", False: "**missed**", None: ""}[row.is_met]
+        cells = [
+            row.what,
+            f"{_number(row.figure.value)} {row.unit}",
+            _spread(row.figure),
+            _target(row),
+            verdict,
+            *beside,
+        ]
+        yield "| " + " | ".join(cells) + " |"
+
+
+def _spread(figure: Figure) -> str:
+    return "" if figure.count == 1 else f"{_number(figure.low)} – {_number(figure.high)}, {figure.count} samples"
+
+
+def _target(row: Row) -> str:
+    if row.target is None:
+        return ""
+    return f"{'≥' if row.target.at_least else '≤'} {_number(row.target.bound)} {row.unit}"
+
+
+def _missed(rows: Sequence[Row]) -> Iterator[str]:
+    missed = [row for row in rows if row.is_met is False]
+    for why in dict.fromkeys(reasons.of(row.key) for row in missed):
+        yield ""
+        yield from _wrapped(f"Missed: {'; '.join(row.what for row in missed if reasons.of(row.key) == why)}. {why}")
+
+
+def _summary(results: dict[str, Any]) -> Iterator[str]:
+    rows = [Row.from_dict(found) for found in chain.from_iterable(results["rows"].values())]
+    judged = [row for row in rows if row.target]
+    met = sum(bool(row.is_met) for row in judged)
+    yield "## In short"
+    yield ""
+    yield f"{met} of {len(judged)} targets are met."
+
+
+def _number(value: float) -> str:
+    if value == int(value):
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _wrapped(words: str) -> list[str]:
+    lines = [""]
+    for word in words.split():
+        if len(lines[-1]) + len(word) > 119:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines

@@ -1,0 +1,38 @@
+"""Why a target is missed, by the key of its row: shown only where it is missed. Written by people, not measured.
+
+A key that ends with ``*`` stands for all that begin so.
+"""
+
+from __future__ import annotations
+
+_REASONS: dict[str, str] = {
+    "latency.*": """What is left beside the calls is this process's own work between them: some forty commits that keep
+        the promise of docs/reliability.md, and the SDK. On a machine that is busy with something else it grows.""",
+    "latency.*.idle": """DBOS looks by the clock for what nobody tells of (delayed jobs, timeouts, schedules), and on
+        PostgreSQL a worker beats its lease and looks for dead ones three times in three seconds.""",
+    "throughput.*": """The workers are Python processes: what a quote costs in CPU times quotes per second cannot exceed
+        one core each, and the simulator, PostgreSQL and this script share the cores with them. More workers on more
+        cores help, more threads do not.""",
+    "intake.*": """The bare one does not look up the workspace's settings and the address's secret, checks no signature,
+        writes no log line and refuses no duplicate. What these cost is CPU of Python; nothing of it can be left out,
+        and a cache would let a workspace that was switched off be called.""",
+    "intake.*.working.share": """Workers and the HTTP side share one Python process, so quotes that are worked take
+        their CPU from the webhooks. `serve --no-worker` beside `worker` processes on PostgreSQL keeps them apart.""",
+    "startup.help": """Half of it is Python and Click; the rest are the modules of the commands. On a machine that is
+        busy with something else it grows.""",
+    "startup.ready.*": """Most of it is importing DBOS and opening the database; each open run is looked at once, since
+        its job may have ended in an outage of the database.""",
+    "growth.*": """What it costs is CPU for showing a page of runs, the same for few as for many; on a machine that is
+        busy with something else it grows.""",
+}
+
+
+def of(key: str) -> str:
+    """Give the words for a row; the longest key that fits wins."""
+    fitting = [known for known in _REASONS if _fits(known, key)]
+    return " ".join(_REASONS[max(fitting, key=len)].split()) if fitting else "Not explained yet."
+
+
+def _fits(known: str, key: str) -> bool:
+    begin, star, end = known.partition("*")
+    return key == known or (bool(star) and key.startswith(begin) and key.endswith(end))

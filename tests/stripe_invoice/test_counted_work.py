@@ -1,0 +1,151 @@
+"""What a quote costs, counted and not timed: requests to Stripe, and what the database is asked (docs/performance.md).
+
+A bound that is exceeded is a change that every quote pays for: find out why, or say here why it is worth it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.event import listen, remove
+
+from builders import LINK, a_line, a_quote, the_example
+from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.host import Host, create_host
+from qwoty_integrations_host.store.workspaces import add_workspace
+from stripe_simulator import StripeSimulator
+
+KEY = {"workspace_api_token": "sk_test_51SimulatedKey0001"}
+#: How the threads are called in which jobs are worked and hooks are called; the others look for work by the clock.
+WORKS, HOOKS = "dbos-executor", "stripe_invoice."
+
+
+@contextmanager
+def counted(engine: sa.Engine, *threads: str) -> Iterator[Counter[str]]:
+    """Count statements, and commits that change something, of the threads whose names begin so."""
+    found: Counter[str] = Counter()
+    written: set[int] = set()
+
+    def asked(line: Any, cursor: Any, statement: str, *_: Any) -> None:
+        words = statement.split(None, 1)[0].upper()
+        if threading.current_thread().name.startswith(threads) and words not in {"BEGIN", "PRAGMA"}:
+            found["statements"] += 1
+            if words in {"INSERT", "UPDATE", "DELETE"}:
+                written.add(id(line.connection.dbapi_connection))
+
+    def commit(line: Any) -> None:
+        if id(line.connection.dbapi_connection) in written:
+            written.discard(id(line.connection.dbapi_connection))
+            found["commits"] += 1
+
+    listen(engine, "after_cursor_execute", asked)
+    listen(engine, "commit", commit)
+    try:
+        yield found
+    finally:
+        remove(engine, "after_cursor_execute", asked)
+        remove(engine, "commit", commit)
+
+
+@pytest.fixture
+def host(tmp_path: Path, stripe_simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """The durable engine at work, with one quote done: the next one is warm."""
+    monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
+    host = create_host(HostConfig(data_dir=tmp_path / "data", public_url="https://host.example"))
+    with host.store.write() as db:
+        add_workspace(db, "ws-1", host.clock.now())
+    host.settings.save("ws-1", "stripe_invoice", {**KEY, **LINK})
+    host.settings.enable("ws-1", "stripe_invoice")
+    assert host.start_worker()
+    work(host, the_example())
+    yield host
+    host.close()
+
+
+def work(host: Host, quote: dict[str, Any]) -> None:
+    (run_id,) = host.runs.accept("ws-1", quote).run_ids
+    # Until the engine has written down that it is over, too.
+    assert host.engine.wait(lambda: host.engine.ended(f"{run_id}.1"), timeout=30)
+    assert not host.waiting([run_id])
+
+
+def test_working_a_warm_quote_to_its_mail_costs_so_much_and_no_more(host: Host) -> None:
+    with counted(host.store.engine, WORKS, HOOKS) as found:
+        work(host, the_example(id="q-2"))
+
+    assert 30 < found["commits"] <= 46, found  # far fewer would mean that somebody else's are counted
+    assert found["statements"] <= 165, found
+
+
+def test_accepting_a_quote_is_one_commit(host: Host) -> None:
+    with counted(host.store.engine, threading.current_thread().name) as found:
+        host.runs.accept("ws-1", the_example(id="q-2"))
+
+    assert found["commits"] == 1
+    assert found["statements"] <= 8, found
+
+
+def test_what_a_quote_costs_does_not_grow_with_its_lines(host: Host) -> None:
+    work(host, a_quote(id="first", installments=2))
+    costs = []
+    for lines in (2, 100):
+        with counted(host.store.engine, WORKS, HOOKS) as found:
+            work(host, a_quote(*(a_line(f"l{n}") for n in range(lines)), id=f"q-{lines}", installments=2))
+        costs.append(found)
+
+    few, many = costs
+    assert few == many
+
+
+@pytest.mark.parametrize(("lines", "calls"), [(1, 6), (100, 6), (101, 7), (250, 8)])
+def test_a_warm_quote_takes_six_requests_and_one_more_for_each_further_hundred_lines(
+    bench: Any, lines: int, calls: int
+) -> None:
+    bench.enable(**LINK)
+    bench.accept(a_quote(id="first", installments=2))
+    bench.stripe.requests.reset()
+
+    run = bench.accept(a_quote(*(a_line(f"l{n}") for n in range(lines)), id="second", installments=2))
+
+    assert run["status"] == "succeeded", run
+    assert len(bench.stripe.requests) == calls
+
+
+def test_a_webhook_about_nothing_of_ours_costs_six_questions_and_one_commit(host: Host) -> None:
+    """The least that an acknowledgement takes: settings, their secret, the address's, its state, and the event's row."""
+    token = _token(host)
+    request = _signed_event(host, token)
+
+    with counted(host.store.engine, threading.current_thread().name, HOOKS) as found:
+        assert host.runs.receive_webhook("ws-1", "stripe_invoice", request) == "ignored"
+
+    assert found["commits"] == 1
+    assert found["statements"] <= 6, found
+
+
+def _token(host: Host) -> str:
+    with host.store.read() as db:
+        wanted = "SELECT json_extract(value, '$.url') FROM plugin_state WHERE name LIKE 'webhook_endpoint:%'"
+        return str(db.exec_driver_sql(wanted).scalar_one()).rsplit("/", 1)[1]
+
+
+def _signed_event(host: Host, token: str) -> Any:
+    import hashlib
+    import hmac
+
+    from qwoty_integrations_host.hook_types import WebhookRequest
+
+    ctx = host.execution.contexts.make("ws-1", "stripe_invoice", {})
+    secret = ctx.secrets.get(f"webhook:{token}")
+    assert secret is not None
+    body = b'{"id": "evt_1", "object": "event", "type": "customer.created", "data": {"object": {}}}'
+    now = int(host.clock.now().timestamp())
+    digest = hmac.new(secret.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
+    return WebhookRequest(token, body, {"Stripe-Signature": f"t={now},v1={digest}"})
