@@ -238,12 +238,17 @@ def keep(stripe: str, web: str) -> None:
 def farewell() -> None:
     data, bin_ = PLACE.relative_to(ROOT) / "data", BIN.relative_to(ROOT) if BIN.is_relative_to(ROOT) else BIN
     print(f"\n{paint('1', 'Where to look further')}")
-    indent(f"{bin_}/qwoty-host --data-dir {data} quote show acme q-2026-042   what happened to this quote")
-    indent(f"{bin_}/qwoty-host --data-dir {data} run list                      every run")
-    indent(f"{data}/outbox/                                         the mails, to open in a mail program")
-    indent("make demo KEEP=1           leaves it running, to pay in your browser")
-    indent("docs/architecture.md       how it works, in ten minutes")
-    indent("docs/settings.md           how an admin connects a real Stripe account")
+    places = (
+        (f"{bin_}/qwoty-host --data-dir {data} quote show acme q-2026-042", "what happened to this quote"),
+        (f"{bin_}/qwoty-host --data-dir {data} run list", "every run"),
+        (f"{data}/outbox/", "the mails, to open in a mail program"),
+        ("make demo KEEP=1", "leaves it running, to pay in your browser"),
+        ("docs/architecture.md", "how it works, in ten minutes"),
+        ("docs/settings.md", "how an admin connects a real Stripe account"),
+    )
+    width = max(len(place) for place, _ in places)
+    for place, words in places:
+        indent(f"{place:<{width}}   {words}")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def metrics() -> Response:
     from ..metrics import registry  # noqa: PLC0415
 
     host = the_host()
-    return Response(generate_latest(registry(host.store, host.plugins, host.clock)), mimetype=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(registry(host.store, host.plugins, host.clock)), content_type=CONTENT_TYPE_LATEST)
 
 
 def watch(app: Flask) -> None:

@@ -58,6 +58,7 @@ CASES = [
     ("GET", "/ws-1/runs/%00", None, 404, "not_found", None),
     ("GET", "/ws-1/runs?status=%00", None, 400, "malformed_input", []),
     ("POST", "/ws-1/api-keys", {"name": "\0"}, 400, "malformed_input", []),
+    ("GET", f"/ws-1/runs?status={CANARY}", None, 422, "invalid_input", ["/status"]),
     ("GET", f"/ws-1/runs?{CANARY}=1", None, 422, "invalid_input", ["/sk_…"]),
 ]
 

@@ -53,3 +53,4 @@ def test_what_is_wrong_with_a_field_is_said_in_french(admin: Any) -> None:
     assert answer.status_code == 422
     assert "Ce champ est obligatoire." in answer.text
     assert json.dumps("This field is required.") not in answer.text
+    assert re.search(r"</a>\u202f: Ce champ", answer.text), "French has a space before a colon"

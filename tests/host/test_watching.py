@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 from click.testing import CliRunner
+from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.parser import text_string_to_metric_families
 
 from builders import a_quote
@@ -94,7 +95,7 @@ def test_facts_end_with_their_block(log: Any) -> None:
 def scraped(desk: Any) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     with served(desk.host) as url:
         answer = requests.get(f"{url}/metrics", timeout=10)
-    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.headers["Content-Type"] == CONTENT_TYPE_LATEST
     families = text_string_to_metric_families(answer.text)
     return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
 

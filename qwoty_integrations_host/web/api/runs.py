@@ -20,7 +20,7 @@ blueprint = Blueprint("runs", "The work of integrations on quotes, with its time
 class RunQuery(PageQuery):
     """Which runs."""
 
-    status = fields.String(load_default=None, metadata={"description": f"One of {', '.join(STATUSES)}."})
+    status = fields.String(load_default=None, validate=validate.OneOf(STATUSES))
     quote_id = fields.String(load_default=None)
     plugin = fields.String(load_default=None)
     kind = fields.String(load_default=None, metadata={"description": f"Such as {', '.join(KINDS)}."})

@@ -208,8 +208,8 @@ def _in_words(condition: Mapping[str, Any], properties: Mapping[str, Any]) -> st
     for name, wanted in condition.items():
         part = properties.get(name, {})
         choice = (_("on") if wanted else _("off")) if isinstance(wanted, bool) else dict(_choices(part)).get(wanted)
-        said.append(f"{of_schema(part, 'title') or name}: {choice or wanted}")
-    return "; ".join(said)
+        said.append(f"{of_schema(part, 'title') or name}{_(':')} {choice or wanted}")
+    return f"{_(';')} ".join(said)
 
 
 def _rows(name: str, value: Any, errors: Mapping[str, str]) -> Iterable[Row]:
