@@ -53,20 +53,19 @@ class TestWayward(PluginConformance):
 def checked(
     monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester
 ) -> Iterator[Callable[..., list[dict[str, str]]]]:
-    """Run the checks whose names hold some words over the plugin with a fault, and give how each ended.
+    """Run the checks that an expression chooses by name over the plugin with faults, and give how each ended.
 
     ``source`` is put at the end of the plugin's module.
     """
 
-    def check(words: str = "", fault: str = "", *, source: str = "", suite: str = SUITE) -> list[dict[str, str]]:
+    def check(chosen: str = "", *faults: str, source: str = "", suite: str = SUITE) -> list[dict[str, str]]:
         installed = shutil.copytree(HERE / "wayward", pytester.path / "installed")
         module = installed / "wayward.py"
-        module.write_text(f"{module.read_text('utf-8')}\nfaults |= {set(filter(None, [fault]))!r}\n{source}\n", "utf-8")
+        module.write_text(f"{module.read_text('utf-8')}\nfaults |= {set(faults)!r}\n{source}\n", "utf-8")
         for folder in (installed, TEMPLATE_TESTS):
             monkeypatch.syspath_prepend(str(folder))
         pytester.makepyfile(test_wayward=suite)
         report = pytester.path / "report.jsonl"
-        chosen = " and ".join(words.split())
         options = ["-p", "qwoty_integrations_host.testing.reporting", f"--conformance-report={report}", "-k", chosen]
         pytester.inline_run("--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:xdist", *options)
         return [json.loads(line) for line in report.read_text("utf-8").splitlines()]

@@ -36,9 +36,10 @@ def test_a_plugin_that_keeps_the_contract_passes_everything_that_can_be_checked(
     assert len(ends) > 35
 
 
-@pytest.mark.parametrize(
-    ("fault", "check", "said"),
-    [
+Row = tuple[str, str, str]
+#: What goes wrong, the check that finds it, and its words. Faults that do not get into each other's way share a plugin.
+FAULTS: dict[str, list[Row]] = {
+    "what it says of itself": [
         ("old draft", "named_and_of_the_right_draft", "Its $schema is not"),
         ("nested", "schema_is_flat", "deep is an object that is no map"),
         ("open", "schema_is_closed", "takes settings that it does not know"),
@@ -49,38 +50,35 @@ def test_a_plugin_that_keeps_the_contract_passes_everything_that_can_be_checked(
         ("shown by nothing", "shown_on_a_condition", "there is no setting volume"),
         ("no title", "manifest_says_who_it_is", "title is empty"),
         ("claims too little", "claims_it_implements", "does not claim 'webhooks'"),
-        ("asks while saving", "valid_settings_are_accepted", "The service does not answer"),
+    ],
+    "how it judges settings": [
         ("breaks on loud", "no_combination_of_choices", "raised KeyError"),
         ("blames another", "blamed_on_their_field", "is blamed on token, not on address"),
         ("repeats values", "blamed_on_their_field", "repeats a value"),
-        ("gives up", "accepted_quote_is_worked", "is needs_attention: It is too late. [tired]"),
+    ],
+    "when it asks": [
+        ("asks while saving", "valid_settings_are_accepted", "The service does not answer"),
         ("fails for good", "service_that_is_away", "is failed"),
         ("previews by asking", "preview_touches_nothing", "The service does not answer"),
         ("always ok", "only_known_errors", "says that a key works"),
         ("never looks", "crash_before_any_checkpoint", "there are 2 effects and 0 mails; without one 1 and 0"),
-        ("asks outside", "finished_step_is_never", "the network is asked again"),
         ("asks at intake", "signed_webhook_is_taken", "The service does not answer"),
+    ],
+    "whom it believes and tells": [
+        ("asks outside", "finished_step_is_never", "the network is asked again"),
         ("believes everybody", "forged_webhook", "A webhook with another body is answered"),
         ("numbers events", "repeated_webhook", "starts 1 runs"),
         ("refuses what is new", "unknown_event", "is answered 400"),
         ("logs the key", "secret_leaves_the_work", "stands in the log"),
         ("keeps the key", "secret_leaves_the_work", "stands in clear in the host's data"),
         ("shows the key", "shown_by_a_connection_test", "the report of the connection test"),
-        ("keeps settings", "sent_for_no_other", "is sent while the plugin works for another"),
     ],
-)
-def test_what_a_plugin_does_wrong_is_found_and_explained(checked: Checked, fault: str, check: str, said: str) -> None:
-    (end,) = checked(check, fault)
-
-    assert end["result"] == "failed"
-    assert said in end["what"]
-    assert end["why"]
-    assert end["mend"]
-
-
-@pytest.mark.parametrize(
-    ("source", "check", "said"),
-    [
+    "a quote": [("gives up", "accepted_quote_is_worked", "is needs_attention: It is too late. [tired]")],
+    "two workspaces": [("keeps settings", "sent_for_no_other", "is sent while the plugin works for another")],
+}
+#: The same of what is put at the end of the plugin's module.
+SOURCES: dict[str, list[Row]] = {
+    "hooks": [
         ("HOOK_API = 0", "hosts_hook_api", "HOOK_API = 0; this host speaks 1"),
         ("HOOK_API = 0", "it_loads", "wayward 1.0 does not load (incompatible)"),
         ("@hookimpl\ndef on_quote_acepted(ctx): ...", "hooks_are_those", "There is no hook 'on_quote_acepted'"),
@@ -89,14 +87,17 @@ def test_what_a_plugin_does_wrong_is_found_and_explained(checked: Checked, fault
             "hooks_are_those",
             "undo_quote asks for 'invoice'",
         ),
-        ("raise SystemExit(3)", "it_loads", "SystemExit: 3"),
-        ("raise RuntimeError('no')", "importing_it_touches", "RuntimeError: no"),
-        ("import requests", "no_sdk", "imports requests"),
+    ],
+    "end": [("raise SystemExit(3)", "it_loads", "SystemExit: 3")],
+    "slow": [
         (
             "import time\nbegan = time.process_time()\nwhile time.process_time() - began < 0.3: ...",
             "is_cheap",
             "ms of processor time",
-        ),
+        )
+    ],
+    "outside": [
+        ("import requests", "no_sdk", "imports requests"),
         ("import os; os.environ.get('HOME')", "importing_it_touches", "reads HOME from the environment"),
         ("open('left_behind', 'w').close()", "importing_it_touches", "writes the file left_behind"),
         (
@@ -105,13 +106,44 @@ def test_what_a_plugin_does_wrong_is_found_and_explained(checked: Checked, fault
             "the network",
         ),
     ],
-)
-def test_what_is_wrong_with_a_module_is_found_before_it_is_called(
-    checked: Checked, source: str, check: str, said: str
-) -> None:
-    (end,) = checked(check, source=source)
+}
 
-    assert (end["result"], said in end["what"]) == ("failed", True), end
+
+def ended(ends: list[dict[str, str]], check: str) -> dict[str, str]:
+    """How the one check ended whose name holds these words."""
+    (end,) = (end for end in ends if check.replace("_", " ") in end["check"])
+    return end
+
+
+def that_find(rows: list[Row]) -> str:
+    return " or ".join(check for _, check, _ in rows)
+
+
+@pytest.mark.parametrize("rows", FAULTS.values(), ids=list(FAULTS))
+def test_what_a_plugin_does_wrong_is_found_and_explained(
+    checked: Checked, rows: list[Row], subtests: pytest.Subtests
+) -> None:
+    ends = checked(that_find(rows), *(fault for fault, _, _ in rows))
+
+    for fault, check, said in rows:
+        with subtests.test(fault):
+            end = ended(ends, check)
+            assert end["result"] == "failed"
+            assert said in end["what"]
+            assert end["why"]
+            assert end["mend"]
+
+
+@pytest.mark.parametrize("rows", SOURCES.values(), ids=list(SOURCES))
+def test_what_is_wrong_with_a_module_is_found_before_it_is_called(
+    checked: Checked, rows: list[Row], subtests: pytest.Subtests
+) -> None:
+    ends = checked(that_find(rows), source="\n".join(dict.fromkeys(source for source, _, _ in rows)))
+
+    for source, check, said in rows:
+        with subtests.test(source):
+            end = ended(ends, check)
+            assert (end["result"], said in end["what"]) == ("failed", True), end
 
 
 def test_of_a_plugin_that_does_not_load_everything_else_is_not_checked(checked: Checked) -> None:
@@ -124,6 +156,7 @@ def test_of_a_plugin_that_does_not_load_everything_else_is_not_checked(checked: 
         "importing it imports no sdk and no http client",
         "importing it touches nothing",
     }
+    assert "RuntimeError: no" in ended(ends, "importing_it_touches")["what"]
     assert all(
         "the plugin does not load" in end["what"]
         or "cannot be imported" in end["what"]
@@ -134,7 +167,8 @@ def test_of_a_plugin_that_does_not_load_everything_else_is_not_checked(checked: 
 
 
 def test_without_an_author_settings_are_made_and_the_network_is_blocked(checked: Checked) -> None:
-    ends = checked(suite=DERIVED)
+    # What an import does is the same with an author.
+    ends = checked("not importing", suite=DERIVED)
 
     assert [end for end in ends if end["result"] == "failed"] == []
     passed = {end["check"] for end in ends if end["result"] == "passed"}

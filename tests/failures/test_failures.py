@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from builders import a_quote
 from failures.rows import LOADING, RUNNING, LoadRow, RunRow
-from host_server import FAKES
+from host_server import FAKES, REAL
 from qwoty_integrations_host import plugins
 from qwoty_integrations_host.calls import Patience
 from qwoty_integrations_host.cli import main
@@ -42,9 +42,7 @@ def host_with_everything(data_dir: Path) -> Iterator[Host]:
         patch.setattr(plugins, "Patience", lambda: QUICK)
         patch.syspath_prepend(str(FAKES))
         patch.syspath_prepend(str(FAKES / "failing"))
-        config = HostConfig(
-            data_dir=data_dir, public_url="http://localhost", plugins_blocked=frozenset({"stripe_invoice"})
-        )
+        config = HostConfig(data_dir=data_dir, public_url="http://localhost", plugins_blocked=REAL)
         clock = ManualClock(datetime(2026, 3, 10, 9, tzinfo=UTC))
         host = create_host(config, engine=lambda _: InlineEngine(clock), clock=clock)
         try:

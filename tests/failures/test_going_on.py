@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from builders import a_quote
 from host.conftest import desk, desks, fakes  # noqa: F401 - fixtures
-from host_server import BROKEN, FAKES
+from host_server import BROKEN, FAKES, REAL
 from qwoty_integrations_host import Outcome, RetryableError
 from qwoty_integrations_host.calls import MOST_LEFT, Patience
 from qwoty_integrations_host.cli import main
@@ -32,7 +32,7 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web.app import create_app
 
 REQUEST = WebhookRequest("right", b'{"id": "e", "type": "t", "quote_id": "q-7"}', {"X-Signature": "signed"})
-WITHOUT = BROKEN | {"stripe_invoice", "recorder"}
+WITHOUT = BROKEN | REAL | {"recorder"}
 
 
 def ask_preview(desk: Any) -> Any:
@@ -130,7 +130,7 @@ def test_a_plugin_whose_calls_hang_is_not_called_any_more_until_one_comes_back(d
 
 
 def test_a_workspace_whose_runs_hang_keeps_no_place_of_the_others(tmp_path: Path, fakes: Any, hangs: Any) -> None:
-    host = create_host(HostConfig(data_dir=tmp_path, plugins_blocked=BROKEN | {"stripe_invoice"}))
+    host = create_host(HostConfig(data_dir=tmp_path, plugins_blocked=BROKEN | REAL))
     host.plugins.calls.patience = Patience(run=1.0)
     fakes.answers["on_quote_accepted"] = hangs
     with host.store.write() as db:

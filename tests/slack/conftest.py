@@ -14,12 +14,10 @@ from flask import Flask, Response, redirect
 
 from app_server import serving
 from builders import the_example
-from conftest import build_host
 from qwoty_integrations_host.clock import ManualClock
-from qwoty_integrations_host.engine.inline import InlineEngine
-from qwoty_integrations_host.host import Host
-from qwoty_integrations_host.reports import find_run
-from slack_stand_in import CHANNEL, TOKEN, SlackStandIn
+from qwoty_integrations_host.testing import Workbench
+from qwoty_integrations_host.testing.workbench import build_host
+from slack_stand_in import CHANNEL, TOKEN, SlackStandIn, running_slack
 
 PDF = b"%PDF-1.7\n" + b"signed " * 100
 OWNER = {"id": "u-1", "first_name": "Lea", "last_name": "Roux", "email": "lea@seller.example"}
@@ -58,48 +56,29 @@ def storage() -> Iterator[Storage]:
 
 @pytest.fixture
 def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackStandIn]:
-    stand_in = SlackStandIn()
-    with serving(stand_in.app()) as stand_in.origin:
+    with running_slack() as stand_in:
         monkeypatch.setenv("QWOTY_SLACK_API_BASE", stand_in.url)
         yield stand_in
 
 
 @dataclass
-class Desk:
+class Desk(Workbench):
     """One host at work whose workspace ``ws-1`` has Slack switched on."""
 
-    host: Host
-    clock: ManualClock
     slack: SlackStandIn
     storage: Storage
 
     def enable(self, workspace: str = "ws-1", **settings: Any) -> None:
-        self.host.settings.save(workspace, "slack", {"token": TOKEN, "message_channel": CHANNEL, **settings})
-        self.host.settings.enable(workspace, "slack")
+        self.set_up("slack", {"token": TOKEN, "message_channel": CHANNEL, **settings}, workspace)
 
-    def quote(self, **changes: Any) -> dict[str, Any]:
+    def document(self, **changes: Any) -> dict[str, Any]:
         """The documented example with an owner and a PDF, and changes."""
         given = {"owner": OWNER, "pdf_link": f"{self.storage.url}/quote.pdf?token=SignedPdfToken"}
         return the_example(**{**given, **changes})
 
     def accept(self, workspace: str = "ws-1", **changes: Any) -> dict[str, Any]:
         """Accept a quote, work what is queued, and report its one run."""
-        accepted = self.host.runs.accept(workspace, self.quote(**changes))
-        self.work()
-        (run_id,) = accepted.run_ids
-        return self.run(run_id)
-
-    def work(self) -> None:
-        assert isinstance(self.host.engine, InlineEngine)
-        self.host.engine.work_queued()
-
-    def run(self, run_id: str) -> dict[str, Any]:
-        return find_run(self.host.store, run_id)
-
-    def retry(self, run_id: str) -> dict[str, Any]:
-        self.host.runs.retry(run_id)
-        self.work()
-        return self.run(run_id)
+        return super().accept(self.document(**changes), workspace)
 
 
 @pytest.fixture
@@ -109,6 +88,7 @@ def desks(tmp_path: Path, slack: SlackStandIn, storage: Storage) -> Iterator[Cal
 
         def build(name: str = "data", **config: Any) -> Desk:
             clock = ManualClock(datetime(2026, 3, 10, 9, 20, tzinfo=UTC))
+            slack.time = lambda: clock.now().timestamp()
             host = build_host(tmp_path / name, clock, **{"private_pdfs": True, **config})
             opened.callback(host.close)
             assert host.start_worker()

@@ -35,7 +35,7 @@ def both(desk: Any, stripe_simulator: StripeSimulator, monkeypatch: pytest.Monke
 
 
 def accept(desk: Any, **changes: Any) -> dict[str, dict[str, Any]]:
-    accepted = desk.host.runs.accept("ws-1", desk.quote(**changes))
+    accepted = desk.host.runs.accept("ws-1", desk.document(**changes))
     desk.work()
     return {run["plugin"]: run for run in map(desk.run, accepted.run_ids)}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
 
 import dying
-from dying import restart
 from qwoty_slack.gateway import Gateway
 from slack_stand_in import CHANNEL
 
@@ -18,36 +19,42 @@ LOOKING = {"channels:history"}
 work_and_die = partial(dying.work_and_die, gateway=Gateway, asks="_ask")
 
 
-@pytest.mark.parametrize("after", ["answer", "commit"])
-def test_wherever_the_process_dies_there_is_one_message_and_one_file(
-    desks: Any, monkeypatch: pytest.MonkeyPatch, after: str
-) -> None:
-    died = 0
-    while True:
-        desk = desks(f"data-{died}")
-        desk.slack.scopes |= LOOKING
+def deaths(desk: Any, monkeypatch: pytest.MonkeyPatch, after: str) -> Iterator[tuple[int, str]]:
+    """Let the process die at the first, second, third … place, each time over a new quote in an empty channel.
+
+    Gives the number of the place and the run, while the process is dead; ends when there is no place left.
+    """
+    for number in count(1):
         desk.slack.messages.clear()
         desk.slack.files.clear()
-        desk.enable()
-        (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
-        if not work_and_die(desk, monkeypatch, after, died + 1):
-            break
-        died += 1
+        desk.slack.calls.clear()
+        (run_id,) = desk.host.runs.accept("ws-1", desk.document(id=f"q-{number}")).run_ids
+        if not work_and_die(desk, monkeypatch, after, number):
+            return
+        yield number, run_id
 
-        restart(desk)
+
+@pytest.mark.parametrize(("after", "places"), [("answer", 4), ("commit", 12)])
+def test_wherever_the_process_dies_there_is_one_message_and_one_file(
+    desk: Any, monkeypatch: pytest.MonkeyPatch, after: str, places: int
+) -> None:
+    desk.slack.scopes |= LOOKING
+    died = 0
+    for died, run_id in deaths(desk, monkeypatch, after):
+        desk.restart()
 
         assert desk.run(run_id)["status"] == "succeeded"
         assert (len(desk.slack.posted), len(desk.slack.shared)) == (1, 1), f"after {after} {died}"
-    assert died == 4 if after == "answer" else died >= 12
+    assert died >= places
 
 
 def test_killed_without_the_right_to_look_it_asks_a_person_and_posts_no_second_one(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
+    (run_id,) = desk.host.runs.accept("ws-1", desk.document()).run_ids
     assert work_and_die(desk, monkeypatch, "answer", 1)
 
-    restart(desk)
+    desk.restart()
 
     run = desk.run(run_id)
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "message_unsure")
@@ -55,17 +62,16 @@ def test_killed_without_the_right_to_look_it_asks_a_person_and_posts_no_second_o
     assert len(desk.slack.posted) == 1
 
 
-@pytest.mark.parametrize("number", range(1, 13))
-def test_no_crash_takes_the_question_for_its_answer(desk: Any, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    desk.slack.trouble["chat.postMessage"] = ["cut"]
-    (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
-    work_and_die(desk, monkeypatch, "commit", number)
+def test_no_crash_takes_the_question_for_its_answer(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.slack.trouble["chat.postMessage"] = unanswered = ["cut"]
+    died = 0
+    for died, run_id in deaths(desk, monkeypatch, "commit"):
+        desk.restart()
 
-    restart(desk)
-
-    assert len(desk.slack.posted) <= 1
-    assert desk.slack.methods().count("chat.postMessage") == len(desk.slack.posted)
-    assert desk.run(run_id)["status"] == "needs_attention"
+        assert desk.slack.methods().count("chat.postMessage") == len(desk.slack.posted) <= 1
+        assert desk.run(run_id)["status"] == "needs_attention", f"after commit {died}"
+        unanswered[:] = ["cut"]
+    assert died >= 12
 
 
 def test_a_retry_is_the_persons_word_that_it_is_not_there(desk: Any) -> None:
@@ -132,7 +138,7 @@ def test_the_wish_to_slow_down_is_kept(desk: Any) -> None:
 def test_a_slack_that_cannot_be_reached_was_told_nothing(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     there = desk.slack.url
     monkeypatch.setenv("QWOTY_SLACK_API_BASE", "http://127.0.0.1:9/api")
-    (run_id,) = desk.host.runs.accept("ws-1", desk.quote()).run_ids
+    (run_id,) = desk.host.runs.accept("ws-1", desk.document()).run_ids
     desk.work()
     run = desk.run(run_id)
     assert (run["status"], run["error"]["code"]) == ("waiting", "slack_unreachable")

@@ -35,7 +35,7 @@ def check_connection(ctx: HookContext) -> ConnectionReport:
     """Try the token: whether Slack takes it, its scopes, and the channel as far as the token may look at it."""
     settings = SlackSettings.of(ctx.settings)
     slack = Gateway(settings.token, quick=True)
-    report = partial(KeyReport, label="token", last4=settings.token[-4:], mode="bot")
+    report = partial(KeyReport, label="Bot token", last4=settings.token[-4:], mode="bot")
     try:
         who, scopes = slack.probe("auth.test")
         rights = [*_scopes(settings, scopes), _channel(slack, settings.channel_id, scopes)]

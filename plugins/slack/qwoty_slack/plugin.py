@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from typing import Any
 
 from qwoty_integrations_host import (
@@ -34,6 +35,7 @@ def integration_manifest() -> Manifest:
         hook_api=HOOK_API,
         settings_schema=schema,
         capabilities=frozenset({"quotes"}),
+        translations=files(__package__) / "translations",
     )
 
 

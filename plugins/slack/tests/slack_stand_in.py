@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
+
+from app_server import serving
 
 # Spelled apart, so that a search for tokens in this repository finds none.
 TOKEN = "xox" + "b-1234567890-StandInABCDEFGH"
@@ -49,6 +52,8 @@ class SlackStandIn:
     calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     #: The time in Slack, in seconds; each message is a second later than the one before.
     now: float = 1_773_134_400.0
+    #: What Slack's time does not lag behind, where a test has a clock that moves.
+    time: Callable[[], float] = lambda: 0.0
     page: int = 200
     #: Where it is served.
     origin: str = ""
@@ -209,8 +214,16 @@ class SlackStandIn:
         return {"text": arguments["text"], **parts}
 
     def _tick(self) -> str:
-        self.now += 1
+        self.now = max(self.now + 1, self.time())
         return f"{self.now:.6f}"
+
+
+@contextmanager
+def running_slack() -> Iterator[SlackStandIn]:
+    """Serve a Slack of its own, for as long as a block."""
+    stand_in = SlackStandIn()
+    with serving(stand_in.app()) as stand_in.origin:
+        yield stand_in
 
 
 def _refused(error: str, **more: str) -> Response:
