@@ -32,7 +32,7 @@ SUBJECTS = {
         "Calls to Stripe per quote",
         """Counted by the simulator. Cold: nobody knows the contact yet (and where it is the first quote of a workspace,
         neither its tax rate nor its webhook endpoint). Warm: another quote of the same contact. The plain script
-        ([benchmarks/plain_script.py](../benchmarks/plain_script.py)) makes one item per call, warm as well; it has no
+        (`benchmarks/plain_script.py`) makes one item per call, warm as well; it has no
         memory, so run twice it invoices twice.""",
     ),
     "latency": (

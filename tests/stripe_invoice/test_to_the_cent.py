@@ -228,6 +228,7 @@ def seen(quote: RandomQuote, canonical: Quote, due: int) -> Any:
         "id": "in_1",
         "status": "open",
         "currency": quote.currency.lower(),
+        "subtotal": quote.total,
         "total": quote.total,
         "amount_due": due,
         "amount_paid": 0,

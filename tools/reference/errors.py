@@ -12,7 +12,7 @@ from qwoty_integrations_host.errors import IntegrationError
 from qwoty_integrations_host.web.problems import status_of
 
 from . import markdown as md
-from .source import argument, calls, distribution_of, text_of, trees
+from .source import argument, calls, distribution_of, text_of, texts_of, trees
 
 
 class Found(NamedTuple):
@@ -67,17 +67,17 @@ def all_codes() -> list[Found]:
         for name, call in calls(tree):
             kind = name.rpartition(".")[2]
             if kind == "needs_attention":
-                code, title = argument(call, 0, "code"), argument(call, 1, "title")
-            elif kind in kinds:
-                code, title = argument(call, -1, "code"), argument(call, 0, "title")
+                code, title, shown = argument(call, 0, "code"), argument(call, 1, "title"), "Outcome"
             else:
-                continue
-            if (word := text_of(code)) is not None:
-                hint = text_of(argument(call, -1, "hint")) or ""
-                shown = "Outcome" if kind == "needs_attention" else kind
+                # Of another class it may be a report's code, or a plugin's own kind of an error.
+                code, shown = argument(call, -1, "code"), kind if kind in kinds else ""
+                title = argument(call, 0 if shown else -1, "title")
+            hint = text_of(argument(call, -1, "hint")) or ""
+            for word in texts_of(code):
                 found.add(Found(word, distribution_of(path), shown, text_of(title) or "", hint))
     return sorted(found)
 
 
 def _cells(found: Found) -> tuple[str, ...]:
-    return md.code(found.code), f"{md.code(found.kind)}, {found.whose}", found.title, found.hint
+    shown = f"{md.code(found.kind)}, {found.whose}" if found.kind else found.whose
+    return md.code(found.code), shown, found.title, found.hint

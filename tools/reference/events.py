@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from . import markdown as md
 from .source import argument, calls, distribution_of, text_of, tree_of, trees
 
-LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "error, with the traceback"}
+LEVELS = {
+    "debug": "debug",
+    "info": "info",
+    "warning": "warning",
+    "error": "error",
+    "exception": "error, with the traceback",
+}
 
 
 def page() -> str:

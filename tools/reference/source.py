@@ -65,6 +65,12 @@ def text_of(node: ast.expr | None) -> str | None:
     return None
 
 
+def texts_of(node: ast.expr | None) -> list[str]:
+    """The texts that a literal can be: both of one that depends on something."""
+    arms = [node.body, node.orelse] if isinstance(node, ast.IfExp) else [node]
+    return [text for arm in arms if (text := text_of(arm)) is not None]
+
+
 def comment_above(lines: Sequence[str], line: int) -> str:
     """The ``#:`` comment right above a line that is counted from 1."""
     found: list[str] = []
