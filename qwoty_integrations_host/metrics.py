@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -17,6 +17,9 @@ from .errors import DatabaseUnavailable
 from .plugins import Plugins
 from .store import counts
 from .store.database import Store
+
+# When a counter began is a second line for each, which nobody asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client has no types there
 
 RUNS_ENDED = Counter("qwoty_runs_ended", "Runs that ended in this process.", ["plugin", "kind", "status"])
 RUN_SECONDS = Histogram(

@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.event import listen
+from sqlalchemy.event import contains, listen
 
 from ..clock import Clock, SystemClock
 from .interface import ReplayDoesNotFit, SetAside, Work
+
+#: Where a connection notes the jobs of the transaction that it has just committed.
+_COMMITTED = "qwoty_committed_jobs"
 
 
 class InlineEngine:
@@ -39,8 +42,14 @@ class InlineEngine:
             self._due.pop(job_id, None)
             if delay > 0:
                 self._due[job_id] = self._clock.now() + timedelta(seconds=delay)
-            listen(db, "commit", lambda _: self._queued.append(job_id), once=True)
+            listen(db, "commit", lambda _: db.info.setdefault(_COMMITTED, []).append(job_id), once=True)
             listen(db, "rollback", lambda _: self._known.discard(job_id), once=True)
+            if not contains(db.engine, "checkin", self._given_back):
+                listen(db.engine, "checkin", self._given_back)
+
+    def _given_back(self, _raw: Any, record: Any) -> None:
+        # SQLAlchemy tells of a commit before it happens: another thread would look for what nobody can see yet.
+        self._queued += record.info.pop(_COMMITTED, [])
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
         self._work = work

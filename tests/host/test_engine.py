@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.event import listen
 
 from qwoty_integrations_host.clock import ManualClock, SystemClock
 from qwoty_integrations_host.config import HostConfig
@@ -98,6 +99,24 @@ def test_a_job_exists_exactly_when_the_callers_transaction_commits(works: Works)
 
     assert works.wait(1)
     assert works.done == ["kept.1"]
+
+
+def test_a_job_is_not_worked_before_others_can_see_what_was_committed_with_it(tmp_path: Path) -> None:
+    works = Works("inline", sqlite_in(tmp_path))
+    works.engine.start(works.job)
+    meanwhile: list[list[str]] = []
+
+    def another_thread_works(_db: Any) -> None:
+        works.engine.work_queued()
+        meanwhile.append(list(works.done))
+
+    with works.store.write() as db:
+        works.engine.enqueue(db, "r.1", partition="ws-1")
+        listen(db, "commit", another_thread_works, once=True)
+    works.engine.work_queued()
+
+    assert (meanwhile, works.done) == ([[]], ["r.1"])
+    works.close()
 
 
 def test_the_same_id_is_worked_once_and_a_rolled_back_one_can_come_again(works: Works) -> None:
