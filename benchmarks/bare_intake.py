@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import sys
 import threading
@@ -42,6 +43,7 @@ def main() -> None:
     def ready() -> Response:
         return jsonify({"status": "ok"})
 
+    logging.getLogger("waitress.queue").setLevel("ERROR")  # as the host has it
     serve(app, host="127.0.0.1", port=port, threads=8)
 
 

@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
-from sqlalchemy import select
 
 from qwoty_integrations_host.host import Host
-from qwoty_integrations_host.store import tables as t
+from qwoty_integrations_host.store import runs
 
 from .plain_script import a_client, invoice_quote
 from .quotes import KEY, LINK, a_quote
@@ -67,13 +66,19 @@ def _one(place: Site, host: Host, session: requests.Session, quote_id: str) -> t
     """Give ms from the request to the link, and from the run's row to its first step."""
     asked = datetime.now(UTC)
     run = place.accept(session, "ws", a_quote(quote_id, lines=_LINES))
+    start = start_of(host, run)
+    with host.store.read() as db:
+        (link,) = (step for step in runs.steps_of(db, [run])[run] if step["name"] == "link:1")
+    made = link["started_at"] + timedelta(milliseconds=link["ms"])
+    return (made - asked).total_seconds() * 1000, start
+
+
+def start_of(host: Host, run: str) -> float:
+    """Wait until a run has ended, and give the ms from its row to its first step."""
     wait_for_runs(host, [run], seconds=60)
     with host.store.read() as db:
-        created = db.execute(select(t.runs.c.created_at).where(t.runs.c.id == run)).scalar_one()
-        steps = db.execute(select(t.steps).where(t.steps.c.run_id == run).order_by(t.steps.c.position)).mappings().all()
-    link = next(step for step in steps if step["name"] == "link:1")
-    made = link["started_at"] + timedelta(milliseconds=link["ms"])
-    return (made - asked).total_seconds() * 1000, (steps[0]["started_at"] - created).total_seconds() * 1000
+        began = runs.steps_of(db, [run])[run][0]["started_at"] - runs.require(db, run)["created_at"]
+    return float(began.total_seconds() * 1000)
 
 
 def critical_path(found: list[dict[str, Any]]) -> int:

@@ -56,6 +56,11 @@ SUBJECTS = {
     ),
     "startup": ("Start-up", "Whole processes, from their start."),
     "planning": ("Large quotes", "CPU time of one thread."),
+    "kept": (
+        "What was made faster",
+        """The same work as it is now, and as it was before, in turn. What is not here is counted above: the tax rates
+        are read while the customer is (five calls on the critical path, not six). Reasons: ADRs 0051 to 0056.""",
+    ),
     "growth": (
         "As it grows",
         """Lists and runs over HTTP with an API key. Memory: `serve` on SQLite, drafts of one line at no latency, after

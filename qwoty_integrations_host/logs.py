@@ -60,6 +60,8 @@ def set_up_logging(level: str) -> None:
     handler.addFilter(FloodGate())
     # Other libraries only when something is wrong: their chatter holds addresses and e-mails.
     logging.basicConfig(level="WARNING", handlers=[handler], force=True)
+    # It warns of each request that waits a moment for a thread; that they wait long is seen in their times.
+    logging.getLogger("waitress.queue").setLevel("ERROR")
     for ours in ("qwoty", "qwoty_integrations_host"):
         logging.getLogger(ours).setLevel(level)
     structlog.configure(

@@ -5,7 +5,7 @@ Amounts are decimal strings in major units; times are ISO 8601 in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,7 @@ from .record import InstallmentRecord, QuoteRecord
 from .store import audit, external_ids, mails, quotes, settings, webhooks
 from .store import runs as rows
 from .store.database import Store
-from .store.kept import records_of_quote
+from .store.kept import records_of_quote, records_of_quotes
 from .store.workspaces import find_workspace, require_workspace
 
 
@@ -49,12 +49,22 @@ def _amount(amount: Decimal | None) -> str | None:
 
 def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:
     """A run with its timeline, as ``run show`` prints it."""
+    (report,) = _run_reports(db, [row])
+    return report
+
+
+def _run_reports(db: Connection, found: Sequence[RowMapping]) -> list[dict[str, Any]]:
+    steps = rows.steps_of(db, [row["id"] for row in found])
+    return [_run_report(row, steps.get(row["id"], [])) for row in found]
+
+
+def _run_report(row: RowMapping, timeline: Sequence[RowMapping]) -> dict[str, Any]:
     steps = [
         {
             **{name: step[name] for name in ("name", "status", "attempts", "ms", "request_ids")},
             "started_at": step["started_at"].isoformat(timespec="seconds"),
         }
-        for step in rows.steps(db, row["id"])
+        for step in timeline
     ]
     head = {name: row[name] for name in ("id", "kind", "workspace", "plugin", "quote_id", "status")}
     until = row["waits_until"] if row["status"] == "waiting" else None
@@ -79,7 +89,7 @@ def list_runs(
     """
     with store.read() as db:
         found = rows.newest(db, workspace=workspace, limit=limit + 1, after=after, **only)
-        return {"data": [run_report(db, row) for row in found[:limit]], "has_more": len(found) > limit}
+        return {"data": _run_reports(db, found[:limit]), "has_more": len(found) > limit}
 
 
 def list_deliveries(store: Store, workspace: str, *, limit: int = 50, **which: Any) -> dict[str, Any]:
@@ -188,18 +198,18 @@ def list_quotes(store: Store, workspace: str, *, limit: int = 50, after: str | N
     with store.read() as db:
         require_workspace(db, workspace)
         found = quotes.newest(db, workspace, limit=limit + 1, after=after)
-    data = [_quote_summary(store, quote, received_at) for quote, received_at in found[:limit]]
+    records = records_of_quotes(store, workspace, [quote.id for quote in found[:limit]])
+    data = [_quote_summary(quote, _invoiced(records.get(quote.id, {}))) for quote in found[:limit]]
     return {"data": data, "has_more": len(found) > limit}
 
 
-def _quote_summary(store: Store, quote: Quote, received_at: datetime) -> dict[str, Any]:
-    record = _invoiced(store, quote.workspace_id, quote.id)
+def _quote_summary(quote: quotes.Heading, record: QuoteRecord | None) -> dict[str, Any]:
     return {
         "quote_id": quote.id,
         "number": quote.number,
-        "customer_name": quote.customer.name,
-        "received_at": received_at.isoformat(),
-        "signed_total": format(quote.totals.total_amount, "f") if quote.totals else None,
+        "customer_name": quote.customer_name,
+        "received_at": quote.received_at.isoformat(),
+        "signed_total": _amount(quote.signed_total),
         **_figures(record),
         "currency": quote.currency,
     }
@@ -212,13 +222,13 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         quote = quotes.find(db, workspace, quote_id)
         if quote is None:
             raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
-        runs = [run_report(db, row) for row in rows.of_quote(db, workspace, quote_id)]
+        runs = _run_reports(db, rows.of_quote(db, workspace, quote_id))
         contacts = external_ids.of_kind(db, workspace, "contact")
         taxes = external_ids.of_kind(db, workspace, "tax")
     of_quote = {contact.id for contact in quote.customer.contacts}
     lines = (line for section in quote.sections for line in section.line_items)
     tax_ids = {tax.entity_id for line in lines for tax in line.taxes}
-    record = _invoiced(store, workspace, quote_id)
+    record = _invoiced(records_of_quote(store, workspace, quote_id))
     return {
         "quote_id": quote_id,
         **_figures(record),
@@ -247,8 +257,8 @@ def _installment(part: InstallmentRecord) -> dict[str, Any]:
     }
 
 
-def _invoiced(store: Store, workspace: str, quote_id: str) -> QuoteRecord | None:
-    return next((r for r in records_of_quote(store, workspace, quote_id).values() if r.invoice), None)
+def _invoiced(records: Mapping[str, QuoteRecord]) -> QuoteRecord | None:
+    return next((record for record in records.values() if record.invoice), None)
 
 
 def _figures(record: QuoteRecord | None) -> dict[str, Any]:

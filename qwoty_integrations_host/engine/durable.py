@@ -40,7 +40,7 @@ _QUEUE, _SUSPECTS = "runs", "suspects"
 _WORKFLOW = "execute_run"
 #: Seconds between two looks into the queue by the clock. Who adds a job wakes the workers; the clock is for jobs that
 #: were delayed, and on SQLite for those of other processes, such as `qwoty-host accept`.
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
 _UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 #: How many jobs are forgotten in one go.

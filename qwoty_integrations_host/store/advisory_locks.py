@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError
 
+from .database import close_for_good
 from .trouble import explained
 
 _LOCK = text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
 _TRY = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
 _UNLOCK = text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))")
+#: How many connections stay open for the next locks.
+_KEPT = 8
 
 
 class AdvisoryLocks:
     """Implements ``locks.Locks``: a connection of its own for each lock that is held."""
 
     def __init__(self, database: Engine) -> None:
-        # Not from the pool: a lock is held for as long as a run works.
-        self._engine = create_engine(database.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        # Not from the host's pool: a lock is held for as long as a run works. Nor a new one each time: PostgreSQL
+        # makes a process for it.
+        self._engine = create_engine(
+            database.url, isolation_level="AUTOCOMMIT", pool_size=_KEPT, max_overflow=-1, pool_pre_ping=True
+        )
+        listen(database, "engine_disposed", lambda _: close_for_good(self._engine))
         self._mine = threading.local()
 
     @contextmanager
@@ -53,6 +61,8 @@ class AdvisoryLocks:
 
 
 def _unlock(connection: Connection, name: str) -> None:
-    # A connection that is lost has let go of its locks: what was done under them must not look failed for that.
-    with suppress(DBAPIError):
+    try:
         connection.execute(_UNLOCK, {"name": name})
+    except DBAPIError:
+        # Lost, it has let go of its locks; else it must: what was done under them must not look failed for that.
+        connection.invalidate()

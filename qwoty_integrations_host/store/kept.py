@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -126,8 +127,15 @@ def records_awaiting_payment(store: Store, workspace: str, plugin: str, *, limit
 
 def records_of_quote(store: Store, workspace: str, quote_id: str) -> dict[str, r.QuoteRecord]:
     """The records of one quote by plugin."""
+    return records_of_quotes(store, workspace, [quote_id]).get(quote_id, {})
+
+
+def records_of_quotes(store: Store, workspace: str, quote_ids: Sequence[str]) -> dict[str, dict[str, r.QuoteRecord]]:
+    """The records of quotes by plugin, for each quote that has any."""
     table = t.records.c
-    here = (table.workspace == workspace) & (table.quote_id == quote_id)
+    here = (table.workspace == workspace) & table.quote_id.in_(quote_ids)
+    found: defaultdict[str, dict[str, r.QuoteRecord]] = defaultdict(dict)
     with store.read() as db:
-        rows = db.execute(select(table.plugin, table.document).where(here).order_by(table.plugin)).all()
-    return {row.plugin: r.from_document(row.document) for row in rows}
+        for row in db.execute(select(t.records).where(here).order_by(table.plugin)):
+            found[row.quote_id][row.plugin] = r.from_document(row.document)
+    return found

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select
@@ -20,6 +21,19 @@ from .upsert import insert_or_ignore
 # Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
 _ONE = select(t.quotes).filter_by(workspace=bindparam("workspace"), id=bindparam("id"))
 _EXISTS = _ONE.with_only_columns(t.quotes.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a list shows of a quote: to load each one whole, with all its lines, takes a hundred times as long."""
+
+    id: str
+    number: str
+    customer_name: str
+    currency: str
+    #: In major units; None where nothing was signed to compare with.
+    signed_total: Decimal | None
+    received_at: datetime
 
 
 def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> bool:
@@ -90,11 +104,23 @@ def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     return None if row is None else _loaded(row)
 
 
-def newest(db: Connection, workspace: str, *, limit: int, after: str | None = None) -> Sequence[tuple[Quote, datetime]]:
-    """A workspace's quotes and when each was received, newest first. Raises: InvalidInput for an unknown ``after``."""
+def newest(db: Connection, workspace: str, *, limit: int, after: str | None = None) -> Sequence[Heading]:
+    """The headings of a workspace's quotes, newest first. Raises: InvalidInput for an unknown ``after``."""
     whose, table = select(t.quotes).where(t.quotes.c.workspace == workspace), t.quotes.c
-    found = newest_first(db, whose, (table.received_at, table.id), after=after, limit=limit)
-    return [(_loaded(row), row["received_at"]) for row in found]
+    return [_heading(row) for row in newest_first(db, whose, (table.received_at, table.id), after=after, limit=limit)]
+
+
+def _heading(row: RowMapping) -> Heading:
+    document = json.loads(row["document"])  # checked when it was stored
+    totals = (document.get("summary") or {}).get("one_off")
+    return Heading(
+        id=row["id"],
+        number=row["number"],
+        customer_name=document["customer"]["name"].strip(),
+        currency=document["currency"].strip().upper(),
+        signed_total=Decimal(str(totals["total_amount"]).strip()) if totals else None,
+        received_at=row["received_at"],
+    )
 
 
 def id_of_number(db: Connection, workspace: str, number: str) -> str | None:

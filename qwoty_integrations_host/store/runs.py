@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select
@@ -11,7 +13,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, select
 from ..errors import NotFound
 from . import tables as t
 from .cursors import newest_first
-from .upsert import insert_or_ignore
+from .upsert import insert, insert_or_ignore
 
 #: A run that needs attention, failed or waits is ``dismissed`` by a person who has dealt with it.
 #: One that waits through an outage has not finished: it goes on by itself.
@@ -30,9 +32,7 @@ _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
 _ATTEMPT = _ONE.with_only_columns(t.runs.c.attempt)
 _NEXT_POSITION = select(func.coalesce(func.max(t.steps.c.position), 0) + 1).where(t.steps.c.run_id == bindparam("run"))
 _STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
-_COUNT_STEP = t.steps.update().where(_STEP).values(attempts=t.steps.c.attempts + 1, status="running")
 _END_STEP = t.steps.update().where(_STEP)
-_ONE_STEP = select(t.steps).where(_STEP)
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
@@ -178,21 +178,26 @@ def is_current(db: Connection, run_id: str, attempt: int) -> bool:
 
 def begin_step(db: Connection, run_id: str, name: str, now: datetime, *, begun: int = 0) -> RowMapping:
     """Count one more beginning of a step, and give its row; ``begun``: how often one not known here began before."""
-    row: dict[str, Any] = {
+    row = {
+        "run": run_id,
         "run_id": run_id,
         "name": name,
-        "position": db.execute(_NEXT_POSITION, {"run": run_id}).scalar(),
         "status": "running",
-        "attempts": begun,
+        "attempts": begun + 1,
         "key": 1,
         "ms": 0,
         "request_ids": [],
         "started_at": now,
     }
-    insert_or_ignore(db, t.steps, row)
-    here = {"run": run_id, "step": name}
-    db.execute(_COUNT_STEP, here)
-    return db.execute(_ONE_STEP, here).mappings().one()
+    return db.execute(_counting(db.dialect.name), row).mappings().one()
+
+
+@cache
+def _counting(dialect: str) -> Any:
+    """Insert a step behind the others, or count one more beginning of it; gives its row."""
+    step = insert(dialect, t.steps).values(position=_NEXT_POSITION.scalar_subquery())
+    again = {"attempts": t.steps.c.attempts + 1, "status": "running"}
+    return step.on_conflict_do_update(index_elements=["run_id", "name"], set_=again).returning(*t.steps.c)
 
 
 def end_step(db: Connection, run_id: str, name: str, **values: Any) -> None:
@@ -206,7 +211,10 @@ def fail_waiting_steps(db: Connection, run_id: str) -> None:
     db.execute(t.steps.update().where(here).values(status="failed"))
 
 
-def steps(db: Connection, run_id: str) -> Sequence[RowMapping]:
-    """A run's steps in their order."""
-    wanted = select(t.steps).where(t.steps.c.run_id == run_id).order_by(t.steps.c.position)
-    return db.execute(wanted).mappings().all()
+def steps_of(db: Connection, run_ids: Sequence[str]) -> dict[str, list[RowMapping]]:
+    """The steps of runs, each run's in their order."""
+    here = t.steps.c.run_id.in_(run_ids)
+    found: defaultdict[str, list[RowMapping]] = defaultdict(list)
+    for step in db.execute(select(t.steps).where(here).order_by(t.steps.c.run_id, t.steps.c.position)).mappings():
+        found[step["run_id"]].append(step)
+    return found

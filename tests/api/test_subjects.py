@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from builders import a_quote
 from host.conftest import TOKEN
 from qwoty_integrations_host import NeedsAttention, Outcome, PermanentError, WebhookEndpoint, WebhookRequest
-from qwoty_integrations_host.reports import quote_report
+from qwoty_integrations_host.reports import find_quote, quote_report
 
 
 def receive(caller: Any, id: str = "evt_1", quote_id: str | None = "q-7") -> None:
@@ -97,6 +98,32 @@ def test_a_quote_is_listed_and_shown_as_the_command_line_shows_it(bench: Any, ca
     figures = ("invoice", "payment_status", "currency", "total", "amount_paid", "amount_remaining")
     assert {name: listed[name] for name in figures} == {name: shown[name] for name in figures}
     assert (listed["customer_name"], listed["signed_total"]) == ("Buyer SARL", "120.00")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"currency": " eur "},
+        {"summary": None},
+        {"summary": {"one_off": {"net_amount": "100", "tax_amount": " 20.00", "total_amount": " 120.00 "}}},
+        {"summary": {"one_off": {"net_amount": 100, "tax_amount": 20, "total_amount": Decimal("1.2E+2")}}},
+    ],
+)
+def test_a_list_says_of_a_quote_what_loading_all_of_it_says(
+    bench: Any, callers_of: Any, change: dict[str, Any]
+) -> None:
+    quote = a_quote() | change
+    quote["customer"]["name"] = "  Buyer SARL "
+    bench.enable()
+    bench.accept(quote)
+
+    (listed,) = callers_of(bench.host).get("/ws-1/quotes")["data"]
+
+    loaded = find_quote(bench.host.store, "ws-1", quote["id"])
+    total = loaded.totals and format(loaded.totals.total_amount, "f")
+    names = ("quote_id", "number", "customer_name", "currency", "signed_total")
+    assert [listed[name] for name in names] == [loaded.id, loaded.number, loaded.customer.name, loaded.currency, total]
 
 
 def test_the_next_installment_is_sent_when_it_may_be(bench: Any, callers_of: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -115,6 +116,7 @@ def test_a_run_waits_for_its_turn_before_each_request(bench: Any) -> None:
     bench.accept(the_example())
 
     asked = [f"stripe_invoice/{endpoint_of(r.method, r.path)}" for r in bench.stripe.requests]
-    assert [name.rpartition(" ")[0] for name in turns] == asked
+    # In any order: the tax rates are read while the customer is.
+    assert Counter(name.rpartition(" ")[0] for name in turns) == Counter(asked)
     assert len({name.rpartition(" ")[2] for name in turns}) == 1
     assert KEY not in str(turns)

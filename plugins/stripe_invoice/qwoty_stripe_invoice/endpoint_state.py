@@ -72,12 +72,14 @@ class KeptEndpoint:
     @property
     def token(self) -> str:
         """The token of the present endpoint's address."""
-        return token_of(self.known["url"]) if self.known else ""
+        known = self.known
+        return token_of(known["url"]) if known else ""
 
     @property
     def holds_secret(self) -> bool:
         """Whether we can prove what the present endpoint delivers."""
-        return bool(self.token) and secret_of(self._ctx, self.token) is not None
+        token = self.token
+        return bool(token) and secret_of(self._ctx, token) is not None
 
     @property
     def tokens(self) -> set[str]:
