@@ -10,9 +10,13 @@ _REASONS: dict[str, str] = {
         the promise of docs/reliability.md, and the SDK. On a machine that is busy with something else it grows.""",
     "latency.*.idle": """DBOS looks by the clock for what nobody tells of (delayed jobs, timeouts, schedules), and on
         PostgreSQL a worker beats its lease and looks for dead ones three times in three seconds.""",
-    "throughput.*": """The workers are Python processes: what a quote costs in CPU times quotes per second cannot exceed
-        one core each, and the simulator, PostgreSQL and this script share the cores with them. More workers on more
-        cores help, more threads do not.""",
+    "throughput.*": """A worker is one Python process, which computes on one core at a time, and here the simulator,
+        PostgreSQL and this script share two cores with it: quotes per second times what one costs in CPU cannot
+        exceed that. DBOS alone, with as many steps that do nothing but wait, misses the target on this machine, too. By
+        a profile (SQLite, 8 in flight, 27 November 2026) a third of a quote's CPU is DBOS's, which records eleven steps
+        and looks into its queue; a tenth each take the HTTP side, reading the quote (twice) and the mail; the SDK takes
+        a seventeenth. To record fewer steps would save most, and lose what docs/reliability.md promises. More workers
+        on more cores help, more threads do not.""",
     "intake.*": """The bare one does not look up the workspace's settings and the address's secret, checks no signature,
         writes no log line and refuses no duplicate. What these cost is CPU of Python; nothing of it can be left out,
         and a cache would let a workspace that was switched off be called.""",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select
@@ -13,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, select
 from ..errors import NotFound
 from . import tables as t
 from .cursors import newest_first
-from .upsert import insert, insert_or_ignore
+from .upsert import insert_or_ignore
 
 #: A run that needs attention, failed or waits is ``dismissed`` by a person who has dealt with it.
 #: One that waits through an outage has not finished: it goes on by itself.
@@ -32,7 +31,9 @@ _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
 _ATTEMPT = _ONE.with_only_columns(t.runs.c.attempt)
 _NEXT_POSITION = select(func.coalesce(func.max(t.steps.c.position), 0) + 1).where(t.steps.c.run_id == bindparam("run"))
 _STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
+_COUNT_STEP = t.steps.update().where(_STEP).values(attempts=t.steps.c.attempts + 1, status="running")
 _END_STEP = t.steps.update().where(_STEP)
+_ONE_STEP = select(t.steps).where(_STEP)
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
@@ -178,26 +179,21 @@ def is_current(db: Connection, run_id: str, attempt: int) -> bool:
 
 def begin_step(db: Connection, run_id: str, name: str, now: datetime, *, begun: int = 0) -> RowMapping:
     """Count one more beginning of a step, and give its row; ``begun``: how often one not known here began before."""
-    row = {
-        "run": run_id,
+    row: dict[str, Any] = {
         "run_id": run_id,
         "name": name,
+        "position": db.execute(_NEXT_POSITION, {"run": run_id}).scalar(),
         "status": "running",
-        "attempts": begun + 1,
+        "attempts": begun,
         "key": 1,
         "ms": 0,
         "request_ids": [],
         "started_at": now,
     }
-    return db.execute(_counting(db.dialect.name), row).mappings().one()
-
-
-@cache
-def _counting(dialect: str) -> Any:
-    """Insert a step behind the others, or count one more beginning of it; gives its row."""
-    step = insert(dialect, t.steps).values(position=_NEXT_POSITION.scalar_subquery())
-    again = {"attempts": t.steps.c.attempts + 1, "status": "running"}
-    return step.on_conflict_do_update(index_elements=["run_id", "name"], set_=again).returning(*t.steps.c)
+    insert_or_ignore(db, t.steps, row)
+    here = {"run": run_id, "step": name}
+    db.execute(_COUNT_STEP, here)
+    return db.execute(_ONE_STEP, here).mappings().one()
 
 
 def end_step(db: Connection, run_id: str, name: str, **values: Any) -> None:

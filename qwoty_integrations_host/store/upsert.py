@@ -26,16 +26,15 @@ def put(db: Connection, table: Table, row: Mapping[str, Any]) -> None:
 @cache
 def _ignoring(dialect: str, table: Table) -> Any:
     # Asked for what was inserted: PostgreSQL's driver does not count rows here.
-    return insert(dialect, table).on_conflict_do_nothing().returning(*table.primary_key)
+    return _insert(dialect, table).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 @cache
 def _replacing(dialect: str, table: Table, names: tuple[str, ...]) -> Any:
-    keys, statement = table.primary_key.columns.keys(), insert(dialect, table)
+    keys, statement = table.primary_key.columns.keys(), _insert(dialect, table)
     rest = {name: statement.excluded[name] for name in names if name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
-def insert(dialect: str, table: Table) -> Any:
-    """Begin an insert that may say what happens on a conflict."""
+def _insert(dialect: str, table: Table) -> Any:
     return (postgresql if dialect == "postgresql" else sqlite).insert(table)
