@@ -8,8 +8,9 @@ from __future__ import annotations
 _REASONS: dict[str, str] = {
     "latency.*": """What is left beside the calls is this process's own work between them: some forty commits that keep
         the promise of docs/reliability.md, and the SDK. On a machine that is busy with something else it grows.""",
-    "latency.*.idle": """DBOS looks by the clock for what nobody tells of (delayed jobs, timeouts, schedules), and on
-        PostgreSQL a worker beats its lease and looks for dead ones three times in three seconds.""",
+    "latency.*.idle": """DBOS looks by the clock for what nobody tells of (delayed jobs, timeouts, schedules); on
+        PostgreSQL a worker also beats its lease and looks for dead ones every second, and each question is a way to
+        another process and back.""",
     "throughput.*": """A worker is one Python process, which computes on one core at a time, and here the simulator,
         PostgreSQL and this script share two cores with it: quotes per second times what one costs in CPU cannot
         exceed that. DBOS alone, with as many steps that do nothing but wait, misses the target on this machine, too. By
@@ -19,13 +20,17 @@ _REASONS: dict[str, str] = {
         on more cores help, more threads do not.""",
     "intake.*": """The bare one does not look up the workspace's settings and the address's secret, checks no signature,
         writes no log line and refuses no duplicate. What these cost is CPU of Python; nothing of it can be left out,
-        and a cache would let a workspace that was switched off be called.""",
+        and a cache would let a workspace that was switched off be called. And eight threads share one interpreter: each
+        question to the database hands it over and waits to get it back, so that by a profile (27 November 2026) a
+        quarter of the time went into switching threads. Fewer threads were tried and took no more webhooks. More
+        processes do: `serve --no-worker` on PostgreSQL.""",
     "intake.*.working.share": """Workers and the HTTP side share one Python process, so quotes that are worked take
         their CPU from the webhooks. `serve --no-worker` beside `worker` processes on PostgreSQL keeps them apart.""",
     "startup.help": """Half of it is Python and Click; the rest are the modules of the commands. On a machine that is
         busy with something else it grows.""",
-    "startup.ready.*": """Most of it is importing DBOS and opening the database; each open run is looked at once, since
-        its job may have ended in an outage of the database.""",
+    "startup.ready.*": """Three quarters of it are imports (DBOS, SQLAlchemy, Flask). Each open run is looked at once,
+        since its job may have ended in an outage of the database; on PostgreSQL DBOS takes half a second to name the
+        ten thousand jobs.""",
     "growth.*": """What it costs is CPU for showing a page of runs, the same for few as for many; on a machine that is
         busy with something else it grows.""",
 }

@@ -1,0 +1,67 @@
+"""Connections to PostgreSQL that rest between two uses: what is cut meanwhile, and what a lock leaves behind (ADR 0055)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from qwoty_integrations_host.errors import DatabaseUnavailable
+from qwoty_integrations_host.store import database
+from qwoty_integrations_host.store.advisory_locks import AdvisoryLocks
+from qwoty_integrations_host.store.database import Store, open_database
+
+
+@pytest.fixture
+def store(postgresql: str) -> Iterator[Store]:
+    store = Store(open_database(postgresql))
+    yield store
+    store.close()
+
+
+def backend(store: Store) -> int:
+    with store.read() as db:
+        return int(db.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+
+def cut(address: str, pid: int) -> None:
+    """Let the server close a connection, and wait until it has."""
+    with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as line:
+        assert line.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,)).fetchone() == (True,)
+
+
+def test_a_connection_that_was_cut_while_it_rested_is_replaced_and_nobody_notices(
+    store: Store, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_TRUSTED_SECONDS", 0.0)
+    before = backend(store)
+    cut(postgresql, before)
+
+    assert backend(store) != before
+
+
+def test_one_that_was_cut_within_the_moment_says_once_that_the_database_is_away(store: Store, postgresql: str) -> None:
+    before = backend(store)
+    cut(postgresql, before)
+
+    with pytest.raises(DatabaseUnavailable):
+        backend(store)
+    assert backend(store) != before
+
+
+def test_a_lock_leaves_its_connection_for_the_next_one_and_holds_nothing_there(store: Store, postgresql: str) -> None:
+    locks, others = AdvisoryLocks(store.engine), AdvisoryLocks(store.engine)
+
+    for _ in range(3):
+        with locks.hold("a"), locks.hold("b"):
+            pass
+
+    with others.attempt("a") as first, others.attempt("b") as second:
+        assert first
+        assert second
+    with psycopg.connect(postgresql.replace("+psycopg", "")) as line:
+        # Whoever asks has another last question.
+        found = line.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_advisory_unlock%'")
+        assert found.fetchone() == (4,), "two each, not one for each time"
