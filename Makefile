@@ -38,7 +38,7 @@ crash: setup  ## kill a host at every boundary, break everything else, kill work
 fleet: setup  ## kill workers under the load of 200 quotes, for minutes
 	@$(BIN)/python -m pytest tests/fleet --fleet -s
 
-bench: setup  ## measure the host side by side on a quiet machine; writes docs/performance.md (25 minutes)
+bench: setup  ## measure the host side by side on a quiet machine; writes docs/performance.md (35 minutes)
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 check: setup  ## what must be clean before a commit: style, types, imports, published schemas, house rules
