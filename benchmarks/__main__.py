@@ -9,7 +9,7 @@ import time
 import warnings
 from typing import Any
 
-from . import calls, growth, intake, kept, latency, planning, startup, throughput
+from . import calls, growth, intake, latency, optimizations, planning, startup, throughput
 from .machine import describe
 from .page import PAGE, RESULTS, page
 
@@ -21,7 +21,7 @@ SUBJECTS = {
     "latency": latency.measure,
     "intake": intake.measure,
     "throughput": throughput.measure,
-    "kept": kept.measure,
+    "optimizations": optimizations.measure,
     "growth": growth.measure,
 }
 

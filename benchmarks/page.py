@@ -56,7 +56,7 @@ SUBJECTS = {
     ),
     "startup": ("Start-up", "Whole processes, from their start."),
     "planning": ("Large quotes", "CPU time of one thread."),
-    "kept": (
+    "optimizations": (
         "What was made faster",
         """The same work as it is now, and as it was before, in turn. What is not here is counted above: the tax rates
         are read while the customer is (five calls on the critical path, not six). Reasons: ADRs 0051 to 0056.""",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def _undisturbed() -> Iterator[Callable[[], None]]:
     """Leave the garbage collector out until the function given is called, and what was loaded by then for good.
 
-    Of a start it takes a tenth, and finds nothing: what is imported stays (docs/performance.md).
+    It takes a tenth of a second of each start and finds nothing: what is imported stays (docs/performance.md).
     """
 
     def started() -> None:

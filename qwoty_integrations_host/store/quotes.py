@@ -25,7 +25,7 @@ _EXISTS = _ONE.with_only_columns(t.quotes.c.id)
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a list shows of a quote: to load each one whole, with all its lines, takes a hundred times as long."""
+    """What a list shows of a quote: to load each one whole, with all its lines, takes forty times as long."""
 
     id: str
     number: str
