@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from stripe_simulator import checkout, contract, form, routes
+from stripe_simulator import checkout, contract, form, routes, tax_amounts
 from stripe_simulator.errors import StripeError, missing_in_path, server_error, unknown_route
 from stripe_simulator.faults import ANSWERS, CUTS, Fault, Faults
 from stripe_simulator.idempotency import IdempotencyStore, Scope
@@ -144,6 +144,8 @@ class Api:
     def _execute(self, exchange: Exchange) -> Answer:
         # Raises on purpose: a refusal by the types comes before the execution and is not stored.
         call = self._call(exchange, contract.parse(exchange.params, exchange.route.params))
+        if self.world.config.tax_amounts_refused:
+            tax_amounts.refuse(call.params)
         self._weather(exchange, call)
         answer = self._run(exchange, call)
         fault = exchange.fault(self.faults, "500_after")

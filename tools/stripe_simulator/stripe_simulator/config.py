@@ -20,6 +20,14 @@ class Config:
     # If a line of one add_lines call is bad, either none of them is kept or the ones before it are.
     add_lines_atomic: bool = True
     tax_exempt_zeroes_manual_rates: bool = True
+    # Taxes that the caller computed. Below zero, or a minor unit or more away from taxable amount times percentage:
+    # taken, or refused with the parameter's name.
+    tax_amounts_may_be_negative: bool = True
+    tax_amounts_may_differ_from_percentage: bool = True
+    # An account may not know the parameter at all, or take it and compute the taxes itself, or charge none.
+    tax_amounts_refused: bool = False
+    tax_amounts_ignored: bool = False
+    tax_amounts_dropped: bool = False
     refuse_missing_email_at_create: bool = False
     refuse_other_currency_than_customers: bool = False
     # A probe with an id that cannot exist answers 403 or 404, depending on what is looked at first.

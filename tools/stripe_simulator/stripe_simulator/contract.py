@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 import typing_extensions
 
 from stripe_simulator.errors import StripeError, bad_request, unknown_parameter
-from stripe_simulator.form import is_list
+from stripe_simulator.form import inside, is_list
 
 _INTEGER = re.compile(r"^-?\d+$")
 _DECIMAL = re.compile(r"^-?\d+(\.\d+)?$")
@@ -138,21 +138,17 @@ def _mapping(raw: dict[str, Any], typed_dict: Any, path: str) -> dict[str, Any]:
     hints = _hints(typed_dict)
     for key in raw:
         if key not in hints:
-            name = _inside(path, key)
+            name = inside(path, key)
             raise unknown_parameter(name)
     for key, hint in hints.items():
         if key not in raw and not _is_optional(hint):
-            name = _inside(path, key)
+            name = inside(path, key)
             raise bad_request(f"Missing required param: {name}.", code="parameter_missing", param=name)
-    return {key: _value(item, hints[key], _inside(path, key)) for key, item in raw.items()}
-
-
-def _inside(path: str, key: str) -> str:
-    return f"{path}[{key}]" if path else key
+    return {key: _value(item, hints[key], inside(path, key)) for key, item in raw.items()}
 
 
 def _open_hash(raw: Any, path: str) -> dict[str, str]:
-    return {key: _text(item, _inside(path, key)) for key, item in _hash(raw, path).items()}
+    return {key: _text(item, inside(path, key)) for key, item in _hash(raw, path).items()}
 
 
 def _text(raw: Any, path: str) -> str:
@@ -202,7 +198,7 @@ def check_response(answer: Any, path: str = "") -> list[str]:
 
 def _unknown_in_page(page: dict[str, Any], path: str) -> list[str]:
     allowed = {"object", "data", "has_more", "url", "next_page", "total_count"}
-    found = [_inside(path, key) for key in page if key not in allowed]
+    found = [inside(path, key) for key in page if key not in allowed]
     for index, item in enumerate(page["data"]):
         found += check_response(item, f"{path}.data[{index}]")
     return found

@@ -9,7 +9,7 @@ from stripe_simulator.errors import bad_request
 from stripe_simulator.ids import new_id
 from stripe_simulator.metadata import check_length, merged
 from stripe_simulator.money import checked_currency
-from stripe_simulator.state import Call, Json
+from stripe_simulator.state import Call, Json, items_of
 from stripe_simulator.tax_rates import usable
 
 LIMITS = {"description": 1500, "footer": 5000, "number": 26, "statement_descriptor": 22}
@@ -136,6 +136,8 @@ def apply(call: Call, invoice: Json) -> None:
     _check(params, params.get("collection_method") or invoice["collection_method"])
     new_metadata = merged(invoice["metadata"], params.get("metadata"))
     default_rates = usable(call, params.get("default_tax_rates") or [], param="default_tax_rates")
+    if default_rates and any(item.tax_amounts for item in items_of(call.state, invoice)):
+        raise bad_request("You cannot set default tax rates if a line item has tax amounts.", param="default_tax_rates")
     for name in ("auto_advance", "collection_method", "description", "footer", "effective_at", "statement_descriptor"):
         if name in params:
             invoice[name] = None if params[name] == "" else params[name]

@@ -40,6 +40,11 @@ def is_list(value: Any) -> bool:
     return isinstance(value, dict) and bool(value) and all(key.isdigit() for key in value)
 
 
+def inside(path: str, key: str) -> str:
+    """The name of a parameter inside another, e.g. ``lines[0][amount]``; ``path`` is "" at the top."""
+    return f"{path}[{key}]" if path else key
+
+
 def readable(value: Any) -> Any:
     """Show the decoded parameters as people write them, with lists as lists."""
     if is_list(value):

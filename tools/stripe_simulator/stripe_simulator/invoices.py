@@ -62,7 +62,7 @@ def _collect_pending(call: Call, invoice: Json) -> None:
         if item.invoice is None and item.customer == invoice["customer"] and item.currency == invoice["currency"]
     ]
     for item in reversed(pending):
-        items.attach(call.state, invoice, item)
+        items.attach(call, invoice, item)
 
 
 def retrieve(call: Call) -> Json:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from stripe_simulator.errors import bad_request, missing_in_body, missing_in_path, server_error
 from stripe_simulator.events import emit
+from stripe_simulator.form import inside
 from stripe_simulator.ids import new_id
 from stripe_simulator.lists import created_within, newest_first, page
 from stripe_simulator.metadata import check_length, merged
 from stripe_simulator.money import checked_currency, rounded
-from stripe_simulator.state import AccountState, Call, Item, Json
-from stripe_simulator.tax_rates import taxes_of, usable
-from stripe_simulator.totals import rates_of, refresh
+from stripe_simulator.state import AccountState, Call, Item, Json, items_of
+from stripe_simulator.tax_amounts import check_alone, given_amounts, keep_rates
+from stripe_simulator.tax_rates import usable
+from stripe_simulator.totals import refresh, taxes_on
 
 MOST_ITEMS = 250
 
@@ -23,21 +26,27 @@ def add_lines(call: Call) -> None:
     invoice = call.in_path("invoices", "invoice")
     given = call.params["lines"]
     check_room(call.state, invoice, len(given))
-    added = []
+    added: list[Item] = []
     for number, line in enumerate(given):
         if number == call.stop_after_lines:
             raise server_error()
-        added.append(_line_item(call, invoice, line, f"lines[{number}]"))
+        path = f"lines[{number}]"
+        item = _line_item(call, invoice, line, path)
+        rates = inside(path, "invoice_item" if "invoice_item" in line else "tax_rates")
+        before = [*items_of(call.state, invoice), *added]
+        check_alone(invoice, item, before, amounts=inside(path, "tax_amounts"), rates=rates)
+        added.append(item)
         if not call.config.add_lines_atomic:
-            attach(call.state, invoice, added.pop())
+            attach(call, invoice, added.pop())
     for item in added:
-        attach(call.state, invoice, item)
+        attach(call, invoice, item)
 
 
-def attach(state: AccountState, invoice: Json, item: Item) -> None:
+def attach(call: Call, invoice: Json, item: Item) -> None:
     item.invoice = invoice["id"]
-    state.items[item.id] = item
-    state.invoice_items[invoice["id"]].append(item.id)
+    keep_rates(call, item)
+    call.state.items[item.id] = item
+    call.state.invoice_items[invoice["id"]].append(item.id)
 
 
 def check_room(state: AccountState, invoice: Json, more: int) -> None:
@@ -46,11 +55,12 @@ def check_room(state: AccountState, invoice: Json, more: int) -> None:
 
 
 def _line_item(call: Call, invoice: Json, params: Json, path: str) -> Item:
-    if "tax_amounts" in params:
-        raise bad_request("The simulator does not model tax_amounts.", param=f"{path}[tax_amounts]")
     if "invoice_item" in params:
-        return _pending_item(call, invoice, params, path)
-    return _new_item(call, params, invoice["customer"], invoice["currency"], path)
+        item = _pending_item(call, invoice, params, path)
+    else:
+        item = _new_item(call, params, invoice["customer"], invoice["currency"], path)
+    # A copy: a pending item stays as it is if a later line is refused.
+    return replace(item, tax_amounts=given_amounts(call, params, item.amount, path))
 
 
 def _pending_item(call: Call, invoice: Json, params: Json, path: str) -> Item:
@@ -65,7 +75,7 @@ def _pending_item(call: Call, invoice: Json, params: Json, path: str) -> Item:
 
 
 def _new_item(call: Call, params: Json, customer: str, currency: str, path: str = "") -> Item:
-    check_length(params, {"description": 5000})
+    check_length(params, {"description": 5000}, path)
     amount, pricing = _priced(params, currency, path)
     now = call.now()
     rates = params.get("tax_rates")
@@ -82,7 +92,7 @@ def _new_item(call: Call, params: Json, customer: str, currency: str, path: str 
         quantity=int(quantity),
         quantity_decimal=quantity,
         pricing=pricing,
-        tax_rates=None if rates is None else usable(call, rates or [], param=_inside(path, "tax_rates")),
+        tax_rates=None if rates is None else usable(call, rates or [], param=inside(path, "tax_rates")),
         discountable=params.get("discountable", amount >= 0),
         metadata=merged({}, params.get("metadata")),
         period=params.get("period") or {"start": now, "end": now},
@@ -94,22 +104,18 @@ def _description(params: Json) -> str | None:
     return params.get("description") or product.get("name") or None
 
 
-def _inside(path: str, name: str) -> str:
-    return f"{path}[{name}]" if path else name
-
-
 def _priced(params: Json, currency: str, path: str) -> tuple[int, Json | None]:
     ways = [name for name in ("amount", "price_data", "pricing", "unit_amount_decimal") if name in params]
     if len(ways) != 1:
         raise bad_request(
-            "You must specify exactly one of amount, price_data or pricing.", param=_inside(path, "amount")
+            "You must specify exactly one of amount, price_data or pricing.", param=inside(path, "amount")
         )
     _check_quantity(params, path)
     if ways == ["amount"]:
         return int(params["amount"]), None
     if ways == ["pricing"]:
         price = params["pricing"].get("price", "")
-        raise bad_request(f"No such price: '{price}'", code="resource_missing", param=_inside(path, "pricing[price]"))
+        raise bad_request(f"No such price: '{price}'", code="resource_missing", param=inside(path, "pricing[price]"))
     if ways == ["price_data"]:
         return _from_price_data(params, currency, path)
     return rounded(params["unit_amount_decimal"] * _quantity(params)), None
@@ -121,12 +127,12 @@ def _check_quantity(params: Json, path: str) -> None:
             continue
         if "amount" in params:
             raise bad_request(
-                f"You may only specify one of these parameters: amount, {name}.", param=_inside(path, name)
+                f"You may only specify one of these parameters: amount, {name}.", param=inside(path, name)
             )
         if params[name] < 0:
-            raise bad_request("The quantity must not be negative.", param=_inside(path, name))
+            raise bad_request("The quantity must not be negative.", param=inside(path, name))
     if "quantity" in params and "quantity_decimal" in params:
-        raise bad_request("Specify quantity or quantity_decimal, not both.", param=_inside(path, "quantity"))
+        raise bad_request("Specify quantity or quantity_decimal, not both.", param=inside(path, "quantity"))
 
 
 def _quantity(params: Json) -> Decimal:
@@ -135,7 +141,7 @@ def _quantity(params: Json) -> Decimal:
 
 def _from_price_data(params: Json, currency: str, path: str) -> tuple[int, Json]:
     data = params["price_data"]
-    here = _inside(path, "price_data")
+    here = inside(path, "price_data")
     if checked_currency(data["currency"], param=f"{here}[currency]") != currency:
         raise bad_request(
             f"The currency of the price does not match the invoice's: {currency}.", param=f"{here}[currency]"
@@ -160,8 +166,7 @@ def unit_amount(data: Json, path: str) -> Decimal:
 
 
 def lines_of(call: Call, invoice: Json) -> list[Json]:
-    state = call.state
-    return [_line(call, state.items[item_id], invoice) for item_id in state.invoice_items[invoice["id"]]]
+    return [_line(call, item, invoice) for item in items_of(call.state, invoice)]
 
 
 def _line(call: Call, item: Item, invoice: Json) -> Json:
@@ -193,7 +198,7 @@ def _line(call: Call, item: Item, invoice: Json) -> Json:
         "quantity": item.quantity,
         "quantity_decimal": format(item.quantity_decimal, "f"),
         "subtotal": item.amount,
-        "taxes": taxes_of(call.state, item.amount, rates_of(call, item, invoice), call.config.rounding),
+        "taxes": taxes_on(call, item, invoice),
     }
 
 
@@ -207,10 +212,12 @@ def create(call: Call) -> Json:
     if invoice is not None and invoice["currency"] != currency:
         raise bad_request(f"The invoice's currency is {invoice['currency']}.", param="currency")
     item = _new_item(call, params, customer["id"], currency)
-    call.state.items[item.id] = item
-    if invoice is not None:
+    if invoice is None:
+        call.state.items[item.id] = item
+    else:
         check_room(call.state, invoice, 1)
-        attach(call.state, invoice, item)
+        check_alone(invoice, item, items_of(call.state, invoice), amounts="tax_amounts", rates="tax_rates")
+        attach(call, invoice, item)
         refresh(call, invoice)
     answer = shown_item(call, item)
     emit(call, "invoiceitem.created", answer)

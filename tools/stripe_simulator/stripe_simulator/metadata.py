@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stripe_simulator.errors import bad_request
+from stripe_simulator.form import inside
 
 
 def merged(current: dict[str, str], given: Any) -> dict[str, str]:
@@ -32,9 +33,9 @@ def _check(key: str, value: str) -> None:
         raise bad_request("Metadata values can have up to 500 characters.", param=f"metadata[{key}]")
 
 
-def check_length(params: dict[str, Any], limits: dict[str, int]) -> None:
-    """Refuse texts that are longer than Stripe takes."""
+def check_length(params: dict[str, Any], limits: dict[str, int], path: str = "") -> None:
+    """Refuse texts that are longer than Stripe takes; ``path`` is where the parameters are, "" at the top."""
     for name, limit in limits.items():
         value = params.get(name)
         if isinstance(value, str) and len(value) > limit:
-            raise bad_request(f"Invalid string: must be at most {limit} characters", param=name)
+            raise bad_request(f"Invalid string: must be at most {limit} characters", param=inside(path, name))

@@ -34,6 +34,8 @@ class Item:
     pricing: Json | None = None
     # None means that the invoice's default rates apply; an empty list means no tax.
     tax_rates: list[str] | None = None
+    # Taxes that the caller computed, as they were given; where there are any, no rate applies.
+    tax_amounts: list[Json] = field(default_factory=list)
     discountable: bool = True
     metadata: dict[str, str] = field(default_factory=dict)
     period: dict[str, int] = field(default_factory=dict)
@@ -47,6 +49,8 @@ class AccountState:
     livemode: bool
     customers: dict[str, Json] = field(default_factory=dict)
     tax_rates: dict[str, Json] = field(default_factory=dict)
+    # the data of a tax amount's rate -> id of the archived rate that was made of it
+    rates_of_amounts: dict[frozenset[tuple[str, object]], str] = field(default_factory=dict)
     invoices: dict[str, Json] = field(default_factory=dict)
     items: dict[str, Item] = field(default_factory=dict)
     # invoice id -> ids of its items, in the order in which the lines show
@@ -66,6 +70,11 @@ class AccountState:
     sent: list[Json] = field(default_factory=list)
     # customer id -> (time of the write, the customer as written), for the search's lag
     search_index: dict[str, list[tuple[float, Json | None]]] = field(default_factory=dict)
+
+
+def items_of(state: AccountState, invoice: Json) -> list[Item]:
+    """The items of an invoice, in the order of its lines; none for a draft that is still being made."""
+    return [state.items[item_id] for item_id in state.invoice_items.get(invoice["id"], [])]
 
 
 Links = dict[str, tuple[AccountState, str]]

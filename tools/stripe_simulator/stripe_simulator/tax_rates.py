@@ -7,6 +7,7 @@ from decimal import Decimal
 from stripe_simulator.config import Rounding
 from stripe_simulator.errors import bad_request
 from stripe_simulator.events import emit
+from stripe_simulator.form import inside
 from stripe_simulator.ids import new_id
 from stripe_simulator.lists import matching, page
 from stripe_simulator.metadata import check_length, merged
@@ -18,26 +19,32 @@ TEXTS = ("country", "description", "jurisdiction", "state", "tax_type")
 
 
 def create(call: Call) -> Json:
-    params = call.params
-    percentage = _checked_percentage(params["percentage"])
-    _check(params)
+    check(call.params)
+    rate = made(call, call.params, active=call.params.get("active", True))
+    emit(call, "tax_rate.created", rate)
+    return rate
+
+
+def made(call: Call, params: Json, *, active: bool) -> Json:
+    """Make a rate of checked parameters and keep it."""
+    # A JSON number, as with Stripe; arithmetic reads it back by its text.
+    percentage = float(params["percentage"])
     rate: Json = {
         "id": new_id("txr"),
         "object": "tax_rate",
-        "active": params.get("active", True),
+        "active": active,
         "created": call.now(),
         "display_name": params["display_name"],
         "effective_percentage": percentage,
         "flat_amount": None,
         "inclusive": params["inclusive"],
-        "jurisdiction_level": None,
+        "jurisdiction_level": params.get("jurisdiction_level"),
         "livemode": call.state.livemode,
         "metadata": merged({}, params.get("metadata")),
         "percentage": percentage,
         "rate_type": "percentage",
     } | {name: params.get(name) or None for name in TEXTS}
     call.state.tax_rates[rate["id"]] = rate
-    emit(call, "tax_rate.created", rate)
     return rate
 
 
@@ -47,7 +54,7 @@ def retrieve(call: Call) -> Json:
 
 def update(call: Call) -> Json:
     rate = call.in_path("tax_rates", "tax rate")
-    _check(call.params)
+    check(call.params)
     new_metadata = merged(rate["metadata"], call.params.get("metadata"))
     for name in ("active", "display_name", *TEXTS):
         if name in call.params:
@@ -61,21 +68,22 @@ def list_rates(call: Call) -> Json:
     return page(matching(call.state.tax_rates.values(), call.params, "active", "inclusive"), call.params, call.path)
 
 
-def _check(params: Json) -> None:
-    check_length(params, LIMITS)
+def check(params: Json, *, path: str = "", limits: dict[str, int] = LIMITS) -> None:
+    """Refuse what no rate can have; ``path`` is where the parameters are, "" at the top."""
+    check_length(params, limits, path)
     country = params.get("country")
     if country and not (len(country) == 2 and country.isalpha()):
-        raise bad_request("Invalid country code.", param="country")
+        raise bad_request("Invalid country code.", param=inside(path, "country"))
+    if "percentage" in params:
+        _check_percentage(params["percentage"], inside(path, "percentage"))
 
 
-def _checked_percentage(percentage: Decimal) -> float:
+def _check_percentage(percentage: Decimal, param: str) -> None:
     exponent = percentage.normalize().as_tuple().exponent
     if isinstance(exponent, int) and exponent < -4:
-        raise bad_request("Percentage can have at most 4 decimal places.", param="percentage")
+        raise bad_request("Percentage can have at most 4 decimal places.", param=param)
     if not 0 <= percentage <= 100:
-        raise bad_request("Percentage must be between 0 and 100.", param="percentage")
-    # A JSON number, as with Stripe; arithmetic reads it back by its text.
-    return float(percentage)
+        raise bad_request("Percentage must be between 0 and 100.", param=param)
 
 
 def percentage_of(rate: Json) -> Decimal:
@@ -90,7 +98,7 @@ def usable(call: Call, ids: list[str], *, param: str) -> list[str]:
         raise bad_request("Duplicate tax rates are not allowed.", param=param)
     rates = [call.in_body("tax_rates", "tax rate", rate_id, param=f"{param}[{n}]") for n, rate_id in enumerate(ids)]
     for number, rate in enumerate(rates):
-        if not rate["active"]:
+        if not rate["active"] or rate["id"] in call.state.rates_of_amounts.values():
             raise bad_request(f"The tax rate {rate['id']} is archived and cannot be used.", param=f"{param}[{number}]")
     if len({rate["inclusive"] for rate in rates}) > 1:
         raise bad_request("Inclusive and exclusive tax rates cannot be mixed.", param=param)
@@ -98,27 +106,32 @@ def usable(call: Call, ids: list[str], *, param: str) -> list[str]:
 
 
 def taxes_of(state: AccountState, amount: int, rate_ids: list[str], rounding: Rounding) -> list[Json]:
-    """One entry per rate; rates on one line stack, each over the whole amount."""
+    """One entry per rate, over the whole amount."""
     rates = [state.tax_rates[rate_id] for rate_id in rate_ids]
+    return [tax_at(rate, *tax) for rate, tax in zip(rates, computed(amount, rates, rounding), strict=True)]
+
+
+def computed(amount: int, rates: list[Json], rounding: Rounding) -> list[tuple[int, int]]:
+    """Tax and taxable amount per rate; rates on one line stack, each over the whole amount."""
     all_inclusive = sum((percentage_of(rate) for rate in rates if rate["inclusive"]), Decimal(0))
-    included = {
-        rate["id"]: inclusive_tax(amount, percentage_of(rate), all_inclusive, rounding)
+    included = [
+        inclusive_tax(amount, percentage_of(rate), all_inclusive, rounding) if rate["inclusive"] else None
         for rate in rates
-        if rate["inclusive"]
-    }
-    taxable = amount - sum(included.values())
+    ]
+    taxable = amount - sum(tax for tax in included if tax is not None)
     return [
-        _tax(rate, included.get(rate["id"]), taxable, exclusive_tax(taxable, percentage_of(rate), rounding))
-        for rate in rates
+        (exclusive_tax(taxable, percentage_of(rate), rounding) if tax is None else tax, taxable)
+        for rate, tax in zip(rates, included, strict=True)
     ]
 
 
-def _tax(rate: Json, included: int | None, taxable: int, on_top: int) -> Json:
+def tax_at(rate: Json, amount: int, taxable: int, reason: str = "not_available") -> Json:
+    """An entry of ``taxes`` as lines and invoices show it."""
     return {
-        "amount": on_top if included is None else included,
-        "tax_behavior": "exclusive" if included is None else "inclusive",
+        "amount": amount,
+        "tax_behavior": "inclusive" if rate["inclusive"] else "exclusive",
         "tax_rate_details": {"tax_rate": rate["id"]},
-        "taxability_reason": "not_available",
+        "taxability_reason": reason,
         "taxable_amount": taxable,
         "type": "tax_rate_details",
     }
