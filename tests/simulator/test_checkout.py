@@ -86,6 +86,8 @@ def test_a_session_expires_when_the_clock_passes_its_time(shop):
         (49, "usd", "amount_too_small"),
         (0, "jpy", "amount_too_small"),
         (100_000_000, "eur", "amount_too_large"),
+        (100_000_000, "jpy", "amount_too_large"),
+        (1_000_000_000_000, "idr", "amount_too_large"),
         (1234, "kwd", None),
         (150, "isk", None),
     ],
@@ -95,6 +97,11 @@ def test_an_amount_that_no_payment_can_have_is_refused(shop, amount, currency, c
 
     assert (error.http_status, error.code) == (400, code)
     assert code is None or error.param is None
+
+
+@pytest.mark.parametrize(("amount", "currency"), [(99_999_999, "eur"), (100_000_000, "idr"), (999_999_999_999, "idr")])
+def test_the_largest_amount_of_a_currency_can_be_paid(shop, amount, currency):
+    assert shop.a_session(amount, currency).amount_total == amount
 
 
 @pytest.mark.parametrize(

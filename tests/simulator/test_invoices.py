@@ -110,6 +110,7 @@ def test_price_data_multiplies_and_shows_its_price(shop):
             "lines[0][price_data][product]",
         ),
         ({"amount": 1, "tax_rates": ["txr_gone"]}, "lines[0][tax_rates][0]"),
+        ({"amount": 1, "description": "x" * 5001}, "lines[0][description]"),
     ],
 )
 def test_a_bad_line_is_refused_and_nothing_is_added(shop, line, param):
@@ -120,6 +121,50 @@ def test_a_bad_line_is_refused_and_nothing_is_added(shop, line, param):
     assert error.http_status == 400
     assert param is None or error.param == param
     assert shop.v1.invoices.retrieve(draft.id).lines.total_count == 0
+
+
+@pytest.mark.parametrize(
+    ("currency", "amounts", "code"),
+    [
+        ("eur", [99_999_999, 1], "amount_too_large"),
+        ("idr", [999_999_999_999, 1], "amount_too_large"),
+        ("isk", [150], None),
+        ("ugx", [100, 1], None),
+        ("kwd", [1234], None),
+    ],
+)
+def test_a_total_that_no_payment_can_have_is_not_finalized(shop, currency, amounts, code):
+    draft = shop.a_draft(*({"amount": amount} for amount in amounts), currency=currency)
+
+    error = refused(shop.v1.invoices.finalize_invoice, draft.id)
+
+    assert (error.http_status, error.code) == (400, code)
+    assert shop.v1.invoices.retrieve(draft.id).status == "draft"
+
+
+@pytest.mark.parametrize(
+    ("currency", "amounts"),
+    [
+        ("eur", [100_000_000, -1]),
+        ("idr", [999_999_999_999]),
+        ("isk", [150, -50]),
+        ("ugx", [1, 99]),
+        ("kwd", [1234, 6]),
+        ("isk", [-150]),
+    ],
+)
+def test_lines_are_free_where_their_total_can_be_paid(shop, currency, amounts):
+    draft = shop.a_draft(*({"amount": amount} for amount in amounts), currency=currency)
+
+    assert shop.v1.invoices.finalize_invoice(draft.id).total == sum(amounts)
+
+
+def test_an_item_that_its_draft_refuses_does_not_stay_pending(shop):
+    draft = shop.a_draft(*[{"amount": 1}] * 250)
+
+    refused(shop.v1.invoice_items.create, {"customer": draft.customer, "invoice": draft.id, "amount": 1})
+
+    assert shop.v1.invoice_items.list({"customer": draft.customer, "pending": True}).data == []
 
 
 def test_add_lines_keeps_what_came_before_a_bad_line_when_it_is_not_atomic(shop):

@@ -8,7 +8,7 @@ from stripe_simulator.events import emit
 from stripe_simulator.ids import random_text
 from stripe_simulator.lists import checked_limit, matching, page
 from stripe_simulator.metadata import merged
-from stripe_simulator.money import MINIMUM_CHARGE
+from stripe_simulator.money import MINIMUM_CHARGE, check_payable
 from stripe_simulator.payments import cancel_default, has_own_payments, open_default, settle_invoice
 from stripe_simulator.state import Call, Json
 from stripe_simulator.totals import refresh, set_due
@@ -145,6 +145,8 @@ def _finalize(call: Call, invoice: Json) -> None:
     customer = call.in_body("customers", "customer", invoice["customer"], param="customer")
     drafts.copy_customer(invoice, customer)
     refresh(call, invoice)
+    if invoice["total"] > 0:
+        check_payable(invoice["total"], invoice["currency"], "invoice")
     if "auto_advance" in call.params:
         invoice["auto_advance"] = call.params["auto_advance"]
     _number(call, invoice, customer)

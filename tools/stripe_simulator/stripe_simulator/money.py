@@ -8,7 +8,9 @@ from stripe_simulator.config import Rounding
 from stripe_simulator.errors import bad_request
 
 MINIMUM_CHARGE = {"eur": 50, "usd": 50}
+# Stripe's page on currencies: eight digits in the smallest unit, twelve for the rupiah.
 LARGEST_CHARGE = 99_999_999
+LARGEST_CHARGES = {"idr": 999_999_999_999}
 
 # The last digits that a currency has no use for, though they are sent: section "Money" of the reference.
 MULTIPLES = {"isk": 100, "ugx": 100, "bhd": 10, "jod": 10, "kwd": 10, "omr": 10, "tnd": 10}
@@ -30,26 +32,27 @@ def checked_currency(code: str, *, param: str = "currency") -> str:
     return currency
 
 
-def check_multiple(amount: int, currency: str, *, param: str) -> None:
-    step = MULTIPLES.get(currency, 1)
-    if amount % step:
-        raise bad_request(f"Invalid amount: {currency} amounts are multiples of {step}.", param=param)
-
-
 def check_charge(amount: int, currency: str, *, unlisted_minimum: int = 1) -> None:
-    """Refuse what no payment can be: too small, too large, or in digits the currency lacks."""
+    """Refuse a Checkout Session that nobody can pay: too small, too large, or in digits the currency lacks."""
     minimum = MINIMUM_CHARGE.get(currency, unlisted_minimum)
     if amount < minimum:
         raise bad_request(
             f"The Checkout Session's total amount due must add up to at least {shown(minimum, currency)}",
             code="amount_too_small",
         )
-    if amount > LARGEST_CHARGE:
+    check_payable(amount, currency, "Checkout Session", param="line_items[0][price_data][unit_amount]")
+
+
+def check_payable(amount: int, currency: str, kind: str, *, param: str | None = None) -> None:
+    """Refuse the total of an object of this ``kind`` if it is too large, or in digits that the currency lacks."""
+    largest = LARGEST_CHARGES.get(currency, LARGEST_CHARGE)
+    if amount > largest:
         raise bad_request(
-            f"The Checkout Session's total amount must be no more than {shown(LARGEST_CHARGE, currency)}",
-            code="amount_too_large",
+            f"The {kind}'s total amount must be no more than {shown(largest, currency)}", code="amount_too_large"
         )
-    check_multiple(amount, currency, param="line_items[0][price_data][unit_amount]")
+    step = MULTIPLES.get(currency, 1)
+    if amount % step:
+        raise bad_request(f"Invalid amount: {currency} amounts are multiples of {step}.", param=param)
 
 
 def rounded(value: Decimal, rounding: Rounding = "half_away_from_zero") -> int:
