@@ -151,6 +151,14 @@ class LineItem:
     amounts: Amounts | None = None
     discount: Discount | None = None
     taxes: tuple[Tax, ...] = ()
+    #: Whether the customer may leave it out, and whether it was selected; None where the quote does not say.
+    optional: bool = False
+    selected: bool | None = None
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether it is sold: an optional line only when it was selected."""
+        return bool(self.selected) or not self.optional
 
 
 @dataclass(frozen=True, slots=True)

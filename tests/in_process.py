@@ -32,6 +32,7 @@ SETTINGS = {
     "send_payment_link": False,
     "send_next_installments": "manual",
     "rounding_line": True,
+    "exact_tax": True,
 }
 
 
@@ -88,11 +89,16 @@ class Desk:
         gateway._clients[gateway.fingerprint(KEY), gateway.DEFAULT_API_BASE, gateway._PATIENT] = client
 
     def invoice(
-        self, document: Mapping[str, Any], *, rounding: str = "half_away_from_zero", **settings: Any
+        self,
+        document: Mapping[str, Any],
+        *,
+        rounding: str = "half_away_from_zero",
+        stripe: Mapping[str, Any] | None = None,
+        **settings: Any,
     ) -> Outcome:
-        """Invoice a quote at a Stripe that has never seen any. Raises what the plugin raises."""
+        """Invoice a quote at a Stripe that has never seen any, with these switches. Raises what the plugin raises."""
         self.stripe.reset()
-        self.stripe.config.update(rounding=rounding)
+        self.stripe.config.update(rounding=rounding, **(stripe or {}))
         self.records.clear()
         return invoice_quote(self._context({**SETTINGS, **settings}), loaded(dict(document)))
 

@@ -6,8 +6,8 @@ the plugin's plan is never held against itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
@@ -22,8 +22,13 @@ CURRENCIES = {
     "EUR": (2, 1),
     "USD": (2, 1),
     "GBP": (2, 1),
+    "CHF": (2, 1),
+    "SEK": (2, 1),
+    "NOK": (2, 1),
+    "DKK": (2, 1),
     "HUF": (2, 1),
     "TWD": (2, 1),
+    "IDR": (2, 1),
     "JPY": (0, 1),
     "KRW": (0, 1),
     "KWD": (3, 10),
@@ -31,9 +36,13 @@ CURRENCIES = {
     "ISK": (2, 100),
     "UGX": (2, 100),
 }
+#: The smallest coin in use where it is larger, in minor units.
+COINS = {"CHF": 5, "SEK": 100, "NOK": 100, "DKK": 50, "HUF": 100, "TWD": 100, "IDR": 100}
 COMMON_RATES = ["0", "2.1", "5", "5.5", "8.875", "10", "19", "20", "25.5", "0.0001", "33.3333"]
-#: How a quote may round its taxes: each line as Stripe does, each line after its discount, or each rate at the end.
-WAYS = ("per item", "per line", "per rate")
+#: How a quote may round its taxes: each line as Stripe does, each line after its discount, each rate at the end, or all
+#: at once; and any of them cut off, where half away from zero is usual.
+WAYS = ("per item", "per line", "per rate", "at once")
+CUT_OFF = tuple(f"{way}, cut off" for way in WAYS)
 
 
 class Rate(NamedTuple):
@@ -65,6 +74,8 @@ class RandomQuote:
     items: tuple[Item, ...]
     net: int
     tax: int
+    #: What every way of rounding would make of the tax.
+    taxes: Mapping[str, int]
 
     @property
     def total(self) -> int:
@@ -102,9 +113,9 @@ def major(minor: int, currency: str) -> str:
     return sign + (f"{digits[:-places]}.{digits[-places:]}" if places else digits)
 
 
-def rounded(exact: Fraction, step: int = 1) -> int:
-    """Half away from zero, to a multiple of ``step``."""
-    whole = floor(abs(exact) / step + Fraction(1, 2)) * step
+def rounded(exact: Fraction, step: int = 1, half: Fraction = Fraction(1, 2)) -> int:
+    """Half away from zero, to a multiple of ``step``; with ``half`` 0 towards zero."""
+    whole = floor(abs(exact) / step + half) * step
     return whole if exact >= 0 else -whole
 
 
@@ -224,7 +235,8 @@ def random_quotes(draw: st.DrawFn, *, ways: Sequence[str] = WAYS) -> RandomQuote
     items += [Item(f"discount:{n}", -share, rates) for n, (rates, share) in enumerate(reductions, start=1)]
     net = sum(line.gross - line.discount for line in lines) - wanted
     fixed = sum(sum(line.fixed) for line in lines)
-    tax = _taxes(lines, reductions, step, draw(st.sampled_from(ways))) + fixed
+    taxes = {way: _taxes(lines, reductions, step, way) + fixed for way in (*WAYS, *CUT_OFF)}
+    tax = taxes[draw(st.sampled_from(ways))]
     document = a_quote(
         *(line.document for line in lines),
         currency=currency,
@@ -232,8 +244,8 @@ def random_quotes(draw: st.DrawFn, *, ways: Sequence[str] = WAYS) -> RandomQuote
         discounts=_two_discounts(wanted, step, currency),
         summary=None,
     )
-    found = RandomQuote(document, currency, tuple(items), net, tax)
-    return RandomQuote(found.with_figures(), currency, tuple(items), net, tax)
+    found = RandomQuote(document, currency, tuple(items), net, tax, taxes)
+    return replace(found, document=found.with_figures())
 
 
 def _items(line: _Line) -> list[Item]:
@@ -253,18 +265,21 @@ def _two_discounts(wanted: int, step: int, currency: str) -> list[dict[str, Any]
 
 def _taxes(lines: Sequence[_Line], reductions: Sequence[tuple[tuple[Rate, ...], int]], step: int, way: str) -> int:
     """The percentage taxes as a quote may have rounded them."""
+    way, _, cut_off = way.partition(", ")
+    half = Fraction(0) if cut_off else Fraction(1, 2)
     if way == "per item":
         parts = [(line.gross, line.rates) for line in lines] + [(-line.discount, line.rates) for line in lines]
     else:
         parts = [(line.gross - line.discount, line.rates) for line in lines]
     parts += [(-share, rates) for rates, share in reductions]
     exact = [(rate, rate.on(amount)) for amount, rates in parts for rate in rates]
-    if way != "per rate":
-        return sum(rounded(tax, step) for _, tax in exact)
-    totals: dict[Rate, Fraction] = {}
+    if way in {"per item", "per line"}:
+        return sum(rounded(tax, step, half) for _, tax in exact)
+    totals: dict[Any, Fraction] = {}
     for rate, tax in exact:
-        totals[rate] = totals.get(rate, Fraction(0)) + tax
-    return sum(rounded(tax, step) for tax in totals.values())
+        summed = rate if way == "per rate" else ""
+        totals[summed] = totals.get(summed, Fraction(0)) + tax
+    return sum(rounded(tax, step, half) for tax in totals.values())
 
 
 @st.composite

@@ -59,7 +59,7 @@ def test_while_it_is_a_draft_the_corrected_quote_takes_its_place(bench: Any) -> 
     assert (run["status"], run["outcome"]["total"]) == ("succeeded", "300.00")
     assert totals(bench) == [("draft", 30000)]
     assert [part["amount"] for part in bench.quote("q-7")["installments"]] == ["150.00", "150.00"]
-    assert f"The draft {draft} of the quote as it was before is deleted." in run["outcome"]["notes"]
+    assert f"The draft {draft} that was made before is deleted." in run["outcome"]["notes"]
 
 
 def test_there_and_back_again_there_is_one_draft_and_it_is_the_last_versions(bench: Any) -> None:
@@ -424,5 +424,5 @@ def test_a_correction_that_cannot_be_invoiced_says_which_draft_went(bench: Any) 
     _, run = accept_again(bench, a_quote(currency="IQD", total="120.00"))
 
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "currency_unsupported")
-    assert f"The draft {draft['id']} of the quote as it was before is deleted." in run["outcome"]["notes"]
+    assert f"The draft {draft['id']} that was made before is deleted." in run["outcome"]["notes"]
     assert bench.stripe.objects("invoices") == []

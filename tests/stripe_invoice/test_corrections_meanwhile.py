@@ -152,7 +152,7 @@ def test_a_draft_deleted_right_before_the_process_died_neither_comes_back_nor_go
     run = bench.run(run_id)
     assert run["status"] == "succeeded", run
     assert totals(bench) == [("draft", 30000)]
-    assert f"The draft {draft['id']} of the quote as it was before is deleted." in run["outcome"]["notes"]
+    assert f"The draft {draft['id']} that was made before is deleted." in run["outcome"]["notes"]
 
 
 def deaths(

@@ -34,11 +34,12 @@ def test_the_defaults_are_those_of_the_description(bench: Any) -> None:
         "send_payment_link": False,
         "payment_method": "stripe_default",
         "send_next_installments": "manual",
+        "exact_tax": True,
         "rounding_line": True,
     }
 
 
-def test_the_settings_are_those_of_the_description_and_the_rounding_line() -> None:
+def test_the_settings_are_those_of_the_description_and_two_about_cents() -> None:
     assert list(settings_schema()["properties"]) == [
         "token_scope",
         "workspace_api_token",
@@ -48,6 +49,7 @@ def test_the_settings_are_those_of_the_description_and_the_rounding_line() -> No
         "send_payment_link",
         "payment_method",
         "send_next_installments",
+        "exact_tax",
         "rounding_line",
     ]
 

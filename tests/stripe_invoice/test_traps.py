@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from builders import EMAIL, LINK, a_line, a_quote, loaded, vat
-from qwoty_stripe_invoice.plan import InvoicePlan, make_plan
+from qwoty_stripe_invoice.plan import make_plan
+from qwoty_stripe_invoice.planned import InvoicePlan
 
 OPEN = {"invoice_status": "open"}
+#: As where Stripe does not take tax as amounts: a rounding line makes up for its own rounding.
+BY_RATES = OPEN | {"exact_tax": False}
 #: 5.5 % of 10.10 is 0.5555: three lines of 0.56 at Stripe, 1.67 once for all on the quote.
 ROUNDING = a_quote(*(a_line(f"l{n}", "10.10", taxes=[vat("5.5")]) for n in range(3)))
 ROUNDING["summary"] = {"one_off": {"net_amount": "30.30", "tax_amount": "1.67", "total_amount": "31.97"}}
@@ -62,12 +65,6 @@ def many(count: int, **changes: Any) -> dict[str, Any]:
             "too_many_lines",
             ["251 items, the rounding line included"],
             id="250 items that need a rounding line are refused before there is a draft without it",
-        ),
-        pytest.param(
-            a_quote(*(a_line(f"l{n}", "1.00", discount="1.00", taxes=[]) for n in range(125)), discount="1.00"),
-            "too_many_lines",
-            ["251"],
-            id="discounts are items, too",
         ),
         pytest.param(
             a_quote(a_line("l1", "100000000", taxes=[]), currency="JPY", total="100000000"),
@@ -126,7 +123,7 @@ def many(count: int, **changes: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_refused_before_any_request(bench: Any, quote: dict[str, Any], code: str, words: list[str]) -> None:
-    bench.enable(**OPEN)
+    bench.enable(**BY_RATES)
 
     run = bench.accept(quote)
 
@@ -153,15 +150,15 @@ UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amo
     [
         pytest.param(
             ROUNDING,
-            OPEN | {"rounding_line": False},
+            BY_RATES | {"rounding_line": False},
             ["Tax: the quote says 1.67 EUR, line by line it comes to 1.68 EUR."],
             id="without the rounding line a cent keeps the draft, and the run says by how much the tax differs",
         ),
         pytest.param(
-            signed(ROUNDING, "30.30", "1.65", "31.95"),
+            signed(ROUNDING, "30.30", "1.64", "31.94"),
             OPEN,
-            ["Tax: the quote says 1.65 EUR"],
-            id="three cents are more than the rounding of three lines at one rate",
+            ["Tax: the quote says 1.64 EUR"],
+            id="four cents are more than three lines at one rate can lose, even cut off",
         ),
         pytest.param(
             signed(ROUNDING, "30.29", "1.68", "31.97"),
@@ -302,12 +299,6 @@ UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amo
             ["Neither plan sections nor quote-wide discounts explain the difference of 11.00 EUR."],
             id="what nothing explains is said to be unexplained, and nothing is split by guess",
         ),
-        pytest.param(
-            signed(a_quote(a_line("l1", "1501", taxes=[vat("24", "IS")]), currency="ISK"), "1501", "360", "1861"),
-            OPEN,
-            ["Tax: the quote says 360.00 ISK, line by line it comes to 360.24 ISK."],
-            id="no rounding line has an amount that the currency has not",
-        ),
     ],
 )
 def test_stays_a_draft_and_says_why(
@@ -333,7 +324,7 @@ def test_stays_a_draft_and_says_why(
     ],
 )
 def test_one_untaxed_line_makes_the_total_equal(bench: Any, language: str, word: str) -> None:
-    bench.enable(**OPEN)
+    bench.enable(**BY_RATES)
 
     run = bench.accept({**ROUNDING, "language": language})
 
@@ -351,7 +342,7 @@ def test_one_untaxed_line_makes_the_total_equal(bench: Any, language: str, word:
 
 def test_the_rounding_line_goes_the_way_of_the_other_lines_where_add_lines_is_refused(bench: Any) -> None:
     bench.stripe.faults.add("403", path=r"/add_lines$", times=50)
-    bench.enable(**OPEN)
+    bench.enable(**BY_RATES)
 
     run = bench.accept(ROUNDING)
 
@@ -362,7 +353,7 @@ def test_the_rounding_line_goes_the_way_of_the_other_lines_where_add_lines_is_re
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "cut_before", "500_before"])
 def test_whatever_happens_to_the_answer_there_is_one_rounding_line(bench: Any, fault: str) -> None:
     bench.stripe.faults.add(fault, path=r"/add_lines$", skip=1)
-    bench.enable(**OPEN)
+    bench.enable(**BY_RATES)
 
     run = bench.accept(ROUNDING)
 
@@ -371,8 +362,8 @@ def test_whatever_happens_to_the_answer_there_is_one_rounding_line(bench: Any, f
 
 
 def test_a_run_that_begins_anew_adds_no_second_rounding_line(bench: Any) -> None:
-    run_id = not_yet_final(bench, ROUNDING)
-    bench.enable(**EMAIL)  # what shapes the invoice changed: the next attempt starts at its first step
+    run_id = not_yet_final(bench, ROUNDING, exact_tax=False)
+    bench.enable(**EMAIL, exact_tax=False)  # what shapes the invoice changed: the next attempt starts at its first step
 
     run = bench.retry(run_id)
 
@@ -381,8 +372,8 @@ def test_a_run_that_begins_anew_adds_no_second_rounding_line(bench: Any) -> None
 
 
 def test_a_rounding_line_that_may_not_be_any_more_keeps_the_draft(bench: Any) -> None:
-    run_id = not_yet_final(bench, ROUNDING)
-    bench.enable(**OPEN, rounding_line=False)
+    run_id = not_yet_final(bench, ROUNDING, exact_tax=False)
+    bench.enable(**BY_RATES, rounding_line=False)
 
     run = bench.retry(run_id)
 
@@ -393,10 +384,10 @@ def test_a_rounding_line_that_may_not_be_any_more_keeps_the_draft(bench: Any) ->
 
 def test_a_rounding_line_that_may_be_later_is_added_where_add_lines_is_refused(bench: Any) -> None:
     bench.stripe.faults.add("403", path=r"/add_lines$", times=50)
-    bench.enable(**OPEN, rounding_line=False)
+    bench.enable(**BY_RATES, rounding_line=False)
     without = bench.accept(ROUNDING)
     assert without["error"]["code"] == "totals_differ"
-    bench.enable(**OPEN)
+    bench.enable(**BY_RATES)
 
     run = bench.retry(without["id"])
 
@@ -407,7 +398,7 @@ def test_a_rounding_line_that_may_be_later_is_added_where_add_lines_is_refused(b
 @pytest.mark.parametrize("fault", ["404", "unknown_parameter", "403"])
 def test_where_only_the_rounding_line_is_refused_it_goes_as_an_item(bench: Any, fault: str) -> None:
     bench.stripe.faults.add(fault, path=r"/add_lines$", times=50, skip=1)
-    bench.enable(**OPEN)
+    bench.enable(**BY_RATES)
 
     run = bench.accept(ROUNDING)
 
@@ -418,12 +409,12 @@ def test_where_only_the_rounding_line_is_refused_it_goes_as_an_item(bench: Any, 
 def test_a_run_that_begins_anew_item_by_item_adds_the_rounding_line_that_it_lacked(bench: Any) -> None:
     bench.stripe.faults.add("404", path=r"/add_lines$", times=50)
     bench.stripe.faults.add("500_before", method="POST", path="^/v1/invoiceitems$", times=50, skip=3)
-    bench.enable(**OPEN)
+    bench.enable(**BY_RATES)
     failed = bench.accept(ROUNDING)
     assert failed["status"] == "waiting"
     bench.stripe.faults.reset()
     bench.stripe.faults.add("404", path=r"/add_lines$", times=50)
-    bench.enable(**EMAIL)  # what shapes the invoice changed: the next attempt starts at its first step
+    bench.enable(**EMAIL, exact_tax=False)  # what shapes the invoice changed: the next attempt starts at its first step
 
     run = bench.retry(failed["id"])
 
@@ -434,10 +425,10 @@ def test_a_run_that_begins_anew_item_by_item_adds_the_rounding_line_that_it_lack
 # -- touched by hand between two attempts -------------------------------------------------------------
 
 
-def not_yet_final(bench: Any, quote: dict[str, Any]) -> str:
+def not_yet_final(bench: Any, quote: dict[str, Any], **settings: Any) -> str:
     """Accept the quote so that its draft is whole, but cannot be made final yet; give the run's id."""
     bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
-    bench.enable(**OPEN)
+    bench.enable(**OPEN, **settings)
     run = bench.accept(quote)
     assert run["status"] == "waiting"
     bench.stripe.faults.reset()

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .explain import explain, rounding_bound, sold
-from .money import multiple, shown
-from .plan import InvoicePlan
+from .explain import explain
+from .money import shown
+from .planned import InvoicePlan, PlanLine
+from .signed_tax import is_rounding
 from .taxes import RateKey
 
 #: The ``qwoty_line`` of the line that makes the total equal; no planned line may have it.
@@ -39,19 +40,20 @@ def compare(plan: InvoicePlan, *, subtotal: int, total: int, tax_exempt: str | N
     exempted = tax_exempt in _EXEMPT and total == subtotal and plan.tax != 0
     if exempted:
         sentences = (f"The customer is tax-exempt in Stripe ({tax_exempt}), so no tax is added there.", *sentences)
-    if exempted or not plan.adds_up or sold(plan, subtotal) != plan.signed.net:
+    if exempted or not plan.signed.adds_up or plan.sold(subtotal) != plan.signed.net:
         return Verdict("different", gap, sentences)
     if not gap:
         return Verdict("equal", sentences=sentences)
-    if abs(gap) * 2 <= rounding_bound(plan) and gap % multiple(plan.currency) == 0:
-        return Verdict("rounding", gap, sentences)
-    return Verdict("different", gap, sentences)
+    # Only the total has to be an amount that can be charged, and the signed one is.
+    return Verdict("rounding" if is_rounding(plan, total) else "different", gap, sentences)
 
 
-def line_differences(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]], rates: Mapping[RateKey, str]) -> list[str]:
+def line_differences(
+    plan: InvoicePlan, lines: Iterable[Mapping[str, Any]], rates: Mapping[RateKey, str], *, taxes: bool = True
+) -> list[str]:
     """Say how the draft's lines differ from the planned ones: somebody may have changed them by hand.
 
-    ``rates``: the Tax Rate ids that were resolved for the plan.
+    ``rates``: the Tax Rate ids that were resolved for the plan. Without ``taxes`` those are left out of it.
     """
     planned = {line.key: line for line in plan.lines}
     found: list[str] = []
@@ -65,8 +67,7 @@ def line_differences(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]], rate
         elif mine.amount != line["amount"]:
             wanted, there = shown(mine.amount, plan.currency), shown(line["amount"], plan.currency)
             found.append(f"Changed: {_name(line)} is {there}, planned was {wanted}.")
-        elif _taxes(line) - {rates[rate] for rate in mine.rates}:
-            # Fewer is not told here: a tax-exempt customer has none, and any other's total tells.
+        elif taxes and _has_other_taxes(plan, mine, line, rates):
             found.append(f"Changed: {_name(line)} has other taxes than planned.")
     found += [f"Missing: {line.description!r} over {shown(line.amount, plan.currency)}." for line in planned.values()]
     return found
@@ -88,8 +89,15 @@ def _key(line: Mapping[str, Any]) -> str:
     return str((line.get("metadata") or {}).get("qwoty_line", ""))
 
 
-def _taxes(line: Mapping[str, Any]) -> set[str]:
-    return {tax["tax_rate_details"]["tax_rate"] for tax in line["taxes"] or () if tax.get("tax_rate_details")}
+def _has_other_taxes(
+    plan: InvoicePlan, planned: PlanLine, line: Mapping[str, Any], rates: Mapping[RateKey, str]
+) -> bool:
+    there = line["taxes"] or ()
+    if plan.has_amounts:  # with Tax Rates that Stripe made for them
+        return sorted(tax["amount"] for tax in there) != sorted(tax.amount for tax in planned.taxes)
+    # Fewer is not told here: a tax-exempt customer has none, and any other's total tells.
+    found = {tax["tax_rate_details"]["tax_rate"] for tax in there if tax.get("tax_rate_details")}
+    return bool(found - {rates[rate] for rate in planned.rates})
 
 
 def _name(line: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ Once an invoice is final it stays: Stripe has no way back, and neither have we (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from qwoty_integrations_host import (
 )
 
 from .gateway import Gateway, StripeRefused
-from .invoices import find_by_metadata, retrieve_invoice
+from .invoices import find_by_metadata, retrieve_invoice, taxes_told
 from .ledger import invoice_seen
 
 
@@ -47,34 +47,36 @@ class Drafts:
     stripe: Gateway
     quote_id: str
 
-    def discard_unless(self, version: str, customer: str = "") -> list[str]:
-        """Delete the draft unless it is of this version and for this customer (any, when none is given); give a note.
+    def discard_unless(self, version: str, customer: str = "", ways: Collection[str] = ()) -> list[str]:
+        """Delete the draft unless it is of this version, for this customer and in one of these ways; give a note.
 
-        Raises: AlreadyFinal when an invoice of another version has become final.
+        Any customer and way will do when none is given. Raises: AlreadyFinal when an invoice of another version has
+        become final.
         """
-        return self._throw_away(version, customer)
+        return self._throw_away(version, customer, ways)
 
     def discard(self) -> list[str]:
         """Delete the draft, whatever it was made from; give a note. What is no draft any more stays."""
-        return self._throw_away(None, "")
+        return self._throw_away(None, "", ())
 
-    def _throw_away(self, version: str | None, customer: str) -> list[str]:
-        gone = self.ctx.step("draft.discard", lambda attempt: self._discard(attempt, version, customer))
+    def _throw_away(self, version: str | None, customer: str, ways: Collection[str]) -> list[str]:
+        gone = self.ctx.step("draft.discard", lambda attempt: self._discard(attempt, version, customer, ways))
         if not gone:
             return []
         for item in self.ctx.step("draft.items", lambda attempt: self._left_behind(attempt, gone)):
             self.ctx.step(f"draft.item:{item}", partial(self._delete_item, item=item))
-        which = "of the quote as it was before " if version is not None else ""
+        which = "that was made before " if version is not None else ""
         return [f"The draft {gone} {which}is deleted."]
 
-    def _discard(self, attempt: Attempt, version: str | None, customer: str) -> str:
+    def _discard(self, attempt: Attempt, version: str | None, customer: str, ways: Collection[str]) -> str:
         record = self.ctx.records.get(self.quote_id)
         known = (record.invoice if record else None) or self._never_answered(attempt, version)
         if known is None:
             return self._last.get("invoice", "") if attempt.repeated else ""
         other_version = version is not None and known.version != version
         is_wanted = version is not None and not other_version
-        if is_wanted and (known.status != "draft" or customer in {"", known.customer_id}):
+        fits = customer in {"", known.customer_id} and (not ways or self._taxes_of(known) in ways)
+        if is_wanted and (known.status != "draft" or fits):
             return ""
         found = self._look(attempt, known)
         if found is None and known.id != self._last.get("invoice"):
@@ -87,6 +89,9 @@ class Drafts:
             self._delete(attempt, known, other_version=other_version)
         self.ctx.records.update(self.quote_id, lambda now: _without_invoice(now or QuoteRecord(currency="")))
         return known.id
+
+    def _taxes_of(self, known: InvoiceRecord) -> str:
+        return taxes_told(self.ctx.state.get(f"invoice:{known.id}") or {})
 
     @property
     def _last(self) -> dict[str, str]:

@@ -20,8 +20,9 @@ from .check import ROUNDING_KEY, in_planned_order, line_differences, rounding_of
 from .gateway import Gateway, StripeRefused
 from .ledger import days_until_due, invoice_seen
 from .money import shown
-from .plan import InvoicePlan, PlanLine
+from .planned import InvoicePlan, LineTax, PlanLine
 from .taxes import RateKey
+from .ways import Way
 
 _CHUNK = 100
 _DAY = 24 * 3600
@@ -47,27 +48,32 @@ class Invoice:
         ctx: HookContext,
         stripe: Gateway,
         quote: Quote,
-        plan: InvoicePlan,
+        way: Way,
         customer: str,
         rates: Mapping[RateKey, str],
     ) -> None:
-        self._ctx, self._stripe, self._quote, self.plan = ctx, stripe, quote, plan
+        self._ctx, self._stripe, self._quote, self._way = ctx, stripe, quote, way
         self._customer, self._rates = customer, rates
         #: The PDF's address: it opens the invoice without a key, so it is never recorded, only kept for this run.
         self.pdf_url: str | None = None
         #: Whether the total was read by this very process: else it is read again before anything becomes final.
         self._compared = False
 
+    @property
+    def plan(self) -> InvoicePlan:
+        return self._way.plan
+
     # -- draft ---------------------------------------------------------------------------------------
 
     def create_draft(self) -> dict[str, Any]:
-        """Make the empty draft, or adopt the invoice that an earlier attempt made."""
+        """Make the empty draft, or adopt the invoice that an earlier attempt made; ``taxes`` names the way it took."""
         facts: dict[str, Any] = self._ctx.step("invoice", self._create_or_adopt)
         return facts
 
     def _create_or_adopt(self, attempt: Attempt) -> dict[str, Any]:
         found, gone = self._made_before(attempt)
         adopted = found is not None
+        taxes = self._way.name if found is None else self._taxes_of(found["id"])
         if found is None:
             # Before it is asked for: should the answer be lost, the next try knows where to look, and for what.
             billed = {"customer": self._customer, "version": self._quote.version}
@@ -80,8 +86,13 @@ class Invoice:
                 lambda v1, p, o: v1.invoices.create(params=p, options=o),
                 replaces=gone or (self._ctx.state.get(f"discarded:{self._quote.id}") or {}).get("invoice", ""),
             )
-        self._ctx.state.set(f"invoice:{found['id']}", self._whose())
-        return {**self._seen(found), "adopted": adopted, "out_of_reach": gone}
+        self._ctx.state.set(f"invoice:{found['id']}", {**self._whose(), "taxes": taxes})
+        return {**self._seen(found), "adopted": adopted, "out_of_reach": gone, "taxes": taxes}
+
+    def _taxes_of(self, invoice_id: str) -> str:
+        """The way in which an invoice's taxes were told; one whose answer was lost has no lines yet."""
+        known = self._ctx.state.get(f"invoice:{invoice_id}")
+        return self._way.name if known is None else taxes_told(known)
 
     def _made_before(self, attempt: Attempt) -> tuple[dict[str, Any] | None, str]:
         """Find this quote's invoice by its stored id, else by metadata; and the stored id if that is gone."""
@@ -157,13 +168,18 @@ class Invoice:
                 partial(self._add_chunk, invoice_id=invoice_id, chunk=chunk, adopted=adopted),
             )
             again = again or facts["again"]
+            if facts.get("refused"):
+                break
             if facts.get("unsupported"):
                 facts = self._add_one_by_one(invoice_id, lines[start:], look=facts["again"])
                 break
         return {**facts, "again": again}
 
     def _add_chunk(self, attempt: Attempt, invoice_id: str, chunk: Sequence[PlanLine], adopted: bool) -> dict[str, Any]:
-        """Add what is missing. ``again`` in the facts: others may have worked on the draft, so look at its lines."""
+        """Add what is missing. ``again`` in the facts: others may have worked on the draft, so look at its lines.
+
+        ``refused`` says that Stripe does not take the taxes as amounts.
+        """
         again = adopted or attempt.repeated
         if again:
             there = self._ever_there(attempt, invoice_id)
@@ -180,6 +196,8 @@ class Invoice:
                 lambda v1, p, o: v1.invoices.add_lines(invoice_id, params=p, options=o),
             )
         except (StripeRefused, CredentialsError) as error:
+            if self.plan.has_amounts and (isinstance(error, StripeRefused) or error.code == "permission_missing"):
+                return {"refused": error.title, "again": again}
             if _add_lines_unsupported(error):
                 # What an earlier try left behind must not be added again, item by item.
                 return {"unsupported": True, "again": again}
@@ -238,21 +256,37 @@ class Invoice:
             "discountable": False,
             "metadata": {"qwoty_line": line.key},
         }
-        if line.rates:
+        if line.taxes and self.plan.has_amounts:
+            params["tax_amounts"] = [self._tax_amount(tax) for tax in line.taxes]
+        elif line.taxes:
             params["tax_rates"] = [self._rates[rate] for rate in line.rates]
         return params
+
+    def _tax_amount(self, tax: LineTax) -> dict[str, Any]:
+        rate = self.plan.rates[tax.rate]
+        data = {
+            "display_name": rate.display_name,
+            "inclusive": False,
+            "percentage": f"{tax.rate.percentage:f}",
+            "country": tax.rate.country,
+            "tax_type": rate.tax_type,
+        }
+        told = {name: value for name, value in data.items() if value is not None}
+        return {"amount": tax.amount, "taxable_amount": tax.base, "tax_rate_data": told}
 
     def _lines(self, attempt: Attempt, invoice_id: str) -> Iterator[dict[str, Any]]:
         return self._stripe.pages(attempt, lambda v1, p: v1.invoices.line_items.list(invoice_id, params=p), {})
 
-    def look_at_lines(self, invoice_id: str) -> dict[str, Any]:
+    def look_at_lines(self, invoice_id: str, *, taxes: bool) -> dict[str, Any]:
         """Say in words how the invoice's lines differ from the planned ones, and what its rounding line comes to."""
-        found: dict[str, Any] = self._ctx.step("compare", lambda attempt: self._look_at_lines(attempt, invoice_id))
-        return found
 
-    def _look_at_lines(self, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
-        lines = list(self._lines(attempt, invoice_id))
-        return {"differences": line_differences(self.plan, lines, self._rates), "rounding": rounding_of(lines)}
+        def look(attempt: Attempt) -> dict[str, Any]:
+            lines = list(self._lines(attempt, invoice_id))
+            differences = line_differences(self.plan, lines, self._rates, taxes=taxes)
+            return {"differences": differences, "rounding": rounding_of(lines)}
+
+        found: dict[str, Any] = self._ctx.step("compare", look)
+        return found
 
     def add_rounding(self, invoice_id: str, amount: int, *, one_by_one: bool) -> dict[str, Any]:
         """Add the one untaxed line that makes the total equal the signed one, and give the facts again."""
@@ -379,6 +413,11 @@ def find_by_metadata(
         ),
         None,
     )
+
+
+def taxes_told(known: Mapping[str, Any]) -> str:
+    """The way in which an invoice's taxes were told, by what is remembered of it: by Tax Rates in earlier releases."""
+    return str(known.get("taxes", "rates"))
 
 
 def retrieve_invoice(stripe: Gateway, attempt: Attempt, invoice_id: str) -> dict[str, Any]:

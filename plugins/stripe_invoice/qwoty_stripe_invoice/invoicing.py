@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcome, Quote
 
-from .check import Verdict, compare
 from .customers import billing_contact, resolve_customer
 from .delivery import no_key_for, require_for_delivery
+from .draft_check import check_draft
 from .drafts import Drafts
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .invoices import Invoice
 from .money import shown
 from .payment_links import PaymentLink
-from .plan import InvoicePlan, NothingToInvoice, make_plan
+from .plan import make_plan
+from .planned import InvoicePlan, NothingToInvoice
 from .settings import StripeSettings
 from .tax_rates import TaxRates
+from .ways import Way, as_made, ways
 
 
 def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
@@ -32,6 +34,7 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
     drafts = Drafts(ctx, stripe, quote.id)
     try:
         plan = make_plan(quote)
+        sequence = ways(plan, exact_tax=settings.exact_tax) if isinstance(plan, InvoicePlan) else []
         contact = billing_contact(quote)
         require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
     except NeedsAttention as error:
@@ -43,7 +46,7 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
         return Outcome.skipped(plan.reason, *drafts.discard_unless(quote.version))
     if settings.delivery == "link" and quote.installments:
         ensure_endpoint(ctx, stripe)
-    return _make_invoice(ctx, stripe, settings, quote, plan, contact, drafts)
+    return _make_invoice(ctx, stripe, settings, quote, plan, sequence, contact, drafts)
 
 
 def _make_invoice(
@@ -52,20 +55,34 @@ def _make_invoice(
     settings: StripeSettings,
     quote: Quote,
     plan: InvoicePlan,
+    sequence: Sequence[Way],
     contact: Contact,
     drafts: Drafts,
 ) -> Outcome:
     looking = TaxRates(ctx, stripe, plan.rates)
     customer, found = resolve_customer(ctx, stripe, quote, contact, meanwhile=looking.read_ahead)
     rates = looking.resolve()
-    found = [*found, *drafts.discard_unless(quote.version, customer)]
-    invoice = Invoice(ctx, stripe, quote, plan, customer, rates)
-    draft = invoice.create_draft()
-    facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
-    checked = _check(invoice, draft["id"], facts, rounding_line=settings.rounding_line)
-    notes = (*plan.notes, *checked.notes, *found, *_left_behind(draft["out_of_reach"]))
+    found = [*found, *drafts.discard_unless(quote.version, customer, [way.name for way in sequence])]
+    for number, way in enumerate(sequence):
+        here = _told_apart(ctx, way) if number else ctx
+        invoice = Invoice(here, stripe, quote, way, customer, rates)
+        draft = invoice.create_draft()
+        # An earlier attempt may have come further, or have made the invoice final before the settings changed.
+        made = draft.get("taxes", way.name)
+        if made in [other.name for other in sequence[number + 1 :]]:
+            continue
+        if made != way.name:
+            invoice = Invoice(here, stripe, quote, as_made(plan, made), customer, rates)
+        facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
+        is_last = way is sequence[-1] or facts.get("status", "draft") != "draft"
+        checked = check_draft(invoice, draft["id"], facts, rounding_line=settings.rounding_line, is_last=is_last)
+        if not checked.next_way:
+            break
+        after = Drafts(_told_apart(ctx, sequence[number + 1]), stripe, quote.id)
+        found = [*found, *checked.notes, *after.discard()]
+    notes = (*invoice.plan.notes, *checked.notes, *found, *_left_behind(draft["out_of_reach"]))
     if checked.problem:
-        return _differs(checked.problem, notes)
+        return Outcome.needs_attention(checked.code, checked.problem, *notes, hint=checked.hint)
     if not settings.finalizes:
         return Outcome.done(_as_it_is(facts["status"]), *notes)
     if plan.is_too_small and facts["status"] == "draft":
@@ -80,6 +97,11 @@ def _make_invoice(
     final = invoice.finalize(draft["id"])
     balance = _balance_used(final, plan.currency)
     return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *balance, *notes)
+
+
+def _told_apart(ctx: HookContext, way: Way) -> HookContext:
+    """The same context, in which the steps of a further way have names of their own."""
+    return replace(ctx, step=lambda name, work: ctx.step(f"{way.name}:{name}", work))
 
 
 def _left_behind(draft: str) -> list[str]:
@@ -120,80 +142,6 @@ def _balance_used(final: Mapping[str, Any], currency: str) -> list[str]:
         less = f"{shown(carried, currency)} are less than Stripe's smallest payment"
         notes.append(f"{less}: Stripe calls the invoice paid and adds them to the customer's balance as a debt.")
     return notes
-
-
-# -- the check before anything is final -----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """What came of the comparison: ``problem`` says why the invoice must not become final; empty when it may."""
-
-    problem: str = ""
-    notes: tuple[str, ...] = ()
-
-
-def _check(invoice: Invoice, invoice_id: str, facts: Mapping[str, Any], *, rounding_line: bool) -> _Checked:
-    """Compare the draft with the plan and the quote, and let a rounding line make the total equal where it may."""
-    plan = invoice.plan
-    exempt = facts.get("customer_tax_exempt")
-    verdict = compare(plan, subtotal=facts["subtotal"], total=facts["total"], tax_exempt=exempt)
-    order = (_REORDERED,) if facts.get("reordered") else ()
-    if facts.get("again") or verdict.kind == "different":
-        # Not fresh from our own hands, or not as it should be: look at every line.
-        there = invoice.look_at_lines(invoice_id)
-        rounding = there["rounding"]
-        subtotal, total = facts["subtotal"] - rounding, facts["total"] - rounding
-        verdict = compare(plan, subtotal=subtotal, total=total, tax_exempt=exempt)
-        if there["differences"]:
-            verdict = replace(verdict, kind="different", sentences=(*verdict.sentences, *there["differences"]))
-        if verdict.kind != "different" and rounding == verdict.amount and (rounding_line or not rounding):
-            return _Checked(notes=(*_rounded(plan, verdict), *order))
-        if rounding:
-            verdict = replace(verdict, kind="different")
-    if verdict.kind == "rounding" and rounding_line and facts["status"] == "draft":
-        facts = invoice.add_rounding(invoice_id, verdict.amount, one_by_one="one_by_one" in facts)
-        if facts["total"] == plan.signed_total:
-            return _Checked(notes=(*_rounded(plan, verdict), *order))
-    if verdict.kind == "equal":
-        return _Checked(notes=order)
-    if verdict.kind == "rounding" and not rounding_line:
-        line = shown(verdict.amount, plan.currency)
-        off = f"One untaxed line of {line} would make the total equal, but rounding lines are off in the settings."
-        verdict = replace(verdict, sentences=(off, *verdict.sentences))
-    return _Checked(_problem(plan, facts), (*verdict.sentences, *order))
-
-
-_REORDERED = "Stripe shows the lines in another order than the quote's; the figures are the same."
-
-
-def _rounded(plan: InvoicePlan, verdict: Verdict) -> tuple[str, ...]:
-    if verdict.kind == "equal":
-        return ()
-    line, by = shown(verdict.amount, plan.currency), shown(abs(verdict.amount), plan.currency)
-    tax, subtotal = ("more", "less") if verdict.amount < 0 else ("less", "more")
-    parts = f"against the quote, the tax is {by} {tax} and the subtotal {by} {subtotal}"
-    return (f"One untaxed line of {line} makes the total equal the signed quote's: {parts}.", *verdict.sentences)
-
-
-def _problem(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:
-    # An adopted invoice may have been made final by hand: then no word may promise that it can still be changed.
-    status = facts["status"]
-    becomes = "it stays a draft" if status == "draft" else f"it is {status} already, and nothing was sent"
-    signed, there = shown(plan.signed_total, plan.currency), shown(facts["total"], plan.currency)
-    if there == signed:
-        return f"The total is {signed}, as signed, but what it is made of is not; {becomes}."
-    return f"Stripe computes {there}, the signed quote says {signed}; {becomes}."
-
-
-def _differs(problem: str, notes: tuple[str, ...]) -> Outcome:
-    return Outcome.needs_attention(
-        "totals_differ",
-        problem,
-        *notes,
-        hint="Compare the invoice in the Stripe Dashboard with the quote. Correct the quote and accept it again, or "
-        "undo by hand what was changed by hand; then retry the run.",
-    )
 
 
 # -- delivery -------------------------------------------------------------------------------------------

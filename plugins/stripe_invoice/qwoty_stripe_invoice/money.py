@@ -6,7 +6,9 @@ Source: Stripe page, section 16.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+
+from babel.core import get_global
 
 from qwoty_integrations_host import NeedsAttention
 
@@ -18,6 +20,10 @@ _REFUSED = frozenset("IQD LYD".split())
 LEAST_PAYMENT = {"EUR": 50, "USD": 50}
 #: Amounts that Stripe takes only in multiples: ISK and UGX have no minor unit but are sent with two decimals.
 _MULTIPLES = {"ISK": 100, "UGX": 100, **dict.fromkeys(_THREE_DECIMAL, 10)}
+#: The largest amounts in minor units: eight digits, of Indonesian rupiah twelve.
+_MOST, _MOST_OF = 99_999_999, {"IDR": 999_999_999_999}
+#: What a JSON number leaves behind when it was computed in binary, at most: 1237.0500000000002 is 1237.05.
+_NOISE = Decimal("1e-6")
 
 
 def decimals(currency: str) -> int:
@@ -37,13 +43,36 @@ def multiple(currency: str) -> int:
     return _MULTIPLES.get(currency.upper(), 1)
 
 
+def coin(currency: str) -> int:
+    """The smallest coin in use, in minor units, as Unicode's CLDR lists it: 0.05 CHF, 1 SEK, 1 TWD.
+
+    CPQs round a total to it, or every tax, although Stripe takes finer amounts.
+    """
+    fractions = get_global("currency_fractions")
+    _, _, places, step = fractions.get(currency.upper(), fractions["DEFAULT"])
+    smallest = Decimal(step or 1).scaleb(decimals(currency) - places)
+    return max(int(smallest), multiple(currency))
+
+
+def largest(currency: str) -> int:
+    """The largest amount that Stripe takes, in minor units."""
+    return _MOST_OF.get(currency.upper(), _MOST)
+
+
+def in_minor(amount: Decimal, currency: str) -> Decimal:
+    """Give an amount in minor units as it is, without the noise of binary arithmetic; it may be finer than a cent."""
+    minor = amount.scaleb(decimals(currency))
+    whole = minor.quantize(Decimal(1), ROUND_HALF_UP)
+    return whole if abs(minor - whole) <= _NOISE else minor
+
+
 def to_minor(amount: Decimal, currency: str, what: str) -> int:
     """Give an amount in minor units, exactly. Raises: NeedsAttention when the currency has no such amount."""
-    minor = amount.scaleb(decimals(currency))
-    if minor != minor.to_integral_value() or minor % multiple(currency):
+    minor = in_minor(amount, currency)
+    if minor % multiple(currency):
         raise NeedsAttention(
             f"{what}: {amount} is not an amount that Stripe takes in {currency}.",
-            hint="Correct the amount in the quote; nothing is rounded silently.",
+            hint="Correct the amount in the quote and accept it again; a signed total is never rounded.",
             code="amount_precision",
         )
     return int(minor)
@@ -56,8 +85,12 @@ def rounded_to_minor(amount: Decimal, currency: str) -> int:
 
 def rounded_to_coin(minor: Decimal, currency: str) -> int:
     """Round minor units half up to what the currency has: ISK has no hundredths, though Stripe counts in them."""
-    step = multiple(currency)
-    return int((minor / step).quantize(Decimal(1), ROUND_HALF_UP)) * step
+    return rounded_to(minor, multiple(currency))
+
+
+def rounded_to(minor: Decimal, step: int, mode: str = ROUND_HALF_UP) -> int:
+    """Round minor units to a multiple of ``step``."""
+    return int((minor / step).quantize(Decimal(1), mode)) * step
 
 
 def to_major(minor: int | Decimal, currency: str) -> Decimal:
@@ -87,13 +120,23 @@ def split(total: int, weights: Sequence[Decimal | int], currency: str = "") -> l
     With a currency, each part is an amount that it has; a total that it has not is split to the minor unit.
     """
     step = multiple(currency)
-    if step > 1 and total % step == 0:
-        return [part * step for part in split(total // step, weights)]
     whole = sum(Decimal(weight) for weight in weights)
     exact = [Decimal(total) * Decimal(weight) / whole for weight in weights]
-    parts = [int(share) for share in exact]  # towards zero
-    left = total - sum(parts)
-    by_remainder = sorted(range(len(parts)), key=lambda i: (-abs(exact[i] - parts[i]), i))
-    for i in by_remainder[: abs(left)]:
-        parts[i] += 1 if left > 0 else -1
+    return apportion(total, exact, step if total % step == 0 else 1)
+
+
+def apportion(total: int, exact: Sequence[Decimal], step: int = 1) -> list[int]:
+    """Round each exact amount to a multiple of ``step`` so that they sum to ``total``, itself a multiple of it.
+
+    Largest remainder: what is left after rounding down goes to the largest remainders, the earlier one first; nothing
+    of it goes to amounts of zero. What is taken off is shared just as what is given.
+    """
+    if total < 0:
+        return [-part for part in apportion(-total, [-amount for amount in exact], step)]
+    parts = [rounded_to(amount, step, ROUND_FLOOR) for amount in exact]
+    takers = [i for i, amount in enumerate(exact) if amount] or list(range(len(parts)))
+    each, left = divmod((total - sum(parts)) // step, len(takers))
+    by_remainder = sorted(takers, key=lambda i: (parts[i] - exact[i], i))
+    for position, i in enumerate(by_remainder):
+        parts[i] += (each + (position < left)) * step
     return parts

@@ -5,137 +5,94 @@ Everything is in minor units. Sources: Qwoty page sections 6 and 7, Stripe page 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
-from typing import NamedTuple
 
 from qwoty_integrations_host import LineItem, NeedsAttention, Quote, Section
 
 from . import words
-from .money import (
-    LEAST_PAYMENT,
-    decimals,
-    exact_tax,
-    multiple,
-    rounded_to_coin,
-    rounded_to_minor,
-    shown,
-    split,
-    tax_on,
-    to_major,
-    to_minor,
-)
+from .descriptions import cut, discount_description, line_description
+from .discounts import as_one, discount_of, discounts_of, folded, global_discount
+from .money import exact_tax, in_minor, largest, rounded_to_coin, rounded_to_minor, shown
+from .planned import Aside, ExactLine, InvoicePlan, NothingToInvoice, PlanLine, Signed
+from .signed import computed, rounded_to_net, signed_figures
+from .signed_tax import exactly
 from .taxes import PlannedRate, RateKey, plan_rate, told_apart
 
 #: ``standard`` is the word of Qwoty's API, ``product`` that of its integration pages.
 _BILLABLE, _NOT_INVOICED = {"product", "standard"}, {"plan"}
-#: Stripe: at most 250 items on an invoice, 5000 characters in a description, 5 rates on a line.
-_MOST_ITEMS, _MOST_CHARACTERS, _MOST_RATES = 250, 5000, 5
-_MOST_MINOR = 99_999_999
-
-
-@dataclass(frozen=True, slots=True)
-class PlanLine:
-    """One item of the invoice. ``key`` is its ``qwoty_line``, unique on the invoice; ``amount`` in minor units."""
-
-    key: str
-    description: str
-    amount: int
-    rates: tuple[RateKey, ...] = ()
-    #: A fixed tax is nothing that was sold: no global discount is spread over it.
-    is_tax: bool = False
-
-
-class Signed(NamedTuple):
-    """The quote's own figures, ``summary.one_off``, in minor units; its tax may be finer than the currency."""
-
-    net: int
-    tax: Decimal
-    total: int
-
-
-class Aside(NamedTuple):
-    """What the quote's totals may hold beside the lines: a plan section, or a quote-wide discount left out of them.
-
-    In minor units; ``tax`` is not rounded. Nothing is charged by it, it only explains.
-    """
-
-    name: str
-    net: int
-    tax: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class InvoicePlan:
-    """The whole invoice. ``signed`` is what the customer signed; the others are what Stripe should compute."""
-
-    currency: str
-    lines: tuple[PlanLine, ...]
-    rates: Mapping[RateKey, PlannedRate]
-    signed: Signed
-    notes: tuple[str, ...]
-    asides: tuple[Aside, ...] = ()
-
-    @property
-    def signed_total(self) -> int:
-        return self.signed.total
-
-    @property
-    def is_too_small(self) -> bool:
-        """Whether Stripe could not charge it: it would call the invoice paid (Stripe page, section 10)."""
-        return 0 < self.signed.total < LEAST_PAYMENT.get(self.currency, 0)
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether the quote's own figures agree with each other."""
-        # A tax that is finer than the currency leaves less than a coin; anything else is a contradiction.
-        return abs(self.signed.net + self.signed.tax - self.signed.total) < multiple(self.currency)
-
-    @property
-    def fixed_tax(self) -> int:
-        """Taxes of a fixed amount, which are lines of their own."""
-        return sum(line.amount for line in self.lines if line.is_tax)
-
-    @property
-    def subtotal(self) -> int:
-        return sum(line.amount for line in self.lines)
-
-    @property
-    def tax(self) -> int:
-        return sum(tax_on(line.amount, rate.percentage) for line in self.lines for rate in line.rates)
-
-    @property
-    def total(self) -> int:
-        return self.subtotal + self.tax
-
-
-@dataclass(frozen=True, slots=True)
-class NothingToInvoice:
-    """Why there is rightly no invoice."""
-
-    reason: str
+#: Stripe: at most 250 items on an invoice, 5 rates on a line, 20 tax amounts.
+MOST_ITEMS, _MOST_RATES, _MOST_TAX_AMOUNTS = 250, 5, 20
 
 
 def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
     """Plan the invoice of a quote. Raises: NeedsAttention when a person has to correct the quote first."""
     notes: list[str] = []
     billable = [section for section in quote.sections if _is_billable(section, notes)]
-    items = [item for section in billable for item in section.line_items]
+    items = [item for section in billable for item in section.line_items if _is_chosen(item, notes)]
     if not items:
         return NothingToInvoice(" ".join(["Nothing to invoice: the quote has no product lines.", *notes]))
     taxes = _rates_of(items, quote, notes)
-    lines = [line for item, rates in zip(items, taxes, strict=True) for line in _lines_of(item, quote, rates)]
-    reductions = _global_discount(quote, lines, notes)
-    lines += reductions
+    exact = [line for item, rates in zip(items, taxes, strict=True) for line in _lines_of(item, quote, rates)]
+    signed = signed_figures(quote)
+    discounts = discounts_of(quote, exact)
+    lines, discount = _rounded(exact, sum(discounts, Decimal(0)), signed, quote.currency, notes)
     if quote.prices_hidden:
         notes.append("The quote hides its prices; the invoice shows them.")
-    signed = _signed(quote, lines, notes)
-    asides = [*_plan_sections(quote), *_discounts_apart(quote, reductions)]
-    plan = InvoicePlan(quote.currency, tuple(lines), _joined(taxes), signed, tuple(dict.fromkeys(notes)), tuple(asides))
+    asides = [*_plan_sections(quote), *_discounts_apart(quote, lines, discounts)]
+
+    def assembled(lines: Sequence[PlanLine], *more: str) -> InvoicePlan:
+        reductions = global_discount(quote, lines, discount)
+        figures = signed or computed([*lines, *reductions], quote.currency)
+        cash = _cash_rounding(figures, quote.language)
+        said = tuple(dict.fromkeys([*notes, *more, *_why_cash(cash)]))
+        plan = InvoicePlan(
+            quote.currency, (*lines, *reductions, *cash), _joined(taxes), figures, said, asides=tuple(asides)
+        )
+        return _with_signed_tax(plan, (*lines, *as_one(reductions), *cash), len(reductions))
+
+    plan = assembled(lines)
+    if plan.items > MOST_ITEMS and any(line.kind == "discount" for line in lines):
+        without = f"An invoice has room for {MOST_ITEMS} items: the discounts on lines are no items of their own."
+        plan = assembled(folded(lines, quote.currency), without)
     _refuse_impossible(plan)
     return plan
+
+
+def _with_signed_tax(plan: InvoicePlan, lines: Sequence[PlanLine], reductions: int) -> InvoicePlan:
+    """The plan, and beside it the one whose taxes are amounts; each says what is special about it."""
+    exact = exactly(plan, lines)
+    if exact is not None:
+        exact = _within_limits(replace(exact, notes=(*exact.notes, *_why_exact(plan, reductions))))
+    suffices, notes = plan.total == plan.signed.total and reductions <= 1, plan.notes
+    if reductions > 1:
+        per_set = f"The lines have {reductions} different sets of taxes, so the global discount is one item per set: "
+        notes += (per_set + "a single item would reduce the wrong tax.",)
+    return replace(plan, notes=notes, exact=exact, rates_suffice=suffices)
+
+
+def _why_exact(plan: InvoicePlan, reductions: int) -> Iterable[str]:
+    money, signed = plan.currency, plan.signed.total - plan.subtotal
+    if plan.tax != signed:
+        yield (
+            f"The tax is the signed one, {shown(signed, money)}: it is given to Stripe as amounts, since by Stripe's "
+            f"rounding on every line it would be {shown(plan.tax, money)}."
+        )
+    if reductions > 1:
+        yield "The lines have different taxes: what the global discount takes off each is given to Stripe as an amount."
+
+
+def _within_limits(exact: InvoicePlan) -> InvoicePlan | None:
+    fits = len(exact.lines) <= MOST_ITEMS and all(len(line.taxes) <= _MOST_TAX_AMOUNTS for line in exact.lines)
+    return exact if fits else None
+
+
+def _is_chosen(item: LineItem, notes: list[str]) -> bool:
+    if not item.is_chosen:
+        notes.append(f"{item.product.name!r} is optional and was not selected: it is not invoiced.")
+    return item.is_chosen
 
 
 def _is_billable(section: Section, notes: list[str]) -> bool:
@@ -159,32 +116,33 @@ def _name(section: Section) -> str:
 # -- lines ------------------------------------------------------------------------------------------
 
 
-def _lines_of(item: LineItem, quote: Quote, rates: Sequence[PlannedRate]) -> Iterable[PlanLine]:
+def _lines_of(item: LineItem, quote: Quote, rates: Sequence[PlannedRate]) -> Iterable[ExactLine]:
     gross, discount = _gross_and_discount(item, quote.currency)
-    if discount < 0 or discount > max(gross, 0):
+    if not 0 <= discount <= max(gross, Decimal(0)):
         raise NeedsAttention(
             f"The discount on {item.product.name!r} ({shown(discount, quote.currency)}) is above its line "
             f"({shown(gross, quote.currency)}).",
-            hint="Correct the quote in Qwoty.",
+            hint="Correct the quote in Qwoty and accept it again.",
             code="discount_above_line",
         )
     keys = tuple(dict.fromkeys(rate.key for rate in rates))
     if len(keys) > _MOST_RATES:
         raise NeedsAttention(
             f"{item.product.name!r} has {len(keys)} taxes; Stripe takes {_MOST_RATES} on a line.",
+            hint="Correct the quote in Qwoty and accept it again, or invoice it by hand.",
             code="too_many_taxes",
         )
-    yield PlanLine(item.id, _description(item, quote.currency), gross, keys)
+    yield ExactLine(item.id, line_description(item, quote.currency), gross, keys)
     if discount:
-        yield PlanLine(f"{item.id}:discount", _discount_description(item, quote.language), -discount, keys)
+        yield ExactLine(f"{item.id}:discount", discount_description(item, quote.language), -discount, keys, "discount")
     yield from _fixed_taxes(item, quote.currency)
 
 
-def _gross_and_discount(item: LineItem, currency: str) -> tuple[int, int]:
+def _gross_and_discount(item: LineItem, currency: str) -> tuple[Decimal, Decimal]:
     """The platform's own figures win; computed only where quantity times price is certain to be the price."""
     name = item.product.name
     if item.amounts:
-        return to_minor(item.amounts.gross, currency, name), to_minor(item.amounts.discount, currency, name)
+        return in_minor(item.amounts.gross, currency), in_minor(item.amounts.discount, currency)
     price, model = item.pricing.list_price, item.pricing.model
     if price is None or model not in {"per_unit", "flat"}:
         raise NeedsAttention(
@@ -192,19 +150,9 @@ def _gross_and_discount(item: LineItem, currency: str) -> tuple[int, int]:
             hint="The platform has to send gross, discount and net of this line.",
             code="amounts_missing",
         )
-    gross = rounded_to_minor(price * (item.quantity if model == "per_unit" else 1), currency)
-    return gross, _discount(item, gross, currency)
-
-
-def _discount(item: LineItem, gross: int, currency: str) -> int:
+    gross = Decimal(rounded_to_minor(price * (item.quantity if model == "per_unit" else 1), currency))
     given = item.discount
-    if given is None:
-        return 0
-    if given.amount is not None:
-        return to_minor(given.amount, currency, f"Discount on {item.product.name}")
-    if given.type == "percentage" and given.value is not None:
-        return rounded_to_minor(to_major(gross, currency) * given.value / 100, currency)
-    return to_minor(given.value or Decimal(0), currency, f"Discount on {item.product.name}")
+    return gross, Decimal(0) if given is None else discount_of(given, gross, currency, f"The discount on {name!r}")
 
 
 def _rates_of(items: Sequence[LineItem], quote: Quote, notes: list[str]) -> list[tuple[PlannedRate, ...]]:
@@ -226,7 +174,7 @@ def _joined(lines: Iterable[Iterable[PlannedRate]]) -> dict[RateKey, PlannedRate
     return rates
 
 
-def _fixed_taxes(item: LineItem, currency: str) -> Iterable[PlanLine]:
+def _fixed_taxes(item: LineItem, currency: str) -> Iterable[ExactLine]:
     """A tax of a fixed amount cannot be a Stripe Tax Rate: it becomes an untaxed line of its own."""
     for number, tax in enumerate((tax for tax in item.taxes if not tax.is_percentage), start=1):
         name = tax.name or tax.api_name or "Tax"
@@ -236,94 +184,35 @@ def _fixed_taxes(item: LineItem, currency: str) -> Iterable[PlanLine]:
                 hint="The platform has to send it.",
                 code="tax_unclear",
             )
-        yield PlanLine(f"{item.id}:tax:{number}", _cut(name), to_minor(tax.amount, currency, name), is_tax=True)
+        yield ExactLine(f"{item.id}:tax:{number}", cut(name), in_minor(tax.amount, currency), kind="tax")
 
 
-def _global_discount(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) -> list[PlanLine]:
-    """One negative item when all lines share one set of taxes, else one per set (docs/adr/0006)."""
-    total = _all_discounts(quote)
-    if not total:
-        return []
-    nets: dict[frozenset[RateKey], int] = {}
-    order: dict[frozenset[RateKey], tuple[RateKey, ...]] = {}
-    for line in lines:
-        if not line.is_tax:
-            taxes = frozenset(line.rates)
-            nets[taxes] = nets.get(taxes, 0) + line.amount
-            order.setdefault(taxes, line.rates)
-    groups = {order[taxes]: net for taxes, net in nets.items() if net > 0}
-    if total > sum(groups.values()):
-        raise NeedsAttention(
-            f"The quote's discounts ({shown(total, quote.currency)}) are above its lines.",
-            hint="Correct the quote in Qwoty.",
-            code="discount_above_total",
-        )
-    if len(groups) > 1:
-        notes.append(
-            f"The lines have {len(groups)} different sets of taxes, so the global discount is one item per set: "
-            "a single item would reduce the wrong tax."
-        )
-    label = _discount_label(quote)
-    shares = zip(groups, split(total, list(groups.values()), quote.currency), strict=True)
-    return [
-        PlanLine(f"discount:{number}", label, -share, rates)
-        for number, (rates, share) in enumerate(((rates, share) for rates, share in shares if share), start=1)
-    ]
+def _rounded(
+    exact: Sequence[ExactLine], discount: Decimal, signed: Signed | None, currency: str, notes: list[str]
+) -> tuple[list[PlanLine], int]:
+    """The lines and the global discount in whole minor units; where amounts are finer, they come to the signed net."""
+    fixed = {line.key: rounded_to_net([line.amount], [], currency)[0] for line in exact if line.kind == "tax"}
+    sold = [line.amount for line in exact if line.is_net]
+    nets = [] if signed is None else [signed.net, signed.net - sum(fixed.values())]
+    *rounded, reduction = rounded_to_net([*sold, -discount], nets, currency)
+    if [*rounded, reduction] != [*sold, -discount]:
+        notes.append(f"Some amounts of the quote are finer than {currency} has: they were rounded to come to its net.")
+    amounts = iter(rounded)
+    return [line.rounded(fixed[line.key] if line.kind == "tax" else next(amounts)) for line in exact], -reduction
 
 
-def _all_discounts(quote: Quote) -> int:
-    return sum(to_minor(d.amount or Decimal(0), quote.currency, d.label or "Discount") for d in quote.discounts)
+def _cash_rounding(signed: Signed, language: str) -> list[PlanLine]:
+    """The untaxed line for a total that is rounded to a coin in use."""
+    word = words.of(words.INVOICE, language)["cash_rounding"]
+    return [PlanLine("cash", word, signed.cash, kind="cash")] if signed.cash else []
 
 
-def _discount_label(quote: Quote) -> str:
-    say = words.of(words.INVOICE, quote.language)
-    labels = ", ".join(d.label for d in quote.discounts if d.label)
-    return _cut(say["discount_on"].format(what=labels) if labels else say["discount"])
+def _why_cash(cash: Sequence[PlanLine]) -> Iterable[str]:
+    if cash:
+        yield "The signed total is rounded to a coin in use: the difference is an untaxed line."
 
 
-def _description(item: LineItem, currency: str) -> str:
-    """Name, quantity, unit and unit price, as far as they say something."""
-    unit = item.product.unit_of_measure or ""
-    amount = f"{item.quantity.normalize():f} {unit}".strip()
-    if item.pricing.model == "per_unit" and item.pricing.list_price is not None:
-        return _cut(item.product.name, f" ({amount} × {item.pricing.list_price:f} {currency})")
-    return _cut(item.product.name, "" if item.quantity == 1 else f" ({amount})")
-
-
-def _discount_description(item: LineItem, language: str) -> str:
-    given = item.discount
-    tail = ""
-    if given and given.type == "percentage" and given.value is not None:
-        tail = f" ({given.value.normalize():f}%)"
-    name = f"{item.product.name} – {given.label}" if given and given.label else item.product.name
-    return _cut(words.of(words.INVOICE, language)["discount_on"].format(what=name), tail)
-
-
-def _cut(text: str, tail: str = "") -> str:
-    """Shorten to what Stripe takes, at a word; the tail stays whole."""
-    room = _MOST_CHARACTERS - len(tail)
-    return (text if len(text) <= room else text[: room - 1].rsplit(" ", 1)[0] + "…") + tail
-
-
-# -- totals -----------------------------------------------------------------------------------------
-
-
-def _signed(quote: Quote, lines: Sequence[PlanLine], notes: list[str]) -> Signed:
-    money = quote.currency
-    if quote.totals:
-        net = to_minor(quote.totals.net_amount, money, "The quote's net")
-        total = to_minor(quote.totals.total_amount, money, "The quote's total")
-        tax = quote.totals.tax_amount.scaleb(decimals(money))
-        return Signed(net, tax if tax % 1 else Decimal(int(tax)), total)
-    notes.append("The quote came without totals; they were computed from its lines.")
-    nets: dict[RateKey, int] = {}
-    for line in lines:
-        for rate in line.rates:
-            nets[rate] = nets.get(rate, 0) + line.amount
-    taxes = (rounded_to_coin(exact_tax(net, rate.percentage), money) for rate, net in nets.items())
-    computed = sum(taxes) + sum(line.amount for line in lines if line.is_tax)
-    net = sum(line.amount for line in lines if not line.is_tax)
-    return Signed(net, Decimal(computed), net + computed)
+# -- what else the totals may hold ------------------------------------------------------------------
 
 
 def _plan_sections(quote: Quote) -> Iterable[Aside]:
@@ -341,22 +230,25 @@ def _worth(item: LineItem, currency: str) -> tuple[int, Decimal]:
     try:
         gross, discount = _gross_and_discount(item, currency)
         percent = sum((plan_rate(tax, None)[0].key.percentage for tax in item.taxes if tax.is_percentage), Decimal(0))
-        fixed = sum(line.amount for line in _fixed_taxes(item, currency))
+        fixed = sum((line.amount for line in _fixed_taxes(item, currency)), Decimal(0))
     except NeedsAttention:
         return 0, Decimal(0)
-    return gross - discount, exact_tax(gross - discount, percent) + fixed
+    net = rounded_to_coin(gross - discount, currency)
+    return net, exact_tax(net, percent) + fixed
 
 
-def _discounts_apart(quote: Quote, reductions: Sequence[PlanLine]) -> Iterable[Aside]:
+def _discounts_apart(quote: Quote, lines: Sequence[PlanLine], amounts: Sequence[Decimal]) -> Iterable[Aside]:
     """Each quote-wide discount with its share of the tax that all of them take off."""
-    whole = _all_discounts(quote)
-    taxes = (exact_tax(-line.amount, rate.percentage) for line in reductions for rate in line.rates)
-    tax = sum(taxes, Decimal(0))
-    for discount in quote.discounts:
-        amount = to_minor(discount.amount or Decimal(0), quote.currency, "Discount")
-        if amount:
+    whole = sum(line.amount for line in lines if line.is_net)
+    tax = sum((tax.exact for line in lines for tax in line.taxes), Decimal(0))
+    for discount, amount in zip(quote.discounts, amounts, strict=True):
+        if amount and whole:
             label = f" {discount.label!r}" if discount.label else ""
-            yield Aside(f"the quote-wide discount{label}", amount, tax * amount / whole)
+            coins = rounded_to_coin(amount, quote.currency)
+            yield Aside(f"the quote-wide discount{label}", coins, tax * coins / whole)
+
+
+# -- what cannot be an invoice ----------------------------------------------------------------------
 
 
 def _refuse_impossible(plan: InvoicePlan) -> None:
@@ -366,23 +258,27 @@ def _refuse_impossible(plan: InvoicePlan) -> None:
             hint="A credit note is not an invoice: handle this quote by hand.",
             code="total_negative",
         )
-    if max(plan.signed_total, plan.total) > _MOST_MINOR:
+    if max(plan.signed_total, plan.total) > largest(plan.currency):
         raise NeedsAttention(
             f"The quote's total ({shown(plan.signed_total, plan.currency)}) is above what Stripe takes.",
+            hint="Split the quote, or invoice it by hand.",
             code="amount_too_large",
         )
     if len({line.key for line in plan.lines}) < len(plan.lines):
         raise NeedsAttention(
             "Two items of the invoice would have the same key, because a line's id looks like one of ours.",
-            hint="Line ids must not end in ':discount' or ':tax:1', nor look like 'discount:1'.",
+            hint="Line ids must not end in ':discount' or ':tax:1', nor look like 'discount:1' or 'cash'.",
             code="line_ids_clash",
         )
-    # A total that differs may need the rounding line as well.
-    items = len(plan.lines) + (plan.total != plan.signed_total)
-    with_rounding = ", the rounding line included" if items > len(plan.lines) else ""
-    if items > _MOST_ITEMS:
-        raise NeedsAttention(
-            f"The invoice would have {items} items{with_rounding}; Stripe takes {_MOST_ITEMS}.",
-            hint="Split the quote.",
-            code="too_many_lines",
-        )
+    if plan.items > MOST_ITEMS and plan.exact is None:
+        raise too_many_items(plan)
+
+
+def too_many_items(plan: InvoicePlan) -> NeedsAttention:
+    """The error of a plan with more items than an invoice has room for."""
+    with_rounding = ", the rounding line included" if plan.items > len(plan.lines) else ""
+    return NeedsAttention(
+        f"The invoice would have {plan.items} items{with_rounding}; Stripe takes {MOST_ITEMS}.",
+        hint="Split the quote in Qwoty and accept its parts.",
+        code="too_many_lines",
+    )

@@ -11,9 +11,13 @@ from qwoty_integrations_host import HookContext, Outcome, Preview, PreviewLine, 
 from .check import Verdict, compare
 from .delivery import no_key_for
 from .ledger import due_date
-from .money import LEAST_PAYMENT, shown, split, tax_on, to_major
-from .plan import InvoicePlan, NothingToInvoice, PlanLine, make_plan
+from .money import LEAST_PAYMENT, in_minor, shown, split, to_major
+from .plan import make_plan
+from .planned import InvoicePlan, NothingToInvoice, PlanLine
 from .settings import StripeSettings
+from .ways import first_way
+
+_SIGNED = ("signed_net", "signed_tax", "signed_total")
 
 
 def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
@@ -25,6 +29,7 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     plan = make_plan(quote)
     if isinstance(plan, NothingToInvoice):
         return Outcome.skipped(plan.reason)
+    plan = first_way(plan, exact_tax=settings.exact_tax).plan
     # The run asks the same of Stripe's figures; those planned are Stripe's, if it computes as documented.
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total)
     fate, needs_attention = _fate(plan, verdict, rounding_line=settings.rounding_line)
@@ -36,9 +41,7 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
         subtotal=to_major(plan.subtotal, money),
         tax=to_major(plan.tax, money),
         total=to_major(plan.total, money),
-        signed_net=to_major(plan.signed.net, money),
-        signed_tax=to_major(plan.signed.tax, money),
-        signed_total=to_major(plan.signed.total, money),
+        **_signed(quote, plan),
         verdict=fate,
         needs_attention=needs_attention,
         differences=verdict.sentences,
@@ -47,15 +50,25 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     )
 
 
+def _signed(quote: Quote, plan: InvoicePlan) -> dict[str, Decimal]:
+    """The figures as they were signed; those that the plan computes where the quote came without."""
+    money, given = plan.currency, quote.totals
+    if given is None:
+        figures = [Decimal(figure) for figure in plan.signed[:3]]
+    else:
+        figures = [in_minor(amount, money) for amount in (given.net_amount, given.tax_amount, given.total_amount)]
+    return {name: to_major(figure, money) for name, figure in zip(_SIGNED, figures, strict=True)}
+
+
 def _line(plan: InvoicePlan, line: PlanLine) -> PreviewLine:
     money = plan.currency
     taxes = (
         PreviewTax(
-            name=plan.rates[key].display_name,
-            percentage=key.percentage,
-            amount=to_major(tax_on(line.amount, key.percentage), money),
+            name=plan.rates[tax.rate].display_name,
+            percentage=tax.rate.percentage,
+            amount=to_major(tax.amount, money),
         )
-        for key in line.rates
+        for tax in line.taxes
     )
     return PreviewLine(
         key=line.key, description=line.description, amount=to_major(line.amount, money), taxes=tuple(taxes)
@@ -65,6 +78,8 @@ def _line(plan: InvoicePlan, line: PlanLine) -> PreviewLine:
 def _fate(plan: InvoicePlan, verdict: Verdict, *, rounding_line: bool) -> tuple[str, bool]:
     """What the run would do with these totals, and whether a person would have to look."""
     line = shown(verdict.amount, plan.currency)
+    if not plan.signed.given:
+        return "The quote has no signed total: the invoice would stay a draft and need attention.", True
     if verdict.kind == "different":
         return "Not equal: the invoice would stay a draft and need attention.", True
     if verdict.kind == "rounding" and not rounding_line:

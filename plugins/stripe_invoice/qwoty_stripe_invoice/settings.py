@@ -35,6 +35,7 @@ class StripeSettings:
     send_payment_link: bool
     send_next_installments: str
     rounding_line: bool
+    exact_tax: bool
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> StripeSettings:
@@ -48,6 +49,7 @@ class StripeSettings:
             settings["send_payment_link"],
             settings["send_next_installments"],
             settings["rounding_line"],
+            settings["exact_tax"],
         )
 
     @property

@@ -17,6 +17,7 @@ INVOICE = {
         "company": "Company",
         "installment": "Installment",
         "rounding": "Rounding",
+        "cash_rounding": "Cash rounding",
     },
     "fr": {
         "discount": "Remise",
@@ -25,6 +26,7 @@ INVOICE = {
         "company": "Société",
         "installment": "Échéance",
         "rounding": "Arrondi",
+        "cash_rounding": "Arrondi de caisse",
     },
     "de": {
         "discount": "Rabatt",
@@ -33,6 +35,7 @@ INVOICE = {
         "company": "Unternehmen",
         "installment": "Rate",
         "rounding": "Rundung",
+        "cash_rounding": "Bargeldrundung",
     },
     "it": {
         "discount": "Sconto",
@@ -41,6 +44,7 @@ INVOICE = {
         "company": "Azienda",
         "installment": "Rata",
         "rounding": "Arrotondamento",
+        "cash_rounding": "Arrotondamento contante",
     },
     "pt": {
         "discount": "Desconto",
@@ -49,6 +53,7 @@ INVOICE = {
         "company": "Empresa",
         "installment": "Prestação",
         "rounding": "Arredondamento",
+        "cash_rounding": "Arredondamento de caixa",
     },
     "es": {
         "discount": "Descuento",
@@ -57,6 +62,7 @@ INVOICE = {
         "company": "Empresa",
         "installment": "Plazo",
         "rounding": "Redondeo",
+        "cash_rounding": "Redondeo de efectivo",
     },
 }
 

@@ -1,0 +1,92 @@
+"""Discounts: what they come to, and how those on the whole quote become items. Pure; minor units.
+
+Source: Qwoty page, section 6, and Stripe page, section 17.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from qwoty_integrations_host import Discount, NeedsAttention, Quote
+
+from .descriptions import cut, discount_label
+from .money import in_minor, rounded_to_minor, shown, split, tax_on, to_major
+from .planned import ExactLine, LineTax, PlanLine
+from .taxes import RateKey
+
+
+def discount_of(given: Discount, of: Decimal, currency: str, what: str) -> Decimal:
+    """What a discount on ``of`` comes to, in minor units. Raises: NeedsAttention for a type that is not known."""
+    if given.amount is not None:
+        return in_minor(given.amount, currency)
+    if given.value is None:
+        return Decimal(0)
+    if given.type == "percentage":
+        return Decimal(rounded_to_minor(to_major(of, currency) * given.value / 100, currency))
+    if given.type == "amount":
+        return in_minor(given.value, currency)
+    # The door refuses it, but an earlier release's let it in; whether it is money or a percentage is nothing to guess.
+    raise NeedsAttention(
+        f"{what} has the unknown type {given.type!r}.",
+        hint="A discount is a percentage or an amount: correct the quote in Qwoty and accept it again.",
+        code="discount_type_unknown",
+    )
+
+
+def discounts_of(quote: Quote, lines: Sequence[ExactLine]) -> list[Decimal]:
+    """What each quote-wide discount comes to in minor units; a percentage is of the lines after their own discounts."""
+    net = sum((line.amount for line in lines if line.is_net), Decimal(0))
+    return [discount_of(each, net, quote.currency, "A discount on the whole quote") for each in quote.discounts]
+
+
+def global_discount(quote: Quote, lines: Sequence[PlanLine], total: int) -> list[PlanLine]:
+    """One negative item when all lines share one set of taxes, else one per set (docs/adr/0006)."""
+    if not total:
+        return []
+    nets: dict[frozenset[RateKey], int] = {}
+    order: dict[frozenset[RateKey], tuple[RateKey, ...]] = {}
+    for line in lines:
+        if line.is_net:
+            taxes = frozenset(line.rates)
+            nets[taxes] = nets.get(taxes, 0) + line.amount
+            order.setdefault(taxes, line.rates)
+    groups = {order[taxes]: net for taxes, net in nets.items() if net > 0}
+    if total > sum(groups.values()):
+        raise NeedsAttention(
+            f"The quote's discounts ({shown(total, quote.currency)}) are above its lines.",
+            hint="Correct the quote in Qwoty and accept it again.",
+            code="discount_above_total",
+        )
+    label = discount_label(quote)
+    shares = zip(groups, split(total, list(groups.values()), quote.currency), strict=True)
+    return [
+        ExactLine(f"discount:{number}", label, Decimal(-share), rates, "whole").rounded(-share)
+        for number, (rates, share) in enumerate(((rates, share) for rates, share in shares if share), start=1)
+    ]
+
+
+def as_one(reductions: Sequence[PlanLine]) -> list[PlanLine]:
+    """The global discount as a single item, which lowers each rate's base by what falls on that rate's lines."""
+    if len(reductions) < 2:
+        return list(reductions)
+    bases: dict[RateKey, int] = {}
+    for line in reductions:
+        for tax in line.taxes:
+            bases[tax.rate] = bases.get(tax.rate, 0) + tax.base
+    taxes = tuple(LineTax(rate, base, tax_on(base, rate.percentage)) for rate, base in bases.items())
+    return [replace(reductions[0], amount=sum(line.amount for line in reductions), taxes=taxes)]
+
+
+def folded(lines: Sequence[PlanLine], currency: str) -> list[PlanLine]:
+    """Put each discount into the line that it belongs to, which says so: an invoice has room for so many items."""
+    found: list[PlanLine] = []
+    for line in lines:
+        found.append(_less(found.pop(), line, currency) if line.kind == "discount" else line)
+    return found
+
+
+def _less(line: PlanLine, discount: PlanLine, currency: str) -> PlanLine:
+    text = cut(line.description + "; " + discount.description, f" {shown(discount.amount, currency)}")
+    return ExactLine(line.key, text, Decimal(0), line.rates).rounded(line.amount + discount.amount)

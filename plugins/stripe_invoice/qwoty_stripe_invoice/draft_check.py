@@ -1,0 +1,139 @@
+"""The check before anything is final: Stripe's figures of the draft against the plan and the signed quote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .check import Verdict, compare
+from .invoices import Invoice
+from .money import shown
+from .planned import InvoicePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of the comparison: ``problem`` says why the invoice must not become final; empty when it may."""
+
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+    code: str = "totals_differ"
+    hint: str = (
+        "Compare the invoice in the Stripe Dashboard with the quote. Correct the quote and accept it again, or "
+        "undo by hand what was changed by hand; then retry the run."
+    )
+    #: The draft is to be made anew, its taxes told in the next way.
+    next_way: bool = False
+
+
+def check_draft(
+    invoice: Invoice, invoice_id: str, facts: Mapping[str, Any], *, rounding_line: bool, is_last: bool
+) -> Checked:
+    """Compare the draft with the plan and the quote, and let a rounding line make the total equal where it may.
+
+    ``facts`` are those of the answer to its lines. Unless this ``is_last``, the taxes can be told in another way.
+    """
+    plan = invoice.plan
+    if "refused" in facts:
+        return Checked(notes=(_no_amounts(facts["refused"]),), next_way=True)
+    order = (_REORDERED,) if facts.get("reordered") else ()
+    if not plan.signed.given:
+        return _total_missing(plan, facts, order)
+    exempt = facts.get("customer_tax_exempt")
+    verdict, touched = compare(plan, subtotal=facts["subtotal"], total=facts["total"], tax_exempt=exempt), False
+    if facts.get("again") or verdict.kind == "different":
+        # Not fresh from our own hands, or not as it should be: look at every line.
+        there = invoice.look_at_lines(invoice_id, taxes=verdict.kind == "equal" or not plan.has_amounts)
+        verdict, touched = _with_lines(plan, facts, there), bool(there["differences"])
+        if (
+            verdict.kind != "different"
+            and there["rounding"] == verdict.amount
+            and (rounding_line or not verdict.amount)
+        ):
+            return Checked(notes=(*_rounded(plan, verdict), *order))
+        if there["rounding"]:
+            verdict = replace(verdict, kind="different")
+    if not is_last and not touched and (verdict.kind == "rounding" or (plan.has_amounts and verdict.kind != "equal")):
+        return Checked(notes=(_other_figures(plan, facts),), next_way=True)
+    return _settled(invoice, invoice_id, facts, verdict, order, rounding_line=rounding_line)
+
+
+def _with_lines(plan: InvoicePlan, facts: Mapping[str, Any], there: Mapping[str, Any]) -> Verdict:
+    """The verdict without our rounding line, if there is one, and with what somebody has changed by hand."""
+    subtotal, total = facts["subtotal"] - there["rounding"], facts["total"] - there["rounding"]
+    verdict = compare(plan, subtotal=subtotal, total=total, tax_exempt=facts.get("customer_tax_exempt"))
+    if not there["differences"]:
+        return verdict
+    return replace(verdict, kind="different", sentences=(*verdict.sentences, *there["differences"]))
+
+
+def _settled(
+    invoice: Invoice,
+    invoice_id: str,
+    facts: Mapping[str, Any],
+    verdict: Verdict,
+    order: tuple[str, ...],
+    *,
+    rounding_line: bool,
+) -> Checked:
+    plan = invoice.plan
+    if verdict.kind == "rounding" and rounding_line and facts["status"] == "draft":
+        facts = invoice.add_rounding(invoice_id, verdict.amount, one_by_one="one_by_one" in facts)
+        if facts["total"] == plan.signed_total:
+            return Checked(notes=(*_rounded(plan, verdict), *order))
+    if verdict.kind == "equal":
+        return Checked(notes=order)
+    if verdict.kind == "rounding" and not rounding_line:
+        line = shown(verdict.amount, plan.currency)
+        off = f"One untaxed line of {line} would make the total equal, but rounding lines are off in the settings."
+        verdict = replace(verdict, sentences=(off, *verdict.sentences))
+    return Checked(_problem(plan, facts), (*verdict.sentences, *order))
+
+
+def _no_amounts(refusal: str) -> str:
+    return f"Stripe does not take the tax as amounts, so the invoice is made with Tax Rates. {refusal}"
+
+
+def _other_figures(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:
+    there, asked = shown(facts["total"], plan.currency), shown(plan.signed_total, plan.currency)
+    return (
+        f"Stripe came to {there} where the signed total is {asked}: the draft is made anew, its tax told another way."
+    )
+
+
+def _total_missing(plan: InvoicePlan, facts: Mapping[str, Any], notes: tuple[str, ...]) -> Checked:
+    """Nothing becomes final that nobody signed."""
+    there, becomes = shown(facts["total"], plan.currency), _becomes(facts["status"])
+    return Checked(
+        f"The quote came without a signed total; by its lines it comes to {there}, and {becomes}.",
+        notes,
+        code="total_missing",
+        hint="Have the platform send summary.one_off with net, tax and total, and accept the quote again; or compare "
+        "the invoice with what was signed, and finalize it in the Stripe Dashboard.",
+    )
+
+
+_REORDERED = "Stripe shows the lines in another order than the quote's; the figures are the same."
+
+
+def _rounded(plan: InvoicePlan, verdict: Verdict) -> tuple[str, ...]:
+    if verdict.kind == "equal":
+        return ()
+    line, by = shown(verdict.amount, plan.currency), shown(abs(verdict.amount), plan.currency)
+    tax, subtotal = ("more", "less") if verdict.amount < 0 else ("less", "more")
+    parts = f"against the quote, the tax is {by} {tax} and the subtotal {by} {subtotal}"
+    return (f"One untaxed line of {line} makes the total equal the signed quote's: {parts}.", *verdict.sentences)
+
+
+def _problem(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:
+    becomes = _becomes(facts["status"])
+    signed, there = shown(plan.signed_total, plan.currency), shown(facts["total"], plan.currency)
+    if there == signed:
+        return f"The total is {signed}, as signed, but what it is made of is not; {becomes}."
+    return f"Stripe computes {there}, the signed quote says {signed}; {becomes}."
+
+
+def _becomes(status: str) -> str:
+    # An adopted invoice may have been made final by hand: then no word may promise that it can still be changed.
+    return "it stays a draft" if status == "draft" else f"it is {status} already, and nothing was sent"

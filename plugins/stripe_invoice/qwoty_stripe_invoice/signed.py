@@ -1,0 +1,68 @@
+"""What the customer signed, in minor units, and line amounts that come to it. Pure.
+
+Figures come as real CPQs write them: finer than the currency, or with a total that is rounded to a coin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from qwoty_integrations_host import Quote
+
+from .money import apportion, coin, exact_tax, in_minor, multiple, rounded_to, rounded_to_coin, to_minor
+from .planned import PlanLine, Signed
+from .taxes import RateKey
+
+
+def signed_figures(quote: Quote) -> Signed | None:
+    """The signed figures, if the quote came with them. Raises: NeedsAttention for a total that its currency lacks.
+
+    Net and tax may be finer than the currency: then they are rounded so that they come to the total.
+    """
+    totals, currency = quote.totals, quote.currency
+    if totals is None:
+        return None
+    total = to_minor(totals.total_amount, currency, "The quote's total")
+    net, tax = in_minor(totals.net_amount, currency), in_minor(totals.tax_amount, currency)
+    unit, cash = _unit(currency), 0
+    gap = total - net - tax
+    if abs(gap) >= unit:
+        step = coin(currency)
+        if total % step or abs(gap) * 2 > step:
+            return Signed(rounded_to(net, unit), tax, total, adds_up=False)
+        cash = total - rounded_to(net + tax, unit)
+    net_part, tax_part = apportion(total - cash, [net, tax], unit)
+    return Signed(net_part, Decimal(tax_part), total, cash)
+
+
+def computed(lines: Sequence[PlanLine], currency: str) -> Signed:
+    """The figures of a quote that came without any: the lines' net, and a tax that is rounded once for each rate."""
+    bases: dict[RateKey, int] = {}
+    for line in lines:
+        for tax in line.taxes:
+            bases[tax.rate] = bases.get(tax.rate, 0) + tax.base
+    taxes = sum(rounded_to_coin(exact_tax(base, rate.percentage), currency) for rate, base in bases.items())
+    taxes += sum(line.amount for line in lines if line.kind == "tax")
+    net = sum(line.amount for line in lines if line.kind != "tax")
+    return Signed(net, Decimal(taxes), net + taxes, given=False)
+
+
+def rounded_to_net(amounts: Sequence[Decimal], nets: Sequence[int], currency: str) -> list[int]:
+    """Round amounts (minor units, as exact as they came) so that they come to one of ``nets``, where that is rounding.
+
+    Amounts that the currency has stay as they are. The others are rounded half up each; where that misses the net and
+    their exact sum is rounded to it, the largest remainders take the difference.
+    """
+    unit = _unit(currency)
+    rounded = [rounded_to(amount, unit) for amount in amounts]
+    exact = sum(amounts, Decimal(0))
+    if rounded == list(amounts) or sum(rounded) in nets:
+        return rounded
+    target = next((net for net in nets if abs(exact - net) < unit), None)
+    return rounded if target is None else apportion(target, amounts, unit)
+
+
+def _unit(currency: str) -> int:
+    """The finest amount that the currency has, in minor units. Of a dinar Stripe charges ten fils, yet one exists."""
+    return 1 if multiple(currency) == 10 else multiple(currency)

@@ -1,0 +1,130 @@
+"""The signed tax, shared over the invoice's lines: where a quote rounds its taxes otherwise than Stripe. Pure.
+
+Stripe rounds every rate on every line (Stripe page, section 8); a CPQ may round once for each rate, cut off, or round
+to a coin. Whatever explains the signed tax also says how much of it is which rate's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from typing import NamedTuple
+
+from .money import apportion, coin, multiple, rounded_to
+from .planned import InvoicePlan, LineTax, PlanLine
+from .taxes import RateKey
+
+
+class Rounding(NamedTuple):
+    """A way to round taxes: what is summed up first, how the sum is rounded, and to what (minor units)."""
+
+    words: str
+    group: Callable[[PlanLine, LineTax], Hashable]
+    mode: str
+    step: int
+
+    @property
+    def cuts_off(self) -> bool:
+        return self.mode == ROUND_DOWN
+
+    def per_rate(self, lines: Sequence[PlanLine], total: int) -> dict[RateKey, int] | None:
+        """What each rate's tax comes to; None unless all of them come to ``total``."""
+        sums: dict[Hashable, Decimal] = {}
+        rate_of: dict[Hashable, RateKey] = {}
+        for line in lines:
+            for tax in line.taxes:
+                group = self.group(line, tax)
+                sums[group] = sums.get(group, Decimal(0)) + tax.exact
+                rate_of[group] = tax.rate
+        rounded = {group: rounded_to(exact, self.step, self.mode) for group, exact in sums.items()}
+        if sum(rounded.values()) != total:
+            return None
+        if "" in rounded:  # one sum of all rates
+            return shared_by_rate(lines, total, self.step)
+        found: dict[RateKey, int] = {}
+        for group, amount in rounded.items():
+            found[rate_of[group]] = found.get(rate_of[group], 0) + amount
+        return found
+
+
+#: What a quote may sum up before it rounds. The first that explains the signed tax counts.
+_GROUPS: dict[str, Callable[[PlanLine, LineTax], Hashable]] = {
+    "once for each rate": lambda _, tax: tax.rate,
+    "once for each line after its discount": lambda line, tax: (line.key.removesuffix(":discount"), tax.rate),
+    "once for everything": lambda *_: "",
+    "on every item": lambda line, tax: (line.key, tax.rate),
+}
+
+
+def roundings(plan: InvoicePlan) -> Iterator[Rounding]:
+    """The ways in which a quote may have rounded its taxes, the most usual first.
+
+    To a coin only where all that was signed is in whole coins.
+    """
+    coins = coin(plan.currency)
+    in_coins = not plan.signed.net % coins and not plan.signed.total % coins
+    for step in dict.fromkeys((multiple(plan.currency), *([coins] if in_coins else []))):
+        for mode in (ROUND_HALF_UP, ROUND_DOWN):
+            for words, group in _GROUPS.items():
+                yield Rounding(words, group, mode, step)
+
+
+def explained(plan: InvoicePlan, total: int) -> tuple[Rounding, dict[RateKey, int]] | None:
+    """Which way of rounding the plan's percentage taxes gives just ``total`` (minor units), and each rate's part."""
+    for rounding in roundings(plan):
+        parts = rounding.per_rate(plan.lines, total)
+        if parts is not None:
+            return rounding, parts
+    return None
+
+
+def is_rounding(plan: InvoicePlan, total: int) -> bool:
+    """Whether a total at Stripe, in minor units, differs from the signed one by no more than rounding explains."""
+    off = abs(plan.signed.total - total) * 2
+    if off <= plan.rounding_bound:
+        return True
+    signed_tax = plan.signed.total - plan.subtotal
+    return abs(plan.total - total) * 2 <= plan.rounding_bound and explained(plan, signed_tax) is not None
+
+
+def exactly(plan: InvoicePlan, lines: Sequence[PlanLine]) -> InvoicePlan | None:
+    """The invoice with its signed tax as amounts, shared over ``lines`` by largest remainder.
+
+    ``lines`` are the plan's, with one item for the global discount. None unless the quote adds up, its net is the
+    lines', and its tax is theirs but for rounding.
+    """
+    signed_tax = plan.signed.total - plan.subtotal
+    if not plan.signed.given or not plan.signed.adds_up or plan.sold(plan.subtotal) != plan.signed.net:
+        return None
+    if not plan.rates or not is_rounding(plan, plan.total):
+        return None
+    found = explained(plan, signed_tax)
+    parts = found[1] if found else shared_by_rate(plan.lines, signed_tax, _step(signed_tax, plan.currency))
+    amounts = {
+        rate: iter(
+            apportion(part, [tax.exact for tax in _taxes(lines) if tax.rate == rate], _step(part, plan.currency))
+        )
+        for rate, part in parts.items()
+    }
+    told = tuple(
+        replace(line, taxes=tuple(tax._replace(amount=next(amounts[tax.rate])) for tax in line.taxes)) for line in lines
+    )
+    return replace(plan, lines=told, has_amounts=True)
+
+
+def shared_by_rate(lines: Sequence[PlanLine], total: int, step: int) -> dict[RateKey, int]:
+    """A tax that is told for all rates together, shared by what each rate's percentage comes to."""
+    sums: dict[RateKey, Decimal] = {}
+    for tax in _taxes(lines):
+        sums[tax.rate] = sums.get(tax.rate, Decimal(0)) + tax.exact
+    return dict(zip(sums, apportion(total, list(sums.values()), step), strict=True))
+
+
+def _step(total: int, currency: str) -> int:
+    step = multiple(currency)
+    return step if total % step == 0 else 1
+
+
+def _taxes(lines: Sequence[PlanLine]) -> Iterator[LineTax]:
+    return (tax for line in lines for tax in line.taxes)
