@@ -57,8 +57,8 @@ def _make_invoice(
 ) -> Outcome:
     looking = TaxRates(ctx, stripe, plan.rates)
     customer, found = resolve_customer(ctx, stripe, quote, contact, meanwhile=looking.read_ahead)
-    rates = looking.resolve()
-    found = [*found, *drafts.discard_unless(quote.version, customer)]
+    rates, noted = looking.resolve(quote.id)
+    found = [*found, *noted, *drafts.discard_unless(quote.version, customer)]
     invoice = Invoice(ctx, stripe, quote, plan, customer, rates)
     draft = invoice.create_draft()
     facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
