@@ -77,6 +77,16 @@ def _make_invoice(
             *notes,
             hint="Add one in the Stripe Dashboard, then retry the run.",
         )
+    addressed, meant = facts.get("customer_email") or "", contact.email or ""
+    if settings.delivery == "email" and addressed and addressed.casefold() != meant.casefold():
+        return Outcome.needs_attention(
+            "email_differs",
+            f"Stripe would send the invoice to {addressed}, the address of customer {customer}; the quote's contact is "
+            f"{meant}.",
+            *notes,
+            hint="Correct the customer's e-mail address in the Stripe Dashboard, then retry the run; or correct the "
+            "contact's in Qwoty, then accept the quote again.",
+        )
     final = invoice.finalize(draft["id"])
     balance = _balance_used(final, plan.currency)
     return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *balance, *notes)
