@@ -319,6 +319,8 @@ def test_a_rate_that_means_another_tax_is_not_used(
     [
         {"display_name": "vat"},
         {"display_name": " VAT"},
+        {"display_name": "VAT 20%"},
+        {"display_name": "Vat – 20 %"},
         {"tax_type": "vat"},
         {"metadata": {"qwoty_workspace": "ws-1", "qwoty_tax": "another"}},
         {"metadata": {"qwoty_workspace": "ws-2", "qwoty_tax": "another"}},

@@ -8,17 +8,17 @@ comes first, then one of the same name, then the newest.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, wait
-from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from qwoty_integrations_host import Attempt, HookContext
 
 from . import external_ids
 from .gateway import Gateway
-from .taxes import PlannedRate, RateKey, folded
+from .rate_matching import Fit, fits
+from .taxes import PlannedRate, RateKey
 
 #: Tax Rate ids by key, and notes.
 _Found = tuple[dict[str, str], list[str]]
@@ -83,12 +83,12 @@ def _find(
 ) -> _Found:
     """The rates that are there already, each for one key, and notes: two taxes of a quote never share one."""
     usable = {"active": True, "inclusive": False}
-    fitting: list[_Fit] = []
+    fitting: list[Fit] = []
     certain: dict[str, str] = {}
     for position, there in enumerate(stripe.pages(attempt, lambda v1, p: v1.tax_rates.list(params=p), usable)):
         if there["id"] in taken:
             continue
-        for fit in _fits(ctx, rates, there, position):
+        for fit in fits(ctx.workspace, rates.values(), there, position):
             fitting.append(fit)
             if not fit.is_unsaved and there["id"] not in certain.values():
                 certain.setdefault(fit.key, there["id"])
@@ -101,72 +101,6 @@ def _find(
             found[fit.key] = fit.rate_id
             notes += [fit.note] if fit.note else []
     return found, notes
-
-
-class _Fit(NamedTuple):
-    """A Tax Rate that a tax may use; the least is the best."""
-
-    is_unsaved: bool
-    is_otherwise_named: bool
-    position: int
-    key: str
-    rate_id: str
-    note: str
-
-
-def _fits(
-    ctx: HookContext, rates: Mapping[RateKey, PlannedRate], there: Mapping[str, Any], position: int
-) -> Iterator[_Fit]:
-    # Checked again although the list was filtered: an archived or inclusive rate must never be used.
-    if not there["active"] or there["inclusive"]:
-        return
-    place = there.get("country"), Decimal(str(there["percentage"])).normalize()
-    for rate in rates.values():
-        if rate.key[:2] == place and _is_of_one_kind(ctx, rate, there):
-            named = _is_called_alike(ctx, rate, there)
-            if named or _may_be_called_otherwise(ctx, rate, there):
-                note = "" if named else _otherwise_named(rate, there)
-                yield _Fit(there["id"] not in rate.saved_ids, not named, position, str(rate.key), there["id"], note)
-
-
-def _is_of_one_kind(ctx: HookContext, rate: PlannedRate, there: Mapping[str, Any]) -> bool:
-    """Whether state, jurisdiction and type are the tax's; where Stripe's rate tells no type, that is no difference."""
-    if rate.tax_type and there.get("tax_type") not in (None, rate.tax_type):
-        return False
-    places = [(folded(there.get(name)), folded(getattr(rate, name))) for name in ("state", "jurisdiction")]
-    # Ours may be of before we told Stripe where a tax is due.
-    return all(at_stripe == ours or (not at_stripe and _is_known(ctx, rate, there)) for at_stripe, ours in places)
-
-
-def _is_called_alike(ctx: HookContext, rate: PlannedRate, there: Mapping[str, Any]) -> bool:
-    if folded(there["display_name"]) != folded(rate.display_name):
-        return False
-    # Another tax may begin with the same fifty characters.
-    return not rate.is_cut or folded(there.get("description")) == folded(rate.full_name) or _is_known(ctx, rate, there)
-
-
-def _may_be_called_otherwise(ctx: HookContext, rate: PlannedRate, there: Mapping[str, Any]) -> bool:
-    """Whether a rate of another name will do: never for 0 %, whose name is the reason, nor if it is another tax's."""
-    if not rate.key.percentage or rate.key.name:
-        return False
-    if (there.get("metadata") or {}).get("qwoty_tax"):
-        return _is_made_for(ctx, rate, there)
-    return rate.key.country is not None or there["id"] in rate.saved_ids
-
-
-def _is_known(ctx: HookContext, rate: PlannedRate, there: Mapping[str, Any]) -> bool:
-    return there["id"] in rate.saved_ids or _is_made_for(ctx, rate, there)
-
-
-def _is_made_for(ctx: HookContext, rate: PlannedRate, there: Mapping[str, Any]) -> bool:
-    metadata: Mapping[str, str] = there.get("metadata") or {}
-    # Two workspaces may share a Stripe account, and their taxes an id.
-    return metadata.get("qwoty_workspace") == ctx.workspace and metadata.get("qwoty_tax") in rate.saved
-
-
-def _otherwise_named(rate: PlannedRate, there: Mapping[str, Any]) -> str:
-    used = f"The Tax Rate {there['id']} was used for {rate.title!r}, as country and percentage are the same"
-    return f"{used}; the invoice calls it {there['display_name']!r}."
 
 
 def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, taken: Collection[str], attempt: Attempt) -> str:

@@ -92,6 +92,11 @@ class PlannedRate:
         return replace(self, saved={**self.saved, **other.saved})
 
 
+def without_rate(name: str) -> str:
+    """A tax's name without the rate at its end, and without stray blanks."""
+    return _TRAILING_RATE.sub("", " ".join(name.split()))
+
+
 def folded(text: str | None) -> str:
     """A name as it is compared: without regard to case, blanks and forms of one character."""
     return " ".join(unicodedata.normalize("NFKC", text or "").casefold().split())
@@ -237,8 +242,7 @@ def _place(tax: Tax) -> tuple[str | None, str | None]:
 
 def _shown_name(tax: Tax, parsed: ApiName | None) -> str:
     # Stripe prints the percentage behind the name: "VAT 20%" would read "VAT 20% (20%)".
-    name = _TRAILING_RATE.sub("", " ".join((tax.name or "").split()))
-    return name or (parsed.kind.replace("_", " ").upper() if parsed else "Tax")
+    return without_rate(tax.name or "") or (parsed.kind.replace("_", " ").upper() if parsed else "Tax")
 
 
 def _tax_type(tax: Tax, parsed: ApiName | None) -> str | None:
