@@ -428,6 +428,14 @@ def test_a_name_that_stripe_cuts_is_told_apart_by_its_end(bench: Any) -> None:
     assert used(bench, quote_with(other | {"id": "t-new"}, id="q-4", total="100.00")) == second
 
 
+def test_names_in_any_script_tell_taxes_apart(bench: Any) -> None:
+    bench.enable()
+    names = ["Налог А", "消費税 – 9 %"]
+    taxes = [vat("9", "IN", id=f"t-{n}", name=name, api_name=None) for n, name in enumerate(names)]
+
+    assert names_used(bench, quote_with(*taxes)) == ["Налог А", "消費税"]
+
+
 # -- another system's id --------------------------------------------------------------------------------
 
 

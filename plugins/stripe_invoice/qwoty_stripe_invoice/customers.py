@@ -98,7 +98,7 @@ class _Finder:
             if candidate and external_ids.is_of_stripe(candidate, "cus_"):
                 there = self._retrieve(candidate)
                 if there and not self._whose(there):
-                    return self._used(there)
+                    return self._used(there, notes)
                 notes += [self._not_used(there)] if there else []
                 unusable.append(candidate)
         if found := self._by_contact():
@@ -126,7 +126,7 @@ class _Finder:
         )
         return self._remembered(made, [*notes, *customer_data.unknown_country(self.quote)])
 
-    def _used(self, there: Customer, notes: list[str] | None = None) -> dict[str, Any]:
+    def _used(self, there: Customer, notes: list[str]) -> dict[str, Any]:
         """Take a customer that is there: ours is to follow the contact, anybody else's stays as it is."""
         metadata = _metadata(there)
         ours = (metadata.get("qwoty_workspace"), metadata.get("qwoty_contact"))
@@ -134,7 +134,7 @@ class _Finder:
             params, said = customer_data.changes(there, self.quote, self.contact)
         else:
             params, said = {}, customer_data.differences(there, self.quote)
-        found = self._remembered(there, [*(notes or []), *said])
+        found = self._remembered(there, [*notes, *said])
         return found | {"changes": params} if params else found
 
     @property

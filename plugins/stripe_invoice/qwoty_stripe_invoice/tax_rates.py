@@ -105,7 +105,8 @@ def _find(
 
 def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, taken: Collection[str], attempt: Attempt) -> str:
     # Without what tells taxes of one quote apart: whatever was made for country and percentage is a reason to look.
-    place = f"tax_rate:{stripe.account}:{RateKey(*rate.key[:2])}"
+    plain = str(RateKey(*rate.key[:2]))
+    place = f"tax_rate:{stripe.account}:{plain}"
     # Another quote may have made it after this run had looked (a retry carries over what was found then).
     if attempt.repeated or ctx.state.get(place):
         made_before, _ = _find(ctx, stripe, {rate.key: rate}, attempt, taken)
@@ -125,7 +126,7 @@ def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, taken: Collect
     made = stripe.write(
         attempt,
         "txr",
-        str(rate.key),
+        plain,
         {name: value for name, value in params.items() if value is not None},
         lambda v1, p, o: v1.tax_rates.create(params=p, options=o),
         replaces=",".join(dict.fromkeys((*rate.saved_ids, ctx.state.get(place) or ""))),
