@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .clock import Clock
     from .context import Attachment, Attempt, HookContext, MailMessage, Pace
+    from .countries import country_code
     from .errors import (
         ActionRefused,
         AlreadyFinal,
@@ -97,12 +98,13 @@ __all__ = [
     "WebhookEvent",
     "WebhookRejected",
     "WebhookRequest",
+    "country_code",
     "hookimpl",
     "pick_installment",
 ]
 
 #: Where the public names live; those that many others import come first.
-_HOMES = ("errors", "clock", "quote", "record", "context", "hook_types", "hookspecs", "installments")
+_HOMES = ("errors", "clock", "quote", "record", "context", "hook_types", "hookspecs", "installments", "countries")
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ class ExternalIds:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A postal address. ``country`` is a name; only ``country_code`` (ISO 3166-1 alpha-2) is a code."""
+    """A postal address. ``country`` is as written, ``country_code`` (ISO 3166-1 alpha-2) what is understood by it."""
 
     line1: str | None = None
     line2: str | None = None
@@ -84,7 +84,11 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """A tax on a line: a percentage (``rate`` 20 = 20 %) or a fixed ``amount`` in major units."""
+    """A tax on a line: a percentage (``rate`` 20 = 20 %) or a fixed ``amount`` in major units.
+
+    ``country`` is an ISO 3166-1 alpha-2 code, or as written where it is not understood. ``type`` is Qwoty's word: VAT,
+    GST, Sales tax or Custom.
+    """
 
     id: str | None = None
     api_name: str | None = None
@@ -93,6 +97,9 @@ class Tax:
     is_percentage: bool = True
     amount: Decimal | None = None
     country: str | None = None
+    state: str | None = None
+    jurisdiction: str | None = None
+    type: str | None = None
     external_ids: ExternalIds = ExternalIds()
 
     @property

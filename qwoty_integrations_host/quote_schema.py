@@ -30,6 +30,7 @@ from marshmallow import (
 )
 
 from . import quote as q
+from .countries import country_code
 from .errors import FieldProblem, InvalidInput, MalformedInput
 
 _MAX_DIGITS = 28
@@ -196,9 +197,10 @@ class AddressSchema(_Part):
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> q.Address:
-        code = (data.pop("country_code", None) or "").upper()
-        # Only a real two-letter code may travel on; a name in this place would be refused downstream.
-        return q.Address(**data, country_code=code if re.fullmatch("[A-Z]{2}", code) else None)
+        code, country = data.pop("country_code", None), data.pop("country", None)
+        understood = country_code(code) or country_code(country)
+        # What is not understood is kept as written, for a run to say so.
+        return q.Address(**data, country=country or (None if understood else code) or None, country_code=understood)
 
 
 def _nested(schema: type[_Part], *, default: Any = None) -> fields.Nested:
@@ -254,6 +256,7 @@ class TaxSchema(_Part):
     makes = q.Tax
     id = _id(required=False)
     api_name, name, country = _text(), _text(), _text()
+    state, region, jurisdiction, type = _text(), _text(), _text(), _text()
     rate = Amount(least=0, load_default=None, allow_none=True)
     is_percentage = Flag(load_default=True)
     amount = Amount(load_default=None, allow_none=True)
@@ -262,8 +265,9 @@ class TaxSchema(_Part):
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> q.Tax:
         ids = data.pop("external_ids", None) or q.ExternalIds()
-        country = data.pop("country", None)
-        return q.Tax(**data, country=country.upper() if country else None, external_ids=ids)
+        country, region = data.pop("country", None), data.pop("region", None)
+        data["state"] = data.get("state") or region
+        return q.Tax(**data, country=country_code(country) or country or None, external_ids=ids)
 
 
 class DiscountSchema(_Part):

@@ -12,8 +12,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from babel import Locale, UnknownLocaleError
-
 #: Each external id has three spellings on Qwoty's pages.
 _SLOTS = ("crm", "erp", "accounting")
 _ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country", "country_code")
@@ -30,16 +28,14 @@ def canonical(
 
     ``contacts``: what the REST API says of its contacts, by id. ``accepted_at`` counts where the quote does not say.
     """
-    language = found.get("language")
-    address = _reader(language if isinstance(language, str) else "")
-    customer = _of(found.get("customer"), lambda customer: _customer(customer, contacts, address))
+    customer = _of(found.get("customer"), lambda customer: _customer(customer, contacts))
     return {
         # Not workspace_id, which is Qwoty's own, and no links: they are signed, expire, and open the quote to anybody.
         **_taken(found, "id", "number", "currency", "language", "title", "discounts", "issue_date", "expiration_date"),
         "status": _status(found.get("status"), accepted_statuses),
         "accepted_at": found.get("accepted_at") or accepted_at.isoformat(),
         "owner": _owner(found),
-        "business_unit": _of(found.get("business_unit"), lambda unit: _business_unit(unit, address)),
+        "business_unit": _of(found.get("business_unit"), _business_unit),
         **({"customer": customer} if customer is not None else {}),
         **_pricing_table(found),
         "payment_terms": _payment_terms(found),
@@ -74,14 +70,12 @@ def _owner(found: Mapping[str, Any]) -> Any:
     return _taken(owner, "id", "first_name", "last_name", "email") if isinstance(owner, Mapping) else None
 
 
-def _customer(
-    found: Mapping[str, Any], contacts: Mapping[str, Mapping[str, Any]], address: Callable[[Any], Any]
-) -> dict[str, Any]:
+def _customer(found: Mapping[str, Any], contacts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     people = _each(found.get("contacts"), lambda person: _contact(person, contacts.get(str(person.get("id")), {})))
     return {
         **_taken(found, "id", "name", "type"),
         "external_ids": _external_ids(found),
-        "billing_address": address(found.get("billing_address")),
+        "billing_address": _of(found.get("billing_address"), _address),
         **({"contacts": people} if people is not None else {}),
     }
 
@@ -99,8 +93,8 @@ def _roles(found: Any) -> list[Any]:
     return found if isinstance(found, list) else [found] if found else []
 
 
-def _business_unit(found: Mapping[str, Any], address: Callable[[Any], Any]) -> dict[str, Any]:
-    return {**_taken(found, "id", "name"), "address": address(found.get("address"))}
+def _business_unit(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_taken(found, "id", "name"), "address": _of(found.get("address"), _address)}
 
 
 def _pricing_table(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,8 +140,8 @@ def _pricing(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tax(found: Mapping[str, Any]) -> dict[str, Any]:
-    tax = _taken(found, "id", "api_name", "name", "rate", "is_percentage", "amount", "country")
-    return {**tax, "external_ids": _external_ids(found)}
+    names = ("id", "api_name", "name", "type", "rate", "is_percentage", "amount", "country", "region", "state")
+    return {**_taken(found, *names, "jurisdiction"), "external_ids": _external_ids(found)}
 
 
 def _default_tax(price: Mapping[str, Any]) -> list[dict[str, Any]] | None:
@@ -196,40 +190,10 @@ def _tells_ids(found: Mapping[str, Any]) -> bool:
     return any(name in found for name in ("external_ids", "identifiers", *(f"id_{slot}" for slot in _SLOTS)))
 
 
-def _reader(language: str) -> Callable[[Any], Any]:
-    """Reads addresses: ``line1`` or ``address_line1``, a country's code or its name in English or ``language``."""
-
-    def read(found: Mapping[str, Any]) -> dict[str, Any]:
-        address = _taken(found, *_ADDRESS)
-        for number in ("1", "2"):
-            address.setdefault(f"line{number}", found.get(f"address_line{number}"))
-        country = address.get("country")
-        if not address.get("country_code") and isinstance(country, str):
-            address["country_code"] = _country_code(country, language)
-        return address
-
-    return lambda found: _of(found, read)
-
-
-def _country_code(country: str, language: str) -> str | None:
-    """The code of a country by code or name; None when the name is not certain."""
-    word = country.strip()
-    if len(word) == 2 and word.isascii() and word.isalpha():
-        return word.upper()
-    codes = {
-        code
-        for locale in (_locale(language), _locale("en"))
-        for code, name in (locale.territories.items() if locale else ())
-        if len(code) == 2 and code.isalpha() and name.casefold() == word.casefold()
-    }
-    return codes.pop() if len(codes) == 1 else None
-
-
-def _locale(language: str) -> Locale | None:
-    try:
-        return Locale.parse(language[:2].lower())
-    except (UnknownLocaleError, ValueError):
-        return None
+def _address(found: Mapping[str, Any]) -> dict[str, Any]:
+    """An address with ``line1``, or ``address_line1`` as in the REST API."""
+    lines = {f"line{number}": found.get(f"address_line{number}") for number in ("1", "2")}
+    return {**lines, **_taken(found, *_ADDRESS)}
 
 
 # -- taking parts of a document whose form is not certain -----------------------------------------

@@ -231,15 +231,48 @@ def test_installments_stand_in_their_order() -> None:
     assert [part.percentage for part in load(a_quote(payment_terms=terms)).installments] == [20, 50, 30]
 
 
-def test_only_a_real_country_code_travels_on() -> None:
-    quote = put(a_quote(), "customer.billing_address.country_code", "France")
-    address = load(quote).customer.billing_address
+@pytest.mark.parametrize(
+    ("country", "code", "understood"),
+    [
+        (None, "fr", "FR"),
+        ("France", None, "FR"),
+        ("France", "", "FR"),
+        ("France", "France", "FR"),
+        ("Deutschland", None, "DE"),
+        ("UK", None, "GB"),
+        (None, "UK", "GB"),
+        pytest.param("France", "DE", "DE", id="the code wins"),
+        pytest.param("France", "EU", "FR", id="a code that is no country's"),
+        pytest.param("Atlantis", "XX", None, id="nothing is understood"),
+        (None, "EU", None),
+    ],
+)
+def test_only_a_real_country_code_travels_on(country: str | None, code: str | None, understood: str | None) -> None:
+    quote = put(a_quote(), "customer.billing_address.country", country)
+    address = load(put(quote, "customer.billing_address.country_code", code)).customer.billing_address
+
     assert address is not None
-    assert address.country_code is None
-    quote = put(a_quote(), "customer.billing_address.country_code", "fr")
-    address = load(quote).customer.billing_address
-    assert address is not None
-    assert address.country_code == "FR"
+    assert address.country_code == understood
+    assert address.country_code or address.country == (country or code)
+
+
+@pytest.mark.parametrize(
+    ("written", "tax"),
+    [
+        ({"country": "France"}, {"country": "FR"}),
+        ({"country": "uk"}, {"country": "GB"}),
+        ({"country": "Atlantis"}, {"country": "Atlantis"}),
+        ({"country": ""}, {"country": None}),
+        ({"region": "TX"}, {"state": "TX"}),
+        ({"state": "TX", "region": "Texas"}, {"state": "TX"}),
+        ({"state": None, "region": None}, {"state": None}),
+        ({"jurisdiction": "Austin", "type": "Sales tax"}, {"jurisdiction": "Austin", "type": "Sales tax"}),
+    ],
+)
+def test_a_tax_says_where_it_is_due_and_what_it_is(written: dict[str, Any], tax: dict[str, Any]) -> None:
+    (found,) = load(a_quote(a_line(taxes=[vat(**written)]))).sections[0].line_items[0].taxes
+
+    assert {name: getattr(found, name) for name in tax} == tax
 
 
 @pytest.mark.parametrize(

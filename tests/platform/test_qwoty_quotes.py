@@ -119,6 +119,8 @@ def test_older_and_other_forms_are_understood(
         ({"country": "Allemagne"}, "DE"),
         ({"country": "germany"}, "DE"),
         ({"country": "be"}, "BE"),
+        ({"country": "UK"}, "GB"),
+        ({"country": "France", "country_code": "DE"}, "DE"),
         ({"country": "Atlantis"}, None),
         ({"country": None}, None),
     ],
@@ -128,6 +130,15 @@ def test_a_country_is_known_by_code_or_by_name(address: dict[str, Any], code: st
 
     found = quote.customer.billing_address
     assert found and (found.line1, found.country_code) == ("2 rue B", code)
+
+
+def test_a_tax_brings_its_type_and_region() -> None:
+    def change(quote: dict[str, Any]) -> None:
+        line_of(quote)["taxes"][0] |= {"type": "Sales tax", "country": "USA", "region": "TX", "jurisdiction": "Austin"}
+
+    (tax,) = loaded(changed(change)).sections[0].line_items[0].taxes
+
+    assert (tax.type, tax.country, tax.state, tax.jurisdiction) == ("Sales tax", "US", "TX", "Austin")
 
 
 def test_a_prices_default_tax_counts_where_the_line_names_no_taxes() -> None:

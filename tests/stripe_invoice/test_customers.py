@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, a_quote, loaded
+from builders import EMAIL, LINK, a_quote, loaded
 from qwoty_integrations_host import NeedsAttention
 from qwoty_stripe_invoice.customers import billing_contact
 
@@ -120,10 +120,20 @@ def test_a_saved_customer_of_another_account_counts_as_no_match(bench: Any) -> N
 def test_what_is_no_customer_id_is_never_asked_for(bench: Any, foreign: str) -> None:
     bench.enable()
 
-    billed(bench, with_saved(foreign))
+    assert billed(bench, with_saved(foreign)).startswith("cus_")
 
     assert not any(foreign in path for _, path in asked(bench))
-    assert bench.quote("q-7")["saved_ids"]["contacts"]["c-1"].startswith("cus_")
+
+
+def test_another_systems_id_is_left_as_it_is_and_said_once(bench: Any) -> None:
+    bench.enable()
+
+    runs = [bench.accept(with_saved("411000") | {"id": f"q-{number}"}) for number in (1, 2)]
+
+    assert bench.quote("q-2")["saved_ids"]["contacts"] == {}
+    said = "The accounting id of contact 'c-1' is another system's; it is left as it is."
+    assert [run["outcome"]["notes"].count(said) for run in runs] == [1, 0]
+    assert runs[0]["outcome"]["customer_id"] == runs[1]["outcome"]["customer_id"]
 
 
 # -- own map, search, e-mail -------------------------------------------------------------------------
@@ -287,15 +297,37 @@ def test_a_new_customer_carries_name_email_address_company_and_metadata(bench: A
     assert found["metadata"] == {"qwoty_workspace": "ws-1", "qwoty_contact": "c-1", "qwoty_customer": "cust-1"}
 
 
-def test_a_country_that_is_only_a_name_is_not_sent(bench: Any) -> None:
+@pytest.mark.parametrize(
+    ("country", "sent", "notes"),
+    [
+        ({"country": "France", "country_code": None}, "FR", []),
+        ({"country": "France", "country_code": "DE"}, "DE", []),
+        ({"country": "UK"}, "GB", []),
+        (
+            {"country": "Atlantis"},
+            None,
+            ["The country 'Atlantis' of the customer's address is not understood: Stripe's customer has none."],
+        ),
+        (
+            {"country_code": "EU"},
+            None,
+            ["The country 'EU' of the customer's address is not understood: Stripe's customer has none."],
+        ),
+        ({}, None, []),
+    ],
+)
+def test_the_country_is_sent_as_a_code_or_not_at_all(
+    bench: Any, country: dict[str, Any], sent: str | None, notes: list[str]
+) -> None:
     bench.enable()
     quote = a_quote()
-    quote["customer"]["billing_address"] = {"city": "Lyon", "country": "France", "country_code": "France"}
+    quote["customer"]["billing_address"] = {"city": "Lyon", **country}
 
-    billed(bench, quote)
+    run = bench.accept(quote)
 
-    (create,) = bench.stripe.requests.find("POST", "/v1/customers")
-    assert create.params["address"] == {"city": "Lyon"}
+    assert run["status"] == "succeeded", run
+    assert bench.stripe.objects("customers")[0]["address"]["country"] == sent
+    assert [note for note in run["outcome"]["notes"] if "country" in note] == notes
 
 
 def test_a_person_has_no_company_name(bench: Any) -> None:
@@ -416,3 +448,250 @@ def test_a_contact_of_another_workspace_with_the_same_id_is_another_customer(ben
 
     assert run["status"] == "succeeded", run
     assert [sent["to"] for sent in bench.stripe.objects("sent")] == ["ana@buyer.example", "bob@other.example"]
+
+
+# -- whose it is -------------------------------------------------------------------------------------
+
+
+def made_for(v1: Any, contact: str, company: str, workspace: str = "ws-1", **params: Any) -> str:
+    metadata = {"qwoty_workspace": workspace, "qwoty_contact": contact, "qwoty_customer": company}
+    return a_customer(v1, metadata=metadata, **params)
+
+
+def of_company(company: str, contact: str, id: str, **person: Any) -> dict[str, Any]:
+    quote = a_quote(id=id, contact={"id": contact, **person})
+    quote["customer"] |= {"id": company, "name": company}
+    return quote
+
+
+def notes_of(run: dict[str, Any]) -> list[str]:
+    assert run["status"] == "succeeded", run
+    return list(run["outcome"]["notes"])
+
+
+@pytest.mark.parametrize(
+    ("workspace", "company", "whose"),
+    [("ws-1", "cust-2", "another company's"), ("ws-2", "cust-1", "another workspace's")],
+)
+@pytest.mark.parametrize("email", ["ana@buyer.example", "ANA@buyer.example"])
+@pytest.mark.parametrize("is_saved", [False, True], ids=["found by e-mail", "saved"])
+def test_a_customer_of_somebody_else_is_not_used_and_the_first_run_says_so(
+    bench: Any, v1: Any, workspace: str, company: str, whose: str, email: str, is_saved: bool
+) -> None:
+    theirs = made_for(v1, "c-9", company, workspace, email=email)
+    before = bench.stripe.objects("customers")
+    bench.enable()
+    contact = {"external_ids": {"accounting": theirs}} if is_saved else {}
+
+    first = bench.accept(a_quote(id="q-1", contact=contact))
+    second = bench.accept(a_quote(id="q-2"))
+
+    said = f"The Stripe customer {theirs} is {whose}: this quote has one of its own."
+    assert (notes_of(first).count(said), notes_of(second).count(said)) == (1, 0)
+    assert first["outcome"]["customer_id"] == second["outcome"]["customer_id"] != theirs
+    assert [c for c in bench.stripe.objects("customers") if c["id"] == theirs] == before
+    assert bench.quote("q-2")["saved_ids"]["contacts"] == {"c-1": first["outcome"]["customer_id"]}
+
+
+def test_contacts_of_two_companies_with_one_email_are_two_customers_each_with_its_address(bench: Any) -> None:
+    bench.enable(**EMAIL)
+    alpha = of_company("cust_A", "cA", "q-1", email="billing@agency.example")
+    beta = of_company("cust_B", "cB", "q-2", email="billing@agency.example")
+    beta["customer"]["billing_address"] = {"city": "Berlin", "country": "France", "country_code": "DE"}
+
+    found = [billed(bench, quote) for quote in (alpha, beta)]
+
+    made = {c["id"]: (c["business_name"], c["address"]["country"]) for c in bench.stripe.objects("customers")}
+    assert [made[customer] for customer in found] == [("cust_A", "FR"), ("cust_B", "DE")]
+    assert [billed(bench, quote | {"id": quote["id"] + "-again"}) for quote in (alpha, beta)] == found
+
+
+def test_a_contact_that_changed_to_another_company_is_another_customer(bench: Any) -> None:
+    bench.enable()
+
+    first = billed(bench, of_company("cust_A", "c-1", "q-1"))
+    second = bench.accept(of_company("cust_B", "c-1", "q-2"))
+
+    assert second["outcome"]["customer_id"] != first
+    assert f"The Stripe customer {first} is another company's: this quote has one of its own." in notes_of(second)
+    assert billed(bench, of_company("cust_A", "c-1", "q-3")) == first, "found again by its metadata"
+
+
+def test_a_customer_of_another_company_is_passed_over_for_one_that_is_nobodys(bench: Any, v1: Any) -> None:
+    made_for(v1, "c-9", "cust-2")
+    free = a_customer(v1)
+    made_for(v1, "c-8", "cust-3")
+    bench.enable()
+
+    run = bench.accept(a_quote())
+
+    assert run["outcome"]["customer_id"] == free
+    assert not [note for note in notes_of(run) if "Stripe customer" in note]
+
+
+def test_two_contacts_of_one_company_with_one_email_are_one_customer(bench: Any, v1: Any) -> None:
+    bench.enable()
+    stranger = a_customer(v1, name="Stranger")
+    v1.customers.delete(stranger)
+    for number, email in enumerate(("ana@buyer.example", "Ana@Buyer.example")):
+        bench.host.runs.accept("ws-1", a_quote(id=f"q-{number}", contact={"id": f"c-{number}", "email": email}))
+
+    bench.work()
+
+    assert len([c for c in bench.stripe.objects("customers") if not c.get("deleted")]) == 1
+
+
+def test_contact_and_email_are_locked_in_one_order(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[str] = []
+    hold = bench.host.execution.contexts.locks.hold
+
+    def noted(name: str) -> Any:
+        held.append(name)
+        return hold(name)
+
+    monkeypatch.setattr(type(bench.host.execution.contexts.locks), "hold", lambda _, name: noted(name))
+    bench.enable()
+
+    for number, email in enumerate(("ana@buyer.example", "ANA@Buyer.example")):
+        billed(bench, a_quote(id=f"q-{number}", contact={"id": f"c-{number}", "email": email}))
+
+    names = [name.rsplit(":", 2)[1:] for name in held if "/customer:" in name]
+    assert [name[-1] for name in names] == ["c-0", "ana@buyer.example", "c-1", "ana@buyer.example"]
+
+
+# -- what it says ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("contact", "changed", "note"),
+    [
+        (
+            {"email": "new@buyer.example"},
+            {"email": "new@buyer.example"},
+            "The Stripe customer's e-mail address is now the contact's, 'new@buyer.example'; it was 'ana@buyer.example'.",
+        ),
+        (
+            {"last_name": "Dupont"},
+            {"name": "Ana Dupont"},
+            "The Stripe customer's name is now the contact's, 'Ana Dupont'; it was 'Ana Diaz'.",
+        ),
+        (
+            {"phone": "+33 1 23"},
+            {"phone": "+33 1 23"},
+            "The Stripe customer's phone number is now the contact's, '+33 1 23'; it had none.",
+        ),
+        ({"email": "ANA@buyer.example"}, {}, None),
+        ({"first_name": " Ana ", "phone": None}, {}, None),
+        ({"email": None}, {}, None),
+    ],
+)
+def test_a_customer_that_we_made_follows_its_contact(
+    bench: Any, contact: dict[str, Any], changed: dict[str, Any], note: str | None
+) -> None:
+    bench.enable()
+    billed(bench, a_quote(id="q-1"))
+    (before,) = bench.stripe.objects("customers")
+    bench.stripe.requests.reset()
+
+    run = bench.accept(a_quote(id="q-2", contact=contact))
+
+    assert bench.stripe.objects("customers") == [before | changed]
+    assert [one for one in notes_of(run) if "Stripe customer" in one] == ([note] if note else [])
+    customer = f"/v1/customers/{before['id']}"
+    assert asked(bench) == [("GET", customer), *([("POST", customer)] if changed else [])]
+
+
+def test_company_language_and_address_follow_the_quote_in_one_update(bench: Any) -> None:
+    bench.enable()
+    billed(bench, a_quote(id="q-1"))
+    moved = a_quote(id="q-2", language="fr")
+    moved["customer"] |= {"name": "Buyer SAS", "billing_address": {"city": "Genève", "country": "Suisse"}}
+
+    run = bench.accept(moved)
+
+    (found,) = bench.stripe.objects("customers")
+    nothing = dict.fromkeys(("line1", "line2", "state", "postal_code"))
+    assert found["address"] == {**nothing, "city": "Genève", "country": "CH"}
+    assert (found["business_name"], found["preferred_locales"]) == ("Buyer SAS", ["fr"])
+    assert [note for note in notes_of(run) if "Stripe customer" in note] == [
+        "The Stripe customer's company name is now the contact's, 'Buyer SAS'; it was 'Buyer SARL'.",
+        "The Stripe customer's address is now the quote's.",
+        "The Stripe customer's language is now the quote's, 'fr'; it was 'en'.",
+    ]
+    assert len(bench.posts(f"/v1/customers/{found['id']}")) == 1
+    assert not [note for note in notes_of(bench.accept(moved | {"id": "q-3"})) if "Stripe customer" in note]
+
+
+def test_what_changes_there_and_back_is_changed_each_time(bench: Any) -> None:
+    bench.enable()
+
+    for number, name in enumerate(("Ana", "Bea", "Ana", "Bea")):
+        billed(bench, a_quote(id=f"q-{number}", contact={"first_name": name}))
+        bench.clock.advance(1)
+        assert bench.stripe.objects("customers")[0]["name"] == f"{name} Diaz"
+
+
+@pytest.mark.parametrize("fault", ["cut_after", "cut_before", "500_after", "500_before", "429"])
+def test_a_lost_answer_to_the_update_loses_no_note(bench: Any, fault: str) -> None:
+    bench.enable()
+    billed(bench, a_quote(id="q-1"))
+    bench.stripe.faults.add(fault, method="POST", path="/v1/customers/cus_")
+
+    run = bench.accept(a_quote(id="q-2", contact={"first_name": "Bea"}))
+
+    assert bench.stripe.objects("customers")[0]["name"] == "Bea Diaz"
+    assert "The Stripe customer's name is now the contact's, 'Bea Diaz'; it was 'Ana Diaz'." in notes_of(run)
+
+
+@pytest.mark.parametrize("whose", ["a stranger's", "a colleague's"])
+def test_a_customer_that_others_made_is_never_changed_and_another_address_is_noted(
+    bench: Any, v1: Any, whose: str
+) -> None:
+    address = {"line1": "1 rue A", "city": "Lyon", "country": "FR"}
+    made = a_customer if whose == "a stranger's" else lambda v1, **params: made_for(v1, "c-9", "cust-1", **params)
+    customer = made(v1, name="As the accountant wrote it", address=address)
+    bench.enable()
+
+    run = bench.accept(a_quote())
+
+    assert run["outcome"]["customer_id"] == customer
+    assert bench.posts(f"/v1/customers/{customer}") == []
+    said = f"The Stripe customer {customer} has another address than the quote; the invoice shows Stripe's."
+    assert [note for note in notes_of(run) if "Stripe customer" in note] == [said]
+
+
+@pytest.mark.parametrize("address", [None, {"line1": "2 RUE  B", "country": "FR"}], ids=["none", "spelled otherwise"])
+def test_an_address_that_says_nothing_else_is_not_noted(bench: Any, v1: Any, address: dict[str, str] | None) -> None:
+    a_customer(v1, **({"address": address} if address else {}))
+    bench.enable()
+
+    assert not [note for note in notes_of(bench.accept(a_quote())) if "Stripe customer" in note]
+
+
+def test_an_invoice_that_stripe_would_send_to_another_address_stays_a_draft(bench: Any, v1: Any) -> None:
+    customer = a_customer(v1, email="old@buyer.example")
+    bench.enable(**EMAIL)
+
+    run = bench.accept(with_saved(customer))
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "email_differs")
+    assert all(text in run["error"]["title"] for text in ("old@buyer.example", "ana@buyer.example", customer))
+    assert [invoice["status"] for invoice in bench.stripe.objects("invoices")] == ["draft"]
+    assert bench.stripe.objects("sent") == []
+
+    v1.customers.update(customer, params={"email": "Ana@Buyer.example"})
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "succeeded", run
+    assert [sent["to"] for sent in bench.stripe.objects("sent")] == ["Ana@Buyer.example"]
+
+
+def test_another_address_matters_only_where_stripe_sends_the_mail(bench: Any, v1: Any) -> None:
+    customer = a_customer(v1, email="old@buyer.example")
+    bench.enable(**LINK)
+
+    run = bench.accept(with_saved(customer) | {"payment_terms": a_quote(installments=2)["payment_terms"]})
+
+    assert run["status"] == "succeeded", run
+    (mail,) = bench.mails()
+    assert "To: ana@buyer.example" in mail.read_text("utf-8")

@@ -1,24 +1,23 @@
-"""Finding or creating the Stripe customer of a contact (Stripe page, section 7).
+"""Finding or creating the Stripe customer of a contact (Stripe page, section 7; ADR 0058).
 
-Order: the id saved on the contact → our own map → search by contact id → list by e-mail → create.
+Order: the id saved on the contact → our own map → search by contact id → list by e-mail → create. A customer that we
+made for the contact follows it; one that others made is left as it is; another company's is never used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from qwoty_integrations_host import (
-    Address,
-    Attempt,
-    Contact,
-    CredentialsError,
-    HookContext,
-    NeedsAttention,
-    Quote,
-)
+from qwoty_integrations_host import Attempt, Contact, CredentialsError, HookContext, NeedsAttention, Quote
 
+from . import customer_data, external_ids
 from .gateway import Gateway, StripeRefused
+
+Customer = Mapping[str, Any]
 
 
 def billing_contact(quote: Quote) -> Contact:
@@ -42,149 +41,198 @@ def resolve_customer(
     *,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> tuple[str, list[str]]:
-    """Give the Stripe customer's id and notes; two quotes of one new contact at once make one customer.
+    """Give the Stripe customer's id and notes; two quotes of one new contact, or e-mail, at once make one customer.
 
     ``meanwhile`` is called before Stripe is asked, unless that was done and recorded: whatever can be read beside it.
     """
 
     def work(attempt: Attempt) -> dict[str, Any]:
         meanwhile()
-        return _find_or_create(ctx, stripe, quote, contact, attempt)
+        return _Finder(ctx, stripe, quote, contact, attempt).find_or_create()
 
-    with ctx.lock(f"customer:{stripe.account}:{contact.id}"):
+    with ExitStack() as locks:
+        # In this order, always: a run that waits for the second holds no e-mail address that another one waits for.
+        for name in (contact.id, f"e-mail:{contact.email.casefold()}" if contact.email else ""):
+            if name:
+                locks.enter_context(ctx.lock(f"customer:{stripe.account}:{name}"))
         found = ctx.step("customer", work)
+        if found.get("changes"):
+            # A step of its own: what was decided and is noted stays recorded, should this one be cut short.
+            ctx.step("customer.update", lambda attempt: _update(stripe, found["id"], found["changes"], attempt))
     # Whether there is anything to save is decided inside the step: after a crash the contact may have the id already.
-    ctx.step("customer.save", lambda _: _save(ctx, contact, found["id"]))
-    return found["id"], found["notes"]
+    left = ctx.step("customer.save", lambda _: _save(ctx, quote, contact, found["id"]))
+    return found["id"], [*found["notes"], *(left or [])]
 
 
-def _find_or_create(
-    ctx: HookContext, stripe: Gateway, quote: Quote, contact: Contact, attempt: Attempt
-) -> dict[str, Any]:
-    place = f"customer:{stripe.account}:{contact.id}"
-    dead: list[str] = []
-    for candidate in dict.fromkeys((contact.external_ids.accounting, ctx.state.get(place))):
-        # Another system's id may stand in the same slot; only Stripe's own form is asked for.
-        if candidate and candidate.startswith("cus_"):
-            if _is_alive(stripe, attempt, candidate):
-                return _remembered(ctx, place, candidate)
-            dead.append(candidate)
-    found, notes = _search(ctx, stripe, contact, attempt), list[str]()
-    if found is None:
-        found, notes = _by_email(ctx, stripe, contact, attempt)
-    if found is None and attempt.repeated and not contact.email:
-        found = _made_before(ctx, stripe, contact, attempt)
-    if found is None:
-        params = _new_customer(ctx, quote, contact)
-        made = stripe.write(
-            attempt,
+def _update(stripe: Gateway, customer: str, params: dict[str, Any], attempt: Attempt) -> None:
+    stripe.write(
+        attempt,
+        "cus.update",
+        # With the time: what changes there and back within a day is no repetition of the first request.
+        f"{customer}:{attempt.first_started_at.isoformat()}",
+        params,
+        lambda v1, p, o: v1.customers.update(customer, params=p, options=o),
+    )
+
+
+def _save(ctx: HookContext, quote: Quote, contact: Contact, customer: str) -> list[str]:
+    there = contact.external_ids.accounting
+    return external_ids.save(ctx, "contact", contact.id, there=there, found=customer, quote_id=quote.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finder:
+    """One try to find the customer, or to make it."""
+
+    ctx: HookContext
+    stripe: Gateway
+    quote: Quote
+    contact: Contact
+    attempt: Attempt
+
+    def find_or_create(self) -> dict[str, Any]:
+        notes: list[str] = []
+        unusable: list[str] = []
+        for candidate in dict.fromkeys((self.contact.external_ids.accounting, self.ctx.state.get(self._place))):
+            # Another system's id may stand in the same slot; only Stripe's own form is asked for.
+            if candidate and external_ids.is_of_stripe(candidate, "cus_"):
+                there = self._retrieve(candidate)
+                if there and not self._whose(there):
+                    return self._used(there, notes)
+                notes += [self._not_used(there)] if there else []
+                unusable.append(candidate)
+        if found := self._by_contact():
+            return self._used(found, notes)
+        found, said = self._by_email()
+        if found is None and self.attempt.repeated and not self.contact.email:
+            found = self._made_before()
+        # One sentence for each customer that was not used, however it was met.
+        notes = list(dict.fromkeys([*notes, *said]))
+        return self._used(found, notes) if found else self._create(notes, unusable)
+
+    def _create(self, notes: list[str], unusable: list[str]) -> dict[str, Any]:
+        metadata = {
+            "qwoty_workspace": self.ctx.workspace,
+            "qwoty_contact": self.contact.id,
+            "qwoty_customer": self.quote.customer.id,
+        }
+        made = self.stripe.write(
+            self.attempt,
             "cus",
-            contact.id,
-            params,
+            self.contact.id,
+            {**customer_data.wanted(self.quote, self.contact), "metadata": metadata},
             lambda v1, p, o: v1.customers.create(params=p, options=o),
-            replaces=",".join(dead),
+            replaces=",".join(unusable),
         )
-        found = made["id"]
-    return _remembered(ctx, place, found, notes)
+        return self._remembered(made, [*notes, *customer_data.unknown_country(self.quote)])
 
+    def _used(self, there: Customer, notes: list[str]) -> dict[str, Any]:
+        """Take a customer that is there: ours is to follow the contact, anybody else's stays as it is."""
+        metadata = _metadata(there)
+        ours = (metadata.get("qwoty_workspace"), metadata.get("qwoty_contact"))
+        if ours == (self.ctx.workspace, self.contact.id):
+            params, said = customer_data.changes(there, self.quote, self.contact)
+        else:
+            params, said = {}, customer_data.differences(there, self.quote)
+        found = self._remembered(there, [*notes, *said])
+        return found | {"changes": params} if params else found
 
-def _remembered(ctx: HookContext, place: str, customer: str, notes: list[str] | None = None) -> dict[str, Any]:
-    if ctx.state.get(place) != customer:
-        ctx.state.set(place, customer)
-    return {"id": customer, "notes": notes or []}
+    @property
+    def _place(self) -> str:
+        return f"customer:{self.stripe.account}:{self.contact.id}"
 
+    def _remembered(self, there: Customer, notes: list[str]) -> dict[str, Any]:
+        if self.ctx.state.get(self._place) != there["id"]:
+            self.ctx.state.set(self._place, there["id"])
+        return {"id": there["id"], "notes": notes}
 
-def _save(ctx: HookContext, contact: Contact, customer: str) -> None:
-    if contact.external_ids.accounting != customer:
-        ctx.platform.save_external_id("contact", contact.id, customer)
+    # -- whose it is ----------------------------------------------------------------------------------
 
+    def _whose(self, customer: Customer) -> str:
+        """Whose customer this is, if it is not to be used: our metadata names another company, or another workspace."""
+        metadata = _metadata(customer)
+        # The ids of companies mean nothing in another workspace, which may share the Stripe account.
+        if metadata.get("qwoty_workspace", self.ctx.workspace) != self.ctx.workspace:
+            return "another workspace's"
+        company = self.quote.customer.id
+        return "another company's" if metadata.get("qwoty_customer", company) != company else ""
 
-def _is_alive(stripe: Gateway, attempt: Attempt, customer: str) -> bool:
-    try:
-        found = stripe.read(attempt, lambda v1: v1.customers.retrieve(customer))
-    except StripeRefused as error:
-        if error.missing:
-            return False
-        raise
-    return not found.get("deleted")
+    def _not_used(self, customer: Customer) -> str:
+        return f"The Stripe customer {customer['id']} is {self._whose(customer)}: this quote has one of its own."
 
+    def _is_contacts(self, customer: Customer) -> bool:
+        is_there = not customer.get("deleted") and not self._whose(customer)
+        return is_there and _metadata(customer).get("qwoty_contact") == self.contact.id
 
-def _search(ctx: HookContext, stripe: Gateway, contact: Contact, attempt: Attempt) -> str | None:
-    # Search ignores case and lags behind: compare again.
-    found = _searched(stripe, attempt, "metadata['qwoty_contact']", contact.id)
-    return next((customer["id"] for customer in found if _is_ours(ctx, customer, contact)), None)
+    # -- where it is looked for -----------------------------------------------------------------------
 
-
-def _searched(stripe: Gateway, attempt: Attempt, field: str, value: str) -> list[dict[str, Any]]:
-    text = value.replace("\\", "\\\\").replace("'", "\\'")
-    try:
-        found = stripe.read(attempt, lambda v1: v1.customers.search(params={"query": f"{field}:'{text}'"}))
-    except (StripeRefused, CredentialsError) as error:
-        # Search is not open to every key and country: the list by e-mail is.
-        if isinstance(error, CredentialsError) and error.code != "permission_missing":
+    def _retrieve(self, customer: str) -> Customer | None:
+        try:
+            found = self.stripe.read(self.attempt, lambda v1: v1.customers.retrieve(customer))
+        except StripeRefused as error:
+            if error.missing:
+                return None
             raise
-        return []
-    return list(found["data"])
+        return None if found.get("deleted") else found
 
+    def _by_contact(self) -> Customer | None:
+        # Search ignores case and lags behind: compare again.
+        return next(filter(self._is_contacts, self._searched("metadata['qwoty_contact']", self.contact.id)), None)
 
-def _is_ours(ctx: HookContext, customer: Mapping[str, Any], contact: Contact) -> bool:
-    metadata: Mapping[str, str] = customer.get("metadata") or {}
-    # Two workspaces may share a Stripe account, and their contacts an id.
-    is_of_here = metadata.get("qwoty_workspace", ctx.workspace) == ctx.workspace
-    return is_of_here and metadata.get("qwoty_contact") == contact.id and not customer.get("deleted")
+    def _searched(self, field: str, value: str) -> list[dict[str, Any]]:
+        text = value.replace("\\", "\\\\").replace("'", "\\'")
+        query = {"query": f"{field}:'{text}'"}
+        try:
+            found = self.stripe.read(self.attempt, lambda v1: v1.customers.search(params=query))
+        except (StripeRefused, CredentialsError) as error:
+            # Search is not open to every key and country: the list by e-mail is.
+            if isinstance(error, CredentialsError) and error.code != "permission_missing":
+                raise
+            return []
+        return list(found["data"])
 
+    def _by_email(self) -> tuple[Customer | None, list[str]]:
+        matches = self._with_this_email()
+        # Stripe lists the newest first, also within one second.
+        usable = sorted((c for c in reversed(matches) if not self._whose(c)), key=lambda customer: customer["created"])
+        if not usable:
+            return None, [self._not_used(customer) for customer in matches[:1]]
+        colleagues = (c for c in usable if _metadata(c).get("qwoty_customer") == self.quote.customer.id)
+        if ours := next(chain(filter(self._is_contacts, usable), colleagues), None):
+            return ours, []
+        oldest = usable[0]
+        if len(usable) == 1:
+            return oldest, []
+        return oldest, [f"{len(usable)} Stripe customers have this e-mail; the oldest, {oldest['id']}, was used."]
 
-def _by_email(ctx: HookContext, stripe: Gateway, contact: Contact, attempt: Attempt) -> tuple[str | None, list[str]]:
-    # Stripe compares e-mails case by case: ask as written and in lower case.
-    spellings = dict.fromkeys((contact.email, contact.email.lower())) if contact.email else {}
-    matches = [
-        customer
-        for email in spellings
-        for customer in stripe.pages(attempt, lambda v1, p: v1.customers.list(params=p), {"email": email})
-        if not customer.get("deleted")
-    ]
-    if not matches and contact.email:
+    def _with_this_email(self) -> list[dict[str, Any]]:
+        email = self.contact.email
+        if not email:
+            return []
+        # Stripe compares e-mails case by case: ask as written and in lower case.
+        matches = [
+            customer
+            for spelling in dict.fromkeys((email, email.lower()))
+            for customer in self.stripe.pages(
+                self.attempt, lambda v1, p: v1.customers.list(params=p), {"email": spelling}
+            )
+            if not customer.get("deleted")
+        ]
+        if matches and not all(map(self._whose, matches)):
+            return matches
         # Written in another way still, it is found by search, which ignores case.
-        written = contact.email.casefold()
-        found = _searched(stripe, attempt, "email", contact.email)
-        matches = [c for c in found if (c.get("email") or "").casefold() == written and not c.get("deleted")]
-    if not matches:
-        return None, []
-    ours = next((customer["id"] for customer in matches if _is_ours(ctx, customer, contact)), None)
-    if ours or len(matches) == 1:
-        return ours or matches[0]["id"], []
-    oldest = min(reversed(matches), key=lambda customer: customer["created"])["id"]
-    return oldest, [f"{len(matches)} Stripe customers have this e-mail; the oldest, {oldest}, was used."]
+        found = self._searched("email", email)
+        same = [c for c in found if (c.get("email") or "").casefold() == email.casefold() and not c.get("deleted")]
+        return [*matches, *(customer for customer in same if customer["id"] not in {c["id"] for c in matches})]
+
+    def _made_before(self) -> Customer | None:
+        """What a cut-short try may have made, when there is no e-mail to list by."""
+        since = {"created": {"gte": int(self.attempt.first_started_at.timestamp()) - 300}}
+        made: Iterator[dict[str, Any]] = self.stripe.pages(
+            self.attempt, lambda v1, p: v1.customers.list(params=p), since
+        )
+        return next(filter(self._is_contacts, made), None)
 
 
-def _made_before(ctx: HookContext, stripe: Gateway, contact: Contact, attempt: Attempt) -> str | None:
-    """What a cut-short try may have made, when there is no e-mail to list by."""
-    since = {"created": {"gte": int(attempt.first_started_at.timestamp()) - 300}}
-    made: Iterator[dict[str, Any]] = stripe.pages(attempt, lambda v1, p: v1.customers.list(params=p), since)
-    return next((customer["id"] for customer in made if _is_ours(ctx, customer, contact)), None)
-
-
-def _new_customer(ctx: HookContext, quote: Quote, contact: Contact) -> dict[str, Any]:
-    company = quote.customer.name if quote.customer.type == "company" else ""
-    params: dict[str, Any] = {
-        "name": (contact.full_name or quote.customer.name)[:256],
-        "email": contact.email,
-        "phone": contact.phone if contact.phone and len(contact.phone) <= 20 else None,
-        "address": _address(quote.customer.billing_address),
-        "business_name": company[:150],
-        "preferred_locales": [quote.language],
-        "metadata": {
-            "qwoty_workspace": ctx.workspace,
-            "qwoty_contact": contact.id,
-            "qwoty_customer": quote.customer.id,
-        },
-    }
-    return {name: value for name, value in params.items() if value}
-
-
-def _address(address: Address | None) -> dict[str, str]:
-    if address is None:
-        return {}
-    names = ("line1", "line2", "city", "state", "postal_code")
-    parts = {name: getattr(address, name) for name in names} | {"country": address.country_code}
-    return {name: value for name, value in parts.items() if value}
+def _metadata(customer: Customer) -> Mapping[str, str]:
+    return customer.get("metadata") or {}

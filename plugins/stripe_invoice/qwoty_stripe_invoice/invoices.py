@@ -263,16 +263,8 @@ class Invoice:
         return params
 
     def _tax_amount(self, tax: LineTax) -> dict[str, Any]:
-        rate = self.plan.rates[tax.rate]
-        data = {
-            "display_name": rate.display_name,
-            "inclusive": False,
-            "percentage": f"{tax.rate.percentage:f}",
-            "country": tax.rate.country,
-            "tax_type": rate.tax_type,
-        }
-        told = {name: value for name, value in data.items() if value is not None}
-        return {"amount": tax.amount, "taxable_amount": tax.base, "tax_rate_data": told}
+        rate = self.plan.rates[tax.rate].at_stripe
+        return {"amount": tax.amount, "taxable_amount": tax.base, "tax_rate_data": rate}
 
     def _lines(self, attempt: Attempt, invoice_id: str) -> Iterator[dict[str, Any]]:
         return self._stripe.pages(attempt, lambda v1, p: v1.invoices.line_items.list(invoice_id, params=p), {})

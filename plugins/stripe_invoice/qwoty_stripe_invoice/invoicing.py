@@ -61,8 +61,8 @@ def _make_invoice(
 ) -> Outcome:
     looking = TaxRates(ctx, stripe, plan.rates)
     customer, found = resolve_customer(ctx, stripe, quote, contact, meanwhile=looking.read_ahead)
-    rates = looking.resolve()
-    found = [*found, *drafts.discard_unless(quote.version, customer, [way.name for way in sequence])]
+    rates, noted = looking.resolve(quote.id)
+    found = [*found, *noted, *drafts.discard_unless(quote.version, customer, [way.name for way in sequence])]
     for number, way in enumerate(sequence):
         here = _told_apart(ctx, way) if number else ctx
         invoice = Invoice(here, stripe, quote, way, customer, rates)
@@ -93,6 +93,16 @@ def _make_invoice(
             f"The Stripe customer {customer} has no e-mail address, so Stripe cannot send the invoice.",
             *notes,
             hint="Add one in the Stripe Dashboard, then retry the run.",
+        )
+    addressed, meant = facts.get("customer_email") or "", contact.email or ""
+    if settings.delivery == "email" and addressed and addressed.casefold() != meant.casefold():
+        return Outcome.needs_attention(
+            "email_differs",
+            f"Stripe would send the invoice to {addressed}, the address of customer {customer}; the quote's contact is "
+            f"{meant}.",
+            *notes,
+            hint="Correct the customer's e-mail address in the Stripe Dashboard, then retry the run; or correct the "
+            "contact's in Qwoty, then accept the quote again.",
         )
     final = invoice.finalize(draft["id"])
     balance = _balance_used(final, plan.currency)

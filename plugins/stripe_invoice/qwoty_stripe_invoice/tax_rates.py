@@ -1,8 +1,8 @@
-"""Finding or creating the Stripe Tax Rates that an invoice needs (Stripe page, section 8).
+"""Finding or creating the Stripe Tax Rates that an invoice needs (Stripe page, section 8; ADR 0059).
 
 One walk over the active, exclusive rates verifies the saved ids and finds the others: no rate has to be
 fetched by itself, so the number of calls does not grow with the number of taxes. Of several that fit, the saved one
-comes first, then one of the same name, then the newest; where a name is in the key, no other name fits.
+comes first, then one of the same name, then the newest.
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, wait
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from qwoty_integrations_host import Attempt, HookContext
 
+from . import external_ids
 from .gateway import Gateway
+from .rate_matching import Fit, fits
 from .taxes import PlannedRate, RateKey
+
+#: Tax Rate ids by key, and notes.
+_Found = tuple[dict[str, str], list[str]]
+#: Where a step's result has its notes, beside the keys.
+_NOTES = "notes"
 
 
 class TaxRates:
@@ -25,7 +31,7 @@ class TaxRates:
 
     def __init__(self, ctx: HookContext, stripe: Gateway, rates: Mapping[RateKey, PlannedRate]) -> None:
         self._ctx, self._stripe, self._rates = ctx, stripe, rates
-        self._ahead: tuple[Future[dict[str, str]], Attempt] | None = None
+        self._ahead: tuple[Future[_Found], Attempt] | None = None
 
     def read_ahead(self) -> None:
         """Begin to look for the rates in a thread of its own; ``resolve`` takes what it finds (ADR 0052)."""
@@ -34,88 +40,84 @@ class TaxRates:
             # A daemon: a process that stops does not wait for an answer that nobody will look at.
             threading.Thread(target=self._read, args=self._ahead, name="tax rates", daemon=True).start()
 
-    def _read(self, found: Future[dict[str, str]], attempt: Attempt) -> None:
+    def _read(self, found: Future[_Found], attempt: Attempt) -> None:
         try:
-            found.set_result(_find(self._stripe, self._rates, attempt))
+            found.set_result(_find(self._ctx, self._stripe, self._rates, attempt))
         except BaseException as error:  # noqa: BLE001 - whoever takes the result gets it
             found.set_exception(error)
 
-    def resolve(self) -> dict[RateKey, str]:
-        """Give the Tax Rate id of each planned rate; two quotes at once make one rate."""
+    def resolve(self, quote_id: str) -> tuple[dict[RateKey, str], list[str]]:
+        """Give the Tax Rate id of each planned rate, and notes; two quotes at once make one rate."""
         ctx, stripe, rates = self._ctx, self._stripe, self._rates
         if not rates:
-            return {}
+            return {}, []
         with ctx.lock(f"tax_rates:{stripe.account}"):
             found = dict(ctx.step("tax_rates", self._look))
+            notes = found.pop(_NOTES, [])
             for key, rate in rates.items():
                 if str(key) not in found:
                     create = partial(_create, ctx, stripe, rate, frozenset(found.values()))
                     found[str(key)] = ctx.step(f"tax_rate.create:{key}", create)
         ids = {key: found[str(key)] for key in rates}
-        ctx.step("tax_rates.save", lambda _: _save(ctx, rates, ids))
-        return ids
+        left = ctx.step("tax_rates.save", lambda _: _save(ctx, rates, ids, quote_id))
+        return ids, [*notes, *(left or [])]
 
-    def _look(self, attempt: Attempt) -> dict[str, str]:
+    def _look(self, attempt: Attempt) -> dict[str, Any]:
         ahead, self._ahead = self._ahead, None
         if ahead is None:
-            return _find(self._stripe, self._rates, attempt)
-        found, asked = ahead
-        wait([found])
-        attempt.request_ids.extend(asked.request_ids)
-        return found.result()
+            found, notes = _find(self._ctx, self._stripe, self._rates, attempt)
+        else:
+            answer, asked = ahead
+            wait([answer])
+            attempt.request_ids.extend(asked.request_ids)
+            found, notes = answer.result()
+        return {**found, _NOTES: notes} if notes else dict(found)
 
 
 def _find(
-    stripe: Gateway, rates: Mapping[RateKey, PlannedRate], attempt: Attempt, taken: Collection[str] = ()
-) -> dict[str, str]:
-    """The rates that are there already, each for one key: two taxes on a line never share one."""
+    ctx: HookContext,
+    stripe: Gateway,
+    rates: Mapping[RateKey, PlannedRate],
+    attempt: Attempt,
+    taken: Collection[str] = (),
+) -> _Found:
+    """The rates that are there already, each for one key, and notes: two taxes of a quote never share one."""
     usable = {"active": True, "inclusive": False}
-    fitting: list[tuple[bool, bool, int, str, str]] = []
+    fitting: list[Fit] = []
     certain: dict[str, str] = {}
     for position, there in enumerate(stripe.pages(attempt, lambda v1, p: v1.tax_rates.list(params=p), usable)):
-        key = _key_of(there)
-        for rate in (r for r in rates.values() if r.key[:2] == key and there["id"] not in taken):
-            saved, named = there["id"] in rate.saved_ids, there["display_name"] == rate.display_name
-            if saved or named or not rate.key.name:
-                fitting.append((not saved, not named, position, str(rate.key), there["id"]))
-            if saved and there["id"] not in certain.values():
-                certain.setdefault(str(rate.key), there["id"])
+        if there["id"] in taken:
+            continue
+        for fit in fits(ctx.workspace, rates.values(), there, position):
+            fitting.append(fit)
+            if not fit.is_unsaved and there["id"] not in certain.values():
+                certain.setdefault(fit.key, there["id"])
         if len(certain) == len(rates):
             break
     found: dict[str, str] = {}
-    for *_, name, rate_id in sorted(fitting):
-        if name not in found and rate_id not in found.values():
-            found[name] = rate_id
-    return found
-
-
-def _key_of(rate: Mapping[str, Any]) -> tuple[str | None, Decimal] | None:
-    # Checked again although the list was filtered: an archived or inclusive rate must never be used.
-    if not rate["active"] or rate["inclusive"]:
-        return None
-    return rate.get("country"), Decimal(str(rate["percentage"])).normalize()
+    notes = []
+    for fit in sorted(fitting):
+        if fit.key not in found and fit.rate_id not in found.values():
+            found[fit.key] = fit.rate_id
+            notes += [fit.note] if fit.note else []
+    return found, notes
 
 
 def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, taken: Collection[str], attempt: Attempt) -> str:
-    place = f"tax_rate:{stripe.account}:{rate.key}"
+    # Without what tells taxes of one quote apart: whatever was made for country and percentage is a reason to look.
+    plain = str(RateKey(*rate.key[:2]))
+    place = f"tax_rate:{stripe.account}:{plain}"
     # Another quote may have made it after this run had looked (a retry carries over what was found then).
     if attempt.repeated or ctx.state.get(place):
-        made_before = _find(stripe, {rate.key: rate}, attempt, taken).get(str(rate.key))
+        made_before, _ = _find(ctx, stripe, {rate.key: rate}, attempt, taken)
         if made_before:
-            return made_before
-    params = {
-        "display_name": rate.display_name,
-        "inclusive": False,
-        "percentage": f"{rate.key.percentage:f}",
-        "country": rate.key.country,
-        "tax_type": rate.tax_type,
-        "metadata": {"qwoty_workspace": ctx.workspace, "qwoty_tax": next(iter(rate.saved), str(rate.key))},
-    }
+            return made_before[str(rate.key)]
+    whose = {"qwoty_workspace": ctx.workspace, "qwoty_tax": next(iter(rate.saved), str(rate.key))}
     made = stripe.write(
         attempt,
         "txr",
-        str(rate.key),
-        {name: value for name, value in params.items() if value is not None},
+        plain,
+        {**rate.at_stripe, "metadata": whose},
         lambda v1, p, o: v1.tax_rates.create(params=p, options=o),
         replaces=",".join(dict.fromkeys((*rate.saved_ids, ctx.state.get(place) or ""))),
     )
@@ -123,8 +125,12 @@ def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, taken: Collect
     return str(made["id"])
 
 
-def _save(ctx: HookContext, rates: Mapping[RateKey, PlannedRate], ids: Mapping[RateKey, str]) -> None:
-    for key, rate in rates.items():
-        for entity_id, saved in rate.saved.items():
-            if saved != ids[key]:
-                ctx.platform.save_external_id("tax", entity_id, ids[key])
+def _save(
+    ctx: HookContext, rates: Mapping[RateKey, PlannedRate], ids: Mapping[RateKey, str], quote_id: str
+) -> list[str]:
+    saving = (
+        external_ids.save(ctx, "tax", entity_id, there=there, found=ids[key], quote_id=quote_id)
+        for key, rate in rates.items()
+        for entity_id, there in rate.saved.items()
+    )
+    return [note for notes in saving for note in notes]

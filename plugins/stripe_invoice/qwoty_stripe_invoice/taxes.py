@@ -6,36 +6,44 @@ The grammar of an API name, ``<type>_<country>_<rate x 10>``, is documented in d
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import unicodedata
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cache
-from itertools import combinations, count
-from typing import NamedTuple, TypeVar
+from itertools import chain, combinations, count
+from typing import Any, NamedTuple, TypeVar
 
-from babel import Locale
-
-from qwoty_integrations_host import NeedsAttention, Tax
+from qwoty_integrations_host import NeedsAttention, Tax, country_code
 
 _API_NAME = re.compile(r"([a-z][a-z0-9_]*)_([a-z]{2})_([0-9]{1,4})")
-_TRAILING_RATE = re.compile(r"\s*\d+([.,]\d+)?\s*%\s*$")
-_TYPES = ("vat", "gst")
+#: The rate behind a name, and what ties it to the name: ``VAT 20%``, ``CGST - 9 %``, ``VAT (5,5 %)``.
+_TRAILING_RATE = re.compile(r"[\s\-–—:;,@(\[]{0,9}\d{1,3}([.,]\d{1,9})?\s?%[\s)\]]{0,9}$")
+#: Stripe's tax types, by the words for them; of any other word nothing is said.
+_TYPES = ("vat", "gst", "hst", "igst", "pst", "qst", "sales_tax")
+_TYPE = re.compile(rf"({'|'.join(_TYPES)})(?![a-z])")
+#: What Stripe takes for a state: the end of an ISO 3166-2 code.
+_STATE = re.compile(r"(?:[A-Za-z]{2}-)?([A-Za-z]{2}|[A-Z0-9]{1,3})")
+#: Stripe's bound for display names and jurisdictions.
+_MOST_CHARACTERS = 50
 Value = TypeVar("Value", str, Decimal)
 
 
 class RateKey(NamedTuple):
-    """What makes two taxes the same Stripe Tax Rate (always exclusive).
+    """Which Stripe Tax Rate (always exclusive) a line of the quote has.
 
-    ``name`` is empty, except where two taxes of one country and percentage meet on a line (``told_apart``).
+    Country and percentage; the rest is empty, except where a quote has several taxes of both (``told_apart``).
     """
 
     country: str | None
     percentage: Decimal
     name: str = ""
+    state: str = ""
+    jurisdiction: str = ""
 
     def __str__(self) -> str:
-        plain = f"{self.country or '-'}:{self.percentage.normalize():f}"
-        return f"{plain}:{self.name}" if self.name else plain
+        apart = filter(None, (self.name, self.state, self.jurisdiction))
+        return ":".join((self.country or "-", f"{self.percentage.normalize():f}", *apart))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +51,21 @@ class PlannedRate:
     """A rate that the invoice needs, and the quote's taxes behind it."""
 
     key: RateKey
+    #: As the invoice shows it, without the rate, which Stripe prints behind it.
     display_name: str
     tax_type: str | None
     #: The taxes that mean this rate, by Qwoty's id, each with the Tax Rate id saved for it (a hint to be verified).
     saved: Mapping[str, str | None]
+    #: The tax's name without its rate, at any length.
+    full_name: str
+    state: str | None = None
+    jurisdiction: str | None = None
 
     @property
     def saved_ids(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(rate_id for rate_id in self.saved.values() if rate_id))
+        return tuple(
+            dict.fromkeys(rate_id for rate_id in self.saved.values() if rate_id and rate_id.startswith("txr_"))
+        )
 
     @property
     def tax(self) -> str:
@@ -58,13 +73,48 @@ class PlannedRate:
         return next(iter(self.saved), self.display_name)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the name is too long for Stripe."""
+        return len(self.full_name) > _MOST_CHARACTERS
+
+    @property
     def title(self) -> str:
         """The rate as the invoice shows it: ``VAT 20 %``."""
         return f"{self.display_name} {self.key.percentage:f} %"
 
+    @property
+    def at_stripe(self) -> dict[str, Any]:
+        """The rate in Stripe's words: as a Tax Rate is made, and as a tax amount names it."""
+        facts = {
+            "display_name": self.display_name,
+            "inclusive": False,
+            "percentage": f"{self.key.percentage:f}",
+            "country": self.key.country,
+            "state": self.state,
+            "jurisdiction": self.jurisdiction,
+            "description": self.full_name if self.is_cut else None,
+            "tax_type": self.tax_type,
+        }
+        return {name: value for name, value in facts.items() if value is not None}
+
+    @property
+    def meaning(self) -> Hashable:
+        """What two taxes have in common that may be one Tax Rate: name, place and type, beside the percentage."""
+        return *self.key[:2], folded(self.full_name), folded(self.state), folded(self.jurisdiction), self.tax_type
+
     def joined(self, other: PlannedRate) -> PlannedRate:
         """Give one rate that stands for the other's taxes as well."""
         return replace(self, saved={**self.saved, **other.saved})
+
+
+def without_rate(name: str) -> str:
+    """A tax's name without the rate at its end, and without stray blanks."""
+    return _TRAILING_RATE.sub("", " ".join(name.split()))
+
+
+def folded(text: str | None) -> str:
+    """A name as it is compared: without regard to case, blanks and forms of one character."""
+    return " ".join(unicodedata.normalize("NFKC", text or "").casefold().split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +126,14 @@ class ApiName:
     percentage: Decimal
 
 
-@cache
-def _countries() -> Collection[str]:
-    # "hst_on_130" ends like a country, but is Ontario's.
-    return frozenset(Locale("en").territories)
-
-
 def parse_api_name(text: str | None) -> ApiName | None:
     """Parse an API name; None when it does not follow the grammar (API names are editable in Qwoty)."""
     found = _API_NAME.fullmatch(text or "")
-    if found is None or int(found[3]) > 1000 or found[2].upper() not in _countries():
+    # "hst_on_130" ends like a country, but is Ontario's.
+    country = country_code(found[2]) if found else None
+    if found is None or country is None or int(found[3]) > 1000:
         return None
-    return ApiName(found[1], found[2].upper(), Decimal(found[3]) / 10)
+    return ApiName(found[1], country, Decimal(found[3]) / 10)
 
 
 def plan_rate(tax: Tax, fallback_country: str | None) -> tuple[PlannedRate, str | None]:
@@ -98,43 +144,68 @@ def plan_rate(tax: Tax, fallback_country: str | None) -> tuple[PlannedRate, str 
     """
     parsed = parse_api_name(tax.api_name)
     percentage = _agreed(tax, "rate", tax.rate, parsed.percentage if parsed else None)
-    country = _agreed(tax, "country", tax.country, parsed.country if parsed else None)
     if percentage is None:
         raise _unclear(tax, "has neither a rate nor an API name that tells it")
     if percentage > 100 or percentage != round(percentage, 4):
         raise _unclear(tax, "has a rate that Stripe does not take (at most 100 %, at most four decimals)")
-    note = None
-    if country is None and fallback_country:
-        country = fallback_country
-        note = f"Tax {_name(tax)!r} names no country; that of the business unit, {country}, was used."
+    country, note = _country(tax, parsed, fallback_country)
+    name, (state, jurisdiction) = _shown_name(tax, parsed), _place(tax)
     rate = PlannedRate(
         RateKey(country, percentage.normalize()),
-        _display_name(tax, parsed),
+        name[:_MOST_CHARACTERS],
         _tax_type(tax, parsed),
         {tax.entity_id: tax.external_ids.accounting} if tax.entity_id else {},
+        name,
+        state,
+        jurisdiction,
     )
     return rate, note
 
 
 def told_apart(lines: Sequence[Sequence[PlannedRate]]) -> list[tuple[PlannedRate, ...]]:
-    """Give each line's rates, those that meet their equal on a line with their names in the key.
+    """Give each line's rates; of several taxes of one country and percentage, the names are in the keys.
 
-    Indian CGST 9 % and SGST 9 % stand on one line and stack: as one Stripe Tax Rate half of the tax would be lost.
-    Everywhere else country and percentage alone decide, so that one rate serves all taxes that mean the same.
+    Two taxes of 0 % give two reasons, Texas and Massachusetts are two places. Taxes that mean the same are one rate,
+    except on one line: there they stack, and as one rate half of the tax would be lost.
     """
-    meeting = {one.key for line in lines for one, other in combinations(line, 2) if _is_another(one, other)}
-    owners: dict[RateKey, str] = {}
+    lines = _typed_alike(lines)
+    meanings: defaultdict[RateKey, set[Hashable]] = defaultdict(set)
+    for rate in chain.from_iterable(lines):
+        meanings[rate.key].add(rate.meaning)
+    stacked = {
+        one.meaning for line in lines for one, other in combinations(line, 2) if _is_another_of_one_meaning(one, other)
+    }
+    keys: dict[Hashable, RateKey] = {}
 
     def named(rate: PlannedRate) -> PlannedRate:
-        keys = (rate.key._replace(name=name) for name in _names(rate.display_name))
-        key = next(key for key in keys if owners.setdefault(key, rate.tax) == rate.tax)
-        return replace(rate, key=key, display_name=key.name)
+        if len(meanings[rate.key]) == 1 and rate.meaning not in stacked:
+            return rate
+        which = (rate.meaning, rate.tax if rate.meaning in stacked else "")
+        if which not in keys:
+            place = rate.key._replace(state=rate.state or "", jurisdiction=rate.jurisdiction or "")
+            named = (place._replace(name=name) for name in _names(rate.display_name))
+            keys[which] = next(key for key in named if key not in keys.values())
+        return replace(rate, key=keys[which], display_name=keys[which].name)
 
-    return [tuple(named(rate) if rate.key in meeting else rate for rate in line) for line in lines]
+    return [tuple(map(named, line)) for line in lines]
 
 
-def _is_another(one: PlannedRate, other: PlannedRate) -> bool:
-    return one.key == other.key and one.tax != other.tax
+def _is_another_of_one_meaning(one: PlannedRate, other: PlannedRate) -> bool:
+    return one.meaning == other.meaning and one.tax != other.tax
+
+
+def _typed_alike(lines: Sequence[Sequence[PlannedRate]]) -> list[list[PlannedRate]]:
+    """Taxes that differ in no more than that one tells no type have the other's."""
+    types: defaultdict[Hashable, set[str]] = defaultdict(set)
+    for rate in chain.from_iterable(lines):
+        if rate.tax_type:
+            types[replace(rate, tax_type=None).meaning].add(rate.tax_type)
+
+    def typed(rate: PlannedRate) -> PlannedRate:
+        known = types[replace(rate, tax_type=None).meaning]
+        return replace(rate, tax_type=next(iter(known))) if len(known) == 1 else rate
+
+    return [list(map(typed, line)) for line in lines]
 
 
 def _names(name: str) -> Iterator[str]:
@@ -162,12 +233,34 @@ def _name(tax: Tax) -> str:
     return tax.api_name or tax.name or tax.id or "without a name"
 
 
-def _display_name(tax: Tax, parsed: ApiName | None) -> str:
+def _country(tax: Tax, parsed: ApiName | None, fallback: str | None) -> tuple[str | None, str | None]:
+    """A tax's country, and a note when that is not the tax's own word."""
+    told = country_code(tax.country)
+    country = _agreed(tax, "country", told, parsed.country if parsed else None)
+    if tax.country and not told:
+        # The business unit's would be a guess: the tax says another one.
+        if country is None:
+            raise _unclear(tax, f"names the country {tax.country!r}, which is not understood")
+        unknown = f"Tax {_name(tax)!r} names the country {tax.country!r}, which is not understood"
+        return country, f"{unknown}; its API name says {country}."
+    if country is None and fallback:
+        return fallback, f"Tax {_name(tax)!r} names no country; that of the business unit, {fallback}, was used."
+    return country, None
+
+
+def _place(tax: Tax) -> tuple[str | None, str | None]:
+    """State and jurisdiction as Stripe takes them: a state is a code, a jurisdiction may be any text."""
+    code = _STATE.fullmatch(tax.state or "")
+    jurisdiction = tax.jurisdiction or (None if code else tax.state) or ""
+    return code[1].upper() if code else None, jurisdiction[:_MOST_CHARACTERS] or None
+
+
+def _shown_name(tax: Tax, parsed: ApiName | None) -> str:
     # Stripe prints the percentage behind the name: "VAT 20%" would read "VAT 20% (20%)".
-    name = _TRAILING_RATE.sub("", tax.name or "").strip()
-    return (name or (parsed.kind.replace("_", " ").upper() if parsed else "Tax"))[:50]
+    return without_rate(tax.name or "") or (parsed.kind.replace("_", " ").upper() if parsed else "Tax")
 
 
 def _tax_type(tax: Tax, parsed: ApiName | None) -> str | None:
-    word = (parsed.kind if parsed else tax.name or "").lower()
-    return next((kind for kind in _TYPES if word.startswith(kind)), None)
+    word = tax.type or (parsed.kind if parsed else tax.name) or ""
+    found = _TYPE.match(folded(word).replace(" ", "_"))
+    return found[1] if found else None

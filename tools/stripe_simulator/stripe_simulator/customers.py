@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stripe_simulator import search
+from stripe_simulator import drafts, search
 from stripe_simulator.errors import bad_request, missing_in_path
 from stripe_simulator.events import emit
 from stripe_simulator.ids import new_id, new_invoice_prefix
@@ -79,6 +79,10 @@ def retrieve(call: Call) -> Json:
 def update(call: Call) -> Json:
     customer = _living(call)
     _apply(customer, call.params)
+    # A draft shows its customer's data until it is finalized.
+    for invoice in call.state.invoices.values():
+        if invoice["status"] == "draft" and invoice["customer"] == customer["id"]:
+            drafts.copy_customer(invoice, customer)
     changed(call, customer)
     return customer
 

@@ -1,0 +1,85 @@
+"""What a Stripe customer says about a contact, and how that differs from what Stripe has. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qwoty_integrations_host import Contact, Quote
+
+#: Stripe's fields, and the words for them.
+_FIELDS = {"name": "name", "email": "e-mail address", "phone": "phone number", "business_name": "company name"}
+_ADDRESS = ("line1", "line2", "city", "state", "postal_code")
+
+
+def wanted(quote: Quote, contact: Contact) -> dict[str, Any]:
+    """What Stripe should have, in the form of its parameters and within its bounds; without what nobody told."""
+    company = quote.customer.name if quote.customer.type == "company" else ""
+    params: dict[str, Any] = {
+        "name": (contact.full_name or quote.customer.name)[:256],
+        "email": contact.email,
+        "phone": contact.phone if contact.phone and len(contact.phone) <= 20 else None,
+        "address": _address(quote),
+        "business_name": company[:150],
+        "preferred_locales": [quote.language],
+    }
+    return {name: value for name, value in params.items() if value}
+
+
+def changes(there: Mapping[str, Any], quote: Quote, contact: Contact) -> tuple[dict[str, Any], list[str]]:
+    """The parameters of an update that makes Stripe's customer follow its contact, and a note for each.
+
+    What the quote does not tell stays as it is.
+    """
+    new = wanted(quote, contact)
+    params: dict[str, Any] = {}
+    notes = []
+    for field, word in _FIELDS.items():
+        if field in new and _compared(field, there.get(field)) != _compared(field, new[field]):
+            params[field] = new[field]
+            was = f"it was {there[field]!r}" if there.get(field) else "it had none"
+            notes.append(f"The Stripe customer's {word} is now the contact's, {new[field]!r}; {was}.")
+    if (address := new.get("address")) and _told(there.get("address")) != _told(address):
+        # Parts that are left out would stay as they are.
+        params["address"] = {part: address.get(part, "") for part in (*_ADDRESS, "country")}
+        notes += ["The Stripe customer's address is now the quote's.", *unknown_country(quote)]
+    spoken = (there.get("preferred_locales") or [""])[0]
+    if spoken != quote.language:
+        params["preferred_locales"] = new["preferred_locales"]
+        was = f"it was {spoken!r}" if spoken else "it had none"
+        notes.append(f"The Stripe customer's language is now the quote's, {quote.language!r}; {was}.")
+    return params, notes
+
+
+def differences(there: Mapping[str, Any], quote: Quote) -> list[str]:
+    """What to say of a customer that others made, and that is left as it is."""
+    address, signed = _told(there.get("address")), _told(_address(quote))
+    if all(address[part] == signed[part] for part in address.keys() & signed.keys()):
+        return []
+    return [f"The Stripe customer {there['id']} has another address than the quote; the invoice shows Stripe's."]
+
+
+def unknown_country(quote: Quote) -> list[str]:
+    """A note where the address names a country that is none: Stripe is told no country then."""
+    address = quote.customer.billing_address
+    if address is None or address.country_code or not address.country:
+        return []
+    return [f"The country {address.country!r} of the customer's address is not understood: Stripe's customer has none."]
+
+
+def _address(quote: Quote) -> dict[str, str]:
+    address = quote.customer.billing_address
+    if address is None:
+        return {}
+    parts = {part: getattr(address, part) for part in _ADDRESS} | {"country": address.country_code}
+    return {part: value for part, value in parts.items() if value}
+
+
+def _told(address: Mapping[str, str | None] | None) -> dict[str, str]:
+    """The parts of an address that say something, as they are compared."""
+    return {part: " ".join(value.casefold().split()) for part, value in (address or {}).items() if value}
+
+
+def _compared(field: str, value: str | None) -> str:
+    text = " ".join((value or "").split())
+    return text.casefold() if field == "email" else text

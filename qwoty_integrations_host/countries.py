@@ -1,0 +1,169 @@
+"""Country names and codes, read the same way wherever a quote has one.
+
+Names come from Babel (CLDR) in every language it knows, ISO 3166-1 codes too. CLDR leaves out names that people write
+all the same; those stand in ``_ALSO``.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+
+#: Two-letter codes of CLDR that are regions, unions, reservations or tests, and no country of ISO 3166-1.
+_NO_COUNTRIES = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ".split())
+#: No country has a name as long.
+_LONGEST = 120
+_ARTICLE = re.compile(r"(?:the|la|le|les|die)\s+|l['’]", re.IGNORECASE)
+
+_ALSO = {
+    "AE": "UAE, Emirates",
+    "BN": "Brunei Darussalam",
+    "BO": "Plurinational State of Bolivia",
+    "CD": "DRC, DR Congo, Democratic Republic of the Congo, République démocratique du Congo",
+    "CG": "Republic of the Congo, République du Congo",
+    "CI": "Ivory Coast",
+    "CN": "PRC, People's Republic of China, Mainland China",
+    "CV": "Cabo Verde",
+    "CZ": "Czech Republic, République tchèque",
+    "DE": "Federal Republic of Germany, Bundesrepublik Deutschland",
+    "ES": "Kingdom of Spain",
+    "FM": "Federated States of Micronesia",
+    "FR": "French Republic, République française, Metropolitan France, France métropolitaine",
+    "GB": "UK, Great Britain, Britain, Grande-Bretagne, Großbritannien, Gran Bretaña, Gran Bretagna, Groot-Brittannië, "
+    "Grã-Bretanha, England, Angleterre, Scotland, Wales, Northern Ireland, "
+    "United Kingdom of Great Britain and Northern Ireland",
+    "GR": "EL, Hellas, Hellenic Republic",
+    "HK": "Hong Kong, Hong Kong SAR",
+    "IE": "Republic of Ireland",
+    "IR": "Islamic Republic of Iran",
+    "KP": "DPRK, Democratic People's Republic of Korea",
+    "KR": "Republic of Korea, République de Corée",
+    "LA": "Lao People's Democratic Republic",
+    "MD": "Republic of Moldova",
+    "MK": "Macedonia, Republic of North Macedonia",
+    "MM": "Myanmar, Burma, Birmanie",
+    "MO": "Macao, Macau, Macao SAR",
+    "NL": "Holland, Hollande, Kingdom of the Netherlands",
+    "PS": "Palestine, State of Palestine",
+    "RU": "Russian Federation, Fédération de Russie",
+    "SA": "KSA, Kingdom of Saudi Arabia",
+    "SK": "Slovak Republic",
+    "SY": "Syrian Arab Republic",
+    "SZ": "Swaziland",
+    "TL": "East Timor",
+    "TR": "Turkey, Republic of Türkiye",
+    "TW": "Taiwan Province of China, Province of China Taiwan",
+    "TZ": "United Republic of Tanzania",
+    "US": "United States of America, États-Unis d'Amérique, Vereinigte Staaten von Amerika, "
+    "Estados Unidos de América, Stati Uniti d'America",
+    "VA": "Vatican, Holy See, Saint-Siège",
+    "VE": "Bolivarian Republic of Venezuela",
+    "VN": "Socialist Republic of Vietnam",
+}
+
+
+def country_code(text: str | None) -> str | None:
+    """Read a country's code (ISO 3166-1, two or three letters) or its name in any language.
+
+    Gives the two letters in upper case. Case, accents, blanks and punctuation do not matter. Gives None for what is no
+    country (``EU``, ``XX``), and for a name that means two countries in two languages, unless one reading is plain: it
+    is English, French or one of ours (``UK``, ``Holland``), or the language is an official one of that country only.
+    """
+    text = (text or "").strip()
+    return _read(text) if 0 < len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> str | None:
+    written = list(dict.fromkeys(_spellings(text)))
+    if found := _first(written, _plain()):
+        return found
+    # Two letters are a code, and this one is unknown: no language has to be read for that.
+    return None if text.isascii() and len(written[0]) <= 2 else _first(written, _everywhere())
+
+
+def _first(written: Iterable[str], names: Mapping[str, str]) -> str | None:
+    return next((names[name] for name in written if name in names), None)
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """The text; the text without an article, without its comma (``Korea, Republic of``), with ``ü`` for ``ue``."""
+    yield _folded(text)
+    yield _folded(text[article.end() if (article := _ARTICLE.match(text)) else 0 :])
+    name, comma, title = text.partition(",")
+    if comma:
+        yield _folded(f"{title} {name}")
+    yield re.sub("([aou])e", r"\1", _folded(text))
+
+
+def _folded(text: str) -> str:
+    """Letters and digits without case and accents; ``&`` is ``and``, ``St.`` is ``Saint``."""
+    text = unicodedata.normalize("NFKD", re.sub(r"\bst\b", "saint", text.replace("&", " and ").casefold()))
+    return "".join(filter(_counts, text))
+
+
+def _counts(letter: str) -> bool:
+    # Marks above and below are accents of Latin, Greek and Cyrillic letters; elsewhere marks are letters of their own.
+    return letter.isalnum() or (unicodedata.category(letter)[0] == "M" and unicodedata.combining(letter) < 200)
+
+
+@cache
+def _codes() -> frozenset[str]:
+    from babel import Locale  # noqa: PLC0415 - lazy: most commands ask for no country
+
+    return frozenset(code for code in map(str, Locale("en").territories) if len(code) == 2) - _NO_COUNTRIES
+
+
+@cache
+def _plain() -> Mapping[str, str]:
+    """Codes, names in English and French, and our own: they come before any other reading."""
+    from babel import Locale  # noqa: PLC0415 - lazy, as above
+    from babel.core import get_global  # noqa: PLC0415
+
+    # Two-letter aliases are left out: CT and MI are Kiribati's and Midway's only in old lists.
+    aliases = get_global("territory_aliases")
+    three = {old: new for old, (new, *more) in aliases.items() if len(old) == 3 and old.isalpha() and not more}
+    codes = {code: code for code in _codes()} | {old: new for old, new in three.items() if new in _codes()}
+    french, english = ({name: code for code, name in Locale(one).territories.items()} for one in ("fr", "en"))
+    named = {name: code for name, code in (french | english).items() if code in _codes()}
+    also = {name: code for code, names in _ALSO.items() for name in names.split(",")}
+    return {_folded(name): code for name, code in (codes | named | also).items()}
+
+
+@cache
+def _everywhere() -> Mapping[str, str]:
+    """Names in all languages that mean one country; read when a name is not plain (half a second, once)."""
+    from babel.languages import get_official_languages  # noqa: PLC0415 - lazy, as above
+
+    meant: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for language, names in _territories():
+        for code in names.keys() & _codes():
+            meant[_folded(names[code])][code].add(language)
+
+    def native(code: str, languages: set[str]) -> bool:
+        official = get_official_languages(code, de_facto=True)
+        return bool(languages & {spoken.split("_")[0] for spoken in official})
+
+    found = {}
+    for name, countries in meant.items():
+        plain = countries if len(countries) == 1 else [code for code in countries if native(code, countries[code])]
+        if len(plain) == 1:
+            (found[name],) = plain
+    return found
+
+
+def _territories() -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Each language of Babel with its names of territories.
+
+    Babel would keep all it reads, 150 MB, so its files are read here, one at a time.
+    """
+    from babel import localedata  # noqa: PLC0415 - lazy, as above
+
+    for locale in localedata.locale_identifiers():
+        file = Path(localedata.resolve_locale_filename(locale))
+        yield locale.split("_")[0], pickle.loads(file.read_bytes()).get("territories", {})  # noqa: S301 - Babel's own
