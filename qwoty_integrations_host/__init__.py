@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from .hookspecs import HOOK_API, hookimpl
     from .installments import pick_installment
+    from .outgoing import why_unsent
     from .quote import (
         Address,
         Contact,
@@ -99,10 +100,11 @@ __all__ = [
     "WebhookRequest",
     "hookimpl",
     "pick_installment",
+    "why_unsent",
 ]
 
 #: Where the public names live; those that many others import come first.
-_HOMES = ("errors", "clock", "quote", "record", "context", "hook_types", "hookspecs", "installments")
+_HOMES = ("errors", "clock", "quote", "record", "context", "hook_types", "hookspecs", "installments", "outgoing")
 
 
 def __getattr__(name: str) -> Any:

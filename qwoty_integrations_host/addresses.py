@@ -11,7 +11,8 @@ def split(url: str) -> SplitResult | None:
     """The parts of an address; None for what is none."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read here, because a port out of range is only noticed then
+        # Read here, because a port out of range or a label that is too long is only noticed then.
+        _ = parts.port, (parts.hostname or "").encode("idna")
     except ValueError:
         return None
     return parts
