@@ -11,8 +11,7 @@ def split(url: str) -> SplitResult | None:
     """The parts of an address; None for what is none."""
     try:
         parts = urlsplit(url)
-        # Read here, because a port out of range or a label that is too long is only noticed then.
-        _ = parts.port, (parts.hostname or "").encode("idna")
+        _ = parts.port  # read here, because a port out of range is only noticed then
     except ValueError:
         return None
     return parts

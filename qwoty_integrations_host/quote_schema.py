@@ -30,6 +30,7 @@ from .quote_fields import (
     Instant,
     Roles,
     Several,
+    Text,
     Whole,
     Wording,
     at_the_door,
@@ -336,10 +337,10 @@ class QuoteSchema(_Object):
 
     id = Identifier(required=True)
     number = Identifier(required=True)
-    status = Wording(required=True)
+    status = Text(required=True)
     workspace_id = Identifier()
     accepted_at = Instant(load_default=None, allow_none=True)
-    currency = Wording(required=True)
+    currency = Text(required=True)
     language = _text()
     title, pdf_link, dealroom_link = _text(), _text(), _text()
     owner = _nested(OwnerSchema)

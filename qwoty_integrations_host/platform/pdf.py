@@ -75,6 +75,10 @@ def _refuse_unless_allowed(url: str, *, allow_private: bool) -> None:
     if allow_private:
         return
     try:
+        host.encode("idna")
+    except UnicodeError:
+        raise _refused("is none") from None
+    try:
         public = is_public(host, port)
     except OSError:
         raise _unreachable("has a host name that is not known") from None
