@@ -37,7 +37,8 @@ NAMES = [
     *(("customer", "billing_address", part) for part in ("line1", "line2", "city", "state", "postal_code")),
 ]  # fmt: skip
 letters = st.characters(exclude_categories=("Cs", "Cc"))
-ids = st.text(letters, min_size=1, max_size=255).filter(lambda text: text.strip() and text not in {".", ".."})
+#: Not the id of the example's second line.
+ids = st.text(letters, min_size=1, max_size=255).filter(lambda text: text.strip() not in {"", ".", "..", "item_002"})
 names = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=300).filter(
     lambda text: any(letter.isprintable() and not letter.isspace() for letter in text)
 )
