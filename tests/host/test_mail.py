@@ -12,6 +12,7 @@ import pytest
 from mail_server import parsed
 from qwoty_integrations_host import Attachment, MailMessage, Outcome
 from qwoty_integrations_host.errors import Interruption, NeedsAttention
+from qwoty_integrations_host.store.mails import name_for
 
 PDF = b"%PDF-1.7\r\n\x00\xff\r\n.\r\n..dots\nunix\n" + bytes(range(256)) * 40
 
