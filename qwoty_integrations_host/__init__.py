@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from .hookspecs import HOOK_API, hookimpl
     from .installments import pick_installment
+    from .outgoing import why_unsent
     from .quote import (
         Address,
         Contact,
@@ -101,10 +102,22 @@ __all__ = [
     "country_code",
     "hookimpl",
     "pick_installment",
+    "why_unsent",
 ]
 
 #: Where the public names live; those that many others import come first.
-_HOMES = ("errors", "clock", "quote", "record", "context", "hook_types", "hookspecs", "installments", "countries")
+_HOMES = (
+    "errors",
+    "clock",
+    "quote",
+    "record",
+    "context",
+    "hook_types",
+    "hookspecs",
+    "installments",
+    "countries",
+    "outgoing",
+)
 
 
 def __getattr__(name: str) -> Any:

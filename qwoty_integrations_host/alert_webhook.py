@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import re
 import secrets
 from collections.abc import Mapping
@@ -12,7 +13,10 @@ from ipaddress import ip_address
 from typing import Any
 
 from .addresses import is_public, split
-from .errors import RetryableError
+from .errors import PermanentError, RetryableError
+from .outgoing import why_unsent
+
+log = logging.getLogger(__name__)
 
 _TIMEOUT = (5, 10)
 #: What is read in the same way by whoever checks an address and whoever goes there: no backslash, no blank.
@@ -38,14 +42,17 @@ def is_address(url: str, *, allow_private: bool) -> bool:
 def post(
     url: str, secret: str, message_id: str, document: Mapping[str, Any], now: datetime, *, allow_private: bool
 ) -> None:
-    """Tell it, following no redirect and reading no answer. Raises: RetryableError unless it was answered with 2xx."""
+    """Tell it, following no redirect and reading no answer. Raises: RetryableError unless it was answered with 2xx.
+
+    PermanentError where the request could not even be written.
+    """
     import requests  # noqa: PLC0415 - lazy: every command would pay for it
     from standardwebhooks.webhooks import Webhook  # noqa: PLC0415 - lazy as well
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
 
     if not allow_private:
         _refuse_private(url)
-    body = json.dumps(document, ensure_ascii=False)
+    body = json.dumps(document)
     headers = {
         "Content-Type": "application/json",
         "webhook-id": message_id,
@@ -59,8 +66,12 @@ def post(
                 url, data=body.encode(), headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
             )
             answer.close()
-    except (requests.RequestException, HTTPError) as error:
+    except (requests.RequestException, HTTPError, ValueError) as error:
         # Without `from`: the cause's text holds the address, which may itself be a secret.
+        if unsent := why_unsent(error):
+            log.error("alert.request_unsent", exc_info=unsent)  # noqa: TRY400 - not the error itself
+            title = "The request to the alert webhook could not be written."
+            raise PermanentError(title, code="alert_webhook") from None
         raise _not_delivered(f"cannot be reached ({type(error).__name__})") from None
     if not 200 <= answer.status_code < 300:
         raise _not_delivered(f"answered with HTTP {answer.status_code}")

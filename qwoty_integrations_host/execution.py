@@ -28,6 +28,7 @@ from .errors import (
     PluginHangs,
     RetryableError,
 )
+from .exact_json import parse_json
 from .hook_types import InstallmentRequest, Outcome, UpkeepRequest, WebhookEvent
 from .locks import Locks
 from .logs import about
@@ -35,7 +36,6 @@ from .metrics import RUN_SECONDS, RUNS_ENDED
 from .platform_events import PlatformEvents
 from .plugins import Plugins
 from .quote import Quote
-from .quote_schema import parse_json
 from .redaction import redacted
 from .reports import outcome_of
 from .runs import Runs

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from marshmallow import ValidationError
 from sqlalchemy import RowMapping
 
 from .clock import Clock
 from .context import Attempt, Steps
 from .errors import ActionRefused, FieldProblem, InvalidInput, NeedsAttention
+from .exact_json import parse_json
 from .hook_types import Outcome
 from .platform import signatures
 from .platform.chosen import Platforms
 from .platform.configuration import ACCEPTED, PlatformConfiguration
-from .quote_schema import parse_json
+from .quote_fields import Identifier
 from .runs import Accepted, Runs
 from .store import events
 from .store import runs as rows
@@ -26,6 +28,7 @@ from .store.database import Store
 from .store.workspaces import require_workspace
 
 _NAME = re.compile(r"[ -~]{1,255}")
+_QUOTE_ID = Identifier(required=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +162,15 @@ def _read(found: Any) -> Told:
         raise InvalidInput("The body is not an event.", [FieldProblem((), "Must be a JSON object.")])
     if "event_type" not in found and "pricing_table" in found:
         return Told(ACCEPTED, None, found)
-    problems = [FieldProblem((name,), "Must be 1 to 255 plain characters.") for name in _wrong_names(found)]
+    problems, event_type, quote_id = [], found.get("event_type"), found.get("id")
+    if not isinstance(event_type, str) or not _NAME.fullmatch(event_type):
+        problems.append(FieldProblem(("event_type",), "Must be 1 to 255 plain characters."))
+    # An event that holds its quote need not name it; what only names one is asked for by that name.
+    if quote_id is not None or found.get("quote") is None:
+        try:
+            quote_id = _QUOTE_ID.deserialize(quote_id)
+        except ValidationError as error:
+            problems.append(FieldProblem(("id",), str(error.messages[0])))
     if problems:
         raise InvalidInput("The body is not an event.", problems)
-    return Told(found["event_type"], found.get("id"), found.get("quote"))
-
-
-def _wrong_names(found: Mapping[str, Any]) -> list[str]:
-    # An event that holds its quote need not name it; what only names one is asked for by that name.
-    needed = ("event_type",) if found.get("quote") is not None and found.get("id") is None else ("event_type", "id")
-    return [name for name in needed if not isinstance(found.get(name), str) or not _NAME.fullmatch(found[name])]
+    return Told(str(event_type), quote_id, found.get("quote"))

@@ -110,7 +110,10 @@ class Tax:
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """``percentage`` or ``amount``; ``amount`` is the money it comes to, in major units."""
+    """``percentage`` or ``amount``; ``amount`` is the money it comes to, in major units, None where it was not said.
+
+    A quote that was stored by an earlier release may have any ``type``, or none.
+    """
 
     id: str | None = None
     label: str | None = None
@@ -158,14 +161,14 @@ class LineItem:
     amounts: Amounts | None = None
     discount: Discount | None = None
     taxes: tuple[Tax, ...] = ()
-    #: Whether the customer may leave it out, and whether it was selected; None where the quote does not say.
+    #: Offered beside the rest. ``selected``: whether the customer took it; None where nobody said.
     optional: bool = False
     selected: bool | None = None
 
     @property
     def is_chosen(self) -> bool:
-        """Whether it is sold: an optional line only when it was selected."""
-        return bool(self.selected) or not self.optional
+        """Whether the customer buys it: an optional line of which nothing is said was not selected."""
+        return not self.optional or bool(self.selected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +245,7 @@ class Quote:
     business_unit: BusinessUnit | None = None
     discounts: tuple[Discount, ...] = ()
     payment_terms: PaymentTerms | None = None
-    #: The one-off totals that the customer signed; None when the platform did not send them.
+    #: The one-off totals that the customer signed; None when the platform did not send enough of them.
     totals: Totals | None = None
     #: Monthly recurring revenue in major units; None when the platform did not say.
     mrr: Decimal | None = None

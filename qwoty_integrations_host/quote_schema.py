@@ -7,70 +7,41 @@ person may still want to look at on a run (a discount above its line) is left to
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from babel.core import get_global
 from babel.numbers import get_territory_currencies
-from marshmallow import (
-    EXCLUDE,
-    Schema,
-    ValidationError,
-    fields,
-    post_load,
-    pre_load,
-    validate,
-    validates_schema,
-)
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
 
 from . import quote as q
 from .countries import country_code
-from .errors import FieldProblem, InvalidInput, MalformedInput
+from .errors import FieldProblem, InvalidInput
+from .quote_fields import (
+    Amount,
+    Choice,
+    Flag,
+    Identifier,
+    Instant,
+    Roles,
+    Several,
+    Text,
+    Whole,
+    Wording,
+    at_the_door,
+    stored_document,
+)
 
-_MAX_DIGITS = 28
-_MAX_DEPTH = 64
-DECIMAL = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-
-
-def parse_json(raw: bytes | str) -> Any:
-    """Parse JSON with every number as ``Decimal`` or ``int``, so that money never passes through a float.
-
-    Raises: MalformedInput, which says where the text stops being JSON and never quotes it.
-    """
-    try:
-        text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
-        found = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
-        return _shallow(found)
-    except UnicodeDecodeError as error:
-        raise MalformedInput("The document is not UTF-8 text.") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise MalformedInput(f"The document is not valid JSON ({where}).", hint="Is it truncated?") from error
-    except (ValueError, RecursionError, InvalidOperation) as error:
-        raise MalformedInput("The document holds a number or a nesting that JSON does not allow.") from error
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-def _shallow(found: Any) -> Any:
-    level = [found]
-    for _ in range(_MAX_DEPTH):
-        level = [inner for outer in level for inner in _inside(outer)]
-    if level:
-        raise ValueError("nested too deeply")
-    return found
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+#: How far ``gross - discount`` may be from ``net``: less than any currency has, more than binary arithmetic leaves.
+_NOISE = Decimal("0.000001")
+#: How far the percentages of installments may be from 100 (three times 33.33).
+_ROUNDED_PARTS = Decimal("0.1")
 
 
 @cache
@@ -80,105 +51,39 @@ def active_currencies() -> frozenset[str]:
     return frozenset(codes - {"XXX"})
 
 
-class Amount(fields.Field[Decimal]):
-    """A decimal as string or number; never a float, never infinite, never absurdly long."""
-
-    def __init__(self, *, least: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.least = least
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
-        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-            raise ValidationError("Must be a decimal number.")
-        text = value.strip() if isinstance(value, str) else None
-        if text is not None and not DECIMAL.fullmatch(text):
-            raise ValidationError("Must be a decimal number.")
-        try:
-            number = Decimal(value if text is None else text)
-        except InvalidOperation as error:
-            raise ValidationError("Must be a decimal number.") from error
-        if not number.is_finite() or len(number.as_tuple().digits) > _MAX_DIGITS or abs(number.adjusted()) > 18:
-            raise ValidationError("Must be a finite decimal number of ordinary size.")
-        if self.least is not None and number < self.least:
-            raise ValidationError(f"Must not be less than {self.least}.")
-        return number
+def _text() -> Wording:
+    return Wording(load_default=None, allow_none=True)
 
 
-class Whole(fields.Integer):
-    """A whole number of ordinary size; marshmallow's own would write out ``1E+999999999`` in full."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        number = Amount()._deserialize(value, attr, data, **kwargs)  # noqa: SLF001 - the same rules
-        if number != number.to_integral_value():
-            raise ValidationError("Must be a whole number.")
-        return int(number)
-
-
-def is_storable(text: str) -> bool:
-    """Whether every database and service can hold a text: it has no NUL, and no half of a character."""
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-class Text(fields.String):
-    """A string that every database and service can hold; blanks around it are dropped."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = str(super()._deserialize(value, attr, data, **kwargs)).strip()
-        if not is_storable(text):
-            raise ValidationError("Holds a character that is none.")
-        return text
-
-
-class Flag(fields.Field[bool]):
-    """True or false, and nothing that only resembles them."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValidationError("Must be true or false.")
-        return value
-
-
-class Instant(fields.Field[datetime]):
-    """An ISO 8601 time, returned as aware UTC; a time without an offset is taken as UTC."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
-        try:
-            found = datetime.fromisoformat(value)
-            return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValidationError("Must be an ISO 8601 time such as 2026-03-10T09:15:00Z.") from error
-
-
-class Roles(fields.Field[tuple[str, ...]]):
-    """A list of words; the quote's own page shows a single word, the REST page a list."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
-        words = [value] if isinstance(value, str) else value
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise ValidationError("Must be a list of words.")
-        return tuple(word.strip().lower() for word in words)
-
-
-def _id(*, required: bool = True) -> Text:
-    extra: dict[str, Any] = {"required": True} if required else {"load_default": None, "allow_none": True}
-    return Text(validate=validate.Length(min=1, max=255), **extra)
-
-
-def _text() -> Text:
-    return Text(load_default=None, allow_none=True)
+def _amount() -> Amount:
+    return Amount(load_default=None, allow_none=True)
 
 
 def _rank() -> Whole:
     return Whole(load_default=None, allow_none=True)
 
 
-class _Part(Schema):
-    """Base of the document's parts: unknown fields are ignored, the result is the dataclass ``makes``."""
-
-    makes: Any = None
+class _Object(Schema):
+    """Base of the document's objects: unknown fields are ignored, and null in an optional field is as good as none."""
 
     class Meta:
         unknown = EXCLUDE
+
+    @pre_load
+    def _leave_out_nulls(self, data: Any, **_: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {name: value for name, value in data.items() if value is not None or not self._is_optional(name)}
+
+    def _is_optional(self, name: str) -> bool:
+        field = self.fields.get(name)
+        return field is not None and not field.required
+
+
+class _Part(_Object):
+    """An object of which the dataclass ``makes`` is made."""
+
+    makes: Any = None
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Any:
@@ -187,7 +92,7 @@ class _Part(Schema):
 
 class ExternalIdsSchema(_Part):
     makes = q.ExternalIds
-    crm, erp, accounting = _text(), _text(), _text()
+    crm, erp, accounting = Identifier(), Identifier(), Identifier()
 
 
 class AddressSchema(_Part):
@@ -209,14 +114,10 @@ def _nested(schema: type[_Part], *, default: Any = None) -> fields.Nested:
 
 class ContactSchema(_Part):
     makes = q.Contact
-    id = _id()
+    id = Identifier(required=True)
     first_name, last_name, email, phone = _text(), _text(), _text(), _text()
-    role = Roles(load_default=())
+    role = Roles(load_default=(), allow_none=True)
     external_ids = _nested(ExternalIdsSchema)
-
-    @pre_load
-    def _tolerate_null_role(self, data: Any, **_: Any) -> Any:
-        return {k: v for k, v in data.items() if k != "role" or v is not None} if isinstance(data, dict) else data
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> q.Contact:
@@ -226,9 +127,9 @@ class ContactSchema(_Part):
 
 class CustomerSchema(_Part):
     makes = q.Customer
-    id = _id()
-    name = Text(required=True)
-    type = Text(load_default="company")
+    id = Identifier(required=True)
+    name = Wording(required=True)
+    type = Wording(load_default="company", allow_none=True)
     external_ids = _nested(ExternalIdsSchema)
     billing_address = _nested(AddressSchema)
     contacts = fields.List(fields.Nested(ContactSchema), required=True)
@@ -241,25 +142,26 @@ class CustomerSchema(_Part):
 
 class BusinessUnitSchema(_Part):
     makes = q.BusinessUnit
-    id = _id()
+    id = Identifier(required=True)
     name = _text()
     address = _nested(AddressSchema)
 
 
 class OwnerSchema(_Part):
     makes = q.Owner
-    id = _id(required=False)
+    id = Identifier()
     first_name, last_name, email = _text(), _text(), _text()
 
 
 class TaxSchema(_Part):
     makes = q.Tax
-    id = _id(required=False)
-    api_name, name, country = _text(), _text(), _text()
+    id = Identifier()
+    api_name = Identifier()
+    name, country = _text(), _text()
     state, region, jurisdiction, type = _text(), _text(), _text(), _text()
     rate = Amount(least=0, load_default=None, allow_none=True)
-    is_percentage = Flag(load_default=True)
-    amount = Amount(load_default=None, allow_none=True)
+    is_percentage = Flag(load_default=True, allow_none=True)
+    amount = _amount()
     external_ids = _nested(ExternalIdsSchema)
 
     @post_load
@@ -272,71 +174,105 @@ class TaxSchema(_Part):
 
 class DiscountSchema(_Part):
     makes = q.Discount
-    id = _id(required=False)
-    label, type = _text(), _text()
-    value = Amount(load_default=None, allow_none=True)
-    amount = Amount(load_default=None, allow_none=True)
+    id = Identifier()
+    label = _text()
+    type = Choice("percentage", "amount")
+    value, amount = _amount(), _amount()
 
 
 class GlobalDiscountSchema(DiscountSchema):
-    amount = Amount(least=0, required=True)
+    amount = Amount(least=0, load_default=None, allow_none=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> q.Discount:
+        amount, value = data["amount"], data["value"]
+        if amount is None and value is None:
+            raise ValidationError("Needs an amount, or a value that tells it.", "amount")
+        if amount is None and value < 0:
+            raise ValidationError("Must not be less than 0.", "value")
+        if amount is None and data["type"] == "amount":
+            data["amount"] = value
+        return q.Discount(**data)
 
 
 class AmountsSchema(_Part):
     makes = q.Amounts
-    gross, discount, net = Amount(required=True), Amount(load_default=Decimal(0)), Amount(required=True)
+    gross, net = Amount(required=True), Amount(required=True)
+    discount = Amount(load_default=Decimal(0), allow_none=True)
 
     @validates_schema
     def _adds_up(self, data: dict[str, Any], **_: Any) -> None:
-        if data["gross"] - data["discount"] != data["net"]:
+        if abs(data["gross"] - data["discount"] - data["net"]) > _NOISE:
             raise ValidationError("gross less discount must equal net.", "net")
 
 
 class ProductSchema(_Part):
     makes = q.Product
-    name = Text(required=True, validate=validate.Length(min=1))
-    product_id, unit_of_measure = _id(required=False), _text()
+    name = Wording(required=True, validate=validate.Length(min=1))
+    product_id, unit_of_measure = Identifier(), _text()
 
 
 class PricingSchema(_Part):
     makes = q.Pricing
-    model = Text(required=True)
-    list_price = Amount(load_default=None, allow_none=True)
+    model = Wording(required=True)
+    list_price = _amount()
     currency = _text()
 
 
 class LineItemSchema(_Part):
     makes = q.LineItem
-    id = _id()
+    id = Identifier(required=True)
     rank = _rank()
     product = fields.Nested(ProductSchema, required=True)
-    quantity = Amount(least=0, required=True)
+    quantity = Amount(
+        least=0,
+        below="Must not be less than 0: write a trade-in as a positive quantity at a negative price.",
+        required=True,
+    )
     pricing = fields.Nested(PricingSchema, required=True)
     amounts = _nested(AmountsSchema)
     discount = _nested(DiscountSchema)
-    taxes = fields.List(fields.Nested(TaxSchema), load_default=list)
+    taxes = Several(TaxSchema, load_default=list)
+    optional, is_optional = Flag(load_default=None), Flag(load_default=None)
+    selected, is_selected = Flag(load_default=None), Flag(load_default=None)
 
     @validates_schema
     def _has_a_price(self, data: dict[str, Any], **_: Any) -> None:
-        if data.get("amounts") is None and data["pricing"].list_price is None:
+        if data.get("amounts") is not None:
+            return
+        if data["pricing"].list_price is None:
             raise ValidationError("Needs amounts, or a list_price to compute them from.", "amounts")
+        discount = data["discount"]
+        if at_the_door() and discount and discount.amount is None and discount.value is None:
+            raise ValidationError({"discount": {"value": ["Needs a value, or the line needs amounts."]}})
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> q.LineItem:
+        optional, is_optional = data.pop("optional"), data.pop("is_optional")
+        selected, is_selected = data.pop("selected"), data.pop("is_selected")
+        data["taxes"] = tuple(data["taxes"])
+        return q.LineItem(
+            **data,
+            optional=bool(is_optional if optional is None else optional),
+            selected=is_selected if selected is None else selected,
+        )
 
 
 class PhaseSchema(_Part):
     makes = q.Phase
-    id, name, rank = _id(required=False), _text(), _rank()
-    line_items = fields.List(fields.Nested(LineItemSchema), required=True)
+    id, name, rank = Identifier(), _text(), _rank()
+    line_items = Several(LineItemSchema, required=True)
 
 
 class SectionSchema(_Part):
     makes = q.Section
-    id, name, rank = _id(required=False), _text(), _rank()
-    type = Text(required=True)
-    phases = fields.List(fields.Nested(PhaseSchema), required=True)
+    id, name, rank = Identifier(), _text(), _rank()
+    type = Wording(required=True)
+    phases = Several(PhaseSchema, required=True)
 
     @pre_load
     def _wrap_bare_lines(self, data: Any, **_: Any) -> Any:
-        if isinstance(data, dict) and "phases" not in data and "line_items" in data:
+        if isinstance(data, Mapping) and data.get("phases") is None and "line_items" in data:
             return {**data, "phases": [{"line_items": data["line_items"]}]}
         return data
 
@@ -345,24 +281,18 @@ class SectionSchema(_Part):
         return q.Section(**{**data, "type": data["type"].lower(), "phases": tuple(data["phases"])})
 
 
-class PricingTableSettingsSchema(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
-    is_prices_hidden = Flag(load_default=False)
+class PricingTableSettingsSchema(_Object):
+    is_prices_hidden = Flag(load_default=False, allow_none=True)
 
 
-class PricingTableSchema(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
+class PricingTableSchema(_Object):
     sections = fields.List(fields.Nested(SectionSchema), required=True)
     settings = fields.Nested(PricingTableSettingsSchema, load_default=None, allow_none=True)
 
 
 class InstallmentSchema(_Part):
     makes = q.Installment
-    id, name, term, custom_text = _id(required=False), _text(), _text(), _text()
+    id, name, term, custom_text = Identifier(), _text(), _text(), _text()
     percentage = Amount(least=0, required=True)
     order_number = _rank()
 
@@ -370,49 +300,49 @@ class InstallmentSchema(_Part):
 class PaymentTermsSchema(_Part):
     makes = q.PaymentTerms
     name, api_name = _text(), _text()
-    installments = fields.List(fields.Nested(InstallmentSchema), load_default=list)
-
-    @validates_schema
-    def _sums_to_100(self, data: dict[str, Any], **_: Any) -> None:
-        parts = data.get("installments", [])
-        if parts and sum((part.percentage for part in parts), Decimal(0)) != 100:
-            raise ValidationError("The percentages must sum to exactly 100.", "installments")
+    installments = Several(InstallmentSchema, load_default=list)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> q.PaymentTerms:
-        return q.PaymentTerms(**{**data, "installments": _by_rank(data["installments"], "order_number")})
+        parts = _by_rank(data["installments"], "order_number")
+        if parts:
+            *others, last = parts
+            rest = 100 - sum((part.percentage for part in others), Decimal(0))
+            if abs(rest - last.percentage) > _ROUNDED_PARTS or rest < 0:
+                raise ValidationError("The percentages must sum to 100, rounded ones to within 0.1.", "installments")
+            parts = (*others, replace(last, percentage=rest))
+        return q.PaymentTerms(**{**data, "installments": parts})
 
 
 class TotalsSchema(_Part):
-    makes = q.Totals
-    net_amount, tax_amount, total_amount = Amount(required=True), Amount(required=True), Amount(required=True)
+    net_amount, tax_amount, total_amount = _amount(), _amount(), _amount()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> q.Totals | None:
+        """Give the three figures, of which the total and one more tell the third; None when they do not."""
+        net, tax, total = data["net_amount"], data["tax_amount"], data["total_amount"]
+        if total is None or (net is None and tax is None):
+            return None
+        net = total - tax if net is None else net
+        return q.Totals(net, total - net if tax is None else tax, total)
 
 
-class MetricsSchema(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
-    mrr = Amount(load_default=None, allow_none=True)
+class MetricsSchema(_Object):
+    mrr = _amount()
 
 
-class SummarySchema(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
+class SummarySchema(_Object):
     one_off = _nested(TotalsSchema)
     metrics = fields.Nested(MetricsSchema, load_default=None, allow_none=True)
 
 
-class QuoteSchema(Schema):
+class QuoteSchema(_Object):
     """The document of ``schemas/host/quote.v1.json``."""
 
-    class Meta:
-        unknown = EXCLUDE
-
-    id = _id()
-    number = _id()
+    id = Identifier(required=True)
+    number = Identifier(required=True)
     status = Text(required=True)
-    workspace_id = _id(required=False)
+    workspace_id = Identifier()
     accepted_at = Instant(load_default=None, allow_none=True)
     currency = Text(required=True)
     language = _text()
@@ -421,13 +351,15 @@ class QuoteSchema(Schema):
     business_unit = _nested(BusinessUnitSchema)
     customer = fields.Nested(CustomerSchema, required=True)
     pricing_table = fields.Nested(PricingTableSchema, required=True)
-    discounts = fields.List(fields.Nested(GlobalDiscountSchema), load_default=list)
+    discounts = Several(GlobalDiscountSchema, load_default=list)
     payment_terms = _nested(PaymentTermsSchema)
     summary = fields.Nested(SummarySchema, load_default=None, allow_none=True)
 
-    @pre_load
-    def _tolerate_nulls(self, data: Any, **_: Any) -> Any:
-        return {k: v for k, v in data.items() if k != "discounts" or v is not None} if isinstance(data, dict) else data
+    @validates_schema
+    def _has_an_address(self, data: dict[str, Any], **_: Any) -> None:
+        # A browser goes up a folder there, whatever is escaped.
+        if at_the_door() and data["id"] in {".", ".."}:
+            raise ValidationError("Must not be made of dots alone: no address could show it.", "id")
 
     @validates_schema
     def _one_currency(self, data: dict[str, Any], **_: Any) -> None:
@@ -475,19 +407,33 @@ def _deep(path: list[Any], leaf: Any) -> Any:
     return leaf
 
 
-def load_quote(document: Any, *, workspace_id: str, received_at: datetime) -> q.Quote:
+def load_quote(document: Any, *, workspace_id: str, received_at: datetime, stored: bool = False) -> q.Quote:
     """Load a canonical quote that arrived for ``workspace_id``.
 
+    ``stored``: it was taken before, perhaps by an earlier release, so rules that are newer do not apply to it.
     Raises: InvalidInput with one problem per field. Messages never repeat the rejected values.
     """
     if not isinstance(document, Mapping):
         raise InvalidInput("The document is not a quote.", [FieldProblem((), "Must be a JSON object.")])
     try:
-        data = _schema().load(document)
+        with stored_document() if stored else nullcontext():
+            data = _schema().load(document)
     except ValidationError as error:
         raise InvalidInput("The quote cannot be accepted.", list(_problems(error.messages))) from None
     _refuse_foreign(data, workspace_id)
     return _assemble(data, workspace_id, received_at)
+
+
+def load_heading(document: Mapping[str, Any]) -> tuple[str, str, q.Totals | None]:
+    """Give customer's name, currency and totals of a quote that is stored: to load all its lines takes much longer."""
+    name, currency = (Wording().deserialize(text) for text in (document["customer"]["name"], document["currency"]))
+    summary = _summary().load(document.get("summary") or {})
+    return name, currency.upper(), summary["one_off"]
+
+
+@cache
+def _summary() -> SummarySchema:
+    return SummarySchema()
 
 
 @cache

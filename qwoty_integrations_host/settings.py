@@ -20,7 +20,7 @@ from .clock import Clock
 from .context import HookContext
 from .errors import FieldProblem, InvalidInput, SettingsError
 from .plugins import Plugins
-from .quote_schema import is_storable
+from .quote_fields import is_storable
 from .redaction import masked, redact, secret_paths
 from .store import audit
 from .store import settings as table

@@ -154,7 +154,7 @@ class QwotyStandIn:
 
     def put(self, quote: dict[str, Any]) -> None:
         """Have a quote, and its contact."""
-        self.quotes[quote["id"]] = quote
+        self.quotes[str(quote["id"])] = quote
         self.contacts.setdefault(CONTACT["id"], dict(CONTACT))
 
     def start(self) -> None:
@@ -177,7 +177,7 @@ class QwotyStandIn:
     def _app(self) -> Flask:
         app = Flask("qwoty_stand_in", static_folder=None)
         app.before_request(self._meet)
-        app.add_url_rule("/api/quote/<quote_id>", view_func=self._quote)
+        app.add_url_rule("/api/quote/<path:quote_id>", view_func=self._quote)
         app.add_url_rule("/api/contacts/<contact_id>", view_func=self._contact)
         app.add_url_rule("/api/contacts/<contact_id>", view_func=self._change_contact, methods=["PATCH"])
         return app

@@ -115,7 +115,7 @@ def say(text: str) -> None:
 
 def read_json(path: str) -> Any:
     """Read a JSON file (``-`` is stdin), numbers as Decimal. Raises: MalformedInput, click.UsageError."""
-    from ..quote_schema import parse_json
+    from ..exact_json import parse_json
 
     try:
         if path == "-":

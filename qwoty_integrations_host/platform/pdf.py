@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 from ..addresses import is_public, split
 from ..errors import NeedsAttention, RetryableError
+from ..outgoing import why_unsent
 
 if TYPE_CHECKING:
     import requests
@@ -39,8 +40,10 @@ def fetch(url: str, *, allow_private: bool) -> bytes:
                     if not answer.is_redirect:
                         return _content(answer)
                     url = urljoin(url, answer.headers["location"])
-    except (requests.RequestException, HTTPError):
+    except (requests.RequestException, HTTPError) as error:
         # Without `from`: the cause's text holds the address.
+        if why_unsent(error):
+            raise _refused("is none") from None
         raise _unreachable("cannot be fetched") from None
     except ValueError:  # requests reads the address of a redirect, though it does not follow it
         raise _refused("leads to no address") from None
@@ -71,6 +74,10 @@ def _refuse_unless_allowed(url: str, *, allow_private: bool) -> None:
         raise _refused("is not an https address")
     if allow_private:
         return
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise _refused("is none") from None
     try:
         public = is_public(host, port)
     except OSError:

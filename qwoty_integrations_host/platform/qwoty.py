@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import IntegrationError, NeedsAttention, RetryableError
 from .configuration import PlatformConfiguration
 from .qwoty_client import QwotyClient
-from .qwoty_quotes import canonical, contacts_without_ids
+from .qwoty_quotes import canonical, contacts_without_ids, id_of
 
 #: Each is one call, and only one contact is billed.
 _MOST_CONTACTS = 10
@@ -36,7 +36,7 @@ class QwotyPlatform:
         ``accepted_at`` counts where Qwoty does not say. Raises: CredentialsError, NeedsAttention, RetryableError.
         """
         found = self.client.quote(quote_id)
-        if found["id"] != quote_id:
+        if id_of(found) != quote_id:
             raise NeedsAttention(
                 "Qwoty answered with another quote.", hint="Retry the run; else ask Qwoty.", code="platform_answer"
             )
@@ -71,7 +71,7 @@ class QwotyPlatform:
         for contact_id in contacts_without_ids(found)[:_MOST_CONTACTS]:
             try:
                 contact = self.client.contact(contact_id)
-                contacts |= {contact_id: contact} if contact["id"] == contact_id else {}
+                contacts |= {contact_id: contact} if id_of(contact) == contact_id else {}
             except RetryableError:
                 raise
             except IntegrationError as error:

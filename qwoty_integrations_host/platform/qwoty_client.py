@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote as escaped
 
 import requests
 
-from ..errors import CredentialsError, IntegrationError, MalformedInput, NeedsAttention, RetryableError
-from ..quote_schema import parse_json
+from ..errors import CredentialsError, IntegrationError, MalformedInput, NeedsAttention, PermanentError, RetryableError
+from ..exact_json import parse_json
+from ..outgoing import why_unsent
+
+log = logging.getLogger(__name__)
 
 #: No limit is documented, and calls above a plan's quota are billed.
 REQUESTS_PER_SECOND = 2
@@ -62,7 +66,14 @@ class QwotyClient:
                 stream=True,
             ) as answer:
                 return _read(answer, kind)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
+            if unsent := why_unsent(error):
+                log.error("qwoty.request_unsent", exc_info=unsent)  # noqa: TRY400 - its own text may hold the token
+                raise PermanentError(
+                    "The request to Qwoty could not be written.",
+                    hint=f"Are base_url and token right? {_SETTING} changes them; then `qwoty-host run retry`.",
+                    code="request_unsent",
+                ) from None
             raise RetryableError("Qwoty does not answer.", code="platform_unreachable") from error
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -48,10 +48,16 @@ def contacts_without_ids(found: Mapping[str, Any]) -> list[str]:
     customer = found.get("customer")
     people = customer.get("contacts") if isinstance(customer, Mapping) else None
     return [
-        person["id"]
+        contact_id
         for person in (people if isinstance(people, list) else ())
-        if isinstance(person, Mapping) and isinstance(person.get("id"), str) and not _tells_ids(person)
+        if isinstance(person, Mapping) and (contact_id := id_of(person)) and not _tells_ids(person)
     ]
+
+
+def id_of(found: Mapping[str, Any]) -> str:
+    """An object's id, which may be a number; empty for what is none."""
+    found_id = found.get("id")
+    return str(found_id) if isinstance(found_id, str | int) and not isinstance(found_id, bool) else ""
 
 
 # -- the parts ------------------------------------------------------------------------------------
@@ -71,7 +77,7 @@ def _owner(found: Mapping[str, Any]) -> Any:
 
 
 def _customer(found: Mapping[str, Any], contacts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    people = _each(found.get("contacts"), lambda person: _contact(person, contacts.get(str(person.get("id")), {})))
+    people = _each(found.get("contacts"), lambda person: _contact(person, contacts.get(id_of(person), {})))
     return {
         **_taken(found, "id", "name", "type"),
         "external_ids": _external_ids(found),
@@ -122,6 +128,7 @@ def _line(found: Mapping[str, Any]) -> dict[str, Any]:
         taxes = _default_tax(pricing)
     return {
         **_taken(found, "id", "rank", "quantity", "amounts", "discount"),
+        **_taken(found, "optional", "is_optional", "selected", "is_selected"),
         **({"product": _of(found["product"], _product)} if "product" in found else {}),
         **({"pricing": _of(pricing, _pricing)} if "pricing" in found else {}),
         "taxes": taxes if taxes is not None else [],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from urllib.parse import quote
 
 from sqlalchemy import Connection, RowMapping, select
@@ -11,10 +12,16 @@ from sqlalchemy import Connection, RowMapping, select
 from . import tables as t
 from .upsert import put
 
+#: Of an escaped quote id, a character of which may take twelve: the table's names have 512.
+_LONGEST_ID = 400
+
 
 def name_for(quote_id: str, name: str) -> str:
     """The ledger's name of a quote's mail; no other quote's name begins like it."""
-    return f"{quote(quote_id, safe='')}/{name}"
+    whose = quote(quote_id, safe="")
+    if len(whose) > _LONGEST_ID:  # no escaped id has a "%" before these letters
+        whose = f"%sha256-{sha256(quote_id.encode()).hexdigest()}"
+    return f"{whose}/{name}"
 
 
 def state(db: Connection, workspace: str, plugin: str, name: str) -> str | None:

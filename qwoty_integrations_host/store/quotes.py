@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select
 
+from ..exact_json import parse_json
 from ..quote import Quote
-from ..quote_schema import load_quote, parse_json
+from ..quote_schema import load_heading, load_quote
 from . import tables as t
 from .cursors import newest_first
 from .upsert import insert_or_ignore
@@ -111,14 +112,13 @@ def newest(db: Connection, workspace: str, *, limit: int, after: str | None = No
 
 
 def _heading(row: RowMapping) -> Heading:
-    document = json.loads(row["document"])  # checked when it was stored
-    totals = (document.get("summary") or {}).get("one_off")
+    customer, currency, totals = load_heading(json.loads(row["document"], parse_float=Decimal))
     return Heading(
         id=row["id"],
         number=row["number"],
-        customer_name=document["customer"]["name"].strip(),
-        currency=document["currency"].strip().upper(),
-        signed_total=Decimal(str(totals["total_amount"]).strip()) if totals else None,
+        customer_name=customer,
+        currency=currency,
+        signed_total=totals.total_amount if totals else None,
         received_at=row["received_at"],
     )
 
@@ -144,7 +144,7 @@ def get(db: Connection, workspace: str, quote_id: str) -> Quote:
 
 def _loaded(row: RowMapping) -> Quote:
     document = parse_json(row["document"])
-    quote = load_quote(document, workspace_id=row["workspace"], received_at=row["received_at"])
+    quote = load_quote(document, workspace_id=row["workspace"], received_at=row["received_at"], stored=True)
     return replace(quote, version=row["version"] or "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +29,7 @@ def routes(host: Host, workspace: str = "ws-1") -> list[tuple[str, str, str]]:
     line = app.url_map.bind("localhost")
     found = []
     for rule in app.url_map.iter_rules():
-        shape = rule.rule.replace("<", "{").replace(">", "}")
+        shape = re.sub(r"<(?:id:)?(\w+)>", r"{\1}", rule.rule)
         if shape.startswith("/v1/") and shape not in OPEN:
             filled = {name: {**FILL, "workspace": workspace}.get(name, "some") for name in rule.arguments}
             address = line.build(rule.endpoint, filled, method=next(iter(rule.methods or {"GET"})))

@@ -34,7 +34,7 @@ from qwoty_integrations_host import (
     UpkeepReport,
     WebhookEndpoint,
 )
-from qwoty_integrations_host.alert_webhook import is_address
+from qwoty_integrations_host.alert_webhook import is_address, new_secret, post
 from qwoty_integrations_host.alerts import silence
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.errors import ActionRefused, InvalidInput, NotFound
@@ -693,3 +693,11 @@ def test_command_test_ends_with_1_when_somebody_could_not_be_told(
 
     assert found.exit_code == 1
     assert found.stdout.startswith("✗ https://inside.example/in  The alert webhook leads to a private address")
+
+
+def test_an_address_that_no_request_can_hold_is_no_outage_and_is_not_logged(told: Any, caplog: Any) -> None:
+    with pytest.raises(PermanentError):
+        post("https://canary..example/", new_secret(), "msg_1", {}, told.clock.now(), allow_private=True)
+
+    assert "alert.request_unsent" in caplog.text and "Traceback" in caplog.text
+    assert "canary" not in caplog.text

@@ -683,3 +683,16 @@ def test_what_was_delivered_is_listed_and_worked_again(kept: Line) -> None:
     assert "verified      0  evt_1  paid" in kept("webhook", "list", "ws-1").stdout
     assert kept.ok("webhook", "replay", "ws-1", "recorder", "evt_1", "--wait")["id"] == event["run_id"]
     assert "no such event" in refused(kept("webhook", "replay", "ws-1", "recorder", "evt_2"), 5)
+
+
+@pytest.mark.parametrize(
+    "quote_id", ["日本 é", "a/b", "-x", "💶", "50%", "a\u2028b\u202e", "'\"", "x" * 255], ids=ascii
+)
+def test_a_quote_of_any_id_is_shown(line: Line, quote_id: str) -> None:
+    line.ready()
+    line.ok("accept", "ws-1", "-", given=json.dumps(a_quote(id=quote_id, number="N-1")))
+
+    shown = line("quote", "show", "--json", "ws-1", "--", quote_id)
+
+    assert json.loads(shown.stdout)["quote_id"] == quote_id
+    assert f"Quote {quote_id}\n" in line("quote", "show", "ws-1", "--", quote_id).stdout

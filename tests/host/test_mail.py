@@ -12,6 +12,7 @@ import pytest
 from mail_server import parsed
 from qwoty_integrations_host import Attachment, MailMessage, Outcome
 from qwoty_integrations_host.errors import Interruption, NeedsAttention
+from qwoty_integrations_host.store.mails import name_for
 
 PDF = b"%PDF-1.7\r\n\x00\xff\r\n.\r\n..dots\nunix\n" + bytes(range(256)) * 40
 
@@ -281,3 +282,18 @@ def test_a_mail_of_the_same_name_for_another_quote_or_workspace_is_another_mail(
 
     assert sent == [True] * 4
     assert len(list((desk.host.config.data_dir / "outbox").iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    "quote_id", ["q-1", "日" * 255, "💶" * 255, "a/b%"], ids=["plain", "long", "longest", "escaped"]
+)
+def test_the_ledgers_name_of_a_mail_fits_its_column_and_no_other_quotes(quote_id: str) -> None:
+    name = name_for(quote_id, f"link:10000:cs_test_{'a' * 60}")
+
+    assert len(name) <= 512 and name.isascii()
+    assert name.startswith(name_for(quote_id, ""))
+    assert not name.startswith(name_for(quote_id + "x", "")) and not name.startswith(name_for(quote_id[:-1], ""))
+
+
+def test_the_mails_of_a_plain_quote_keep_their_names() -> None:
+    assert name_for("q-1/é", "link:1") == "q-1%2F%C3%A9/link:1"

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from builders import EXAMPLE, a_line, a_quote, the_example, vat
 from qwoty_integrations_host.errors import InvalidInput, MalformedInput
+from qwoty_integrations_host.exact_json import parse_json
 from qwoty_integrations_host.quote import Quote
-from qwoty_integrations_host.quote_schema import load_quote, parse_json
+from qwoty_integrations_host.quote_schema import load_quote
+from qwoty_integrations_host.store import quotes, tables
 
 NOW = datetime(2026, 3, 10, 9, tzinfo=UTC)
 LINE = "pricing_table.sections.0.phases.0.line_items.0"
@@ -24,6 +26,15 @@ CANARY = "CanaryABC"
 
 def load(document: Any) -> Quote:
     return load_quote(document, workspace_id="ws-1", received_at=NOW)
+
+
+def refusals(document: Any) -> list[str]:
+    """The fields for which a document is refused; none when it is taken."""
+    try:
+        load(document)
+    except InvalidInput as refused:
+        return [problem.dotted for problem in refused.problems]
+    return []
 
 
 def put(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -61,16 +72,42 @@ def test_decimals_are_strings_or_numbers_and_never_floats(text: str) -> None:
     assert quantity == 12
 
 
-def test_a_number_that_no_float_can_hold_arrives_exactly() -> None:
-    raw = json.dumps(put(the_example(), f"{LINE}.quantity", "@")).replace('"@"', "0.1234567890123456789")
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("1237.0500000000002", "1237.05"), ("1237.0499999999999", "1237.05"), ("0.30000000000000004", "0.3"),
+        ("0.7999999999999999", "0.8"), ("1000.0000000000001", "1000"), ("-1237.0500000000002", "-1237.05"),
+        ('"1237.0500000000002"', "1237.05"), ("1.2370500000000002e3", "1237.05"), ("5e-324", None),
+        ("1237.05000", "1237.05000"), ("0.123456789012345", "0.123456789012345"), ("999999999999.999", "999999999999.999"),
+        ("1234567890123456", "1234567890123456"), ("12.0000000000000000000", "12.0000000000000000000"),
+    ],
+)  # fmt: skip
+def test_a_number_keeps_the_fifteen_digits_that_a_double_holds_for_certain(text: str, means: str | None) -> None:
+    raw = json.dumps(put(the_example(), f"{LINE}.pricing.list_price", "@")).replace('"@"', text)
 
-    assert load(parse_json(raw)).sections[0].line_items[0].quantity == Decimal("0.1234567890123456789")
+    try:
+        price = load(parse_json(raw)).sections[0].line_items[0].pricing.list_price
+    except InvalidInput:
+        price = None
+
+    assert (price is None) == (means is None)
+    assert means is None or f"{price:f}" == means
+
+
+@pytest.mark.parametrize(("net", "is_taken"), [("0.2000001", True), ("0.2000009", True), ("0.200002", False)])
+def test_gross_less_discount_is_the_net_to_a_millionth(net: str, is_taken: bool) -> None:
+    line = a_line(amounts={"gross": "0.3", "discount": "0.1", "net": net}, taxes=[])
+
+    problems = refusals(a_quote(line, total="0.2"))
+
+    assert problems == ([] if is_taken else [f"{LINE}.amounts.net"])
 
 
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("id", None), ("id", ""), ("id", "  "), ("id", 7), ("id", "x" * 256), ("id", "\ud800"), ("id", "a\0b"),
+        ("id", None), ("id", ""), ("id", "  "), ("id", True), ("id", Decimal("7.0")), ("id", "x" * 256), ("id", "\ud800"), ("id", "a\0b"),
+        ("id", 10**255), ("id", "."), ("id", ".."),
         ("number", None), ("status", None), ("status", "draft" + CANARY), ("workspace_id", "ws-2" + CANARY),
         ("accepted_at", "soon" + CANARY), ("accepted_at", 5), ("accepted_at", "0001-01-01T00:00:00+14:00"),
         ("currency", "XXX"), ("currency", "EURO"), ("currency", "DEM"), ("currency", ""), ("currency", None),
@@ -89,7 +126,8 @@ def test_a_number_that_no_float_can_hold_arrives_exactly() -> None:
         (f"{LINE}.quantity", 1.5), (f"{LINE}.quantity", None), (f"{LINE}.quantity", [CANARY]),
         (f"{LINE}.pricing.currency", "USD"), (f"{LINE}.pricing.model", None), (f"{LINE}.product.name", ""),
         (f"{LINE}.amounts.net", "1.00"), (f"{LINE}.amounts.gross", CANARY), (f"{LINE}.taxes.0.rate", "-5"),
-        ("discounts", {}), ("discounts.0.amount", None), ("discounts.0.amount", "-1"),
+        ("discounts", {}), ("discounts.0.amount", "-1"), ("pricing_table.sections.0.phases", CANARY),
+        ("pricing_table.sections.0.phases.0.line_items", {}), (f"{LINE}.taxes", {}),
         ("payment_terms.installments.0.percentage", "-25"), ("payment_terms.installments.0.order_number", "x"),
         ("summary.one_off.total_amount", CANARY), ("summary", CANARY), ("owner", CANARY),
     ],
@@ -104,7 +142,9 @@ def test_what_is_wrong_is_refused_with_the_path_of_its_field_and_without_its_val
     assert CANARY not in said
 
 
-@pytest.mark.parametrize("parts", [["25", "25", "25", "24.99"], ["100.01"], ["0"], ["33.33"] * 3])
+@pytest.mark.parametrize(
+    "parts", [["25", "25", "25", "24.89"], ["100.11"], ["0"], ["33.3"] * 3 + ["0.3"], ["100.05", "0"], ["33"] * 3]
+)
 def test_installments_that_do_not_sum_to_100_are_refused(parts: list[str]) -> None:
     with pytest.raises(InvalidInput) as refused:
         load(a_quote(installments=parts))
@@ -288,8 +328,6 @@ def test_nothing_is_stored_of_a_refused_quote(desk: Any, change: dict[str, Any])
 
 
 def test_a_quote_is_the_same_when_it_comes_back_from_the_store(desk: Any) -> None:
-    from qwoty_integrations_host.store import quotes
-
     document = parse_json(json.dumps(put(the_example(), f"{LINE}.taxes.0", vat("5.5"))).replace('"12"', "12.50"))
     desk.host.runs.accept("ws-1", document)
 
@@ -312,3 +350,269 @@ def test_whatever_stands_in_a_field_a_quote_is_loaded_or_refused_but_never_crash
         assert isinstance(load(put(the_example(), path, value)), Quote)
     except InvalidInput as error:
         assert error.problems  # noqa: PT017 - either is right
+
+
+# -- what carries no meaning --------------------------------------------------------------------------
+
+
+def everywhere(document: Any, change: Any, path: tuple[str, ...] = ()) -> Any:
+    """The document with ``change(path, value)`` of each value in it."""
+    if isinstance(document, dict):
+        document = {name: everywhere(value, change, (*path, name)) for name, value in document.items()}
+    elif isinstance(document, list):
+        document = [everywhere(value, change, (*path, str(n))) for n, value in enumerate(document)]
+    return change(path, document)
+
+
+FULL = put(put(put(the_example(), f"{LINE}.optional", False), f"{LINE}.selected", None), "owner", {"id": "o-1"})
+OPTIONAL = [
+    "language", "title", "owner", "owner.id", "business_unit", "business_unit.name", "discounts", "payment_terms",
+    "payment_terms.installments", "payment_terms.installments.0.order_number", "payment_terms.installments.0.id",
+    "summary", "summary.one_off", "summary.metrics", "summary.one_off.tax_amount", "summary.one_off.net_amount",
+    "customer.type", "customer.external_ids", "customer.billing_address", "customer.contacts.0.role",
+    "customer.contacts.0.external_ids", "customer.contacts.0.email", "pricing_table.settings",
+    "pricing_table.sections.0.id", "pricing_table.sections.0.rank", "pricing_table.sections.0.phases.0.id",
+    f"{LINE}.rank", f"{LINE}.taxes", f"{LINE}.amounts.discount", f"{LINE}.discount", f"{LINE}.product.product_id",
+    f"{LINE}.pricing.currency", f"{LINE}.pricing.list_price", f"{LINE}.taxes.0.is_percentage", f"{LINE}.taxes.0.rate",
+    f"{LINE}.taxes.0.external_ids", f"{LINE}.discount.value", f"{LINE}.discount.amount", f"{LINE}.discount.label",
+    f"{LINE}.optional", f"{LINE}.selected", "discounts.0.amount", "discounts.0.value", "discounts.0.label",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_null_and_absent_say_the_same_in_every_optional_field(field: str) -> None:
+    document = put(FULL, f"{LINE}.amounts", {"gross": "7020.00", "discount": "0", "net": "7020.00"})
+    *_, name = field.split(".")
+
+    def without(path: tuple[str, ...], value: Any) -> Any:
+        inside = ".".join([*path, name]) == field
+        return {key: one for key, one in value.items() if key != name} if inside else value
+
+    def with_null(path: tuple[str, ...], value: Any) -> Any:
+        return {**value, name: None} if ".".join([*path, name]) == field else value
+
+    assert load(everywhere(document, with_null)) == load(everywhere(document, without))
+
+
+@pytest.mark.parametrize("section", [{"phases": None}, {"line_items": None}, {"phases": [{"line_items": None}]}])
+def test_a_section_whose_lines_are_null_has_none(section: dict[str, Any]) -> None:
+    table = {"sections": [{"type": "product", "line_items": [a_line()]}, {"type": "product", **section}]}
+
+    assert [len(one.line_items) for one in load(a_quote(pricing_table=table)).sections] == [1, 0]
+
+
+def test_a_section_that_says_nothing_of_lines_is_refused() -> None:
+    assert refusals(a_quote(pricing_table={"sections": [{"type": "product"}]})) == ["pricing_table.sections.0.phases"]
+
+
+TEXTS = [
+    "id", "number", "title", "customer.id", "customer.name", "customer.contacts.0.id", "customer.contacts.0.phone",
+    "customer.billing_address.postal_code", "customer.contacts.0.external_ids.accounting", "business_unit.id",
+    "pricing_table.sections.0.id", f"{LINE}.id", f"{LINE}.product.name", f"{LINE}.product.product_id",
+    f"{LINE}.taxes.0.id", f"{LINE}.taxes.0.api_name", "discounts.0.id", "discounts.0.label",
+    "payment_terms.name", "payment_terms.installments.0.id", "payment_terms.installments.0.name",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", TEXTS)
+def test_an_integer_is_taken_as_its_text_and_nothing_else_that_is_no_text(field: str) -> None:
+    assert load(put(the_example(), field, 69001)) == load(put(the_example(), field, "69001"))
+    for value in (True, Decimal("69001.0"), [69001], {}):
+        assert refusals(put(the_example(), field, value)) == [field]
+
+
+IDS = [field for field in TEXTS if field.rsplit(".", 1)[-1] in {"id", "number", "product_id", "api_name", "accounting"}]
+CONTROLS = ["\x01", "\t", "\n", "\r", "\x1b", "\x1f", "\x7f", "\x80", "\x85", "\x9f"]
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=ascii)
+@pytest.mark.parametrize("field", IDS)
+def test_ids_and_numbers_hold_no_control_character(field: str, control: str) -> None:
+    for value in (f"a{control}b", f"{control}a", f"a{control}"):
+        assert refusals(put(the_example(), field, value)) == [field]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("a\x07b", "a b"), ("a\x1b[31mb", "a [31mb"), ("a\x80\x9fb", "a b"), ("\x7fa", "a"), ("a\tb\nc\r\nd", "a\tb\nc\r\nd"),
+     ("é – ☃ 💶", "é – ☃ 💶")],
+    ids=ascii,
+)  # fmt: skip
+def test_in_names_control_characters_are_blanks_while_tabs_and_lines_stay(written: str, read: str) -> None:
+    assert load(put(the_example(), f"{LINE}.product.name", written)).sections[0].line_items[0].product.name == read
+
+
+@pytest.mark.parametrize("field", [*TEXTS, "language", "status", "currency", f"{LINE}.pricing.model"])
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff", "\0", "a\0b"], ids=ascii)
+def test_what_no_database_can_hold_is_refused_in_every_text(field: str, text: str) -> None:
+    assert refusals(put(the_example(), field, text)) == [field]
+
+
+# -- discounts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["percent", "fixed", "Percentage", "money", "", 5, None, ["amount"]])
+@pytest.mark.parametrize("place", [f"{LINE}.discount", "discounts.0"])
+def test_a_discount_of_no_known_type_is_refused(place: str, kind: Any) -> None:
+    assert refusals(put(the_example(), f"{place}.type", kind)) == [f"{place}.type"]
+
+
+@pytest.mark.parametrize("place", [f"{LINE}.discount", "discounts.0"])
+def test_a_discount_without_a_type_is_refused(place: str) -> None:
+    assert refusals(put(the_example(), place, {"value": "10", "amount": "780.00"})) == [f"{place}.type"]
+
+
+@pytest.mark.parametrize(
+    ("given_discount", "amount"),
+    [
+        ({"type": "amount", "value": "200", "amount": "200"}, 200),
+        ({"type": "amount", "value": "200"}, 200),
+        ({"type": "amount", "amount": "200"}, 200),
+        ({"type": "percentage", "value": "10", "amount": "758.5"}, Decimal("758.5")),
+        ({"type": "percentage", "value": "10"}, None),
+    ],
+)
+def test_a_quote_wide_discount_says_its_amount_where_it_can(given_discount: dict[str, Any], amount: Any) -> None:
+    (discount,) = load(the_example(discounts=[given_discount])).discounts
+
+    assert discount.amount == amount
+
+
+@pytest.mark.parametrize(
+    ("given_discount", "field"),
+    [
+        ({"type": "amount"}, "amount"),
+        ({"type": "percentage", "value": None, "amount": None}, "amount"),
+        ({"type": "percentage", "value": "-10"}, "value"),
+        ({"type": "amount", "value": "-10"}, "value"),
+        ({"type": "amount", "value": "10", "amount": "-10"}, "amount"),
+    ],
+)
+def test_a_quote_wide_discount_that_takes_nothing_off_is_refused(given_discount: dict[str, Any], field: str) -> None:
+    assert refusals(the_example(discounts=[given_discount])) == [f"discounts.0.{field}"]
+
+
+def test_a_line_whose_discount_nothing_tells_is_refused() -> None:
+    line = a_line(discount="10.00", amounts=None) | {"discount": {"type": "percentage"}}
+
+    assert refusals(a_quote(line)) == [f"{LINE}.discount.value"]
+    assert refusals(a_quote(a_line(discount="10.00") | {"discount": {"type": "percentage"}})) == []
+
+
+# -- lines, totals, installments ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "optional", "is_chosen"),
+    [
+        ({}, False, True),
+        ({"optional": None, "selected": None}, False, True),
+        ({"optional": False, "selected": False}, False, True),
+        ({"optional": True}, True, False),
+        ({"optional": True, "selected": None}, True, False),
+        ({"optional": True, "selected": False}, True, False),
+        ({"optional": True, "selected": True}, True, True),
+        ({"is_optional": True}, True, False),
+        ({"is_optional": True, "is_selected": True}, True, True),
+        ({"is_optional": True, "selected": True, "optional": None}, True, True),
+    ],
+)
+def test_an_optional_line_is_chosen_only_when_it_was_selected(
+    said: dict[str, Any], optional: bool, is_chosen: bool
+) -> None:
+    line = load(a_quote(a_line(**said))).sections[0].line_items[0]
+
+    assert (line.optional, line.is_chosen) == (optional, is_chosen)
+
+
+@pytest.mark.parametrize("name", ["optional", "is_optional", "selected", "is_selected"])
+def test_whether_a_line_is_optional_is_true_or_false(name: str) -> None:
+    assert refusals(a_quote(a_line(**{name: "no"}))) == [f"{LINE}.{name}"]
+
+
+def test_a_trade_in_is_a_positive_quantity_at_a_negative_price() -> None:
+    amounts = {"gross": "-80.00", "discount": "0", "net": "-80.00"}
+    trade_in = a_line("l2", quantity="2", pricing={"model": "per_unit", "list_price": "-40.00"}, amounts=amounts)
+    (_, line) = load(a_quote(a_line(), trade_in)).sections[0].line_items
+
+    assert line.amounts and line.amounts.gross == -80
+    with pytest.raises(InvalidInput) as refused:
+        load(a_quote(a_line(quantity="-1")))
+    assert "a positive quantity at a negative price" in refused.value.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("one_off", "totals"),
+    [
+        ({"net_amount": "100", "tax_amount": "20", "total_amount": "120"}, (100, 20, 120)),
+        ({"net_amount": "100", "total_amount": "120"}, (100, 20, 120)),
+        ({"net_amount": None, "tax_amount": "20", "total_amount": "120"}, (100, 20, 120)),
+        ({"total_amount": "120"}, None),
+        ({"net_amount": "100", "tax_amount": "20"}, None),
+        ({"net_amount": "100", "tax_amount": "20", "total_amount": None}, None),
+        ({}, None),
+    ],
+)
+def test_of_the_totals_two_tell_the_third(desk: Any, one_off: dict[str, Any], totals: Any) -> None:
+    quote = a_quote(summary={"one_off": one_off})
+
+    found = load(quote).totals
+
+    assert (found and (found.net_amount, found.tax_amount, found.total_amount)) == totals
+    desk.host.runs.accept("ws-1", quote)
+    with desk.host.store.read() as db:
+        (heading,) = quotes.newest(db, "ws-1", limit=5)
+    assert heading.signed_total == (totals and totals[2])
+
+
+@pytest.mark.parametrize(
+    ("parts", "last"),
+    [
+        (["33.33", "33.33", "33.33"], "33.34"),
+        (["33.34", "33.34", "33.34"], "33.32"),
+        (["33.3", "33.3", "33.3"], "33.4"),
+        (["33.333333333333336"] * 3, "33.3333333333334"),
+        (["100.01"], "100"),
+        (["50", "50"], "50"),
+    ],
+)
+def test_the_last_installment_takes_what_rounding_left(parts: list[str], last: str) -> None:
+    *others, rest = load(a_quote(installments=parts)).installments
+
+    assert [part.percentage for part in others] == [Decimal(load_amount(part)) for part in parts[:-1]]
+    assert rest.percentage == Decimal(last)
+
+
+def load_amount(text: str) -> str:
+    return "33.3333333333333" if len(text) > 15 else text
+
+
+def test_the_last_installment_is_the_last_in_their_order() -> None:
+    terms = {
+        "installments": [{"percentage": p, "order_number": n} for p, n in (("33.33", 3), ("33.33", 1), ("33.33", 2))]
+    }
+
+    assert [part.order_number for part in load(a_quote(payment_terms=terms)).installments] == [1, 2, 3]
+    assert load(a_quote(payment_terms=terms)).installments[-1].percentage == Decimal("33.34")
+
+
+# -- what an earlier release stored -------------------------------------------------------------------
+
+
+def test_a_quote_that_an_earlier_door_let_in_is_still_read_and_worked(bench: Any) -> None:
+    """Stored by 0.1.0: any type of discount, control characters in ids, an API name of any length."""
+    document = put(put(the_example(id="q\x07-1"), f"{LINE}.discount.type", "fixed"), "discounts.0.type", None)
+    document = put(put(document, f"{LINE}.taxes.0.api_name", "x" * 300), f"{LINE}.id", "item\x1b001")
+    assert len(refusals(document)) == 5
+    row = {"workspace": "ws-1", "id": document["id"], "number": document["number"], "received_at": NOW}
+    with bench.host.store.write() as db:
+        db.execute(tables.quotes.insert().values({**row, "document": json.dumps(document)}))
+
+    with bench.host.store.read() as db:
+        found = quotes.get(db, "ws-1", "q\x07-1")
+        (heading,) = quotes.newest(db, "ws-1", limit=5)
+
+    first = found.sections[0].line_items[0]
+    assert first.discount and (first.discount.type, found.discounts[0].type) == ("fixed", None)
+    assert (first.id, heading.signed_total) == ("item\x1b001", Decimal("9102.00"))
+    assert load_quote(document, workspace_id="ws-1", received_at=NOW, stored=True) == replace(found, version="")

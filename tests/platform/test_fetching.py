@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from dying import Crash, work_and_die
+from qwoty_integrations_host.errors import InvalidInput, PermanentError
+from qwoty_integrations_host.platform.qwoty_client import QwotyClient
 from qwoty_integrations_host.runs import Runs
 from qwoty_integrations_host.store import quotes
 from qwoty_integrations_host.store.tables import alerts
@@ -321,3 +324,64 @@ def test_a_process_may_die_after_any_commit_on_the_way_from_event_to_invoice(
 def _alerts(bench: Any) -> list[dict[str, Any]]:
     with bench.host.store.read() as db:
         return list(db.execute(select(alerts.c.document)).scalars())
+
+
+@pytest.mark.parametrize("token", ["qwt_prod_é日本", "CanaryToken\n"])
+def test_a_token_that_no_header_can_hold_is_no_outage_and_is_not_logged(
+    qwoty: QwotyStandIn, caplog: pytest.LogCaptureFixture, token: str
+) -> None:
+    client = QwotyClient(qwoty.url, token, lambda: None)
+
+    with pytest.raises(PermanentError) as failed:
+        client.quote(QUOTE)
+
+    assert failed.value.code == "request_unsent"
+    assert "qwoty.request_unsent" in caplog.text and "Traceback" in caplog.text
+    assert "CanaryToken" not in caplog.text
+    assert qwoty.requests == []
+
+
+@pytest.mark.parametrize("quote_id", ["日本", "a/b é", "50%?#", 77])
+def test_a_quote_of_any_id_is_fetched(bench: Any, qwoty: QwotyStandIn, quote_id: str | int) -> None:
+    bench.enable()
+    qwoty.put(completed(id=quote_id))
+    body = json.dumps({"event_type": "quote.accepted", "id": quote_id}).encode()
+
+    (run,) = bench.host.platform_events.receive("ws-1", body).body["runs"]
+    bench.work()
+
+    assert bench.run(run["id"])["status"] == "succeeded"
+    with bench.host.store.read() as db:
+        assert quotes.exists(db, "ws-1", str(quote_id))
+
+
+@pytest.mark.parametrize("quote_id", ["a\x07b", "a\n", "\ud800", "", " ", True, 1.5, None, ["q"], "x" * 256])
+def test_an_event_that_names_no_id_is_refused_by_field(bench: Any, qwoty: QwotyStandIn, quote_id: Any) -> None:
+    body = json.dumps({"event_type": "quote.accepted", "id": quote_id}).encode()
+
+    with pytest.raises(InvalidInput) as refused:
+        bench.host.platform_events.receive("ws-1", body)
+
+    assert [problem.pointer for problem in refused.value.problems] == ["/id"]
+    assert runs_and_quotes(bench) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["fixed", None, "", 5])
+@pytest.mark.parametrize("place", ["line", "quote"])
+def test_a_discount_of_no_known_type_is_named_by_its_field_and_nothing_is_invoiced(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell, place: str, kind: Any
+) -> None:
+    bench.enable()
+    quote, discount = completed(), {"type": kind, "value": "10", "amount": "10"}
+    if place == "line":
+        quote["pricing_table"]["sections"][0]["phases"][0]["line_items"][0]["discount"] = discount
+    else:
+        quote["discounts"] = [discount]
+    qwoty.put(quote)
+
+    run = tell(QUOTE)
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "quote_invalid")
+    assert ("line_items.0.discount.type" if place == "line" else "discounts.0.type") in run["error"]["title"]
+    assert runs_and_quotes(bench) == (1, 0)
+    assert bench.posts() == []

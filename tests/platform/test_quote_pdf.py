@@ -71,6 +71,8 @@ def test_a_quote_that_was_pushed_says_itself_where_its_pdf_is(bench: Any, fetche
         "https://[/quote.pdf",
         "https://storage.example:99999/quote.pdf",
         "quote.pdf",
+        "https://a..storage.example/quote.pdf",
+        f"https://{'a' * 64}.example/quote.pdf",
         "https://127.0.0.1/quote.pdf",
         "https://10.1.2.3/quote.pdf",
         "https://169.254.169.254/latest/meta-data",

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwoty_integrations_host.errors import InvalidInput
+from qwoty_integrations_host.exact_json import parse_json
 from qwoty_integrations_host.platform.qwoty_client import _inside
 from qwoty_integrations_host.platform.qwoty_quotes import canonical, contacts_without_ids
 from qwoty_integrations_host.quote import Quote
-from qwoty_integrations_host.quote_schema import load_quote, parse_json
+from qwoty_integrations_host.quote_schema import load_quote
 from qwoty_stand_in import CONTACT, completed
 
 WHEN = datetime(2026, 3, 10, 9, tzinfo=UTC)
@@ -215,3 +216,22 @@ def test_whatever_stands_in_whichever_place_the_quote_is_loaded_or_refused(data:
     contacts_without_ids(quote)
     with suppress(InvalidInput):
         assert loaded(quote, {"contact_3": CONTACT}).workspace_id == "ws-1"
+
+
+@pytest.mark.parametrize("names", [("optional", "selected"), ("is_optional", "is_selected")])
+def test_whether_a_line_was_chosen_is_passed_on_under_either_name(names: tuple[str, str]) -> None:
+    def line(optional: bool, selected: bool | None) -> Any:
+        said = dict(zip(names, (optional, selected), strict=True))
+        return loaded(changed(lambda quote: line_of(quote).update(said))).sections[0].line_items[0]
+
+    assert [line(True, False).is_chosen, line(True, None).is_chosen, line(True, True).is_chosen] == [False, False, True]
+    assert line(False, None).is_chosen
+
+
+def test_contacts_whose_ids_are_numbers_are_completed_as_well() -> None:
+    quote = changed(lambda quote: quote["customer"]["contacts"][0].update(id=7))
+    quote["customer"]["contacts"][0].pop("external_ids", None)
+
+    assert contacts_without_ids(quote) == ["7"]
+    (contact,) = loaded(quote, {"7": {**CONTACT, "id": 7}}).customer.contacts
+    assert (contact.id, contact.external_ids.crm) == ("7", "C-3")

@@ -69,3 +69,16 @@ def test_a_file_goes_to_no_place_that_is_not_slacks(desk: Any) -> None:
 
     assert run["status"] == "succeeded"
     assert "The PDF is not attached. Slack refused the request (upload_url)." in run["outcome"]["notes"]
+
+
+def test_what_cannot_be_written_is_no_outage(
+    desk: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("QWOTY_SLACK_API_BASE", "https://a..slack.com/api")
+        run = desk.accept()
+
+    assert (run["status"], run["error"]["code"]) == ("failed", "request_unsent")
+    assert "slack.request_unsent" in caplog.text and "Traceback" in caplog.text
+    assert desk.retry(run["id"])["status"] == "succeeded"
+    assert len(desk.slack.posted) == 1

@@ -317,7 +317,10 @@ def test_the_order_in_which_a_line_names_its_taxes_does_not_split_the_global_dis
 
 
 def test_several_global_discounts_are_still_one_item() -> None:
-    discounts = [{"label": "Welcome", "amount": "5.00"}, {"label": "Spring", "amount": "2.50"}]
+    discounts = [
+        {"type": "amount", "label": "Welcome", "amount": "5.00"},
+        {"type": "amount", "label": "Spring", "amount": "2.50"},
+    ]
 
     plan = plan_of(a_quote(a_line("l1", "100.00"), discounts=discounts, total="111.00"))
 

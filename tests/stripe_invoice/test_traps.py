@@ -135,8 +135,18 @@ def test_refused_before_any_request(bench: Any, quote: dict[str, Any], code: str
 # -- compared before it is final ----------------------------------------------------------------------
 
 DISCOUNTED = a_quote(a_line(net="100.00"), discount="10.00")
-TWO_DISCOUNTS = a_quote(discounts=[{"label": "Welcome", "amount": "10.00"}, {"label": "Spring", "amount": "5.00"}])
-TWIN_DISCOUNTS = a_quote(discounts=[{"label": "Welcome", "amount": "10.00"}, {"label": "Spring", "amount": "10.00"}])
+TWO_DISCOUNTS = a_quote(
+    discounts=[
+        {"type": "amount", "label": "Welcome", "amount": "10.00"},
+        {"type": "amount", "label": "Spring", "amount": "5.00"},
+    ]
+)
+TWIN_DISCOUNTS = a_quote(
+    discounts=[
+        {"type": "amount", "label": "Welcome", "amount": "10.00"},
+        {"type": "amount", "label": "Spring", "amount": "10.00"},
+    ]
+)
 LEVY = vat("2", id="t-levy", api_name="levy_fr_20", name="Levy")
 ECO = {"id": "t-eco", "name": "Eco contribution", "is_percentage": False, "amount": "10.00"}
 #: Plan lines: 40.00 after their discount at 5.5 %, with a tax of 1.00; and one whose price nobody can tell.

@@ -7,6 +7,7 @@ matters whether the work may have been done nevertheless: then it is ``SlackUnsu
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -14,10 +15,20 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from qwoty_integrations_host import Attempt, CredentialsError, IntegrationError, NeedsAttention, RetryableError
+from qwoty_integrations_host import (
+    Attempt,
+    CredentialsError,
+    IntegrationError,
+    NeedsAttention,
+    PermanentError,
+    RetryableError,
+    why_unsent,
+)
 
 if TYPE_CHECKING:
     import requests
+
+log = logging.getLogger(__name__)
 
 DEFAULT_API_BASE = "https://slack.com/api"
 #: Seconds to connect and to read: in a run, and where a person waits for the answer.
@@ -146,13 +157,20 @@ def _post(url: str, timeout: tuple[float, float], **what: Any) -> requests.Respo
             session.trust_env = False  # a netrc file of this machine would take the token's place
             # A redirect could carry the token to somebody else.
             return session.post(url, timeout=timeout, allow_redirects=False, **what)
-    except requests.RequestException as error:
-        # Without `from`: the cause's text may hold the address of an upload.
+    except (requests.RequestException, ValueError) as error:
+        # Without `from`: the cause's text may hold the token, or the address of an upload.
+        if unsent := why_unsent(error):
+            log.error("slack.request_unsent", exc_info=unsent)  # noqa: TRY400 - not the error itself
+            raise PermanentError(
+                "The request to Slack could not be written.",
+                hint="Its cause is in the host's log; correct what it names, then retry the run.",
+                code="request_unsent",
+            ) from None
         kind = RetryableError if _was_never_sent(error) else SlackUnsure
         raise kind("Slack does not answer.", code="slack_unreachable") from None
 
 
-def _was_never_sent(error: requests.RequestException) -> bool:
+def _was_never_sent(error: Exception) -> bool:
     """Whether there was no connection that could have carried the request."""
     from requests.exceptions import ConnectTimeout, SSLError
     from urllib3.exceptions import NewConnectionError

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import threading
@@ -27,12 +28,16 @@ from qwoty_integrations_host import (
     IntegrationError,
     NeedsAttention,
     Pace,
+    PermanentError,
     RetryableError,
     WebhookRejected,
+    why_unsent,
 )
 
 if TYPE_CHECKING:
     import stripe as stripe_sdk
+
+log = logging.getLogger(__name__)
 
 API_VERSION = "2026-10-28.endive"
 DEFAULT_API_BASE = "https://api.stripe.com"
@@ -43,6 +48,8 @@ _TOLERANCE = 300
 #: Stripe allows 25 a second for each endpoint and account, and 20 searches (Stripe page, section 6). Turns that come a
 #: little late share a window with those after them, hence the distance.
 REQUESTS_PER_SECOND = 18
+#: What stands in an idempotency key, which is a header, as it is.
+_PLAIN = re.compile(r"[ -~]{0,80}")
 #: Ids have digits or capitals in them, the words of an address do not.
 _ID = re.compile(r"/(?!v\d/)[^/]*[A-Z0-9][^/]*")
 _PERMISSIONS = re.compile(r"Having the ((?:'rak_[a-z0-9_]+',?\s*(?:or\s+)?)+)permissions? would allow")
@@ -285,8 +292,8 @@ def _is_loopback(base: str) -> bool:
 
 
 def _short(entity: str) -> str:
-    """Keys have 255 characters; ids of a platform may be as long."""
-    return entity if len(entity) <= 80 else hashlib.sha256(entity.encode()).hexdigest()[:32]
+    """Keys have 255 characters, and are ASCII; ids of a platform may be as long, and hold anything."""
+    return entity if _PLAIN.fullmatch(entity) else hashlib.sha256(entity.encode()).hexdigest()[:32]
 
 
 # -- errors -------------------------------------------------------------------------------------------
@@ -296,6 +303,13 @@ def _translated(error: stripe_sdk.StripeError) -> Exception:
     sdk = _sdk()
     status, code = error.http_status or 0, (error.error.code if error.error else None) or ""
     if isinstance(error, sdk.APIConnectionError):
+        if unsent := why_unsent(error.__cause__):
+            log.error("stripe.request_unsent", exc_info=unsent)
+            return PermanentError(
+                "The request to Stripe could not be written.",
+                hint="Its cause is in the host's log; correct what it names, then retry the run.",
+                code="request_unsent",
+            )
         return RetryableError("Stripe cannot be reached.", code="stripe_unreachable")
     if isinstance(error, sdk.AuthenticationError):
         return CredentialsError(
@@ -320,6 +334,8 @@ def _translated(error: stripe_sdk.StripeError) -> Exception:
 
 def _is_final(error: IntegrationError) -> bool:
     """Whether Stripe gave a final answer, which it may keep under the key and repeat for a day."""
+    if isinstance(error, PermanentError):
+        return False  # it was never asked
     return not isinstance(error, RetryableError) or error.code in {"stripe_error", "stripe_key"}
 
 

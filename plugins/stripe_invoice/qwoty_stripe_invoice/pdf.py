@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 
-from qwoty_integrations_host import NeedsAttention, RetryableError
+from qwoty_integrations_host import NeedsAttention, RetryableError, why_unsent
 
 from .gateway import api_base
 
@@ -43,8 +43,10 @@ def fetch_pdf(url: str) -> bytes:
 def _get(session: requests.Session, url: str) -> requests.Response:
     try:
         return session.get(url, stream=True, allow_redirects=False, timeout=_TIMEOUT)
-    except requests.RequestException:
+    except requests.RequestException as error:
         # Without `from`: the cause's text holds the address.
+        if why_unsent(error):
+            raise _refused("is none") from None
         raise RetryableError("The invoice's PDF cannot be fetched.", code="pdf_unreachable") from None
     except ValueError:  # requests reads the address of a redirect, though it does not follow it
         raise _refused("leads to no address") from None
@@ -69,7 +71,8 @@ def _content(answer: requests.Response) -> bytes:
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read here, because a port out of range is only noticed then
+        # Read here, because a port out of range or a label that is too long is only noticed then.
+        _ = parts.port, (parts.hostname or "").encode("idna")
     except ValueError:
         raise _refused("is none") from None
     return parts

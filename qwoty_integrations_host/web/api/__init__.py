@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from .. import paths
 from . import (
     api_keys,
     connections,
@@ -35,6 +36,7 @@ _SUBJECTS = (
 
 def register(app: Flask) -> HostApi:
     """Serve the API and its description; give the Api, which can be asked for that."""
+    paths.register(app)
     api = make_api(app)
     for subject in _SUBJECTS:
         api.register_blueprint(subject.blueprint)

@@ -8,7 +8,7 @@ from flask import g
 from marshmallow import Schema, fields, validate
 
 from ... import api_keys
-from ...quote_schema import Text
+from ...quote_fields import Text
 from ...store.api_keys import SCOPES, scopes_of
 from ..auth import require_scope, the_host
 from .blueprint import Blueprint, needs, shown_once

@@ -17,7 +17,7 @@ from webargs.flaskparser import FlaskParser
 
 from ...acting import acting_as
 from ...errors import MalformedInput, NotFound
-from ...quote_schema import parse_json
+from ...exact_json import parse_json
 from ..auth import note_use, require_key, require_key_for, require_scope
 from .idempotency import answered_once
 

@@ -32,7 +32,7 @@ class InstallmentRequestSchema(Schema):
     )
 
 
-@blueprint.get("/workspaces/<workspace>/quotes/<quote_id>/installments")
+@blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>/installments")
 @blueprint.response(200, list_of(InstallmentReportSchema))
 def list_installments(workspace: str, quote_id: str) -> dict[str, Any]:
     """List a quote's installments: amount, due date, state, link"""
@@ -40,7 +40,7 @@ def list_installments(workspace: str, quote_id: str) -> dict[str, Any]:
     return whole(quote_report(host.store, workspace, quote_id, host.clock.now())["installments"])
 
 
-@blueprint.post("/workspaces/<workspace>/quotes/<quote_id>/installments/send")
+@blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/installments/send")
 @blueprint.arguments(InstallmentRequestSchema, required=False)
 @blueprint.response(202, RunSchema)
 def send_installment(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
+from ...exact_json import parse_json
 from ...previews import preview
-from ...quote_schema import QuoteSchema, parse_json
+from ...quote_schema import QuoteSchema
 from ...reports import list_quotes, quote_report
 from ...store import runs as rows
 from ..auth import the_host
@@ -63,7 +64,7 @@ def get_quotes(query: dict[str, Any], workspace: str) -> dict[str, Any]:
     return list_quotes(the_host().store, workspace, limit=query["limit"], after=query["starting_after"])
 
 
-@blueprint.get("/workspaces/<workspace>/quotes/<quote_id>")
+@blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>")
 @blueprint.response(200, QuoteReportSchema)
 def get_quote(workspace: str, quote_id: str) -> dict[str, Any]:
     """Show a quote's invoice, payments, installments and runs"""

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from ...quote_schema import Text
+from ...quote_fields import Text
 from ...reports import find_run, list_runs
 from ...store.runs import STATUSES
 from ..auth import the_host

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from ...quote_schema import parse_json
+from ...exact_json import parse_json
 from ..auth import the_host
 from .blueprint import Blueprint, needs
 from .fields import Answer, flag, mapping, text

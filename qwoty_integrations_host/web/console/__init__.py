@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from .. import paths
 from . import access, audit, integrations, login, quotes, runs, shown, webhooks, words
 from .guard import blueprint
 
@@ -14,6 +15,7 @@ _PAGES = (login, integrations, runs, quotes, webhooks, audit, access)
 
 def register(app: Flask) -> None:
     """Add the console below ``/console``."""
+    paths.register(app)
     words.set_up(app)
     shown.set_up(app)
     app.register_blueprint(blueprint)

@@ -26,13 +26,13 @@ def quotes() -> str:
     return render_template("console/quotes.html", quotes=found["data"], following=following, first_page=not after)
 
 
-@blueprint.get("/quotes/<path:quote_id>")
+@blueprint.get("/quotes/<id:quote_id>")
 def quote(quote_id: str) -> str:
     """One quote: figures, installments as a picture, runs."""
     return render_template("console/quote.html", **_facts(quote_id))
 
 
-@blueprint.get("/send/<path:quote_id>")
+@blueprint.get("/send/<id:quote_id>")
 def confirm_send(quote_id: str) -> str:
     """Ask before a customer is mailed: which installment, how much, to whom."""
     facts = _facts(quote_id)
@@ -42,7 +42,7 @@ def confirm_send(quote_id: str) -> str:
     return render_template("console/send.html", **facts, part=part)
 
 
-@blueprint.post("/send/<path:quote_id>")
+@blueprint.post("/send/<id:quote_id>")
 def send(quote_id: str) -> Response:
     """Queue the mail with the link; what was confirmed is what is sent."""
     host, number = the_host(), request.form.get("number", "")

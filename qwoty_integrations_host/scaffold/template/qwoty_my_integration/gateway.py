@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from qwoty_integrations_host import CredentialsError, PermanentError, RetryableError
+from qwoty_integrations_host import CredentialsError, PermanentError, RetryableError, why_unsent
 
 _TIMEOUT = 10.0
 
@@ -35,6 +35,8 @@ class Gateway:
             answer = requests.request(method, f"{self.address}/notes", headers=headers, timeout=_TIMEOUT, **given)
             status, body = answer.status_code, answer.json() if answer.ok else None
         except requests.RequestException as error:
+            if why_unsent(error):
+                raise PermanentError("The request could not be written.", hint="Correct what the log names.") from error
             raise RetryableError("The service did not answer.") from error
         if status in {401, 403}:
             raise CredentialsError("The service refused the token.", hint="Make a new one there, and save it here.")

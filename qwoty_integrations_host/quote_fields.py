@@ -1,0 +1,188 @@
+"""The kinds of fields in a quote's document: what each takes, and what it says of anything else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from decimal import Context, Decimal, InvalidOperation
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+_MAX_DIGITS = 28
+#: An integer of more digits is no text either.
+_MAX_INTEGER = 10**_MAX_DIGITS
+DECIMAL = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+#: What a double holds for certain: the digits behind these are noise of binary arithmetic (1237.0500000000002).
+_DOUBLE = Context(prec=15)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+_is_stored: ContextVar[bool] = ContextVar("is_stored", default=False)
+
+
+@contextmanager
+def stored_document() -> Iterator[None]:
+    """Read, inside the block, a document that is stored already: an earlier release's door may have let more pass."""
+    token = _is_stored.set(True)
+    try:
+        yield
+    finally:
+        _is_stored.reset(token)
+
+
+def at_the_door() -> bool:
+    """Whether a document arrives now, so that rules apply which earlier releases did not have."""
+    return not _is_stored.get()
+
+
+class Amount(fields.Field[Decimal]):
+    """A decimal as string or number; never a float, never infinite, never absurdly long.
+
+    A fraction of more than 15 significant digits is rounded to 15. ``below``: what to say of less than ``least``.
+    """
+
+    def __init__(self, *, least: int | None = None, below: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.least = least
+        self._below = below or f"Must not be less than {least}."
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            raise ValidationError("Must be a decimal number.")
+        text = value.strip() if isinstance(value, str) else None
+        if text is not None and not DECIMAL.fullmatch(text):
+            raise ValidationError("Must be a decimal number.")
+        try:
+            number = Decimal(value if text is None else text)
+        except InvalidOperation as error:
+            raise ValidationError("Must be a decimal number.") from error
+        if not number.is_finite() or len(number.as_tuple().digits) > _MAX_DIGITS or abs(number.adjusted()) > 18:
+            raise ValidationError("Must be a finite decimal number of ordinary size.")
+        if self.least is not None and number < self.least:
+            raise ValidationError(self._below)
+        return _without_noise(number)
+
+
+def _without_noise(number: Decimal) -> Decimal:
+    if len(number.as_tuple().digits) <= _DOUBLE.prec or number == number.to_integral_value():
+        return number
+    rounded = number.normalize(_DOUBLE)
+    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded
+
+
+class Whole(fields.Integer):
+    """A whole number of ordinary size; marshmallow's own would write out ``1E+999999999`` in full."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        number = Amount()._deserialize(value, attr, data, **kwargs)  # noqa: SLF001 - the same rules
+        if number != number.to_integral_value():
+            raise ValidationError("Must be a whole number.")
+        return int(number)
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database and service can hold a text: it has no NUL, and no half of a character."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+class Text(fields.String):
+    """A string that every database and service can hold. Control characters become blanks; blanks around it go."""
+
+    _to_blanks = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+")  # tab and line breaks are ordinary
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, attr, data, **kwargs))
+        if not is_storable(text):
+            raise ValidationError("Holds a character that is none.")
+        return self._to_blanks.sub(" ", text).strip()
+
+
+class Wording(Text):
+    """A text of a document, which may write an integer as such: a postal code, a phone number."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MAX_INTEGER:
+            value = str(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Identifier(Wording):
+    """An id or a number by which something is found again: at most 255 characters, none of which controls anything.
+
+    A blank one that is not required says the same as none. One that is stored already keeps its every character.
+    """
+
+    _to_blanks = re.compile(r"(?!)")
+
+    def __init__(self, *, required: bool = False) -> None:
+        length = validate.Length(min=1 if required else None, max=255)
+        extra: dict[str, Any] = {"required": True} if required else {"load_default": None, "allow_none": True}
+        super().__init__(validate=length, **extra)
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        return super().deserialize(value, attr, data, **kwargs) or None
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if at_the_door() and isinstance(value, str) and _CONTROLS.search(value):
+            raise ValidationError("Holds a control character: write it in printable characters alone.")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+    def _validate(self, value: Any) -> None:
+        if at_the_door():
+            super()._validate(value)
+
+
+class Choice(Wording):
+    """One of a few words; what an earlier release stored is given as it stands."""
+
+    def __init__(self, *words: str) -> None:
+        right = validate.OneOf(words, error=f"Must be {' or '.join(words)}.")
+        super().__init__(required=True, validate=right)
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        if at_the_door():
+            return super().deserialize(value, attr, data, **kwargs)
+        return value.strip() if isinstance(value, str) else None
+
+
+class Several(fields.List[Any]):
+    """A list in which null says the same as no elements."""
+
+    def __init__(self, element: Any, **kwargs: Any) -> None:
+        super().__init__(fields.Nested(element), allow_none=True, **kwargs)
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        return super().deserialize([] if value is None else value, attr, data, **kwargs)
+
+
+class Flag(fields.Field[bool]):
+    """True or false, and nothing that only resembles them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("Must be true or false.")
+        return value
+
+
+class Instant(fields.Field[datetime]):
+    """An ISO 8601 time, returned as aware UTC; a time without an offset is taken as UTC."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        try:
+            found = datetime.fromisoformat(value)
+            return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValidationError("Must be an ISO 8601 time such as 2026-03-10T09:15:00Z.") from error
+
+
+class Roles(fields.Field[tuple[str, ...]]):
+    """A list of words; the quote's own page shows a single word, the REST page a list."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        words = [value] if isinstance(value, str) else value
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ValidationError("Must be a list of words.")
+        return tuple(word.strip().lower() for word in words)

@@ -1,0 +1,93 @@
+"""What an error of a request tells of where it got to: never written, or perhaps on its way."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from qwoty_integrations_host import why_unsent
+
+SECRET = "SecretOfOurs"
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[bytes], str]]:
+    """Serves one connection with these very bytes; gives the address."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threads = []
+
+        def serve(raw: bytes) -> str:
+            def answer() -> None:
+                line, _ = server.accept()
+                with line:
+                    line.recv(65536)
+                    line.sendall(raw)
+
+            threads.append(threading.Thread(target=answer))
+            threads[-1].start()
+            return f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+        yield serve
+        for thread in threads:
+            thread.join()
+
+
+def error_of(url: str, **given: Any) -> Exception:
+    with pytest.raises((requests.RequestException, ValueError)) as failed:
+        requests.post(url, timeout=5, **given).json()
+    return failed.value
+
+
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        ("http://127.0.0.1:1/", {"headers": {"Idempotency-Key": f"{SECRET} 日本"}}),
+        ("http://127.0.0.1:1/", {"headers": {"Authorization": f"Bearer {SECRET}\n"}}),
+        ("http://127.0.0.1:1/", {"headers": {"Authorization": f" {SECRET}"}}),
+        ("http://127.0.0.1:1/", {"data": {"text": f"{SECRET}\ud800"}}),
+        ("http://127.0.0.1:1/", {"json": {"amount": float("nan")}}),
+        (f"{SECRET}.example/", {}),
+        (f"ftp://{SECRET}.example/", {}),
+        (f"http://{SECRET}..example/", {}),
+        (f"http://{'a' * 64}.example/{SECRET}", {}),
+        (f"http://127.0.0.1:99999/{SECRET}", {}),
+        ("http://", {}),
+    ],
+    ids=lambda found: ascii(found)[:40],
+)
+def test_what_cannot_be_written_never_left_and_its_cause_tells_no_secret(url: str, given: dict[str, Any]) -> None:
+    unsent = why_unsent(error_of(url, **given))
+
+    assert unsent is not None
+    assert str(unsent)
+    assert SECRET not in str(unsent)
+    assert unsent.__traceback__ is not None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+)
+def test_what_was_answered_wrongly_had_left(answering: Callable[[bytes], str], raw: bytes) -> None:
+    assert why_unsent(error_of(answering(raw), data={"a": "b"})) is None
+
+
+def test_a_service_that_is_away_is_no_mistake_of_ours() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+    assert why_unsent(error_of(f"http://127.0.0.1:{port}/")) is None
+    assert why_unsent(error_of("http://nowhere.invalid/")) is None
+    assert why_unsent(None) is None
