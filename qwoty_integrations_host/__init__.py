@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from .hookspecs import HOOK_API, hookimpl
     from .installments import pick_installment
+    from .mail.address import mail_address
     from .quote import (
         Address,
         Contact,
@@ -98,11 +99,12 @@ __all__ = [
     "WebhookRejected",
     "WebhookRequest",
     "hookimpl",
+    "mail_address",
     "pick_installment",
 ]
 
 #: Where the public names live; those that many others import come first.
-_HOMES = ("errors", "clock", "quote", "record", "context", "hook_types", "hookspecs", "installments")
+_HOMES = ("errors", "clock", "quote", "record", "context", "hook_types", "hookspecs", "installments", "mail.address")
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcome, Quote
 
 from .check import Verdict, compare
-from .customers import billing_contact, resolve_customer
+from .customers import resolve_customer
 from .delivery import no_key_for, require_for_delivery
 from .drafts import Drafts
 from .endpoint import ensure_endpoint
@@ -32,8 +32,7 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
     drafts = Drafts(ctx, stripe, quote.id)
     try:
         plan = make_plan(quote)
-        contact = billing_contact(quote)
-        require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
+        quote, contact, about_addresses = require_for_delivery(ctx, quote, settings.delivery)
     except NeedsAttention as error:
         # An earlier version of the quote could be invoiced; this one cannot.
         if gone := drafts.discard_unless(quote.version):
@@ -43,6 +42,7 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
         return Outcome.skipped(plan.reason, *drafts.discard_unless(quote.version))
     if settings.delivery == "link" and quote.installments:
         ensure_endpoint(ctx, stripe)
+    plan = replace(plan, notes=(*plan.notes, *about_addresses))
     return _make_invoice(ctx, stripe, settings, quote, plan, contact, drafts)
 
 
