@@ -47,7 +47,8 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 class Accepted:
     """The answer to an accepted quote. ``duplicate``: this quote was here before; the runs are the first's.
 
-    ``corrected``: it was here before and said something else; its runs begin anew.
+    ``corrected``: it was here before, said something else, and the change was taken. The runs begin anew, unless an
+    invoice is final: then what is still to be done is done with the correction.
     """
 
     quote_id: str
@@ -93,20 +94,43 @@ class Runs:
         return Accepted(quote.id, not is_new and not corrected, tuple(row["id"] for row in found), corrected)
 
     def _correct(self, db: Connection, quote: Quote, document: Any) -> bool:
-        """Take a changed quote in the place of the stored one, unless something final was made of that.
+        """Take a changed quote in the place of the stored one, as far as nothing final was made of that.
 
-        Then the stored one stays, since it is what the invoice says, and the runs get a note.
+        A final invoice says what was signed, so a change of that is a note on the runs and nothing else. What was not
+        signed is taken at any time, and the version stays: the invoice is not touched, and what is still to be done is
+        done with it (ADR 0060).
         """
         quotes.lock(db, quote.workspace_id, quote.id)
-        if quotes.get(db, quote.workspace_id, quote.id).is_as_signed(quote):
+        stored = quotes.get(db, quote.workspace_id, quote.id)
+        changes = stored.unsigned_changes(quote)
+        if stored.is_as_signed(quote) and not changes:
             return False
         records = records_of_quote(self.store, quote.workspace_id, quote.id)
         final = next((record.invoice for record in records.values() if record.is_final), None)
+        if stored.is_as_signed(quote) and (final is not None or changes == ("owner",)):
+            quotes.replace_unsigned(db, quote, document)
+            self._note_taken(db, quote, changes)
+            for row in rows.of_quote(db, quote.workspace_id, quote.id):
+                if row["status"] == "running" and row["kind"] in {"quote_accepted", "installment"}:
+                    self.attempts.resume(db, row)  # what is at work was handed the quote as it was
+            return True
         if final is None:
             quotes.correct(db, quote, document)
             return True
         self._note_change(db, quote, f"Invoice {final.id} is {final.status} already.")
         return False
+
+    def _note_taken(self, db: Connection, quote: Quote, changes: Sequence[str]) -> None:
+        """Say on the quote's runs what was corrected."""
+        day = self.clock.now().date().isoformat()
+        said = {
+            "contacts": f"The contacts were corrected on {day}: what is still to be sent goes to the corrected ones.",
+            "language": f"The language was corrected on {day}: what is still to be sent is written in it.",
+            "owner": f"The owner's e-mail address was corrected on {day}: answers to later mails go there.",
+        }
+        for change in changes:
+            for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
+                self._note(db, row, said[change])
 
     def _note_change(self, db: Connection, quote: Quote, why: str) -> None:
         """Say on the quote's runs that a change came too late; once, however often it comes."""
@@ -115,10 +139,14 @@ class Runs:
         undone = f"{why} Nothing was changed: correct it there, or by a new quote."
         note = f"A changed quote arrived on {day}{total}. {undone}"
         for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
-            changes = row["facts"].get("changes", [])
-            if not any(_DAY.sub("", note) == _DAY.sub("", known) for known in changes):
-                shown = row["outcome"] and {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
-                rows.change(db, row["id"], facts={**row["facts"], "changes": [*changes, note]}, outcome=shown)
+            if not any(_DAY.sub("", note) == _DAY.sub("", known) for known in row["facts"].get("changes", [])):
+                self._note(db, row, note)
+
+    def _note(self, db: Connection, row: RowMapping, note: str) -> None:
+        """Add a note of a change to a run; it stays there, whichever attempt ends."""
+        shown = row["outcome"] and {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
+        changes = [*row["facts"].get("changes", []), note]
+        rows.change(db, row["id"], facts={**row["facts"], "changes": changes}, outcome=shown)
 
     def _start(self, db: Connection, plugin: str, quote: Quote) -> None:
         """Let a plugin work on this version of the quote, unless it does or did so already."""
@@ -136,17 +164,24 @@ class Runs:
             self.attempts.begin_anew(db, row)
 
     def put_back(self, row: RowMapping, why: str) -> bool:
-        """Go back to the version that something final was made of; False when there is none to go back to."""
+        """Go back to the version that something final was made of; False when there is none to go back to.
+
+        What the correction says of contacts, language and owner stays taken, if it changes nothing else.
+        """
         workspace, quote_id = row["workspace"], row["quote_id"]
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
             if not rows.is_current(db, row["id"], row["attempt"]):
                 return True  # another correction has come: its attempt finds out by itself
-            late = quotes.get(db, workspace, quote_id)
+            late, document = quotes.get(db, workspace, quote_id), quotes.document(db, workspace, quote_id)
             if not quotes.put_back(db, workspace, quote_id):
                 return False
-            self._note_change(db, late, why)
             kept = quotes.get(db, workspace, quote_id)
+            if kept.is_as_signed(late):
+                quotes.replace_unsigned(db, late, document)
+                self._note_taken(db, late, kept.unsigned_changes(late))
+            else:
+                self._note_change(db, late, why)
             for other in rows.of_quote(db, workspace, quote_id, kind="quote_accepted"):
                 if other["id"] == row["id"] or other["status"] == "queued":
                     self._return(db, other, kept)

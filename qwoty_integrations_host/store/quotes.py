@@ -64,6 +64,11 @@ def version(db: Connection, workspace: str, quote_id: str) -> str:
     return db.execute(select(t.quotes.c.version).where(_here(workspace, quote_id))).scalar() or ""
 
 
+def document(db: Connection, workspace: str, quote_id: str) -> Any:
+    """The stored quote as it was sent."""
+    return parse_json(db.execute(select(t.quotes.c.document).where(_here(workspace, quote_id))).scalar_one())
+
+
 def correct(db: Connection, quote: Quote, document: Any) -> None:
     """Put a corrected quote in the place of the stored one, which is kept beside it."""
     here = _here(quote.workspace_id, quote.id)
@@ -73,6 +78,11 @@ def correct(db: Connection, quote: Quote, document: Any) -> None:
     values = {"number": quote.number, "document": _text(document), "replaced": kept}
     values["version"] = _version(before["version"] or "", document)
     db.execute(t.quotes.update().where(here).values(values))
+
+
+def replace_unsigned(db: Connection, quote: Quote, document: Any) -> None:
+    """Put a quote in the place of the stored one, of which the customer signed the same: it keeps the version."""
+    db.execute(t.quotes.update().where(_here(quote.workspace_id, quote.id)).values(document=_text(document)))
 
 
 def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
