@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         Tax,
     )
     from .record import InstallmentRecord, InvoiceRecord, QuoteRecord
+    from .timezones import offset_name
 
 __all__ = [
     "HOOK_API",
@@ -100,11 +101,23 @@ __all__ = [
     "WebhookRequest",
     "hookimpl",
     "mail_address",
+    "offset_name",
     "pick_installment",
 ]
 
 #: Where the public names live; those that many others import come first.
-_HOMES = ("errors", "clock", "quote", "record", "context", "hook_types", "hookspecs", "installments", "mail.address")
+_HOMES = (
+    "errors",
+    "clock",
+    "quote",
+    "record",
+    "context",
+    "hook_types",
+    "hookspecs",
+    "installments",
+    "mail.address",
+    "timezones",
+)
 
 
 def __getattr__(name: str) -> Any:

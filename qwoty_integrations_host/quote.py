@@ -7,7 +7,7 @@ missing optional ones are ``None``: the platform's own object grows between its 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 
 
@@ -236,9 +236,16 @@ class Quote:
     dealroom_link: str | None = field(default=None, repr=False)
     #: The signed PDF's address, where it came with the quote; `ctx.platform.quote_pdf` fetches the PDF itself.
     pdf_link: str | None = field(default=None, repr=False)
+    #: Where its days are counted: the workspace's time zone, else the offset in which it was accepted, else UTC.
+    timezone: tzinfo = UTC
     #: Which acceptance of the quote this is: a correction gets another one, except of a final invoice's contacts,
     #: language or owner. Given by the host, without a meaning.
     version: str = ""
+
+    @property
+    def accepted_on(self) -> date:
+        """The day of acceptance, in ``timezone``."""
+        return self.accepted_at.astimezone(self.timezone).date()
 
     def is_as_signed(self, other: Quote) -> bool:
         """Whether the customer signed the same in both: contacts, language and owner are not signed."""
@@ -272,7 +279,7 @@ def _as_signed(quote: Quote) -> Quote:
     epoch = datetime.fromtimestamp(0, UTC)
     said = replace(quote, customer=customer, sections=sections, accepted_at=epoch, language="", owner=None)
     # The recurring revenue is a sum of lines, which are compared themselves.
-    return replace(said, pdf_link=None, dealroom_link=None, mrr=None, title=None, version="")
+    return replace(said, pdf_link=None, dealroom_link=None, mrr=None, title=None, timezone=UTC, version="")
 
 
 def _unsigned(quote: Quote) -> dict[str, object]:

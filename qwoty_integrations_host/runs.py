@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -36,10 +36,12 @@ from .store import runs as rows
 from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
 from .store.platforms import PLATFORM
-from .store.workspaces import lock_workspace, require_workspace
+from .store.workspaces import lock_workspace, require_workspace, timezone_of
 
 log = logging.getLogger(__name__)
 
+#: Where each day begins first.
+_EARLIEST = timezone(timedelta(hours=14))
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -102,7 +104,7 @@ class Runs:
         """
         quotes.lock(db, quote.workspace_id, quote.id)
         stored = quotes.get(db, quote.workspace_id, quote.id)
-        changes = stored.unsigned_changes(quote)
+        quote, changes = replace(quote, timezone=stored.timezone), stored.unsigned_changes(quote)
         if stored.is_as_signed(quote) and not changes:
             return False
         records = records_of_quote(self.store, quote.workspace_id, quote.id)
@@ -122,7 +124,7 @@ class Runs:
 
     def _note_taken(self, db: Connection, quote: Quote, changes: Sequence[str]) -> None:
         """Say on the quote's runs what was corrected."""
-        day = self.clock.now().date().isoformat()
+        day = self._today(db, quote.workspace_id, quote).isoformat()
         said = {
             "contacts": f"The contacts were corrected on {day}: what is still to be sent goes to the corrected ones.",
             "language": f"The language was corrected on {day}: what is still to be sent is written in it.",
@@ -134,7 +136,7 @@ class Runs:
 
     def _note_change(self, db: Connection, quote: Quote, why: str) -> None:
         """Say on the quote's runs that a change came too late; once, however often it comes."""
-        day = self.clock.now().date().isoformat()
+        day = self._today(db, quote.workspace_id, quote).isoformat()
         total = f", over {quote.totals.total_amount:f} {quote.currency}" if quote.totals else ""
         undone = f"{why} Nothing was changed: correct it there, or by a new quote."
         note = f"A changed quote arrived on {day}{total}. {undone}"
@@ -229,13 +231,16 @@ class Runs:
         return added
 
     def request_due_installments(self) -> list[str]:
-        """Queue the sending of every later installment whose day (UTC) has come, where the plugin wants that."""
-        today = self.clock.now().date()
+        """Queue the sending of every later installment whose day has come where the quote's days are counted.
+
+        Only where the plugin wants that.
+        """
+        latest = self.clock.now().astimezone(_EARLIEST).date()
         asked: list[str | None] = []
-        for (workspace, plugin), quote_ids in quotes_due(self.store, today).items():
+        for (workspace, plugin), quote_ids in quotes_due(self.store, latest).items():
             try:
                 if self._sends_due_installments(workspace, plugin):
-                    asked += [self._request_due(workspace, plugin, quote_id, today) for quote_id in quote_ids]
+                    asked += [self._request_due(workspace, plugin, quote_id) for quote_id in quote_ids]
             except DatabaseUnavailable:
                 raise
             except IntegrationError:
@@ -249,11 +254,12 @@ class Runs:
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         return self.plugins.sends_due_installments(plugin, ctx)
 
-    def _request_due(self, workspace: str, plugin: str, quote_id: str, today: date) -> str | None:
+    def _request_due(self, workspace: str, plugin: str, quote_id: str) -> str | None:
         """One try a day while another link is in the way; what was tried and did not work is left to people."""
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
             record = records_of_quote(self.store, workspace, quote_id)[plugin]
+            today = self._today(db, workspace, quotes.get(db, workspace, quote_id))
             number = due_installment(record, today)
             before = [row for row in rows.of_quote(db, workspace, quote_id) if row["plugin"] == plugin]
             if number is None or any(row["status"] not in rows.FINISHED or _tried(row, number) for row in before):
@@ -264,6 +270,11 @@ class Runs:
                 return None
             subject, facts = f"due:{number}:{today.isoformat()}:{quote_id}", {"number": number}
             return self._add(db, workspace, plugin, "installment", quote_id, subject=subject, facts=facts)
+
+    def _today(self, db: Connection, workspace: str, quote: Quote | None = None) -> date:
+        """Which day it is for a quote, or for the workspace as a whole, whose days without a time zone are UTC's."""
+        zone = quote.timezone if quote else timezone_of(db, workspace) or UTC
+        return self.clock.now().astimezone(zone).date()
 
     def request_upkeep(
         self, workspace: str, plugin: str, *, roll_secrets: bool = False, unless_within: timedelta | None = None
@@ -436,7 +447,8 @@ class Runs:
 
     def _dismiss(self, db: Connection, row: RowMapping, reason: str) -> None:
         now = self.clock.now()
-        note = f"Dismissed on {now.date().isoformat()}: {' '.join(reason.split())[:500]}"
+        day = self._today(db, row["workspace"]).isoformat()
+        note = f"Dismissed on {day}: {' '.join(reason.split())[:500]}"
         outcome = {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
         # One that waited is tried again, if a person wants that, with what it had done.
         resumable = row["resumable"] or row["status"] == "waiting"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select
 
@@ -19,8 +20,8 @@ from .cursors import newest_first
 from .upsert import insert_or_ignore
 
 # Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
-_ONE = select(t.quotes).filter_by(workspace=bindparam("workspace"), id=bindparam("id"))
-_EXISTS = _ONE.with_only_columns(t.quotes.c.id)
+_EXISTS = select(t.quotes.c.id).filter_by(workspace=bindparam("workspace"), id=bindparam("id"))
+_ONE = _EXISTS.with_only_columns(t.quotes, t.workspaces.c.timezone).join(t.workspaces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ def get(db: Connection, workspace: str, quote_id: str) -> Quote:
 def _loaded(row: RowMapping) -> Quote:
     document = parse_json(row["document"])
     quote = load_quote(document, workspace_id=row["workspace"], received_at=row["received_at"])
-    return replace(quote, version=row["version"] or "")
+    zone = ZoneInfo(row["timezone"]) if row["timezone"] else quote.timezone
+    return replace(quote, version=row["version"] or "", timezone=zone)
 
 
 def _version(before: str, document: Any) -> str:

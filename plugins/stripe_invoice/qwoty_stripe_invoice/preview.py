@@ -47,7 +47,7 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
         verdict=fate,
         needs_attention=needs_attention,
         differences=verdict.sentences,
-        installments=_installments(quote, shares, money, ctx.clock.now().date()),
+        installments=_installments(quote, shares, money, ctx.today(quote)),
         notes=(*plan.notes, *about_addresses, *_without_a_link(shares, money)),
     )
 
@@ -92,9 +92,8 @@ def _installments(
     quote: Quote, shares: Sequence[int], money: str, today: date
 ) -> tuple[tuple[int, Decimal, date | None], ...]:
     """The installments as they would be if the invoice were made today."""
-    accepted = quote.accepted_at.date()
     return tuple(
-        (number, to_major(share, money), due_date(term, accepted=accepted, invoiced=today))
+        (number, to_major(share, money), due_date(term, accepted=quote.accepted_on, invoiced=today))
         for number, (term, share) in enumerate(zip(quote.installments, shares, strict=True), start=1)
     )
 
