@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from .hookspecs import HOOK_API, hookimpl
     from .installments import pick_installment
+    from .mail.address import mail_address
     from .outgoing import why_unsent
     from .quote import (
         Address,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         Tax,
     )
     from .record import InstallmentRecord, InvoiceRecord, QuoteRecord
+    from .timezones import offset_name
 
 __all__ = [
     "HOOK_API",
@@ -101,6 +103,8 @@ __all__ = [
     "WebhookRequest",
     "country_code",
     "hookimpl",
+    "mail_address",
+    "offset_name",
     "pick_installment",
     "why_unsent",
 ]
@@ -117,6 +121,8 @@ _HOMES = (
     "installments",
     "countries",
     "outgoing",
+    "mail.address",
+    "timezones",
 )
 
 

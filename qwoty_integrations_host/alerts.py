@@ -23,7 +23,8 @@ from .config import WAITS
 from .connections import met_in_a_run
 from .errors import ActionRefused, DatabaseUnavailable, FieldProblem, IntegrationError, InvalidInput
 from .locks import Locks
-from .mail.message import build, is_address
+from .mail.address import is_mail_address
+from .mail.message import build
 from .mail.transports import Transport
 from .redaction import masked
 from .settings import changed_fields, schema_problems, with_defaults
@@ -299,7 +300,7 @@ class Alerts:
         given = {name: value for name, value in document.items() if value is not None}
         problems = list(schema_problems(SCHEMA, given))
         if not problems:
-            strange = (number for number, mail in enumerate(given.get("mails", [])) if not is_address(mail))
+            strange = (number for number, mail in enumerate(given.get("mails", [])) if not is_mail_address(mail))
             problems = [FieldProblem(("mails", str(number)), "Is not an e-mail address.") for number in strange]
         url = given.get("webhook_url")
         if not problems and url is not None and not alert_webhook.is_address(url, allow_private=self.allow_private):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from .clock import Clock
@@ -174,6 +174,10 @@ class HookContext:
     pace: Pace = field(repr=False)
     #: The address under which the outside reaches this host, without a trailing slash; None when not set.
     public_url: str | None = None
+
+    def today(self, quote: Quote) -> date:
+        """Which day it is now, in the quote's ``timezone``."""
+        return self.clock.now().astimezone(quote.timezone).date()
 
     def webhook_address(self, token: str) -> str | None:
         """Where the remote service delivers its webhooks; None without a public address."""

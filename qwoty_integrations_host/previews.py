@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import load_quote
 from .settings import WorkspaceSettings
-from .store.workspaces import require_workspace
+from .store.workspaces import require_workspace, timezone_of
 
 
 def preview(
@@ -34,7 +34,9 @@ def preview(
     """
     with contexts.store.read() as db:
         require_workspace(db, workspace)
+        zone = timezone_of(db, workspace)
     quote = load_quote(document, workspace_id=workspace, received_at=clock.now())
+    quote = replace(quote, timezone=zone or quote.timezone)
     enabled = [plugin for plugin in settings.enabled_plugins(workspace) if plugins.is_loaded(plugin)]
     asked = enabled or [plugin for plugin in plugins.loaded() if not settings.is_configured(workspace, plugin)]
     found = [

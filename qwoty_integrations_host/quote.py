@@ -7,7 +7,7 @@ missing optional ones are ``None``: the platform's own object grows between its 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 
 
@@ -254,12 +254,27 @@ class Quote:
     dealroom_link: str | None = field(default=None, repr=False)
     #: The signed PDF's address, where it came with the quote; `ctx.platform.quote_pdf` fetches the PDF itself.
     pdf_link: str | None = field(default=None, repr=False)
-    #: Which acceptance of the quote this is: a correction gets another one. Given by the host, without a meaning.
+    #: Where its days are counted: the workspace's time zone, else the offset in which it was accepted, else UTC.
+    timezone: tzinfo = UTC
+    #: Which acceptance of the quote this is: a correction gets another one, except of a final invoice's contacts,
+    #: language or owner. Given by the host, without a meaning.
     version: str = ""
 
+    @property
+    def accepted_on(self) -> date:
+        """The day of acceptance, in ``timezone``."""
+        return self.accepted_at.astimezone(self.timezone).date()
+
     def is_as_signed(self, other: Quote) -> bool:
-        """Whether both say the same to the customer: ids of other systems, links, the sales person, times aside."""
-        return _substance(self) == _substance(other)
+        """Whether the customer signed the same in both: contacts, language and owner are not signed."""
+        return _as_signed(self) == _as_signed(other)
+
+    def unsigned_changes(self, other: Quote) -> tuple[str, ...]:
+        """What the other says otherwise of what is not signed: ``contacts``, ``language``, ``owner``.
+
+        Of the owner the e-mail address counts alone: nobody else is ever told of the rest.
+        """
+        return tuple(name for name, said in _unsigned(self).items() if said != _unsigned(other)[name])
 
     @property
     def billing_contact(self) -> Contact | None:
@@ -275,16 +290,20 @@ class Quote:
         return self.payment_terms.installments if self.payment_terms else ()
 
 
-def _substance(quote: Quote) -> Quote:
-    """The quote without what may differ from one delivery of it to the next."""
-    nobody = ExternalIds()
-    contacts = tuple(replace(contact, external_ids=nobody) for contact in quote.customer.contacts)
-    customer = replace(quote.customer, contacts=contacts, external_ids=nobody)
+def _as_signed(quote: Quote) -> Quote:
+    """The quote without what is not signed, nor what may differ from one delivery of it to the next."""
+    customer = replace(quote.customer, contacts=(), external_ids=ExternalIds())
     sections = tuple(_without_tax_ids(section) for section in quote.sections)
     epoch = datetime.fromtimestamp(0, UTC)
-    said = replace(quote, customer=customer, sections=sections, accepted_at=epoch)
+    said = replace(quote, customer=customer, sections=sections, accepted_at=epoch, language="", owner=None)
     # The recurring revenue is a sum of lines, which are compared themselves.
-    return replace(said, pdf_link=None, dealroom_link=None, mrr=None, owner=None, title=None, version="")
+    return replace(said, pdf_link=None, dealroom_link=None, mrr=None, title=None, timezone=UTC, version="")
+
+
+def _unsigned(quote: Quote) -> dict[str, object]:
+    contacts = tuple(replace(contact, external_ids=ExternalIds()) for contact in quote.customer.contacts)
+    email = quote.owner.email if quote.owner else None
+    return {"contacts": contacts, "language": quote.language, "owner": email or None}
 
 
 def _without_tax_ids(section: Section) -> Section:

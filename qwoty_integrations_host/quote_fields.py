@@ -168,14 +168,16 @@ class Flag(fields.Field[bool]):
 
 
 class Instant(fields.Field[datetime]):
-    """An ISO 8601 time, returned as aware UTC; a time without an offset is taken as UTC."""
+    """An ISO 8601 time, returned in its own offset; a time without one is taken as UTC."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         try:
             found = datetime.fromisoformat(value)
-            return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+            found = found.replace(tzinfo=found.tzinfo or UTC)
+            found.astimezone(UTC)  # refuses a time that is none there
         except (TypeError, ValueError, OverflowError) as error:
             raise ValidationError("Must be an ISO 8601 time such as 2026-03-10T09:15:00Z.") from error
+        return found
 
 
 class Roles(fields.Field[tuple[str, ...]]):

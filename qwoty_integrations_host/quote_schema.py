@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -457,12 +457,14 @@ def _refuse_foreign(data: dict[str, Any], workspace_id: str) -> None:
 def _assemble(data: dict[str, Any], workspace_id: str, received_at: datetime) -> q.Quote:
     table, summary = data["pricing_table"], data["summary"] or {}
     metrics = summary.get("metrics") or {}
+    accepted: datetime = data["accepted_at"] or received_at
     return q.Quote(
         id=data["id"],
         number=data["number"],
         status="accepted",
         workspace_id=workspace_id,
-        accepted_at=data["accepted_at"] or received_at,
+        accepted_at=accepted.astimezone(UTC),
+        timezone=accepted.tzinfo or UTC,
         currency=data["currency"].upper(),
         language=_language(data["language"] or ""),
         title=data["title"],

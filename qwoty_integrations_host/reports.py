@@ -174,7 +174,7 @@ def plugin_report(plugins: Plugins, plugin_id: str) -> dict[str, Any]:
 
 
 def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str, Any]:
-    """A workspace and what is switched on there, as ``{"id", "created_at", "plugins"}``. Raises: NotFound."""
+    """A workspace and what is switched on there: ``{"id", "created_at", "timezone", "plugins"}``. Raises: NotFound."""
     with store.read() as db:
         row = find_workspace(db, workspace)
         enabled, configured = settings.enabled_plugins(db, workspace), settings.configured_plugins(db, workspace)
@@ -187,7 +187,8 @@ def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str
         }
         for status in plugins.statuses
     ]
-    return {"id": row["id"], "created_at": row["created_at"].isoformat(), "plugins": known}
+    head = {"id": row["id"], "created_at": row["created_at"].isoformat(), "timezone": row["timezone"]}
+    return {**head, "plugins": known}
 
 
 def list_quotes(store: Store, workspace: str, *, limit: int = 50, after: str | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -36,10 +36,12 @@ from .store import runs as rows
 from .store.database import Store
 from .store.kept import quotes_due, records_of_quote
 from .store.platforms import PLATFORM
-from .store.workspaces import lock_workspace, require_workspace
+from .store.workspaces import lock_workspace, require_workspace, timezone_of
 
 log = logging.getLogger(__name__)
 
+#: Where each day begins first.
+_EARLIEST = timezone(timedelta(hours=14))
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -47,7 +49,8 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 class Accepted:
     """The answer to an accepted quote. ``duplicate``: this quote was here before; the runs are the first's.
 
-    ``corrected``: it was here before and said something else; its runs begin anew.
+    ``corrected``: it was here before, said something else, and the change was taken. The runs begin anew, unless an
+    invoice is final: then what is still to be done is done with the correction.
     """
 
     quote_id: str
@@ -93,32 +96,59 @@ class Runs:
         return Accepted(quote.id, not is_new and not corrected, tuple(row["id"] for row in found), corrected)
 
     def _correct(self, db: Connection, quote: Quote, document: Any) -> bool:
-        """Take a changed quote in the place of the stored one, unless something final was made of that.
+        """Take a changed quote in the place of the stored one, as far as nothing final was made of that.
 
-        Then the stored one stays, since it is what the invoice says, and the runs get a note.
+        A final invoice says what was signed, so a change of that is a note on the runs and nothing else. What was not
+        signed is taken at any time, and the version stays: the invoice is not touched, and what is still to be done is
+        done with it (ADR 0060).
         """
         quotes.lock(db, quote.workspace_id, quote.id)
-        if quotes.get(db, quote.workspace_id, quote.id).is_as_signed(quote):
+        stored = quotes.get(db, quote.workspace_id, quote.id)
+        quote, changes = replace(quote, timezone=stored.timezone), stored.unsigned_changes(quote)
+        if stored.is_as_signed(quote) and not changes:
             return False
         records = records_of_quote(self.store, quote.workspace_id, quote.id)
         final = next((record.invoice for record in records.values() if record.is_final), None)
+        if stored.is_as_signed(quote) and (final is not None or changes == ("owner",)):
+            quotes.replace_unsigned(db, quote, document)
+            self._note_taken(db, quote, changes)
+            for row in rows.of_quote(db, quote.workspace_id, quote.id):
+                if row["status"] == "running" and row["kind"] in {"quote_accepted", "installment"}:
+                    self.attempts.resume(db, row)  # what is at work was handed the quote as it was
+            return True
         if final is None:
             quotes.correct(db, quote, document)
             return True
         self._note_change(db, quote, f"Invoice {final.id} is {final.status} already.")
         return False
 
+    def _note_taken(self, db: Connection, quote: Quote, changes: Sequence[str]) -> None:
+        """Say on the quote's runs what was corrected."""
+        day = self._today(db, quote.workspace_id, quote).isoformat()
+        said = {
+            "contacts": f"The contacts were corrected on {day}: what is still to be sent goes to the corrected ones.",
+            "language": f"The language was corrected on {day}: what is still to be sent is written in it.",
+            "owner": f"The owner's e-mail address was corrected on {day}: answers to later mails go there.",
+        }
+        for change in changes:
+            for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
+                self._note(db, row, said[change])
+
     def _note_change(self, db: Connection, quote: Quote, why: str) -> None:
         """Say on the quote's runs that a change came too late; once, however often it comes."""
-        day = self.clock.now().date().isoformat()
+        day = self._today(db, quote.workspace_id, quote).isoformat()
         total = f", over {quote.totals.total_amount:f} {quote.currency}" if quote.totals else ""
         undone = f"{why} Nothing was changed: correct it there, or by a new quote."
         note = f"A changed quote arrived on {day}{total}. {undone}"
         for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
-            changes = row["facts"].get("changes", [])
-            if not any(_DAY.sub("", note) == _DAY.sub("", known) for known in changes):
-                shown = row["outcome"] and {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
-                rows.change(db, row["id"], facts={**row["facts"], "changes": [*changes, note]}, outcome=shown)
+            if not any(_DAY.sub("", note) == _DAY.sub("", known) for known in row["facts"].get("changes", [])):
+                self._note(db, row, note)
+
+    def _note(self, db: Connection, row: RowMapping, note: str) -> None:
+        """Add a note of a change to a run; it stays there, whichever attempt ends."""
+        shown = row["outcome"] and {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
+        changes = [*row["facts"].get("changes", []), note]
+        rows.change(db, row["id"], facts={**row["facts"], "changes": changes}, outcome=shown)
 
     def _start(self, db: Connection, plugin: str, quote: Quote) -> None:
         """Let a plugin work on this version of the quote, unless it does or did so already."""
@@ -136,17 +166,24 @@ class Runs:
             self.attempts.begin_anew(db, row)
 
     def put_back(self, row: RowMapping, why: str) -> bool:
-        """Go back to the version that something final was made of; False when there is none to go back to."""
+        """Go back to the version that something final was made of; False when there is none to go back to.
+
+        What the correction says of contacts, language and owner stays taken, if it changes nothing else.
+        """
         workspace, quote_id = row["workspace"], row["quote_id"]
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
             if not rows.is_current(db, row["id"], row["attempt"]):
                 return True  # another correction has come: its attempt finds out by itself
-            late = quotes.get(db, workspace, quote_id)
+            late, document = quotes.get(db, workspace, quote_id), quotes.document(db, workspace, quote_id)
             if not quotes.put_back(db, workspace, quote_id):
                 return False
-            self._note_change(db, late, why)
             kept = quotes.get(db, workspace, quote_id)
+            if kept.is_as_signed(late):
+                quotes.replace_unsigned(db, late, document)
+                self._note_taken(db, late, kept.unsigned_changes(late))
+            else:
+                self._note_change(db, late, why)
             for other in rows.of_quote(db, workspace, quote_id, kind="quote_accepted"):
                 if other["id"] == row["id"] or other["status"] == "queued":
                     self._return(db, other, kept)
@@ -194,13 +231,16 @@ class Runs:
         return added
 
     def request_due_installments(self) -> list[str]:
-        """Queue the sending of every later installment whose day (UTC) has come, where the plugin wants that."""
-        today = self.clock.now().date()
+        """Queue the sending of every later installment whose day has come where the quote's days are counted.
+
+        Only where the plugin wants that.
+        """
+        latest = self.clock.now().astimezone(_EARLIEST).date()
         asked: list[str | None] = []
-        for (workspace, plugin), quote_ids in quotes_due(self.store, today).items():
+        for (workspace, plugin), quote_ids in quotes_due(self.store, latest).items():
             try:
                 if self._sends_due_installments(workspace, plugin):
-                    asked += [self._request_due(workspace, plugin, quote_id, today) for quote_id in quote_ids]
+                    asked += [self._request_due(workspace, plugin, quote_id) for quote_id in quote_ids]
             except DatabaseUnavailable:
                 raise
             except IntegrationError:
@@ -214,11 +254,12 @@ class Runs:
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         return self.plugins.sends_due_installments(plugin, ctx)
 
-    def _request_due(self, workspace: str, plugin: str, quote_id: str, today: date) -> str | None:
+    def _request_due(self, workspace: str, plugin: str, quote_id: str) -> str | None:
         """One try a day while another link is in the way; what was tried and did not work is left to people."""
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
             record = records_of_quote(self.store, workspace, quote_id)[plugin]
+            today = self._today(db, workspace, quotes.get(db, workspace, quote_id))
             number = due_installment(record, today)
             before = [row for row in rows.of_quote(db, workspace, quote_id) if row["plugin"] == plugin]
             if number is None or any(row["status"] not in rows.FINISHED or _tried(row, number) for row in before):
@@ -229,6 +270,11 @@ class Runs:
                 return None
             subject, facts = f"due:{number}:{today.isoformat()}:{quote_id}", {"number": number}
             return self._add(db, workspace, plugin, "installment", quote_id, subject=subject, facts=facts)
+
+    def _today(self, db: Connection, workspace: str, quote: Quote | None = None) -> date:
+        """Which day it is for a quote, or for the workspace as a whole, whose days without a time zone are UTC's."""
+        zone = quote.timezone if quote else timezone_of(db, workspace) or UTC
+        return self.clock.now().astimezone(zone).date()
 
     def request_upkeep(
         self, workspace: str, plugin: str, *, roll_secrets: bool = False, unless_within: timedelta | None = None
@@ -401,7 +447,8 @@ class Runs:
 
     def _dismiss(self, db: Connection, row: RowMapping, reason: str) -> None:
         now = self.clock.now()
-        note = f"Dismissed on {now.date().isoformat()}: {' '.join(reason.split())[:500]}"
+        day = self._today(db, row["workspace"]).isoformat()
+        note = f"Dismissed on {day}: {' '.join(reason.split())[:500]}"
         outcome = {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
         # One that waited is tried again, if a person wants that, with what it had done.
         resumable = row["resumable"] or row["status"] == "waiting"

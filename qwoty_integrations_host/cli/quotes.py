@@ -42,7 +42,8 @@ def accept(session: Session, workspace: str, path: str, wait: bool, timeout: flo
     elif accepted.duplicate:
         say("This quote was accepted before; these are its runs.")
     if as_json:
-        print_json({"quote_id": accepted.quote_id, "duplicate": accepted.duplicate, "runs": runs})
+        corrected = {"corrected": True} if accepted.corrected else {}
+        print_json({"quote_id": accepted.quote_id, "duplicate": accepted.duplicate, **corrected, "runs": runs})
     else:
         _print_runs(runs, waited=wait)
     if wait:

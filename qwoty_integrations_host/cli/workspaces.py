@@ -30,6 +30,29 @@ def add(session: Session, workspace_id: str, as_json: bool) -> None:
         click.echo(f"Workspace {workspace_id} " + ("added." if added else "was there already."))
 
 
+@workspace.command("set")
+@click.argument("workspace_id", metavar="WS")
+@click.option(
+    "--timezone",
+    required=True,
+    metavar="NAME",
+    help='Where days are counted: an IANA name such as Europe/Paris; "" for each quote\'s own offset.',
+)
+@json_option
+@click.pass_obj
+def set_workspace(session: Session, workspace_id: str, timezone: str, as_json: bool) -> None:
+    """Set the time zone in which a workspace's days are counted."""
+    with session.host() as host:
+        from ..workspaces import set_timezone
+
+        set_timezone(host.store, host.clock, workspace_id, timezone.strip() or None)
+    if as_json:
+        print_json({"id": workspace_id, "timezone": timezone.strip() or None})
+    else:
+        where = f"in {timezone.strip()}" if timezone.strip() else "in each quote's own offset"
+        click.echo(f"Days of workspace {workspace_id} are counted {where}.")
+
+
 @click.group()
 def apikey() -> None:
     """Keys with which a platform calls the HTTP API."""

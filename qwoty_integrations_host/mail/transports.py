@@ -8,7 +8,6 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
-from email.policy import SMTP as WIRE
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -16,6 +15,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from ..errors import HostError, NeedsAttention, RetryableError
 
 _TIMEOUT = 30.0
+#: What helps after a refusal, by what was refused.
+_RECIPIENT = "Correct the e-mail address in Qwoty and accept the quote again, then retry the run."
+_ITS_URL = "Correct QWOTY_HOST_SMTP_URL and restart the host, then retry the run."
+_ITS_LOG = "The mail server's log says why. Mend that, then retry the run."
 
 
 class Transport(Protocol):
@@ -45,7 +48,7 @@ class OutboxTransport:
         leaving()
         name = hashlib.sha256(str(mail["Message-ID"]).encode()).hexdigest()[:20] + ".eml"
         try:
-            self._write(name, mail.as_bytes(policy=WIRE))
+            self._write(name, mail.as_bytes())
         except OSError as error:
             raise RetryableError(f"The outbox cannot be written: {error.strerror}.", code="mail_unreachable") from error
 
@@ -111,10 +114,10 @@ class SmtpTransport:
             if self._user:
                 server.login(self._user, self._password)
         except smtplib.SMTPAuthenticationError as error:
-            raise _refused(error.smtp_code, "The mail server refused the login.") from error
+            raise _refused(error.smtp_code, "The mail server refused the login.", hint=_ITS_URL) from error
         except smtplib.SMTPNotSupportedError as error:
             # To wait would not help: it is QWOTY_HOST_SMTP_URL that asks for it.
-            raise _refused(550, "The mail server offers no login.") from error
+            raise _refused(550, "The mail server offers no login.", hint=_ITS_URL) from error
         except (OSError, smtplib.SMTPException) as error:
             raise _unreachable() from error
 
@@ -123,11 +126,11 @@ class SmtpTransport:
             server.send_message(mail)
         except smtplib.SMTPRecipientsRefused as error:
             code = next(iter(error.recipients.values()))[0]
-            raise _refused(code, "The mail server refused the recipient.") from error
+            raise _refused(code, "The mail server refused the recipient.", hint=_RECIPIENT) from error
         except smtplib.SMTPResponseException as error:
-            raise _refused(error.smtp_code, "The mail server refused the mail.") from error
+            raise _refused(error.smtp_code, "The mail server refused the mail.", hint=_ITS_LOG) from error
         except smtplib.SMTPNotSupportedError as error:
-            raise _refused(550, "The mail server cannot send to an address of this kind.") from error
+            raise _refused(550, "The mail server cannot send to an address of this kind.", hint=_RECIPIENT) from error
         except (OSError, smtplib.SMTPException) as error:
             if not server.handing_over:
                 raise _unreachable() from error
@@ -171,10 +174,10 @@ def unsure() -> NeedsAttention:
     )
 
 
-def _refused(code: int, title: str) -> RetryableError | NeedsAttention:
+def _refused(code: int, title: str, *, hint: str) -> RetryableError | NeedsAttention:
     if 400 <= code < 500:
         return RetryableError(title, code="mail_deferred")
-    return NeedsAttention(title, hint="Check the address and the mail server's settings.", code="mail_refused")
+    return NeedsAttention(title, hint=hint, code="mail_refused")
 
 
 class _Goodbye:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select
 
@@ -20,8 +21,8 @@ from .cursors import newest_first
 from .upsert import insert_or_ignore
 
 # Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
-_ONE = select(t.quotes).filter_by(workspace=bindparam("workspace"), id=bindparam("id"))
-_EXISTS = _ONE.with_only_columns(t.quotes.c.id)
+_EXISTS = select(t.quotes.c.id).filter_by(workspace=bindparam("workspace"), id=bindparam("id"))
+_ONE = _EXISTS.with_only_columns(t.quotes, t.workspaces.c.timezone).join(t.workspaces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ def version(db: Connection, workspace: str, quote_id: str) -> str:
     return db.execute(select(t.quotes.c.version).where(_here(workspace, quote_id))).scalar() or ""
 
 
+def document(db: Connection, workspace: str, quote_id: str) -> Any:
+    """The stored quote as it was sent."""
+    return parse_json(db.execute(select(t.quotes.c.document).where(_here(workspace, quote_id))).scalar_one())
+
+
 def correct(db: Connection, quote: Quote, document: Any) -> None:
     """Put a corrected quote in the place of the stored one, which is kept beside it."""
     here = _here(quote.workspace_id, quote.id)
@@ -74,6 +80,11 @@ def correct(db: Connection, quote: Quote, document: Any) -> None:
     values = {"number": quote.number, "document": _text(document), "replaced": kept}
     values["version"] = _version(before["version"] or "", document)
     db.execute(t.quotes.update().where(here).values(values))
+
+
+def replace_unsigned(db: Connection, quote: Quote, document: Any) -> None:
+    """Put a quote in the place of the stored one, of which the customer signed the same: it keeps the version."""
+    db.execute(t.quotes.update().where(_here(quote.workspace_id, quote.id)).values(document=_text(document)))
 
 
 def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
@@ -145,7 +156,8 @@ def get(db: Connection, workspace: str, quote_id: str) -> Quote:
 def _loaded(row: RowMapping) -> Quote:
     document = parse_json(row["document"])
     quote = load_quote(document, workspace_id=row["workspace"], received_at=row["received_at"], stored=True)
-    return replace(quote, version=row["version"] or "")
+    zone = ZoneInfo(row["timezone"]) if row["timezone"] else quote.timezone
+    return replace(quote, version=row["version"] or "", timezone=zone)
 
 
 def _version(before: str, document: Any) -> str:

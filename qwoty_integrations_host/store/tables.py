@@ -50,6 +50,8 @@ workspaces = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("created_at", UtcText, nullable=False),
+    #: The IANA name of the zone in which days are counted; None: in each quote's own offset.
+    Column("timezone", String(64)),
 )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from ..errors import FieldProblem, InvalidInput, NotFound
 from . import tables as t
 from .upsert import insert_or_ignore
 
+_TIMEZONE = select(t.workspaces.c.timezone).filter_by(id=bindparam("id"))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -38,6 +40,17 @@ def find_workspace(db: Connection, workspace: str) -> RowMapping:
     """Give one workspace. Raises: NotFound."""
     require_workspace(db, workspace)
     return db.execute(select(t.workspaces).where(t.workspaces.c.id == workspace)).mappings().one()
+
+
+def set_timezone(db: Connection, workspace: str, name: str | None) -> None:
+    """Set the IANA name of a workspace's time zone, or take it away."""
+    db.execute(t.workspaces.update().where(t.workspaces.c.id == workspace).values(timezone=name))
+
+
+def timezone_of(db: Connection, workspace: str) -> ZoneInfo | None:
+    """The workspace's time zone; None when none is set."""
+    name = db.execute(_TIMEZONE, {"id": workspace}).scalar()
+    return ZoneInfo(name) if name else None
 
 
 def lock_workspace(db: Connection, workspace: str) -> None:

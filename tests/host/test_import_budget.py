@@ -7,7 +7,18 @@ import sys
 
 import pytest
 
-HEAVY = ("dbos", "stripe", "requests", "flask", "jsonschema", "marshmallow", "sqlalchemy", "structlog", "cryptography")
+HEAVY = (
+    "dbos",
+    "email_validator",
+    "stripe",
+    "requests",
+    "flask",
+    "jsonschema",
+    "marshmallow",
+    "sqlalchemy",
+    "structlog",
+    "cryptography",
+)
 PROGRAM = f"""
 import sys, time
 began = time.perf_counter()

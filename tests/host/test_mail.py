@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import email.utils
 import smtplib
 from typing import Any
 
@@ -297,3 +298,79 @@ def test_the_ledgers_name_of_a_mail_fits_its_column_and_no_other_quotes(quote_id
 
 def test_the_mails_of_a_plain_quote_keep_their_names() -> None:
     assert name_for("q-1/é", "link:1") == "q-1%2F%C3%A9/link:1"
+
+
+LONG = "Northern Engineering, Installation and Maintenance Services (Dublin) Limited"
+
+
+@pytest.mark.parametrize("by", ["smtp", "outbox"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Seller SAS",
+        "Seller, Sons & Co",
+        'The "Good" Seller, Ltd',
+        "Seller <shop@evil.example>, Bcc: eve@evil.example",
+        LONG,
+        f'"{LONG}"',
+        f"{LONG} \\ {LONG}, " * 20,
+        "Société d’Ingénierie, d’Installation et de Maintenance Industrielle (Dublin), à Responsabilité Limitée",
+        "ア" * 300,
+        "X" * 500,
+        "a, " * 30 + "z",
+    ],
+    ids=range(11),
+)
+def test_a_name_of_any_length_stays_one_sender(request: pytest.FixtureRequest, server: Any, name: str, by: str) -> None:
+    desk = request.getfixturevalue("smtp_desk" if by == "smtp" else "desk")
+    sends(desk, a_mail(from_name=name))
+
+    run = desk.accept()
+
+    assert run["status"] == "succeeded", run
+    if by == "smtp":
+        (envelope,) = server.taken
+        raw, address = envelope.original_content, "shop@seller.example"
+        assert envelope.mail_from == address
+    else:
+        (file,) = (desk.host.config.data_dir / "outbox").iterdir()
+        raw, address = file.read_bytes(), "no-reply@qwoty.invalid"
+    mail = email.message_from_bytes(raw, policy=email.policy.default)
+    (sender,) = mail["From"].addresses
+    assert sender.addr_spec == address
+    # This parser puts a blank between two encoded words, where RFC 2047 has none.
+    assert sender.display_name.replace(" ", "") == name.strip().replace(" ", "")
+    # As older programs read it: they split before they decode.
+    old = email.message_from_bytes(raw)
+    assert [spec for _, spec in email.utils.getaddresses(old.get_all("From"))] == [address]
+    assert max(map(len, raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= 998
+    assert mail.defects == [] and mail["Bcc"] is None
+
+
+def test_a_domain_with_other_letters_goes_out_as_its_a_label(smtp_desk: Any, server: Any) -> None:
+    sends(smtp_desk, a_mail(to="info@münchen.example", reply_to="max@verkäufer.example"))
+
+    run = smtp_desk.accept()
+
+    assert run["status"] == "succeeded", run
+    (envelope,) = server.taken
+    assert envelope.rcpt_tos == ["info@xn--mnchen-3ya.example"]
+    assert str(parsed(envelope)["Reply-To"]) == "max@xn--verkufer-3za.example"
+
+
+@pytest.mark.parametrize("sender", ["shop@seller.example", "root@localhost", "Shop <qwoty@mailhost>"])
+def test_any_sender_that_the_operators_own_server_takes_is_used(desks: Any, server: Any, sender: str) -> None:
+    desk = desks(smtp_url=f"smtp://127.0.0.1:{server.port}", mail_from=sender)
+    sends(desk, a_mail())
+
+    assert desk.accept()["status"] == "succeeded"
+
+
+def test_a_sender_that_is_no_address_is_the_operators_to_correct(desks: Any, server: Any) -> None:
+    desk = desks(smtp_url=f"smtp://127.0.0.1:{server.port}", mail_from="Shop")
+    sends(desk, a_mail())
+
+    run = desk.accept()
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "mail_address")
+    assert "QWOTY_HOST_MAIL_FROM" in run["error"]["hint"]

@@ -54,9 +54,9 @@ def is_about(metadata: Mapping[str, Any], workspace: str, quote_id: str) -> bool
 
 
 def file_name(quote: Quote) -> str:
-    """``YYYYMMDD-CompanyName.pdf``: the day of acceptance (UTC), and the letters and digits of the customer's name."""
+    """``YYYYMMDD-CompanyName.pdf``: the day of acceptance, and the letters and digits of the customer's name."""
     company = "".join(letter for letter in quote.customer.name if letter.isalnum())[:80]
-    return f"{quote.accepted_at:%Y%m%d}-{company or 'Quote'}.pdf"
+    return f"{quote.accepted_on:%Y%m%d}-{company or 'Quote'}.pdf"
 
 
 def _metadata(quote: Quote) -> dict[str, Any]:

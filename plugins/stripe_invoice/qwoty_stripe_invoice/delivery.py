@@ -1,9 +1,13 @@
-"""What sending needs before anything is done: a key, a public address, an e-mail address."""
+"""What sending needs before anything is done: a key, a public address, e-mail addresses that mail can be sent to."""
 
 from __future__ import annotations
 
-from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Quote
+from dataclasses import replace
+from typing import NamedTuple
 
+from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Quote, mail_address
+
+from .customers import billing_contact
 from .endpoint import require_public_url
 
 
@@ -14,12 +18,62 @@ def no_key_for(quote: Quote) -> str:
     return f"No Stripe key is set for business unit {quote.business_unit.id!r}: no invoice."
 
 
-def require_for_delivery(ctx: HookContext, delivery: str, contact: Contact, *, has_terms: bool = True) -> None:
+class Addressed(NamedTuple):
+    """Who is billed and whom the customer answers: each e-mail address in the form to send to, or None."""
+
+    quote: Quote
+    contact: Contact
+    notes: tuple[str, ...] = ()
+
+
+def require_for_delivery(ctx: HookContext, quote: Quote, delivery: str) -> Addressed:
+    """Check what a way of sending needs, and give the quote with checked addresses.
+
+    Raises: NeedsAttention for what is missing.
+    """
     if delivery == "link":
         require_public_url(ctx)
-    if (delivery == "email" or (delivery == "link" and has_terms)) and not contact.email:
-        raise NeedsAttention(
-            f"The invoice is to be sent, but contact {contact.id!r} has no e-mail address.",
-            hint="Add one in Qwoty and accept the quote again, or switch sending off.",
-            code="email_missing",
-        )
+    return addressed(quote, delivery)
+
+
+def addressed(quote: Quote, delivery: str) -> Addressed:
+    """Check the addresses of the contact and of the quote's owner; pure.
+
+    A draft is never refused for an address: what cannot be sent to is left out, with a note. Raises: NeedsAttention
+    when the quote names nobody, or when the invoice is to be sent to an address that cannot be used.
+    """
+    mails_link = delivery == "link" and bool(quote.installments)
+    contact, notes = _billed(billing_contact(quote), is_sent=mails_link or delivery == "email")
+    if not mails_link or quote.owner is None or not quote.owner.email:
+        return Addressed(quote, contact, notes)
+    try:
+        answered = mail_address(quote.owner.email)
+    except NeedsAttention as error:
+        notes = (*notes, f"The mail goes out without a Reply-To to the quote's owner. {error.title}")
+        return Addressed(replace(quote, owner=replace(quote.owner, email=None)), contact, notes)
+    return Addressed(replace(quote, owner=replace(quote.owner, email=answered)), contact, notes)
+
+
+def _billed(contact: Contact, *, is_sent: bool) -> tuple[Contact, tuple[str, ...]]:
+    if not contact.email:
+        if is_sent:
+            raise NeedsAttention(
+                f"The invoice is to be sent, but contact {contact.id!r} has no e-mail address.",
+                hint="Add one in Qwoty and accept the quote again, or switch sending off.",
+                code="email_missing",
+            )
+        return contact, ()
+    try:
+        return replace(contact, email=mail_address(contact.email)), ()
+    except NeedsAttention as error:
+        who = contact.full_name or f"contact {contact.id!r}"
+        if is_sent:
+            raise NeedsAttention(
+                f"The invoice cannot be sent to {who}. {error.title}",
+                hint="Correct it in Qwoty and accept the quote again.",
+                code="email_invalid",
+            ) from error
+        # Stripe refuses a customer with such an address (400 email_invalid).
+        later = "Correct it in Qwoty, and on the Stripe customer before Stripe sends the invoice."
+        note = f"Stripe is not given the e-mail address of {who}. {error.title} {later}"
+        return replace(contact, email=None), (note,)

@@ -75,7 +75,11 @@ class StripeRefused(NeedsAttention):
     default_code = "stripe_refused"
 
     def __init__(self, title: str, *, stripe_code: str, status: int, restart: bool) -> None:
-        hint = "Compare the invoice in the Stripe Dashboard with the quote, then retry the run."
+        # It may be a customer or a tax rate that is refused, long before there is an invoice.
+        hint = (
+            "Correct in Qwoty what Stripe refuses and accept the quote again, or mend it in the Stripe Dashboard and "
+            "retry the run."
+        )
         super().__init__(title, hint=hint, restart=restart)
         self.stripe_code = stripe_code
         self.status = status

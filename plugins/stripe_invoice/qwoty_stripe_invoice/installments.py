@@ -11,7 +11,6 @@ from qwoty_integrations_host import (
     pick_installment,
 )
 
-from .customers import billing_contact
 from .delivery import no_key_for, require_for_delivery
 from .drafts import refuse_other_version
 from .endpoint import ensure_endpoint
@@ -26,19 +25,18 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
     """Mail a link for an installment, after looking at Stripe whether that is still possible."""
     quote = request.quote
     key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
-    contact = billing_contact(quote)
     if key is None:
         raise ActionRefused(no_key_for(quote))
     stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
     _refresh(ctx, stripe, quote.id)
     number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote, request.number))
-    require_for_delivery(ctx, "link", contact)
+    quote, contact, notes = require_for_delivery(ctx, quote, "link")
     ensure_endpoint(ctx, stripe)
     link = PaymentLink(ctx, stripe, quote, contact, number)
     if open_before:
         _close(ctx, stripe, link, quote.id, number, open_before)
     sent = link.send()
-    return Outcome.done(sent.sentence) if sent.possible else Outcome.skipped(sent.sentence)
+    return Outcome.done(sent.sentence, *notes) if sent.possible else Outcome.skipped(sent.sentence)
 
 
 def _refresh(ctx: HookContext, stripe: Gateway, quote_id: str) -> None:

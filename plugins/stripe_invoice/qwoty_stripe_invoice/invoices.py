@@ -130,7 +130,7 @@ class Invoice:
             "customer": self._customer,
             "currency": quote.currency.lower(),
             "collection_method": "send_invoice",
-            "days_until_due": days_until_due(quote, self._ctx.clock.now().date()),
+            "days_until_due": days_until_due(quote, self._ctx.today(quote)),
             # Nothing finalizes, reminds or mails by itself, and nobody else's pending items or coupon slip in.
             "auto_advance": False,
             "pending_invoice_items_behavior": "exclude",
@@ -382,7 +382,7 @@ class Invoice:
 
     def _seen(self, invoice: Mapping[str, Any]) -> dict[str, Any]:
         """Put what Stripe shows of the invoice into the record, and give what a step records of it."""
-        today = self._ctx.clock.now().date()
+        today = self._ctx.today(self._quote)
         self._ctx.records.update(
             self._quote.id,
             lambda record: invoice_seen(record, invoice, self._stripe.account, self._quote, today, self._quote.version),

@@ -8,8 +8,8 @@ from typing import Any
 
 from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcome, Quote
 
-from .customers import billing_contact, resolve_customer
-from .delivery import no_key_for, require_for_delivery
+from .customers import resolve_customer
+from .delivery import Addressed, no_key_for, require_for_delivery
 from .draft_check import check_draft
 from .drafts import Drafts
 from .endpoint import ensure_endpoint
@@ -34,35 +34,35 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
     drafts = Drafts(ctx, stripe, quote.id)
     try:
         plan = make_plan(quote)
-        sequence = ways(plan, exact_tax=settings.exact_tax) if isinstance(plan, InvoicePlan) else []
-        contact = billing_contact(quote)
-        require_for_delivery(ctx, settings.delivery, contact, has_terms=bool(quote.installments))
+        if isinstance(plan, NothingToInvoice):
+            return Outcome.skipped(plan.reason, *drafts.discard_unless(quote.version))
+        sequence = ways(plan, exact_tax=settings.exact_tax)
+        to = require_for_delivery(ctx, quote, settings.delivery)
     except NeedsAttention as error:
         # An earlier version of the quote could be invoiced; this one cannot.
         if gone := drafts.discard_unless(quote.version):
             return Outcome.needs_attention(error.code, error.title, *gone, hint=error.hint)
         raise
-    if isinstance(plan, NothingToInvoice):
-        return Outcome.skipped(plan.reason, *drafts.discard_unless(quote.version))
     if settings.delivery == "link" and quote.installments:
         ensure_endpoint(ctx, stripe)
-    return _make_invoice(ctx, stripe, settings, quote, plan, sequence, contact, drafts)
+    return _make_invoice(ctx, stripe, settings, to, plan, sequence, drafts)
 
 
 def _make_invoice(
     ctx: HookContext,
     stripe: Gateway,
     settings: StripeSettings,
-    quote: Quote,
+    to: Addressed,
     plan: InvoicePlan,
     sequence: Sequence[Way],
-    contact: Contact,
     drafts: Drafts,
 ) -> Outcome:
+    quote, contact, found = to
     looking = TaxRates(ctx, stripe, plan.rates)
-    customer, found = resolve_customer(ctx, stripe, quote, contact, meanwhile=looking.read_ahead)
+    customer, whose = resolve_customer(ctx, stripe, quote, contact, meanwhile=looking.read_ahead)
     rates, noted = looking.resolve(quote.id)
-    found = [*found, *noted, *drafts.discard_unless(quote.version, customer, [way.name for way in sequence])]
+    outdated = drafts.discard_unless(quote.version, customer, [way.name for way in sequence])
+    found = (*found, *whose, *noted, *outdated)
     for number, way in enumerate(sequence):
         here = _told_apart(ctx, way) if number else ctx
         invoice = Invoice(here, stripe, quote, way, customer, rates)
@@ -79,7 +79,7 @@ def _make_invoice(
         if not checked.next_way:
             break
         after = Drafts(_told_apart(ctx, sequence[number + 1]), stripe, quote.id)
-        found = [*found, *checked.notes, *after.discard()]
+        found = (*found, *checked.notes, *after.discard())
     notes = (*invoice.plan.notes, *checked.notes, *found, *_left_behind(draft["out_of_reach"]))
     if checked.problem:
         return Outcome.needs_attention(checked.code, checked.problem, *notes, hint=checked.hint)

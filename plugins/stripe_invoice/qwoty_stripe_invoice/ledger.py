@@ -76,7 +76,7 @@ def _installments(
         InstallmentRecord(
             number=number,
             amount=to_major(share, record.currency),
-            due_date=due_date(term, accepted=quote.accepted_at.date(), invoiced=today),
+            due_date=due_date(term, accepted=quote.accepted_on, invoiced=today),
         )
         for number, (term, share) in enumerate(zip(terms, shares, strict=True), start=1)
     )
@@ -115,7 +115,7 @@ def due_date(term: Installment, *, accepted: date, invoiced: date) -> date | Non
 
 def days_until_due(quote: Quote, today: date) -> int:
     """The whole invoice's one due date: that of the latest installment, never before today, else 30 days."""
-    dates = [due_date(term, accepted=quote.accepted_at.date(), invoiced=today) for term in quote.installments]
+    dates = [due_date(term, accepted=quote.accepted_on, invoiced=today) for term in quote.installments]
     known = [found for found in dates if found]
     return max((max(known) - today).days, 0) if known else _DEFAULT_DAYS_UNTIL_DUE
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC
 from decimal import Decimal
 from functools import cache
 
@@ -11,7 +10,7 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_currency, get_currency_precision
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from qwoty_integrations_host import Attachment, Contact, InstallmentRecord, MailMessage, Quote
+from qwoty_integrations_host import Attachment, Contact, InstallmentRecord, MailMessage, Quote, offset_name
 
 from . import words
 
@@ -25,7 +24,10 @@ def payment_mail(
     total: Decimal,
     pdf: bytes,
 ) -> MailMessage:
-    """Build the mail for an installment with an open link; money, dates and times as the language writes them."""
+    """Build the mail for an installment with an open link; money, dates and times as the language writes them.
+
+    The link's end is told in the quote's time zone, with its offset.
+    """
     language = quote.language if quote.language in words.MAIL else "en"
     said = _said(quote, contact, part, invoice_number=invoice_number, total=total, language=language)
     seller = quote.business_unit.name if quote.business_unit and quote.business_unit.name else ""
@@ -43,11 +45,17 @@ def payment_mail(
 
 
 def _said(
-    quote: Quote, contact: Contact, part: InstallmentRecord, *, invoice_number: str, total: Decimal, language: str
+    quote: Quote,
+    contact: Contact,
+    part: InstallmentRecord,
+    *,
+    invoice_number: str,
+    total: Decimal,
+    language: str,
 ) -> dict[str, str]:
     assert part.expires_at is not None, "an open link has an end"
     locale = words.LOCALES.get(language, language)
-    end = part.expires_at.astimezone(UTC)
+    end = part.expires_at.astimezone(quote.timezone)
     facts = {
         "name": contact.full_name or quote.customer.name,
         "quote": quote.number,
@@ -58,7 +66,8 @@ def _said(
         "parts": len(quote.installments),
         "due": format_date(part.due_date, "long", locale=locale) if part.due_date else "",
         "day": format_date(end, "long", locale=locale),
-        "time": format_time(end, "short", tzinfo=UTC, locale=locale),
+        "time": format_time(end, "short", tzinfo=quote.timezone, locale=locale),
+        "zone": offset_name(end),
     }
     said = {name: text.format(**facts) for name, text in words.of(words.MAIL, language).items()}
     said["ask"] = said["ask"] if len(quote.installments) > 1 else said["ask_single"]

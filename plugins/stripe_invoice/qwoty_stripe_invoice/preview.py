@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
-from qwoty_integrations_host import HookContext, Outcome, Preview, PreviewLine, PreviewTax, Quote
+from qwoty_integrations_host import HookContext, NeedsAttention, Outcome, Preview, PreviewLine, PreviewTax, Quote
 
 from .check import Verdict, compare
-from .delivery import no_key_for
+from .delivery import addressed, no_key_for
 from .ledger import due_date
 from .money import LEAST_PAYMENT, in_minor, shown, split, to_major
 from .plan import make_plan
@@ -33,6 +33,11 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     # The run asks the same of Stripe's figures; those planned are Stripe's, if it computes as documented.
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total)
     fate, needs_attention = _fate(plan, verdict, rounding_line=settings.rounding_line)
+    about_addresses: tuple[str, ...] = ()
+    try:
+        about_addresses = addressed(quote, settings.delivery).notes
+    except NeedsAttention as error:
+        fate, needs_attention = f"No invoice would be made. {error.title}", True
     shares = _shares(quote, plan)
     money = plan.currency
     return Preview(
@@ -45,8 +50,8 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
         verdict=fate,
         needs_attention=needs_attention,
         differences=verdict.sentences,
-        installments=_installments(quote, shares, money, ctx.clock.now().date()),
-        notes=(*plan.notes, *_without_a_link(shares, money)),
+        installments=_installments(quote, shares, money, ctx.today(quote)),
+        notes=(*plan.notes, *about_addresses, *_without_a_link(shares, money)),
     )
 
 
@@ -102,9 +107,8 @@ def _installments(
     quote: Quote, shares: Sequence[int], money: str, today: date
 ) -> tuple[tuple[int, Decimal, date | None], ...]:
     """The installments as they would be if the invoice were made today."""
-    accepted = quote.accepted_at.date()
     return tuple(
-        (number, to_major(share, money), due_date(term, accepted=accepted, invoiced=today))
+        (number, to_major(share, money), due_date(term, accepted=quote.accepted_on, invoiced=today))
         for number, (term, share) in enumerate(zip(quote.installments, shares, strict=True), start=1)
     )
 

@@ -78,6 +78,9 @@ class AcceptedSchema(Answer):
 
     quote_id = text()
     duplicate = flag("Whether the quote was here before; the runs are the first's.")
+    corrected = fields.Boolean(
+        metadata={"description": "There and true when the quote was here before, and its changes were taken."}
+    )
     runs = many(StartedRunSchema)
 
 

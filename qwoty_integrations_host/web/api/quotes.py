@@ -33,7 +33,8 @@ def accept_quote(workspace: str) -> Response:
     with host.store.read() as db:
         found = [rows.find(db, run_id) for run_id in accepted.run_ids]
     runs = [{name: row[name] for name in ("id", "plugin", "status")} for row in found if row]
-    answer = jsonify({"quote_id": accepted.quote_id, "duplicate": accepted.duplicate, "runs": runs})
+    corrected = {"corrected": True} if accepted.corrected else {}
+    answer = jsonify({"quote_id": accepted.quote_id, "duplicate": accepted.duplicate, **corrected, "runs": runs})
     answer.status_code = 200 if accepted.duplicate else 202
     return answer
 

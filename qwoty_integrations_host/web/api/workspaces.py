@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from flask import g
+from marshmallow import RAISE, Schema, fields
 
 from ...reports import workspace_report
+from ...workspaces import set_timezone
 from ..auth import the_host
-from .blueprint import Blueprint
+from .blueprint import Blueprint, needs
 from .fields import Answer, flag, many, moment, text
 from .lists import list_of, whole
 
@@ -29,6 +31,9 @@ class WorkspaceSchema(Answer):
 
     id = text()
     created_at = moment("When it was added.")
+    timezone = text(
+        "Where its days are counted, an IANA name; None: in the offset in which each quote was accepted.", nullable=True
+    )
     plugins = many(WorkspacePluginSchema, "The installed integrations.")
 
 
@@ -44,3 +49,30 @@ def list_workspaces() -> dict[str, Any]:
 def show_workspace(workspace: str) -> dict[str, Any]:
     """Show a workspace and its integrations"""
     return workspace_report(the_host().store, the_host().plugins, workspace)
+
+
+class ChangeSchema(Schema):
+    """What is changed of a workspace."""
+
+    class Meta:
+        unknown = RAISE
+
+    timezone = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "An IANA name such as `Europe/Paris`; null takes it away.",
+            "examples": ["Europe/Paris"],
+        },
+    )
+
+
+@blueprint.patch("/workspaces/<workspace>")
+@blueprint.arguments(ChangeSchema)
+@blueprint.response(200, WorkspaceSchema)
+@needs("admin")
+def change_workspace(change: dict[str, Any], workspace: str) -> dict[str, Any]:
+    """Set the time zone in which the workspace's days are counted"""
+    host = the_host()
+    set_timezone(host.store, host.clock, workspace, change["timezone"])
+    return workspace_report(host.store, host.plugins, workspace)

@@ -7,24 +7,51 @@ from typing import Any
 from flask import make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from ...errors import FieldProblem, NotFound, SettingsError
+from ...errors import FieldProblem, InvalidInput, NotFound, SettingsError
 from ...plugins import PluginStatus
 from ...store import connections
+from ...timezones import timezone_names
+from ...workspaces import set_timezone
 from ..auth import the_host
 from . import shown
 from .form import Submitted, errors_of, fields_of, submitted, titles_of, typed_again
 from .guard import blueprint, go_to, session
 from .words import gettext as _
+from .words import session_timezone
 
 
 @blueprint.get("/")
 def integrations() -> str:
-    """Every installed integration: off, on, needing attention, or failed to load."""
+    """Every installed integration: off, on, needing attention, or failed to load; and where days are counted."""
+    return _overview(done=_DONE.get(request.args.get("done", ""), lambda: "")())
+
+
+@blueprint.post("/timezone")
+def save_timezone() -> Response:
+    """Set the time zone in which the workspace's days are counted; empty takes it away."""
+    host, typed = the_host(), request.form.get("timezone", "").strip()
+    try:
+        set_timezone(host.store, host.clock, session().workspace, typed or None)
+    except InvalidInput as error:
+        problem = shown.said(error.problems[0].message)
+        return make_response(_overview(typed=typed, error=problem), 422)
+    return go_to(url_for("console.integrations", done="saved", _anchor="days"))
+
+
+def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> str:
     host = the_host()
     installed = [status.id for status in host.plugins.statuses]
     gone = [plugin for plugin in host.settings.enabled_plugins(session().workspace) if plugin not in installed]
     found = [_standing(plugin) for plugin in [*installed, *gone]]
-    return render_template("console/integrations.html", integrations=found)
+    zone = session_timezone()
+    return render_template(
+        "console/integrations.html",
+        integrations=found,
+        timezone=typed if typed is not None else zone.key if zone else "",
+        timezones=timezone_names(),
+        error=error,
+        done=done,
+    )
 
 
 @blueprint.get("/integrations/<plugin>")

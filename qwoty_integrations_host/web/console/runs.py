@@ -20,6 +20,7 @@ from ...store.runs import FINISHED, STATUSES, UPKEEP
 from ..auth import the_host
 from .guard import blueprint, go_to, session
 from .words import gettext as _
+from .words import session_timezone
 
 PAGE = 25
 _MAY_BE_RETRIED = {"failed", "needs_attention", "skipped", "dismissed", "waiting"}
@@ -194,8 +195,8 @@ def _differ(amount: str | Decimal | None, signed: Decimal | None) -> bool:
 
 
 def _day(text: str) -> datetime | None:
-    """The beginning of a day, UTC; None for what is no day."""
+    """The beginning of a day in the workspace's time zone; None for what is no day."""
     try:
-        return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+        return datetime.combine(date.fromisoformat(text), datetime.min.time(), session_timezone() or UTC)
     except ValueError:
         return None

@@ -137,6 +137,7 @@ def deed(word: str) -> str:
         "run.undone": _("Undo asked for"),
         "run.dismissed": _("Run dismissed"),
         "installment.asked_for": _("Installment asked for"),
+        "workspace.set": _("Workspace set"),
         "platform.set": _("Platform set"),
         "platform.removed": _("Platform removed"),
         "signing_secret.added": _("Signing secret added"),

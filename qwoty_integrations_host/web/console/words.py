@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
@@ -19,6 +20,10 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_currency
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, request
+
+from ...store.workspaces import timezone_of
+from ...timezones import offset_name
+from ..auth import the_host
 
 LANGUAGES = {"en": "English", "fr": "Français"}
 COOKIE = "qwoty_language"
@@ -30,6 +35,7 @@ def set_up(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.filters.update(money=money, moment=moment, day=day, duration=duration)
     app.jinja_env.globals.update(gettext_language=language, languages=LANGUAGES, of_schema=of_schema)
+    app.jinja_env.globals.update(session_timezone=session_timezone)
 
 
 def language() -> str:
@@ -65,11 +71,23 @@ def money(amount: str | Decimal | None, currency: str | None) -> str:
 
 
 def moment(when: str | datetime | None) -> str:
-    """A time to the minute, in UTC, which is spelt out."""
+    """A time to the minute, in the workspace's time zone, with its offset spelt out."""
     if when is None:
         return "–"
     found = datetime.fromisoformat(when) if isinstance(when, str) else when
-    return f"{format_datetime(found.astimezone(UTC), 'd MMM y, HH:mm', locale=language())} UTC"
+    here = found.astimezone(session_timezone() or UTC)
+    return f"{format_datetime(here, 'd MMM y, HH:mm', tzinfo=here.tzinfo, locale=language())} {offset_name(here)}"
+
+
+def session_timezone() -> ZoneInfo | None:
+    """The time zone of the workspace that is looked at; None when none is set, or nobody is logged in."""
+    if "timezone" not in g:
+        g.timezone = None
+        if g.get("session"):
+            with the_host().store.read() as db:
+                g.timezone = timezone_of(db, g.session.workspace)
+    found: ZoneInfo | None = g.timezone
+    return found
 
 
 def day(when: str | date | None) -> str:

@@ -1,0 +1,191 @@
+"""Addresses of mail are checked when the invoice is planned: what cannot be sent to stops nothing but its sending."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import EMAIL, LINK, a_quote, loaded
+from qwoty_integrations_host.previews import ask
+
+OPEN = {"invoice_status": "open"}
+#: Two people or none, or nothing that is an address.
+NO_ADDRESS = [
+    "otameshi@com",
+    "yuya＠icloud.example",
+    "ana@buyer.example, bob@buyer.example",
+    "Ana <ana@buyer.example>",
+    "odatakeryu",
+    "ana@buyer..example",
+    "mailto:ana@buyer.example ",
+    "ana@" + "b" * 64 + ".example",
+    "a" * 65 + "@buyer.example",
+]
+#: Only servers with SMTPUTF8 take it.
+NOT_EVERYWHERE = ["jürgen@firma.example", "田中@firma.example"]
+
+
+def said(run: dict[str, Any]) -> str:
+    error = run["error"] or {"title": "", "hint": ""}
+    return "\n".join([*run["outcome"]["notes"], error["title"], error["hint"]])
+
+
+@pytest.mark.parametrize("settings", [{}, OPEN, LINK], ids=["draft", "open", "link without terms"])
+@pytest.mark.parametrize("email", [*NO_ADDRESS, *NOT_EVERYWHERE])
+def test_what_is_not_sent_is_invoiced_without_the_address_and_says_so(
+    bench: Any, email: str, settings: dict[str, Any]
+) -> None:
+    bench.enable(**settings)
+
+    run = bench.accept(a_quote(contact={"email": email}))
+
+    (invoice,), (customer,) = bench.stripe.objects("invoices"), bench.stripe.objects("customers")
+    assert run["status"] == "succeeded", run
+    assert invoice["status"] == settings.get("invoice_status", "draft")
+    assert customer["email"] is None
+    assert "Stripe is not given the e-mail address of Ana Diaz." in said(run)
+    assert email not in said(run) and "ompare the invoice" not in said(run)
+    assert bench.mails() == []
+
+
+@pytest.mark.parametrize("settings", [LINK, EMAIL], ids=["link", "email"])
+@pytest.mark.parametrize("email", [*NO_ADDRESS, *NOT_EVERYWHERE])
+def test_what_cannot_be_sent_stops_before_anything_is_asked_of_stripe(
+    bench: Any, email: str, settings: dict[str, Any]
+) -> None:
+    bench.enable(**settings)
+
+    run = bench.accept(a_quote(installments=2, contact={"email": email}))
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "email_invalid")
+    assert run["error"]["title"].startswith("The invoice cannot be sent to Ana Diaz. The e-mail address ")
+    assert run["error"]["hint"] == "Correct it in Qwoty and accept the quote again."
+    assert email not in said(run)
+    assert (len(bench.stripe.requests), bench.mails()) == (0, [])
+
+
+@pytest.mark.parametrize("settings", [LINK, EMAIL], ids=["link", "email"])
+def test_what_the_hint_advises_works(bench: Any, settings: dict[str, Any]) -> None:
+    bench.enable(**settings)
+    bench.accept(a_quote(installments=2, contact={"email": "ana@buyer"}))
+
+    run = bench.accept(a_quote(installments=2))
+
+    (invoice,) = bench.stripe.objects("invoices")
+    assert (run["status"], invoice["status"], invoice["customer_email"]) == ("succeeded", "open", "ana@buyer.example")
+
+
+def test_a_contact_without_a_name_is_named_by_the_id(bench: Any) -> None:
+    bench.enable(**LINK)
+
+    run = bench.accept(a_quote(installments=1, contact={"email": "ana", "first_name": None, "last_name": ""}))
+
+    assert run["error"]["title"].startswith("The invoice cannot be sent to contact 'c-1'.")
+
+
+@pytest.mark.parametrize(
+    ("email", "sent_to"),
+    [
+        ("info@münchen.example", "info@xn--mnchen-3ya.example"),
+        ("info@日本.example", "info@xn--wgv71a.example"),
+        ("Ana.Diaz+Q7@Buyer.Example", "Ana.Diaz+Q7@Buyer.Example"),
+        ("ana@mail.buyer.local", "ana@mail.buyer.local"),
+        ("o'hara@buyer.test", "o'hara@buyer.test"),
+    ],
+)
+def test_one_mail_goes_to_the_form_that_every_server_takes(bench: Any, email: str, sent_to: str) -> None:
+    bench.enable(**LINK)
+
+    run = bench.accept(a_quote(installments=2, contact={"email": email}))
+
+    (mail,), (customer,) = bench.outbox.mails, bench.stripe.objects("customers")
+    assert run["status"] == "succeeded", run
+    assert [to.addr_spec for to in mail["To"].addresses] == [sent_to]
+    assert customer["email"] == sent_to
+
+
+@pytest.mark.parametrize("email", ["max.sales", "max@sales, eve@evil.example", "mäx@seller.example"])
+def test_an_owner_who_cannot_be_answered_is_left_out_and_the_customer_is_served(bench: Any, email: str) -> None:
+    bench.enable(**LINK)
+
+    run = bench.accept(a_quote(installments=2, owner={"id": "o-1", "first_name": "Max", "email": email}))
+    (first,) = bench.outbox.mails
+    bench.pay(bench.stripe.objects("sessions")[0]["id"])
+    again = bench.send_installment("q-7")
+
+    for each in (run, again):
+        assert each["status"] == "succeeded", each
+        assert "The mail goes out without a Reply-To to the quote's owner. The e-mail address" in said(each)
+    assert len(bench.outbox) == 2
+    assert first["Reply-To"] is None
+
+
+def test_an_owner_at_a_domain_with_other_letters_is_answered(bench: Any) -> None:
+    bench.enable(**LINK)
+
+    bench.accept(a_quote(installments=2, owner={"email": "max@verkäufer.example"}))
+
+    (mail,) = bench.outbox.mails
+    assert str(mail["Reply-To"]) == "max@xn--verkufer-3za.example"
+
+
+@pytest.mark.parametrize("settings", [{}, OPEN, EMAIL], ids=["draft", "open", "email"])
+def test_an_owner_is_not_spoken_of_where_no_mail_of_ours_goes_out(bench: Any, settings: dict[str, Any]) -> None:
+    bench.enable(**settings)
+
+    run = bench.accept(a_quote(owner={"email": "max.sales"}))
+
+    assert "Reply-To" not in said(run)
+
+
+def test_a_seller_with_a_long_name_and_commas_is_one_sender(bench: Any) -> None:
+    name = "Northern Engineering, Installation and Maintenance Services (Dublin) Limited"
+    bench.enable(**LINK)
+
+    bench.accept(a_quote(installments=2, business_unit={"id": "bu_1", "name": name}))
+
+    (mail,) = bench.outbox.mails
+    (sender,) = mail["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == (name, "no-reply@qwoty.invalid")
+
+
+def test_an_installment_is_not_sent_to_an_address_that_cannot_be_used(bench: Any) -> None:
+    bench.enable(**OPEN)
+    bench.accept(a_quote(installments=2, contact={"email": "ana@buyer"}))
+    bench.enable(**LINK)
+
+    run = bench.send_installment("q-7")
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "email_invalid")
+    assert (bench.mails(), bench.stripe.objects("sessions")) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "needs_attention", "sentence"),
+    [
+        pytest.param(LINK, True, "No invoice would be made. The invoice cannot be sent to Ana Diaz.", id="link"),
+        pytest.param({}, False, "Stripe is not given the e-mail address of Ana Diaz.", id="draft"),
+    ],
+)
+def test_the_preview_shows_what_a_run_would_say(
+    bench: Any, settings: dict[str, Any], needs_attention: bool, sentence: str
+) -> None:
+    bench.enable(**settings)
+
+    quote = loaded(a_quote(installments=2, contact={"email": "ana@buyer"}))
+    host = bench.host
+    plan = ask("stripe_invoice", quote, host.plugins, host.settings, host.runs.contexts)
+
+    assert plan["needs_attention"] is needs_attention
+    assert sentence in "\n".join([plan["verdict"], *plan["notes"]])
+
+
+def test_a_refusal_of_stripe_does_not_speak_of_an_invoice_that_is_not_there(bench: Any) -> None:
+    bench.enable()
+    bench.stripe.faults.add("unknown_parameter", method="POST", path="^/v1/customers$")
+
+    run = bench.accept(a_quote())
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "stripe_refused")
+    assert "invoice" not in run["error"]["hint"] and "Qwoty" in run["error"]["hint"]
