@@ -174,9 +174,12 @@ class Instant(fields.Field[datetime]):
         try:
             found = datetime.fromisoformat(value)
             found = found.replace(tzinfo=found.tzinfo or UTC)
-            found.astimezone(UTC)  # refuses a time that is none there
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValidationError("Must be an ISO 8601 time such as 2026-03-10T09:15:00Z.") from error
+            # At the ends of the calendar a day of another time zone, or a month later, would be none.
+            is_ordinary = 1900 <= found.astimezone(UTC).year <= 9000
+        except (TypeError, ValueError, OverflowError):
+            is_ordinary = False
+        if not is_ordinary:
+            raise ValidationError("Must be an ISO 8601 time such as 2026-03-10T09:15:00Z.")
         return found
 
 

@@ -197,13 +197,19 @@ class GlobalDiscountSchema(DiscountSchema):
 
 class AmountsSchema(_Part):
     makes = q.Amounts
-    gross, net = Amount(required=True), Amount(required=True)
-    discount = Amount(load_default=Decimal(0), allow_none=True)
+    gross, net, discount = Amount(required=True), Amount(required=True), _amount()
 
     @validates_schema
     def _adds_up(self, data: dict[str, Any], **_: Any) -> None:
-        if abs(data["gross"] - data["discount"] - data["net"]) > _NOISE:
+        discount = data["discount"]
+        if discount is not None and abs(data["gross"] - discount - data["net"]) > _NOISE:
             raise ValidationError("gross less discount must equal net.", "net")
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> q.Amounts:
+        """Give the three figures; gross and net tell a discount that is not said."""
+        gross, net, discount = data["gross"], data["net"], data["discount"]
+        return q.Amounts(gross, gross - net if discount is None else discount, net)
 
 
 class ProductSchema(_Part):

@@ -21,12 +21,14 @@ def find_timezone(name: str) -> ZoneInfo:
     """Give the zone of an IANA name such as ``Europe/Paris``. Raises: InvalidInput, which names the nearest one."""
     known = timezone_names()
     if name not in known:
-        problem = f"Is not an IANA name of a time zone. The nearest one is {_nearest(name, known)}."
+        nearest = _nearest(name, known)
+        instead = f"The nearest one is {nearest}." if nearest else "One reads Europe/Paris."
+        problem = f"Is not an IANA name of a time zone. {instead}"
         raise InvalidInput("There is no such time zone.", [FieldProblem(("timezone",), problem)])
     return ZoneInfo(name)
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _nearest(name: str, known: list[str]) -> str | None:
     wanted = name.strip().lower().replace(" ", "_")
     within = [zone for zone in known if wanted and wanted in zone.lower()]
     if within:
@@ -37,8 +39,8 @@ def _nearest(name: str, known: list[str]) -> str:
     place = get_close_matches(wanted.rpartition("/")[2], by_place, n=1, cutoff=0.75)
     if place:
         return by_place[place[0]]
-    (found,) = get_close_matches(wanted, by_name, n=1, cutoff=0.0)
-    return by_name[found]
+    found = get_close_matches(wanted, by_name, n=1, cutoff=0.4)
+    return by_name[found[0]] if found else None
 
 
 def offset_name(moment: datetime) -> str:

@@ -87,9 +87,13 @@ class RandomQuote:
 
     @property
     def explained(self) -> Fraction:
-        """What rounding can explain: half a unit per line and rate, and half a unit per rate."""
-        rates = [rate for item in self.items for rate in item.rates]
-        return Fraction((len(rates) + len(set(rates))) * self.step, 2)
+        """What rounding can explain: half a unit per line and rate, and per rate, where there is something to round."""
+        exact = [(rate, rate.on(item.amount)) for item in self.items for rate in item.rates]
+        sums: dict[Rate, Fraction] = {}
+        for rate, tax in exact:
+            sums[rate] = sums.get(rate, Fraction(0)) + tax
+        fractions = [tax for tax in (*(tax for _, tax in exact), *sums.values()) if tax % self.step]
+        return Fraction(len(fractions) * self.step, 2)
 
     @property
     def line_documents(self) -> list[dict[str, Any]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
 
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
 
 class PlatformId(BaseConverter):
-    """``<id:…>``: the rest of the path, in which everything but plain letters is escaped."""
+    """``<id:…>``: an id in which everything but plain letters is escaped."""
 
     part_isolating = False
     regex = ".+?"
@@ -17,9 +19,35 @@ class PlatformId(BaseConverter):
     def to_url(self, value: str) -> str:
         return quote(value, safe="")
 
+    def to_python(self, value: str) -> str:
+        return value.replace("%2F", "/").replace("%25", "%")
+
 
 def register(app: Flask) -> None:
     """Let rules say ``<id:…>``; call it before they are added."""
     app.url_map.converters["id"] = PlatformId
     # Two slashes in an id are two slashes.
     app.url_map.merge_slashes = False
+    app.wsgi_app = _EscapedSlashes(app.wsgi_app)  # type: ignore[method-assign]
+
+
+class _EscapedSlashes:
+    """Leaves a slash that is part of an id escaped, until the rules have been looked through.
+
+    WSGI hands on a path without escapes: ``/quotes/a%2Finstallments`` would else be the installments of quote ``a``.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("REQUEST_URI", "").partition("?")[0]
+        prefix = quote(environ.get("SCRIPT_NAME", ""))
+        if "%" in path and path.startswith(f"{prefix}/"):
+            environ["PATH_INFO"] = "/".join(map(_unescaped, path.removeprefix(prefix).split("/")))
+        return self._app(environ, start_response)
+
+
+def _unescaped(segment: str) -> str:
+    plain = unquote_to_bytes(segment)
+    return plain.replace(b"%", b"%25").replace(b"/", b"%2F").decode("latin-1")

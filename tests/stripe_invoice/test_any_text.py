@@ -44,7 +44,8 @@ names = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0
 )
 #: What has broken something somewhere.
 TRAPS = ["é", "日本", "💶", "a/b", "/a", "a//b", "a/", "a?b#c", "50%", "%2F", "{0}", "{name}", "a'b\\", '"', "a[b]", "<b>", "a|b",
-         "cus_é", "cus_../x", "a\u2028b", "\u202ea", "-x", "a b", "x" * 255, "日" * 255, "&amp;", "discount", "a:b", "\u00a0a"]  # fmt: skip
+         "cus_é", "cus_../x", "a\u2028b", "\u202ea", "-x", "a b", "x" * 255, "日" * 255, "&amp;", "discount", "a:b", "\u00a0a",
+         "rounding", "cash", "discount:1", "a:discount", "a/installments", "a%2Finstallments"]  # fmt: skip
 
 
 def put(document: dict[str, Any], way: tuple[Any, ...], value: Any) -> None:
@@ -100,6 +101,8 @@ def test_any_text_in_any_id_and_name_ends_in_the_right_invoice(
 
 
 @given(st.sampled_from(TRAPS) | ids)
+@example("a/installments")
+@example("a%2Finstallments/send")
 @examples(30)
 def test_a_quote_of_any_id_is_shown_by_command_api_and_console(bench: Any, text: str) -> None:
     quote_id = bench.host.runs.accept("ws-1", a_quote(id=f"{text[:250]}")).quote_id

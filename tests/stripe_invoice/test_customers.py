@@ -541,6 +541,27 @@ def test_two_contacts_of_one_company_with_one_email_are_one_customer(bench: Any,
     assert len([c for c in bench.stripe.objects("customers") if not c.get("deleted")]) == 1
 
 
+def test_two_contacts_whose_ids_look_like_each_others_email_do_not_wait_for_each_other(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+    hold = bench.host.execution.contexts.locks.hold
+
+    def noted(name: str) -> Any:
+        held.append(name)
+        return hold(name)
+
+    monkeypatch.setattr(type(bench.host.execution.contexts.locks), "hold", lambda _, name: noted(name))
+    bench.enable()
+
+    for mine, other in (("a@x.example", "b@x.example"), ("b@x.example", "a@x.example")):
+        contact = {"id": f"e-mail:{other}", "email": mine}
+        billed(bench, a_quote(id=mine, contact=contact))
+
+    names = [name for name in held if "/customer" in name]
+    assert len(names) == len(set(names)) == 4
+
+
 def test_contact_and_email_are_locked_in_one_order(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[str] = []
     hold = bench.host.execution.contexts.locks.hold
@@ -555,8 +576,13 @@ def test_contact_and_email_are_locked_in_one_order(bench: Any, monkeypatch: pyte
     for number, email in enumerate(("ana@buyer.example", "ANA@Buyer.example")):
         billed(bench, a_quote(id=f"q-{number}", contact={"id": f"c-{number}", "email": email}))
 
-    names = [name.rsplit(":", 2)[1:] for name in held if "/customer:" in name]
-    assert [name[-1] for name in names] == ["c-0", "ana@buyer.example", "c-1", "ana@buyer.example"]
+    names = [name.split("/")[-1].split(":") for name in held if "/customer" in name]
+    assert [(kind, who) for kind, _, who in names] == [
+        ("customer", "c-0"),
+        ("customer_email", "ana@buyer.example"),
+        ("customer", "c-1"),
+        ("customer_email", "ana@buyer.example"),
+    ]
 
 
 # -- what it says ------------------------------------------------------------------------------------
@@ -615,7 +641,7 @@ def test_company_language_and_address_follow_the_quote_in_one_update(bench: Any)
     assert (found["business_name"], found["preferred_locales"]) == ("Buyer SAS", ["fr"])
     assert [note for note in notes_of(run) if "Stripe customer" in note] == [
         "The Stripe customer's company name is now the contact's, 'Buyer SAS'; it was 'Buyer SARL'.",
-        "The Stripe customer's address is now the quote's.",
+        "The Stripe customer's address is now the quote's, 'Genève, CH'; it was '2 rue B, Lyon, 69001, FR'.",
         "The Stripe customer's language is now the quote's, 'fr'; it was 'en'.",
     ]
     assert len(bench.posts(f"/v1/customers/{found['id']}")) == 1
@@ -660,12 +686,46 @@ def test_a_customer_that_others_made_is_never_changed_and_another_address_is_not
     assert [note for note in notes_of(run) if "Stripe customer" in note] == [said]
 
 
-@pytest.mark.parametrize("address", [None, {"line1": "2 RUE  B", "country": "FR"}], ids=["none", "spelled otherwise"])
-def test_an_address_that_says_nothing_else_is_not_noted(bench: Any, v1: Any, address: dict[str, str] | None) -> None:
-    a_customer(v1, **({"address": address} if address else {}))
+def test_an_address_that_says_nothing_else_is_not_noted(bench: Any, v1: Any) -> None:
+    a_customer(v1, address={"line1": "2 RUE  B", "country": "FR"})
     bench.enable()
 
     assert not [note for note in notes_of(bench.accept(a_quote())) if "Stripe customer" in note]
+
+
+def test_an_invoice_without_any_address_is_noted(bench: Any, v1: Any) -> None:
+    customer = a_customer(v1)
+    bench.enable()
+
+    said = f"The Stripe customer {customer} has no address, so the invoice shows none."
+    assert [note for note in notes_of(bench.accept(a_quote())) if "Stripe customer" in note] == [said]
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_domain_in_other_letters_is_one_address_however_it_is_written(bench: Any, v1: Any, saved: bool) -> None:
+    customer = a_customer(v1, email="info@münchen.example")
+    quote = with_saved(customer) if saved else a_quote()
+    quote["customer"]["contacts"][0]["email"] = "info@münchen.example"
+    bench.enable(**EMAIL)
+
+    run = bench.accept(quote)
+
+    assert (run["status"], run["outcome"]["customer_id"]) == ("succeeded", customer), run
+    assert len(bench.stripe.objects("customers")) == 1
+
+
+def test_a_final_invoice_that_stripe_can_only_send_elsewhere_says_what_is_left_to_do(bench: Any) -> None:
+    bench.stripe.faults.add("500_before", path="/send$", times=50)
+    bench.enable(**EMAIL)
+    run_id = bench.accept(a_quote())["id"]
+    bench.stripe.faults.reset()
+    bench.accept(a_quote(contact={"email": "new@buyer.example"}))
+
+    run = bench.retry(run_id)
+
+    (invoice,) = bench.stripe.objects("invoices")
+    assert (invoice["status"], bench.stripe.objects("sent")) == ("open", [])
+    assert run["error"]["hint"].startswith("A final invoice keeps its address: download its PDF")
 
 
 def test_an_invoice_that_stripe_would_send_to_another_address_stays_a_draft(bench: Any, v1: Any) -> None:

@@ -86,6 +86,22 @@ def test_due_dates(bench: Any, timezone: str | None, accepted: str | None, term:
     assert due_dates(bench) == [due]
 
 
+def test_what_is_final_keeps_its_due_dates_when_an_attempt_begins_anew_on_another_day(bench: Any) -> None:
+    zone(bench, "Europe/Paris")
+    at(bench, "2028-01-31T22:30:00+00:00")  # half past eleven
+    bench.stripe.faults.add("500_before", path="^/v1/checkout/sessions$", times=50)
+    bench.enable(**LINK)
+    run = bench.accept(on_terms("due_now", "eom30", accepted_at="2028-01-31T10:00:00Z"))
+    assert (run["status"], due_dates(bench)[1]) == ("waiting", "2028-03-01")
+    bench.stripe.faults.reset()
+    at(bench, "2028-02-01T00:30:00+00:00")
+    bench.enable(**LINK, rounding_line=False)  # what shapes the invoice changed: the next attempt begins anew
+
+    bench.retry(run["id"])
+
+    assert due_dates(bench)[1] == "2028-03-01"
+
+
 @pytest.mark.parametrize(
     ("timezone", "days"), [("Europe/Paris", 29), ("America/New_York", 0), (None, 0)], ids=["Paris", "New York", "UTC"]
 )

@@ -465,7 +465,23 @@ def test_no_float_is_anywhere_in_a_plan(document: dict[str, Any]) -> None:
     assert all(type(line.amount) is int for line in plan.lines)
 
 
-def test_line_ids_that_would_clash_on_the_invoice_need_attention() -> None:
-    clash = a_quote(a_line("l1", "90.00", discount="10.00"), a_line("l1:discount", "5.00"))
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["l1", "l1:discount"],
+        ["l1:discount", "l1"],
+        ["rounding", "cash"],
+        ["discount:1", "discount:1:line"],
+        ["l1:tax:1", "l1"],
+    ],
+)
+def test_line_ids_that_look_like_names_of_ours_have_names_of_their_own(ids: list[str]) -> None:
+    eco = {"id": "eco", "name": "Eco", "is_percentage": False, "amount": "1.00"}
+    lines = [a_line(line_id, "90.00", discount="10.00", taxes=[vat(), eco]) for line_id in ids]
 
-    assert refusal(clash).code == "line_ids_clash"
+    plan = plan_of(a_quote(*lines, discount="5.00"))
+
+    keys = [line.key for line in plan.lines]
+    assert len(set(keys)) == len(keys) == 7
+    assert not {"rounding", "cash"} & set(keys)
+    assert keys[-1] == "discount:1"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from builders import EMAIL, LINK, a_line, a_quote, loaded, vat
 from qwoty_integrations_host.store import external_ids
+from qwoty_stripe_invoice import invoicing
+from qwoty_stripe_invoice.invoices import Invoice
 from qwoty_stripe_invoice.plan import make_plan
 from qwoty_stripe_invoice.planned import InvoicePlan
+from qwoty_stripe_invoice.ways import Way
 
 OPEN = {"invoice_status": "open"}
 
@@ -29,6 +33,14 @@ MIXED = signed(
 )
 #: A half cent that is taken off: nobody knows where Stripe rounds it. 100.00 less 0.10 at 5 %: 5.00 - 0.005.
 NEGATIVE_HALF = signed(a_quote(a_line("l1", "99.90", discount="0.10", taxes=[vat("5")])), "99.90", "4.99", "104.89")
+
+#: Two lines with a tax that is rounded once, and one without any.
+PARTLY = signed(
+    a_quote(*(a_line(f"l{n}", "10.10", taxes=[vat("5.5")]) for n in range(3)), a_line("l3", "5.00", taxes=[])),
+    "35.30",
+    "1.67",
+    "36.97",
+)
 
 
 def the_invoice(bench: Any) -> dict[str, Any]:
@@ -107,13 +119,21 @@ def test_a_discount_over_different_taxes_is_one_negative_item(bench: Any) -> Non
         pytest.param(
             {"tax_amounts_may_differ_from_percentage": False}, [], id="amounts must be those of the percentage"
         ),
+        pytest.param({"tax_amounts_on_every_line": True}, [], id="every line must have some"),
         pytest.param({}, ["403"], id="the key lacks a permission"),
         pytest.param({}, ["404"], id="there is no such address"),
         pytest.param({"tax_amounts_ignored": True}, [], id="the amounts are ignored"),
         pytest.param({"tax_amounts_dropped": True}, [], id="no tax comes back at all"),
     ],
 )
-@pytest.mark.parametrize("quote", [pytest.param(PER_RATE, id="per rate"), pytest.param(MIXED, id="mixed")])
+@pytest.mark.parametrize(
+    "quote",
+    [
+        pytest.param(PER_RATE, id="per rate"),
+        pytest.param(MIXED, id="mixed"),
+        pytest.param(PARTLY, id="a line without tax"),
+    ],
+)
 def test_whatever_stripe_makes_of_the_amounts_the_total_is_the_signed_one(
     bench: Any, quote: dict[str, Any], switches: dict[str, bool], faults: list[str]
 ) -> None:
@@ -139,7 +159,7 @@ def test_a_refusal_is_said_and_the_draft_is_made_anew_with_tax_rates(bench: Any)
     lines = [(line["metadata"]["qwoty_line"], line["amount"]) for line in invoice["lines"]["data"]]
     assert lines == [("l1", 100000), ("l2", 50000), ("discount:1", -6667), ("discount:2", -3333)]
     assert [rate["active"] for rate in bench.stripe.objects("tax_rates")] == [True, True]
-    assert "Stripe does not take the tax as amounts, so the invoice is made with Tax Rates." in notes(run)
+    assert "Stripe refused the lines with their tax as amounts, so the invoice is made with Tax Rates." in notes(run)
     assert "one item per set" in notes(run)
     # The second draft costs what it must: the first one's removal, and one more of each.
     assert bench.posts("/v1/invoices").count("/v1/invoices") == 2
@@ -255,6 +275,82 @@ def test_a_warm_quote_takes_as_many_calls_as_with_tax_rates(
 
     asked = [request for request in [*bench.stripe.requests][before:] if request.path.startswith("/v1/")]
     assert (run["status"], len(asked)) == ("succeeded", calls), [f"{r.method} {r.path}" for r in asked]
+
+
+def test_switching_amounts_off_after_an_uncertain_mail_sends_no_second_one(bench: Any) -> None:
+    bench.stripe.config.update(tax_amounts_refused=True)
+    bench.stripe.faults.add("cut_after", path=r"/send$", times=50)
+    bench.enable(**EMAIL)
+    run_id = bench.accept(MIXED)["id"]
+    bench.clock.advance(26 * 3600)
+    bench.stripe.faults.reset()
+    bench.enable(**EMAIL, exact_tax=False)
+
+    run = bench.retry(run_id)
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "send_unsure")
+    assert len({sent["created"] for sent in bench.stripe.objects("sent")}) == 1
+
+
+@pytest.fixture
+def release_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The plugin as it was when there were Tax Rates only, and nothing was said about it."""
+    made = Invoice._create_or_adopt
+
+    def create_or_adopt(self: Invoice, attempt: Any, why: list[str]) -> dict[str, Any]:
+        found = made(self, attempt, why)
+        self._ctx.state.set(f"invoice:{found['id']}", self._whose())
+        return {name: value for name, value in found.items() if name not in {"taxes", "why"}}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Invoice, "_create_or_adopt", create_or_adopt)
+        patch.setattr(invoicing, "ways", lambda plan, **_: [Way("rates", plan)])
+        yield patch
+
+
+@pytest.mark.parametrize("waits_for", [r"/add_lines$", r"/finalize$", r"/send$"])
+@pytest.mark.parametrize("quote", [pytest.param(PER_RATE, id="per rate"), pytest.param(MIXED, id="mixed")])
+def test_a_run_that_the_release_before_began_ends_as_it_would_have(
+    bench: Any, release_before: pytest.MonkeyPatch, quote: dict[str, Any], waits_for: str
+) -> None:
+    bench.stripe.faults.add("500_before", path=waits_for, times=50)
+    bench.enable(**EMAIL)
+    waiting = bench.accept(quote)
+    assert waiting["status"] == "waiting"
+    bench.stripe.faults.reset()
+    release_before.undo()
+
+    run = bench.retry(waiting["id"])
+
+    assert (run["status"], the_invoice(bench)["status"]) == ("succeeded", "open"), run
+    assert run["outcome"]["total"] == quote["summary"]["one_off"]["total_amount"]
+    assert len({sent["created"] for sent in bench.stripe.objects("sent")}) == 1
+    assert "is given to Stripe as an amount" not in notes(run)
+
+
+def test_what_somebody_did_to_a_draft_is_not_thrown_away_with_it(bench: Any, v1: Any) -> None:
+    run_id = not_yet_final(bench)
+    (draft,) = bench.stripe.objects("invoices")
+    item = {"customer": draft["customer"], "invoice": draft["id"], "currency": "eur", "amount": 900}
+    bench.stripe.config.update(tax_amounts_on_every_line=False)
+    v1.invoice_items.create(params={**item, "description": "Travel"})
+    bench.enable(**EMAIL, exact_tax=False)
+
+    run = bench.retry(run_id)
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
+    assert "Not ours: 'Travel' over 9.00 EUR." in run["error"]["hint"]
+    assert the_invoice(bench)["id"] == draft["id"]
+
+
+def test_an_attempt_that_begins_anew_still_says_why_there_are_tax_rates(bench: Any) -> None:
+    bench.stripe.config.update(tax_amounts_refused=True)
+    run_id = not_yet_final(bench)
+    bench.enable(**EMAIL)
+
+    run = bench.retry(run_id)
+
+    assert "Stripe refused the lines with their tax as amounts" in notes(run)
 
 
 # -- no signed total ------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ class Verdict:
     kind: str
     amount: int = 0
     sentences: tuple[str, ...] = ()
+    #: The customer pays no tax at Stripe, however it is told.
+    is_exempt: bool = False
 
 
 def compare(plan: InvoicePlan, *, subtotal: int, total: int, tax_exempt: str | None = None) -> Verdict:
@@ -41,7 +43,7 @@ def compare(plan: InvoicePlan, *, subtotal: int, total: int, tax_exempt: str | N
     if exempted:
         sentences = (f"The customer is tax-exempt in Stripe ({tax_exempt}), so no tax is added there.", *sentences)
     if exempted or not plan.signed.adds_up or plan.sold(subtotal) != plan.signed.net:
-        return Verdict("different", gap, sentences)
+        return Verdict("different", gap, sentences, is_exempt=exempted)
     if not gap:
         return Verdict("equal", sentences=sentences)
     # Only the total has to be an amount that can be charged, and the signed one is.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qwoty_integrations_host import Contact, Quote
+from qwoty_integrations_host import Contact, NeedsAttention, Quote, mail_address
 
 #: Stripe's fields, and the words for them.
 _FIELDS = {"name": "name", "email": "e-mail address", "phone": "phone number", "business_name": "company name"}
@@ -42,7 +42,10 @@ def changes(there: Mapping[str, Any], quote: Quote, contact: Contact) -> tuple[d
     if (address := new.get("address")) and _told(there.get("address")) != _told(address):
         # Parts that are left out would stay as they are.
         params["address"] = {part: address.get(part, "") for part in (*_ADDRESS, "country")}
-        notes += ["The Stripe customer's address is now the quote's.", *unknown_country(quote)]
+        notes += [
+            f"The Stripe customer's address is now the quote's, {_in_a_line(address)}; {_was(there.get('address'))}.",
+            *unknown_country(quote),
+        ]
     spoken = (there.get("preferred_locales") or [""])[0]
     if spoken != quote.language:
         params["preferred_locales"] = new["preferred_locales"]
@@ -54,8 +57,10 @@ def changes(there: Mapping[str, Any], quote: Quote, contact: Contact) -> tuple[d
 def differences(there: Mapping[str, Any], quote: Quote) -> list[str]:
     """What to say of a customer that others made, and that is left as it is."""
     address, signed = _told(there.get("address")), _told(_address(quote))
-    if all(address[part] == signed[part] for part in address.keys() & signed.keys()):
+    if not signed or (address and all(address[part] == signed[part] for part in address.keys() & signed.keys())):
         return []
+    if not address:
+        return [f"The Stripe customer {there['id']} has no address, so the invoice shows none."]
     return [f"The Stripe customer {there['id']} has another address than the quote; the invoice shows Stripe's."]
 
 
@@ -75,11 +80,32 @@ def _address(quote: Quote) -> dict[str, str]:
     return {part: value for part, value in parts.items() if value}
 
 
+def _in_a_line(address: Mapping[str, str | None] | None) -> str:
+    """An address as people read it, in quotes."""
+    found = address or {}
+    return repr(", ".join(value for part in (*_ADDRESS, "country") if (value := found.get(part))))
+
+
+def _was(address: Mapping[str, str | None] | None) -> str:
+    return f"it was {_in_a_line(address)}" if any((address or {}).values()) else "it had none"
+
+
+def is_same_email(one: str | None, other: str | None) -> bool:
+    """Whether mail to both reaches one box: however the domain is written, and whatever the case."""
+    return _mailed(one) == _mailed(other)
+
+
+def _mailed(email: str | None) -> str:
+    try:
+        return mail_address(email or "").casefold()
+    except NeedsAttention:
+        return (email or "").casefold()
+
+
 def _told(address: Mapping[str, str | None] | None) -> dict[str, str]:
     """The parts of an address that say something, as they are compared."""
     return {part: " ".join(value.casefold().split()) for part, value in (address or {}).items() if value}
 
 
 def _compared(field: str, value: str | None) -> str:
-    text = " ".join((value or "").split())
-    return text.casefold() if field == "email" else text
+    return _mailed(value) if field == "email" else " ".join((value or "").split())

@@ -7,7 +7,7 @@ made for the contact follows it; one that others made is left as it is; another 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -52,9 +52,10 @@ def resolve_customer(
 
     with ExitStack() as locks:
         # In this order, always: a run that waits for the second holds no e-mail address that another one waits for.
-        for name in (contact.id, f"e-mail:{contact.email.casefold()}" if contact.email else ""):
-            if name:
-                locks.enter_context(ctx.lock(f"customer:{stripe.account}:{name}"))
+        locks.enter_context(ctx.lock(f"customer:{stripe.account}:{contact.id}"))
+        if contact.email:
+            # A name that no contact's id can give: two runs would else wait for each other.
+            locks.enter_context(ctx.lock(f"customer_email:{stripe.account}:{contact.email.casefold()}"))
         found = ctx.step("customer", work)
         if found.get("changes"):
             # A step of its own: what was decided and is noted stays recorded, should this one be cut short.
@@ -212,7 +213,7 @@ class _Finder:
         # Stripe compares e-mails case by case: ask as written and in lower case.
         matches = [
             customer
-            for spelling in dict.fromkeys((email, email.lower()))
+            for spelling in _spellings(email)
             for customer in self.stripe.pages(
                 self.attempt, lambda v1, p: v1.customers.list(params=p), {"email": spelling}
             )
@@ -222,7 +223,7 @@ class _Finder:
             return matches
         # Written in another way still, it is found by search, which ignores case.
         found = self._searched("email", email)
-        same = [c for c in found if (c.get("email") or "").casefold() == email.casefold() and not c.get("deleted")]
+        same = [c for c in found if customer_data.is_same_email(c.get("email"), email) and not c.get("deleted")]
         return [*matches, *(customer for customer in same if customer["id"] not in {c["id"] for c in matches})]
 
     def _made_before(self) -> Customer | None:
@@ -232,6 +233,15 @@ class _Finder:
             self.attempt, lambda v1, p: v1.customers.list(params=p), since
         )
         return next(filter(self._is_contacts, made), None)
+
+
+def _spellings(email: str) -> list[str]:
+    """As it is written and in lower case; a domain in other letters as others may have given it to Stripe, too."""
+    local, _, domain = email.rpartition("@")
+    found = [email, email.lower()]
+    with suppress(UnicodeError):
+        found.append(f"{local}@{domain.encode('ascii').decode('idna')}")
+    return list(dict.fromkeys(found))
 
 
 def _metadata(customer: Customer) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from qwoty_integrations_host import Discount, NeedsAttention, Quote
 
 from .descriptions import cut, discount_label
 from .money import in_minor, rounded_to_minor, shown, split, tax_on, to_major
-from .planned import ExactLine, LineTax, PlanLine
+from .planned import NET_KINDS, ExactLine, LineTax, PlanLine
 from .taxes import RateKey
 
 
@@ -37,7 +37,7 @@ def discount_of(given: Discount, of: Decimal, currency: str, what: str) -> Decim
 
 def discounts_of(quote: Quote, lines: Sequence[ExactLine]) -> list[Decimal]:
     """What each quote-wide discount comes to in minor units; a percentage is of the lines after their own discounts."""
-    net = sum((line.amount for line in lines if line.is_net), Decimal(0))
+    net = sum((line.amount for line in lines if line.kind in NET_KINDS), Decimal(0))
     return [discount_of(each, net, quote.currency, "A discount on the whole quote") for each in quote.discounts]
 
 
@@ -48,7 +48,7 @@ def global_discount(quote: Quote, lines: Sequence[PlanLine], total: int) -> list
     nets: dict[frozenset[RateKey], int] = {}
     order: dict[frozenset[RateKey], tuple[RateKey, ...]] = {}
     for line in lines:
-        if line.is_net:
+        if line.kind in NET_KINDS:
             taxes = frozenset(line.rates)
             nets[taxes] = nets.get(taxes, 0) + line.amount
             order.setdefault(taxes, line.rates)

@@ -92,7 +92,7 @@ def _settled(
 
 
 def _no_amounts(refusal: str) -> str:
-    return f"Stripe does not take the tax as amounts, so the invoice is made with Tax Rates. {refusal}"
+    return f"Stripe refused the lines with their tax as amounts, so the invoice is made with Tax Rates. {refusal}"
 
 
 def _other_figures(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:

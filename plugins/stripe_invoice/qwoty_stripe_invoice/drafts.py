@@ -5,7 +5,7 @@ Once an invoice is final it stays: Stripe has no way back, and neither have we (
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,13 +16,17 @@ from qwoty_integrations_host import (
     CredentialsError,
     HookContext,
     InvoiceRecord,
+    NeedsAttention,
     Quote,
     QuoteRecord,
 )
 
+from .check import line_differences
 from .gateway import Gateway, StripeRefused
 from .invoices import find_by_metadata, retrieve_invoice, taxes_told
 from .ledger import invoice_seen
+from .planned import InvoicePlan
+from .ways import Way, as_made
 
 
 def refuse_other_version(invoice: InvoiceRecord | None, quote: Quote) -> None:
@@ -47,20 +51,24 @@ class Drafts:
     stripe: Gateway
     quote_id: str
 
-    def discard_unless(self, version: str, customer: str = "", ways: Collection[str] = ()) -> list[str]:
+    def discard_unless(
+        self, version: str, customer: str = "", sequence: Sequence[Way] = (), plan: InvoicePlan | None = None
+    ) -> list[str]:
         """Delete the draft unless it is of this version, for this customer and in one of these ways; give a note.
 
         Any customer and way will do when none is given. Raises: AlreadyFinal when an invoice of another version has
-        become final.
+        become final; NeedsAttention when the draft is only to be made in another way, and somebody has worked on it.
         """
-        return self._throw_away(version, customer, ways)
+        return self._throw_away(version, customer, sequence, plan)
 
     def discard(self) -> list[str]:
         """Delete the draft, whatever it was made from; give a note. What is no draft any more stays."""
-        return self._throw_away(None, "", ())
+        return self._throw_away(None)
 
-    def _throw_away(self, version: str | None, customer: str, ways: Collection[str]) -> list[str]:
-        gone = self.ctx.step("draft.discard", lambda attempt: self._discard(attempt, version, customer, ways))
+    def _throw_away(
+        self, version: str | None, customer: str = "", sequence: Sequence[Way] = (), plan: InvoicePlan | None = None
+    ) -> list[str]:
+        gone = self.ctx.step("draft.discard", lambda attempt: self._discard(attempt, version, customer, sequence, plan))
         if not gone:
             return []
         for item in self.ctx.step("draft.items", lambda attempt: self._left_behind(attempt, gone)):
@@ -68,16 +76,27 @@ class Drafts:
         which = "that was made before " if version is not None else ""
         return [f"The draft {gone} {which}is deleted."]
 
-    def _discard(self, attempt: Attempt, version: str | None, customer: str, ways: Collection[str]) -> str:
+    def _discard(
+        self,
+        attempt: Attempt,
+        version: str | None,
+        customer: str,
+        sequence: Sequence[Way],
+        plan: InvoicePlan | None,
+    ) -> str:
         record = self.ctx.records.get(self.quote_id)
         known = (record.invoice if record else None) or self._never_answered(attempt, version)
         if known is None:
             return self._last.get("invoice", "") if attempt.repeated else ""
         other_version = version is not None and known.version != version
-        is_wanted = version is not None and not other_version
-        fits = customer in {"", known.customer_id} and (not ways or self._taxes_of(known) in ways)
-        if is_wanted and (known.status != "draft" or fits):
-            return ""
+        if version is not None and not other_version:
+            made = self._taxes_of(known)
+            in_a_way = not sequence or made in [way.name for way in sequence]
+            is_theirs = customer in {"", known.customer_id}
+            if known.status != "draft" or (is_theirs and in_a_way):
+                return ""
+            if is_theirs and plan is not None:
+                self._refuse_if_touched(attempt, known, as_made(plan, made).plan)
         found = self._look(attempt, known)
         if found is None and known.id != self._last.get("invoice"):
             return ""  # gone, or another account's: create_draft tells which
@@ -89,6 +108,27 @@ class Drafts:
             self._delete(attempt, known, other_version=other_version)
         self.ctx.records.update(self.quote_id, lambda now: _without_invoice(now or QuoteRecord(currency="")))
         return known.id
+
+    def _refuse_if_touched(self, attempt: Attempt, known: InvoiceRecord, plan: InvoicePlan) -> None:
+        """What somebody did by hand is not thrown away because the settings changed."""
+        try:
+            lines = list(self.stripe.pages(attempt, lambda v1, p: v1.invoices.line_items.list(known.id, params=p), {}))
+        except StripeRefused as error:
+            if error.missing:
+                return
+            raise
+        # Nothing is missed that was not added yet.
+        planned = {line.key for line in plan.lines} - set(self.ctx.state.get(f"lines:{known.id}") or ())
+        there = replace(plan, lines=tuple(line for line in plan.lines if line.key not in planned))
+        if differences := line_differences(there, lines, {}, taxes=False):
+            raise NeedsAttention(
+                f"The draft {known.id} is to be made anew, its taxes told another way, but somebody has worked on it.",
+                hint=" ".join(
+                    [*differences, "Undo that, or delete the draft, in the Stripe Dashboard; then retry the run."]
+                ),
+                code="totals_differ",
+                restart=True,
+            )
 
     def _taxes_of(self, known: InvoiceRecord) -> str:
         return taxes_told(self.ctx.state.get(f"invoice:{known.id}") or {})

@@ -88,7 +88,12 @@ def _behind_the_tax(plan: InvoicePlan, signed: Decimal, tax: int, found: Sequenc
         return
     rounding = explained(plan, int(signed) - fixed) if signed % 1 == 0 else None
     if rounding is None and abs(gap) > bound:
-        yield f"Rounding explains no more than {shown(bound, money)}." if plan.rates else "No line has a tax rate."
+        if not plan.rates:
+            yield "No line has a tax rate."
+        elif not bound:
+            yield "No tax of it has to be rounded."
+        else:
+            yield f"Rounding explains no more than {shown(bound, money)}."
         yield from _tax_left_out(plan, gap, fixed)
         return
     if rounding is not None:

@@ -51,7 +51,14 @@ class Invoice:
         way: Way,
         customer: str,
         rates: Mapping[RateKey, str],
+        *,
+        making: HookContext | None = None,
     ) -> None:
+        """``making`` has the steps of the draft, told apart from those of a way that was tried before.
+
+        To finalize and to send are steps of the run, whichever way it took: they happen once.
+        """
+        self._making = making or ctx
         self._ctx, self._stripe, self._quote, self._way = ctx, stripe, quote, way
         self._customer, self._rates = customer, rates
         #: The PDF's address: it opens the invoice without a key, so it is never recorded, only kept for this run.
@@ -65,15 +72,19 @@ class Invoice:
 
     # -- draft ---------------------------------------------------------------------------------------
 
-    def create_draft(self) -> dict[str, Any]:
-        """Make the empty draft, or adopt the invoice that an earlier attempt made; ``taxes`` names the way it took."""
-        facts: dict[str, Any] = self._ctx.step("invoice", self._create_or_adopt)
+    def create_draft(self, why: Sequence[str] = ()) -> dict[str, Any]:
+        """Make the empty draft, or adopt the invoice that an earlier attempt made.
+
+        ``why`` tells of the ways that were tried before. ``taxes`` names the way that the draft was made in, and with
+        ``why`` it was.
+        """
+        facts: dict[str, Any] = self._making.step("invoice", partial(self._create_or_adopt, why=list(why)))
         return facts
 
-    def _create_or_adopt(self, attempt: Attempt) -> dict[str, Any]:
+    def _create_or_adopt(self, attempt: Attempt, why: list[str]) -> dict[str, Any]:
         found, gone = self._made_before(attempt)
         adopted = found is not None
-        taxes = self._way.name if found is None else self._taxes_of(found["id"])
+        told = {"taxes": self._way.name, "why": why} if found is None else self._told_of(found["id"], why)
         if found is None:
             # Before it is asked for: should the answer be lost, the next try knows where to look, and for what.
             billed = {"customer": self._customer, "version": self._quote.version}
@@ -86,13 +97,15 @@ class Invoice:
                 lambda v1, p, o: v1.invoices.create(params=p, options=o),
                 replaces=gone or (self._ctx.state.get(f"discarded:{self._quote.id}") or {}).get("invoice", ""),
             )
-        self._ctx.state.set(f"invoice:{found['id']}", {**self._whose(), "taxes": taxes})
-        return {**self._seen(found), "adopted": adopted, "out_of_reach": gone, "taxes": taxes}
+        self._ctx.state.set(f"invoice:{found['id']}", {**self._whose(), **told})
+        return {**self._seen(found), "adopted": adopted, "out_of_reach": gone, **told}
 
-    def _taxes_of(self, invoice_id: str) -> str:
-        """The way in which an invoice's taxes were told; one whose answer was lost has no lines yet."""
+    def _told_of(self, invoice_id: str, why: list[str]) -> dict[str, Any]:
+        """How an invoice's taxes were told, and why so; one whose answer was lost has no lines yet."""
         known = self._ctx.state.get(f"invoice:{invoice_id}")
-        return self._way.name if known is None else taxes_told(known)
+        if known is None:
+            return {"taxes": self._way.name, "why": why}
+        return {"taxes": taxes_told(known), "why": known.get("why", [])}
 
     def _made_before(self, attempt: Attempt) -> tuple[dict[str, Any] | None, str]:
         """Find this quote's invoice by its stored id, else by metadata; and the stored id if that is gone."""
@@ -163,7 +176,7 @@ class Invoice:
         lines = self.plan.lines
         for number, start in enumerate(range(0, len(lines), _CHUNK)):
             chunk = lines[start : start + _CHUNK]
-            facts = self._ctx.step(
+            facts = self._making.step(
                 f"lines:{number}",
                 partial(self._add_chunk, invoice_id=invoice_id, chunk=chunk, adopted=adopted),
             )
@@ -216,10 +229,12 @@ class Invoice:
         }
 
     def _add_one_by_one(self, invoice_id: str, lines: Sequence[PlanLine], *, look: bool) -> dict[str, Any]:
-        there = self._ctx.step("items", lambda attempt: sorted(self._ever_there(attempt, invoice_id))) if look else []
+        there = (
+            self._making.step("items", lambda attempt: sorted(self._ever_there(attempt, invoice_id))) if look else []
+        )
         for line in lines:
             if line.key not in there:
-                self._ctx.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line))
+                self._making.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line))
         return {**self._look_again("totals", invoice_id), "one_by_one": True}
 
     def _add_item(self, attempt: Attempt, invoice_id: str, line: PlanLine) -> None:
@@ -277,7 +292,7 @@ class Invoice:
             differences = line_differences(self.plan, lines, self._rates, taxes=taxes)
             return {"differences": differences, "rounding": rounding_of(lines)}
 
-        found: dict[str, Any] = self._ctx.step("compare", look)
+        found: dict[str, Any] = self._making.step("compare", look)
         return found
 
     def add_rounding(self, invoice_id: str, amount: int, *, one_by_one: bool) -> dict[str, Any]:
@@ -285,16 +300,16 @@ class Invoice:
         word = words.of(words.INVOICE, self._quote.language)["rounding"]
         line = PlanLine(ROUNDING_KEY, word, amount)
         if not one_by_one:
-            facts: dict[str, Any] = self._ctx.step(
+            facts: dict[str, Any] = self._making.step(
                 "rounding", partial(self._add_chunk, invoice_id=invoice_id, chunk=[line], adopted=False)
             )
             if not facts.get("unsupported"):
                 return facts
-        self._ctx.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line))
+        self._making.step(f"item:{line.key}", partial(self._add_item, invoice_id=invoice_id, line=line))
         return self._look_again("totals.rounded", invoice_id)
 
     def _look_again(self, name: str, invoice_id: str) -> dict[str, Any]:
-        facts: dict[str, Any] = self._ctx.step(
+        facts: dict[str, Any] = self._making.step(
             name, lambda attempt: self._seen(retrieve_invoice(self._stripe, attempt, invoice_id))
         )
         return facts

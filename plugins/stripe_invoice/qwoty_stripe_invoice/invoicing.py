@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcome, Quote
 
+from .customer_data import is_same_email
 from .customers import resolve_customer
 from .delivery import Addressed, no_key_for, require_for_delivery
-from .draft_check import check_draft
+from .draft_check import Checked, check_draft
 from .drafts import Drafts
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
-from .invoices import Invoice
+from .invoices import Invoice, taxes_told
 from .money import shown
 from .payment_links import PaymentLink
 from .plan import make_plan
 from .planned import InvoicePlan, NothingToInvoice
 from .settings import StripeSettings
 from .tax_rates import TaxRates
+from .taxes import RateKey
 from .ways import Way, as_made, ways
 
 
@@ -61,26 +63,9 @@ def _make_invoice(
     looking = TaxRates(ctx, stripe, plan.rates)
     customer, whose = resolve_customer(ctx, stripe, quote, contact, meanwhile=looking.read_ahead)
     rates, noted = looking.resolve(quote.id)
-    outdated = drafts.discard_unless(quote.version, customer, [way.name for way in sequence])
-    found = (*found, *whose, *noted, *outdated)
-    for number, way in enumerate(sequence):
-        here = _told_apart(ctx, way) if number else ctx
-        invoice = Invoice(here, stripe, quote, way, customer, rates)
-        draft = invoice.create_draft()
-        # An earlier attempt may have come further, or have made the invoice final before the settings changed.
-        made = draft.get("taxes", way.name)
-        if made in [other.name for other in sequence[number + 1 :]]:
-            continue
-        if made != way.name:
-            invoice = Invoice(here, stripe, quote, as_made(plan, made), customer, rates)
-        facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
-        is_last = way is sequence[-1] or facts.get("status", "draft") != "draft"
-        checked = check_draft(invoice, draft["id"], facts, rounding_line=settings.rounding_line, is_last=is_last)
-        if not checked.next_way:
-            break
-        after = Drafts(_told_apart(ctx, sequence[number + 1]), stripe, quote.id)
-        found = (*found, *checked.notes, *after.discard())
-    notes = (*invoice.plan.notes, *checked.notes, *found, *_left_behind(draft["out_of_reach"]))
+    found = (*found, *whose, *noted, *drafts.discard_unless(quote.version, customer, sequence, plan))
+    invoice, draft, facts, checked, more = _drafted(ctx, stripe, settings, quote, plan, sequence, customer, rates)
+    notes = (*invoice.plan.notes, *checked.notes, *found, *more, *_left_behind(draft["out_of_reach"]))
     if checked.problem:
         return Outcome.needs_attention(checked.code, checked.problem, *notes, hint=checked.hint)
     if not settings.finalizes:
@@ -94,24 +79,75 @@ def _make_invoice(
             *notes,
             hint="Add one in the Stripe Dashboard, then retry the run.",
         )
-    addressed, meant = facts.get("customer_email") or "", contact.email or ""
-    if settings.delivery == "email" and addressed and addressed.casefold() != meant.casefold():
-        return Outcome.needs_attention(
-            "email_differs",
-            f"Stripe would send the invoice to {addressed}, the address of customer {customer}; the quote's contact is "
-            f"{meant}.",
-            *notes,
-            hint="Correct the customer's e-mail address in the Stripe Dashboard, then retry the run; or correct the "
-            "contact's in Qwoty, then accept the quote again.",
-        )
+    addressed = facts.get("customer_email") or ""
+    if settings.delivery == "email" and addressed and not is_same_email(addressed, contact.email):
+        record = ctx.records.get(quote.id)
+        is_final = record is not None and record.is_final
+        return _other_address(customer, addressed, contact.email or "", notes, is_final=is_final)
     final = invoice.finalize(draft["id"])
     balance = _balance_used(final, plan.currency)
     return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *balance, *notes)
 
 
+class _Drafted(NamedTuple):
+    """A draft that is whole, and what came of the check."""
+
+    invoice: Invoice
+    draft: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    checked: Checked
+    notes: tuple[str, ...]
+
+
+def _drafted(
+    ctx: HookContext,
+    stripe: Gateway,
+    settings: StripeSettings,
+    quote: Quote,
+    plan: InvoicePlan,
+    sequence: Sequence[Way],
+    customer: str,
+    rates: Mapping[RateKey, str],
+) -> _Drafted:
+    """Make the draft in the first way that Stripe takes, or go on with the one that an earlier attempt made."""
+    why: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    for number, way in enumerate(sequence):
+        making = _told_apart(ctx, way) if number else ctx
+        invoice = Invoice(ctx, stripe, quote, way, customer, rates, making=making)
+        draft = invoice.create_draft(why)
+        made = taxes_told(draft)
+        later = sequence[number + 1 :]
+        if made in [other.name for other in later]:
+            continue  # an earlier attempt came further
+        if made != way.name:
+            invoice = Invoice(ctx, stripe, quote, as_made(plan, made), customer, rates, making=making)
+        facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
+        is_last = not later or facts.get("status", "draft") != "draft"
+        checked = check_draft(invoice, draft["id"], facts, rounding_line=settings.rounding_line, is_last=is_last)
+        if not checked.next_way:
+            break
+        why = (*why, *checked.notes)
+        gone = (*gone, *Drafts(_told_apart(ctx, later[0]), stripe, quote.id).discard())
+    return _Drafted(invoice, draft, facts, checked, (*draft.get("why", ()), *gone))
+
+
 def _told_apart(ctx: HookContext, way: Way) -> HookContext:
     """The same context, in which the steps of a further way have names of their own."""
     return replace(ctx, step=lambda name, work: ctx.step(f"{way.name}:{name}", work))
+
+
+def _other_address(customer: str, there: str, meant: str, notes: tuple[str, ...], *, is_final: bool) -> Outcome:
+    """Stripe would mail somebody else; what is final keeps the address that it has."""
+    if is_final:
+        hint = "A final invoice keeps its address: download its PDF in the Stripe Dashboard, and send it yourself."
+    else:
+        hint = (
+            "Correct the customer's e-mail address in the Stripe Dashboard, then retry the run; or correct the "
+            "contact's in Qwoty, then accept the quote again."
+        )
+    title = f"Stripe would send the invoice to {there}, the address of customer {customer}; the quote's contact is"
+    return Outcome.needs_attention("email_differs", f"{title} {meant}.", *notes, hint=hint)
 
 
 def _left_behind(draft: str) -> list[str]:

@@ -45,7 +45,7 @@ def invoice_seen(
         amount_remaining=to_major(_remaining(invoice), currency),
     )
     if quote is not None and today is not None:
-        seen = replace(seen, installments=_installments(seen, quote, invoice, today))
+        seen = replace(seen, installments=_installments(seen, quote, invoice, _invoiced_on(invoice, quote, today)))
     elif invoice["status"] != "draft":
         seen = replace(seen, installments=_shares_of_due(seen, invoice))
     return _settled(seen) if invoice["status"] == "paid" else seen
@@ -63,8 +63,14 @@ def _remaining(invoice: Mapping[str, Any]) -> int:
     return amount
 
 
+def _invoiced_on(invoice: Mapping[str, Any], quote: Quote, today: date) -> date:
+    """The day from which due dates count: that of finalizing, once the invoice is final."""
+    finalized: int | None = (invoice.get("status_transitions") or {}).get("finalized_at")
+    return today if finalized is None else datetime.fromtimestamp(finalized, quote.timezone).date()
+
+
 def _installments(
-    record: QuoteRecord, quote: Quote, invoice: Mapping[str, Any], today: date
+    record: QuoteRecord, quote: Quote, invoice: Mapping[str, Any], invoiced: date
 ) -> tuple[InstallmentRecord, ...]:
     """Shares of what is due (a credit balance lowers it), kept as they are once a link was made."""
     if any(part.links for part in record.installments):
@@ -76,7 +82,7 @@ def _installments(
         InstallmentRecord(
             number=number,
             amount=to_major(share, record.currency),
-            due_date=due_date(term, accepted=quote.accepted_on, invoiced=today),
+            due_date=due_date(term, accepted=quote.accepted_on, invoiced=invoiced),
         )
         for number, (term, share) in enumerate(zip(terms, shares, strict=True), start=1)
     )

@@ -5,7 +5,8 @@ Everything is in minor units. Sources: Qwoty page sections 6 and 7, Stripe page 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
@@ -16,7 +17,7 @@ from . import words
 from .descriptions import cut, discount_description, line_description
 from .discounts import as_one, discount_of, discounts_of, folded, global_discount
 from .money import exact_tax, in_minor, largest, rounded_to_coin, rounded_to_minor, shown
-from .planned import Aside, ExactLine, InvoicePlan, NothingToInvoice, PlanLine, Signed
+from .planned import NET_KINDS, Aside, ExactLine, InvoicePlan, NothingToInvoice, PlanLine, Signed
 from .signed import computed, rounded_to_net, signed_figures
 from .signed_tax import exactly
 from .taxes import PlannedRate, RateKey, plan_rate, told_apart
@@ -25,6 +26,8 @@ from .taxes import PlannedRate, RateKey, plan_rate, told_apart
 _BILLABLE, _NOT_INVOICED = {"product", "standard"}, {"plan"}
 #: Stripe: at most 250 items on an invoice, 5 rates on a line, 20 tax amounts.
 MOST_ITEMS, _MOST_RATES, _MOST_TAX_AMOUNTS = 250, 5, 20
+#: What our own items are called; a line of the quote may have such an id.
+_OURS = re.compile(r"rounding|cash|discount:\d+|.*:(discount|tax:\d+)", re.DOTALL)
 
 
 def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
@@ -35,10 +38,14 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
     if not items:
         return NothingToInvoice(" ".join(["Nothing to invoice: the quote has no product lines.", *notes]))
     taxes = _rates_of(items, quote, notes)
-    exact = [line for item, rates in zip(items, taxes, strict=True) for line in _lines_of(item, quote, rates)]
+    keys = _keys([item.id for item in items])
+    exact = [line for item, rates in zip(items, taxes, strict=True) for line in _lines_of(item, keys, quote, rates)]
     signed = signed_figures(quote)
     discounts = discounts_of(quote, exact)
-    lines, discount = _rounded(exact, sum(discounts, Decimal(0)), signed, quote.currency, notes)
+    lines, discount, is_rounded = _rounded(exact, sum(discounts, Decimal(0)), signed, quote.currency)
+    if is_rounded:
+        money = quote.currency
+        notes.append(f"Some amounts of the quote are finer than {money} has: they were rounded to come to its net.")
     if quote.prices_hidden:
         notes.append("The quote hides its prices; the invoice shows them.")
     asides = [*_plan_sections(quote), *_discounts_apart(quote, lines, discounts)]
@@ -49,7 +56,13 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
         cash = _cash_rounding(figures, quote.language)
         said = tuple(dict.fromkeys([*notes, *more, *_why_cash(cash)]))
         plan = InvoicePlan(
-            quote.currency, (*lines, *reductions, *cash), _joined(taxes), figures, said, asides=tuple(asides)
+            quote.currency,
+            (*lines, *reductions, *cash),
+            _joined(taxes),
+            figures,
+            said,
+            tuple(asides),
+            is_rounded=is_rounded,
         )
         return _with_signed_tax(plan, (*lines, *as_one(reductions), *cash), len(reductions))
 
@@ -116,26 +129,41 @@ def _name(section: Section) -> str:
 # -- lines ------------------------------------------------------------------------------------------
 
 
-def _lines_of(item: LineItem, quote: Quote, rates: Sequence[PlannedRate]) -> Iterable[ExactLine]:
+def _keys(ids: Sequence[str]) -> dict[str, str]:
+    """What each line is called on the invoice: by its id, unless that looks like a name of ours."""
+    keys: dict[str, str] = {}
+    for line_id in ids:
+        key = line_id
+        while _OURS.fullmatch(key) or key in keys.values() or (key != line_id and key in ids):
+            key += ":line"
+        keys[line_id] = key
+    return keys
+
+
+def _lines_of(
+    item: LineItem, keys: Mapping[str, str], quote: Quote, rates: Sequence[PlannedRate]
+) -> Iterable[ExactLine]:
+    key = keys[item.id]
     gross, discount = _gross_and_discount(item, quote.currency)
     if not 0 <= discount <= max(gross, Decimal(0)):
+        is_no = "above its line" if discount > 0 else "no discount on its line"
         raise NeedsAttention(
-            f"The discount on {item.product.name!r} ({shown(discount, quote.currency)}) is above its line "
+            f"The discount on {item.product.name!r} ({shown(discount, quote.currency)}) is {is_no} "
             f"({shown(gross, quote.currency)}).",
             hint="Correct the quote in Qwoty and accept it again.",
             code="discount_above_line",
         )
-    keys = tuple(dict.fromkeys(rate.key for rate in rates))
-    if len(keys) > _MOST_RATES:
+    found = tuple(dict.fromkeys(rate.key for rate in rates))
+    if len(found) > _MOST_RATES:
         raise NeedsAttention(
-            f"{item.product.name!r} has {len(keys)} taxes; Stripe takes {_MOST_RATES} on a line.",
+            f"{item.product.name!r} has {len(found)} taxes; Stripe takes {_MOST_RATES} on a line.",
             hint="Correct the quote in Qwoty and accept it again, or invoice it by hand.",
             code="too_many_taxes",
         )
-    yield ExactLine(item.id, line_description(item, quote.currency), gross, keys)
+    yield ExactLine(key, line_description(item, quote.currency), gross, found)
     if discount:
-        yield ExactLine(f"{item.id}:discount", discount_description(item, quote.language), -discount, keys, "discount")
-    yield from _fixed_taxes(item, quote.currency)
+        yield ExactLine(f"{key}:discount", discount_description(item, quote.language), -discount, found, "discount")
+    yield from _fixed_taxes(item, key, quote.currency)
 
 
 def _gross_and_discount(item: LineItem, currency: str) -> tuple[Decimal, Decimal]:
@@ -174,7 +202,7 @@ def _joined(lines: Iterable[Iterable[PlannedRate]]) -> dict[RateKey, PlannedRate
     return rates
 
 
-def _fixed_taxes(item: LineItem, currency: str) -> Iterable[ExactLine]:
+def _fixed_taxes(item: LineItem, key: str, currency: str) -> Iterable[ExactLine]:
     """A tax of a fixed amount cannot be a Stripe Tax Rate: it becomes an untaxed line of its own."""
     for number, tax in enumerate((tax for tax in item.taxes if not tax.is_percentage), start=1):
         name = tax.name or tax.api_name or "Tax"
@@ -184,21 +212,23 @@ def _fixed_taxes(item: LineItem, currency: str) -> Iterable[ExactLine]:
                 hint="The platform has to send it.",
                 code="tax_unclear",
             )
-        yield ExactLine(f"{item.id}:tax:{number}", cut(name), in_minor(tax.amount, currency), kind="tax")
+        yield ExactLine(f"{key}:tax:{number}", cut(name), in_minor(tax.amount, currency), kind="tax")
 
 
 def _rounded(
-    exact: Sequence[ExactLine], discount: Decimal, signed: Signed | None, currency: str, notes: list[str]
-) -> tuple[list[PlanLine], int]:
-    """The lines and the global discount in whole minor units; where amounts are finer, they come to the signed net."""
+    exact: Sequence[ExactLine], discount: Decimal, signed: Signed | None, currency: str
+) -> tuple[list[PlanLine], int, bool]:
+    """The lines and the global discount in whole minor units, and whether any amount was finer.
+
+    Then they come to the signed net.
+    """
     fixed = {line.key: rounded_to_net([line.amount], [], currency)[0] for line in exact if line.kind == "tax"}
-    sold = [line.amount for line in exact if line.is_net]
+    sold = [line.amount for line in exact if line.kind in NET_KINDS]
     nets = [] if signed is None else [signed.net, signed.net - sum(fixed.values())]
     *rounded, reduction = rounded_to_net([*sold, -discount], nets, currency)
-    if [*rounded, reduction] != [*sold, -discount]:
-        notes.append(f"Some amounts of the quote are finer than {currency} has: they were rounded to come to its net.")
     amounts = iter(rounded)
-    return [line.rounded(fixed[line.key] if line.kind == "tax" else next(amounts)) for line in exact], -reduction
+    lines = [line.rounded(fixed[line.key] if line.kind == "tax" else next(amounts)) for line in exact]
+    return lines, -reduction, [*rounded, reduction] != [*sold, -discount]
 
 
 def _cash_rounding(signed: Signed, language: str) -> list[PlanLine]:
@@ -230,7 +260,7 @@ def _worth(item: LineItem, currency: str) -> tuple[int, Decimal]:
     try:
         gross, discount = _gross_and_discount(item, currency)
         percent = sum((plan_rate(tax, None)[0].key.percentage for tax in item.taxes if tax.is_percentage), Decimal(0))
-        fixed = sum((line.amount for line in _fixed_taxes(item, currency)), Decimal(0))
+        fixed = sum((line.amount for line in _fixed_taxes(item, item.id, currency)), Decimal(0))
     except NeedsAttention:
         return 0, Decimal(0)
     net = rounded_to_coin(gross - discount, currency)
@@ -239,7 +269,7 @@ def _worth(item: LineItem, currency: str) -> tuple[int, Decimal]:
 
 def _discounts_apart(quote: Quote, lines: Sequence[PlanLine], amounts: Sequence[Decimal]) -> Iterable[Aside]:
     """Each quote-wide discount with its share of the tax that all of them take off."""
-    whole = sum(line.amount for line in lines if line.is_net)
+    whole = sum(line.amount for line in lines if line.kind in NET_KINDS)
     tax = sum((tax.exact for line in lines for tax in line.taxes), Decimal(0))
     for discount, amount in zip(quote.discounts, amounts, strict=True):
         if amount and whole:
@@ -263,12 +293,6 @@ def _refuse_impossible(plan: InvoicePlan) -> None:
             f"The quote's total ({shown(plan.signed_total, plan.currency)}) is above what Stripe takes.",
             hint="Split the quote, or invoice it by hand.",
             code="amount_too_large",
-        )
-    if len({line.key for line in plan.lines}) < len(plan.lines):
-        raise NeedsAttention(
-            "Two items of the invoice would have the same key, because a line's id looks like one of ours.",
-            hint="Line ids must not end in ':discount' or ':tax:1', nor look like 'discount:1' or 'cash'.",
-            code="line_ids_clash",
         )
     if plan.items > MOST_ITEMS and plan.exact is None:
         raise too_many_items(plan)

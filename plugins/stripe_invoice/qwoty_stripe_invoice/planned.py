@@ -24,6 +24,10 @@ class LineTax(NamedTuple):
         return self.base * self.rate.percentage / 100
 
 
+#: The kinds of lines that discounts on the whole quote are taken off.
+NET_KINDS = frozenset({"product", "discount"})
+
+
 @dataclass(frozen=True, slots=True)
 class PlanLine:
     """One item of the invoice. ``key`` is its ``qwoty_line``, unique on the invoice; ``amount`` in minor units."""
@@ -40,11 +44,6 @@ class PlanLine:
     def rates(self) -> tuple[RateKey, ...]:
         return tuple(tax.rate for tax in self.taxes)
 
-    @property
-    def is_net(self) -> bool:
-        """Whether it is part of what discounts on the whole quote are taken off."""
-        return self.kind in {"product", "discount"}
-
 
 @dataclass(frozen=True, slots=True)
 class ExactLine:
@@ -55,11 +54,6 @@ class ExactLine:
     amount: Decimal
     rates: tuple[RateKey, ...] = ()
     kind: str = "product"
-
-    @property
-    def is_net(self) -> bool:
-        """Whether it is part of what discounts on the whole quote are taken off."""
-        return self.kind in {"product", "discount"}
 
     def rounded(self, amount: int) -> PlanLine:
         taxes = (LineTax(rate, amount, tax_on(amount, rate.percentage)) for rate in self.rates)
@@ -109,6 +103,8 @@ class InvoicePlan:
     rates_suffice: bool = True
     #: Whether its taxes are told to Stripe as amounts, and not by Tax Rates.
     has_amounts: bool = False
+    #: Whether amounts of the quote were finer than its currency.
+    is_rounded: bool = False
 
     @property
     def signed_total(self) -> int:
@@ -145,9 +141,17 @@ class InvoicePlan:
     def rounding_bound(self) -> int:
         """What rounding can explain, in *half* minor units: one per line and rate, and one per rate.
 
-        A quote rounds to amounts that its currency has, which may be a multiple of the minor unit.
+        Only where something has to be rounded: a tax that is a whole amount by itself is nobody's to change. Of amounts
+        that were rounded themselves, every tax may have been. A quote rounds to amounts that its currency has, which
+        may be a multiple of the minor unit.
         """
-        return (sum(len(line.taxes) for line in self.lines) + len(self.rates)) * multiple(self.currency)
+        unit = multiple(self.currency)
+        taxes = [tax for line in self.lines for tax in line.taxes if tax.rate.percentage]
+        sums: dict[RateKey, Decimal] = {}
+        for tax in taxes:
+            sums[tax.rate] = sums.get(tax.rate, Decimal(0)) + tax.exact
+        exact = [*(tax.exact for tax in taxes), *sums.values()]
+        return unit * sum(1 for amount in exact if amount % unit or (self.is_rounded and amount))
 
     def sold(self, subtotal: int) -> int:
         """The net in the quote's sense of a subtotal at Stripe.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from .taxes import PlannedRate, folded, without_rate
+from .taxes import PlannedRate, comparable, without_rate
 
 TaxRate = Mapping[str, Any]
 
@@ -40,18 +40,18 @@ def _is_of_one_kind(workspace: str, rate: PlannedRate, there: TaxRate) -> bool:
     """Whether state, jurisdiction and type are the tax's; where Stripe's rate tells no type, that is no difference."""
     if rate.tax_type and there.get("tax_type") not in (None, rate.tax_type):
         return False
-    places = [(folded(there.get(name)), folded(getattr(rate, name))) for name in ("state", "jurisdiction")]
+    places = [(comparable(there.get(name)), comparable(getattr(rate, name))) for name in ("state", "jurisdiction")]
     # Ours may be of before we told Stripe where a tax is due.
     return all(at_stripe == ours or (not at_stripe and _is_known(workspace, rate, there)) for at_stripe, ours in places)
 
 
 def _is_called_alike(workspace: str, rate: PlannedRate, there: TaxRate) -> bool:
-    if folded(without_rate(there["display_name"])) != folded(rate.display_name):
+    if comparable(without_rate(there["display_name"])) != comparable(rate.display_name):
         return False
     # Another tax may begin with the same fifty characters.
     return (
         not rate.is_cut
-        or folded(there.get("description")) == folded(rate.full_name)
+        or comparable(there.get("description")) == comparable(rate.full_name)
         or _is_known(workspace, rate, there)
     )
 

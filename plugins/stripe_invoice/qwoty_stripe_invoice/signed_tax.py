@@ -57,14 +57,9 @@ _GROUPS: dict[str, Callable[[PlanLine, LineTax], Hashable]] = {
 }
 
 
-def roundings(plan: InvoicePlan) -> Iterator[Rounding]:
-    """The ways in which a quote may have rounded its taxes, the most usual first.
-
-    To a coin only where all that was signed is in whole coins.
-    """
-    coins = coin(plan.currency)
-    in_coins = not plan.signed.net % coins and not plan.signed.total % coins
-    for step in dict.fromkeys((multiple(plan.currency), *([coins] if in_coins else []))):
+def roundings(currency: str) -> Iterator[Rounding]:
+    """The ways in which quotes in a currency round their taxes, the most usual first: to its amounts, or to a coin."""
+    for step in dict.fromkeys((multiple(currency), coin(currency))):
         for mode in (ROUND_HALF_UP, ROUND_DOWN):
             for words, group in _GROUPS.items():
                 yield Rounding(words, group, mode, step)
@@ -72,7 +67,7 @@ def roundings(plan: InvoicePlan) -> Iterator[Rounding]:
 
 def explained(plan: InvoicePlan, total: int) -> tuple[Rounding, dict[RateKey, int]] | None:
     """Which way of rounding the plan's percentage taxes gives just ``total`` (minor units), and each rate's part."""
-    for rounding in roundings(plan):
+    for rounding in roundings(plan.currency):
         parts = rounding.per_rate(plan.lines, total)
         if parts is not None:
             return rounding, parts

@@ -100,7 +100,13 @@ class PlannedRate:
     @property
     def meaning(self) -> Hashable:
         """What two taxes have in common that may be one Tax Rate: name, place and type, beside the percentage."""
-        return *self.key[:2], folded(self.full_name), folded(self.state), folded(self.jurisdiction), self.tax_type
+        return (
+            *self.key[:2],
+            comparable(self.full_name),
+            comparable(self.state),
+            comparable(self.jurisdiction),
+            self.tax_type,
+        )
 
     def joined(self, other: PlannedRate) -> PlannedRate:
         """Give one rate that stands for the other's taxes as well."""
@@ -112,7 +118,7 @@ def without_rate(name: str) -> str:
     return _TRAILING_RATE.sub("", " ".join(name.split()))
 
 
-def folded(text: str | None) -> str:
+def comparable(text: str | None) -> str:
     """A name as it is compared: without regard to case, blanks and forms of one character."""
     return " ".join(unicodedata.normalize("NFKC", text or "").casefold().split())
 
@@ -262,5 +268,5 @@ def _shown_name(tax: Tax, parsed: ApiName | None) -> str:
 
 def _tax_type(tax: Tax, parsed: ApiName | None) -> str | None:
     word = tax.type or (parsed.kind if parsed else tax.name) or ""
-    found = _TYPE.match(folded(word).replace(" ", "_"))
+    found = _TYPE.match(comparable(word).replace(" ", "_"))
     return found[1] if found else None

@@ -179,19 +179,31 @@ def _figures(quote: Quote | None, plan: Mapping[str, Any] | None, outcome: Mappi
         ("total", _("Total"), signed.total_amount if signed else None, planned.get("total")),
     )
     currencies = (quote.currency if quote else None, planned.get("currency"), outcome["currency"])
+    # A total that is rounded to a coin has a line for it, which stands in the net of the invoice.
+    apart = signed.total_amount - signed.net_amount - signed.tax_amount if signed else Decimal(0)
     found = []
     for name, title, is_signed, is_planned in rows:
         amounts = (is_signed, is_planned, outcome.get(name))
         cells = [
-            {"amount": amount, "currency": currency, "differs": _differ(amount, is_signed)}
+            {
+                "amount": amount,
+                "currency": currency,
+                "differs": _differ(amount, is_signed, apart if name == "net" else 0),
+            }
             for amount, currency in zip(amounts, currencies, strict=True)
         ]
         found.append({"name": name, "title": title, "cells": cells})
     return found
 
 
-def _differ(amount: str | Decimal | None, signed: Decimal | None) -> bool:
-    return amount is not None and signed is not None and Decimal(amount) != signed
+def _differ(amount: str | Decimal | None, signed: Decimal | None, apart: Decimal | int) -> bool:
+    """Whether a figure is not the signed one, which may be finer than the currency has."""
+    if amount is None or signed is None:
+        return False
+    figure = Decimal(amount)
+    exponent = figure.as_tuple().exponent
+    unit = Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
+    return all(abs(figure - wanted) >= unit for wanted in (signed, signed + apart))
 
 
 def _day(text: str) -> datetime | None:

@@ -25,6 +25,7 @@ class Config:
     tax_amounts_may_be_negative: bool = True
     tax_amounts_may_differ_from_percentage: bool = True
     # An account may not know the parameter at all, or take it and compute the taxes itself, or charge none.
+    tax_amounts_on_every_line: bool = False
     tax_amounts_refused: bool = False
     tax_amounts_ignored: bool = False
     tax_amounts_dropped: bool = False

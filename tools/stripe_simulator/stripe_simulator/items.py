@@ -14,7 +14,7 @@ from stripe_simulator.lists import created_within, newest_first, page
 from stripe_simulator.metadata import check_length, merged
 from stripe_simulator.money import checked_currency, rounded
 from stripe_simulator.state import AccountState, Call, Item, Json, items_of
-from stripe_simulator.tax_amounts import check_alone, given_amounts, keep_rates
+from stripe_simulator.tax_amounts import check_alone, given_amounts, keep_rates, refuse_partly
 from stripe_simulator.tax_rates import usable
 from stripe_simulator.totals import refresh, taxes_on
 
@@ -35,6 +35,8 @@ def add_lines(call: Call) -> None:
         rates = inside(path, "invoice_item" if "invoice_item" in line else "tax_rates")
         before = [*items_of(call.state, invoice), *added]
         check_alone(invoice, item, before, amounts=inside(path, "tax_amounts"), rates=rates)
+        if call.config.tax_amounts_on_every_line:
+            refuse_partly(item, before, inside(path, "tax_amounts"))
         added.append(item)
         if not call.config.add_lines_atomic:
             attach(call, invoice, added.pop())

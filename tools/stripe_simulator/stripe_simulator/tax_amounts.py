@@ -71,6 +71,12 @@ def check_alone(invoice: Json, item: Item, before: list[Item], *, amounts: str, 
         raise bad_request("You cannot set tax rates if a line item has tax amounts.", param=rates)
 
 
+def refuse_partly(item: Item, before: list[Item], path: str) -> None:
+    """Refuse a line without tax amounts where others have them, and the other way round."""
+    if any(bool(other.tax_amounts) != bool(item.tax_amounts) for other in before):
+        raise bad_request("Tax amounts are for every line of an invoice or for none.", param=path)
+
+
 def keep_rates(call: Call, item: Item) -> None:
     """Make an archived rate for each tax amount of the item, or reuse the one of equal data."""
     for tax in item.tax_amounts:
