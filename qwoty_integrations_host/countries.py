@@ -27,7 +27,7 @@ _ALSO = {
     "CD": "DRC, DR Congo, Democratic Republic of the Congo, République démocratique du Congo",
     "CG": "Republic of the Congo, République du Congo",
     "CI": "Ivory Coast",
-    "CN": "PRC, People's Republic of China, Mainland China",
+    "CN": "PRC, P.R. China, People's Republic of China, Mainland China",
     "CV": "Cabo Verde",
     "CZ": "Czech Republic, République tchèque",
     "DE": "Federal Republic of Germany, Bundesrepublik Deutschland",
@@ -38,7 +38,7 @@ _ALSO = {
     "Grã-Bretanha, England, Angleterre, Scotland, Wales, Northern Ireland, "
     "United Kingdom of Great Britain and Northern Ireland",
     "GR": "EL, Hellas, Hellenic Republic",
-    "HK": "Hong Kong, Hong Kong SAR",
+    "HK": "Hong Kong, Hong Kong SAR, 香港",
     "IE": "Republic of Ireland",
     "IR": "Islamic Republic of Iran",
     "KP": "DPRK, Democratic People's Republic of Korea",
@@ -59,7 +59,7 @@ _ALSO = {
     "TR": "Turkey, Republic of Türkiye",
     "TW": "Taiwan Province of China, Province of China Taiwan",
     "TZ": "United Republic of Tanzania",
-    "US": "United States of America, États-Unis d'Amérique, Vereinigte Staaten von Amerika, "
+    "US": "United States of America, EE. UU., États-Unis d'Amérique, Vereinigte Staaten von Amerika, "
     "Estados Unidos de América, Stati Uniti d'America",
     "VA": "Vatican, Holy See, Saint-Siège",
     "VE": "Bolivarian Republic of Venezuela",

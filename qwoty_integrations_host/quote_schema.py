@@ -311,13 +311,19 @@ class PaymentTermsSchema(_Part):
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> q.PaymentTerms:
         parts = _by_rank(data["installments"], "order_number")
-        if parts:
-            *others, last = parts
-            rest = 100 - sum((part.percentage for part in others), Decimal(0))
-            if abs(rest - last.percentage) > _ROUNDED_PARTS or rest < 0:
-                raise ValidationError("The percentages must sum to 100, rounded ones to within 0.1.", "installments")
-            parts = (*others, replace(last, percentage=rest))
-        return q.PaymentTerms(**{**data, "installments": parts})
+        return q.PaymentTerms(**{**data, "installments": _of_a_hundred(parts) if parts else ()})
+
+
+def _of_a_hundred(parts: Sequence[q.Installment]) -> tuple[q.Installment, ...]:
+    """The parts as they sum to exactly 100: the last one that has enough takes the rest."""
+    rest = 100 - sum((part.percentage for part in parts), Decimal(0))
+    if abs(rest) > _ROUNDED_PARTS:
+        raise ValidationError("The percentages must sum to 100, rounded ones to within 0.1.", "installments")
+    taker = next(number for number in reversed(range(len(parts))) if parts[number].percentage + rest >= 0)
+    return tuple(
+        replace(part, percentage=part.percentage + rest) if number == taker else part
+        for number, part in enumerate(parts)
+    )
 
 
 class TotalsSchema(_Part):

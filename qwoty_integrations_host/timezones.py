@@ -22,7 +22,7 @@ def find_timezone(name: str) -> ZoneInfo:
     known = timezone_names()
     if name not in known:
         nearest = _nearest(name, known)
-        instead = f"The nearest one is {nearest}." if nearest else "One reads Europe/Paris."
+        instead = f"The nearest one is {nearest}." if nearest else "An example is Europe/Paris."
         problem = f"Is not an IANA name of a time zone. {instead}"
         raise InvalidInput("There is no such time zone.", [FieldProblem(("timezone",), problem)])
     return ZoneInfo(name)

@@ -18,6 +18,7 @@ CASES = [
     ("PUT", SETTINGS, b'{"workspace_api_token": "\\ud800", "\\u0000": 1}', 400),
     ("PUT", SETTINGS, b'{"token_scope": "business_unit", "business_unit_api_tokens": {"\\ud800": "%s"}}' % KEY, 422),
     ("PUT", SETTINGS, b'{"token_scope": "business_unit", "business_unit_api_tokens": {"a\\u0000": "%s"}}' % KEY, 400),
+    ("POST", "/ws-1/quotes/accepted", b'{"id": "a\\u0000", "number": "\\u0000"}', 422),
     ("GET", "/ws-1/runs?quote_id=%00", None, 400),
     ("GET", "/ws-1/runs?status=%00&plugin=%00&kind=%00", None, 400),
     ("GET", "/ws-1/runs?quote_id=%ED%A0%80", None, 200),

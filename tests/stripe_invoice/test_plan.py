@@ -250,7 +250,7 @@ def test_a_quote_without_product_lines_is_nothing_to_invoice(found: list[dict[st
 
 
 def test_a_section_of_an_unknown_type_stops_the_plan_and_is_named() -> None:
-    found = refusal(sections({"type": "bundle", "name": "Mystery", "phases": []}))
+    found = refusal(sections({"type": "bundle", "name": "Mystery", "phases": [{"line_items": [a_line("x1")]}]}))
 
     assert found.code == "section_type_unknown"
     assert "'Mystery'" in found.title

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -428,6 +429,82 @@ def test_a_quote_that_is_rounded_as_real_ones_are_becomes_final_with_its_signed_
     assert (run["status"], invoice["status"]) == ("succeeded", "open"), run
     assert [found["amount"] for found in invoice["lines"]["data"]] == items
     assert invoice["total"] - invoice["subtotal"] == tax
+
+
+def percent(*values: str) -> list[dict[str, Any]]:
+    """Quote-wide discounts of which only the percentages are told."""
+    return [{"type": "percentage", "value": value, "amount": None} for value in values]
+
+
+@pytest.mark.parametrize(
+    ("currency", "lines", "discounts", "figures"),
+    [
+        pytest.param("EUR", [line("100.00", "20")], percent("10"), "90.00 18.00 108.00", id="a percentage of the whole"),
+        pytest.param("TWD", [line("1995", "5")], percent("10"), "1795 90 1885", id="rounded to a whole dollar"),
+        pytest.param("EUR", [line("100.10", "20")], percent("7.5"), "92.60 18.52 111.12", id="cut off"),
+        pytest.param("EUR", [a_line(f"l{n}", "33.33", taxes=[vat("20")]) for n in range(3)], percent("5"), "94.98 19.00 113.98", id="rounded on every line"),
+        pytest.param("EUR", [line("100.00", "20")], percent("10", "5"), "85.50 17.10 102.60", id="one after the other"),
+        pytest.param("EUR", [line("100.00", "20")], percent("10", "5"), "85.00 17.00 102.00", id="both of the same sum"),
+        pytest.param("EUR", [a_line(f"l{n}", "10.10", taxes=[vat("5.5")]) for n in range(4)], [{"type": "amount", "amount": "4.04"}], "36.36 1.96 38.32", id="taxed and cut off on every line after its share"),
+        pytest.param("HUF", [a_line(f"l{n}", "115", taxes=[vat("27")]) for n in range(4)], [{"type": "amount", "amount": "40"}], "420 112 532", id="taxed in whole forints on every line after its share"),
+        pytest.param("EUR", [line("100.00", "20"), line("-10.00", "5.5")], [{"type": "amount", "amount": "9.00"}], "81.00 17.51 98.51", id="a trade-in gets its share back"),
+    ],
+)  # fmt: skip
+def test_a_discount_on_the_whole_quote_is_rounded_as_the_signed_net_and_tax_say(
+    bench: Any, currency: str, lines: list[dict[str, Any]], discounts: list[dict[str, Any]], figures: str
+) -> None:
+    bench.enable(**OPEN)
+
+    run = bench.accept(signed(a_quote(*lines, currency=currency, discounts=discounts), *figures.split()))
+
+    net, _, total = map(Decimal, figures.split())
+    assert run["status"] == "succeeded", run
+    assert (Decimal(run["outcome"]["net"]), Decimal(run["outcome"]["total"])) == (net, total)
+    assert the_invoice(bench)["status"] == "open"
+
+
+def test_a_line_discount_by_percentage_is_rounded_as_the_signed_net_says(bench: Any) -> None:
+    given = {"pricing": {"model": "flat", "list_price": "100.10"}, "amounts": None}
+    cut = a_line(taxes=[vat("20")], **given) | {"discount": {"type": "percentage", "value": "7.5", "amount": None}}
+    bench.enable(**OPEN)
+
+    run = bench.accept(
+        signed({**a_quote(), "pricing_table": a_quote(cut, summary=None)["pricing_table"]}, "92.60", "18.52", "111.12")
+    )
+
+    assert (run["status"], [each["amount"] for each in the_invoice(bench)["lines"]["data"]]) == (
+        "succeeded",
+        [10010, -750],
+    )
+
+
+def test_a_discount_on_a_trade_in_is_taken_as_the_quote_gives_it(bench: Any) -> None:
+    bench.enable(**OPEN)
+    back = a_line("l2", taxes=[vat("20")]) | {"amounts": {"gross": "-10.00", "discount": "-1.00", "net": "-9.00"}}
+
+    run = bench.accept(signed(a_quote(a_line("l1", "100.00"), back, total="0"), "91.00", "18.20", "109.20"))
+
+    assert (run["status"], the_invoice(bench)["total"]) == ("succeeded", 10920), run
+
+
+def test_two_equal_taxes_of_one_line_are_both_charged_though_no_id_tells_them_apart(bench: Any) -> None:
+    bench.enable(**OPEN)
+    levy = {"id": None, "name": "Levy", "rate": "20", "country": "FR"}
+
+    run = bench.accept(signed(a_quote(a_line(taxes=[levy, dict(levy)])), "100.00", "40.00", "140.00"))
+
+    assert (run["status"], the_invoice(bench)["total"]) == ("succeeded", 14000), run
+
+
+def test_where_amounts_are_refused_and_there_is_no_room_for_a_rounding_line_a_person_is_asked(bench: Any) -> None:
+    bench.stripe.config.update(tax_amounts_refused=True)
+    bench.enable(**OPEN)
+    lines = [a_line(f"l{n}", "10.01", taxes=[vat("20")]) for n in range(250)]
+
+    run = bench.accept(signed(a_quote(*lines), "2502.50", "500.50", "3003.00"))
+
+    assert (run["status"], run["error"]["code"]) == ("needs_attention", "too_many_lines"), run
+    assert bench.stripe.objects("invoices") == []
 
 
 @pytest.mark.parametrize(

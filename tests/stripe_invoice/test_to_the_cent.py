@@ -428,9 +428,11 @@ def _noisy(quote: RandomQuote) -> tuple[dict[str, Any], int, int]:
 def _finer(quote: RandomQuote) -> tuple[dict[str, Any], int, int]:
     """Figures a third of a unit finer than the currency: signed net and tax, and two lines, up and down."""
     document = copy.deepcopy(quote.document)
-    third = (Decimal(major(quote.step, quote.currency)) / 3).quantize(Decimal("1e-6"))
+    # Of a dinar there are fils, though Stripe charges ten of them.
+    unit = 1 if quote.step == 10 else quote.step
+    third = (Decimal(major(unit, quote.currency)) / 3).quantize(Decimal("1e-6"))
     figures = document["summary"]["one_off"]
-    if quote.tax > quote.step:
+    if quote.tax > unit:
         figures["net_amount"] = str(Decimal(figures["net_amount"]) + third)
         figures["tax_amount"] = str(Decimal(figures["tax_amount"]) - third)
     lines = [line for line in document["pricing_table"]["sections"][0]["phases"][0]["line_items"] if "amounts" in line]

@@ -12,19 +12,24 @@ from decimal import Decimal
 from qwoty_integrations_host import Discount, NeedsAttention, Quote
 
 from .descriptions import cut, discount_label
-from .money import in_minor, rounded_to_minor, shown, split, tax_on, to_major
-from .planned import NET_KINDS, ExactLine, LineTax, PlanLine
+from .money import in_minor, shown, split, tax_on
+from .planned import NET_KINDS, ExactLine, LineTax, PlanLine, Signed
 from .taxes import RateKey
+
+_WHOLE = "A discount on the whole quote"
 
 
 def discount_of(given: Discount, of: Decimal, currency: str, what: str) -> Decimal:
-    """What a discount on ``of`` comes to, in minor units. Raises: NeedsAttention for a type that is not known."""
+    """What a discount on ``of`` comes to, in minor units; a percentage is not rounded yet.
+
+    Raises: NeedsAttention for a type that is not known.
+    """
     if given.amount is not None:
         return in_minor(given.amount, currency)
     if given.value is None:
         return Decimal(0)
     if given.type == "percentage":
-        return Decimal(rounded_to_minor(to_major(of, currency) * given.value / 100, currency))
+        return of * given.value / 100
     if given.type == "amount":
         return in_minor(given.value, currency)
     # The door refuses it, but an earlier release's let it in; whether it is money or a percentage is nothing to guess.
@@ -35,14 +40,29 @@ def discount_of(given: Discount, of: Decimal, currency: str, what: str) -> Decim
     )
 
 
-def discounts_of(quote: Quote, lines: Sequence[ExactLine]) -> list[Decimal]:
-    """What each quote-wide discount comes to in minor units; a percentage is of the lines after their own discounts."""
+def discounts_of(quote: Quote, lines: Sequence[ExactLine], signed: Signed | None) -> list[Decimal]:
+    """What each quote-wide discount comes to in minor units; a percentage is of the lines after their own discounts.
+
+    Of several percentages each may be of the same sum, or of what the one before leaves: whichever the signed net is
+    nearer to.
+    """
     net = sum((line.amount for line in lines if line.kind in NET_KINDS), Decimal(0))
-    return [discount_of(each, net, quote.currency, "A discount on the whole quote") for each in quote.discounts]
+    beside = [discount_of(each, net, quote.currency, _WHOLE) for each in quote.discounts]
+    after: list[Decimal] = []
+    for each in quote.discounts:
+        after.append(discount_of(each, net - sum(after), quote.currency, _WHOLE))
+    if signed is None:
+        return beside
+    return min((beside, after), key=lambda found: abs(net - sum(found) - signed.net))
 
 
-def global_discount(quote: Quote, lines: Sequence[PlanLine], total: int) -> list[PlanLine]:
-    """One negative item when all lines share one set of taxes, else one per set (docs/adr/0006)."""
+def global_discount(
+    quote: Quote, lines: Sequence[PlanLine], total: int, *, is_spread_over_all: bool = False
+) -> list[PlanLine]:
+    """One negative item when all lines share one set of taxes, else one per set (docs/adr/0006).
+
+    It falls on the sets whose net is positive, or on all: then a set of trade-ins gets some of it back.
+    """
     if not total:
         return []
     nets: dict[frozenset[RateKey], int] = {}
@@ -52,7 +72,7 @@ def global_discount(quote: Quote, lines: Sequence[PlanLine], total: int) -> list
             taxes = frozenset(line.rates)
             nets[taxes] = nets.get(taxes, 0) + line.amount
             order.setdefault(taxes, line.rates)
-    groups = {order[taxes]: net for taxes, net in nets.items() if net > 0}
+    groups = {order[taxes]: net for taxes, net in nets.items() if net > 0 or (net and is_spread_over_all)}
     if total > sum(groups.values()):
         raise NeedsAttention(
             f"The quote's discounts ({shown(total, quote.currency)}) are above its lines.",

@@ -35,6 +35,8 @@ def check_draft(
     ``facts`` are those of the answer to its lines. Unless this ``is_last``, the taxes can be told in another way.
     """
     plan = invoice.plan
+    if "refused" in facts and is_last:
+        return _no_room(plan, facts["refused"])
     if "refused" in facts:
         return Checked(notes=(_no_amounts(facts["refused"]),), next_way=True)
     order = (_REORDERED,) if facts.get("reordered") else ()
@@ -93,6 +95,17 @@ def _settled(
 
 def _no_amounts(refusal: str) -> str:
     return f"Stripe refused the lines with their tax as amounts, so the invoice is made with Tax Rates. {refusal}"
+
+
+def _no_room(plan: InvoicePlan, refusal: str) -> Checked:
+    """Of so many items an invoice has room only without a rounding line."""
+    return Checked(
+        f"Stripe refused the {len(plan.lines)} lines with their tax as amounts, and with Tax Rates there is no room "
+        "for the rounding line.",
+        (refusal,),
+        code="too_many_lines",
+        hint="Split the quote in Qwoty and accept its parts.",
+    )
 
 
 def _other_figures(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:

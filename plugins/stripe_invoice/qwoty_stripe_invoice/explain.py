@@ -91,7 +91,7 @@ def _behind_the_tax(plan: InvoicePlan, signed: Decimal, tax: int, found: Sequenc
         if not plan.rates:
             yield "No line has a tax rate."
         elif not bound:
-            yield "No tax of it has to be rounded."
+            yield "No way of rounding gives it."
         else:
             yield f"Rounding explains no more than {shown(bound, money)}."
         yield from _tax_left_out(plan, gap, fixed)

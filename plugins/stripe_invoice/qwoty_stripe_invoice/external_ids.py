@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from qwoty_integrations_host import HookContext
 
 
 def is_of_stripe(external_id: str | None, prefix: str) -> bool:
     """Whether an external id can be one of Stripe's, ``cus_`` or ``txr_`` by its prefix."""
-    return bool(external_id and external_id.startswith(prefix))
+    return bool(re.fullmatch(rf"{prefix}[A-Za-z0-9_]+", external_id or ""))
 
 
 def save(ctx: HookContext, kind: str, entity_id: str, *, there: str | None, found: str, quote_id: str) -> list[str]:

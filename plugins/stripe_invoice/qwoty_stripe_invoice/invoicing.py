@@ -129,6 +129,9 @@ def _drafted(
             break
         why = (*why, *checked.notes)
         gone = (*gone, *Drafts(_told_apart(ctx, later[0]), stripe, quote.id).discard())
+    if checked.code == "too_many_lines":
+        # Without any line it is of no use to anybody.
+        gone = (*gone, *Drafts(_told_apart(ctx, Way("fallback", plan)), stripe, quote.id).discard())
     return _Drafted(invoice, draft, facts, checked, (*draft.get("why", ()), *gone))
 
 

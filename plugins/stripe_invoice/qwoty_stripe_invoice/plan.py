@@ -33,7 +33,7 @@ _OURS = re.compile(r"rounding|cash|discount:\d+|.*:(discount|tax:\d+)", re.DOTAL
 def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
     """Plan the invoice of a quote. Raises: NeedsAttention when a person has to correct the quote first."""
     notes: list[str] = []
-    billable = [section for section in quote.sections if _is_billable(section, notes)]
+    billable = [section for section in quote.sections if section.line_items and _is_billable(section, notes)]
     items = [item for section in billable for item in section.line_items if _is_chosen(item, notes)]
     if not items:
         return NothingToInvoice(" ".join(["Nothing to invoice: the quote has no product lines.", *notes]))
@@ -41,17 +41,17 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
     keys = _keys([item.id for item in items])
     exact = [line for item, rates in zip(items, taxes, strict=True) for line in _lines_of(item, keys, quote, rates)]
     signed = signed_figures(quote)
-    discounts = discounts_of(quote, exact)
-    lines, discount, is_rounded = _rounded(exact, sum(discounts, Decimal(0)), signed, quote.currency)
-    if is_rounded:
+    discounts = discounts_of(quote, exact, signed)
+    lines, discount, is_rounded = _rounded(exact, sum(discounts, Decimal(0)), signed, quote)
+    if is_rounded and _are_finer(items, quote):
         money = quote.currency
         notes.append(f"Some amounts of the quote are finer than {money} has: they were rounded to come to its net.")
     if quote.prices_hidden:
         notes.append("The quote hides its prices; the invoice shows them.")
     asides = [*_plan_sections(quote), *_discounts_apart(quote, lines, discounts)]
 
-    def assembled(lines: Sequence[PlanLine], *more: str) -> InvoicePlan:
-        reductions = global_discount(quote, lines, discount)
+    def assembled(lines: Sequence[PlanLine], *more: str, is_spread_over_all: bool = False) -> InvoicePlan:
+        reductions = global_discount(quote, lines, discount, is_spread_over_all=is_spread_over_all)
         figures = signed or computed([*lines, *reductions], quote.currency)
         cash = _cash_rounding(figures, quote.language)
         said = tuple(dict.fromkeys([*notes, *more, *_why_cash(cash)]))
@@ -64,7 +64,12 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
             tuple(asides),
             is_rounded=is_rounded,
         )
-        return _with_signed_tax(plan, (*lines, *as_one(reductions), *cash), len(reductions))
+        plan = _with_signed_tax(plan, (*lines, *as_one(reductions), *cash), len(reductions))
+        if plan.exact or plan.total == figures.total or is_spread_over_all or not reductions:
+            return plan
+        # A percentage off everything is less off a trade-in, too.
+        other = assembled(lines, *more, is_spread_over_all=True)
+        return other if other.exact else plan
 
     plan = assembled(lines)
     if plan.items > MOST_ITEMS and any(line.kind == "discount" for line in lines):
@@ -145,7 +150,8 @@ def _lines_of(
 ) -> Iterable[ExactLine]:
     key = keys[item.id]
     gross, discount = _gross_and_discount(item, quote.currency)
-    if not 0 <= discount <= max(gross, Decimal(0)):
+    # Of a trade-in the line is negative, and so is what is taken off it.
+    if not min(gross, Decimal(0)) <= discount <= max(gross, Decimal(0)):
         is_no = "above its line" if discount > 0 else "no discount on its line"
         raise NeedsAttention(
             f"The discount on {item.product.name!r} ({shown(discount, quote.currency)}) is {is_no} "
@@ -162,7 +168,8 @@ def _lines_of(
         )
     yield ExactLine(key, line_description(item, quote.currency), gross, found)
     if discount:
-        yield ExactLine(f"{key}:discount", discount_description(item, quote.language), -discount, found, "discount")
+        text, is_computed = discount_description(item, quote.language), item.amounts is None
+        yield ExactLine(f"{key}:discount", text, -discount, found, "discount", is_computed)
     yield from _fixed_taxes(item, key, quote.currency)
 
 
@@ -216,19 +223,33 @@ def _fixed_taxes(item: LineItem, key: str, currency: str) -> Iterable[ExactLine]
 
 
 def _rounded(
-    exact: Sequence[ExactLine], discount: Decimal, signed: Signed | None, currency: str
+    exact: Sequence[ExactLine], discount: Decimal, signed: Signed | None, quote: Quote
 ) -> tuple[list[PlanLine], int, bool]:
     """The lines and the global discount in whole minor units, and whether any amount was finer.
 
     Then they come to the signed net.
     """
+    currency = quote.currency
     fixed = {line.key: rounded_to_net([line.amount], [], currency)[0] for line in exact if line.kind == "tax"}
-    sold = [line.amount for line in exact if line.kind in NET_KINDS]
+    sold = [line for line in exact if line.kind in NET_KINDS]
+    given = [*(line.amount for line in sold), -discount]
     nets = [] if signed is None else [signed.net, signed.net - sum(fixed.values())]
-    *rounded, reduction = rounded_to_net([*sold, -discount], nets, currency)
+    computed = [number for number, line in enumerate(sold) if line.is_computed]
+    # A percentage of the whole may have been rounded on every line.
+    parts = len(sold) if any(each.amount is None for each in quote.discounts) else 0
+    if parts:
+        computed.append(len(sold))
+    *rounded, reduction = rounded_to_net(given, nets, currency, computed=computed, parts=parts)
     amounts = iter(rounded)
     lines = [line.rounded(fixed[line.key] if line.kind == "tax" else next(amounts)) for line in exact]
-    return lines, -reduction, [*rounded, reduction] != [*sold, -discount]
+    return lines, -reduction, [*rounded, reduction] != given
+
+
+def _are_finer(items: Sequence[LineItem], quote: Quote) -> bool:
+    """Whether the quote itself says amounts that its currency has not; what is computed here is not meant."""
+    amounts = [each.amount for each in quote.discounts if each.amount is not None]
+    amounts += [amount for item in items if item.amounts for amount in (item.amounts.gross, item.amounts.discount)]
+    return any(in_minor(amount, quote.currency) % 1 for amount in amounts)
 
 
 def _cash_rounding(signed: Signed, language: str) -> list[PlanLine]:
@@ -300,9 +321,10 @@ def _refuse_impossible(plan: InvoicePlan) -> None:
 
 def too_many_items(plan: InvoicePlan) -> NeedsAttention:
     """The error of a plan with more items than an invoice has room for."""
-    with_rounding = ", the rounding line included" if plan.items > len(plan.lines) else ""
+    items = plan.items if len(plan.lines) == MOST_ITEMS else len(plan.lines)
+    with_rounding = ", the rounding line included" if items > len(plan.lines) else ""
     return NeedsAttention(
-        f"The invoice would have {plan.items} items{with_rounding}; Stripe takes {MOST_ITEMS}.",
+        f"The invoice would have {items} items{with_rounding}; Stripe takes {MOST_ITEMS}.",
         hint="Split the quote in Qwoty and accept its parts.",
         code="too_many_lines",
     )

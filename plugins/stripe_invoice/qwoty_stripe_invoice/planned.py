@@ -54,6 +54,8 @@ class ExactLine:
     amount: Decimal
     rates: tuple[RateKey, ...] = ()
     kind: str = "product"
+    #: Whether it was worked out here: the quote does not say what it comes to.
+    is_computed: bool = False
 
     def rounded(self, amount: int) -> PlanLine:
         taxes = (LineTax(rate, amount, tax_on(amount, rate.percentage)) for rate in self.rates)
@@ -112,7 +114,7 @@ class InvoicePlan:
 
     @property
     def items(self) -> int:
-        """How many items the invoice needs at most: a total that differs may need the rounding line as well."""
+        """How many items the invoice needs with Tax Rates: a total that differs needs the rounding line as well."""
         return len(self.lines) + (self.total != self.signed.total)
 
     @property

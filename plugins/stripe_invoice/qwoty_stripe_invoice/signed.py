@@ -5,7 +5,7 @@ Figures come as real CPQs write them: finer than the currency, or with a total t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from qwoty_integrations_host import Quote
@@ -48,19 +48,29 @@ def computed(lines: Sequence[PlanLine], currency: str) -> Signed:
     return Signed(net, Decimal(taxes), net + taxes, given=False)
 
 
-def rounded_to_net(amounts: Sequence[Decimal], nets: Sequence[int], currency: str) -> list[int]:
+def rounded_to_net(
+    amounts: Sequence[Decimal], nets: Sequence[int], currency: str, *, computed: Collection[int] = (), parts: int = 0
+) -> list[int]:
     """Round amounts (minor units, as exact as they came) so that they come to one of ``nets``, where that is rounding.
 
-    Amounts that the currency has stay as they are. The others are rounded half up each; where that misses the net and
-    their exact sum is rounded to it, the largest remainders take the difference.
+    Amounts that the currency has stay as they are. The others are rounded half up each; where that misses the net, and
+    it is no further from their sum than one unit for each of them, the largest remainders take the difference. Those
+    that nobody said (``computed``, by position) may have been rounded to a coin; ``parts``: or on so many lines.
     """
-    unit = _unit(currency)
+    unit, coins = _unit(currency), coin(currency)
     rounded = [rounded_to(amount, unit) for amount in amounts]
-    exact = sum(amounts, Decimal(0))
-    if rounded == list(amounts) or sum(rounded) in nets:
+    if sum(rounded) in nets:
         return rounded
-    target = next((net for net in nets if abs(exact - net) < unit), None)
-    return rounded if target is None else apportion(target, amounts, unit)
+    finer = [number for number, amount in enumerate(amounts) if amount % unit]
+    for step, open_ones in ((unit, finer), (coins, [number for number in computed if amounts[number] % coins])):
+        exact = [amounts[number] for number in open_ones]
+        for net in nets:
+            left = net - sum(int(amount) for number, amount in enumerate(amounts) if number not in open_ones)
+            off = abs(left - sum(exact, Decimal(0)))
+            if exact and left % step == 0 and off < step * (len(exact) + parts):
+                found = dict(zip(open_ones, apportion(left, exact, step), strict=True))
+                return [found.get(number, int(amount)) for number, amount in enumerate(amounts)]
+    return rounded
 
 
 def _unit(currency: str) -> int:

@@ -16,11 +16,20 @@ from .planned import InvoicePlan, LineTax, PlanLine
 from .taxes import RateKey
 
 
+class Cell(NamedTuple):
+    """The exact tax of a rate on a line, and by which names it may be summed up with others."""
+
+    line: str
+    rate: RateKey
+    exact: Decimal
+
+
 class Rounding(NamedTuple):
     """A way to round taxes: what is summed up first, how the sum is rounded, and to what (minor units)."""
 
     words: str
-    group: Callable[[PlanLine, LineTax], Hashable]
+    cells: Callable[[Sequence[PlanLine]], Sequence[Cell]]
+    group: Callable[[Cell], Hashable]
     mode: str
     step: int
 
@@ -32,11 +41,10 @@ class Rounding(NamedTuple):
         """What each rate's tax comes to; None unless all of them come to ``total``."""
         sums: dict[Hashable, Decimal] = {}
         rate_of: dict[Hashable, RateKey] = {}
-        for line in lines:
-            for tax in line.taxes:
-                group = self.group(line, tax)
-                sums[group] = sums.get(group, Decimal(0)) + tax.exact
-                rate_of[group] = tax.rate
+        for cell in self.cells(lines):
+            group = self.group(cell)
+            sums[group] = sums.get(group, Decimal(0)) + cell.exact
+            rate_of[group] = cell.rate
         rounded = {group: rounded_to(exact, self.step, self.mode) for group, exact in sums.items()}
         if sum(rounded.values()) != total:
             return None
@@ -48,21 +56,45 @@ class Rounding(NamedTuple):
         return found
 
 
+def _items(lines: Sequence[PlanLine]) -> list[Cell]:
+    return [Cell(line.key, tax.rate, tax.exact) for line in lines for tax in line.taxes]
+
+
+def _after_all_discounts(lines: Sequence[PlanLine]) -> list[Cell]:
+    """Each line with its share of the discount on the whole quote, by its net among the lines of the same taxes."""
+    nets: dict[frozenset[RateKey], int] = {}
+    taken: dict[frozenset[RateKey], int] = {}
+    for line in lines:
+        sums = taken if line.kind == "whole" else nets
+        sums[frozenset(line.rates)] = sums.get(frozenset(line.rates), 0) + line.amount
+    return [
+        cell._replace(exact=cell.exact * (1 + Decimal(taken.get(taxes, 0)) / nets[taxes]))
+        for line in lines
+        if line.kind != "whole" and nets[taxes := frozenset(line.rates)]
+        for cell in _items([line])
+    ]
+
+
+def _by_line(cell: Cell) -> Hashable:
+    return cell.line.removesuffix(":discount"), cell.rate
+
+
 #: What a quote may sum up before it rounds. The first that explains the signed tax counts.
-_GROUPS: dict[str, Callable[[PlanLine, LineTax], Hashable]] = {
-    "once for each rate": lambda _, tax: tax.rate,
-    "once for each line after its discount": lambda line, tax: (line.key.removesuffix(":discount"), tax.rate),
-    "once for everything": lambda *_: "",
-    "on every item": lambda line, tax: (line.key, tax.rate),
-}
+_GROUPS: tuple[tuple[str, Callable[[Sequence[PlanLine]], Sequence[Cell]], Callable[[Cell], Hashable]], ...] = (
+    ("once for each rate", _items, lambda cell: cell.rate),
+    ("once for each line after its discount", _items, _by_line),
+    ("once for everything", _items, lambda _: ""),
+    ("on every item", _items, lambda cell: (cell.line, cell.rate)),
+    ("once for each line after all discounts", _after_all_discounts, _by_line),
+)
 
 
 def roundings(currency: str) -> Iterator[Rounding]:
     """The ways in which quotes in a currency round their taxes, the most usual first: to its amounts, or to a coin."""
     for step in dict.fromkeys((multiple(currency), coin(currency))):
         for mode in (ROUND_HALF_UP, ROUND_DOWN):
-            for words, group in _GROUPS.items():
-                yield Rounding(words, group, mode, step)
+            for words, cells, group in _GROUPS:
+                yield Rounding(words, cells, group, mode, step)
 
 
 def explained(plan: InvoicePlan, total: int) -> tuple[Rounding, dict[RateKey, int]] | None:

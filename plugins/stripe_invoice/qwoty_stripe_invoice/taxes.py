@@ -60,6 +60,8 @@ class PlannedRate:
     full_name: str
     state: str | None = None
     jurisdiction: str | None = None
+    #: Which of its kind it is on its line, counted from 1.
+    occurrence: int = 1
 
     @property
     def saved_ids(self) -> tuple[str, ...]:
@@ -69,8 +71,9 @@ class PlannedRate:
 
     @property
     def tax(self) -> str:
-        """Which of the quote's taxes this is: by its id, else by its name."""
-        return next(iter(self.saved), self.display_name)
+        """Which of the quote's taxes this is: by its id, else by its name, and by which of them it is on its line."""
+        which = next(iter(self.saved), self.display_name)
+        return which if self.occurrence == 1 else f"{which} ({self.occurrence})"
 
     @property
     def is_cut(self) -> bool:
@@ -174,7 +177,7 @@ def told_apart(lines: Sequence[Sequence[PlannedRate]]) -> list[tuple[PlannedRate
     Two taxes of 0 % give two reasons, Texas and Massachusetts are two places. Taxes that mean the same are one rate,
     except on one line: there they stack, and as one rate half of the tax would be lost.
     """
-    lines = _typed_alike(lines)
+    lines = [_each_its_own(line) for line in _typed_alike(lines)]
     meanings: defaultdict[RateKey, set[Hashable]] = defaultdict(set)
     for rate in chain.from_iterable(lines):
         meanings[rate.key].add(rate.meaning)
@@ -194,6 +197,15 @@ def told_apart(lines: Sequence[Sequence[PlannedRate]]) -> list[tuple[PlannedRate
         return replace(rate, key=keys[which], display_name=keys[which].name)
 
     return [tuple(map(named, line)) for line in lines]
+
+
+def _each_its_own(line: Sequence[PlannedRate]) -> list[PlannedRate]:
+    """A tax that stands twice on a line is charged twice, whether or not its id tells the two apart."""
+    found: list[PlannedRate] = []
+    for rate in line:
+        before = sum(1 for other in found if (other.meaning, other.saved.keys()) == (rate.meaning, rate.saved.keys()))
+        found.append(replace(rate, occurrence=before + 1))
+    return found
 
 
 def _is_another_of_one_meaning(one: PlannedRate, other: PlannedRate) -> bool:

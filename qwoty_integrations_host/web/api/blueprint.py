@@ -41,6 +41,11 @@ def proves_itself(view: View) -> View:
     return _marked("_scope", None)(view)
 
 
+def names_fields(view: View) -> View:
+    """The view says by field what is wrong with a text in its body."""
+    return _marked("_names_fields", True)(view)
+
+
 def shown_once(*names: str) -> Callable[[View], View]:
     """Name the fields of an answer that are secret: a repeated request gets ``null`` for them."""
     return _marked("_shown_once", names)
@@ -84,6 +89,7 @@ def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
     scope = getattr(view, "_scope", "write" if method in _WRITES else "read")
     writes = method in _WRITES and getattr(view, "_writes", True)
     hidden = getattr(view, "_shown_once", ())
+    names_fields = getattr(view, "_names_fields", False)
 
     @wraps(view)
     def guarded(**path: Any) -> Response:
@@ -94,7 +100,7 @@ def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
             require_scope(require_key(), scope)
         else:
             require_key_for(workspace, scope)
-        _refuse_nul(path)
+        _refuse_nul(path, b"" if names_fields else request.get_data())
         with acting_as(f"API key {g.api_key['id']}"):
             if writes and workspace is not None:
                 answer = answered_once(workspace, lambda: view(**path), hidden)
@@ -107,12 +113,12 @@ def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
     return _marked("_apidoc", {**getattr(view, "_apidoc", {}), "guard": guard})(guarded)
 
 
-def _refuse_nul(path: Mapping[str, str]) -> None:
+def _refuse_nul(path: Mapping[str, str], body: bytes) -> None:
     """PostgreSQL keeps no text with this character, so nothing has it in its name."""
     if any("\0" in value for value in path.values()):
         raise NotFound("Nothing has such a name.")
     given = (value for values in request.args.lists() for value in values[1])
-    if any("\0" in value for value in given) or b"\\u0000" in request.get_data():
+    if any("\0" in value for value in given) or b"\\u0000" in body:
         raise MalformedInput("The request holds a NUL character.", hint="Leave it out.")
 
 

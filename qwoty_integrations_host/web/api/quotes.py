@@ -12,7 +12,7 @@ from ...quote_schema import QuoteSchema
 from ...reports import list_quotes, quote_report
 from ...store import runs as rows
 from ..auth import the_host
-from .blueprint import Blueprint, is_no_write, needs
+from .blueprint import Blueprint, is_no_write, names_fields, needs
 from .lists import PageQuery, list_of
 from .quote_schemas import AcceptedSchema, PreviewSchema, QuoteReportSchema, QuoteSummarySchema
 
@@ -26,6 +26,7 @@ _QUOTE = {"required": True, "content": {"application/json": {"schema": QuoteSche
 @blueprint.doc(requestBody=_QUOTE)
 @blueprint.response(202, AcceptedSchema)
 @blueprint.alt_response(200, schema=AcceptedSchema, description="The quote was here before.")
+@names_fields
 def accept_quote(workspace: str) -> Response:
     """Take an accepted quote: 202 when it is new, 200 when it was here before"""
     host = the_host()
