@@ -142,9 +142,7 @@ def test_what_is_wrong_is_refused_with_the_path_of_its_field_and_without_its_val
     assert CANARY not in said
 
 
-@pytest.mark.parametrize(
-    "parts", [["25", "25", "25", "24.89"], ["100.11"], ["0"], ["33.3"] * 3 + ["0.3"], ["100.05", "0"], ["33"] * 3]
-)
+@pytest.mark.parametrize("parts", [["25", "25", "25", "24.89"], ["100.11"], ["0"], ["33.3"] * 3 + ["0.3"], ["33"] * 3])
 def test_installments_that_do_not_sum_to_100_are_refused(parts: list[str]) -> None:
     with pytest.raises(InvalidInput) as refused:
         load(a_quote(installments=parts))

@@ -273,7 +273,7 @@ UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amo
         pytest.param(
             signed(a_quote(a_line(taxes=[vat(), LEVY])), "100.00", "20.00", "120.00"),
             OPEN,
-            ["No tax of it has to be rounded.", "is just Levy 2 %, as if the quote's totals lacked it."],
+            ["No way of rounding gives it.", "is just Levy 2 %, as if the quote's totals lacked it."],
             id="a tax that the summary lacks is named",
         ),
         pytest.param(

@@ -242,6 +242,8 @@ def _rounded(
     *rounded, reduction = rounded_to_net(given, nets, currency, computed=computed, parts=parts)
     amounts = iter(rounded)
     lines = [line.rounded(fixed[line.key] if line.kind == "tax" else next(amounts)) for line in exact]
+    # A percentage may come to nothing.
+    lines = [line for line in lines if line.amount or line.kind != "discount"]
     return lines, -reduction, [*rounded, reduction] != given
 
 

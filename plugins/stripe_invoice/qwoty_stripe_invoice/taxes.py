@@ -200,10 +200,10 @@ def told_apart(lines: Sequence[Sequence[PlannedRate]]) -> list[tuple[PlannedRate
 
 
 def _each_its_own(line: Sequence[PlannedRate]) -> list[PlannedRate]:
-    """A tax that stands twice on a line is charged twice, whether or not its id tells the two apart."""
+    """A tax that stands twice on a line is charged twice, unless one id says that it is the same one."""
     found: list[PlannedRate] = []
     for rate in line:
-        before = sum(1 for other in found if (other.meaning, other.saved.keys()) == (rate.meaning, rate.saved.keys()))
+        before = sum(1 for other in found if other.meaning == rate.meaning and not (rate.saved or other.saved))
         found.append(replace(rate, occurrence=before + 1))
     return found
 
