@@ -42,8 +42,8 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
     exact = [line for item, rates in zip(items, taxes, strict=True) for line in _lines_of(item, keys, quote, rates)]
     signed = signed_figures(quote)
     discounts = discounts_of(quote, exact, signed)
-    lines, discount, is_rounded = _rounded(exact, sum(discounts, Decimal(0)), signed, quote)
-    if is_rounded and _are_finer(items, quote):
+    lines, discount = _rounded(exact, sum(discounts, Decimal(0)), signed, quote)
+    if is_rounded := _are_finer(items, quote):
         money = quote.currency
         notes.append(f"Some amounts of the quote are finer than {money} has: they were rounded to come to its net.")
     if quote.prices_hidden:
@@ -224,11 +224,8 @@ def _fixed_taxes(item: LineItem, key: str, currency: str) -> Iterable[ExactLine]
 
 def _rounded(
     exact: Sequence[ExactLine], discount: Decimal, signed: Signed | None, quote: Quote
-) -> tuple[list[PlanLine], int, bool]:
-    """The lines and the global discount in whole minor units, and whether any amount was finer.
-
-    Then they come to the signed net.
-    """
+) -> tuple[list[PlanLine], int]:
+    """The lines and the global discount in whole minor units; amounts that were finer come to the signed net."""
     currency = quote.currency
     fixed = {line.key: rounded_to_net([line.amount], [], currency)[0] for line in exact if line.kind == "tax"}
     sold = [line for line in exact if line.kind in NET_KINDS]
@@ -244,7 +241,7 @@ def _rounded(
     lines = [line.rounded(fixed[line.key] if line.kind == "tax" else next(amounts)) for line in exact]
     # A percentage may come to nothing.
     lines = [line for line in lines if line.amount or line.kind != "discount"]
-    return lines, -reduction, [*rounded, reduction] != given
+    return lines, -reduction
 
 
 def _are_finer(items: Sequence[LineItem], quote: Quote) -> bool:
