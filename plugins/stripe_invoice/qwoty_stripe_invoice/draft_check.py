@@ -56,7 +56,9 @@ def check_draft(
             return Checked(notes=(*_rounded(plan, verdict), *order))
         if there["rounding"]:
             verdict = replace(verdict, kind="different")
-    if not is_last and not touched and (verdict.kind == "rounding" or (plan.has_amounts and verdict.kind != "equal")):
+    is_other = verdict.kind == "rounding" or (plan.has_amounts and verdict.kind != "equal")
+    # An exempt customer's tax is left out however it is told.
+    if is_other and not is_last and not touched and not verdict.is_exempt:
         return Checked(notes=(_other_figures(plan, facts),), next_way=True)
     return _settled(invoice, invoice_id, facts, verdict, order, rounding_line=rounding_line)
 

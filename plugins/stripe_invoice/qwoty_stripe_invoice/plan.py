@@ -65,7 +65,12 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
             is_rounded=is_rounded,
         )
         plan = _with_signed_tax(plan, (*lines, *as_one(reductions), *cash), len(reductions))
-        if plan.exact or plan.total == figures.total or is_spread_over_all or not reductions:
+        fits = plan.exact or plan.total == figures.total
+        if (
+            fits
+            or is_spread_over_all
+            or not 0 < discount <= sum(line.amount for line in lines if line.kind in NET_KINDS)
+        ):
             return plan
         # A percentage off everything is less off a trade-in, too.
         other = assembled(lines, *more, is_spread_over_all=True)
