@@ -16,10 +16,11 @@ from .errors import NotFound
 from .plugins import Plugins
 from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
+from .standing import STEPS, Facts, Standing, standing_of
 from .store import audit, external_ids, mails, quotes, settings, webhooks
 from .store import runs as rows
 from .store.database import Store
-from .store.kept import records_of_quote, records_of_quotes
+from .store.standings import facts_of
 from .store.workspaces import find_workspace, require_workspace
 
 
@@ -191,7 +192,9 @@ def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str
     return {**head, "plugins": known}
 
 
-def list_quotes(store: Store, workspace: str, *, limit: int = 50, after: str | None = None) -> dict[str, Any]:
+def list_quotes(
+    store: Store, workspace: str, now: datetime, *, limit: int = 50, after: str | None = None
+) -> dict[str, Any]:
     """Report the newest quotes of a workspace as ``{"data", "has_more"}``, after the quote ``after``.
 
     Raises: NotFound, InvalidInput for an unknown ``after``.
@@ -199,44 +202,84 @@ def list_quotes(store: Store, workspace: str, *, limit: int = 50, after: str | N
     with store.read() as db:
         require_workspace(db, workspace)
         found = quotes.newest(db, workspace, limit=limit + 1, after=after)
-    records = records_of_quotes(store, workspace, [quote.id for quote in found[:limit]])
-    data = [_quote_summary(quote, _invoiced(records.get(quote.id, {}))) for quote in found[:limit]]
+        known = facts_of(db, workspace, [quote.id for quote in found[:limit]])
+    data = [_quote_summary(quote, known[quote.id], now) for quote in found[:limit]]
     return {"data": data, "has_more": len(found) > limit}
 
 
-def _quote_summary(quote: quotes.Heading, record: QuoteRecord | None) -> dict[str, Any]:
+def _quote_summary(quote: quotes.Heading, known: Facts, now: datetime) -> dict[str, Any]:
+    record = _invoiced(known.records)
     return {
         "quote_id": quote.id,
         "number": quote.number,
         "customer_name": quote.customer_name,
         "received_at": quote.received_at.isoformat(),
-        "signed_total": _amount(quote.signed_total),
+        "standing": standing_report(standing_of(known, now)),
+        **_totals(quote.signed_total, record),
         **_figures(record),
         "currency": quote.currency,
     }
 
 
+def standing_report(standing: Standing) -> dict[str, Any]:
+    """Where a quote stands, in English: a word, a sentence, who acts next, and what a person can do.
+
+    ``{"state", "label", "tone", "acts", "sentence", "hint", "plugin", "run_id", "installment",
+    "steps": [{"step", "label"}]}``
+    """
+    state = standing.state
+    return {
+        "state": state.name,
+        **{name: getattr(state, name) for name in ("label", "tone", "acts")},
+        **{name: getattr(standing, name) for name in ("sentence", "hint")},
+        "plugin": standing.plugin or None,
+        **{name: getattr(standing, name) for name in ("run_id", "installment")},
+        "steps": [{"step": step, "label": STEPS[step]} for step in standing.steps],
+    }
+
+
 def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> dict[str, Any]:
-    """Everything about one quote, as ``quote show`` prints it. Raises: NotFound."""
+    """Everything about one quote, as ``quote show`` prints it.
+
+    Of a quote that the platform has told of, and that could not be fetched, it says that. Raises: NotFound.
+    """
     with store.read() as db:
         require_workspace(db, workspace)
         quote = quotes.find(db, workspace, quote_id)
-        if quote is None:
-            raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
         runs = _run_reports(db, rows.of_quote(db, workspace, quote_id))
+        if quote is None and not runs:
+            raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+        known = facts_of(db, workspace, [quote_id])[quote_id]
         contacts = external_ids.of_kind(db, workspace, "contact")
         taxes = external_ids.of_kind(db, workspace, "tax")
-    of_quote = {contact.id for contact in quote.customer.contacts}
-    lines = (line for section in quote.sections for line in section.line_items)
+    of_quote = {contact.id for contact in quote.customer.contacts} if quote else set()
+    lines = (line for section in quote.sections for line in section.line_items) if quote else ()
     tax_ids = {tax.entity_id for line in lines for tax in line.taxes}
-    record = _invoiced(records_of_quote(store, workspace, quote_id))
+    record = _invoiced(known.records)
     return {
         "quote_id": quote_id,
+        "number": quote.number if quote else None,
+        "standing": standing_report(standing_of(known, now)),
+        **_totals(quote.totals.total_amount if quote and quote.totals else None, record),
         **_figures(record),
         "installments": installment_reports(record, now),
         "saved_ids": {"contacts": _only(contacts, of_quote), "taxes": _only(taxes, tax_ids)},
         "runs": runs,
     }
+
+
+def _totals(signed: Decimal | None, record: QuoteRecord | None) -> dict[str, Any]:
+    """What was signed, and whether the invoice says something else, which nobody may have to find out alone."""
+    invoiced = record.total if record else None
+    return {"signed_total": _amount(signed), "total_differs": _differs(signed, invoiced)}
+
+
+def _differs(signed: Decimal | None, invoiced: Decimal | None) -> bool:
+    """Whether an invoice's total is not the signed one, which may be finer than the currency has."""
+    if signed is None or invoiced is None:
+        return False
+    exponent = invoiced.as_tuple().exponent
+    return abs(signed - invoiced) >= Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
 
 
 def installment_reports(record: QuoteRecord | None, now: datetime) -> list[dict[str, Any]]:
@@ -249,7 +292,8 @@ def _installment(part: InstallmentRecord) -> dict[str, Any]:
         "number": part.number,
         "amount": format(part.amount, "f"),
         "due_date": part.due_date.isoformat() if part.due_date else None,
-        "status": part.status,
+        # A link that was mailed to nobody is not called sent.
+        "status": "linked" if part.is_unmailed else part.status,
         "url": part.url if part.status == "sent" else None,
         "linked_at": part.linked_at.isoformat() if part.linked_at else None,
         "mailed_at": part.mailed_at.isoformat() if part.mailed_at else None,

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .output import print_installments, print_json, print_run
+from .output import print_json, print_quote, print_run
 from .session import (
     NOT_DONE,
     Session,
@@ -76,15 +76,4 @@ def show(session: Session, workspace: str, quote_id: str, as_json: bool) -> None
     if as_json:
         print_json(report)
         return
-    invoice = report["invoice"]
-    click.echo(f"Quote {quote_id}")
-    if invoice is None:
-        click.echo("  No invoice yet.")
-    else:
-        click.echo(f"  Invoice {invoice['number'] or invoice['id']} is {report['payment_status']}.")
-        click.echo(f"  Paid {report['amount_paid']} of {report['total']} {report['currency']}.")
-        if report["amount_overpaid"]:
-            click.echo(f"  Overpaid by {report['amount_overpaid']} {report['currency']}.")
-        print_installments(report["installments"])
-    for run in report["runs"]:
-        print_run(run)
+    print_quote(workspace, report)

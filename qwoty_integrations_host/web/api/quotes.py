@@ -63,7 +63,8 @@ def preview_quote(workspace: str) -> dict[str, Any]:
 @blueprint.response(200, list_of(QuoteSummarySchema))
 def get_quotes(query: dict[str, Any], workspace: str) -> dict[str, Any]:
     """List quotes, newest first"""
-    return list_quotes(the_host().store, workspace, limit=query["limit"], after=query["starting_after"])
+    host = the_host()
+    return list_quotes(host.store, workspace, host.clock.now(), limit=query["limit"], after=query["starting_after"])
 
 
 @blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>")

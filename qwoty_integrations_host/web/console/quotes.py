@@ -21,7 +21,8 @@ from .words import gettext as _
 def quotes() -> str:
     """The workspace's quotes, newest first."""
     after = request.args.get("after") or None
-    found = list_quotes(the_host().store, session().workspace, limit=PAGE, after=after)
+    host = the_host()
+    found = list_quotes(host.store, session().workspace, host.clock.now(), limit=PAGE, after=after)
     following = url_for("console.quotes", after=found["data"][-1]["quote_id"]) if found["has_more"] else None
     return render_template("console/quotes.html", quotes=found["data"], following=following, first_page=not after)
 
@@ -55,7 +56,7 @@ def send(quote_id: str) -> Response:
 def _facts(quote_id: str) -> dict[str, Any]:
     host, workspace = the_host(), session().workspace
     report = quote_report(host.store, workspace, quote_id, host.clock.now())
-    found = find_quote(host.store, workspace, quote_id)
+    found = find_quote(host.store, workspace, quote_id) if report["number"] else None
     ids = [report["invoice"] and report["invoice"]["id"], *(part["payment_id"] for part in report["installments"])]
     links: dict[str, str] = {}
     for plugin in {run["plugin"] for run in report["runs"]}:
@@ -65,9 +66,13 @@ def _facts(quote_id: str) -> dict[str, Any]:
     unpaid = [part for part in report["installments"] if part["status"] != "paid"]
     return {
         "quote": found,
+        # A quote that could not be fetched has no number yet.
+        "name": found.number if found else quote_id,
+        "at": report["standing"],
+        "steps": [step["step"] for step in report["standing"]["steps"]],
         "report": report,
         "links": links,
-        "contact": found.billing_contact,
+        "contact": found.billing_contact if found else None,
         "bars": _bars(report["installments"]),
         "next": unpaid[0] if payable and unpaid else None,
     }
