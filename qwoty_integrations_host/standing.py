@@ -1,8 +1,8 @@
 """Where a quote stands: one true sentence, who acts next, and what they can do. Pure.
 
 Of all that is known of a quote, the most pressing thing decides: what a person must mend, what works or waits, that
-it was cancelled or undone, how its invoice stands, and why there is none. docs/states.md is this table, with what
-each state says in French.
+it was cancelled or undone, how its invoice stands, and why there is none. docs/reference/states.md is this table,
+with what each state says in French.
 """
 
 from __future__ import annotations
