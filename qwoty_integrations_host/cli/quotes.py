@@ -83,6 +83,9 @@ def show(session: Session, workspace: str, quote_id: str, as_json: bool) -> None
     else:
         click.echo(f"  Invoice {invoice['number'] or invoice['id']} is {report['payment_status']}.")
         click.echo(f"  Paid {report['amount_paid']} of {report['total']} {report['currency']}.")
+        if report["amount_paid_outside"]:
+            outside = f"{report['amount_paid_outside']} {report['currency']}"
+            click.echo(f"  Settled outside {invoice['service'] or 'the service'}: {outside}.")
         if report["amount_overpaid"]:
             click.echo(f"  Overpaid by {report['amount_overpaid']} {report['currency']}.")
         print_installments(report["installments"])

@@ -393,8 +393,8 @@ def _access_refused(code: str, words: str) -> CredentialsError | None:
     if code == "account_invalid":
         return CredentialsError(
             "The Stripe key has no access to its account.",
-            hint="Look in the Stripe Dashboard whether the account is still open and the key still its own. Enter a key of "
-            "the right account in the integration's settings, then try again.",
+            hint="Look in the Stripe Dashboard whether the account is still open and the key still its own. Enter a key "
+            "of the right account in the integration's settings, then try again.",
             code="access_refused",
         )
     if "IP address" in words:

@@ -62,6 +62,7 @@ def status(word: str) -> str:
         "scheduled": _("Scheduled"),
         "sent": _("Link sent"),
         "expired": _("Link expired"),
+        "closed": _("Closed"),
         "on": _("On"),
         "off": _("Off"),
         "incompatible": _("Failed to load"),
