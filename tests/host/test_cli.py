@@ -259,7 +259,7 @@ def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(line: Lin
     assert "needs_attention" in refused(line("run", "list", "--status", "broken"), 2)
     assert line.ok("quote", "show", "ws-1", "q-1") == {
         "quote_id": "q-1", "invoice": None, "payment_status": None, "currency": None, "total": None,
-        "amount_paid": None, "amount_remaining": None, "amount_overpaid": None, "installments": [],
+        "amount_paid": None, "amount_paid_outside": None, "amount_remaining": None, "amount_overpaid": None, "installments": [],
         "saved_ids": {"contacts": {}, "taxes": {}}, "runs": [run],
     }  # fmt: skip
     for words in (("run", "show", run["id"]), ("run", "list"), ("quote", "show", "ws-1", "q-1")):

@@ -67,7 +67,7 @@ def test_a_refusal_asks_for_a_person_and_a_retry_fetches_again(
     assert bench.retry(refused["id"])["status"] == "succeeded"
 
 
-@pytest.mark.parametrize("trouble", [408, 429, 500, 503, "cut", "half"])
+@pytest.mark.parametrize("trouble", [407, 408, 429, 500, 503, "cut", "half"])
 def test_a_short_trouble_is_tried_again_at_once(
     bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str
 ) -> None:

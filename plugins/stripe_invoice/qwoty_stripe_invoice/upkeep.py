@@ -77,7 +77,7 @@ def look_after(ctx: HookContext, request: UpkeepRequest) -> UpkeepReport:
         _look_after_endpoint(ctx, stripe, found, roll=request.roll_secrets)
         if look := _events(ctx, stripe, found):
             looks[account] = look
-    all_readable = bool(looks) and len(looks) == len(accounts)
+    all_readable = bool(looks) and len(looks) == len(keys)
     after = _open_invoices(ctx, found, INVOICES_BESIDE_EVENTS if all_readable else INVOICES_A_RUN)
     # Last of all: if anything above ends the run, the next one looks at the same again.
     for account, look in looks.items():
