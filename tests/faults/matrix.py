@@ -85,7 +85,7 @@ MATRIX = [
     Fault("Stripe answers 500, has done it, and repeats that answer for a day", {
         f"write: {name}": stripe_strikes.stores_a_500(**where) for name, where in WRITES.items()
     }, result="one of everything, by itself; the stored answer is never asked for again"),
-    Fault("something other than Stripe answers, or its answer comes garbled, after Stripe has done it", _odd()),
+    Fault("somebody else answers in the place of Stripe, or its answer comes garbled", _odd()),
     Fault("the connection breaks before Stripe has done it", _everywhere("cut_before")),
     Fault("the connection breaks after Stripe has done it", _everywhere("cut_after")),
     Fault("Stripe does not answer in time and does nothing", _everywhere("hang", seconds=1.0)),

@@ -393,8 +393,8 @@ def _access_refused(code: str, words: str) -> CredentialsError | None:
     if code == "account_invalid":
         return CredentialsError(
             "The Stripe key has no access to its account.",
-            hint="Look in the Stripe Dashboard whether the account is still open and the key still its own. Enter a key "
-            "of the right account in the integration's settings, then try again.",
+            hint="Look in the Stripe Dashboard whether the account is still open and the key still its own. Enter a "
+            "key of the right account in the integration's settings, then try again.",
             code="access_refused",
         )
     if "IP address" in words:
@@ -409,14 +409,18 @@ def _access_refused(code: str, words: str) -> CredentialsError | None:
 def _permission_missing(error: stripe_sdk.StripeError) -> CredentialsError:
     found = _PERMISSIONS.search(error.user_message or "")
     names = re.findall(r"rak_([a-z0-9_]+)", found[1]) if found else []
+    if not names:
+        return CredentialsError(
+            "The Stripe key lacks a permission.",
+            hint="Stripe does not say which one: the log of requests in the Stripe Dashboard shows it. Add it to the "
+            "restricted key, then retry the run.",
+            code="permission_missing",
+        )
     wanted = " or ".join(names)
-    hint = f"Add the permission {wanted} to the restricted key in the Stripe Dashboard, then retry the run."
-    unnamed = (
-        "Stripe does not say which one: the log of requests in the Stripe Dashboard shows it. Add it to the restricted "
-        "key, then retry the run."
-    )
     return CredentialsError(
-        "The Stripe key lacks a permission.", hint=hint if names else unnamed, code="permission_missing"
+        "The Stripe key lacks a permission.",
+        hint=f"Add the permission {wanted} to the restricted key in the Stripe Dashboard, then retry the run.",
+        code="permission_missing",
     )
 
 

@@ -119,7 +119,7 @@ def outside_seen(record: QuoteRecord, payments: Iterable[Mapping[str, Any]]) -> 
 
 
 def _is_own(payment: Mapping[str, Any]) -> bool:
-    return payment["payment"]["type"] != "payment_record"
+    return str(payment["payment"]["type"]) != "payment_record"
 
 
 def due_date(term: Installment, *, accepted: date, invoiced: date) -> date | None:
