@@ -132,7 +132,7 @@ class Records(Protocol):
         ...
 
     def awaiting_payment(self, *, after: str, limit: int) -> list[str]:
-        """The ids of quotes whose invoice can still be paid, in order, beginning behind ``after``."""
+        """The ids of quotes whose invoice can still be paid, drafts too, in order, beginning behind ``after``."""
         ...
 
 

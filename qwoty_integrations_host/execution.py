@@ -49,7 +49,7 @@ from .timeline import AttemptOver, RecordedSteps, RunWaits
 log = logging.getLogger(__name__)
 
 #: Of an outcome, which has no class: the service refused the key, or it lacks a right.
-_REFUSED = {CredentialsError.default_code, "permission_missing"}
+_REFUSED = {CredentialsError.default_code, "permission_missing", "access_refused"}
 #: Of a run whose integration is switched on, but not there.
 NOT_LOADED = "plugin_not_loaded"
 _KINDS = {"quote_accepted", "installment", "webhook", "undo", rows.UPKEEP, rows.PLATFORM_EVENT}

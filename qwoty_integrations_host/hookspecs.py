@@ -219,7 +219,8 @@ def service_links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
 def webhook_endpoints(ctx: HookContext) -> Sequence[WebhookEndpoint]:
     """Name the webhook endpoints that you keep at the service for this workspace, as you know them; no network.
 
-    While there is one, the host calls ``on_upkeep`` every hour and after each start. Not implemented means none.
+    While there is one, or a record awaits payment, the host calls ``on_upkeep`` every hour and after each start. Not
+    implemented means none.
 
     Example:
         @hookimpl

@@ -30,7 +30,10 @@ class InvoiceRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallmentRecord:
-    """One part of the payment. ``status``: scheduled, sent, processing, paid, failed or expired."""
+    """One part of the payment. ``status``: scheduled, sent, processing, paid, failed, expired or closed.
+
+    Closed: nobody is to pay it any more, since the invoice was settled outside the service.
+    """
 
     number: int
     amount: Decimal
@@ -68,16 +71,19 @@ class QuoteRecord:
     """Everything known about the quote's invoice; money is None until there is one."""
 
     currency: str
+    #: The name that people know the service by; empty also in what earlier releases recorded.
+    service: str = ""
     invoice: InvoiceRecord | None = None
     total: Decimal | None = None
     #: The total without its taxes; None also in what earlier releases recorded.
     net: Decimal | None = None
+    #: In whichever way it was paid.
     amount_paid: Decimal | None = None
+    #: What of it was settled outside the service, by bank transfer for instance; None while that is not known.
+    amount_paid_outside: Decimal | None = None
     amount_remaining: Decimal | None = None
     #: What was paid beyond what was due.
     amount_overpaid: Decimal | None = None
-    #: What of the total was settled outside the service, by bank transfer, say.
-    amount_paid_outside: Decimal | None = None
     installments: tuple[InstallmentRecord, ...] = ()
 
     @property
@@ -103,8 +109,8 @@ class QuoteRecord:
 
     @property
     def awaits_payment(self) -> bool:
-        """Whether there is an invoice that can still be paid."""
-        return self.invoice is not None and self.invoice.status == "open"
+        """Whether there is an invoice that can still be paid; a draft can, once somebody makes it final."""
+        return self.invoice is not None and self.invoice.status in {"draft", "open"}
 
     @property
     def next_due(self) -> date | None:
@@ -123,6 +129,25 @@ class QuoteRecord:
         parts = tuple(changed if part.number == changed.number else part for part in self.installments)
         return replace(self, installments=parts)
 
+    def closed(self) -> QuoteRecord:
+        """The record of a paid invoice: nothing remains of it, and no installment is to be paid any more.
+
+        What the service itself did not take of it was settled outside: such an invoice may still say that it remains.
+        """
+        remaining = self.amount_remaining or Decimal(0)
+        outside = remaining or self.amount_paid_outside
+        parts = (
+            replace(part, status="closed" if outside and part.payment_id is None else "paid", url=None)
+            for part in self.installments
+        )
+        return replace(
+            self,
+            amount_paid=None if self.amount_paid is None else self.amount_paid + remaining,
+            amount_paid_outside=outside,
+            amount_remaining=None if self.amount_remaining is None else self.amount_remaining - remaining,
+            installments=tuple(parts),
+        )
+
     def open_link(self, now: datetime) -> InstallmentRecord | None:
         """The installment whose link can be paid now; there is one at most."""
         if self.invoice is None or self.invoice.status != "open":
@@ -131,13 +156,14 @@ class QuoteRecord:
 
 
 _TIMES = ("expires_at", "linked_at", "mailed_at")
-_AMOUNTS = ("total", "net", "amount_paid", "amount_remaining", "amount_overpaid", "amount_paid_outside")
+_AMOUNTS = ("total", "net", "amount_paid", "amount_paid_outside", "amount_remaining", "amount_overpaid")
 
 
 def to_document(record: QuoteRecord) -> dict[str, Any]:
     """Give the JSON form, in which money is a decimal string."""
     return {
         "currency": record.currency,
+        "service": record.service,
         "invoice": _plain(record.invoice) if record.invoice else None,
         **{name: _text(getattr(record, name)) for name in _AMOUNTS},
         "installments": [_plain(part) for part in record.installments],
@@ -146,13 +172,16 @@ def to_document(record: QuoteRecord) -> dict[str, Any]:
 
 def from_document(found: Mapping[str, Any]) -> QuoteRecord:
     """Rebuild the record from its JSON form."""
-    return QuoteRecord(
+    record = QuoteRecord(
         currency=found["currency"],
+        service=found.get("service", ""),
         invoice=_invoice(found["invoice"]) if found["invoice"] else None,
         # Records that were stored before a field came lack it.
         **{name: _money(found.get(name)) for name in _AMOUNTS},
         installments=tuple(_installments(found["installments"])),
     )
+    # Earlier releases kept what was settled outside as remaining.
+    return record.closed() if record.invoice and record.invoice.status == "paid" else record
 
 
 def _invoice(found: Mapping[str, Any]) -> InvoiceRecord:

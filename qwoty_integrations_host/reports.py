@@ -307,13 +307,15 @@ def _invoiced(records: Mapping[str, QuoteRecord]) -> QuoteRecord | None:
 
 
 def _figures(record: QuoteRecord | None) -> dict[str, Any]:
-    names = ("total", "amount_paid", "amount_remaining", "amount_overpaid")
+    names = ("total", "amount_paid", "amount_paid_outside", "amount_remaining", "amount_overpaid")
     if record is None or record.invoice is None:
         return {"invoice": None, "payment_status": None, "currency": None, **dict.fromkeys(names)}
     invoice = {"id": record.invoice.id, "number": record.invoice.number, "status": record.invoice.status}
-    amounts = {name: None if (v := getattr(record, name)) is None else format(v, "f") for name in names}
+    amounts = {name: _amount(getattr(record, name)) for name in names}
+    # Nothing, and not known to be anything, read the same.
+    amounts["amount_paid_outside"] = _amount(record.amount_paid_outside or None)
     return {
-        "invoice": invoice,
+        "invoice": {**invoice, "service": record.service or None},
         "payment_status": record.payment_status,
         "currency": record.currency,
         **amounts,

@@ -106,7 +106,7 @@ _ALL = (
         "Settled outside",
         GOOD,
         NOBODY,
-        "Invoice {invoice} over {total} is paid: {outside} was settled outside the service.",
+        "Invoice {invoice} over {total} is paid: {outside} was settled outside {service}.",
     ),
     State("void", "Void", QUIET, NOBODY, "Invoice {invoice} is void: nothing is to be paid."),
     State(
@@ -284,7 +284,7 @@ def _stopped(known: Facts) -> Standing | None:
     name = "cancelled" if known.cancelled else "undone"
     facts = {"day": _day(stop["at"], known.zone)}
     for plugin, record in known.records.items():
-        if record.awaits_payment:
+        if record.payment_status in {"unpaid", "processing"}:
             return Standing(STATES[f"{name}_open"], {**facts, "invoice": _name(record)}, plugin=plugin)
     return _standing(name, facts=facts)
 
@@ -359,7 +359,11 @@ def _figures(record: QuoteRecord) -> dict[str, str]:
         "remaining": record.amount_remaining,
         "outside": record.amount_paid_outside,
     }
-    return {"invoice": _name(record), **{name: _money(amount, record.currency) for name, amount in amounts.items()}}
+    return {
+        "invoice": _name(record),
+        "service": record.service or "the service",
+        **{name: _money(amount, record.currency) for name, amount in amounts.items()},
+    }
 
 
 def _name(record: QuoteRecord) -> str:

@@ -18,6 +18,7 @@ from .settings import WorkspaceSettings
 from .store import runs as rows
 from .store import webhooks
 from .store.database import Store
+from .store.kept import records_awaiting_payment
 from .store.workspaces import require_workspace
 
 log = logging.getLogger(__name__)
@@ -54,11 +55,11 @@ class Upkeep:
         """
         with self.store.read() as db:
             require_workspace(db, workspace)
-        kept = [plugin for plugin in self.settings.enabled_plugins(workspace) if self._endpoints(workspace, plugin)]
+        kept = [plugin for plugin in self.settings.enabled_plugins(workspace) if self._is_needed(workspace, plugin)]
         if not kept:
             raise ActionRefused(
-                "No integration of this workspace has a webhook endpoint.",
-                hint="One is made with the first payment link.",
+                "No integration of this workspace has a webhook endpoint or an open invoice.",
+                hint="An invoice is made when a quote is accepted, an endpoint with the first payment link.",
             )
         asked = (self.runs.request_upkeep(workspace, plugin, roll_secrets=roll_secrets) for plugin in kept)
         return [run_id for run_id in asked if run_id]
@@ -78,12 +79,19 @@ class Upkeep:
         asked: list[str | None] = []
         for workspace, plugin in self.settings.enabled_everywhere():
             try:
-                if self._endpoints(workspace, plugin):
+                if self._is_needed(workspace, plugin):
                     asked.append(self.runs.request_upkeep(workspace, plugin, unless_within=unless_within))
             except IntegrationError:
                 # One workspace's trouble (a secret that cannot be opened, a plugin's bug) is not the others'.
                 log.exception("upkeep.not_requested", extra={"workspace": workspace, "plugin": plugin})
         return [run_id for run_id in asked if run_id]
+
+    def _is_needed(self, workspace: str, plugin: str) -> bool:
+        """Whether there is an endpoint to mend, or an invoice of whose payment no endpoint may tell."""
+        if self._endpoints(workspace, plugin):
+            return True
+        looks = self.plugins.is_loaded(plugin) and self.plugins.implements(plugin, "on_upkeep")
+        return looks and bool(records_awaiting_payment(self.store, workspace, plugin, limit=1))
 
     def _endpoints(self, workspace: str, plugin: str) -> Sequence[WebhookEndpoint]:
         if not self.plugins.is_loaded(plugin) or not self.plugins.implements(plugin, "on_upkeep"):

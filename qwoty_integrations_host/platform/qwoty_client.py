@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 REQUESTS_PER_SECOND = 2
 _CONNECT_SECONDS, _READ_SECONDS = 10, 30
 _MOST_BYTES = 5_000_000
-_AGAIN = {408, 425, 429}
+#: 407 is a proxy's word, which says nothing of Qwoty.
+_AGAIN = {407, 408, 425, 429}
 _SETTING = "`qwoty-host platform set`"
 
 

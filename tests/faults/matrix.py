@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, cycle
 
 from database_trouble import FullDisk
 from faults import machine_strikes, mail_strikes, stripe_strikes, webhook_strikes
@@ -58,6 +59,20 @@ def _everywhere(kind: str, **order: object) -> dict[str, Strike]:
     return _on(kind, "POST", **order) | _on(kind, "GET", **order)
 
 
+#: What somebody else says in Stripe's place, in turn: test_odd_answers.py has each of them.
+_ODD = ("html", "truncated", "403_page", "407", "redirect", "502", "error_text")
+
+
+def _odd() -> dict[str, Strike]:
+    """A write may have been done before its answer was lost on the way."""
+    writes = ((f"write: {name}", "odd_after", "POST", where) for name, where in WRITES.items())
+    reads = ((f"read: {name}", "odd_before", "GET", where) for name, where in READS.items())
+    return {
+        name: stripe_strikes.stripe(kind, method, **where, code=code)  # type: ignore[arg-type]
+        for (name, kind, method, where), code in zip(chain(writes, reads), cycle(_ODD), strict=False)
+    }
+
+
 MATRIX = [
     Fault("Stripe answers 429 and says how long to wait", {
         f"{verb}: {name}": stripe_strikes.slows_down(method, **where)
@@ -70,6 +85,7 @@ MATRIX = [
     Fault("Stripe answers 500, has done it, and repeats that answer for a day", {
         f"write: {name}": stripe_strikes.stores_a_500(**where) for name, where in WRITES.items()
     }, result="one of everything, by itself; the stored answer is never asked for again"),
+    Fault("somebody else answers in the place of Stripe, or its answer comes garbled", _odd()),
     Fault("the connection breaks before Stripe has done it", _everywhere("cut_before")),
     Fault("the connection breaks after Stripe has done it", _everywhere("cut_after")),
     Fault("Stripe does not answer in time and does nothing", _everywhere("hang", seconds=1.0)),

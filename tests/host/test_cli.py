@@ -261,7 +261,7 @@ def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(line: Lin
     assert shown.pop("standing")["state"] == "done"
     assert shown == {
         "quote_id": "q-1", "number": "Q-2026-042", "signed_total": "9102.00", "total_differs": False, "invoice": None, "payment_status": None, "currency": None, "total": None,
-        "amount_paid": None, "amount_remaining": None, "amount_overpaid": None, "installments": [],
+        "amount_paid": None, "amount_paid_outside": None, "amount_remaining": None, "amount_overpaid": None, "installments": [],
         "saved_ids": {"contacts": {}, "taxes": {}}, "runs": [run],
     }  # fmt: skip
     for words in (("run", "show", run["id"]), ("run", "list"), ("quote", "show", "ws-1", "q-1")):

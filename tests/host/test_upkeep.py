@@ -252,9 +252,22 @@ def test_an_upkeep_without_work_is_listed_only_when_asked_for(kept: Any, outcome
 # -- who awaits a payment ----------------------------------------------------------------------------------
 
 
+def test_an_invoice_that_awaits_payment_is_looked_after_where_no_endpoint_tells_of_it(desk: Any) -> None:
+    desk.enable()
+    desk.accept()
+    assert desk.host.upkeep.request_due() == []
+    records = desk.host.runs.contexts.make("ws-1", "recorder", {}).records
+    opened = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="in_1", status="open", account="a"))
+    records.update("q-7", lambda _: opened)
+
+    (run_id,) = desk.host.upkeep.request_due()
+
+    assert desk.run(run_id)["kind"] == "upkeep"
+
+
 def test_the_quotes_that_await_a_payment_are_given_in_turn(kept: Any) -> None:
     records = kept.host.runs.contexts.make("ws-1", "recorder", {}).records
-    for quote_id, status in (("q-a", "open"), ("q-b", "paid"), ("q-c", "open"), ("q-d", "draft"), ("q-e", "open")):
+    for quote_id, status in (("q-a", "open"), ("q-b", "paid"), ("q-c", "draft"), ("q-d", "void"), ("q-e", "open")):
         kept.host.runs.accept("ws-1", a_quote(id=quote_id))
         record = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="in_1", status=status, account="a"))
         records.update(quote_id, lambda _, made=record: made)

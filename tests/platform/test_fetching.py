@@ -100,7 +100,7 @@ def test_a_quote_that_is_being_fetched_says_so(bench: Any, qwoty: QwotyStandIn, 
     assert bench.quote(QUOTE)["standing"]["state"] == "fetching"
 
 
-@pytest.mark.parametrize("trouble", [408, 429, 500, 503, "cut", "half"])
+@pytest.mark.parametrize("trouble", [407, 408, 429, 500, 503, "cut", "half"])
 def test_a_short_trouble_is_tried_again_at_once(
     bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str
 ) -> None:

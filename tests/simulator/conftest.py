@@ -102,7 +102,8 @@ def every_answer_fits_the_sdk(stripe_simulator: StripeSimulator, monkeypatch: py
 
     def checked(request: ApiRequest) -> Answer:
         given = answer(request)
-        if given.status == 200:
+        # An odd answer is meant to be none of Stripe's; those carry a request id.
+        if given.status == 200 and "Request-Id" in given.headers:
             strange.extend(check_response(json.loads(given.body)))
         return given
 

@@ -56,6 +56,10 @@ def test_another_process_plays_the_payer(shop, control):
     assert control("GET", "deliveries")[1] == []
 
 
+def test_another_process_marks_an_invoice_as_paid(shop, control):
+    assert control("POST", f"invoices/{shop.an_open_invoice(1000).id}/mark_paid")[1]["status"] == "paid"
+
+
 def test_another_process_refunds_a_payment(shop, control):
     intent = shop.sim.pay(shop.a_session(1000).id)["payment_intent"]
 
@@ -77,6 +81,7 @@ def test_another_process_rolls_a_secret(shop, control):
         ("invoices/in_gone/pay", {}, 404),
         ("payments/pi_gone/refund", {}, 404),
         ("faults", {"fault": "flood"}, 400),
+        ("faults", {"fault": "odd_after", "code": "flood"}, 400),
         ("faults", {"colour": "red"}, 400),
         ("config", {"colour": "red"}, 400),
         ("keys", {"key": "nonsense"}, 400),

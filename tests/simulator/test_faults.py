@@ -5,7 +5,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 import stripe
+
+from stripe_simulator.faults import ODD_ANSWERS
 
 
 @pytest.mark.parametrize(
@@ -13,6 +16,8 @@ import stripe
     [
         ("401", stripe.AuthenticationError, None),
         ("403", stripe.PermissionError, None),
+        ("403_account", stripe.PermissionError, "account_invalid"),
+        ("403_address", stripe.PermissionError, None),
         ("404", stripe.InvalidRequestError, "resource_missing"),
         ("409_in_flight", stripe.APIError, "idempotency_key_in_use"),
         ("429", stripe.RateLimitError, "rate_limit"),
@@ -73,6 +78,21 @@ def test_a_429_is_retried_only_when_its_header_says_so(shop_for, monkeypatch, he
         shop.a_customer()
 
     assert len(shop.sim.requests) == requests_seen
+
+
+@pytest.mark.parametrize(("fault", "made"), [("odd_before", 0), ("odd_after", 1)])
+@pytest.mark.parametrize("odd", sorted(ODD_ANSWERS))
+def test_somebody_else_answers_before_or_after_the_commit(shop, fault, made, odd):
+    shop.sim.faults.add(fault, code=odd)
+
+    answer = requests.post(
+        f"{shop.sim.url}/v1/customers", auth=("sk_test_0123456789", ""), allow_redirects=False, timeout=5
+    )
+
+    status, content_type, body = ODD_ANSWERS[odd]
+    assert (answer.status_code, answer.text) == (status, body)
+    assert answer.headers["Content-Type"].startswith(content_type)
+    assert len(shop.sim.objects("customers")) == made
 
 
 def test_a_fault_aims_at_a_method_and_path_and_skips_some(shop):

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 import stripe
 
+from stripe_simulator.errors import StripeError
+
 
 def refused(call, *args, **kwargs):
     with pytest.raises(stripe.InvalidRequestError) as caught:
@@ -158,3 +160,17 @@ def test_a_payment_cannot_pay_two_invoices(shop):
     shop.v1.invoices.attach_payment(first.id, intent)
 
     assert refused(shop.v1.invoices.attach_payment, second.id, intent).param == "payment_intent"
+
+
+@pytest.mark.parametrize(("holds_outside", "figures"), [(False, (0, 1000)), (True, (1000, 0))])
+def test_an_invoice_is_marked_as_paid_outside_in_either_form(shop, holds_outside, figures):
+    shop.sim.config.update(amount_paid_holds_outside=holds_outside)
+    invoice = shop.an_open_invoice(1000)
+
+    marked = shop.sim.mark_paid(invoice.id)
+
+    assert (marked["status"], marked["amount_paid"], marked["amount_remaining"]) == ("paid", *figures)
+    assert [payment["status"] for payment in shop.sim.objects("invoice_payments")] == ["canceled"]
+    assert "invoice.paid" in [event["type"] for event in shop.sim.objects("events")]
+    with pytest.raises(StripeError, match="can't be marked as paid"):
+        shop.sim.mark_paid(invoice.id)

@@ -93,7 +93,7 @@ def test_a_refused_token_is_refused(desk: Any) -> None:
     assert (found["status"], key["status"], key["code"]) == ("needs_attention", "refused", "key_refused")
 
 
-@pytest.mark.parametrize("trouble", [503, 429, "page"])
+@pytest.mark.parametrize("trouble", [503, 429, 407, "page", "stranger"])
 def test_a_slack_in_trouble_says_nothing_about_the_token(desk: Any, trouble: Any) -> None:
     desk.slack.trouble["auth.test"] = [trouble]
 

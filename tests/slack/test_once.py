@@ -97,7 +97,21 @@ def test_that_word_is_not_taken_for_a_corrected_quote(desk: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", ["cut", 500, 503, "half", "page", "fatal_error", "done:fatal_error", "done:internal_error"]
+    "trouble",
+    [
+        "cut",
+        302,
+        403,
+        407,
+        500,
+        503,
+        "half",
+        "page",
+        "stranger",
+        "fatal_error",
+        "done:fatal_error",
+        "done:internal_error",
+    ],
 )
 def test_after_an_answer_that_says_nothing_it_looks_before_it_posts_again(desk: Any, trouble: Any) -> None:
     desk.slack.scopes |= LOOKING

@@ -392,9 +392,8 @@ def test_of_upkeeps_that_find_the_same_trouble_only_the_newest_stands_open(linke
 # -- how it is asked for, and shown ------------------------------------------------------------------------
 
 
-def test_there_is_nothing_to_look_after_before_the_first_link(bench: Any) -> None:
+def test_there_is_nothing_to_look_after_before_the_first_invoice(bench: Any) -> None:
     bench.enable()
-    bench.accept(a_quote())
 
     assert bench.host.upkeep.request_due() == []
     assert bench.host.upkeep.status("ws-1")["data"] == []

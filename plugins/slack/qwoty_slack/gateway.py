@@ -115,7 +115,7 @@ class Gateway:
         if not _may_have_content(place["upload_url"]):
             raise SlackRefused("upload_url")
         answer = _post(place["upload_url"], self._timeout, data=content)
-        if answer.status_code >= 500 or answer.status_code in {408, 429}:
+        if answer.status_code >= 500 or 300 <= answer.status_code < 400 or answer.status_code in {407, 408, 429}:
             raise RetryableError("Slack does not take the file at present.", code="slack_error")
         if answer.status_code != 200:
             raise SlackRefused(f"upload_{answer.status_code}")
@@ -234,9 +234,12 @@ def _judged(answer: requests.Response, found: dict[str, Any] | None) -> dict[str
     """Give the answer of a call that succeeded. Raises: what came instead."""
     if answer.status_code == 429:
         raise _busy(answer)
-    if answer.status_code >= 500 or found is None:
+    if found is None or not isinstance(found.get("ok"), bool):
+        # A proxy's page, a login, or an answer that broke off: what Slack itself says always tells whether it is ok.
+        raise SlackUnsure(f"Something other than Slack answered (HTTP {answer.status_code}).", code="slack_answer")
+    if answer.status_code >= 500:
         raise SlackUnsure("Slack had an internal error.", code="slack_error")
-    if found.get("ok") is True:
+    if found["ok"]:
         return found
     raise _translated(_word(found.get("error")), answer, found)
 

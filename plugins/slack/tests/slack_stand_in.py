@@ -103,6 +103,8 @@ class SlackStandIn:
             return half
         if trouble == "page":
             return Response("<!doctype html><title>Slack</title>", mimetype="text/html")
+        if trouble == "stranger":
+            return jsonify({"error": "text"})
         if isinstance(trouble, str):
             return _refused(trouble)
         answer = _refused("ratelimited") if trouble == 429 else Response("trouble", status=trouble)

@@ -64,9 +64,27 @@ class _Exchange:
     #: Waits for the turn of a method and an address.
     wait: Callable[[str, str], None]
     answer: dict[str, Any] | None = None
+    request_id: str = ""
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("exchange")
+
+
+class NotStripe(RetryableError):
+    """What came is not in the form of Stripe's answers: a proxy, a firewall or a login page spoke in its place.
+
+    Whether Stripe was asked is not known, so this is no final answer of Stripe (ADR 0065).
+    """
+
+    default_code = "stripe_answer"
+
+    def __init__(self, status: int, *, retry_after: float | None = None) -> None:
+        super().__init__(
+            f"Something other than Stripe answered (HTTP {status}).",
+            hint="Look at what stands between this host and Stripe: a proxy, a firewall, or an outage of Stripe. "
+            "The run goes on by itself once Stripe answers.",
+            retry_after=retry_after,
+        )
 
 
 class StripeRefused(NeedsAttention):
@@ -165,14 +183,11 @@ class Gateway:
         try:
             answer = call()
         except sdk.StripeError as error:
-            if error.request_id:
-                request_ids.append(error.request_id)
             raise _translated(error) from error
         finally:
             _exchange.reset(asking)
-        response = answer.last_response
-        if response is not None and response.request_id:
-            request_ids.append(response.request_id)
+            if exchange.request_id:
+                request_ids.append(exchange.request_id)
         found: dict[str, Any] = answer.to_dict() if exchange.answer is None else exchange.answer
         return found
 
@@ -257,7 +272,7 @@ def _new_client(key: str, base: str, timeout: tuple[float, float]) -> stripe_sdk
 @cache
 def _paced(sdk: ModuleType) -> Any:
     class PacedClient(sdk.RequestsClient):  # type: ignore[misc, name-defined]
-        """Waits for its turn right before each request, and keeps the answer as it came.
+        """Waits for its turn right before each request, and keeps the answer as it came, provided that it is Stripe's.
 
         The SDK would make an object of each part of an answer. We use none, and they are a fifth of what a quote costs
         (ADR 0056), so of a good answer it gets to see the headers only.
@@ -266,20 +281,48 @@ def _paced(sdk: ModuleType) -> Any:
         def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> Any:
             exchange = _exchange.get()
             exchange.wait(method, url)
+            if getattr(self._thread_local, "session", None) is None:
+                self._thread_local.session = _direct_session()
             body, status, answered = super().request(method, url, headers, post_data)
-            if 200 <= status < 300 and (found := _document(body)) is not None:
+            exchange.request_id = answered.get("Request-Id") or ""
+            found = stripes_answer(status, body)
+            if found is None:
+                raise NotStripe(status, retry_after=_wish(answered))
+            if status < 300:
                 exchange.answer, body = found, "{}"
             return body, status, answered
 
     return PacedClient
 
 
-def _document(body: str | bytes) -> dict[str, Any] | None:
+def _direct_session() -> Any:
+    import requests  # lazy, as the SDK
+
+    class DirectSession(requests.Session):
+        """Follows no redirect: Stripe's API has none, and a write would be repeated as a read of something else."""
+
+        def request(self, *given: Any, **named: Any) -> requests.Response:
+            return super().request(*given, **{**named, "allow_redirects": False})
+
+    return DirectSession()
+
+
+def stripes_answer(status: int, body: str | bytes) -> dict[str, Any] | None:
+    """Give an answer in Stripe's form; None for anything else, whatever its status says.
+
+    Stripe answers with an object that names its kind, or from 400 on with an object of ``error`` that names its type.
+    """
     try:
         found = json.loads(body)
-    except ValueError:
-        return None  # the SDK says what is wrong with it
-    return found if isinstance(found, dict) else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    error = found.get("error")
+    if 200 <= status < 300:
+        return found if isinstance(found.get("object"), str) else None
+    is_error = isinstance(error, dict) and isinstance(error.get("type"), str)
+    return found if status >= 400 and is_error else None
 
 
 def _is_stripe(base: str) -> bool:
@@ -315,6 +358,8 @@ def _translated(error: stripe_sdk.StripeError) -> Exception:
                 code="request_unsent",
             )
         return RetryableError("Stripe cannot be reached.", code="stripe_unreachable")
+    if refused := _access_refused(code, error.user_message or ""):
+        return refused
     if isinstance(error, sdk.AuthenticationError):
         return CredentialsError(
             "The Stripe key has expired." if code == "api_key_expired" else "Stripe refused the key.",
@@ -324,7 +369,7 @@ def _translated(error: stripe_sdk.StripeError) -> Exception:
     if isinstance(error, sdk.PermissionError):
         return _permission_missing(error)
     if status == 429 or code == "rate_limit":
-        return RetryableError("Stripe asks to slow down.", code="rate_limited", retry_after=_wish(error))
+        return RetryableError("Stripe asks to slow down.", code="rate_limited", retry_after=_wish(error.headers))
     if status == 409:
         return RetryableError("Stripe still works on the same request.", code="stripe_busy")
     if status >= 500:
@@ -343,10 +388,35 @@ def _is_final(error: IntegrationError) -> bool:
     return not isinstance(error, RetryableError) or error.code in {"stripe_error", "stripe_key"}
 
 
+def _access_refused(code: str, words: str) -> CredentialsError | None:
+    """What no permission of the key can change: its account, or the address from which it is used."""
+    if code == "account_invalid":
+        return CredentialsError(
+            "The Stripe key has no access to its account.",
+            hint="Look in the Stripe Dashboard whether the account is still open and the key still its own. Enter a "
+            "key of the right account in the integration's settings, then try again.",
+            code="access_refused",
+        )
+    if "IP address" in words:
+        return CredentialsError(
+            "The Stripe key may not be used from this host's IP address.",
+            hint="Add this host's address to the key's list of IP addresses in the Stripe Dashboard, then try again.",
+            code="access_refused",
+        )
+    return None
+
+
 def _permission_missing(error: stripe_sdk.StripeError) -> CredentialsError:
     found = _PERMISSIONS.search(error.user_message or "")
     names = re.findall(r"rak_([a-z0-9_]+)", found[1]) if found else []
-    wanted = " or ".join(names) or "the one that the Stripe Dashboard shows for this request"
+    if not names:
+        return CredentialsError(
+            "The Stripe key lacks a permission.",
+            hint="Stripe does not say which one: the log of requests in the Stripe Dashboard shows it. Add it to the "
+            "restricted key, then retry the run.",
+            code="permission_missing",
+        )
+    wanted = " or ".join(names)
     return CredentialsError(
         "The Stripe key lacks a permission.",
         hint=f"Add the permission {wanted} to the restricted key in the Stripe Dashboard, then retry the run.",
@@ -354,6 +424,6 @@ def _permission_missing(error: stripe_sdk.StripeError) -> CredentialsError:
     )
 
 
-def _wish(error: stripe_sdk.StripeError) -> float | None:
-    text = (error.headers or {}).get("retry-after") or (error.headers or {}).get("Retry-After") or ""
+def _wish(headers: Mapping[str, str] | None) -> float | None:
+    text = (headers or {}).get("retry-after") or (headers or {}).get("Retry-After") or ""
     return float(text) if re.fullmatch(r"\d{1,4}", text) else None

@@ -17,7 +17,7 @@ from .endpoint import ensure_endpoint
 from .gateway import Gateway
 from .payment_links import PaymentLink
 from .payments import attach_payment, look_at_invoice
-from .sessions import look_at_session
+from .sessions import close_links, look_at_session
 from .settings import StripeSettings
 
 
@@ -44,7 +44,8 @@ def _refresh(ctx: HookContext, stripe: Gateway, quote_id: str) -> None:
     record = ctx.records.get(quote_id)
     if record is None or record.invoice is None:
         raise ActionRefused("There is no invoice yet.", hint="Links are sent for open invoices only.")
-    look_at_invoice(ctx, stripe, quote_id, record.invoice.id)
+    if not look_at_invoice(ctx, stripe, quote_id, record.invoice.id).awaits_payment:
+        close_links(ctx, stripe, quote_id)
     pending = ctx.step("links", lambda _: _pending_sessions(ctx, quote_id))
     for session_id, installment in pending:
         event = {"id": session_id, "metadata": {"qwoty_installment": str(installment)}}

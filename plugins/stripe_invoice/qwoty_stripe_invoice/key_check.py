@@ -27,7 +27,7 @@ from qwoty_integrations_host import (
     ServiceStatus,
 )
 
-from .gateway import Gateway, StripeRefused, api_base, fingerprint, is_live
+from .gateway import Gateway, NotStripe, StripeRefused, api_base, fingerprint, is_live, stripes_answer
 from .settings import StripeSettings
 
 _PROBE = {"metadata": {"qwoty_probe": "1"}}
@@ -97,7 +97,10 @@ def service_status(ctx: HookContext) -> ServiceStatus:
         answer = requests.get(f"{api_base()}/v1/customers", timeout=_TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
         return ServiceStatus(False, _ms_since(begun), f"Stripe cannot be reached ({type(error).__name__}).")
-    detail = f"Stripe answers with HTTP {answer.status_code}." if answer.status_code >= 500 else ""
+    status = answer.status_code
+    detail = f"Stripe answers with HTTP {status}." if status >= 500 else ""
+    if stripes_answer(status, answer.content) is None:
+        detail = f"Something other than Stripe answered (HTTP {status})."
     return ServiceStatus(not detail, _ms_since(begun), detail)
 
 
@@ -167,7 +170,8 @@ def _check(ctx: HookContext, key: str, label: str, wanted: Sequence[_Resource]) 
     try:
         rights = tuple(_rights(stripe, wanted))
     except CredentialsError as error:
-        hint = error.hint if error.code == "api_base_refused" else "Enter a valid key in the settings, then test again."
+        is_the_key = error.code == CredentialsError.default_code
+        hint = "Enter a valid key in the settings, then test again." if is_the_key else error.hint
         return report(status="refused", code=error.code, title=error.title, hint=hint)
     except RetryableError as error:
         return _unreachable(report, error.title)
@@ -216,7 +220,7 @@ def _try(stripe: Gateway, call: _Call) -> _Status:
             raise
         return "missing"
     except RetryableError as error:
-        if error.code == "stripe_unreachable":
+        if isinstance(error, NotStripe) or error.code == "stripe_unreachable":
             raise
         return "unclear"
     except StripeRefused as error:

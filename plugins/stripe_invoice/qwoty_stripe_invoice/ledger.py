@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from qwoty_integrations_host import Installment, InstallmentRecord, InvoiceRecord, Quote, QuoteRecord
@@ -31,6 +32,7 @@ def invoice_seen(
     seen = replace(
         known,
         currency=currency,
+        service="Stripe",
         invoice=InvoiceRecord(
             id=invoice["id"],
             status=invoice["status"],
@@ -49,7 +51,7 @@ def invoice_seen(
         seen = replace(seen, installments=_installments(seen, quote, invoice, _invoiced_on(invoice, quote, today)))
     elif invoice["status"] != "draft":
         seen = replace(seen, installments=_shares_of_due(seen, invoice))
-    return _settled(seen) if invoice["status"] == "paid" else seen
+    return seen.closed() if invoice["status"] == "paid" else seen
 
 
 def _due_on(invoice: Mapping[str, Any], quote: Quote | None, known: QuoteRecord) -> date | None:
@@ -109,10 +111,26 @@ def _shares_of_due(record: QuoteRecord, invoice: Mapping[str, Any]) -> tuple[Ins
     return tuple(replace(part, amount=to_major(share, record.currency)) for part, share in zip(parts, due, strict=True))
 
 
-def _settled(record: QuoteRecord) -> QuoteRecord:
-    """A paid invoice leaves no installment open, however it was paid."""
-    parts = (replace(part, status="paid", url=None) for part in record.installments)
-    return replace(record, installments=tuple(parts))
+def outside_unknown(record: QuoteRecord) -> bool:
+    """Whether more is paid than came by our links: then Stripe's payments have to tell what was settled outside it."""
+    is_paid = record.invoice is not None and record.invoice.status == "paid"
+    if not is_paid or record.amount_paid_outside is not None:
+        return False
+    return (record.amount_paid or 0) > sum(part.amount for part in record.installments if part.payment_id)
+
+
+def outside_seen(record: QuoteRecord, payments: Iterable[Mapping[str, Any]]) -> QuoteRecord:
+    """The record after Stripe showed the payments of a paid invoice: what none of its own explains came from outside.
+
+    Since 2025-03-31 Stripe counts it as paid; objects of before leave it as remaining (ADR 0065).
+    """
+    own = (one["amount_paid"] or 0 for one in payments if one["status"] == "paid" and _is_own(one))
+    outside = (record.amount_paid or Decimal(0)) - to_major(sum(own), record.currency)
+    return replace(record, amount_paid_outside=max(outside, Decimal(0))).closed()
+
+
+def _is_own(payment: Mapping[str, Any]) -> bool:
+    return str(payment["payment"]["type"]) != "payment_record"
 
 
 def due_date(term: Installment, *, accepted: date, invoiced: date) -> date | None:
@@ -168,7 +186,7 @@ def link_mailed(record: QuoteRecord, number: int, now: datetime) -> QuoteRecord:
 def session_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
     """The record after Stripe showed the state of a session. Only the newest session of a number speaks for it."""
     part = record.installment(number)
-    if part is None or part.status == "paid" or part.session_id not in (None, session["id"]):
+    if part is None or part.status in {"paid", "closed"} or part.session_id not in (None, session["id"]):
         return record
     status = _status(session)
     if part.status == "failed" and status == "processing":
@@ -197,7 +215,7 @@ def payment_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -
 def payment_failed(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
     """The record after a delayed payment failed: a new link is needed."""
     part = record.installment(number)
-    if part is None or part.status == "paid" or part.session_id != session["id"]:
+    if part is None or part.status in {"paid", "closed"} or part.session_id != session["id"]:
         return record
     return record.with_installment(replace(part, status="failed", url=None))
 

@@ -114,6 +114,8 @@ def _invoice_news(record: QuoteRecord, invoice: Mapping[str, Any]) -> tuple[str,
     told = {"paid": "invoice.paid", "void": "invoice.voided", "uncollectible": "invoice.marked_uncollectible"}
     if invoice["status"] in told:
         return invoice["status"], told[invoice["status"]]
+    if invoice["status"] == "open" and not record.is_final:
+        return "open", "invoice.finalized"
     known = to_minor(record.amount_paid or Decimal(0), record.currency, "What was paid")
     if invoice["status"] == "open" and invoice["amount_paid"] > known:
         return f"paid:{invoice['amount_paid']}", "invoice_payment.paid"

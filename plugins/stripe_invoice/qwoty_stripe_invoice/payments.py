@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, QuoteRecord
+from qwoty_integrations_host import Attempt, CredentialsError, HookContext, NeedsAttention, QuoteRecord
 
 from .gateway import Gateway, StripeRefused
 from .invoices import retrieve_invoice
-from .ledger import invoice_seen, overpayment_seen, payment_failed, payment_seen
-from .money import shown, to_major
+from .ledger import invoice_seen, outside_seen, outside_unknown, overpayment_seen, payment_failed, payment_seen
+from .money import shown, to_major, to_minor
 from .sessions import there
 
 
@@ -53,9 +53,16 @@ def _attach(
 
 
 def _is_attached(stripe: Gateway, attempt: Attempt, invoice_id: str, payment: str) -> bool:
-    wanted = {"invoice": invoice_id, "payment": {"type": "payment_intent", "payment_intent": payment}}
-    found = stripe.pages(attempt, lambda v1, p: v1.invoice_payments.list(params=p), wanted)
+    wanted = {"payment": {"type": "payment_intent", "payment_intent": payment}}
+    found = _payments_of(stripe, attempt, invoice_id, wanted)
     return any(one["payment"].get("payment_intent") == payment for one in found)
+
+
+def _payments_of(
+    stripe: Gateway, attempt: Attempt, invoice_id: str, wanted: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    asked = {"invoice": invoice_id, **wanted}
+    return stripe.pages(attempt, lambda v1, p: v1.invoice_payments.list(params=p), asked)
 
 
 def _is_refunded(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> bool:
@@ -92,13 +99,36 @@ def look_at_invoice(ctx: HookContext, stripe: Gateway, quote_id: str, invoice_id
 
     def look(attempt: Attempt) -> dict[str, Any] | None:
         invoice = retrieve_invoice(stripe, attempt, invoice_id)
-        ctx.records.update(quote_id, lambda r: invoice_seen(r, invoice, stripe.account))
+        record = ctx.records.update(quote_id, lambda r: invoice_seen(r, invoice, stripe.account))
+        if outside_unknown(record):
+            _note_outside(ctx, stripe, quote_id, invoice, attempt)
         return _new_overpayment(ctx, quote_id, invoice)
 
     _tell_overpayment(ctx, quote_id, ctx.step(f"invoice:{invoice_id}", look))
     record = ctx.records.get(quote_id)
     assert record is not None, "the step above wrote it"
     return record
+
+
+def _note_outside(
+    ctx: HookContext, stripe: Gateway, quote_id: str, invoice: Mapping[str, Any], attempt: Attempt
+) -> None:
+    """Somebody paid otherwise than by our links: at Stripe, or outside it."""
+    try:
+        payments = list(_payments_of(stripe, attempt, invoice["id"], {}))
+    except CredentialsError as error:
+        if error.code != "permission_missing":
+            raise
+        return  # what is paid is known, only not where
+    ctx.records.update(quote_id, lambda r: outside_seen(there(r, invoice), payments))
+
+
+def settled_outside(record: QuoteRecord) -> list[str]:
+    """Say what was settled outside Stripe, if anything was."""
+    if not record.amount_paid_outside:
+        return []
+    amount = shown(to_minor(record.amount_paid_outside, record.currency, "What was paid"), record.currency)
+    return [f"{amount} was settled outside Stripe."]
 
 
 def _new_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any]) -> dict[str, Any] | None:

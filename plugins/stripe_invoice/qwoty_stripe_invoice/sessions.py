@@ -80,6 +80,23 @@ def _expire(ctx: HookContext, stripe: Gateway, quote_id: str, number: int, sessi
     return str(session["status"])
 
 
+def close_links(ctx: HookContext, stripe: Gateway, quote_id: str) -> list[str]:
+    """Close every link that would still take money for an invoice of which nothing is left to pay; say which."""
+    links = ctx.step("links.left", lambda _: _links_left(ctx, quote_id))
+    ended = [(number, expire_link(ctx, stripe, quote_id, number, session_id)) for number, session_id in links]
+    return [f"The payment link of installment {number} was closed." for number, end in ended if end == "expired"]
+
+
+def _links_left(ctx: HookContext, quote_id: str) -> list[tuple[int, str]]:
+    """The links that may still be open: of installments that were paid by another way, or not at all."""
+    record = ctx.records.get(quote_id)
+    return [
+        (part.number, part.session_id)
+        for part in (record.installments if record else ())
+        if part.session_id and part.payment_id is None and part.status in {"paid", "sent", "closed"}
+    ]
+
+
 def remember_payment(ctx: HookContext, quote_id: str, payment: str) -> None:
     """Keep whose payment it is: a refund names nothing but the payment. Call it inside a step."""
     ctx.state.set(f"payment:{payment}", {"quote_id": quote_id})

@@ -47,7 +47,7 @@ class _Findings:
     problems: list[NeedsAttention] = field(default_factory=list)
     events: list[WebhookEvent] = field(default_factory=list)
 
-    def outcome(self) -> Outcome:
+    def outcome(self, *, endpoints: bool) -> Outcome:
         if self.problems:
             first, *others = self.problems
             return Outcome.needs_attention(
@@ -55,11 +55,18 @@ class _Findings:
             )
         if self.notes:
             return Outcome.done(*self.notes)
-        return Outcome.skipped("The webhooks were looked after; nothing had to be mended.")
+        if endpoints:
+            return Outcome.skipped("The webhooks were looked after; nothing had to be mended.")
+        return Outcome.skipped(
+            "The open invoices were looked at; no webhook tells of them, since no link was made yet."
+        )
 
 
 def look_after(ctx: HookContext, request: UpkeepRequest) -> UpkeepReport:
-    """Look after every key that has an endpoint of ours; what stands in the way of one holds up no other."""
+    """Look after every key that has an endpoint of ours, and after the open invoices of every key.
+
+    What stands in the way of one holds up no other.
+    """
     keys = {fingerprint(key): key for key in StripeSettings.of(ctx.settings).all_keys()}
     found = _Findings()
     _adopt(ctx, keys, found)
@@ -70,14 +77,14 @@ def look_after(ctx: HookContext, request: UpkeepRequest) -> UpkeepReport:
         _look_after_endpoint(ctx, stripe, found, roll=request.roll_secrets)
         if look := _events(ctx, stripe, found):
             looks[account] = look
-    all_readable = bool(looks) and len(looks) == len(accounts)
+    all_readable = bool(looks) and len(looks) == len(keys)
     after = _open_invoices(ctx, found, INVOICES_BESIDE_EVENTS if all_readable else INVOICES_A_RUN)
     # Last of all: if anything above ends the run, the next one looks at the same again.
     for account, look in looks.items():
         events_seen(ctx, account, look["next"])
     if after is not None:
         invoices_seen(ctx, after)
-    return UpkeepReport(found.outcome(), tuple(found.events))
+    return UpkeepReport(found.outcome(endpoints=bool(accounts)), tuple(found.events))
 
 
 def _adopt(ctx: HookContext, keys: Mapping[str, str], found: _Findings) -> None:

@@ -16,9 +16,9 @@ from qwoty_integrations_host import (
 from .drift import EVENTS
 from .endpoint_state import made_with, note_good, note_refusal, secret_of
 from .gateway import Gateway, verify_webhook
-from .payments import attach_payment, look_at_invoice, note_failed_payment
+from .payments import attach_payment, look_at_invoice, note_failed_payment, settled_outside
 from .refunds import note_refund
-from .sessions import expire_link, look_at_session, remember_payment
+from .sessions import close_links, look_at_session, remember_payment
 from .whose import gateway_of, invoice_id_of, is_charge, quote_of, thing_of
 
 
@@ -72,26 +72,9 @@ def _about_invoice(
     payment = (thing.get("payment") or {}).get("payment_intent")
     if payment:
         ctx.step(f"payment:{payment}", lambda _: remember_payment(ctx, quote_id, payment))
-    closed = _close_links(ctx, stripe, quote_id) if event.type in _FINAL else []
+    closed = close_links(ctx, stripe, quote_id) if event.type in _FINAL else []
     record = look_at_invoice(ctx, stripe, quote_id, str(invoice_id_of(thing)))
-    return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.", *closed)
-
-
-def _close_links(ctx: HookContext, stripe: Gateway, quote_id: str) -> list[str]:
-    """Nothing is left to pay, but a link would still take money for it."""
-    links = ctx.step("links", lambda _: _links(ctx, quote_id))
-    ended = [(number, expire_link(ctx, stripe, quote_id, number, session_id)) for number, session_id in links]
-    return [f"The payment link of installment {number} was closed." for number, end in ended if end == "expired"]
-
-
-def _links(ctx: HookContext, quote_id: str) -> list[tuple[int, str]]:
-    """The links that may still be open: of installments that were paid by another way, or not at all."""
-    record = ctx.records.get(quote_id)
-    return [
-        (part.number, part.session_id)
-        for part in (record.installments if record else ())
-        if part.session_id and part.payment_id is None and part.status in {"paid", "sent"}
-    ]
+    return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.", *settled_outside(record), *closed)
 
 
 def _other_invoice(ctx: HookContext, quote_id: str, invoice_id: str | None) -> str | None:

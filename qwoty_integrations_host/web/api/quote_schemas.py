@@ -14,6 +14,7 @@ class InvoiceSchema(Answer):
     id = text("The service's.")
     number = text("None while it is a draft.", nullable=True)
     status = text("The service's word.")
+    service = text("The name that people know the service by.", nullable=True)
 
 
 class NextStepSchema(Answer):
@@ -44,7 +45,7 @@ class InstallmentReportSchema(Answer):
     number = integer("1 is the first.")
     amount = money("What is to be paid.", nullable=False)
     due_date = text("Its day, if that can be known.", nullable=True, format="date")
-    status = text("`scheduled`, `linked` (not mailed), `sent`, `expired`, `processing`, `paid` …")
+    status = text("`scheduled`, `linked` (not mailed), `sent`, `expired`, `processing`, `paid`, `closed` …")
     url = text("Where it can be paid now.", nullable=True)
     linked_at = moment("When the link was made.", nullable=True)
     mailed_at = moment("When the link was mailed.", nullable=True)
@@ -61,7 +62,8 @@ class _FiguresSchema(Answer):
     payment_status = text("`partially_paid` beside the service's words.", nullable=True)
     currency = text("ISO 4217.", nullable=True)
     total = money("Of the invoice.")
-    amount_paid = money("What was paid of it.")
+    amount_paid = money("What was paid of it, in whichever way.")
+    amount_paid_outside = money("What of that was settled outside the service, by bank transfer for instance.")
     amount_remaining = money("What is still to be paid.")
     amount_overpaid = money("What was paid beyond it.")
 

@@ -66,6 +66,7 @@ def status(word: str) -> str:
         "sent": _("Link sent"),
         "linked": _("Link made, mail not sent"),
         "expired": _("Link expired"),
+        "closed": _("Closed"),
         "on": _("On"),
         "off": _("Off"),
         "incompatible": _("Failed to load"),

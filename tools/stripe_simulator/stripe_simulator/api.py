@@ -63,6 +63,13 @@ class Answer:
     headers: dict[str, str]
 
 
+class _SomebodyElse(Exception):
+    """A proxy or a firewall answers before the request reaches Stripe."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+
+
 class Api:
     """The simulated service behind the HTTP server."""
 
@@ -82,6 +89,12 @@ class Api:
             answer = self._guarded(request, entry)
         except StripeError as error:
             answer = _failed(request, error)
+        except _SomebodyElse as other:
+            answer = other.answer
+        odd = self.faults.take({"odd_after"}, request.method, request.path)
+        if odd is not None:
+            entry.fault = odd.kind
+            answer = Answer(*odd.odd_answer())
         cut = self.faults.take({"cut_after"}, request.method, request.path)
         if cut is not None:
             entry.fault = cut.kind
@@ -104,7 +117,7 @@ class Api:
         return self._once(exchange, (key.account, key.livemode, request.idempotency_key))
 
     def _fault_before(self, request: ApiRequest, entry: LoggedRequest) -> None:
-        fault = self.faults.take(CUTS | ANSWERS, request.method, request.path)
+        fault = self.faults.take(CUTS | ANSWERS | {"odd_before"}, request.method, request.path)
         if fault is None:
             return
         entry.fault = fault.kind
@@ -112,6 +125,8 @@ class Api:
             self._pause(60.0 if fault.seconds is None else fault.seconds)
         if fault.kind in CUTS:
             raise ConnectionCut
+        if fault.kind == "odd_before":
+            raise _SomebodyElse(Answer(*fault.odd_answer()))
         raise _FaultAnswer.of(fault, request.path)
 
     def _pause(self, seconds: float) -> None:

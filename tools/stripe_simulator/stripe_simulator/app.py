@@ -38,7 +38,7 @@ def _api_view(simulator: StripeSimulator) -> Callable[..., Response]:
             answer = simulator.api.answer(_read())
         except ConnectionCut:
             return _cut()
-        return Response(answer.body, answer.status, answer.headers, mimetype="application/json")
+        return Response(answer.body, answer.status, {"Content-Type": "application/json", **answer.headers})
 
     return api
 

@@ -36,6 +36,9 @@ class Config:
     minimum_charge_goes_to_balance: bool = True
     # Whether a payment can be attached to an invoice that was marked uncollectible.
     uncollectible_takes_payments: bool = True
+    # Of an invoice that a person marks as paid, objects of 2020 keep their amounts as they are; since 2025-03-31 Stripe
+    # documents that amount_paid holds what was paid outside as well.
+    amount_paid_holds_outside: bool = False
     # The PaymentIntent's metadata is copied to its charge when that is made, as documented.
     charges_copy_metadata: bool = True
     # Currencies other than those whose smallest payment is published have one as well.

@@ -111,6 +111,10 @@ def _add_acts(routes: Blueprint, simulator: StripeSimulator) -> None:
     def pay_invoice(invoice_id: str) -> Response:
         return jsonify(simulator.pay_hosted(invoice_id))
 
+    @routes.post("/invoices/<invoice_id>/mark_paid")
+    def mark_paid(invoice_id: str) -> Response:
+        return jsonify(simulator.mark_paid(invoice_id))
+
     @routes.post("/payments/<payment_intent>/refund")
     def refund(payment_intent: str) -> Response:
         return jsonify(simulator.refund(payment_intent, _given().get("amount")))

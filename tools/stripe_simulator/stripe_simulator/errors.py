@@ -66,12 +66,28 @@ def masked(key: str) -> str:
     return prefix + "*" * max(len(rest) - 4, 4) + (rest[-4:] if len(rest) > 8 else "")
 
 
-def forbidden(permission: str, account: str) -> StripeError:
+def forbidden(permission: str | None, account: str) -> StripeError:
+    """What a restricted key lacks; Stripe does not always name it."""
+    named = f" Having the 'rak_{permission}' permission would allow this request to continue." if permission else ""
     return StripeError(
         403,
-        f"The provided key does not have the required permissions for this endpoint on account '{account}'. "
-        f"Having the 'rak_{permission}' permission would allow this request to continue.",
+        f"The provided key does not have the required permissions for this endpoint on account '{account}'.{named}",
     )
+
+
+def account_invalid(account: str) -> StripeError:
+    """As recorded in 2026: without a word of permissions."""
+    return StripeError(
+        403,
+        f"The provided key 'sk_test_***' does not have access to account '{account}' (or that account does not exist). "
+        "Application access may have been revoked.",
+        code="account_invalid",
+    )
+
+
+def address_refused() -> StripeError:
+    """A key with a list of IP addresses is used from another one."""
+    return StripeError(403, "The API key provided does not allow requests from your IP address (192.0.2.1).")
 
 
 def unknown_route(method: str, path: str) -> StripeError:

@@ -10,6 +10,8 @@ from typing import Any
 
 from stripe_simulator.errors import (
     StripeError,
+    account_invalid,
+    address_refused,
     forbidden,
     invalid_key,
     key_in_use,
@@ -21,11 +23,35 @@ from stripe_simulator.errors import (
 )
 from stripe_simulator.keys import DEFAULT_ACCOUNT
 
-ANSWERS = frozenset({"401", "403", "404", "409_in_flight", "429", "500_before", "key_reused", "unknown_parameter"})
+ANSWERS = frozenset(
+    "401 403 403_account 403_address 404 409_in_flight 429 500_before key_reused unknown_parameter".split()
+)
 CUTS = frozenset({"cut_before", "hang"})
 DURING = frozenset({"slow", "500_midway"})
 AFTER = frozenset({"500_after", "cut_after"})
-KINDS = ANSWERS | CUTS | DURING | AFTER
+#: Somebody else answers in Stripe's place, before or after it did what was asked; ``code`` names the answer.
+ODD = frozenset({"odd_before", "odd_after"})
+KINDS = ANSWERS | CUTS | DURING | AFTER | ODD
+_PAGE = "<!doctype html><title>Log in to the network</title>"
+#: Status, content type and body of answers that are not Stripe's.
+ODD_ANSWERS: dict[str, tuple[int, str, str]] = {
+    "html": (200, "text/html", _PAGE),
+    "empty": (200, "application/json", ""),
+    "truncated": (200, "application/json", '{"id": "in_1", "object": "inv'),
+    "non_object": (200, "application/json", '["ok"]'),
+    "stranger": (200, "application/json", '{"status": "ok"}'),
+    "error_text": (200, "application/json", '{"error": "text"}'),
+    "refused_error_text": (400, "application/json", '{"error": "text"}'),
+    "redirect": (302, "text/html", ""),
+    "redirect_kept": (307, "text/html", ""),
+    "401_page": (401, "text/html", _PAGE),
+    "403_page": (403, "text/html", _PAGE),
+    "404_page": (404, "text/html", _PAGE),
+    "407": (407, "text/html", _PAGE),
+    "502": (502, "text/html", "<html><h1>502 Bad Gateway</h1></html>"),
+}
+#: Where an odd redirect leads: whoever follows it is seen in the log of requests.
+ELSEWHERE = "/v1/elsewhere"
 
 
 @dataclass
@@ -48,6 +74,12 @@ class Fault:
         right_method = self.method is None or self.method.upper() == method
         return right_method and (path.startswith(self.path) or re.search(self.path, path) is not None)
 
+    def odd_answer(self) -> tuple[int, str, dict[str, str]]:
+        """Status, body and headers of somebody else's answer."""
+        status, content_type, body = ODD_ANSWERS[self.code or "html"]
+        location = {"Location": ELSEWHERE} if 300 <= status < 400 else {}
+        return status, body, {"Content-Type": content_type, **location, **self.headers}
+
     def error(self, path: str) -> StripeError:
         """The answer of this fault where it has one."""
         error = self._plain_error(path)
@@ -59,7 +91,11 @@ class Fault:
             case "401":
                 return invalid_key("sk_test_" + "x" * 20)
             case "403":
-                return forbidden(self.code or "unspecified", DEFAULT_ACCOUNT)
+                return forbidden(self.code, DEFAULT_ACCOUNT)
+            case "403_account":
+                return account_invalid(DEFAULT_ACCOUNT)
+            case "403_address":
+                return address_refused()
             case "404":
                 return missing_in_path("object", path.rsplit("/", 1)[-1])
             case "409_in_flight":
@@ -98,6 +134,8 @@ class Faults:
         """Order a fault for requests of ``method`` whose path starts with, or matches, ``path``."""
         if fault not in KINDS:
             raise ValueError(f"There is no fault {fault!r}; there are {', '.join(sorted(KINDS))}.")
+        if fault in ODD and (code or "html") not in ODD_ANSWERS:
+            raise ValueError(f"There is no odd answer {code!r}; there are {', '.join(sorted(ODD_ANSWERS))}.")
         re.compile(path)
         order = Fault(fault, method, path, times, skip, body, dict(headers or {}), code, seconds, lines)
         with self._lock:

@@ -244,6 +244,17 @@ def pay_rest(call: Call, invoice: Json, shown: Shown) -> None:
     _credit(call, invoice, payment, intent["amount"], shown)
 
 
+def mark_paid(call: Call, invoice: Json, shown: Shown) -> None:
+    """A person notes in the Dashboard that the rest was paid outside Stripe, by bank transfer for instance."""
+    if invoice["status"] not in PAYABLE:
+        raise bad_request(f"An invoice that is {invoice['status']} can't be marked as paid.")
+    if call.config.amount_paid_holds_outside:
+        invoice["amount_paid"] += invoice["amount_remaining"]
+        invoice["amount_remaining"] = 0
+    cancel_default(call, invoice)
+    settle_invoice(call, invoice, shown)
+
+
 def retrieve(call: Call) -> Json:
     return call.in_path("invoice_payments", "invoice_payment")
 

@@ -143,17 +143,24 @@ class StripeSimulator:
 
     def pay_hosted(self, invoice_id: str) -> Json:
         """Pay the whole rest of an invoice on its hosted page."""
-        with self.world.lock:
-            state = self._owner(checkout.find_invoice(self.world, invoice_id), "invoice", invoice_id)
-            call = Call(self.world, state)
-            payments.pay_rest(call, state.invoices[invoice_id], shown_invoice)
-            return copy.deepcopy(shown_invoice(call, state.invoices[invoice_id]))
+        return self._invoice_act(invoice_id, payments.pay_rest)
+
+    def mark_paid(self, invoice_id: str) -> Json:
+        """Mark an invoice as paid outside Stripe, as a person does in the Dashboard."""
+        return self._invoice_act(invoice_id, payments.mark_paid)
 
     def refund(self, payment_intent: str, amount: int | None = None) -> Json:
         """Refund a payment in the Dashboard, whole or in part; returns its charge."""
         with self.world.lock:
             state = refunds.owner(self.world, payment_intent)
             return copy.deepcopy(refunds.refund(Call(self.world, state, id=payment_intent), amount))
+
+    def _invoice_act(self, invoice_id: str, act: Callable[[Call, Json, payments.Shown], None]) -> Json:
+        with self.world.lock:
+            state = self._owner(checkout.find_invoice(self.world, invoice_id), "invoice", invoice_id)
+            call = Call(self.world, state)
+            act(call, state.invoices[invoice_id], shown_invoice)
+            return copy.deepcopy(shown_invoice(call, state.invoices[invoice_id]))
 
     def _session_act(self, session_id: str, act: Callable[[Call], Json]) -> Json:
         with self.world.lock:
