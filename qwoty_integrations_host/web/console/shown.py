@@ -19,6 +19,7 @@ _TONES = {
     **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail", "verified"), _GOOD),
     **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
     **dict.fromkeys(("needs_attention", "partially_paid", "unpaid", "expired", "missing", "unreachable"), _ATTENTION),
+    "on_untested": _ATTENTION,
     **dict.fromkeys(("failed", "load_failed", "refused", "incompatible", "uncollectible", "refused_delivery"), _BAD),
 }
 
@@ -63,6 +64,7 @@ def status(word: str) -> str:
         "sent": _("Link sent"),
         "expired": _("Link expired"),
         "on": _("On"),
+        "on_untested": _("On, not tested"),
         "off": _("Off"),
         "incompatible": _("Failed to load"),
         "blocked": _("Blocked"),
@@ -72,7 +74,7 @@ def status(word: str) -> str:
         "unclear": _("Unclear"),
         "refused": _("Refused"),
         "unreachable": _("Not reachable"),
-        "untested": _("Not tested yet"),
+        "untested": _("Not tested"),
         "sending": _("Leaving"),
         "sent_mail": _("Sent"),
         "load_failed": _("Failed to load"),
