@@ -63,6 +63,14 @@ def check_draft(
     return _settled(invoice, invoice_id, facts, verdict, order, rounding_line=rounding_line)
 
 
+def foretold(plan: InvoicePlan, verdict: Verdict, *, rounding_line: bool) -> str:
+    """The code of what the check finds wrong with a draft that comes to the planned figures; empty if nothing."""
+    if not plan.signed.given:
+        return _total_missing(plan, {"status": "draft", "total": plan.total}, ()).code
+    is_fine = verdict.kind == "equal" or (verdict.kind == "rounding" and rounding_line)
+    return "" if is_fine else Checked().code
+
+
 def _with_lines(plan: InvoicePlan, facts: Mapping[str, Any], there: Mapping[str, Any]) -> Verdict:
     """The verdict without our rounding line, if there is one, and with what somebody has changed by hand."""
     subtotal, total = facts["subtotal"] - there["rounding"], facts["total"] - there["rounding"]

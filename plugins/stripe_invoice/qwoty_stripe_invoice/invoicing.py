@@ -71,7 +71,7 @@ def _make_invoice(
     if not settings.finalizes:
         return Outcome.done(_as_it_is(facts["status"]), *notes)
     if plan.is_too_small and facts["status"] == "draft":
-        return _too_small(plan, notes)
+        return too_small(plan, notes)
     if settings.delivery == "email" and not facts.get("customer_email", contact.email):
         return Outcome.needs_attention(
             "email_missing",
@@ -165,7 +165,7 @@ def _as_it_is(status: str) -> str:
     return f"The invoice is {status} already, from an earlier attempt; nothing more was done."
 
 
-def _too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
+def too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
     """Stripe would mark it paid, and put what was not paid on the customer's balance (Stripe page, section 10)."""
     return Outcome.needs_attention(
         "amount_too_small",
