@@ -240,9 +240,17 @@ def _refuse(tested: _Test, *, anyway: bool) -> None:
 
 def _not_asked(error: IntegrationError) -> ConnectionReport:
     """The report of a test that itself failed: nobody was asked."""
-    nobody = {"label": "connection test", "last4": "", "mode": "", "account": ""}
-    facts = {"code": error.code, "title": error.title, "hint": error.hint}
-    return ConnectionReport((KeyReport(status="unreachable", **nobody, **facts),))
+    key = KeyReport(
+        label="connection test",
+        last4="",
+        mode="",
+        account="",
+        status="unreachable",
+        code=error.code,
+        title=error.title,
+        hint=error.hint,
+    )
+    return ConnectionReport((key,))
 
 
 def _problem(row: RowMapping | None) -> dict[str, Any] | None:

@@ -455,7 +455,18 @@ def test_a_preview_writes_nothing_and_asks_only_for_a_plan(line: Line) -> None:
 
     assert found == {
         "quote_id": "q-7",
-        "previews": [{"plugin": "recorder", "status": "skipped", "notes": ["nothing to see"]}],
+        "ends_well": True,
+        "previews": [
+            {
+                "plugin": "recorder",
+                "enabled": True,
+                "status": "skipped",
+                "ends": "skipped",
+                "ends_well": True,
+                "problems": [],
+                "notes": ["nothing to see"],
+            }
+        ],
     }
     assert line.recorder.calls == [("preview_quote", "ws-1")]
     assert "nothing to see" in line("preview", "ws-1", line.file(a_quote())).stdout

@@ -202,9 +202,9 @@ def test_the_customer_is_found_at_the_first_place_that_holds_one(
 
 def test_command_api_and_page_foretell_the_same(
     bench: Any,
-    command: Any,
-    call: Any,
-    admin: Person,  # noqa: F811 - the fixtures
+    command: Any,  # noqa: F811 - these are the fixtures
+    call: Any,  # noqa: F811
+    admin: Person,  # noqa: F811
 ) -> None:
     bench.enable(**EMAIL)
     quote = a_quote(contact=NO_ADDRESS)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from qwoty_integrations_host import Outcome
+
 from .check import Verdict, compare
 from .invoices import Invoice
 from .money import shown
@@ -69,6 +71,16 @@ def foretold(plan: InvoicePlan, verdict: Verdict, *, rounding_line: bool) -> str
         return _total_missing(plan, {"status": "draft", "total": plan.total}, ()).code
     is_fine = verdict.kind == "equal" or (verdict.kind == "rounding" and rounding_line)
     return "" if is_fine else Checked().code
+
+
+def too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
+    """Stripe would mark it paid, and put what was not paid on the customer's balance (Stripe page, section 10)."""
+    return Outcome.needs_attention(
+        "amount_too_small",
+        f"The total ({shown(plan.signed_total, plan.currency)}) is below the smallest payment that Stripe takes.",
+        *notes,
+        hint="The invoice is left as a draft, since Stripe would call it paid. Collect the amount another way.",
+    )
 
 
 def _with_lines(plan: InvoicePlan, facts: Mapping[str, Any], there: Mapping[str, Any]) -> Verdict:

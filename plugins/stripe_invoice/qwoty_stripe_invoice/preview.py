@@ -27,9 +27,8 @@ from . import customer_data
 from .check import Verdict, compare
 from .customers import looked_for
 from .delivery import addressed, no_key_for, require_way_back
-from .draft_check import foretold
+from .draft_check import foretold, too_small
 from .gateway import fingerprint, is_live
-from .invoicing import too_small
 from .ledger import due_date
 from .money import LEAST_PAYMENT, in_minor, shown, split, to_major
 from .plan import make_plan
@@ -52,7 +51,7 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     _unless_refused(lambda: require_way_back(ctx, settings.delivery), problems)
     to = _unless_refused(lambda: addressed(quote, settings.delivery), problems)
     contact = to.contact if to else quote.billing_contact
-    whom = {
+    whom: dict[str, Any] = {
         "billed": _billed(quote, contact) if contact else None,
         "customer": tuple(looked_for(ctx, fingerprint(key or ""), contact)) if contact else (),
     }
@@ -161,8 +160,8 @@ def _mailed(
     if not plan.signed.total:
         return "Nothing would be mailed: nothing is to be paid."
     if settings.delivery == "email":
-        said = f"Stripe would e-mail the invoice to {email}."
-        return said if not key or is_live(key) else " ".join((said, "In test mode Stripe sends no e-mail."))
+        said = [f"Stripe would e-mail the invoice to {email}."]
+        return " ".join(said if not key or is_live(key) else [*said, "In test mode Stripe sends no e-mail."])
     if settings.delivery == "none":
         return "Nothing would be mailed: no way of sending is set."
     if not shares:
@@ -175,7 +174,7 @@ def _mailed(
 # -- figures ----------------------------------------------------------------------------------------------
 
 
-def _signed(quote: Quote, plan: InvoicePlan) -> dict[str, Decimal]:
+def _signed(quote: Quote, plan: InvoicePlan) -> dict[str, Any]:
     """The figures as they were signed; those that the plan computes where the quote came without."""
     money, given = plan.currency, quote.totals
     if given is None:

@@ -38,8 +38,8 @@ def preview(quote_id: str) -> str:
     """What a run would make of the quote with the settings of now, for whom, and what it would stop at."""
     host = the_host()
     found = find_quote(host.store, session().workspace, quote_id)
-    lent = {"plugins": host.plugins, "settings": host.settings, "contexts": host.runs.contexts}
-    return render_template("console/preview.html", quote=found, previews=foretold(found, **lent)["previews"])
+    plans = foretold(found, plugins=host.plugins, settings=host.settings, contexts=host.runs.contexts)["previews"]
+    return render_template("console/preview.html", quote=found, previews=plans)
 
 
 @blueprint.get("/send/<id:quote_id>")
