@@ -22,6 +22,8 @@ from .hook_types import (
     Outcome,
     Preview,
     PreviewLine,
+    PreviewProblem,
+    PreviewRecipient,
     PreviewTax,
     RightReport,
     ServiceStatus,
@@ -106,12 +108,32 @@ def is_preview(found: Any) -> bool:
     if not isinstance(found, Preview):
         return is_outcome(found)
     lists = is_list_of(PreviewLine, found.lines) and is_list_of(tuple, found.installments)
-    if not lists or not is_list_of(str, found.notes) or not is_list_of(str, found.differences):
+    if not lists or not all(is_list_of(str, texts) for texts in (found.notes, found.differences, found.customer)):
+        return False
+    if not is_list_of(PreviewProblem, found.problems) or not all(map(_is_problem, found.problems)):
+        return False
+    if found.billed is not None and not _is_recipient(found.billed):
         return False
     sums = (found.subtotal, found.tax, found.total, found.signed_total)
     maybe = (found.signed_net, found.signed_tax)
     amounts = (*sums, *(amount for amount in maybe if amount is not None), *(part[1] for part in found.installments))
-    return all(map(_is_amount, amounts)) and all(map(_is_line, found.lines)) and is_sentence(found.verdict)
+    return (
+        all(map(_is_amount, amounts))
+        and all(map(_is_line, found.lines))
+        and all(map(is_sentence, (found.verdict, found.mailed)))
+    )
+
+
+def _is_problem(found: PreviewProblem) -> bool:
+    return found.status in {"needs_attention", "skipped"} and all(
+        map(is_sentence, (found.code, found.title, found.hint))
+    )
+
+
+def _is_recipient(found: Any) -> bool:
+    if not isinstance(found, PreviewRecipient):
+        return False
+    return all(map(is_sentence, (found.name, found.company, found.email or "", found.address)))
 
 
 def _is_line(line: PreviewLine) -> bool:

@@ -1,8 +1,8 @@
-"""How a workspace's integration stands with its service: tried on request, and marked when a run was refused."""
+"""How a workspace's integration stands with its service: tested before it works, marked when a run was refused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping
 from .clock import Clock
 from .contexts import Contexts
 from .errors import ActionRefused, IntegrationError, NotFound
-from .hook_types import ConnectionReport, ConnectionRequest
+from .hook_types import ConnectionReport, ConnectionRequest, KeyReport
 from .plugins import Plugins
 from .redaction import redacted
 from .settings import WorkspaceSettings
@@ -26,22 +26,42 @@ _WORST_FIRST = ("refused", "missing", "unreachable", "ok")
 
 
 @dataclass(frozen=True, slots=True)
+class _Test:
+    """One test: what it found, of which settings (a fingerprint), and what was known to be wrong when it began."""
+
+    report: ConnectionReport
+    settings: str
+    begun: datetime
+    known: Mapping[str, Any] | None
+
+    @property
+    def problem(self) -> dict[str, Any] | None:
+        """What is wrong after it: nothing, what it found, or, if it reached nobody, what was known before."""
+        return _after(self.report, self.known, self.begun)
+
+
+@dataclass(frozen=True, slots=True)
 class Connections:
     """The connections of one host.
 
     ``test`` and ``show`` give the same document::
 
         {"workspace", "plugin", "enabled",
+         "testable": bool,                     # whether the plugin has a test
          "status": "ok" | "needs_attention" | "unreachable" | "untested",
          "problem": None | {"code", "title", "hint", "run_id", "since"},   # until a test succeeds
-         "outdated": bool,                     # the settings were saved after the last test, or after the problem
+         "outdated": bool,                     # the test or the problem is of other settings than those of now
          "checked_at": None | ISO time,
          "keys": [{"label", "last4", "mode", "account", "status", "code", "title", "hint",
                    "rights": [{"resource", "access", "status"}]}],
          "notes": [sentence]}
 
     A key's ``status`` is ``ok``, ``missing`` (a right), ``refused`` or ``unreachable``, a right's ``ok``, ``missing``
-    or ``unclear``. ``run_id`` is the first run that met the problem, None when a test did.
+    or ``unclear``. ``run_id`` is the first run that met the problem, None when a test did. A test counts for the
+    settings that it tried: after they changed, ``status`` is ``untested``.
+
+    ``enable``, ``save`` and ``settings_of`` give ``{"workspace", "plugin", "enabled", "settings", "connection"}``;
+    ``connection`` is that document, None without settings.
     """
 
     store: Store
@@ -49,6 +69,42 @@ class Connections:
     settings: WorkspaceSettings
     contexts: Contexts
     clock: Clock
+
+    def enable(self, workspace: str, plugin: str, *, anyway: bool = False) -> dict[str, Any]:
+        """Test the saved settings, and switch on unless a key is refused or lacks a right.
+
+        A service that cannot be reached says nothing about the keys: it stops nobody, and ``connection`` says so.
+
+        Raises: NotFound; SettingsError without valid settings; ActionRefused (``connection_refused``) for what the test
+        found, unless ``anyway``: then the integration stays off.
+        """
+        stored = self.settings.effective(workspace, plugin)
+        tested = self._tried(workspace, plugin, self.settings.as_saved(workspace, plugin, stored))
+        if tested:
+            self._note(workspace, plugin, tested)
+            _refuse(tested, anyway=anyway)
+        self.settings.enable(workspace, plugin)
+        return self.settings_of(workspace, plugin)
+
+    def save(self, workspace: str, plugin: str, given: Any, *, anyway: bool = False) -> dict[str, Any]:
+        """Save settings; those of an integration that is on are tested first, since they work at once.
+
+        Raises: as ``WorkspaceSettings.save``; ActionRefused (``connection_refused``) for what the test found, unless
+        ``anyway``: then the settings of before stay.
+        """
+        wanted, tested = self.settings.as_saved(workspace, plugin, given), None
+        if self.settings.is_enabled(workspace, plugin) and (tested := self._tried(workspace, plugin, wanted)):
+            _refuse(tested, anyway=anyway)
+        self.settings.save(workspace, plugin, given)
+        if tested:
+            self._note(workspace, plugin, tested)
+        return self.settings_of(workspace, plugin)
+
+    def settings_of(self, workspace: str, plugin: str) -> dict[str, Any]:
+        """The settings as they may be shown, and how their connection stands; no network. Raises: NotFound."""
+        shown = self.settings.show(workspace, plugin)
+        is_there = self.settings.is_configured(workspace, plugin)
+        return {**shown, "connection": self.show(workspace, plugin) if is_there else None}
 
     def test(self, workspace: str, plugin: str) -> dict[str, Any]:
         """Try the saved settings at the service, without any effect there; switched on or not.
@@ -58,20 +114,45 @@ class Connections:
         self._require_settings(workspace, plugin)
         if not self.plugins.implements(plugin, "check_connection"):
             raise ActionRefused(f"The connection of {plugin} cannot be tested.")
+        self._note(workspace, plugin, self._try(workspace, plugin, self.settings.effective(workspace, plugin)))
+        return self.show(workspace, plugin)
+
+    def _tried(self, workspace: str, plugin: str, settings: Mapping[str, Any]) -> _Test | None:
+        """A test of these settings, None of a plugin that has none; one that fails by itself says nothing of them."""
+        if not self.plugins.implements(plugin, "check_connection"):
+            return None
+        return self._try(workspace, plugin, settings, or_else=_not_asked)
+
+    def _try(
+        self,
+        workspace: str,
+        plugin: str,
+        settings: Mapping[str, Any],
+        *,
+        or_else: Callable[[IntegrationError], ConnectionReport] | None = None,
+    ) -> _Test:
         with self.store.read() as db:
             before = rows.load(db, workspace, plugin)
             units = rows.recent_business_units(db, workspace)
         begun = self.clock.now()
-        ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
-        report = self.plugins.check_connection(plugin, ctx, ConnectionRequest(units))
+        ctx = self.contexts.make(workspace, plugin, settings)
+        try:
+            report = self.plugins.check_connection(plugin, ctx, ConnectionRequest(units))
+        except IntegrationError as error:
+            if or_else is None:
+                raise
+            report = or_else(error)
+        return _Test(report, self.settings.digest(settings), begun, _problem(before))
+
+    def _note(self, workspace: str, plugin: str, tested: _Test) -> None:
         with self.store.write() as db:
             present = rows.load(db, workspace, plugin, lock=True)
-            values: dict[str, Any] = {"report": redacted(asdict(report)), "checked_at": begun}
+            report = {**redacted(asdict(tested.report)), "settings": tested.settings}
+            values: dict[str, Any] = {"report": report, "checked_at": tested.begun}
             # What a run met while the test was under way is not what was tested.
-            if _problem(present) == _problem(before):
-                values["problem"] = redacted(_after(report, _problem(before), begun))
+            if _problem(present) == tested.known:
+                values["problem"] = redacted(tested.problem)
             rows.change(db, workspace, plugin, **values)
-        return self.show(workspace, plugin)
 
     def show(self, workspace: str, plugin: str) -> dict[str, Any]:
         """The last test, and what runs met since; no network. Raises: NotFound."""
@@ -81,19 +162,35 @@ class Connections:
             saved_at = rows.settings_saved_at(db, workspace, plugin)
         report: Mapping[str, Any] = (row and row["report"]) or {"keys": [], "notes": []}
         checked_at, problem = row["checked_at"] if row else None, _problem(row)
-        seen = [checked_at, problem and datetime.fromisoformat(problem["since"])]
-        last = max((moment for moment in seen if moment), default=None)
+        outdated = self._is_outdated(workspace, plugin, report, checked_at, problem, saved_at)
         return {
             "workspace": workspace,
             "plugin": plugin,
             "enabled": self.settings.is_enabled(workspace, plugin),
-            "status": _status(report, problem, checked_at),
+            "testable": self.plugins.implements(plugin, "check_connection"),
+            "status": _status(report, problem, None if outdated else checked_at),
             "problem": problem,
-            "outdated": last is not None and saved_at is not None and saved_at > last,
+            "outdated": outdated,
             "checked_at": checked_at.isoformat() if checked_at else None,
             "keys": report["keys"],
             "notes": report["notes"],
         }
+
+    def _is_outdated(
+        self,
+        workspace: str,
+        plugin: str,
+        report: Mapping[str, Any],
+        checked_at: datetime | None,
+        problem: Mapping[str, Any] | None,
+        saved_at: datetime | None,
+    ) -> bool:
+        met_at = datetime.fromisoformat(problem["since"]) if problem else None
+        last = max((moment for moment in (checked_at, met_at) if moment), default=None)
+        if last is not None and last == checked_at and "settings" in report:
+            # Whatever was saved meanwhile, the same settings need no other test.
+            return bool(report["settings"] != self.settings.digest(self.settings.effective(workspace, plugin)))
+        return last is not None and saved_at is not None and saved_at > last
 
     def list(self, workspace: str) -> dict[str, Any]:
         """``{"workspace", "data"}``: ``show`` of each integration that has settings and loads. Raises: NotFound."""
@@ -157,6 +254,27 @@ def worked_in_a_run(db: Connection, run: RowMapping) -> None:
     rows.change(db, workspace, plugin, problem=None, **tested)
 
 
+def _refuse(tested: _Test, *, anyway: bool) -> None:
+    found = _after(tested.report, None, tested.begun)
+    if found and not anyway:
+        raise ActionRefused(found["title"], hint=found["hint"], code="connection_refused")
+
+
+def _not_asked(error: IntegrationError) -> ConnectionReport:
+    """The report of a test that itself failed: nobody was asked."""
+    key = KeyReport(
+        label="connection test",
+        last4="",
+        mode="",
+        account="",
+        status="unreachable",
+        code=error.code,
+        title=error.title,
+        hint=error.hint,
+    )
+    return ConnectionReport((key,))
+
+
 def _problem(row: RowMapping | None) -> dict[str, Any] | None:
     return (row["problem"] or None) if row else None
 
@@ -175,7 +293,6 @@ def _status(report: Mapping[str, Any], problem: Mapping[str, Any] | None, checke
 
 
 def _after(report: ConnectionReport, known: Mapping[str, Any] | None, now: datetime) -> dict[str, Any] | None:
-    """What is wrong after a test: nothing, what it found, or, if it reached nobody, what was known before."""
     overall = _overall([asdict(key) for key in report.keys])
     if overall == "ok":
         return None

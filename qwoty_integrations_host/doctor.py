@@ -181,8 +181,13 @@ def _connections(host: Host) -> Iterator[Finding]:
             if problem:
                 hint = f"{problem['hint']} Then: qwoty-host test-connection {workspace}"
                 yield Finding("connections", "failed", f"{whose}: {problem['title']}", hint)
+            elif not connection["testable"]:
+                yield Finding("connections", "ok", f"{whose}: this integration has no test of its connection.")
+            elif connection["status"] == "ok":
+                yield Finding("connections", "ok", f"{whose}: works, as tested.")
             else:
-                yield Finding("connections", "ok", f"{whose}: {connection['status']}.")
+                hint = f"Test it: qwoty-host test-connection {workspace} {connection['plugin']}"
+                yield Finding("connections", "warning", f"{whose}: not tested.", hint)
 
 
 def _webhooks(host: Host) -> Iterator[Finding]:

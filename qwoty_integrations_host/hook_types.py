@@ -93,8 +93,31 @@ class PreviewLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewProblem:
+    """What a run would stop at: ``code``, ``title`` and ``hint`` as of its error, ``status`` as it would end."""
+
+    code: str
+    title: str
+    hint: str = ""
+    status: Literal["needs_attention", "skipped"] = "needs_attention"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewRecipient:
+    """Who is billed, as the service would be told; ``address`` in one line, empty where the quote names none."""
+
+    name: str
+    company: str = ""
+    email: str | None = None
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a plugin would make of a quote, in major units; the ``signed_…`` figures are the quote's own."""
+    """What a plugin would make of a quote, in major units; the ``signed_…`` figures are the quote's own.
+
+    With ``problems`` and no lines there is no plan, and the sums say nothing.
+    """
 
     currency: str
     lines: tuple[PreviewLine, ...]
@@ -114,6 +137,13 @@ class Preview:
     #: (number, amount, due date if it can be known)
     installments: tuple[tuple[int, Decimal, date | None], ...] = ()
     notes: tuple[str, ...] = ()
+    #: Everything that a run would stop at, in the order in which it would: the first is the run's error.
+    problems: tuple[PreviewProblem, ...] = ()
+    billed: PreviewRecipient | None = None
+    #: One sentence on who would be mailed what; empty when nobody can tell.
+    mailed: str = ""
+    #: Where the service's customer would be looked for, in this order, one sentence each.
+    customer: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,9 @@ def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence
 def check_connection(ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
     """Try every key of ``ctx.settings`` at the service, without any effect there; one row per key.
 
-    Called when somebody presses "Test connection", also before the integration is switched on; outside a run, so
-    there are no steps. A key that is refused or a service that is away is a row of the report, not an error.
+    Called when somebody presses "Test connection", before the integration is switched on, and before settings are
+    saved while it is on; outside a run, so there are no steps. A key that is refused or a service that is away is a row
+    of the report, not an error.
 
     Example:
         @hookimpl

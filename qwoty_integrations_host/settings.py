@@ -114,6 +114,10 @@ class WorkspaceSettings:
             audit.note(db, workspace, "settings.saved", plugin, now, fields=changed_fields(before, document))
         return self.show(workspace, plugin)
 
+    def as_saved(self, workspace: str, plugin: str, given: Any) -> Mapping[str, Any]:
+        """Give what would be saved, as a plugin would get it, secrets in clear. Raises: as ``save`` does."""
+        return self._merged(workspace, plugin, given)[1]
+
     def _merged(self, workspace: str, plugin: str, given: Any) -> tuple[StoredSettings | None, Mapping[str, Any]]:
         """What is stored, and the given document with the secrets that it keeps, checked.
 

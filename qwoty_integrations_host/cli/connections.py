@@ -13,6 +13,8 @@ _MARKS = {"ok": "✓", "missing": "✗", "refused": "✗", "unreachable": "?", "
 _SEEN_AS = {"ok": "succeeded", "needs_attention": "needs_attention", "unreachable": "waiting"}
 #: Of each status of a key, the words for people.
 _WORDS = {"ok": "works", "missing": "lacks a right", "refused": "refused", "unreachable": "could not be tried"}
+#: Of each status of a connection.
+_SAID = {"ok": "works", "needs_attention": "needs attention", "unreachable": "not tested", "untested": "not tested"}
 
 
 @click.command("test-connection")
@@ -42,12 +44,22 @@ def test_connection(session: Session, workspace: str, plugin: str | None, last: 
         raise SystemExit(NOT_DONE)
 
 
+def said_of(found: dict[str, Any]) -> str:
+    """How a connection stands, in a line; an old test is none."""
+    if not found["testable"] and not found["problem"]:
+        return "this integration has no test"
+    why = [found["problem"]["title"]] if found["problem"] else []
+    if found["status"] == "unreachable":
+        why = [key["title"] for key in found["keys"] if key["status"] == "unreachable"]
+    return ", ".join((_SAID[found["status"]], *dict.fromkeys(why)))
+
+
 def print_connection(found: dict[str, Any]) -> None:
     """A connection: each key with its rights, then what is wrong and what to do."""
     switch = "" if found["enabled"] else "  (not enabled)"
-    tested = f"tested {minute(found['checked_at'])} UTC" if found["checked_at"] else "never tested"
-    state = mark(_SEEN_AS.get(found["status"], "skipped"), found["status"])
-    click.echo(f"{found['plugin']}  {state}  {tested}{switch}")
+    tested = f"  tested {minute(found['checked_at'])} UTC" if found["checked_at"] else ""
+    state = mark(_SEEN_AS.get(found["status"], "skipped"), _SAID[found["status"]])
+    click.echo(f"{found['plugin']}  {state}{tested}{switch}")
     for key in found["keys"]:
         _print_key(key)
     for note in found["notes"]:

@@ -136,14 +136,13 @@ def _print_figures(report: dict[str, Any]) -> None:
     if invoice is None:
         return
     signed = f" (signed: {report['signed_total']})" if report["total_differs"] else ""
-    names = (("paid", "amount_paid"), ("to be paid", "amount_remaining"), ("overpaid", "amount_overpaid"))
-    if report["amount_paid_outside"]:
-        names = (
-            *names[:1],
-            (f"of it settled outside {invoice['service'] or 'the service'}", "amount_paid_outside"),
-            *names[1:],
-        )
-    amounts = [f"{report[name]} {word}" for word, name in names if report[name] is not None]
+    names = {
+        "paid": "amount_paid",
+        f"of it settled outside {invoice['service'] or 'the service'}": "amount_paid_outside",
+        "to be paid": "amount_remaining",
+        "overpaid": "amount_overpaid",
+    }
+    amounts = [f"{report[name]} {word}" for word, name in names.items() if report[name] is not None]
     total = f"{report['total']} {currency}" if report["total"] is not None else "an amount that is not known"
     said = f": {', '.join(amounts)}" if amounts else ""
     click.echo(f"  Invoice {invoice['number'] or invoice['id']} over {total}{signed}{said}.")

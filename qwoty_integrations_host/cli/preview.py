@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .output import mark, print_json, table
-from .session import Session, json_option, read_json, say
+from .session import NOT_DONE, Session, json_option, read_json, say
 
 #: A description is cut to this in the table; the JSON has it whole.
 _WIDTH = 40
@@ -21,7 +21,10 @@ _WIDTH = 40
 @json_option
 @click.pass_obj
 def preview(session: Session, workspace: str, path: str, as_json: bool) -> None:
-    """Show what would be made of a quote. No network, nothing is written."""
+    """Show what would be made of a quote, for whom, and what a run would stop at. No network, nothing is written.
+
+    Exit code 1 when a run would not end well.
+    """
     with session.host() as host:
         from ..previews import preview as ask
 
@@ -38,26 +41,53 @@ def preview(session: Session, workspace: str, path: str, as_json: bool) -> None:
         say("No enabled integration can preview quotes for this workspace.")
     if as_json:
         print_json(found)
-        return
-    for plan in found["previews"]:
-        _print_plan(plan)
+    else:
+        for plan in found["previews"]:
+            _print_plan(plan)
+    if not found["ends_well"]:
+        raise SystemExit(NOT_DONE)
 
 
 def _print_plan(plan: dict[str, Any]) -> None:
-    if plan["status"] == "planned":
-        click.echo(f"{plan['plugin']}, in {plan['currency']}:")
+    switch = "" if plan["enabled"] else " (not switched on)"
+    is_planned, verdict = plan["status"] == "planned", plan.get("verdict", "")
+    click.echo(f"{plan['plugin']}, in {plan['currency']}{switch}:" if is_planned else f"{plan['plugin']}{switch}:")
+    if is_planned:
         _print_lines(plan)
-        if plan["verdict"]:
-            click.echo()
-            click.echo(_wrapped(mark("needs_attention" if plan["needs_attention"] else "succeeded", plan["verdict"])))
-        _print_sentences(plan["differences"])
-        _print_installments(plan["installments"])
-        if plan["notes"]:
-            click.echo("\n  Notes")
-    else:
-        click.echo(f"{plan['plugin']}:")
+        click.echo()
+    if verdict:
+        click.echo(_wrapped(mark("succeeded" if plan["ends_well"] else "needs_attention", verdict)))
+    elif not is_planned:
         click.echo(f"  {mark(plan['status'])}")
+    _print_sentences(plan.get("differences", ()))
+    for problem in plan["problems"]:
+        _print_problem(problem, verdict)
+    _print_installments(plan.get("installments", []))
+    _print_whom(plan)
+    if is_planned and plan["notes"]:
+        click.echo("\n  Notes")
     _print_sentences(plan["notes"])
+
+
+def _print_problem(problem: dict[str, Any], verdict: str) -> None:
+    if problem["title"] not in verdict:
+        click.echo(_wrapped(mark("needs_attention", problem["title"])))
+    if problem["hint"]:
+        click.echo(_wrapped(f"→ {problem['hint']}"))
+
+
+def _print_whom(plan: dict[str, Any]) -> None:
+    billed, mailed, customer = plan.get("billed"), plan.get("mailed"), plan.get("customer")
+    if billed:
+        parts = dict.fromkeys(billed[name] for name in ("name", "company", "email", "address") if billed[name])
+        click.echo()
+        click.echo(_wrapped("Billed: " + ", ".join(parts)))
+    if mailed:
+        click.echo(_wrapped(f"Mailed: {mailed}"))
+    if customer:
+        click.echo("  Customer: the first of these that is there")
+        for number, place in enumerate(customer, start=1):
+            click.echo(_wrapped(f"{number}. {place}"))
 
 
 def _print_lines(plan: dict[str, Any]) -> None:

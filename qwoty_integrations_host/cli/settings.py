@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from .connections import said_of
 from .output import print_json
 from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say
 
 file_option = click.option("--file", "path", required=True, metavar="F", help="A JSON file, or - for stdin.")
-_CONNECTION = ("status", "problem", "outdated", "checked_at")
+anyway_option = click.option("--anyway", is_flag=True, help="Also when the test of the connection finds a problem.")
 
 
 @click.group()
@@ -22,13 +25,19 @@ def settings() -> None:
 @click.argument("workspace", metavar="WS")
 @click.argument("plugin")
 @file_option
+@anyway_option
 @json_option
 @click.pass_obj
-def set_settings(session: Session, workspace: str, plugin: str, path: str, as_json: bool) -> None:
-    """Replace the settings. A secret left out or empty keeps its stored value; null removes it."""
-    with session.host() as host:
-        _show(host.settings.save(workspace, plugin, read_json(path)), as_json)
-        if host.connections.show(workspace, plugin)["problem"]:
+def set_settings(session: Session, workspace: str, plugin: str, path: str, anyway: bool, as_json: bool) -> None:
+    """Replace the settings. A secret left out or empty keeps its stored value; null removes it.
+
+    The settings of an integration that is on are tested first.
+    """
+    command = f"qwoty-host settings set {workspace} {plugin} --file {path} --anyway"
+    with session.host() as host, _refusal(f"Not saved. The settings of before stay; save these anyway: {command}"):
+        saved = host.connections.save(workspace, plugin, read_json(path), anyway=anyway)
+        _show(saved, as_json)
+        if saved["connection"]["problem"] and saved["connection"]["outdated"]:
             say("The connection needs attention until a test succeeds; saving alone proves nothing.")
             say(f"  → qwoty-host test-connection {workspace} {plugin}")
 
@@ -41,10 +50,7 @@ def set_settings(session: Session, workspace: str, plugin: str, path: str, as_js
 def show(session: Session, workspace: str, plugin: str, as_json: bool) -> None:
     """Show the settings; of a secret only that it is set, and its last four characters."""
     with session.host() as host:
-        shown = host.settings.show(workspace, plugin)
-        if host.settings.is_configured(workspace, plugin):
-            found = host.connections.show(workspace, plugin)
-            shown = {**shown, "connection": {name: found[name] for name in _CONNECTION}}
+        shown = host.connections.settings_of(workspace, plugin)
     _show(shown, as_json)
 
 
@@ -75,12 +81,30 @@ def validate(session: Session, plugin: str, path: str, as_json: bool) -> None:
 @click.command()
 @click.argument("workspace", metavar="WS")
 @click.argument("plugin")
+@anyway_option
 @json_option
 @click.pass_obj
-def enable(session: Session, workspace: str, plugin: str, as_json: bool) -> None:
-    """Switch an integration on for a workspace; refused without valid settings."""
-    with session.host() as host:
-        _show(host.settings.enable(workspace, plugin), as_json)
+def enable(session: Session, workspace: str, plugin: str, anyway: bool, as_json: bool) -> None:
+    """Test the connection, and switch an integration on for a workspace; refused without valid settings.
+
+    A service that cannot be reached stops nobody: the connection is then not tested.
+    """
+    command = f"qwoty-host enable {workspace} {plugin} --anyway"
+    with session.host() as host, _refusal(f"Not switched on. Switch it on anyway: {command}"):
+        _show(host.connections.enable(workspace, plugin, anyway=anyway), as_json)
+
+
+@contextmanager
+def _refusal(choice: str) -> Iterator[None]:
+    """After a refusal by the test of the connection, name the second choice."""
+    from ..errors import ActionRefused
+
+    try:
+        yield
+    except ActionRefused as error:
+        if error.code != "connection_refused":
+            raise
+        raise ActionRefused(error.title, hint=f"{error.hint}\n  → {choice}", code=error.code) from error
 
 
 @click.command()
@@ -101,9 +125,8 @@ def _show(shown: Any, as_json: bool) -> None:
     click.echo(f"{shown['plugin']} is {'enabled' if shown['enabled'] else 'disabled'} for {shown['workspace']}.")
     for name, value in shown.get("settings", {}).items():
         click.echo(f"  {name}: {_value(value)}")
-    if "connection" in shown:
-        problem = shown["connection"]["problem"]
-        click.echo(f"Connection: {shown['connection']['status']}" + (f", {problem['title']}" if problem else ""))
+    if shown.get("connection"):
+        click.echo(f"Connection: {said_of(shown['connection'])}")
 
 
 def _value(value: Any) -> str:

@@ -148,7 +148,7 @@ def finds_a_refused_key_by_the_test(bench: Any, page: Any, seen: Callable[..., N
     bench.stripe.add_key(WRONG_KEY, revoked=True)
     page.get_by_label("Workspace API token").fill(WRONG_KEY)
     page.get_by_role("button", name="Save and switch on").click()
-    page.get_by_text("Saved and switched on").wait_for()
+    page.get_by_text("Tested and switched on").wait_for()
     page.get_by_role("button", name="Test connection").click()
     page.get_by_role("alert").get_by_text("Stripe refused the key").wait_for()
     seen("refused-key")

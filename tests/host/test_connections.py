@@ -25,7 +25,9 @@ from qwoty_integrations_host import (
     WebhookEndpoint,
 )
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.errors import ActionRefused, NotFound
+from qwoty_integrations_host.store import connections as rows
 
 
 def a_key(status: str = "ok", **changes: Any) -> KeyReport:
@@ -375,7 +377,9 @@ def test_settings_show_tells_how_the_connection_stands_and_set_that_it_is_untest
 ) -> None:
     shown = json.loads(line("settings", "show", "ws-1", "recorder", "--json").stdout)
     assert shown["connection"]["problem"]["run_id"] == met.run_id
-    assert "Connection: needs_attention, The key is refused." in line("settings", "show", "ws-1", "recorder").stdout
+    assert "Connection: needs attention, The key is refused." in line("settings", "show", "ws-1", "recorder").stdout
+    met.host.settings.disable("ws-1", "recorder")
+    met.clock.advance(1)
 
     path = tmp_path / "settings.json"
     path.write_text('{"token": "key_Another1234567890"}', "utf-8")
@@ -385,3 +389,114 @@ def test_settings_show_tells_how_the_connection_stands_and_set_that_it_is_untest
     last = line("test-connection", "ws-1", "recorder", "--last")
     assert last.exit_code == 1
     assert met.run_id in last.stdout
+
+
+# -- tested before it is switched on -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said", "is_on"),
+    [
+        ("ok", 0, "Connection: works", True),
+        ("refused", 2, "Error: It is refused.", False),
+        ("missing", 2, "Error: It is missing.", False),
+        ("unreachable", 0, "Connection: not tested, It is unreachable.", True),
+    ],
+)
+def test_enable_tests_first_and_only_a_problem_of_the_keys_stops_it(
+    saved: Any, line: Any, status: str, code: int, said: str, is_on: bool
+) -> None:
+    finds(saved, a_key(status))
+
+    found = line("enable", "ws-1", "recorder")
+
+    assert (found.exit_code, saved.host.settings.is_enabled("ws-1", "recorder")) == (code, is_on), found.output
+    assert said in found.output
+    if not is_on:
+        assert "Switch it on anyway: qwoty-host enable ws-1 recorder --anyway" in found.stderr
+        assert show(saved)["problem"]["title"] == f"It is {status}."
+        chosen = line("enable", "ws-1", "recorder", "--anyway")
+        assert (chosen.exit_code, saved.host.settings.is_enabled("ws-1", "recorder")) == (0, True)
+        assert f"Connection: needs attention, It is {status}." in chosen.stdout
+
+
+def test_a_test_that_fails_by_itself_says_nothing_of_the_keys_and_stops_nobody(saved: Any) -> None:
+    saved.recorder.answers["check_connection"] = lambda ctx, _: "no report"
+
+    connection = saved.host.connections.enable("ws-1", "recorder")["connection"]
+
+    assert (connection["enabled"], connection["status"]) == (True, "unreachable")
+    assert "has a bug" in connection["keys"][0]["title"]
+
+
+def test_settings_of_an_integration_that_is_on_are_tested_before_they_are_live(
+    saved: Any, line: Any, tmp_path: Any
+) -> None:
+    saved.host.connections.enable("ws-1", "recorder")
+    seen: list[str] = []
+
+    def check(ctx: Any, _: Any) -> ConnectionReport:
+        seen.append(ctx.settings["token"])
+        return ConnectionReport((a_key("refused"),))
+
+    saved.recorder.answers["check_connection"] = check
+    path = tmp_path / "settings.json"
+    path.write_text('{"token": "key_Another1234567890"}', "utf-8")
+
+    refused = line("settings", "set", "ws-1", "recorder", "--file", str(path))
+
+    live = saved.host.settings.effective("ws-1", "recorder")["token"]
+    assert (refused.exit_code, live) == (2, "key_Plain1234567890")
+    assert seen == ["key_Another1234567890"]
+    assert "Not saved. The settings of before stay" in refused.stderr
+    # The test was of other settings than those that are there.
+    assert (show(saved)["status"], show(saved)["problem"]) == ("ok", None)
+    assert line("settings", "set", "ws-1", "recorder", "--file", str(path), "--anyway").exit_code == 0
+    assert saved.host.settings.effective("ws-1", "recorder")["token"] == "key_Another1234567890"
+    assert (show(saved)["status"], show(saved)["outdated"]) == ("needs_attention", False)
+
+
+def test_a_test_counts_for_the_settings_that_it_tried(saved: Any) -> None:
+    ask(saved)
+
+    saved.clock.advance(60)
+    saved.host.settings.save("ws-1", "recorder", {"token": ""})
+    assert (show(saved)["status"], show(saved)["outdated"]) == ("ok", False), "nothing was changed"
+    saved.host.settings.save("ws-1", "recorder", {"token": "key_Another1234567890"})
+    assert (show(saved)["status"], show(saved)["outdated"]) == ("untested", True)
+    saved.host.settings.save("ws-1", "recorder", {"token": "key_Plain1234567890"})
+    assert show(saved)["status"] == "ok"
+
+
+def test_a_report_of_an_earlier_release_counts_until_settings_are_saved(saved: Any) -> None:
+    ask(saved)
+    with saved.host.store.write() as db:
+        report = dict(rows.load(db, "ws-1", "recorder")["report"])
+        del report["settings"]
+        rows.change(db, "ws-1", "recorder", report=report)
+
+    assert show(saved)["status"] == "ok"
+    saved.clock.advance(60)
+    saved.host.settings.save("ws-1", "recorder", {"token": ""})
+    assert show(saved)["status"] == "untested"
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "detail"),
+    [
+        (None, "warning", "ws-1, recorder: not tested."),
+        ("ok", "ok", "ws-1, recorder: works, as tested."),
+        ("unreachable", "warning", "ws-1, recorder: not tested."),
+        ("refused", "failed", "ws-1, recorder: It is refused."),
+    ],
+)
+def test_doctor_ticks_only_what_was_tested(saved: Any, status: str | None, state: str, detail: str) -> None:
+    saved.host.settings.enable("ws-1", "recorder")
+    saved.host.settings.enable("ws-1", "second")
+    if status:
+        finds(saved, a_key(status))
+        ask(saved)
+
+    found = {one.detail: one.state for one in examine(saved.host) if one.about == "connections"}
+
+    assert found == {detail: state, "ws-1, second: this integration has no test of its connection.": "ok"}

@@ -124,6 +124,8 @@ def test_where_stripe_looks_at_existence_first_writes_are_unclear_and_block_noth
     by_access = {right["access"]: right["status"] for right in found["keys"][0]["rights"]}
     assert by_access == {"Read": "ok", "Write": "unclear"}
     assert found["status"] == "ok"
+    (note,) = found["notes"]
+    assert note.startswith("What the workspace key may write could not be asked: Stripe looks for the object before")
 
 
 def test_a_key_that_may_not_read_may_not_write_whatever_stripe_looks_at_first(bench: Any) -> None:
@@ -178,10 +180,14 @@ def test_a_stripe_that_is_away_says_nothing_about_the_key(bench: Any, fault: str
 def test_one_answer_that_fails_leaves_one_right_unclear(bench: Any) -> None:
     bench.stripe.faults.add("500_before", path="/v1/tax_rates", method="GET")
 
-    found = rights(the_key(bench))
+    tested = ask(bench)
+    found = rights(tested["keys"][0])
 
     assert found.pop("Tax Rates: Read") == "unclear"
     assert set(found.values()) == {"ok"}
+    assert tested["notes"] == [
+        "Stripe gave no clear answer about Tax Rates: Read of the workspace key: test again later."
+    ]
 
 
 # -- one key per business unit -----------------------------------------------------------------------------

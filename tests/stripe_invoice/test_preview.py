@@ -281,16 +281,16 @@ def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """``qwoty-host preview`` in a workspace that was never set up, 80 columns wide."""
     monkeypatch.setenv("COLUMNS", "80")
 
-    def run(*args: str) -> str:
+    def run(*args: str, code: int = 0) -> str:
         found = CliRunner().invoke(main, ["--data-dir", str(tmp_path / "data"), *args])
-        assert found.exit_code == 0, found.output
+        assert found.exit_code == code, found.output
         return found.stdout
 
-    def preview(quote: dict[str, Any], *options: str) -> str:
+    def preview(quote: dict[str, Any], *options: str, code: int = 0) -> str:
         path = tmp_path / "quote.json"
         path.write_text(json.dumps(quote), "utf-8")
         run("workspace", "add", "ws-1")
-        return run("preview", "ws-1", str(path), *options)
+        return run("preview", "ws-1", str(path), *options, code=code)
 
     return preview
 
@@ -299,7 +299,7 @@ def test_the_documented_example_as_a_table(show: Any) -> None:
     assert (
         show({**the_example(), "payment_terms": None})
         == """\
-stripe_invoice, in EUR:
+stripe_invoice, in EUR (not switched on):
   line                                      net  tax                  total
   ────────────────────────────────────  ───────  ────────  ───────  ───────
   Implementation (12 day × 650.00 EUR)  7800.00  VAT 20 %  1560.00  9360.00
@@ -311,6 +311,14 @@ stripe_invoice, in EUR:
   The signed quote                      7585.00            1517.00  9102.00
 
   ✔ Equal: the invoice will come to the signed total.
+
+  Billed: Ana Diaz, Buyer SARL, ana@buyer.example, 2 rue B, Lyon, 69001, FR
+  Mailed: Nothing would be mailed: the invoice stays a draft.
+  Customer: the first of these that is there
+  1. The Stripe customer that was made for contact 'contact_3'.
+  2. The oldest Stripe customer with the e-mail address ana@buyer.example,
+    unless it is another company's.
+  3. A new Stripe customer.
 """
     )
 
@@ -325,7 +333,7 @@ def test_long_descriptions_and_second_taxes_keep_the_table_in_shape(show: Any) -
 
 
 def test_differences_and_notes_break_between_words(show: Any) -> None:
-    found = show(signed(books(discount="3.00"), "30.30", "1.67", "31.97"))
+    found = show(signed(books(discount="3.00"), "30.30", "1.67", "31.97"), code=1)
 
     assert max(len(line) for line in found.splitlines()) <= 80
     assert "  ! Not equal: the invoice would stay a draft and need attention.\n  · Net: the quote says" in found
@@ -350,4 +358,5 @@ def test_the_json_carries_money_as_decimal_strings(show: Any) -> None:
     assert found["verdict"] == "Equal: the invoice will come to the signed total."
     assert found["needs_attention"] is False
     assert len(found["notes"]) == 1
-    assert set(found) == {"plugin", "status"} | set(Preview.__dataclass_fields__)
+    assert (found["ends"], found["ends_well"], found["problems"]) == ("succeeded", True, [])
+    assert set(found) == {"plugin", "enabled", "status", "ends", "ends_well"} | set(Preview.__dataclass_fields__)

@@ -26,6 +26,8 @@ _NO_LOOKING = (
     "posted has to ask a person whether the message is there."
 )
 _NEW_TOKEN = "Copy the Bot User OAuth Token of the Slack app into the settings, then test again."
+_SCOPES_UNSAID = "Slack did not say which scopes the token has. The first message will tell."
+_CHANNEL_UNSEEN = "The token may not look at the channel (channels:read, groups:read). The first message will tell."
 _BY_NAME = "The channel is given by its name: with its id it can be checked, and looked through after a crash."
 
 _Status = Literal["ok", "missing", "unclear"]
@@ -47,7 +49,9 @@ def check_connection(ctx: HookContext) -> ConnectionReport:
         hint = "This says nothing about the token: test again later."
         found = report(account="", status="unreachable", code=error.code, title=error.title, hint=hint)
         return ConnectionReport((found,))
-    notes = [_BY_NAME] if settings.channel_id is None else []
+    notes = [_SCOPES_UNSAID] if scopes is None else []
+    if rights[-1].status == "unclear":
+        notes.append(_BY_NAME if settings.channel_id is None else _CHANNEL_UNSEEN)
     if scopes is not None and not scopes.intersection(_LOOKING):
         notes.append(_NO_LOOKING)
     return ConnectionReport((_judged(report, str(who.get("team_id", "")), rights),), tuple(notes))

@@ -19,7 +19,7 @@ def wanted(quote: Quote, contact: Contact) -> dict[str, Any]:
         "name": (contact.full_name or quote.customer.name)[:256],
         "email": contact.email,
         "phone": contact.phone if contact.phone and len(contact.phone) <= 20 else None,
-        "address": _address(quote),
+        "address": address_of(quote),
         "business_name": company[:150],
         "preferred_locales": [quote.language],
     }
@@ -43,7 +43,7 @@ def changes(there: Mapping[str, Any], quote: Quote, contact: Contact) -> tuple[d
         # Parts that are left out would stay as they are.
         params["address"] = {part: address.get(part, "") for part in (*_ADDRESS, "country")}
         notes += [
-            f"The Stripe customer's address is now the quote's, {_in_a_line(address)}; {_was(there.get('address'))}.",
+            f"The Stripe customer's address is now the quote's, {in_a_line(address)!r}; {_was(there.get('address'))}.",
             *unknown_country(quote),
         ]
     spoken = (there.get("preferred_locales") or [""])[0]
@@ -56,7 +56,7 @@ def changes(there: Mapping[str, Any], quote: Quote, contact: Contact) -> tuple[d
 
 def differences(there: Mapping[str, Any], quote: Quote) -> list[str]:
     """What to say of a customer that others made, and that is left as it is."""
-    address, signed = _told(there.get("address")), _told(_address(quote))
+    address, signed = _told(there.get("address")), _told(address_of(quote))
     if not signed or (address and all(address[part] == signed[part] for part in address.keys() & signed.keys())):
         return []
     if not address:
@@ -72,7 +72,8 @@ def unknown_country(quote: Quote) -> list[str]:
     return [f"The country {address.country!r} of the customer's address is not understood: Stripe's customer has none."]
 
 
-def _address(quote: Quote) -> dict[str, str]:
+def address_of(quote: Quote) -> dict[str, str]:
+    """The customer's address in Stripe's parts; empty where the quote names none."""
     address = quote.customer.billing_address
     if address is None:
         return {}
@@ -80,14 +81,14 @@ def _address(quote: Quote) -> dict[str, str]:
     return {part: value for part, value in parts.items() if value}
 
 
-def _in_a_line(address: Mapping[str, str | None] | None) -> str:
-    """An address as people read it, in quotes."""
+def in_a_line(address: Mapping[str, str | None] | None) -> str:
+    """An address as people read it; empty without one."""
     found = address or {}
-    return repr(", ".join(value for part in (*_ADDRESS, "country") if (value := found.get(part))))
+    return ", ".join(value for part in (*_ADDRESS, "country") if (value := found.get(part)))
 
 
 def _was(address: Mapping[str, str | None] | None) -> str:
-    return f"it was {_in_a_line(address)}" if any((address or {}).values()) else "it had none"
+    return f"it was {in_a_line(address)!r}" if any((address or {}).values()) else "it had none"
 
 
 def is_same_email(one: str | None, other: str | None) -> bool:

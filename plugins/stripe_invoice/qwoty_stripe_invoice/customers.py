@@ -81,6 +81,29 @@ def _save(ctx: HookContext, quote: Quote, contact: Contact, customer: str) -> li
     return external_ids.save(ctx, "contact", contact.id, there=there, found=customer, quote_id=quote.id)
 
 
+def known_customers(ctx: HookContext, account: str, contact: Contact) -> list[str]:
+    """The ids that are saved for a contact: on the contact itself, and by us for this ``account``."""
+    saved = dict.fromkeys((contact.external_ids.accounting, ctx.state.get(_place(account, contact))))
+    # Another system's id may stand in the same slot; only Stripe's own form is asked for.
+    return [customer for customer in saved if customer and external_ids.is_of_stripe(customer, "cus_")]
+
+
+def looked_for(ctx: HookContext, account: str, contact: Contact) -> list[str]:
+    """Say where a run looks for the customer, in the order of ``_Finder.find_or_create``; no network."""
+    known = [
+        f"The Stripe customer {customer}, which is saved for contact {contact.id!r}, unless it is gone or another "
+        "company's."
+        for customer in known_customers(ctx, account, contact)
+    ]
+    made = f"The Stripe customer that was made for contact {contact.id!r}."
+    by_email = f"The oldest Stripe customer with the e-mail address {contact.email}, unless it is another company's."
+    return [*known, made, *([by_email] if contact.email else []), "A new Stripe customer."]
+
+
+def _place(account: str, contact: Contact) -> str:
+    return f"customer:{account}:{contact.id}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Finder:
     """One try to find the customer, or to make it."""
@@ -94,14 +117,12 @@ class _Finder:
     def find_or_create(self) -> dict[str, Any]:
         notes: list[str] = []
         unusable: list[str] = []
-        for candidate in dict.fromkeys((self.contact.external_ids.accounting, self.ctx.state.get(self._place))):
-            # Another system's id may stand in the same slot; only Stripe's own form is asked for.
-            if candidate and external_ids.is_of_stripe(candidate, "cus_"):
-                there = self._retrieve(candidate)
-                if there and not self._whose(there):
-                    return self._used(there, notes)
-                notes += [self._not_used(there)] if there else []
-                unusable.append(candidate)
+        for candidate in known_customers(self.ctx, self.stripe.account, self.contact):
+            there = self._retrieve(candidate)
+            if there and not self._whose(there):
+                return self._used(there, notes)
+            notes += [self._not_used(there)] if there else []
+            unusable.append(candidate)
         if found := self._by_contact():
             return self._used(found, notes)
         found, said = self._by_email()
@@ -138,13 +159,10 @@ class _Finder:
         found = self._remembered(there, [*notes, *said])
         return found | {"changes": params} if params else found
 
-    @property
-    def _place(self) -> str:
-        return f"customer:{self.stripe.account}:{self.contact.id}"
-
     def _remembered(self, there: Customer, notes: list[str]) -> dict[str, Any]:
-        if self.ctx.state.get(self._place) != there["id"]:
-            self.ctx.state.set(self._place, there["id"])
+        place = _place(self.stripe.account, self.contact)
+        if self.ctx.state.get(place) != there["id"]:
+            self.ctx.state.set(place, there["id"])
         return {"id": there["id"], "notes": notes}
 
     # -- whose it is ----------------------------------------------------------------------------------

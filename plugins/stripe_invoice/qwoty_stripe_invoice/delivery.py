@@ -31,9 +31,14 @@ def require_for_delivery(ctx: HookContext, quote: Quote, delivery: str) -> Addre
 
     Raises: NeedsAttention for what is missing.
     """
+    require_way_back(ctx, delivery)
+    return addressed(quote, delivery)
+
+
+def require_way_back(ctx: HookContext, delivery: str) -> None:
+    """A paid link is told to this host. Raises: NeedsAttention when Stripe has no address for that."""
     if delivery == "link":
         require_public_url(ctx)
-    return addressed(quote, delivery)
 
 
 def addressed(quote: Quote, delivery: str) -> Addressed:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from qwoty_integrations_host import Outcome
+
 from .check import Verdict, compare
 from .invoices import Invoice
 from .money import shown
@@ -61,6 +63,24 @@ def check_draft(
     if is_other and not is_last and not touched and not verdict.is_exempt:
         return Checked(notes=(_other_figures(plan, facts),), next_way=True)
     return _settled(invoice, invoice_id, facts, verdict, order, rounding_line=rounding_line)
+
+
+def foretold(plan: InvoicePlan, verdict: Verdict, *, rounding_line: bool) -> str:
+    """The code of what the check finds wrong with a draft that comes to the planned figures; empty if nothing."""
+    if not plan.signed.given:
+        return _total_missing(plan, {"status": "draft", "total": plan.total}, ()).code
+    is_fine = verdict.kind == "equal" or (verdict.kind == "rounding" and rounding_line)
+    return "" if is_fine else Checked().code
+
+
+def too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
+    """Stripe would mark it paid, and put what was not paid on the customer's balance (Stripe page, section 10)."""
+    return Outcome.needs_attention(
+        "amount_too_small",
+        f"The total ({shown(plan.signed_total, plan.currency)}) is below the smallest payment that Stripe takes.",
+        *notes,
+        hint="The invoice is left as a draft, since Stripe would call it paid. Collect the amount another way.",
+    )
 
 
 def _with_lines(plan: InvoicePlan, facts: Mapping[str, Any], there: Mapping[str, Any]) -> Verdict:

@@ -11,7 +11,7 @@ from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcom
 from .customer_data import is_same_email
 from .customers import resolve_customer
 from .delivery import Addressed, no_key_for, require_for_delivery
-from .draft_check import Checked, check_draft
+from .draft_check import Checked, check_draft, too_small
 from .drafts import Drafts
 from .endpoint import ensure_endpoint
 from .gateway import Gateway
@@ -71,7 +71,7 @@ def _make_invoice(
     if not settings.finalizes:
         return Outcome.done(_as_it_is(facts["status"]), *notes)
     if plan.is_too_small and facts["status"] == "draft":
-        return _too_small(plan, notes)
+        return too_small(plan, notes)
     if settings.delivery == "email" and not facts.get("customer_email", contact.email):
         return Outcome.needs_attention(
             "email_missing",
@@ -163,16 +163,6 @@ def _as_it_is(status: str) -> str:
     if status == "draft":
         return "The invoice was left as a draft; nothing was sent."
     return f"The invoice is {status} already, from an earlier attempt; nothing more was done."
-
-
-def _too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
-    """Stripe would mark it paid, and put what was not paid on the customer's balance (Stripe page, section 10)."""
-    return Outcome.needs_attention(
-        "amount_too_small",
-        f"The total ({shown(plan.signed_total, plan.currency)}) is below the smallest payment that Stripe takes.",
-        *notes,
-        hint="The invoice is left as a draft, since Stripe would call it paid. Collect the amount another way.",
-    )
 
 
 def _balance_used(final: Mapping[str, Any], currency: str) -> list[str]:

@@ -8,7 +8,7 @@ is unclear.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -86,7 +86,11 @@ def check_connection(ctx: HookContext, request: ConnectionRequest) -> Connection
     settings = StripeSettings.of(ctx.settings)
     wanted = [resource for resource in _RESOURCES if settings.delivery == "link" or not resource.for_links]
     keys = tuple(_check(ctx, key, label, wanted) for key, label in _labelled(settings, request.business_units).items())
-    notes = (*_units_without_key(settings, request.business_units), *_invoices_left_behind(ctx, settings))
+    notes = (
+        *_left_unclear(keys),
+        *_units_without_key(settings, request.business_units),
+        *_invoices_left_behind(ctx, settings),
+    )
     return ConnectionReport(keys, notes)
 
 
@@ -158,6 +162,25 @@ def _is_unknown(stripe: Gateway, invoice_id: str) -> bool:
     except IntegrationError:
         pass
     return False
+
+
+def _left_unclear(keys: Sequence[KeyReport]) -> list[str]:
+    """What could not be asked of a key, and why: nothing of it speaks against the key."""
+    return [sentence for key in keys for sentence in _why_unclear(key)]
+
+
+def _why_unclear(key: KeyReport) -> Iterator[str]:
+    unclear = [right for right in key.rights if right.status == "unclear"]
+    writes = {right.resource for right in key.rights if right.access == "Write" and right.status != "missing"}
+    if writes and writes == {right.resource for right in unclear if right.access == "Write"}:
+        yield (
+            f"What the {key.label} may write could not be asked: Stripe looks for the object before it looks at "
+            "permissions. A good key reads so, too; the first run will tell."
+        )
+        unclear = [right for right in unclear if right.access != "Write"]
+    if unclear:
+        names = ", ".join(f"{right.resource}: {right.access}" for right in unclear)
+        yield f"Stripe gave no clear answer about {names} of the {key.label}: test again later."
 
 
 # -- what one key may do -----------------------------------------------------------------------------------

@@ -1,15 +1,34 @@
-"""The plan in the host's form, judged as a run would judge it, without any network."""
+"""The plan in the host's form, judged as a run would judge it, without any network.
+
+Whatever can be refused is asked of the functions that the run asks, and all of it is said, not only the first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any, TypeVar
 
-from qwoty_integrations_host import HookContext, NeedsAttention, Outcome, Preview, PreviewLine, PreviewTax, Quote
+from qwoty_integrations_host import (
+    Contact,
+    HookContext,
+    NeedsAttention,
+    Outcome,
+    Preview,
+    PreviewLine,
+    PreviewProblem,
+    PreviewRecipient,
+    PreviewTax,
+    Quote,
+)
 
+from . import customer_data
 from .check import Verdict, compare
-from .delivery import addressed, no_key_for
+from .customers import looked_for
+from .delivery import addressed, no_key_for, require_way_back
+from .draft_check import foretold, too_small
+from .gateway import fingerprint, is_live
 from .ledger import due_date
 from .money import LEAST_PAYMENT, in_minor, shown, split, to_major
 from .plan import make_plan
@@ -18,26 +37,31 @@ from .settings import StripeSettings
 from .ways import first_way
 
 _SIGNED = ("signed_net", "signed_tax", "signed_total")
+_Found = TypeVar("_Found")
 
 
 def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
-    """The plan in the host's form; no network. Raises: NeedsAttention, as a run would before it asks Stripe."""
+    """The plan in the host's form, and everything at which a run would stop; no network."""
     settings = StripeSettings.of(ctx.settings)
-    unit = quote.business_unit.id if quote.business_unit else None
-    if settings.token_scope == "business_unit" and settings.key_for(unit) is None:
-        return Outcome.skipped(no_key_for(quote))
-    plan = make_plan(quote)
-    if isinstance(plan, NothingToInvoice):
+    key = settings.key_for(quote.business_unit.id if quote.business_unit else None)
+    problems = [_no_key(quote)] if key is None else []
+    plan = _unless_refused(lambda: _first_plan(quote, settings), problems)
+    if isinstance(plan, NothingToInvoice) and not problems:
         return Outcome.skipped(plan.reason)
-    plan = first_way(plan, exact_tax=settings.exact_tax).plan
+    _unless_refused(lambda: require_way_back(ctx, settings.delivery), problems)
+    to = _unless_refused(lambda: addressed(quote, settings.delivery), problems)
+    contact = to.contact if to else quote.billing_contact
+    whom: dict[str, Any] = {
+        "billed": _billed(quote, contact) if contact else None,
+        "customer": tuple(looked_for(ctx, fingerprint(key or ""), contact)) if contact else (),
+    }
+    about = (*(to.notes if to else ()), *_about_the_address(quote))
+    if not isinstance(plan, InvoicePlan):
+        return _without_plan(quote, problems, notes=about, **whom)
     # The run asks the same of Stripe's figures; those planned are Stripe's, if it computes as documented.
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total)
-    fate, needs_attention = _fate(plan, verdict, rounding_line=settings.rounding_line)
-    about_addresses: tuple[str, ...] = ()
-    try:
-        about_addresses = addressed(quote, settings.delivery).notes
-    except NeedsAttention as error:
-        fate, needs_attention = f"No invoice would be made. {error.title}", True
+    fate, of_totals = _fate(plan, verdict, settings)
+    fate, problems = (_nothing_made(problems[0]) if problems else fate), [*problems, *of_totals]
     shares = _shares(quote, plan)
     money = plan.currency
     return Preview(
@@ -48,14 +72,109 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
         total=to_major(plan.total, money),
         **_signed(quote, plan),
         verdict=fate,
-        needs_attention=needs_attention,
+        needs_attention=bool(problems),
         differences=verdict.sentences,
         installments=_installments(quote, shares, money, ctx.today(quote)),
-        notes=(*plan.notes, *about_addresses, *_without_a_link(shares, money)),
+        notes=(*plan.notes, *about, *_without_a_link(shares, money)),
+        problems=tuple(problems),
+        mailed=_mailed(plan, settings, key or "", contact, shares) if to else "",
+        **whom,
     )
 
 
-def _signed(quote: Quote, plan: InvoicePlan) -> dict[str, Decimal]:
+# -- what a run would stop at -----------------------------------------------------------------------------
+
+
+def _unless_refused(ask: Callable[[], _Found], problems: list[PreviewProblem]) -> _Found | None:
+    """What a check of the run gives; None when it refuses, which is then one of the ``problems``."""
+    try:
+        return ask()
+    except NeedsAttention as error:
+        problems.append(PreviewProblem(code=error.code, title=error.title, hint=error.hint))
+        return None
+
+
+def _no_key(quote: Quote) -> PreviewProblem:
+    code = "business_unit_without_key" if quote.business_unit else "business_unit_unknown"
+    hint = "Add the Stripe key of this business unit in the settings of Stripe Invoice."
+    if quote.business_unit is None:
+        hint = "Choose the business unit in Qwoty, or set one key for the whole workspace in the settings."
+    return PreviewProblem(code=code, title=no_key_for(quote), hint=hint, status="skipped")
+
+
+def _first_plan(quote: Quote, settings: StripeSettings) -> InvoicePlan | NothingToInvoice:
+    plan = make_plan(quote)
+    return plan if isinstance(plan, NothingToInvoice) else first_way(plan, exact_tax=settings.exact_tax).plan
+
+
+def _nothing_made(problem: PreviewProblem) -> str:
+    return problem.title if problem.status == "skipped" else f"No invoice would be made. {problem.title}"
+
+
+def _without_plan(quote: Quote, problems: Sequence[PreviewProblem], **more: Any) -> Preview:
+    nothing = Decimal(0)
+    signed = quote.totals.total_amount if quote.totals else nothing
+    return Preview(
+        currency=quote.currency,
+        lines=(),
+        subtotal=nothing,
+        tax=nothing,
+        total=nothing,
+        signed_total=signed,
+        verdict=_nothing_made(problems[0]),
+        needs_attention=True,
+        problems=tuple(problems),
+        **more,
+    )
+
+
+# -- whom it concerns -------------------------------------------------------------------------------------
+
+
+def _billed(quote: Quote, contact: Contact) -> PreviewRecipient:
+    """As a customer would be made."""
+    wanted = customer_data.wanted(quote, contact)
+    return PreviewRecipient(
+        name=wanted.get("name", ""),
+        company=wanted.get("business_name", ""),
+        email=wanted.get("email"),
+        address=customer_data.in_a_line(wanted.get("address")),
+    )
+
+
+def _about_the_address(quote: Quote) -> list[str]:
+    if not customer_data.address_of(quote):
+        return [
+            "The quote names no address of the customer: a new Stripe customer has none, and the invoice shows none."
+        ]
+    return customer_data.unknown_country(quote)
+
+
+def _mailed(
+    plan: InvoicePlan, settings: StripeSettings, key: str, contact: Contact | None, shares: Sequence[int]
+) -> str:
+    """Who would be mailed what."""
+    email = contact.email if contact else None
+    if not settings.finalizes:
+        return "Nothing would be mailed: the invoice stays a draft."
+    if not plan.signed.total:
+        return "Nothing would be mailed: nothing is to be paid."
+    if settings.delivery == "email":
+        said = [f"Stripe would e-mail the invoice to {email}."]
+        return " ".join(said if not key or is_live(key) else [*said, "In test mode Stripe sends no e-mail."])
+    if settings.delivery == "none":
+        return "Nothing would be mailed: no way of sending is set."
+    if not shares:
+        return "Nothing would be mailed: the quote has no payment terms, so no link is made and the invoice stays open."
+    if shares[0] < LEAST_PAYMENT.get(plan.currency, 1):
+        return "Nothing would be mailed: the first installment is below the smallest payment that Stripe takes."
+    return f"A payment link for installment 1 of {len(shares)} would be mailed to {email}, with the invoice."
+
+
+# -- figures ----------------------------------------------------------------------------------------------
+
+
+def _signed(quote: Quote, plan: InvoicePlan) -> dict[str, Any]:
     """The figures as they were signed; those that the plan computes where the quote came without."""
     money, given = plan.currency, quote.totals
     if given is None:
@@ -80,22 +199,28 @@ def _line(plan: InvoicePlan, line: PlanLine) -> PreviewLine:
     )
 
 
-def _fate(plan: InvoicePlan, verdict: Verdict, *, rounding_line: bool) -> tuple[str, bool]:
-    """What the run would do with these totals, and whether a person would have to look."""
-    line = shown(verdict.amount, plan.currency)
+def _fate(plan: InvoicePlan, verdict: Verdict, settings: StripeSettings) -> tuple[str, list[PreviewProblem]]:
+    """What the run would do with these totals, and where it would stop because of them."""
+    line, code = shown(verdict.amount, plan.currency), foretold(plan, verdict, rounding_line=settings.rounding_line)
+    hint = "Correct the quote in Qwoty, then preview it again."
     if not plan.signed.given:
-        return "The quote has no signed total: the invoice would stay a draft and need attention.", True
-    if verdict.kind == "different":
-        return "Not equal: the invoice would stay a draft and need attention.", True
-    if verdict.kind == "rounding" and not rounding_line:
+        fate = "The quote has no signed total: the invoice would stay a draft and need attention."
+        hint = "Have the platform send summary.one_off with net, tax and total."
+    elif verdict.kind == "different":
+        fate = "Not equal: the invoice would stay a draft and need attention."
+    elif code:
         off = f"a rounding line of {line} would make the total equal, but rounding lines are off"
-        return f"The invoice would stay a draft and need attention: {off}.", True
-    if plan.is_too_small:
-        least = shown(LEAST_PAYMENT[plan.currency], plan.currency)
-        return f"The invoice would stay a draft and need attention: Stripe charges at least {least}.", True
-    if verdict.kind == "rounding":
-        return f"A rounding line of {line} will make the total equal.", False
-    return "Equal: the invoice will come to the signed total.", False
+        fate = f"The invoice would stay a draft and need attention: {off}."
+        hint = "Switch rounding lines on in the settings of Stripe Invoice, or correct the quote."
+    elif plan.is_too_small and settings.finalizes:
+        least, code = shown(LEAST_PAYMENT[plan.currency], plan.currency), too_small(plan, ()).code
+        fate = f"The invoice would stay a draft and need attention: Stripe charges at least {least}."
+        hint = "Collect the amount another way, or put it on a larger quote."
+    elif verdict.kind == "rounding":
+        return f"A rounding line of {line} will make the total equal.", []
+    else:
+        return "Equal: the invoice will come to the signed total.", []
+    return fate, [PreviewProblem(code=code, title=fate, hint=hint)]
 
 
 def _shares(quote: Quote, plan: InvoicePlan) -> Sequence[int]:

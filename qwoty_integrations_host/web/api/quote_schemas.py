@@ -111,11 +111,28 @@ class AcceptedSchema(Answer):
     runs = many(StartedRunSchema)
 
 
+class PreviewProblemSchema(Answer):
+    """What a run would stop at."""
+
+    code = text("A stable word for machines, as of the run's error.")
+    title = text("What is wrong.")
+    hint = text("What a person does about it; may be empty.")
+    status = text("How the run would end: `needs_attention` or `skipped`.")
+
+
 class PlanSchema(Open):
-    """What one integration would make; without a plan, ``notes`` say why. A plan has lines and sums beside it."""
+    """What one integration would make; without a plan, ``problems`` and ``notes`` say why.
+
+    A plan has lines and sums beside it. Who is billed (`billed`), who is mailed what (`mailed`) and where the service's
+    customer is looked for (`customer`, in this order) stand there as far as they are known.
+    """
 
     plugin = text()
+    enabled = flag("Whether it gets this workspace's quotes: else no run would begin.")
     status = text("`planned`, or why there is no plan: `skipped`, `needs_attention`.")
+    ends = text("How its run would end: `succeeded`, `skipped` or `needs_attention`.")
+    ends_well = flag("Whether nobody would have to do anything about it.")
+    problems = many(PreviewProblemSchema, "Everything that a run would stop at; the first would be its error.")
     notes = texts("Sentences for people.")
 
 
@@ -123,4 +140,5 @@ class PreviewSchema(Answer):
     """What the integrations would make of a quote."""
 
     quote_id = text()
+    ends_well = flag("Whether every run would end well.")
     previews = many(PlanSchema)

@@ -46,7 +46,7 @@ def accept_quote(workspace: str) -> Response:
 @needs("read")
 @is_no_write
 def preview_quote(workspace: str) -> dict[str, Any]:
-    """Show what would be made of a quote; no network, nothing is written"""
+    """Show what would be made of a quote, and what a run would stop at; no network, nothing is written"""
     host = the_host()
     return preview(
         workspace,

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import request
+from marshmallow import Schema, fields
 
 from ...exact_json import parse_json
 from ..auth import the_host
 from .blueprint import Blueprint, needs
-from .fields import Answer, flag, mapping, text
+from .connections import ConnectionSchema
+from .fields import Answer, flag, mapping, one, text
 
 blueprint = Blueprint("settings", "A workspace's settings of an integration. Secrets go in and never come out.")
 
@@ -22,6 +24,15 @@ _DOCUMENT = {
 }
 
 
+class AnywaySchema(Schema):
+    """What the caller chooses in spite of a test that finds a problem."""
+
+    anyway = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Also when a key is refused or lacks a right; else that is a 409."},
+    )
+
+
 class SettingsSchema(Answer):
     """The settings of one integration in one workspace."""
 
@@ -29,6 +40,7 @@ class SettingsSchema(Answer):
     plugin = text()
     enabled = flag("Whether it gets this workspace's quotes.")
     settings = mapping('With defaults filled in; a secret is shown as `{"set": true, "last4": "…"}`.')
+    connection = one(ConnectionSchema, "None while no settings are stored.", nullable=True)
 
 
 class SwitchSchema(Answer):
@@ -43,24 +55,27 @@ class SwitchSchema(Answer):
 @blueprint.response(200, SettingsSchema)
 def show_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
     """Show the settings; of a secret only that it is set, and its last four characters"""
-    return the_host().settings.show(workspace, plugin)
+    return the_host().connections.settings_of(workspace, plugin)
 
 
 @blueprint.put("/workspaces/<workspace>/plugins/<plugin>/settings")
 @blueprint.doc(requestBody=_DOCUMENT)
+@blueprint.arguments(AnywaySchema, location="query")
 @blueprint.response(200, SettingsSchema)
 @needs("admin")
-def replace_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
-    """Replace the settings"""
-    return the_host().settings.save(workspace, plugin, parse_json(request.get_data()))
+def replace_settings(query: dict[str, Any], workspace: str, plugin: str) -> Mapping[str, Any]:
+    """Replace the settings; those of an integration that is on are tested first"""
+    given = parse_json(request.get_data())
+    return the_host().connections.save(workspace, plugin, given, anyway=query["anyway"])
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/enable")
+@blueprint.arguments(AnywaySchema, required=False)
 @blueprint.response(200, SettingsSchema)
 @needs("admin")
-def enable_plugin(workspace: str, plugin: str) -> Mapping[str, Any]:
-    """Switch an integration on; refused without valid settings"""
-    return the_host().settings.enable(workspace, plugin)
+def enable_plugin(body: dict[str, Any], workspace: str, plugin: str) -> Mapping[str, Any]:
+    """Test the connection, and switch an integration on; refused without valid settings"""
+    return the_host().connections.enable(workspace, plugin, anyway=body["anyway"])
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/disable")

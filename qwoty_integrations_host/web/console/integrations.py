@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from ...errors import FieldProblem, InvalidInput, NotFound, SettingsError
+from ...errors import ActionRefused, FieldProblem, InvalidInput, NotFound, SettingsError
 from ...plugins import PluginStatus
 from ...store import connections
 from ...timezones import timezone_names
@@ -62,30 +63,39 @@ def integration(plugin: str) -> str:
 
 @blueprint.post("/integrations/<plugin>")
 def save_settings(plugin: str) -> Response:
-    """Save the settings, and switch the integration on when that was asked for."""
+    """Save the settings, and switch the integration on when that was asked for; each is tested first."""
     host, workspace = the_host(), session().workspace
     schema = host.plugins.manifest(plugin).settings_schema
     shown = host.settings.show(workspace, plugin)["settings"]
     sent = submitted(schema, request.form, shown)
     if sent.problems:
         return _refused(plugin, tuple(sent.problems), sent, typed_again(schema, request.form, shown))
+    then = request.form.get("then")
     try:
-        host.settings.save(workspace, plugin, sent.document)
-        if request.form.get("then") == "enable":
-            host.settings.enable(workspace, plugin)
+        host.connections.save(workspace, plugin, sent.document, anyway=then == "save_anyway")
     except SettingsError as error:
         return _refused(plugin, error.problems, sent, typed_again(schema, request.form, shown))
-    return _back_to(plugin, done="enabled" if request.form.get("then") == "enable" else "saved")
+    except ActionRefused as error:
+        return _refused(plugin, (), sent, typed_again(schema, request.form, shown), untrusted=error)
+    return _switch_on(plugin, anyway=False) if then == "enable" else _back_to(plugin, done="saved")
 
 
 @blueprint.post("/integrations/<plugin>/enable")
 def enable(plugin: str) -> Response:
-    """Switch on; settings that are not valid yet are explained on the form."""
+    """Switch on after a test; settings that are not valid yet are explained on the form."""
     try:
-        the_host().settings.enable(session().workspace, plugin)
+        return _switch_on(plugin, anyway=request.form.get("anyway") == "on")
     except SettingsError as error:
         return _refused(plugin, error.problems)
-    return _back_to(plugin, done="enabled")
+
+
+def _switch_on(plugin: str, *, anyway: bool) -> Response:
+    """Switch on, or lead to what the test found, where the second choice is. Raises: SettingsError."""
+    try:
+        found = the_host().connections.enable(session().workspace, plugin, anyway=anyway)
+    except ActionRefused:
+        return _back_to(plugin, done="not_enabled")
+    return _back_to(plugin, done="enabled" if found["connection"]["status"] == "ok" else "enabled_untested")
 
 
 @blueprint.post("/integrations/<plugin>/disable")
@@ -111,16 +121,27 @@ def _refused(
     problems: tuple[FieldProblem, ...],
     sent: Submitted | None = None,
     values: dict[str, Any] | None = None,
+    *,
+    untrusted: ActionRefused | None = None,
 ) -> Response:
+    """The form again, with what is wrong: at its fields, or (``untrusted``) as the test of the connection found."""
     schema = the_host().plugins.manifest(plugin).settings_schema
     errors = errors_of(schema, problems, sent, said=lambda sentence: shown.said(sentence, plugin))
     if request.headers.get("HX-Request"):
         # The sentences alone: the form stays as it is, with the secrets that were typed.
         names = {field.name: field for field in _fields(plugin, values, errors)}
         return make_response(
-            render_template("console/settings_errors.html", fields=names, errors=errors, titles_of=titles_of), 422
+            render_template(
+                "console/settings_errors.html",
+                fields=names,
+                errors=errors,
+                titles_of=titles_of,
+                untrusted=untrusted,
+                plugin_id=plugin,
+            ),
+            422,
         )
-    return make_response(_page(plugin, values, errors), 422)
+    return make_response(_page(plugin, values, errors, untrusted), 422)
 
 
 def _fields(plugin: str, values: dict[str, Any] | None, errors: dict[str, str] | None) -> list[Any]:
@@ -129,12 +150,17 @@ def _fields(plugin: str, values: dict[str, Any] | None, errors: dict[str, str] |
     return fields_of(host.plugins.manifest(plugin).settings_schema, present, errors)
 
 
-def _page(plugin: str, values: dict[str, Any] | None = None, errors: dict[str, str] | None = None) -> str:
+def _page(
+    plugin: str,
+    values: dict[str, Any] | None = None,
+    errors: dict[str, str] | None = None,
+    untrusted: ActionRefused | None = None,
+) -> str:
     host = the_host()
     host.plugins.status(plugin)
     standing = _standing(plugin)
-    done = request.args.get("done", "")
-    if done == "tested" and standing["connection"] and standing["connection"]["problem"]:
+    connection, done = standing["connection"], request.args.get("done", "")
+    if done == "tested" and connection and connection["status"] != "ok":
         done = ""  # what the test found is said instead
     with host.store.read() as db:
         units = connections.recent_business_units(db, session().workspace)
@@ -144,8 +170,9 @@ def _page(plugin: str, values: dict[str, Any] | None = None, errors: dict[str, s
         fields=_fields(plugin, values, errors) if standing["loaded"] else [],
         errors=errors or {},
         titles_of=titles_of,
+        untrusted=untrusted,
+        plugin_id=plugin,
         units=units,
-        testable=standing["configured"] and host.plugins.implements(plugin, "check_connection"),
         done=_DONE.get(done, lambda: "")(),
     )
 
@@ -153,10 +180,20 @@ def _page(plugin: str, values: dict[str, Any] | None = None, errors: dict[str, s
 #: What is said after something was done, by the word in the address.
 _DONE = {
     "saved": lambda: _("Saved."),
-    "enabled": lambda: _("Saved and switched on: accepted quotes are worked from now on."),
+    "enabled": lambda: _("Tested and switched on: accepted quotes are worked from now on."),
+    "enabled_untested": lambda: _("Switched on: accepted quotes are worked from now on."),
     "disabled": lambda: _("Switched off: nothing happens to quotes from now on."),
     "tested": lambda: _("The connection was tested."),
 }
+
+
+def _switched_on(connection: Mapping[str, Any] | None) -> str:
+    """The state of an integration that is on: a tick is for what a test found to work, or what has no test."""
+    if connection is None:
+        return "on"
+    if connection["status"] == "needs_attention":
+        return "needs_attention"
+    return "on" if connection["status"] == "ok" or not connection["testable"] else "on_untested"
 
 
 def _standing(plugin: str) -> dict[str, Any]:
@@ -171,10 +208,9 @@ def _standing(plugin: str) -> dict[str, Any]:
         connection = host.connections.show(workspace, plugin) if loaded and configured else None
     except NotFound:  # the settings were taken away between two looks
         connection = None
-    ill = connection is not None and connection["status"] == "needs_attention"
     state: str = "load_failed" if status.state == "failed" else status.state
     if loaded:
-        state = ("needs_attention" if ill else "on") if enabled else "off"
+        state = _switched_on(connection) if enabled else "off"
     modes = sorted({key["mode"] for key in connection["keys"] if key["mode"]}) if connection else []
     return {
         "id": plugin,

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from ...errors import ActionRefused
 from ...links import service_links
+from ...previews import foretold
 from ...reports import find_quote, list_quotes, quote_report
 from ..auth import the_host
 from .guard import blueprint, go_to, session
@@ -31,6 +32,15 @@ def quotes() -> str:
 def quote(quote_id: str) -> str:
     """One quote: figures, installments as a picture, runs."""
     return render_template("console/quote.html", **_facts(quote_id))
+
+
+@blueprint.get("/preview/<id:quote_id>")
+def preview(quote_id: str) -> str:
+    """What a run would make of the quote with the settings of now, for whom, and what it would stop at."""
+    host = the_host()
+    found = find_quote(host.store, session().workspace, quote_id)
+    plans = foretold(found, plugins=host.plugins, settings=host.settings, contexts=host.runs.contexts)["previews"]
+    return render_template("console/preview.html", quote=found, previews=plans)
 
 
 @blueprint.get("/send/<id:quote_id>")

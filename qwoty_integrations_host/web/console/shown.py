@@ -19,7 +19,8 @@ _TONES = {
     **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail", "verified"), _GOOD),
     **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
     **dict.fromkeys(
-        ("needs_attention", "partially_paid", "unpaid", "expired", "linked", "missing", "unreachable"), _ATTENTION
+        ("needs_attention", "on_untested", "partially_paid", "unpaid", "expired", "linked", "missing", "unreachable"),
+        _ATTENTION,
     ),
     **dict.fromkeys(("failed", "load_failed", "refused", "incompatible", "uncollectible", "refused_delivery"), _BAD),
 }
@@ -68,6 +69,7 @@ def status(word: str) -> str:
         "expired": _("Link expired"),
         "closed": _("Closed"),
         "on": _("On"),
+        "on_untested": _("On, not tested"),
         "off": _("Off"),
         "incompatible": _("Failed to load"),
         "blocked": _("Blocked"),
@@ -77,7 +79,7 @@ def status(word: str) -> str:
         "unclear": _("Unclear"),
         "refused": _("Refused"),
         "unreachable": _("Not reachable"),
-        "untested": _("Not tested yet"),
+        "untested": _("Not tested"),
         "sending": _("Leaving"),
         "sent_mail": _("Sent"),
         "load_failed": _("Failed to load"),

@@ -1,0 +1,105 @@
+"""Save, test, switch on, in the console: what a test found is said, and the second choice is a button."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from console.conftest import words
+from host.conftest import TOKEN
+from host.test_connections import a_key, finds
+
+PAGE = "/console/integrations/recorder"
+FORM = {"_shown": ["token"], "token": TOKEN}
+OTHER = "key_Other1234567890"
+
+
+def is_on(admin: Any) -> bool:
+    return bool(admin.desk.host.settings.is_enabled("ws-1", "recorder"))
+
+
+def token(admin: Any) -> str:
+    return str(admin.desk.host.settings.effective("ws-1", "recorder")["token"])
+
+
+def after(admin: Any, answer: Any) -> str:
+    """The page to which an answer leads."""
+    assert answer.status_code == 303, words(answer.text)
+    return str(admin.page(answer.headers["Location"].partition("#")[0]))
+
+
+@pytest.mark.parametrize("status", ["refused", "missing"])
+def test_a_key_that_the_test_refuses_is_saved_and_not_switched_on_until_somebody_chooses_to(
+    admin: Any, status: str
+) -> None:
+    finds(admin.desk, a_key(status))
+
+    page = after(admin, admin.post(PAGE, {**FORM, "then": "enable"}))
+
+    assert not is_on(admin) and token(admin) == TOKEN
+    assert f"It is {status}. Mend it. The settings are saved, and the integration is off." in words(page)
+    assert 'name="anyway" value="on">Switch on anyway' in page
+    page = after(admin, admin.post(f"{PAGE}/enable", {"anyway": "on"}))
+    assert is_on(admin)
+    assert f"It is {status}." in words(page) and "Switch on anyway" not in page
+
+
+def test_an_integration_that_is_on_keeps_its_settings_when_the_new_ones_are_refused(admin: Any) -> None:
+    finds(admin.desk, a_key())
+    admin.post(PAGE, {**FORM, "then": "enable"})
+    finds(admin.desk, a_key("refused"))
+    form = {"_shown": ["mode", "token"], "mode": "fast", "token": OTHER, "then": "save"}
+
+    in_place = admin.post(PAGE, form, **{"HX-Request": "true"})
+    whole = admin.post(PAGE, form)
+
+    assert token(admin) == TOKEN
+    for answer in (in_place, whole):
+        assert answer.status_code == 422
+        assert "Not saved: the test of the connection found a problem. It is refused. Mend it." in words(answer.text)
+        assert '<button name="then" value="save_anyway">' in answer.text
+        assert OTHER not in answer.text
+    # htmx leaves the form as it is; without it, what may be sent back is.
+    assert "<html" not in in_place.text and '<option value="fast" selected>' in whole.text
+    after(admin, admin.post(PAGE, {**form, "then": "save_anyway"}))
+    assert token(admin) == OTHER
+    assert "It is refused." in words(admin.page(PAGE))
+
+
+def test_a_service_that_is_away_stops_nobody_and_is_no_tick(admin: Any) -> None:
+    finds(admin.desk, a_key("unreachable"))
+
+    page = after(admin, admin.post(PAGE, {**FORM, "then": "enable"}))
+
+    assert is_on(admin)
+    assert "Switched on" in page and "Tested and switched on" not in page
+    assert "The connection is not tested. token : It is unreachable." in words(page).replace("token:", "token :")
+    for where in (PAGE, "/console/"):
+        assert "! On, not tested" in words(admin.page(where))
+
+
+def test_a_key_that_was_never_tested_or_was_changed_reads_not_tested(admin: Any) -> None:
+    admin.desk.enable()
+
+    assert "! On, not tested" in words(admin.page("/console/")) and "not tested" in words(admin.page(PAGE))
+    finds(admin.desk, a_key())
+    admin.post(f"{PAGE}/test")
+    assert "✓ On" in words(admin.page("/console/"))
+    admin.desk.enable(token=OTHER)
+    assert "! On, not tested" in words(admin.page("/console/"))
+    assert "of other settings than those of now" in admin.page(PAGE)
+
+
+def test_an_integration_without_a_test_is_switched_on_as_ever(admin: Any) -> None:
+    page = after(admin, admin.post("/console/integrations/second", {"then": "enable"}))
+
+    assert "✓ On" in words(page)
+    assert "This integration has no test of its connection." in page and "Test connection" not in page
+
+
+def test_the_choice_is_offered_in_french(admin: Any) -> None:
+    finds(admin.desk, a_key("refused"))
+    admin.post(PAGE, {**FORM, "then": "enable"})
+
+    assert "Activer quand même" in admin.page(PAGE, **{"Accept-Language": "fr"})

@@ -1,0 +1,134 @@
+"""A key that Stripe refuses is not switched on: at the command line, by the HTTP API and on the page."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+from click.testing import CliRunner
+from werkzeug.test import Client
+
+from builders import KEY, LINK
+from console.conftest import Person, words
+from qwoty_integrations_host import api_keys
+from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.web.sessions import login_link
+from stripe_simulator import DOCUMENTED_PERMISSIONS
+
+REVOKED, NARROW = "rk_test_Revoked00000001", "rk_test_TooNarrow000001"
+SETTINGS, ENABLE = "/plugins/stripe_invoice/settings", "/plugins/stripe_invoice/enable"
+PAGE = "/console/integrations/stripe_invoice"
+
+
+@pytest.fixture
+def command(bench: Any) -> Iterator[Callable[..., Any]]:
+    """The command line on the bench's data directory."""
+    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
+    folder = str(bench.host.config.data_dir)
+    yield lambda *words, given=None: CliRunner().invoke(
+        main, ["--data-dir", folder, *words], input=None if given is None else json.dumps(given)
+    )
+    logging.getLogger().handlers, logging.getLogger().level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def call(bench: Any) -> Callable[..., Any]:
+    """The HTTP API, as an admin of ws-1."""
+    client, key = Client(create_app(bench.host)), api_keys.create(bench.host.store, bench.host.clock, "ws-1")["key"]
+    headers = {"Authorization": f"Bearer {key}"}
+    return lambda method, path, body=None: client.open(
+        f"/v1/workspaces/ws-1{path}", method=method, headers=headers, json=body
+    )
+
+
+@pytest.fixture
+def admin(bench: Any) -> Person:
+    """Somebody in front of the console."""
+    person = Person(bench, Client(create_app(bench.host)))
+    link = login_link(bench.host, "ws-1", "admin")
+    assert person.get("/console/" + link.partition("/console/")[2]).status_code == 303
+    return person
+
+
+def is_on(bench: Any) -> bool:
+    return bool(bench.host.settings.is_enabled("ws-1", "stripe_invoice"))
+
+
+def live_key(bench: Any) -> str:
+    return str(bench.host.settings.effective("ws-1", "stripe_invoice")["workspace_api_token"])
+
+
+def test_a_key_that_stripe_refuses_is_switched_on_by_a_choice_of_its_own_only(
+    bench: Any, command: Any, call: Any, admin: Person
+) -> None:
+    bench.stripe.add_key(REVOKED, revoked=True)
+
+    put = call("PUT", SETTINGS, {"workspace_api_token": REVOKED, **LINK})
+    by_api, by_command = call("POST", ENABLE), command("enable", "ws-1", "stripe_invoice")
+    admin.post(f"{PAGE}/enable")
+
+    assert (put.status_code, put.json["connection"]["status"]) == (200, "untested")
+    assert (by_api.status_code, by_api.json["code"]) == (409, "connection_refused")
+    assert (by_api.json["title"], by_command.exit_code) == ("Stripe refused the key.", 2)
+    assert "Stripe refused the key." in by_command.stderr
+    assert "Switch on anyway" in admin.page(PAGE) and not is_on(bench)
+    assert "Stripe refused the key." in words(admin.page("/console/"))
+    assert command("test-connection", "ws-1", "stripe_invoice").exit_code == 1
+
+    assert call("POST", ENABLE, {"anyway": True}).json["enabled"] and is_on(bench)
+    # The way out that is named, a valid key, works, and what was wrong is gone.
+    mended = call("PUT", SETTINGS, {"workspace_api_token": KEY, **LINK})
+    assert (mended.json["enabled"], mended.json["connection"]["status"]) == (True, "ok")
+    assert mended.json["connection"]["problem"] is None
+    assert "✓ On" in words(admin.page("/console/"))
+    assert command("test-connection", "ws-1", "stripe_invoice", "--last").exit_code == 0
+
+
+def test_a_new_key_that_lacks_a_permission_is_not_silently_live(bench: Any, command: Any, call: Any) -> None:
+    bench.stripe.add_key(NARROW, permissions=DOCUMENTED_PERMISSIONS - {"checkout_session_write"})
+    call("PUT", SETTINGS, {"workspace_api_token": KEY, **LINK})
+    assert call("POST", ENABLE).json["connection"]["status"] == "ok"
+    wanted = {"workspace_api_token": NARROW, **LINK}
+
+    by_api = call("PUT", SETTINGS, wanted)
+    by_command = command("settings", "set", "ws-1", "stripe_invoice", "--file", "-", given=wanted)
+
+    assert (by_api.status_code, by_api.json["code"], by_command.exit_code) == (409, "connection_refused", 2)
+    assert "tick Checkout Sessions: Write" in by_api.json["detail"]
+    assert live_key(bench) == KEY
+    # The same key for a way of sending that needs no link is fine.
+    assert call("PUT", SETTINGS, {**wanted, "send_payment_link": False}).status_code == 200
+    chosen = call("PUT", f"{SETTINGS}?anyway=true", wanted)
+    assert (chosen.status_code, chosen.json["connection"]["status"]) == (200, "needs_attention")
+    assert command("test-connection", "ws-1", "stripe_invoice").exit_code == 1
+
+
+def test_a_stripe_that_is_away_stops_nobody_and_says_that_nothing_was_tested(
+    bench: Any, command: Any, call: Any, admin: Person
+) -> None:
+    call("PUT", SETTINGS, {"workspace_api_token": KEY})
+    bench.stripe.faults.add("cut_before", times=50)
+
+    by_command = command("enable", "ws-1", "stripe_invoice")
+
+    assert (by_command.exit_code, is_on(bench)) == (0, True)
+    assert "Connection: not tested, " in by_command.stdout
+    assert "On, not tested" in words(admin.page("/console/"))
+
+
+def test_what_is_unclear_at_a_good_key_stops_nobody_and_is_said(bench: Any, command: Any, call: Any) -> None:
+    bench.stripe.config.update(existence_before_permission=True)
+    bench.stripe.add_key(NARROW, permissions=DOCUMENTED_PERMISSIONS)
+    call("PUT", SETTINGS, {"workspace_api_token": NARROW})
+
+    assert call("POST", ENABLE).status_code == 200
+    tested = command("test-connection", "ws-1", "stripe_invoice")
+
+    assert tested.exit_code == 0
+    assert "What the workspace key may write could not be asked" in tested.stdout
