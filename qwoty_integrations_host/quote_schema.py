@@ -436,6 +436,14 @@ def load_quote(document: Any, *, workspace_id: str, received_at: datetime, store
     return _assemble(data, workspace_id, received_at)
 
 
+def id_of(document: Mapping[str, Any]) -> str:
+    """Give the id of a quote of which nothing else counts any more. Raises: InvalidInput."""
+    try:
+        return str(Identifier(required=True).deserialize(document.get("id")))
+    except ValidationError as error:
+        raise InvalidInput("The quote has no id.", [FieldProblem(("id",), str(error.messages[0]))]) from None
+
+
 def load_heading(document: Mapping[str, Any]) -> tuple[str, str, q.Totals | None]:
     """Give customer's name, currency and totals of a quote that is stored: to load all its lines takes much longer."""
     name, currency = (Wording().deserialize(text) for text in (document["customer"]["name"], document["currency"]))

@@ -93,6 +93,11 @@ class QuoteRecord:
         return "processing" if any(part.status == "processing" for part in self.installments) else "unpaid"
 
     @property
+    def is_voidable(self) -> bool:
+        """Whether there is a final invoice of which nobody has paid anything, or is about to."""
+        return self.payment_status in {"unpaid", "uncollectible"}
+
+    @property
     def awaits_payment(self) -> bool:
         """Whether there is an invoice that can still be paid."""
         return self.invoice is not None and self.invoice.status == "open"

@@ -16,6 +16,7 @@ from .errors import NotFound
 from .plugins import Plugins
 from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
+from .stops import Stops
 from .store import audit, external_ids, mails, quotes, settings, webhooks
 from .store import runs as rows
 from .store.database import Store
@@ -211,6 +212,7 @@ def _quote_summary(quote: quotes.Heading, record: QuoteRecord | None) -> dict[st
         "customer_name": quote.customer_name,
         "received_at": quote.received_at.isoformat(),
         "signed_total": _amount(quote.signed_total),
+        **_stopped(quote.stops),
         **_figures(record),
         "currency": quote.currency,
     }
@@ -224,6 +226,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         if quote is None:
             raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
         runs = _run_reports(db, rows.of_quote(db, workspace, quote_id))
+        stops = quotes.stops(db, workspace, quote_id)
         contacts = external_ids.of_kind(db, workspace, "contact")
         taxes = external_ids.of_kind(db, workspace, "tax")
     of_quote = {contact.id for contact in quote.customer.contacts}
@@ -232,11 +235,17 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
     record = _invoiced(records_of_quote(store, workspace, quote_id))
     return {
         "quote_id": quote_id,
+        **_stopped(stops),
         **_figures(record),
         "installments": installment_reports(record, now),
         "saved_ids": {"contacts": _only(contacts, of_quote), "taxes": _only(taxes, tax_ids)},
         "runs": runs,
     }
+
+
+def _stopped(stops: Stops) -> dict[str, Any]:
+    undone = [{"plugin": plugin, **facts} for plugin, facts in sorted(stops.undone.items())]
+    return {"cancelled": stops.cancelled, "undone": undone}
 
 
 def installment_reports(record: QuoteRecord | None, now: datetime) -> list[dict[str, Any]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select
 from ..exact_json import parse_json
 from ..quote import Quote
 from ..quote_schema import load_heading, load_quote
+from ..stops import Stops
 from . import tables as t
 from .cursors import newest_first
 from .upsert import insert_or_ignore
@@ -36,6 +37,7 @@ class Heading:
     #: In major units; None where nothing was signed to compare with.
     signed_total: Decimal | None
     received_at: datetime
+    stops: Stops = field(default_factory=Stops)
 
 
 def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> bool:
@@ -101,6 +103,34 @@ def settle(db: Connection, workspace: str, quote_id: str) -> None:
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(replaced=None))
 
 
+def stops(db: Connection, workspace: str, quote_id: str) -> Stops:
+    """Why nothing more is made of a quote, if anything stands in its way."""
+    wanted = select(t.quotes.c.cancelled, t.quotes.c.undone).where(_here(workspace, quote_id))
+    row = db.execute(wanted).mappings().first()
+    return Stops() if row is None else _stops(row)
+
+
+def cancel(db: Connection, workspace: str, quote_id: str, cancellation: Mapping[str, str]) -> None:
+    """Write down that a quote is cancelled."""
+    db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=dict(cancellation)))
+
+
+def undo(db: Connection, workspace: str, quote_id: str, plugin: str, undone: Mapping[str, str]) -> None:
+    """Write down that what a plugin made of a quote is undone."""
+    known = stops(db, workspace, quote_id).undone
+    values = {"undone": {**known, plugin: dict(undone)}}
+    db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(values))
+
+
+def lift_stops(db: Connection, workspace: str, quote_id: str) -> None:
+    """Let a quote begin anew."""
+    db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=None, undone=None))
+
+
+def _stops(row: RowMapping) -> Stops:
+    return Stops(row["cancelled"], row["undone"] or {})
+
+
 def lock(db: Connection, workspace: str, quote_id: str) -> None:
     """Let nobody else decide about this quote before the transaction ends."""
     db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id)).with_for_update())
@@ -131,6 +161,7 @@ def _heading(row: RowMapping) -> Heading:
         currency=currency,
         signed_total=totals.total_amount if totals else None,
         received_at=row["received_at"],
+        stops=_stops(row),
     )
 
 

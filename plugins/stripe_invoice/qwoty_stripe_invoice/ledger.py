@@ -51,6 +51,11 @@ def invoice_seen(
     return _settled(seen) if invoice["status"] == "paid" else seen
 
 
+def without_invoice(record: QuoteRecord) -> QuoteRecord:
+    """The record after its invoice has gone."""
+    return replace(record, invoice=None, total=None, amount_paid=None, amount_remaining=None, installments=())
+
+
 def _net(invoice: Mapping[str, Any]) -> int:
     # Not the subtotal alone: what somebody takes off the invoice by hand lowers the net, not the tax.
     net: int | None = invoice.get("total_excluding_tax")
