@@ -12,6 +12,7 @@ from uuid import uuid4
 from marshmallow import ValidationError
 from sqlalchemy import RowMapping
 
+from .acting import acting_as
 from .clock import Clock
 from .context import Attempt, Steps
 from .errors import ActionRefused, FieldProblem, InvalidInput, NeedsAttention, NotFound
@@ -81,7 +82,8 @@ class PlatformEvents:
             require_workspace(db, workspace)
             if not events.add(db, {**row, "received_at": self.clock.now()}):
                 return _again(events.get(db, workspace, event_id), digest)
-            answer = self._act(workspace, event_id, told)
+            with acting_as(_PLATFORM):
+                answer = self._act(workspace, event_id, told)
             events.answered(db, workspace, event_id, quote_id=answer.body["quote_id"], answer=answer.body)
         return answer
 
@@ -104,7 +106,8 @@ class PlatformEvents:
             raise NeedsAttention("No platform is set for this workspace any more.", hint=_SET, code="platform_missing")
         fetched = qwoty.fetch(row["quote_id"], accepted_at=row["created_at"])
         try:
-            accepted = self.runs.accept(workspace, fetched.document)
+            with acting_as(_PLATFORM):
+                accepted = self.runs.accept(workspace, fetched.document)
         except InvalidInput as error:
             wrong = "; ".join(f"{problem.dotted}: {problem.message}" for problem in error.problems[:5])
             raise NeedsAttention(
@@ -167,6 +170,8 @@ class PlatformEvents:
         return Answer(body, is_new)
 
 
+#: Who acts, where the platform says what is done.
+_PLATFORM = "platform"
 _NEVER_SEEN = "It was never accepted here."
 _WORDS = {
     "new": "accepted",

@@ -538,8 +538,8 @@ class Runs:
     def _take_back(self, db: Connection, workspace: str, plugin: str, kind: str, quote_id: str, why: str) -> str:
         """Note that a plugin's work on a quote is undone, stop that work, and queue the run that takes it back."""
         for other in rows.of_quote(db, workspace, quote_id):
-            if other["plugin"] != plugin or other["status"] in rows.FINISHED:
-                continue
+            if other["plugin"] != plugin or other["kind"] == "webhook" or other["status"] in rows.FINISHED:
+                continue  # a payment is noted before or after: one run of a quote works at a time
             if other["status"] != "waiting" or other["kind"] == "cancel":
                 raise ActionRefused(f"Run {other['id']} of this quote has not ended.", hint=_way_out(other))
             if other["kind"] in TAKING_BACK:

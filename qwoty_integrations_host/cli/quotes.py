@@ -97,8 +97,9 @@ def show(session: Session, workspace: str, quote_id: str, as_json: bool) -> None
 
 def _print_stops(report: dict[str, Any]) -> None:
     if ended := report["cancelled"]:
+        how = "" if ended["how"] == "request" else f" ({ended['how']})"
         why = f": {ended['reason']}" if ended["reason"] else ""
-        click.echo(f"  Cancelled on {minute(ended['at'])} UTC by {ended['by']} ({ended['how']}){why}")
+        click.echo(f"  Cancelled on {minute(ended['at'])} UTC by {ended['by']}{how}{why}")
     for undone in report["undone"]:
         click.echo(f"  {undone['plugin']}: undone on {minute(undone['at'])} UTC by {undone['by']} ({undone['how']})")
     if ended or report["undone"]:

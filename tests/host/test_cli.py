@@ -258,7 +258,7 @@ def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(line: Lin
     assert line.ok("run", "list", "--status", "failed")["data"] == []
     assert "needs_attention" in refused(line("run", "list", "--status", "broken"), 2)
     assert line.ok("quote", "show", "ws-1", "q-1") == {
-        "quote_id": "q-1", "invoice": None, "payment_status": None, "currency": None, "total": None,
+        "quote_id": "q-1", "cancelled": None, "undone": [], "invoice": None, "payment_status": None, "currency": None, "total": None,
         "amount_paid": None, "amount_remaining": None, "amount_overpaid": None, "installments": [],
         "saved_ids": {"contacts": {}, "taxes": {}}, "runs": [run],
     }  # fmt: skip

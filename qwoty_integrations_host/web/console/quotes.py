@@ -12,6 +12,7 @@ from ...errors import ActionRefused
 from ...links import service_links
 from ...reports import find_quote, list_quotes, quote_report
 from ..auth import the_host
+from .endings import may_void
 from .guard import blueprint, go_to, session
 from .runs import PAGE
 from .words import gettext as _
@@ -61,7 +62,8 @@ def _facts(quote_id: str) -> dict[str, Any]:
     for plugin in {run["plugin"] for run in report["runs"]}:
         wanted = [one for one in ids if one]
         links |= service_links(host.plugins, host.settings, host.runs.contexts, workspace, plugin, wanted)
-    payable = report["payment_status"] in {"unpaid", "partially_paid"}
+    is_stopped = bool(report["cancelled"] or report["undone"])
+    payable = report["payment_status"] in {"unpaid", "partially_paid"} and not is_stopped
     unpaid = [part for part in report["installments"] if part["status"] != "paid"]
     return {
         "quote": found,
@@ -70,6 +72,7 @@ def _facts(quote_id: str) -> dict[str, Any]:
         "contact": found.billing_contact,
         "bars": _bars(report["installments"]),
         "next": unpaid[0] if payable and unpaid else None,
+        "may_void": may_void(quote_id),
     }
 
 
