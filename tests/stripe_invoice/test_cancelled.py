@@ -11,6 +11,7 @@ import pytest
 
 from builders import EMAIL, LINK, a_line, a_quote
 from qwoty_integrations_host.errors import ActionRefused, NotFound
+from qwoty_integrations_host.store import quotes
 
 OPEN = {"invoice_status": "open"}
 BY_ITSELF = {**LINK, "send_next_installments": "on_due_date"}
@@ -411,3 +412,75 @@ def test_the_end_of_a_quote_that_we_never_saw_is_acknowledged_and_noted(bench: A
 
         assert (answer.is_new, answer.body["status"]) == (False, "ignored")
         assert answer.body["note"] == "It was never accepted here."
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", ["links", "session", "link.expire", "invoice.after", "void", "invoice.voided"])
+def test_a_process_that_dies_meanwhile_takes_everything_back_once(bench: Any, step: str, recorded: bool) -> None:
+    bench.enable(**LINK, void_on_cancel=True)
+    bench.accept(a_quote(installments=2))
+    (session,) = bench.stripe.objects("sessions")
+    (run_id,) = bench.host.runs.cancel("ws-1", "q-7").run_ids
+    name = f"{step}:{session['id']}" if step in {"session", "link.expire"} else step
+    bench.engine.die_at(name, recorded=recorded)
+
+    died = bench.work_until_it_dies()
+    bench.restart()
+
+    assert died and bench.run(run_id)["status"] == "succeeded"
+    assert bench.stripe.objects("invoices")[0]["status"] == "void"
+    assert bench.stripe.objects("sessions")[0]["status"] == "expired"
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["before", "after"])
+def test_a_process_that_dies_while_a_void_invoice_is_forgotten_makes_one_new_one(bench: Any, recorded: bool) -> None:
+    bench.enable(**LINK, void_on_cancel=True)
+    bench.accept(a_quote(installments=2))
+    cancel(bench)
+    (run_id,) = bench.host.runs.accept("ws-1", a_quote(installments=2)).run_ids
+    bench.engine.die_at("draft.discard", recorded=recorded)
+
+    died = bench.work_until_it_dies()
+    bench.restart()
+
+    assert died and bench.run(run_id)["status"] == "succeeded"
+    assert [one["status"] for one in bench.stripe.objects("invoices")] == ["void", "open"]
+    assert not any("deleted" in note for note in bench.run(run_id)["outcome"]["notes"])
+
+
+def test_after_the_invoice_alone_is_voided_a_corrected_quote_gets_a_new_one(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(a_quote(installments=2))
+    void(bench)
+
+    accepted = bench.host.runs.accept("ws-1", a_quote(a_line(net="200.00"), installments=2))
+    bench.work()
+
+    assert bench.quote("q-7")["undone"] == [] and accepted.corrected
+    assert [one["total"] for one in bench.stripe.objects("invoices") if one["status"] == "open"] == [24000]
+
+
+def test_one_integration_is_undone_and_the_others_go_on(bench: Any) -> None:
+    bench.enable()
+    run = bench.accept(a_quote())
+    bench.host.runs.request_undo(run["id"])
+    bench.work()
+
+    with bench.host.store.read() as db:
+        stops = quotes.stops(db, "ws-1", "q-7")
+
+    assert stops.holds("stripe_invoice") and not stops.holds("another")
+    stops.refuse("another")
+
+
+def test_a_run_that_needed_a_person_is_dismissed_and_cannot_be_retried(bench: Any) -> None:
+    bench.enable(**EMAIL)
+    run = bench.accept(a_quote(contact={"email": "not an address"}))
+    assert run["status"] == "needs_attention"
+
+    cancel(bench)
+
+    assert bench.run(run["id"])["status"] == "dismissed"
+    with pytest.raises(ActionRefused, match="The quote is cancelled"):
+        bench.host.runs.retry(run["id"])
+    assert bench.host.runs.retry_all_failed() == []
