@@ -137,14 +137,14 @@ class PlatformEvents:
             try:
                 return self._taken(event_id, told, self.runs.accept(workspace, told.quote))
             except NotFound:  # it says that the quote is cancelled
-                return self._never_seen(event_id, told, id_of(told.quote))
+                return self._never_seen(event_id, told, id_of(told.quote, workspace_id=workspace))
         assert told.quote_id is not None, "it names or holds a quote"
         _require_platform(configuration)
         run_id = self.runs.request_fetch(workspace, told.quote_id, event_id=event_id, event_type=told.type)
         return self._answer(event_id, told, "queued", told.quote_id, (run_id,), is_new=True)
 
     def _cancel(self, workspace: str, event_id: str, told: Told) -> Answer:
-        quote_id = told.quote_id or id_of(told.quote)
+        quote_id = told.quote_id or id_of(told.quote, workspace_id=workspace)
         try:
             found = self.runs.cancel(workspace, quote_id, how=told.type)
         except NotFound:

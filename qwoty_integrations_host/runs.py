@@ -97,7 +97,7 @@ class Runs:
         with self.store.read() as db:
             require_workspace(db, workspace)
         if status := self._says_cancelled(workspace, document):
-            ended = self.cancel(workspace, id_of(document), how=status)
+            ended = self.cancel(workspace, id_of(document, workspace_id=workspace), how=status)
             return Accepted(ended.quote_id, ended.duplicate, ended.run_ids, cancelled=True)
         now = self.clock.now()
         quote = load_quote(document, workspace_id=workspace, received_at=now)
@@ -131,8 +131,10 @@ class Runs:
             return False
         quotes.lift_stops(db, workspace, quote.id)
         for row in rows.of_quote(db, workspace, quote.id):
-            if row["kind"] == "quote_accepted":
+            if row["kind"] == "quote_accepted" and stops.holds(row["plugin"]):
                 rows.renew_keys(db, row["id"], self.clock.now())
+                # How it had ended before the stop is nothing to go back to.
+                rows.change(db, row["id"], facts={**row["facts"], "before": {}})
             elif row["kind"] in TAKING_BACK and row["status"] not in rows.DEALT_WITH:
                 self._dismiss(db, row, "the quote is accepted again")
         return True

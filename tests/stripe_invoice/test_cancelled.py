@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from builders import EMAIL, LINK, a_line, a_quote
-from qwoty_integrations_host.errors import ActionRefused, NotFound
+from qwoty_integrations_host.errors import ActionRefused, InvalidInput, NotFound
 from qwoty_integrations_host.store import quotes
 
 OPEN = {"invoice_status": "open"}
@@ -484,3 +484,33 @@ def test_a_run_that_needed_a_person_is_dismissed_and_cannot_be_retried(bench: An
     with pytest.raises(ActionRefused, match="The quote is cancelled"):
         bench.host.runs.retry(run["id"])
     assert bench.host.runs.retry_all_failed() == []
+
+
+@pytest.mark.parametrize(
+    ("document", "field"), [({"id": None}, "id"), ({"workspace_id": "ws-2"}, "workspace_id")], ids=["no id", "foreign"]
+)
+def test_the_end_of_no_quote_of_ours_is_refused_by_field(bench: Any, document: dict[str, Any], field: str) -> None:
+    bench.enable()
+    bench.accept(a_quote())
+
+    with pytest.raises(InvalidInput) as refused:
+        bench.host.runs.accept("ws-1", {**a_quote(), "status": "lost", **document})
+
+    assert [problem.dotted for problem in refused.value.problems] == [field]
+    assert bench.quote("q-7")["cancelled"] is None
+
+
+def test_accepted_again_though_the_invoice_became_final_unheard_it_goes_on_with_what_was_signed(
+    bench: Any, v1: Any
+) -> None:
+    bench.enable()
+    run = bench.accept(a_quote())
+    bench.host.runs.cancel("ws-1", "q-7")
+    v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"])
+
+    bench.host.runs.accept("ws-1", a_quote(a_line(net="200.00")))
+    bench.work()
+
+    found = bench.run(run["id"])
+    assert found["status"] == "succeeded", found
+    assert "A changed quote arrived" in notes(found)
