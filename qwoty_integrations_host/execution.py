@@ -41,6 +41,7 @@ from .redaction import redacted
 from .reports import outcome_of
 from .runs import Runs
 from .settings import WorkspaceSettings
+from .stops import MAKING, TAKING_BACK
 from .store import quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
@@ -52,7 +53,7 @@ log = logging.getLogger(__name__)
 _REFUSED = {CredentialsError.default_code, "permission_missing", "access_refused"}
 #: Of a run whose integration is switched on, but not there.
 NOT_LOADED = "plugin_not_loaded"
-_KINDS = {"quote_accepted", "installment", "webhook", "undo", rows.UPKEEP, rows.PLATFORM_EVENT}
+_KINDS = {*MAKING, *TAKING_BACK, "webhook", rows.UPKEEP, rows.PLATFORM_EVENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class Execution:
             with self.store.write() as db:
                 # Switched on again, it gets the quote when that is accepted again.
                 rows.change(db, row["id"], facts={**row["facts"], "version": None})
-            self._finish(row, Outcome.skipped("The integration is switched off for this workspace."))
+            self._finish(row, _switched_off(row))
             return None
         current = self.settings.digest(settings)
         with self.store.write() as db:
@@ -219,20 +220,12 @@ class Execution:
         if row["kind"] == rows.UPKEEP:
             return self._upkeep(row, ctx)
         quote = self._quote(workspace, row["quote_id"])
-        if row["kind"] == "undo":
-            return self._undo(row, ctx, quote)
+        if row["kind"] in TAKING_BACK:
+            hooks = {"undo": self.plugins.undo_quote, "void": self.plugins.void_invoice}
+            return hooks.get(row["kind"], self.plugins.on_quote_cancelled)(plugin, ctx, quote)
         if row["kind"] == "installment":
             return self.plugins.on_installment_due(plugin, ctx, InstallmentRequest(quote, facts["number"]))
         return self.plugins.on_quote_accepted(plugin, ctx, quote)
-
-    def _undo(self, row: RowMapping, ctx: HookContext, quote: Quote) -> Outcome:
-        outcome = self.plugins.undo_quote(row["plugin"], ctx, quote)
-        with self.store.write() as db:
-            for made in rows.of_quote(db, row["workspace"], row["quote_id"], kind="quote_accepted"):
-                if made["plugin"] == row["plugin"]:
-                    # Accepted again, the quote is worked on again.
-                    rows.change(db, made["id"], facts={**made["facts"], "version": None})
-        return outcome
 
     def _upkeep(self, row: RowMapping, ctx: HookContext) -> Outcome:
         report = self.plugins.on_upkeep(row["plugin"], ctx, UpkeepRequest(row["facts"]["roll_secrets"]))
@@ -394,6 +387,8 @@ class Execution:
             self._settle(db, row)
             if status == "succeeded":
                 worked_in_a_run(db, present)
+            if record is not None and record.payment_status == "void":
+                self.runs.invoice_is_void(db, row["workspace"], row["plugin"], row["quote_id"])
             self.alerts.run_ended(db, present, status, error, refused=refused)
         RUNS_ENDED.labels(row["plugin"], row["kind"], status).inc()
         RUN_SECONDS.labels(row["plugin"], row["kind"]).observe((now - row["created_at"]).total_seconds())
@@ -406,3 +401,14 @@ class Execution:
             quotes.settle(db, row["workspace"], row["quote_id"])
             for one in runs_of_quote:
                 rows.change(db, one["id"], facts={**one["facts"], "before": None})
+
+
+def _switched_off(row: RowMapping) -> Outcome:
+    """How a run ends whose integration is switched off: what it should take back is still there."""
+    if row["kind"] not in TAKING_BACK:
+        return Outcome.skipped("The integration is switched off for this workspace.")
+    return Outcome.needs_attention(
+        "integration_off",
+        "The integration is switched off: what it made of the quote is still there.",
+        hint="Switch it on, then retry the run; or take it back in the service itself, then dismiss the run.",
+    )

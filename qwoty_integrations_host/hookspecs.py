@@ -159,6 +159,35 @@ def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
 
 
 @hookspec
+def on_quote_cancelled(ctx: HookContext, quote: Quote) -> Outcome:
+    """Act on the end of a quote: it was accepted, and is now cancelled, expired or lost.
+
+    Take back what is not final, and let nobody pay or be written to any more. Ask for a person's decision by
+    ``Outcome.needs_attention``. The host has stopped whatever else worked on the quote.
+
+    Example:
+        @hookimpl
+        def on_quote_cancelled(ctx, quote):
+            ctx.step("forget", lambda attempt: forget(quote.id))
+            return Outcome.done("The greeting was taken back.")
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def void_invoice(ctx: HookContext, quote: Quote) -> Outcome:
+    """Void the quote's final invoice, since a person has decided so; look first whether it was paid meanwhile.
+
+    Example:
+        @hookimpl
+        def void_invoice(ctx, quote):
+            ctx.step("void", lambda attempt: void(ctx.records.get(quote.id).invoice.id))
+            return Outcome.done("The invoice is void.")
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def sends_due_installments(ctx: HookContext) -> bool:
     """Whether the host's schedule may call ``on_installment_due`` for this workspace, each installment on its day.
 

@@ -12,15 +12,17 @@ from uuid import uuid4
 from marshmallow import ValidationError
 from sqlalchemy import RowMapping
 
+from .acting import acting_as
 from .clock import Clock
 from .context import Attempt, Steps
-from .errors import ActionRefused, FieldProblem, InvalidInput, NeedsAttention
+from .errors import ActionRefused, FieldProblem, InvalidInput, NeedsAttention, NotFound
 from .exact_json import parse_json
 from .hook_types import Outcome
 from .platform import signatures
 from .platform.chosen import Platforms
 from .platform.configuration import ACCEPTED, PlatformConfiguration
 from .quote_fields import Identifier
+from .quote_schema import id_of
 from .runs import Accepted, Runs
 from .store import events
 from .store import runs as rows
@@ -80,7 +82,8 @@ class PlatformEvents:
             require_workspace(db, workspace)
             if not events.add(db, {**row, "received_at": self.clock.now()}):
                 return _again(events.get(db, workspace, event_id), digest)
-            answer = self._act(workspace, event_id, told)
+            with acting_as(_PLATFORM):
+                answer = self._act(workspace, event_id, told)
             events.answered(db, workspace, event_id, quote_id=answer.body["quote_id"], answer=answer.body)
         return answer
 
@@ -88,7 +91,11 @@ class PlatformEvents:
         """Work a run: fetch the quote that an event named, and accept it. Called again from the top after a crash."""
         # One step, so that nothing of the quote is kept beside the quote; accepting it again changes nothing.
         found = step("accept", lambda attempt: self._accept(row, attempt))
-        word = {"new": "accepted", "corrected": "taken in its changed form", "duplicate": "here before"}[found["how"]]
+        if found["how"] == "cancelled":
+            return Outcome.done(f"Qwoty says that quote {found['number']} is cancelled.", result=found["shown"])
+        if found["how"] == "unknown":
+            return Outcome.skipped(f"Qwoty says that quote {found['number']} is cancelled. {_NEVER_SEEN}")
+        word = _WORDS[found["how"]]
         started = "" if found["runs"] else " No integration is enabled for this workspace, so nothing was started."
         return Outcome.done(f"Quote {found['number']} was {word}.{started}", *found["notes"], result=found["shown"])
 
@@ -99,7 +106,8 @@ class PlatformEvents:
             raise NeedsAttention("No platform is set for this workspace any more.", hint=_SET, code="platform_missing")
         fetched = qwoty.fetch(row["quote_id"], accepted_at=row["created_at"])
         try:
-            accepted = self.runs.accept(workspace, fetched.document)
+            with acting_as(_PLATFORM):
+                accepted = self.runs.accept(workspace, fetched.document)
         except InvalidInput as error:
             wrong = "; ".join(f"{problem.dotted}: {problem.message}" for problem in error.problems[:5])
             raise NeedsAttention(
@@ -107,26 +115,50 @@ class PlatformEvents:
                 hint="Correct the quote in Qwoty, then `qwoty-host run retry`.",
                 code="quote_invalid",
             ) from None
-        how = "duplicate" if accepted.duplicate else "corrected" if accepted.corrected else "new"
+        except NotFound:  # it was cancelled before it was ever taken
+            return {"how": "unknown", "number": fetched.document["number"]}
         shown = {"quote_id": accepted.quote_id, "runs": list(accepted.run_ids)}
         number = fetched.document["number"]
-        return {"how": how, "number": number, "runs": shown["runs"], "notes": list(fetched.notes), "shown": shown}
+        return {
+            "how": _how(accepted),
+            "number": number,
+            "runs": shown["runs"],
+            "notes": list(fetched.notes),
+            "shown": shown,
+        }
 
     def _act(self, workspace: str, event_id: str, told: Told) -> Answer:
         configuration = self.platforms.configurations.of(workspace)
+        if told.type in configuration.cancelled_event_types:
+            return self._cancel(workspace, event_id, told)
         if told.type not in configuration.accepted_event_types:
             return self._answer(event_id, told, "ignored", told.quote_id, (), is_new=False)
         if told.quote is not None:
-            accepted = self.runs.accept(workspace, told.quote)
-            return self._taken(event_id, told, accepted)
+            try:
+                return self._taken(event_id, told, self.runs.accept(workspace, told.quote))
+            except NotFound:  # it says that the quote is cancelled
+                return self._never_seen(event_id, told, id_of(told.quote, workspace_id=workspace))
         assert told.quote_id is not None, "it names or holds a quote"
         _require_platform(configuration)
         run_id = self.runs.request_fetch(workspace, told.quote_id, event_id=event_id, event_type=told.type)
         return self._answer(event_id, told, "queued", told.quote_id, (run_id,), is_new=True)
 
+    def _cancel(self, workspace: str, event_id: str, told: Told) -> Answer:
+        quote_id = told.quote_id or id_of(told.quote, workspace_id=workspace)
+        try:
+            found = self.runs.cancel(workspace, quote_id, how=told.type)
+        except NotFound:
+            return self._never_seen(event_id, told, quote_id)
+        return self._answer(event_id, told, "cancelled", quote_id, found.run_ids, is_new=not found.duplicate)
+
+    def _never_seen(self, event_id: str, told: Told, quote_id: str) -> Answer:
+        """Nothing is to be stopped: the platform is told so, and need not come again."""
+        answer = self._answer(event_id, told, "ignored", quote_id, (), is_new=False)
+        return Answer({**answer.body, "note": _NEVER_SEEN}, is_new=False)
+
     def _taken(self, event_id: str, told: Told, accepted: Accepted) -> Answer:
-        is_new = not accepted.duplicate
-        return self._answer(event_id, told, "accepted", accepted.quote_id, accepted.run_ids, is_new=is_new)
+        status, is_new = "cancelled" if accepted.cancelled else "accepted", not accepted.duplicate
+        return self._answer(event_id, told, status, accepted.quote_id, accepted.run_ids, is_new=is_new)
 
     def _answer(
         self, event_id: str, told: Told, status: str, quote_id: str | None, run_ids: tuple[str, ...], *, is_new: bool
@@ -138,7 +170,22 @@ class PlatformEvents:
         return Answer(body, is_new)
 
 
+#: Who acts, where the platform says what is done.
+_PLATFORM = "platform"
+_NEVER_SEEN = "It was never accepted here."
+_WORDS = {
+    "new": "accepted",
+    "anew": "accepted again",
+    "corrected": "taken in its changed form",
+    "duplicate": "here before",
+}
 _SET = "`qwoty-host platform set` sets it; then `qwoty-host run retry`."
+
+
+def _how(accepted: Accepted) -> str:
+    """What became of a fetched quote, in one of a few words."""
+    words = ("cancelled", "anew", "corrected", "duplicate")
+    return next((word for word in words if getattr(accepted, word)), "new")
 
 
 def _require_platform(configuration: PlatformConfiguration) -> None:

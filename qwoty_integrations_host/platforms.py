@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from .clock import Clock
 from .errors import ActionRefused, FieldProblem, NotFound, SettingsError
-from .platform.configuration import QWOTY, SCHEMA, SIGNING, STANDALONE, TOKEN, Configurations
+from .platform.configuration import LISTS, QWOTY, SCHEMA, SIGNING, STANDALONE, TOKEN, Configurations
 from .platform.signatures import new_secret, require_secret
 from .redaction import masked
 from .runs import Runs
@@ -64,7 +64,7 @@ class WorkspacePlatforms:
         return {**self.show(workspace), "retried": retried}
 
     def show(self, workspace: str) -> dict[str, Any]:
-        """Give ``{workspace, platform, base_url, token, accepted_event_types, accepted_statuses, signing_secrets}``.
+        """Give ``{workspace, platform, base_url, token, signing_secrets}`` and the lists of words in ``LISTS``.
 
         Of a secret only that it is set, and its last four. Raises: NotFound.
         """
@@ -78,8 +78,7 @@ class WorkspacePlatforms:
             "base_url": None,
             "token": {"set": False, "last4": ""},
             **reached,
-            "accepted_event_types": list(found.accepted_event_types),
-            "accepted_statuses": list(found.accepted_statuses),
+            **{name: list(getattr(found, name)) for name in LISTS},
             "signing_secrets": self.signing_secrets(workspace),
         }
 

@@ -194,6 +194,12 @@ class Plugins:
     def undo_quote(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
         return cast("Outcome", self._call(plugin_id, "undo_quote", _OUTCOME, ctx=ctx, quote=quote))
 
+    def on_quote_cancelled(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
+        return cast("Outcome", self._call(plugin_id, "on_quote_cancelled", _OUTCOME, ctx=ctx, quote=quote))
+
+    def void_invoice(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
+        return cast("Outcome", self._call(plugin_id, "void_invoice", _OUTCOME, ctx=ctx, quote=quote))
+
     def sends_due_installments(self, plugin_id: str, ctx: HookContext) -> bool:
         answer = Answer(lambda found: isinstance(found, bool), "True or False", default=False)
         return bool(self._call(plugin_id, "sends_due_installments", answer, ctx=ctx))

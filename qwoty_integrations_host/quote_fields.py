@@ -38,6 +38,11 @@ def at_the_door() -> bool:
     return not _is_stored.get()
 
 
+def word_of(status: str) -> str:
+    """A status as one lower-case word, however it is spelled: ``Pending Signature`` is ``pending_signature``."""
+    return "_".join(status.lower().split())
+
+
 class Amount(fields.Field[Decimal]):
     """A decimal as string or number; never a float, never infinite, never absurdly long.
 

@@ -432,8 +432,20 @@ def load_quote(document: Any, *, workspace_id: str, received_at: datetime, store
             data = _schema().load(document)
     except ValidationError as error:
         raise InvalidInput("The quote cannot be accepted.", list(_problems(error.messages))) from None
-    _refuse_foreign(data, workspace_id)
+    _refuse_foreign(data["workspace_id"], workspace_id)
+    _refuse_unaccepted(data["status"])
     return _assemble(data, workspace_id, received_at)
+
+
+def id_of(document: Any, *, workspace_id: str) -> str:
+    """Give the id of a quote of which nothing else counts any more. Raises: InvalidInput."""
+    if not isinstance(document, Mapping):
+        raise InvalidInput("The document is not a quote.", [FieldProblem((), "Must be a JSON object.")])
+    _refuse_foreign(document.get("workspace_id"), workspace_id)
+    try:
+        return str(Identifier(required=True).deserialize(document.get("id")))
+    except ValidationError as error:
+        raise InvalidInput("The quote has no id.", [FieldProblem(("id",), str(error.messages[0]))]) from None
 
 
 def load_heading(document: Mapping[str, Any]) -> tuple[str, str, q.Totals | None]:
@@ -454,13 +466,16 @@ def _schema() -> QuoteSchema:
     return QuoteSchema()
 
 
-def _refuse_foreign(data: dict[str, Any], workspace_id: str) -> None:
-    if data["workspace_id"] not in (None, workspace_id):
+def _refuse_foreign(named: Any, workspace_id: str) -> None:
+    if named not in (None, workspace_id):
         raise InvalidInput(
             "The quote belongs to another workspace.",
             [FieldProblem(("workspace_id",), "Must be the workspace it is sent to, or be left out.")],
         )
-    if data["status"].lower() != "accepted":
+
+
+def _refuse_unaccepted(status: str) -> None:
+    if status.lower() != "accepted":
         raise InvalidInput(
             "The quote is not accepted.", [FieldProblem(("status",), "Only an accepted quote is taken.")]
         )

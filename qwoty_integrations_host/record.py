@@ -108,6 +108,11 @@ class QuoteRecord:
         return "processing" if any(part.status == "processing" for part in self.installments) else "unpaid"
 
     @property
+    def is_voidable(self) -> bool:
+        """Whether there is a final invoice of which nobody has paid anything, or is about to."""
+        return self.payment_status in {"unpaid", "uncollectible"}
+
+    @property
     def awaits_payment(self) -> bool:
         """Whether there is an invoice that can still be paid; a draft can, once somebody makes it final."""
         return self.invoice is not None and self.invoice.status in {"draft", "open"}

@@ -17,6 +17,7 @@ from .plugins import Plugins
 from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
 from .standing import STEPS, Facts, Standing, standing_of
+from .stops import Stops
 from .store import audit, external_ids, mails, quotes, settings, webhooks
 from .store import runs as rows
 from .store.database import Store
@@ -216,6 +217,7 @@ def _quote_summary(quote: quotes.Heading, known: Facts, now: datetime) -> dict[s
         "received_at": quote.received_at.isoformat(),
         "standing": standing_report(standing_of(known, now)),
         **_totals(quote.signed_total, record),
+        **_stopped(known.stops),
         **_figures(record),
         "currency": quote.currency,
     }
@@ -261,6 +263,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         "number": quote.number if quote else None,
         "standing": standing_report(standing_of(known, now)),
         **_totals(quote.totals.total_amount if quote and quote.totals else None, record),
+        **_stopped(known.stops),
         **_figures(record),
         "installments": installment_reports(record, now),
         "saved_ids": {"contacts": _only(contacts, of_quote), "taxes": _only(taxes, tax_ids)},
@@ -280,6 +283,11 @@ def _differs(signed: Decimal | None, invoiced: Decimal | None) -> bool:
         return False
     exponent = invoiced.as_tuple().exponent
     return abs(signed - invoiced) >= Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
+
+
+def _stopped(stops: Stops) -> dict[str, Any]:
+    undone = [{"plugin": plugin, **facts} for plugin, facts in sorted(stops.undone.items())]
+    return {"cancelled": stops.cancelled, "undone": undone}
 
 
 def installment_reports(record: QuoteRecord | None, now: datetime) -> list[dict[str, Any]]:

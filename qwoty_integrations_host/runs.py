@@ -1,4 +1,4 @@
-"""What starts a run: an accepted quote, a request, a webhook, the schedule, a retry; execution.py works it.
+"""What starts a run: an accepted quote or its end, a request, a webhook, the schedule, a retry; execution.py works it.
 
 A run is one plugin's work on one event of one quote. It is stored together with its job, in one transaction;
 each attempt is one job of the engine.
@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping
 
+from .acting import actor
 from .attempts import Attempts, job_id
 from .clock import Clock
 from .contexts import Contexts
@@ -26,11 +27,12 @@ from .hook_types import WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
 from .plugins import Plugins
 from .quote import Quote
-from .quote_schema import load_quote
+from .quote_schema import id_of, load_quote
 from .record import QuoteRecord
 from .refusals import Refusals
 from .reports import outcome_of
 from .settings import WorkspaceSettings
+from .stops import MAKING, TAKING_BACK, require_voidable
 from .store import audit, mails, quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
@@ -50,13 +52,25 @@ class Accepted:
     """The answer to an accepted quote. ``duplicate``: this quote was here before; the runs are the first's.
 
     ``corrected``: it was here before, said something else, and the change was taken. The runs begin anew, unless an
-    invoice is final: then what is still to be done is done with the correction.
+    invoice is final: then what is still to be done is done with the correction. ``anew``: it was cancelled or undone,
+    and begins anew. ``cancelled``: the document says that the quote is cancelled; the runs are the cancellation's.
     """
 
     quote_id: str
     duplicate: bool
     run_ids: tuple[str, ...]
     corrected: bool = False
+    anew: bool = False
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The answer to a cancellation. ``duplicate``: the quote was cancelled before; the runs are the first's."""
+
+    quote_id: str
+    duplicate: bool
+    run_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +91,20 @@ class Runs:
     def accept(self, workspace: str, document: Any) -> Accepted:
         """Store an accepted quote and queue one run per enabled plugin: both, or neither.
 
-        Raises: NotFound for the workspace, InvalidInput for the quote; then nothing is stored.
+        A document whose status says that the quote is cancelled cancels it. Raises: NotFound for the workspace, or for
+        a cancelled quote that was never accepted here; InvalidInput for the quote. Then nothing is stored.
         """
         with self.store.read() as db:
             require_workspace(db, workspace)
+        if status := self._says_cancelled(workspace, document):
+            ended = self.cancel(workspace, id_of(document, workspace_id=workspace), how=status)
+            return Accepted(ended.quote_id, ended.duplicate, ended.run_ids, cancelled=True)
         now = self.clock.now()
         quote = load_quote(document, workspace_id=workspace, received_at=now)
         with self.store.write() as db:
             is_new = quotes.add(db, quote, document, now)
-            corrected = not is_new and self._correct(db, quote, document)
+            anew = not is_new and self._lift_stops(db, quote)
+            corrected = not is_new and self._correct(db, quote, document, anew=anew)
             stored = replace(quote, version=quotes.version(db, workspace, quote.id))
             for plugin in self.settings.enabled_plugins(workspace):
                 # A plugin that was enabled later still gets the quote: once. One that does not load gets a run, too:
@@ -93,9 +112,34 @@ class Runs:
                 if not self.plugins.is_loaded(plugin) or self.plugins.implements(plugin, "on_quote_accepted"):
                     self._start(db, plugin, stored)
             found = rows.of_quote(db, workspace, quote.id, kind="quote_accepted")
-        return Accepted(quote.id, not is_new and not corrected, tuple(row["id"] for row in found), corrected)
+        duplicate = not (is_new or corrected or anew)
+        return Accepted(quote.id, duplicate, tuple(row["id"] for row in found), corrected, anew)
 
-    def _correct(self, db: Connection, quote: Quote, document: Any) -> bool:
+    def _says_cancelled(self, workspace: str, document: Any) -> str:
+        """The status by which a document says that its quote is cancelled; empty where it says something else."""
+        status = document.get("status") if isinstance(document, Mapping) else None
+        if not isinstance(status, str) or status.lower() == "accepted":
+            return ""
+        return status if self.contexts.platforms.configurations.of(workspace).means_cancelled(status) else ""
+
+    def _lift_stops(self, db: Connection, quote: Quote) -> bool:
+        """Let a quote that is accepted again begin anew; what still takes something back gives up."""
+        workspace = quote.workspace_id
+        quotes.lock(db, workspace, quote.id)
+        stops = quotes.stops(db, workspace, quote.id)
+        if stops.cancelled is None and not stops.undone:
+            return False
+        quotes.lift_stops(db, workspace, quote.id)
+        for row in rows.of_quote(db, workspace, quote.id):
+            if row["kind"] == "quote_accepted" and stops.holds(row["plugin"]):
+                rows.renew_keys(db, row["id"], self.clock.now())
+                # How it had ended before the stop is nothing to go back to.
+                rows.change(db, row["id"], facts={**row["facts"], "before": {}})
+            elif row["kind"] in TAKING_BACK and row["status"] not in rows.DEALT_WITH:
+                self._dismiss(db, row, "the quote is accepted again")
+        return True
+
+    def _correct(self, db: Connection, quote: Quote, document: Any, *, anew: bool) -> bool:
         """Take a changed quote in the place of the stored one, as far as nothing final was made of that.
 
         A final invoice says what was signed, so a change of that is a note on the runs and nothing else. What was not
@@ -108,7 +152,9 @@ class Runs:
         if stored.is_as_signed(quote) and not changes:
             return False
         records = records_of_quote(self.store, quote.workspace_id, quote.id)
-        final = next((record.invoice for record in records.values() if record.is_final), None)
+        gone = {"void"} if anew else set()  # a void invoice is made anew, too
+        invoices = [record.invoice for record in records.values() if record.invoice and record.is_final]
+        final = next((invoice for invoice in invoices if invoice.status not in gone), None)
         if stored.is_as_signed(quote) and (final is not None or changes == ("owner",)):
             quotes.replace_unsigned(db, quote, document)
             self._note_taken(db, quote, changes)
@@ -217,6 +263,7 @@ class Runs:
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
             plugin, record = self._installments(workspace, quote_id)
+            quotes.stops(db, workspace, quote_id).refuse(plugin)
             (may_be_asked_for if look_first else pick_installment)(record, number, self.clock.now())
             for row in rows.of_quote(db, workspace, quote_id):
                 if row["kind"] == "installment" and row["status"] not in rows.FINISHED:
@@ -258,6 +305,8 @@ class Runs:
         """One try a day while another link is in the way; what was tried and did not work is left to people."""
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
+            if quotes.stops(db, workspace, quote_id).holds(plugin):
+                return None
             record = records_of_quote(self.store, workspace, quote_id)[plugin]
             today = self._today(db, workspace, quotes.get(db, workspace, quote_id))
             number = due_installment(record, today)
@@ -347,12 +396,14 @@ class Runs:
     def retry(self, run_id: str) -> str:
         """Queue a new attempt of a run that did not succeed, or waits; it resumes at the step that failed.
 
-        Raises: NotFound; ActionRefused when the run succeeded or has not ended.
+        Raises: NotFound; ActionRefused when the run succeeded or has not ended, or its quote is cancelled or undone.
         """
         with self.store.write() as db:
             row = rows.require(db, run_id)
             quotes.lock(db, row["workspace"], row["quote_id"])
             row = rows.require(db, run_id)
+            if row["kind"] in MAKING:
+                quotes.stops(db, row["workspace"], row["quote_id"]).refuse(row["plugin"])
             waits = row["status"] == "waiting"
             ended = waits or row["status"] in rows.FINISHED or self.engine.ended(job_id(run_id, row["attempt"]))
             if not ended:
@@ -407,7 +458,7 @@ class Runs:
     def request_undo(self, run_id: str) -> str:
         """Queue the taking back of what a run's integration made of the quote; give the new run's id.
 
-        What waits to make more of the quote is dismissed; what waits to note a payment is not.
+        Nothing more is made or sent until the quote is accepted again, and what would make more of it is dismissed.
         Raises: NotFound; ActionRefused while a run of the quote works, or when the integration cannot take back.
         """
         with self.store.write() as db:
@@ -418,17 +469,101 @@ class Runs:
             quotes.lock(db, workspace, quote_id)
             if not self.settings.is_enabled(workspace, plugin) or not self.plugins.implements(plugin, "undo_quote"):
                 raise ActionRefused("The integration is switched off here, or cannot take back what it made.")
-            for other in rows.of_quote(db, workspace, quote_id):
-                if other["plugin"] != plugin or other["status"] in rows.FINISHED:
-                    continue
-                if other["status"] != "waiting":
-                    raise ActionRefused(f"Run {other['id']} of this quote has not ended.", hint=_way_out(other))
-                if other["kind"] != "webhook":
-                    self._dismiss(db, other, "the quote is undone")
-            added = self._add(db, workspace, plugin, "undo", quote_id, subject=uuid4().hex)
+            added = self._take_back(db, workspace, plugin, "undo", quote_id, "the quote is undone")
             audit.note(db, workspace, "run.undone", run_id, self.clock.now())
+        return added
+
+    def request_void(self, workspace: str, quote_id: str) -> str:
+        """Queue the voiding of a quote's invoice; give the run's id.
+
+        Nothing more is made or sent until the quote is accepted again: then with a new invoice.
+        Raises: NotFound; ActionRefused when it cannot be voided, or while a run of the quote works.
+        """
+        with self.store.write() as db:
+            self._require_quote(db, workspace, quote_id)
+            quotes.lock(db, workspace, quote_id)
+            plugin = self.voiding_plugin(workspace, quote_id)
+            added = self._take_back(db, workspace, plugin, "void", quote_id, "the invoice is voided")
+            audit.note(db, workspace, "invoice.voided", quote_id, self.clock.now())
+        return added
+
+    def voiding_plugin(self, workspace: str, quote_id: str) -> str:
+        """The plugin that can void the quote's invoice now. Raises: ActionRefused, and why there is none."""
+        for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
+            if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "void_invoice"):
+                require_voidable(record)
+                return plugin
+        raise ActionRefused("No enabled integration has made an invoice for this quote.")
+
+    def invoice_is_void(self, db: Connection, workspace: str, plugin: str, quote_id: str) -> None:
+        """Dismiss what asked a person to decide about an invoice: nobody can pay it any more."""
+        for row in rows.of_quote(db, workspace, quote_id, kind="cancel"):
+            if row["plugin"] == plugin and row["status"] == "needs_attention":
+                self._dismiss(db, row, "the invoice is void")
+
+    def cancel(self, workspace: str, quote_id: str, *, reason: str = "", how: str = "request") -> Cancelled:
+        """Note that a quote is cancelled, stop all work on it, and queue the taking back of what was made of it.
+
+        ``how``: ``request``, or the platform's event or status. What works on the quote stops at its next step.
+        Cancelled again, it stays the first cancellation. Raises: NotFound.
+        """
+        now = self.clock.now()
+        with self.store.write() as db:
+            self._require_quote(db, workspace, quote_id)
+            quotes.lock(db, workspace, quote_id)
+            before = quotes.stops(db, workspace, quote_id).cancelled
+            cancelled = before or {"at": now.isoformat(), "by": actor(), "reason": _one_line(reason), "how": how}
+            if before is None:
+                quotes.cancel(db, workspace, quote_id, cancelled)
+                audit.note(db, workspace, "quote.cancelled", quote_id, now)
+                self._stop_work(db, workspace, quote_id, "the quote is cancelled")
+                for plugin in self._concerned(workspace, quote_id):
+                    subject = f"{now.isoformat()}/{quote_id}"
+                    self._add(db, workspace, plugin, "cancel", quote_id, subject=subject, facts={"at": cancelled["at"]})
+            found = rows.of_quote(db, workspace, quote_id, kind="cancel")
+            run_ids = tuple(row["id"] for row in found if row["facts"]["at"] == cancelled["at"])
+        return Cancelled(quote_id, before is not None, run_ids)
+
+    def _concerned(self, workspace: str, quote_id: str) -> list[str]:
+        """The plugins that are told of a cancellation: those switched on, and those whose invoice is still there.
+
+        One that does not load gets a run, too, as with an accepted quote.
+        """
+        records = records_of_quote(self.store, workspace, quote_id)
+        left = {plugin for plugin, record in records.items() if record.invoice and record.invoice.status != "void"}
+        return [
+            plugin
+            for plugin in sorted({*self.settings.enabled_plugins(workspace), *left})
+            if not self.plugins.is_loaded(plugin) or self.plugins.implements(plugin, "on_quote_cancelled")
+        ]
+
+    def _take_back(self, db: Connection, workspace: str, plugin: str, kind: str, quote_id: str, why: str) -> str:
+        """Note that a plugin's work on a quote is undone, stop that work, and queue the run that takes it back."""
+        for other in rows.of_quote(db, workspace, quote_id):
+            if other["plugin"] != plugin or other["kind"] == "webhook" or other["status"] in rows.FINISHED:
+                continue  # a payment is noted before or after: one run of a quote works at a time
+            if other["status"] != "waiting" or other["kind"] == "cancel":
+                raise ActionRefused(f"Run {other['id']} of this quote has not ended.", hint=_way_out(other))
+            if other["kind"] in TAKING_BACK:
+                self._dismiss(db, other, why)
+        undone = {"at": self.clock.now().isoformat(), "by": actor(), "how": kind}
+        quotes.undo(db, workspace, quote_id, plugin, undone)
+        self._stop_work(db, workspace, quote_id, why, plugin=plugin)
+        added = self._add(db, workspace, plugin, kind, quote_id, subject=uuid4().hex)
         assert added is not None, "its subject is its own"
         return added
+
+    def _stop_work(self, db: Connection, workspace: str, quote_id: str, why: str, *, plugin: str | None = None) -> None:
+        """Dismiss what makes or sends something of a quote, by one plugin or by all; what works stops at its next step.
+
+        What waits to note a payment goes on.
+        """
+        for row in rows.of_quote(db, workspace, quote_id):
+            if row["kind"] in MAKING and plugin in {None, row["plugin"]}:
+                # Accepted again, the quote is worked on again, and its installments are asked for again.
+                rows.change(db, row["id"], facts={**row["facts"], "version": None, "stopped": True})
+                if row["status"] not in rows.DEALT_WITH:
+                    self._dismiss(db, row, why)
 
     def dismiss(self, run_id: str, reason: str) -> str:
         """Note that a person has dealt with a run that needed attention, failed or waits; it can still be retried.
@@ -448,8 +583,9 @@ class Runs:
     def _dismiss(self, db: Connection, row: RowMapping, reason: str) -> None:
         now = self.clock.now()
         day = self._today(db, row["workspace"]).isoformat()
-        note = f"Dismissed on {day}: {' '.join(reason.split())[:500]}"
-        outcome = {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
+        note = f"Dismissed on {day}: {_one_line(reason)}"
+        shown = row["outcome"] or self._figures(row)
+        outcome = {**shown, "notes": [*shown["notes"], note]}
         # One that waited is tried again, if a person wants that, with what it had done.
         resumable = row["resumable"] or row["status"] == "waiting"
         finished = row["finished_at"] or now
@@ -503,15 +639,28 @@ class Runs:
         self.engine.enqueue(db, job_id(run_id, 1), partition=workspace)
         return run_id
 
+    def _figures(self, row: RowMapping) -> dict[str, Any]:
+        """What is shown of a run that has not ended."""
+        record = records_of_quote(self.store, row["workspace"], row["quote_id"]).get(row["plugin"])
+        return {**outcome_of(record, self.clock.now()), "notes": rows.own_notes(row)}
+
+    def _require_quote(self, db: Connection, workspace: str, quote_id: str) -> None:
+        require_workspace(db, workspace)
+        if not quotes.exists(db, workspace, quote_id):
+            raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+
     def _installments(self, workspace: str, quote_id: str) -> tuple[str, QuoteRecord]:
         with self.store.read() as db:
-            require_workspace(db, workspace)
-            if not quotes.exists(db, workspace, quote_id):
-                raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+            self._require_quote(db, workspace, quote_id)
         for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
             if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_installment_due"):
                 return plugin, record
         raise ActionRefused("No enabled integration has made an invoice for this quote.")
+
+
+def _one_line(text: str) -> str:
+    """What a person typed, as one line of at most 500 characters."""
+    return " ".join(text.split())[:500]
 
 
 def _way_out(row: RowMapping) -> str:
@@ -523,6 +672,10 @@ def _way_out(row: RowMapping) -> str:
 
 
 def _tried(row: RowMapping, number: int) -> bool:
-    """Whether this run asked for the installment, and was not merely refused because something stood in the way."""
+    """Whether this run asked for the installment, and was not merely refused because something stood in the way.
+
+    What was asked for before the quote was cancelled or undone is of no account.
+    """
     is_its_own = row["kind"] == "installment" and row["facts"]["number"] == number
-    return is_its_own and not (row["status"] == "skipped" and row["error"])
+    is_earlier = row["facts"].get("stopped", False)
+    return is_its_own and not is_earlier and not (row["status"] == "skipped" and row["error"])

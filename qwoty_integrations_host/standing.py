@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from .record import InstallmentRecord, QuoteRecord
+from .stops import Stops
 
 GOOD, BUSY, ATTENTION, BAD, QUIET = "good", "busy", "attention", "bad", "quiet"
 HOST, CUSTOMER, PERSON, NOBODY = "host", "customer", "person", "nobody"
@@ -166,8 +167,7 @@ class Facts:
     runs: Sequence[Mapping[str, Any]] = ()
     #: By plugin.
     records: Mapping[str, QuoteRecord] = field(default_factory=dict)
-    cancelled: Mapping[str, Any] | None = None
-    undone: Mapping[str, Any] | None = None
+    stops: Stops = field(default_factory=Stops)
     #: False where only runs are known: the platform has told of the quote, and it could not be fetched.
     is_stored: bool = True
     zone: tzinfo = UTC
@@ -243,7 +243,7 @@ def _in_trouble(known: Facts, now: datetime) -> Standing | None:
         link = record.open_link(now) if record else None
         if record is not None and link is not None and link.is_unmailed and run["kind"] in _MAKING:
             return _of_part("link_made", run["plugin"], record, link, known.zone, run, why=_why(run))
-        may_void = run["kind"] in {"cancel", "undo"} and record is not None and record.payment_status == "unpaid"
+        may_void = run["kind"] in {"cancel", "undo"} and record is not None and record.is_voidable
         return _standing(run["status"], run, {"why": _why(run)}, also=("void",) if may_void else ())
     return None
 
@@ -278,10 +278,11 @@ def _at_work(known: Facts) -> Standing | None:
 
 def _stopped(known: Facts) -> Standing | None:
     """Cancelled or undone; what was paid all the same, and where, is said by the invoice."""
-    stop = known.cancelled or known.undone
-    if stop is None or any(record.payment_status in {"paid", "partially_paid"} for record in known.records.values()):
+    stop = known.stops.cancelled or next(iter(known.stops.undone.values()), None)
+    said = {"paid", "partially_paid"} if known.stops.cancelled else {"paid", "partially_paid", "void"}
+    if stop is None or any(record.payment_status in said for record in known.records.values()):
         return None
-    name = "cancelled" if known.cancelled else "undone"
+    name = "cancelled" if known.stops.cancelled else "undone"
     facts = {"day": _day(stop["at"], known.zone)}
     for plugin, record in known.records.items():
         if record.payment_status in {"unpaid", "processing"}:

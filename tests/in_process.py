@@ -33,6 +33,7 @@ SETTINGS = {
     "send_next_installments": "manual",
     "rounding_line": True,
     "exact_tax": True,
+    "void_on_cancel": False,
 }
 
 

@@ -123,12 +123,24 @@ def print_quote(workspace: str, report: dict[str, Any]) -> None:
         quote_id = shlex.quote(report["quote_id"])
         command = _COMMANDS.get(step["step"], "").format(workspace=workspace, quote_id=quote_id, **standing)
         click.echo(f"  → {step['label']}{f': {command}' if command else '.'}")
+    _print_stops(report)
     _print_figures(report)
     if report["installments"]:
         print_installments(report["installments"])
     for run in report["runs"]:
         what = f"{run['plugin']} · {run['kind']} · {minute(run['created_at'])} UTC"
         click.echo(f"  Run {run['id']}  {mark(run['status'])}  {what}")
+
+
+def _print_stops(report: dict[str, Any]) -> None:
+    if ended := report["cancelled"]:
+        how = "" if ended["how"] == "request" else f" ({ended['how']})"
+        why = f": {ended['reason']}" if ended["reason"] else ""
+        click.echo(f"  Cancelled on {minute(ended['at'])} UTC by {ended['by']}{how}{why}")
+    for undone in report["undone"]:
+        click.echo(f"  {undone['plugin']}: undone on {minute(undone['at'])} UTC by {undone['by']} ({undone['how']})")
+    if ended or report["undone"]:
+        click.echo("  Nothing more is made of it or sent. Accepted again, it begins anew.")
 
 
 def _print_figures(report: dict[str, Any]) -> None:

@@ -121,5 +121,6 @@ def _show(shown: dict[str, Any], as_json: bool) -> None:
         click.echo(f"  base_url: {shown['base_url']}")
         click.echo(f"  token: •••• {shown['token']['last4']}")
         click.echo(f"  accepted_statuses: {', '.join(shown['accepted_statuses'])}")
-    click.echo(f"  accepted_event_types: {', '.join(shown['accepted_event_types'])}")
+    for name in ("accepted_event_types", "cancelled_event_types", "cancelled_statuses"):
+        click.echo(f"  {name}: {', '.join(shown[name])}")
     click.echo(f"  signing secrets: {len(shown['signing_secrets'])}")

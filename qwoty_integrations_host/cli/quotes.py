@@ -35,15 +35,19 @@ def accept(session: Session, workspace: str, path: str, wait: bool, timeout: flo
         accepted = host.runs.accept(workspace, read_json(path))
         done = work_and_wait(host, accepted.run_ids, timeout=timeout) if wait and accepted.run_ids else True
         runs = [find_run(host.store, run_id) for run_id in accepted.run_ids]
-    if not runs:
+    if accepted.cancelled:
+        say("This document says that the quote is cancelled: nothing more is made of it or sent.")
+    elif not runs:
         say("No integration is enabled for this workspace, so nothing was started.")
+    elif accepted.anew:
+        say("This quote was cancelled or undone: accepted again, it begins anew.")
     elif accepted.corrected:
         say("This quote was accepted before and has changed since: its runs take up the change, unless it is too late.")
     elif accepted.duplicate:
         say("This quote was accepted before; these are its runs.")
     if as_json:
-        corrected = {"corrected": True} if accepted.corrected else {}
-        print_json({"quote_id": accepted.quote_id, "duplicate": accepted.duplicate, **corrected, "runs": runs})
+        more = {name: True for name in ("corrected", "anew", "cancelled") if getattr(accepted, name)}
+        print_json({"quote_id": accepted.quote_id, "duplicate": accepted.duplicate, **more, "runs": runs})
     else:
         _print_runs(runs, waited=wait)
     if wait:
@@ -77,3 +81,35 @@ def show(session: Session, workspace: str, quote_id: str, as_json: bool) -> None
         print_json(report)
         return
     print_quote(workspace, report)
+
+
+@quote.command("cancel")
+@click.argument("workspace", metavar="WS")
+@click.argument("quote_id", metavar="QUOTE")
+@click.option("--reason", default="", metavar="TEXT", help="Why; shown beside the quote.")
+@wait_option
+@timeout_option
+@json_option
+@click.pass_obj
+def cancel(
+    session: Session, workspace: str, quote_id: str, reason: str, wait: bool, timeout: float, as_json: bool
+) -> None:
+    """Cancel a quote: nothing more is made or sent, and each integration takes back what is not final.
+
+    Accepted again, the quote begins anew.
+    """
+    with session.host(runs=True) as host:
+        from ..reports import find_run
+
+        found = host.runs.cancel(workspace, quote_id, reason=reason)
+        done = work_and_wait(host, found.run_ids, timeout=timeout) if wait and found.run_ids else True
+        runs = [find_run(host.store, run_id) for run_id in found.run_ids]
+    say("This quote was cancelled before." if found.duplicate else "The quote is cancelled.")
+    if not runs:
+        say("No integration has anything to take back.")
+    if as_json:
+        print_json({"quote_id": quote_id, "duplicate": found.duplicate, "runs": runs})
+    else:
+        _print_runs(runs, waited=wait)
+    if wait:
+        raise SystemExit(exit_code_of_runs(runs) if done else NOT_DONE)

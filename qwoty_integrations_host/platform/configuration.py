@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..quote_fields import word_of
 from ..store import platforms
 from ..store.database import Store
 from ..vault import Vault
@@ -15,7 +17,18 @@ QWOTY = "qwoty"
 STANDALONE = "standalone"
 DEFAULT_BASE_URL = "https://qwoty.app/api"
 ACCEPTED = "quote.accepted"
+#: What a platform may call the end of a quote, as an event and as a status.
+CANCELLED_EVENTS = ("quote.canceled", "quote.cancelled", "quote.expired", "quote.lost")
+CANCELLED_STATUSES = ("canceled", "cancelled", "expired", "lost")
+#: Which events and which statuses mean what.
+LISTS = ("accepted_event_types", "accepted_statuses", "cancelled_event_types", "cancelled_statuses")
 TOKEN, SIGNING = "token", "signing/"
+
+
+def _words(default: Sequence[str]) -> dict[str, Any]:
+    words = {"type": "string", "minLength": 1, "maxLength": 255}
+    return {"type": "array", "items": words, "minItems": 1, "maxItems": 20, "default": list(default)}
+
 
 #: The form in which a platform is set; a JSON Schema like those of the plugins' settings.
 SCHEMA: dict[str, Any] = {
@@ -30,20 +43,10 @@ SCHEMA: dict[str, Any] = {
             "pattern": "^[!-~]{8,500}$",
             "x-error": {"pattern": "8 to 500 characters without blanks."},
         },
-        "accepted_event_types": {
-            "type": "array",
-            "items": {"type": "string", "minLength": 1, "maxLength": 255},
-            "minItems": 1,
-            "maxItems": 20,
-            "default": [ACCEPTED],
-        },
-        "accepted_statuses": {
-            "type": "array",
-            "items": {"type": "string", "minLength": 1, "maxLength": 255},
-            "minItems": 1,
-            "maxItems": 20,
-            "default": ["accepted", "won"],
-        },
+        "accepted_event_types": _words([ACCEPTED]),
+        "accepted_statuses": _words(["accepted", "won"]),
+        "cancelled_event_types": _words(CANCELLED_EVENTS),
+        "cancelled_statuses": _words(CANCELLED_STATUSES),
     },
     "required": ["platform"],
 }
@@ -58,6 +61,12 @@ class PlatformConfiguration:
     token: str = field(default="", repr=False)
     accepted_event_types: tuple[str, ...] = (ACCEPTED,)
     accepted_statuses: tuple[str, ...] = ("accepted", "won")
+    cancelled_event_types: tuple[str, ...] = CANCELLED_EVENTS
+    cancelled_statuses: tuple[str, ...] = CANCELLED_STATUSES
+
+    def means_cancelled(self, status: Any) -> bool:
+        """Whether a quote in this status is cancelled."""
+        return isinstance(status, str) and word_of(status) in map(word_of, self.cancelled_statuses)
 
     @property
     def can_fetch(self) -> bool:
@@ -79,7 +88,8 @@ class Configurations:
             sealed = platforms.secrets(db, workspace, TOKEN)
         if document is None:
             return PlatformConfiguration()
-        lists = {name: tuple(document[name]) for name in ("accepted_event_types", "accepted_statuses")}
+        # What was set before a list came lacks it.
+        lists = {name: tuple(document[name]) for name in LISTS if name in document}
         token = self._open(workspace, TOKEN, sealed[TOKEN]) if TOKEN in sealed else ""
         return PlatformConfiguration(document["platform"], document["base_url"], token, **lists)
 

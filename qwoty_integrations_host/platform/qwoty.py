@@ -31,7 +31,7 @@ class QwotyPlatform:
     configuration: PlatformConfiguration
 
     def fetch(self, quote_id: str, *, accepted_at: datetime) -> Fetched:
-        """Fetch a quote, and those of its contacts whose external ids it leaves out.
+        """Fetch a quote, accepted or cancelled, and those of its contacts whose external ids it leaves out.
 
         ``accepted_at`` counts where Qwoty does not say. Raises: CredentialsError, NeedsAttention, RetryableError.
         """
@@ -43,7 +43,7 @@ class QwotyPlatform:
         contacts, notes = self._contacts(found)
         accepted = self.configuration.accepted_statuses
         document = canonical(found, contacts, accepted_statuses=accepted, accepted_at=accepted_at)
-        if document["status"] != "accepted":
+        if document["status"] != "accepted" and not self.configuration.means_cancelled(document["status"]):
             raise NeedsAttention(
                 "Qwoty says that this quote is not accepted.",
                 hint="If Qwoty has another word for it, add that to accepted_statuses (`qwoty-host platform set`), "

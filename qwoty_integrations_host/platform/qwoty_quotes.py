@@ -12,6 +12,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ..quote_fields import word_of
+
 #: Each external id has three spellings on Qwoty's pages.
 _SLOTS = ("crm", "erp", "accounting")
 _ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country", "country_code")
@@ -66,8 +68,8 @@ def id_of(found: Mapping[str, Any]) -> str:
 def _status(found: Any, accepted: Collection[str]) -> Any:
     if not isinstance(found, str):
         return found
-    word = "_".join(found.lower().split())
-    return "accepted" if word in {"_".join(one.lower().split()) for one in accepted} else word
+    word = word_of(found)
+    return "accepted" if word in map(word_of, accepted) else word
 
 
 def _owner(found: Mapping[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select
 from ..exact_json import parse_json
 from ..quote import Quote
 from ..quote_schema import load_heading, load_quote
+from ..stops import Stops
 from . import tables as t
 from .cursors import newest_first
 from .upsert import insert_or_ignore
@@ -99,6 +100,35 @@ def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
 def settle(db: Connection, workspace: str, quote_id: str) -> None:
     """Forget the version before the last correction."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(replaced=None))
+
+
+def stops(db: Connection, workspace: str, quote_id: str) -> Stops:
+    """Why nothing more is made of a quote, if anything stands in its way."""
+    wanted = select(t.quotes.c.cancelled, t.quotes.c.undone).where(_here(workspace, quote_id))
+    row = db.execute(wanted).mappings().first()
+    return Stops() if row is None else stops_of(row)
+
+
+def cancel(db: Connection, workspace: str, quote_id: str, cancellation: Mapping[str, str]) -> None:
+    """Write down that a quote is cancelled."""
+    db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=dict(cancellation)))
+
+
+def undo(db: Connection, workspace: str, quote_id: str, plugin: str, undone: Mapping[str, str]) -> None:
+    """Write down that what a plugin made of a quote is undone."""
+    known = stops(db, workspace, quote_id).undone
+    values = {"undone": {**known, plugin: dict(undone)}}
+    db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(values))
+
+
+def lift_stops(db: Connection, workspace: str, quote_id: str) -> None:
+    """Let a quote begin anew."""
+    db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=None, undone=None))
+
+
+def stops_of(row: RowMapping) -> Stops:
+    """What stands in the way of a quote, from its row."""
+    return Stops(row["cancelled"], row["undone"] or {})
 
 
 def lock(db: Connection, workspace: str, quote_id: str) -> None:

@@ -19,6 +19,8 @@ from .upsert import insert_or_ignore
 #: Every state of a run, in the order of its life.
 STATUSES = ("queued", "running", "waiting", "succeeded", "skipped", "needs_attention", "failed", "dismissed")
 FINISHED = ("succeeded", "skipped", "needs_attention", "failed", "dismissed")
+#: Of these nobody has to do anything any more.
+DEALT_WITH = ("succeeded", "skipped", "dismissed")
 
 
 #: Runs that concern no quote: they look after a plugin's connection to its service.
@@ -28,7 +30,7 @@ PLATFORM_EVENT = "platform_event"
 
 # Every step asks these: built once, since that costs more than to ask (docs/performance.md).
 _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
-_ATTEMPT = _ONE.with_only_columns(t.runs.c.attempt)
+_ATTEMPT = _ONE.with_only_columns(t.runs.c.attempt).where(t.runs.c.status != "dismissed")
 _NEXT_POSITION = select(func.coalesce(func.max(t.steps.c.position), 0) + 1).where(t.steps.c.run_id == bindparam("run"))
 _STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
 _COUNT_STEP = t.steps.update().where(_STEP).values(attempts=t.steps.c.attempts + 1, status="running")
@@ -179,7 +181,7 @@ def all_unfinished(db: Connection) -> Sequence[RowMapping]:
 
 
 def is_current(db: Connection, run_id: str, attempt: int) -> bool:
-    """Whether this is the run's present attempt."""
+    """Whether this is the run's present attempt, and nobody has dismissed the run meanwhile."""
     return db.execute(_ATTEMPT, {"run": run_id}).scalar() == attempt
 
 
@@ -205,6 +207,12 @@ def begin_step(db: Connection, run_id: str, name: str, now: datetime, *, begun: 
 def end_step(db: Connection, run_id: str, name: str, **values: Any) -> None:
     """Note how a step's try ended."""
     db.execute(_END_STEP, {"run": run_id, "step": name, **values})
+
+
+def renew_keys(db: Connection, run_id: str, now: datetime) -> None:
+    """Let a run's steps that succeeded be done again under their next key: what they made is taken back or known."""
+    here = (t.steps.c.run_id == run_id) & (t.steps.c.status == "succeeded")
+    db.execute(t.steps.update().where(here).values(key=t.steps.c.key + 1, started_at=now))
 
 
 def fail_waiting_steps(db: Connection, run_id: str) -> None:

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, RowMapping, select
 
 from ..record import QuoteRecord, from_document
 from ..standing import Facts
+from ..stops import Stops
+from . import quotes
 from . import tables as t
 from .workspaces import timezone_of
 
@@ -28,7 +30,9 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
     kept = select(t.records).where((record.workspace == workspace) & record.quote_id.in_(quote_ids))
     for row in db.execute(kept.order_by(record.plugin)).mappings():
         records[row["quote_id"]][row["plugin"]] = from_document(row["document"])
-    stored = select(quote.id).where((quote.workspace == workspace) & quote.id.in_(quote_ids))
+    stored = select(quote.id, quote.cancelled, quote.undone).where(
+        (quote.workspace == workspace) & quote.id.in_(quote_ids)
+    )
     found = {row["id"]: row for row in db.execute(stored).mappings()}
     zone = timezone_of(db, workspace) or UTC
     return {
@@ -36,6 +40,7 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
             # Runs and records are rows of the database, read as what they are: mappings.
             runs=[dict(one) for one in runs[quote_id]],
             records=records[quote_id],
+            stops=quotes.stops_of(found[quote_id]) if quote_id in found else Stops(),
             is_stored=quote_id in found,
             zone=zone,
         )

@@ -94,6 +94,9 @@ quotes = Table(
     Column("version", String(32)),
     #: The version before a correction, until it is certain that nothing final had been made of it.
     Column("replaced", JSON),
+    #: Why nothing more is made of it (stops.py): its cancellation, and what was undone, by plugin.
+    Column("cancelled", JSON(none_as_null=True)),
+    Column("undone", JSON(none_as_null=True)),
     Column("received_at", UtcText, nullable=False),
     Index("quotes_by_age", "workspace", "received_at", "id"),
 )

@@ -260,7 +260,7 @@ def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(line: Lin
     shown = line.ok("quote", "show", "ws-1", "q-1")
     assert shown.pop("standing")["state"] == "done"
     assert shown == {
-        "quote_id": "q-1", "number": "Q-2026-042", "signed_total": "9102.00", "total_differs": False, "invoice": None, "payment_status": None, "currency": None, "total": None,
+        "quote_id": "q-1", "number": "Q-2026-042", "signed_total": "9102.00", "total_differs": False, "cancelled": None, "undone": [], "invoice": None, "payment_status": None, "currency": None, "total": None,
         "amount_paid": None, "amount_paid_outside": None, "amount_remaining": None, "amount_overpaid": None, "installments": [],
         "saved_ids": {"contacts": {}, "taxes": {}}, "runs": [run],
     }  # fmt: skip

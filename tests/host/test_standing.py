@@ -10,6 +10,7 @@ import pytest
 
 from qwoty_integrations_host.record import InstallmentRecord, InvoiceRecord, QuoteRecord
 from qwoty_integrations_host.standing import ATTENTION, BAD, PERSON, STATES, STEPS, Facts, standing_of
+from qwoty_integrations_host.stops import Stops
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 SOON, EARLIER = NOW + timedelta(hours=5), NOW - timedelta(hours=5)
@@ -79,10 +80,14 @@ REACHED: list[tuple[str, Facts, str]] = [
     ),
     ("void", Facts(runs=DONE, records=invoiced("void")), "nothing is to be paid"),
     ("uncollectible", Facts(runs=DONE, records=invoiced("uncollectible")), "120.00 EUR was not paid"),
-    ("cancelled", Facts(runs=DONE, cancelled=STOP), "cancelled on 2026-03-10"),
-    ("cancelled_open", Facts(runs=DONE, cancelled=STOP, records=invoiced()), "in_1 is still open"),
-    ("undone", Facts(runs=DONE, undone=STOP), "was taken back"),
-    ("undone_open", Facts(runs=DONE, undone=STOP, records=invoiced()), "in_1 is final and still open"),
+    ("cancelled", Facts(runs=DONE, stops=Stops(STOP)), "cancelled on 2026-03-10"),
+    ("cancelled_open", Facts(runs=DONE, stops=Stops(STOP), records=invoiced()), "in_1 is still open"),
+    ("undone", Facts(runs=DONE, stops=Stops(None, {"bills": STOP})), "was taken back"),
+    (
+        "undone_open",
+        Facts(runs=DONE, stops=Stops(None, {"bills": STOP}), records=invoiced()),
+        "in_1 is final and still open",
+    ),
     ("fetching", Facts(runs=[a_run("running", "platform_event")], is_stored=False), "being fetched"),
     ("dismissed", Facts(runs=[a_run("dismissed", "platform_event")], is_stored=False), "dealt with"),
     (
@@ -139,13 +144,15 @@ def test_a_later_installment_does_not_mend_another_one() -> None:
 
 
 def test_what_was_paid_of_a_cancelled_quote_is_said_by_its_invoice() -> None:
-    facts = Facts(runs=DONE, cancelled=STOP, records=invoiced("paid", **PAID))
+    facts = Facts(runs=DONE, stops=Stops(STOP), records=invoiced("paid", **PAID))
 
     assert standing_of(facts, NOW).state.name == "paid"
 
 
 @pytest.mark.parametrize("kind", ["cancel", "undo"])
 def test_an_unpaid_invoice_that_a_cancellation_left_open_can_be_voided(kind: str) -> None:
-    facts = Facts(runs=[*DONE, a_run("needs_attention", kind, why="It is open.")], cancelled=STOP, records=invoiced())
+    facts = Facts(
+        runs=[*DONE, a_run("needs_attention", kind, why="It is open.")], stops=Stops(STOP), records=invoiced()
+    )
 
     assert standing_of(facts, NOW).steps[0] == "void"

@@ -35,6 +35,8 @@ def test_a_platform_is_shown_without_its_token(platforms: Any) -> None:
         "token": {"set": True, "last4": "6789"},
         "accepted_event_types": ["quote.accepted"],
         "accepted_statuses": ["accepted", "won"],
+        "cancelled_event_types": ["quote.canceled", "quote.cancelled", "quote.expired", "quote.lost"],
+        "cancelled_statuses": ["canceled", "cancelled", "expired", "lost"],
         "signing_secrets": [],
         "retried": [],
     }

@@ -34,12 +34,13 @@ def test_the_defaults_are_those_of_the_description(bench: Any) -> None:
         "send_payment_link": False,
         "payment_method": "stripe_default",
         "send_next_installments": "manual",
+        "void_on_cancel": False,
         "exact_tax": True,
         "rounding_line": True,
     }
 
 
-def test_the_settings_are_those_of_the_description_and_two_about_cents() -> None:
+def test_the_settings_are_those_of_the_description_and_three_of_our_own() -> None:
     assert list(settings_schema()["properties"]) == [
         "token_scope",
         "workspace_api_token",
@@ -49,6 +50,7 @@ def test_the_settings_are_those_of_the_description_and_two_about_cents() -> None
         "send_payment_link",
         "payment_method",
         "send_next_installments",
+        "void_on_cancel",
         "exact_tax",
         "rounding_line",
     ]

@@ -24,7 +24,7 @@ from qwoty_integrations_host import (
 from .check import line_differences
 from .gateway import Gateway, StripeRefused
 from .invoices import find_by_metadata, retrieve_invoice, taxes_told
-from .ledger import invoice_seen
+from .ledger import invoice_seen, without_invoice
 from .planned import InvoicePlan
 from .ways import Way, as_made
 
@@ -87,7 +87,9 @@ class Drafts:
         record = self.ctx.records.get(self.quote_id)
         known = (record.invoice if record else None) or self._never_answered(attempt, version)
         if known is None:
-            return self._last.get("invoice", "") if attempt.repeated else ""
+            return self._last.get("invoice", "") if attempt.repeated and not self._last.get("void") else ""
+        if known.status != "draft" and self._is_void_and_given_up(attempt, known):
+            return ""
         other_version = version is not None and known.version != version
         if version is not None and not other_version:
             made = self._taxes_of(known)
@@ -106,7 +108,7 @@ class Drafts:
             # Noted before it is deleted: whatever crashes now, the next try knows that it was us.
             self.ctx.state.set(f"discarded:{self.quote_id}", {"invoice": known.id, "customer": known.customer_id})
             self._delete(attempt, known, other_version=other_version)
-        self.ctx.records.update(self.quote_id, lambda now: _without_invoice(now or QuoteRecord(currency="")))
+        self.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
         return known.id
 
     def _refuse_if_touched(self, attempt: Attempt, known: InvoiceRecord, plan: InvoicePlan) -> None:
@@ -133,9 +135,23 @@ class Drafts:
     def _taxes_of(self, known: InvoiceRecord) -> str:
         return taxes_told(self.ctx.state.get(f"invoice:{known.id}") or {})
 
+    def _is_void_and_given_up(self, attempt: Attempt, known: InvoiceRecord) -> bool:
+        """Whether the quote was cancelled or undone and its invoice voided; then it is forgotten, for a new one."""
+        if self.ctx.state.get(f"given_up:{self.quote_id}") != known.id:
+            return False
+        found = self._look(attempt, known)
+        is_void = found is not None and found["status"] == "void"
+        if is_void:
+            # The key of idempotency of the new invoice is another one.
+            gone = {"invoice": known.id, "customer": known.customer_id, "void": True}
+            self.ctx.state.set(f"discarded:{self.quote_id}", gone)
+            self.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
+        self.ctx.state.forget(f"given_up:{self.quote_id}")
+        return is_void
+
     @property
-    def _last(self) -> dict[str, str]:
-        """The last draft that was thrown away: ``invoice`` and ``customer``."""
+    def _last(self) -> dict[str, Any]:
+        """The last invoice that was thrown away: ``invoice``, ``customer``, and ``void`` if it was no draft."""
         return dict(self.ctx.state.get(f"discarded:{self.quote_id}") or {})
 
     def _never_answered(self, attempt: Attempt, version: str | None) -> InvoiceRecord | None:
@@ -199,7 +215,3 @@ class Drafts:
         except StripeRefused as error:
             if not error.missing:
                 raise
-
-
-def _without_invoice(record: QuoteRecord) -> QuoteRecord:
-    return replace(record, invoice=None, total=None, amount_paid=None, amount_remaining=None, installments=())

@@ -64,6 +64,11 @@ def _due_on(invoice: Mapping[str, Any], quote: Quote | None, known: QuoteRecord)
     return datetime.fromtimestamp(moment, quote.timezone if quote else UTC).date()
 
 
+def without_invoice(record: QuoteRecord) -> QuoteRecord:
+    """The record after its invoice has gone."""
+    return replace(record, invoice=None, total=None, amount_paid=None, amount_remaining=None, installments=())
+
+
 def _net(invoice: Mapping[str, Any]) -> int:
     # Not the subtotal alone: what somebody takes off the invoice by hand lowers the net, not the tax.
     net: int | None = invoice.get("total_excluding_tax")

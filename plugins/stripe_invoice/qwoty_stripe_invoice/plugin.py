@@ -94,6 +94,20 @@ def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
 
 
 @hookimpl
+def on_quote_cancelled(ctx: HookContext, quote: Quote) -> Outcome:
+    from . import cancelling
+
+    return cancelling.cancel_quote(ctx, quote)
+
+
+@hookimpl
+def void_invoice(ctx: HookContext, quote: Quote) -> Outcome:
+    from . import cancelling
+
+    return cancelling.void_invoice(ctx, quote)
+
+
+@hookimpl
 def sends_due_installments(ctx: HookContext) -> bool:
     return StripeSettings.of(ctx.settings).sends_due_installments
 

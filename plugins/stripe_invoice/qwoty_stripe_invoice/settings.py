@@ -36,6 +36,7 @@ class StripeSettings:
     send_next_installments: str
     rounding_line: bool
     exact_tax: bool
+    void_on_cancel: bool
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> StripeSettings:
@@ -50,6 +51,7 @@ class StripeSettings:
             settings["send_next_installments"],
             settings["rounding_line"],
             settings["exact_tax"],
+            settings["void_on_cancel"],
         )
 
     @property

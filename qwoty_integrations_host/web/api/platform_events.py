@@ -29,8 +29,9 @@ class TakenSchema(Answer):
 
     id = text("The event's: its `webhook-id`, or one that the host made.")
     event_type = text()
-    status = text("What became of it.", enum=["accepted", "queued", "ignored"])
+    status = text("What became of it.", enum=["accepted", "cancelled", "queued", "ignored"])
     quote_id = text(nullable=True)
+    note = fields.String(metadata={"description": "There when a person should know why nothing came of it."})
     runs = many(StartedRunSchema, "Those of the quote; where it is to be fetched, the run that does so.")
 
 

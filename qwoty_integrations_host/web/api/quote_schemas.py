@@ -53,11 +53,31 @@ class InstallmentReportSchema(Answer):
     amount_refunded = money("What of it was paid back.")
 
 
+class CancellationSchema(Answer):
+    """The end of a quote."""
+
+    at = moment("When the host heard of it.")
+    by = text("Who told the host.")
+    reason = text("Why, in a person's words; may be empty.")
+    how = text("`request`, or the platform's event or status.")
+
+
+class UndoneSchema(Answer):
+    """What an integration made of a quote, and was asked to take back."""
+
+    plugin = text()
+    at = moment("When that was asked for.")
+    by = text("Who asked.")
+    how = text("What was asked for.", enum=["undo", "void"])
+
+
 class _FiguresSchema(Answer):
     quote_id = text()
     standing = one(StandingSchema)
     signed_total = money("What the customer signed.")
     total_differs = flag("Whether the invoice's total is not the signed one.")
+    cancelled = one(CancellationSchema, "Until the quote is accepted again.", nullable=True)
+    undone = many(UndoneSchema, "By integration, until the quote is accepted again.")
     invoice = one(InvoiceSchema, nullable=True)
     payment_status = text("`partially_paid` beside the service's words.", nullable=True)
     currency = text("ISO 4217.", nullable=True)
@@ -108,6 +128,20 @@ class AcceptedSchema(Answer):
     corrected = fields.Boolean(
         metadata={"description": "There and true when the quote was here before, and its changes were taken."}
     )
+    anew = fields.Boolean(
+        metadata={"description": "There and true when the quote was cancelled or undone, and begins anew."}
+    )
+    cancelled = fields.Boolean(
+        metadata={"description": "There and true when the document says that the quote is cancelled."}
+    )
+    runs = many(StartedRunSchema)
+
+
+class CancelledSchema(Answer):
+    """What was started for a cancelled quote."""
+
+    quote_id = text()
+    duplicate = flag("Whether the quote was cancelled before; the runs are the first's.")
     runs = many(StartedRunSchema)
 
 

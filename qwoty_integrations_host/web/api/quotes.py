@@ -5,21 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, jsonify, request
+from marshmallow import Schema, validate
 
 from ...exact_json import parse_json
 from ...previews import preview
+from ...quote_fields import Text
 from ...quote_schema import QuoteSchema
-from ...reports import list_quotes, quote_report
+from ...reports import find_run, list_quotes, quote_report
+from ...runs import Accepted, Cancelled
 from ...store import runs as rows
 from ..auth import the_host
 from .blueprint import Blueprint, is_no_write, names_fields, needs
 from .lists import PageQuery, list_of
-from .quote_schemas import AcceptedSchema, PreviewSchema, QuoteReportSchema, QuoteSummarySchema
+from .quote_schemas import AcceptedSchema, CancelledSchema, PreviewSchema, QuoteReportSchema, QuoteSummarySchema
+from .run_schemas import RunSchema
 
 blueprint = Blueprint("quotes", "Accepted quotes, and what became of them.")
 
 #: Only described: numbers of the document must not pass through a float, so it is read by ``parse_json``.
 _QUOTE = {"required": True, "content": {"application/json": {"schema": QuoteSchema}}}
+
+
+class CancellationRequest(Schema):
+    """Why a quote is cancelled."""
+
+    reason = Text(load_default="", validate=validate.Length(max=500))
 
 
 @blueprint.post("/workspaces/<workspace>/quotes/accepted")
@@ -31,13 +41,8 @@ def accept_quote(workspace: str) -> Response:
     """Take an accepted quote: 202 when it is new, 200 when it was here before"""
     host = the_host()
     accepted = host.runs.accept(workspace, parse_json(request.get_data()))
-    with host.store.read() as db:
-        found = [rows.find(db, run_id) for run_id in accepted.run_ids]
-    runs = [{name: row[name] for name in ("id", "plugin", "status")} for row in found if row]
-    corrected = {"corrected": True} if accepted.corrected else {}
-    answer = jsonify({"quote_id": accepted.quote_id, "duplicate": accepted.duplicate, **corrected, "runs": runs})
-    answer.status_code = 200 if accepted.duplicate else 202
-    return answer
+    more = {name: True for name in ("corrected", "anew", "cancelled") if getattr(accepted, name)}
+    return _started(accepted, more)
 
 
 @blueprint.post("/workspaces/<workspace>/quotes/preview")
@@ -58,6 +63,15 @@ def preview_quote(workspace: str) -> dict[str, Any]:
     )
 
 
+def _started(found: Accepted | Cancelled, more: dict[str, bool]) -> Response:
+    with the_host().store.read() as db:
+        started = [rows.find(db, run_id) for run_id in found.run_ids]
+    runs = [{name: row[name] for name in ("id", "plugin", "status")} for row in started if row]
+    answer = jsonify({"quote_id": found.quote_id, "duplicate": found.duplicate, **more, "runs": runs})
+    answer.status_code = 200 if found.duplicate else 202
+    return answer
+
+
 @blueprint.get("/workspaces/<workspace>/quotes")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, list_of(QuoteSummarySchema))
@@ -73,3 +87,20 @@ def get_quote(workspace: str, quote_id: str) -> dict[str, Any]:
     """Show a quote's invoice, payments, installments and runs"""
     host = the_host()
     return quote_report(host.store, workspace, quote_id, host.clock.now())
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/cancel")
+@blueprint.arguments(CancellationRequest, required=False)
+@blueprint.response(202, CancelledSchema)
+@blueprint.alt_response(200, schema=CancelledSchema, description="The quote was cancelled before.")
+def cancel_quote(body: dict[str, Any], workspace: str, quote_id: str) -> Response:
+    """Cancel a quote: nothing more is made or sent, and what is not final is taken back"""
+    return _started(the_host().runs.cancel(workspace, quote_id, reason=body["reason"]), {})
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/invoice/void")
+@blueprint.response(202, RunSchema)
+def void_invoice(workspace: str, quote_id: str) -> dict[str, Any]:
+    """Void a quote's final invoice of which nothing is paid; give the run that does it"""
+    host = the_host()
+    return find_run(host.store, host.runs.request_void(workspace, quote_id))

@@ -7,7 +7,7 @@ from marshmallow import fields
 from ...store.runs import STATUSES
 from .fields import Answer, Open, integer, many, moment, money, one, text, texts
 
-KINDS = ("quote_accepted", "installment", "webhook", "undo", "upkeep", "platform_event")
+KINDS = ("quote_accepted", "installment", "webhook", "undo", "cancel", "void", "upkeep", "platform_event")
 
 
 class PaymentLinkSchema(Answer):

@@ -13,6 +13,7 @@ from ...links import service_links
 from ...previews import foretold
 from ...reports import find_quote, list_quotes, quote_report
 from ..auth import the_host
+from .endings import may_void
 from .guard import blueprint, go_to, session
 from .runs import PAGE
 from .words import gettext as _
@@ -72,7 +73,8 @@ def _facts(quote_id: str) -> dict[str, Any]:
     for plugin in {run["plugin"] for run in report["runs"]}:
         wanted = [one for one in ids if one]
         links |= service_links(host.plugins, host.settings, host.runs.contexts, workspace, plugin, wanted)
-    payable = report["payment_status"] in {"unpaid", "partially_paid"}
+    is_stopped = bool(report["cancelled"] or report["undone"])
+    payable = report["payment_status"] in {"unpaid", "partially_paid"} and not is_stopped
     unpaid = [part for part in report["installments"] if part["status"] != "paid"]
     return {
         "quote": found,
@@ -85,6 +87,7 @@ def _facts(quote_id: str) -> dict[str, Any]:
         "contact": found.billing_contact if found else None,
         "bars": _bars(report["installments"]),
         "next": unpaid[0] if payable and unpaid else None,
+        "may_void": may_void(quote_id),
     }
 
 

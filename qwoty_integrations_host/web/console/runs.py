@@ -15,9 +15,11 @@ from ...errors import IntegrationError
 from ...links import service_links
 from ...quote import Quote
 from ...reports import find_run, list_runs, mails_of_quote, quote_report
+from ...stops import MAKING, TAKING_BACK
 from ...store import quotes
 from ...store.runs import FINISHED, STATUSES, UPKEEP
 from ..auth import the_host
+from .endings import may_void
 from .guard import blueprint, go_to, session
 from .words import gettext as _
 from .words import session_timezone
@@ -124,7 +126,8 @@ def _facts(run_id: str) -> dict[str, Any]:
     plugin, status = found["plugin"], found["status"]
     is_paid = report is not None and report["payment_status"] == "paid"
     undoable = quote is not None and not is_paid and can.is_loaded(plugin) and can.implements(plugin, "undo_quote")
-    outcome = found["outcome"]
+    outcome, kind = found["outcome"], found["kind"]
+    is_stopped = report is not None and _is_stopped(report, plugin)
     plan = _plan(plugin, quote) if found["kind"] == "quote_accepted" and quote else None
     ids = [outcome["invoice_id"], outcome["customer_id"]]
     made = _ids_made(outcome.get("ids"))
@@ -143,14 +146,23 @@ def _facts(run_id: str) -> dict[str, Any]:
         ),
         "works": status not in {*FINISHED, "waiting"},
         "may": {
-            "retry": status in _MAY_BE_RETRIED,
+            "retry": status in _MAY_BE_RETRIED and not (is_stopped and kind in MAKING),
             "dismiss": status in _MAY_BE_DISMISSED,
-            "undo": undoable and status in {*FINISHED, "waiting"} and found["kind"] != "undo",
+            "undo": undoable and status in {*FINISHED, "waiting"} and not is_stopped,
+            "void": bool(report and kind in TAKING_BACK and status in FINISHED and may_void(found["quote_id"])),
             "send": bool(
-                report and report["payment_status"] in {"unpaid", "partially_paid"} and report["installments"]
+                report
+                and report["payment_status"] in {"unpaid", "partially_paid"}
+                and report["installments"]
+                and not is_stopped
             ),
         },
     }
+
+
+def _is_stopped(report: Mapping[str, Any], plugin: str) -> bool:
+    """Whether nothing more is made of the quote by this integration."""
+    return report["cancelled"] is not None or plugin in {one["plugin"] for one in report["undone"]}
 
 
 def _ids_made(said: Any) -> list[str]:

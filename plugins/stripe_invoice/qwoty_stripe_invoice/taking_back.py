@@ -1,0 +1,181 @@
+"""What was made of a quote, looked at afresh, and taken back: our draft, the links, and the invoice if it is voided.
+
+A customer who pays at this very moment is respected: each link is looked at before it is closed, and the invoice after.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qwoty_integrations_host import Attempt, CredentialsError, HookContext, NeedsAttention, Quote, QuoteRecord
+
+from .delivery import no_key_for
+from .drafts import Drafts
+from .gateway import Gateway, StripeRefused
+from .invoices import retrieve_invoice
+from .ledger import invoice_seen, without_invoice
+from .payments import attach_payment
+from .sessions import expire_link, installment_of, look_at_session
+from .settings import StripeSettings
+from .whose import gateway_of
+
+#: Stripe's words for an invoice that may still be paid, or voided.
+_NOT_SETTLED = ("open", "uncollectible")
+
+
+class TakingBack:
+    """What there is of one quote at Stripe; every method is one or more recorded steps."""
+
+    def __init__(self, ctx: HookContext, quote: Quote) -> None:
+        """Raises: NeedsAttention where no key serves the quote any more."""
+        self._ctx, self._quote = ctx, quote
+        self._stripe = _gateway(ctx, quote)
+
+    def look(self, name: str = "found") -> dict[str, Any]:
+        """Look at the invoice: ``{"invoice", "name", "status", "is_voidable", "paid", "total", "is_nothing"}``.
+
+        ``invoice`` is None where there is none; ``status`` is the record's. Raises: NeedsAttention when the present key
+        does not see a final one.
+        """
+        found: dict[str, Any] = self._ctx.step(name, self._look)
+        return found
+
+    def delete_draft(self) -> list[str]:
+        """Delete our draft, also one whose answer was lost; give a note. What is no draft any more stays."""
+        return Drafts(self._ctx, self._stripe, self._quote.id).discard()
+
+    def close_links(self) -> list[str]:
+        """Close every link that can still be paid, take the payment of one that was, and say so."""
+        notes, paid = [], []
+        for number, session_id in self._ctx.step("links", self._links):
+            session = self._seen(number, session_id, "session")
+            if session["payment_status"] != "paid" and session.get("status", "open") == "open":
+                if expire_link(self._ctx, self._stripe, self._quote.id, number, session_id) != "complete":
+                    notes.append(f"The payment link of installment {number} is closed.")
+                    continue
+                session = self._seen(number, session_id, "session.completed")
+            if session["payment_status"] == "paid":
+                paid.append(session)
+                notes.append(f"Installment {number} was paid before its link could be closed.")
+            elif session.get("status", "complete") == "complete":
+                notes.append(f"The payment of installment {number} is being processed.")
+        for session in paid:
+            attach_payment(self._ctx, self._stripe, self._quote.id, session)
+        return notes
+
+    def void(self, invoice_id: str) -> None:
+        """Void the invoice, unless it is not open any more. Raises: NeedsAttention when Stripe refuses."""
+        self._ctx.step("void", lambda attempt: self._void(attempt, invoice_id))
+
+    # -- how ------------------------------------------------------------------------------------------
+
+    def _look(self, attempt: Attempt) -> dict[str, Any]:
+        record = self._ctx.records.get(self._quote.id)
+        if record is None or record.invoice is None:
+            return {"invoice": None}
+        known = record.invoice
+        try:
+            invoice = retrieve_invoice(self._stripe, attempt, known.id)
+        except StripeRefused as error:
+            if not error.missing:
+                raise
+            if known.status != "draft":
+                raise NeedsAttention(
+                    f"The present key does not see invoice {known.id}: it is another account's.",
+                    hint="Put the key back that made it, then retry the run; or look for it in the Stripe Dashboard.",
+                    code="invoice_in_other_account",
+                ) from error
+            invoice = {"deleted": True}
+        if invoice.get("deleted"):
+            self._ctx.records.update(self._quote.id, lambda r: without_invoice(r or record))
+            return {"invoice": None}
+        return self._facts(self._take_note(invoice))
+
+    def _take_note(self, invoice: dict[str, Any]) -> QuoteRecord:
+        if invoice["status"] != "draft":
+            # Should it become void, a quote that is accepted again gets a new one.
+            self._ctx.state.set(f"given_up:{self._quote.id}", invoice["id"])
+        return self._ctx.records.update(self._quote.id, lambda r: invoice_seen(r, invoice, self._stripe.account))
+
+    def _facts(self, record: QuoteRecord) -> dict[str, Any]:
+        assert record.invoice is not None, "an invoice was seen just now"
+        return {
+            "invoice": record.invoice.id,
+            "name": record.invoice.number or record.invoice.id,
+            "status": record.payment_status,
+            "is_voidable": record.is_voidable,
+            "paid": f"{record.amount_paid or 0:f} {record.currency}",
+            "total": f"{record.total or 0:f} {record.currency}",
+            "is_nothing": not record.total,
+        }
+
+    def _links(self, attempt: Attempt) -> list[tuple[int, str]]:
+        """The links that may still be open: those on record, and one whose answer was lost."""
+        record = self._ctx.records.get(self._quote.id)
+        assert record is not None and record.invoice is not None, "links are for invoices"
+        parts = [part for part in record.installments if part.session_id and part.status in {"sent", "processing"}]
+        known = {part.session_id: part.number for part in parts}
+        wanted = {"customer": record.invoice.customer_id, "status": "open"}
+        mine = {"qwoty_workspace": self._ctx.workspace, "qwoty_quote_id": self._quote.id}
+        try:
+            for session in self._stripe.pages(attempt, lambda v1, p: v1.checkout.sessions.list(params=p), wanted):
+                if mine.items() <= dict(session.get("metadata") or {}).items():
+                    known.setdefault(session["id"], installment_of(session))
+        except CredentialsError as error:
+            # Reading sessions is not among the permissions that are asked for: the record has to do.
+            if error.code != "permission_missing":
+                raise
+        return [(number, session_id) for session_id, number in known.items() if session_id]
+
+    def _seen(self, number: int, session_id: str, name: str) -> dict[str, Any]:
+        event = {"id": session_id, "metadata": {"qwoty_installment": str(number)}}
+        return look_at_session(self._ctx, self._stripe, self._quote.id, event, name=name)
+
+    def _void(self, attempt: Attempt, invoice_id: str) -> str:
+        found = retrieve_invoice(self._stripe, attempt, invoice_id) if attempt.repeated else {"status": "open"}
+        if found["status"] in _NOT_SETTLED:
+            found = self._voided(attempt, invoice_id)
+        self._take_note(found)
+        return str(found["status"])
+
+    def _voided(self, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
+        try:
+            return self._stripe.write(
+                attempt,
+                "void",
+                invoice_id,
+                {},
+                lambda v1, p, o: v1.invoices.void_invoice(invoice_id, params=p, options=o),
+            )
+        except StripeRefused as error:
+            invoice = retrieve_invoice(self._stripe, attempt, invoice_id)
+            if invoice["status"] not in _NOT_SETTLED:
+                return invoice
+            raise NeedsAttention(
+                f"Stripe does not void invoice {invoice['number'] or invoice_id}: it has a payment.",
+                hint="Look at the invoice's payments in the Stripe Dashboard, then retry this run.",
+                code="invoice_not_voided",
+            ) from error
+
+
+def _gateway(ctx: HookContext, quote: Quote) -> Gateway:
+    """The key that made the invoice; where there is none, that of the quote's business unit."""
+    record = ctx.records.get(quote.id)
+    if record is not None and record.invoice is not None:
+        return gateway_of(ctx, record.invoice.id)
+    key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
+    if key is None:
+        raise NeedsAttention(
+            no_key_for(quote), hint="Put the key back, then retry the run.", code="business_unit_missing"
+        )
+    return Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
+
+
+def was_made(ctx: HookContext, quote_id: str) -> bool:
+    """Whether anything of a quote was ever asked for at Stripe."""
+
+    def look(_: Attempt) -> bool:
+        record = ctx.records.get(quote_id)
+        return bool((record and record.invoice) or ctx.state.get(f"billed:{quote_id}"))
+
+    return bool(ctx.step("made", look))

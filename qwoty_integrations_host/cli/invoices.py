@@ -1,0 +1,52 @@
+"""``qwoty-host invoice …``"""
+
+from __future__ import annotations
+
+import click
+
+from .output import print_json, print_run
+from .session import (
+    NOT_DONE,
+    Session,
+    exit_code_of_runs,
+    json_option,
+    say,
+    timeout_option,
+    wait_option,
+    work_and_wait,
+)
+
+
+@click.group()
+def invoice() -> None:
+    """The invoices that were made of quotes."""
+
+
+@invoice.command("void")
+@click.argument("workspace", metavar="WS")
+@click.argument("quote_id", metavar="QUOTE")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@wait_option
+@timeout_option
+@json_option
+@click.pass_obj
+def void(session: Session, workspace: str, quote_id: str, yes: bool, wait: bool, timeout: float, as_json: bool) -> None:
+    """Void a quote's final invoice of which nothing is paid. That cannot be taken back.
+
+    Nothing more is made or sent; accepted again, the quote gets a new invoice.
+    """
+    with session.host(runs=True) as host:
+        from ..reports import find_run, quote_report
+
+        made = quote_report(host.store, workspace, quote_id, host.clock.now())["invoice"]
+        host.runs.voiding_plugin(workspace, quote_id)  # what is refused is refused before anybody is asked
+        which = f"invoice {made['number'] or made['id']}"
+        if not yes and not click.confirm(f"Void {which}? That cannot be taken back.", err=True):
+            say("Nothing was changed.")
+            raise SystemExit(NOT_DONE)
+        run_id = host.runs.request_void(workspace, quote_id)
+        done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
+        found = find_run(host.store, run_id)
+    print_json(found) if as_json else print_run(found)
+    if wait:
+        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)

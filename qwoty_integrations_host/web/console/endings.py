@@ -1,0 +1,54 @@
+"""The end of a quote: cancelling it, and voiding its invoice, each after a page that asks."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from flask import render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ...errors import ActionRefused
+from ...reports import find_quote, quote_report
+from ..auth import the_host
+from .guard import blueprint, go_to, session
+
+
+@blueprint.get("/cancel/<id:quote_id>")
+def confirm_cancel(quote_id: str) -> str:
+    """Ask before a quote is cancelled, and why it is."""
+    return render_template("console/cancel.html", **_facts(quote_id))
+
+
+@blueprint.post("/cancel/<id:quote_id>")
+def cancel(quote_id: str) -> Response:
+    """Cancel it: nothing more is made or sent, and what is not final is taken back."""
+    the_host().runs.cancel(session().workspace, quote_id, reason=request.form.get("reason", ""))
+    return go_to(url_for("console.quote", quote_id=quote_id))
+
+
+@blueprint.get("/void/<id:quote_id>")
+def confirm_void(quote_id: str) -> str:
+    """Ask before an invoice is voided, which nobody can take back."""
+    facts = _facts(quote_id)
+    the_host().runs.voiding_plugin(session().workspace, quote_id)
+    return render_template("console/void.html", **facts)
+
+
+@blueprint.post("/void/<id:quote_id>")
+def void(quote_id: str) -> Response:
+    """Void the invoice of which nothing is paid."""
+    return go_to(url_for("console.run", run_id=the_host().runs.request_void(session().workspace, quote_id)))
+
+
+def may_void(quote_id: str) -> bool:
+    """Whether the quote's invoice can be voided now."""
+    with suppress(ActionRefused):
+        return bool(the_host().runs.voiding_plugin(session().workspace, quote_id))
+    return False
+
+
+def _facts(quote_id: str) -> dict[str, Any]:
+    host, workspace = the_host(), session().workspace
+    report = quote_report(host.store, workspace, quote_id, host.clock.now())
+    return {"quote": find_quote(host.store, workspace, quote_id), "report": report}
