@@ -33,6 +33,7 @@ from .hook_types import InstallmentRequest, Outcome, UpkeepRequest, WebhookEvent
 from .locks import Locks
 from .logs import about
 from .metrics import RUN_SECONDS, RUNS_ENDED
+from .no_invoice import SWITCHED_OFF, lacks_something
 from .platform_events import PlatformEvents
 from .plugins import Plugins
 from .quote import Quote
@@ -157,7 +158,7 @@ class Execution:
             with self.store.write() as db:
                 # Switched on again, it gets the quote when that is accepted again.
                 rows.change(db, row["id"], facts={**row["facts"], "version": None})
-            self._finish(row, Outcome.skipped("The integration is switched off for this workspace."))
+            self._finish(row, _switched_off(row))
             return None
         current = self.settings.digest(settings)
         with self.store.write() as db:
@@ -348,7 +349,7 @@ class Execution:
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:
         error = None
-        if outcome.status == "needs_attention":
+        if outcome.status == "needs_attention" or outcome.code:
             error = redacted({"code": outcome.code, "title": outcome.title, "hint": outcome.hint})
         refused = outcome.code in _REFUSED
         self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False, refused=refused)
@@ -392,6 +393,8 @@ class Execution:
             )
             self._settle(db, row)
             self.alerts.run_ended(db, present, status, error, refused=refused)
+            if lacks_something({**row, "status": status, "error": error}):
+                self.runs.note_cause(db, row["workspace"], row["quote_id"])
         RUNS_ENDED.labels(row["plugin"], row["kind"], status).inc()
         RUN_SECONDS.labels(row["plugin"], row["kind"]).observe((now - row["created_at"]).total_seconds())
         log.info("run.ended", extra={"run_id": row["id"], "status": status})
@@ -403,3 +406,11 @@ class Execution:
             quotes.settle(db, row["workspace"], row["quote_id"])
             for one in runs_of_quote:
                 rows.change(db, one["id"], facts={**one["facts"], "before": None})
+
+
+def _switched_off(row: RowMapping) -> Outcome:
+    """An accepted quote still waits for it; whatever else was asked for is over."""
+    said = "The integration is switched off for this workspace."
+    if row["kind"] != "quote_accepted":
+        return Outcome.skipped(said)
+    return Outcome.skipped(said, code=SWITCHED_OFF, hint="Switch it on, then run the quote.")

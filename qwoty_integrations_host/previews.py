@@ -55,7 +55,7 @@ def ask(plugin: str, quote: Quote, plugins: Plugins, settings: WorkspaceSettings
     ctx = contexts.make(quote.workspace_id, plugin, settings.effective(quote.workspace_id, plugin))
     answer = plugins.preview_quote(plugin, ctx, quote)
     if isinstance(answer, Outcome):
-        return {"status": answer.status, "notes": list(answer.notes)}
+        return {"status": answer.status, "notes": [*filter(None, (answer.title,)), *answer.notes]}
     plan: dict[str, Any] = asdict(answer)
     plan["lines"] = [{**asdict(line), "total": line.total} for line in answer.lines]
     names = ("number", "amount", "due_date")

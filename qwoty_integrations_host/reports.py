@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from .errors import NotFound
+from .no_invoice import explained
 from .plugins import Plugins
 from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
@@ -191,17 +192,36 @@ def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str
     return {**head, "plugins": known}
 
 
-def list_quotes(store: Store, workspace: str, *, limit: int = 50, after: str | None = None) -> dict[str, Any]:
+def list_quotes(
+    store: Store, workspace: str, *, limit: int = 50, after: str | None = None, without_invoice: bool = False
+) -> dict[str, Any]:
     """Report the newest quotes of a workspace as ``{"data", "has_more"}``, after the quote ``after``.
 
+    ``without_invoice``: only those that have none although nothing works on them.
     Raises: NotFound, InvalidInput for an unknown ``after``.
     """
     with store.read() as db:
         require_workspace(db, workspace)
-        found = quotes.newest(db, workspace, limit=limit + 1, after=after)
+        found = quotes.newest(db, workspace, limit=limit + 1, after=after, without_invoice=without_invoice)
+        causes = _causes(db, workspace, {quote.id: quote.without_invoice for quote in found[:limit]})
     records = records_of_quotes(store, workspace, [quote.id for quote in found[:limit]])
-    data = [_quote_summary(quote, _invoiced(records.get(quote.id, {}))) for quote in found[:limit]]
+    data = [
+        {**_quote_summary(quote, _invoiced(records.get(quote.id, {}))), "without_invoice": causes.get(quote.id)}
+        for quote in found[:limit]
+    ]
     return {"data": data, "has_more": len(found) > limit}
+
+
+def _causes(db: Connection, workspace: str, codes: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
+    """Why quotes have no invoice, by the quote's id, for those that have a code of it."""
+    lacking = {quote_id: code for quote_id, code in codes.items() if code}
+    if not lacking:
+        return {}
+    enabled, runs = settings.enabled_plugins(db, workspace), rows.accepting(db, workspace, list(lacking))
+    return {
+        quote_id: explained(code, [run for run in runs if run["quote_id"] == quote_id], enabled=enabled)
+        for quote_id, code in lacking.items()
+    }
 
 
 def _quote_summary(quote: quotes.Heading, record: QuoteRecord | None) -> dict[str, Any]:
@@ -224,6 +244,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         if quote is None:
             raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
         runs = _run_reports(db, rows.of_quote(db, workspace, quote_id))
+        causes = _causes(db, workspace, {quote_id: quotes.why_without_invoice(db, workspace, quote_id)})
         contacts = external_ids.of_kind(db, workspace, "contact")
         taxes = external_ids.of_kind(db, workspace, "tax")
     of_quote = {contact.id for contact in quote.customer.contacts}
@@ -235,6 +256,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         **_figures(record),
         "installments": installment_reports(record, now),
         "saved_ids": {"contacts": _only(contacts, of_quote), "taxes": _only(taxes, tax_ids)},
+        "without_invoice": causes.get(quote_id),
         "runs": runs,
     }
 

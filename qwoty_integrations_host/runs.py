@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping
 
+from .alerts import Alerts
 from .attempts import Attempts, job_id
 from .clock import Clock
 from .contexts import Contexts
@@ -24,6 +25,7 @@ from .engine.interface import Engine
 from .errors import ActionRefused, DatabaseUnavailable, HostError, IntegrationError, NotFound
 from .hook_types import WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
+from .no_invoice import cause, explained, lacks_something
 from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import load_quote
@@ -71,6 +73,7 @@ class Runs:
     clock: Clock
     attempts: Attempts
     refusals: Refusals
+    alerts: Alerts
 
     # -- what starts a run -----------------------------------------------------------------------
 
@@ -87,13 +90,78 @@ class Runs:
             is_new = quotes.add(db, quote, document, now)
             corrected = not is_new and self._correct(db, quote, document)
             stored = replace(quote, version=quotes.version(db, workspace, quote.id))
-            for plugin in self.settings.enabled_plugins(workspace):
-                # A plugin that was enabled later still gets the quote: once. One that does not load gets a run, too:
-                # it fails, visibly, and can be retried when the plugin is mended.
-                if not self.plugins.is_loaded(plugin) or self.plugins.implements(plugin, "on_quote_accepted"):
-                    self._start(db, plugin, stored)
+            for plugin in self._takers(workspace):
+                # A plugin that was enabled later still gets the quote: once.
+                self._start(db, plugin, stored)
             found = rows.of_quote(db, workspace, quote.id, kind="quote_accepted")
+            if not found or not is_new:
+                self.note_cause(db, workspace, quote.id)
         return Accepted(quote.id, not is_new and not corrected, tuple(row["id"] for row in found), corrected)
+
+    def _takers(self, workspace: str) -> list[str]:
+        """The enabled plugins that take accepted quotes.
+
+        One that does not load is among them: its run waits, visibly, and goes on when the plugin is mended.
+        """
+        enabled, can = self.settings.enabled_plugins(workspace), self.plugins
+        return [one for one in enabled if not can.is_loaded(one) or can.implements(one, "on_quote_accepted")]
+
+    def run_quote(self, workspace: str, quote_id: str, plugin: str | None = None) -> list[str]:
+        """Queue what was not done for a stored quote, by one plugin or by all that are enabled; give the runs' ids.
+
+        A run that there is goes on as a retry does; one that succeeded is left alone.
+        Raises: NotFound; ActionRefused when nothing can be queued, and why.
+        """
+        begun: list[str] = []
+        with self.store.write() as db:
+            require_workspace(db, workspace)
+            if not quotes.exists(db, workspace, quote_id):
+                raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+            quotes.lock(db, workspace, quote_id)
+            there = {row["plugin"]: row for row in rows.of_quote(db, workspace, quote_id, kind="quote_accepted")}
+            takers = self.takers(workspace, plugin)
+            for one in takers:
+                if one not in there:
+                    self._start(db, one, quotes.get(db, workspace, quote_id))
+                elif there[one]["status"] not in {"queued", "running", "succeeded"}:
+                    self.retry(there[one]["id"])
+                else:
+                    continue
+                begun.append(one)
+            if not begun:
+                raise _done_already(there[takers[0]])
+            audit.note(db, workspace, "quote.run", quote_id, self.clock.now())
+            self.note_cause(db, workspace, quote_id)
+            found = rows.of_quote(db, workspace, quote_id, kind="quote_accepted")
+        return [row["id"] for row in found if row["plugin"] in begun]
+
+    def takers(self, workspace: str, plugin: str | None = None) -> list[str]:
+        """Whom an accepted quote is given to when it is run: the plugin that is asked for, or all.
+
+        Raises: NotFound; ActionRefused when there is none.
+        """
+        takers = self._takers(workspace)
+        if plugin is None:
+            if not takers:
+                raise ActionRefused(
+                    "No integration is enabled for this workspace.", hint="Switch one on, then run the quote."
+                )
+            return takers
+        title = self.plugins.manifest(plugin).title if plugin not in takers else ""
+        if plugin not in self.settings.enabled_plugins(workspace):
+            raise ActionRefused(f"{title} is not enabled for this workspace.", hint="Switch it on, then run the quote.")
+        if plugin not in takers:
+            raise ActionRefused(f"{title} does nothing when a quote is accepted.", hint="Choose another integration.")
+        return [plugin]
+
+    def note_cause(self, db: Connection, workspace: str, quote_id: str) -> None:
+        """Keep with the quote why it has no invoice, or that nothing is missing any more; tell people once of each."""
+        found = rows.of_quote(db, workspace, quote_id, kind="quote_accepted")
+        enabled = self.settings.enabled_plugins(workspace)
+        code = cause(found, makers=self.plugins.makers(), enabled=enabled)
+        quotes.note_without_invoice(db, workspace, quote_id, code)
+        if code:
+            self.alerts.quote_without_invoice(db, workspace, quote_id, explained(code, found, enabled=enabled))
 
     def _correct(self, db: Connection, quote: Quote, document: Any) -> bool:
         """Take a changed quote in the place of the stored one, as far as nothing final was made of that.
@@ -363,6 +431,8 @@ class Runs:
                 mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
             again = self.attempts.resume if waits or row["resumable"] else self.attempts.begin_anew
             again(db, row)
+            if lacks_something(row):
+                self.note_cause(db, row["workspace"], row["quote_id"])
             audit.note(db, row["workspace"], "run.retried", run_id, self.clock.now())
         return run_id
 
@@ -433,15 +503,18 @@ class Runs:
     def dismiss(self, run_id: str, reason: str) -> str:
         """Note that a person has dealt with a run that needed attention, failed or waits; it can still be retried.
 
+        So it is with a run that did nothing for want of something.
         Raises: NotFound; ActionRefused when there is nothing to dismiss.
         """
         with self.store.write() as db:
             row = rows.require(db, run_id)
             quotes.lock(db, row["workspace"], row["quote_id"])
             row = rows.require(db, run_id)
-            if row["status"] not in {"needs_attention", "failed", "waiting"}:
+            if row["status"] not in {"needs_attention", "failed", "waiting"} and not lacks_something(row):
                 raise ActionRefused(f"Run {run_id} is {row['status']}: there is nothing to dismiss.")
             self._dismiss(db, row, reason)
+            if lacks_something(row):
+                self.note_cause(db, row["workspace"], row["quote_id"])
             audit.note(db, row["workspace"], "run.dismissed", run_id, self.clock.now())
         return run_id
 
@@ -520,6 +593,17 @@ def _way_out(row: RowMapping) -> str:
         return "Wait for that run to end."
     command = f"qwoty-host run retry {row['id']}"
     return f"It waits: {row['error']['title']} `{command}` tries it at once, `run dismiss` gives it up."
+
+
+def _done_already(row: RowMapping) -> ActionRefused:
+    """Why there is nothing to begin for a quote whose run succeeded, or has not ended."""
+    if row["status"] != "succeeded":
+        return ActionRefused(f"Run {row['id']} of this quote has not ended.", hint=_way_out(row))
+    if row["facts"].get("version", "") is None:
+        title = f"What run {row['id']} made of this quote was undone."
+        return ActionRefused(title, hint="Accept the quote again: then it is worked on anew.")
+    title = f"Run {row['id']} of this quote succeeded: there is nothing left to do."
+    return ActionRefused(title, hint="Correct the quote and accept it again: then the change is worked on.")
 
 
 def _tried(row: RowMapping, number: int) -> bool:

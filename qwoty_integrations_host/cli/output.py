@@ -52,7 +52,9 @@ def print_run(run: dict[str, Any]) -> None:
     whose = f"quote {run['quote_id']}" if run["quote_id"] else f"workspace {run['workspace']}"
     click.echo(f"Run {run['id']}  {run['plugin']} · {run['kind']} · {whose}")
     until = f" until {minute(run['waits_until'])} UTC" if run["waits_until"] else ""
-    click.echo(f"  {mark(run['status'], run['status'] + until)}")
+    # What was skipped with an error lacks something: a person has to look.
+    looks = "needs_attention" if run["status"] == "skipped" and run["error"] else run["status"]
+    click.echo(f"  {mark(looks, run['status'] + until)}")
     for step in run["steps"]:
         tries = f" ({step['attempts']} tries)" if step["attempts"] > 1 else ""
         click.echo(f"    {mark(step['status'])}  {step['name']}  {step['ms']} ms{tries}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .output import print_json
 from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say
+
+if TYPE_CHECKING:
+    from ..host import Host
 
 file_option = click.option("--file", "path", required=True, metavar="F", help="A JSON file, or - for stdin.")
 _CONNECTION = ("status", "problem", "outdated", "checked_at")
@@ -31,6 +34,8 @@ def set_settings(session: Session, workspace: str, plugin: str, path: str, as_js
         if host.connections.show(workspace, plugin)["problem"]:
             say("The connection needs attention until a test succeeds; saving alone proves nothing.")
             say(f"  → qwoty-host test-connection {workspace} {plugin}")
+        if host.settings.is_enabled(workspace, plugin):
+            _offer(host, workspace, plugin)
 
 
 @settings.command("show")
@@ -75,12 +80,27 @@ def validate(session: Session, plugin: str, path: str, as_json: bool) -> None:
 @click.command()
 @click.argument("workspace", metavar="WS")
 @click.argument("plugin")
+@click.option("--run-waiting", is_flag=True, help="Also run the signed quotes that have no invoice yet.")
 @json_option
 @click.pass_obj
-def enable(session: Session, workspace: str, plugin: str, as_json: bool) -> None:
-    """Switch an integration on for a workspace; refused without valid settings."""
-    with session.host() as host:
-        _show(host.settings.enable(workspace, plugin), as_json)
+def enable(session: Session, workspace: str, plugin: str, run_waiting: bool, as_json: bool) -> None:
+    """Switch an integration on for a workspace; refused without valid settings. It says how many quotes wait for it."""
+    with session.host(runs=run_waiting) as host:
+        shown = host.settings.enable(workspace, plugin)
+        run_ids = host.uninvoiced.run_all(workspace, plugin) if run_waiting else []
+        waiting = {"run_ids": run_ids} if run_waiting else {}
+        _show({**shown, **waiting}, as_json)
+        if run_waiting:
+            say(f"{len(run_ids)} {'quote is' if len(run_ids) == 1 else 'quotes are'} run: qwoty-host run list")
+        _offer(host, workspace, plugin)
+
+
+def _offer(host: Host, workspace: str, plugin: str) -> None:
+    """Say how many signed quotes an integration could run, which is never done by itself."""
+    if number := host.uninvoiced.count(workspace, plugin):
+        say(f"{number} signed {'quote has' if number == 1 else 'quotes have'} no invoice yet. Some may be old.")
+        say(f"  → See them: qwoty-host quote list {workspace} --without-invoice")
+        say(f"  → Run all of them: qwoty-host enable {workspace} {plugin} --run-waiting")
 
 
 @click.command()

@@ -25,7 +25,7 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     settings = StripeSettings.of(ctx.settings)
     unit = quote.business_unit.id if quote.business_unit else None
     if settings.token_scope == "business_unit" and settings.key_for(unit) is None:
-        return Outcome.skipped(no_key_for(quote))
+        return no_key_for(quote)
     plan = make_plan(quote)
     if isinstance(plan, NothingToInvoice):
         return Outcome.skipped(plan.reason)

@@ -20,7 +20,7 @@ def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
     key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
     if key is None:
         raise NeedsAttention(
-            no_key_for(quote), hint="Put the key back, then retry the run.", code="business_unit_missing"
+            no_key_for(quote).title, hint="Put the key back, then retry the run.", code="business_unit_missing"
         )
     stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
     found: dict[str, Any] = ctx.step("found", lambda attempt: _look(ctx, stripe, quote.id, attempt))

@@ -13,8 +13,16 @@ from ...reports import list_quotes, quote_report
 from ...store import runs as rows
 from ..auth import the_host
 from .blueprint import Blueprint, is_no_write, names_fields, needs
-from .lists import PageQuery, list_of
-from .quote_schemas import AcceptedSchema, PreviewSchema, QuoteReportSchema, QuoteSummarySchema
+from .lists import list_of
+from .quote_schemas import (
+    AcceptedSchema,
+    BegunSchema,
+    PreviewSchema,
+    QuoteQuery,
+    QuoteReportSchema,
+    QuoteSummarySchema,
+    RunQuoteSchema,
+)
 
 blueprint = Blueprint("quotes", "Accepted quotes, and what became of them.")
 
@@ -59,11 +67,28 @@ def preview_quote(workspace: str) -> dict[str, Any]:
 
 
 @blueprint.get("/workspaces/<workspace>/quotes")
-@blueprint.arguments(PageQuery, location="query")
+@blueprint.arguments(QuoteQuery, location="query")
 @blueprint.response(200, list_of(QuoteSummarySchema))
 def get_quotes(query: dict[str, Any], workspace: str) -> dict[str, Any]:
     """List quotes, newest first"""
-    return list_quotes(the_host().store, workspace, limit=query["limit"], after=query["starting_after"])
+    after = query.pop("starting_after")
+    return list_quotes(the_host().store, workspace, after=after, **query)
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/run-waiting")
+@blueprint.arguments(RunQuoteSchema, required=False)
+@blueprint.response(202, BegunSchema)
+def run_waiting_quotes(body: dict[str, Any], workspace: str) -> dict[str, Any]:
+    """Run every signed quote that has no invoice although nothing works on it, oldest first; some may be old"""
+    return {"run_ids": the_host().uninvoiced.run_all(workspace, body["plugin"])}
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/run")
+@blueprint.arguments(RunQuoteSchema, required=False)
+@blueprint.response(202, BegunSchema)
+def run_quote(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
+    """Run a quote that was not worked: nothing was enabled, or something was missing"""
+    return {"run_ids": the_host().runs.run_quote(workspace, quote_id, body["plugin"])}
 
 
 @blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>")

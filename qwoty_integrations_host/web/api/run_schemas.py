@@ -66,4 +66,9 @@ class RunSchema(Answer):
     waits_until = moment("While it waits through an outage: when it tries again.", nullable=True)
     outcome = one(OutcomeSchema)
     steps = many(StepSchema, "The timeline.")
-    error = fields.Nested(RunErrorSchema, required=True, allow_none=True)
+    error = fields.Nested(
+        RunErrorSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Also of a run that was `skipped` for want of something."},
+    )

@@ -28,6 +28,9 @@ class RunQuery(PageQuery):
     quiet = fields.Boolean(
         data_key="all", load_default=False, metadata={"description": "Also upkeep that had nothing to do."}
     )
+    without_invoice = fields.Boolean(
+        load_default=False, metadata={"description": "Only those that made no invoice for want of something."}
+    )
 
 
 class DismissalSchema(Schema):

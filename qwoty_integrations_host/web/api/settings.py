@@ -10,7 +10,7 @@ from flask import request
 from ...exact_json import parse_json
 from ..auth import the_host
 from .blueprint import Blueprint, needs
-from .fields import Answer, flag, mapping, text
+from .fields import Answer, flag, integer, mapping, text
 
 blueprint = Blueprint("settings", "A workspace's settings of an integration. Secrets go in and never come out.")
 
@@ -31,6 +31,12 @@ class SettingsSchema(Answer):
     settings = mapping('With defaults filled in; a secret is shown as `{"set": true, "last4": "…"}`.')
 
 
+class UsedSettingsSchema(SettingsSchema):
+    """Settings that were saved or switched on."""
+
+    without_invoice = integer("How many signed quotes have no invoice and could be run with them; some may be old.")
+
+
 class SwitchSchema(Answer):
     """Whether an integration is switched on."""
 
@@ -48,19 +54,23 @@ def show_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
 
 @blueprint.put("/workspaces/<workspace>/plugins/<plugin>/settings")
 @blueprint.doc(requestBody=_DOCUMENT)
-@blueprint.response(200, SettingsSchema)
+@blueprint.response(200, UsedSettingsSchema)
 @needs("admin")
 def replace_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
     """Replace the settings"""
-    return the_host().settings.save(workspace, plugin, parse_json(request.get_data()))
+    host = the_host()
+    saved = host.settings.save(workspace, plugin, parse_json(request.get_data()))
+    return {**saved, "without_invoice": host.uninvoiced.count(workspace, plugin)}
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/enable")
-@blueprint.response(200, SettingsSchema)
+@blueprint.response(200, UsedSettingsSchema)
 @needs("admin")
 def enable_plugin(workspace: str, plugin: str) -> Mapping[str, Any]:
-    """Switch an integration on; refused without valid settings"""
-    return the_host().settings.enable(workspace, plugin)
+    """Switch an integration on; refused without valid settings. It says how many quotes wait for it"""
+    host = the_host()
+    enabled = host.settings.enable(workspace, plugin)
+    return {**enabled, "without_invoice": host.uninvoiced.count(workspace, plugin)}
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/disable")
