@@ -5,8 +5,11 @@ They are never run by themselves: they may be old, and somebody may have invoice
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+
+from sqlalchemy import RowMapping
 
 from .errors import ActionRefused
 from .no_invoice import NO_INTEGRATION
@@ -31,16 +34,21 @@ class Uninvoiced:
             require_workspace(db, workspace)
             return quotes.count_without_invoice(db, workspace, self._only(plugin))
 
+    def waiting(self, workspace: str, plugin: str | None = None) -> Sequence[RowMapping]:
+        """The same quotes, oldest first, by ``id`` and ``received_at``."""
+        with self.store.read() as db:
+            return quotes.without_invoice(db, workspace, self._only(plugin))
+
     def run_all(self, workspace: str, plugin: str | None = None) -> list[str]:
         """Run each, oldest first, by one plugin or by all that are enabled; give the runs' ids.
 
         Raises: NotFound; ActionRefused when the plugin, or every one, is switched off.
         """
-        self.runs.takers(workspace, plugin)
         with self.store.read() as db:
-            waiting = quotes.without_invoice(db, workspace, self._only(plugin))
+            require_workspace(db, workspace)
+        self.runs.takers(workspace, plugin)
         begun: list[str] = []
-        for quote in waiting:
+        for quote in self.waiting(workspace, plugin):
             with suppress(ActionRefused):  # somebody else has run it meanwhile
                 begun += self.runs.run_quote(workspace, quote["id"], plugin)
         return begun

@@ -49,7 +49,12 @@ def list_runs(
     with session.host() as host:
         from ..reports import list_runs as report
 
-        only = {"quote_id": quote_id, "status": status, "quiet": quiet, "without_invoice": without_invoice}
+        only: dict[str, Any] = {
+            "quote_id": quote_id,
+            "status": status,
+            "quiet": quiet,
+            "without_invoice": without_invoice,
+        }
         found = report(host.store, limit=limit, **only)
     if as_json:
         print_json(found)

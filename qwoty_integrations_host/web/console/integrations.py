@@ -51,6 +51,7 @@ def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> s
         timezones=timezone_names(),
         error=error,
         done=done,
+        lacking=host.uninvoiced.count(session().workspace),
     )
 
 
@@ -145,6 +146,7 @@ def _page(plugin: str, values: dict[str, Any] | None = None, errors: dict[str, s
         errors=errors or {},
         titles_of=titles_of,
         units=units,
+        waiting=host.uninvoiced.count(session().workspace, plugin),
         testable=standing["configured"] and host.plugins.implements(plugin, "check_connection"),
         done=_DONE.get(done, lambda: "")(),
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Flask
 from markupsafe import Markup, escape
 
+from ...no_invoice import lacks_something
 from ...translations import STEP
 from ..auth import the_host
 from .words import gettext as _
@@ -18,6 +21,7 @@ _SYMBOLS = {_GOOD: "✓", _BUSY: "◌", _ATTENTION: "!", _BAD: "✕", _QUIET: "�
 _TONES = {
     **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail", "verified"), _GOOD),
     **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
+    **dict.fromkeys(("without_invoice", "not_done"), _ATTENTION),
     **dict.fromkeys(("needs_attention", "partially_paid", "unpaid", "expired", "missing", "unreachable"), _ATTENTION),
     **dict.fromkeys(("failed", "load_failed", "refused", "incompatible", "uncollectible", "refused_delivery"), _BAD),
 }
@@ -25,7 +29,7 @@ _TONES = {
 
 def set_up(app: Flask) -> None:
     """Lend these to templates."""
-    filters = (tone, symbol, status, result, refusal, mode, kind, deed, subject, said, step)
+    filters = (tone, symbol, state, status, result, refusal, mode, kind, deed, subject, said, step)
     app.jinja_env.filters.update({one.__name__: one for one in filters}, plugin=plugin_title)
 
 
@@ -39,6 +43,13 @@ def symbol(word: str) -> str:
     return _SYMBOLS[tone(word)]
 
 
+def state(run: Mapping[str, Any]) -> str:
+    """The word for how a run stands: its status, but what did nothing for want of something is said to be that."""
+    if not lacks_something(run):
+        return str(run["status"])
+    return "without_invoice" if run["plugin"] in the_host().plugins.makers() else "not_done"
+
+
 def status(word: str) -> str:
     """A state in the reader's words; one that is not known as it is."""
     said = {
@@ -48,6 +59,8 @@ def status(word: str) -> str:
         "waiting": _("Waiting"),
         "succeeded": _("Succeeded"),
         "skipped": _("Nothing to do"),
+        "without_invoice": _("No invoice"),
+        "not_done": _("Not done"),
         "needs_attention": _("Needs attention"),
         "failed": _("Failed"),
         "dismissed": _("Dismissed"),
@@ -134,6 +147,7 @@ def deed(word: str) -> str:
         "api_key.made": _("API key made"),
         "api_key.revoked": _("API key revoked"),
         "run.retried": _("Run tried again"),
+        "quote.run": _("Quote run"),
         "run.undone": _("Undo asked for"),
         "run.dismissed": _("Run dismissed"),
         "installment.asked_for": _("Installment asked for"),
