@@ -28,13 +28,8 @@ class SettingsSchema(Answer):
     workspace = text()
     plugin = text()
     enabled = flag("Whether it gets this workspace's quotes.")
+    without_invoice = integer("How many signed quotes have no invoice and could be run by it; some may be old.")
     settings = mapping('With defaults filled in; a secret is shown as `{"set": true, "last4": "…"}`.')
-
-
-class UsedSettingsSchema(SettingsSchema):
-    """Settings that were saved or switched on."""
-
-    without_invoice = integer("How many signed quotes have no invoice and could be run with them; some may be old.")
 
 
 class SwitchSchema(Answer):
@@ -49,28 +44,24 @@ class SwitchSchema(Answer):
 @blueprint.response(200, SettingsSchema)
 def show_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
     """Show the settings; of a secret only that it is set, and its last four characters"""
-    return the_host().settings.show(workspace, plugin)
+    return _counted(the_host().settings.show(workspace, plugin))
 
 
 @blueprint.put("/workspaces/<workspace>/plugins/<plugin>/settings")
 @blueprint.doc(requestBody=_DOCUMENT)
-@blueprint.response(200, UsedSettingsSchema)
+@blueprint.response(200, SettingsSchema)
 @needs("admin")
 def replace_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
     """Replace the settings"""
-    host = the_host()
-    saved = host.settings.save(workspace, plugin, parse_json(request.get_data()))
-    return {**saved, "without_invoice": host.uninvoiced.count(workspace, plugin)}
+    return _counted(the_host().settings.save(workspace, plugin, parse_json(request.get_data())))
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/enable")
-@blueprint.response(200, UsedSettingsSchema)
+@blueprint.response(200, SettingsSchema)
 @needs("admin")
 def enable_plugin(workspace: str, plugin: str) -> Mapping[str, Any]:
     """Switch an integration on; refused without valid settings. It says how many quotes wait for it"""
-    host = the_host()
-    enabled = host.settings.enable(workspace, plugin)
-    return {**enabled, "without_invoice": host.uninvoiced.count(workspace, plugin)}
+    return _counted(the_host().settings.enable(workspace, plugin))
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/disable")
@@ -79,3 +70,8 @@ def enable_plugin(workspace: str, plugin: str) -> Mapping[str, Any]:
 def disable_plugin(workspace: str, plugin: str) -> Mapping[str, Any]:
     """Switch an integration off: it gets no call for this workspace any more"""
     return the_host().settings.disable(workspace, plugin)
+
+
+def _counted(shown: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Say beside the settings how many quotes wait for the integration."""
+    return {**shown, "without_invoice": the_host().uninvoiced.count(shown["workspace"], shown["plugin"])}

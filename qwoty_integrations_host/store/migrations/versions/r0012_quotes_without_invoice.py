@@ -12,7 +12,7 @@ down_revision = "0009"
 
 _RUNS = sa.table(
     "runs",
-    *(sa.column(name, sa.String) for name in ("id", "workspace", "plugin", "kind", "quote_id", "status")),
+    *(sa.column(name, sa.String) for name in ("id", "workspace", "kind", "quote_id", "status")),
     *(sa.column(name, sa.JSON) for name in ("outcome", "error")),
 )
 _QUOTES = sa.table("quotes", *(sa.column(name, sa.String) for name in ("workspace", "id", "without_invoice")))
@@ -21,7 +21,6 @@ _HINT = "Run the quote: it says what is missing."
 _WROTE = (
     ("and the integration has a key per business unit: no invoice.", "business_unit_unknown"),
     (": no invoice.", "business_unit_without_key"),
-    ("The integration is switched off for this workspace.", "switched_off"),
 )
 
 
@@ -34,7 +33,7 @@ def upgrade() -> None:
     accepting = (run.workspace == quote.workspace) & (run.quote_id == quote.id) & (run.kind == "quote_accepted")
     never_run = ~sa.exists().where(accepting)
     db.execute(_QUOTES.update().where(never_run).values(without_invoice="no_integration"))
-    skipped = (run.kind == "quote_accepted") & (run.plugin == "stripe_invoice") & (run.status == "skipped")
+    skipped = (run.kind == "quote_accepted") & (run.status == "skipped")
     for row in db.execute(sa.select(_RUNS).where(skipped)).mappings().all():
         if code := _code(row["outcome"]):
             said, *notes = row["outcome"]["notes"]
