@@ -154,6 +154,40 @@ class Runs:
             raise ActionRefused(f"{title} does nothing when a quote is accepted.", hint="Choose another integration.")
         return [plugin]
 
+    def dismiss_quote(self, workspace: str, quote_id: str, reason: str) -> None:
+        """Note that a quote without an invoice needs none any more, since a person has dealt with it.
+
+        It can still be run: what stands for it is a dismissed run. Raises: NotFound; ActionRefused when nothing is
+        missing, or no integration is installed that could be given the quote.
+        """
+        with self.store.write() as db:
+            require_workspace(db, workspace)
+            if not quotes.exists(db, workspace, quote_id):
+                raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+            quotes.lock(db, workspace, quote_id)
+            if quotes.why_without_invoice(db, workspace, quote_id) is None:
+                raise ActionRefused(
+                    "This quote does not wait for an invoice: there is nothing to dismiss.",
+                    hint="If one of its runs needs attention, dismiss that run.",
+                )
+            lacking = [row for row in rows.of_quote(db, workspace, quote_id) if lacks_something(row)]
+            for row in lacking or [self._never_begun(db, workspace, quote_id)]:
+                self._dismiss(db, row, reason)
+            self.note_cause(db, workspace, quote_id)
+            audit.note(db, workspace, "quote.dismissed", quote_id, self.clock.now())
+
+    def _never_begun(self, db: Connection, workspace: str, quote_id: str) -> RowMapping:
+        """Store the run of a quote that nothing was given, without a job; of what would make its invoice."""
+        enabled, loaded = set(self.settings.enabled_plugins(workspace)), self.plugins.loaded()
+        takers = [one for one in loaded if self.plugins.implements(one, "on_quote_accepted")]
+        best = sorted(takers, key=lambda one: (one not in self.plugins.makers(), one not in enabled))
+        if not best:
+            raise ActionRefused("No integration is installed.", hint="Install one, then dismiss the quote.")
+        facts = {"version": quotes.version(db, workspace, quote_id)}
+        row = self._row(workspace, best[0], "quote_accepted", quote_id, subject=quote_id, facts=facts)
+        rows.add(db, {**row, "outcome": {**outcome_of(None, row["created_at"]), "notes": []}})
+        return rows.require(db, row["id"])
+
     def note_cause(self, db: Connection, workspace: str, quote_id: str) -> None:
         """Keep with the quote why it has no invoice, or that nothing is missing any more; tell people once of each."""
         found = rows.of_quote(db, workspace, quote_id, kind="quote_accepted")
@@ -557,9 +591,18 @@ class Runs:
         facts: Mapping[str, Any] | None = None,
     ) -> str | None:
         """Store a run with its job and give its id; None when there is one of this kind and subject."""
-        run_id = uuid4().hex
-        row = {
-            "id": run_id,
+        row = self._row(workspace, plugin, kind, quote_id, subject=subject, facts=facts)
+        if not rows.add(db, row):
+            return None
+        self.engine.enqueue(db, job_id(row["id"], 1), partition=workspace)
+        return str(row["id"])
+
+    def _row(
+        self, workspace: str, plugin: str, kind: str, quote_id: str, *, subject: str, facts: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """A run as it is stored before it begins."""
+        return {
+            "id": uuid4().hex,
             "workspace": workspace,
             "plugin": plugin,
             "kind": kind,
@@ -571,10 +614,6 @@ class Runs:
             "resumable": False,
             "created_at": self.clock.now(),
         }
-        if not rows.add(db, row):
-            return None
-        self.engine.enqueue(db, job_id(run_id, 1), partition=workspace)
-        return run_id
 
     def _installments(self, workspace: str, quote_id: str) -> tuple[str, QuoteRecord]:
         with self.store.read() as db:

@@ -99,7 +99,7 @@ def list_quotes(session: Session, workspace: str, without_invoice: bool, limit: 
 def _became(item: dict[str, Any]) -> str:
     """What became of a quote, in a few words."""
     lacking = item["without_invoice"]
-    return mark("needs_attention", lacking["title"]) if lacking else item["payment_status"] or "no invoice yet"
+    return f"! {lacking['title']}" if lacking else item["payment_status"] or "no invoice"
 
 
 @quote.command("run")
@@ -126,6 +126,25 @@ def run_quote(
         _print_runs(runs, waited=wait)
     if wait:
         raise SystemExit(exit_code_of_runs(runs) if done else NOT_DONE)
+
+
+@quote.command("dismiss")
+@click.argument("workspace", metavar="WS")
+@click.argument("quote_id", metavar="QUOTE")
+@click.option("--reason", required=True, metavar="TEXT", help="What was done about it; shown on its run.")
+@json_option
+@click.pass_obj
+def dismiss(session: Session, workspace: str, quote_id: str, reason: str, as_json: bool) -> None:
+    """Say that a quote without an invoice needs none any more, since a person has dealt with it."""
+    with session.host() as host:
+        from ..reports import quote_report
+
+        host.runs.dismiss_quote(workspace, quote_id, reason)
+        report = quote_report(host.store, workspace, quote_id, host.clock.now())
+    if as_json:
+        print_json(report)
+    else:
+        _print_runs(report["runs"], waited=True)
 
 
 @quote.command("show")

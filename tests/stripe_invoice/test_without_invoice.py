@@ -201,14 +201,39 @@ def test_a_quote_with_nothing_to_invoice_is_rightly_nothing_to_do(bench: Any, do
     assert "N-" not in doors.page("runs?status=without_invoice")
 
 
-def test_dismissing_a_run_without_a_key_says_that_the_quote_needs_no_invoice(bench: Any, doors: Doors) -> None:
-    by_unit(bench, bu_1=UNIT_1)
-    run = bench.accept(of_unit("bu_2"))
+@pytest.mark.parametrize("door", ["the run's page", "the quote's page", "the API", "the command line"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_what_was_invoiced_by_hand_is_dismissed_and_can_still_be_run(
+    bench: Any, doors: Doors, door: str, enabled: bool
+) -> None:
+    if enabled:
+        by_unit(bench, bu_1=UNIT_1)
+    bench.host.runs.accept("ws-1", of_unit("bu_2"))
+    bench.work()
+    reason = {"reason": "Invoiced by hand."}
 
-    doors.admin.post(f"/console/runs/{run['id']}/dismiss", {"reason": "Invoiced by hand."})
+    if door == "the run's page" and enabled:
+        assert (
+            doors.admin.post(f"/console/runs/{bench.quote('q-1')['runs'][0]['id']}/dismiss", reason).status_code == 303
+        )
+    elif door == "the API":
+        assert doors.call("POST", "quotes/q-1/dismiss", reason)["without_invoice"] is None
+    elif door == "the command line":
+        assert doors.cli("quote", "dismiss", "ws-1", "q-1", "--reason", reason["reason"]).exit_code == 0
+    else:
+        assert doors.admin.post("/console/dismiss/q-1", reason).status_code == 303
 
-    assert bench.run(run["id"])["status"] == "dismissed"
+    (run,) = bench.quote("q-1")["runs"]
+    assert run["status"] == "dismissed" and "Invoiced by hand." in run["outcome"]["notes"][0]
     assert bench.host.uninvoiced.count("ws-1") == 0
+    with pytest.raises(ActionRefused, match="nothing to dismiss"):
+        bench.host.runs.dismiss_quote("ws-1", "q-1", "twice")
+    bench.enable(**LINK)
+    assert bench.host.uninvoiced.count("ws-1") == 0, "enabling does not forget it"
+    assert bench.accept(of_unit("bu_2"))["status"] == "dismissed", "nor does accepting it again"
+    bench.host.runs.run_quote("ws-1", "q-1")
+    bench.work()
+    assert bench.quote("q-1")["payment_status"] == "unpaid"
 
 
 def test_running_a_quote_that_succeeded_is_refused_with_what_can_be_done(bench: Any, doors: Doors) -> None:

@@ -23,6 +23,7 @@ from .quote_schemas import (
     QuoteSummarySchema,
     RunQuoteSchema,
 )
+from .run_schemas import DismissalSchema
 
 blueprint = Blueprint("quotes", "Accepted quotes, and what became of them.")
 
@@ -89,6 +90,16 @@ def run_waiting_quotes(body: dict[str, Any], workspace: str) -> dict[str, Any]:
 def run_quote(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
     """Run a quote that was not worked: nothing was enabled, or something was missing"""
     return {"run_ids": the_host().runs.run_quote(workspace, quote_id, body["plugin"])}
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/dismiss")
+@blueprint.arguments(DismissalSchema)
+@blueprint.response(200, QuoteReportSchema)
+def dismiss_quote(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
+    """Say that a quote without an invoice needs none any more; it can still be run"""
+    host = the_host()
+    host.runs.dismiss_quote(workspace, quote_id, body["reason"])
+    return quote_report(host.store, workspace, quote_id, host.clock.now())
 
 
 @blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>")

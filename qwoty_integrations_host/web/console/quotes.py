@@ -44,6 +44,14 @@ def run_quote(quote_id: str) -> Response:
     return go_to(url_for("console.quote", quote_id=quote_id) if more else url_for("console.run", run_id=run_id))
 
 
+@blueprint.post("/dismiss/<id:quote_id>")
+def dismiss_quote(quote_id: str) -> Response:
+    """Note that a quote without an invoice needs none any more."""
+    reason = request.form.get("reason", "").strip() or _("no reason given")
+    the_host().runs.dismiss_quote(session().workspace, quote_id, reason)
+    return go_to(url_for("console.quote", quote_id=quote_id))
+
+
 @blueprint.get("/run-waiting")
 def confirm_run_waiting() -> str:
     """Ask before quotes are run that may be old: how many, since when, by which integration."""

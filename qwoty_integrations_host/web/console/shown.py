@@ -148,6 +148,7 @@ def deed(word: str) -> str:
         "api_key.revoked": _("API key revoked"),
         "run.retried": _("Run tried again"),
         "quote.run": _("Quote run"),
+        "quote.dismissed": _("Quote dismissed"),
         "run.undone": _("Undo asked for"),
         "run.dismissed": _("Run dismissed"),
         "installment.asked_for": _("Installment asked for"),
