@@ -108,6 +108,8 @@ def test_quotes_that_were_accepted_while_nothing_was_enabled_are_listed_offered_
 
     offered = line("enable", "ws-1", "recorder").stderr
     assert "3 signed quotes have no invoice yet." in offered and "--run-waiting" in offered
+    saved = line("settings", "set", "ws-1", "recorder", "--file", line.file({"token": TOKEN}))
+    assert "3 signed quotes have no invoice yet." in saved.stderr
     assert line.recorder.calls.count(("on_quote_accepted", "ws-1")) == 0, "never by itself"
     one = line.ok("quote", "run", "ws-1", "q-0", "--plugin", "recorder", "--wait")
     (run,) = one["runs"]
