@@ -188,6 +188,17 @@ class Alerts:
             about |= {"quote_id": row["quote_id"], "quote_number": quotes.number(db, workspace, row["quote_id"])}
         self.add(db, workspace, subject, _facts(f"run.{status}", error, **about))
 
+    def quote_without_invoice(self, db: Connection, workspace: str, quote_id: str, why: Mapping[str, Any]) -> None:
+        """Note that a signed quote has no invoice, and why: once for each cause."""
+        about = {
+            **{name: why[name] for name in ("plugin", "run_id")},
+            "quote_id": quote_id,
+            "quote_number": quotes.number(db, workspace, quote_id),
+            "command": f"qwoty-host quote show {workspace} {quote_id}",
+        }
+        subject = f"without_invoice:{_digest(quote_id)}:{why['code'][:128]}"
+        self.add(db, workspace, subject, _facts("quote.without_invoice", why, **about))
+
     def plugin_stuck(self, db: Connection, row: RowMapping, error: Mapping[str, Any]) -> None:
         """Note that runs wait for an integration that is not there or does not come back: once a day for all."""
         subject = f"plugin:{row['plugin']}:{error['code']}:{self.clock.now().date().isoformat()}"

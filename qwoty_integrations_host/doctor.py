@@ -47,6 +47,7 @@ def examine(host: Host) -> list[Finding]:
         ("services", _services),
         ("connections", _connections),
         ("webhooks", _webhooks),
+        ("quotes", _quotes),
     )
     return [finding for about, look in looks for finding in _guarded(about, look, host)]
 
@@ -203,3 +204,14 @@ def _webhooks(host: Host) -> Iterator[Finding]:
                 )
             else:
                 yield Finding("webhooks", "ok", f"{whose}.")
+
+
+def _quotes(host: Host) -> Iterator[Finding]:
+    with host.store.read() as db:
+        lacking = counts.quotes_without_invoice(db)
+    for (workspace,), number in sorted(lacking.items()):
+        quotes = "signed quote has" if number == 1 else "signed quotes have"
+        hint = f"`qwoty-host quote list {workspace} --without-invoice` says why, and how each gets one."
+        yield Finding("quotes", "warning", f"{workspace}: {number} {quotes} no invoice.", hint)
+    if not lacking:
+        yield Finding("quotes", "ok", "No signed quote waits for an integration or a key.")

@@ -34,6 +34,7 @@ from .hook_types import InstallmentRequest, Outcome, UpkeepRequest, WebhookEvent
 from .locks import Locks
 from .logs import about
 from .metrics import RUN_SECONDS, RUNS_ENDED
+from .no_invoice import SWITCHED_OFF, lacks_something
 from .platform_events import PlatformEvents
 from .plugins import Plugins
 from .quote import Quote
@@ -342,7 +343,7 @@ class Execution:
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:
         error = None
-        if outcome.status == "needs_attention":
+        if outcome.status == "needs_attention" or outcome.code:
             error = redacted({"code": outcome.code, "title": outcome.title, "hint": outcome.hint})
         refused = outcome.code in _REFUSED
         self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False, refused=refused)
@@ -390,6 +391,8 @@ class Execution:
             if record is not None and record.payment_status == "void":
                 self.runs.invoice_is_void(db, row["workspace"], row["plugin"], row["quote_id"])
             self.alerts.run_ended(db, present, status, error, refused=refused)
+            if lacks_something({**row, "status": status, "error": error}):
+                self.runs.note_cause(db, row["workspace"], row["quote_id"])
         RUNS_ENDED.labels(row["plugin"], row["kind"], status).inc()
         RUN_SECONDS.labels(row["plugin"], row["kind"]).observe((now - row["created_at"]).total_seconds())
         log.info("run.ended", extra={"run_id": row["id"], "status": status})
@@ -404,11 +407,14 @@ class Execution:
 
 
 def _switched_off(row: RowMapping) -> Outcome:
-    """How a run ends whose integration is switched off: what it should take back is still there."""
-    if row["kind"] not in TAKING_BACK:
-        return Outcome.skipped("The integration is switched off for this workspace.")
-    return Outcome.needs_attention(
-        "integration_off",
-        "The integration is switched off: what it made of the quote is still there.",
-        hint="Switch it on, then retry the run; or take it back in the service itself, then dismiss the run.",
-    )
+    """How a run ends whose integration is switched off: a quote waits for it, what it should take back is there."""
+    if row["kind"] in TAKING_BACK:
+        return Outcome.needs_attention(
+            "integration_off",
+            "The integration is switched off: what it made of the quote is still there.",
+            hint="Switch it on, then retry the run; or take it back in the service itself, then dismiss the run.",
+        )
+    said = "The integration is switched off for this workspace."
+    if row["kind"] != "quote_accepted":
+        return Outcome.skipped(said)
+    return Outcome.skipped(said, code=SWITCHED_OFF, hint="Switch it on, then run the quote.")

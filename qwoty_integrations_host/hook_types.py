@@ -58,9 +58,13 @@ class Outcome:
         return cls("succeeded", notes, result=result or {})
 
     @classmethod
-    def skipped(cls, reason: str, *notes: str) -> Outcome:
-        """There was rightly nothing to do; the reason is shown first."""
-        return cls("skipped", (reason, *notes))
+    def skipped(cls, reason: str, *notes: str, code: str = "", hint: str = "") -> Outcome:
+        """There was rightly nothing to do; the reason is shown first.
+
+        With a ``code`` nothing was done for want of something: the reason then is the run's error, ``hint`` says how a
+        person adds what is missing, and an accepted quote counts as one without an invoice.
+        """
+        return cls("skipped", notes, code, reason, hint) if code else cls("skipped", (reason, *notes))
 
     @classmethod
     def needs_attention(cls, code: str, title: str, *notes: str, hint: str = "") -> Outcome:

@@ -42,6 +42,7 @@ from .store.database import Store, open_database
 from .store.paces import SharedSlots
 from .store.secrets import any_sealed
 from .translations import Translations
+from .uninvoiced import Uninvoiced
 from .upkeep import Upkeep
 from .vault import Vault, has_key_file, load_vault
 
@@ -82,6 +83,7 @@ class Host:
     platforms: WorkspacePlatforms
     platform_events: PlatformEvents
     translations: Translations
+    uninvoiced: Uninvoiced
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Begin to work runs; on SQLite unless another process does so for this data directory (then False)."""
@@ -152,10 +154,10 @@ def create_host(
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
     refusals = Refusals(store, clock)
-    runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts, refusals)
-    platform_events = PlatformEvents(store, clock, chosen, runs)
     translations = Translations(plugins)
     alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts, translations)
+    runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts, refusals, alerts)
+    platform_events = PlatformEvents(store, clock, chosen, runs)
     execution = Execution(
         store,
         worked_by,
@@ -209,6 +211,7 @@ def create_host(
         WorkspacePlatforms(store, vault, clock, configurations, runs),
         platform_events,
         translations,
+        Uninvoiced(store, plugins, runs),
     )
 
 

@@ -141,6 +141,10 @@ class Plugins:
         """Ids of the loaded plugins, sorted."""
         return tuple(self._manifests)
 
+    def makers(self) -> tuple[str, ...]:
+        """Ids of the loaded plugins that make invoices, sorted."""
+        return tuple(one for one, manifest in self._manifests.items() if "invoices" in manifest.capabilities)
+
     def implements(self, plugin_id: str, hook: str) -> bool:
         """Whether a loaded plugin has this hook."""
         return any(impl.plugin_name == plugin_id for impl in getattr(self._manager.hook, hook).get_hookimpls())

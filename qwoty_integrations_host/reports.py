@@ -194,15 +194,22 @@ def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str
 
 
 def list_quotes(
-    store: Store, workspace: str, now: datetime, *, limit: int = 50, after: str | None = None
+    store: Store,
+    workspace: str,
+    now: datetime,
+    *,
+    limit: int = 50,
+    after: str | None = None,
+    without_invoice: bool = False,
 ) -> dict[str, Any]:
     """Report the newest quotes of a workspace as ``{"data", "has_more"}``, after the quote ``after``.
 
+    ``without_invoice``: only those that have none although nothing works on them.
     Raises: NotFound, InvalidInput for an unknown ``after``.
     """
     with store.read() as db:
         require_workspace(db, workspace)
-        found = quotes.newest(db, workspace, limit=limit + 1, after=after)
+        found = quotes.newest(db, workspace, limit=limit + 1, after=after, without_invoice=without_invoice)
         known = facts_of(db, workspace, [quote.id for quote in found[:limit]])
     data = [_quote_summary(quote, known[quote.id], now) for quote in found[:limit]]
     return {"data": data, "has_more": len(found) > limit}
@@ -216,6 +223,7 @@ def _quote_summary(quote: quotes.Heading, known: Facts, now: datetime) -> dict[s
         "customer_name": quote.customer_name,
         "received_at": quote.received_at.isoformat(),
         "standing": standing_report(standing_of(known, now)),
+        "without_invoice": known.without_invoice,
         **_totals(quote.signed_total, record),
         **_stopped(known.stops),
         **_figures(record),
@@ -262,6 +270,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         "quote_id": quote_id,
         "number": quote.number if quote else None,
         "standing": standing_report(standing_of(known, now)),
+        "without_invoice": known.without_invoice,
         **_totals(quote.totals.total_amount if quote and quote.totals else None, record),
         **_stopped(known.stops),
         **_figures(record),

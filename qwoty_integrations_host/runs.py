@@ -18,6 +18,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, RowMapping
 
 from .acting import actor
+from .alerts import Alerts
 from .attempts import Attempts, job_id
 from .clock import Clock
 from .contexts import Contexts
@@ -25,6 +26,7 @@ from .engine.interface import Engine
 from .errors import ActionRefused, DatabaseUnavailable, HostError, IntegrationError, NotFound
 from .hook_types import WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
+from .no_invoice import cause, explained, lacks_something
 from .plugins import Plugins
 from .quote import Quote
 from .quote_schema import id_of, load_quote
@@ -85,6 +87,7 @@ class Runs:
     clock: Clock
     attempts: Attempts
     refusals: Refusals
+    alerts: Alerts
 
     # -- what starts a run -----------------------------------------------------------------------
 
@@ -106,12 +109,12 @@ class Runs:
             anew = not is_new and self._lift_stops(db, quote)
             corrected = not is_new and self._correct(db, quote, document, anew=anew)
             stored = replace(quote, version=quotes.version(db, workspace, quote.id))
-            for plugin in self.settings.enabled_plugins(workspace):
-                # A plugin that was enabled later still gets the quote: once. One that does not load gets a run, too:
-                # it fails, visibly, and can be retried when the plugin is mended.
-                if not self.plugins.is_loaded(plugin) or self.plugins.implements(plugin, "on_quote_accepted"):
-                    self._start(db, plugin, stored)
+            for plugin in self._takers(workspace):
+                # A plugin that was enabled later still gets the quote: once.
+                self._start(db, plugin, stored)
             found = rows.of_quote(db, workspace, quote.id, kind="quote_accepted")
+            if not found or not is_new:
+                self.note_cause(db, workspace, quote.id)
         duplicate = not (is_new or corrected or anew)
         return Accepted(quote.id, duplicate, tuple(row["id"] for row in found), corrected, anew)
 
@@ -138,6 +141,104 @@ class Runs:
             elif row["kind"] in TAKING_BACK and row["status"] not in rows.DEALT_WITH:
                 self._dismiss(db, row, "the quote is accepted again")
         return True
+
+    def _takers(self, workspace: str) -> list[str]:
+        """The enabled plugins that take accepted quotes.
+
+        One that does not load is among them: its run waits, visibly, and goes on when the plugin is mended.
+        """
+        enabled, can = self.settings.enabled_plugins(workspace), self.plugins
+        return [one for one in enabled if not can.is_loaded(one) or can.implements(one, "on_quote_accepted")]
+
+    def run_quote(self, workspace: str, quote_id: str, plugin: str | None = None) -> list[str]:
+        """Queue what was not done for a stored quote, by one plugin or by all that are enabled; give the runs' ids.
+
+        A run that there is goes on as a retry does; one that succeeded is left alone.
+        Raises: NotFound; ActionRefused when nothing can be queued, and why.
+        """
+        begun: list[str] = []
+        with self.store.write() as db:
+            self._require_quote(db, workspace, quote_id)
+            quotes.lock(db, workspace, quote_id)
+            there = {row["plugin"]: row for row in rows.of_quote(db, workspace, quote_id, kind="quote_accepted")}
+            takers = self.takers(workspace, plugin)
+            stops = quotes.stops(db, workspace, quote_id)
+            for one in takers:
+                stops.refuse(one)
+                if one not in there:
+                    self._start(db, one, quotes.get(db, workspace, quote_id))
+                elif there[one]["status"] not in {"queued", "running", "succeeded"}:
+                    self.retry(there[one]["id"])
+                else:
+                    continue
+                begun.append(one)
+            if not begun:
+                raise _done_already(there[takers[0]])
+            audit.note(db, workspace, "quote.run", quote_id, self.clock.now())
+            self.note_cause(db, workspace, quote_id)
+            found = rows.of_quote(db, workspace, quote_id, kind="quote_accepted")
+        return [row["id"] for row in found if row["plugin"] in begun]
+
+    def takers(self, workspace: str, plugin: str | None = None) -> list[str]:
+        """Whom an accepted quote is given to when it is run: the plugin that is asked for, or all.
+
+        Raises: NotFound; ActionRefused when there is none.
+        """
+        takers = self._takers(workspace)
+        if plugin is None:
+            if not takers:
+                raise ActionRefused(
+                    "No integration is enabled for this workspace.", hint="Switch one on, then run the quote."
+                )
+            return takers
+        title = self.plugins.manifest(plugin).title if plugin not in takers else ""
+        if plugin not in self.settings.enabled_plugins(workspace):
+            raise ActionRefused(f"{title} is not enabled for this workspace.", hint="Switch it on, then run the quote.")
+        if plugin not in takers:
+            raise ActionRefused(f"{title} does nothing when a quote is accepted.", hint="Choose another integration.")
+        return [plugin]
+
+    def dismiss_quote(self, workspace: str, quote_id: str, reason: str) -> None:
+        """Note that a quote without an invoice needs none any more, since a person has dealt with it.
+
+        It can still be run: what stands for it is a dismissed run. Raises: NotFound; ActionRefused when nothing is
+        missing, or no integration is installed that could be given the quote.
+        """
+        with self.store.write() as db:
+            self._require_quote(db, workspace, quote_id)
+            quotes.lock(db, workspace, quote_id)
+            if quotes.why_without_invoice(db, workspace, quote_id) is None:
+                raise ActionRefused(
+                    "This quote does not wait for an invoice: there is nothing to dismiss.",
+                    hint="If one of its runs needs attention, dismiss that run.",
+                )
+            lacking = [row for row in rows.of_quote(db, workspace, quote_id) if lacks_something(row)]
+            for row in lacking or [self._never_begun(db, workspace, quote_id)]:
+                self._dismiss(db, row, reason)
+            self.note_cause(db, workspace, quote_id)
+            audit.note(db, workspace, "quote.dismissed", quote_id, self.clock.now())
+
+    def _never_begun(self, db: Connection, workspace: str, quote_id: str) -> RowMapping:
+        """Store the run of a quote that nothing was given, without a job; of what would make its invoice."""
+        enabled, loaded = set(self.settings.enabled_plugins(workspace)), self.plugins.loaded()
+        takers = [one for one in loaded if self.plugins.implements(one, "on_quote_accepted")]
+        best = sorted(takers, key=lambda one: (one not in self.plugins.makers(), one not in enabled))
+        if not best:
+            raise ActionRefused("No integration is installed.", hint="Install one, then dismiss the quote.")
+        facts = {"version": quotes.version(db, workspace, quote_id)}
+        row = self._row(workspace, best[0], "quote_accepted", quote_id, subject=quote_id, facts=facts)
+        rows.add(db, {**row, "outcome": {**outcome_of(None, row["created_at"]), "notes": []}})
+        return rows.require(db, row["id"])
+
+    def note_cause(self, db: Connection, workspace: str, quote_id: str) -> None:
+        """Keep with the quote why it has no invoice, or that nothing is missing any more; tell people once of each."""
+        found = rows.of_quote(db, workspace, quote_id, kind="quote_accepted")
+        enabled = self.settings.enabled_plugins(workspace)
+        is_cancelled = quotes.stops(db, workspace, quote_id).cancelled is not None
+        code = None if is_cancelled else cause(found, makers=self.plugins.makers(), enabled=enabled)
+        quotes.note_without_invoice(db, workspace, quote_id, code)
+        if code:
+            self.alerts.quote_without_invoice(db, workspace, quote_id, explained(code, found, enabled=enabled))
 
     def _correct(self, db: Connection, quote: Quote, document: Any, *, anew: bool) -> bool:
         """Take a changed quote in the place of the stored one, as far as nothing final was made of that.
@@ -414,6 +515,8 @@ class Runs:
                 mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
             again = self.attempts.resume if waits or row["resumable"] else self.attempts.begin_anew
             again(db, row)
+            if lacks_something(row):
+                self.note_cause(db, row["workspace"], row["quote_id"])
             audit.note(db, row["workspace"], "run.retried", run_id, self.clock.now())
         return run_id
 
@@ -517,6 +620,7 @@ class Runs:
                 quotes.cancel(db, workspace, quote_id, cancelled)
                 audit.note(db, workspace, "quote.cancelled", quote_id, now)
                 self._stop_work(db, workspace, quote_id, "the quote is cancelled")
+                self.note_cause(db, workspace, quote_id)
                 for plugin in self._concerned(workspace, quote_id):
                     subject = f"{now.isoformat()}/{quote_id}"
                     self._add(db, workspace, plugin, "cancel", quote_id, subject=subject, facts={"at": cancelled["at"]})
@@ -568,15 +672,18 @@ class Runs:
     def dismiss(self, run_id: str, reason: str) -> str:
         """Note that a person has dealt with a run that needed attention, failed or waits; it can still be retried.
 
+        So it is with a run that did nothing for want of something.
         Raises: NotFound; ActionRefused when there is nothing to dismiss.
         """
         with self.store.write() as db:
             row = rows.require(db, run_id)
             quotes.lock(db, row["workspace"], row["quote_id"])
             row = rows.require(db, run_id)
-            if row["status"] not in {"needs_attention", "failed", "waiting"}:
+            if row["status"] not in {"needs_attention", "failed", "waiting"} and not lacks_something(row):
                 raise ActionRefused(f"Run {run_id} is {row['status']}: there is nothing to dismiss.")
             self._dismiss(db, row, reason)
+            if lacks_something(row):
+                self.note_cause(db, row["workspace"], row["quote_id"])
             audit.note(db, row["workspace"], "run.dismissed", run_id, self.clock.now())
         return run_id
 
@@ -620,9 +727,18 @@ class Runs:
         facts: Mapping[str, Any] | None = None,
     ) -> str | None:
         """Store a run with its job and give its id; None when there is one of this kind and subject."""
-        run_id = uuid4().hex
-        row = {
-            "id": run_id,
+        row = self._row(workspace, plugin, kind, quote_id, subject=subject, facts=facts)
+        if not rows.add(db, row):
+            return None
+        self.engine.enqueue(db, job_id(row["id"], 1), partition=workspace)
+        return str(row["id"])
+
+    def _row(
+        self, workspace: str, plugin: str, kind: str, quote_id: str, *, subject: str, facts: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """A run as it is stored before it begins."""
+        return {
+            "id": uuid4().hex,
             "workspace": workspace,
             "plugin": plugin,
             "kind": kind,
@@ -634,10 +750,6 @@ class Runs:
             "resumable": False,
             "created_at": self.clock.now(),
         }
-        if not rows.add(db, row):
-            return None
-        self.engine.enqueue(db, job_id(run_id, 1), partition=workspace)
-        return run_id
 
     def _figures(self, row: RowMapping) -> dict[str, Any]:
         """What is shown of a run that has not ended."""
@@ -669,6 +781,17 @@ def _way_out(row: RowMapping) -> str:
         return "Wait for that run to end."
     command = f"qwoty-host run retry {row['id']}"
     return f"It waits: {row['error']['title']} `{command}` tries it at once, `run dismiss` gives it up."
+
+
+def _done_already(row: RowMapping) -> ActionRefused:
+    """Why there is nothing to begin for a quote whose run succeeded, or has not ended."""
+    if row["status"] != "succeeded":
+        return ActionRefused(f"Run {row['id']} of this quote has not ended.", hint=_way_out(row))
+    if row["facts"].get("version", "") is None:
+        title = f"What run {row['id']} made of this quote was undone."
+        return ActionRefused(title, hint="Accept the quote again: then it is worked on anew.")
+    title = f"Run {row['id']} of this quote succeeded: there is nothing left to do."
+    return ActionRefused(title, hint="Correct the quote and accept it again: then the change is worked on.")
 
 
 def _tried(row: RowMapping, number: int) -> bool:

@@ -19,10 +19,11 @@ from jsonschema import Draft202012Validator
 from .clock import Clock
 from .context import HookContext
 from .errors import FieldProblem, InvalidInput, SettingsError
+from .no_invoice import NO_INVOICING
 from .plugins import Plugins
 from .quote_fields import is_storable
 from .redaction import masked, redact, secret_paths
-from .store import audit
+from .store import audit, quotes
 from .store import settings as table
 from .store.database import Store
 from .store.workspaces import require_workspace
@@ -153,6 +154,9 @@ class WorkspaceSettings:
             if stored is None and self._stored(workspace, plugin) is None:
                 table.replace(db, workspace, plugin, {}, {}, self._clock.now())
             table.switch(db, workspace, plugin, on=True)
+            if plugin in self._plugins.makers():
+                # What others were given meanwhile, or nobody, is not invoiced by itself: it may be old.
+                quotes.note_never_invoiced(db, workspace, self._plugins.makers(), NO_INVOICING)
             audit.note(db, workspace, "integration.enabled", plugin, self._clock.now())
         return self.show(workspace, plugin)
 

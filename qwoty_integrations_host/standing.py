@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from .no_invoice import NO_INTEGRATION
 from .record import InstallmentRecord, QuoteRecord
 from .stops import Stops
 
@@ -22,7 +23,7 @@ HOST, CUSTOMER, PERSON, NOBODY = "host", "customer", "person", "nobody"
 #: What a person can do about a state, in words for docs; each skin has its own button, request or command for it.
 STEPS: Mapping[str, str] = {
     "retry": "Retry the run",
-    "dismiss": "Dismiss the run",
+    "dismiss": "Dismiss it",
     "run": "Run the integrations for the quote",
     "enable": "Switch an integration on",
     "settings": "Complete the integration's settings",
@@ -54,11 +55,11 @@ _ALL = (
         ATTENTION,
         PERSON,
         "No integration was enabled when this quote was accepted.",
-        ("enable", "run"),
+        ("enable", "run", "dismiss"),
     ),
     State("running", "Running", BUSY, HOST, "The quote is being worked on."),
     State("waiting", "Waiting", BUSY, HOST, "It waits and goes on by itself on {until}: {why}", ("retry", "dismiss")),
-    State("no_invoice", "No invoice", ATTENTION, PERSON, "No invoice: {why}", ("settings", "run")),
+    State("no_invoice", "No invoice", ATTENTION, PERSON, "No invoice: {why}", ("settings", "run", "dismiss")),
     State("nothing_to_do", "Nothing to do", QUIET, NOBODY, "There was nothing to do: {why}"),
     State("done", "Done", GOOD, NOBODY, "The integrations have done their work; none of them makes invoices."),
     State("needs_attention", "Needs attention", ATTENTION, PERSON, "A person is needed: {why}", ("retry", "dismiss")),
@@ -167,6 +168,8 @@ class Facts:
     runs: Sequence[Mapping[str, Any]] = ()
     #: By plugin.
     records: Mapping[str, QuoteRecord] = field(default_factory=dict)
+    #: Why a signed quote has no invoice, as ``no_invoice.explained`` says it.
+    without_invoice: Mapping[str, Any] | None = None
     stops: Stops = field(default_factory=Stops)
     #: False where only runs are known: the platform has told of the quote, and it could not be fetched.
     is_stored: bool = True
@@ -381,13 +384,14 @@ def _money(amount: Decimal | None, currency: str) -> str:
 
 
 def _without_invoice(known: Facts) -> Standing:
+    if lacking := known.without_invoice:
+        name = "waiting_for_integration" if lacking["code"] == NO_INTEGRATION else "no_invoice"
+        why, plugin = {"why": lacking["title"]}, lacking["plugin"] or ""
+        return Standing(STATES[name], why, lacking["hint"], plugin, lacking["run_id"])
     making = [run for run in known.runs if run["kind"] == "quote_accepted" or not known.is_stored]
     if not making:
         return _standing("waiting_for_integration")
     skipped = [run for run in making if run["status"] == "skipped"]
-    for run in skipped:
-        if run["error"]:
-            return _standing("no_invoice", run, {"why": _why(run)})
     if any(run["status"] == "succeeded" for run in making):
         return _standing("done")
     if not skipped:

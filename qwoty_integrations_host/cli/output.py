@@ -53,7 +53,9 @@ def print_run(run: dict[str, Any]) -> None:
     whose = f"quote {run['quote_id']}" if run["quote_id"] else f"workspace {run['workspace']}"
     click.echo(f"Run {run['id']}  {run['plugin']} · {run['kind']} · {whose}")
     until = f" until {minute(run['waits_until'])} UTC" if run["waits_until"] else ""
-    click.echo(f"  {mark(run['status'], run['status'] + until)}")
+    # What was skipped with an error lacks something: a person has to look.
+    looks = "needs_attention" if run["status"] == "skipped" and run["error"] else run["status"]
+    click.echo(f"  {mark(looks, run['status'] + until)}")
     for step in run["steps"]:
         tries = f" ({step['attempts']} tries)" if step["attempts"] > 1 else ""
         click.echo(f"    {mark(step['status'])}  {step['name']}  {step['ms']} ms{tries}")
@@ -103,6 +105,7 @@ def minute(moment: str | None) -> str:
 _COMMANDS = {
     "retry": "qwoty-host run retry {run_id}",
     "dismiss": "qwoty-host run dismiss {run_id} --reason TEXT",
+    "dismiss_quote": "qwoty-host quote dismiss --reason TEXT -- {workspace} {quote_id}",
     "run": "qwoty-host quote run -- {workspace} {quote_id}",
     "enable": "qwoty-host enable {workspace} PLUGIN",
     "settings": "qwoty-host settings set {workspace} {plugin} --file F",
@@ -121,7 +124,8 @@ def print_quote(workspace: str, report: dict[str, Any]) -> None:
         click.echo(f"  → {standing['hint']}")
     for step in standing["steps"]:
         quote_id = shlex.quote(report["quote_id"])
-        command = _COMMANDS.get(step["step"], "").format(workspace=workspace, quote_id=quote_id, **standing)
+        name = "dismiss_quote" if step["step"] == "dismiss" and report["without_invoice"] else step["step"]
+        command = _COMMANDS.get(name, "").format(workspace=workspace, quote_id=quote_id, **standing)
         click.echo(f"  → {step['label']}{f': {command}' if command else '.'}")
     _print_stops(report)
     _print_figures(report)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .output import print_json, print_quote, print_run
+from .output import minute, print_json, print_quote, print_run, table
 from .session import (
     NOT_DONE,
     Session,
@@ -38,7 +38,8 @@ def accept(session: Session, workspace: str, path: str, wait: bool, timeout: flo
     if accepted.cancelled:
         say("This document says that the quote is cancelled: nothing more is made of it or sent.")
     elif not runs:
-        say("No integration is enabled for this workspace, so nothing was started.")
+        say("No integration is enabled for this workspace, so nothing was started. The quote is kept.")
+        say(f"  → Switch one on, then: qwoty-host quote run {workspace} {accepted.quote_id}")
     elif accepted.anew:
         say("This quote was cancelled or undone: accepted again, it begins anew.")
     elif accepted.corrected:
@@ -64,6 +65,90 @@ def _print_runs(runs: list[dict[str, Any]], *, waited: bool) -> None:
 @click.group()
 def quote() -> None:
     """What became of a quote."""
+
+
+@quote.command("list")
+@click.argument("workspace", metavar="WS")
+@click.option("--without-invoice", is_flag=True, help="Only signed quotes that have none, and why.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+@click.pass_obj
+def list_quotes(session: Session, workspace: str, without_invoice: bool, limit: int, as_json: bool) -> None:
+    """List quotes, newest first, and what became of each."""
+    with session.host() as host:
+        from ..reports import list_quotes as report
+
+        found = report(host.store, workspace, limit=limit, without_invoice=without_invoice)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            item["quote_id"],
+            item["number"],
+            item["customer_name"],
+            minute(item["received_at"]),
+            f"{item['total'] or item['signed_total'] or '–'} {item['currency'] or ''}",
+            _became(item),
+        )
+        for item in found["data"]
+    ]
+    click.echo(table(("id", "number", "customer", "accepted (UTC)", "total", "state"), rows, right=(4,)))
+    if found["has_more"]:
+        say(f"There are more; --limit {limit * 2} shows some of them.")
+    if without_invoice and rows:
+        say(f"  → qwoty-host quote run {workspace} ID")
+
+
+def _became(item: dict[str, Any]) -> str:
+    """What became of a quote, in a few words."""
+    lacking = item["without_invoice"]
+    return f"! {lacking['title']}" if lacking else item["payment_status"] or "no invoice"
+
+
+@quote.command("run")
+@click.argument("workspace", metavar="WS")
+@click.argument("quote_id", metavar="QUOTE")
+@click.option("--plugin", metavar="ID", help="Only this integration (default: all that are enabled).")
+@wait_option
+@timeout_option
+@json_option
+@click.pass_obj
+def run_quote(
+    session: Session, workspace: str, quote_id: str, plugin: str | None, wait: bool, timeout: float, as_json: bool
+) -> None:
+    """Run a quote that was not worked: nothing was enabled, or something was missing. What succeeded is left alone."""
+    with session.host(runs=True) as host:
+        from ..reports import find_run
+
+        run_ids = host.runs.run_quote(workspace, quote_id, plugin)
+        done = work_and_wait(host, run_ids, timeout=timeout) if wait else True
+        runs = [find_run(host.store, run_id) for run_id in run_ids]
+    if as_json:
+        print_json({"quote_id": quote_id, "runs": runs})
+    else:
+        _print_runs(runs, waited=wait)
+    if wait:
+        raise SystemExit(exit_code_of_runs(runs) if done else NOT_DONE)
+
+
+@quote.command("dismiss")
+@click.argument("workspace", metavar="WS")
+@click.argument("quote_id", metavar="QUOTE")
+@click.option("--reason", required=True, metavar="TEXT", help="What was done about it; shown on its run.")
+@json_option
+@click.pass_obj
+def dismiss(session: Session, workspace: str, quote_id: str, reason: str, as_json: bool) -> None:
+    """Say that a quote without an invoice needs none any more, since a person has dealt with it."""
+    with session.host() as host:
+        from ..reports import quote_report
+
+        host.runs.dismiss_quote(workspace, quote_id, reason)
+        report = quote_report(host.store, workspace, quote_id, host.clock.now())
+    if as_json:
+        print_json(report)
+    else:
+        _print_runs(report["runs"], waited=True)
 
 
 @quote.command("show")

@@ -29,10 +29,17 @@ def run() -> None:
 @click.option("--status", metavar="STATE", help="Only those in this state, such as needs_attention or failed.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--all", "quiet", is_flag=True, help="Also upkeep that had nothing to do.")
+@click.option("--without-invoice", is_flag=True, help="Only those that made no invoice for want of something.")
 @json_option
 @click.pass_obj
 def list_runs(
-    session: Session, quote_id: str | None, status: str | None, limit: int, quiet: bool, as_json: bool
+    session: Session,
+    quote_id: str | None,
+    status: str | None,
+    limit: int,
+    quiet: bool,
+    without_invoice: bool,
+    as_json: bool,
 ) -> None:
     """List runs, newest first."""
     from ..store.runs import STATUSES
@@ -42,7 +49,13 @@ def list_runs(
     with session.host() as host:
         from ..reports import list_runs as report
 
-        found = report(host.store, quote_id=quote_id, status=status, limit=limit, quiet=quiet)
+        only: dict[str, Any] = {
+            "quote_id": quote_id,
+            "status": status,
+            "quiet": quiet,
+            "without_invoice": without_invoice,
+        }
+        found = report(host.store, limit=limit, **only)
     if as_json:
         print_json(found)
         return
@@ -54,8 +67,12 @@ def list_runs(
 
 def _why(item: dict[str, Any]) -> str:
     """In a few words, why a run did not simply succeed; and when one that waits goes on."""
+    from ..no_invoice import lacks_something
+
     if not item["error"]:
         return ""
+    if lacks_something(item):
+        return str(item["error"]["title"])
     goes_on = f", goes on {minute(item['waits_until'])} UTC" if item["waits_until"] else ""
     return f"{item['error']['code']}{goes_on}"
 

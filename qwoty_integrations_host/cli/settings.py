@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .connections import said_of
 from .output import print_json
 from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say
+
+if TYPE_CHECKING:
+    from ..host import Host
 
 file_option = click.option("--file", "path", required=True, metavar="F", help="A JSON file, or - for stdin.")
 anyway_option = click.option("--anyway", is_flag=True, help="Also when the test of the connection finds a problem.")
@@ -40,6 +43,8 @@ def set_settings(session: Session, workspace: str, plugin: str, path: str, anywa
         if saved["connection"]["problem"] and saved["connection"]["outdated"]:
             say("The connection needs attention until a test succeeds; saving alone proves nothing.")
             say(f"  → qwoty-host test-connection {workspace} {plugin}")
+        if host.settings.is_enabled(workspace, plugin):
+            _offer(host, workspace, plugin)
 
 
 @settings.command("show")
@@ -82,16 +87,31 @@ def validate(session: Session, plugin: str, path: str, as_json: bool) -> None:
 @click.argument("workspace", metavar="WS")
 @click.argument("plugin")
 @anyway_option
+@click.option("--run-waiting", is_flag=True, help="Also run the signed quotes that have no invoice yet.")
 @json_option
 @click.pass_obj
-def enable(session: Session, workspace: str, plugin: str, anyway: bool, as_json: bool) -> None:
+def enable(session: Session, workspace: str, plugin: str, anyway: bool, run_waiting: bool, as_json: bool) -> None:
     """Test the connection, and switch an integration on for a workspace; refused without valid settings.
 
-    A service that cannot be reached stops nobody: the connection is then not tested.
+    A service that cannot be reached stops nobody: the connection is then not tested. It says how many quotes wait.
     """
     command = f"qwoty-host enable {workspace} {plugin} --anyway"
-    with session.host() as host, _refusal(f"Not switched on. Switch it on anyway: {command}"):
-        _show(host.connections.enable(workspace, plugin, anyway=anyway), as_json)
+    with session.host(runs=run_waiting) as host:
+        with _refusal(f"Not switched on. Switch it on anyway: {command}"):
+            shown = host.connections.enable(workspace, plugin, anyway=anyway)
+        run_ids = host.uninvoiced.run_all(workspace, plugin) if run_waiting else []
+        _show({**shown, **({"run_ids": run_ids} if run_waiting else {})}, as_json)
+        if run_waiting:
+            say(f"{len(run_ids)} {'quote is' if len(run_ids) == 1 else 'quotes are'} run: qwoty-host run list")
+        _offer(host, workspace, plugin)
+
+
+def _offer(host: Host, workspace: str, plugin: str) -> None:
+    """Say how many signed quotes an integration could run, which is never done by itself."""
+    if number := host.uninvoiced.count(workspace, plugin):
+        say(f"{number} signed {'quote has' if number == 1 else 'quotes have'} no invoice yet. Some may be old.")
+        say(f"  → See them: qwoty-host quote list {workspace} --without-invoice")
+        say(f"  → Run all of them: qwoty-host enable {workspace} {plugin} --run-waiting")
 
 
 @contextmanager

@@ -36,6 +36,13 @@ def deliveries(db: Connection) -> dict[tuple[str, ...], int]:
     return {(plugin, "yes" if found else "no"): number for (plugin, found), number in by.items()}
 
 
+def quotes_without_invoice(db: Connection) -> dict[tuple[str, ...], int]:
+    """Quotes without an invoice on which nothing works, by (workspace,)."""
+    quote = t.quotes.c
+    wanted = select(quote.workspace, func.count()).where(quote.without_invoice.is_not(None)).group_by(quote.workspace)
+    return {(workspace,): number for workspace, number in db.execute(wanted)}
+
+
 def undelivered_alerts(db: Connection) -> int:
     """Alerts that nobody has got yet."""
     waiting = select(func.count()).select_from(t.alerts).where(t.alerts.c.delivered_at.is_(None))

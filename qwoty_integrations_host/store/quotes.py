@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select
 
 from ..exact_json import parse_json
 from ..quote import Quote
@@ -37,6 +37,8 @@ class Heading:
     #: In major units; None where nothing was signed to compare with.
     signed_total: Decimal | None
     received_at: datetime
+    #: The code of why it has no invoice although nothing works on it; None for all others.
+    without_invoice: str | None
 
 
 def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> bool:
@@ -146,10 +148,57 @@ def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     return None if row is None else _loaded(row)
 
 
-def newest(db: Connection, workspace: str, *, limit: int, after: str | None = None) -> Sequence[Heading]:
-    """The headings of a workspace's quotes, newest first. Raises: InvalidInput for an unknown ``after``."""
+def newest(
+    db: Connection, workspace: str, *, limit: int, after: str | None = None, without_invoice: bool = False
+) -> Sequence[Heading]:
+    """The headings of a workspace's quotes, newest first; on request only of those ``without_invoice``.
+
+    Raises: InvalidInput for an unknown ``after``.
+    """
     whose, table = select(t.quotes).where(t.quotes.c.workspace == workspace), t.quotes.c
-    return [_heading(row) for row in newest_first(db, whose, (table.received_at, table.id), after=after, limit=limit)]
+    only = [table.without_invoice.is_not(None)] if without_invoice else []
+    order = (table.received_at, table.id)
+    return [_heading(row) for row in newest_first(db, whose, order, after=after, limit=limit, only=only)]
+
+
+def why_without_invoice(db: Connection, workspace: str, quote_id: str) -> str | None:
+    """The code of why a quote has no invoice; None when nothing is missing."""
+    return db.execute(select(t.quotes.c.without_invoice).where(_here(workspace, quote_id))).scalar()
+
+
+def note_without_invoice(db: Connection, workspace: str, quote_id: str, code: str | None) -> None:
+    """Keep why a quote has no invoice; None when nothing is missing any more."""
+    db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(without_invoice=code))
+
+
+def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str], code: str) -> None:
+    """Keep a code with every quote that no integration of these was given, and that has no code yet."""
+    quote, run = t.quotes.c, t.runs.c
+    accepted = (run.workspace == quote.workspace) & (run.quote_id == quote.id) & (run.kind == "quote_accepted")
+    never = (
+        quote.without_invoice.is_(None)
+        & quote.cancelled.is_(None)
+        & ~select(run.id).where(accepted & run.plugin.in_(makers)).exists()
+    )
+    db.execute(t.quotes.update().where((quote.workspace == workspace) & never).values(without_invoice=code))
+
+
+def without_invoice(db: Connection, workspace: str, code: str | None = None) -> Sequence[RowMapping]:
+    """What names each quote without an invoice (``id``, ``received_at``), oldest first; of one code, or of all."""
+    quote = t.quotes.c
+    wanted = select(quote.id, quote.received_at).where(_lacking(workspace, code))
+    return db.execute(wanted.order_by(quote.received_at, quote.id)).mappings().all()
+
+
+def count_without_invoice(db: Connection, workspace: str, code: str | None = None) -> int:
+    """How many quotes have no invoice although nothing works on them; of one code, or of all."""
+    return db.execute(select(func.count()).select_from(t.quotes).where(_lacking(workspace, code))).scalar_one()
+
+
+def _lacking(workspace: str, code: str | None) -> ColumnElement[bool]:
+    quote = t.quotes.c
+    lacking = (quote.workspace == workspace) & quote.without_invoice.is_not(None)
+    return lacking if code is None else lacking & (quote.without_invoice == code)
 
 
 def _heading(row: RowMapping) -> Heading:
@@ -161,6 +210,7 @@ def _heading(row: RowMapping) -> Heading:
         currency=currency,
         signed_total=totals.total_amount if totals else None,
         received_at=row["received_at"],
+        without_invoice=row["without_invoice"],
     )
 
 

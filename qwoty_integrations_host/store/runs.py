@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy import Connection, RowMapping, Text, bindparam, cast, func, select
 
 from ..errors import NotFound
 from . import tables as t
@@ -84,6 +84,13 @@ def of_quote(db: Connection, workspace: str, quote_id: str, *, kind: str | None 
     return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at, t.runs.c.id)).mappings().all()
 
 
+def accepting(db: Connection, workspace: str, quote_ids: Sequence[str]) -> Sequence[RowMapping]:
+    """The runs that accepted these quotes."""
+    run = t.runs.c
+    here = (run.workspace == workspace) & run.quote_id.in_(quote_ids) & (run.kind == "quote_accepted")
+    return db.execute(select(t.runs).where(here).order_by(run.created_at, run.id)).mappings().all()
+
+
 def newest(
     db: Connection,
     *,
@@ -93,6 +100,7 @@ def newest(
     kind: str | None = None,
     status: str | None = None,
     quiet: bool = False,
+    without_invoice: bool = False,
     since: datetime | None = None,
     until: datetime | None = None,
     after: str | None = None,
@@ -100,6 +108,7 @@ def newest(
 ) -> Sequence[RowMapping]:
     """Runs of one workspace or of all, newest first; those of upkeep that had nothing to do only if ``quiet``.
 
+    ``without_invoice``: those that did nothing for an accepted quote for want of something.
     Those that began ``since`` a moment, and before ``until`` another.
     Raises: InvalidInput for an unknown ``after``.
     """
@@ -108,6 +117,10 @@ def newest(
     only = [column == value for column, value in wanted if value is not None]
     only += [run.created_at >= since] if since else []
     only += [run.created_at < until] if until else []
+    if without_invoice:
+        # An error that is None is kept as the JSON null.
+        lacks = cast(run.error, Text) != "null"
+        only += [run.kind == "quote_accepted", run.status == "skipped", lacks]
     if not quiet:
         only.append((run.kind != UPKEEP) | (run.status != "skipped"))
     whose = select(t.runs) if workspace is None else select(t.runs).where(run.workspace == workspace)

@@ -10,7 +10,7 @@ from ..errors import HostError
 from . import tables as t
 
 #: The newest of migrations/versions; a test compares.
-LATEST = "0010"
+LATEST = "0012"
 _FIRST = "0001"
 
 

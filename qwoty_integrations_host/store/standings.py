@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
+from ..no_invoice import explained
 from ..record import QuoteRecord, from_document
 from ..standing import Facts
 from ..stops import Stops
-from . import quotes
+from . import quotes, settings
 from . import tables as t
 from .workspaces import timezone_of
 
@@ -30,19 +32,29 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
     kept = select(t.records).where((record.workspace == workspace) & record.quote_id.in_(quote_ids))
     for row in db.execute(kept.order_by(record.plugin)).mappings():
         records[row["quote_id"]][row["plugin"]] = from_document(row["document"])
-    stored = select(quote.id, quote.cancelled, quote.undone).where(
+    stored = select(quote.id, quote.cancelled, quote.undone, quote.without_invoice).where(
         (quote.workspace == workspace) & quote.id.in_(quote_ids)
     )
     found = {row["id"]: row for row in db.execute(stored).mappings()}
     zone = timezone_of(db, workspace) or UTC
+    enabled = settings.enabled_plugins(db, workspace)
     return {
         quote_id: Facts(
             # Runs and records are rows of the database, read as what they are: mappings.
             runs=[dict(one) for one in runs[quote_id]],
             records=records[quote_id],
+            without_invoice=_lacking(found.get(quote_id), runs[quote_id], enabled),
             stops=quotes.stops_of(found[quote_id]) if quote_id in found else Stops(),
             is_stored=quote_id in found,
             zone=zone,
         )
         for quote_id in quote_ids
     }
+
+
+def _lacking(
+    quote: RowMapping | None, runs: Sequence[RowMapping], enabled: Collection[str]
+) -> Mapping[str, Any] | None:
+    """Why a quote has no invoice; None where nothing is known to be missing."""
+    code = quote["without_invoice"] if quote else None
+    return explained(code, runs, enabled=enabled) if code else None

@@ -20,9 +20,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 
 metadata = MetaData()
@@ -63,6 +65,11 @@ def _plugin() -> Column[str]:
     return Column("plugin", String(64), nullable=False, primary_key=True)
 
 
+def _among(rows: TextClause) -> dict[str, Any]:
+    """An index of some of the rows only."""
+    return {"sqlite_where": rows, "postgresql_where": rows}
+
+
 settings = Table(
     "settings",
     metadata,
@@ -98,7 +105,10 @@ quotes = Table(
     Column("cancelled", JSON(none_as_null=True)),
     Column("undone", JSON(none_as_null=True)),
     Column("received_at", UtcText, nullable=False),
+    #: The code of why it has no invoice although nothing works on it (no_invoice.py); None for all others.
+    Column("without_invoice", String(255)),
     Index("quotes_by_age", "workspace", "received_at", "id"),
+    Index("quotes_without_invoice", "workspace", "received_at", "id", **_among(text("without_invoice IS NOT NULL"))),
 )
 
 runs = Table(

@@ -97,6 +97,28 @@ def refused(found: Result, code: int) -> str:
     return found.stderr
 
 
+def test_quotes_that_were_accepted_while_nothing_was_enabled_are_listed_offered_and_run(line: Line) -> None:
+    line.ok("workspace", "add", "ws-1")
+    line.ok("settings", "set", "ws-1", "recorder", "--file", line.file({"token": TOKEN}))
+    for number in range(3):
+        accepted = line("accept", "ws-1", line.file(a_quote(id=f"q-{number}")))
+        assert (accepted.exit_code, f"quote run ws-1 q-{number}" in accepted.stderr) == (0, True)
+    assert len(line.ok("quote", "list", "ws-1", "--without-invoice")["data"]) == 3
+    assert line("quote", "run", "ws-1", "q-0").exit_code == 2, "nothing is enabled yet"
+
+    offered = line("enable", "ws-1", "recorder").stderr
+    assert "3 signed quotes have no invoice yet." in offered and "--run-waiting" in offered
+    saved = line("settings", "set", "ws-1", "recorder", "--file", line.file({"token": TOKEN}))
+    assert "3 signed quotes have no invoice yet." in saved.stderr
+    assert line.recorder.calls.count(("on_quote_accepted", "ws-1")) == 0, "never by itself"
+    one = line.ok("quote", "run", "ws-1", "q-0", "--plugin", "recorder", "--wait")
+    (run,) = one["runs"]
+    assert (one["quote_id"], run["status"]) == ("q-0", "succeeded")
+    assert len(line.ok("enable", "ws-1", "recorder", "--run-waiting")["run_ids"]) == 2
+    assert line.ok("quote", "list", "ws-1", "--without-invoice") == {"data": [], "has_more": False}
+    assert len(line("quote", "list", "ws-1").stdout.splitlines()) == 5
+
+
 def test_plugins_are_listed_with_status_reason_and_distribution(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", "exits, " + ", ".join(REAL))
 
@@ -262,7 +284,7 @@ def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(line: Lin
     assert shown == {
         "quote_id": "q-1", "number": "Q-2026-042", "signed_total": "9102.00", "total_differs": False, "cancelled": None, "undone": [], "invoice": None, "payment_status": None, "currency": None, "total": None,
         "amount_paid": None, "amount_paid_outside": None, "amount_remaining": None, "amount_overpaid": None, "installments": [],
-        "saved_ids": {"contacts": {}, "taxes": {}}, "runs": [run],
+        "saved_ids": {"contacts": {}, "taxes": {}}, "without_invoice": None, "runs": [run],
     }  # fmt: skip
     for words in (("run", "show", run["id"]), ("run", "list"), ("quote", "show", "ws-1", "q-1")):
         assert "succeeded" in line(*words).stdout

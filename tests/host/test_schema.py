@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,6 +57,20 @@ def of_the_first_release(url: str) -> None:
         db.execute(text("INSERT INTO records VALUES ('ws-1', 'p', 'q-8', :opened)"), {"opened": opened})
         delivery = "INSERT INTO webhook_deliveries VALUES ('ws-1', 'p', 'e-1', 'paid', '', '2026-03-10')"
         db.execute(text(delivery))
+        for quote_id in ("q-7", "q-8", "q-9"):
+            names = "workspace, id, number, document, received_at"
+            db.execute(
+                text(f"INSERT INTO quotes ({names}) VALUES ('ws-1', :id, 'N', '{{}}', '2026')"), {"id": quote_id}
+            )
+        said = {
+            "q-8": "Nothing to invoice.",
+            "q-9": "No Stripe key is set for business unit 'bu_2': no invoice.",
+        }
+        names = "id, workspace, plugin, kind, quote_id, subject, facts, status, attempt, resumable, outcome, created_at"
+        for quote_id, note in said.items():
+            values = "(:id, 'ws-1', 'p', 'quote_accepted', :id, :id, '{}', 'skipped', 1, 0, :outcome, '2026')"
+            outcome = json.dumps({"notes": [note]})
+            db.execute(text(f"INSERT INTO runs ({names}) VALUES {values}"), {"id": quote_id, "outcome": outcome})
     engine.dispose()
 
 
@@ -86,6 +101,10 @@ def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, o
         records = db.execute(text("SELECT quote_id, next_due, awaits_payment FROM records ORDER BY quote_id")).all()
         assert records == [("q-7", None, False), ("q-8", None, True)]
         assert db.execute(text("SELECT account, found FROM webhook_deliveries")).all() == [(None, False)]
+        lacking = db.execute(text("SELECT id, without_invoice FROM quotes ORDER BY id")).all()
+        assert lacking == [("q-7", "no_integration"), ("q-8", None), ("q-9", "business_unit_without_key")]
+        error, outcome = db.execute(text("SELECT error, outcome FROM runs WHERE id = 'q-9'")).one()
+        assert (json.loads(error)["code"], json.loads(outcome)) == ("business_unit_without_key", {"notes": []})
 
 
 def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str, opened: Callable[[], Engine]) -> None:

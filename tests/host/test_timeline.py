@@ -304,7 +304,7 @@ def test_disabled_in_between_is_skipped_without_a_call(desk: Any) -> None:
 
     run = desk.run(accepted.run_ids[0])
     assert run["status"] == "skipped"
-    assert "switched off" in run["outcome"]["notes"][0]
+    assert "switched off" in run["error"]["title"]
     assert desk.recorder.calls == []
 
 

@@ -196,8 +196,9 @@ def test_a_quote_whose_unit_has_no_key_is_skipped_with_the_reason(
 ) -> None:
     run = units.accept(the_example(business_unit=unit))
 
-    assert (run["status"], run["error"]) == ("skipped", None)
-    assert any(words in note for note in run["outcome"]["notes"])
+    assert run["status"] == "skipped"
+    assert run["error"]["title"].startswith("No invoice: ") and words in run["error"]["title"]
+    assert units.quote("q-1")["without_invoice"] == {**run["error"], "plugin": "stripe_invoice", "run_id": run["id"]}
     assert len(units.stripe.requests) == 0
     assert units.quote("q-1")["invoice"] is None
 

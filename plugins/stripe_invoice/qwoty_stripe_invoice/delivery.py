@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Quote, mail_address
+from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcome, Quote, mail_address
 
 from .customers import billing_contact
 from .endpoint import require_public_url
 
 
-def no_key_for(quote: Quote) -> str:
-    """Say why no key serves this quote."""
+def no_key_for(quote: Quote) -> Outcome:
+    """Say why no key serves this quote, and how it gets one."""
     if quote.business_unit is None:
-        return "The quote names no business unit, and the integration has a key per business unit: no invoice."
-    return f"No Stripe key is set for business unit {quote.business_unit.id!r}: no invoice."
+        return Outcome.skipped(
+            "No invoice: the quote names no business unit, and the integration has a key per business unit.",
+            code="business_unit_unknown",
+            hint="Choose the business unit in Qwoty and accept the quote again. Or set one key for the whole workspace "
+            "in the settings of Stripe Invoice, then run the quote.",
+        )
+    return Outcome.skipped(
+        f"No invoice: business unit {quote.business_unit.id!r} has no key.",
+        code="business_unit_without_key",
+        hint="Add the Stripe key of this business unit in the settings of Stripe Invoice, then run the quote.",
+    )
 
 
 class Addressed(NamedTuple):

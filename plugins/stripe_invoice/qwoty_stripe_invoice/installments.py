@@ -26,7 +26,7 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
     quote = request.quote
     key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
     if key is None:
-        raise ActionRefused(no_key_for(quote))
+        raise ActionRefused(no_key_for(quote).title, hint="Put the key back, then send the installment again.")
     stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
     _refresh(ctx, stripe, quote.id)
     number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote, request.number))

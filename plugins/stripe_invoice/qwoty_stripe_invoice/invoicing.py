@@ -31,7 +31,7 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
     settings = StripeSettings.of(ctx.settings)
     key = settings.key_for(quote.business_unit.id if quote.business_unit else None)
     if key is None:
-        return Outcome.skipped(no_key_for(quote))
+        return no_key_for(quote)
     stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
     drafts = Drafts(ctx, stripe, quote.id)
     try:

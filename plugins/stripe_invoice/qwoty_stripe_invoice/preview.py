@@ -95,11 +95,8 @@ def _unless_refused(ask: Callable[[], _Found], problems: list[PreviewProblem]) -
 
 
 def _no_key(quote: Quote) -> PreviewProblem:
-    code = "business_unit_without_key" if quote.business_unit else "business_unit_unknown"
-    hint = "Add the Stripe key of this business unit in the settings of Stripe Invoice."
-    if quote.business_unit is None:
-        hint = "Choose the business unit in Qwoty, or set one key for the whole workspace in the settings."
-    return PreviewProblem(code=code, title=no_key_for(quote), hint=hint, status="skipped")
+    why = no_key_for(quote)
+    return PreviewProblem(code=why.code, title=why.title, hint=why.hint, status=why.status)
 
 
 def _first_plan(quote: Quote, settings: StripeSettings) -> InvoicePlan | NothingToInvoice:

@@ -166,7 +166,7 @@ def _gateway(ctx: HookContext, quote: Quote) -> Gateway:
     key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
     if key is None:
         raise NeedsAttention(
-            no_key_for(quote), hint="Put the key back, then retry the run.", code="business_unit_missing"
+            no_key_for(quote).title, hint="Put the key back, then retry the run.", code="business_unit_missing"
         )
     return Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
 

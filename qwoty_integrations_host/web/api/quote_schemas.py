@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from marshmallow import Schema, fields
 
 from .fields import Answer, Open, flag, integer, many, mapping, moment, money, one, text, texts
+from .lists import PageQuery
 from .run_schemas import RunSchema
 
 
@@ -71,6 +72,16 @@ class UndoneSchema(Answer):
     how = text("What was asked for.", enum=["undo", "void"])
 
 
+class WithoutInvoiceSchema(Answer):
+    """Why a signed quote has no invoice although nothing works on it."""
+
+    code = text("A stable word for machines.")
+    title = text("What is missing.")
+    hint = text("What a person does about it.")
+    plugin = text("The integration that found it.", nullable=True)
+    run_id = text("Its run; none where no integration was enabled.", nullable=True)
+
+
 class _FiguresSchema(Answer):
     quote_id = text()
     standing = one(StandingSchema)
@@ -86,6 +97,7 @@ class _FiguresSchema(Answer):
     amount_paid_outside = money("What of that was settled outside the service, by bank transfer for instance.")
     amount_remaining = money("What is still to be paid.")
     amount_overpaid = money("What was paid beyond it.")
+    without_invoice = one(WithoutInvoiceSchema, "Set while a person has to add something.", nullable=True)
 
 
 class QuoteSummarySchema(_FiguresSchema):
@@ -118,6 +130,29 @@ class StartedRunSchema(Answer):
     id = text()
     plugin = text()
     status = text()
+
+
+class QuoteQuery(PageQuery):
+    """Which quotes."""
+
+    without_invoice = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Only signed quotes that have none although nothing works on them."},
+    )
+
+
+class RunQuoteSchema(Schema):
+    """Who works a quote."""
+
+    plugin = fields.String(
+        load_default=None, allow_none=True, metadata={"description": "All that are enabled unless given."}
+    )
+
+
+class BegunSchema(Answer):
+    """What works quotes now."""
+
+    run_ids = texts("The runs, in the order of the quotes.")
 
 
 class AcceptedSchema(Answer):

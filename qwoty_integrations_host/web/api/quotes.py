@@ -16,9 +16,18 @@ from ...runs import Accepted, Cancelled
 from ...store import runs as rows
 from ..auth import the_host
 from .blueprint import Blueprint, is_no_write, names_fields, needs
-from .lists import PageQuery, list_of
-from .quote_schemas import AcceptedSchema, CancelledSchema, PreviewSchema, QuoteReportSchema, QuoteSummarySchema
-from .run_schemas import RunSchema
+from .lists import list_of
+from .quote_schemas import (
+    AcceptedSchema,
+    BegunSchema,
+    CancelledSchema,
+    PreviewSchema,
+    QuoteQuery,
+    QuoteReportSchema,
+    QuoteSummarySchema,
+    RunQuoteSchema,
+)
+from .run_schemas import DismissalSchema, RunSchema
 
 blueprint = Blueprint("quotes", "Accepted quotes, and what became of them.")
 
@@ -73,12 +82,38 @@ def _started(found: Accepted | Cancelled, more: dict[str, bool]) -> Response:
 
 
 @blueprint.get("/workspaces/<workspace>/quotes")
-@blueprint.arguments(PageQuery, location="query")
+@blueprint.arguments(QuoteQuery, location="query")
 @blueprint.response(200, list_of(QuoteSummarySchema))
 def get_quotes(query: dict[str, Any], workspace: str) -> dict[str, Any]:
     """List quotes, newest first"""
+    host, after = the_host(), query.pop("starting_after")
+    return list_quotes(host.store, workspace, host.clock.now(), after=after, **query)
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/run-waiting")
+@blueprint.arguments(RunQuoteSchema, required=False)
+@blueprint.response(202, BegunSchema)
+def run_waiting_quotes(body: dict[str, Any], workspace: str) -> dict[str, Any]:
+    """Run every signed quote that has no invoice although nothing works on it, oldest first; some may be old"""
+    return {"run_ids": the_host().uninvoiced.run_all(workspace, body["plugin"])}
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/run")
+@blueprint.arguments(RunQuoteSchema, required=False)
+@blueprint.response(202, BegunSchema)
+def run_quote(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
+    """Run a quote that was not worked: nothing was enabled, or something was missing"""
+    return {"run_ids": the_host().runs.run_quote(workspace, quote_id, body["plugin"])}
+
+
+@blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/dismiss")
+@blueprint.arguments(DismissalSchema)
+@blueprint.response(200, QuoteReportSchema)
+def dismiss_quote(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
+    """Say that a quote without an invoice needs none any more; it can still be run"""
     host = the_host()
-    return list_quotes(host.store, workspace, host.clock.now(), limit=query["limit"], after=query["starting_after"])
+    host.runs.dismiss_quote(workspace, quote_id, body["reason"])
+    return quote_report(host.store, workspace, quote_id, host.clock.now())
 
 
 @blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from marshmallow import Schema, fields, validate
 
+from ...quote_fields import Text
 from ...store.runs import STATUSES
 from .fields import Answer, Open, integer, many, moment, money, one, text, texts
 
 KINDS = ("quote_accepted", "installment", "webhook", "undo", "cancel", "void", "upkeep", "platform_event")
+
+
+class DismissalSchema(Schema):
+    """What a person did about it."""
+
+    reason = Text(required=True, validate=validate.Length(1, 500))
 
 
 class PaymentLinkSchema(Answer):
@@ -66,4 +73,9 @@ class RunSchema(Answer):
     waits_until = moment("While it waits through an outage: when it tries again.", nullable=True)
     outcome = one(OutcomeSchema)
     steps = many(StepSchema, "The timeline.")
-    error = fields.Nested(RunErrorSchema, required=True, allow_none=True)
+    error = fields.Nested(
+        RunErrorSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Also of a run that was `skipped` for want of something."},
+    )

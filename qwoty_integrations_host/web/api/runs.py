@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
-from ...quote_fields import Text
 from ...reports import find_run, list_runs
 from ...store.runs import STATUSES
 from ..auth import the_host
 from .blueprint import Blueprint
 from .fields import Answer, texts
 from .lists import PageQuery, list_of
-from .run_schemas import KINDS, RunSchema
+from .run_schemas import KINDS, DismissalSchema, RunSchema
 
 blueprint = Blueprint("runs", "The work of integrations on quotes, with its timeline.")
 
@@ -28,12 +27,9 @@ class RunQuery(PageQuery):
     quiet = fields.Boolean(
         data_key="all", load_default=False, metadata={"description": "Also upkeep that had nothing to do."}
     )
-
-
-class DismissalSchema(Schema):
-    """What a person did about a run."""
-
-    reason = Text(required=True, validate=validate.Length(1, 500))
+    without_invoice = fields.Boolean(
+        load_default=False, metadata={"description": "Only those that made no invoice for want of something."}
+    )
 
 
 class RetriedSchema(Answer):

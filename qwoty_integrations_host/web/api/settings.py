@@ -12,7 +12,7 @@ from ...exact_json import parse_json
 from ..auth import the_host
 from .blueprint import Blueprint, needs
 from .connections import ConnectionSchema
-from .fields import Answer, flag, mapping, one, text
+from .fields import Answer, flag, integer, mapping, one, text
 
 blueprint = Blueprint("settings", "A workspace's settings of an integration. Secrets go in and never come out.")
 
@@ -39,6 +39,7 @@ class SettingsSchema(Answer):
     workspace = text()
     plugin = text()
     enabled = flag("Whether it gets this workspace's quotes.")
+    without_invoice = integer("How many signed quotes have no invoice and could be run by it; some may be old.")
     settings = mapping('With defaults filled in; a secret is shown as `{"set": true, "last4": "…"}`.')
     connection = one(ConnectionSchema, "None while no settings are stored.", nullable=True)
 
@@ -55,7 +56,7 @@ class SwitchSchema(Answer):
 @blueprint.response(200, SettingsSchema)
 def show_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
     """Show the settings; of a secret only that it is set, and its last four characters"""
-    return the_host().connections.settings_of(workspace, plugin)
+    return _counted(the_host().connections.settings_of(workspace, plugin))
 
 
 @blueprint.put("/workspaces/<workspace>/plugins/<plugin>/settings")
@@ -66,7 +67,7 @@ def show_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
 def replace_settings(query: dict[str, Any], workspace: str, plugin: str) -> Mapping[str, Any]:
     """Replace the settings; those of an integration that is on are tested first"""
     given = parse_json(request.get_data())
-    return the_host().connections.save(workspace, plugin, given, anyway=query["anyway"])
+    return _counted(the_host().connections.save(workspace, plugin, given, anyway=query["anyway"]))
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/enable")
@@ -74,8 +75,8 @@ def replace_settings(query: dict[str, Any], workspace: str, plugin: str) -> Mapp
 @blueprint.response(200, SettingsSchema)
 @needs("admin")
 def enable_plugin(body: dict[str, Any], workspace: str, plugin: str) -> Mapping[str, Any]:
-    """Test the connection, and switch an integration on; refused without valid settings"""
-    return the_host().connections.enable(workspace, plugin, anyway=body["anyway"])
+    """Test the connection, and switch an integration on; it says how many quotes wait for it"""
+    return _counted(the_host().connections.enable(workspace, plugin, anyway=body["anyway"]))
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/disable")
@@ -84,3 +85,8 @@ def enable_plugin(body: dict[str, Any], workspace: str, plugin: str) -> Mapping[
 def disable_plugin(workspace: str, plugin: str) -> Mapping[str, Any]:
     """Switch an integration off: it gets no call for this workspace any more"""
     return the_host().settings.disable(workspace, plugin)
+
+
+def _counted(shown: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Say beside the settings how many quotes wait for the integration."""
+    return {**shown, "without_invoice": the_host().uninvoiced.count(shown["workspace"], shown["plugin"])}

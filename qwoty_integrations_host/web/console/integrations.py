@@ -52,6 +52,7 @@ def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> s
         timezones=timezone_names(),
         error=error,
         done=done,
+        lacking=host.uninvoiced.count(session().workspace),
     )
 
 
@@ -173,6 +174,8 @@ def _page(
         untrusted=untrusted,
         plugin_id=plugin,
         units=units,
+        waiting=host.uninvoiced.count(session().workspace, plugin),
+        testable=standing["configured"] and host.plugins.implements(plugin, "check_connection"),
         done=_DONE.get(done, lambda: "")(),
     )
 

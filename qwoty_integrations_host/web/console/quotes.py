@@ -21,12 +21,59 @@ from .words import gettext as _
 
 @blueprint.get("/quotes")
 def quotes() -> str:
-    """The workspace's quotes, newest first."""
-    after = request.args.get("after") or None
-    host = the_host()
-    found = list_quotes(host.store, session().workspace, host.clock.now(), limit=PAGE, after=after)
-    following = url_for("console.quotes", after=found["data"][-1]["quote_id"]) if found["has_more"] else None
-    return render_template("console/quotes.html", quotes=found["data"], following=following, first_page=not after)
+    """The workspace's quotes, newest first; or those of them that have no invoice, and why."""
+    host, workspace, after = the_host(), session().workspace, request.args.get("after") or None
+    lacking = "1" if request.args.get("without_invoice") else None
+    found = list_quotes(host.store, workspace, host.clock.now(), limit=PAGE, after=after, without_invoice=bool(lacking))
+    following = None
+    if found["has_more"]:
+        following = url_for("console.quotes", without_invoice=lacking, after=found["data"][-1]["quote_id"])
+    return render_template(
+        "console/quotes.html",
+        quotes=found["data"],
+        following=following,
+        first_page=not after,
+        without_invoice=lacking,
+        lacking=host.uninvoiced.count(workspace),
+        runnable=_is_runnable(),
+    )
+
+
+@blueprint.post("/run/<id:quote_id>")
+def run_quote(quote_id: str) -> Response:
+    """Run a quote that was not worked."""
+    run_id, *more = the_host().runs.run_quote(session().workspace, quote_id)
+    return go_to(url_for("console.quote", quote_id=quote_id) if more else url_for("console.run", run_id=run_id))
+
+
+@blueprint.post("/dismiss/<id:quote_id>")
+def dismiss_quote(quote_id: str) -> Response:
+    """Note that a quote without an invoice needs none any more."""
+    reason = request.form.get("reason", "").strip() or _("no reason given")
+    the_host().runs.dismiss_quote(session().workspace, quote_id, reason)
+    return go_to(url_for("console.quote", quote_id=quote_id))
+
+
+@blueprint.get("/run-waiting")
+def confirm_run_waiting() -> str:
+    """Ask before quotes are run that may be old: how many, since when, by which integration."""
+    host, workspace, plugin = the_host(), session().workspace, request.args.get("plugin") or None
+    host.runs.takers(workspace, plugin)
+    waiting = host.uninvoiced.waiting(workspace, plugin)
+    oldest = waiting[0]["received_at"] if waiting else None
+    return render_template("console/run_waiting.html", plugin=plugin, number=len(waiting), oldest=oldest)
+
+
+@blueprint.post("/run-waiting")
+def run_waiting() -> Response:
+    """Run every signed quote that has no invoice."""
+    the_host().uninvoiced.run_all(session().workspace, request.form.get("plugin") or None)
+    return go_to(url_for("console.runs"))
+
+
+def _is_runnable() -> bool:
+    """Whether an integration is switched on that a quote could be run by."""
+    return bool(the_host().settings.enabled_plugins(session().workspace))
 
 
 @blueprint.get("/quotes/<id:quote_id>")
@@ -86,6 +133,7 @@ def _facts(quote_id: str) -> dict[str, Any]:
         "links": links,
         "contact": found.billing_contact if found else None,
         "bars": _bars(report["installments"]),
+        "runnable": _is_runnable(),
         "next": unpaid[0] if payable and unpaid else None,
         "may_void": may_void(quote_id),
     }

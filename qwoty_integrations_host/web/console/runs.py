@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from ... import previews
 from ...errors import IntegrationError
 from ...links import service_links
+from ...no_invoice import lacks_something
 from ...quote import Quote
 from ...reports import find_run, list_runs, mails_of_quote, quote_report
 from ...stops import MAKING, TAKING_BACK
@@ -25,6 +26,8 @@ from .words import gettext as _
 from .words import session_timezone
 
 PAGE = 25
+#: Beside the states of runs, as a choice of what is listed.
+WITHOUT_INVOICE = "without_invoice"
 _MAY_BE_RETRIED = {"failed", "needs_attention", "skipped", "dismissed", "waiting"}
 _MAY_BE_DISMISSED = {"failed", "needs_attention", "waiting"}
 
@@ -43,6 +46,7 @@ def runs() -> str:
         limit=PAGE,
         after=asked["after"] or None,
         status=asked["status"] if asked["status"] in STATUSES else None,
+        without_invoice=asked["status"] == WITHOUT_INVOICE,
         quote_id=quote_id or asked["quote"] or None,
         since=first,
         until=last + timedelta(days=1) if last else None,
@@ -59,7 +63,7 @@ def runs() -> str:
         numbers=numbers,
         asked=asked,
         filtered=bool(filters),
-        statuses=STATUSES,
+        statuses=(*STATUSES, WITHOUT_INVOICE),
         following=following,
         first_page=not asked["after"],
     )
@@ -147,7 +151,7 @@ def _facts(run_id: str) -> dict[str, Any]:
         "works": status not in {*FINISHED, "waiting"},
         "may": {
             "retry": status in _MAY_BE_RETRIED and not (is_stopped and kind in MAKING),
-            "dismiss": status in _MAY_BE_DISMISSED,
+            "dismiss": status in _MAY_BE_DISMISSED or lacks_something(found),
             "undo": undoable and status in {*FINISHED, "waiting"} and not is_stopped,
             "void": bool(report and kind in TAKING_BACK and status in FINISHED and may_void(found["quote_id"])),
             "send": bool(

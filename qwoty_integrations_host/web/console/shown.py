@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Flask
 from markupsafe import Markup, escape
 
+from ...no_invoice import lacks_something
 from ...translations import STATE, STEP
 from ..auth import the_host
 from .words import gettext as _
@@ -18,6 +21,7 @@ _SYMBOLS = {_GOOD: "✓", _BUSY: "◌", _ATTENTION: "!", _BAD: "✕", _QUIET: "�
 _TONES = {
     **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail", "verified"), _GOOD),
     **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
+    **dict.fromkeys(("without_invoice", "not_done"), _ATTENTION),
     **dict.fromkeys(
         ("needs_attention", "on_untested", "partially_paid", "unpaid", "expired", "linked", "missing", "unreachable"),
         _ATTENTION,
@@ -29,7 +33,7 @@ _TONES = {
 def set_up(app: Flask) -> None:
     """Lend these to templates."""
     app.jinja_env.globals.update(symbols=_SYMBOLS)
-    filters = (tone, symbol, status, result, refusal, mode, kind, deed, subject, said, state, step)
+    filters = (tone, symbol, state, status, result, refusal, mode, kind, deed, subject, said, standing, step)
     app.jinja_env.filters.update({one.__name__: one for one in filters}, plugin=plugin_title)
 
 
@@ -43,6 +47,13 @@ def symbol(word: str) -> str:
     return _SYMBOLS[tone(word)]
 
 
+def state(run: Mapping[str, Any]) -> str:
+    """The word for how a run stands: its status, but what did nothing for want of something is said to be that."""
+    if not lacks_something(run):
+        return str(run["status"])
+    return "without_invoice" if run["plugin"] in the_host().plugins.makers() else "not_done"
+
+
 def status(word: str) -> str:
     """A state in the reader's words; one that is not known as it is."""
     said = {
@@ -52,6 +63,8 @@ def status(word: str) -> str:
         "waiting": _("Waiting"),
         "succeeded": _("Succeeded"),
         "skipped": _("Nothing to do"),
+        "without_invoice": _("No invoice"),
+        "not_done": _("Not done"),
         "needs_attention": _("Needs attention"),
         "failed": _("Failed"),
         "dismissed": _("Dismissed"),
@@ -145,6 +158,8 @@ def deed(word: str) -> str:
         "api_key.made": _("API key made"),
         "api_key.revoked": _("API key revoked"),
         "run.retried": _("Run tried again"),
+        "quote.run": _("Quote run"),
+        "quote.dismissed": _("Quote dismissed"),
         "run.undone": _("Undo asked for"),
         "quote.cancelled": _("Quote cancelled"),
         "invoice.voided": _("Voiding asked for"),
@@ -183,7 +198,7 @@ def said(text: str, plugin: str = "") -> Markup:
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(found))))  # noqa: S704 - escaped right here
 
 
-def state(label: str) -> str:
+def standing(label: str) -> str:
     """Where a quote stands, in a word or two of the reader's language."""
     return the_host().translations.say(label, language(), "", kind=STATE)
 

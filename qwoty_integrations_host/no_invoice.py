@@ -1,0 +1,58 @@
+"""Why a signed quote has no invoice although nothing works on it any more: for want of an integration, or of a key.
+
+Pure. What the rule finds is kept with the quote, so that such quotes are counted and listed at once (ADR 0063).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+Run = RowMapping | Mapping[str, Any]
+
+#: Nothing was enabled when the quote was accepted; or something was, but nothing that makes invoices.
+NO_INTEGRATION, NO_INVOICING = "no_integration", "no_invoicing_integration"
+#: Of a run whose integration was switched off before it began.
+SWITCHED_OFF = "switched_off"
+
+_SAID = {
+    NO_INTEGRATION: "No integration was enabled when this quote was accepted.",
+    NO_INVOICING: "No integration that makes invoices was enabled when this quote was accepted.",
+}
+_TO_DO = "Run the quote, if it is still to be invoiced."
+_SWITCH_ON = "Switch on an integration that makes invoices, then run the quote."
+
+
+def lacks_something(run: Run) -> bool:
+    """Whether a run did nothing for an accepted quote for want of something, which its error names."""
+    return run["kind"] == "quote_accepted" and run["status"] == "skipped" and bool(run["error"])
+
+
+def cause(runs: Sequence[Run], *, makers: Collection[str], enabled: Iterable[str]) -> str | None:
+    """Give the code of why a quote has no invoice; None when it has one, is worked on, or is told of otherwise.
+
+    ``runs`` are those that accepted the quote, one per integration; ``makers`` are the integrations that make
+    invoices, ``enabled`` those that are switched on for the workspace.
+    """
+    if not runs:
+        return NO_INTEGRATION
+    of_makers = [run for run in runs if run["plugin"] in makers]
+    if not of_makers:
+        return None if set(makers).isdisjoint(enabled) else NO_INVOICING
+    lacking = [str(run["error"]["code"]) for run in of_makers if lacks_something(run)]
+    return lacking[0] if len(lacking) == len(of_makers) else None
+
+
+def explained(code: str, runs: Iterable[Run], *, enabled: Collection[str]) -> dict[str, Any]:
+    """Say why a quote has no invoice: ``{"code", "title", "hint", "plugin", "run_id"}``.
+
+    ``plugin`` and ``run_id`` are those of the run that found it; None where there was no run.
+    """
+    for run in runs:
+        if lacks_something(run) and run["error"]["code"] == code:
+            found = {name: run["error"][name] for name in ("code", "title", "hint")}
+            return {**found, "plugin": run["plugin"], "run_id": run["id"]}
+    hint = _TO_DO if enabled else _SWITCH_ON
+    return {"code": code, "title": _SAID[code], "hint": hint, "plugin": None, "run_id": None}
