@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from .alerts import Alerts
+from .alerts import MAIL_WAITS, Alerts
 from .attempts import Attempts, Wait, job_id
 from .clock import Clock
 from .config import RetryPolicy
@@ -290,6 +290,8 @@ class Execution:
             self.attempts.resume(db, present, wait=Wait(until, since, shown, outcome))
             if error.code in {NOT_LOADED, PluginHangs.default_code}:
                 self.alerts.plugin_stuck(db, row, shown)
+            if error.code in MAIL_WAITS:
+                self.alerts.mail_waits(db, row, shown, since)
         log.info("run.waits", extra={"run_id": row["id"], "until": until.isoformat(), "code": error.code})
 
     def _give_up(self, db: Connection, row: RowMapping, error: IntegrationError) -> None:

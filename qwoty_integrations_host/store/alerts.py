@@ -52,6 +52,12 @@ def add(db: Connection, row: Mapping[str, Any]) -> bool:
     return insert_or_ignore(db, t.alerts, row)
 
 
+def is_stored(db: Connection, workspace: str, subject: str) -> bool:
+    """Whether there is an alert about this."""
+    here = (t.alerts.c.workspace == workspace) & (t.alerts.c.subject == subject)
+    return db.execute(select(t.alerts.c.subject).where(here)).first() is not None
+
+
 def untold(db: Connection, *, tries: int) -> Sequence[RowMapping]:
     """What nobody, or not everybody, was told yet in fewer than so many tries; oldest first."""
     wanted = select(t.alerts).where(t.alerts.c.delivered_at.is_(None) & (t.alerts.c.tries < tries))

@@ -133,6 +133,23 @@ def failed(db: Connection, workspace: str | None = None) -> Sequence[str]:
     return db.execute(wanted.order_by(t.runs.c.created_at, t.runs.c.id)).scalars().all()
 
 
+def open_since(db: Connection, workspace: str, before: datetime) -> Sequence[RowMapping]:
+    """The runs that a person has to look at and that ended before a moment, oldest first.
+
+    Of upkeep only the last run counts: it says what is still wrong.
+    """
+    run = t.runs.c
+    is_open = run.status.in_(("needs_attention", "failed")) & (run.finished_at < before)
+    wanted = select(t.runs).where((run.workspace == workspace) & is_open).order_by(run.created_at, run.id)
+    found = db.execute(wanted).mappings().all()
+    return [row for row in found if row["kind"] != UPKEEP or _is_last_upkeep(db, row)]
+
+
+def _is_last_upkeep(db: Connection, row: RowMapping) -> bool:
+    last = last_upkeep(db, row["workspace"], row["plugin"])
+    return last is not None and last["id"] == row["id"]
+
+
 def stopped_fetches(db: Connection, workspace: str) -> Sequence[str]:
     """The ids of the runs that could not fetch a quote until a person does something, oldest first."""
     run = t.runs.c
