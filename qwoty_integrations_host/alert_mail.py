@@ -46,7 +46,7 @@ WORDS = {
         "about": "Devis {number}\u202f: {title}",
         "do": "À faire\u202f: {hint}",
         "look": "Pour voir\u202f: {look}",
-        "more": "… et {count} de plus.",
+        "more": "… et {count} autres.",
         "why": "Vous recevez ce message car votre adresse a été saisie pour les alertes de l’espace de travail {workspace}.",
     },
 }
@@ -65,7 +65,9 @@ def alert_mail(
     else:
         subject = words["subject_many"].format(workspace=workspace, count=len(alerts))
     parts = [words["greeting"].format(workspace=workspace)]
-    parts += [text for alert in alerts[:_MOST] for text in _paragraphs(words, alert)]
+    # The digest is never among those that are only counted.
+    in_order = sorted(alerts, key=lambda alert: alert["type"] != "digest")
+    parts += [text for alert in in_order[:_MOST] for text in _paragraphs(words, alert)]
     if len(alerts) > _MOST:
         parts.append(words["more"].format(count=len(alerts) - _MOST))
     parts.append("\n".join(["-- ", words["why"].format(workspace=workspace), *([settings] if settings else [])]))

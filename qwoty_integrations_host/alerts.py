@@ -102,7 +102,7 @@ class Alerts:
         wanted = self._checked(document)
         with self.store.write() as db:
             require_workspace(db, workspace)
-            fresh = self._save(db, workspace, rows.targets(db, workspace) or {}, wanted)
+            fresh = self._save(db, workspace, rows.document(db, workspace), wanted)
         shown = self.show(workspace)
         return {**shown, "webhook_secret": fresh} if fresh else shown
 
@@ -111,7 +111,7 @@ class Alerts:
         with self.store.write() as db:
             lock_workspace(db, workspace)
             require_workspace(db, workspace)
-            before = rows.targets(db, workspace) or {}
+            before = rows.document(db, workspace)
             fresh = self._save(db, workspace, before, self._checked({**before, **changes}))
         shown = self.show(workspace)
         return {**shown, "webhook_secret": fresh} if fresh else shown
@@ -119,7 +119,7 @@ class Alerts:
     def tell_too(self, db: Connection, workspace: str, mails: Sequence[str]) -> None:
         """Tell these people as well, in the caller's transaction. Raises: InvalidInput by field."""
         lock_workspace(db, workspace)
-        before = rows.targets(db, workspace) or {}
+        before = rows.document(db, workspace)
         wanted = self._checked({**before, "mails": [*before.get("mails", ()), *mails]})
         if wanted["mails"] != before.get("mails", []):
             self._save(db, workspace, before, wanted)
@@ -140,7 +140,7 @@ class Alerts:
         """
         with self.store.read() as db:
             require_workspace(db, workspace)
-            targets = with_defaults(SCHEMA, rows.targets(db, workspace) or {})
+            targets = with_defaults(SCHEMA, rows.document(db, workspace))
             waiting = rows.count_untold(db, workspace, tries=len(_TRIES))
             newest = rows.newest(db, workspace, limit=_SHOWN)
         secret = self._secret(workspace)
@@ -321,7 +321,7 @@ class Alerts:
         words = {
             name: self.translations.say(alert[name], language, alert["plugin"] or "") for name in ("title", "hint")
         }
-        inner = [self._said(one, language) for one in alert.get("open") or ()]
+        inner = [self._said(one, language) for one in alert.get("open", ())]
         return {**alert, **words, "open": inner, "url": self._url(alert)}
 
     def _url(self, alert: Mapping[str, Any]) -> str | None:
@@ -333,8 +333,8 @@ class Alerts:
     def _post(self, workspace: str, url: str, alert: Mapping[str, Any]) -> None:
         secret = self._secret(workspace)
         assert secret is not None, "an address is saved with its secret"
-        data = {"workspace": workspace, **{name: alert.get(name) for name in _NAMES if name != "type"}}
-        data["url"] = self._url(alert)
+        names = [*_NAMES[1:], *(name for name in ("open", "left_out") if name in alert)]
+        data = {"workspace": workspace, **{name: alert[name] for name in names}, "url": self._url(alert)}
         document = {"type": alert["type"], "timestamp": alert["created_at"].isoformat(), "data": data}
         message_id = "msg_" + _digest(workspace, alert["subject"])
         alert_webhook.post(url, secret, message_id, document, self.clock.now(), allow_private=self.allow_private)
@@ -351,9 +351,8 @@ class Alerts:
         elif blob is None or wanted["webhook_url"] != before.get("webhook_url"):
             fresh = alert_webhook.new_secret()
             blob = self.vault.seal(fresh, workspace, "", rows.SECRET_FIELD)
-        anybody = wanted["mails"] or wanted["webhook_url"]
         now = self.clock.now()
-        rows.save_targets(db, workspace, wanted if anybody else None, blob, now)
+        rows.save_targets(db, workspace, wanted, blob, now)
         audit.note(db, workspace, "alerts.set", "", now, fields=changed_fields(before, wanted))
         return fresh
 
@@ -375,9 +374,10 @@ class Alerts:
     def _shown(self, row: RowMapping) -> dict[str, Any]:
         return {
             "subject": row["subject"],
-            # What an earlier release stored has fewer facts.
-            **{name: row["document"].get(name) for name in _NAMES},
+            **{name: row["document"][name] for name in _NAMES},
             "url": self._url(row["document"]),
+            "open": row["document"].get("open", []),
+            "left_out": row["document"].get("left_out", 0),
             "created_at": _moment(row["created_at"]),
             "delivered_at": _moment(row["delivered_at"]),
             "tries": row["tries"],
@@ -390,10 +390,7 @@ class Alerts:
         return None if blob is None else self.vault.open(blob, workspace, "", rows.SECRET_FIELD)
 
 
-_NAMES = (
-    *("type", "code", "title", "hint", "plugin", "run_id", "quote_id", "quote_number", "command"),
-    *("open", "left_out"),
-)
+_NAMES = ("type", "code", "title", "hint", "plugin", "run_id", "quote_id", "quote_number", "command")
 
 
 def _page(alert: Mapping[str, Any]) -> str:
@@ -412,7 +409,7 @@ def digest(found: Sequence[Mapping[str, Any]], count: int) -> dict[str, Any]:
     title = "One thing is still open." if count == 1 else f"{count} things are still open."
     error = {"code": "digest", "title": title, "hint": "Deal with each of them, or dismiss its run."}
     inner = [{**dict.fromkeys(_NAMES), **one} for one in found]
-    return _facts("digest", error, open=inner, left_out=count - len(inner))
+    return {**_facts("digest", error), "open": inner, "left_out": count - len(inner)}
 
 
 def _facts(kind: str, error: Mapping[str, Any], **about: Any) -> dict[str, Any]:

@@ -100,8 +100,7 @@ class Silence:
         error = {
             "code": "webhooks_silent",
             "title": f"No webhook has come {since}, though a payment link ended at {min(ends):%Y-%m-%d %H:%M} UTC.",
-            "hint": "Does the service reach QWOTY_HOST_PUBLIC_URL? Meanwhile payments are found late, by the upkeep. "
-            "Check the webhooks to look at once.",
+            "hint": "Does the service reach QWOTY_HOST_PUBLIC_URL? Meanwhile payments are found late, by the upkeep.",
         }
         subject = f"silence:{plugin}:{endpoint.account}:{last.isoformat() if last else 'never'}"
         facts = silence(plugin, error, f"qwoty-host webhook status {workspace}")

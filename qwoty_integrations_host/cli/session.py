@@ -113,6 +113,12 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def say_nobody_is_told(workspace: str) -> None:
+    """Warn whoever just set something up that its troubles reach nobody."""
+    say("Nobody is told when something needs a person.")
+    say(f"  → qwoty-host alerts set {workspace} --mail ADDRESS")
+
+
 def read_json(path: str) -> Any:
     """Read a JSON file (``-`` is stdin), numbers as Decimal. Raises: MalformedInput, click.UsageError."""
     from ..exact_json import parse_json

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .output import print_json
-from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say
+from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say, say_nobody_is_told
 
 file_option = click.option("--file", "path", required=True, metavar="F", help="A JSON file, or - for stdin.")
 _CONNECTION = ("status", "problem", "outdated", "checked_at")
@@ -81,6 +81,8 @@ def enable(session: Session, workspace: str, plugin: str, as_json: bool) -> None
     """Switch an integration on for a workspace; refused without valid settings."""
     with session.host() as host:
         _show(host.settings.enable(workspace, plugin), as_json)
+        if not host.alerts.tells_somebody(workspace):
+            say_nobody_is_told(workspace)
 
 
 @click.command()

@@ -25,6 +25,11 @@ def add_workspace(db: Connection, workspace: str, now: datetime) -> bool:
     return insert_or_ignore(db, t.workspaces, {"id": workspace, "created_at": now})
 
 
+def all_ids(db: Connection) -> list[str]:
+    """Every workspace, sorted."""
+    return list(db.execute(select(t.workspaces.c.id).order_by(t.workspaces.c.id)).scalars())
+
+
 def workspace_exists(db: Connection, workspace: str) -> bool:
     """Whether there is such a workspace."""
     return db.execute(select(t.workspaces.c.id).where(t.workspaces.c.id == workspace)).first() is not None

@@ -49,6 +49,7 @@ def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> s
         integrations=found,
         timezone=typed if typed is not None else zone.key if zone else "",
         timezones=timezone_names(),
+        told=host.alerts.tells_somebody(session().workspace),
         error=error,
         done=done,
     )
@@ -70,12 +71,26 @@ def save_settings(plugin: str) -> Response:
     if sent.problems:
         return _refused(plugin, tuple(sent.problems), sent, typed_again(schema, request.form, shown))
     try:
+        if request.form.get("then") == "enable":
+            _tell_too(request.form.get("alerts_to", "").strip())
         host.settings.save(workspace, plugin, sent.document)
         if request.form.get("then") == "enable":
             host.settings.enable(workspace, plugin)
     except SettingsError as error:
         return _refused(plugin, error.problems, sent, typed_again(schema, request.form, shown))
     return _back_to(plugin, done="enabled" if request.form.get("then") == "enable" else "saved")
+
+
+def _tell_too(address: str) -> None:
+    """Tell whoever was entered beside the switch, too. Raises: SettingsError at that field."""
+    host = the_host()
+    if not address:
+        return
+    try:
+        with host.store.write() as db:
+            host.alerts.tell_too(db, session().workspace, [address])
+    except InvalidInput as error:
+        raise SettingsError(error.title, [FieldProblem(("alerts_to",), error.problems[0].message)]) from error
 
 
 @blueprint.post("/integrations/<plugin>/enable")
@@ -145,6 +160,7 @@ def _page(plugin: str, values: dict[str, Any] | None = None, errors: dict[str, s
         errors=errors or {},
         titles_of=titles_of,
         units=units,
+        told=host.alerts.tells_somebody(session().workspace),
         testable=standing["configured"] and host.plugins.implements(plugin, "check_connection"),
         done=_DONE.get(done, lambda: "")(),
     )
