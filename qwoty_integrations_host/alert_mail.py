@@ -47,7 +47,8 @@ WORDS = {
         "do": "À faire\u202f: {hint}",
         "look": "Pour voir\u202f: {look}",
         "more": "… et {count} autres.",
-        "why": "Vous recevez ce message car votre adresse a été saisie pour les alertes de l’espace de travail {workspace}.",
+        "why": "Vous recevez ce message car votre adresse a été saisie pour les alertes de "
+        "l’espace de travail {workspace}.",
     },
 }
 

@@ -341,9 +341,7 @@ class Alerts:
 
     # -- how -------------------------------------------------------------------------------------
 
-    def _save(
-        self, db: Connection, workspace: str, before: Mapping[str, Any], wanted: Mapping[str, Any]
-    ) -> str | None:
+    def _save(self, db: Connection, workspace: str, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
         """Replace whom to tell; give the secret of a webhook that is new."""
         blob, fresh = rows.secret_blob(db, workspace), None
         if wanted["webhook_url"] is None:
@@ -358,7 +356,9 @@ class Alerts:
 
     def _checked(self, document: Any) -> dict[str, Any]:
         if not isinstance(document, Mapping):
-            raise InvalidInput("Whom to tell is not a JSON object.")
+            raise InvalidInput(
+                "Whom to tell is not a JSON object.", hint='Send an object such as {"mails": ["ana@seller.example"]}.'
+            )
         given = {name: value for name, value in document.items() if value is not None}
         problems = list(schema_problems(SCHEMA, given))
         if not problems:

@@ -56,7 +56,10 @@ class Connections:
         """
         self._require_settings(workspace, plugin)
         if not self.plugins.implements(plugin, "check_connection"):
-            raise ActionRefused(f"The connection of {plugin} cannot be tested.")
+            raise ActionRefused(
+                f"The connection of {plugin} cannot be tested.",
+                hint="A first quote shows whether its settings are right.",
+            )
         with self.store.read() as db:
             before = rows.load(db, workspace, plugin)
             units = rows.recent_business_units(db, workspace)
@@ -124,7 +127,7 @@ class Connections:
         if not self.settings.is_configured(workspace, plugin):
             raise NotFound(
                 f"Workspace {workspace!r} has no settings of {plugin}.",
-                hint=f"Save them: qwoty-host settings set {workspace} {plugin} --file F",
+                hint="Save its settings first.",
             )
 
 

@@ -66,7 +66,12 @@ class Digest:
 def _connections(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:
     for plugin, problem in connections.problems(db, workspace).items():
         if datetime.fromisoformat(problem["since"]) < before:
-            yield {"type": "connection.needs_attention", **_said(problem), "plugin": plugin, "run_id": problem["run_id"]}
+            yield {
+                "type": "connection.needs_attention",
+                **_said(problem),
+                "plugin": plugin,
+                "run_id": problem["run_id"],
+            }
 
 
 def _runs(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:

@@ -199,7 +199,7 @@ class Execution:
             title = f"The integration {plugin}{f' ({origin})' if origin else ''} is not installed."
             hint = "Install it again and restart the host"
         return RetryableError(
-            title, hint=f"{hint}: the run goes on by itself. `run dismiss` gives it up.", code=NOT_LOADED
+            title, hint=f"{hint}: the run goes on by itself. Dismiss the run to give it up.", code=NOT_LOADED
         )
 
     def _origin(self, row: RowMapping) -> str:
@@ -284,7 +284,7 @@ class Execution:
             if until is None:
                 self._give_up(db, row, error)
                 return
-            hint = error.hint or "It goes on by itself. `qwoty-host run retry` tries at once."
+            hint = error.hint or "It goes on by itself. Retry the run to try at once."
             shown = {"code": error.code, "title": error.title, "hint": hint}
             outcome = {**outcome_of(record, now), "notes": rows.own_notes(present)}
             self.attempts.resume(db, present, wait=Wait(until, since, shown, outcome))
@@ -298,7 +298,7 @@ class Execution:
         rows.fail_waiting_steps(db, row["id"])
         exhausted = PermanentError(
             f"{error.title} Given up after {self.retry_policy.patience.days} days.",
-            hint=error.hint or "Retry the run when the service is well again: qwoty-host run retry.",
+            hint=error.hint or "Retry the run when the service is well again.",
             code="retries_exhausted",
         )
         self._finish_with_error(row, exhausted, resumable=True)
@@ -329,7 +329,7 @@ class Execution:
             return
         poison = IntegrationError(
             "Three workers died while they worked this run, all at the same step.",
-            hint="Look into their logs (memory, perhaps). `run retry` resumes it at that step.",
+            hint="Look into their logs (memory, perhaps), then retry the run: it resumes at that step.",
             code="set_aside",
         )
         self._finish_with_error(row, poison, resumable=True)

@@ -287,7 +287,11 @@ def _make_private(config: HostConfig) -> None:
             code="data_dir",
         ) from error
     if not os.access(config.data_dir, os.W_OK):
-        raise HostError(f"The data directory {config.data_dir} cannot be written to.", code="data_dir")
+        raise HostError(
+            f"The data directory {config.data_dir} cannot be written to.",
+            hint="Give its user the right to write there, or choose another with --data-dir or QWOTY_HOST_DATA_DIR.",
+            code="data_dir",
+        )
 
 
 def _transport(config: HostConfig) -> Transport:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import click
+
+from .advice import commands_for
 
 _MARKS = {
     "succeeded": ("✔", "green"),
@@ -19,6 +24,30 @@ _MARKS = {
     "retrying": ("↻", "yellow"),
     "waiting": ("↻", "yellow"),
 }
+
+
+class CommandsOwn:
+    """Stdout for the command that writes its result there; what plugins print goes to stderr.
+
+    A plugin is called, and imported, in threads of its own. What it prints must never stand in our JSON.
+    """
+
+    def __init__(self, result: TextIO, talk: TextIO) -> None:
+        self._result, self._talk, self._command = result, talk, threading.get_ident()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._result if threading.get_ident() == self._command else self._talk, name)
+
+
+@contextmanager
+def own_stdout() -> Iterator[None]:
+    """Keep stdout for this thread during the block."""
+    before = sys.stdout
+    sys.stdout = CommandsOwn(before, sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout = before
 
 
 def print_json(document: Any) -> None:
@@ -61,6 +90,9 @@ def print_run(run: dict[str, Any]) -> None:
         click.echo(f"  {run['error']['title']} [{run['error']['code']}]")
         if run["error"]["hint"]:
             click.echo(f"  → {run['error']['hint']}")
+            known = {"run_id": run["id"], "workspace": run["workspace"], "plugin": run["plugin"]}
+            for command in commands_for(run["error"]["hint"], **known):
+                click.echo(f"    {command}")
 
 
 def _print_outcome(outcome: dict[str, Any]) -> None:

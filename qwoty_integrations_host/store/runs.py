@@ -50,7 +50,7 @@ def require(db: Connection, run_id: str, *, workspace: str | None = None) -> Row
     """Give one run. Raises: NotFound, also for a run of another workspace than the one given."""
     row = find(db, run_id)
     if row is None or workspace not in {None, row["workspace"]}:
-        raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
+        raise NotFound(f"There is no run {run_id!r}.", hint="The list of runs shows those that are kept.")
     return row
 
 

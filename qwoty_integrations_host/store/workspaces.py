@@ -38,7 +38,9 @@ def workspace_exists(db: Connection, workspace: str) -> bool:
 def require_workspace(db: Connection, workspace: str) -> None:
     """Raises: NotFound when there is no such workspace."""
     if not workspace_exists(db, workspace):
-        raise NotFound(f"There is no workspace {workspace!r}.", hint="Add it: qwoty-host workspace add ID")
+        raise NotFound(
+            f"There is no workspace {workspace!r}.", hint="Is its id right? The host's operator adds a workspace."
+        )
 
 
 def find_workspace(db: Connection, workspace: str) -> RowMapping:

@@ -26,7 +26,7 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
     quote = request.quote
     key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
     if key is None:
-        raise ActionRefused(no_key_for(quote))
+        raise ActionRefused(no_key_for(quote), hint="Add its key in the settings, then send the installment.")
     stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
     _refresh(ctx, stripe, quote.id)
     number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote, request.number))
@@ -78,5 +78,5 @@ def _close(ctx: HookContext, stripe: Gateway, link: PaymentLink, quote_id: str, 
     session = look_at_session(ctx, stripe, quote_id, event, name="session.completed")
     if session["payment_status"] == "paid":
         attach_payment(ctx, stripe, quote_id, session)
-        raise ActionRefused(f"Installment {number} has just been paid.")
+        raise ActionRefused(f"Installment {number} has just been paid.", hint="Send the next one, if there is one.")
     raise ActionRefused(f"The payment of installment {number} is being processed.", hint="Wait for it to end.")

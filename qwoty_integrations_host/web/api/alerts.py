@@ -67,7 +67,9 @@ class TargetsSchema(Answer):
     mails = texts("Who is told by mail.")
     webhook_url = text("The machine that is told.", nullable=True)
     language = text("Of the mails.", enum=["en", "fr"])
-    silent_after_hours = integer("A service is silent so long after the end of a payment link of which it told nothing.")
+    silent_after_hours = integer(
+        "A service is silent so long after the end of a payment link of which it told nothing."
+    )
     daily_digest = flag("Whether what is still open is told every morning.")
     waiting = integer("How many alerts are still to be told.")
     alerts = many(AlertSchema, "The newest alerts.")
