@@ -374,6 +374,9 @@ class Execution:
         resumable: bool,
         refused: bool,
     ) -> None:
+        if status in {"needs_attention", "failed"} and error is not None and not error["hint"]:
+            # An integration that says what happened, and leaves its reader with it.
+            error = {**error, "hint": "Mend what it names, then retry the run; or dismiss it."}
         record = self.contexts.make(row["workspace"], row["plugin"], {}).records.get(row["quote_id"])
         now = self.clock.now()
         with self.store.write() as db:

@@ -108,7 +108,7 @@ def test_no_answer_of_the_api_and_no_page_of_an_error_holds_a_command(admin: Any
     # That the data directory cannot be used is met before there is a page or an API.
     codes = [found for found in all_codes() if found.hint and found.code != "data_dir"]
 
-    assert len(codes) > 80
+    assert len(codes) > 60
     for found in codes:
         error = NeedsAttention(found.title or "It stopped.", hint=found.hint, code=found.code)
         with app.test_request_context("/console/", headers={"Accept-Language": "fr"}):
