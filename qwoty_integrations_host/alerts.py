@@ -207,14 +207,13 @@ class Alerts:
             subject = f"connection:{plugin}:{since}:{(row['settings_digest'] or '')[:12]}"
             self.add(db, workspace, subject, _facts("connection.needs_attention", error, **about))
             return
-        kind = "mail.not_sent" if error["code"] in _MAIL_STOPPED else f"run.{status}"
         if row["kind"] == UPKEEP:
             # One runs every hour: once a day is enough for what stays wrong.
             subject = f"upkeep:{plugin}:{error['code']}:{now.date().isoformat()}"
         else:
             subject = f"run:{row['id']}:{row['attempt']}"
             about |= {"quote_id": row["quote_id"], "quote_number": quotes.number(db, workspace, row["quote_id"])}
-        self.add(db, workspace, subject, _facts(kind, error, **about))
+        self.add(db, workspace, subject, _facts(kind_of_run(status, error["code"]), error, **about))
 
     def plugin_stuck(self, db: Connection, row: RowMapping, error: Mapping[str, Any]) -> None:
         """Note that runs wait for an integration that is not there or does not come back: once a day for all."""
@@ -402,6 +401,11 @@ def _page(alert: Mapping[str, Any]) -> str:
     if alert["run_id"]:
         return f"runs/{alert['run_id']}"
     return f"quotes/{escaped(alert['quote_id'], safe='')}" if alert["quote_id"] else ""
+
+
+def kind_of_run(status: str, code: str) -> str:
+    """The type of what is told of a run that a person has to look at: a mail that did not leave is one of its own."""
+    return "mail.not_sent" if code in _MAIL_STOPPED else f"run.{status}"
 
 
 def digest(found: Sequence[Mapping[str, Any]], count: int) -> dict[str, Any]:

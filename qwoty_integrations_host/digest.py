@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from .alerts import Alerts, digest
+from .alerts import Alerts, digest, kind_of_run
 from .clock import Clock
 from .silence import Silence
 from .store import alerts as rows
@@ -81,7 +81,7 @@ def _runs(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[
         error = row["error"] or {"code": row["status"], "title": "", "hint": ""}
         about = {"plugin": row["plugin"], "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
         about |= {"quote_id": row["quote_id"] or None, "quote_number": numbers.get(row["quote_id"])}
-        yield {"type": f"run.{row['status']}", **_said(error), **about}
+        yield {"type": kind_of_run(row["status"], error["code"]), **_said(error), **about}
 
 
 def _said(error: Mapping[str, Any]) -> dict[str, Any]:
