@@ -71,7 +71,7 @@ def post(
         if unsent := why_unsent(error):
             log.error("alert.request_unsent", exc_info=unsent)  # noqa: TRY400 - not the error itself
             title = "The request to the alert webhook could not be written."
-            raise PermanentError(title, code="alert_webhook") from None
+            raise PermanentError(title, hint="Enter its address again.", code="alert_webhook") from None
         raise _not_delivered(f"cannot be reached ({type(error).__name__})") from None
     if not 200 <= answer.status_code < 300:
         raise _not_delivered(f"answered with HTTP {answer.status_code}")

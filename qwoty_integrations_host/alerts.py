@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
+from urllib.parse import quote as escaped
 
 from sqlalchemy import Connection, RowMapping
 
@@ -26,17 +27,21 @@ from .locks import Locks
 from .mail.address import is_mail_address
 from .mail.message import build
 from .mail.transports import Transport
+from .plugins import RESERVED
 from .redaction import masked
 from .settings import changed_fields, schema_problems, with_defaults
 from .store import alerts as rows
 from .store import audit, quotes
 from .store.database import Store
 from .store.runs import PLATFORM_EVENT, UPKEEP
-from .store.workspaces import require_workspace
+from .store.workspaces import lock_workspace, require_workspace
 from .translations import Translations
 from .vault import Vault
 
 log = logging.getLogger(__name__)
+
+#: After the end of a payment link of which nothing was heard.
+SILENT_AFTER_HOURS = 24
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -54,7 +59,8 @@ SCHEMA: Mapping[str, Any] = {
         },
         "webhook_url": {"type": ["string", "null"], "default": None, "maxLength": 2000},
         "language": {"enum": list(WORDS), "default": "en"},
-        "silent_after_hours": {"type": "integer", "default": 24, "minimum": 1, "maximum": 720},
+        "silent_after_hours": {"type": "integer", "default": SILENT_AFTER_HOURS, "minimum": 1, "maximum": 720},
+        "daily_digest": {"type": "boolean", "default": True},
     },
     "additionalProperties": False,
 }
@@ -62,6 +68,11 @@ SCHEMA: Mapping[str, Any] = {
 _TRIES = tuple(accumulate((timedelta(0), *WAITS)))
 _SHOWN = 20
 _WEBHOOK = "webhook"
+#: A mail of a customer's that did not leave, however it ended: its run stopped, or waits.
+_MAIL_STOPPED = {"mail_refused", "mail_address", "mail_unsure", "send_unsure"}
+MAIL_WAITS = {"mail_unreachable", "mail_deferred"}
+#: A mail server may ask for a few minutes.
+_MAIL_PATIENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,7 @@ class Alerts:
     """The alerts of one host.
 
     The document that ``set`` takes: ``{"mails": [address], "webhook_url": str | None, "language": "en" | "fr",
-    "silent_after_hours": int}``; what is left out takes its default.
+    "silent_after_hours": int, "daily_digest": bool}``; what is left out takes its default.
     """
 
     store: Store
@@ -78,6 +89,7 @@ class Alerts:
     locks: Locks
     transport: Transport
     allow_private: bool
+    public_url: str | None
     translations: Translations
 
     # -- whom to tell ----------------------------------------------------------------------------
@@ -90,30 +102,45 @@ class Alerts:
         wanted = self._checked(document)
         with self.store.write() as db:
             require_workspace(db, workspace)
-            before = rows.targets(db, workspace) or {}
-            blob, fresh = rows.secret_blob(db, workspace), None
-            if wanted["webhook_url"] is None:
-                blob = None
-            elif blob is None or wanted["webhook_url"] != before.get("webhook_url"):
-                fresh = alert_webhook.new_secret()
-                blob = self.vault.seal(fresh, workspace, "", rows.SECRET_FIELD)
-            anybody = wanted["mails"] or wanted["webhook_url"]
-            now = self.clock.now()
-            rows.save_targets(db, workspace, wanted if anybody else None, blob, now)
-            audit.note(db, workspace, "alerts.set", "", now, fields=changed_fields(before, wanted))
+            fresh = self._save(db, workspace, rows.document(db, workspace), wanted)
         shown = self.show(workspace)
         return {**shown, "webhook_secret": fresh} if fresh else shown
+
+    def change(self, workspace: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Change some of it and leave the rest as it is; otherwise like ``set``."""
+        with self.store.write() as db:
+            lock_workspace(db, workspace)
+            require_workspace(db, workspace)
+            before = rows.document(db, workspace)
+            fresh = self._save(db, workspace, before, self._checked({**before, **changes}))
+        shown = self.show(workspace)
+        return {**shown, "webhook_secret": fresh} if fresh else shown
+
+    def tell_too(self, db: Connection, workspace: str, mails: Sequence[str]) -> None:
+        """Tell these people as well, in the caller's transaction. Raises: InvalidInput by field."""
+        lock_workspace(db, workspace)
+        before = rows.document(db, workspace)
+        wanted = self._checked({**before, "mails": [*before.get("mails", ()), *mails]})
+        if wanted["mails"] != before.get("mails", []):
+            self._save(db, workspace, before, wanted)
+
+    def tells_somebody(self, workspace: str) -> bool:
+        """Whether anybody is told anything in this workspace."""
+        with self.store.read() as db:
+            return rows.targets(db, workspace) is not None
 
     def show(self, workspace: str) -> dict[str, Any]:
         """Whom to tell (of the webhook's secret the last four), how many wait to be told, and the newest alerts.
 
-        ``{"workspace", "mails", "webhook_url", "webhook_secret", "language", "silent_after_hours", "waiting",
-        "alerts": [{"subject", "type", "code", "title", "hint", "plugin", "run_id", "quote_id", "quote_number",
-        "command", "created_at", "delivered_at", "tries", "trouble"}]}``. Raises: NotFound.
+        ``{"workspace", "mails", "webhook_url", "webhook_secret", "language", "silent_after_hours", "daily_digest",
+        "waiting", "alerts": [{"subject", "type", "code", "title", "hint", "plugin", "run_id", "quote_id",
+        "quote_number", "command", "url", "open", "left_out", "created_at", "delivered_at", "tries", "trouble"}]}``.
+        ``url``: the console's page about it, None without a public address. ``open``: what a digest tells of, each with
+        the first nine names; ``left_out``: how many more there were. Raises: NotFound.
         """
         with self.store.read() as db:
             require_workspace(db, workspace)
-            targets = with_defaults(SCHEMA, rows.targets(db, workspace) or {})
+            targets = with_defaults(SCHEMA, rows.document(db, workspace))
             waiting = rows.count_untold(db, workspace, tries=len(_TRIES))
             newest = rows.newest(db, workspace, limit=_SHOWN)
         secret = self._secret(workspace)
@@ -122,7 +149,7 @@ class Alerts:
             **targets,
             "webhook_secret": masked(secret) if secret else None,
             "waiting": waiting,
-            "alerts": [_shown(row) for row in newest],
+            "alerts": [self._shown(row) for row in newest],
         }
 
     def test(self, workspace: str) -> dict[str, Any]:
@@ -136,7 +163,7 @@ class Alerts:
         if targets is None:
             raise ActionRefused(
                 "Nobody is to be told anything in this workspace.",
-                hint=f"Enter whom to tell: qwoty-host alerts set {workspace} --mail ADDRESS",
+                hint="Enter whom to tell first.",
             )
         now = self.clock.now()
         facts = _facts("test", {"code": "test", "title": "A test of the alerts.", "hint": ""})
@@ -186,7 +213,7 @@ class Alerts:
         else:
             subject = f"run:{row['id']}:{row['attempt']}"
             about |= {"quote_id": row["quote_id"], "quote_number": quotes.number(db, workspace, row["quote_id"])}
-        self.add(db, workspace, subject, _facts(f"run.{status}", error, **about))
+        self.add(db, workspace, subject, _facts(kind_of_run(status, error["code"]), error, **about))
 
     def quote_without_invoice(self, db: Connection, workspace: str, quote_id: str, why: Mapping[str, Any]) -> None:
         """Note that a signed quote has no invoice, and why: once for each cause."""
@@ -204,6 +231,17 @@ class Alerts:
         subject = f"plugin:{row['plugin']}:{error['code']}:{self.clock.now().date().isoformat()}"
         about = {"plugin": row["plugin"], "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
         self.add(db, row["workspace"], subject, _facts("run.waits", error, **about))
+
+    def mail_waits(self, db: Connection, row: RowMapping, error: Mapping[str, Any], since: datetime) -> None:
+        """Note that a customer's mail has not left since an hour or longer: once a day for all."""
+        now = self.clock.now()
+        if now - since < _MAIL_PATIENCE:
+            return
+        subject = f"mail:{row['plugin']}:{error['code']}:{now.date().isoformat()}"
+        about = {"plugin": row["plugin"], "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
+        number = quotes.number(db, row["workspace"], row["quote_id"])
+        about |= {"quote_id": row["quote_id"], "quote_number": number}
+        self.add(db, row["workspace"], subject, _facts("mail.not_sent", error, **about))
 
     # -- telling it ------------------------------------------------------------------------------
 
@@ -281,7 +319,7 @@ class Alerts:
 
     def _mail(self, workspace: str, address: str, language: str, alerts: Sequence[Mapping[str, Any]]) -> None:
         said = [self._said(alert, language) for alert in alerts]
-        message = alert_mail(workspace, said, to=address, language=language)
+        message = alert_mail(workspace, said, to=address, language=language, settings=self._address_of("alerts"))
         name = _digest(workspace, address, *(alert["subject"] for alert in alerts))
         domain = self.transport.sender.rsplit("@", 1)[-1].strip("<> ") or "localhost"
         mail = build(
@@ -293,21 +331,44 @@ class Alerts:
         words = {
             name: self.translations.say(alert[name], language, alert["plugin"] or "") for name in ("title", "hint")
         }
-        return {**alert, **words}
+        inner = [self._said(one, language) for one in alert.get("open", ())]
+        return {**alert, **words, "open": inner, "url": self._url(alert)}
+
+    def _url(self, alert: Mapping[str, Any]) -> str | None:
+        return self._address_of(_page(alert))
+
+    def _address_of(self, page: str) -> str | None:
+        return None if self.public_url is None else f"{self.public_url}/console/{page}"
 
     def _post(self, workspace: str, url: str, alert: Mapping[str, Any]) -> None:
         secret = self._secret(workspace)
         assert secret is not None, "an address is saved with its secret"
-        data = {"workspace": workspace, **{name: alert[name] for name in _NAMES if name != "type"}}
+        names = [*_NAMES[1:], *(name for name in ("open", "left_out") if name in alert)]
+        data = {"workspace": workspace, **{name: alert[name] for name in names}, "url": self._url(alert)}
         document = {"type": alert["type"], "timestamp": alert["created_at"].isoformat(), "data": data}
         message_id = "msg_" + _digest(workspace, alert["subject"])
         alert_webhook.post(url, secret, message_id, document, self.clock.now(), allow_private=self.allow_private)
 
     # -- how -------------------------------------------------------------------------------------
 
+    def _save(self, db: Connection, workspace: str, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
+        """Replace whom to tell; give the secret of a webhook that is new."""
+        blob, fresh = rows.secret_blob(db, workspace), None
+        if wanted["webhook_url"] is None:
+            blob = None
+        elif blob is None or wanted["webhook_url"] != before.get("webhook_url"):
+            fresh = alert_webhook.new_secret()
+            blob = self.vault.seal(fresh, workspace, "", rows.SECRET_FIELD)
+        now = self.clock.now()
+        rows.save_targets(db, workspace, wanted, blob, now)
+        audit.note(db, workspace, "alerts.set", "", now, fields=changed_fields(before, wanted))
+        return fresh
+
     def _checked(self, document: Any) -> dict[str, Any]:
         if not isinstance(document, Mapping):
-            raise InvalidInput("Whom to tell is not a JSON object.")
+            raise InvalidInput(
+                "Whom to tell is not a JSON object.", hint='Send an object such as {"mails": ["ana@seller.example"]}.'
+            )
         given = {name: value for name, value in document.items() if value is not None}
         problems = list(schema_problems(SCHEMA, given))
         if not problems:
@@ -320,6 +381,19 @@ class Alerts:
             raise InvalidInput("Whom to tell is not valid.", problems)
         return {**with_defaults(SCHEMA, given), "mails": list(dict.fromkeys(given.get("mails", [])))}
 
+    def _shown(self, row: RowMapping) -> dict[str, Any]:
+        return {
+            "subject": row["subject"],
+            **{name: row["document"][name] for name in _NAMES},
+            "url": self._url(row["document"]),
+            "open": row["document"].get("open", []),
+            "left_out": row["document"].get("left_out", 0),
+            "created_at": _moment(row["created_at"]),
+            "delivered_at": _moment(row["delivered_at"]),
+            "tries": row["tries"],
+            "trouble": row["document"]["trouble"],
+        }
+
     def _secret(self, workspace: str) -> str | None:
         with self.store.read() as db:
             blob = rows.secret_blob(db, workspace)
@@ -327,6 +401,30 @@ class Alerts:
 
 
 _NAMES = ("type", "code", "title", "hint", "plugin", "run_id", "quote_id", "quote_number", "command")
+
+
+def _page(alert: Mapping[str, Any]) -> str:
+    """The console's page about an alert, by what it names; the first page has what is open."""
+    if alert["type"] == "connection.needs_attention" and alert["plugin"] != RESERVED:
+        return f"integrations/{alert['plugin']}"
+    if alert["type"] == "webhooks.silent":
+        return "webhooks"
+    if alert["run_id"]:
+        return f"runs/{alert['run_id']}"
+    return f"quotes/{escaped(alert['quote_id'], safe='')}" if alert["quote_id"] else ""
+
+
+def kind_of_run(status: str, code: str) -> str:
+    """The type of what is told of a run that a person has to look at: a mail that did not leave is one of its own."""
+    return "mail.not_sent" if code in _MAIL_STOPPED else f"run.{status}"
+
+
+def digest(found: Sequence[Mapping[str, Any]], count: int) -> dict[str, Any]:
+    """The facts of the alert that tells once a day what is open; ``found``: the first of so many."""
+    title = "One thing is still open." if count == 1 else f"{count} things are still open."
+    error = {"code": "digest", "title": title, "hint": "Deal with each of them, or dismiss its run."}
+    inner = [{**dict.fromkeys(_NAMES), **one} for one in found]
+    return {**_facts("digest", error), "open": inner, "left_out": count - len(inner)}
 
 
 def _facts(kind: str, error: Mapping[str, Any], **about: Any) -> dict[str, Any]:
@@ -350,14 +448,3 @@ def _digest(*parts: str) -> str:
 
 def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
-
-
-def _shown(row: RowMapping) -> dict[str, Any]:
-    return {
-        "subject": row["subject"],
-        **{name: row["document"][name] for name in _NAMES},
-        "created_at": _moment(row["created_at"]),
-        "delivered_at": _moment(row["delivered_at"]),
-        "tries": row["tries"],
-        "trouble": row["document"]["trouble"],
-    }

@@ -101,6 +101,7 @@ class HostConfig:
         if bool(smtp_url) != bool(mail_from):
             raise HostError(
                 "QWOTY_HOST_SMTP_URL and QWOTY_HOST_MAIL_FROM go together; one of them is not set.",
+                hint="Set both, or neither: then mails are written into the folder outbox.",
                 code="config",
             )
         return cls(

@@ -113,7 +113,10 @@ class Connections:
         """
         self._require_settings(workspace, plugin)
         if not self.plugins.implements(plugin, "check_connection"):
-            raise ActionRefused(f"The connection of {plugin} cannot be tested.")
+            raise ActionRefused(
+                f"The connection of {plugin} cannot be tested.",
+                hint="A first quote shows whether its settings are right.",
+            )
         self._note(workspace, plugin, self._try(workspace, plugin, self.settings.effective(workspace, plugin)))
         return self.show(workspace, plugin)
 
@@ -222,7 +225,7 @@ class Connections:
         if not self.settings.is_configured(workspace, plugin):
             raise NotFound(
                 f"Workspace {workspace!r} has no settings of {plugin}.",
-                hint=f"Save them: qwoty-host settings set {workspace} {plugin} --file F",
+                hint="Save its settings first.",
             )
 
 

@@ -15,7 +15,7 @@ from .errors import IntegrationError
 from .host import Host
 from .key_rotation import refuse_missing_keys
 from .mail.transports import SmtpTransport
-from .store import counts, runs, secrets
+from .store import counts, runs, secrets, workspaces
 
 #: How far two clocks may be apart.
 _SKEW = timedelta(seconds=5)
@@ -48,6 +48,7 @@ def examine(host: Host) -> list[Finding]:
         ("connections", _connections),
         ("webhooks", _webhooks),
         ("quotes", _quotes),
+        ("alerts", _alerts),
     )
     return [finding for about, look in looks for finding in _guarded(about, look, host)]
 
@@ -215,3 +216,19 @@ def _quotes(host: Host) -> Iterator[Finding]:
         yield Finding("quotes", "warning", f"{workspace}: {number} {quotes} no invoice.", hint)
     if not lacking:
         yield Finding("quotes", "ok", "No signed quote waits for an integration or a key.")
+
+
+def _alerts(host: Host) -> Iterator[Finding]:
+    """Who is told when nobody looks."""
+    with host.store.read() as db:
+        everywhere = workspaces.all_ids(db)
+    for workspace in everywhere:
+        waiting = host.alerts.show(workspace)["waiting"]
+        if not host.alerts.tells_somebody(workspace):
+            hint = f"Enter whom to tell: qwoty-host alerts set {workspace} --mail ADDRESS"
+            yield Finding("alerts", "warning", f"{workspace}: nobody is told when something needs a person.", hint)
+        elif waiting:
+            hint = f"`qwoty-host alerts show {workspace}` says why."
+            yield Finding("alerts", "warning", f"{workspace}: alerts that are still to be told: {waiting}.", hint)
+        else:
+            yield Finding("alerts", "ok", f"{workspace}: whoever is to be told has been told.")

@@ -195,7 +195,8 @@ class PluginLoadError(HostError):
     default_code = "plugin_load"
 
     def __init__(self, title: str, statuses: Sequence[Any] = ()) -> None:
-        super().__init__(title)
+        hint = "Mend or remove what did not load, block it by QWOTY_PLUGINS_BLOCKED, or leave strict mode."
+        super().__init__(title, hint=hint)
         self.statuses = tuple(statuses)
 
 

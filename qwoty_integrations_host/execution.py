@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from .alerts import Alerts
+from .alerts import MAIL_WAITS, Alerts
 from .attempts import Attempts, Wait, job_id
 from .clock import Clock
 from .config import RetryPolicy
@@ -202,7 +202,7 @@ class Execution:
             title = f"The integration {plugin}{f' ({origin})' if origin else ''} is not installed."
             hint = "Install it again and restart the host"
         return RetryableError(
-            title, hint=f"{hint}: the run goes on by itself. `run dismiss` gives it up.", code=NOT_LOADED
+            title, hint=f"{hint}: the run goes on by itself. Dismiss the run to give it up.", code=NOT_LOADED
         )
 
     def _origin(self, row: RowMapping) -> str:
@@ -279,19 +279,21 @@ class Execution:
             if until is None:
                 self._give_up(db, row, error)
                 return
-            hint = error.hint or "It goes on by itself. `qwoty-host run retry` tries at once."
+            hint = error.hint or "It goes on by itself. Retry the run to try at once."
             shown = {"code": error.code, "title": error.title, "hint": hint}
             outcome = {**outcome_of(record, now), "notes": rows.own_notes(present)}
             self.attempts.resume(db, present, wait=Wait(until, since, shown, outcome))
             if error.code in {NOT_LOADED, PluginHangs.default_code}:
                 self.alerts.plugin_stuck(db, row, shown)
+            if error.code in MAIL_WAITS:
+                self.alerts.mail_waits(db, row, shown, since)
         log.info("run.waits", extra={"run_id": row["id"], "until": until.isoformat(), "code": error.code})
 
     def _give_up(self, db: Connection, row: RowMapping, error: IntegrationError) -> None:
         rows.fail_waiting_steps(db, row["id"])
         exhausted = PermanentError(
             f"{error.title} Given up after {self.retry_policy.patience.days} days.",
-            hint=error.hint or "Retry the run when the service is well again: qwoty-host run retry.",
+            hint=error.hint or "Retry the run when the service is well again.",
             code="retries_exhausted",
         )
         self._finish_with_error(row, exhausted, resumable=True)
@@ -322,7 +324,7 @@ class Execution:
             return
         poison = IntegrationError(
             "Three workers died while they worked this run, all at the same step.",
-            hint="Look into their logs (memory, perhaps). `run retry` resumes it at that step.",
+            hint="Look into their logs (memory, perhaps), then retry the run: it resumes at that step.",
             code="set_aside",
         )
         self._finish_with_error(row, poison, resumable=True)
@@ -367,6 +369,9 @@ class Execution:
         resumable: bool,
         refused: bool,
     ) -> None:
+        if status in {"needs_attention", "failed"} and error is not None and not error["hint"]:
+            # An integration that says what happened, and leaves its reader with it.
+            error = {**error, "hint": "Mend what it names, then retry the run; or dismiss it."}
         record = self.contexts.make(row["workspace"], row["plugin"], {}).records.get(row["quote_id"])
         now = self.clock.now()
         with self.store.write() as db:

@@ -17,6 +17,7 @@ from .clock import Clock, SystemClock
 from .config import HostConfig
 from .connections import Connections
 from .contexts import Contexts
+from .digest import Digest
 from .engine.interface import Engine
 from .engine.worker_lock import WorkerLock
 from .errors import DatabaseUnavailable, HostError
@@ -57,6 +58,8 @@ _SILENCE_EVERY = 3600.0
 _REFUSALS_EVERY = 5.0
 #: Seconds between two looks whether people are to be told something.
 _ALERTS_EVERY = 30.0
+#: Seconds between two looks whether it is time for the daily digest.
+_DIGEST_EVERY = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Host:
     connections: Connections
     alerts: Alerts
     silence: Silence
+    digest: Digest
     engine: Engine
     worker_lock: WorkerLock
     schedule: Schedule
@@ -155,7 +159,7 @@ def create_host(
     attempts = Attempts(store, worked_by, clock)
     refusals = Refusals(store, clock)
     translations = Translations(plugins)
-    alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts, translations)
+    alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts, config.public_url, translations)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts, refusals, alerts)
     platform_events = PlatformEvents(store, clock, chosen, runs)
     execution = Execution(
@@ -178,6 +182,7 @@ def create_host(
     upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
     connections = Connections(store, plugins, settings, contexts, clock)
     silence = Silence(store, plugins, settings, contexts, clock, alerts)
+    digest = Digest(store, clock, alerts, silence)
     pruning = Pruning(store, worked_by, clock, config.keep_days)
     schedule = Schedule(
         [
@@ -187,6 +192,7 @@ def create_host(
             Job("pruning", pruning.prune, _PRUNING_EVERY),
             Job("silence", silence.look, _SILENCE_EVERY),
             Job("refusals", refusals.write_down, _REFUSALS_EVERY),
+            Job("digest", digest.look, _DIGEST_EVERY),
             Job("alerts", alerts.deliver, _ALERTS_EVERY),
         ]
     )
@@ -203,6 +209,7 @@ def create_host(
         connections,
         alerts,
         silence,
+        digest,
         worked_by,
         lock,
         schedule,
@@ -283,7 +290,11 @@ def _make_private(config: HostConfig) -> None:
             code="data_dir",
         ) from error
     if not os.access(config.data_dir, os.W_OK):
-        raise HostError(f"The data directory {config.data_dir} cannot be written to.", code="data_dir")
+        raise HostError(
+            f"The data directory {config.data_dir} cannot be written to.",
+            hint="Give its user the right to write there, or choose another with --data-dir or QWOTY_HOST_DATA_DIR.",
+            code="data_dir",
+        )
 
 
 def _transport(config: HostConfig) -> Transport:

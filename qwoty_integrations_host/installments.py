@@ -16,23 +16,23 @@ def pick_installment(record: QuoteRecord, number: int | None, now: datetime) -> 
     _refuse_unless_open(record)
     unpaid = [part.number for part in record.installments if part.status != "paid"]
     if number is None and not unpaid:
-        raise ActionRefused("Every installment is paid already.")
+        raise ActionRefused("Every installment is paid already.", hint="There is nothing left to send.")
     wanted = number if number is not None else min(unpaid)
     part = record.installment(wanted)
     if part is None:
-        raise ActionRefused(f"The quote has no installment {wanted}; it has {len(record.installments)}.")
+        raise _no_such(record, wanted)
     if part.status == "paid":
-        raise ActionRefused(f"Installment {wanted} is paid already.")
+        raise ActionRefused(f"Installment {wanted} is paid already.", hint="Send the next one, if there is one.")
     for other in record.installments:
         if other.status == "processing":
             raise ActionRefused(
                 f"The payment of installment {other.number} is being processed.",
-                hint="Wait for it to end; with --wait the service is asked whether it has.",
+                hint="Wait for it to end, then send the installment.",
             )
         if other.number != wanted and other.is_open(now):
             raise ActionRefused(
                 f"The link of installment {other.number} can still be paid.",
-                hint="Two payable links could be paid twice. With --wait the service is asked whether it still is one.",
+                hint="Two payable links could be paid twice. Send this one when that link is paid or has ended.",
             )
     return wanted
 
@@ -57,7 +57,7 @@ def may_be_asked_for(record: QuoteRecord, number: int | None, now: datetime) -> 
     if record.invoice is None or record.invoice.status in {"paid", "void"} or not record.installments:
         _refuse_unless_open(record)
     if number is not None and record.installment(number) is None:
-        raise ActionRefused(f"The quote has no installment {number}; it has {len(record.installments)}.")
+        raise _no_such(record, number)
 
 
 def _refuse_unless_open(record: QuoteRecord) -> None:
@@ -68,4 +68,14 @@ def _refuse_unless_open(record: QuoteRecord) -> None:
             hint="Links are sent for open invoices only.",
         )
     if not record.installments:
-        raise ActionRefused("The quote has no payment terms, so there is no installment to send.")
+        raise ActionRefused(
+            "The quote has no payment terms, so there is no installment to send.",
+            hint="Send the invoice from the service that made it.",
+        )
+
+
+def _no_such(record: QuoteRecord, number: int) -> ActionRefused:
+    there = len(record.installments)
+    return ActionRefused(
+        f"The quote has no installment {number}; it has {there}.", hint="The quote shows its installments by number."
+    )

@@ -112,7 +112,7 @@ class PlatformEvents:
             wrong = "; ".join(f"{problem.dotted}: {problem.message}" for problem in error.problems[:5])
             raise NeedsAttention(
                 f"Qwoty's quote cannot be taken. {wrong}",
-                hint="Correct the quote in Qwoty, then `qwoty-host run retry`.",
+                hint="Correct the quote in Qwoty, then retry the run.",
                 code="quote_invalid",
             ) from None
         except NotFound:  # it was cancelled before it was ever taken
@@ -179,7 +179,7 @@ _WORDS = {
     "corrected": "taken in its changed form",
     "duplicate": "here before",
 }
-_SET = "`qwoty-host platform set` sets it; then `qwoty-host run retry`."
+_SET = "Have the host's operator set the platform, then retry the run."
 
 
 def _how(accepted: Accepted) -> str:
@@ -192,7 +192,7 @@ def _require_platform(configuration: PlatformConfiguration) -> None:
     if not configuration.can_fetch:
         raise ActionRefused(
             "The event only names a quote, and there is no platform to fetch it from.",
-            hint="Send the quote in full, or set the platform: qwoty-host platform set",
+            hint="Send the quote in full, or have the host's operator set the platform.",
         )
 
 

@@ -109,7 +109,7 @@ class WorkspacePlatforms:
             if len(rows.secrets(db, workspace, SIGNING)) >= MOST_SIGNING_SECRETS:
                 raise ActionRefused(
                     f"This workspace has {MOST_SIGNING_SECRETS} signing secrets.",
-                    hint="Remove the oldest: qwoty-host platform signing-secret remove",
+                    hint="Remove the oldest signing secret first.",
                 )
             self._seal(db, workspace, SIGNING + secret_id, json.dumps(sealed))
             audit.note(db, workspace, "signing_secret.added", secret_id, self.clock.now())
@@ -133,7 +133,7 @@ class WorkspacePlatforms:
             if not rows.remove_secret(db, workspace, SIGNING + secret_id):
                 raise NotFound(
                     f"There is no signing secret {secret_id!r}.",
-                    hint="`qwoty-host platform signing-secret list` shows them.",
+                    hint="The list of signing secrets shows those that are there.",
                 )
             audit.note(db, workspace, "signing_secret.removed", secret_id, self.clock.now())
 

@@ -124,7 +124,9 @@ class Plugins:
         for status in self.statuses:
             if status.id == plugin_id:
                 return status
-        raise NotFound(f"There is no plugin {plugin_id!r}.", hint="`qwoty-host plugin list` shows those installed.")
+        raise NotFound(
+            f"There is no plugin {plugin_id!r}.", hint="The list of integrations shows those that are installed."
+        )
 
     def manifest(self, plugin_id: str) -> Manifest:
         """Give a loaded plugin's manifest. Raises: NotFound, with the reason when it is there but not loaded."""

@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from .errors import NotFound
 from .plugins import Plugins
 from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
@@ -152,7 +151,7 @@ def find_quote(store: Store, workspace: str, quote_id: str) -> Quote:
     with store.read() as db:
         found = quotes.find(db, workspace, quote_id)
     if found is None:
-        raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+        raise quotes.unknown(workspace, quote_id)
     return found
 
 
@@ -258,7 +257,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         quote = quotes.find(db, workspace, quote_id)
         runs = _run_reports(db, rows.of_quote(db, workspace, quote_id))
         if quote is None and not runs:
-            raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+            raise quotes.unknown(workspace, quote_id)
         known = facts_of(db, workspace, [quote_id])[quote_id]
         contacts = external_ids.of_kind(db, workspace, "contact")
         taxes = external_ids.of_kind(db, workspace, "tax")

@@ -474,7 +474,7 @@ class Runs:
         """
         settings = self.settings.if_enabled(workspace, plugin)
         if settings is None:
-            raise NotFound("There is no such webhook address.")
+            raise _unknown_address()
         try:
             event = self._authenticated(workspace, plugin, settings, request)
         except IntegrationError as error:
@@ -488,9 +488,9 @@ class Runs:
     ) -> WebhookEvent:
         if not self.plugins.is_loaded(plugin):
             title = f"The integration {plugin!r} is not loaded at the moment: come again."
-            raise HostError(title, hint="`qwoty-host plugin list` says why.", code="plugin_not_loaded")
+            raise HostError(title, hint="The list of integrations says why.", code="plugin_not_loaded")
         if not self.plugins.implements(plugin, "on_webhook"):
-            raise NotFound("There is no such webhook address.")
+            raise _unknown_address()
         ctx = self.contexts.make(workspace, plugin, settings())
         return self.plugins.authenticate_webhook(plugin, ctx, request)
 
@@ -508,9 +508,12 @@ class Runs:
             waits = row["status"] == "waiting"
             ended = waits or row["status"] in rows.FINISHED or self.engine.ended(job_id(run_id, row["attempt"]))
             if not ended:
-                raise ActionRefused(f"Run {run_id} has not ended: it is {row['status']}.")
+                raise ActionRefused(f"Run {run_id} has not ended: it is {row['status']}.", hint=_WAIT)
             if row["status"] == "succeeded":
-                raise ActionRefused(f"Run {run_id} succeeded: there is nothing to retry.")
+                raise ActionRefused(
+                    f"Run {run_id} succeeded: there is nothing to retry.",
+                    hint="Accept the quote again if it has changed.",
+                )
             if row["error"] and row["error"]["code"] == "mail_unsure":
                 mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
             again = self.attempts.resume if waits or row["resumable"] else self.attempts.begin_anew
@@ -547,7 +550,10 @@ class Runs:
             event = webhooks.find(db, workspace, plugin, event_id)
             row = rows.of_event(db, workspace, plugin, event_id)
             if row is None:
-                raise ActionRefused("The event concerned no quote of this workspace, so there is nothing to work.")
+                raise ActionRefused(
+                    "The event concerned no quote of this workspace, so there is nothing to work.",
+                    hint="Was the quote accepted in another workspace?",
+                )
             if not event["body"]:
                 raise ActionRefused("What the service said then is no longer kept.", hint="Look at the service itself.")
             quotes.lock(db, workspace, row["quote_id"])
@@ -568,10 +574,16 @@ class Runs:
             row = rows.require(db, run_id)
             workspace, plugin, quote_id = row["workspace"], row["plugin"], row["quote_id"]
             if row["kind"] in {rows.UPKEEP, rows.PLATFORM_EVENT}:
-                raise ActionRefused("This run makes nothing of a quote: there is nothing to take back.")
+                raise ActionRefused(
+                    "This run makes nothing of a quote: there is nothing to take back.",
+                    hint="Undo the run that accepted the quote.",
+                )
             quotes.lock(db, workspace, quote_id)
             if not self.settings.is_enabled(workspace, plugin) or not self.plugins.implements(plugin, "undo_quote"):
-                raise ActionRefused("The integration is switched off here, or cannot take back what it made.")
+                raise ActionRefused(
+                    "The integration is switched off here, or cannot take back what it made.",
+                    hint="Switch it on, or take it back at the service by hand.",
+                )
             added = self._take_back(db, workspace, plugin, "undo", quote_id, "the quote is undone")
             audit.note(db, workspace, "run.undone", run_id, self.clock.now())
         return added
@@ -596,7 +608,10 @@ class Runs:
             if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "void_invoice"):
                 require_voidable(record)
                 return plugin
-        raise ActionRefused("No enabled integration has made an invoice for this quote.")
+        raise ActionRefused(
+            "No enabled integration has made an invoice for this quote.",
+            hint="Look at the quote's runs: they say why there is no invoice.",
+        )
 
     def invoice_is_void(self, db: Connection, workspace: str, plugin: str, quote_id: str) -> None:
         """Dismiss what asked a person to decide about an invoice: nobody can pay it any more."""
@@ -680,7 +695,11 @@ class Runs:
             quotes.lock(db, row["workspace"], row["quote_id"])
             row = rows.require(db, run_id)
             if row["status"] not in {"needs_attention", "failed", "waiting"} and not lacks_something(row):
-                raise ActionRefused(f"Run {run_id} is {row['status']}: there is nothing to dismiss.")
+                raise ActionRefused(
+                    f"Run {run_id} is {row['status']}: there is nothing to dismiss.",
+                    hint="Only a run that needs attention, failed, waits, or did nothing for want of something is "
+                    "dismissed.",
+                )
             self._dismiss(db, row, reason)
             if lacks_something(row):
                 self.note_cause(db, row["workspace"], row["quote_id"])
@@ -759,7 +778,7 @@ class Runs:
     def _require_quote(self, db: Connection, workspace: str, quote_id: str) -> None:
         require_workspace(db, workspace)
         if not quotes.exists(db, workspace, quote_id):
-            raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+            raise quotes.unknown(workspace, quote_id)
 
     def _installments(self, workspace: str, quote_id: str) -> tuple[str, QuoteRecord]:
         with self.store.read() as db:
@@ -767,7 +786,19 @@ class Runs:
         for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
             if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_installment_due"):
                 return plugin, record
-        raise ActionRefused("No enabled integration has made an invoice for this quote.")
+        raise ActionRefused(
+            "No enabled integration has made an invoice for this quote.",
+            hint="Look at the quote's runs: they say why there is no invoice.",
+        )
+
+
+_WAIT = "Wait for that run to end."
+
+
+def _unknown_address() -> NotFound:
+    return NotFound(
+        "There is no such webhook address.", hint="Switch the integration on, or delete the webhook at the service."
+    )
 
 
 def _one_line(text: str) -> str:
@@ -778,9 +809,8 @@ def _one_line(text: str) -> str:
 def _way_out(row: RowMapping) -> str:
     """What a person can do about a run that stands in the way."""
     if row["status"] != "waiting":
-        return "Wait for that run to end."
-    command = f"qwoty-host run retry {row['id']}"
-    return f"It waits: {row['error']['title']} `{command}` tries it at once, `run dismiss` gives it up."
+        return _WAIT
+    return f"It waits: {row['error']['title']} Retry that run to try at once, or dismiss it to give it up."
 
 
 def _done_already(row: RowMapping) -> ActionRefused:

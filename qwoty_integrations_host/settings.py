@@ -280,7 +280,7 @@ def with_defaults(schema: Mapping[str, Any], document: Mapping[str, Any]) -> dic
 def stripped(given: Any) -> dict[str, Any]:
     """A copy of a given document without blanks around its texts. Raises: InvalidInput when it is not an object."""
     if not isinstance(given, Mapping):
-        raise InvalidInput("The settings are not a JSON object.")
+        raise InvalidInput("The settings are not a JSON object.", hint="Send an object with the settings by name.")
     return {str(name).strip(): _strip(value) for name, value in given.items()}
 
 

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from .alerts import Alerts, silence
+from .alerts import SILENT_AFTER_HOURS, Alerts, silence
 from .clock import Clock
 from .contexts import Contexts
 from .errors import IntegrationError
@@ -27,8 +28,17 @@ _MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
+class Silent:
+    """An account that has fallen silent: ``facts`` of the alert, and since when it counts as silent."""
+
+    subject: str
+    facts: dict[str, Any]
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Silence:
-    """Looks where somebody wants to be told.
+    """Tells where somebody wants to be told.
 
     An account is silent when the payment link of an open invoice ended ``silent_after_hours`` ago or longer, and
     nothing was delivered by that account since: a service tells of each link how it ended.
@@ -44,33 +54,43 @@ class Silence:
     def look(self) -> list[str]:
         """Tell of every account that has fallen silent, once; give the subjects of what is new."""
         with self.store.read() as db:
-            patience = {
-                ws: timedelta(hours=wanted["silent_after_hours"]) for ws, wanted in rows.all_targets(db).items()
-            }
+            workspaces = sorted(rows.all_targets(db))
         new: list[str] = []
-        for workspace, plugin in self.settings.enabled_everywhere():
-            if workspace in patience and self.plugins.is_loaded(plugin):
-                try:
-                    new += self._look(workspace, plugin, patience[workspace])
-                except IntegrationError:
-                    log.exception("silence.not_looked", extra={"workspace": workspace, "plugin": plugin})
+        for workspace in workspaces:
+            for found in self.silent(workspace):
+                with self.store.write() as db:
+                    if self.alerts.add(db, workspace, found.subject, found.facts):
+                        new.append(found.subject)
         return new
 
-    def _look(self, workspace: str, plugin: str, patience: timedelta) -> list[str]:
+    def silent(self, workspace: str) -> list[Silent]:
+        """The accounts of a workspace that are silent now."""
+        with self.store.read() as db:
+            hours = (rows.targets(db, workspace) or {}).get("silent_after_hours", SILENT_AFTER_HOURS)
+        found: list[Silent] = []
+        for plugin in self.settings.enabled_plugins(workspace):
+            if self.plugins.is_loaded(plugin):
+                try:
+                    found += self._silent(workspace, plugin, timedelta(hours=hours))
+                except IntegrationError:
+                    log.exception("silence.not_looked", extra={"workspace": workspace, "plugin": plugin})
+        return found
+
+    def _silent(self, workspace: str, plugin: str, patience: timedelta) -> Iterable[Silent]:
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         endpoints = self.plugins.webhook_endpoints(plugin, ctx)
         records = records_awaiting_payment(self.store, workspace, plugin, limit=_MOST) if endpoints else []
-        found = (self._tell_if_silent(workspace, plugin, one, records, patience) for one in endpoints)
-        return [subject for subject in found if subject]
+        found = (self._if_silent(workspace, plugin, one, records, patience) for one in endpoints)
+        return [one for one in found if one]
 
-    def _tell_if_silent(
+    def _if_silent(
         self,
         workspace: str,
         plugin: str,
         endpoint: WebhookEndpoint,
         records: Iterable[QuoteRecord],
         patience: timedelta,
-    ) -> str | None:
+    ) -> Silent | None:
         with self.store.read() as db:
             last = webhooks.last_received(db, workspace, plugin, endpoint.account)
         ends = [end for record in records for end in _unheard_ends(record, endpoint.account, last)]
@@ -80,13 +100,11 @@ class Silence:
         error = {
             "code": "webhooks_silent",
             "title": f"No webhook has come {since}, though a payment link ended at {min(ends):%Y-%m-%d %H:%M} UTC.",
-            "hint": "Does the service reach QWOTY_HOST_PUBLIC_URL? Meanwhile payments are found late, by the upkeep; "
-            f"`qwoty-host webhook check {workspace} --wait` looks at once.",
+            "hint": "Does the service reach QWOTY_HOST_PUBLIC_URL? Meanwhile payments are found late, by the upkeep.",
         }
         subject = f"silence:{plugin}:{endpoint.account}:{last.isoformat() if last else 'never'}"
-        with self.store.write() as db:
-            facts = silence(plugin, error, f"qwoty-host webhook status {workspace}")
-            return subject if self.alerts.add(db, workspace, subject, facts) else None
+        facts = silence(plugin, error, f"qwoty-host webhook status {workspace}")
+        return Silent(subject, facts, min(ends) + patience)
 
 
 def _unheard_ends(record: QuoteRecord, account: str, last: datetime | None) -> Iterable[datetime]:

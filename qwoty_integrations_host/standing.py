@@ -59,7 +59,7 @@ _ALL = (
     ),
     State("running", "Running", BUSY, HOST, "The quote is being worked on."),
     State("waiting", "Waiting", BUSY, HOST, "It waits and goes on by itself on {until}: {why}", ("retry", "dismiss")),
-    State("no_invoice", "No invoice", ATTENTION, PERSON, "No invoice: {why}", ("settings", "run", "dismiss")),
+    State("no_invoice", "No invoice", ATTENTION, PERSON, "{why}", ("settings", "run", "dismiss")),
     State("nothing_to_do", "Nothing to do", QUIET, NOBODY, "There was nothing to do: {why}"),
     State("done", "Done", GOOD, NOBODY, "The integrations have done their work; none of them makes invoices."),
     State("needs_attention", "Needs attention", ATTENTION, PERSON, "A person is needed: {why}", ("retry", "dismiss")),

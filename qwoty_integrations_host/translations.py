@@ -83,7 +83,7 @@ class Catalog:
         """What a sentence with ``{name}`` in it is translated to, for a page that shows the sentence itself."""
         plain = _PLACE.sub(r"{\1}", sentence)
         found = (one.says for one in self._templates.get(SENTENCE, ()) if one.source == plain)
-        return next(found, None) or self._words[SENTENCE, sentence]
+        return next(found, None) or self._words.get((SENTENCE, sentence), sentence)
 
     def _say_each(self, text: str) -> str | None:
         for end in _END_OF_SENTENCE.finditer(text):

@@ -36,7 +36,11 @@ class Vault:
 
     def _use(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) != 32 for key in keys):
-            raise HostError("The key ring needs at least one key of 32 bytes.", code="key_ring")
+            raise HostError(
+                "The key ring needs at least one key of 32 bytes.",
+                hint="Each key is 32 random bytes in base64.",
+                code="key_ring",
+            )
         self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
         self._newest = _key_id(keys[0])
         self._digest_key = hashlib.sha256(b"digest" + keys[-1]).digest()
@@ -89,7 +93,9 @@ class Vault:
             return self._ciphers[key_id].decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _bind(place)).decode()
         except (InvalidTag, ValueError) as error:
             raise HostError(
-                "A stored secret is damaged, or does not belong to its place.", code="secret_moved"
+                "A stored secret is damaged, or does not belong to its place.",
+                hint="Save that secret again, or restore the database from a backup.",
+                code="secret_moved",
             ) from error
 
 

@@ -30,6 +30,7 @@ from . import (
     webhooks,
     workspaces,
 )
+from .output import own_stdout
 from .session import Session
 
 
@@ -44,6 +45,7 @@ from .session import Session
 @click.pass_context
 def main(ctx: click.Context, data_dir: str | None) -> None:
     """Run integrations on accepted Qwoty quotes."""
+    ctx.with_resource(own_stdout())
     ctx.obj = Session(data_dir)
 
 

@@ -71,23 +71,30 @@ def revoke(session: Session, workspace_id: str, session_id: str | None, everyone
     print_json({"revoked": closed}) if as_json else click.echo(f"Logged out: {len(closed)}.")
 
 
+def _read_password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, default="", show_default=False)
+    return typed
+
+
 @admin.command("set-password")
 @click.argument("workspace_id", metavar="WS")
 @role_option
+@click.option("--remove", is_flag=True, help="Take the role's password away instead.")
 @json_option
 @click.pass_obj
-def set_password(session: Session, workspace_id: str, role: str, as_json: bool) -> None:
-    """Give a role a password for the console, read from stdin; an empty one takes it away."""
-    on_terminal = sys.stdin.isatty()
-    password = (
-        click.prompt("Password", hide_input=True, confirmation_prompt=True, default="", show_default=False)
-        if on_terminal
-        else sys.stdin.readline().rstrip("\r\n")
-    )
+def set_password(session: Session, workspace_id: str, role: str, remove: bool, as_json: bool) -> None:
+    """Give a role a password for the console, read from stdin."""
+    password = "" if remove else _read_password()
     with session.host() as host:
+        from ..web.sessions import remove_password
         from ..web.sessions import set_password as put
 
-        put(host.store, host.clock, workspace_id, role, password)
+        if remove:
+            remove_password(host.store, host.clock, workspace_id, role)
+        else:
+            put(host.store, host.clock, workspace_id, role, password)
     if as_json:
         print_json({"workspace": workspace_id, "role": role, "set": bool(password)})
     else:

@@ -30,6 +30,9 @@ def alerts() -> None:
     metavar="HOURS",
     help="Tell when a service has told nothing for so long after the end of a payment link.",
 )
+@click.option(
+    "--daily-digest/--no-daily-digest", default=True, show_default=True, help="Tell every morning what is still open."
+)
 @json_option
 @click.pass_obj
 def set_targets(
@@ -39,6 +42,7 @@ def set_targets(
     webhook_url: str | None,
     language: str,
     silent_after: int,
+    daily_digest: bool,
     as_json: bool,
 ) -> None:
     """Replace whom to tell; what is left out is taken away. A new address' secret is shown this once."""
@@ -47,6 +51,7 @@ def set_targets(
         "webhook_url": webhook_url,
         "language": language,
         "silent_after_hours": silent_after,
+        "daily_digest": daily_digest,
     }
     with session.host() as host:
         shown = host.alerts.set(workspace, document)
@@ -73,8 +78,11 @@ def show(session: Session, workspace: str, as_json: bool) -> None:
     _print_targets(shown)
     if shown["alerts"]:
         click.echo()
-        rows = [(minute(one["created_at"]), one["code"], one["title"], _told(one)) for one in shown["alerts"]]
-        click.echo(table(("when (UTC)", "code", "what", "told"), rows))
+        rows = [
+            (minute(one["created_at"]), one["code"], one["title"], _told(one), one["command"] or "")
+            for one in shown["alerts"]
+        ]
+        click.echo(table(("when (UTC)", "code", "what", "told", "look at it"), rows))
 
 
 @alerts.command("test")
@@ -98,9 +106,11 @@ def _print_targets(shown: dict[str, Any]) -> None:
     told = [*shown["mails"], *([shown["webhook_url"]] if shown["webhook_url"] else [])]
     if not told:
         click.echo(f"Nobody is told anything in {shown['workspace']}.")
+        say(f"  → qwoty-host alerts set {shown['workspace']} --mail ADDRESS")
         return
     click.echo(f"{shown['workspace']}: {', '.join(told)}")
-    click.echo(f"  mails in {shown['language']}; silent after {shown['silent_after_hours']} hours")
+    digest = "a digest every morning" if shown["daily_digest"] else "no daily digest"
+    click.echo(f"  mails in {shown['language']}; {digest}; silent after {shown['silent_after_hours']} hours")
     if shown["waiting"]:
         click.echo(f"  {shown['waiting']} still to be told")
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from .advice import commands_for
 from .output import mark, print_json
 from .session import NOT_DONE, OK, Session, json_option
 
@@ -28,4 +29,6 @@ def doctor(session: Session, as_json: bool) -> None:
             click.echo(f"{mark(_MARKS[finding.state], finding.about)}  {finding.detail}")
             if finding.hint:
                 click.echo(f"    → {finding.hint}")
+                for command in commands_for(finding.hint):
+                    click.echo(f"      {command}")
     raise SystemExit(NOT_DONE if any(finding.state == "failed" for finding in findings) else OK)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
-from typing import Any
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import click
+
+from .advice import commands_for
 
 _MARKS = {
     "succeeded": ("✔", "green"),
@@ -20,6 +25,30 @@ _MARKS = {
     "retrying": ("↻", "yellow"),
     "waiting": ("↻", "yellow"),
 }
+
+
+class CommandsOwn:
+    """Stdout for the command that writes its result there; what plugins print goes to stderr.
+
+    A plugin is called, and imported, in threads of its own. What it prints must never stand in our JSON.
+    """
+
+    def __init__(self, result: TextIO, talk: TextIO) -> None:
+        self._result, self._talk, self._command = result, talk, threading.get_ident()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._result if threading.get_ident() == self._command else self._talk, name)
+
+
+@contextmanager
+def own_stdout() -> Iterator[None]:
+    """Keep stdout for this thread during the block."""
+    before = sys.stdout
+    sys.stdout = CommandsOwn(before, sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout = before
 
 
 def print_json(document: Any) -> None:
@@ -64,6 +93,9 @@ def print_run(run: dict[str, Any]) -> None:
         click.echo(f"  {run['error']['title']} [{run['error']['code']}]")
         if run["error"]["hint"]:
             click.echo(f"  → {run['error']['hint']}")
+            known = {"run_id": run["id"], "workspace": run["workspace"], "plugin": run["plugin"]}
+            for command in commands_for(run["error"]["hint"], **known):
+                click.echo(f"    {command}")
 
 
 def _print_outcome(outcome: dict[str, Any]) -> None:
@@ -112,14 +144,15 @@ _COMMANDS = {
     "send": "qwoty-host installment send --number {installment} -- {workspace} {quote_id}",
     "void": "qwoty-host invoice void -- {workspace} {quote_id}",
 }
-_TONES = {"good": "succeeded", "busy": "running", "attention": "needs_attention", "bad": "failed", "quiet": "skipped"}
+#: How each tone of a standing is marked.
+TONES = {"good": "succeeded", "busy": "running", "attention": "needs_attention", "bad": "failed", "quiet": "skipped"}
 
 
 def print_quote(workspace: str, report: dict[str, Any]) -> None:
     """Where a quote stands and what a person can do; its figures, its installments, and its runs in a line each."""
     standing = report["standing"]
     click.echo(f"Quote {report['number'] or 'not fetched'} · id {report['quote_id']}")
-    click.echo(f"  {mark(_TONES[standing['tone']], standing['label'])}: {standing['sentence']}")
+    click.echo(f"  {mark(TONES[standing['tone']], standing['label'])}: {standing['sentence']}")
     if standing["hint"]:
         click.echo(f"  → {standing['hint']}")
     for step in standing["steps"]:

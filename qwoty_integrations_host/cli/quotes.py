@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .output import minute, print_json, print_quote, print_run, table
+from .output import TONES, mark, minute, print_json, print_quote, print_run, table
 from .session import (
     NOT_DONE,
     Session,
@@ -78,7 +78,7 @@ def list_quotes(session: Session, workspace: str, without_invoice: bool, limit: 
     with session.host() as host:
         from ..reports import list_quotes as report
 
-        found = report(host.store, workspace, limit=limit, without_invoice=without_invoice)
+        found = report(host.store, workspace, host.clock.now(), limit=limit, without_invoice=without_invoice)
     if as_json:
         print_json(found)
         return
@@ -89,7 +89,7 @@ def list_quotes(session: Session, workspace: str, without_invoice: bool, limit: 
             item["customer_name"],
             minute(item["received_at"]),
             f"{item['total'] or item['signed_total'] or '–'} {item['currency'] or ''}",
-            _became(item),
+            mark(TONES[item["standing"]["tone"]], item["standing"]["label"]),
         )
         for item in found["data"]
     ]
@@ -98,12 +98,6 @@ def list_quotes(session: Session, workspace: str, without_invoice: bool, limit: 
         say(f"There are more; --limit {limit * 2} shows some of them.")
     if without_invoice and rows:
         say(f"  → qwoty-host quote run {workspace} ID")
-
-
-def _became(item: dict[str, Any]) -> str:
-    """What became of a quote, in a few words."""
-    lacking = item["without_invoice"]
-    return f"! {lacking['title']}" if lacking else item["payment_status"] or "no invoice"
 
 
 @quote.command("run")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
+from .advice import commands_for
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -106,6 +107,9 @@ def explain(error: Any) -> None:
         say(f"  {problem.dotted}: {problem.message}")
     if error.hint:
         say(f"  → {error.hint}")
+        context = click.get_current_context(silent=True)
+        for command in commands_for(error.hint, error.title, **(context.params if context else {})):
+            say(f"    {command}")
 
 
 def say(text: str) -> None:
@@ -113,33 +117,53 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def say_nobody_is_told(workspace: str) -> None:
+    """Warn whoever just set something up that its troubles reach nobody."""
+    say("Nobody is told when something needs a person.")
+    say(f"  → qwoty-host alerts set {workspace} --mail ADDRESS")
+
+
 def read_json(path: str) -> Any:
     """Read a JSON file (``-`` is stdin), numbers as Decimal. Raises: MalformedInput, click.UsageError."""
+    from ..errors import MalformedInput
     from ..exact_json import parse_json
 
     try:
-        if path == "-":
-            return parse_json(sys.stdin.buffer.read())
-        return parse_json(Path(path).read_bytes())
+        return parse_json(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror}") from error
+    except MalformedInput as error:
+        where = "stdin" if path == "-" else path
+        raise MalformedInput(f"{where}: {error.title}", hint=error.hint) from error
 
 
 def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool:
     """Wait until the runs have ended: work them here when no other process does, else wait while that one is there."""
     deadline = time.monotonic() + timeout
     done = host.wait_for(run_ids, timeout=0)
-    with progress(host, run_ids) as show:
-        while not done and (left := deadline - time.monotonic()) > 0:
-            show()
-            host.start_worker()
-            done = host.wait_for(run_ids, timeout=min(0.5, left))
+    try:
+        with progress(host, run_ids) as show:
+            while not done and (left := deadline - time.monotonic()) > 0:
+                show()
+                host.start_worker()
+                done = host.wait_for(run_ids, timeout=min(0.5, left))
+    except KeyboardInterrupt:
+        _say_it_goes_on(run_ids)
+        raise SystemExit(NOT_DONE) from None
     for row in host.waiting(run_ids):
         say(f"Run {row['id']} waits until {row['waits_until']:%Y-%m-%d %H:%M} UTC: {row['error']['title']}")
-        say(f"  → It goes on by itself while a worker is there. `qwoty-host run retry {row['id']}` tries at once.")
+        say("  → It goes on by itself while a worker is there. Retry the run to try at once.")
+        say(f"    qwoty-host run retry {row['id']}")
     if not done:
         say(f"Not done after {timeout:g} s; the run goes on when a worker is there. See: qwoty-host run list")
     return done
+
+
+def _say_it_goes_on(run_ids: Sequence[str]) -> None:
+    """Ctrl-C ends the waiting, never the work: a run is kept, and resumes at its last step."""
+    say("\nStopped waiting. The run goes on while a worker is there: `qwoty-host serve`.")
+    for run_id in run_ids:
+        say(f"  → See: qwoty-host run show {run_id}")
 
 
 def exit_code_of_runs(runs: Sequence[dict[str, Any]]) -> int:

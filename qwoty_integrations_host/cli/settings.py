@@ -10,7 +10,7 @@ import click
 
 from .connections import said_of
 from .output import print_json
-from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say
+from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say, say_nobody_is_told
 
 if TYPE_CHECKING:
     from ..host import Host
@@ -104,6 +104,8 @@ def enable(session: Session, workspace: str, plugin: str, anyway: bool, run_wait
         if run_waiting:
             say(f"{len(run_ids)} {'quote is' if len(run_ids) == 1 else 'quotes are'} run: qwoty-host run list")
         _offer(host, workspace, plugin)
+        if not host.alerts.tells_somebody(workspace):
+            say_nobody_is_told(workspace)
 
 
 def _offer(host: Host, workspace: str, plugin: str) -> None:

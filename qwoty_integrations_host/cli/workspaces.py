@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .output import minute, print_json, table
-from .session import Session, json_option, say
+from .session import Session, json_option, say, say_nobody_is_told
 
 
 @click.group()
@@ -15,19 +15,31 @@ def workspace() -> None:
 
 @workspace.command("add")
 @click.argument("workspace_id", metavar="ID")
+@click.option(
+    "--alerts-to",
+    "alerts_to",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Whom to tell by mail when something needs a person; several times for several people.",
+)
 @json_option
 @click.pass_obj
-def add(session: Session, workspace_id: str, as_json: bool) -> None:
-    """Add a workspace; adding it again changes nothing."""
+def add(session: Session, workspace_id: str, alerts_to: tuple[str, ...], as_json: bool) -> None:
+    """Add a workspace; adding it again changes nothing, except that new people are told as well."""
     with session.host() as host:
         from ..store.workspaces import add_workspace
 
         with host.store.write() as db:
             added = add_workspace(db, workspace_id, host.clock.now())
+            if alerts_to:
+                host.alerts.tell_too(db, workspace_id, alerts_to)
+        told = host.alerts.tells_somebody(workspace_id)
     if as_json:
         print_json({"id": workspace_id, "added": added})
     else:
         click.echo(f"Workspace {workspace_id} " + ("added." if added else "was there already."))
+    if not told:
+        say_nobody_is_told(workspace_id)
 
 
 @workspace.command("set")

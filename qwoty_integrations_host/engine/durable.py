@@ -149,7 +149,9 @@ class DurableEngine:
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
         if DurableEngine.live is not None:
-            raise HostError("This process already works the runs of a host.", code="engine")
+            raise HostError(
+                "This process already works the runs of a host.", hint="Close that host first.", code="engine"
+            )
         DurableEngine.live, self._work, self._set_aside = self, work, set_aside
         with explained():
             self._launch()

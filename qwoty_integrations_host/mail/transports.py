@@ -169,7 +169,7 @@ def unsure() -> NeedsAttention:
     """The one answer for "nobody can know whether it left": rather no second mail than two."""
     return NeedsAttention(
         "It is not known whether the mail left: the connection or the host died in that moment.",
-        hint="Ask the recipient or look into the mail server's log. `qwoty-host run retry` sends it again.",
+        hint="Ask the recipient or look into the mail server's log. Retry the run to send it again.",
         code="mail_unsure",
     )
 

@@ -46,8 +46,8 @@ class QwotyPlatform:
         if document["status"] != "accepted" and not self.configuration.means_cancelled(document["status"]):
             raise NeedsAttention(
                 "Qwoty says that this quote is not accepted.",
-                hint="If Qwoty has another word for it, add that to accepted_statuses (`qwoty-host platform set`), "
-                "then `qwoty-host run retry`.",
+                hint="If Qwoty has another word for it, have the host's operator add it to the accepted statuses in "
+                "the platform's settings, then retry the run.",
                 code="quote_not_accepted",
             )
         return Fetched(document, notes)

@@ -21,7 +21,7 @@ _CONNECT_SECONDS, _READ_SECONDS = 10, 30
 _MOST_BYTES = 5_000_000
 #: 407 is a proxy's word, which says nothing of Qwoty.
 _AGAIN = {407, 408, 425, 429}
-_SETTING = "`qwoty-host platform set`"
+_BASE_URL = "Is base_url right? Have the host's operator correct it in the platform's settings, then retry the run."
 
 
 class Missing(NeedsAttention):
@@ -72,7 +72,8 @@ class QwotyClient:
                 log.error("qwoty.request_unsent", exc_info=unsent)  # noqa: TRY400 - its own text may hold the token
                 raise PermanentError(
                     "The request to Qwoty could not be written.",
-                    hint=f"Are base_url and token right? {_SETTING} changes them; then `qwoty-host run retry`.",
+                    hint="Are base_url and token right? Have the host's operator correct them in the platform's "
+                    "settings, then retry the run.",
                     code="request_unsent",
                 ) from None
             raise RetryableError("Qwoty does not answer.", code="platform_unreachable") from error
@@ -104,7 +105,7 @@ def _read(answer: requests.Response, kind: str) -> Mapping[str, Any]:
     return found
 
 
-_LOOK = "Look at the quote in Qwoty, then `qwoty-host run retry`."
+_LOOK = "Look at the quote in Qwoty, then retry the run."
 
 
 def _refusal(answer: requests.Response, kind: str) -> IntegrationError:
@@ -112,13 +113,14 @@ def _refusal(answer: requests.Response, kind: str) -> IntegrationError:
     if status == 401:
         return CredentialsError(
             "Qwoty does not accept the token.",
-            hint=f"Make one in Qwoty (Settings > Developers) and save it with {_SETTING}: then this is tried again.",
+            hint="Make one in Qwoty (Settings > Developers) and have the host's operator save it in the platform's "
+            "settings: then this is tried again.",
             code="platform_token_refused",
         )
     if status == 403:
         return CredentialsError(
             f"Qwoty's token may not do this with {'quotes' if kind == 'quote' else kind}.",
-            hint="Give it the permission in Qwoty (Settings > Developers), then `qwoty-host run retry`.",
+            hint="Give it the permission in Qwoty (Settings > Developers), then retry the run.",
             code="platform_permission_missing",
         )
     if status == 404:
@@ -131,7 +133,7 @@ def _refusal(answer: requests.Response, kind: str) -> IntegrationError:
         )
     return NeedsAttention(
         f"Qwoty refused the request (HTTP {status}).",
-        hint=f"Is base_url right? {_SETTING} changes it; then `qwoty-host run retry`.",
+        hint=_BASE_URL,
         code="platform_refused",
     )
 
@@ -139,7 +141,7 @@ def _refusal(answer: requests.Response, kind: str) -> IntegrationError:
 def _not_understood(why: str) -> NeedsAttention:
     return NeedsAttention(
         f"Qwoty's answer is not understood. {why}",
-        hint=f"Is base_url right? {_SETTING} changes it; then `qwoty-host run retry`.",
+        hint=_BASE_URL,
         code="platform_answer",
     )
 

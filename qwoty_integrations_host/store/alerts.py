@@ -16,27 +16,37 @@ _PLUGIN = ""
 SECRET_FIELD = "alerts/webhook_secret"
 
 
+def document(db: Connection, workspace: str) -> dict[str, Any]:
+    """What a workspace has set, whether it names anybody or not."""
+    wanted = select(t.alert_targets.c.document).where(t.alert_targets.c.workspace == workspace)
+    return db.execute(wanted).scalar() or {}
+
+
 def targets(db: Connection, workspace: str) -> dict[str, Any] | None:
     """Give the document of a workspace; None when nobody is to be told."""
-    wanted = select(t.alert_targets.c.document).where(t.alert_targets.c.workspace == workspace)
-    return db.execute(wanted).scalar()
+    found = document(db, workspace)
+    return found if _names_anybody(found) else None
 
 
 def all_targets(db: Connection) -> dict[str, dict[str, Any]]:
-    """The documents of all workspaces."""
-    return {row.workspace: row.document for row in db.execute(select(t.alert_targets))}
+    """The documents of all workspaces in which somebody is to be told."""
+    rows = db.execute(select(t.alert_targets))
+    return {row.workspace: row.document for row in rows if _names_anybody(row.document)}
+
+
+def _names_anybody(document: Mapping[str, Any]) -> bool:
+    return bool(document.get("mails") or document.get("webhook_url"))
 
 
 def save_targets(
-    db: Connection, workspace: str, document: Mapping[str, Any] | None, secret_blob: str | None, now: datetime
+    db: Connection, workspace: str, document: Mapping[str, Any], secret_blob: str | None, now: datetime
 ) -> None:
-    """Replace the document and the sealed secret of its webhook; None is nobody, or no webhook."""
+    """Replace the document and the sealed secret of its webhook; None is no webhook."""
     db.execute(t.alert_targets.delete().where(t.alert_targets.c.workspace == workspace))
     owned = (t.secrets.c.workspace == workspace) & (t.secrets.c.plugin == _PLUGIN)
     db.execute(t.secrets.delete().where(owned & (t.secrets.c.field == SECRET_FIELD)))
-    if document is not None:
-        row = {"workspace": workspace, "document": dict(document), "updated_at": now}
-        db.execute(t.alert_targets.insert().values(row))
+    row = {"workspace": workspace, "document": dict(document), "updated_at": now}
+    db.execute(t.alert_targets.insert().values(row))
     if secret_blob is not None:
         put(db, t.secrets, {"workspace": workspace, "plugin": _PLUGIN, "field": SECRET_FIELD, "blob": secret_blob})
 
@@ -50,6 +60,12 @@ def secret_blob(db: Connection, workspace: str) -> str | None:
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
     """Store something to tell; False when it was told before."""
     return insert_or_ignore(db, t.alerts, row)
+
+
+def is_stored(db: Connection, workspace: str, subject: str) -> bool:
+    """Whether there is an alert about this."""
+    here = (t.alerts.c.workspace == workspace) & (t.alerts.c.subject == subject)
+    return db.execute(select(t.alerts.c.subject).where(here)).first() is not None
 
 
 def untold(db: Connection, *, tries: int) -> Sequence[RowMapping]:

@@ -63,7 +63,7 @@ def find(db: Connection, workspace: str, key_id: str) -> RowMapping:
     here = (t.api_keys.c.workspace == workspace) & (t.api_keys.c.id == key_id)
     row = db.execute(select(t.api_keys).where(here)).mappings().first()
     if row is None:
-        raise NotFound("This workspace has no such API key.", hint="`qwoty-host apikey list WS` shows them.")
+        raise NotFound("This workspace has no such API key.", hint="The list of API keys shows them.")
     return row
 
 

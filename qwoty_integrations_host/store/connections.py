@@ -42,6 +42,15 @@ def change(db: Connection, workspace: str, plugin: str, **values: Any) -> None:
     db.execute(t.connections.update().where(here).values(**values))
 
 
+def problems(db: Connection, workspace: str) -> dict[str, dict[str, Any]]:
+    """What is wrong, by plugin; nothing of those that are switched off."""
+    off = select(t.settings.c.plugin).where((t.settings.c.workspace == workspace) & t.settings.c.enabled.is_(False))
+    connection = t.connections.c
+    here = (connection.workspace == workspace) & connection.plugin.not_in(off)
+    found = db.execute(select(connection.plugin, connection.problem).where(here).order_by(connection.plugin))
+    return {row.plugin: row.problem for row in found if row.problem}
+
+
 def forget_problem(db: Connection, workspace: str, plugin: str) -> None:
     """Whatever was wrong was mended by a person, or is asked for no more."""
     row = load(db, workspace, plugin, lock=True)

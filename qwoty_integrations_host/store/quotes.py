@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select
 
+from ..errors import NotFound
 from ..exact_json import parse_json
 from ..quote import Quote
 from ..quote_schema import load_heading, load_quote
@@ -224,6 +225,14 @@ def numbers(db: Connection, workspace: str, quote_ids: Collection[str]) -> dict[
     """The numbers of quotes, by id."""
     here = (t.quotes.c.workspace == workspace) & t.quotes.c.id.in_(quote_ids)
     return {row.id: row.number for row in db.execute(select(t.quotes.c.id, t.quotes.c.number).where(here))}
+
+
+def unknown(workspace: str, quote_id: str) -> NotFound:
+    """The answer about a quote that was never accepted here."""
+    return NotFound(
+        f"There is no quote {quote_id!r} in workspace {workspace!r}.",
+        hint="Is the id right, and was the quote accepted in this workspace?",
+    )
 
 
 def get(db: Connection, workspace: str, quote_id: str) -> Quote:

@@ -52,7 +52,7 @@ def require(db: Connection, run_id: str, *, workspace: str | None = None) -> Row
     """Give one run. Raises: NotFound, also for a run of another workspace than the one given."""
     row = find(db, run_id)
     if row is None or workspace not in {None, row["workspace"]}:
-        raise NotFound(f"There is no run {run_id!r}.", hint="`qwoty-host run list` shows them.")
+        raise NotFound(f"There is no run {run_id!r}.", hint="The list of runs shows those that are kept.")
     return row
 
 
@@ -152,6 +152,23 @@ def failed(db: Connection, workspace: str | None = None) -> Sequence[str]:
     if workspace is not None:
         wanted = wanted.where(t.runs.c.workspace == workspace)
     return db.execute(wanted.order_by(t.runs.c.created_at, t.runs.c.id)).scalars().all()
+
+
+def open_since(db: Connection, workspace: str, before: datetime) -> Sequence[RowMapping]:
+    """The runs that a person has to look at and that ended before a moment, oldest first.
+
+    Of upkeep only the last run counts: it says what is still wrong.
+    """
+    run = t.runs.c
+    is_open = run.status.in_(("needs_attention", "failed")) & (run.finished_at < before)
+    wanted = select(t.runs).where((run.workspace == workspace) & is_open).order_by(run.created_at, run.id)
+    found = db.execute(wanted).mappings().all()
+    return [row for row in found if row["kind"] != UPKEEP or _is_last_upkeep(db, row)]
+
+
+def _is_last_upkeep(db: Connection, row: RowMapping) -> bool:
+    last = last_upkeep(db, row["workspace"], row["plugin"])
+    return last is not None and last["id"] == row["id"]
 
 
 def stopped_fetches(db: Connection, workspace: str) -> Sequence[str]:

@@ -57,7 +57,7 @@ def revoke(db: Connection, workspace: str, session_id: str | None, now: datetime
     """Close one session of a workspace, or all of them, and give the ids. Raises: NotFound for an unknown one."""
     found = [row["id"] for row in all_open(db, workspace, now) if session_id in {None, row["id"]}]
     if session_id is not None and not found:
-        raise NotFound("This workspace has no such open session.", hint="`qwoty-host admin sessions WS` shows them.")
+        raise NotFound("This workspace has no such open session.", hint="The list of sessions shows who is logged in.")
     db.execute(t.sessions.update().where(t.sessions.c.id.in_(found)).values(revoked_at=now))
     return found
 

@@ -46,7 +46,9 @@ def find(db: Connection, workspace: str, plugin: str, event_id: str) -> RowMappi
     here = (table.workspace == workspace) & (table.plugin == plugin) & (table.event_id == event_id)
     row = db.execute(select(t.webhook_deliveries).where(here)).mappings().first()
     if row is None:
-        raise NotFound("This workspace has received no such event.")
+        raise NotFound(
+            "This workspace has received no such event.", hint="The list of deliveries shows those that are kept."
+        )
     return row
 
 

@@ -25,6 +25,11 @@ def add_workspace(db: Connection, workspace: str, now: datetime) -> bool:
     return insert_or_ignore(db, t.workspaces, {"id": workspace, "created_at": now})
 
 
+def all_ids(db: Connection) -> list[str]:
+    """Every workspace, sorted."""
+    return list(db.execute(select(t.workspaces.c.id).order_by(t.workspaces.c.id)).scalars())
+
+
 def workspace_exists(db: Connection, workspace: str) -> bool:
     """Whether there is such a workspace."""
     return db.execute(select(t.workspaces.c.id).where(t.workspaces.c.id == workspace)).first() is not None
@@ -33,7 +38,9 @@ def workspace_exists(db: Connection, workspace: str) -> bool:
 def require_workspace(db: Connection, workspace: str) -> None:
     """Raises: NotFound when there is no such workspace."""
     if not workspace_exists(db, workspace):
-        raise NotFound(f"There is no workspace {workspace!r}.", hint="Add it: qwoty-host workspace add ID")
+        raise NotFound(
+            f"There is no workspace {workspace!r}.", hint="Is its id right? The host's operator adds a workspace."
+        )
 
 
 def find_workspace(db: Connection, workspace: str) -> RowMapping:

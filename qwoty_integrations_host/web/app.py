@@ -48,4 +48,4 @@ def create_server(app: Flask, address: str, port: int) -> Any:
 def _refuse_nul() -> None:
     """No address of ours has a NUL, and PostgreSQL takes none."""
     if "\0" in request.path:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("There is nothing at this address.", hint="Addresses hold no NUL character: leave it out.")

@@ -47,7 +47,10 @@ def require_key_for(workspace: str, scope: str = "write") -> RowMapping:
     """
     key = require_key()
     if key["workspace"] != workspace:
-        raise NotFound(f"There is no workspace {workspace!r} for this API key.")
+        raise NotFound(
+            f"There is no workspace {workspace!r} for this API key.",
+            hint="A key opens the workspace that it was made for.",
+        )
     require_scope(key, scope)
     return key
 

@@ -144,19 +144,25 @@ def end(store: Store, clock: Clock, session: Session) -> None:
 
 
 def set_password(store: Store, clock: Clock, workspace: str, role: str, password: str) -> None:
-    """Give a role a password; an empty one takes it away. Open sessions stay.
+    """Give a role a password. Open sessions stay.
 
-    Raises: NotFound for the workspace, InvalidInput for one that is too short.
+    Raises: NotFound for the workspace, InvalidInput for one that is empty or too short.
     """
-    if password and len(password) < _SHORTEST_PASSWORD:
+    if len(password) < _SHORTEST_PASSWORD:
         problem = FieldProblem(("password",), f"Must have {_SHORTEST_PASSWORD} characters or more.")
-        raise InvalidInput("This password is too short.", [problem])
+        title = "This password is too short." if password else "No password was given, so nothing was changed."
+        raise InvalidInput(title, [problem])
     now = clock.now()
-    slow_hash = generate_password_hash(password) if password else ""
+    slow_hash = generate_password_hash(password)
     with store.write() as db:
         require_workspace(db, workspace)
-        if password:
-            rows.put_password(db, workspace, role, slow_hash, now)
-        else:
-            rows.forget_password(db, workspace, role)
-        audit.note(db, workspace, "password.set" if password else "password.removed", role, now)
+        rows.put_password(db, workspace, role, slow_hash, now)
+        audit.note(db, workspace, "password.set", role, now)
+
+
+def remove_password(store: Store, clock: Clock, workspace: str, role: str) -> None:
+    """Take a role's password away. Open sessions stay. Raises: NotFound for the workspace."""
+    with store.write() as db:
+        require_workspace(db, workspace)
+        rows.forget_password(db, workspace, role)
+        audit.note(db, workspace, "password.removed", role, clock.now())

@@ -8,6 +8,7 @@ import pytest
 
 from builders import a_quote
 from host.conftest import TOKEN
+from host.test_cli_sentences import BAD_JSON, NAMES
 
 CANARY = "sk_test_CanaryABCDEFGH0123456789"
 SETTINGS = "/ws-1/plugins/recorder/settings"
@@ -103,3 +104,16 @@ def test_a_body_counts_whatever_it_is_called(caller: Any) -> None:
     )
 
     assert answer.status_code == 422, "a number that is not heard would send another installment"
+
+
+@pytest.mark.parametrize(("raw", "title", "hint"), BAD_JSON, ids=NAMES)
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/ws-1/quotes/accepted"), ("PUT", SETTINGS), ("PUT", "/ws-1/alerts")]
+)
+def test_a_body_that_is_no_json_is_named_with_its_place_and_remedy(
+    caller: Any, method: str, path: str, raw: bytes, title: str, hint: str
+) -> None:
+    answer = caller.call(method, path, raw)
+
+    assert (answer.status_code, answer.json["code"], answer.json["title"]) == (400, "malformed_input", title)
+    assert hint in answer.json["detail"]

@@ -63,7 +63,7 @@ def test_a_link_needs_an_address_and_a_workspace(qwoty: Any, monkeypatch: pytest
     assert nowhere.exit_code == 1 and "QWOTY_HOST_PUBLIC_URL" in nowhere.stderr
 
 
-def test_a_password_is_read_from_stdin_and_taken_away_by_an_empty_one(qwoty: Any, browser: Any) -> None:
+def test_a_password_is_read_from_stdin_and_taken_away_when_asked_to(qwoty: Any, browser: Any) -> None:
     def tried() -> int:
         form, here = {"workspace": "acme", "password": "correct horse battery"}, {"Sec-Fetch-Site": "same-origin"}
         return int(browser.post("/console/login", data=form, headers=here).status_code)
@@ -71,11 +71,15 @@ def test_a_password_is_read_from_stdin_and_taken_away_by_an_empty_one(qwoty: Any
     short = qwoty("admin", "set-password", "acme", typed="short\n")
     long = qwoty("admin", "set-password", "acme", typed="correct horse battery\n")
     with_it = tried()
-    qwoty("admin", "set-password", "acme", typed="\n")
+    empty = qwoty("admin", "set-password", "acme", typed="\n")
+    after_empty = tried()
+    removed = qwoty("admin", "set-password", "acme", "--remove")
 
     assert short.exit_code == 2 and "short\n" not in short.output
     assert long.exit_code == 0 and "horse" not in long.output
-    assert (with_it, tried()) == (303, 422)
+    assert empty.exit_code == 2 and "No password was given, so nothing was changed." in empty.stderr
+    assert removed.exit_code == 0
+    assert (with_it, after_empty, tried()) == (303, 303, 422)
 
 
 def test_the_audit_log_names_the_user_of_the_command_line(qwoty: Any, browser: Any) -> None:

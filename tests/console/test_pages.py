@@ -155,7 +155,7 @@ def test_what_was_refused_is_seen_with_its_reason_and_deliveries_by_what_came_of
 
 def test_a_run_is_told_in_french_with_what_the_host_recorded(admin: Any) -> None:
     def refuse(ctx: Any, quote: Any) -> Any:
-        raise CredentialsError("There is no invoice yet.", hint="`qwoty-host run list` shows them.")
+        raise CredentialsError("There is no invoice yet.", hint="The list of runs shows those that are kept.")
 
     admin.desk.recorder.answers["on_quote_accepted"] = refuse
     admin.desk.enable()
@@ -163,7 +163,10 @@ def test_a_run_is_told_in_french_with_what_the_host_recorded(admin: Any) -> None
     french = {"Accept-Language": "fr"}
 
     page = admin.page(f"/console/runs/{run['id']}", **french)
-    assert "Il n’y a pas encore de facture." in page and "<code>qwoty-host run list</code> les montre." in page
+    assert (
+        "Il n’y a pas encore de facture." in page
+        and "La liste des exécutions montre celles qui sont conservées." in page
+    )
     assert "Il n’y a pas encore de facture." in admin.page("/console/runs", **french)
     assert "Il n’y a pas d’exécution &#39;none&#39;." in admin.get("/console/runs/none", **french).text
     assert "There is no invoice yet." in admin.page(f"/console/runs/{run['id']}")

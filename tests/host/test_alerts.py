@@ -481,6 +481,7 @@ def test_a_machine_is_told_each_by_one_signed_request(hooked: Any, receiver: Rec
             "quote_id": "q-7",
             "quote_number": "N-q-7",
             "command": f"qwoty-host run show {run['id']}",
+            "url": None,
         },
     }
 

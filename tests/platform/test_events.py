@@ -204,7 +204,7 @@ def test_an_event_that_only_names_a_quote_needs_a_platform_to_fetch_it_from(benc
     answer = sender.send(THIN)
 
     assert answer.status_code == 409
-    assert "platform set" in answer.json()["detail"]
+    assert "operator set the platform" in answer.json()["detail"]
     assert count(bench, "events") == 0
 
 

@@ -203,3 +203,19 @@ def test_secrets_are_marked_so_that_the_host_hides_them(bench: Any) -> None:
     assert KEY not in repr(shown)
     assert OTHER not in repr(shown)
     assert "bu_1" in shown["settings"]["business_unit_api_tokens"]
+
+
+@pytest.mark.parametrize("key", ["sk_test_abc", f"rk_{LIVE}_1234567"])
+def test_a_key_that_was_cut_off_is_told_that_it_is_too_short(bench: Any, key: str) -> None:
+    says = "This key is too short: copy the whole key from the Stripe Dashboard."
+
+    assert problems(bench, {"workspace_api_token": key}) == {"workspace_api_token": says}
+    assert problems(bench, {**UNITS, "business_unit_api_tokens": {"bu_1": key}}) == {
+        "business_unit_api_tokens.bu_1": says
+    }
+
+
+def test_what_is_no_key_at_all_is_told_how_one_begins(bench: Any) -> None:
+    (says,) = problems(bench, {"workspace_api_token": "abc"}).values()
+
+    assert says.startswith("Enter a Stripe secret key: it starts with sk_test_")

@@ -26,7 +26,7 @@ def require_public_url(ctx: HookContext) -> str:
     if ctx.public_url is None:
         raise NeedsAttention(
             "A payment link needs an address under which Stripe reaches this host.",
-            hint="Set QWOTY_HOST_PUBLIC_URL to the address of `qwoty-host serve`, then retry the run.",
+            hint="Set QWOTY_HOST_PUBLIC_URL to the address under which this host is reached, then retry the run.",
             code="public_url_missing",
         )
     return ctx.public_url

@@ -79,5 +79,5 @@ def _close(ctx: HookContext, stripe: Gateway, link: PaymentLink, quote_id: str, 
     session = look_at_session(ctx, stripe, quote_id, event, name="session.completed")
     if session["payment_status"] == "paid":
         attach_payment(ctx, stripe, quote_id, session)
-        raise ActionRefused(f"Installment {number} has just been paid.")
+        raise ActionRefused(f"Installment {number} has just been paid.", hint="Send the next one, if there is one.")
     raise ActionRefused(f"The payment of installment {number} is being processed.", hint="Wait for it to end.")

@@ -96,7 +96,7 @@ def _unless_refused(ask: Callable[[], _Found], problems: list[PreviewProblem]) -
 
 def _no_key(quote: Quote) -> PreviewProblem:
     why = no_key_for(quote)
-    return PreviewProblem(code=why.code, title=why.title, hint=why.hint, status=why.status)
+    return PreviewProblem(code=why.code, title=why.title, hint=why.hint, status="skipped")
 
 
 def _first_plan(quote: Quote, settings: StripeSettings) -> InvoicePlan | NothingToInvoice:

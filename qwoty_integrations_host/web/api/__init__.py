@@ -6,6 +6,7 @@ from flask import Flask
 
 from .. import paths
 from . import (
+    alerts,
     api_keys,
     connections,
     installments,
@@ -30,6 +31,7 @@ _SUBJECTS = (
     installments,
     runs,
     webhooks,
+    alerts,
     api_keys,
 )
 

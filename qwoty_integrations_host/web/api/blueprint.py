@@ -116,7 +116,7 @@ def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
 def _refuse_nul(path: Mapping[str, str], body: bytes) -> None:
     """PostgreSQL keeps no text with this character, so nothing has it in its name."""
     if any("\0" in value for value in path.values()):
-        raise NotFound("Nothing has such a name.")
+        raise NotFound("Nothing has such a name.", hint="Names hold no NUL character: leave it out.")
     given = (value for values in request.args.lists() for value in values[1])
     if any("\0" in value for value in given) or b"\\u0000" in body:
         raise MalformedInput("The request holds a NUL character.", hint="Leave it out.")

@@ -86,7 +86,11 @@ class HostApi(Api):  # type: ignore[misc]
 def make_api(app: Flask) -> HostApi:
     """Give the Api that serves and describes the app's blueprints."""
     app.config.update(OPENAPI_URL_PREFIX="/v1")
-    bearer = {"type": "http", "scheme": "bearer", "description": "`qwh_…`, made by `qwoty-host apikey create`."}
+    bearer = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "`qwh_…`: an admin makes one on the console's page Access, or by this API.",
+    }
     key = {
         "name": "Idempotency-Key",
         "in": "header",

@@ -50,6 +50,7 @@ def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> s
         integrations=found,
         timezone=typed if typed is not None else zone.key if zone else "",
         timezones=timezone_names(),
+        told=host.alerts.tells_somebody(session().workspace),
         error=error,
         done=done,
         lacking=host.uninvoiced.count(session().workspace),
@@ -73,12 +74,26 @@ def save_settings(plugin: str) -> Response:
         return _refused(plugin, tuple(sent.problems), sent, typed_again(schema, request.form, shown))
     then = request.form.get("then")
     try:
+        if then == "enable":
+            _tell_too(request.form.get("alerts_to", "").strip())
         host.connections.save(workspace, plugin, sent.document, anyway=then == "save_anyway")
     except SettingsError as error:
         return _refused(plugin, error.problems, sent, typed_again(schema, request.form, shown))
     except ActionRefused as error:
         return _refused(plugin, (), sent, typed_again(schema, request.form, shown), untrusted=error)
     return _switch_on(plugin, anyway=False) if then == "enable" else _back_to(plugin, done="saved")
+
+
+def _tell_too(address: str) -> None:
+    """Tell whoever was entered beside the switch, too. Raises: SettingsError at that field."""
+    host = the_host()
+    if not address:
+        return
+    try:
+        with host.store.write() as db:
+            host.alerts.tell_too(db, session().workspace, [address])
+    except InvalidInput as error:
+        raise SettingsError(error.title, [FieldProblem(("alerts_to",), error.problems[0].message)]) from error
 
 
 @blueprint.post("/integrations/<plugin>/enable")
@@ -175,6 +190,7 @@ def _page(
         plugin_id=plugin,
         units=units,
         waiting=host.uninvoiced.count(session().workspace, plugin),
+        told=host.alerts.tells_somebody(session().workspace),
         testable=standing["configured"] and host.plugins.implements(plugin, "check_connection"),
         done=_DONE.get(done, lambda: "")(),
     )

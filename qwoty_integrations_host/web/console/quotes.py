@@ -97,7 +97,9 @@ def confirm_send(quote_id: str) -> str:
     facts = _facts(quote_id)
     part = facts["next"]
     if part is None:
-        raise ActionRefused(_("There is no installment left to send."))
+        raise ActionRefused(
+            _("There is no installment left to send."), hint=_("The quote's page shows how each of them stands.")
+        )
     return render_template("console/send.html", **facts, part=part)
 
 
@@ -106,7 +108,7 @@ def send(quote_id: str) -> Response:
     """Queue the mail with the link; what was confirmed is what is sent."""
     host, number = the_host(), request.form.get("number", "")
     if not number.isdecimal():
-        raise ActionRefused(_("Say which installment is to be sent."))
+        raise ActionRefused(_("Say which installment is to be sent."), hint=_("Begin from the quote's page."))
     run_id = host.runs.request_installment(session().workspace, quote_id, int(number))
     return go_to(url_for("console.run", run_id=run_id))
 

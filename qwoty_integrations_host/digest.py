@@ -1,0 +1,88 @@
+"""What is still open, told once a day: at eight in the workspace's time zone, and only where something is.
+
+It tells what was open at eight, so that it says the same whenever somebody looks, and no alert of the same morning
+again. Its row in the table of alerts is its lock: of many workers one inserts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Any
+
+from sqlalchemy import Connection
+
+from .alerts import Alerts, digest, kind_of_run
+from .clock import Clock
+from .silence import Silence
+from .store import alerts as rows
+from .store import connections, quotes, runs
+from .store.database import Store
+from .store.workspaces import timezone_of
+
+#: Where the workspace's days are counted; without a time zone, in UTC.
+AT = time(8)
+#: More than a person reads; the rest is counted.
+_MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The daily digests of one host."""
+
+    store: Store
+    clock: Clock
+    alerts: Alerts
+    silence: Silence
+
+    def look(self) -> list[str]:
+        """Tell each workspace that wants it what is open, once a day; give the workspaces that are told now."""
+        with self.store.read() as db:
+            wanting = [each for each, wanted in rows.all_targets(db).items() if wanted.get("daily_digest", True)]
+        return [workspace for workspace in sorted(wanting) if self._tell(workspace)]
+
+    def _tell(self, workspace: str) -> bool:
+        now = self.clock.now()
+        with self.store.read() as db:
+            zone = timezone_of(db, workspace) or UTC
+            today = now.astimezone(zone).date()
+            subject, eight = f"digest:{today.isoformat()}", datetime.combine(today, AT, zone)
+            if now < eight or rows.is_stored(db, workspace, subject):
+                return False
+        found = self.open_since(workspace, eight)
+        if not found:
+            return False
+        with self.store.write() as db:
+            return self.alerts.add(db, workspace, subject, digest(found[:_MOST], len(found)))
+
+    def open_since(self, workspace: str, before: datetime) -> list[Mapping[str, Any]]:
+        """What a person has to do in a workspace that was there before a moment: facts of alerts, the gravest first."""
+        silent = [one.facts for one in self.silence.silent(workspace) if one.since < before]
+        with self.store.read() as db:
+            return [*_connections(db, workspace, before), *silent, *_runs(db, workspace, before)]
+
+
+def _connections(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:
+    for plugin, problem in connections.problems(db, workspace).items():
+        if datetime.fromisoformat(problem["since"]) < before:
+            yield {
+                "type": "connection.needs_attention",
+                **_said(problem),
+                "plugin": plugin,
+                "run_id": problem["run_id"],
+            }
+
+
+def _runs(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:
+    found = runs.open_since(db, workspace, before)
+    numbers = quotes.numbers(db, workspace, {row["quote_id"] for row in found})
+    for row in found:
+        error = row["error"] or {"code": row["status"], "title": "", "hint": ""}
+        about = {"plugin": row["plugin"], "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
+        about |= {"quote_id": row["quote_id"] or None, "quote_number": numbers.get(row["quote_id"])}
+        yield {"type": kind_of_run(row["status"], error["code"]), **_said(error), **about}
+
+
+def _said(error: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: error[name] for name in ("code", "title", "hint")}

@@ -1,0 +1,129 @@
+"""What the command line says when something is not as it should be: where, why, and what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import a_quote
+from host.conftest import fakes
+from host.test_cli import Line, line, refused
+from qwoty_integrations_host import ConnectionReport, NeedsAttention
+from qwoty_integrations_host.cli import session
+from qwoty_integrations_host.errors import MalformedInput
+from qwoty_integrations_host.exact_json import parse_json
+
+__all__ = ["fakes", "line"]
+
+BAD_JSON = [
+    (b'{"a": NaN}', "JSON knows no NaN (line 1, column 7).", "Give a number, or null where there is none."),
+    (b'{"a": "NaN",\n "b": -Infinity}', "JSON knows no -Infinity (line 2, column 7).", "Give a number"),
+    (b'{"a":\n 1e9999999999999999999}', "The number at line 2, column 2 is too long or too large.", "sensible"),
+    (b'{"a": ' + b"9" * 5000 + b"}", "The number at line 1, column 7 is too long or too large.", "sensible"),
+    (b'{"a": "\xe9"}', "The document is not UTF-8 text (byte 8, line 1).", "Save it as UTF-8."),
+    (b"", "The document is empty.", "It has to hold JSON"),
+    (b" \n", "The document is empty.", "It has to hold JSON"),
+    (b'{"a": ', "The document is not valid JSON (line 1, column 7).", "Is it truncated?"),
+    (b"[" * 70 + b"]" * 70, "The document is nested more than 64 levels deep.", "Take out"),
+]
+NAMES = ["NaN", "infinity", "exponent", "digits", "Latin-1", "nothing", "blanks", "truncated", "nested"]
+EACH = pytest.mark.parametrize(("raw", "title", "hint"), BAD_JSON, ids=NAMES)
+
+
+@EACH
+def test_json_that_is_none_is_named_with_its_place_and_remedy(raw: bytes, title: str, hint: str) -> None:
+    with pytest.raises(MalformedInput) as refusal:
+        parse_json(raw)
+
+    assert refusal.value.title == title
+    assert hint in refusal.value.hint
+
+
+def test_a_file_that_is_no_json_is_named(line: Line) -> None:
+    line.ready()
+    path = Path(line.file(""))
+    for raw, title, hint in BAD_JSON:
+        path.write_bytes(raw)
+
+        said = refused(line("accept", "ws-1", str(path)), 2)
+
+        assert f"{path}: {title}" in said and hint in said
+
+
+def test_an_error_says_the_command_that_does_what_it_advises(line: Line) -> None:
+    line.ready()
+
+    assert "→ The list of runs shows those that are kept.\n    qwoty-host run list" in refused(
+        line("run", "show", "no-such-run"), 5
+    )
+    assert "qwoty-host alerts set ws-1 --mail ADDRESS" in refused(line("alerts", "test", "ws-1"), 2)
+
+
+def test_a_run_says_the_commands_with_its_own_id(line: Line) -> None:
+    def hook(ctx: Any, quote: Any) -> Any:
+        raise NeedsAttention("The totals differ.", hint="Compare them, then retry the run.")
+
+    line.ready()
+    line.recorder.answers["on_quote_accepted"] = hook
+
+    found = line("accept", "ws-1", line.file(a_quote()), "--wait")
+
+    (run,) = line.ok("run", "list")["data"]
+    assert f"    qwoty-host run retry {run['id']}" in found.output
+    assert "qwoty-host" not in json.dumps(run), "the API shows it, too"
+
+
+def test_who_stops_waiting_is_told_that_the_run_goes_on(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qwoty_integrations_host.host import Host
+
+    def interrupted(*_: Any, **__: Any) -> bool:
+        if interrupted.armed:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        interrupted.armed = True  # type: ignore[attr-defined]
+        return False
+
+    interrupted.armed = False  # type: ignore[attr-defined]
+    line.ready()
+    monkeypatch.setattr(Host, "wait_for", interrupted)
+    monkeypatch.setattr(Host, "start_worker", lambda _: True)
+
+    found = line("accept", "ws-1", line.file(a_quote()), "--wait")
+
+    (run,) = line.ok("run", "list")["data"]
+    assert found.exit_code == session.NOT_DONE
+    assert "Aborted" not in found.output
+    assert "The run goes on while a worker is there" in found.stderr
+    assert f"qwoty-host run show {run['id']}" in found.stderr
+
+
+def test_what_a_plugin_prints_never_stands_in_our_json(line: Line) -> None:
+    def hook(*_: Any) -> Any:
+        print("I am a plugin that prints")
+        return ConnectionReport(())
+
+    line.ready()
+    line.recorder.answers["check_connection"] = hook
+
+    found = line("test-connection", "ws-1", "recorder", "--json")
+
+    assert json.loads(found.stdout)["plugin"] == "recorder"
+    assert "I am a plugin that prints" in found.stderr
+
+
+def test_what_a_plugin_prints_at_its_import_never_stands_in_our_json(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chatty = tmp_path / "chatty-1.0.dist-info"
+    chatty.mkdir()
+    (tmp_path / "fake_chatty.py").write_text('print("I am imported")\nHOOK_API = 0\n')
+    (chatty / "METADATA").write_text("Metadata-Version: 2.1\nName: chatty\nVersion: 1.0\n")
+    (chatty / "entry_points.txt").write_text("[qwoty_integrations]\nchatty = fake_chatty\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    found = line("plugin", "list", "--json")
+
+    assert "chatty" in {plugin["id"] for plugin in json.loads(found.stdout)["data"]}
+    assert "I am imported" in found.stderr
