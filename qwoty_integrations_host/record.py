@@ -24,6 +24,8 @@ class InvoiceRecord:
     customer_id: str | None = None
     #: The version of the quote that it was made from; another one needs another draft.
     version: str = ""
+    #: The last day on which all of it is to be paid; None where the service told none, and in earlier records.
+    due_date: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ class QuoteRecord:
     amount_remaining: Decimal | None = None
     #: What was paid beyond what was due.
     amount_overpaid: Decimal | None = None
+    #: What of the total was settled outside the service, by bank transfer, say.
+    amount_paid_outside: Decimal | None = None
     installments: tuple[InstallmentRecord, ...] = ()
 
     @property
@@ -122,7 +126,7 @@ class QuoteRecord:
 
 
 _TIMES = ("expires_at", "linked_at", "mailed_at")
-_AMOUNTS = ("total", "net", "amount_paid", "amount_remaining", "amount_overpaid")
+_AMOUNTS = ("total", "net", "amount_paid", "amount_remaining", "amount_overpaid", "amount_paid_outside")
 
 
 def to_document(record: QuoteRecord) -> dict[str, Any]:
@@ -139,11 +143,16 @@ def from_document(found: Mapping[str, Any]) -> QuoteRecord:
     """Rebuild the record from its JSON form."""
     return QuoteRecord(
         currency=found["currency"],
-        invoice=InvoiceRecord(**found["invoice"]) if found["invoice"] else None,
+        invoice=_invoice(found["invoice"]) if found["invoice"] else None,
         # Records that were stored before a field came lack it.
         **{name: _money(found.get(name)) for name in _AMOUNTS},
         installments=tuple(_installments(found["installments"])),
     )
+
+
+def _invoice(found: Mapping[str, Any]) -> InvoiceRecord:
+    due = found.get("due_date")
+    return InvoiceRecord(**{**found, "due_date": date.fromisoformat(due) if due else None})
 
 
 def _installments(found: Iterable[Mapping[str, Any]]) -> Iterable[InstallmentRecord]:

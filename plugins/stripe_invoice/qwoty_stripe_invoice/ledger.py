@@ -38,6 +38,7 @@ def invoice_seen(
             number=invoice.get("number"),
             customer_id=invoice.get("customer"),
             version=version,
+            due_date=_due_on(invoice, quote, known),
         ),
         total=to_major(invoice["total"], currency),
         net=to_major(_net(invoice), currency),
@@ -49,6 +50,16 @@ def invoice_seen(
     elif invoice["status"] != "draft":
         seen = replace(seen, installments=_shares_of_due(seen, invoice))
     return _settled(seen) if invoice["status"] == "paid" else seen
+
+
+def _due_on(invoice: Mapping[str, Any], quote: Quote | None, known: QuoteRecord) -> date | None:
+    """The invoice's due day in the quote's time zone; without the quote, the day that is known, or UTC's."""
+    moment: int | None = invoice.get("due_date")
+    if moment is None:
+        return None
+    if quote is None and known.invoice is not None and known.invoice.due_date is not None:
+        return known.invoice.due_date
+    return datetime.fromtimestamp(moment, quote.timezone if quote else UTC).date()
 
 
 def _net(invoice: Mapping[str, Any]) -> int:

@@ -1,0 +1,43 @@
+"""What is known of quotes, from which is said where they stand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC
+
+from sqlalchemy import Connection, RowMapping, select
+
+from ..record import QuoteRecord, from_document
+from ..standing import Facts
+from . import tables as t
+from .workspaces import timezone_of
+
+#: Of a run, what says where its quote stands; what it carries to its next attempt is large.
+_OF_RUN = [t.runs.c[name] for name in ("id", "plugin", "kind", "quote_id", "status", "facts", "error", "outcome")]
+
+
+def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[str, Facts]:
+    """The facts of each of these quotes, in three queries however many they are."""
+    runs: defaultdict[str, list[RowMapping]] = defaultdict(list)
+    records: defaultdict[str, dict[str, QuoteRecord]] = defaultdict(dict)
+    run, record, quote = t.runs.c, t.records.c, t.quotes.c
+    wanted = select(*_OF_RUN, run.waits_until).where((run.workspace == workspace) & run.quote_id.in_(quote_ids))
+    for row in db.execute(wanted.order_by(run.created_at, run.id)).mappings():
+        runs[row["quote_id"]].append(row)
+    kept = select(t.records).where((record.workspace == workspace) & record.quote_id.in_(quote_ids))
+    for row in db.execute(kept.order_by(record.plugin)).mappings():
+        records[row["quote_id"]][row["plugin"]] = from_document(row["document"])
+    stored = select(quote.id).where((quote.workspace == workspace) & quote.id.in_(quote_ids))
+    found = {row["id"]: row for row in db.execute(stored).mappings()}
+    zone = timezone_of(db, workspace) or UTC
+    return {
+        quote_id: Facts(
+            # Runs and records are rows of the database, read as what they are: mappings.
+            runs=[dict(one) for one in runs[quote_id]],
+            records=records[quote_id],
+            is_stored=quote_id in found,
+            zone=zone,
+        )
+        for quote_id in quote_ids
+    }
