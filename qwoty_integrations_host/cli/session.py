@@ -74,7 +74,6 @@ class Session:
             finally:
                 Session.left_working = not host.close(patience=patience)
 
-
     @contextmanager
     def plugins(self) -> Iterator[Plugins]:
         """Load what is installed for the block, which needs no data directory."""

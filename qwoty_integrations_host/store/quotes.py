@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select
 from ..exact_json import parse_json
 from ..quote import Quote
 from ..quote_schema import load_heading, load_quote
+from . import finding
 from . import tables as t
 from .cursors import newest_first
 from .upsert import insert_or_ignore
@@ -48,7 +49,10 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
         "version": _version("", document),
         "received_at": received_at,
     }
-    return insert_or_ignore(db, t.quotes, row)
+    added = insert_or_ignore(db, t.quotes, row)
+    if added:
+        finding.touch(db, quote.workspace_id, quote.id)
+    return added
 
 
 def exists(db: Connection, workspace: str, quote_id: str) -> bool:
@@ -80,11 +84,13 @@ def correct(db: Connection, quote: Quote, document: Any) -> None:
     values = {"number": quote.number, "document": _text(document), "replaced": kept}
     values["version"] = _version(before["version"] or "", document)
     db.execute(t.quotes.update().where(here).values(values))
+    _reword(db, quote.workspace_id, quote.id, quote.number, _text(document))
 
 
 def replace_unsigned(db: Connection, quote: Quote, document: Any) -> None:
     """Put a quote in the place of the stored one, of which the customer signed the same: it keeps the version."""
     db.execute(t.quotes.update().where(_here(quote.workspace_id, quote.id)).values(document=_text(document)))
+    _reword(db, quote.workspace_id, quote.id, quote.number, _text(document))
 
 
 def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
@@ -93,7 +99,13 @@ def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
     before = db.execute(select(t.quotes.c.replaced).where(here)).scalar()
     if before:
         db.execute(t.quotes.update().where(here).values({**before, "replaced": None}))
+        _reword(db, workspace, quote_id, before["number"], before["document"])
     return bool(before)
+
+
+def _reword(db: Connection, workspace: str, quote_id: str, number: str, document: str) -> None:
+    words = finding.words_of_document(number, document)
+    finding.touch(db, workspace, quote_id, {finding.SIGNED: words})
 
 
 def settle(db: Connection, workspace: str, quote_id: str) -> None:

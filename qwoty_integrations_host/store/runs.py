@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
 from ..errors import NotFound
+from . import finding
 from . import tables as t
 from .cursors import newest_first
 from .upsert import insert_or_ignore
@@ -26,6 +27,9 @@ UPKEEP = "upkeep"
 #: Runs of the host's own: they fetch a quote that a platform has told of.
 PLATFORM_EVENT = "platform_event"
 
+#: The columns from which is said where a run's quote stands.
+_SHOWN = {"status", "error"}
+
 # Every step asks these: built once, since that costs more than to ask (docs/performance.md).
 _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
 _ATTEMPT = _ONE.with_only_columns(t.runs.c.attempt)
@@ -38,7 +42,10 @@ _ONE_STEP = select(t.steps).where(_STEP)
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
     """Insert a run; False when one of the same kind and subject exists."""
-    return insert_or_ignore(db, t.runs, row)
+    added = insert_or_ignore(db, t.runs, row)
+    if added:
+        finding.touch(db, row["workspace"], row["quote_id"])
+    return added
 
 
 def find(db: Connection, run_id: str) -> RowMapping | None:
@@ -56,7 +63,10 @@ def require(db: Connection, run_id: str, *, workspace: str | None = None) -> Row
 
 def change(db: Connection, run_id: str, **values: Any) -> None:
     """Update columns of one run."""
-    db.execute(t.runs.update().where(t.runs.c.id == run_id).values(**values))
+    changed = t.runs.update().where(t.runs.c.id == run_id).values(**values)
+    whose = db.execute(changed.returning(t.runs.c.workspace, t.runs.c.quote_id)).first()
+    if whose is not None and not _SHOWN.isdisjoint(values):
+        finding.touch(db, whose.workspace, whose.quote_id)
 
 
 def say(db: Connection, run_id: str, about: str, note: str | None) -> None:

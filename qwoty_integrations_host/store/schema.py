@@ -7,10 +7,11 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, select, text
 
 from ..errors import HostError
+from . import finding
 from . import tables as t
 
 #: The newest of migrations/versions; a test compares.
-LATEST = "0009"
+LATEST = "0011"
 _FIRST = "0001"
 
 
@@ -45,3 +46,4 @@ def _upgrade(db: Connection, *, known: bool) -> None:
     if not known:
         command.stamp(config, _FIRST)
     command.upgrade(config, "head")
+    finding.fill(db)
