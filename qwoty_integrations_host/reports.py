@@ -6,21 +6,31 @@ Amounts are decimal strings in major units; times are ISO 8601 in UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from .errors import NotFound
+from .errors import ActionRefused, NotFound
 from .plugins import Plugins
 from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
+from .search_words import terms_of
+from .standing import STATES
 from .store import audit, external_ids, mails, quotes, settings, webhooks
 from .store import runs as rows
 from .store.database import Store
+from .store.finding import Wanted
 from .store.kept import records_of_quote, records_of_quotes
-from .store.workspaces import find_workspace, require_workspace
+from .store.workspaces import find_workspace, require_workspace, timezone_of
+from .timezones import begins
+
+#: The states by which quotes are listed; one that could not be fetched is in no list.
+QUOTE_STATES = tuple(name for name in STATES if name != "not_fetched")
+#: So many quotes with one number are named.
+_CANDIDATES = 10
 
 
 def outcome_of(record: QuoteRecord | None, now: datetime) -> dict[str, Any]:
@@ -150,7 +160,7 @@ def find_quote(store: Store, workspace: str, quote_id: str) -> Quote:
     with store.read() as db:
         found = quotes.find(db, workspace, quote_id)
     if found is None:
-        raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+        raise no_such_quote(workspace, quote_id)
     return found
 
 
@@ -191,17 +201,80 @@ def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str
     return {**head, "plugins": known}
 
 
-def list_quotes(store: Store, workspace: str, *, limit: int = 50, after: str | None = None) -> dict[str, Any]:
-    """Report the newest quotes of a workspace as ``{"data", "has_more"}``, after the quote ``after``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which quotes a person looks for: words of them, a state of ``QUOTE_STATES``, and the days on which they came.
+
+    The days are those of the workspace's time zone, the last one included; ``now`` tells in which state each is.
+    """
+
+    now: datetime
+    search: str | None = None
+    state: str | None = None
+    first: date | None = None
+    last: date | None = None
+
+
+def quote_id_of(store: Store, workspace: str, name: str) -> str:
+    """Give the id of the quote that has this id, or else this number; the name itself where no quote has it.
+
+    Raises: ActionRefused where several have the number, and names them.
+    """
+    with store.read() as db:
+        found = [quote_id for _, quote_id in quotes.named(db, name, workspace)]
+        if len(found) < 2:
+            return found[0] if found else name
+        shown = quotes.headings(db, workspace, found[:_CANDIDATES])
+    each = "; ".join(f"{one.id} ({one.customer_name}, {one.received_at:%Y-%m-%d})" for one in shown)
+    more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    title = f"{len(found)} quotes have the number {name!r}."
+    raise ActionRefused(title, hint=f"Name the one that you mean by its id: {each}{more}.", code="ambiguous_number")
+
+
+def list_quotes(
+    store: Store, workspace: str, *, limit: int = 50, after: str | None = None, asked: Asked | None = None
+) -> dict[str, Any]:
+    """Report the newest quotes of a workspace that are asked for as ``{"data", "has_more"}``, after the quote ``after``.
 
     Raises: NotFound, InvalidInput for an unknown ``after``.
     """
     with store.read() as db:
         require_workspace(db, workspace)
-        found = quotes.newest(db, workspace, limit=limit + 1, after=after)
+        wanted = _wanted(db, workspace, asked) if asked else None
+        found = quotes.newest(db, workspace, limit=limit + 1, after=after, wanted=wanted)
     records = records_of_quotes(store, workspace, [quote.id for quote in found[:limit]])
     data = [_quote_summary(quote, _invoiced(records.get(quote.id, {}))) for quote in found[:limit]]
     return {"data": data, "has_more": len(found) > limit}
+
+
+def _wanted(db: Connection, workspace: str, asked: Asked) -> Wanted | None:
+    """None where every quote is wanted."""
+    zone = timezone_of(db, workspace)
+    wanted = Wanted(
+        now=asked.now,
+        today=asked.now.astimezone(zone or UTC).date(),
+        words=terms_of(asked.search) if asked.search and asked.search.strip() else None,
+        state=asked.state or None,
+        since=begins(asked.first, zone) if asked.first else None,
+        until=begins(asked.last, zone) + timedelta(days=1) if asked.last else None,
+    )
+    return None if wanted.is_everything else wanted
+
+
+def stored_document(store: Store, workspace: str, name: str) -> Any:
+    """Give a quote as it was sent, by its id or its number. Raises: NotFound, ActionRefused."""
+    quote_id = quote_id_of(store, workspace, name)
+    with store.read() as db:
+        require_workspace(db, workspace)
+        if not quotes.exists(db, workspace, quote_id):
+            raise no_such_quote(workspace, quote_id)
+        return quotes.document(db, workspace, quote_id)
+
+
+def no_such_quote(workspace: str, name: str) -> NotFound:
+    """What is said of a quote that is not there."""
+    hint = "Look for it in the list of quotes, by a part of its number or by its customer."
+    return NotFound(f"There is no quote {name!r} in workspace {workspace!r}.", hint=hint)
 
 
 def _quote_summary(quote: quotes.Heading, record: QuoteRecord | None) -> dict[str, Any]:
@@ -222,7 +295,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         require_workspace(db, workspace)
         quote = quotes.find(db, workspace, quote_id)
         if quote is None:
-            raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+            raise no_such_quote(workspace, quote_id)
         runs = _run_reports(db, rows.of_quote(db, workspace, quote_id))
         contacts = external_ids.of_kind(db, workspace, "contact")
         taxes = external_ids.of_kind(db, workspace, "tax")

@@ -29,7 +29,7 @@ from .quote import Quote
 from .quote_schema import load_quote
 from .record import QuoteRecord
 from .refusals import Refusals
-from .reports import outcome_of
+from .reports import no_such_quote, outcome_of
 from .settings import WorkspaceSettings
 from .store import audit, mails, quotes, webhooks
 from .store import runs as rows
@@ -507,7 +507,7 @@ class Runs:
         with self.store.read() as db:
             require_workspace(db, workspace)
             if not quotes.exists(db, workspace, quote_id):
-                raise NotFound(f"There is no quote {quote_id!r} in workspace {workspace!r}.")
+                raise no_such_quote(workspace, quote_id)
         for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
             if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_installment_due"):
                 return plugin, record

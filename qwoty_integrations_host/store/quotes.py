@@ -18,7 +18,8 @@ from ..quote import Quote
 from ..quote_schema import load_heading, load_quote
 from . import finding
 from . import tables as t
-from .cursors import newest_first
+from .cursors import find_place, newest_first
+from .finding import Wanted
 from .upsert import insert_or_ignore
 
 # Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
@@ -128,10 +129,20 @@ def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
     return None if row is None else _loaded(row)
 
 
-def newest(db: Connection, workspace: str, *, limit: int, after: str | None = None) -> Sequence[Heading]:
-    """The headings of a workspace's quotes, newest first. Raises: InvalidInput for an unknown ``after``."""
-    whose, table = select(t.quotes).where(t.quotes.c.workspace == workspace), t.quotes.c
-    return [_heading(row) for row in newest_first(db, whose, (table.received_at, table.id), after=after, limit=limit)]
+def newest(
+    db: Connection, workspace: str, *, limit: int, after: str | None = None, wanted: Wanted | None = None
+) -> Sequence[Heading]:
+    """The headings of a workspace's quotes, or of those that are wanted, newest first.
+
+    Raises: InvalidInput for an unknown ``after``.
+    """
+    whose, order = select(t.quotes).where(t.quotes.c.workspace == workspace), (t.quotes.c.received_at, t.quotes.c.id)
+    if wanted is None:
+        return [_heading(row) for row in newest_first(db, whose, order, after=after, limit=limit)]
+    place = find_place(db, [(whose, order)], after)
+    found = finding.ids(db, workspace, wanted, behind=place, limit=limit)
+    rows = {row["id"]: row for row in db.execute(whose.where(t.quotes.c.id.in_(found))).mappings()}
+    return [_heading(rows[quote_id]) for quote_id in found]
 
 
 def _heading(row: RowMapping) -> Heading:
@@ -146,10 +157,24 @@ def _heading(row: RowMapping) -> Heading:
     )
 
 
-def id_of_number(db: Connection, workspace: str, number: str) -> str | None:
-    """The id of the newest quote with this number, as people know it."""
-    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.number == number)
-    return db.execute(select(t.quotes.c.id).where(here).order_by(t.quotes.c.received_at.desc()).limit(1)).scalar()
+def named(db: Connection, name: str, workspace: str | None = None) -> Sequence[tuple[str, str]]:
+    """The (workspace, id) of the quotes with this id, or else with this number, newest first, in one workspace or all."""
+    quote = t.quotes.c
+    for column in (quote.id, quote.number):
+        here = [column == name, *([quote.workspace == workspace] if workspace is not None else [])]
+        wanted = select(quote.workspace, quote.id).where(*here).order_by(quote.received_at.desc(), quote.id)
+        if found := [(row.workspace, row.id) for row in db.execute(wanted).all()]:
+            return found
+    return []
+
+
+def headings(db: Connection, workspace: str, quote_ids: Collection[str]) -> Sequence[Heading]:
+    """What a list shows of these quotes, newest first."""
+    here = (t.quotes.c.workspace == workspace) & t.quotes.c.id.in_(quote_ids)
+    return [
+        _heading(row)
+        for row in db.execute(select(t.quotes).where(here).order_by(t.quotes.c.received_at.desc())).mappings()
+    ]
 
 
 def numbers(db: Connection, workspace: str, quote_ids: Collection[str]) -> dict[str, str]:

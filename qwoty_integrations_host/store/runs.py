@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, or_, select
 
 from ..errors import NotFound
-from . import finding
+from . import finding, quotes
 from . import tables as t
 from .cursors import newest_first
 from .upsert import insert_or_ignore
@@ -108,18 +108,27 @@ def newest(
 ) -> Sequence[RowMapping]:
     """Runs of one workspace or of all, newest first; those of upkeep that had nothing to do only if ``quiet``.
 
+    ``quote_id``: a quote's id or its number; of several quotes with this number the runs of each are wanted.
     Those that began ``since`` a moment, and before ``until`` another.
     Raises: InvalidInput for an unknown ``after``.
     """
     run = t.runs.c
-    wanted = ((run.quote_id, quote_id), (run.plugin, plugin), (run.kind, kind), (run.status, status))
+    wanted = ((run.plugin, plugin), (run.kind, kind), (run.status, status))
     only = [column == value for column, value in wanted if value is not None]
+    only += [_of_quotes(db, workspace, quote_id)] if quote_id is not None else []
     only += [run.created_at >= since] if since else []
     only += [run.created_at < until] if until else []
     if not quiet:
         only.append((run.kind != UPKEEP) | (run.status != "skipped"))
     whose = select(t.runs) if workspace is None else select(t.runs).where(run.workspace == workspace)
     return newest_first(db, whose, (run.created_at, run.id), after=after, limit=limit, only=only)
+
+
+def _of_quotes(db: Connection, workspace: str | None, name: str) -> ColumnElement[bool]:
+    # A quote that could not be fetched has runs, and is not there.
+    found = quotes.named(db, name, workspace) or [(workspace, name)]
+    here = [(t.runs.c.workspace == where) & (t.runs.c.quote_id == quote_id) for where, quote_id in found if where]
+    return or_(*here) if here else t.runs.c.quote_id == name
 
 
 def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> RowMapping | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, jsonify, request
+from marshmallow import fields, validate
 
 from ...exact_json import parse_json
 from ...previews import preview
 from ...quote_schema import QuoteSchema
-from ...reports import list_quotes, quote_report
+from ...reports import QUOTE_STATES, Asked, list_quotes, quote_report, stored_document
 from ...store import runs as rows
 from ..auth import the_host
 from .blueprint import Blueprint, is_no_write, names_fields, needs
@@ -17,6 +18,31 @@ from .lists import PageQuery, list_of
 from .quote_schemas import AcceptedSchema, PreviewSchema, QuoteReportSchema, QuoteSummarySchema
 
 blueprint = Blueprint("quotes", "Accepted quotes, and what became of them.")
+
+
+class QuoteQuery(PageQuery):
+    """Which quotes."""
+
+    search = fields.String(
+        load_default=None,
+        validate=validate.Length(1, 200),
+        metadata={
+            "description": "Words of them, in any order, without case and accents: number, customer, e-mail, invoice "
+            "number, `in_…`, `cus_…`, or an amount such as `1,234.50`. A word may be the beginning of one."
+        },
+    )
+    status = fields.String(
+        load_default=None,
+        validate=validate.OneOf(QUOTE_STATES),
+        metadata={"description": "Where the quote stands now."},
+    )
+    first = fields.Date(
+        data_key="from", load_default=None, metadata={"description": "The first day, in the workspace's time zone."}
+    )
+    last = fields.Date(
+        data_key="until", load_default=None, metadata={"description": "The last day, in the workspace's time zone."}
+    )
+
 
 #: Only described: numbers of the document must not pass through a float, so it is read by ``parse_json``.
 _QUOTE = {"required": True, "content": {"application/json": {"schema": QuoteSchema}}}
@@ -47,10 +73,14 @@ def accept_quote(workspace: str) -> Response:
 @is_no_write
 def preview_quote(workspace: str) -> dict[str, Any]:
     """Show what would be made of a quote; no network, nothing is written"""
+    return _preview(workspace, parse_json(request.get_data()))
+
+
+def _preview(workspace: str, document: Any) -> dict[str, Any]:
     host = the_host()
     return preview(
         workspace,
-        parse_json(request.get_data()),
+        document,
         plugins=host.plugins,
         settings=host.settings,
         contexts=host.runs.contexts,
@@ -59,11 +89,26 @@ def preview_quote(workspace: str) -> dict[str, Any]:
 
 
 @blueprint.get("/workspaces/<workspace>/quotes")
-@blueprint.arguments(PageQuery, location="query")
+@blueprint.arguments(QuoteQuery, location="query")
 @blueprint.response(200, list_of(QuoteSummarySchema))
 def get_quotes(query: dict[str, Any], workspace: str) -> dict[str, Any]:
-    """List quotes, newest first"""
-    return list_quotes(the_host().store, workspace, limit=query["limit"], after=query["starting_after"])
+    """List quotes, newest first: all, or those with these words, in a state, of these days"""
+    host = the_host()
+    asked = Asked(
+        now=host.clock.now(),
+        search=query["search"],
+        state=query["status"],
+        first=query["first"],
+        last=query["last"],
+    )
+    return list_quotes(host.store, workspace, limit=query["limit"], after=query["starting_after"], asked=asked)
+
+
+@blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>/preview")
+@blueprint.response(200, PreviewSchema)
+def preview_stored_quote(workspace: str, quote_id: str) -> dict[str, Any]:
+    """Show what would be made now of a quote that is here; no network, nothing is written"""
+    return _preview(workspace, stored_document(the_host().store, workspace, quote_id))
 
 
 @blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>")

@@ -10,20 +10,45 @@ from werkzeug.wrappers import Response
 
 from ...errors import ActionRefused
 from ...links import service_links
-from ...reports import find_quote, list_quotes, quote_report
+from ...reports import QUOTE_STATES, Asked, find_quote, list_quotes, quote_report
+from ...standing import STATES
 from ..auth import the_host
 from .guard import blueprint, go_to, session
-from .runs import PAGE
+from .runs import PAGE, day
 from .words import gettext as _
 
 
 @blueprint.get("/quotes")
 def quotes() -> str:
-    """The workspace's quotes, newest first."""
-    after = request.args.get("after") or None
-    found = list_quotes(the_host().store, session().workspace, limit=PAGE, after=after)
-    following = url_for("console.quotes", after=found["data"][-1]["quote_id"]) if found["has_more"] else None
-    return render_template("console/quotes.html", quotes=found["data"], following=following, first_page=not after)
+    """The workspace's quotes, newest first, by words, state and day."""
+    asked = {name: request.args.get(name, "").strip() for name in ("search", "status", "since", "until", "after")}
+    host = the_host()
+    found = list_quotes(
+        host.store,
+        session().workspace,
+        limit=PAGE,
+        after=asked["after"] or None,
+        asked=Asked(
+            now=host.clock.now(),
+            search=asked["search"],
+            state=asked["status"] if asked["status"] in QUOTE_STATES else None,
+            first=day(asked["since"]),
+            last=day(asked["until"]),
+        ),
+    )
+    filters: dict[str, Any] = {name: value for name, value in asked.items() if value and name != "after"}
+    following = None
+    if found["has_more"]:
+        following = url_for("console.quotes", **filters, after=found["data"][-1]["quote_id"])
+    return render_template(
+        "console/quotes.html",
+        quotes=found["data"],
+        asked=asked,
+        filtered=bool(filters),
+        states=[STATES[name] for name in QUOTE_STATES],
+        following=following,
+        first_page=not asked["after"],
+    )
 
 
 @blueprint.get("/quotes/<id:quote_id>")
