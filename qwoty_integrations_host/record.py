@@ -53,6 +53,11 @@ class InstallmentRecord:
         """Whether a customer can still pay by its link."""
         return self.status == "sent" and (self.expires_at is None or now < self.expires_at)
 
+    @property
+    def is_unmailed(self) -> bool:
+        """Whether its link was made and not mailed; of links of the first release that is not known."""
+        return self.status == "sent" and self.linked_at is not None and self.mailed_at is None
+
     def seen_at(self, now: datetime) -> InstallmentRecord:
         """The same, with a link whose time is over shown as expired."""
         return self if self.status != "sent" or self.is_open(now) else replace(self, status="expired")

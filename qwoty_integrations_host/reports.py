@@ -6,31 +6,22 @@ Amounts are decimal strings in major units; times are ISO 8601 in UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from .errors import ActionRefused, NotFound
+from .finding import Asked, no_such_quote, wanted
 from .plugins import Plugins
 from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
-from .search_words import terms_of
-from .standing import STATES
+from .standing import STEPS, Facts, Standing, standing_of
 from .store import audit, external_ids, mails, quotes, settings, webhooks
 from .store import runs as rows
 from .store.database import Store
-from .store.finding import Wanted
-from .store.kept import records_of_quote, records_of_quotes
-from .store.workspaces import find_workspace, require_workspace, timezone_of
-from .timezones import begins
-
-#: The states by which quotes are listed; one that could not be fetched is in no list.
-QUOTE_STATES = tuple(name for name in STATES if name != "not_fetched")
-#: So many quotes with one number are named.
-_CANDIDATES = 10
+from .store.standings import facts_of
+from .store.workspaces import find_workspace, require_workspace
 
 
 def outcome_of(record: QuoteRecord | None, now: datetime) -> dict[str, Any]:
@@ -201,115 +192,102 @@ def workspace_report(store: Store, plugins: Plugins, workspace: str) -> dict[str
     return {**head, "plugins": known}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Which quotes a person looks for: words of them, a state of ``QUOTE_STATES``, and the days on which they came.
-
-    The days are those of the workspace's time zone, the last one included; ``now`` tells in which state each is.
-    """
-
-    now: datetime
-    search: str | None = None
-    state: str | None = None
-    first: date | None = None
-    last: date | None = None
-
-
-def quote_id_of(store: Store, workspace: str, name: str) -> str:
-    """Give the id of the quote that has this id, or else this number; the name itself where no quote has it.
-
-    Raises: ActionRefused where several have the number, and names them.
-    """
-    with store.read() as db:
-        found = [quote_id for _, quote_id in quotes.named(db, name, workspace)]
-        if len(found) < 2:
-            return found[0] if found else name
-        shown = quotes.headings(db, workspace, found[:_CANDIDATES])
-    each = "; ".join(f"{one.id} ({one.customer_name}, {one.received_at:%Y-%m-%d})" for one in shown)
-    more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
-    title = f"{len(found)} quotes have the number {name!r}."
-    raise ActionRefused(title, hint=f"Name the one that you mean by its id: {each}{more}.", code="ambiguous_number")
-
-
 def list_quotes(
-    store: Store, workspace: str, *, limit: int = 50, after: str | None = None, asked: Asked | None = None
+    store: Store,
+    workspace: str,
+    now: datetime,
+    *,
+    limit: int = 50,
+    after: str | None = None,
+    asked: Asked | None = None,
 ) -> dict[str, Any]:
-    """Report the newest quotes of a workspace that are asked for as ``{"data", "has_more"}``, after the quote ``after``.
+    """Report the newest quotes of a workspace as ``{"data", "has_more"}``, after ``after``; all, or those asked for.
 
     Raises: NotFound, InvalidInput for an unknown ``after``.
     """
     with store.read() as db:
         require_workspace(db, workspace)
-        wanted = _wanted(db, workspace, asked) if asked else None
-        found = quotes.newest(db, workspace, limit=limit + 1, after=after, wanted=wanted)
-    records = records_of_quotes(store, workspace, [quote.id for quote in found[:limit]])
-    data = [_quote_summary(quote, _invoiced(records.get(quote.id, {}))) for quote in found[:limit]]
+        found = quotes.newest(
+            db, workspace, limit=limit + 1, after=after, wanted=asked and wanted(db, workspace, asked, now)
+        )
+        known = facts_of(db, workspace, [quote.id for quote in found[:limit]])
+    data = [_quote_summary(quote, known[quote.id], now) for quote in found[:limit]]
     return {"data": data, "has_more": len(found) > limit}
 
 
-def _wanted(db: Connection, workspace: str, asked: Asked) -> Wanted | None:
-    """None where every quote is wanted."""
-    zone = timezone_of(db, workspace)
-    wanted = Wanted(
-        now=asked.now,
-        today=asked.now.astimezone(zone or UTC).date(),
-        words=terms_of(asked.search) if asked.search and asked.search.strip() else None,
-        state=asked.state or None,
-        since=begins(asked.first, zone) if asked.first else None,
-        until=begins(asked.last, zone) + timedelta(days=1) if asked.last else None,
-    )
-    return None if wanted.is_everything else wanted
-
-
-def stored_document(store: Store, workspace: str, name: str) -> Any:
-    """Give a quote as it was sent, by its id or its number. Raises: NotFound, ActionRefused."""
-    quote_id = quote_id_of(store, workspace, name)
-    with store.read() as db:
-        require_workspace(db, workspace)
-        if not quotes.exists(db, workspace, quote_id):
-            raise no_such_quote(workspace, quote_id)
-        return quotes.document(db, workspace, quote_id)
-
-
-def no_such_quote(workspace: str, name: str) -> NotFound:
-    """What is said of a quote that is not there."""
-    hint = "Look for it in the list of quotes, by a part of its number or by its customer."
-    return NotFound(f"There is no quote {name!r} in workspace {workspace!r}.", hint=hint)
-
-
-def _quote_summary(quote: quotes.Heading, record: QuoteRecord | None) -> dict[str, Any]:
+def _quote_summary(quote: quotes.Heading, known: Facts, now: datetime) -> dict[str, Any]:
+    record = _invoiced(known.records)
     return {
         "quote_id": quote.id,
         "number": quote.number,
         "customer_name": quote.customer_name,
         "received_at": quote.received_at.isoformat(),
-        "signed_total": _amount(quote.signed_total),
+        "standing": standing_report(standing_of(known, now)),
+        **_totals(quote.signed_total, record),
         **_figures(record),
         "currency": quote.currency,
     }
 
 
+def standing_report(standing: Standing) -> dict[str, Any]:
+    """Where a quote stands, in English: a word, a sentence, who acts next, and what a person can do.
+
+    ``{"state", "label", "tone", "acts", "sentence", "hint", "plugin", "run_id", "installment",
+    "steps": [{"step", "label"}]}``
+    """
+    state = standing.state
+    return {
+        "state": state.name,
+        **{name: getattr(state, name) for name in ("label", "tone", "acts")},
+        **{name: getattr(standing, name) for name in ("sentence", "hint")},
+        "plugin": standing.plugin or None,
+        **{name: getattr(standing, name) for name in ("run_id", "installment")},
+        "steps": [{"step": step, "label": STEPS[step]} for step in standing.steps],
+    }
+
+
 def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> dict[str, Any]:
-    """Everything about one quote, as ``quote show`` prints it. Raises: NotFound."""
+    """Everything about one quote, as ``quote show`` prints it.
+
+    Of a quote that the platform has told of, and that could not be fetched, it says that. Raises: NotFound.
+    """
     with store.read() as db:
         require_workspace(db, workspace)
         quote = quotes.find(db, workspace, quote_id)
-        if quote is None:
-            raise no_such_quote(workspace, quote_id)
         runs = _run_reports(db, rows.of_quote(db, workspace, quote_id))
+        if quote is None and not runs:
+            raise no_such_quote(workspace, quote_id)
+        known = facts_of(db, workspace, [quote_id])[quote_id]
         contacts = external_ids.of_kind(db, workspace, "contact")
         taxes = external_ids.of_kind(db, workspace, "tax")
-    of_quote = {contact.id for contact in quote.customer.contacts}
-    lines = (line for section in quote.sections for line in section.line_items)
+    of_quote = {contact.id for contact in quote.customer.contacts} if quote else set()
+    lines = (line for section in quote.sections for line in section.line_items) if quote else ()
     tax_ids = {tax.entity_id for line in lines for tax in line.taxes}
-    record = _invoiced(records_of_quote(store, workspace, quote_id))
+    record = _invoiced(known.records)
     return {
         "quote_id": quote_id,
+        "number": quote.number if quote else None,
+        "standing": standing_report(standing_of(known, now)),
+        **_totals(quote.totals.total_amount if quote and quote.totals else None, record),
         **_figures(record),
         "installments": installment_reports(record, now),
         "saved_ids": {"contacts": _only(contacts, of_quote), "taxes": _only(taxes, tax_ids)},
         "runs": runs,
     }
+
+
+def _totals(signed: Decimal | None, record: QuoteRecord | None) -> dict[str, Any]:
+    """What was signed, and whether the invoice says something else, which nobody may have to find out alone."""
+    invoiced = record.total if record else None
+    return {"signed_total": _amount(signed), "total_differs": _differs(signed, invoiced)}
+
+
+def _differs(signed: Decimal | None, invoiced: Decimal | None) -> bool:
+    """Whether an invoice's total is not the signed one, which may be finer than the currency has."""
+    if signed is None or invoiced is None:
+        return False
+    exponent = invoiced.as_tuple().exponent
+    return abs(signed - invoiced) >= Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
 
 
 def installment_reports(record: QuoteRecord | None, now: datetime) -> list[dict[str, Any]]:
@@ -322,7 +300,8 @@ def _installment(part: InstallmentRecord) -> dict[str, Any]:
         "number": part.number,
         "amount": format(part.amount, "f"),
         "due_date": part.due_date.isoformat() if part.due_date else None,
-        "status": part.status,
+        # A link that was mailed to nobody is not called sent.
+        "status": "linked" if part.is_unmailed else part.status,
         "url": part.url if part.status == "sent" else None,
         "linked_at": part.linked_at.isoformat() if part.linked_at else None,
         "mailed_at": part.mailed_at.isoformat() if part.mailed_at else None,

@@ -22,6 +22,7 @@ from .clock import Clock
 from .contexts import Contexts
 from .engine.interface import Engine
 from .errors import ActionRefused, DatabaseUnavailable, HostError, IntegrationError, NotFound
+from .finding import no_such_quote
 from .hook_types import WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
 from .plugins import Plugins
@@ -29,7 +30,7 @@ from .quote import Quote
 from .quote_schema import load_quote
 from .record import QuoteRecord
 from .refusals import Refusals
-from .reports import no_such_quote, outcome_of
+from .reports import outcome_of
 from .settings import WorkspaceSettings
 from .store import audit, mails, quotes, webhooks
 from .store import runs as rows

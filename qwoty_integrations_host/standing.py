@@ -240,7 +240,7 @@ def _in_trouble(known: Facts, now: datetime) -> Standing | None:
             return _standing("not_fetched", run, {"why": _why(run)})
         record = known.records.get(run["plugin"])
         link = record.open_link(now) if record else None
-        if record is not None and link is not None and link.mailed_at is None and run["kind"] in _MAKING:
+        if record is not None and link is not None and link.is_unmailed and run["kind"] in _MAKING:
             return _of_part("link_made", run["plugin"], record, link, known.zone, run, why=_why(run))
         may_void = run["kind"] in {"cancel", "undo"} and record is not None and record.payment_status == "unpaid"
         return _standing(run["status"], run, {"why": _why(run)}, also=("void",) if may_void else ())
@@ -311,7 +311,7 @@ def _of_invoice(plugin: str, record: QuoteRecord, now: datetime, zone: tzinfo) -
         if part := next((one for one in parts if one.status == part_status), None):
             return _of_part(state, plugin, record, part, zone)
     if link := record.open_link(now):
-        if link.mailed_at is None:
+        if link.is_unmailed:
             return _of_part("link_made", plugin, record, link, zone, why="Nobody was mailed it.")
         return _of_part("link_sent", plugin, record, link, zone)
     if part := next((one for one in parts if one.status == "expired"), None):
@@ -356,8 +356,7 @@ def _figures(record: QuoteRecord) -> dict[str, str]:
         "remaining": record.amount_remaining,
         "outside": record.amount_paid_outside,
     }
-    said = {name: _money(amount, record.currency) for name, amount in amounts.items() if amount is not None}
-    return {"invoice": _name(record), **said}
+    return {"invoice": _name(record), **{name: _money(amount, record.currency) for name, amount in amounts.items()}}
 
 
 def _name(record: QuoteRecord) -> str:
@@ -365,8 +364,9 @@ def _name(record: QuoteRecord) -> str:
     return record.invoice.number or record.invoice.id
 
 
-def _money(amount: Decimal, currency: str) -> str:
-    return f"{amount:f} {currency}"
+def _money(amount: Decimal | None, currency: str) -> str:
+    # A plugin need not record every figure.
+    return "–" if amount is None else f"{amount:f} {currency}"
 
 
 # -- why there is none -------------------------------------------------------------------------------

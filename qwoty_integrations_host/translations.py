@@ -5,7 +5,8 @@ Recorded sentences stay English in the database. A catalog per language (gettext
 translation. What matches nothing is shown as recorded.
 
 A plugin's catalogs come with it (``Manifest.translations``), the host's own are in ``translations/``. The kind of an
-entry is its ``msgctxt``: ``sentence`` without one, ``step`` for the names of steps, or a kind of the catalog's own.
+entry is its ``msgctxt``: ``sentence`` without one, ``step`` and ``state`` for the names of those, or a kind of the
+catalog's own.
 ``{name:kind}`` says that what was put in is of this kind, and is said in the same way. ``{name:money}`` is an amount
 such as ``9102.00 EUR``, ``{name:day}`` a day such as ``2026-03-10``, which the language writes in its own way, and
 ``{name:quoted}`` a name in quotes.
@@ -27,7 +28,7 @@ from .plugins import Plugins
 
 log = logging.getLogger(__name__)
 
-SENTENCE, STEP, MONEY, DAY, QUOTED = "sentence", "step", "money", "day", "quoted"
+SENTENCE, STEP, STATE, MONEY, DAY, QUOTED = "sentence", "step", "state", "money", "day", "quoted"
 #: What stands for a value of these kinds; of any other, whatever the rest of the template leaves.
 _CAUGHT = {
     MONEY: r"-?\d+(?:\.\d+)? [A-Z]{3}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -96,6 +97,50 @@ def print_installments(parts: Sequence[dict[str, Any]]) -> None:
 def minute(moment: str | None) -> str:
     """A time to the minute, as people read it."""
     return moment[:16].replace("T", " ") if moment else "–"
+
+
+#: What each step of a standing is on a command line; a step without one is done at the service or at the platform.
+_COMMANDS = {
+    "retry": "qwoty-host run retry {run_id}",
+    "dismiss": "qwoty-host run dismiss {run_id} --reason TEXT",
+    "run": "qwoty-host quote run -- {workspace} {quote_id}",
+    "enable": "qwoty-host enable {workspace} PLUGIN",
+    "settings": "qwoty-host settings set {workspace} {plugin} --file F",
+    "send": "qwoty-host installment send --number {installment} -- {workspace} {quote_id}",
+    "void": "qwoty-host invoice void -- {workspace} {quote_id}",
+}
+_TONES = {"good": "succeeded", "busy": "running", "attention": "needs_attention", "bad": "failed", "quiet": "skipped"}
+
+
+def print_quote(workspace: str, report: dict[str, Any]) -> None:
+    """Where a quote stands and what a person can do; its figures, its installments, and its runs in a line each."""
+    standing = report["standing"]
+    click.echo(f"Quote {report['number'] or 'not fetched'} · id {report['quote_id']}")
+    click.echo(f"  {mark(_TONES[standing['tone']], standing['label'])}: {standing['sentence']}")
+    if standing["hint"]:
+        click.echo(f"  → {standing['hint']}")
+    for step in standing["steps"]:
+        quote_id = shlex.quote(report["quote_id"])
+        command = _COMMANDS.get(step["step"], "").format(workspace=workspace, quote_id=quote_id, **standing)
+        click.echo(f"  → {step['label']}{f': {command}' if command else '.'}")
+    _print_figures(report)
+    if report["installments"]:
+        print_installments(report["installments"])
+    for run in report["runs"]:
+        what = f"{run['plugin']} · {run['kind']} · {minute(run['created_at'])} UTC"
+        click.echo(f"  Run {run['id']}  {mark(run['status'])}  {what}")
+
+
+def _print_figures(report: dict[str, Any]) -> None:
+    invoice, currency = report["invoice"], report["currency"]
+    if invoice is None:
+        return
+    signed = f", the signed quote {report['signed_total']}" if report["total_differs"] else ""
+    click.echo(f"  Invoice {invoice['number'] or invoice['id']}: {report['total']} {currency}{signed}.")
+    names = (("paid", "amount_paid"), ("to be paid", "amount_remaining"), ("overpaid", "amount_overpaid"))
+    amounts = [f"{report[name]} {word}" for word, name in names if report[name] is not None]
+    if amounts:
+        click.echo(f"  {', '.join(amounts)}, in {currency}.")
 
 
 def _payment(part: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def preview(session: Session, workspace: str, quote: str, as_json: bool) -> None
 def _document(host: Host, workspace: str, quote: str) -> Any:
     if quote == "-" or quote.endswith(".json") or Path(quote).is_file():
         return read_json(quote)
-    from ..reports import stored_document
+    from ..finding import stored_document
 
     return stored_document(host.store, workspace, quote)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .output import minute, print_installments, print_json, print_run, table
+from .output import minute, print_json, print_quote, print_run, table
 from .session import (
     NOT_DONE,
     Session,
@@ -89,20 +89,19 @@ def list_quotes(
     as_json: bool,
 ) -> None:
     """List a workspace's quotes, newest first. Days are counted in the workspace's time zone."""
-    from ..reports import QUOTE_STATES, Asked
+    from ..finding import QUOTE_STATES, Asked
     from ..reports import list_quotes as report
 
     if status not in {None, *QUOTE_STATES}:
         raise click.BadParameter(f"Choose one of {', '.join(QUOTE_STATES)}.", param_hint="--status")
     with session.host() as host:
         asked = Asked(
-            now=host.clock.now(),
             search=search,
             state=status,
             first=first.date() if first else None,
             last=last.date() if last else None,
         )
-        found = report(host.store, workspace, limit=limit, asked=asked)
+        found = report(host.store, workspace, host.clock.now(), limit=limit, asked=asked)
     if as_json:
         print_json(found)
         return
@@ -114,13 +113,12 @@ def list_quotes(
 def _row(quote: dict[str, Any]) -> tuple[str, ...]:
     total = quote["total"] or quote["signed_total"]
     amount = f"{total} {quote['currency']}" if total else "–"
-    state = quote["payment_status"] or "no invoice"
     return (
         quote["quote_id"],
         quote["number"],
         quote["customer_name"],
         amount,
-        state,
+        quote["standing"]["state"],
         minute(quote["received_at"]),
     )
 
@@ -133,22 +131,12 @@ def _row(quote: dict[str, Any]) -> tuple[str, ...]:
 def show(session: Session, workspace: str, quote_id: str, as_json: bool) -> None:
     """Show a quote's invoice, payments, installments and runs. QUOTE is its number or its id."""
     with session.host() as host:
-        from ..reports import quote_id_of, quote_report
+        from ..finding import quote_id_of
+        from ..reports import quote_report
 
         quote_id = quote_id_of(host.store, workspace, quote_id)
         report = quote_report(host.store, workspace, quote_id, host.clock.now())
     if as_json:
         print_json(report)
         return
-    invoice = report["invoice"]
-    click.echo(f"Quote {quote_id}")
-    if invoice is None:
-        click.echo("  No invoice yet.")
-    else:
-        click.echo(f"  Invoice {invoice['number'] or invoice['id']} is {report['payment_status']}.")
-        click.echo(f"  Paid {report['amount_paid']} of {report['total']} {report['currency']}.")
-        if report["amount_overpaid"]:
-            click.echo(f"  Overpaid by {report['amount_overpaid']} {report['currency']}.")
-        print_installments(report["installments"])
-    for run in report["runs"]:
-        print_run(run)
+    print_quote(workspace, report)

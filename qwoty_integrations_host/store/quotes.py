@@ -158,7 +158,7 @@ def _heading(row: RowMapping) -> Heading:
 
 
 def named(db: Connection, name: str, workspace: str | None = None) -> Sequence[tuple[str, str]]:
-    """The (workspace, id) of the quotes with this id, or else with this number, newest first, in one workspace or all."""
+    """The (workspace, id) of quotes with this id, or else with this number, newest first; of a workspace or of all."""
     quote = t.quotes.c
     for column in (quote.id, quote.number):
         here = [column == name, *([quote.workspace == workspace] if workspace is not None else [])]

@@ -257,8 +257,10 @@ def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(line: Lin
     assert line.ok("run", "list", "--status", run["status"]) == {"data": [run], "has_more": False}
     assert line.ok("run", "list", "--status", "failed")["data"] == []
     assert "needs_attention" in refused(line("run", "list", "--status", "broken"), 2)
-    assert line.ok("quote", "show", "ws-1", "q-1") == {
-        "quote_id": "q-1", "invoice": None, "payment_status": None, "currency": None, "total": None,
+    shown = line.ok("quote", "show", "ws-1", "q-1")
+    assert shown.pop("standing")["state"] == "done"
+    assert shown == {
+        "quote_id": "q-1", "number": "Q-2026-042", "signed_total": "9102.00", "total_differs": False, "invoice": None, "payment_status": None, "currency": None, "total": None,
         "amount_paid": None, "amount_remaining": None, "amount_overpaid": None, "installments": [],
         "saved_ids": {"contacts": {}, "taxes": {}}, "runs": [run],
     }  # fmt: skip
@@ -696,4 +698,4 @@ def test_a_quote_of_any_id_is_shown(line: Line, quote_id: str) -> None:
     shown = line("quote", "show", "--json", "ws-1", "--", quote_id)
 
     assert json.loads(shown.stdout)["quote_id"] == quote_id
-    assert f"Quote {quote_id}\n" in line("quote", "show", "ws-1", "--", quote_id).stdout
+    assert f"Quote N-1 · id {quote_id}\n" in line("quote", "show", "ws-1", "--", quote_id).stdout

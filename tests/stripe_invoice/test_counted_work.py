@@ -137,7 +137,7 @@ def test_a_list_costs_no_more_questions_when_it_is_longer(host: Host) -> None:
         work(host, the_example(id=f"more-{number}"))
         with counted(host.store.engine, threading.current_thread().name) as found:
             assert len(list_runs(host.store, workspace="ws-1")["data"]) == number + 2
-            assert len(list_quotes(host.store, "ws-1")["data"]) == number + 2
+            assert len(list_quotes(host.store, "ws-1", host.clock.now())["data"]) == number + 2
         costs.append(found["statements"])
 
     assert len(set(costs)) == 1

@@ -18,7 +18,7 @@ from webargs.flaskparser import FlaskParser
 from ...acting import acting_as
 from ...errors import MalformedInput, NotFound
 from ...exact_json import parse_json
-from ...reports import quote_id_of
+from ...finding import quote_id_of
 from ..auth import note_use, require_key, require_key_for, require_scope, the_host
 from .idempotency import answered_once
 

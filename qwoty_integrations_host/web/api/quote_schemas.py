@@ -16,13 +16,35 @@ class InvoiceSchema(Answer):
     status = text("The service's word.")
 
 
+class NextStepSchema(Answer):
+    """What a person can do."""
+
+    step = text("`retry`, `dismiss`, `run`, `enable`, `settings`, `send`, `finalize`, `void` or `accept`.")
+    label = text("The same in words.")
+
+
+class StandingSchema(Answer):
+    """Where a quote stands: one sentence, who acts next, and what a person can do."""
+
+    state = text("One of the states of docs/states.md.")
+    label = text("The state in a word or two.")
+    tone = text("`good`, `busy`, `attention`, `bad` or `quiet`.")
+    acts = text("Who acts next: `host`, `customer`, `person` or `nobody`.")
+    sentence = text("What is true of the quote now.")
+    hint = text("What a person can do about it, in a sentence; may be empty.")
+    plugin = text("The integration whose work decides.", nullable=True)
+    run_id = text("The run that decides.", nullable=True)
+    installment = integer("The installment that it is about.", nullable=True)
+    steps = many(NextStepSchema, "The most useful first.")
+
+
 class InstallmentReportSchema(Answer):
     """One part of a quote's payment."""
 
     number = integer("1 is the first.")
     amount = money("What is to be paid.", nullable=False)
     due_date = text("Its day, if that can be known.", nullable=True, format="date")
-    status = text("`scheduled`, `sent`, `expired`, `processing`, `paid` …")
+    status = text("`scheduled`, `linked` (not mailed), `sent`, `expired`, `processing`, `paid` …")
     url = text("Where it can be paid now.", nullable=True)
     linked_at = moment("When the link was made.", nullable=True)
     mailed_at = moment("When the link was mailed.", nullable=True)
@@ -32,6 +54,9 @@ class InstallmentReportSchema(Answer):
 
 class _FiguresSchema(Answer):
     quote_id = text()
+    standing = one(StandingSchema)
+    signed_total = money("What the customer signed.")
+    total_differs = flag("Whether the invoice's total is not the signed one.")
     invoice = one(InvoiceSchema, nullable=True)
     payment_status = text("`partially_paid` beside the service's words.", nullable=True)
     currency = text("ISO 4217.", nullable=True)
@@ -47,7 +72,6 @@ class QuoteSummarySchema(_FiguresSchema):
     number = text("The platform's.")
     customer_name = text()
     received_at = moment("When the host first heard of it.")
-    signed_total = money("What the customer signed.")
 
 
 class SavedIdsSchema(Answer):
@@ -58,8 +82,9 @@ class SavedIdsSchema(Answer):
 
 
 class QuoteReportSchema(_FiguresSchema):
-    """Everything about one quote."""
+    """Everything about one quote. Of one that the platform has told of, and that was not fetched, only its runs."""
 
+    number = text("The platform's; None while the quote is not fetched.", nullable=True)
     installments = many(InstallmentReportSchema)
     saved_ids = one(SavedIdsSchema)
     runs = many(RunSchema, "Oldest first.")

@@ -8,9 +8,10 @@ from flask import Response, jsonify, request
 from marshmallow import fields, validate
 
 from ...exact_json import parse_json
+from ...finding import QUOTE_STATES, Asked, stored_document
 from ...previews import preview
 from ...quote_schema import QuoteSchema
-from ...reports import QUOTE_STATES, Asked, list_quotes, quote_report, stored_document
+from ...reports import list_quotes, quote_report
 from ...store import runs as rows
 from ..auth import the_host
 from .blueprint import Blueprint, is_no_write, names_fields, needs
@@ -94,14 +95,9 @@ def _preview(workspace: str, document: Any) -> dict[str, Any]:
 def get_quotes(query: dict[str, Any], workspace: str) -> dict[str, Any]:
     """List quotes, newest first: all, or those with these words, in a state, of these days"""
     host = the_host()
-    asked = Asked(
-        now=host.clock.now(),
-        search=query["search"],
-        state=query["status"],
-        first=query["first"],
-        last=query["last"],
-    )
-    return list_quotes(host.store, workspace, limit=query["limit"], after=query["starting_after"], asked=asked)
+    asked = Asked(search=query["search"], state=query["status"], first=query["first"], last=query["last"])
+    page = {"limit": query["limit"], "after": query["starting_after"]}
+    return list_quotes(host.store, workspace, host.clock.now(), **page, asked=asked)
 
 
 @blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>/preview")

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ...acting import acting_as
 from ...errors import IntegrationError
-from ...reports import quote_id_of
+from ...finding import quote_id_of
 from .. import sessions
 from ..auth import the_host
 from ..problems import status_of

@@ -9,8 +9,9 @@ from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ...errors import ActionRefused
+from ...finding import QUOTE_STATES, Asked
 from ...links import service_links
-from ...reports import QUOTE_STATES, Asked, find_quote, list_quotes, quote_report
+from ...reports import find_quote, list_quotes, quote_report
 from ...standing import STATES
 from ..auth import the_host
 from .guard import blueprint, go_to, session
@@ -26,10 +27,10 @@ def quotes() -> str:
     found = list_quotes(
         host.store,
         session().workspace,
+        host.clock.now(),
         limit=PAGE,
         after=asked["after"] or None,
         asked=Asked(
-            now=host.clock.now(),
             search=asked["search"],
             state=asked["status"] if asked["status"] in QUOTE_STATES else None,
             first=day(asked["since"]),
@@ -80,7 +81,7 @@ def send(quote_id: str) -> Response:
 def _facts(quote_id: str) -> dict[str, Any]:
     host, workspace = the_host(), session().workspace
     report = quote_report(host.store, workspace, quote_id, host.clock.now())
-    found = find_quote(host.store, workspace, quote_id)
+    found = find_quote(host.store, workspace, quote_id) if report["number"] else None
     ids = [report["invoice"] and report["invoice"]["id"], *(part["payment_id"] for part in report["installments"])]
     links: dict[str, str] = {}
     for plugin in {run["plugin"] for run in report["runs"]}:
@@ -90,9 +91,13 @@ def _facts(quote_id: str) -> dict[str, Any]:
     unpaid = [part for part in report["installments"] if part["status"] != "paid"]
     return {
         "quote": found,
+        # A quote that could not be fetched has no number yet.
+        "name": found.number if found else quote_id,
+        "at": report["standing"],
+        "steps": [step["step"] for step in report["standing"]["steps"]],
         "report": report,
         "links": links,
-        "contact": found.billing_contact,
+        "contact": found.billing_contact if found else None,
         "bars": _bars(report["installments"]),
         "next": unpaid[0] if payable and unpaid else None,
     }

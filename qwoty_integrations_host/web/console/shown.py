@@ -7,7 +7,7 @@ import re
 from flask import Flask
 from markupsafe import Markup, escape
 
-from ...translations import STEP
+from ...translations import STATE, STEP
 from ..auth import the_host
 from .words import gettext as _
 from .words import language
@@ -18,14 +18,17 @@ _SYMBOLS = {_GOOD: "✓", _BUSY: "◌", _ATTENTION: "!", _BAD: "✕", _QUIET: "�
 _TONES = {
     **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail", "verified"), _GOOD),
     **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
-    **dict.fromkeys(("needs_attention", "partially_paid", "unpaid", "expired", "missing", "unreachable"), _ATTENTION),
+    **dict.fromkeys(
+        ("needs_attention", "partially_paid", "unpaid", "expired", "linked", "missing", "unreachable"), _ATTENTION
+    ),
     **dict.fromkeys(("failed", "load_failed", "refused", "incompatible", "uncollectible", "refused_delivery"), _BAD),
 }
 
 
 def set_up(app: Flask) -> None:
     """Lend these to templates."""
-    filters = (tone, symbol, status, result, refusal, mode, kind, deed, subject, said, step)
+    app.jinja_env.globals.update(symbols=_SYMBOLS)
+    filters = (tone, symbol, status, result, refusal, mode, kind, deed, subject, said, state, step)
     app.jinja_env.filters.update({one.__name__: one for one in filters}, plugin=plugin_title)
 
 
@@ -61,6 +64,7 @@ def status(word: str) -> str:
         "uncollectible": _("Uncollectible"),
         "scheduled": _("Scheduled"),
         "sent": _("Link sent"),
+        "linked": _("Link made, mail not sent"),
         "expired": _("Link expired"),
         "on": _("On"),
         "off": _("Off"),
@@ -168,6 +172,11 @@ def said(text: str, plugin: str = "") -> Markup:
     """What was recorded of a plugin's work, in the reader's language; `commands` as code."""
     found = the_host().translations.say(text, language(), plugin)
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(found))))  # noqa: S704 - escaped right here
+
+
+def state(label: str) -> str:
+    """Where a quote stands, in a word or two of the reader's language."""
+    return the_host().translations.say(label, language(), "", kind=STATE)
 
 
 def step(name: str, plugin: str) -> str:

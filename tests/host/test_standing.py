@@ -1,0 +1,149 @@
+"""Where a quote stands: each state of the table is reached by the facts that it claims, and by nothing less."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from qwoty_integrations_host.record import InstallmentRecord, InvoiceRecord, QuoteRecord
+from qwoty_integrations_host.standing import ATTENTION, BAD, PERSON, STATES, STEPS, Facts, standing_of
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+SOON, EARLIER = NOW + timedelta(hours=5), NOW - timedelta(hours=5)
+STOP = {"at": NOW.isoformat(), "by": "ada", "reason": ""}
+
+
+def a_run(status: str, kind: str = "quote_accepted", *, why: str | None = None, **more: Any) -> dict[str, Any]:
+    error = {"code": "c", "title": why, "hint": "Do this."} if why else None
+    head = {"id": f"run-{kind}", "plugin": "bills", "kind": kind, "status": status, "error": error, "facts": {}}
+    return {**head, "outcome": {"notes": ["It has no lines."]}, "waits_until": SOON, **more}
+
+
+def invoiced(status: str = "open", *parts: InstallmentRecord, **more: Any) -> dict[str, QuoteRecord]:
+    figures = {"total": Decimal("120.00"), "amount_paid": Decimal("0.00"), "amount_remaining": Decimal("120.00")}
+    invoice = InvoiceRecord(id="in_1", status=status, account="a", due_date=more.pop("due_date", None))
+    return {"bills": QuoteRecord(currency="EUR", invoice=invoice, installments=parts, **{**figures, **more})}
+
+
+def a_part(status: str = "sent", **more: Any) -> InstallmentRecord:
+    times = {"linked_at": EARLIER, "mailed_at": EARLIER, "expires_at": SOON, **more}
+    return InstallmentRecord(number=1, amount=Decimal("120.00"), status=status, **times)
+
+
+DONE = [a_run("succeeded")]
+PAID = {"amount_paid": Decimal("120.00"), "amount_remaining": Decimal("0.00")}
+#: The state, the facts, and what its sentence says of them.
+REACHED: list[tuple[str, Facts, str]] = [
+    ("accepted", Facts(runs=[a_run("queued")]), "begins by itself"),
+    ("waiting_for_integration", Facts(), "No integration was enabled"),
+    ("running", Facts(runs=[a_run("running")]), "being worked on"),
+    ("running", Facts(runs=[*DONE, a_run("queued", "installment")]), "being worked on"),
+    ("waiting", Facts(runs=[a_run("waiting", why="It is away.")]), "on 2026-03-10: It is away."),
+    ("no_invoice", Facts(runs=[a_run("skipped", why="Unit X has no key.")]), "No invoice: Unit X has no key."),
+    ("nothing_to_do", Facts(runs=[a_run("skipped")]), "nothing to do: It has no lines."),
+    ("done", Facts(runs=DONE), "none of them makes invoices"),
+    ("needs_attention", Facts(runs=[a_run("needs_attention", why="Look.")]), "A person is needed: Look."),
+    ("failed", Facts(runs=[a_run("failed", why="A bug.")]), "failed: A bug."),
+    ("dismissed", Facts(runs=[a_run("dismissed")]), "no invoice was made"),
+    ("draft", Facts(runs=DONE, records=invoiced("draft")), "Invoice in_1 over 120.00 EUR is a draft"),
+    ("open", Facts(runs=DONE, records=invoiced()), "120.00 EUR is to be paid"),
+    ("link_sent", Facts(runs=DONE, records=invoiced("open", a_part())), "120.00 EUR was mailed"),
+    ("link_made", Facts(runs=DONE, records=invoiced("open", a_part(mailed_at=None))), "was not sent: Nobody"),
+    (
+        "link_made",
+        Facts(runs=[a_run("failed", why="No such box.")], records=invoiced("open", a_part(mailed_at=None))),
+        "was not sent: No such box.",
+    ),
+    ("link_expired", Facts(runs=DONE, records=invoiced("open", a_part(expires_at=EARLIER))), "has expired"),
+    ("processing", Facts(runs=DONE, records=invoiced("open", a_part("processing"))), "under way"),
+    ("payment_failed", Facts(runs=DONE, records=invoiced("open", a_part("failed"))), "needs a new link"),
+    (
+        "partly_paid",
+        Facts(runs=DONE, records=invoiced(amount_paid=Decimal("20.00"), amount_remaining=Decimal("100.00"))),
+        "20.00 EUR is paid, and 100.00 EUR is to be paid",
+    ),
+    ("overdue", Facts(runs=DONE, records=invoiced(due_date=date(2026, 3, 9))), "was due on 2026-03-09"),
+    (
+        "overdue",
+        Facts(runs=DONE, records=invoiced("open", a_part("scheduled", due_date=date(2026, 3, 1)))),
+        "was due on 2026-03-01",
+    ),
+    ("paid", Facts(runs=DONE, records=invoiced("paid", **PAID)), "over 120.00 EUR is paid"),
+    (
+        "settled_outside",
+        Facts(runs=DONE, records=invoiced("paid", **PAID, amount_paid_outside=Decimal("120.00"))),
+        "120.00 EUR was settled outside",
+    ),
+    ("void", Facts(runs=DONE, records=invoiced("void")), "nothing is to be paid"),
+    ("uncollectible", Facts(runs=DONE, records=invoiced("uncollectible")), "120.00 EUR was not paid"),
+    ("cancelled", Facts(runs=DONE, cancelled=STOP), "cancelled on 2026-03-10"),
+    ("cancelled_open", Facts(runs=DONE, cancelled=STOP, records=invoiced()), "in_1 is still open"),
+    ("undone", Facts(runs=DONE, undone=STOP), "was taken back"),
+    ("undone_open", Facts(runs=DONE, undone=STOP, records=invoiced()), "in_1 is final and still open"),
+    (
+        "not_fetched",
+        Facts(runs=[a_run("needs_attention", "platform_event", why="No token.")], is_stored=False),
+        "from the platform: No token.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("state", "facts", "says"), REACHED, ids=[state for state, _, _ in REACHED])
+def test_a_quote_stands_where_its_facts_say(state: str, facts: Facts, says: str) -> None:
+    standing = standing_of(facts, NOW)
+
+    assert standing.state.name == state
+    assert says in standing.sentence
+
+
+def test_every_state_is_reached() -> None:
+    assert {state for state, _, _ in REACHED} == set(STATES)
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=lambda state: state.name)
+def test_a_state_that_asks_a_person_names_what_they_can_do(state: Any) -> None:
+    assert set(state.steps) <= set(STEPS)
+    if state.tone in {ATTENTION, BAD}:
+        assert state.acts == PERSON and state.steps
+    assert (state.acts != PERSON) or state.steps
+
+
+#: What was wrong with a run, and what became of it since.
+PAST: dict[str, Facts] = {
+    "the same was done later": Facts(
+        runs=[a_run("failed", "installment", why="x"), *DONE, a_run("succeeded", "installment")], records=invoiced()
+    ),
+    "the invoice was paid": Facts(runs=[a_run("needs_attention", why="x")], records=invoiced("paid", **PAID)),
+    "the invoice is void": Facts(runs=[a_run("needs_attention", why="x")], records=invoiced("void")),
+    "a person has dealt with it": Facts(runs=[a_run("dismissed", why="x")], records=invoiced()),
+}
+
+
+@pytest.mark.parametrize("facts", PAST.values(), ids=PAST)
+def test_what_was_wrong_and_is_mended_asks_nobody(facts: Facts) -> None:
+    assert not standing_of(facts, NOW).asks_a_person
+
+
+def test_a_later_installment_does_not_mend_another_one() -> None:
+    runs = [
+        a_run("failed", "installment", why="No such box.", facts={"number": 1}),
+        a_run("succeeded", "installment", facts={"number": 2}),
+    ]
+
+    assert standing_of(Facts(runs=runs, records=invoiced()), NOW).state.name == "failed"
+
+
+def test_what_was_paid_of_a_cancelled_quote_is_said_by_its_invoice() -> None:
+    facts = Facts(runs=DONE, cancelled=STOP, records=invoiced("paid", **PAID))
+
+    assert standing_of(facts, NOW).state.name == "paid"
+
+
+@pytest.mark.parametrize("kind", ["cancel", "undo"])
+def test_an_unpaid_invoice_that_a_cancellation_left_open_can_be_voided(kind: str) -> None:
+    facts = Facts(runs=[*DONE, a_run("needs_attention", kind, why="It is open.")], cancelled=STOP, records=invoiced())
+
+    assert standing_of(facts, NOW).steps[0] == "void"
