@@ -208,7 +208,7 @@ def list_quotes(
     with store.read() as db:
         require_workspace(db, workspace)
         found = quotes.newest(
-            db, workspace, limit=limit + 1, after=after, wanted=asked and wanted(db, workspace, asked, now)
+            db, workspace, limit=limit + 1, after=after, wanted=wanted(db, workspace, asked, now) if asked else None
         )
         known = facts_of(db, workspace, [quote.id for quote in found[:limit]])
     data = [_quote_summary(quote, known[quote.id], now) for quote in found[:limit]]

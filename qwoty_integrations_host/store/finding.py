@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    RowMapping,
     Select,
     Table,
     and_,
@@ -124,7 +125,7 @@ def fill(db: Connection) -> None:
         place = (rows[-1]["workspace"], rows[-1]["id"])
 
 
-def _fill(db: Connection, workspace: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def _fill(db: Connection, workspace: str, rows: Sequence[RowMapping]) -> None:
     """Write all that is found of quotes of which nothing is written; none where the platform told of one only."""
     if not rows:
         return

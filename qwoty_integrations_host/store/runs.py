@@ -126,8 +126,8 @@ def newest(
 
 def _of_quotes(db: Connection, workspace: str | None, name: str) -> ColumnElement[bool]:
     # A quote that could not be fetched has runs, and is not there.
-    found = quotes.named(db, name, workspace) or [(workspace, name)]
-    here = [(t.runs.c.workspace == where) & (t.runs.c.quote_id == quote_id) for where, quote_id in found if where]
+    found = quotes.named(db, name, workspace)
+    here = [(t.runs.c.workspace == where) & (t.runs.c.quote_id == quote_id) for where, quote_id in found]
     return or_(*here) if here else t.runs.c.quote_id == name
 
 

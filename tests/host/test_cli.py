@@ -500,7 +500,7 @@ def test_a_wrong_variable_exits_1_and_is_named(
 ) -> None:
     monkeypatch.setenv(f"QWOTY_HOST_{name}", value)
 
-    said = refused(line("run", "list"), 1)
+    said = refused(line("workspace", "add", "ws-1"), 1)
 
     assert value not in said
     assert name in said or "key ring" in said
@@ -511,7 +511,7 @@ def test_a_wrong_mail_server_is_named(line: Line, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("QWOTY_HOST_SMTP_URL", url)
     monkeypatch.setenv("QWOTY_HOST_MAIL_FROM", "shop@seller.example")
 
-    assert "QWOTY_HOST_SMTP_URL" in refused(line("run", "list"), 1)
+    assert "QWOTY_HOST_SMTP_URL" in refused(line("workspace", "add", "ws-1"), 1)
 
 
 def test_serve_works_what_others_queue_and_ends_on_request(line: Line) -> None:
