@@ -14,6 +14,7 @@ from .alerts import Alerts
 from .attempts import Attempts, Wait, job_id
 from .clock import Clock
 from .config import RetryPolicy
+from .connections import worked_in_a_run
 from .context import HookContext
 from .contexts import Contexts
 from .engine.interface import Engine, ReplayDoesNotFit
@@ -391,6 +392,8 @@ class Execution:
                 finished_at=now,
             )
             self._settle(db, row)
+            if status == "succeeded":
+                worked_in_a_run(db, present)
             self.alerts.run_ended(db, present, status, error, refused=refused)
         RUNS_ENDED.labels(row["plugin"], row["kind"], status).inc()
         RUN_SECONDS.labels(row["plugin"], row["kind"]).observe((now - row["created_at"]).total_seconds())

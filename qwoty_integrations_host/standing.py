@@ -1,8 +1,8 @@
 """Where a quote stands: one true sentence, who acts next, and what they can do. Pure.
 
 Of all that is known of a quote, the most pressing thing decides: what a person must mend, what works or waits, that
-it was cancelled or undone, how its invoice stands, and why there is none. docs/states.md is this table, with what
-each state says in French.
+it was cancelled or undone, how its invoice stands, and why there is none. docs/reference/states.md is this table,
+with what each state says in French.
 """
 
 from __future__ import annotations
@@ -143,6 +143,7 @@ _ALL = (
         "The quote was undone, but invoice {invoice} is final and still open.",
         ("void", "accept"),
     ),
+    State("fetching", "Being fetched", BUSY, HOST, "The quote is being fetched from the platform."),
     State(
         "not_fetched",
         "Not fetched",
@@ -269,6 +270,8 @@ def _at_work(known: Facts) -> Standing | None:
             return _standing("waiting", run, {"why": _why(run), "until": _day(run["waits_until"], known.zone)})
     if not open_runs:
         return None
+    if not known.is_stored:
+        return _standing("fetching", open_runs[0])
     begun = len(known.runs) > len(open_runs) or any(run["status"] == "running" for run in open_runs)
     return _standing("running" if begun else "accepted", open_runs[0])
 
@@ -373,7 +376,7 @@ def _money(amount: Decimal | None, currency: str) -> str:
 
 
 def _without_invoice(known: Facts) -> Standing:
-    making = [run for run in known.runs if run["kind"] == "quote_accepted"]
+    making = [run for run in known.runs if run["kind"] == "quote_accepted" or not known.is_stored]
     if not making:
         return _standing("waiting_for_integration")
     skipped = [run for run in making if run["status"] == "skipped"]

@@ -44,6 +44,8 @@ _END_OF_SENTENCE = re.compile(r"(?<=[.!?]) ")
 @dataclass(frozen=True, slots=True)
 class _Template:
     pattern: re.Pattern[str]
+    #: The sentence, with the names of its places alone.
+    source: str
     says: str
     kinds: Mapping[str, str]
     #: Characters that must be there word for word: of two templates that fit, the more exact one is meant.
@@ -76,6 +78,12 @@ class Catalog:
             if found := template.pattern.fullmatch(text):
                 return self._put_in(template, found.groupdict())
         return self._say_each(text) if kind == SENTENCE else None
+
+    def template(self, sentence: str) -> str:
+        """What a sentence with ``{name}`` in it is translated to, for a page that shows the sentence itself."""
+        plain = _PLACE.sub(r"{\1}", sentence)
+        found = (one.says for one in self._templates.get(SENTENCE, ()) if one.source == plain)
+        return next(found, None) or self._words[SENTENCE, sentence]
 
     def _say_each(self, text: str) -> str | None:
         for end in _END_OF_SENTENCE.finditer(text):
@@ -153,4 +161,4 @@ def _template(sentence: str, says: str) -> _Template:
         begin = place.end()
     pieces.append(re.escape(sentence[begin:]))
     exactness = len(_PLACE.sub("", sentence))
-    return _Template(re.compile("".join(pieces), re.DOTALL), says, kinds, exactness)
+    return _Template(re.compile("".join(pieces), re.DOTALL), _PLACE.sub(r"{\1}", sentence), says, kinds, exactness)

@@ -135,12 +135,12 @@ def _print_figures(report: dict[str, Any]) -> None:
     invoice, currency = report["invoice"], report["currency"]
     if invoice is None:
         return
-    signed = f", the signed quote {report['signed_total']}" if report["total_differs"] else ""
-    click.echo(f"  Invoice {invoice['number'] or invoice['id']}: {report['total']} {currency}{signed}.")
+    signed = f" (signed: {report['signed_total']})" if report["total_differs"] else ""
     names = (("paid", "amount_paid"), ("to be paid", "amount_remaining"), ("overpaid", "amount_overpaid"))
     amounts = [f"{report[name]} {word}" for word, name in names if report[name] is not None]
-    if amounts:
-        click.echo(f"  {', '.join(amounts)}, in {currency}.")
+    total = f"{report['total']} {currency}" if report["total"] is not None else "an amount that is not known"
+    said = f": {', '.join(amounts)}" if amounts else ""
+    click.echo(f"  Invoice {invoice['number'] or invoice['id']} over {total}{signed}{said}.")
 
 
 def _payment(part: dict[str, Any]) -> str:

@@ -49,6 +49,17 @@ def forget_problem(db: Connection, workspace: str, plugin: str) -> None:
         change(db, workspace, plugin, problem=None)
 
 
+def is_same_key(db: Connection, one: RowMapping, other: RowMapping) -> bool:
+    """Whether two runs were worked with the same secret: there is one, or their quotes are of one business unit."""
+    secret = t.secrets.c
+    here = (secret.workspace == one["workspace"]) & (secret.plugin == one["plugin"]) & secret.field.like("settings/%")
+    if len(db.execute(select(secret.field).where(here).limit(2)).all()) < 2:
+        return True
+    found = (quotes.find(db, run["workspace"], run["quote_id"]) for run in (one, other))
+    units = [quote.business_unit.id if quote and quote.business_unit else None for quote in found]
+    return units[0] == units[1]
+
+
 def settings_saved_at(db: Connection, workspace: str, plugin: str) -> datetime | None:
     """When the settings were last saved."""
     here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)

@@ -138,6 +138,12 @@ def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> RowM
     return db.execute(select(t.runs).where(here)).mappings().first()
 
 
+def has_asked_a_service(db: Connection, run_id: str) -> bool:
+    """Whether a step of the run got an answer of its service."""
+    found = db.execute(select(t.steps.c.request_ids).where(t.steps.c.run_id == run_id)).scalars()
+    return any(found)
+
+
 def last_upkeep(db: Connection, workspace: str, plugin: str) -> RowMapping | None:
     """The newest run that looked after a plugin's connection."""
     here = (t.runs.c.workspace == workspace) & (t.runs.c.plugin == plugin) & (t.runs.c.kind == UPKEEP)

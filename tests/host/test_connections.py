@@ -229,7 +229,54 @@ def test_saved_settings_do_not_clear_it_and_are_said_to_be_untested(met: Any) ->
     assert (show(met)["status"], show(met)["outdated"]) == ("needs_attention", True)
 
 
-def test_a_run_that_succeeds_does_not_clear_it_and_a_test_that_succeeds_does(met: Any) -> None:
+def asks(ctx: Any, quote: Any) -> Outcome:
+    ctx.step("look", lambda attempt: attempt.request_ids.append("req_1"))
+    return Outcome.done()
+
+
+def test_a_later_run_that_succeeds_at_the_service_clears_it(met: Any) -> None:
+    met.recorder.answers["on_quote_accepted"] = asks
+
+    assert met.accept(id="q-8")["status"] == "succeeded"
+
+    assert (show(met)["status"], show(met)["problem"]) == ("untested", None)
+
+
+def test_a_run_with_the_key_of_another_business_unit_does_not_clear_it(desk: Any) -> None:
+    desk.recorder.answers["on_quote_accepted"] = refused
+    desk.enable(token="key_Plain1234567890", unit_tokens={"bu_1": "key_First1234567890", "bu_2": "key_Other1234567890"})
+    desk.accept(id="q-1", business_unit={"id": "bu_1"})
+    desk.recorder.answers["on_quote_accepted"] = asks
+
+    desk.accept(id="q-2", business_unit={"id": "bu_2"})
+    assert show(desk)["status"] == "needs_attention"
+    desk.accept(id="q-3", business_unit={"id": "bu_1"})
+    assert show(desk)["status"] == "untested"
+
+
+def test_a_right_that_a_test_missed_is_not_proven_by_a_run(saved: Any) -> None:
+    finds(saved, a_key("missing", code="permission_missing"))
+    ask(saved)
+    saved.host.settings.enable("ws-1", "recorder")
+    saved.recorder.answers["on_quote_accepted"] = asks
+
+    saved.accept()
+
+    assert show(saved)["status"] == "needs_attention"
+
+
+def test_a_key_that_a_test_found_refused_and_that_works_now_is_not_called_refused(saved: Any) -> None:
+    finds(saved, a_key("refused", code="key_refused"))
+    ask(saved)
+    saved.host.settings.enable("ws-1", "recorder")
+    saved.recorder.answers["on_quote_accepted"] = asks
+
+    saved.accept()
+
+    assert (show(saved)["status"], show(saved)["keys"]) == ("untested", [])
+
+
+def test_a_run_that_asks_nothing_does_not_clear_it_and_a_test_that_succeeds_does(met: Any) -> None:
     del met.recorder.answers["on_quote_accepted"]
     assert met.accept(id="q-8")["status"] == "succeeded"
     assert show(met)["status"] == "needs_attention"

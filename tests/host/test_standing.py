@@ -83,6 +83,8 @@ REACHED: list[tuple[str, Facts, str]] = [
     ("cancelled_open", Facts(runs=DONE, cancelled=STOP, records=invoiced()), "in_1 is still open"),
     ("undone", Facts(runs=DONE, undone=STOP), "was taken back"),
     ("undone_open", Facts(runs=DONE, undone=STOP, records=invoiced()), "in_1 is final and still open"),
+    ("fetching", Facts(runs=[a_run("running", "platform_event")], is_stored=False), "being fetched"),
+    ("dismissed", Facts(runs=[a_run("dismissed", "platform_event")], is_stored=False), "dealt with"),
     (
         "not_fetched",
         Facts(runs=[a_run("needs_attention", "platform_event", why="No token.")], is_stored=False),

@@ -15,6 +15,8 @@ from qwoty_integrations_host.platform.qwoty_client import QwotyClient
 from qwoty_integrations_host.runs import Runs
 from qwoty_integrations_host.store import quotes
 from qwoty_integrations_host.store.tables import alerts
+from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.web.sessions import login_link
 from qwoty_stand_in import DOCUMENTED, QwotyStandIn, completed
 
 QUOTE = DOCUMENTED["id"]
@@ -65,6 +67,37 @@ def test_a_refusal_asks_for_a_person_and_a_retry_fetches_again(
     assert (refused["status"], refused["error"]["code"]) == ("needs_attention", code)
     assert refused["error"]["hint"]
     assert bench.retry(refused["id"])["status"] == "succeeded"
+
+
+def test_the_page_of_a_quote_that_could_not_be_fetched_says_so_and_offers_to_fetch_it_again(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
+    qwoty.put(completed())
+    qwoty.trouble = [401]
+    run = tell(QUOTE)
+    client = create_app(bench.host).test_client()
+    client.get(login_link(bench.host, "ws-1", "admin").removeprefix(bench.url))
+    here = {"Sec-Fetch-Site": "same-origin"}
+
+    page = client.get(f"/console/quotes/{QUOTE}", headers=here).text
+
+    assert bench.quote(QUOTE)["standing"]["state"] == "not_fetched"
+    assert "The quote could not be fetched from the platform" in page
+    assert f'action="/console/runs/{run["id"]}/retry"' in page
+    client.post(f"/console/runs/{run['id']}/retry", headers=here)
+    bench.work()
+    assert bench.quote(QUOTE)["standing"]["state"] == "waiting_for_integration"
+
+
+def test_a_quote_that_is_being_fetched_says_so(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+    qwoty.put(completed())
+    qwoty.trouble = [503] * 6
+    run = tell(QUOTE)
+    assert bench.quote(QUOTE)["standing"]["state"] == "waiting"
+
+    bench.host.runs.retry(run["id"])
+
+    assert bench.quote(QUOTE)["standing"]["state"] == "fetching"
 
 
 @pytest.mark.parametrize("trouble", [408, 429, 500, 503, "cut", "half"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from . import commands, environment, errors, events, hooks, http_api, layers, metrics, public_types, settings
+from . import commands, environment, errors, events, hooks, http_api, layers, metrics, public_types, settings, states
 
 #: What writes each generated file, by its path below ``docs/``.
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -19,6 +19,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/http-api.md": http_api.page,
     "reference/errors.md": errors.page,
     "reference/events.md": events.page,
+    "reference/states.md": states.page,
     "reference/metrics.md": metrics.page,
     "reference/environment.md": environment.page,
     "pictures/layers.svg": layers.picture,

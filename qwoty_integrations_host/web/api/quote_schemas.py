@@ -26,7 +26,7 @@ class NextStepSchema(Answer):
 class StandingSchema(Answer):
     """Where a quote stands: one sentence, who acts next, and what a person can do."""
 
-    state = text("One of the states of docs/states.md.")
+    state = text("One of the states of docs/reference/states.md.")
     label = text("The state in a word or two.")
     tone = text("`good`, `busy`, `attention`, `bad` or `quiet`.")
     acts = text("Who acts next: `host`, `customer`, `person` or `nobody`.")

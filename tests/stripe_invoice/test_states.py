@@ -1,0 +1,265 @@
+"""Every state that a quote can be in: reached by what people, Stripe and the platform do, and said alike everywhere.
+
+Each story brings the quote to its state through the real host and the simulator. The state is then read through the
+command line, the API and the console in both languages, and what it advises is there to be done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from html import unescape
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from builders import EMAIL, LINK, a_line, a_quote
+from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.clock import SystemClock
+from qwoty_integrations_host.standing import STATES
+from qwoty_integrations_host.store.api_keys import create_api_key
+from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.web.sessions import login_link
+
+OPEN = {"invoice_status": "open"}
+DAY = 24 * 3600.0
+
+
+def begun(bench: Any, quote: dict[str, Any]) -> None:
+    """The quote is accepted, and no worker has taken it up yet."""
+    bench.host.runs.accept("ws-1", quote)
+
+
+def invoiced(bench: Any, settings: dict[str, Any], **changes: Any) -> Any:
+    bench.enable(**settings)
+    bench.accept(a_quote(**changes))
+    return bench
+
+
+def pass_time(bench: Any, seconds: float) -> None:
+    bench.stripe.clock.advance(seconds)
+    bench.clock.advance(seconds)
+
+
+def session(bench: Any) -> str:
+    found: str = bench.stripe.objects("sessions")[-1]["id"]
+    return found
+
+
+def accepted(bench: Any, v1: Any) -> None:
+    bench.enable()
+    begun(bench, a_quote())
+
+
+def waiting_for_integration(bench: Any, v1: Any) -> None:
+    begun(bench, a_quote())
+
+
+def running(bench: Any, v1: Any) -> None:
+    invoiced(bench, LINK, installments=2)
+    bench.pay(session(bench))
+    bench.host.runs.request_installment("ws-1", "q-7", 2)
+
+
+def waiting(bench: Any, v1: Any) -> None:
+    bench.stripe.faults.add("500_before", path="^/v1/", times=1000)
+    invoiced(bench, OPEN)
+
+
+def no_invoice(bench: Any, v1: Any) -> None:
+    bench.set_up(
+        "stripe_invoice",
+        {"token_scope": "business_unit", "business_unit_api_tokens": {"bu_9": "sk_test_51SimulatedKey0001"}},
+    )
+    bench.accept(a_quote(business_unit={"id": "bu_1", "name": "Lyon"}))
+
+
+def nothing_to_do(bench: Any, v1: Any) -> None:
+    quote = a_quote(a_line())
+    quote["pricing_table"]["sections"][0]["type"] = "plan"
+    bench.enable()
+    bench.accept({**quote, "summary": None})
+
+
+def needs_attention(bench: Any, v1: Any) -> None:
+    bench.stripe.config.update(rounding="half_even")
+    quote = a_quote()
+    quote["summary"] = {"one_off": {"net_amount": "100.00", "tax_amount": "25.00", "total_amount": "125.00"}}
+    bench.enable(**OPEN)
+    bench.accept(quote)
+
+
+def failed(bench: Any, v1: Any) -> None:
+    waiting(bench, v1)
+    for _ in range(80):
+        pass_time(bench, DAY / 8)
+        bench.work()
+
+
+def dismissed(bench: Any, v1: Any) -> None:
+    bench.stripe.faults.add("500_before", path="^/v1/", times=1000)
+    bench.enable()
+    run = bench.accept(a_quote())
+    bench.host.runs.dismiss(run["id"], "Invoiced by hand.")
+
+
+def draft(bench: Any, v1: Any) -> None:
+    invoiced(bench, {})
+
+
+def open_invoice(bench: Any, v1: Any) -> None:
+    invoiced(bench, EMAIL)
+
+
+def link_sent(bench: Any, v1: Any) -> None:
+    invoiced(bench, LINK, installments=1)
+
+
+def link_made(bench: Any, v1: Any) -> None:
+    bench.mail_server.be("550 rcpt")
+    link_sent(bench, v1)
+
+
+def link_expired(bench: Any, v1: Any) -> None:
+    link_sent(bench, v1)
+    pass_time(bench, DAY + 60)
+    bench.webhooks()
+
+
+def processing(bench: Any, v1: Any) -> None:
+    link_sent(bench, v1)
+    bench.stripe.pay_later(session(bench))
+    bench.webhooks()
+
+
+def payment_failed(bench: Any, v1: Any) -> None:
+    processing(bench, v1)
+    bench.stripe.fail(session(bench))
+    bench.webhooks()
+
+
+def partly_paid(bench: Any, v1: Any) -> None:
+    terms = [{"percentage": "50", "term": term, "order_number": n} for n, term in ((1, "due_now"), (2, "net120"))]
+    invoiced(bench, LINK, payment_terms={"name": "terms", "installments": terms})
+    bench.pay(session(bench))
+
+
+def overdue(bench: Any, v1: Any) -> None:
+    open_invoice(bench, v1)
+    pass_time(bench, 40 * DAY)
+    bench.webhooks()
+
+
+def paid(bench: Any, v1: Any) -> None:
+    link_sent(bench, v1)
+    bench.pay(session(bench))
+
+
+def void(bench: Any, v1: Any) -> None:
+    link_sent(bench, v1)
+    v1.invoices.void_invoice(bench.stripe.objects("invoices")[0]["id"])
+    bench.webhooks()
+
+
+def uncollectible(bench: Any, v1: Any) -> None:
+    link_sent(bench, v1)
+    v1.invoices.mark_uncollectible(bench.stripe.objects("invoices")[0]["id"])
+    bench.webhooks()
+
+
+#: By the state that each reaches.
+STORIES: dict[str, Callable[[Any, Any], None]] = {
+    "open": open_invoice,
+    **{
+        story.__name__: story
+        for story in (
+            accepted,
+            waiting_for_integration,
+            running,
+            waiting,
+            no_invoice,
+            nothing_to_do,
+            needs_attention,
+            failed,
+            dismissed,
+            draft,
+            link_sent,
+            link_made,
+            link_expired,
+            processing,
+            payment_failed,
+            partly_paid,
+            overdue,
+            paid,
+            void,
+            uncollectible,
+        )
+    },
+}
+
+
+#: States that need what these tests do not have, and where they are reached.
+ELSEWHERE = {
+    "done": "tests/host/test_cli.py: only an integration that makes no invoices",
+    "fetching": "tests/platform/test_fetching.py: a platform",
+    "not_fetched": "tests/platform/test_fetching.py: a platform",
+}
+
+
+@pytest.fixture
+def host_config(mail_server: Any) -> dict[str, Any]:
+    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}", "mail_from": "shop@seller.example"}
+
+
+@pytest.fixture
+def told(bench: Any, mail_server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    # A command asks the same clock.
+    monkeypatch.setattr(SystemClock, "now", lambda _: bench.clock.now())
+    bench.mail_server = mail_server
+    return bench
+
+
+def by_api(bench: Any) -> dict[str, Any]:
+    with bench.host.store.write() as db:
+        key = create_api_key(db, "ws-1", bench.clock.now())
+    client = create_app(bench.host).test_client()
+    answer = client.get("/v1/workspaces/ws-1/quotes/q-7", headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.get_json()["standing"]
+    return found
+
+
+def by_console(bench: Any, language: str) -> str:
+    client = create_app(bench.host).test_client()
+    client.get(login_link(bench.host, "ws-1", "admin").removeprefix(bench.url))
+    answer = client.get("/console/quotes/q-7", headers={"Accept-Language": language, "Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 200, answer.text
+    return unescape(answer.text)
+
+
+def by_command(bench: Any, *options: str) -> str:
+    folder = str(bench.host.config.data_dir)
+    found = CliRunner().invoke(main, ["--data-dir", folder, "quote", "show", "ws-1", "q-7", *options])
+    assert found.exit_code == 0, found.output
+    return found.stdout
+
+
+@pytest.mark.parametrize("state", STORIES)
+def test_a_quote_says_its_state_alike_everywhere(told: Any, v1: Any, state: str) -> None:
+    STORIES[state](told, v1)
+
+    standing = told.quote("q-7")["standing"]
+
+    assert standing["state"] == state, standing
+    assert by_api(told) == standing
+    assert standing["sentence"] in by_console(told, "en")
+    french = by_console(told, "fr")
+    assert told.host.translations.say(standing["sentence"], "fr", standing["plugin"] or "") in french
+    assert standing["sentence"] not in french
+    assert standing["sentence"] in by_command(told)
+    assert json.loads(by_command(told, "--json"))["standing"]["state"] == state
+
+
+def test_every_state_has_its_story() -> None:
+    assert set(STATES) - set(STORIES) == set(ELSEWHERE)

@@ -1,0 +1,40 @@
+"""Where a quote can stand: the table of standing.py, with what each state says in both languages."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import qwoty_integrations_host
+from qwoty_integrations_host.standing import STATES, STEPS
+from qwoty_integrations_host.translations import STATE, Catalog
+
+from . import markdown as md
+
+_TONES = {"good": "green ✓", "busy": "blue ◌", "attention": "amber !", "bad": "red ✕", "quiet": "grey –"}
+
+
+def page() -> str:
+    french = Catalog("fr", (files(qwoty_integrations_host) / "translations" / "fr.po").read_bytes())
+    rows = [
+        (
+            md.code(state.name),
+            f"{state.label}<br>{french.say(state.label, STATE)}",
+            f"{_plain(state.sentence)}<br>{_plain(french.template(state.sentence))}",
+            _TONES[state.tone],
+            state.acts,
+            "<br>".join(STEPS[step] for step in state.steps) or "–",
+        )
+        for state in STATES.values()
+    ]
+    return md.page(
+        "Reference: where a quote stands",
+        "Every accepted quote is in one of these states: `quote show`, the API and the console say its sentence, and "
+        "the console in the reader's language. The most pressing thing decides: what a person must mend, then what "
+        "works or waits, then that the quote was cancelled or undone, then how its invoice stands, then why there is "
+        "none. Amber and red stay until a person of the workspace acts.",
+        md.table(("State", "Word", "Sentence", "Color", "Who acts next", "What a person can do"), rows),
+    )
+
+
+def _plain(sentence: str) -> str:
+    return sentence.replace("{", "‹").replace("}", "›")
