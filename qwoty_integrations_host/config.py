@@ -166,7 +166,10 @@ class UnknownVariable:
 def unknown_variables(env: Mapping[str, str] = os.environ) -> list[UnknownVariable]:
     """The variables that look like the host's and are none of them, by name."""
     wrong = sorted(name for name in env if name.upper().startswith("QWOTY_HOST_") and name not in VARIABLES)
-    return [UnknownVariable(name, next(iter(get_close_matches(name.upper(), VARIABLES, n=1)), None)) for name in wrong]
+    # What all begin with makes no two of them alike.
+    known = {name.removeprefix("QWOTY_").removeprefix("HOST_"): name for name in VARIABLES}
+    nearest = {name: get_close_matches(name.upper().removeprefix("QWOTY_HOST_"), known, n=1) for name in wrong}
+    return [UnknownVariable(name, known[found[0]] if found else None) for name, found in nearest.items()]
 
 
 def _read(env: Mapping[str, str], name: str) -> str | None:

@@ -61,7 +61,7 @@ def quote_id_of(store: Store, workspace: str, name: str) -> str:
             return found[0] if found else name
         shown = quotes.headings(db, workspace, found[:_CANDIDATES])
     each = "; ".join(f"{one.id} ({one.customer_name}, {one.received_at:%Y-%m-%d})" for one in shown)
-    more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    more = "; …" if len(found) > len(shown) else ""
     title = f"{len(found)} quotes have the number {name!r}."
     raise ActionRefused(title, hint=f"Name the one that you mean by its id: {each}{more}.", code="ambiguous_number")
 

@@ -90,7 +90,7 @@ def test_accepting_a_quote_is_one_commit(host: Host) -> None:
         host.runs.accept("ws-1", the_example(id="q-2"))
 
     assert found["commits"] == 1
-    assert found["statements"] <= 8, found
+    assert found["statements"] <= 16, found  # eight of them make the quote one that is found
 
 
 def test_what_a_quote_costs_does_not_grow_with_its_lines(host: Host) -> None:
