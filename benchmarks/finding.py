@@ -24,6 +24,7 @@ _WORDS = (
     *("'buyer' || n || '@firm' || (n % 1000) || '.example'", "'firm' || (n % 1000) || '.example'", "'example'"),
     *("'in_copy' || n", "'cus_' || (n % 100000)", "'inv-' || n"),
 )
+_WORD = "INSERT INTO quote_words SELECT 'ws', 'copy-' || n, {word}, '' FROM numbers ORDER BY n"
 _AT = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%S.000000+00:00', 1600000000 + 60 * n, 'unixepoch')",
     "postgresql": "to_char(to_timestamp(1600000000 + 60 * n) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')"
@@ -107,7 +108,7 @@ def _fill(db: Connection, count: int) -> None:
         db.exec_driver_sql(statement.replace("%", "%%") if kind == "postgresql" else statement)
     db.exec_driver_sql("DROP INDEX quotes_by_word")
     for word in _WORDS:
-        text = f"INSERT INTO quote_words SELECT 'ws', 'copy-' || n, {word}, '' FROM numbers ORDER BY n"
+        text = _WORD.format(word=word)
         db.exec_driver_sql(text.replace("%", "%%") if kind == "postgresql" else text)
     db.exec_driver_sql("CREATE INDEX quotes_by_word ON quote_words (workspace, word, quote_id)")
     db.exec_driver_sql("ANALYZE")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -37,6 +38,7 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.config import VARIABLES
 from qwoty_integrations_host.engine.worker_lock import WorkerLock
 from qwoty_integrations_host.store import database
 
@@ -572,6 +574,13 @@ def test_an_unknown_variable_is_named_with_the_nearest_known_one(
     assert "secret-value" not in found.output + str(finding)
 
 
+def test_the_variables_that_are_known_are_those_of_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(QWOTY_(?:HOST|PLUGINS|TRACE)_\w+)` \|", page, re.MULTILINE)
+
+    assert sorted(rows) == sorted(VARIABLES)
+
+
 def line_findings(line: Line) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(line("doctor", "--json").stdout)["data"]
     return found
@@ -634,6 +643,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     program = f"""
 import sys
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.config import VARIABLES
 try:
     main({words!r})
 except SystemExit as end:
