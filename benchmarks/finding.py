@@ -24,7 +24,11 @@ _WORDS = (
     *("'buyer' || n || '@firm' || (n % 1000) || '.example'", "'firm' || (n % 1000) || '.example'", "'example'"),
     *("'in_copy' || n", "'cus_' || (n % 100000)", "'inv-' || n"),
 )
-_WORD = "INSERT INTO quote_words SELECT 'ws', 'copy-' || n, {word}, '' FROM numbers ORDER BY n"
+#: One pass over the quotes: each one's words stand together, as they do when quotes come one by one.
+_WORDS_OF_COPIES = (
+    "INSERT INTO quote_words SELECT 'ws', 'copy-' || n, CASE k {cases} END, '' FROM numbers, kinds ORDER BY n, k"
+)
+_KINDS = "CREATE TEMP TABLE kinds AS SELECT n - {first} - 1 AS k FROM numbers WHERE n <= {first} + {count}"
 _AT = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%S.000000+00:00', 1600000000 + 60 * n, 'unixepoch')",
     "postgresql": "to_char(to_timestamp(1600000000 + 60 * n) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')"
@@ -107,9 +111,10 @@ def _fill(db: Connection, count: int) -> None:
     for statement in _COPIES.format(at=_AT[kind], state=_STATE, turns=_TURNS, day=day).split(";"):
         db.exec_driver_sql(statement.replace("%", "%%") if kind == "postgresql" else statement)
     db.exec_driver_sql("DROP INDEX quotes_by_word")
-    for word in _WORDS:
-        text = _WORD.format(word=word)
-        db.exec_driver_sql(text.replace("%", "%%") if kind == "postgresql" else text)
+    db.exec_driver_sql(_KINDS.format(first=_FIRST, count=len(_WORDS)))
+    cases = " ".join(f"WHEN {number} THEN {word}" for number, word in enumerate(_WORDS))
+    text = _WORDS_OF_COPIES.format(cases=cases)
+    db.exec_driver_sql(text.replace("%", "%%") if kind == "postgresql" else text)
     db.exec_driver_sql("CREATE INDEX quotes_by_word ON quote_words (workspace, word, quote_id)")
     db.exec_driver_sql("ANALYZE")
 
