@@ -9,7 +9,7 @@ import time
 import warnings
 from typing import Any
 
-from . import calls, growth, intake, latency, optimizations, planning, startup, throughput
+from . import calls, finding, growth, intake, latency, optimizations, planning, startup, throughput
 from .machine import describe
 from .page import PAGE, RESULTS, page
 
@@ -23,6 +23,7 @@ SUBJECTS = {
     "throughput": throughput.measure,
     "optimizations": optimizations.measure,
     "growth": growth.measure,
+    "finding": finding.measure,
 }
 
 

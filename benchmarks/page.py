@@ -66,6 +66,11 @@ SUBJECTS = {
         """Lists and runs over HTTP with an API key. Memory: `serve` on SQLite, drafts of one line at no latency, after
         a warm-up; runs, quotes, steps and DBOS's tables all stay in the database.""",
     ),
+    "finding": (
+        "Found among many",
+        """Lists of 50 quotes over HTTP with an API key, looked for by words, by state and by day; each quote has one
+        run and twelve words. What is looked for is in ADR 0066.""",
+    ),
 }
 
 

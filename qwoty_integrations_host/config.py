@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,25 @@ from .errors import HostError
 
 #: For how many days ended runs are kept, and the fewest: a person must have had the time to look at them.
 KEEP_DAYS, _SHORTEST_KEEP = 400, 30
+#: Every variable whose name begins with ``QWOTY_HOST_``, and those of the plugins; a test holds them to the docs.
+VARIABLES = (
+    *(
+        f"QWOTY_HOST_{name}"
+        for name in (
+            "DATA_DIR",
+            "DATABASE_URL",
+            "KEYS",
+            "PUBLIC_URL",
+            "KEEP_DAYS",
+            "SMTP_URL",
+            "MAIL_FROM",
+            "RESTORED",
+            "ALERTS_ALLOW_PRIVATE",
+            "PDF_ALLOW_PRIVATE",
+        )
+    ),
+    *("QWOTY_PLUGINS_BLOCKED", "QWOTY_PLUGINS_STRICT", "QWOTY_TRACE_HOOKS"),
+)
 #: How long after the try before a waiting run tries again; the last gap repeats.
 WAITS = (*(timedelta(minutes=n) for n in (1, 5, 15, 30)), *(timedelta(hours=n) for n in (1, 2, 4, 8, 12)))
 
@@ -91,8 +111,17 @@ class HostConfig:
         return self.shared_database is not None
 
     @property
+    def holds_a_host(self) -> bool:
+        """Whether a host has worked here before: with a shared database its folder is there, else its file is."""
+        return (self.data_dir if self.is_shared else self._file).exists()
+
+    @property
+    def _file(self) -> Path:
+        return self.data_dir / "host.sqlite3"
+
+    @property
     def database_url(self) -> str:
-        return self.shared_database or f"sqlite:///{self.data_dir / 'host.sqlite3'}"
+        return self.shared_database or f"sqlite:///{self._file}"
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ, *, data_dir: str | None = None) -> HostConfig:
@@ -121,6 +150,27 @@ class HostConfig:
             private_alerts=_is_on(env, "QWOTY_HOST_ALERTS_ALLOW_PRIVATE"),
             private_pdfs=_is_on(env, "QWOTY_HOST_PDF_ALLOW_PRIVATE"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownVariable:
+    """A variable that has no effect, and the known one with the nearest name; None where no name is near."""
+
+    name: str
+    nearest: str | None
+
+    def __str__(self) -> str:
+        meant = f"Did you mean {self.nearest}?" if self.nearest else "docs/operations.md lists the variables."
+        return f"The host does not know the variable {self.name}, so it has no effect. {meant}"
+
+
+def unknown_variables(env: Mapping[str, str] = os.environ) -> list[UnknownVariable]:
+    """The variables that look like the host's and are none of them, by name."""
+    wrong = sorted(name for name in env if name.upper().startswith("QWOTY_HOST_") and name not in VARIABLES)
+    # What all begin with makes no two of them alike.
+    known = {name.removeprefix("QWOTY_").removeprefix("HOST_"): name for name in VARIABLES}
+    nearest = {name: get_close_matches(name.upper().removeprefix("QWOTY_HOST_"), known, n=1) for name in wrong}
+    return [UnknownVariable(name, known[found[0]] if found else None) for name, found in nearest.items()]
 
 
 def _read(env: Mapping[str, str], name: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from sqlalchemy import func, select
 
+from .config import unknown_variables
 from .errors import IntegrationError
 from .host import Host
 from .key_rotation import refuse_missing_keys
@@ -73,6 +74,8 @@ def _configuration(host: Host) -> Iterator[Finding]:
         )
     else:
         yield Finding("configuration", "ok", f"Reached at {config.public_url}.")
+    for unknown in unknown_variables():
+        yield Finding("configuration", "warning", str(unknown))
     if config.restored:
         hint = "Take it away once the runs of before the restore have ended."
         yield Finding("configuration", "warning", "QWOTY_HOST_RESTORED is set: every step looks first.", hint)

@@ -143,9 +143,7 @@ def create_host(
     _refuse_lost_keys(config)
     vault = load_vault(config.data_dir, config.keys)
     transport = _transport(config)
-    plugins = Plugins(
-        blocked=config.plugins_blocked, strict=config.plugins_strict, trace=config.trace_hooks, clock=clock
-    )
+    plugins = load_plugins(config, clock)
     database, worked_by = _open(config, engine or _durable)
     store = Store(database)
     _refuse_missing_keys(store, worked_by, vault)
@@ -278,6 +276,11 @@ def _durable(database: DatabaseEngine) -> Engine:
     from .engine.durable import DurableEngine  # noqa: PLC0415 - lazy: DBOS takes half a second to import
 
     return DurableEngine(database)
+
+
+def load_plugins(config: HostConfig, clock: Clock) -> Plugins:
+    """Load what is installed. Raises: HostError where a plugin that does not load stops the start."""
+    return Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict, trace=config.trace_hooks, clock=clock)
 
 
 def _make_private(config: HostConfig) -> None:

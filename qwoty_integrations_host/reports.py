@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from .finding import Asked, wanted
 from .plugins import Plugins
 from .quote import Quote
 from .record import InstallmentRecord, QuoteRecord
@@ -199,16 +200,17 @@ def list_quotes(
     *,
     limit: int = 50,
     after: str | None = None,
-    without_invoice: bool = False,
+    asked: Asked | None = None,
 ) -> dict[str, Any]:
-    """Report the newest quotes of a workspace as ``{"data", "has_more"}``, after the quote ``after``.
+    """Report the newest quotes of a workspace as ``{"data", "has_more"}``, after ``after``; all, or those asked for.
 
-    ``without_invoice``: only those that have none although nothing works on them.
     Raises: NotFound, InvalidInput for an unknown ``after``.
     """
     with store.read() as db:
         require_workspace(db, workspace)
-        found = quotes.newest(db, workspace, limit=limit + 1, after=after, without_invoice=without_invoice)
+        found = quotes.newest(
+            db, workspace, limit=limit + 1, after=after, wanted=wanted(db, workspace, asked, now) if asked else None
+        )
         known = facts_of(db, workspace, [quote.id for quote in found[:limit]])
     data = [_quote_summary(quote, known[quote.id], now) for quote in found[:limit]]
     return {"data": data, "has_more": len(found) > limit}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
 from .errors import FieldProblem, InvalidInput
 
+#: Between these, every day is one in every zone.
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 1, 1)
 #: Names of files beside the zones, which mean something else on every machine.
 _NO_ZONES = {"localtime", "posixrules", "Factory"}
 
@@ -41,6 +43,12 @@ def _nearest(name: str, known: list[str]) -> str | None:
         return by_place[place[0]]
     found = get_close_matches(wanted, by_name, n=1, cutoff=0.4)
     return by_name[found[0]] if found else None
+
+
+def begins(day: date, zone: tzinfo | None) -> datetime:
+    """When a day begins in a zone, or else in UTC; of days that no clock shows, the first or last one of ours."""
+    shown = min(max(day, _FIRST_DAY), _LAST_DAY)
+    return datetime.combine(shown, time(), zone or UTC)
 
 
 def offset_name(moment: datetime) -> str:

@@ -20,7 +20,7 @@ PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
 NOT_RECORDED = """
     words.py payment_mail.py alert_mail.py quote_schema.py quote_fields.py exact_json.py config.py vault.py doctor.py key_rotation.py host.py
     engine store cli web platforms.py platform/configuration.py platform/signatures.py api_keys.py hookspecs.py logs.py metrics.py
-    contexts.py translations.py locks.py paces.py context.py countries.py testing scaffold
+    contexts.py translations.py search_words.py locks.py paces.py context.py countries.py testing scaffold
 """.split()
 #: Strings with blanks in them that no run records: parts of requests and commands, and what is said at a door.
 NOT_SAID = [

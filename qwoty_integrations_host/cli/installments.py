@@ -23,21 +23,23 @@ def installment() -> None:
 
 @installment.command("list")
 @click.argument("workspace", metavar="WS")
-@click.argument("quote_id")
+@click.argument("quote_id", metavar="QUOTE")
 @json_option
 @click.pass_obj
 def list_installments(session: Session, workspace: str, quote_id: str, as_json: bool) -> None:
-    """List a quote's installments: amount, due date, state, link."""
+    """List a quote's installments: amount, due date, state, link. QUOTE is its number or its id."""
     with session.host() as host:
+        from ..finding import quote_id_of
         from ..reports import quote_report
 
+        quote_id = quote_id_of(host.store, workspace, quote_id)
         parts = quote_report(host.store, workspace, quote_id, host.clock.now())["installments"]
     print_json({"data": parts, "has_more": False}) if as_json else print_installments(parts)
 
 
 @installment.command("send")
 @click.argument("workspace", metavar="WS")
-@click.argument("quote_id")
+@click.argument("quote_id", metavar="QUOTE")
 @click.option("--number", type=click.IntRange(1), metavar="N", help="Which one (default: the lowest unpaid one).")
 @wait_option
 @timeout_option
@@ -54,11 +56,14 @@ def send(
 ) -> None:
     """Mail the customer a payment link for an installment; an open link of the same one is replaced.
 
+    QUOTE is the quote's number or its id.
     With --wait the service is asked first whether that is possible; without, what is on record decides.
     """
     with session.host(runs=True) as host:
+        from ..finding import quote_id_of
         from ..reports import find_run
 
+        quote_id = quote_id_of(host.store, workspace, quote_id)
         run_id = host.runs.request_installment(workspace, quote_id, number, look_first=wait)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
         found = find_run(host.store, run_id)

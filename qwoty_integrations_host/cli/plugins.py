@@ -24,10 +24,10 @@ def plugin() -> None:
 @click.pass_obj
 def list_plugins(session: Session, as_json: bool) -> None:
     """List every installed plugin, whether it loaded, and if not, why."""
-    with session.host() as host:
+    with session.plugins() as plugins:
         from ..reports import plugin_report
 
-        items = [plugin_report(host.plugins, status.id) for status in host.plugins.statuses]
+        items = [plugin_report(plugins, status.id) for status in plugins.statuses]
     if as_json:
         print_json({"data": items, "has_more": False})
     else:
@@ -41,10 +41,10 @@ def list_plugins(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def show(session: Session, plugin_id: str, as_json: bool) -> None:
     """Show one plugin: whether it loaded, if not why, its hooks, and what its import costs."""
-    with session.host() as host:
+    with session.plugins() as plugins:
         from ..reports import plugin_report
 
-        found = plugin_report(host.plugins, plugin_id)
+        found = plugin_report(plugins, plugin_id)
     print_json(found) if as_json else _print_plugin(found)
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .output import mark, print_json, table
 from .session import NOT_DONE, Session, json_option, read_json, say
+
+if TYPE_CHECKING:
+    from ..host import Host
 
 #: A description is cut to this in the table; the JSON has it whole.
 _WIDTH = 40
@@ -17,18 +21,19 @@ _WIDTH = 40
 
 @click.command()
 @click.argument("workspace", metavar="WS")
-@click.argument("path", metavar="QUOTE.json")
+@click.argument("quote", metavar="QUOTE")
 @json_option
 @click.pass_obj
-def preview(session: Session, workspace: str, path: str, as_json: bool) -> None:
+def preview(session: Session, workspace: str, quote: str, as_json: bool) -> None:
     """Show what would be made of a quote, for whom, and what a run would stop at. No network, nothing is written.
 
-    Exit code 1 when a run would not end well.
+    Exit code 1 when a run would not end well. QUOTE is a JSON file (- is stdin), or the number or id of a quote that
+    is here.
     """
     with session.host() as host:
         from ..previews import preview as ask
 
-        document = read_json(path)
+        document = _document(host, workspace, quote)
         found = ask(
             workspace,
             document,
@@ -46,6 +51,14 @@ def preview(session: Session, workspace: str, path: str, as_json: bool) -> None:
             _print_plan(plan)
     if not found["ends_well"]:
         raise SystemExit(NOT_DONE)
+
+
+def _document(host: Host, workspace: str, quote: str) -> Any:
+    if quote == "-" or quote.endswith(".json") or Path(quote).is_file():
+        return read_json(quote)
+    from ..finding import stored_document
+
+    return stored_document(host.store, workspace, quote)
 
 
 def _print_plan(plan: dict[str, Any]) -> None:

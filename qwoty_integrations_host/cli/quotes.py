@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -18,6 +19,8 @@ from .session import (
     wait_option,
     work_and_wait,
 )
+
+_DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.command()
@@ -69,35 +72,65 @@ def quote() -> None:
 
 @quote.command("list")
 @click.argument("workspace", metavar="WS")
+@click.option(
+    "--search",
+    metavar="TEXT",
+    help="Words of a quote: number, customer, e-mail, invoice number, in_…, cus_…, amount; beginnings are enough.",
+)
+@click.option("--status", metavar="STATE", help="Only those in this state, such as overdue or needs_attention.")
+@click.option("--from", "first", type=_DAY, metavar="DATE", help="Only those of this day and later: 2026-03-10.")
+@click.option("--until", "last", type=_DAY, metavar="DATE", help="Only those of this day and earlier.")
 @click.option("--without-invoice", is_flag=True, help="Only signed quotes that have none, and why.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @json_option
 @click.pass_obj
-def list_quotes(session: Session, workspace: str, without_invoice: bool, limit: int, as_json: bool) -> None:
-    """List quotes, newest first, and what became of each."""
-    with session.host() as host:
-        from ..reports import list_quotes as report
+def list_quotes(
+    session: Session,
+    workspace: str,
+    search: str | None,
+    status: str | None,
+    first: datetime | None,
+    last: datetime | None,
+    without_invoice: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List a workspace's quotes, newest first. Days are counted in the workspace's time zone."""
+    from ..finding import QUOTE_STATES, Asked
+    from ..reports import list_quotes as report
 
-        found = report(host.store, workspace, host.clock.now(), limit=limit, without_invoice=without_invoice)
+    if status not in {None, *QUOTE_STATES}:
+        raise click.BadParameter(f"Choose one of {', '.join(QUOTE_STATES)}.", param_hint="--status")
+    with session.host() as host:
+        asked = Asked(
+            search=search,
+            state=status,
+            first=first.date() if first else None,
+            last=last.date() if last else None,
+            without_invoice=without_invoice,
+        )
+        found = report(host.store, workspace, host.clock.now(), limit=limit, asked=asked)
     if as_json:
         print_json(found)
         return
-    rows = [
-        (
-            item["quote_id"],
-            item["number"],
-            item["customer_name"],
-            minute(item["received_at"]),
-            f"{item['total'] or item['signed_total'] or '–'} {item['currency'] or ''}",
-            mark(TONES[item["standing"]["tone"]], item["standing"]["label"]),
-        )
-        for item in found["data"]
-    ]
-    click.echo(table(("id", "number", "customer", "accepted (UTC)", "total", "state"), rows, right=(4,)))
+    click.echo(table(("id", "number", "customer", "total", "state", "received (UTC)"), map(_row, found["data"])))
     if found["has_more"]:
         say(f"There are more; --limit {limit * 2} shows some of them.")
-    if without_invoice and rows:
+    if without_invoice and found["data"]:
         say(f"  → qwoty-host quote run {workspace} ID")
+
+
+def _row(quote: dict[str, Any]) -> tuple[str, ...]:
+    total = quote["total"] or quote["signed_total"]
+    amount = f"{total} {quote['currency']}" if total else "–"
+    return (
+        quote["quote_id"],
+        quote["number"],
+        quote["customer_name"],
+        amount,
+        mark(TONES[quote["standing"]["tone"]], quote["standing"]["label"]),
+        minute(quote["received_at"]),
+    )
 
 
 @quote.command("run")
@@ -147,14 +180,16 @@ def dismiss(session: Session, workspace: str, quote_id: str, reason: str, as_jso
 
 @quote.command("show")
 @click.argument("workspace", metavar="WS")
-@click.argument("quote_id")
+@click.argument("quote_id", metavar="QUOTE")
 @json_option
 @click.pass_obj
 def show(session: Session, workspace: str, quote_id: str, as_json: bool) -> None:
-    """Show a quote's invoice, payments, installments and runs."""
+    """Show a quote's invoice, payments, installments and runs. QUOTE is its number or its id."""
     with session.host() as host:
+        from ..finding import quote_id_of
         from ..reports import quote_report
 
+        quote_id = quote_id_of(host.store, workspace, quote_id)
         report = quote_report(host.store, workspace, quote_id, host.clock.now())
     if as_json:
         print_json(report)

@@ -25,7 +25,7 @@ def run() -> None:
 
 
 @run.command("list")
-@click.option("--quote", "quote_id", metavar="ID", help="Only the runs of this quote.")
+@click.option("--quote", "quote_id", metavar="QUOTE", help="Only the runs of this quote: its number or its id.")
 @click.option("--status", metavar="STATE", help="Only those in this state, such as needs_attention or failed.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--all", "quiet", is_flag=True, help="Also upkeep that had nothing to do.")

@@ -43,7 +43,7 @@ def _undisturbed() -> Iterator[Callable[[], None]]:
 @click.pass_obj
 def serve(session: Session, address: str, port: int, no_worker: bool) -> None:
     """Serve the HTTP side and work the runs, until stopped."""
-    with _undisturbed() as started, session.host(runs=True, log_level="INFO", patience=60.0) as host:
+    with _undisturbed() as started, session.host(runs=True, begins=True, log_level="INFO", patience=60.0) as host:
         from ..web.app import create_app, create_server
 
         if not no_worker:
@@ -75,7 +75,7 @@ def serve(session: Session, address: str, port: int, no_worker: bool) -> None:
 @click.pass_obj
 def worker(session: Session, metrics_port: int | None, metrics_host: str) -> None:
     """Work the runs, without the HTTP side, until stopped. On PostgreSQL any number of them share the work."""
-    with _undisturbed() as started, session.host(runs=True, log_level="INFO", patience=60.0) as host:
+    with _undisturbed() as started, session.host(runs=True, begins=True, log_level="INFO", patience=60.0) as host:
         _interrupt_on_sigterm()
         _start_working(host)
         host.schedule.start()

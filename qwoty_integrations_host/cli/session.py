@@ -18,7 +18,9 @@ from .advice import commands_for
 from .progress import progress
 
 if TYPE_CHECKING:
+    from ..config import HostConfig
     from ..host import Host
+    from ..plugins import Plugins
 
 OK, NOT_DONE, REFUSED, INVALID_SETTINGS, NOTHING_FOUND = 0, 1, 2, 3, 5
 
@@ -43,14 +45,16 @@ class Session:
     left_working: ClassVar[bool] = False
 
     @contextmanager
-    def host(self, *, runs: bool = False, log_level: str = "WARNING", patience: float = 5.0) -> Iterator[Host]:
+    def host(
+        self, *, runs: bool = False, begins: bool = False, log_level: str = "WARNING", patience: float = 5.0
+    ) -> Iterator[Host]:
         """Open the host for the block, with an engine when the command starts ``runs``.
 
+        Only a command that ``begins`` something makes a data directory where there is none.
         Every known error becomes a message on stderr and an exit code. ``patience``: seconds that a running step
         gets to end.
         """
         from ..acting import acting_as
-        from ..config import HostConfig  # lazy: --help must not pay for it
         from ..engine.no_engine import NoEngine
         from ..host import create_host
         from ..logs import set_up_logging
@@ -58,13 +62,48 @@ class Session:
         set_up_logging(log_level)
         os.umask(0o077)  # what we write is for this user's eyes only
         with known_errors():
-            config = HostConfig.from_environment(data_dir=self.data_dir)
+            config = self._config()
+            is_new = not config.holds_a_host
+            if is_new and not begins:
+                raise _nothing_there(config)
             host = create_host(config, engine=None if runs else NoEngine)
+            if is_new:
+                say(f"Made the data directory {config.data_dir}.")
             try:
                 with acting_as(f"command line, {_operator()}"):
                     yield host
             finally:
                 Session.left_working = not host.close(patience=patience)
+
+    @contextmanager
+    def plugins(self) -> Iterator[Plugins]:
+        """Load what is installed for the block, which needs no data directory."""
+        from ..clock import SystemClock
+        from ..host import load_plugins
+        from ..logs import set_up_logging
+
+        set_up_logging("WARNING")
+        with known_errors():
+            yield load_plugins(self._config(), SystemClock())
+
+    def _config(self) -> HostConfig:
+        from ..config import HostConfig, unknown_variables  # lazy: --help must not pay for it
+
+        for unknown in unknown_variables():
+            say(f"Warning: {unknown}")
+        return HostConfig.from_environment(data_dir=self.data_dir)
+
+
+def _nothing_there(config: HostConfig) -> Exception:
+    """What a command says in the wrong folder."""
+    from ..errors import ActionRefused
+
+    return ActionRefused(
+        f"There is no host's data in {config.data_dir}, and this command does not make any.",
+        hint="Choose the data directory with --data-dir or QWOTY_HOST_DATA_DIR. "
+        "`qwoty-host workspace add` makes a new one.",
+        code="no_data_directory",
+    )
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def workspace() -> None:
 @click.pass_obj
 def add(session: Session, workspace_id: str, alerts_to: tuple[str, ...], as_json: bool) -> None:
     """Add a workspace; adding it again changes nothing, except that new people are told as well."""
-    with session.host() as host:
+    with session.host(begins=True) as host:
         from ..store.workspaces import add_workspace
 
         with host.store.write() as db:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listen, listens_for
 from sqlalchemy.exc import InvalidatePoolError
 
+from . import finding
 from .schema import bring_up_to_date
 from .trouble import explained
 
@@ -107,8 +108,10 @@ class Store:
                 # At once, not with the first change: what is read here must still be true when we write.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             self._mine.transaction = connection
+            finding.begin(connection)
             try:
                 yield connection
+                finding.settle(connection)
             finally:
                 self._mine.transaction = None
 

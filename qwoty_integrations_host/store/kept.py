@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from .. import record as r
+from ..search_words import words_of_record
 from ..vault import Vault
+from . import finding
 from . import tables as t
 from .database import Store
 from .upsert import put
@@ -86,10 +88,15 @@ class PluginRecords:
 
     def update(self, quote_id: str, change: Callable[[r.QuoteRecord | None], r.QuoteRecord]) -> r.QuoteRecord:
         with self._store.write() as db:
-            changed = change(self._load(db, quote_id, lock=True))
+            before = self._load(db, quote_id, lock=True)
+            changed = change(before)
             row = {"workspace": self._workspace, "plugin": self._plugin, "quote_id": quote_id}
             looked_for = {"next_due": changed.next_due, "awaits_payment": changed.awaits_payment}
             put(db, t.records, {**row, "document": r.to_document(changed), **looked_for})
+            if changed != before:
+                words = words_of_record(changed)
+                new = {self._plugin: words} if words != words_of_record(before) else {}
+                finding.touch(db, self._workspace, quote_id, new, only_record=True)
         return changed
 
     def awaiting_payment(self, *, after: str, limit: int) -> list[str]:

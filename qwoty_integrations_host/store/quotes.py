@@ -18,8 +18,10 @@ from ..exact_json import parse_json
 from ..quote import Quote
 from ..quote_schema import load_heading, load_quote
 from ..stops import Stops
+from . import finding
 from . import tables as t
-from .cursors import newest_first
+from .cursors import find_place, newest_first
+from .finding import Wanted
 from .upsert import insert_or_ignore
 
 # Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
@@ -52,7 +54,10 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
         "version": _version("", document),
         "received_at": received_at,
     }
-    return insert_or_ignore(db, t.quotes, row)
+    added = insert_or_ignore(db, t.quotes, row)
+    if added:
+        finding.touch(db, quote.workspace_id, quote.id)
+    return added
 
 
 def exists(db: Connection, workspace: str, quote_id: str) -> bool:
@@ -84,11 +89,13 @@ def correct(db: Connection, quote: Quote, document: Any) -> None:
     values = {"number": quote.number, "document": _text(document), "replaced": kept}
     values["version"] = _version(before["version"] or "", document)
     db.execute(t.quotes.update().where(here).values(values))
+    _reword(db, quote.workspace_id, quote.id, quote.number, _text(document))
 
 
 def replace_unsigned(db: Connection, quote: Quote, document: Any) -> None:
     """Put a quote in the place of the stored one, of which the customer signed the same: it keeps the version."""
     db.execute(t.quotes.update().where(_here(quote.workspace_id, quote.id)).values(document=_text(document)))
+    _reword(db, quote.workspace_id, quote.id, quote.number, _text(document))
 
 
 def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
@@ -97,7 +104,13 @@ def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
     before = db.execute(select(t.quotes.c.replaced).where(here)).scalar()
     if before:
         db.execute(t.quotes.update().where(here).values({**before, "replaced": None}))
+        _reword(db, workspace, quote_id, before["number"], before["document"])
     return bool(before)
+
+
+def _reword(db: Connection, workspace: str, quote_id: str, number: str, document: str) -> None:
+    words = finding.words_of_document(number, document)
+    finding.touch(db, workspace, quote_id, {finding.SIGNED: words})
 
 
 def settle(db: Connection, workspace: str, quote_id: str) -> None:
@@ -115,6 +128,7 @@ def stops(db: Connection, workspace: str, quote_id: str) -> Stops:
 def cancel(db: Connection, workspace: str, quote_id: str, cancellation: Mapping[str, str]) -> None:
     """Write down that a quote is cancelled."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=dict(cancellation)))
+    finding.touch(db, workspace, quote_id)
 
 
 def undo(db: Connection, workspace: str, quote_id: str, plugin: str, undone: Mapping[str, str]) -> None:
@@ -122,11 +136,13 @@ def undo(db: Connection, workspace: str, quote_id: str, plugin: str, undone: Map
     known = stops(db, workspace, quote_id).undone
     values = {"undone": {**known, plugin: dict(undone)}}
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(values))
+    finding.touch(db, workspace, quote_id)
 
 
 def lift_stops(db: Connection, workspace: str, quote_id: str) -> None:
     """Let a quote begin anew."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=None, undone=None))
+    finding.touch(db, workspace, quote_id)
 
 
 def stops_of(row: RowMapping) -> Stops:
@@ -150,16 +166,19 @@ def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
 
 
 def newest(
-    db: Connection, workspace: str, *, limit: int, after: str | None = None, without_invoice: bool = False
+    db: Connection, workspace: str, *, limit: int, after: str | None = None, wanted: Wanted | None = None
 ) -> Sequence[Heading]:
-    """The headings of a workspace's quotes, newest first; on request only of those ``without_invoice``.
+    """The headings of a workspace's quotes, or of those that are wanted, newest first.
 
     Raises: InvalidInput for an unknown ``after``.
     """
-    whose, table = select(t.quotes).where(t.quotes.c.workspace == workspace), t.quotes.c
-    only = [table.without_invoice.is_not(None)] if without_invoice else []
-    order = (table.received_at, table.id)
-    return [_heading(row) for row in newest_first(db, whose, order, after=after, limit=limit, only=only)]
+    whose, order = select(t.quotes).where(t.quotes.c.workspace == workspace), (t.quotes.c.received_at, t.quotes.c.id)
+    if wanted is None:
+        return [_heading(row) for row in newest_first(db, whose, order, after=after, limit=limit)]
+    place = find_place(db, [(whose, order)], after)
+    found = finding.ids(db, workspace, wanted, behind=place, limit=limit)
+    rows = {row["id"]: row for row in db.execute(whose.where(t.quotes.c.id.in_(found))).mappings()}
+    return [_heading(rows[quote_id]) for quote_id in found]
 
 
 def why_without_invoice(db: Connection, workspace: str, quote_id: str) -> str | None:
@@ -170,6 +189,7 @@ def why_without_invoice(db: Connection, workspace: str, quote_id: str) -> str | 
 def note_without_invoice(db: Connection, workspace: str, quote_id: str, code: str | None) -> None:
     """Keep why a quote has no invoice; None when nothing is missing any more."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(without_invoice=code))
+    finding.touch(db, workspace, quote_id)
 
 
 def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str], code: str) -> None:
@@ -181,7 +201,10 @@ def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str],
         & quote.cancelled.is_(None)
         & ~select(run.id).where(accepted & run.plugin.in_(makers)).exists()
     )
-    db.execute(t.quotes.update().where((quote.workspace == workspace) & never).values(without_invoice=code))
+    these = (quote.workspace == workspace) & never
+    for (quote_id,) in db.execute(select(quote.id).where(these)).all():
+        finding.touch(db, workspace, quote_id)
+    db.execute(t.quotes.update().where(these).values(without_invoice=code))
 
 
 def without_invoice(db: Connection, workspace: str, code: str | None = None) -> Sequence[RowMapping]:
@@ -215,10 +238,24 @@ def _heading(row: RowMapping) -> Heading:
     )
 
 
-def id_of_number(db: Connection, workspace: str, number: str) -> str | None:
-    """The id of the newest quote with this number, as people know it."""
-    here = (t.quotes.c.workspace == workspace) & (t.quotes.c.number == number)
-    return db.execute(select(t.quotes.c.id).where(here).order_by(t.quotes.c.received_at.desc()).limit(1)).scalar()
+def named(db: Connection, name: str, workspace: str | None = None) -> Sequence[tuple[str, str]]:
+    """The (workspace, id) of quotes with this id, or else with this number, newest first; of a workspace or of all."""
+    quote = t.quotes.c
+    for column in (quote.id, quote.number):
+        here = [column == name, *([quote.workspace == workspace] if workspace is not None else [])]
+        wanted = select(quote.workspace, quote.id).where(*here).order_by(quote.received_at.desc(), quote.id)
+        if found := [(row.workspace, row.id) for row in db.execute(wanted).all()]:
+            return found
+    return []
+
+
+def headings(db: Connection, workspace: str, quote_ids: Collection[str]) -> Sequence[Heading]:
+    """What a list shows of these quotes, newest first."""
+    here = (t.quotes.c.workspace == workspace) & t.quotes.c.id.in_(quote_ids)
+    return [
+        _heading(row)
+        for row in db.execute(select(t.quotes).where(here).order_by(t.quotes.c.received_at.desc())).mappings()
+    ]
 
 
 def numbers(db: Connection, workspace: str, quote_ids: Collection[str]) -> dict[str, str]:
@@ -231,7 +268,7 @@ def unknown(workspace: str, quote_id: str) -> NotFound:
     """The answer about a quote that was never accepted here."""
     return NotFound(
         f"There is no quote {quote_id!r} in workspace {workspace!r}.",
-        hint="Is the id right, and was the quote accepted in this workspace?",
+        hint="Look for it in the list of quotes, by a part of its number or by its customer.",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, func, select, update
 
+from . import finding
 from . import tables as t
 from .database import Store
 from .runs import FINISHED, UPKEEP
@@ -130,7 +131,9 @@ def _ended_sessions(before: datetime) -> Select[Any]:
 def _drop_runs(db: Connection, found: Sequence[Any]) -> None:
     ids = [row.id for row in found]
     db.execute(delete(t.steps).where(t.steps.c.run_id.in_(ids)))
-    db.execute(delete(t.runs).where(t.runs.c.id.in_(ids)))
+    gone = delete(t.runs).where(t.runs.c.id.in_(ids)).returning(t.runs.c.workspace, t.runs.c.quote_id)
+    for row in db.execute(gone).all():
+        finding.touch(db, row.workspace, row.quote_id)
 
 
 def _drop_timelines(db: Connection, found: Sequence[Any]) -> None:

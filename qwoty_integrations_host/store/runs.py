@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Text, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, cast, func, or_, select
 
 from ..errors import NotFound
+from . import finding, quotes
 from . import tables as t
 from .cursors import newest_first
 from .upsert import insert_or_ignore
@@ -28,6 +29,9 @@ UPKEEP = "upkeep"
 #: Runs of the host's own: they fetch a quote that a platform has told of.
 PLATFORM_EVENT = "platform_event"
 
+#: The columns from which is said where a run's quote stands.
+_SHOWN = {"status", "error"}
+
 # Every step asks these: built once, since that costs more than to ask (docs/performance.md).
 _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
 _ATTEMPT = _ONE.with_only_columns(t.runs.c.attempt).where(t.runs.c.status != "dismissed")
@@ -40,7 +44,10 @@ _ONE_STEP = select(t.steps).where(_STEP)
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
     """Insert a run; False when one of the same kind and subject exists."""
-    return insert_or_ignore(db, t.runs, row)
+    added = insert_or_ignore(db, t.runs, row)
+    if added:
+        finding.touch(db, row["workspace"], row["quote_id"])
+    return added
 
 
 def find(db: Connection, run_id: str) -> RowMapping | None:
@@ -58,7 +65,10 @@ def require(db: Connection, run_id: str, *, workspace: str | None = None) -> Row
 
 def change(db: Connection, run_id: str, **values: Any) -> None:
     """Update columns of one run."""
-    db.execute(t.runs.update().where(t.runs.c.id == run_id).values(**values))
+    changed = t.runs.update().where(t.runs.c.id == run_id).values(**values)
+    whose = db.execute(changed.returning(t.runs.c.workspace, t.runs.c.quote_id)).first()
+    if whose is not None and not _SHOWN.isdisjoint(values):
+        finding.touch(db, whose.workspace, whose.quote_id)
 
 
 def say(db: Connection, run_id: str, about: str, note: str | None) -> None:
@@ -109,12 +119,14 @@ def newest(
     """Runs of one workspace or of all, newest first; those of upkeep that had nothing to do only if ``quiet``.
 
     ``without_invoice``: those that did nothing for an accepted quote for want of something.
+    ``quote_id``: a quote's id or its number; of several quotes with this number the runs of each are wanted.
     Those that began ``since`` a moment, and before ``until`` another.
     Raises: InvalidInput for an unknown ``after``.
     """
     run = t.runs.c
-    wanted = ((run.quote_id, quote_id), (run.plugin, plugin), (run.kind, kind), (run.status, status))
+    wanted = ((run.plugin, plugin), (run.kind, kind), (run.status, status))
     only = [column == value for column, value in wanted if value is not None]
+    only += [_of_quotes(db, workspace, quote_id)] if quote_id is not None else []
     only += [run.created_at >= since] if since else []
     only += [run.created_at < until] if until else []
     if without_invoice:
@@ -125,6 +137,13 @@ def newest(
         only.append((run.kind != UPKEEP) | (run.status != "skipped"))
     whose = select(t.runs) if workspace is None else select(t.runs).where(run.workspace == workspace)
     return newest_first(db, whose, (run.created_at, run.id), after=after, limit=limit, only=only)
+
+
+def _of_quotes(db: Connection, workspace: str | None, name: str) -> ColumnElement[bool]:
+    # A quote that could not be fetched has runs, and is not there.
+    found = quotes.named(db, name, workspace)
+    here = [(t.runs.c.workspace == where) & (t.runs.c.quote_id == quote_id) for where, quote_id in found]
+    return or_(*here) if here else t.runs.c.quote_id == name
 
 
 def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> RowMapping | None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -109,6 +110,37 @@ quotes = Table(
     Column("without_invoice", String(255)),
     Index("quotes_by_age", "workspace", "received_at", "id"),
     Index("quotes_without_invoice", "workspace", "received_at", "id", **_among(text("without_invoice IS NOT NULL"))),
+)
+
+#: Where each quote stands as long as nothing but time goes by, and what that makes of it (turning.py).
+standings = Table(
+    "standings",
+    metadata,
+    _workspace(),
+    Column("quote_id", String(255), primary_key=True),
+    Column("received_at", UtcText, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("turns_into", String(32)),
+    Column("turns_at", UtcText),
+    Column("turns_on", Date),
+    ForeignKeyConstraint(["workspace", "quote_id"], ["quotes.workspace", "quotes.id"], ondelete="CASCADE"),
+    Index("standings_by_age", "workspace", "received_at", "quote_id"),
+    Index("standings_by_state", "workspace", "state", "received_at", "quote_id", "turns_at", "turns_on"),
+    Index("standings_by_turn", "workspace", "turns_into", "received_at", "quote_id", "turns_at", "turns_on"),
+)
+
+#: The words by which quotes are found, and whose they are: of what was signed (""), or of a plugin's record.
+#: Ordered by their bytes on every database, so that those which begin alike stand together.
+quote_words = Table(
+    "quote_words",
+    metadata,
+    _workspace(),
+    Column("quote_id", String(255), primary_key=True),
+    Column("word", String(64).with_variant(String(64, collation="C"), "postgresql"), primary_key=True),
+    Column("source", String(64), primary_key=True),
+    ForeignKeyConstraint(["workspace", "quote_id"], ["standings.workspace", "standings.quote_id"], ondelete="CASCADE"),
+    Index("quotes_by_word", "workspace", "word", "quote_id"),
+    sqlite_with_rowid=False,
 )
 
 runs = Table(

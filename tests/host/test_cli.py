@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -37,6 +38,7 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.config import VARIABLES
 from qwoty_integrations_host.engine.worker_lock import WorkerLock
 from qwoty_integrations_host.store import database
 
@@ -524,6 +526,99 @@ def test_a_database_that_another_program_holds_is_said_not_thrown(line: Line, mo
             assert "database is locked" in refused(line(*words), 1)
 
 
+def _commands(group: Any, *names: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, *names, name)
+        else:
+            yield (*names, name)
+
+
+#: Those that begin something, and those that need no data directory.
+_BEGIN, _NEED_NONE = {("serve",), ("worker",), ("workspace", "add")}, {"plugin"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    sorted(words for words in _commands(main) if words not in _BEGIN and words[0] not in _NEED_NONE),
+    ids=" ".join,
+)
+def test_only_what_begins_something_makes_a_data_directory(line: Line, words: tuple[str, ...]) -> None:
+    command: Any = main
+    for word in words:
+        command = command.commands[word]
+    given = {"--timezone": "UTC", "--reason": "x", "--file": line.file({}), "--webhook-url": "https://x.example"}
+    needed = [one for one in command.params if one.required]
+    arguments = [line.file({}) if one.name == "path" else "x" for one in needed if one.param_type_name == "argument"]
+    options = [
+        word
+        for one in needed
+        for name in one.opts[:1]
+        if name.startswith("--")
+        for word in (name, given.get(name, "x"))
+    ]
+    if words in {("run", "retry"), ("admin", "revoke")}:
+        arguments.append("x")
+
+    said = refused(line(*words, *arguments, *options), 2)
+
+    assert f"There is no host's data in {line.folder / 'data'}" in said
+    assert "QWOTY_HOST_DATA_DIR" in said and "workspace add" in said
+    assert not (line.folder / "data").exists()
+
+
+def test_an_empty_folder_is_the_wrong_one_too_and_the_advised_step_works(line: Line) -> None:
+    (line.folder / "data").mkdir()
+    refused(line("run", "list"), 2)
+    assert list((line.folder / "data").iterdir()) == []
+
+    first, second = line("workspace", "add", "ws-1"), line("workspace", "add", "ws-1")
+
+    assert f"Made the data directory {line.folder / 'data'}." in first.stderr
+    assert second.stderr == "" and line("run", "list").exit_code == 0
+
+
+def test_what_is_installed_is_listed_without_a_data_directory(line: Line) -> None:
+    assert line.ok("plugin", "list")["data"] and line.ok("plugin", "show", "recorder")["status"] == "loaded"
+    assert not (line.folder / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("QWOTY_HOST_SMPT_URL", "Did you mean QWOTY_HOST_SMTP_URL?"),
+        ("QWOTY_HOST_PLUGINS_BLOCKED", "Did you mean QWOTY_PLUGINS_BLOCKED?"),
+        ("qwoty_host_keys", "Did you mean QWOTY_HOST_KEYS?"),
+        ("QWOTY_HOST_9", "docs/operations.md lists the variables."),
+    ],
+)
+def test_an_unknown_variable_is_named_with_the_nearest_known_one(
+    line: Line, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    line.ready()
+    monkeypatch.setenv(name, "secret-value")
+
+    found = line("run", "list")
+    (finding,) = [one for one in line_findings(line) if name in one["detail"]]
+
+    assert found.exit_code == 0
+    assert f"Warning: The host does not know the variable {name}, so it has no effect. {said}" in found.stderr
+    assert (finding["state"], said in finding["detail"]) == ("warning", True)
+    assert "secret-value" not in found.output + str(finding)
+
+
+def test_the_variables_that_are_known_are_those_of_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(QWOTY_(?:HOST|PLUGINS|TRACE)_\w+)` \|", page, re.MULTILINE)
+
+    assert sorted(rows) == sorted(VARIABLES)
+
+
+def line_findings(line: Line) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(line("doctor", "--json").stdout)["data"]
+    return found
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("SMTP_URL", "smtp://mail.example"), ("PUBLIC_URL", "no-address-of-ours"), ("KEYS", "bm90IGEga2V5")],
@@ -533,7 +628,7 @@ def test_a_wrong_variable_exits_1_and_is_named(
 ) -> None:
     monkeypatch.setenv(f"QWOTY_HOST_{name}", value)
 
-    said = refused(line("run", "list"), 1)
+    said = refused(line("workspace", "add", "ws-1"), 1)
 
     assert value not in said
     assert name in said or "key ring" in said
@@ -544,7 +639,7 @@ def test_a_wrong_mail_server_is_named(line: Line, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("QWOTY_HOST_SMTP_URL", url)
     monkeypatch.setenv("QWOTY_HOST_MAIL_FROM", "shop@seller.example")
 
-    assert "QWOTY_HOST_SMTP_URL" in refused(line("run", "list"), 1)
+    assert "QWOTY_HOST_SMTP_URL" in refused(line("workspace", "add", "ws-1"), 1)
 
 
 def test_serve_works_what_others_queue_and_ends_on_request(line: Line) -> None:
@@ -581,6 +676,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     program = f"""
 import sys
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.config import VARIABLES
 try:
     main({words!r})
 except SystemExit as end:

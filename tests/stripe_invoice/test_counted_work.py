@@ -82,7 +82,8 @@ def test_working_a_warm_quote_to_its_mail_costs_so_much_and_no_more(host: Host) 
         work(host, the_example(id="q-2"))
 
     assert 30 < found["commits"] <= 46, found  # far fewer would mean that somebody else's are counted
-    assert found["statements"] <= 162, found
+    # 23 of them keep the quote's words and where it stands, so that it is found (ADR 0066).
+    assert found["statements"] <= 185, found
 
 
 def test_accepting_a_quote_is_one_commit(host: Host) -> None:
@@ -90,7 +91,7 @@ def test_accepting_a_quote_is_one_commit(host: Host) -> None:
         host.runs.accept("ws-1", the_example(id="q-2"))
 
     assert found["commits"] == 1
-    assert found["statements"] <= 8, found
+    assert found["statements"] <= 16, found  # eight of them make the quote one that is found
 
 
 def test_what_a_quote_costs_does_not_grow_with_its_lines(host: Host) -> None:

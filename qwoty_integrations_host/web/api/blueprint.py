@@ -18,7 +18,8 @@ from webargs.flaskparser import FlaskParser
 from ...acting import acting_as
 from ...errors import MalformedInput, NotFound
 from ...exact_json import parse_json
-from ..auth import note_use, require_key, require_key_for, require_scope
+from ...finding import quote_id_of
+from ..auth import note_use, require_key, require_key_for, require_scope, the_host
 from .idempotency import answered_once
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -103,14 +104,21 @@ def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
         _refuse_nul(path, b"" if names_fields else request.get_data())
         with acting_as(f"API key {g.api_key['id']}"):
             if writes and workspace is not None:
-                answer = answered_once(workspace, lambda: view(**path), hidden)
+                answer = answered_once(workspace, lambda: view(**_with_id(path)), hidden)
             else:
-                answer = current_app.make_response(view(**path))
+                answer = current_app.make_response(view(**_with_id(path)))
         note_use()
         return answer
 
     guard = {"scope": scope, "once": scope is not None and writes, "name": view.__name__}
     return _marked("_apidoc", {**getattr(view, "_apidoc", {}), "guard": guard})(guarded)
+
+
+def _with_id(path: dict[str, str]) -> dict[str, str]:
+    """The path with a quote's id where it has the quote's number. Raises: ActionRefused where several have it."""
+    if "quote_id" not in path:
+        return path
+    return {**path, "quote_id": quote_id_of(the_host().store, path["workspace"], path["quote_id"])}
 
 
 def _refuse_nul(path: Mapping[str, str], body: bytes) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
+from ...finding import QUOTE_STATES
 from .fields import Answer, Open, flag, integer, many, mapping, moment, money, one, text, texts
 from .lists import PageQuery
 from .run_schemas import RunSchema
@@ -135,6 +136,26 @@ class StartedRunSchema(Answer):
 class QuoteQuery(PageQuery):
     """Which quotes."""
 
+    search = fields.String(
+        load_default=None,
+        validate=validate.Length(1, 200),
+        metadata={
+            "description": "Words of them, in any order, without case and accents: number, customer, e-mail, invoice "
+            "number, `in_…`, `cus_…`, or an amount such as `1,234.50`. A word may be the beginning of one."
+        },
+    )
+    state = fields.String(
+        data_key="status",
+        load_default=None,
+        validate=validate.OneOf(QUOTE_STATES),
+        metadata={"description": "Where the quote stands now."},
+    )
+    first = fields.Date(
+        data_key="from", load_default=None, metadata={"description": "The first day, in the workspace's time zone."}
+    )
+    last = fields.Date(
+        data_key="until", load_default=None, metadata={"description": "The last day, in the workspace's time zone."}
+    )
     without_invoice = fields.Boolean(
         load_default=False,
         metadata={"description": "Only signed quotes that have none although nothing works on them."},

@@ -8,6 +8,7 @@ from flask import Response, jsonify, request
 from marshmallow import Schema, validate
 
 from ...exact_json import parse_json
+from ...finding import Asked, stored_document
 from ...previews import preview
 from ...quote_fields import Text
 from ...quote_schema import QuoteSchema
@@ -30,6 +31,7 @@ from .quote_schemas import (
 from .run_schemas import DismissalSchema, RunSchema
 
 blueprint = Blueprint("quotes", "Accepted quotes, and what became of them.")
+
 
 #: Only described: numbers of the document must not pass through a float, so it is read by ``parse_json``.
 _QUOTE = {"required": True, "content": {"application/json": {"schema": QuoteSchema}}}
@@ -61,10 +63,14 @@ def accept_quote(workspace: str) -> Response:
 @is_no_write
 def preview_quote(workspace: str) -> dict[str, Any]:
     """Show what would be made of a quote, and what a run would stop at; no network, nothing is written"""
+    return _preview(workspace, parse_json(request.get_data()))
+
+
+def _preview(workspace: str, document: Any) -> dict[str, Any]:
     host = the_host()
     return preview(
         workspace,
-        parse_json(request.get_data()),
+        document,
         plugins=host.plugins,
         settings=host.settings,
         contexts=host.runs.contexts,
@@ -85,9 +91,16 @@ def _started(found: Accepted | Cancelled, more: dict[str, bool]) -> Response:
 @blueprint.arguments(QuoteQuery, location="query")
 @blueprint.response(200, list_of(QuoteSummarySchema))
 def get_quotes(query: dict[str, Any], workspace: str) -> dict[str, Any]:
-    """List quotes, newest first"""
-    host, after = the_host(), query.pop("starting_after")
-    return list_quotes(host.store, workspace, host.clock.now(), after=after, **query)
+    """List quotes, newest first: all, or those with these words, in a state, of these days"""
+    host, page = the_host(), {"limit": query.pop("limit"), "after": query.pop("starting_after")}
+    return list_quotes(host.store, workspace, host.clock.now(), **page, asked=Asked(**query))
+
+
+@blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>/preview")
+@blueprint.response(200, PreviewSchema)
+def preview_stored_quote(workspace: str, quote_id: str) -> dict[str, Any]:
+    """Show what would be made now of a quote that is here; no network, nothing is written"""
+    return _preview(workspace, stored_document(the_host().store, workspace, quote_id))
 
 
 @blueprint.post("/workspaces/<workspace>/quotes/run-waiting")

@@ -21,7 +21,7 @@ class RunQuery(PageQuery):
     """Which runs."""
 
     status = fields.String(load_default=None, validate=validate.OneOf(STATUSES))
-    quote_id = fields.String(load_default=None)
+    quote_id = fields.String(load_default=None, metadata={"description": "A quote's id, or its number."})
     plugin = fields.String(load_default=None)
     kind = fields.String(load_default=None, metadata={"description": f"Such as {', '.join(KINDS)}."})
     quiet = fields.Boolean(

@@ -12,11 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
-from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from ...acting import acting_as
 from ...errors import IntegrationError
+from ...finding import quote_id_of
 from .. import sessions
 from ..auth import the_host
 from ..problems import status_of
@@ -64,6 +65,11 @@ def let_in() -> BaseResponse | None:
         return go_to(url_for("console.login"))
     if request.method not in _SAFE and not g.session.may_act and request.endpoint != "console.log_out":
         raise Forbidden(_("You may look, but not change anything. Ask an admin of this workspace."))
+    if (name := (request.view_args or {}).get("quote_id")) is not None:
+        if "\0" in name:
+            raise NotFound
+        assert request.view_args is not None
+        request.view_args["quote_id"] = quote_id_of(host.store, g.session.workspace, name)
     g.acting.enter_context(acting_as(g.session.actor))
     return None
 

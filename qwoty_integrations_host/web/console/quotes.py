@@ -9,32 +9,54 @@ from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ...errors import ActionRefused
+from ...finding import QUOTE_STATES, Asked
 from ...links import service_links
 from ...previews import foretold
 from ...reports import find_quote, list_quotes, quote_report
+from ...standing import STATES
 from ..auth import the_host
 from .endings import may_void
 from .guard import blueprint, go_to, session
-from .runs import PAGE
+from .runs import PAGE, day
 from .words import gettext as _
 
 
 @blueprint.get("/quotes")
 def quotes() -> str:
-    """The workspace's quotes, newest first; or those of them that have no invoice, and why."""
-    host, workspace, after = the_host(), session().workspace, request.args.get("after") or None
-    lacking = "1" if request.args.get("without_invoice") else None
-    found = list_quotes(host.store, workspace, host.clock.now(), limit=PAGE, after=after, without_invoice=bool(lacking))
+    """The workspace's quotes, newest first, by words, state and day."""
+    asked = {
+        name: request.args.get(name, "").strip()
+        for name in ("search", "status", "since", "until", "without_invoice", "after")
+    }
+    host = the_host()
+    found = list_quotes(
+        host.store,
+        session().workspace,
+        host.clock.now(),
+        limit=PAGE,
+        after=asked["after"] or None,
+        asked=Asked(
+            search=asked["search"],
+            state=asked["status"] if asked["status"] in QUOTE_STATES else None,
+            first=day(asked["since"]),
+            last=day(asked["until"]),
+            without_invoice=bool(asked["without_invoice"]),
+        ),
+    )
+    filters: dict[str, Any] = {name: value for name, value in asked.items() if value and name != "after"}
     following = None
     if found["has_more"]:
-        following = url_for("console.quotes", without_invoice=lacking, after=found["data"][-1]["quote_id"])
+        following = url_for("console.quotes", **filters, after=found["data"][-1]["quote_id"])
     return render_template(
         "console/quotes.html",
         quotes=found["data"],
+        asked=asked,
+        filtered=bool(filters),
+        states=[STATES[name] for name in QUOTE_STATES],
         following=following,
-        first_page=not after,
-        without_invoice=lacking,
-        lacking=host.uninvoiced.count(workspace),
+        first_page=not asked["after"],
+        without_invoice=asked["without_invoice"],
+        lacking=host.uninvoiced.count(session().workspace),
         runnable=_is_runnable(),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from ...reports import find_run, list_runs, mails_of_quote, quote_report
 from ...stops import MAKING, TAKING_BACK
 from ...store import quotes
 from ...store.runs import FINISHED, STATUSES, UPKEEP
+from ...timezones import begins
 from ..auth import the_host
 from .endings import may_void
 from .guard import blueprint, go_to, session
@@ -36,10 +37,8 @@ _MAY_BE_DISMISSED = {"failed", "needs_attention", "waiting"}
 def runs() -> str:
     """The workspace's runs, newest first, by state, quote and day."""
     asked = {name: request.args.get(name, "").strip() for name in ("status", "quote", "since", "until", "after")}
-    first, last = _day(asked["since"]), _day(asked["until"])
+    first, last = day(asked["since"]), day(asked["until"])
     host, workspace = the_host(), session().workspace
-    with host.store.read() as db:
-        quote_id = quotes.id_of_number(db, workspace, asked["quote"]) if asked["quote"] else None
     found = list_runs(
         host.store,
         workspace=workspace,
@@ -47,9 +46,9 @@ def runs() -> str:
         after=asked["after"] or None,
         status=asked["status"] if asked["status"] in STATUSES else None,
         without_invoice=asked["status"] == WITHOUT_INVOICE,
-        quote_id=quote_id or asked["quote"] or None,
-        since=first,
-        until=last + timedelta(days=1) if last else None,
+        quote_id=asked["quote"] or None,
+        since=begins(first, session_timezone()) if first else None,
+        until=begins(last, session_timezone()) + timedelta(days=1) if last else None,
     )
     filters: dict[str, Any] = {name: value for name, value in asked.items() if value and name != "after"}
     following = None
@@ -222,9 +221,9 @@ def _differ(amount: str | Decimal | None, signed: Decimal | None, apart: Decimal
     return all(abs(figure - wanted) >= unit for wanted in (signed, signed + apart))
 
 
-def _day(text: str) -> datetime | None:
-    """The beginning of a day in the workspace's time zone; None for what is no day."""
+def day(text: str) -> date | None:
+    """A day of a form; None for what is no day."""
     try:
-        return datetime.combine(date.fromisoformat(text), datetime.min.time(), session_timezone() or UTC)
+        return date.fromisoformat(text)
     except ValueError:
         return None

@@ -1,0 +1,262 @@
+"""Quotes are found as they are now, at the price of some statements and no commit, by an index on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.event import listen, remove
+
+from builders import a_quote
+from qwoty_integrations_host import InstallmentRecord, InvoiceRecord, Outcome, QuoteRecord
+from qwoty_integrations_host.errors import ActionRefused, CredentialsError
+from qwoty_integrations_host.finding import Asked, quote_id_of
+from qwoty_integrations_host.reports import list_quotes, list_runs
+from qwoty_integrations_host.store import finding
+from qwoty_integrations_host.workspaces import set_timezone
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def anywhere(request: pytest.FixtureRequest, desks: Callable[..., Any]) -> Any:
+    """A desk on each of the databases, where the recorder is switched on."""
+    shared = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    found = desks(shared_database=shared)
+    found.enable()
+    return found
+
+
+def found(desk: Any, *, limit: int = 50, after: str | None = None, **asked: Any) -> list[str]:
+    answer = list_quotes(desk.host.store, "ws-1", desk.clock.now(), limit=limit, after=after, asked=Asked(**asked))
+    return [quote["quote_id"] for quote in answer["data"]]
+
+
+def invoices(desk: Any, *parts: InstallmentRecord, status: str = "open", **more: Any) -> None:
+    """Let the recorder say that it has made such an invoice of each quote."""
+    invoice = InvoiceRecord(id="in_1Abc", status=status, account="a", number="F77-1", customer_id="cus_9Xy", **more)
+    record = QuoteRecord(currency="EUR", invoice=invoice, total=Decimal("1234.50"), installments=parts)
+
+    def work(ctx: Any, quote: Any) -> Outcome:
+        ctx.records.update(quote.id, lambda _: record)
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = work
+
+
+def test_a_quote_is_found_by_what_was_signed_and_by_what_was_made_of_it(anywhere: Any) -> None:
+    invoices(anywhere)
+    anywhere.accept(id="q-7", number="N-2026-7")
+    anywhere.recorder.answers.clear()
+    anywhere.accept(id="q-8", number="N-2026-8")
+
+    for search in ("n-2026-7", "F77", "IN_1a", "cus_9xy", "1 234,50", "2026-7 f77-1"):
+        assert found(anywhere, search=search) == ["q-7"], search
+    assert found(anywhere, search="n-2026") == ["q-8", "q-7"], "the newest first"
+    assert found(anywhere, search="f77 2026-8") == found(anywhere, search="…") == []
+    assert found(anywhere, search=" ") == found(anywhere) == ["q-8", "q-7"]
+
+
+def test_a_corrected_quote_is_found_by_what_it_says_now(anywhere: Any) -> None:
+    anywhere.recorder.answers["on_quote_accepted"] = lambda ctx, quote: Outcome.needs_attention("odd", "It is odd.")
+    anywhere.accept(id="q-7", number="N-before")
+    anywhere.accept(id="q-7", number="N-after")
+
+    assert found(anywhere, search="n-before") == []
+    assert found(anywhere, search="n-after", state="needs_attention") == ["q-7"]
+
+
+def test_a_record_that_changes_is_found_by_what_it_says_now(anywhere: Any) -> None:
+    invoices(anywhere)
+    anywhere.accept(id="q-7")
+    ctx = anywhere.host.runs.contexts.make("ws-1", "recorder", {})
+    paid = InvoiceRecord(id="in_2", status="paid", account="a", number="F78-1")
+    ctx.records.update("q-7", lambda _: QuoteRecord(currency="EUR", invoice=paid, amount_paid=Decimal(1)))
+
+    assert found(anywhere, search="f77") == []
+    assert found(anywhere, search="f78", state="paid") == found(anywhere, state="paid") == ["q-7"]
+
+
+def test_the_states_that_time_brings_are_those_of_now(anywhere: Any) -> None:
+    now = anywhere.clock.now()
+    link = InstallmentRecord(
+        number=1, amount=Decimal(1), status="sent", mailed_at=now, expires_at=now + timedelta(hours=5)
+    )
+    invoices(anywhere, link)
+    anywhere.accept(id="link")
+    invoices(anywhere, due_date=date(2026, 3, 10))
+    anywhere.accept(id="due")
+    set_timezone(anywhere.host.store, anywhere.clock, "ws-1", "America/New_York")
+
+    def states() -> dict[str, list[str]]:
+        names = ("link_sent", "link_expired", "open", "overdue")
+        return {name: ids for name in names if (ids := found(anywhere, state=name))}
+
+    assert states() == {"link_sent": ["link"], "open": ["due"]}
+    anywhere.clock.advance(5 * 3600)
+    assert states() == {"link_expired": ["link"], "open": ["due"]}
+    anywhere.clock.advance(10 * 3600 + 1)
+    assert states() == {"link_expired": ["link"], "open": ["due"]}, "in New York it is still the 10th"
+    anywhere.clock.advance(4 * 3600)
+    assert states() == {"link_expired": ["link"], "overdue": ["due"]}
+
+
+def test_days_are_those_of_the_workspaces_time_zone(anywhere: Any) -> None:
+    anywhere.accept(id="q-7")  # at 9 in the morning of March 10, UTC
+    anywhere.clock.advance(14 * 3600)
+    anywhere.accept(id="q-8")
+
+    assert found(anywhere, first=date(2026, 3, 10), last=date(2026, 3, 10)) == ["q-8", "q-7"]
+    set_timezone(anywhere.host.store, anywhere.clock, "ws-1", "Europe/Paris")
+    assert found(anywhere, last=date(2026, 3, 10)) == ["q-7"]
+    assert found(anywhere, first=date(2026, 3, 11)) == ["q-8"]
+    assert found(anywhere, first=date.min, last=date.max) == ["q-8", "q-7"]
+
+
+@pytest.mark.parametrize("few", [finding.FEW, 2], ids=["by the word", "by age"])
+def test_pages_follow_each_other_whichever_way_quotes_are_looked_for(
+    anywhere: Any, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "FEW", few)
+    for number in range(7):
+        anywhere.accept(id=f"q-{number}", number=f"N-{number % 2}")
+
+    pages, after = [], None
+    while page := found(anywhere, search="n-0 eur", state="done", limit=2, after=after):
+        pages.append(page)
+        after = page[-1]
+
+    assert pages == [["q-6", "q-4"], ["q-2", "q-0"]]
+
+
+def test_nobody_finds_another_workspaces_quotes(anywhere: Any) -> None:
+    anywhere.enable("ws-2")
+    anywhere.accept("ws-2", id="q-7")
+
+    assert found(anywhere, search="eur") == found(anywhere, state="done") == []
+
+
+def test_the_state_that_is_looked_for_is_the_one_that_is_shown(anywhere: Any) -> None:
+    def refuse(ctx: Any, quote: Any) -> Any:
+        raise CredentialsError("The key was refused.")
+
+    desk = anywhere
+    desk.accept(id="done")
+    desk.recorder.answers["on_quote_accepted"] = refuse
+    run = desk.accept(id="dismissed")
+    desk.host.runs.dismiss(run["id"], "Dealt with.")
+    desk.accept(id="refused")
+    desk.recorder.answers["on_quote_accepted"] = lambda ctx, quote: Outcome.skipped("Nothing to bill.")
+    desk.accept(id="skipped")
+    desk.host.settings.disable("ws-1", "recorder")
+    desk.host.runs.accept("ws-1", a_quote(id="alone"))
+    desk.enable()
+    desk.host.runs.accept("ws-1", a_quote(id="queued"))
+
+    shown = list_quotes(desk.host.store, "ws-1", desk.clock.now())["data"]
+
+    assert len({quote["standing"]["state"] for quote in shown}) == len(shown) == 6
+    for quote in shown:
+        assert found(desk, state=quote["standing"]["state"]) == [quote["quote_id"]]
+
+
+def test_quotes_of_earlier_releases_are_found(anywhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "_FILLED_AT_ONCE", 2)
+    invoices(anywhere)
+    for number in range(5):
+        anywhere.accept(id=f"q-{number}")
+    with anywhere.host.store.write() as db:
+        before = [_all(db, table) for table in ("standings", "quote_words")]
+        db.execute(text("DELETE FROM standings"))
+        assert _all(db, "quote_words") == []
+        finding.fill(db)
+
+        assert [_all(db, table) for table in ("standings", "quote_words")] == before
+    assert found(anywhere, search="f77", state="open") == [f"q-{number}" for number in (4, 3, 2, 1, 0)]
+
+
+def test_a_quote_that_an_earlier_releases_worker_stored_is_found_once_something_happens(anywhere: Any) -> None:
+    anywhere.recorder.answers["on_quote_accepted"] = lambda ctx, quote: Outcome.needs_attention("odd", "It is odd.")
+    run = anywhere.accept(id="q-7", number="N-7")
+    with anywhere.host.store.write() as db:
+        db.execute(text("DELETE FROM standings"))
+    assert found(anywhere, search="n-7") == []
+
+    anywhere.host.runs.dismiss(run["id"], "It is dealt with.")
+
+    assert found(anywhere, search="n-7", state="dismissed") == ["q-7"]
+
+
+def test_what_is_deleted_is_not_found_any_more(anywhere: Any) -> None:
+    anywhere.accept(id="q-7")
+    with anywhere.host.store.write() as db:
+        db.execute(text("DELETE FROM quotes WHERE id = 'q-7'"))
+        assert _all(db, "standings") == _all(db, "quote_words") == []
+
+
+def test_a_quote_is_named_by_its_number_unless_another_one_has_that_id(anywhere: Any) -> None:
+    store = anywhere.host.store
+    for quote_id, number in (("q-1", "N-1"), ("q-2", "N-2"), ("q-3", "N-2"), ("N-3", "N-4"), ("q-5", "N-3")):
+        anywhere.accept(id=quote_id, number=number)
+
+    assert [quote_id_of(store, "ws-1", name) for name in ("N-1", "q-1", "N-3", "N-9")] == ["q-1", "q-1", "N-3", "N-9"]
+    with pytest.raises(ActionRefused, match="2 quotes have the number 'N-2'") as refused:
+        quote_id_of(store, "ws-1", "N-2")
+    assert all(f"{quote_id} (" in refused.value.hint for quote_id in ("q-2", "q-3"))
+    assert quote_id_of(store, "ws-2", "N-2") == "N-2", "it is nobody's there"
+    runs = list_runs(store, quote_id="N-2")["data"]
+    assert {run["quote_id"] for run in runs} == {"q-2", "q-3"}
+
+
+#: How each database is asked for its plan, and says in it that it reads a table through.
+PLANS = {"sqlite": ("EXPLAIN QUERY PLAN", "SCAN"), "postgresql": ("EXPLAIN", "Seq Scan on")}
+ASKED: dict[str, dict[str, Any]] = {
+    "a word": {"search": "n-1"},
+    "an amount": {"search": "1,234.50"},
+    "words": {"search": "n-1 eur"},
+    "a state": {"state": "overdue"},
+    "a word and a state": {"search": "n-1", "state": "overdue"},
+    "days": {"first": date(2026, 3, 1), "last": date(2026, 3, 31)},
+}
+
+
+@pytest.mark.parametrize("few", [finding.FEW, 0], ids=["few", "many"])
+@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
+def test_no_table_of_quotes_is_read_through(
+    anywhere: Any, asked: dict[str, Any], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "FEW", few)
+    anywhere.accept(id="q-1", number="N-1")
+    engine = anywhere.host.store.engine
+    kind, statements = engine.dialect.name, []
+
+    def note(_line: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:
+        statements.append((statement, given))
+
+    listen(engine, "before_cursor_execute", note)
+    found(anywhere, **asked)
+    remove(engine, "before_cursor_execute", note)
+
+    explain, whole = PLANS[kind]
+    with engine.connect() as db:
+        if kind == "postgresql":
+            db.exec_driver_sql(
+                "SET enable_seqscan = off"
+            )  # a table of one row is sooner read through than looked up in
+        plans = [
+            "\n".join(str(row) for row in db.exec_driver_sql(f"{explain} {statement}", given))
+            for statement, given in statements
+            if "quote_words" in statement or "standings" in statement
+        ]
+    assert plans
+    for plan in plans:
+        assert "standings" in plan or "quotes_by_word" in plan
+        assert not any(f"{whole} {table}" in plan for table in ("quotes", "standings", "quote_words")), plan
+        # Where many quotes have a word, the newest come in their order: nothing is sorted first.
+        assert few or "TEMP B-TREE FOR ORDER" not in plan, plan
+
+
+def _all(db: Any, table: str) -> list[Any]:
+    return sorted(map(tuple, db.execute(text(f"SELECT * FROM {table}"))), key=repr)

@@ -1,0 +1,34 @@
+"""What is kept of where a quote stands says the same at any moment as the facts do."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from host.test_standing import NOW, REACHED
+from qwoty_integrations_host.standing import Facts, standing_of
+from qwoty_integrations_host.turning import course_of
+
+DAYS = [NOW + timedelta(hours=hours) for hours in (-500, -60, -37, -36, -25, -12, -5, -4, 0, 4, 5, 6, 12, 500)]
+
+
+@pytest.mark.parametrize("hours", [-11, 0, 13])
+@pytest.mark.parametrize("facts", [facts for _, facts, _ in REACHED], ids=[state for state, _, _ in REACHED])
+def test_a_course_says_the_state_at_any_moment(facts: Facts, hours: int) -> None:
+    zone = timezone(timedelta(hours=hours))
+    known = Facts(**{name: getattr(facts, name) for name in facts.__dataclass_fields__ if name != "zone"}, zone=zone)
+    course = course_of(known)
+
+    def state_at(moment: datetime) -> str | None:
+        at, on = course.turns_at, course.turns_on
+        turned = (at is not None and at <= moment) or (on is not None and on <= moment.astimezone(zone).date())
+        return course.turns_into if turned else course.state
+
+    assert [state_at(moment) for moment in DAYS] == [standing_of(known, moment).state.name for moment in DAYS]
+
+
+def test_links_and_days_turn_the_states_that_they_end() -> None:
+    turns = {(course.state, course.turns_into) for _, facts, _ in REACHED if (course := course_of(facts)).turns_into}
+
+    assert {("link_sent", "link_expired"), ("link_made", "link_expired"), ("open", "overdue")} <= turns
