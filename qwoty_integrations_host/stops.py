@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .errors import ActionRefused
 from .record import QuoteRecord
@@ -24,6 +25,11 @@ class Stops:
 
     cancelled: Mapping[str, str] | None = None
     undone: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Stops:
+        """What is kept with a quote."""
+        return cls(row["cancelled"], row["undone"] or {})
 
     def refuse(self, plugin: str) -> None:
         """Refuse to make or send more of the quote by this plugin. Raises: ActionRefused while it is stopped."""

@@ -25,6 +25,17 @@ DEEDS: dict[str, str] = {
     r"operator adds a workspace": "workspace add ID",
     r"[Ee]nter whom to tell": "alerts set {WS} --mail ADDRESS",
 }
+#: What each step of a standing is on a command line; a step without one is done at the service or at the platform.
+STEP_COMMANDS = {
+    "retry": "qwoty-host run retry {run_id}",
+    "dismiss": "qwoty-host run dismiss {run_id} --reason TEXT",
+    "dismiss_quote": "qwoty-host quote dismiss --reason TEXT -- {workspace} {quote_id}",
+    "run": "qwoty-host quote run -- {workspace} {quote_id}",
+    "enable": "qwoty-host enable {workspace} PLUGIN",
+    "settings": "qwoty-host settings set {workspace} {plugin} --file F",
+    "send": "qwoty-host installment send --number {installment} -- {workspace} {quote_id}",
+    "void": "qwoty-host invoice void -- {workspace} {quote_id}",
+}
 #: How commands name their arguments.
 _NAMES = {"run_id": "RUN", "workspace": "WS", "workspace_id": "WS", "plugin": "PLUGIN"}
 _RUN = re.compile(r"\brun ([0-9a-f]{32})\b", re.IGNORECASE)

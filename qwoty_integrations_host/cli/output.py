@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import click
 
-from .advice import commands_for
+from .advice import STEP_COMMANDS, commands_for
 
 _MARKS = {
     "succeeded": ("✔", "green"),
@@ -133,17 +133,6 @@ def minute(moment: str | None) -> str:
     return moment[:16].replace("T", " ") if moment else "–"
 
 
-#: What each step of a standing is on a command line; a step without one is done at the service or at the platform.
-_COMMANDS = {
-    "retry": "qwoty-host run retry {run_id}",
-    "dismiss": "qwoty-host run dismiss {run_id} --reason TEXT",
-    "dismiss_quote": "qwoty-host quote dismiss --reason TEXT -- {workspace} {quote_id}",
-    "run": "qwoty-host quote run -- {workspace} {quote_id}",
-    "enable": "qwoty-host enable {workspace} PLUGIN",
-    "settings": "qwoty-host settings set {workspace} {plugin} --file F",
-    "send": "qwoty-host installment send --number {installment} -- {workspace} {quote_id}",
-    "void": "qwoty-host invoice void -- {workspace} {quote_id}",
-}
 #: How each tone of a standing is marked.
 TONES = {"good": "succeeded", "busy": "running", "attention": "needs_attention", "bad": "failed", "quiet": "skipped"}
 
@@ -158,7 +147,7 @@ def print_quote(workspace: str, report: dict[str, Any]) -> None:
     for step in standing["steps"]:
         quote_id = shlex.quote(report["quote_id"])
         name = "dismiss_quote" if step["step"] == "dismiss" and report["without_invoice"] else step["step"]
-        command = _COMMANDS.get(name, "").format(workspace=workspace, quote_id=quote_id, **standing)
+        command = STEP_COMMANDS.get(name, "").format(workspace=workspace, quote_id=quote_id, **standing)
         click.echo(f"  → {step['label']}{f': {command}' if command else '.'}")
     _print_stops(report)
     _print_figures(report)

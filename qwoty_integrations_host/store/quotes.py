@@ -122,7 +122,7 @@ def stops(db: Connection, workspace: str, quote_id: str) -> Stops:
     """Why nothing more is made of a quote, if anything stands in its way."""
     wanted = select(t.quotes.c.cancelled, t.quotes.c.undone).where(_here(workspace, quote_id))
     row = db.execute(wanted).mappings().first()
-    return Stops() if row is None else stops_of(row)
+    return Stops() if row is None else Stops.of(dict(row))
 
 
 def cancel(db: Connection, workspace: str, quote_id: str, cancellation: Mapping[str, str]) -> None:
@@ -143,11 +143,6 @@ def lift_stops(db: Connection, workspace: str, quote_id: str) -> None:
     """Let a quote begin anew."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=None, undone=None))
     finding.touch(db, workspace, quote_id)
-
-
-def stops_of(row: RowMapping) -> Stops:
-    """What stands in the way of a quote, from its row."""
-    return Stops(row["cancelled"], row["undone"] or {})
 
 
 def lock(db: Connection, workspace: str, quote_id: str) -> None:

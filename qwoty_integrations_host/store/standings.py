@@ -13,7 +13,7 @@ from ..no_invoice import explained
 from ..record import QuoteRecord, from_document
 from ..standing import Facts
 from ..stops import Stops
-from . import quotes, settings
+from . import settings
 from . import tables as t
 from .workspaces import timezone_of
 
@@ -37,14 +37,15 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
     )
     found = {row["id"]: row for row in db.execute(stored).mappings()}
     zone = timezone_of(db, workspace) or UTC
-    enabled = settings.enabled_plugins(db, workspace)
+    is_lacking = any(row["without_invoice"] for row in found.values())
+    enabled = settings.enabled_plugins(db, workspace) if is_lacking else ()
     return {
         quote_id: Facts(
             # Runs and records are rows of the database, read as what they are: mappings.
             runs=[dict(one) for one in runs[quote_id]],
             records=records[quote_id],
             without_invoice=_lacking(found.get(quote_id), runs[quote_id], enabled),
-            stops=quotes.stops_of(found[quote_id]) if quote_id in found else Stops(),
+            stops=Stops.of(dict(found[quote_id])) if quote_id in found else Stops(),
             is_stored=quote_id in found,
             zone=zone,
         )

@@ -13,11 +13,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
+from builders import a_quote
 from qwoty_integrations_host.errors import HostError
 from qwoty_integrations_host.store import migrations, schema
 from qwoty_integrations_host.store.database import open_database
 from qwoty_integrations_host.store.tables import VERSION_TABLE, metadata
 
+AT = "2026-03-10T09:15:00.000000+00:00"
 MIGRATIONS = Path(migrations.__file__).parent
 
 
@@ -51,26 +53,27 @@ def of_the_first_release(url: str) -> None:
         config.attributes["connection"] = db
         command.upgrade(config, "0001")
         db.execute(text(f"DROP TABLE {VERSION_TABLE}"))
-        db.execute(text("INSERT INTO workspaces VALUES ('ws-1', '2026-03-10T09:15:00.000000+00:00')"))
-        db.execute(text("INSERT INTO records VALUES ('ws-1', 'p', 'q-7', '{}')"))
-        opened = '{"invoice": {"status": "open"}}'
-        db.execute(text("INSERT INTO records VALUES ('ws-1', 'p', 'q-8', :opened)"), {"opened": opened})
+        db.execute(text("INSERT INTO workspaces VALUES ('ws-1', :at)"), {"at": AT})
+        for quote_id, invoice in (("q-7", None), ("q-8", {"id": "in_1", "status": "open", "account": "a"})):
+            record = json.dumps({"currency": "EUR", "invoice": invoice, "installments": []})
+            db.execute(text(f"INSERT INTO records VALUES ('ws-1', 'p', '{quote_id}', :record)"), {"record": record})
         delivery = "INSERT INTO webhook_deliveries VALUES ('ws-1', 'p', 'e-1', 'paid', '', '2026-03-10')"
         db.execute(text(delivery))
         for quote_id in ("q-7", "q-8", "q-9"):
             names = "workspace, id, number, document, received_at"
-            db.execute(
-                text(f"INSERT INTO quotes ({names}) VALUES ('ws-1', :id, 'N', '{{}}', '2026')"), {"id": quote_id}
-            )
+            row = {"id": quote_id, "document": json.dumps(a_quote(id=quote_id)), "at": AT}
+            db.execute(text(f"INSERT INTO quotes ({names}) VALUES ('ws-1', :id, 'N', :document, :at)"), row)
         said = {
             "q-8": "Nothing to invoice.",
             "q-9": "No Stripe key is set for business unit 'bu_2': no invoice.",
         }
         names = "id, workspace, plugin, kind, quote_id, subject, facts, status, attempt, resumable, outcome, created_at"
         for quote_id, note in said.items():
-            values = "(:id, 'ws-1', 'p', 'quote_accepted', :id, :id, '{}', 'skipped', 1, 0, :outcome, '2026')"
+            values = "(:id, 'ws-1', 'p', 'quote_accepted', :id, :id, '{}', 'skipped', 1, 0, :outcome, :at)"
             outcome = json.dumps({"notes": [note]})
-            db.execute(text(f"INSERT INTO runs ({names}) VALUES {values}"), {"id": quote_id, "outcome": outcome})
+            db.execute(
+                text(f"INSERT INTO runs ({names}) VALUES {values}"), {"id": quote_id, "outcome": outcome, "at": AT}
+            )
     engine.dispose()
 
 

@@ -34,6 +34,10 @@ def a_part(status: str = "sent", **more: Any) -> InstallmentRecord:
     return InstallmentRecord(number=1, amount=Decimal("120.00"), status=status, **times)
 
 
+def lacking(code: str) -> dict[str, Any]:
+    return {"code": code, "title": "Unit X has no key.", "hint": "Add it.", "plugin": None, "run_id": None}
+
+
 DONE = [a_run("succeeded")]
 PAID = {"amount_paid": Decimal("120.00"), "amount_remaining": Decimal("0.00")}
 #: The state, the facts, and what its sentence says of them.
@@ -43,7 +47,8 @@ REACHED: list[tuple[str, Facts, str]] = [
     ("running", Facts(runs=[a_run("running")]), "being worked on"),
     ("running", Facts(runs=[*DONE, a_run("queued", "installment")]), "being worked on"),
     ("waiting", Facts(runs=[a_run("waiting", why="It is away.")]), "on 2026-03-10: It is away."),
-    ("no_invoice", Facts(runs=[a_run("skipped", why="Unit X has no key.")]), "No invoice: Unit X has no key."),
+    ("no_invoice", Facts(runs=[a_run("skipped", why="x")], without_invoice=lacking("no_key")), "Unit X has no key."),
+    ("waiting_for_integration", Facts(without_invoice=lacking("no_integration")), "No integration was enabled"),
     ("nothing_to_do", Facts(runs=[a_run("skipped")]), "nothing to do: It has no lines."),
     ("done", Facts(runs=DONE), "none of them makes invoices"),
     ("needs_attention", Facts(runs=[a_run("needs_attention", why="Look.")]), "A person is needed: Look."),
