@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
+from builders import a_quote
 from qwoty_integrations_host.errors import HostError
 from qwoty_integrations_host.store import migrations, schema
 from qwoty_integrations_host.store.database import open_database
@@ -52,23 +53,25 @@ def of_the_first_release(url: str) -> None:
         command.upgrade(config, "0001")
         db.execute(text(f"DROP TABLE {VERSION_TABLE}"))
         db.execute(text("INSERT INTO workspaces VALUES ('ws-1', '2026-03-10T09:15:00.000000+00:00')"))
-        db.execute(text("INSERT INTO records VALUES ('ws-1', 'p', 'q-7', '{}')"))
-        opened = '{"invoice": {"status": "open"}}'
-        db.execute(text("INSERT INTO records VALUES ('ws-1', 'p', 'q-8', :opened)"), {"opened": opened})
+        for quote_id, status in (("q-7", "draft"), ("q-8", "open")):
+            invoice = {"id": f"in_{quote_id}", "status": status, "account": "a", "number": None, "customer_id": None}
+            record = json.dumps({"currency": "EUR", "invoice": invoice, "installments": []})
+            row = "INSERT INTO records VALUES ('ws-1', 'p', :id, :record)"
+            db.execute(text(row), {"id": quote_id, "record": record})
         delivery = "INSERT INTO webhook_deliveries VALUES ('ws-1', 'p', 'e-1', 'paid', '', '2026-03-10')"
         db.execute(text(delivery))
         for quote_id in ("q-7", "q-8", "q-9"):
             names = "workspace, id, number, document, received_at"
-            db.execute(
-                text(f"INSERT INTO quotes ({names}) VALUES ('ws-1', :id, 'N', '{{}}', '2026')"), {"id": quote_id}
-            )
+            values = "('ws-1', :id, 'N', :document, '2026-03-10T09:15:00.000000+00:00')"
+            quote = {"id": quote_id, "document": json.dumps(a_quote(id=quote_id))}
+            db.execute(text(f"INSERT INTO quotes ({names}) VALUES {values}"), quote)
         said = {
             "q-8": "Nothing to invoice.",
             "q-9": "No Stripe key is set for business unit 'bu_2': no invoice.",
         }
         names = "id, workspace, plugin, kind, quote_id, subject, facts, status, attempt, resumable, outcome, created_at"
         for quote_id, note in said.items():
-            values = "(:id, 'ws-1', 'p', 'quote_accepted', :id, :id, '{}', 'skipped', 1, 0, :outcome, '2026')"
+            values = "(:id, 'ws-1', 'p', 'quote_accepted', :id, :id, '{}', 'skipped', 1, 0, :outcome, '2026-03-10T09:15:00.000000+00:00')"
             outcome = json.dumps({"notes": [note]})
             db.execute(text(f"INSERT INTO runs ({names}) VALUES {values}"), {"id": quote_id, "outcome": outcome})
     engine.dispose()
@@ -105,6 +108,10 @@ def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, o
         assert lacking == [("q-7", "no_integration"), ("q-8", None), ("q-9", "business_unit_without_key")]
         error, outcome = db.execute(text("SELECT error, outcome FROM runs WHERE id = 'q-9'")).one()
         assert (json.loads(error)["code"], json.loads(outcome)) == ("business_unit_without_key", {"notes": []})
+        states = db.execute(text("SELECT quote_id, state FROM standings ORDER BY quote_id")).all()
+        assert states == [("q-7", "draft"), ("q-8", "open"), ("q-9", "no_invoice")]
+        found = db.execute(text("SELECT quote_id FROM quote_words WHERE word = 'in_q-8'")).scalars().all()
+        assert found == ["q-8"]
 
 
 def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str, opened: Callable[[], Engine]) -> None:
