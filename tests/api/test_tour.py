@@ -34,6 +34,6 @@ def test_every_example_of_the_tour_works(bench: Any) -> None:
         ["bash", "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
     )
 
-    assert (done.returncode, told) == (0, 10), done.stdout + done.stderr
+    assert (done.returncode, told) == (0, 11), done.stdout + done.stderr
     bench.work()
     assert bench.quote("q-1")["invoice"]["status"] == "draft"

@@ -73,7 +73,7 @@ def test_the_list_of_the_command_line_reads_as_a_table(shop: Any) -> None:
     said = line(shop.desk, "quote", "list", "ws-1", "--limit", "2")
 
     assert [row.split()[:2] for row in said.stdout.splitlines()[2:]] == [["q-3", "N-8"], ["q-2", "N-7"]]
-    assert "needs_attention" in said.stdout and "--limit 4" in said.stderr
+    assert "Needs attention" in said.stdout and "--limit 4" in said.stderr
 
 
 def test_an_unknown_state_or_day_is_refused(shop: Any) -> None:

@@ -108,6 +108,10 @@ def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, o
         assert lacking == [("q-7", "no_integration"), ("q-8", None), ("q-9", "business_unit_without_key")]
         error, outcome = db.execute(text("SELECT error, outcome FROM runs WHERE id = 'q-9'")).one()
         assert (json.loads(error)["code"], json.loads(outcome)) == ("business_unit_without_key", {"notes": []})
+        states = db.execute(text("SELECT quote_id, state FROM standings ORDER BY quote_id")).all()
+        assert states == [("q-7", "draft"), ("q-8", "open"), ("q-9", "no_invoice")]
+        found = db.execute(text("SELECT quote_id FROM quote_words WHERE word = 'in_q-8'")).scalars().all()
+        assert found == ["q-8"]
 
 
 def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str, opened: Callable[[], Engine]) -> None:
