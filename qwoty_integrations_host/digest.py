@@ -19,6 +19,7 @@ from .silence import Silence
 from .store import alerts as rows
 from .store import connections, quotes, runs
 from .store.database import Store
+from .store.standings import facts_of
 from .store.workspaces import timezone_of
 
 #: Where the workspace's days are counted; without a time zone, in UTC.
@@ -60,7 +61,8 @@ class Digest:
         """What a person has to do in a workspace that was there before a moment: facts of alerts, the gravest first."""
         silent = [one.facts for one in self.silence.silent(workspace) if one.since < before]
         with self.store.read() as db:
-            return [*_connections(db, workspace, before), *silent, *_runs(db, workspace, before)]
+            lacking = _without_invoice(db, workspace, before)
+            return [*_connections(db, workspace, before), *silent, *_runs(db, workspace, before), *lacking]
 
 
 def _connections(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:
@@ -82,6 +84,21 @@ def _runs(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[
         about = {"plugin": row["plugin"], "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
         about |= {"quote_id": row["quote_id"] or None, "quote_number": numbers.get(row["quote_id"])}
         yield {"type": kind_of_run(row["status"], error["code"]), **_said(error), **about}
+
+
+def _without_invoice(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:
+    """The signed quotes without an invoice, oldest first; those that no digest shows only counted."""
+    lacking = [row["id"] for row in quotes.without_invoice(db, workspace) if row["received_at"] < before]
+    shown = lacking[:_MOST]
+    known, numbers = facts_of(db, workspace, shown), quotes.numbers(db, workspace, shown)
+    for quote_id in shown:
+        why = known[quote_id].without_invoice
+        assert why is not None, "it is kept with the quote"
+        about = {"quote_id": quote_id, "quote_number": numbers[quote_id]}
+        about |= {"plugin": why["plugin"], "run_id": why["run_id"]}
+        command = f"qwoty-host quote show {workspace} {quote_id}"
+        yield {"type": "quote.without_invoice", **_said(why), **about, "command": command}
+    yield from ({"type": "quote.without_invoice", "quote_id": quote_id} for quote_id in lacking[_MOST:])
 
 
 def _said(error: Mapping[str, Any]) -> dict[str, Any]:

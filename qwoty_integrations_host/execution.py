@@ -393,8 +393,8 @@ class Execution:
             self._settle(db, row)
             if status == "succeeded":
                 worked_in_a_run(db, present)
-            if record is not None and record.payment_status == "void":
-                self.runs.invoice_is_void(db, row["workspace"], row["plugin"], row["quote_id"])
+            if record is not None and record.payment_status in {"paid", "void"}:
+                self.runs.invoice_is_closed(db, present, record.payment_status)
             self.alerts.run_ended(db, present, status, error, refused=refused)
             if lacks_something({**row, "status": status, "error": error}):
                 self.runs.note_cause(db, row["workspace"], row["quote_id"])

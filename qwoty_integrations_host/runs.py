@@ -613,11 +613,13 @@ class Runs:
             hint="Look at the quote's runs: they say why there is no invoice.",
         )
 
-    def invoice_is_void(self, db: Connection, workspace: str, plugin: str, quote_id: str) -> None:
-        """Dismiss what asked a person to decide about an invoice: nobody can pay it any more."""
-        for row in rows.of_quote(db, workspace, quote_id, kind="cancel"):
-            if row["plugin"] == plugin and row["status"] == "needs_attention":
-                self._dismiss(db, row, "the invoice is void")
+    def invoice_is_closed(self, db: Connection, row: RowMapping, how: str) -> None:
+        """Dismiss what asked a person to act on an invoice that is paid or void by now: nothing is left to do."""
+        kinds = (*MAKING, "cancel") if how == "void" else MAKING
+        for other in rows.of_quote(db, row["workspace"], row["quote_id"]):
+            is_its = other["plugin"] == row["plugin"] and other["kind"] in kinds
+            if is_its and other["status"] in {"needs_attention", "failed"} and other["id"] != row["id"]:
+                self._dismiss(db, other, f"the invoice is {how}")
 
     def cancel(self, workspace: str, quote_id: str, *, reason: str = "", how: str = "request") -> Cancelled:
         """Note that a quote is cancelled, stop all work on it, and queue the taking back of what was made of it.

@@ -111,6 +111,7 @@ def newest(
     status: str | None = None,
     quiet: bool = False,
     without_invoice: bool = False,
+    to_look_at: bool = False,
     since: datetime | None = None,
     until: datetime | None = None,
     after: str | None = None,
@@ -125,10 +126,12 @@ def newest(
     """
     run = t.runs.c
     wanted = ((run.plugin, plugin), (run.kind, kind), (run.status, status))
-    only = [column == value for column, value in wanted if value is not None]
+    only: list[Any] = [column == value for column, value in wanted if value is not None]
     only += [_of_quotes(db, workspace, quote_id)] if quote_id is not None else []
     only += [run.created_at >= since] if since else []
     only += [run.created_at < until] if until else []
+    if to_look_at:
+        only.append(t.IS_OPEN)
     if without_invoice:
         # An error that is None is kept as the JSON null.
         lacks = cast(run.error, Text) != "null"
@@ -165,6 +168,13 @@ def last_upkeep(db: Connection, workspace: str, plugin: str) -> RowMapping | Non
     return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at.desc()).limit(1)).mappings().first()
 
 
+def count_open(db: Connection, workspace: str) -> dict[str, int]:
+    """How many runs of each plugin a person has to look at."""
+    run = t.runs.c
+    found = select(run.plugin, func.count()).where((run.workspace == workspace) & t.IS_OPEN).group_by(run.plugin)
+    return {row[0]: row[1] for row in db.execute(found)}
+
+
 def failed(db: Connection, workspace: str | None = None) -> Sequence[str]:
     """The ids of the runs that failed, in one workspace or in all, oldest first."""
     wanted = select(t.runs.c.id).where(t.runs.c.status == "failed")
@@ -179,8 +189,11 @@ def open_since(db: Connection, workspace: str, before: datetime) -> Sequence[Row
     Of upkeep only the last run counts: it says what is still wrong.
     """
     run = t.runs.c
-    is_open = run.status.in_(("needs_attention", "failed")) & (run.finished_at < before)
-    wanted = select(t.runs).where((run.workspace == workspace) & is_open).order_by(run.created_at, run.id)
+    wanted = (
+        select(t.runs)
+        .where((run.workspace == workspace) & t.IS_OPEN & (run.finished_at < before))
+        .order_by(run.created_at, run.id)
+    )
     found = db.execute(wanted).mappings().all()
     return [row for row in found if row["kind"] != UPKEEP or _is_last_upkeep(db, row)]
 

@@ -143,6 +143,9 @@ quote_words = Table(
     sqlite_with_rowid=False,
 )
 
+#: What a person has to look at; written out, since SQLite takes a partial index for nothing else.
+IS_OPEN = text("status IN ('needs_attention', 'failed')")
+
 runs = Table(
     "runs",
     metadata,
@@ -173,6 +176,7 @@ runs = Table(
     Index("runs_by_age", "created_at", "id"),
     Index("runs_by_workspace", "workspace", "created_at", "id"),
     Index("runs_by_kind", "workspace", "plugin", "kind", "created_at"),
+    Index("runs_open", "workspace", "plugin", **_among(IS_OPEN)),
 )
 
 steps = Table(

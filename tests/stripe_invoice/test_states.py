@@ -168,6 +168,47 @@ def uncollectible(bench: Any, v1: Any) -> None:
     bench.webhooks()
 
 
+def settled_outside(bench: Any, v1: Any) -> None:
+    link_sent(bench, v1)
+    bench.stripe.mark_paid(bench.stripe.objects("invoices")[0]["id"])
+    bench.webhooks()
+
+
+def cancel(bench: Any) -> dict[str, Any]:
+    (run_id,) = bench.host.runs.cancel("ws-1", "q-7", reason="The customer changed their mind.").run_ids
+    bench.work()
+    found: dict[str, Any] = bench.run(run_id)
+    return found
+
+
+def cancelled(bench: Any, v1: Any) -> None:
+    draft(bench, v1)
+    cancel(bench)
+
+
+def cancelled_open(bench: Any, v1: Any) -> None:
+    link_sent(bench, v1)
+    run = cancel(bench)
+    bench.host.runs.dismiss(run["id"], "The customer pays all the same.")
+
+
+def undo(bench: Any) -> None:
+    (run,) = bench.quote("q-7")["runs"]
+    bench.host.runs.request_undo(run["id"])
+    bench.work()
+    bench.webhooks()
+
+
+def undone(bench: Any, v1: Any) -> None:
+    draft(bench, v1)
+    undo(bench)
+
+
+def undone_open(bench: Any, v1: Any) -> None:
+    link_sent(bench, v1)
+    undo(bench)
+
+
 #: By the state that each reaches.
 STORIES: dict[str, Callable[[Any, Any], None]] = {
     "open": open_invoice,
@@ -194,6 +235,11 @@ STORIES: dict[str, Callable[[Any, Any], None]] = {
             paid,
             void,
             uncollectible,
+            settled_outside,
+            cancelled,
+            cancelled_open,
+            undone,
+            undone_open,
         )
     },
 }

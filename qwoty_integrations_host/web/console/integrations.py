@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from ...errors import ActionRefused, FieldProblem, InvalidInput, NotFound, SettingsError
 from ...plugins import PluginStatus
-from ...store import connections
+from ...store import connections, runs
 from ...timezones import timezone_names
 from ...workspaces import set_timezone
 from ..auth import the_host
@@ -43,7 +43,9 @@ def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> s
     host = the_host()
     installed = [status.id for status in host.plugins.statuses]
     gone = [plugin for plugin in host.settings.enabled_plugins(session().workspace) if plugin not in installed]
-    found = [_standing(plugin) for plugin in [*installed, *gone]]
+    with host.store.read() as db:
+        to_look_at = runs.count_open(db, session().workspace)
+    found = [{**_standing(plugin), "open": to_look_at.get(plugin, 0)} for plugin in [*installed, *gone]]
     zone = session_timezone()
     return render_template(
         "console/integrations.html",

@@ -28,7 +28,7 @@ from .words import session_timezone
 
 PAGE = 25
 #: Beside the states of runs, as a choice of what is listed.
-WITHOUT_INVOICE = "without_invoice"
+WITHOUT_INVOICE, OPEN = "without_invoice", "open_runs"
 _MAY_BE_RETRIED = {"failed", "needs_attention", "skipped", "dismissed", "waiting"}
 _MAY_BE_DISMISSED = {"failed", "needs_attention", "waiting"}
 
@@ -36,7 +36,9 @@ _MAY_BE_DISMISSED = {"failed", "needs_attention", "waiting"}
 @blueprint.get("/runs")
 def runs() -> str:
     """The workspace's runs, newest first, by state, quote and day."""
-    asked = {name: request.args.get(name, "").strip() for name in ("status", "quote", "since", "until", "after")}
+    asked = {
+        name: request.args.get(name, "").strip() for name in ("status", "quote", "plugin", "since", "until", "after")
+    }
     first, last = day(asked["since"]), day(asked["until"])
     host, workspace = the_host(), session().workspace
     found = list_runs(
@@ -46,6 +48,8 @@ def runs() -> str:
         after=asked["after"] or None,
         status=asked["status"] if asked["status"] in STATUSES else None,
         without_invoice=asked["status"] == WITHOUT_INVOICE,
+        to_look_at=asked["status"] == OPEN,
+        plugin=asked["plugin"] or None,
         quote_id=asked["quote"] or None,
         since=begins(first, session_timezone()) if first else None,
         until=begins(last, session_timezone()) + timedelta(days=1) if last else None,

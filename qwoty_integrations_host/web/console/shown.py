@@ -19,6 +19,7 @@ _CODE = re.compile(r"`([^`]+)`")
 _GOOD, _BUSY, _ATTENTION, _BAD, _QUIET = "good", "busy", "attention", "bad", "quiet"
 _SYMBOLS = {_GOOD: "✓", _BUSY: "◌", _ATTENTION: "!", _BAD: "✕", _QUIET: "–"}
 _TONES = {
+    "nothing_open": _GOOD,
     **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail", "verified"), _GOOD),
     **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
     **dict.fromkeys(("without_invoice", "not_done"), _ATTENTION),
@@ -68,6 +69,7 @@ def status(word: str) -> str:
         "needs_attention": _("Needs attention"),
         "failed": _("Failed"),
         "dismissed": _("Dismissed"),
+        "open_runs": _("A person is needed"),
         "draft": _("Draft"),
         "open": _("Open"),
         "unpaid": _("Unpaid"),
@@ -84,6 +86,7 @@ def status(word: str) -> str:
         "expired": _("Link expired"),
         "closed": _("Closed"),
         "on": _("On"),
+        "nothing_open": _("On, nothing is open"),
         "on_untested": _("On, not tested"),
         "off": _("Off"),
         "incompatible": _("Failed to load"),

@@ -1,0 +1,14 @@
+"""The runs that a person has to look at are counted on each visit of the first page."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+
+
+def upgrade() -> None:
+    of_these = sa.text("status IN ('needs_attention', 'failed')")
+    op.create_index("runs_open", "runs", ["workspace", "plugin"], sqlite_where=of_these, postgresql_where=of_these)
