@@ -235,7 +235,7 @@ def _in_state(wanted: Wanted) -> list[list[ColumnElement[bool]]]:
     if wanted.state is None:
         return [[]]
     found = t.standings.c
-    # One of both is there at most. As one expression it is looked at along the index; of two, PostgreSQL sorts the lists.
+    # As one expression it is looked at along the index; of two, PostgreSQL would make a list and sort it.
     over = func.coalesce(found.turns_at <= wanted.now, found.turns_on <= wanted.today, false())
     return [[found.state == wanted.state, ~over], [found.turns_into == wanted.state, over]]
 
