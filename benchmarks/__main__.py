@@ -38,6 +38,7 @@ def main() -> None:
         rows = SUBJECTS[subject](quick=given.quick)
         known["rows"][subject] = [row.as_dict() for row in rows]
         known.setdefault("quick", {})[subject] = given.quick
+        known.get("notes", {}).pop(subject, None)
         missed = [row.key for row in rows if row.is_met is False]
         print(f"{time.monotonic() - began:.0f} s; missed: {', '.join(missed) or 'nothing'}", flush=True)
         if writes:  # each subject as it is done: the next one may not end well

@@ -81,7 +81,11 @@ def page(results: dict[str, Any]) -> str:
         rows = [Row.from_dict(found) for found in results["rows"].get(subject, [])]
         if rows:
             quick = ["", _QUICK] if results["quick"].get(subject) else []
-            parts.append("\n".join([f"## {title}", "", *_wrapped(words), *quick, "", *_table(rows), *_missed(rows)]))
+            # Where a subject was measured otherwise than the page says, a person writes that beside its rows.
+            note = ["", *_wrapped(results["notes"][subject])] if subject in results.get("notes", {}) else []
+            parts.append(
+                "\n".join([f"## {title}", "", *_wrapped(words), *note, *quick, "", *_table(rows), *_missed(rows)])
+            )
     parts.append("\n".join(_summary(results)))
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

@@ -19,8 +19,8 @@ from sqlalchemy import (
     RowMapping,
     Select,
     Table,
-    and_,
     bindparam,
+    false,
     func,
     literal,
     or_,
@@ -39,7 +39,7 @@ from .standings import facts_of
 #: The source of the words that were signed; the others are those of a plugin's record.
 SIGNED = ""
 #: Up to so many quotes that have a word are looked through; of a word that more have, the newest quotes are.
-FEW = 5000
+FEW = 3000
 _FILLED_AT_ONCE = 500
 _TOUCHED = "qwoty_touched"
 #: Whatever is recorded of a quote in these, its runs say where it stands.
@@ -235,10 +235,8 @@ def _in_state(wanted: Wanted) -> list[list[ColumnElement[bool]]]:
     if wanted.state is None:
         return [[]]
     found = t.standings.c
-    over = or_(
-        and_(found.turns_at.is_not(None), found.turns_at <= wanted.now),
-        and_(found.turns_on.is_not(None), found.turns_on <= wanted.today),
-    )
+    # As one expression it is looked at along the index; of two, PostgreSQL would make a list and sort it.
+    over = func.coalesce(found.turns_at <= wanted.now, found.turns_on <= wanted.today, false())
     return [[found.state == wanted.state, ~over], [found.turns_into == wanted.state, over]]
 
 

@@ -110,7 +110,7 @@ def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, o
         assert (json.loads(error)["code"], json.loads(outcome)) == ("business_unit_without_key", {"notes": []})
         states = db.execute(text("SELECT quote_id, state FROM standings ORDER BY quote_id")).all()
         assert states == [("q-7", "waiting_for_integration"), ("q-8", "open"), ("q-9", "no_invoice")]
-        found = db.execute(text("SELECT quote_id FROM quote_words WHERE word = 'in_q-8'")).scalars().all()
+        found = db.execute(text("SELECT quote_id FROM quote_words WHERE word = 'in_1'")).scalars().all()
         assert found == ["q-8"]
 
 
