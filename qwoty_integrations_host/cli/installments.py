@@ -10,6 +10,7 @@ from .session import (
     Session,
     exit_code_of_runs,
     json_option,
+    quote_id_of,
     timeout_option,
     wait_option,
     work_and_wait,
@@ -29,10 +30,9 @@ def installment() -> None:
 def list_installments(session: Session, workspace: str, quote_id: str, as_json: bool) -> None:
     """List a quote's installments: amount, due date, state, link. QUOTE is its number or its id."""
     with session.host() as host:
-        from ..finding import quote_id_of
         from ..reports import quote_report
 
-        quote_id = quote_id_of(host.store, workspace, quote_id)
+        quote_id = quote_id_of(host, workspace, quote_id)
         parts = quote_report(host.store, workspace, quote_id, host.clock.now())["installments"]
     print_json({"data": parts, "has_more": False}) if as_json else print_installments(parts)
 
@@ -60,10 +60,9 @@ def send(
     With --wait the service is asked first whether that is possible; without, what is on record decides.
     """
     with session.host(runs=True) as host:
-        from ..finding import quote_id_of
         from ..reports import find_run
 
-        quote_id = quote_id_of(host.store, workspace, quote_id)
+        quote_id = quote_id_of(host, workspace, quote_id)
         run_id = host.runs.request_installment(workspace, quote_id, number, look_first=wait)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
         found = find_run(host.store, run_id)

@@ -10,6 +10,7 @@ from .session import (
     Session,
     exit_code_of_runs,
     json_option,
+    quote_id_of,
     say,
     timeout_option,
     wait_option,
@@ -38,6 +39,7 @@ def void(session: Session, workspace: str, quote_id: str, yes: bool, wait: bool,
     with session.host(runs=True) as host:
         from ..reports import find_run, quote_report
 
+        quote_id = quote_id_of(host, workspace, quote_id)
         made = quote_report(host.store, workspace, quote_id, host.clock.now())["invoice"]
         host.runs.voiding_plugin(workspace, quote_id)  # what is refused is refused before anybody is asked
         which = f"invoice {made['number'] or made['id']}"

@@ -13,6 +13,7 @@ from .session import (
     Session,
     exit_code_of_runs,
     json_option,
+    quote_id_of,
     read_json,
     say,
     timeout_option,
@@ -128,7 +129,7 @@ def _row(quote: dict[str, Any]) -> tuple[str, ...]:
         quote["number"],
         quote["customer_name"],
         amount,
-        mark(TONES[quote["standing"]["tone"]], quote["standing"]["label"]),
+        click.unstyle(mark(TONES[quote["standing"]["tone"]], quote["standing"]["label"])),
         minute(quote["received_at"]),
     )
 
@@ -148,6 +149,7 @@ def run_quote(
     with session.host(runs=True) as host:
         from ..reports import find_run
 
+        quote_id = quote_id_of(host, workspace, quote_id)
         run_ids = host.runs.run_quote(workspace, quote_id, plugin)
         done = work_and_wait(host, run_ids, timeout=timeout) if wait else True
         runs = [find_run(host.store, run_id) for run_id in run_ids]
@@ -170,6 +172,7 @@ def dismiss(session: Session, workspace: str, quote_id: str, reason: str, as_jso
     with session.host() as host:
         from ..reports import quote_report
 
+        quote_id = quote_id_of(host, workspace, quote_id)
         host.runs.dismiss_quote(workspace, quote_id, reason)
         report = quote_report(host.store, workspace, quote_id, host.clock.now())
     if as_json:
@@ -186,10 +189,9 @@ def dismiss(session: Session, workspace: str, quote_id: str, reason: str, as_jso
 def show(session: Session, workspace: str, quote_id: str, as_json: bool) -> None:
     """Show a quote's invoice, payments, installments and runs. QUOTE is its number or its id."""
     with session.host() as host:
-        from ..finding import quote_id_of
         from ..reports import quote_report
 
-        quote_id = quote_id_of(host.store, workspace, quote_id)
+        quote_id = quote_id_of(host, workspace, quote_id)
         report = quote_report(host.store, workspace, quote_id, host.clock.now())
     if as_json:
         print_json(report)
@@ -215,6 +217,7 @@ def cancel(
     with session.host(runs=True) as host:
         from ..reports import find_run
 
+        quote_id = quote_id_of(host, workspace, quote_id)
         found = host.runs.cancel(workspace, quote_id, reason=reason)
         done = work_and_wait(host, found.run_ids, timeout=timeout) if wait and found.run_ids else True
         runs = [find_run(host.store, run_id) for run_id in found.run_ids]

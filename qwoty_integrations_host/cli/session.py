@@ -176,6 +176,13 @@ def read_json(path: str) -> Any:
         raise MalformedInput(f"{where}: {error.title}", hint=error.hint) from error
 
 
+def quote_id_of(host: Host, workspace: str, name: str) -> str:
+    """The id of the quote that somebody names by its id or its number. Raises: ActionRefused where several fit."""
+    from ..finding import quote_id_of as found
+
+    return found(host.store, workspace, name)
+
+
 def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool:
     """Wait until the runs have ended: work them here when no other process does, else wait while that one is there."""
     deadline = time.monotonic() + timeout

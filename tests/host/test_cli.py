@@ -18,6 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import requests
 import structlog
@@ -828,3 +829,26 @@ def test_a_quote_of_any_id_is_shown(line: Line, quote_id: str) -> None:
 
     assert json.loads(shown.stdout)["quote_id"] == quote_id
     assert f"Quote N-1 · id {quote_id}\n" in line("quote", "show", "ws-1", "--", quote_id).stdout
+
+
+def named_quotes(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command that is given a quote."""
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from named_quotes(inner, (*path, name))
+    elif any(isinstance(each, click.Argument) and each.metavar == "QUOTE" for each in command.params):
+        yield path
+
+
+@pytest.mark.parametrize("words", list(named_quotes(main)), ids=" ".join)
+def test_whatever_is_given_a_quote_names_the_candidates_of_an_ambiguous_number(
+    line: Line, words: tuple[str, ...]
+) -> None:
+    line.ready()
+    for quote_id in ("q-1", "q-2"):
+        line("accept", "ws-1", "-", given=json.dumps(a_quote(id=quote_id, number="N-1")))
+    reason = ("--reason", "Done.") if words == ("quote", "dismiss") else ()
+
+    said = refused(line(*words, "ws-1", "N-1", *reason), 2)
+
+    assert "2 quotes have the number 'N-1'" in said and "q-1" in said and "q-2" in said
