@@ -78,6 +78,8 @@ class Connections:
         Raises: NotFound; SettingsError without valid settings; ActionRefused (``connection_refused``) for what the test
         found, unless ``anyway``: then the integration stays off.
         """
+        if self.settings.is_enabled(workspace, plugin):
+            return self.settings_of(workspace, plugin)  # it was tested, or switched on all the same
         stored = self.settings.effective(workspace, plugin)
         tested = self._tried(workspace, plugin, self.settings.as_saved(workspace, plugin, stored))
         if tested:

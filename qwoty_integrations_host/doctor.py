@@ -211,14 +211,21 @@ def _webhooks(host: Host) -> Iterator[Finding]:
 
 
 def _quotes(host: Host) -> Iterator[Finding]:
+    """What a person of a workspace has to look at."""
     with host.store.read() as db:
         lacking = counts.quotes_without_invoice(db)
+        to_look_at = {each: sum(runs.count_open(db, each).values()) for each in workspaces.all_ids(db)}
+    for workspace, number in to_look_at.items():
+        if number:
+            said = f"{workspace}: {number} {'run needs' if number == 1 else 'runs need'} a person."
+            hint = f"`qwoty-host quote list {workspace} --status needs_attention` and `… --status failed` name them."
+            yield Finding("quotes", "warning", said, hint)
     for (workspace,), number in sorted(lacking.items()):
         quotes = "signed quote has" if number == 1 else "signed quotes have"
         hint = f"`qwoty-host quote list {workspace} --without-invoice` says why, and how each gets one."
         yield Finding("quotes", "warning", f"{workspace}: {number} {quotes} no invoice.", hint)
-    if not lacking:
-        yield Finding("quotes", "ok", "No signed quote waits for an integration or a key.")
+    if not lacking and not any(to_look_at.values()):
+        yield Finding("quotes", "ok", "No signed quote waits for a person, an integration or a key.")
 
 
 def _alerts(host: Host) -> Iterator[Finding]:
@@ -228,7 +235,7 @@ def _alerts(host: Host) -> Iterator[Finding]:
     for workspace in everywhere:
         waiting = host.alerts.show(workspace)["waiting"]
         if not host.alerts.tells_somebody(workspace):
-            hint = f"Enter whom to tell: qwoty-host alerts set {workspace} --mail ADDRESS"
+            hint = f"`qwoty-host alerts set {workspace} --mail ADDRESS` says whom to tell."
             yield Finding("alerts", "warning", f"{workspace}: nobody is told when something needs a person.", hint)
         elif waiting:
             hint = f"`qwoty-host alerts show {workspace}` says why."

@@ -76,4 +76,5 @@ def stored_document(store: Store, workspace: str, name: str) -> Any:
         quote_id = quote_id_of(store, workspace, name)
         if not quotes.exists(db, workspace, quote_id):
             raise quotes.unknown(workspace, name)
+        quotes.stops(db, workspace, quote_id).refuse()
         return quotes.document(db, workspace, quote_id)

@@ -107,7 +107,7 @@ class PlatformEvents:
         fetched = qwoty.fetch(row["quote_id"], accepted_at=row["created_at"])
         try:
             with acting_as(_PLATFORM):
-                accepted = self.runs.accept(workspace, fetched.document)
+                accepted = self.runs.accept(workspace, fetched.document, told_at=row["created_at"])
         except InvalidInput as error:
             wrong = "; ".join(f"{problem.dotted}: {problem.message}" for problem in error.problems[:5])
             raise NeedsAttention(

@@ -72,7 +72,11 @@ def foretold(quote: Quote, *, plugins: Plugins, settings: WorkspaceSettings, con
         for plugin in asked
         if plugins.implements(plugin, "preview_quote")
     ]
-    return {"quote_id": quote.id, "ends_well": all(one["ends_well"] for one in found), "previews": found}
+    return {
+        "quote_id": quote.id,
+        "ends_well": bool(found) and all(one["ends_well"] for one in found),
+        "previews": found,
+    }
 
 
 def ask(plugin: str, quote: Quote, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts) -> dict[str, Any]:

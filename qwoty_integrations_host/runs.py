@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -91,8 +91,10 @@ class Runs:
 
     # -- what starts a run -----------------------------------------------------------------------
 
-    def accept(self, workspace: str, document: Any) -> Accepted:
+    def accept(self, workspace: str, document: Any, *, told_at: datetime | None = None) -> Accepted:
         """Store an accepted quote and queue one run per enabled plugin: both, or neither.
+
+        ``told_at``: when the platform told of it; a quote that was cancelled or undone since stays so.
 
         A document whose status says that the quote is cancelled cancels it. Raises: NotFound for the workspace, or for
         a cancelled quote that was never accepted here; InvalidInput for the quote. Then nothing is stored.
@@ -106,6 +108,8 @@ class Runs:
         quote = load_quote(document, workspace_id=workspace, received_at=now)
         with self.store.write() as db:
             is_new = quotes.add(db, quote, document, now)
+            if not is_new and told_at is not None and quotes.stops(db, workspace, quote.id).since(told_at):
+                return Accepted(quote.id, True, ())
             anew = not is_new and self._lift_stops(db, quote)
             corrected = not is_new and self._correct(db, quote, document, anew=anew)
             stored = replace(quote, version=quotes.version(db, workspace, quote.id))
@@ -637,6 +641,7 @@ class Runs:
                 quotes.cancel(db, workspace, quote_id, cancelled)
                 audit.note(db, workspace, "quote.cancelled", quote_id, now)
                 self._stop_work(db, workspace, quote_id, "the quote is cancelled")
+                self._give_up_fetches(db, workspace, quote_id)
                 self.note_cause(db, workspace, quote_id)
                 for plugin in self._concerned(workspace, quote_id):
                     subject = f"{now.isoformat()}/{quote_id}"
@@ -644,6 +649,12 @@ class Runs:
             found = rows.of_quote(db, workspace, quote_id, kind="cancel")
             run_ids = tuple(row["id"] for row in found if row["facts"]["at"] == cancelled["at"])
         return Cancelled(quote_id, before is not None, run_ids)
+
+    def _give_up_fetches(self, db: Connection, workspace: str, quote_id: str) -> None:
+        """Dismiss the fetches that were to take the quote as accepted, and could not yet."""
+        for row in rows.of_quote(db, workspace, quote_id, kind=rows.PLATFORM_EVENT):
+            if row["status"] in {"queued", "waiting", "needs_attention", "failed"}:
+                self._dismiss(db, row, "the quote is cancelled")
 
     def _concerned(self, workspace: str, quote_id: str) -> list[str]:
         """The plugins that are told of a cancellation: those switched on, and those whose invoice is still there.

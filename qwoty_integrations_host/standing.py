@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
-from .no_invoice import NO_INTEGRATION
+from .no_invoice import NO_INTEGRATION, NO_INVOICING, SWITCHED_OFF
 from .record import InstallmentRecord, QuoteRecord
 from .stops import Stops
 
@@ -29,6 +29,7 @@ STEPS: Mapping[str, str] = {
     "settings": "Complete the integration's settings",
     "send": "Send the payment link",
     "finalize": "Finalize the invoice at the service",
+    "remind": "Remind the customer at the service",
     "void": "Void the invoice",
     "accept": "Accept the quote again",
 }
@@ -59,7 +60,7 @@ _ALL = (
     ),
     State("running", "Running", BUSY, HOST, "The quote is being worked on."),
     State("waiting", "Waiting", BUSY, HOST, "It waits and goes on by itself on {until}: {why}", ("retry", "dismiss")),
-    State("no_invoice", "No invoice", ATTENTION, PERSON, "{why}", ("settings", "run", "dismiss")),
+    State("no_invoice", "No invoice", ATTENTION, PERSON, "{why}", ("enable", "settings", "run", "dismiss")),
     State("nothing_to_do", "Nothing to do", QUIET, NOBODY, "There was nothing to do: {why}"),
     State("done", "Done", GOOD, NOBODY, "The integrations have done their work; none of them makes invoices."),
     State("needs_attention", "Needs attention", ATTENTION, PERSON, "A person is needed: {why}", ("retry", "dismiss")),
@@ -101,7 +102,9 @@ _ALL = (
         ("send",),
     ),
     State("partly_paid", "Partly paid", BUSY, CUSTOMER, "{paid} is paid, and {remaining} is to be paid."),
-    State("overdue", "Overdue", ATTENTION, PERSON, "{remaining} is to be paid, and was due on {due}.", ("send",)),
+    State(
+        "overdue", "Overdue", ATTENTION, PERSON, "{remaining} is to be paid, and was due on {due}.", ("send", "remind")
+    ),
     State("paid", "Paid", GOOD, NOBODY, "Invoice {invoice} over {total} is paid."),
     State(
         "settled_outside",
@@ -117,6 +120,14 @@ _ALL = (
         QUIET,
         NOBODY,
         "Invoice {invoice} was given up as uncollectible: {remaining} was not paid.",
+    ),
+    State(
+        "invoice_gone",
+        "Invoice gone",
+        ATTENTION,
+        PERSON,
+        "What was made of the quote is there no more: it has no invoice.",
+        ("accept",),
     ),
     State(
         "cancelled", "Cancelled", QUIET, NOBODY, "The quote was cancelled on {day}: nothing more is sent.", ("accept",)
@@ -144,6 +155,22 @@ _ALL = (
         PERSON,
         "The quote was undone, but invoice {invoice} is final and still open.",
         ("void", "accept"),
+    ),
+    State(
+        "cancelled_paid",
+        "Cancelled, but paid",
+        ATTENTION,
+        PERSON,
+        "The quote is cancelled, but {paid} of invoice {invoice} is paid: what is given back, a person decides.",
+        ("dismiss",),
+    ),
+    State(
+        "undone_paid",
+        "Undone, but paid",
+        QUIET,
+        NOBODY,
+        "The quote was undone, but {paid} of invoice {invoice} is paid: nothing more is sent.",
+        ("accept",),
     ),
     State("fetching", "Being fetched", BUSY, HOST, "The quote is being fetched from the platform."),
     State(
@@ -190,23 +217,19 @@ class Standing:
     run_id: str | None = None
     #: The installment to send, where that is a step.
     installment: int | None = None
-    #: What else a person can do here than in most quotes of this state.
+    #: What else a person can do here than in most quotes of this state, and what they cannot.
     also: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[str, ...]:
         """What a person can do, the most useful first."""
-        return self.also + self.state.steps
+        return self.also + tuple(step for step in self.state.steps if step not in self.without)
 
     @property
     def sentence(self) -> str:
         """The sentence in English."""
         return self.state.sentence.format(**self.facts)
-
-    @property
-    def asks_a_person(self) -> bool:
-        """Whether it stays as it is until a person of the workspace does something."""
-        return self.state.tone in {ATTENTION, BAD}
 
 
 def standing_of(known: Facts, now: datetime) -> Standing:
@@ -246,9 +269,17 @@ def _in_trouble(known: Facts, now: datetime) -> Standing | None:
         link = record.open_link(now) if record else None
         if record is not None and link is not None and link.is_unmailed and run["kind"] in _MAKING:
             return _of_part("link_made", run["plugin"], record, link, known.zone, run, why=_why(run))
+        if run["kind"] in {"cancel", "undo"} and record is not None and record.amount_paid:
+            return _paid_all_the_same(run, record)
         may_void = run["kind"] in {"cancel", "undo"} and record is not None and record.is_voidable
         return _standing(run["status"], run, {"why": _why(run)}, also=("void",) if may_void else ())
     return None
+
+
+def _paid_all_the_same(run: Mapping[str, Any], record: QuoteRecord) -> Standing:
+    """What a run that took back could not: whatever it advised, there is money now that was not there."""
+    standing = _standing("cancelled_paid" if run["kind"] == "cancel" else "undone_paid", run, _figures(record))
+    return replace(standing, hint="Give it back by a refund or a credit note, or keep it. Then dismiss the run.")
 
 
 def _is_past(run: Mapping[str, Any], known: Facts) -> bool:
@@ -280,16 +311,24 @@ def _at_work(known: Facts) -> Standing | None:
 
 
 def _stopped(known: Facts) -> Standing | None:
-    """Cancelled or undone; what was paid all the same, and where, is said by the invoice."""
+    """Cancelled or undone; and what is open or paid all the same."""
     stop = known.stops.cancelled or next(iter(known.stops.undone.values()), None)
-    said = {"paid", "partially_paid"} if known.stops.cancelled else {"paid", "partially_paid", "void"}
-    if stop is None or any(record.payment_status in said for record in known.records.values()):
+    if stop is None:
         return None
     name = "cancelled" if known.stops.cancelled else "undone"
     facts = {"day": _day(stop["at"], known.zone)}
     for plugin, record in known.records.items():
+        if record.invoice is None:
+            continue
+        if record.amount_paid:
+            if name == "undone":
+                return Standing(STATES["undone_paid"], _figures(record), plugin=plugin)
+            continue  # what was to be decided about it, a person has decided
         if record.payment_status in {"unpaid", "processing"}:
-            return Standing(STATES[f"{name}_open"], {**facts, "invoice": _name(record)}, plugin=plugin)
+            without = () if record.is_voidable else ("void",)
+            return Standing(STATES[f"{name}_open"], {**facts, "invoice": _name(record)}, plugin=plugin, without=without)
+        if record.payment_status == "void" and name == "undone":
+            return None  # the invoice says more
     return _standing(name, facts=facts)
 
 
@@ -314,20 +353,20 @@ def _of_invoice(plugin: str, record: QuoteRecord, now: datetime, zone: tzinfo) -
         name = "settled_outside" if status == "paid" and record.amount_paid_outside else str(status)
         return Standing(STATES[name], _figures(record), plugin=plugin)
     parts = [part.seen_at(now) for part in record.installments]
-    for state, part_status in (("processing", "processing"), ("payment_failed", "failed")):
-        if part := next((one for one in parts if one.status == part_status), None):
-            return _of_part(state, plugin, record, part, zone)
+    in_state = {part.status: part for part in reversed(parts)}
+    if part := in_state.get("processing"):
+        return _of_part("processing", plugin, record, part, zone)
     if link := record.open_link(now):
         if link.is_unmailed:
             return _of_part("link_made", plugin, record, link, zone, why="Nobody was mailed it.")
         return _of_part("link_sent", plugin, record, link, zone)
-    if part := next((one for one in parts if one.status == "expired"), None):
-        return _of_part("link_expired", plugin, record, part, zone)
+    for state, part_status in (("payment_failed", "failed"), ("link_expired", "expired")):
+        if part := in_state.get(part_status):
+            return _of_part(state, plugin, record, part, zone)
     if (late := _overdue(record, parts, now.astimezone(zone).date())) is not None:
         due, number = late
-        return Standing(
-            STATES["overdue"], {**_figures(record), "due": due.isoformat()}, plugin=plugin, installment=number
-        )
+        said, without = {**_figures(record), "due": due.isoformat()}, ("send",) if number is None else ("remind",)
+        return Standing(STATES["overdue"], said, plugin=plugin, installment=number, without=without)
     return Standing(STATES["partly_paid" if record.amount_paid else "open"], _figures(record), plugin=plugin)
 
 
@@ -387,16 +426,16 @@ def _without_invoice(known: Facts) -> Standing:
     if lacking := known.without_invoice:
         name = "waiting_for_integration" if lacking["code"] == NO_INTEGRATION else "no_invoice"
         why, plugin = {"why": lacking["title"]}, lacking["plugin"] or ""
-        return Standing(STATES[name], why, lacking["hint"], plugin, lacking["run_id"])
+        without = "settings" if lacking["code"] in {NO_INTEGRATION, NO_INVOICING, SWITCHED_OFF} else "enable"
+        return Standing(STATES[name], why, lacking["hint"], plugin, lacking["run_id"], without=(without,))
     making = [run for run in known.runs if run["kind"] == "quote_accepted" or not known.is_stored]
     if not making:
         return _standing("waiting_for_integration")
-    skipped = [run for run in making if run["status"] == "skipped"]
-    if any(run["status"] == "succeeded" for run in making):
-        return _standing("done")
-    if not skipped:
-        return _standing("dismissed", making[0])
-    return _standing("nothing_to_do", skipped[0], {"why": _why(skipped[0])})
+    if all(run["status"] == "succeeded" for run in making):
+        return _standing("invoice_gone" if known.records else "done")
+    if skipped := [run for run in making if run["status"] == "skipped"]:
+        return _standing("nothing_to_do", skipped[0], {"why": _why(skipped[0])})
+    return _standing("dismissed", making[0])
 
 
 def _why(run: Mapping[str, Any]) -> str:

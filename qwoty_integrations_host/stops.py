@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from .errors import ActionRefused
@@ -31,8 +32,13 @@ class Stops:
         """What is kept with a quote."""
         return cls(row["cancelled"], row["undone"] or {})
 
-    def refuse(self, plugin: str) -> None:
-        """Refuse to make or send more of the quote by this plugin. Raises: ActionRefused while it is stopped."""
+    def since(self, moment: datetime) -> bool:
+        """Whether the quote was cancelled or undone after a moment."""
+        found = [*([self.cancelled] if self.cancelled else []), *self.undone.values()]
+        return any(datetime.fromisoformat(stop["at"]) > moment for stop in found)
+
+    def refuse(self, plugin: str = "") -> None:
+        """Refuse to make or send more of the quote by this plugin, or by any. Raises: ActionRefused while stopped."""
         if self.cancelled is not None:
             raise ActionRefused(
                 "The quote is cancelled: nothing more is made of it or sent.",

@@ -31,7 +31,7 @@ STEP_COMMANDS = {
     "dismiss": "qwoty-host run dismiss {run_id} --reason TEXT",
     "dismiss_quote": "qwoty-host quote dismiss --reason TEXT -- {workspace} {quote_id}",
     "run": "qwoty-host quote run -- {workspace} {quote_id}",
-    "enable": "qwoty-host enable {workspace} PLUGIN",
+    "enable": "qwoty-host enable {workspace} {plugin}",
     "settings": "qwoty-host settings set {workspace} {plugin} --file F",
     "send": "qwoty-host installment send --number {installment} -- {workspace} {quote_id}",
     "void": "qwoty-host invoice void -- {workspace} {quote_id}",

@@ -147,7 +147,9 @@ def print_quote(workspace: str, report: dict[str, Any]) -> None:
     for step in standing["steps"]:
         quote_id = shlex.quote(report["quote_id"])
         name = "dismiss_quote" if step["step"] == "dismiss" and report["without_invoice"] else step["step"]
-        command = STEP_COMMANDS.get(name, "").format(workspace=workspace, quote_id=quote_id, **standing)
+        command = STEP_COMMANDS.get(name, "").format(
+            **{**standing, "plugin": standing["plugin"] or "PLUGIN"}, workspace=workspace, quote_id=quote_id
+        )
         click.echo(f"  → {step['label']}{f': {command}' if command else '.'}")
     _print_stops(report)
     _print_figures(report)

@@ -95,7 +95,7 @@ def enable(session: Session, workspace: str, plugin: str, anyway: bool, run_wait
 
     A service that cannot be reached stops nobody: the connection is then not tested. It says how many quotes wait.
     """
-    command = f"qwoty-host enable {workspace} {plugin} --anyway"
+    command = f"qwoty-host enable {workspace} {plugin} --anyway{' --run-waiting' if run_waiting else ''}"
     with session.host(runs=run_waiting) as host:
         with _refusal(f"Not switched on. Switch it on anyway: {command}"):
             shown = host.connections.enable(workspace, plugin, anyway=anyway)

@@ -43,6 +43,7 @@ FEW = 3000
 _FILLED_AT_ONCE = 500
 _TOUCHED = "qwoty_touched"
 #: Whatever is recorded of a quote in these, its runs say where it stands.
+_SETTLED = ("done", "dismissed", "nothing_to_do")
 _AT_WORK = {"accepted", "running", "waiting"}
 
 _KEY = (t.standings.c.workspace == bindparam("in_workspace")) & (t.standings.c.quote_id == bindparam("of_quote"))
@@ -111,6 +112,13 @@ def _settle(db: Connection, workspace: str, quote_id: str, change: _Touch) -> No
     for source, words in change.words.items():
         db.execute(_FORGET_WORDS, {**place, "of_source": source})
         _add_words(db, workspace, {(quote_id, source): words})
+
+
+def lack_an_invoice(db: Connection, workspace: str, quote_ids: Any) -> None:
+    """Turn quotes that were settled without an invoice into ones that lack it, all at once."""
+    found = t.standings.c
+    here = (found.workspace == workspace) & found.quote_id.in_(quote_ids) & found.state.in_(_SETTLED)
+    db.execute(t.standings.update().where(here).values(state="no_invoice"))
 
 
 def fill(db: Connection) -> None:

@@ -41,7 +41,6 @@ class Heading:
     signed_total: Decimal | None
     received_at: datetime
     #: The code of why it has no invoice although nothing works on it; None for all others.
-    without_invoice: str | None
 
 
 def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> bool:
@@ -197,8 +196,8 @@ def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str],
         & ~select(run.id).where(accepted & run.plugin.in_(makers)).exists()
     )
     these = (quote.workspace == workspace) & never
-    for (quote_id,) in db.execute(select(quote.id).where(these)).all():
-        finding.touch(db, workspace, quote_id)
+    # However many they are, two statements: nothing works on them, so that only what was settled turns into this.
+    finding.lack_an_invoice(db, workspace, select(quote.id).where(these))
     db.execute(t.quotes.update().where(these).values(without_invoice=code))
 
 
@@ -229,7 +228,6 @@ def _heading(row: RowMapping) -> Heading:
         currency=currency,
         signed_total=totals.total_amount if totals else None,
         received_at=row["received_at"],
-        without_invoice=row["without_invoice"],
     )
 
 

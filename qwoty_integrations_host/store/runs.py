@@ -94,13 +94,6 @@ def of_quote(db: Connection, workspace: str, quote_id: str, *, kind: str | None 
     return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at, t.runs.c.id)).mappings().all()
 
 
-def accepting(db: Connection, workspace: str, quote_ids: Sequence[str]) -> Sequence[RowMapping]:
-    """The runs that accepted these quotes."""
-    run = t.runs.c
-    here = (run.workspace == workspace) & run.quote_id.in_(quote_ids) & (run.kind == "quote_accepted")
-    return db.execute(select(t.runs).where(here).order_by(run.created_at, run.id)).mappings().all()
-
-
 def newest(
     db: Connection,
     *,

@@ -22,7 +22,7 @@ _OF_RUN = [t.runs.c[name] for name in ("id", "plugin", "kind", "quote_id", "stat
 
 
 def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[str, Facts]:
-    """The facts of each of these quotes, in three queries however many they are."""
+    """The facts of each of these quotes, in a few queries however many they are."""
     runs: defaultdict[str, list[RowMapping]] = defaultdict(list)
     records: defaultdict[str, dict[str, QuoteRecord]] = defaultdict(dict)
     run, record, quote = t.runs.c, t.records.c, t.quotes.c

@@ -109,6 +109,7 @@ quotes = Table(
     #: The code of why it has no invoice although nothing works on it (no_invoice.py); None for all others.
     Column("without_invoice", String(255)),
     Index("quotes_by_age", "workspace", "received_at", "id"),
+    Index("quotes_by_number", "workspace", "number"),
     Index("quotes_without_invoice", "workspace", "received_at", "id", **_among(text("without_invoice IS NOT NULL"))),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -40,6 +41,7 @@ def lacking(code: str) -> dict[str, Any]:
 
 DONE = [a_run("succeeded")]
 PAID = {"amount_paid": Decimal("120.00"), "amount_remaining": Decimal("0.00")}
+PARTLY = invoiced(amount_paid=Decimal("20.00"), amount_remaining=Decimal("100.00"))
 #: The state, the facts, and what its sentence says of them.
 REACHED: list[tuple[str, Facts, str]] = [
     ("accepted", Facts(runs=[a_run("queued")]), "begins by itself"),
@@ -66,12 +68,23 @@ REACHED: list[tuple[str, Facts, str]] = [
     ("link_expired", Facts(runs=DONE, records=invoiced("open", a_part(expires_at=EARLIER))), "has expired"),
     ("processing", Facts(runs=DONE, records=invoiced("open", a_part("processing"))), "under way"),
     ("payment_failed", Facts(runs=DONE, records=invoiced("open", a_part("failed"))), "needs a new link"),
-    (
-        "partly_paid",
-        Facts(runs=DONE, records=invoiced(amount_paid=Decimal("20.00"), amount_remaining=Decimal("100.00"))),
-        "20.00 EUR is paid, and 100.00 EUR is to be paid",
-    ),
+    ("partly_paid", Facts(runs=DONE, records=PARTLY), "20.00 EUR is paid, and 100.00 EUR is to be paid"),
     ("overdue", Facts(runs=DONE, records=invoiced(due_date=date(2026, 3, 9))), "was due on 2026-03-09"),
+    ("invoice_gone", Facts(runs=DONE, records={"bills": QuoteRecord(currency="EUR")}), "has no invoice"),
+    ("nothing_to_do", Facts(runs=[a_run("skipped"), a_run("succeeded", plugin="slack")]), "It has no lines."),
+    ("dismissed", Facts(runs=[a_run("dismissed"), a_run("succeeded", plugin="slack")]), "dealt with"),
+    (
+        "link_sent",
+        Facts(runs=DONE, records=invoiced("open", a_part("failed"), replace(a_part(), number=2))),
+        "120.00 EUR was mailed",
+    ),
+    (
+        "cancelled_paid",
+        Facts(runs=[*DONE, a_run("needs_attention", "cancel", why="Open.")], stops=Stops(STOP), records=PARTLY),
+        "20.00 EUR of invoice in_1 is paid",
+    ),
+    ("cancelled", Facts(runs=DONE, stops=Stops(STOP), records=PARTLY), "nothing more is sent"),
+    ("undone_paid", Facts(runs=DONE, stops=Stops(None, {"bills": STOP}), records=PARTLY), "20.00 EUR of invoice in_1"),
     (
         "overdue",
         Facts(runs=DONE, records=invoiced("open", a_part("scheduled", due_date=date(2026, 3, 1)))),
@@ -136,7 +149,7 @@ PAST: dict[str, Facts] = {
 
 @pytest.mark.parametrize("facts", PAST.values(), ids=PAST)
 def test_what_was_wrong_and_is_mended_asks_nobody(facts: Facts) -> None:
-    assert not standing_of(facts, NOW).asks_a_person
+    assert standing_of(facts, NOW).state.tone not in {ATTENTION, BAD}
 
 
 def test_a_later_installment_does_not_mend_another_one() -> None:
@@ -148,10 +161,24 @@ def test_a_later_installment_does_not_mend_another_one() -> None:
     assert standing_of(Facts(runs=runs, records=invoiced()), NOW).state.name == "failed"
 
 
-def test_what_was_paid_of_a_cancelled_quote_is_said_by_its_invoice() -> None:
-    facts = Facts(runs=DONE, stops=Stops(STOP), records=invoiced("paid", **PAID))
+#: What a person cannot do there, though others of the state can.
+NOT_OFFERED: dict[str, tuple[Facts, str]] = {
+    "no link is sent without installments": (Facts(runs=DONE, records=invoiced(due_date=date(2026, 3, 9))), "send"),
+    "no invoice is voided while a payment is under way": (
+        Facts(runs=DONE, stops=Stops(STOP), records=invoiced("open", a_part("processing"))),
+        "void",
+    ),
+    "no settings lack what was switched off": (Facts(without_invoice=lacking("switched_off")), "settings"),
+    "no integration is off where a key is missing": (Facts(without_invoice=lacking("no_key")), "enable"),
+}
 
-    assert standing_of(facts, NOW).state.name == "paid"
+
+@pytest.mark.parametrize(("facts", "step"), NOT_OFFERED.values(), ids=NOT_OFFERED)
+def test_a_step_is_not_offered_where_it_is_refused(facts: Facts, step: str) -> None:
+    standing = standing_of(facts, NOW)
+
+    assert step in standing.state.steps
+    assert step not in standing.steps
 
 
 @pytest.mark.parametrize("kind", ["cancel", "undo"])

@@ -192,8 +192,18 @@ def cancelled_open(bench: Any, v1: Any) -> None:
     bench.host.runs.dismiss(run["id"], "The customer pays all the same.")
 
 
+def cancelled_paid(bench: Any, v1: Any) -> None:
+    partly_paid(bench, v1)
+    cancel(bench)
+
+
+def undone_paid(bench: Any, v1: Any) -> None:
+    partly_paid(bench, v1)
+    undo(bench)
+
+
 def undo(bench: Any) -> None:
-    (run,) = bench.quote("q-7")["runs"]
+    run, *_ = bench.quote("q-7")["runs"]
     bench.host.runs.request_undo(run["id"])
     bench.work()
     bench.webhooks()
@@ -240,6 +250,8 @@ STORIES: dict[str, Callable[[Any, Any], None]] = {
             cancelled_open,
             undone,
             undone_open,
+            cancelled_paid,
+            undone_paid,
         )
     },
 }
@@ -247,6 +259,7 @@ STORIES: dict[str, Callable[[Any, Any], None]] = {
 
 #: States that need what these tests do not have, and where they are reached.
 ELSEWHERE = {
+    "invoice_gone": "tests/host/test_standing.py: a record of an earlier release",
     "done": "tests/host/test_cli.py: only an integration that makes no invoices",
     "fetching": "tests/platform/test_fetching.py: a platform",
     "not_fetched": "tests/platform/test_fetching.py: a platform",
@@ -309,3 +322,41 @@ def test_a_quote_says_its_state_alike_everywhere(told: Any, v1: Any, state: str)
 
 def test_every_state_has_its_story() -> None:
     assert set(STATES) - set(STORIES) == set(ELSEWHERE)
+
+
+def do(bench: Any, v1: Any, step: str) -> None:
+    """Do what a standing advises, as its button does. Raises: ActionRefused."""
+    runs, found = bench.host.runs, bench.quote("q-7")["standing"]
+    deeds: dict[str, Callable[[], Any]] = {
+        "retry": lambda: runs.retry(found["run_id"]),
+        "dismiss": lambda: (
+            runs.dismiss_quote("ws-1", "q-7", "Done by hand.")
+            if bench.quote("q-7")["without_invoice"]
+            else runs.dismiss(found["run_id"], "Done by hand.")
+        ),
+        "run": lambda: (bench.enable(), runs.run_quote("ws-1", "q-7")),
+        "enable": bench.enable,
+        "settings": bench.enable,
+        "send": lambda: runs.request_installment("ws-1", "q-7", found["installment"]),
+        "finalize": lambda: v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"]),
+        "remind": lambda: v1.invoices.send_invoice(bench.stripe.objects("invoices")[0]["id"]),
+        "void": lambda: runs.request_void("ws-1", "q-7"),
+        "accept": lambda: runs.accept("ws-1", a_quote()),
+    }
+    deeds[step]()
+
+
+ADVISED = [(state, step) for state in STORIES for step in STATES[state].steps]
+
+
+@pytest.mark.parametrize(("state", "step"), ADVISED, ids=[f"{state}-{step}" for state, step in ADVISED])
+def test_what_a_state_advises_is_taken(told: Any, v1: Any, state: str, step: str) -> None:
+    STORIES[state](told, v1)
+
+    if step in {one["step"] for one in told.quote("q-7")["standing"]["steps"]}:
+        do(told, v1, step)
+        told.webhooks()
+
+
+def test_each_step_is_advised_by_some_story(told: Any) -> None:
+    assert {step for _, step in ADVISED} >= {"retry", "dismiss", "run", "send", "void", "accept", "finalize"}

@@ -31,7 +31,7 @@ def page() -> str:
         "Every accepted quote is in one of these states: `quote show`, the API and the console say its sentence, and "
         "the console in the reader's language. The most pressing thing decides: what a person must mend, then what "
         "works or waits, then that the quote was cancelled or undone, then how its invoice stands, then why there is "
-        "none. Amber and red stay until a person of the workspace acts.",
+        "none. Amber and red ask a person of the workspace to act.",
         md.table(("State", "Word", "Sentence", "Color", "Who acts next", "What a person can do"), rows),
     )
 

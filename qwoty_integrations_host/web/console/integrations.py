@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from ...errors import ActionRefused, FieldProblem, InvalidInput, NotFound, SettingsError
 from ...plugins import PluginStatus
 from ...store import connections, runs
+from ...store.platforms import PLATFORM
 from ...timezones import timezone_names
 from ...workspaces import set_timezone
 from ..auth import the_host
@@ -53,6 +54,7 @@ def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> s
         timezone=typed if typed is not None else zone.key if zone else "",
         timezones=timezone_names(),
         told=host.alerts.tells_somebody(session().workspace),
+        not_fetched=to_look_at.get(PLATFORM, 0),
         error=error,
         done=done,
         lacking=host.uninvoiced.count(session().workspace),

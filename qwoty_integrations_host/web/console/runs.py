@@ -66,6 +66,7 @@ def runs() -> str:
         numbers=numbers,
         asked=asked,
         filtered=bool(filters),
+        to_look_at=OPEN,
         statuses=(*STATUSES, WITHOUT_INVOICE),
         following=following,
         first_page=not asked["after"],

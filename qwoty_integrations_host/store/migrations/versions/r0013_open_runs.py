@@ -1,4 +1,4 @@
-"""The runs that a person has to look at are counted on each visit of the first page."""
+"""The runs that a person has to look at are counted on each visit of the first page; quotes are named by number."""
 
 from __future__ import annotations
 
@@ -11,4 +11,5 @@ down_revision = "0012"
 
 def upgrade() -> None:
     of_these = sa.text("status IN ('needs_attention', 'failed')")
+    op.create_index("quotes_by_number", "quotes", ["workspace", "number"])
     op.create_index("runs_open", "runs", ["workspace", "plugin"], sqlite_where=of_these, postgresql_where=of_these)
