@@ -16,14 +16,22 @@ from sqlalchemy import Connection
 from .alerts import Alerts, digest, kind_of_run
 from .clock import Clock
 from .silence import Silence
+from .standing import ASKING, standing_of
 from .store import alerts as rows
 from .store import connections, quotes, runs
 from .store.database import Store
+from .store.finding import Wanted
 from .store.standings import facts_of
 from .store.workspaces import timezone_of
 
 #: Where the workspace's days are counted; without a time zone, in UTC.
 AT = time(8)
+#: A person acts on these, and no run of theirs is in trouble.
+_TOLD_BY_NOTHING_ELSE = tuple(
+    name for name in ASKING if name not in {"needs_attention", "failed", "no_invoice", "waiting_for_integration"}
+)
+#: So many quotes of these are looked through for one digest.
+_MOST_QUOTES = 200
 #: More than a person reads; the rest is counted.
 _MOST = 20
 
@@ -62,7 +70,8 @@ class Digest:
         silent = [one.facts for one in self.silence.silent(workspace) if one.since < before]
         with self.store.read() as db:
             lacking = _without_invoice(db, workspace, before)
-            return [*_connections(db, workspace, before), *silent, *_runs(db, workspace, before), *lacking]
+            asking = _asking(db, workspace, before)
+            return [*_connections(db, workspace, before), *silent, *_runs(db, workspace, before), *lacking, *asking]
 
 
 def _connections(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:
@@ -99,6 +108,19 @@ def _without_invoice(db: Connection, workspace: str, before: datetime) -> Iterat
         command = f"qwoty-host quote show {workspace} {quote_id}"
         yield {"type": "quote.without_invoice", **_said(why), **about, "command": command}
     yield from ({"type": "quote.without_invoice", "quote_id": quote_id} for quote_id in lacking[_MOST:])
+
+
+def _asking(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:
+    """The quotes that stay as they are until a person acts, of which neither a run nor a missing invoice tells."""
+    zone = timezone_of(db, workspace) or UTC
+    wanted = Wanted(now=before, today=before.astimezone(zone).date(), states=_TOLD_BY_NOTHING_ELSE)
+    found = quotes.newest(db, workspace, limit=_MOST_QUOTES, wanted=wanted)
+    known = facts_of(db, workspace, [quote.id for quote in found])
+    for quote in found:
+        standing = standing_of(known[quote.id], before)
+        said = {"code": standing.state.name, "title": standing.sentence, "hint": standing.hint}
+        about = {"plugin": standing.plugin or None, "run_id": None, "quote_id": quote.id, "quote_number": quote.number}
+        yield {"type": "quote.asks", **said, **about, "command": f"qwoty-host quote show {workspace} {quote.id}"}
 
 
 def _said(error: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from sqlalchemy import func, select
 
 from .config import unknown_variables
 from .errors import IntegrationError
+from .finding import count_asking
 from .host import Host
 from .key_rotation import refuse_missing_keys
 from .mail.transports import SmtpTransport
 from .store import counts, runs, secrets, workspaces
+from .store.platforms import PLATFORM
 
 #: How far two clocks may be apart.
 _SKEW = timedelta(seconds=5)
@@ -214,17 +216,21 @@ def _quotes(host: Host) -> Iterator[Finding]:
     """What a person of a workspace has to look at."""
     with host.store.read() as db:
         lacking = counts.quotes_without_invoice(db)
-        to_look_at = {each: sum(runs.count_open(db, each).values()) for each in workspaces.all_ids(db)}
-    for workspace, number in to_look_at.items():
-        if number:
-            said = f"{workspace}: {number} {'run needs' if number == 1 else 'runs need'} a person."
-            hint = f"`qwoty-host quote list {workspace} --status needs_attention` and `… --status failed` name them."
-            yield Finding("quotes", "warning", said, hint)
+        everywhere = workspaces.all_ids(db)
+        asking = {each: count_asking(db, each, host.clock.now()) for each in everywhere}
+        not_fetched = {each: runs.count_open(db, each).get(PLATFORM, 0) for each in everywhere}
+    for workspace in everywhere:
+        if number := asking[workspace]:
+            said = f"{workspace}: {number} {'quote needs' if number == 1 else 'quotes need'} a person."
+            yield Finding("quotes", "warning", said, f"`qwoty-host quote list {workspace} --asking` shows them.")
+        if number := not_fetched[workspace]:
+            said = f"{workspace}: {number} {'quote' if number == 1 else 'quotes'} could not be fetched."
+            yield Finding("quotes", "warning", said, "`qwoty-host run list --status needs_attention` says why.")
     for (workspace,), number in sorted(lacking.items()):
         quotes = "signed quote has" if number == 1 else "signed quotes have"
         hint = f"`qwoty-host quote list {workspace} --without-invoice` says why, and how each gets one."
         yield Finding("quotes", "warning", f"{workspace}: {number} {quotes} no invoice.", hint)
-    if not lacking and not any(to_look_at.values()):
+    if not any((lacking, *asking.values(), *not_fetched.values())):
         yield Finding("quotes", "ok", "No signed quote waits for a person, an integration or a key.")
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from .errors import ActionRefused
 from .search_words import terms_of
-from .standing import STATES
+from .standing import ASKING, STATES
 from .store import quotes
 from .store.database import Store
-from .store.finding import Wanted
+from .store.finding import Wanted, count
 from .store.workspaces import require_workspace, timezone_of
 from .timezones import begins
 
@@ -34,6 +34,8 @@ class Asked:
     state: str | None = None
     first: date | None = None
     last: date | None = None
+    #: Only those that stay as they are until a person acts.
+    asking: bool = False
     #: Only signed quotes that have no invoice although nothing works on them.
     without_invoice: bool = False
 
@@ -45,12 +47,18 @@ def wanted(db: Connection, workspace: str, asked: Asked, now: datetime) -> Wante
         now=now,
         today=now.astimezone(zone or UTC).date(),
         words=terms_of(asked.search) if asked.search and asked.search.strip() else None,
-        state=asked.state or None,
+        states=(asked.state,) if asked.state else ASKING if asked.asking else (),
         since=begins(asked.first, zone) if asked.first else None,
         until=begins(asked.last, zone) + timedelta(days=1) if asked.last else None,
         without_invoice=asked.without_invoice,
     )
     return None if found.is_everything else found
+
+
+def count_asking(db: Connection, workspace: str, now: datetime) -> int:
+    """How many quotes of a workspace stay as they are until a person acts."""
+    today = now.astimezone(timezone_of(db, workspace) or UTC).date()
+    return count(db, workspace, Wanted(now=now, today=today, states=ASKING))
 
 
 def quote_id_of(store: Store, workspace: str, name: str) -> str:

@@ -6,6 +6,7 @@ Amounts are decimal strings in major units; times are ISO 8601 in UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -275,7 +276,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         **_totals(quote.totals.total_amount if quote and quote.totals else None, record),
         **_stopped(known.stops),
         **_figures(record),
-        "installments": installment_reports(record, now),
+        "installments": installment_reports(record, now, is_stopped=bool(known.stops.cancelled or known.stops.undone)),
         "saved_ids": {"contacts": _only(contacts, of_quote), "taxes": _only(taxes, tax_ids)},
         "runs": runs,
     }
@@ -300,9 +301,13 @@ def _stopped(stops: Stops) -> dict[str, Any]:
     return {"cancelled": stops.cancelled, "undone": undone}
 
 
-def installment_reports(record: QuoteRecord | None, now: datetime) -> list[dict[str, Any]]:
-    """The installments of a quote, as ``installment list`` prints them."""
-    return [_installment(part.seen_at(now)) for part in record.installments] if record else []
+def installment_reports(record: QuoteRecord | None, now: datetime, *, is_stopped: bool = False) -> list[dict[str, Any]]:
+    """The installments of a quote, as ``installment list`` prints them; of a void or stopped one none is to come."""
+    if record is None:
+        return []
+    closed = {"scheduled", "expired", "failed"} if is_stopped or record.payment_status == "void" else set()
+    seen = [part.seen_at(now) for part in record.installments]
+    return [_installment(replace(part, status="closed") if part.status in closed else part) for part in seen]
 
 
 def _installment(part: InstallmentRecord) -> dict[str, Any]:
@@ -331,6 +336,8 @@ def _figures(record: QuoteRecord | None) -> dict[str, Any]:
     invoice = {"id": record.invoice.id, "number": record.invoice.number, "status": record.invoice.status}
     amounts = {name: _amount(getattr(record, name)) for name in names}
     # Nothing, and not known to be anything, read the same.
+    if record.payment_status == "void" and record.amount_remaining is not None:
+        amounts["amount_remaining"] = format(record.amount_remaining * 0, "f")
     amounts["amount_paid_outside"] = _amount(record.amount_paid_outside or None)
     return {
         "invoice": {**invoice, "service": record.service or None},

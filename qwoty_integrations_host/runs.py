@@ -633,6 +633,9 @@ class Runs:
         """
         now = self.clock.now()
         with self.store.write() as db:
+            require_workspace(db, workspace)
+            if not quotes.exists(db, workspace, quote_id) and self._give_up_fetches(db, workspace, quote_id):
+                return Cancelled(quote_id, False, ())
             self._require_quote(db, workspace, quote_id)
             quotes.lock(db, workspace, quote_id)
             before = quotes.stops(db, workspace, quote_id).cancelled
@@ -650,11 +653,14 @@ class Runs:
             run_ids = tuple(row["id"] for row in found if row["facts"]["at"] == cancelled["at"])
         return Cancelled(quote_id, before is not None, run_ids)
 
-    def _give_up_fetches(self, db: Connection, workspace: str, quote_id: str) -> None:
-        """Dismiss the fetches that were to take the quote as accepted, and could not yet."""
+    def _give_up_fetches(self, db: Connection, workspace: str, quote_id: str) -> bool:
+        """Dismiss the fetches that were to take the quote as accepted, and could not yet; whether there were any."""
+        given_up = False
         for row in rows.of_quote(db, workspace, quote_id, kind=rows.PLATFORM_EVENT):
             if row["status"] in {"queued", "waiting", "needs_attention", "failed"}:
                 self._dismiss(db, row, "the quote is cancelled")
+                given_up = True
+        return given_up
 
     def _concerned(self, workspace: str, quote_id: str) -> list[str]:
         """The plugins that are told of a cancellation: those switched on, and those whose invoice is still there.

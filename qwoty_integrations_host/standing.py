@@ -162,7 +162,7 @@ _ALL = (
         ATTENTION,
         PERSON,
         "The quote is cancelled, but {paid} of invoice {invoice} is paid: what is given back, a person decides.",
-        ("dismiss",),
+        ("retry", "dismiss"),
     ),
     State(
         "undone_paid",
@@ -183,6 +183,9 @@ _ALL = (
     ),
 )
 STATES: Mapping[str, State] = {state.name: state for state in _ALL}
+
+#: The states in which a quote stays until a person acts.
+ASKING = tuple(name for name, state in STATES.items() if state.tone in {ATTENTION, BAD})
 
 #: Kinds of runs that make something of a quote; a paid or void invoice leaves nothing for them to do.
 _MAKING = frozenset({"quote_accepted", "installment"})
@@ -279,7 +282,16 @@ def _in_trouble(known: Facts, now: datetime) -> Standing | None:
 def _paid_all_the_same(run: Mapping[str, Any], record: QuoteRecord) -> Standing:
     """What a run that took back could not: whatever it advised, there is money now that was not there."""
     standing = _standing("cancelled_paid" if run["kind"] == "cancel" else "undone_paid", run, _figures(record))
-    return replace(standing, hint="Give it back by a refund or a credit note, or keep it. Then dismiss the run.")
+    hint = "Give it back by a refund or a credit note, or keep it. Then dismiss the run."
+    # A run that is dismissed is tried again first: then it says what is paid.
+    return replace(standing, hint=hint, without=("dismiss",) if run["status"] == "dismissed" else ("retry",))
+
+
+def _to_decide(known: Facts, plugin: str) -> Mapping[str, Any] | None:
+    """The cancellation that a person has dealt with before anything was paid; None where they knew of the payment."""
+    ended = [run for run in known.runs if (run["plugin"], run["kind"]) == (plugin, "cancel")]
+    code = (ended[-1]["error"] or {}).get("code") if ended else None
+    return ended[-1] if ended and code == "invoice_stays_open" else None
 
 
 def _is_past(run: Mapping[str, Any], known: Facts) -> bool:
@@ -323,6 +335,8 @@ def _stopped(known: Facts) -> Standing | None:
         if record.amount_paid:
             if name == "undone":
                 return Standing(STATES["undone_paid"], _figures(record), plugin=plugin)
+            if (run := _to_decide(known, plugin)) is not None:
+                return _paid_all_the_same(run, record)
             continue  # what was to be decided about it, a person has decided
         if record.payment_status in {"unpaid", "processing"}:
             without = () if record.is_voidable else ("void",)

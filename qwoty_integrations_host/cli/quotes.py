@@ -81,6 +81,7 @@ def quote() -> None:
 @click.option("--status", metavar="STATE", help="Only those in this state, such as overdue or needs_attention.")
 @click.option("--from", "first", type=_DAY, metavar="DATE", help="Only those of this day and later: 2026-03-10.")
 @click.option("--until", "last", type=_DAY, metavar="DATE", help="Only those of this day and earlier.")
+@click.option("--asking", is_flag=True, help="Only those that stay as they are until a person acts.")
 @click.option("--without-invoice", is_flag=True, help="Only signed quotes that have none, and why.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @json_option
@@ -92,6 +93,7 @@ def list_quotes(
     status: str | None,
     first: datetime | None,
     last: datetime | None,
+    asking: bool,
     without_invoice: bool,
     limit: int,
     as_json: bool,
@@ -108,6 +110,7 @@ def list_quotes(
             state=status,
             first=first.date() if first else None,
             last=last.date() if last else None,
+            asking=asking,
             without_invoice=without_invoice,
         )
         found = report(host.store, workspace, host.clock.now(), limit=limit, asked=asked)

@@ -192,7 +192,8 @@ class Wanted:
     now: datetime
     today: date
     words: Sequence[Term] | None = None
-    state: str | None = None
+    #: Any of these; all where there are none.
+    states: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
     #: Only signed quotes that have no invoice although nothing works on them.
@@ -200,8 +201,8 @@ class Wanted:
 
     @property
     def is_everything(self) -> bool:
-        asked = (self.words, self.state, self.since, self.until)
-        return asked == (None, None, None, None) and not self.without_invoice
+        asked = (self.words, self.since, self.until)
+        return asked == (None, None, None) and not self.states and not self.without_invoice
 
 
 def ids(
@@ -231,6 +232,13 @@ def ids(
     return [row.quote_id for row in sorted(rows, key=lambda row: (row.received_at, row.quote_id), reverse=True)[:limit]]
 
 
+def count(db: Connection, workspace: str, wanted: Wanted) -> int:
+    """How many quotes are in one of the wanted states."""
+    here = t.standings.c.workspace == workspace
+    parts = [select(func.count()).select_from(t.standings).where(here, *states) for states in _in_state(wanted)]
+    return sum(db.execute(part).scalar_one() for part in parts)
+
+
 def _literals(place: tuple[datetime, str]) -> tuple[ColumnElement[Any], ...]:
     return literal(place[0], t.standings.c.received_at.type), literal(place[1], t.standings.c.quote_id.type)
 
@@ -240,12 +248,12 @@ def _in_state(wanted: Wanted) -> list[list[ColumnElement[bool]]]:
 
     Two lists, since an index gives the newest of either at once, and not of both.
     """
-    if wanted.state is None:
+    if not wanted.states:
         return [[]]
     found = t.standings.c
     # As one expression it is looked at along the index; of two, PostgreSQL would make a list and sort it.
     over = func.coalesce(found.turns_at <= wanted.now, found.turns_on <= wanted.today, false())
-    return [[found.state == wanted.state, ~over], [found.turns_into == wanted.state, over]]
+    return [[found.state.in_(wanted.states), ~over], [found.turns_into.in_(wanted.states), over]]
 
 
 def _have(db: Connection, workspace: str, words: Sequence[Term]) -> list[ColumnElement[bool]]:

@@ -177,6 +177,7 @@ def settled_outside(bench: Any, v1: Any) -> None:
 def cancel(bench: Any) -> dict[str, Any]:
     (run_id,) = bench.host.runs.cancel("ws-1", "q-7", reason="The customer changed their mind.").run_ids
     bench.work()
+    bench.webhooks()
     found: dict[str, Any] = bench.run(run_id)
     return found
 

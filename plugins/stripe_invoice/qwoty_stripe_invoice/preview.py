@@ -39,6 +39,8 @@ from .ways import first_way
 _SIGNED = ("signed_net", "signed_tax", "signed_total")
 _Found = TypeVar("_Found")
 
+_NOT_MAILED = "Nothing would be mailed: a person has to act first."
+
 
 def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     """The plan in the host's form, and everything at which a run would stop; no network."""
@@ -77,7 +79,7 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
         installments=_installments(quote, shares, money, ctx.today(quote)),
         notes=(*plan.notes, *about, *_without_a_link(shares, money)),
         problems=tuple(problems),
-        mailed=_mailed(plan, settings, key or "", contact, shares) if to else "",
+        mailed=_mailed(plan, settings, key or "", contact, shares) if to and not problems else _NOT_MAILED,
         **whom,
     )
 

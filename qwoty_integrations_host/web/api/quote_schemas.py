@@ -156,6 +156,9 @@ class QuoteQuery(PageQuery):
     last = fields.Date(
         data_key="until", load_default=None, metadata={"description": "The last day, in the workspace's time zone."}
     )
+    asking = fields.Boolean(
+        load_default=False, metadata={"description": "Only those that stay as they are until a person acts."}
+    )
     without_invoice = fields.Boolean(
         load_default=False,
         metadata={"description": "Only signed quotes that have none although nothing works on them."},

@@ -9,6 +9,7 @@ from flask import make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ...errors import ActionRefused, FieldProblem, InvalidInput, NotFound, SettingsError
+from ...finding import count_asking
 from ...plugins import PluginStatus
 from ...store import connections, runs
 from ...store.platforms import PLATFORM
@@ -46,7 +47,13 @@ def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> s
     gone = [plugin for plugin in host.settings.enabled_plugins(session().workspace) if plugin not in installed]
     with host.store.read() as db:
         to_look_at = runs.count_open(db, session().workspace)
-    found = [{**_standing(plugin), "open": to_look_at.get(plugin, 0)} for plugin in [*installed, *gone]]
+        asking = count_asking(db, session().workspace, host.clock.now())
+    makers = host.plugins.makers()
+    found = [
+        # Whatever asks a person about a quote is about its invoice, or about a run.
+        {**_standing(plugin), "open": to_look_at.get(plugin, 0), "quotes": asking if plugin in makers else 0}
+        for plugin in [*installed, *gone]
+    ]
     zone = session_timezone()
     return render_template(
         "console/integrations.html",

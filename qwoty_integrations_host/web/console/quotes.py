@@ -41,6 +41,7 @@ def quotes() -> str:
             first=day(asked["since"]),
             last=day(asked["until"]),
             without_invoice=bool(asked["without_invoice"]),
+            asking=asked["status"] == "asking",
         ),
     )
     filters: dict[str, Any] = {name: value for name, value in asked.items() if value and name != "after"}
