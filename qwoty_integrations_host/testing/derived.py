@@ -88,7 +88,8 @@ def _texts(part: Mapping[str, Any]) -> Iterator[str]:
         try:
             plain = from_regex(re.compile(str(part["pattern"]), re.ASCII), fullmatch=True)
             # Long enough to be looked for: a secret of two letters stands everywhere.
-            yield find(plain, lambda text: len(text) >= 12 and text.isprintable(), settings=settings(database=None))
+            length = max(12, int(part.get("minLength", 0)))
+            yield find(plain, lambda text: len(text) >= length and text.isprintable(), settings=settings(database=None))
             yield find(plain, str.isprintable, settings=settings(database=None))
         except (HypothesisException, re.error):
             return

@@ -138,7 +138,8 @@ def test_a_refused_key_and_a_silent_service_are_open_until_they_are_well(told: A
     told.recorder.answers.clear()
     told.retry(alerts(told)[-1]["run_id"])
     go_to(told, 14, 9)
-    assert told.host.digest.look() == []
+    assert told.host.digest.look() == ["ws-1"]
+    assert [one["type"] for one in digests(told)[0]["open"]] == ["quote.asks"], "its link ended unpaid"
 
 
 def test_of_an_upkeep_only_the_last_one_is_open(told: Any) -> None:

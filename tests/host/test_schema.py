@@ -59,7 +59,7 @@ def of_the_first_release(url: str) -> None:
             db.execute(text(f"INSERT INTO records VALUES ('ws-1', 'p', '{quote_id}', :record)"), {"record": record})
         delivery = "INSERT INTO webhook_deliveries VALUES ('ws-1', 'p', 'e-1', 'paid', '', '2026-03-10')"
         db.execute(text(delivery))
-        for quote_id in ("q-7", "q-8", "q-9"):
+        for quote_id in ("q-6", "q-7", "q-8", "q-9"):
             names = "workspace, id, number, document, received_at"
             row = {"id": quote_id, "document": json.dumps(a_quote(id=quote_id)), "at": AT}
             db.execute(text(f"INSERT INTO quotes ({names}) VALUES ('ws-1', :id, 'N', :document, :at)"), row)
@@ -68,6 +68,11 @@ def of_the_first_release(url: str) -> None:
             "q-9": "No Stripe key is set for business unit 'bu_2': no invoice.",
         }
         names = "id, workspace, plugin, kind, quote_id, subject, facts, status, attempt, resumable, outcome, created_at"
+        # The first was undone: its accepting run no longer says of which acceptance it was.
+        values = "(:id, 'ws-1', 'p', :id, 'q-6', 'x', :facts, 'succeeded', 1, 0, NULL, :at, :at)"
+        kept = f"INSERT INTO runs ({names}, finished_at) VALUES {values}"
+        for kind in ("quote_accepted", "undo"):
+            db.execute(text(kept), {"id": kind, "facts": json.dumps({"version": None}), "at": AT})
         for quote_id, note in said.items():
             values = "(:id, 'ws-1', 'p', 'quote_accepted', :id, :id, '{}', 'skipped', 1, 0, :outcome, :at)"
             outcome = json.dumps({"notes": [note]})
@@ -105,11 +110,16 @@ def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, o
         assert records == [("q-7", None, False), ("q-8", None, True)]
         assert db.execute(text("SELECT account, found FROM webhook_deliveries")).all() == [(None, False)]
         lacking = db.execute(text("SELECT id, without_invoice FROM quotes ORDER BY id")).all()
-        assert lacking == [("q-7", "no_integration"), ("q-8", None), ("q-9", "business_unit_without_key")]
+        assert lacking == [
+            ("q-6", None),
+            ("q-7", "no_integration"),
+            ("q-8", None),
+            ("q-9", "business_unit_without_key"),
+        ]
         error, outcome = db.execute(text("SELECT error, outcome FROM runs WHERE id = 'q-9'")).one()
         assert (json.loads(error)["code"], json.loads(outcome)) == ("business_unit_without_key", {"notes": []})
         states = db.execute(text("SELECT quote_id, state FROM standings ORDER BY quote_id")).all()
-        assert states == [("q-7", "waiting_for_integration"), ("q-8", "open"), ("q-9", "no_invoice")]
+        assert states == [("q-6", "undone"), ("q-7", "waiting_for_integration"), ("q-8", "open"), ("q-9", "no_invoice")]
         found = db.execute(text("SELECT quote_id FROM quote_words WHERE word = 'in_1'")).scalars().all()
         assert found == ["q-8"]
 

@@ -197,6 +197,7 @@ def findings(desk: Any) -> dict[str, list[tuple[str, str]]]:
 def test_the_doctor_finds_a_well_host_well(desks: Any) -> None:
     desk = desks(public_url="https://host.example")
     desk.enable()
+    desk.host.connections.test("ws-1", "recorder")
     for workspace in ("ws-1", "ws-2"):
         desk.host.alerts.set(workspace, {"mails": ["ana@seller.example"]})
 

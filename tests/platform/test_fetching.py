@@ -89,6 +89,44 @@ def test_the_page_of_a_quote_that_could_not_be_fetched_says_so_and_offers_to_fet
     assert bench.quote(QUOTE)["standing"]["state"] == "waiting_for_integration"
 
 
+def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled_since(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
+    qwoty.put(completed())
+    tell(QUOTE)
+    qwoty.trouble = [401]
+    late = tell(QUOTE)
+    bench.clock.advance(60)
+
+    bench.host.runs.cancel("ws-1", QUOTE)
+    bench.work()
+    again = bench.retry(late["id"])
+
+    assert again["status"] == "succeeded"
+    assert bench.quote(QUOTE)["standing"]["state"] == "cancelled"
+
+
+def test_a_quote_that_was_cancelled_before_it_could_be_fetched_is_not_waited_for(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
+    qwoty.put(completed())
+    qwoty.trouble = [401]
+    run = tell(QUOTE)
+    page = home(bench)
+    assert "1 quote could not be fetched from the platform." in page
+
+    bench.host.runs.cancel("ws-1", QUOTE)
+
+    assert bench.run(run["id"])["status"] == "dismissed"
+    assert "could not be fetched" not in home(bench)
+
+
+def home(bench: Any) -> str:
+    client = create_app(bench.host).test_client()
+    client.get(login_link(bench.host, "ws-1", "admin").removeprefix(bench.url))
+    return str(client.get("/console/", headers={"Sec-Fetch-Site": "same-origin"}).text)
+
+
 def test_a_quote_that_is_being_fetched_says_so(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.put(completed())
     qwoty.trouble = [503] * 6
@@ -242,8 +280,8 @@ def test_a_process_that_dies_after_the_quote_was_stored_takes_it_once(
     qwoty.put(completed())
     accept = Runs.accept
 
-    def dying(runs: Runs, *given: Any) -> Any:
-        accept(runs, *given)
+    def dying(runs: Runs, *given: Any, **more: Any) -> Any:
+        accept(runs, *given, **more)
         raise Crash
 
     with monkeypatch.context() as patch:

@@ -81,9 +81,8 @@ def test_an_invoice_that_was_paid_by_transfer_reads_paid_everywhere_and_takes_no
         linked.send_installment("q-7", 2)
     # On the command line, over HTTP (where the platform reads it) and on its page.
     line = CliRunner().invoke(main, ["--data-dir", str(linked.host.config.data_dir), "quote", "show", "ws-1", "q-7"])
-    assert "is paid." in line.output
-    assert "Paid 120.00 of 120.00 EUR." in line.output
-    assert "Settled outside Stripe: 120.00 EUR." in line.output
+    assert "is paid: 120.00 EUR was settled outside Stripe." in line.output
+    assert "120.00 paid, 120.00 of it settled outside Stripe, 0.00 to be paid" in line.output
     app = create_app(linked.host)
     key = api_keys.create(linked.host.store, linked.host.clock, "ws-1")["key"]
     told = Client(app).get("/v1/workspaces/ws-1/quotes/q-7", headers={"Authorization": f"Bearer {key}"})
@@ -168,7 +167,7 @@ def finalized_and_marked(bench: Any, v1: Any) -> None:
 WITHOUT_WEBHOOK = [
     pytest.param(EMAIL, marked, ("paid", "120.00", "120.00", "0.00"), id="mailed by Stripe, paid by transfer"),
     pytest.param(EMAIL, paid_on_the_page, ("paid", "120.00", None, "0.00"), id="mailed by Stripe, paid on its page"),
-    pytest.param(EMAIL, voided, ("void", "0.00", None, "120.00"), id="mailed by Stripe, voided"),
+    pytest.param(EMAIL, voided, ("void", "0.00", None, "0.00"), id="mailed by Stripe, voided"),
     pytest.param({}, finalized, ("unpaid", "0.00", None, "120.00"), id="a draft, made final by hand"),
     pytest.param({}, finalized_and_marked, ("paid", "120.00", "120.00", "0.00"), id="a draft, made final and paid"),
 ]

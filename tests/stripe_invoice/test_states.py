@@ -17,7 +17,10 @@ from click.testing import CliRunner
 from builders import EMAIL, LINK, a_line, a_quote
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.clock import SystemClock
-from qwoty_integrations_host.standing import STATES
+from qwoty_integrations_host.doctor import examine
+from qwoty_integrations_host.finding import Asked
+from qwoty_integrations_host.reports import list_quotes
+from qwoty_integrations_host.standing import ASKING, STATES
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link
@@ -298,6 +301,20 @@ def by_console(bench: Any, language: str) -> str:
     return unescape(answer.text)
 
 
+def found(bench: Any) -> list[dict[str, Any]]:
+    listed = list_quotes(bench.host.store, "ws-1", bench.clock.now(), asked=Asked(asking=True))
+    data: list[dict[str, Any]] = listed["data"]
+    return data
+
+
+def seen(bench: Any) -> tuple[str, str]:
+    """What the first page and ``doctor`` say."""
+    client = create_app(bench.host).test_client()
+    client.get(login_link(bench.host, "ws-1", "admin").removeprefix(bench.url))
+    page = client.get("/console/", headers={"Sec-Fetch-Site": "same-origin"}).text
+    return page, " ".join(finding.detail for finding in examine(bench.host) if finding.about == "quotes")
+
+
 def by_command(bench: Any, *options: str) -> str:
     folder = str(bench.host.config.data_dir)
     found = CliRunner().invoke(main, ["--data-dir", folder, "quote", "show", "ws-1", "q-7", *options])
@@ -319,6 +336,10 @@ def test_a_quote_says_its_state_alike_everywhere(told: Any, v1: Any, state: str)
     assert standing["sentence"] not in french
     assert standing["sentence"] in by_command(told)
     assert json.loads(by_command(told, "--json"))["standing"]["state"] == state
+    asks = state in ASKING
+    page, doctor = seen(told)
+    assert ("1 quote needs a person" in page, "1 quote needs a person" in doctor) == (asks, asks)
+    assert [one["quote_id"] for one in found(told)] == (["q-7"] if asks else [])
 
 
 def test_every_state_has_its_story() -> None:

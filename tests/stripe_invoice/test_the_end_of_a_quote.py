@@ -117,7 +117,7 @@ def test_a_quote_is_cancelled_and_its_invoice_voided_from_each_side_and_all_show
 
     sides.void(side)
 
-    assert "is void" in sides.line("quote", "show", "ws-1", "q-7").stdout
+    assert "0.00 to be paid" in sides.line("quote", "show", "ws-1", "q-7").stdout
     report = sides.api("GET", "/quotes/q-7").json()
     assert report["payment_status"] == "void"
     assert {run["status"] for run in report["runs"] if run["kind"] == "cancel"} == {"dismissed"}

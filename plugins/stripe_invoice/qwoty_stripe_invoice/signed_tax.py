@@ -128,11 +128,13 @@ def exactly(plan: InvoicePlan, lines: Sequence[PlanLine]) -> InvoicePlan | None:
         return None
     found = explained(plan, signed_tax)
     parts = found[1] if found else shared_by_rate(plan.lines, signed_tax, _step(signed_tax, plan.currency))
+    # A rate that comes to nothing has no part; a discount over several rates may name it all the same.
+    shares = {tax.rate: parts.get(tax.rate, 0) for tax in _taxes(lines)}
     amounts = {
         rate: iter(
             apportion(part, [tax.exact for tax in _taxes(lines) if tax.rate == rate], _step(part, plan.currency))
         )
-        for rate, part in parts.items()
+        for rate, part in shares.items()
     }
     told = tuple(
         replace(line, taxes=tuple(tax._replace(amount=next(amounts[tax.rate])) for tax in line.taxes)) for line in lines

@@ -102,8 +102,8 @@ class SchemaChecks(Given):
                 problems.append(f"{name} sounds like a secret and is not marked writeOnly.")
             if bool(inner.get("writeOnly")) != (inner.get("format") == "password"):
                 problems.append(f"{name} has only one of writeOnly and format: password.")
-            if inner.get("writeOnly") and ("pattern" not in inner or "minLength" in inner or "default" in inner):
-                problems.append(f"{name} is a secret; it needs a pattern, and no minLength and no default.")
+            if inner.get("writeOnly") and ("pattern" not in inner or "default" in inner):
+                problems.append(f"{name} is a secret; it needs a pattern, and no default.")
 
         require_none(
             problems,
