@@ -181,7 +181,7 @@ def void_invoice(ctx: HookContext, quote: Quote) -> Outcome:
     Example:
         @hookimpl
         def void_invoice(ctx, quote):
-            ctx.step("void", lambda attempt: void(ctx.records.get(quote.id).invoice.id))
+            ctx.step("void", lambda attempt: forget(quote.id))
             return Outcome.done("The invoice is void.")
     """
     raise NotImplementedError

@@ -305,7 +305,7 @@ def installment_reports(record: QuoteRecord | None, now: datetime, *, is_stopped
     """The installments of a quote, as ``installment list`` prints them; of a void or stopped one none is to come."""
     if record is None:
         return []
-    closed = {"scheduled", "expired", "failed"} if is_stopped or record.payment_status == "void" else set()
+    closed = {"scheduled", "expired"} if is_stopped or record.payment_status == "void" else set()
     seen = [part.seen_at(now) for part in record.installments]
     return [_installment(replace(part, status="closed") if part.status in closed else part) for part in seen]
 

@@ -34,6 +34,7 @@ from .record import QuoteRecord
 from .refusals import Refusals
 from .reports import outcome_of
 from .settings import WorkspaceSettings
+from .standing import is_a_mail
 from .stops import MAKING, TAKING_BACK, require_voidable
 from .store import audit, mails, quotes, webhooks
 from .store import runs as rows
@@ -618,11 +619,10 @@ class Runs:
         )
 
     def invoice_is_closed(self, db: Connection, row: RowMapping, how: str) -> None:
-        """Dismiss what asked a person to act on an invoice that is paid or void by now: nothing is left to do."""
-        kinds = (*MAKING, "cancel") if how == "void" else MAKING
+        """Dismiss what asked a person to mail a link of an invoice that is paid or void by now, or to void it."""
         for other in rows.of_quote(db, row["workspace"], row["quote_id"]):
-            is_its = other["plugin"] == row["plugin"] and other["kind"] in kinds
-            if is_its and other["status"] in {"needs_attention", "failed"} and other["id"] != row["id"]:
+            is_open = other["plugin"] == row["plugin"] and other["status"] in {"needs_attention", "failed"}
+            if is_open and (is_a_mail(dict(other)) or (how, other["kind"]) == ("void", "cancel")):
                 self._dismiss(db, other, f"the invoice is {how}")
 
     def cancel(self, workspace: str, quote_id: str, *, reason: str = "", how: str = "request") -> Cancelled:

@@ -287,6 +287,11 @@ def _paid_all_the_same(run: Mapping[str, Any], record: QuoteRecord) -> Standing:
     return replace(standing, hint=hint, without=("dismiss",) if run["status"] == "dismissed" else ("retry",))
 
 
+def is_a_mail(run: Mapping[str, Any]) -> bool:
+    """Whether all that a run could not do was to mail a link, which nobody misses once nothing is to be paid."""
+    return run["kind"] in _MAKING and str((run["error"] or {}).get("code", "")).startswith("mail_")
+
+
 def _to_decide(known: Facts, plugin: str) -> Mapping[str, Any] | None:
     """The cancellation that a person has dealt with before anything was paid; None where they knew of the payment."""
     ended = [run for run in known.runs if (run["plugin"], run["kind"]) == (plugin, "cancel")]
@@ -297,7 +302,7 @@ def _to_decide(known: Facts, plugin: str) -> Mapping[str, Any] | None:
 def _is_past(run: Mapping[str, Any], known: Facts) -> bool:
     """Whether what the run could not do was done since, or is no longer wanted."""
     record = known.records.get(run["plugin"])
-    if run["kind"] in _MAKING and record is not None and record.payment_status in {"paid", "void"}:
+    if record is not None and record.payment_status in {"paid", "void"} and is_a_mail(run):
         return True
     later = known.runs[list(known.runs).index(run) + 1 :]
     return any(

@@ -141,7 +141,7 @@ def print_quote(workspace: str, report: dict[str, Any]) -> None:
     """Where a quote stands and what a person can do; its figures, its installments, and its runs in a line each."""
     standing = report["standing"]
     click.echo(f"Quote {report['number'] or 'not fetched'} · id {report['quote_id']}")
-    click.echo(f"  {mark(TONES[standing['tone']], standing['label'])}: {standing['sentence']}")
+    click.echo(f"  {mark(TONES[standing['tone']], said_in_full(standing))}")
     if standing["hint"]:
         click.echo(f"  → {standing['hint']}")
     for step in standing["steps"]:
@@ -158,6 +158,12 @@ def print_quote(workspace: str, report: dict[str, Any]) -> None:
     for run in report["runs"]:
         what = f"{run['plugin']} · {run['kind']} · {minute(run['created_at'])} UTC"
         click.echo(f"  Run {run['id']}  {mark(run['status'])}  {what}")
+
+
+def said_in_full(standing: dict[str, Any]) -> str:
+    """The state's word and its sentence; the word once."""
+    label, sentence = standing["label"], standing["sentence"]
+    return str(sentence) if sentence.startswith(label) else f"{label}: {sentence}"
 
 
 def _print_stops(report: dict[str, Any]) -> None:

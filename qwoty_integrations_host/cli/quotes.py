@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .output import TONES, mark, minute, print_json, print_quote, print_run, table
+from .output import TONES, mark, minute, print_json, print_quote, print_run, said_in_full, table
 from .session import (
     NOT_DONE,
     Session,
@@ -124,6 +124,12 @@ def list_quotes(
         say(f"  → qwoty-host quote run {workspace} ID")
 
 
+def _state(standing: dict[str, Any]) -> str:
+    """A word; where a person has to act, why."""
+    words = said_in_full(standing) if standing["tone"] in {"attention", "bad"} else standing["label"]
+    return click.unstyle(mark(TONES[standing["tone"]], words))
+
+
 def _row(quote: dict[str, Any]) -> tuple[str, ...]:
     total = quote["total"] or quote["signed_total"]
     amount = f"{total} {quote['currency']}" if total else "–"
@@ -132,7 +138,7 @@ def _row(quote: dict[str, Any]) -> tuple[str, ...]:
         quote["number"],
         quote["customer_name"],
         amount,
-        click.unstyle(mark(TONES[quote["standing"]["tone"]], quote["standing"]["label"])),
+        _state(quote["standing"]),
         minute(quote["received_at"]),
     )
 

@@ -33,8 +33,8 @@ from qwoty_integrations_host.platform.standalone import StandalonePlatform
 
 #: Not part of what happens, but of when: a worker's beat, the turn that a request waits for, a key's last use.
 _TIMES = {"worker_leases", "paces", "api_keys"}
-#: Its entries are part of the commit of what they note, which has its name from that.
-_AUDIT = "audit"
+#: What follows from the rest of its transaction: who did it, and by what the quote is found.
+_BESIDES = {"audit", "standings", "quote_words"}
 _WRITES = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM)\s+(?:"?\w+"?\.)?"?(\w+)"?', re.IGNORECASE)
 _ID = re.compile(r"(?<=/)(?:[a-z]+_(?:test_)?(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{8,}|[\w-]{30,})(?=[/.]|$)")
 
@@ -95,8 +95,9 @@ class Boundaries:
         written: dict[int, dict[str, None]] = {}
 
         def note(_line: Any, cursor: Any, statement: str, *_: Any) -> None:
-            # A worker that looks for work writes, too, but changes nothing.
-            if cursor.rowcount != 0 and (found := _WRITES.match(statement)) and found[2] != _AUDIT:
+            # A worker that looks for work writes, too, but changes nothing. What is given back of a run is counted late.
+            has_written = cursor.rowcount != 0 or statement.startswith("UPDATE runs")
+            if has_written and (found := _WRITES.match(statement)) and found[2] not in _BESIDES:
                 what = f"{found[1].split()[0].upper()} {found[2]}"
                 written.setdefault(id(cursor.connection), {})[what] = None
 

@@ -136,13 +136,14 @@ def test_a_state_that_asks_a_person_names_what_they_can_do(state: Any) -> None:
     assert (state.acts != PERSON) or state.steps
 
 
+UNMAILED = a_run("failed", why="x") | {"error": {"code": "mail_refused", "title": "x", "hint": ""}}
 #: What was wrong with a run, and what became of it since.
 PAST: dict[str, Facts] = {
     "the same was done later": Facts(
         runs=[a_run("failed", "installment", why="x"), *DONE, a_run("succeeded", "installment")], records=invoiced()
     ),
-    "the invoice was paid": Facts(runs=[a_run("needs_attention", why="x")], records=invoiced("paid", **PAID)),
-    "the invoice is void": Facts(runs=[a_run("needs_attention", why="x")], records=invoiced("void")),
+    "the invoice was paid": Facts(runs=[UNMAILED], records=invoiced("paid", **PAID)),
+    "the invoice is void": Facts(runs=[UNMAILED], records=invoiced("void")),
     "a person has dealt with it": Facts(runs=[a_run("dismissed", why="x")], records=invoiced()),
 }
 
@@ -150,6 +151,12 @@ PAST: dict[str, Facts] = {
 @pytest.mark.parametrize("facts", PAST.values(), ids=PAST)
 def test_what_was_wrong_and_is_mended_asks_nobody(facts: Facts) -> None:
     assert standing_of(facts, NOW).state.tone not in {ATTENTION, BAD}
+
+
+def test_what_is_wrong_with_a_paid_invoice_still_asks_a_person() -> None:
+    facts = Facts(runs=[a_run("needs_attention", why="Overpaid.")], records=invoiced("paid", **PAID))
+
+    assert standing_of(facts, NOW).state.name == "needs_attention"
 
 
 def test_a_later_installment_does_not_mend_another_one() -> None:

@@ -263,7 +263,7 @@ def test_a_key_that_is_revoked_later_marks_the_connection_tells_people_once_and_
     assert (problem["code"], problem["run_id"]) == ("key_refused", runs[0]["id"])
     assert bench.host.alerts.deliver() == 1
     (mail,) = bench.mails()
-    assert "test-connection ws-1 stripe_invoice" in mail.read_text("utf-8")
+    assert "/console/" in mail.read_text("utf-8"), "where it is mended"
     assert RESTRICTED not in mail.read_text("utf-8")
     assert ask(bench, workspace_api_token=KEY)["status"] == "ok"
 

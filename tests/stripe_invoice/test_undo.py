@@ -50,7 +50,7 @@ def test_an_open_link_is_closed_and_the_invoice_stays_for_a_person_to_void(bench
     assert "stays open: void it if nobody is to pay it" in notes(undone)
     assert bench.stripe.objects("sessions")[0]["status"] == "expired"
     assert bench.stripe.objects("invoices")[0]["status"] == "open"
-    assert bench.quote("q-7")["installments"][0]["status"] == "expired"
+    assert bench.quote("q-7")["installments"][0]["status"] == "closed"
 
 
 def test_a_customer_who_was_faster_is_said(bench: Any) -> None:

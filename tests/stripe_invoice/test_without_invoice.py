@@ -120,7 +120,7 @@ def test_a_quote_accepted_while_nothing_was_enabled_says_so_everywhere_and_is_ru
     assert bench.quote("q-1")["invoice"]["status"] == "open"
     assert bench.quote("q-1")["without_invoice"] is None
     assert "no invoice" not in doors.page("")
-    assert findings(bench) == [("ok", "No signed quote waits for an integration or a key.")]
+    assert findings(bench) == [("ok", "No signed quote waits for a person, an integration or a key.")]
     assert len(bench.stripe.objects("invoices")) == len(bench.mails()) == 1
 
 
@@ -253,10 +253,10 @@ def test_what_was_undone_is_worked_anew_by_the_advised_step(bench: Any) -> None:
     bench.host.runs.request_undo(run["id"])
     bench.work()
 
-    with pytest.raises(ActionRefused, match="was undone") as refused:
+    with pytest.raises(ActionRefused, match="is undone") as refused:
         bench.host.runs.run_quote("ws-1", "q-1")
 
-    assert refused.value.hint == "Accept the quote again: then it is worked on anew."
+    assert refused.value.hint == "Accepted again, it begins anew."
     bench.accept(the_example())
     assert bench.quote("q-1")["payment_status"] == "draft"
 
