@@ -56,8 +56,8 @@ Nothing here was run against Stripe itself.
 #: Flows that touch the outside otherwise since the whole of `make crash` ran; empty again when it has.
 COUNTED_BEFORE = ("a webhook closes a link", "retry of a refused run", "undo of a draft")
 _COUNTED_BEFORE = """\
-**Not counted anew.** These flows have other boundaries since this was measured, a read or a name of a commit: {flows}. With
-every commit two of their boundaries are killed, and must end as demanded; not each of them was.
+**Not counted anew.** These flows have other boundaries since this was measured, a read or a name of a commit: {flows}.
+With every commit two of their boundaries are killed, and must end as demanded; not each of them was.
 """
 
 
