@@ -15,7 +15,7 @@ from typing import Any
 
 from .no_invoice import NO_INTEGRATION, NO_INVOICING, SWITCHED_OFF
 from .record import InstallmentRecord, QuoteRecord
-from .stops import Stops
+from .stops import MAKING, Stops
 
 GOOD, BUSY, ATTENTION, BAD, QUIET = "good", "busy", "attention", "bad", "quiet"
 HOST, CUSTOMER, PERSON, NOBODY = "host", "customer", "person", "nobody"
@@ -187,9 +187,6 @@ STATES: Mapping[str, State] = {state.name: state for state in _ALL}
 #: The states in which a quote stays until a person acts.
 ASKING = tuple(name for name, state in STATES.items() if state.tone in {ATTENTION, BAD})
 
-#: Kinds of runs that make something of a quote; a paid or void invoice leaves nothing for them to do.
-_MAKING = frozenset({"quote_accepted", "installment"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -270,7 +267,7 @@ def _in_trouble(known: Facts, now: datetime) -> Standing | None:
             return _standing("not_fetched", run, {"why": _why(run)})
         record = known.records.get(run["plugin"])
         link = record.open_link(now) if record else None
-        if record is not None and link is not None and link.is_unmailed and run["kind"] in _MAKING:
+        if record is not None and link is not None and link.is_unmailed and run["kind"] in MAKING:
             return _of_part("link_made", run["plugin"], record, link, known.zone, run, why=_why(run))
         if run["kind"] in {"cancel", "undo"} and record is not None and record.amount_paid:
             return _paid_all_the_same(run, record)
@@ -289,14 +286,14 @@ def _paid_all_the_same(run: Mapping[str, Any], record: QuoteRecord) -> Standing:
 
 def is_a_mail(run: Mapping[str, Any]) -> bool:
     """Whether all that a run could not do was to mail a link, which nobody misses once nothing is to be paid."""
-    return run["kind"] in _MAKING and str((run["error"] or {}).get("code", "")).startswith("mail_")
+    return run["kind"] in MAKING and str((run["error"] or {}).get("code", "")).startswith("mail_")
 
 
 def _to_decide(known: Facts, plugin: str) -> Mapping[str, Any] | None:
     """The cancellation that a person has dealt with before anything was paid; None where they knew of the payment."""
     ended = [run for run in known.runs if (run["plugin"], run["kind"]) == (plugin, "cancel")]
-    code = (ended[-1]["error"] or {}).get("code") if ended else None
-    return ended[-1] if ended and code == "invoice_stays_open" else None
+    seen = (ended[-1]["outcome"] or {}).get("payment_status") if ended else "paid"
+    return None if seen in {"paid", "partially_paid"} else ended[-1]
 
 
 def _is_past(run: Mapping[str, Any], known: Facts) -> bool:

@@ -38,7 +38,10 @@ class Stops:
         return any(datetime.fromisoformat(stop["at"]) > moment for stop in found)
 
     def refuse(self, plugin: str = "") -> None:
-        """Refuse to make or send more of the quote by this plugin, or by any. Raises: ActionRefused while stopped."""
+        """Refuse to make or send more of the quote; without a plugin only a cancellation counts.
+
+        Raises: ActionRefused.
+        """
         if self.cancelled is not None:
             raise ActionRefused(
                 "The quote is cancelled: nothing more is made of it or sent.",

@@ -41,7 +41,6 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
     enabled = settings.enabled_plugins(db, workspace) if is_lacking else ()
     return {
         quote_id: Facts(
-            # Runs and records are rows of the database, read as what they are: mappings.
             runs=[dict(one) for one in runs[quote_id]],
             records=records[quote_id],
             without_invoice=_lacking(found.get(quote_id), runs[quote_id], enabled),

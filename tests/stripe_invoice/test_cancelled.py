@@ -349,6 +349,28 @@ def test_cancelling_twice_is_the_same_cancellation(bench: Any) -> None:
     assert bench.quote("q-7")["cancelled"]["reason"] == "The customer went elsewhere"
 
 
+def test_money_that_comes_in_after_a_person_had_dealt_with_the_cancellation_asks_again(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(a_quote(installments=1))
+    (run_id,) = bench.host.runs.cancel("ws-1", "q-7").run_ids
+    bench.work()
+    bench.webhooks()
+    bench.host.runs.dismiss(run_id, "They pay all the same.")
+    assert bench.quote("q-7")["standing"]["state"] == "cancelled_open"
+
+    bench.stripe.pay_hosted(bench.stripe.objects("invoices")[0]["id"])
+    bench.webhooks()
+
+    asks = bench.quote("q-7")["standing"]
+    assert (asks["state"], [one["step"] for one in asks["steps"]]) == ("cancelled_paid", ["retry"])
+    bench.host.runs.retry(asks["run_id"])
+    bench.work()
+    asks = bench.quote("q-7")["standing"]
+    assert (asks["state"], [one["step"] for one in asks["steps"]]) == ("cancelled_paid", ["dismiss"])
+    bench.host.runs.dismiss(asks["run_id"], "Kept: they wanted it after all.")
+    assert bench.quote("q-7")["standing"]["state"] == "cancelled"
+
+
 def test_a_quote_that_we_never_saw_is_not_found(bench: Any) -> None:
     with pytest.raises(NotFound, match="There is no quote 'q-7' in workspace 'ws-1'"):
         bench.host.runs.cancel("ws-1", "q-7")
