@@ -335,9 +335,9 @@ def _figures(record: QuoteRecord | None) -> dict[str, Any]:
         return {"invoice": None, "payment_status": None, "currency": None, **dict.fromkeys(names)}
     invoice = {"id": record.invoice.id, "number": record.invoice.number, "status": record.invoice.status}
     amounts = {name: _amount(getattr(record, name)) for name in names}
-    # Nothing, and not known to be anything, read the same.
     if record.payment_status == "void" and record.amount_remaining is not None:
-        amounts["amount_remaining"] = format(record.amount_remaining * 0, "f")
+        amounts["amount_remaining"] = format(record.amount_remaining * 0, "f")  # the record keeps what was due
+    # Nothing, and not known to be anything, read the same.
     amounts["amount_paid_outside"] = _amount(record.amount_paid_outside or None)
     return {
         "invoice": {**invoice, "service": record.service or None},

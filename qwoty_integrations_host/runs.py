@@ -110,7 +110,8 @@ class Runs:
         with self.store.write() as db:
             is_new = quotes.add(db, quote, document, now)
             if not is_new and told_at is not None and quotes.stops(db, workspace, quote.id).since(told_at):
-                return Accepted(quote.id, True, ())
+                there = rows.of_quote(db, workspace, quote.id, kind="quote_accepted")
+                return Accepted(quote.id, True, tuple(row["id"] for row in there))
             anew = not is_new and self._lift_stops(db, quote)
             corrected = not is_new and self._correct(db, quote, document, anew=anew)
             stored = replace(quote, version=quotes.version(db, workspace, quote.id))
