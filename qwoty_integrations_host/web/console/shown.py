@@ -77,8 +77,6 @@ def status(word: str) -> str:
         "partially_paid": _("Partially paid"),
         "paid": _("Paid"),
         "void": _("Void"),
-        "cancelled": _("Cancelled"),
-        "undone": _("Undone"),
         "uncollectible": _("Uncollectible"),
         "scheduled": _("Scheduled"),
         "sent": _("Link sent"),
