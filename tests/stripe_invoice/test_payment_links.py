@@ -94,6 +94,21 @@ def test_our_endpoint_without_secret_is_made_anew_and_strangers_are_untouched(be
     assert bench.quote(run["quote_id"])["payment_status"] == "partially_paid"
 
 
+def test_a_process_that_dies_after_a_lost_answer_leaves_one_endpoint(bench: Any) -> None:
+    bench.stripe.faults.add("cut_after", method="POST", path="/v1/webhook_endpoints")
+    bench.enable(**LINK)
+    bench.host.runs.accept("ws-1", the_example())
+    bench.engine.die_at("webhook_endpoint.create")
+
+    died = bench.work_until_it_dies()
+    there = len(bench.stripe.objects("endpoints"))
+    bench.restart()
+
+    assert died and there == 2, "that of the lost answer, and its successor"
+    assert bench.quote("q-1")["standing"]["state"] == "link_sent"
+    assert len(bench.stripe.objects("endpoints")) == 1
+
+
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "500_before", "cut_before", "429", "409_in_flight"])
 def test_a_lost_answer_leaves_one_endpoint_whose_secret_we_hold(bench: Any, fault: str) -> None:
     bench.stripe.faults.add(fault, method="POST", path="/v1/webhook_endpoints")

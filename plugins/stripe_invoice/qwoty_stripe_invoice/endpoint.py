@@ -170,8 +170,9 @@ class _Endpoint:
         """Make the endpoint, keep its secret, and let it take its place: give its id, and whose secret was lost."""
         lost: list[str] = []
         if attempt.repeated:
-            if self._kept.known.get("id") != seen["known"]:
-                return {"id": self._kept.known["id"], "lost": []}  # only the checkpoint was missing
+            if (made := self._kept.known.get("id")) != seen["known"]:
+                # Only the checkpoint was missing, and with it whose secret had been lost.
+                return {"id": made, "lost": [one["id"] for one in self._ours(attempt) if one["id"] != made]}
             token = self._kept.next_token()
             there = [one["id"] for one in self._ours(attempt) if token_of(one["url"]) == token]
             if (kept := self._kept.secret_kept_for(token)) in there:
@@ -179,9 +180,9 @@ class _Endpoint:
             self._kept.give_up_next_token([token] if there else [])
             lost = there
         token = self._kept.next_token()
-        made = self._made(token, attempt, lost)
-        self._kept.keep(token, made["id"], made["secret"], live=self._stripe.live)
-        return self._switched(seen, token, made["id"], lost)
+        new = self._made(token, attempt, lost)
+        self._kept.keep(token, new["id"], new["secret"], live=self._stripe.live)
+        return self._switched(seen, token, new["id"], lost)
 
     def _switched(self, seen: Mapping[str, Any], token: str, endpoint: str, lost: list[str]) -> dict[str, Any]:
         self._kept.switch(endpoint, self._address(token), EVENTS, was_refused=seen["replace"] == "refused")
