@@ -128,6 +128,20 @@ class Host:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a host stands on."""
+
+    clock: Clock
+    store: Store
+    engine: Engine
+    vault: Vault
+    plugins: Plugins
+    transport: Transport
+    locks: Locks
+    paces: Paces
+
+
 def create_host(
     config: HostConfig,
     *,
@@ -150,6 +164,13 @@ def create_host(
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
     # Between machines the database's clock decides, and waiting for a turn there is real.
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
+    return assemble(config, Ground(clock, store, worked_by, vault, plugins, transport, locks, paces))
+
+
+def assemble(config: HostConfig, ground: Ground) -> Host:
+    """Put a host together on what is opened already; nothing is opened, read or written."""
+    clock, store, worked_by, vault = ground.clock, ground.store, ground.engine, ground.vault
+    plugins, transport, locks, paces = ground.plugins, ground.transport, ground.locks, ground.paces
     configurations = Configurations(store, vault)
     chosen = Platforms(store, configurations, paces, config.private_pdfs)
     contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url)

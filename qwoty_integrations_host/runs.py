@@ -270,7 +270,10 @@ class Runs:
                     self.attempts.resume(db, row)  # what is at work was handed the quote as it was
             return True
         if final is None:
-            quotes.correct(db, quote, document)
+            present = rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted")
+            begun = (row for row in present if row["status"] != "queued")
+            was_worked = any(row["facts"].get("version") == stored.version for row in begun)
+            quotes.correct(db, quote, document, was_worked=was_worked)
             return True
         self._note_change(db, quote, f"Invoice {final.id} is {final.status} already.")
         return False
@@ -329,7 +332,9 @@ class Runs:
             if not rows.is_current(db, row["id"], row["attempt"]):
                 return True  # another correction has come: its attempt finds out by itself
             late, document = quotes.get(db, workspace, quote_id), quotes.document(db, workspace, quote_id)
-            if not quotes.put_back(db, workspace, quote_id):
+            record = records_of_quote(self.store, workspace, quote_id).get(row["plugin"])
+            made_of = record.invoice.version if record and record.invoice else ""
+            if not quotes.put_back(db, workspace, quote_id, made_of):
                 return False
             kept = quotes.get(db, workspace, quote_id)
             if kept.is_as_signed(late):

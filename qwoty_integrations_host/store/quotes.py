@@ -79,12 +79,17 @@ def document(db: Connection, workspace: str, quote_id: str) -> Any:
     return parse_json(db.execute(select(t.quotes.c.document).where(_here(workspace, quote_id))).scalar_one())
 
 
-def correct(db: Connection, quote: Quote, document: Any) -> None:
-    """Put a corrected quote in the place of the stored one, which is kept beside it."""
+def correct(db: Connection, quote: Quote, document: Any, *, was_worked: bool) -> None:
+    """Put a corrected quote in the place of the stored one, which is kept beside it.
+
+    Of several corrections in a row, those are kept that something may have been made of: ``was_worked``.
+    """
     here = _here(quote.workspace_id, quote.id)
     before = db.execute(select(t.quotes).where(here)).mappings().one()
-    # Of several corrections in a row, the way back leads to the one that was worked on.
-    kept = before["replaced"] or {name: before[name] for name in ("number", "document", "version")}
+    present = {name: before[name] for name in ("number", "document", "version")}
+    kept = before["replaced"] or present
+    if before["replaced"] and was_worked:
+        kept = {**kept, "later": [*kept.get("later", ()), present]}
     values = {"number": quote.number, "document": _text(document), "replaced": kept}
     values["version"] = _version(before["version"] or "", document)
     db.execute(t.quotes.update().where(here).values(values))
@@ -97,14 +102,17 @@ def replace_unsigned(db: Connection, quote: Quote, document: Any) -> None:
     _reword(db, quote.workspace_id, quote.id, quote.number, _text(document))
 
 
-def put_back(db: Connection, workspace: str, quote_id: str) -> bool:
-    """Undo the last correction; False when there is nothing to put back."""
+def put_back(db: Connection, workspace: str, quote_id: str, version: str) -> bool:
+    """Undo the corrections since this version, or all where it is not kept; False when there is nothing to put back."""
     here = _here(workspace, quote_id)
-    before = db.execute(select(t.quotes.c.replaced).where(here)).scalar()
-    if before:
-        db.execute(t.quotes.update().where(here).values({**before, "replaced": None}))
-        _reword(db, workspace, quote_id, before["number"], before["document"])
-    return bool(before)
+    first = db.execute(select(t.quotes.c.replaced).where(here)).scalar()
+    if not first:
+        return False
+    later = first.pop("later", [])
+    before = next((one for one in later if one["version"] == version), first)
+    db.execute(t.quotes.update().where(here).values({**before, "replaced": None}))
+    _reword(db, workspace, quote_id, before["number"], before["document"])
+    return True
 
 
 def _reword(db: Connection, workspace: str, quote_id: str, number: str, document: str) -> None:

@@ -174,11 +174,12 @@ class _Endpoint:
                 # Only the checkpoint was missing, and with it whose secret had been lost.
                 return {"id": made, "lost": [one["id"] for one in self._ours(attempt) if one["id"] != made]}
             token = self._kept.next_token()
-            there = [one["id"] for one in self._ours(attempt) if token_of(one["url"]) == token]
+            there = {one["id"]: token_of(one["url"]) for one in self._ours(attempt)}
             if (kept := self._kept.secret_kept_for(token)) in there:
                 return self._switched(seen, token, str(kept), [one for one in there if one != kept])
-            self._kept.give_up_next_token([token] if there else [])
-            lost = there
+            # Each that was made, and whose answer was lost, is one whose secret nobody knows.
+            self._kept.give_up_next_token([token] if token in there.values() else [])
+            lost = list(there)
         token = self._kept.next_token()
         new = self._made(token, attempt, lost)
         self._kept.keep(token, new["id"], new["secret"], live=self._stripe.live)

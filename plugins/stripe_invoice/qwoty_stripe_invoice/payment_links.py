@@ -75,6 +75,8 @@ class PaymentLink:
             require_status(self._ctx, self._stripe, attempt, self._quote.id, invoice.id, {"open"})
             record, part = self._installment()
             found = self._made_before(attempt)
+        if part.is_open(self._ctx.clock.now()):
+            return {"id": part.session_id}  # made by another run of the quote, while this one waited
         self._refuse_if_in_the_way(record)
         amount = self._amount(record, part)
         if amount < LEAST_PAYMENT.get(record.currency, 1) and found is None:

@@ -107,11 +107,15 @@ def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, taken: Collect
     # Without what tells taxes of one quote apart: whatever was made for country and percentage is a reason to look.
     plain = str(RateKey(*rate.key[:2]))
     place = f"tax_rate:{stripe.account}:{plain}"
-    # Another quote may have made it after this run had looked (a retry carries over what was found then).
-    if attempt.repeated or ctx.state.get(place):
+    # Another quote may have made it after this run had looked (a retry carries over what was found then), or have asked
+    # for it and got no answer.
+    last = ctx.state.get(place)
+    if attempt.repeated or last is not None:
         made_before, _ = _find(ctx, stripe, {rate.key: rate}, attempt, taken)
         if made_before:
             return made_before[str(rate.key)]
+    if last is None:
+        ctx.state.set(place, "")
     whose = {"qwoty_workspace": ctx.workspace, "qwoty_tax": next(iter(rate.saved), str(rate.key))}
     made = stripe.write(
         attempt,
@@ -119,7 +123,7 @@ def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, taken: Collect
         plain,
         {**rate.at_stripe, "metadata": whose},
         lambda v1, p, o: v1.tax_rates.create(params=p, options=o),
-        replaces=",".join(dict.fromkeys((*rate.saved_ids, ctx.state.get(place) or ""))),
+        replaces=",".join(dict.fromkeys((*rate.saved_ids, last or ""))),
     )
     ctx.state.set(place, made["id"])
     return str(made["id"])

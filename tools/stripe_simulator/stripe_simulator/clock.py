@@ -1,4 +1,4 @@
-"""The simulator's time: real time plus an offset that tests move."""
+"""The simulator's time: real time, or a test's own, plus an offset that tests move."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Callable
 class Clock:
     """Tell the simulated time and run ``on_move`` whenever a test moves it."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: Callable[[], float] = time.time) -> None:
+        self._source = source
         self.on_move: Callable[[], None] = lambda: None
         self._offset = 0.0
         self._lock = threading.Lock()
@@ -20,7 +21,7 @@ class Clock:
 
     def precise(self) -> float:
         with self._lock:
-            return time.time() + self._offset
+            return self._source() + self._offset
 
     def advance(self, seconds: float) -> int:
         """Move forward (or backward) and return the new time."""
@@ -32,7 +33,7 @@ class Clock:
     def set(self, unix: float) -> int:
         """Make it ``unix`` now; the clock goes on from there."""
         with self._lock:
-            self._offset = unix - time.time()
+            self._offset = unix - self._source()
         self.on_move()
         return self.now()
 

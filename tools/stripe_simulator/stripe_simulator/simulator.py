@@ -46,8 +46,10 @@ class StripeSimulator:
             client = stripe.StripeClient("sk_test_1", base_addresses={"api": sim.url})
     """
 
-    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, latency_ms: int = 0) -> None:
-        self.clock = Clock()
+    def __init__(
+        self, *, host: str = "127.0.0.1", port: int = 0, latency_ms: int = 0, clock: Clock | None = None
+    ) -> None:
+        self.clock = clock or Clock()
         self.config = Config(latency_ms=latency_ms)
         self.world = World(self.clock, self.config)
         self.faults = Faults()

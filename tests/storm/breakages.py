@@ -1,0 +1,88 @@
+"""Faults that are planted into the product, so that it is seen whether a storm finds them: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from qwoty_integrations_host.context import Attempt
+from qwoty_integrations_host.mail.ledger import LedgerMailer
+from qwoty_integrations_host.mail.message import build
+from qwoty_integrations_host.runs import Runs
+from qwoty_integrations_host.store import mails
+from qwoty_stripe_invoice import installments, payment_links, planned, sessions, webhooks
+from storm import engine
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def no_look_up(patch: pytest.MonkeyPatch) -> None:
+    """A step that is repeated does not look for what it made before."""
+    patch.setattr(Attempt, "repeated", property(lambda _: False))
+
+
+def ledger_after_the_mail(patch: pytest.MonkeyPatch) -> None:
+    """It is written down that a mail leaves when it has left."""
+
+    def send(mailer: Any, name: str, message: Any) -> bool:
+        whole, message_id = mails.name_for(mailer._quote_id, name), mailer._message_id(name)
+        with mailer._store.read() as db:
+            if mails.state(db, mailer._workspace, mailer._plugin, whole):
+                return False
+        now = mailer._clock.now()
+        mail = build(message, sender=mailer._transport.sender, message_id=message_id, now=now)
+        mailer._transport.deliver(mail, lambda: None)
+        with mailer._store.write() as db:
+            place = (db, mailer._workspace, mailer._plugin, whole)
+            mails.note(*place, state="sent", message_id=message_id, now=now)
+        return True
+
+    patch.setattr(LedgerMailer, "send", send)
+
+
+def link_not_expired(patch: pytest.MonkeyPatch) -> None:
+    """A link that another one replaces stays payable."""
+    for module in (sessions, payment_links):
+        patch.setattr(module, "expire_link", lambda *_: "expired")
+
+
+def links_left_open(patch: pytest.MonkeyPatch) -> None:
+    """An invoice that is paid otherwise leaves its link payable."""
+    for module in (sessions, webhooks, installments):
+        patch.setattr(module, "close_links", lambda *_: [])
+
+
+def work_goes_on_after_the_end(patch: pytest.MonkeyPatch) -> None:
+    """A quote that is cancelled or undone is worked on."""
+    patch.setattr(Runs, "_stop_work", lambda *_, **__: None)
+
+
+def no_locks(patch: pytest.MonkeyPatch) -> None:
+    """Two runs do the same at the same time."""
+    patch.setattr(engine.StormLocks, "hold", lambda *_: nullcontext())
+
+
+def a_cent_too_much(patch: pytest.MonkeyPatch) -> None:
+    """A large item is a cent larger than what was signed."""
+    make = planned.PlanLine.__init__
+
+    def wrong(line: Any, *given: Any, **named: Any) -> None:
+        make(line, *given, **named)
+        if line.amount > 300_000:
+            object.__setattr__(line, "amount", line.amount + 1)
+
+    patch.setattr(planned.PlanLine, "__init__", wrong)
+
+
+BREAKAGES: Mapping[str, Break] = {
+    "no look-up before a write is repeated": no_look_up,
+    "the ledger is written after the mail": ledger_after_the_mail,
+    "a replaced link is not expired": link_not_expired,
+    "links of paid invoices are not closed": links_left_open,
+    "work goes on after the end of a quote": work_goes_on_after_the_end,
+    "no locks between runs": no_locks,
+    "a cent too much": a_cent_too_much,
+}

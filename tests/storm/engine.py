@@ -1,0 +1,200 @@
+"""The engine of a storm: what DBOS and PostgreSQL promise to several workers, in this process's memory.
+
+Jobs are added with the transaction that adds them, each step's result is kept once, a worker without a lease keeps
+nothing, and its jobs are another's. It dies with no process: it is the database's side of the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from qwoty_integrations_host.clock import Clock
+from qwoty_integrations_host.engine.interface import ReplayDoesNotFit, SetAside, Work
+from qwoty_integrations_host.engine.leases import MOST_DEATHS
+from qwoty_integrations_host.errors import Interruption
+from storm.scheduler import Actor, Scheduler
+
+
+class Overtaken(Interruption):
+    """Another worker has this job by now: what this one did of it is not kept."""
+
+
+@dataclass
+class Jobs:
+    """All jobs of one database, and which worker works which."""
+
+    scheduler: Scheduler
+    clock: Clock
+    queued: list[str] = field(default_factory=list)
+    due: dict[str, datetime] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    added_at: dict[str, datetime] = field(default_factory=dict)
+    recorded: dict[str, dict[str, Any]] = field(default_factory=dict)
+    owner: dict[str, Actor] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+    deaths: dict[tuple[str, int], int] = field(default_factory=dict)
+    #: Of jobs that were added in a transaction that has not ended.
+    pending: list[tuple[str, float]] = field(default_factory=list)
+
+    def next_due(self) -> str | None:
+        now = self.clock.now()
+        return next((job for job in self.queued if self.due.get(job, now) <= now), None)
+
+    def next_moment(self) -> datetime | None:
+        """When the next delayed job is due."""
+        return min((self.due[job] for job in self.queued if job in self.due), default=None)
+
+    def lose(self, worker: Actor) -> list[str]:
+        """This worker has no lease any more: its jobs go to others. Gives those at which too many have died."""
+        poison = []
+        for job in [job for job, owner in self.owner.items() if owner is worker]:
+            del self.owner[job]
+            place = (job, len(self.recorded.get(job, {})))
+            self.deaths[place] = self.deaths.get(place, 0) + 1
+            if self.deaths[place] >= MOST_DEATHS:
+                self.done.add(job)
+                poison.append(job)
+            else:
+                self.queued.append(job)
+        return poison
+
+    def commit(self) -> None:
+        for job, delay in self.pending:
+            if job not in self.known:
+                self.known.add(job)
+                self.queued.append(job)
+                self.added_at[job] = self.clock.now()
+                if delay > 0:
+                    self.due[job] = self.clock.now() + timedelta(seconds=delay)
+        self.pending.clear()
+
+
+class StormEngine:
+    """Implements ``Engine`` for one process."""
+
+    def __init__(self, jobs: Jobs, actor: Actor) -> None:
+        self._jobs, self._actor = jobs, actor
+        self._work: Work | None = None
+        self._job = ""
+        self._replay: Iterator[str] = iter(())
+
+    # -- the worker's side ------------------------------------------------------------------------
+
+    def work_next(self) -> None:
+        """Take the oldest job that is due, and work it."""
+        job = self._jobs.next_due()
+        if job is None or self._work is None:
+            return
+        self._jobs.queued.remove(job)
+        self._jobs.owner[job] = self._actor
+        self._job, self._replay = job, iter(list(self._jobs.recorded.get(job, {})))
+        self._jobs.scheduler.boundary("job taken")
+        try:
+            self._work(job)
+        except Overtaken:
+            return
+        if self._is_mine():
+            del self._jobs.owner[job]
+            self._jobs.done.add(job)
+            self._jobs.due.pop(job, None)
+
+    def _is_mine(self) -> bool:
+        return self._jobs.owner.get(self._job) is self._actor
+
+    def step(self, name: str, work: Callable[[], Any]) -> Any:
+        if not self._is_mine():
+            raise Overtaken
+        recorded = self._jobs.recorded.setdefault(self._job, {})
+        if next(self._replay, name) != name:
+            raise ReplayDoesNotFit(name)
+        if name in recorded:
+            return recorded[name]
+        before, self._actor.doing = self._actor.doing, name.split(":", maxsplit=1)[0]
+        self._actor.step_began = self._jobs.scheduler.passed
+        try:
+            result = work()
+            self._jobs.scheduler.boundary("step before its checkpoint")
+            if not self._is_mine():
+                raise Overtaken
+            recorded[name] = result
+            self._jobs.scheduler.boundary("step after its checkpoint")
+        finally:
+            self._actor.doing = before
+        return result
+
+    # -- everybody's side -------------------------------------------------------------------------
+
+    def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
+        self._jobs.pending.append((job_id, delay))
+
+    def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
+        self._work = work
+
+    def results(self, job_id: str) -> dict[str, Any]:
+        return dict(self._jobs.recorded.get(job_id, {}))
+
+    def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:
+        return done()
+
+    def pause(self, seconds: float, clock: Clock) -> None:
+        self._jobs.scheduler.sleep(seconds)
+        if not self._is_mine():
+            raise Overtaken
+
+    def ended(self, job_id: str) -> bool:
+        return job_id in self.which_ended([job_id])
+
+    def which_ended(self, job_ids: Sequence[str]) -> set[str]:
+        return {job for job in job_ids if job in self._jobs.done or job not in self._jobs.known}
+
+    def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
+        found = of([job for job in self._jobs.done if self._jobs.added_at[job] < before])
+        for job in [] if dry_run else found:
+            self._jobs.done.discard(job)
+            self._jobs.known.discard(job)
+            self._jobs.recorded.pop(job, None)
+        return len(found)
+
+    def close(self, *, patience: float = 60.0) -> bool:
+        self._work = None
+        return True
+
+
+class StormLocks:
+    """Implements ``Locks`` for one process: who loses its connection to the database loses its locks."""
+
+    def __init__(self, held: dict[str, tuple[Actor, int]], scheduler: Scheduler) -> None:
+        self._held, self._scheduler = held, scheduler
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        actor = self._scheduler.current
+        if actor is None:
+            yield
+            return
+        owner, depth = self._held.get(name, (actor, 0))
+        if owner is not actor:
+            self._scheduler.wait(lambda: name not in self._held)
+            depth = 0
+        self._held[name] = (actor, depth + 1)
+        try:
+            yield
+        finally:
+            owner, depth = self._held.get(name, (None, 0))
+            if owner is actor:
+                if depth > 1:
+                    self._held[name] = (actor, depth - 1)
+                else:
+                    del self._held[name]
+
+
+def cut_locks(held: dict[str, tuple[Actor, int]], actor: Actor) -> None:
+    """The database lets go of what this process holds: its connection is gone."""
+    for name in [name for name, (owner, _) in held.items() if owner is actor]:
+        del held[name]

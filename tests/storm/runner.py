@@ -1,0 +1,97 @@
+"""Run storms: ``make storm``, ``make storm SEEDS=1-100000``, ``make storm SEED=4711``. See docs/reliability.md."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+from storm.happenings import WEIGHTS
+from storm.results import Sums, keep
+from storm.shrinking import shortest
+from storm.storm import play, storm
+from storm.story import Story, read_story, story_of
+
+#: How many storms a process plays before it tells of them.
+_CHUNK = 50
+#: No more failing seeds than this are shrunk.
+_MOST_SHRUNK = 5
+
+
+def main(words: list[str] | None = None) -> int:
+    """Play the storms that are asked for; gives 1 when one of them ends with a fault."""
+    given = _parser().parse_args(words)
+    if given.seed is not None:
+        return _one(given.seed)
+    first, last = given.seeds
+    began, sums = time.monotonic(), Sums()
+    for part in _played(first, last, given.jobs):
+        sums.add(part)
+        for seed, faults in part.failed.items():
+            print(f"seed {seed}: {'; '.join(faults)}", flush=True)
+        if sys.stderr.isatty():
+            print(f"\r{sums.storms} of {last - first + 1}", end="", file=sys.stderr, flush=True)
+    sums.seconds = time.monotonic() - began
+    print(
+        f"{sums.storms} storms in {sums.seconds:.0f} s ({sums.storms / sums.seconds:.1f} a second), "
+        f"{sums.boundaries} boundaries, {len(sums.kinds)} kinds of events in {len(sums.pairs)} ordered pairs: "
+        f"{len(sums.failed)} with faults."
+    )
+    if given.resume:
+        here = keep(sums, [first, last])
+        print(f"On this commit: {here['storms']} storms, seeds {here['seeds']}, with faults: {here['failed']}.")
+    for seed in sorted(sums.failed)[: 0 if given.no_shrinking else _MOST_SHRUNK]:
+        _shrink(story_of(seed, WEIGHTS))
+    return 1 if sums.failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="storm", description="Play storms, and look at what is left when it is calm.")
+    parser.add_argument("--seeds", type=_range, default=(1, 2000), metavar="FIRST-LAST")
+    parser.add_argument("--seed", metavar="SEED", help="one storm: a number, or a story as it was printed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="how many at a time")
+    parser.add_argument("--resume", action="store_true", help="add the result to what tests/storm/results.json holds")
+    parser.add_argument("--no-shrinking", action="store_true", help="do not look for the shortest schedule that fails")
+    return parser
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    return (int(first), int(last)) if dash else (1, int(first))
+
+
+def _one(text: str) -> int:
+    story = story_of(int(text), WEIGHTS) if text.isdigit() else read_story(text)
+    ended = play(story)
+    print(story)
+    for event in ended.happened:
+        print(f"  {event.at:>6}  {event.kind}")
+    print(f"{ended.passed} boundaries. " + ("; ".join(ended.faults) or "All is well."))
+    if ended.faults:
+        _shrink(story)
+    return 1 if ended.faults else 0
+
+
+def _shrink(story: Story) -> None:
+    short = shortest(story, lambda one: play(one).faults)
+    print(f"The shortest that fails: {'; '.join(play(short).faults)}\n  make storm SEED='{short}'", flush=True)
+
+
+def _played(first: int, last: int, jobs: int) -> Iterator[Sums]:
+    starts = range(first, last + 1, _CHUNK)
+    chunks = [(start, min(start + _CHUNK - 1, last)) for start in starts]
+    if jobs == 1:
+        yield from map(_chunk, chunks)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap_unordered(_chunk, chunks)
+
+
+def _chunk(seeds: tuple[int, int]) -> Sums:
+    sums = Sums()
+    for seed in range(seeds[0], seeds[1] + 1):
+        sums.count(storm(seed))
+    return sums

@@ -1,0 +1,114 @@
+"""One storm from its beginning to its calm: the schedule happens, then nothing bad happens any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from storm import checker
+from storm.happenings import HAPPENINGS, WEIGHTS, calendar, let_happen, retry
+from storm.scheduler import Actor, Stuck
+from storm.story import Event, Story, story_of
+from storm.world import World, weather
+
+#: In the calm, the clock goes on at most so often and so far before everything must have come to its end.
+_ROUNDS, _ROUND = 60, timedelta(hours=1)
+
+
+@dataclass
+class Ended:
+    """How a storm ended. ``faults``: what must not be, in sentences; empty when all is well."""
+
+    story: Story
+    faults: list[str]
+    passed: int
+    reached: dict[str, int] = field(default_factory=dict)
+    happened: list[Event] = field(default_factory=list)
+
+
+def storm(seed: int) -> Ended:
+    """Let the storm of a seed happen."""
+    return play(story_of(seed, WEIGHTS))
+
+
+def play(story: Story) -> Ended:
+    """Let a storm happen, and look at what is left when it is calm."""
+    with weather(story.seed):
+        world = World(story.seed, story.spec)
+        try:
+            _rage(world, story)
+            _calm(world, story)
+            faults = checker.faults(world, story)
+            if not faults:
+                _people_help(world, story)
+                faults = checker.faults(world, story, after_people=True)
+        except Stuck as error:
+            faults = [f"Nothing goes on: {error}."]
+        finally:
+            world.close()
+        return Ended(story, faults, world.scheduler.passed, dict(world.scheduler.reached), world.happened)
+
+
+def _rage(world: World, story: Story) -> None:
+    """Everything on the schedule happens."""
+    left = list(story.events)
+    striking = [event for event in left if HAPPENINGS[event.kind].strikes]
+    coming = [event for event in left if not HAPPENINGS[event.kind].strikes]
+
+    def strike(actor: Actor) -> None:
+        while striking and striking[0].at < world.scheduler.passed:
+            striking.pop(0)  # nobody was at that boundary: time had jumped over it
+        if striking and striking[0].at == world.scheduler.passed:
+            let_happen(world, story, striking.pop(0))
+            if actor.dying:
+                from storm.scheduler import Died
+
+                raise Died
+
+    def advance(passed: int) -> int | None:
+        while coming and coming[0].at <= passed:
+            let_happen(world, story, coming.pop(0))
+        return coming[0].at if coming else None
+
+    world.scheduler.strike, world.scheduler.advance = strike, advance
+    world.scheduler.run()
+    world.scheduler.strike, world.scheduler.advance = lambda _: None, lambda _: None
+
+
+def _calm(world: World, story: Story) -> None:
+    """Nothing bad happens any more: what was delayed arrives, time goes on, and the host's clockwork turns."""
+    world.wire.troubles.clear()
+    world.mail_troubles.clear()
+    world.database_refusals = world.lost_commits = 0
+    world.wire.finish_slow()
+    looked_after = world.clock.now() + 2 * _ROUND  # by then, an upkeep has looked at everything
+    for _ in range(_ROUNDS):
+        calendar(world, story, 0)
+        _settle(world)
+        if world.clock.now() >= looked_after and world.is_at_rest():
+            return
+        moment = world.jobs.next_moment()
+        now = world.clock.now()
+        world.clock.set(min(moment, now + _ROUND) if moment and moment > now else now + _ROUND)
+        world.stripe.clock.on_move()
+    raise Stuck(f"after {_ROUNDS} hours of calm, work is left: {world.open_runs()}")
+
+
+def _people_help(world: World, story: Story) -> None:
+    """A person retries whatever asks for a person."""
+    for _ in range(2):
+        for place in range(len(story.quotes)):
+            retry(world, story, place)
+        _calm(world, story)
+
+
+def _settle(world: World) -> None:
+    """Let everybody work until nobody has anything to do at this moment, and every webhook has arrived."""
+    for _ in range(50):
+        world.scheduler.run()
+        waiting = [one for one in world.deliveries if one.status in {"pending", "on its way"}]
+        if not waiting:
+            return
+        for one in waiting:
+            world.deliver(one)
+    raise Stuck("webhooks come again and again")
