@@ -35,6 +35,10 @@ crash: setup  ## kill a host at every boundary, break everything else, kill work
 	@$(BIN)/python -m pytest --fleet --write-results tests/fleet/test_killed_workers.py
 	@$(BIN)/python tools/write_reliability.py
 
+storm: setup  ## play seeded storms; SEEDS=1-5000, SEED=4711, RESUME=1 (adds the result to docs/reliability.md)
+	@cd tests && ../$(BIN)/python -m storm $(if $(SEED),--seed='$(SEED)',--seeds=$(or $(SEEDS),1-2000) $(if $(RESUME),--resume))
+	@$(if $(RESUME),$(BIN)/python tools/write_reliability.py)
+
 fleet: setup  ## kill workers under the load of 200 quotes, for minutes
 	@$(BIN)/python -m pytest tests/fleet --fleet -s
 
@@ -62,4 +66,4 @@ record: setup  ## record cassettes from Stripe test mode (needs STRIPE_TEST_KEY)
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .demo site .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.PHONY: help setup demo test crash fleet bench check fix schemas docs record clean
+.PHONY: help setup demo test crash storm fleet bench check fix schemas docs record clean

@@ -93,6 +93,12 @@ def faults(world: World, story: Story, *, after_people: bool = False) -> list[st
     return [*_of_the_world(world), *_of_the_quotes(world, story, after_people)]
 
 
+def asks(world: World, story: Story, place: int) -> bool:
+    """Whether a run of a quote asks for a person."""
+    quote = Quote(world, story.quotes[place], f"q-{place + 1}")
+    return quote.is_stored and bool(quote.codes)
+
+
 def _of_the_quotes(world: World, story: Story, after_people: bool) -> Iterator[str]:
     for place, versions in enumerate(story.quotes, start=1):
         quote = Quote(world, versions, f"q-{place}")

@@ -13,6 +13,8 @@ from storm.world import World, weather
 
 #: In the calm, the clock goes on at most so often and so far before everything must have come to its end.
 _ROUNDS, _ROUND = 60, timedelta(hours=1)
+#: So often people retry what asks for them: what was retried may ask again, for something else.
+_RETRIES = 2
 
 
 @dataclass
@@ -39,9 +41,8 @@ def play(story: Story) -> Ended:
             _rage(world, story)
             _calm(world, story)
             faults = checker.faults(world, story)
-            if not faults:
-                _people_help(world, story)
-                faults = checker.faults(world, story, after_people=True)
+            while not faults and _people_help(world, story):
+                faults = checker.faults(world, story, after_people=world.retries == _RETRIES)
         except Stuck as error:
             faults = [f"Nothing goes on: {error}."]
         finally:
@@ -94,12 +95,16 @@ def _calm(world: World, story: Story) -> None:
     raise Stuck(f"after {_ROUNDS} hours of calm, work is left: {world.open_runs()}")
 
 
-def _people_help(world: World, story: Story) -> None:
-    """A person retries whatever asks for a person."""
-    for _ in range(2):
-        for place in range(len(story.quotes)):
-            retry(world, story, place)
-        _calm(world, story)
+def _people_help(world: World, story: Story) -> bool:
+    """A person retries whatever asks for a person, twice at most; whether there was anything."""
+    asking = [place for place in range(len(story.quotes)) if checker.asks(world, story, place)]
+    if not asking or world.retries == _RETRIES:
+        return False
+    world.retries += 1
+    for place in asking:
+        retry(world, story, place)
+    _calm(world, story)
+    return True
 
 
 def _settle(world: World) -> None:

@@ -369,6 +369,8 @@ class World:
         #: Which version of each quote was accepted last, by its place.
         self.versions: dict[int, int] = {}
         self.happened: list[Any] = []
+        #: How often people have retried, in the calm, what asked for them.
+        self.retries = 0
         self._database = _database()
         with self._database.connect() as line:
             _raw(line).deserialize(_prepared(spec.settings))
