@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from werkzeug.test import Client
 
 from builders import KEY, LINK
-from console.conftest import Person, words
+from console.conftest import Person, follow, words
 from qwoty_integrations_host import api_keys
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.web.app import create_app
@@ -51,8 +51,7 @@ def call(bench: Any) -> Callable[..., Any]:
 def admin(bench: Any) -> Person:
     """Somebody in front of the console."""
     person = Person(bench, Client(create_app(bench.host)))
-    link = login_link(bench.host, "ws-1", "admin")
-    assert person.get("/console/" + link.partition("/console/")[2]).status_code == 303
+    follow(person.client, login_link(bench.host, "ws-1", "admin"))
     return person
 
 

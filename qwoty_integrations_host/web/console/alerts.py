@@ -80,4 +80,6 @@ def _sentence(error: InvalidInput) -> str:
 
 def _page(*, changes: dict[str, Any] | None = None, wrong: dict[str, str] | None = None, **facts: Any) -> str:
     it = the_host().alerts.show(session().workspace)
-    return render_template("console/alerts.html", it={**it, **(changes or {})}, wrong=wrong or {}, **{"test": None, **facts})
+    return render_template(
+        "console/alerts.html", it={**it, **(changes or {})}, wrong=wrong or {}, **{"test": None, **facts}
+    )
