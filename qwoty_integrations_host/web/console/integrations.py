@@ -161,6 +161,8 @@ class _Outcome:
     """What the page says of what was asked: ``done``, or why not."""
 
     done: str = ""
+    #: What was asked for.
+    kind: str = ""
     #: It is still being tested.
     testing: dict[str, Any] | None = None
     #: Sentences by field.
@@ -177,7 +179,7 @@ def _outcome(plugin: str, found: Mapping[str, Any]) -> _Outcome:
     """What came of a test, or that it is under way."""
     kind, error = found["kind"], found["error"]
     if found["status"] == "running":
-        return _Outcome(testing=dict(found), values=found["typed"])
+        return _Outcome(kind=kind, testing=dict(found), values=found["typed"])
     if found["status"] == "succeeded":
         connection = _standing(plugin)["connection"]
         is_well = bool(connection and connection["status"] == "ok")
@@ -188,7 +190,7 @@ def _outcome(plugin: str, found: Mapping[str, Any]) -> _Outcome:
         problems = tuple(FieldProblem(tuple(one["path"]), one["message"]) for one in error["problems"])
         return _Outcome(errors=_sentences(plugin, problems), values=found["typed"])
     if error["code"] != "connection_refused":
-        return _Outcome(failed=error, values=found["typed"])
+        return _Outcome(kind=kind, failed=error, values=found["typed"])
     # The page shows what is wrong with saved settings, and the second choice.
     return _Outcome(untrusted=error, values=found["typed"]) if kind == asking.SAVE else _Outcome()
 
