@@ -34,12 +34,12 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
-        self.waits_since = time.time()
+        self.waits_since = time.monotonic()
 
     def service(self) -> None:
         """Answer a request."""
         super().service()
-        self.waits_since = time.time()
+        self.waits_since = time.monotonic()
 
     @property
     def is_waited_for(self) -> bool:
@@ -55,7 +55,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         """Close what has rested for too long; waitress calls it from time to time."""
         super().maintenance(now)
         for channel in self._waited_for():
-            channel.will_close |= channel.waits_since < now - _REST_SECONDS
+            channel.will_close |= time.monotonic() - channel.waits_since > _REST_SECONDS
 
     def readable(self) -> bool:
         """Whether somebody may come in: always, though others may have to go."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from werkzeug.test import Client
 
+from builders import a_quote
 from host.test_connections import a_key, finds
 from qwoty_integrations_host import ConnectionReport, api_keys
 from qwoty_integrations_host.acting import acting_as, actor
+from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.engine.no_engine import NoEngine
 from qwoty_integrations_host.errors import ActionRefused, FieldProblem, HostError, NotFound, SettingsError
+from qwoty_integrations_host.host import create_host
 from qwoty_integrations_host.inquiries import MOST_OF_A_WORKSPACE, PATIENCE
 from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.web.sessions import login_link
 
 HERE = "/v1/workspaces/ws-1"
 TOKEN, OTHER = "key_Plain1234567890", "key_Other1234567890"
@@ -28,7 +35,7 @@ def held() -> list[Callable[[], None]]:
 @pytest.fixture
 def waiting(desks: Any, held: Any) -> Any:
     """A desk whose inquiries wait for the test; its recorder has settings and is off."""
-    found = desks(begin_inquiry=held.append)
+    found = desks(begin_inquiry=held.append, public_url="http://localhost")
     found.host.settings.save("ws-1", "recorder", {"token": TOKEN})
     finds(found, a_key())
     return found
@@ -272,3 +279,74 @@ def test_settings_that_are_saved_during_a_test_are_not_said_to_be_tested(waiting
 
     # It is on, and what was saved meanwhile was not tested.
     assert is_on(waiting) and waiting.host.connections.show("ws-1", "recorder")["status"] == "untested"
+
+
+def test_every_process_on_one_postgresql_knows_how_a_test_stands(desks: Any, held: Any, postgresql: str) -> None:
+    here = desks(begin_inquiry=held.append, shared_database=postgresql)
+    keys = (here.host.config.data_dir / "keys").read_text("utf-8")
+    config = HostConfig(here.host.config.data_dir.with_name("there"), keys=keys, shared_database=postgresql)
+    there = create_host(config, engine=NoEngine, clock=here.clock, begin_inquiry=held.append)
+    try:
+
+        def begin(host: Any) -> str:
+            return str(host.inquiries.begin("ws-1", "connection.test", "recorder", lambda _: None, once=True))
+
+        first = begin(here.host)
+        assert begin(there) == first, "it is under way, whoever asks"
+        assert there.inquiries.find("ws-1", first)["status"] == "running"
+        here.host.inquiries.close()
+        assert there.inquiries.find("ws-1", first)["status"] == "lost"
+        held.clear()
+        second = begin(there)
+        held.pop()()
+        assert here.host.inquiries.find("ws-1", second)["status"] == "succeeded"
+    finally:
+        there.close()
+
+
+#: What each route needs to come as far as a service; everything else is refused before, or needs nothing.
+BODIES = {
+    "/v1/workspaces/<workspace>/plugins/<plugin>/settings": {"token": OTHER},
+    "/v1/workspaces/<workspace>/quotes/accepted": a_quote(id="q-8"),
+    "/v1/workspaces/<workspace>/quotes/preview": a_quote(id="q-8"),
+    "/v1/workspaces/<workspace>/alerts": {"webhook_url": "https://elsewhere.example/told"},
+    "/console/integrations/<plugin>": {"_shown": ["token"], "token": OTHER, "then": "save"},
+    "/console/alerts": {"webhook_url": "https://elsewhere.example/told"},
+}
+
+
+def test_no_route_asks_a_service_itself(waiting: Any, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every route of the application is walked with whatever it needs; nobody is asked before the test says so."""
+    waiting.enable()
+    waiting.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+    run = waiting.accept()
+    waiting.recorder.calls.clear()
+    app = create_app(waiting.host)
+    client = Client(app)
+    bearer = api_keys.create(waiting.host.store, waiting.host.clock, "ws-1")["key"]
+    headers = {"Authorization": f"Bearer {bearer}", "Sec-Fetch-Site": "same-origin"}
+    client.post(urlsplit(login_link(waiting.host, "ws-1", "admin")).path, headers=headers)
+    fill = {"workspace": "ws-1", "plugin": "recorder", "run_id": run["id"], "quote_id": "q-7"}
+    asked: list[Any] = []
+    monkeypatch.setattr(socket, "create_connection", lambda *where, **_: asked.append(where))
+    walked = set()
+
+    for rule in app.url_map.iter_rules():
+        # Whoever logs out sees nothing any more.
+        if "logout" in rule.rule or "sessions" in rule.rule or "api-keys" in rule.rule or "static" in rule.rule:
+            continue
+        values = {name: fill.get(name, "1") for name in rule.arguments}
+        address = app.url_map.bind("localhost").build(rule.endpoint, values, method=None)
+        for method in (rule.methods or set()) & {"GET", "POST", "PUT", "PATCH", "DELETE"}:
+            body = BODIES.get(rule.rule, {})
+            given = {"data": body} if address.startswith("/console") else {"json": body}
+            answer = client.open(address, method=method, headers=headers, **given)
+            assert answer.status_code < 500, (method, rule.rule, answer.text)
+            walked.add((method, rule.rule, answer.status_code))
+
+    assert asked == [] and not {name for name, _ in waiting.recorder.calls} & {"check_connection", "service_status"}
+    assert not list((waiting.host.config.data_dir / "outbox").glob("*.eml"))
+    assert len(walked) > 80
+    with waiting.host.store.read() as db:
+        begun = set(db.exec_driver_sql("SELECT kind FROM inquiries").scalars())
+    assert {"connection.test", "settings.save", "alerts.test"} <= begun
