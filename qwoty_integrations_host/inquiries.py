@@ -131,7 +131,13 @@ class Inquiries:
     def _start(self, inquiry_id: str, work: Callable[[], None]) -> None:
         with self._lock:
             self._mine.add(inquiry_id)
-        self._begin(work)
+        try:
+            self._begin(work)
+        except RuntimeError:  # the machine gives no thread any more
+            self._forget(inquiry_id)
+            with self._store.write() as db:
+                rows.end(db, [inquiry_id], self._clock.now(), status="lost")
+            raise _too_many() from None
 
     def _work(self, workspace: str, inquiry_id: str, ask: Ask, who: str) -> None:
         try:
@@ -143,8 +149,11 @@ class Inquiries:
         except DatabaseUnavailable:
             log.warning("inquiry.not_noted", exc_info=True, extra={"workspace": workspace})
         finally:
-            with self._lock:
-                self._mine.discard(inquiry_id)
+            self._forget(inquiry_id)
+
+    def _forget(self, inquiry_id: str) -> None:
+        with self._lock:
+            self._mine.discard(inquiry_id)
 
     def _ended(self, workspace: str, inquiry_id: str, ask: Ask) -> dict[str, Any]:
         try:

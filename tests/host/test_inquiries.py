@@ -256,6 +256,19 @@ def test_one_workspaces_tests_are_nothing_to_another(waiting: Any, call: Any) ->
         waiting.host.inquiries.find("ws-1", test_id)
 
 
+def test_a_machine_without_threads_says_so_and_leaves_nothing_behind(desks: Any) -> None:
+    def no_thread(_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    desk = desks(begin_inquiry=no_thread)
+
+    for _ in range(MOST_OF_A_WORKSPACE + 1):
+        with pytest.raises(HostError, match="Too many tests"):
+            desk.host.inquiries.begin("ws-1", "connection.test", "recorder", lambda _: None)
+    with desk.host.store.read() as db:
+        assert set(db.exec_driver_sql("SELECT status FROM inquiries").scalars()) == {"lost"}
+
+
 def test_the_process_keeps_only_so_many_threads(desks: Any, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwoty_integrations_host.inquiries.MOST_AT_ONCE", 1)
     inquiries = desks(begin_inquiry=held.append).host.inquiries
