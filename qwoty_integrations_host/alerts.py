@@ -157,14 +157,7 @@ class Alerts:
 
         Raises: NotFound; ActionRefused when there is nobody to tell.
         """
-        with self.store.read() as db:
-            require_workspace(db, workspace)
-            targets = rows.targets(db, workspace)
-        if targets is None:
-            raise ActionRefused(
-                "Nobody is to be told anything in this workspace.",
-                hint="Enter whom to tell first.",
-            )
+        targets = self.require_somebody(workspace)
         now = self.clock.now()
         facts = _facts("test", {"code": "test", "title": "A test of the alerts.", "hint": ""})
         alert = {"subject": f"test:{now.isoformat()}", "created_at": now, **facts}
@@ -174,6 +167,18 @@ class Alerts:
             to = targets["webhook_url"] if channel == _WEBHOOK else channel
             data.append({"to": to, "delivered": error is None, "trouble": error.title if error else ""})
         return {"workspace": workspace, "data": data}
+
+    def require_somebody(self, workspace: str) -> Mapping[str, Any]:
+        """Give whom to tell. Raises: as ``test`` does before it tells anybody."""
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+            targets = rows.targets(db, workspace)
+        if targets is None:
+            raise ActionRefused(
+                "Nobody is to be told anything in this workspace.",
+                hint="Enter whom to tell first.",
+            )
+        return targets
 
     # -- what to tell ----------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ VARIABLES = (
             "DATABASE_URL",
             "KEYS",
             "PUBLIC_URL",
+            "TRUSTED_PROXIES",
             "KEEP_DAYS",
             "SMTP_URL",
             "MAIL_FROM",
@@ -87,6 +89,8 @@ class HostConfig:
     mail_from: str | None = None
     #: The address under which services, customers and browsers reach the HTTP side.
     public_url: str | None = None
+    #: Addresses and networks of proxies, separated by commas, whose Forwarded or X-Forwarded-For says who asks.
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     #: Ids of plugins that are never imported, separated by commas.
     plugins_blocked: frozenset[str] = frozenset()
     #: A plugin that does not load stops the start.
@@ -140,6 +144,7 @@ class HostConfig:
             smtp_url=smtp_url,
             mail_from=mail_from,
             public_url=_public_url(_read(env, "PUBLIC_URL")),
+            trusted_proxies=_networks(_read(env, "TRUSTED_PROXIES")),
             shared_database=_postgresql(_read(env, "DATABASE_URL")),
             plugins_blocked=frozenset(
                 filter(None, (p.strip() for p in env.get("QWOTY_PLUGINS_BLOCKED", "").split(",")))
@@ -191,6 +196,18 @@ def _days(text: str | None) -> int:
 
 def _is_on(env: Mapping[str, str], name: str) -> bool:
     return env.get(name, "").strip().lower() in {"1", "true", "yes"}
+
+
+def _networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+    given = [each.strip() for each in (text or "").split(",")]
+    try:
+        return tuple(ip_network(each) for each in given if each)
+    except ValueError:
+        raise HostError(
+            "QWOTY_HOST_TRUSTED_PROXIES is not a list of addresses and networks.",
+            hint="Give the addresses of your proxies, such as 10.0.0.4, or networks such as 10.0.0.0/24.",
+            code="config",
+        ) from None
 
 
 def _postgresql(text: str | None) -> str | None:

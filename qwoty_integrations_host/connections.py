@@ -13,6 +13,7 @@ from .clock import Clock
 from .contexts import Contexts
 from .errors import ActionRefused, IntegrationError, NotFound
 from .hook_types import ConnectionReport, ConnectionRequest, KeyReport
+from .inquiries import Proceed
 from .plugins import Plugins
 from .redaction import redacted
 from .settings import WorkspaceSettings
@@ -38,6 +39,10 @@ class _Test:
     def problem(self) -> dict[str, Any] | None:
         """What is wrong after it: nothing, what it found, or, if it reached nobody, what was known before."""
         return _after(self.report, self.known, self.begun)
+
+
+def _at_once() -> None:
+    """Whoever waits for the answer hears of what was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +75,25 @@ class Connections:
     contexts: Contexts
     clock: Clock
 
-    def enable(self, workspace: str, plugin: str, *, anyway: bool = False) -> dict[str, Any]:
+    def asks_to_enable(self, workspace: str, plugin: str) -> bool:
+        """Whether ``enable`` will ask the service. Raises: as ``enable`` does before it asks."""
+        if self.settings.is_enabled(workspace, plugin):
+            return False
+        self.settings.as_saved(workspace, plugin, self.settings.effective(workspace, plugin))
+        return self.plugins.implements(plugin, "check_connection")
+
+    def asks_to_save(self, workspace: str, plugin: str, given: Any) -> bool:
+        """Whether ``save`` will ask the service. Raises: as ``save`` does before it asks."""
+        self.settings.as_saved(workspace, plugin, given)
+        return self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "check_connection")
+
+    def enable(
+        self, workspace: str, plugin: str, *, anyway: bool = False, proceed: Proceed = _at_once
+    ) -> dict[str, Any]:
         """Test the saved settings, and switch on unless a key is refused or lacks a right.
 
         A service that cannot be reached says nothing about the keys: it stops nobody, and ``connection`` says so.
+        ``proceed`` is called between the test and the switch, and may raise.
 
         Raises: NotFound; SettingsError without valid settings; ActionRefused (``connection_refused``) for what the test
         found, unless ``anyway``: then the integration stays off.
@@ -85,11 +105,16 @@ class Connections:
         if tested:
             self._note(workspace, plugin, tested)
             _refuse(tested, anyway=anyway)
+        proceed()
         self.settings.enable(workspace, plugin)
         return self.settings_of(workspace, plugin)
 
-    def save(self, workspace: str, plugin: str, given: Any, *, anyway: bool = False) -> dict[str, Any]:
+    def save(
+        self, workspace: str, plugin: str, given: Any, *, anyway: bool = False, proceed: Proceed = _at_once
+    ) -> dict[str, Any]:
         """Save settings; those of an integration that is on are tested first, since they work at once.
+
+        ``proceed`` is called before they are saved, and may raise.
 
         Raises: as ``WorkspaceSettings.save``; ActionRefused (``connection_refused``) for what the test found, unless
         ``anyway``: then the settings of before stay.
@@ -97,6 +122,7 @@ class Connections:
         wanted, tested = self.settings.as_saved(workspace, plugin, given), None
         if self.settings.is_enabled(workspace, plugin) and (tested := self._tried(workspace, plugin, wanted)):
             _refuse(tested, anyway=anyway)
+        proceed()
         self.settings.save(workspace, plugin, given)
         if tested:
             self._note(workspace, plugin, tested)
@@ -113,14 +139,18 @@ class Connections:
 
         Raises: NotFound without workspace, plugin or settings; ActionRefused when the plugin cannot be tested.
         """
+        self.require_testable(workspace, plugin)
+        self._note(workspace, plugin, self._try(workspace, plugin, self.settings.effective(workspace, plugin)))
+        return self.show(workspace, plugin)
+
+    def require_testable(self, workspace: str, plugin: str) -> None:
+        """Raises: as ``test`` does before it asks."""
         self._require_settings(workspace, plugin)
         if not self.plugins.implements(plugin, "check_connection"):
             raise ActionRefused(
                 f"The connection of {plugin} cannot be tested.",
                 hint="A first quote shows whether its settings are right.",
             )
-        self._note(workspace, plugin, self._try(workspace, plugin, self.settings.effective(workspace, plugin)))
-        return self.show(workspace, plugin)
 
     def _tried(self, workspace: str, plugin: str, settings: Mapping[str, Any]) -> _Test | None:
         """A test of these settings, None of a plugin that has none; one that fails by itself says nothing of them."""

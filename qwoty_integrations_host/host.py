@@ -22,6 +22,7 @@ from .engine.interface import Engine
 from .engine.worker_lock import WorkerLock
 from .errors import DatabaseUnavailable, HostError
 from .execution import Execution
+from .inquiries import Begin, Inquiries, in_a_thread
 from .key_rotation import refuse_missing_keys
 from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
@@ -76,6 +77,7 @@ class Host:
     execution: Execution
     upkeep: Upkeep
     connections: Connections
+    inquiries: Inquiries
     alerts: Alerts
     silence: Silence
     digest: Digest
@@ -120,6 +122,7 @@ class Host:
         that nobody does the same step beside it.
         """
         self.schedule.stop()
+        self.inquiries.close()
         self.runs.refusals.write_down()
         if not self.engine.close(patience=patience):
             return False
@@ -140,6 +143,7 @@ class Ground:
     transport: Transport
     locks: Locks
     paces: Paces
+    begin_inquiry: Begin = in_a_thread
 
 
 def create_host(
@@ -147,8 +151,12 @@ def create_host(
     *,
     engine: Callable[[DatabaseEngine], Engine] | None = None,
     clock: Clock | None = None,
+    begin_inquiry: Begin = in_a_thread,
 ) -> Host:
     """Build a host; nothing is worked until ``start_worker``.
+
+    ``begin_inquiry`` begins what a request asks of a service; a test may do it in its own thread, or later.
+
 
     Raises: HostError when the data directory, the key ring or the configuration cannot be used.
     """
@@ -164,7 +172,7 @@ def create_host(
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
     # Between machines the database's clock decides, and waiting for a turn there is real.
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
-    return assemble(config, Ground(clock, store, worked_by, vault, plugins, transport, locks, paces))
+    return assemble(config, Ground(clock, store, worked_by, vault, plugins, transport, locks, paces, begin_inquiry))
 
 
 def assemble(config: HostConfig, ground: Ground) -> Host:
@@ -226,6 +234,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
         execution,
         upkeep,
         connections,
+        Inquiries(store, clock, ground.begin_inquiry),
         alerts,
         silence,
         digest,

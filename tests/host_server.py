@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from waitress import wasyncore
-from waitress.server import create_server
 
 from qwoty_integrations_host.host import Host
 from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.web.server import create_server
 
 FAKES = Path(__file__).parent / "fake_dists"
 #: The fakes that do not load, and whose reasons only test_discovery looks at.
@@ -28,13 +28,13 @@ REAL = frozenset({"slack", "stripe_invoice"})
 
 @contextmanager
 def served(host: Host) -> Iterator[str]:
-    sockets: dict[int, Any] = {}
-    server = create_server(create_app(host), map=sockets, host="127.0.0.1", port=0, threads=8, ident="qwoty")
+    server = create_server(create_app(host), "127.0.0.1", 0)
+    sockets: dict[int, Any] = server._map
     ends = threading.Event()
 
     def loop() -> None:
         while not ends.is_set():
-            wasyncore.loop(timeout=0.02, map=sockets, count=1)
+            wasyncore.loop(timeout=0.02, map=sockets, count=1, use_poll=True)
 
     thread = threading.Thread(target=loop, daemon=True)
     thread.start()

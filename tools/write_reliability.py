@@ -81,21 +81,23 @@ is not killed; on SQLite it is. (Eight hosts at a time shared the cores while th
 STORMS_HOW = """\
 ## Storms
 
-What kills one host at one place says little of many accidents at once. A **storm** (`tests/storm/`, `make storm`) draws a
-world from a seed: one to four quotes, one or two contacts, one to three workers and two HTTP sides on one database, an
-account that takes computed taxes or refuses them; and a schedule of what happens at which boundary. All processes are
-played in one, and change places at boundaries only, so a seed always gives the same storm. Stripe is the simulator, the
-database a real SQLite; the engine's side of the database (which worker has a job, which step is recorded) is played.
+What kills one host at one place says little of many accidents at once. A **storm** (`tests/storm/`, `make storm`) draws
+a world from a seed: one to four quotes, one or two contacts, one to three workers and two HTTP sides on one database,
+an account that takes computed taxes or refuses them; and a schedule of what happens at which boundary. All processes
+are played in one, and change places at boundaries only, so a seed always gives the same storm. Stripe is the simulator,
+the database a real SQLite; the engine's side of the database (which worker has a job, which step is recorded) is
+played.
 
-Then it calms: what was delayed arrives, time goes on, the host's clockwork turns, and everything must come to its end by
-itself. A checker that knows what was signed, not how an invoice is planned, demands: one customer for each contact, one
-live invoice at most for each quote, and one where it is accepted and nothing asks for a person; the signed total and
-tax; each paid link attached once; one payable link at most; one mail for each link, unless a person asked again after
-`mail_unsure`; no mail after the end of a quote; a state that is true; no run without an end. Then people retry what asks
-for them, and it looks again.
+Then it calms: what was delayed arrives, time goes on, the host's clockwork turns, and everything must come to its end
+by itself. A checker that knows what was signed, not how an invoice is planned, demands: one customer for each contact,
+one live invoice at most for each quote, and one where it is accepted and nothing asks for a person; the signed total
+and tax; each paid link attached once; one payable link at most; one mail for each link, unless a person asked again
+after `mail_unsure`; no mail after the end of a quote; a state that is true; no run without an end. Then people retry
+what asks for them, and it looks again.
 
 `make storm SEEDS=1-5000` plays these, `make storm SEED=4711` shows one, `RESUME=1` adds the result to this page's. A
-seed that fails is printed, and shrunk to its shortest schedule. Each commit meets 2,000 storms that nobody has met before.
+seed that fails is printed, and shrunk to its shortest schedule. Each commit meets 2,000 storms that nobody has met
+before.
 
 """
 

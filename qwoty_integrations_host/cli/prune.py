@@ -17,6 +17,7 @@ _WORDS = {
     "leases": "leases of dead workers",
     "deaths": "deaths at jobs that are over",
     "idempotency_keys": "answers under idempotency keys",
+    "inquiries": "tests that were asked for by HTTP",
     "sessions": "sessions of the console that are over",
     "login_links": "login links nobody used",
     "audit": "entries of the audit log",

@@ -44,7 +44,8 @@ def _undisturbed() -> Iterator[Callable[[], None]]:
 def serve(session: Session, address: str, port: int, no_worker: bool) -> None:
     """Serve the HTTP side and work the runs, until stopped."""
     with _undisturbed() as started, session.host(runs=True, begins=True, log_level="INFO", patience=60.0) as host:
-        from ..web.app import create_app, create_server
+        from ..web.app import create_app
+        from ..web.server import create_server
 
         if not no_worker:
             _start_working(host)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -103,17 +103,27 @@ class Store:
         if (outer := getattr(self._mine, "transaction", None)) is not None:
             yield outer
             return
+        afterwards: list[Callable[[], object]] = []
         with self._writing, explained(), self.engine.begin() as connection:
             if self._is_sqlite:
                 # At once, not with the first change: what is read here must still be true when we write.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-            self._mine.transaction = connection
+            self._mine.transaction, self._mine.afterwards = connection, afterwards
             finding.begin(connection)
             try:
                 yield connection
                 finding.settle(connection)
             finally:
-                self._mine.transaction = None
+                self._mine.transaction = self._mine.afterwards = None
+        for work in afterwards:
+            work()
+
+    def afterwards(self, work: Callable[[], object]) -> None:
+        """Do ``work`` once this thread's transaction has committed, at once outside one; never if it is rolled back."""
+        if (waiting := getattr(self._mine, "afterwards", None)) is None:
+            work()
+        else:
+            waiting.append(work)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -18,7 +18,7 @@ from .database import Store
 from .runs import FINISHED, UPKEEP
 
 #: Days. How long runs and their timelines are kept is the deployment's choice (QWOTY_HOST_KEEP_DAYS).
-JOBS, WEBHOOK_BODIES, ALERTS, UPKEEP_RUNS, TRACES, ANSWERS = 30, 90, 90, 7, 1, 1
+JOBS, WEBHOOK_BODIES, ALERTS, UPKEEP_RUNS, TRACES, ANSWERS, INQUIRIES = 30, 90, 90, 7, 1, 1, 1
 _BATCH = 500
 _WELL = ("succeeded", "skipped")
 
@@ -37,6 +37,7 @@ def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool =
         ("leases", select(t.worker_leases.c.id).where(t.worker_leases.c.seen < moment), _drop_leases),
         ("deaths", _old_deaths(traces_before), _drop_deaths),
         ("idempotency_keys", _old_answers(now - timedelta(days=ANSWERS)), _drop_answers),
+        ("inquiries", _old_inquiries(now - timedelta(days=INQUIRIES)), _drop_inquiries),
         ("sessions", _ended_sessions(traces_before), _drop_sessions),
         ("login_links", select(t.login_links.c.digest).where(t.login_links.c.expires_at < traces_before), _drop_links),
         ("audit", select(t.audit.c.id).where(t.audit.c.at < runs_before), _drop_audit),
@@ -118,6 +119,10 @@ def _old_answers(before: datetime) -> Select[Any]:
     return select(kept.workspace, kept.key).where(kept.created_at < before)
 
 
+def _old_inquiries(before: datetime) -> Select[Any]:
+    return select(t.inquiries.c.id).where(t.inquiries.c.begun_at < before)
+
+
 def _old_refusals(before: datetime) -> Select[Any]:
     kept = t.webhook_refusals.c
     return select(kept.workspace, kept.id).where(kept.first_at < before)
@@ -165,6 +170,10 @@ def _drop_refusals(db: Connection, found: Sequence[Any]) -> None:
 
 def _drop_sessions(db: Connection, found: Sequence[Any]) -> None:
     db.execute(delete(t.sessions).where(t.sessions.c.id.in_([row.id for row in found])))
+
+
+def _drop_inquiries(db: Connection, found: Sequence[Any]) -> None:
+    db.execute(delete(t.inquiries).where(t.inquiries.c.id.in_([row.id for row in found])))
 
 
 def _drop_links(db: Connection, found: Sequence[Any]) -> None:

@@ -366,6 +366,27 @@ connections = Table(
     Column("problem", JSON),
 )
 
+#: What a request asks of a service, beside the request; see ``inquiries``.
+inquiries = Table(
+    "inquiries",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("workspace", String(64), ForeignKey("workspaces.id"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    #: The plugin; empty where it is about none.
+    Column("plugin", String(64), nullable=False),
+    #: ``running`` means no more than that no end was written: after the deadline nobody works on it.
+    Column("status", String(16), nullable=False),
+    Column("begun_at", UtcText, nullable=False),
+    Column("deadline", UtcText, nullable=False),
+    Column("ended_at", UtcText),
+    #: What was typed and may be shown again, for the form that was sent; never a secret.
+    Column("typed", JSON),
+    Column("found", JSON),
+    Column("error", JSON),
+    Index("inquiries_by_age", "workspace", "begun_at"),
+)
+
 #: Whom to tell when something needs a person; a webhook's secret is in ``secrets``.
 alert_targets = Table(
     "alert_targets",

@@ -16,6 +16,7 @@ from ..config import HostConfig
 from ..context import HookContext
 from ..hook_types import WebhookRequest
 from ..host import Host, create_host
+from ..inquiries import Begin, at_once
 from ..reports import find_run, quote_report
 from ..store import tables as t
 from ..store.workspaces import add_workspace
@@ -147,9 +148,14 @@ class Workspace:
         return self.bench.quote(quote_id, self.id)
 
 
-def build_host(data_dir: Path, clock: ManualClock, **config: Any) -> Host:
+def build_host(data_dir: Path, clock: ManualClock, *, begin_inquiry: Begin = at_once, **config: Any) -> Host:
     """Build a host with the workspaces ``ws-1`` and ``ws-2``; ``config``: what HostConfig shall say."""
-    host = create_host(HostConfig(data_dir=data_dir, **config), engine=lambda _: CrashingEngine(clock), clock=clock)
+    host = create_host(
+        HostConfig(data_dir=data_dir, **config),
+        engine=lambda _: CrashingEngine(clock),
+        clock=clock,
+        begin_inquiry=begin_inquiry,
+    )
     if not host.config.is_shared:
         # Real SQLite, but no waiting for the disk: nobody cuts the power of a test.
         listen(host.store.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA synchronous=OFF"))

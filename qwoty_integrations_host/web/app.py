@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Flask, request
 from flask.json.provider import DefaultJSONProvider
 
 from ..errors import NotFound
 from ..host import Host
 from . import api, console, pages, problems, watching, webhooks
+from .proxies import ClientAddresses
 from .throttle import WrongKeys
 
 MAX_BODY_BYTES = 2_000_000
-#: Waitress keeps a body, and be it on disk, before anybody is asked for a key; only up to here do we say why not.
-_MOST_KEPT_BYTES = 4 * MAX_BODY_BYTES
 
 
 def create_app(host: Host) -> Flask:
@@ -33,16 +30,8 @@ def create_app(host: Host) -> Flask:
     console.register(app)
     app.before_request(_refuse_nul)
     problems.register(app)
+    app.wsgi_app = ClientAddresses(app.wsgi_app, host.config.trusted_proxies)  # type: ignore[method-assign]
     return app
-
-
-def create_server(app: Flask, address: str, port: int) -> Any:
-    """Give the server, which listens already; ``run()`` answers. Raises: OSError, ValueError when it cannot listen."""
-    from waitress import server  # type: ignore[import-untyped]  # noqa: PLC0415 - lazy: tests need none
-
-    return server.create_server(
-        app, host=address, port=port, threads=8, ident="qwoty", max_request_body_size=_MOST_KEPT_BYTES
-    )
 
 
 def _refuse_nul() -> None:

@@ -12,13 +12,19 @@ from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 from ..errors import DatabaseUnavailable, NotFound
 from ..host import Host
 from ..store import api_keys
-from .throttle import WrongKeys
+from .throttle import Kind, WrongKeys
 
 
 def the_host() -> Host:
     """The host that this application serves."""
     host: Host = current_app.extensions["qwoty_host"]
     return host
+
+
+def wrong_keys() -> WrongKeys:
+    """Who sent wrong keys of late."""
+    found: WrongKeys = current_app.extensions["qwoty_wrong_keys"]
+    return found
 
 
 def require_key() -> RowMapping:
@@ -74,6 +80,5 @@ def note_use() -> None:
 
 def _slow_down(*, presented: bool) -> None:
     """A valid key passes all the same: behind one proxy's address there may be others."""
-    wrong_keys: WrongKeys = current_app.extensions["qwoty_wrong_keys"]
-    if presented and (wait := wrong_keys.note(request.remote_addr or "")):
+    if presented and (wait := wrong_keys().note(Kind.API_KEY, request.remote_addr or "")):
         raise TooManyRequests("Too many wrong API keys came from this address.", retry_after=wait)

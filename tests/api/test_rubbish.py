@@ -6,7 +6,8 @@ import socket
 import threading
 from typing import Any
 
-from qwoty_integrations_host.web.app import create_app, create_server
+from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.web.server import create_server
 
 SETTINGS, KEY = "/ws-1/plugins/stripe_invoice/settings", b"sk_test_51Example0001"
 CASES = [

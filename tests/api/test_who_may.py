@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from werkzeug.test import Client
 
 from builders import a_quote
+from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.errors import HostError
 from qwoty_integrations_host.host import Host
 from qwoty_integrations_host.store.api_keys import SCOPES
 from qwoty_integrations_host.web import throttle
@@ -154,11 +158,89 @@ def test_many_wrong_keys_from_one_address_are_429_while_a_right_one_still_passes
     assert caller.call("GET", "/ws-1").status_code == 401
 
 
-def test_the_host_remembers_only_so_many_addresses(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle, "_ADDRESSES", 3)
+def test_the_host_remembers_only_so_many_places(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "_PLACES", 3)
     wrong_keys = throttle.WrongKeys(desk.clock)
 
     for number in range(10):
-        wrong_keys.note(f"192.0.2.{number}")
+        wrong_keys.note(throttle.Kind.API_KEY, f"192.0.2.{number}")
 
-    assert list(wrong_keys._seen) == ["192.0.2.7", "192.0.2.8", "192.0.2.9"]
+    assert [place for _, place in wrong_keys._seen] == ["192.0.2.7", "192.0.2.8", "192.0.2.9"]
+
+
+# -- who asks: the connection's address, or whom a proxy of ours names ---------------------------------------
+
+PROXY, OUTER, CLIENT, LIAR = "10.0.0.4", "10.0.1.9", "203.0.113.7", "198.51.100.1"
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "counted"),
+    [
+        (CLIENT, {}, CLIENT),
+        # From whoever is no proxy of ours, a header changes nothing.
+        (CLIENT, {"X-Forwarded-For": LIAR}, CLIENT),
+        (CLIENT, {"Forwarded": f"for={LIAR}"}, CLIENT),
+        (CLIENT, {"X-Forwarded-For": f"{LIAR}, {PROXY}"}, CLIENT),
+        # A proxy of ours names whom it had before it; what that one claimed stands further left.
+        (PROXY, {"X-Forwarded-For": CLIENT}, CLIENT),
+        (PROXY, {"X-Forwarded-For": f"{LIAR}, {CLIENT}"}, CLIENT),
+        (PROXY, {"X-Forwarded-For": f"{LIAR}, {CLIENT}, {OUTER}"}, CLIENT),
+        (PROXY, {"X-Forwarded-For": f"{CLIENT}:51234"}, CLIENT),
+        (PROXY, {"Forwarded": f"for={CLIENT};proto=https;by={PROXY}"}, CLIENT),
+        (PROXY, {"Forwarded": f'For={LIAR}, for="{CLIENT}:51234";host=h, for={OUTER}'}, CLIENT),
+        (f"::ffff:{PROXY}", {"X-Forwarded-For": CLIENT}, CLIENT),
+        (PROXY, {"X-Forwarded-For": "2001:db8:1:2:3::4"}, "2001:db8:1:2::/64"),
+        (PROXY, {"Forwarded": 'for="[2001:db8:1:2::9]:4711"'}, "2001:db8:1:2::/64"),
+        (PROXY, {"X-Forwarded-For": f"{OUTER}, {OUTER}"}, OUTER),
+        # Whoever names nobody asks for itself.
+        (PROXY, {}, PROXY),
+        (PROXY, {"X-Forwarded-For": "unknown"}, PROXY),
+        (PROXY, {"X-Forwarded-For": f"{LIAR}, unknown, {OUTER}"}, OUTER),
+        (PROXY, {"Forwarded": "for=_hidden"}, PROXY),
+        (PROXY, {"Forwarded": "proto=https"}, PROXY),
+        (PROXY, {"Forwarded": ';;,,="['}, PROXY),
+        # One of the two came as the client sent it; nobody knows which.
+        (PROXY, {"X-Forwarded-For": CLIENT, "Forwarded": f"for={LIAR}"}, PROXY),
+    ],
+)
+def test_who_asks_is_the_peer_or_whom_a_trusted_proxy_names(
+    desks: Any, peer: str, headers: dict[str, str], counted: str
+) -> None:
+    desk = desks(trusted_proxies=(ip_network(PROXY), ip_network("10.0.1.0/24")))
+    app = create_app(desk.host)
+    given = {"Authorization": "Bearer qwh_wrong", **headers}
+
+    answer = Client(app).get("/v1/workspaces", headers=given, environ_base={"REMOTE_ADDR": peer})
+
+    assert answer.status_code == 401
+    assert list(app.extensions["qwoty_wrong_keys"]._seen) == [(throttle.Kind.API_KEY, counted)]
+
+
+def test_without_a_trusted_proxy_no_header_counts(desk: Any) -> None:
+    app = create_app(desk.host)
+
+    for number in range(21):
+        headers = {"Authorization": "Bearer qwh_wrong", "X-Forwarded-For": f"192.0.2.{number}"}
+        answer = Client(app).get("/v1/workspaces", headers=headers, environ_base={"REMOTE_ADDR": CLIENT})
+
+    assert answer.status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("", ()),
+        ("10.0.0.4", ("10.0.0.4/32",)),
+        (" 10.0.0.0/24 , ::1,", ("10.0.0.0/24", "::1/128")),
+    ],
+)
+def test_trusted_proxies_are_addresses_and_networks(given: str, found: tuple[str, ...]) -> None:
+    config = HostConfig.from_environment({"QWOTY_HOST_TRUSTED_PROXIES": given})
+
+    assert tuple(map(str, config.trusted_proxies)) == found
+
+
+@pytest.mark.parametrize("given", ["1", "proxy.example", "10.0.0.4/24", "10.0.0.4;10.0.0.5", "*"])
+def test_what_is_no_address_is_refused_by_the_name_of_its_variable(given: str) -> None:
+    with pytest.raises(HostError, match="QWOTY_HOST_TRUSTED_PROXIES"):
+        HostConfig.from_environment({"QWOTY_HOST_TRUSTED_PROXIES": given})

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from werkzeug.test import Client
 
+from console.conftest import follow
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.no_engine import NoEngine
@@ -42,7 +43,7 @@ def test_a_link_logs_in_and_the_session_can_be_revoked(qwoty: Any, browser: Any)
     made = qwoty("admin", "login-link", "acme", "--role", "viewer")
     link = made.stdout.strip()
 
-    entered = browser.get(link.removeprefix("http://localhost"))
+    entered = follow(browser, link)
     (session,) = json.loads(qwoty("admin", "sessions", "acme", "--json").stdout)["data"]
     inside = browser.get("/console/").status_code
     revoked = qwoty("admin", "revoke", "acme", session["id"])
@@ -83,6 +84,6 @@ def test_a_password_is_read_from_stdin_and_taken_away_when_asked_to(qwoty: Any, 
 
 
 def test_the_audit_log_names_the_user_of_the_command_line(qwoty: Any, browser: Any) -> None:
-    browser.get(qwoty("admin", "login-link", "acme").stdout.strip().removeprefix("http://localhost"))
+    follow(browser, qwoty("admin", "login-link", "acme").stdout.strip())
 
     assert "command line, " in browser.get("/console/audit").text

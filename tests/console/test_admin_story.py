@@ -71,7 +71,7 @@ def test_every_page_is_readable_in_the_dark_and_on_a_phone(bench: Any, browser: 
     page = context.new_page()
     complaints = complaints_of(page)
 
-    page.goto(login_link(bench.host, "ws-1", "admin"))
+    enter(page, login_link(bench.host, "ws-1", "admin"))
     quote = f"quotes/{run['quote_id']}"
     preview = f"preview/{run['quote_id']}"
     for path in ("", "integrations/stripe_invoice", f"runs/{run['id']}", quote, preview, *PAGES.values()):
@@ -95,7 +95,7 @@ def test_the_pages_that_the_story_leaves_out_are_accessible_too(
     page = context.new_page()
     seen = partial(look, page, picture=False)
 
-    page.goto(login_link(bench.host, "ws-1", "admin"))
+    enter(page, login_link(bench.host, "ws-1", "admin"))
     page.goto(f"{bench.url}/console/runs/{run['id']}/undo")
     seen()
     page.goto(f"{bench.url}/console/preview/{run['quote_id']}")
@@ -117,18 +117,25 @@ def test_the_pages_that_the_story_leaves_out_are_accessible_too(
     seen()
     page.goto(f"{bench.url}/console/nothing")
     seen()
-    page.goto(login_link(bench.host, "ws-1", "viewer"))
+    enter(page, login_link(bench.host, "ws-1", "viewer"))
     page.goto(f"{bench.url}/console/integrations/stripe_invoice")
     assert page.get_by_role("button", name="Save").count() == 0
     seen()
     context.close()
 
 
+def enter(page: Any, link: str) -> None:
+    """Open a login link and press its button."""
+    page.goto(link)
+    page.get_by_role("button", name=re.compile("Log in|Se connecter")).click()
+    page.wait_for_url("**/console/")
+
+
 # -- the chapters ----------------------------------------------------------------------------------------
 
 
 def gets_in_by_a_link(bench: Any, page: Any) -> None:
-    page.goto(login_link(bench.host, "ws-1", "admin"))
+    enter(page, login_link(bench.host, "ws-1", "admin"))
     assert page.url == f"{bench.url}/console/"
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
-from console.conftest import PUBLIC
+from console.conftest import PUBLIC, follow
+from qwoty_integrations_host import api_keys
 from qwoty_integrations_host.web import sessions
 from qwoty_integrations_host.web.app import create_app
 
@@ -17,22 +18,41 @@ def test_a_login_link_opens_the_console_once(people: Any) -> None:
     visitor = people(None)
     path = sessions.login_link(visitor.desk.host, "ws-1", "admin").removeprefix(PUBLIC)
 
-    answer = visitor.get(path)
-    again = people(None).get(path)
+    page = visitor.page(path)
+    answer = visitor.post(path)
+    again = people(None).post(path)
 
+    assert f'<form method="post" action="{path}"' in page
     assert (answer.status_code, answer.location) == (303, "/console/")
     assert "HttpOnly; Path=/; SameSite=Lax" in answer.headers["Set-Cookie"]
     assert again.status_code == 403
     assert "does not work any more" in again.text
 
 
-def test_who_only_looks_whether_a_link_leads_somewhere_does_not_use_it_up(people: Any) -> None:
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("HEAD", {}),
+        ("GET", {}),
+        ("GET", {"Sec-Purpose": "prefetch"}),
+        ("GET", {"User-Agent": "a mail scanner that follows every link"}),
+        ("OPTIONS", {}),
+        ("POST", {}),
+        ("POST", {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}),
+        ("POST", {"Sec-Fetch-Site": "none"}),
+    ],
+)
+def test_whatever_looks_at_a_link_before_a_person_presses_its_button_does_not_use_it_up(
+    people: Any, method: str, headers: dict[str, str]
+) -> None:
     visitor = people(None)
     path = sessions.login_link(visitor.desk.host, "ws-1", "admin").removeprefix(PUBLIC)
 
-    visitor.client.head(path)
+    for _ in range(3):
+        answer = visitor.client.open(path, method=method, headers=headers)
+        assert "Set-Cookie" not in answer.headers
 
-    assert visitor.get(path).status_code == 303
+    assert visitor.post(path).status_code == 303
 
 
 def test_a_login_link_works_for_a_quarter_of_an_hour(people: Any) -> None:
@@ -41,7 +61,7 @@ def test_a_login_link_works_for_a_quarter_of_an_hour(people: Any) -> None:
 
     visitor.desk.clock.sleep(15 * 60)
 
-    assert visitor.get(path).status_code == 403
+    assert visitor.post(path).status_code == 403
 
 
 def test_without_a_session_every_page_leads_to_the_login(people: Any) -> None:
@@ -83,33 +103,80 @@ def test_a_viewer_looks_and_changes_nothing(people: Any) -> None:
     assert viewer.desk.host.settings.is_enabled("ws-1", "recorder")
 
 
+OURS, HTTPS = "http://127.0.0.1:8080", "https://console.example"
+
+
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    ("public_url", "asked", "headers", "passes"),
     [
-        ({"Sec-Fetch-Site": "same-origin"}, 303),
-        ({"Sec-Fetch-Site": "cross-site"}, 403),
-        ({"Sec-Fetch-Site": "same-site"}, 403),
-        ({"Sec-Fetch-Site": "none"}, 403),
-        ({"Origin": PUBLIC}, 303),
-        ({"Origin": "https://elsewhere.example"}, 403),
-        ({"Origin": "null"}, 403),
-        ({}, 403),
+        (public_url, asked, headers, passes)
+        for public_url, asked, own in (
+            (OURS, OURS, OURS),
+            (None, OURS, OURS),
+            (HTTPS, HTTPS, HTTPS),
+            # A proxy that ends TLS, with and without our knowing the address, and one that gives us another name.
+            (HTTPS, "http://console.example", HTTPS),
+            (None, "http://console.example", HTTPS),
+            (HTTPS, "http://inner:8080", HTTPS),
+        )
+        for headers, passes in (
+            ({"Sec-Fetch-Site": "same-origin"}, True),
+            ({"Sec-Fetch-Site": "same-origin", "Origin": own}, True),
+            ({"Origin": own}, True),
+            ({"Sec-Fetch-Site": "cross-site", "Origin": own}, False),
+            ({"Sec-Fetch-Site": "same-site"}, False),
+            ({"Sec-Fetch-Site": "none"}, False),
+            ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, False),
+            ({"Sec-Fetch-Site": "same-origin", "Origin": "file://"}, False),
+            ({}, False),
+            *(
+                ({"Origin": origin}, False)
+                for origin in (
+                    "null",
+                    "",
+                    "file://",
+                    "file:///",
+                    "about:blank",
+                    "data:",
+                    "//",
+                    "http://",
+                    "https://:443",
+                    "chrome-extension://abcdefghijklmnop",
+                    own.replace("http", "moz-extension", 1),
+                    own.partition("://")[2],
+                    own + "1",
+                    own + ".elsewhere.example",
+                    "https://elsewhere.example",
+                    "http://[",
+                )
+            ),
+        )
     ],
 )
-def test_only_the_consoles_own_pages_change_something(admin: Any, headers: dict[str, str], status: int) -> None:
-    admin.desk.enable()
+def test_only_the_consoles_own_pages_change_something(
+    desks: Any, public_url: str | None, asked: str, headers: dict[str, str], passes: bool
+) -> None:
+    desk = desks(public_url=public_url)
+    client = Client(create_app(desk.host))
 
-    answer = admin.client.post("/console/integrations/recorder/disable", headers=headers)
+    answer = client.post("/console/language", base_url=asked, headers=headers, data={"language": "fr"})
 
-    assert answer.status_code == status
-    assert admin.desk.host.settings.is_enabled("ws-1", "recorder") == (status == 403)
+    assert answer.status_code == (303 if passes else 403)
+
+
+def test_a_page_over_plain_http_under_the_public_name_is_none_of_ours(desks: Any) -> None:
+    client = Client(create_app(desks(public_url=HTTPS).host))
+
+    answer = client.post("/console/logout", base_url=HTTPS, headers={"Origin": HTTPS.replace("https", "http")})
+
+    assert answer.status_code == 403
 
 
 def test_over_https_the_cookie_is_bound_to_the_host(desks: Any) -> None:
     desk = desks(public_url="https://console.example")
     path = sessions.login_link(desk.host, "ws-1", "admin").removeprefix("https://console.example")
 
-    answer = Client(create_app(desk.host)).get(path)
+    answer = Client(create_app(desk.host)).post(path, headers={"Sec-Fetch-Site": "same-origin"})
 
     assert answer.headers["Set-Cookie"].startswith("__Host-qwoty_session=")
     assert "; Secure;" in answer.headers["Set-Cookie"]
@@ -150,6 +217,51 @@ def test_who_guesses_passwords_is_not_even_compared_any_more(people: Any, monkey
     assert answers[0] == 422 and answers[-1] == 429
     assert (right.status_code, later.status_code) == (429, 303)
     assert 0 < int(right.headers["Retry-After"]) <= 60
+
+
+def test_wrong_passwords_from_one_place_lock_out_nobody_elsewhere(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor = people(None)
+    host = visitor.desk.host
+    sessions.set_password(host.store, host.clock, "ws-1", "admin", "a long enough one")
+    monkeypatch.setattr(sessions, "check_password_hash", lambda known, given: given == "a long enough one")
+    guess = {"workspace": "ws-1", "password": "wrong"}
+    client, headers = visitor.client, {"Sec-Fetch-Site": "same-origin"}
+    there, elsewhere = {"REMOTE_ADDR": "203.0.113.7"}, {"REMOTE_ADDR": "203.0.113.8"}
+
+    for _ in range(500):
+        client.post("/console/login", data=guess, headers=headers, environ_base=there)
+    right = {**guess, "password": "a long enough one"}
+    answers = [
+        client.post("/console/login", data=right, headers=headers, environ_base=one) for one in (there, elsewhere)
+    ]
+
+    assert [answer.status_code for answer in answers] == [429, 303]
+
+
+def test_a_revoked_key_that_polls_for_hours_keeps_nobody_out(people: Any) -> None:
+    visitor = people(None)
+    host, client = visitor.desk.host, visitor.client
+    keys = [api_keys.create(host.store, host.clock, "ws-1") for _ in range(2)]
+    api_keys.revoke(host.store, host.clock, "ws-1", keys[0]["id"])
+    sessions.set_password(host.store, host.clock, "ws-1", "admin", "a long enough one")
+
+    def poll(key: str) -> int:
+        visitor.desk.clock.sleep(1)
+        return client.get("/v1/workspaces/ws-1/runs", headers={"Authorization": f"Bearer {key}"}).status_code
+
+    polled = [poll(keys[0]["key"]) for _ in range(3 * 60)]
+
+    assert set(polled) == {401, 429}
+    assert poll(keys[1]["key"]) == 200
+    follow(client, sessions.login_link(host, "ws-1", "admin"))
+    password = {"workspace": "ws-1", "password": "a long enough one"}
+    assert visitor.post("/console/login", password).status_code == 303
+    # The other way round as well: who guesses links or passwords stops no program.
+    for _ in range(30):
+        visitor.post("/console/login/no-such-link")
+        visitor.post("/console/login", {**password, "workspace": "ws-2"})
+    assert visitor.post("/console/login/no-such-link").status_code == 429
+    assert poll(keys[1]["key"]) == 200 and poll("qwh_wrong") == 401
 
 
 def test_one_workspaces_session_shows_nothing_of_another(admin: Any) -> None:

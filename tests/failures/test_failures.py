@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from builders import a_quote
+from console.conftest import follow
 from failures.rows import LOADING, RUNNING, LoadRow, RunRow
 from host_server import FAKES, REAL
 from qwoty_integrations_host import plugins
@@ -81,7 +82,7 @@ def shown(host: Host) -> dict[str, str]:
     work(host, "ws-look")
     client = create_app(host).test_client()
     headers = {"Sec-Fetch-Site": "same-origin"}
-    client.get(sessions.login_link(host, "ws-look", "admin").removeprefix("http://localhost"), headers=headers)
+    follow(client, sessions.login_link(host, "ws-look", "admin"))
     console = client.get("/console/", headers=headers)
     assert console.status_code == 200
     listed = CliRunner().invoke(main, ["--data-dir", str(host.config.data_dir), "plugin", "list", "--json"])

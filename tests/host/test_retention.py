@@ -17,7 +17,7 @@ from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.store.paces import SharedSlots
 
 DAY = 24 * 3600.0
-KINDS = "jobs runs upkeep_runs timelines webhook_bodies alerts leases deaths idempotency_keys sessions login_links audit webhook_refusals paces".split()
+KINDS = "jobs runs upkeep_runs timelines webhook_bodies alerts leases deaths idempotency_keys inquiries sessions login_links audit webhook_refusals paces".split()
 NOTHING = dict.fromkeys(KINDS, 0)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from console.conftest import follow
 from dying import Crash, work_and_die
 from qwoty_integrations_host.errors import InvalidInput, PermanentError
 from qwoty_integrations_host.platform.qwoty_client import QwotyClient
@@ -76,7 +77,7 @@ def test_the_page_of_a_quote_that_could_not_be_fetched_says_so_and_offers_to_fet
     qwoty.trouble = [401]
     run = tell(QUOTE)
     client = create_app(bench.host).test_client()
-    client.get(login_link(bench.host, "ws-1", "admin").removeprefix(bench.url))
+    follow(client, login_link(bench.host, "ws-1", "admin"))
     here = {"Sec-Fetch-Site": "same-origin"}
 
     page = client.get(f"/console/quotes/{QUOTE}", headers=here).text
@@ -123,7 +124,7 @@ def test_a_quote_that_was_cancelled_before_it_could_be_fetched_is_not_waited_for
 
 def home(bench: Any) -> str:
     client = create_app(bench.host).test_client()
-    client.get(login_link(bench.host, "ws-1", "admin").removeprefix(bench.url))
+    follow(client, login_link(bench.host, "ws-1", "admin"))
     return str(client.get("/console/", headers={"Sec-Fetch-Site": "same-origin"}).text)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from builders import KEY, LINK, a_quote, the_example
+from console.conftest import follow
 from qwoty_integrations_host import Attempt, PermanentError, api_keys
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link
@@ -113,8 +114,7 @@ def test_a_quote_of_any_id_is_shown_by_command_api_and_console(bench: Any, text:
 
     assert client.get(path, headers=bearer).json["quote_id"] == quote_id
     assert client.get(f"{path}/installments", headers=bearer).status_code == 200
-    link = login_link(bench.host, "ws-1", "admin").removeprefix(bench.host.config.public_url)
-    assert client.get(link, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+    follow(client, login_link(bench.host, "ws-1", "admin"))
     assert client.get(f"/console/quotes/{escaped(quote_id, safe='')}").status_code == 200
 
 

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from builders import EMAIL, LINK, a_line, a_quote
+from console.conftest import follow
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.clock import SystemClock
 from qwoty_integrations_host.doctor import examine
@@ -295,7 +296,7 @@ def by_api(bench: Any) -> dict[str, Any]:
 
 def by_console(bench: Any, language: str) -> str:
     client = create_app(bench.host).test_client()
-    client.get(login_link(bench.host, "ws-1", "admin").removeprefix(bench.url))
+    follow(client, login_link(bench.host, "ws-1", "admin"))
     answer = client.get("/console/quotes/q-7", headers={"Accept-Language": language, "Sec-Fetch-Site": "same-origin"})
     assert answer.status_code == 200, answer.text
     return unescape(answer.text)
@@ -310,7 +311,7 @@ def found(bench: Any) -> list[dict[str, Any]]:
 def seen(bench: Any) -> tuple[str, str]:
     """What the first page and ``doctor`` say."""
     client = create_app(bench.host).test_client()
-    client.get(login_link(bench.host, "ws-1", "admin").removeprefix(bench.url))
+    follow(client, login_link(bench.host, "ws-1", "admin"))
     page = client.get("/console/", headers={"Sec-Fetch-Site": "same-origin"}).text
     return page, " ".join(finding.detail for finding in examine(bench.host) if finding.about == "quotes")
 

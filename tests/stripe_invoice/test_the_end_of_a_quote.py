@@ -33,7 +33,7 @@ class Sides:
         self.http.headers["Authorization"] = f"Bearer {key}"
         self.browser = requests.Session()
         self.browser.headers["Sec-Fetch-Site"] = "same-origin"
-        self.browser.get(login_link(bench.host, "ws-1", "admin"), timeout=10)
+        self.browser.post(login_link(bench.host, "ws-1", "admin"), timeout=10)
 
     def line(self, *words: str, typed: str = "") -> Result:
         return CliRunner().invoke(main, list(words), input=typed)

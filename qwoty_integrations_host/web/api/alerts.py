@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
+from flask import Response, request
 
 from ...exact_json import parse_json
+from .. import asking
 from ..auth import the_host
 from .blueprint import Blueprint, needs, shown_once
 from .fields import Answer, flag, integer, many, moment, text, texts
-from .lists import list_of, whole
+from .inquiries import WHERE, InquirySchema, begun
 
 blueprint = Blueprint("alerts", "Who is told when something needs a person, and what was told.")
 
@@ -83,14 +84,6 @@ class NewTargetsSchema(TargetsSchema):
     )
 
 
-class ToldSchema(Answer):
-    """Whether somebody was told a test."""
-
-    to = text("A mail address, or the webhook's.")
-    delivered = flag("Whether it was taken.")
-    trouble = text("Why not; else empty.")
-
-
 @blueprint.get("/workspaces/<workspace>/alerts")
 @blueprint.response(200, TargetsSchema)
 def show_alerts(workspace: str) -> dict[str, Any]:
@@ -111,8 +104,8 @@ def replace_alerts(workspace: str) -> dict[str, Any]:
 
 
 @blueprint.post("/workspaces/<workspace>/alerts/test")
-@blueprint.response(200, list_of(ToldSchema))
+@blueprint.response(202, InquirySchema, headers=WHERE)
 @needs("admin")
-def test_alerts(workspace: str) -> dict[str, Any]:
-    """Tell everybody a test at once"""
-    return whole(the_host().alerts.test(workspace)["data"])
+def test_alerts(workspace: str) -> Response:
+    """Begin to tell everybody a test"""
+    return begun(workspace, asking.tell(workspace))

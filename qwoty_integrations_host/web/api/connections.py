@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response
+
+from .. import asking
 from ..auth import the_host
 from .blueprint import Blueprint, is_no_write
 from .fields import Answer, flag, many, moment, one, text, texts
+from .inquiries import WHERE, InquirySchema, begun
 
 blueprint = Blueprint("connections", "How a workspace's integration stands with its service.")
 
@@ -66,8 +70,8 @@ def show_connection(workspace: str, plugin: str) -> dict[str, Any]:
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/connection/test")
-@blueprint.response(200, ConnectionSchema)
+@blueprint.response(202, InquirySchema, headers=WHERE)
 @is_no_write
-def test_connection(workspace: str, plugin: str) -> dict[str, Any]:
-    """Try the saved settings at the service, without any effect there"""
-    return the_host().connections.test(workspace, plugin)
+def test_connection(workspace: str, plugin: str) -> Response:
+    """Begin to try the saved settings at the service, without any effect there; then look at the connection"""
+    return begun(workspace, asking.test(workspace, plugin))

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import request
+from flask import Response, jsonify, request
 from marshmallow import Schema, fields
 
 from ...exact_json import parse_json
+from .. import asking
 from ..auth import the_host
 from .blueprint import Blueprint, needs
 from .connections import ConnectionSchema
 from .fields import Answer, flag, integer, mapping, one, text
+from .inquiries import WHERE, InquirySchema, begun
 
 blueprint = Blueprint("settings", "A workspace's settings of an integration. Secrets go in and never come out.")
 
@@ -63,20 +65,22 @@ def show_settings(workspace: str, plugin: str) -> Mapping[str, Any]:
 @blueprint.doc(requestBody=_DOCUMENT)
 @blueprint.arguments(AnywaySchema, location="query")
 @blueprint.response(200, SettingsSchema)
+@blueprint.alt_response(202, schema=InquirySchema, headers=WHERE, description="They are tested, and then saved.")
 @needs("admin")
-def replace_settings(query: dict[str, Any], workspace: str, plugin: str) -> Mapping[str, Any]:
-    """Replace the settings; those of an integration that is on are tested first"""
+def replace_settings(query: dict[str, Any], workspace: str, plugin: str) -> Response:
+    """Replace the settings: 200; those of an integration that is on are tested first: 202"""
     given = parse_json(request.get_data())
-    return _counted(the_host().connections.save(workspace, plugin, given, anyway=query["anyway"]))
+    return _done_or_begun(workspace, plugin, asking.save(workspace, plugin, given, anyway=query["anyway"]))
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/enable")
 @blueprint.arguments(AnywaySchema, required=False)
-@blueprint.response(200, SettingsSchema)
+@blueprint.response(202, InquirySchema, headers=WHERE)
+@blueprint.alt_response(200, schema=SettingsSchema, description="It is on: it was before, or it has no test.")
 @needs("admin")
-def enable_plugin(body: dict[str, Any], workspace: str, plugin: str) -> Mapping[str, Any]:
-    """Test the connection, and switch an integration on; it says how many quotes wait for it"""
-    return _counted(the_host().connections.enable(workspace, plugin, anyway=body["anyway"]))
+def enable_plugin(body: dict[str, Any], workspace: str, plugin: str) -> Response:
+    """Begin to test the connection, and then switch an integration on: 202; 200 when there is nothing to test"""
+    return _done_or_begun(workspace, plugin, asking.enable(workspace, plugin, anyway=body["anyway"]))
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/disable")
@@ -85,6 +89,12 @@ def enable_plugin(body: dict[str, Any], workspace: str, plugin: str) -> Mapping[
 def disable_plugin(workspace: str, plugin: str) -> Mapping[str, Any]:
     """Switch an integration off: it gets no call for this workspace any more"""
     return the_host().settings.disable(workspace, plugin)
+
+
+def _done_or_begun(workspace: str, plugin: str, inquiry_id: str | None) -> Response:
+    if inquiry_id is not None:
+        return begun(workspace, inquiry_id)
+    return jsonify(SettingsSchema().dump(_counted(the_host().connections.settings_of(workspace, plugin))))
 
 
 def _counted(shown: Mapping[str, Any]) -> Mapping[str, Any]:

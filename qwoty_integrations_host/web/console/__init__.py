@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Flask
 
 from .. import paths
-from . import access, alerts, audit, endings, integrations, login, quotes, runs, shown, webhooks, words
+from . import access, alerts, audit, endings, integrations, login, quotes, runs, shown, tested, webhooks, words
 from .guard import blueprint
 
 __all__ = ["register"]
 #: Importing a module of pages adds its routes to the blueprint.
-_PAGES = (login, integrations, runs, quotes, endings, webhooks, alerts, audit, access)
+_PAGES = (login, integrations, tested, runs, quotes, endings, webhooks, alerts, audit, access)
 
 
 def register(app: Flask) -> None:

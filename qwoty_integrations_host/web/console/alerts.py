@@ -8,9 +8,11 @@ from flask import make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ...errors import InvalidInput
+from .. import asking
 from ..auth import the_host
 from . import shown
 from .guard import blueprint, go_to, session
+from .tested import asked_for
 from .words import gettext as _
 
 
@@ -18,7 +20,7 @@ from .words import gettext as _
 def alerts() -> str:
     """Whom this workspace tells, and the newest alerts."""
     done = {"saved": _("Saved.")}.get(request.args.get("done", ""), "")
-    return _page(done=done)
+    return _page(done=done, test=asked_for(None))
 
 
 @blueprint.post("/alerts/people")
@@ -64,8 +66,8 @@ def save_alerts() -> Response:
 
 @blueprint.post("/alerts/test")
 def test_alerts() -> Response:
-    """Tell everybody a test at once, and say how each took it."""
-    return make_response(_page(tested=the_host().alerts.test(session().workspace)["data"]))
+    """Tell everybody a test; the page says how each took it."""
+    return go_to(url_for("console.alerts", test=asking.tell(session().workspace)))
 
 
 def _saved() -> Response:
@@ -78,4 +80,6 @@ def _sentence(error: InvalidInput) -> str:
 
 def _page(*, changes: dict[str, Any] | None = None, wrong: dict[str, str] | None = None, **facts: Any) -> str:
     it = the_host().alerts.show(session().workspace)
-    return render_template("console/alerts.html", it={**it, **(changes or {})}, wrong=wrong or {}, **facts)
+    return render_template(
+        "console/alerts.html", it={**it, **(changes or {})}, wrong=wrong or {}, **{"test": None, **facts}
+    )

@@ -27,7 +27,8 @@ from .words import gettext as _
 blueprint = Blueprint("console", __name__, url_prefix="/console", template_folder="templates", static_folder="static")
 log = logging.getLogger(__name__)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-_OPEN = {f"console.{name}" for name in ("login", "log_in", "follow_link", "choose_language")}
+_OPEN = {f"console.{name}" for name in ("login", "log_in", "show_link", "follow_link", "choose_language")}
+_PORTS = {"http": 80, "https": 443}
 #: No inline code, no inline styles, nothing of anybody else's, and nobody's frame.
 _POLICY = "; ".join(
     [
@@ -140,13 +141,35 @@ def let_browser_keep(answer: BaseResponse, token: str) -> BaseResponse:
 
 
 def _comes_from_here() -> bool:
-    site = request.headers.get("Sec-Fetch-Site")
+    site, given = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    origin = _origin(given or "")
     if site is not None:
-        return site == "same-origin"
+        # Behind a proxy our own name need not be the browser's: but no page of ours is of no origin.
+        return site == "same-origin" and (given is None or origin is not None)
     # Browsers leave that out on plain http to other machines.
-    origin = request.headers.get("Origin")
-    ours = {request.host, urlsplit(the_host().config.public_url or "").netloc}
-    return bool(origin) and urlsplit(origin or "").netloc in ours
+    return origin is not None and origin in _ours()
+
+
+def _ours() -> set[tuple[str, str, int]]:
+    """Where the console is: at its public address, and under the name by which it was asked for."""
+    public = _origin(the_host().config.public_url or "")
+    asked = {found for scheme in _PORTS if (found := _origin(f"{scheme}://{request.host}"))}
+    if public is None:
+        return asked
+    # Of the public name, the page over plain http may be anybody's.
+    return {public, *(each for each in asked if each[1] != public[1])}
+
+
+def _origin(address: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port; None of what names no host over http(s), such as ``null`` or ``file://``."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, port or _PORTS[parts.scheme]
 
 
 def _is_secure() -> bool:

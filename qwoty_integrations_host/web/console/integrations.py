@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from ...errors import ActionRefused, FieldProblem, InvalidInput, NotFound, SettingsError
+from ...errors import FieldProblem, InvalidInput, NotFound, SettingsError
 from ...finding import count_asking
 from ...plugins import PluginStatus
 from ...store import connections, runs
 from ...store.platforms import PLATFORM
 from ...timezones import timezone_names
 from ...workspaces import set_timezone
+from .. import asking
 from ..auth import the_host
 from . import shown
 from .form import Submitted, errors_of, fields_of, submitted, titles_of, typed_again
 from .guard import blueprint, go_to, session
+from .tested import asked_for
 from .words import gettext as _
 from .words import session_timezone
 
@@ -83,16 +86,30 @@ def save_settings(plugin: str) -> Response:
     sent = submitted(schema, request.form, shown)
     if sent.problems:
         return _refused(plugin, tuple(sent.problems), sent, typed_again(schema, request.form, shown))
-    then = request.form.get("then")
+    then, typed = request.form.get("then"), typed_again(schema, request.form, shown)
     try:
         if then == "enable":
             _tell_too(request.form.get("alerts_to", "").strip())
-        host.connections.save(workspace, plugin, sent.document, anyway=then == "save_anyway")
+        test_id = asking.save(workspace, plugin, sent.document, anyway=then == "save_anyway", typed=typed)
     except SettingsError as error:
-        return _refused(plugin, error.problems, sent, typed_again(schema, request.form, shown))
-    except ActionRefused as error:
-        return _refused(plugin, (), sent, typed_again(schema, request.form, shown), untrusted=error)
+        return _refused(plugin, error.problems, sent, typed)
+    if test_id is not None:
+        # The form stays in the browser, with the secrets that were typed.
+        return _saving(plugin, test_id) if request.headers.get("HX-Request") else _back_to(plugin, test=test_id)
     return _switch_on(plugin, anyway=False) if then == "enable" else _back_to(plugin, done="saved")
+
+
+@blueprint.get("/integrations/<plugin>/saving/<test_id>")
+def saving(plugin: str, test_id: str) -> Response:
+    """What stands above the form while its settings are tested, and what came of it."""
+    return _saving(plugin, test_id)
+
+
+def _saving(plugin: str, test_id: str) -> Response:
+    found = the_host().inquiries.find(session().workspace, test_id)
+    if found["status"] == "succeeded":
+        return _back_to(plugin, test=test_id)
+    return _errors(plugin, _outcome(plugin, found))
 
 
 def _tell_too(address: str) -> None:
@@ -117,12 +134,9 @@ def enable(plugin: str) -> Response:
 
 
 def _switch_on(plugin: str, *, anyway: bool) -> Response:
-    """Switch on, or lead to what the test found, where the second choice is. Raises: SettingsError."""
-    try:
-        found = the_host().connections.enable(session().workspace, plugin, anyway=anyway)
-    except ActionRefused:
-        return _back_to(plugin, done="not_enabled")
-    return _back_to(plugin, done="enabled" if found["connection"]["status"] == "ok" else "enabled_untested")
+    """Switch on, after a test where there is one. Raises: SettingsError."""
+    test_id = asking.enable(session().workspace, plugin, anyway=anyway)
+    return _back_to(plugin, done="enabled_untested") if test_id is None else _back_to(plugin, test=test_id)
 
 
 @blueprint.post("/integrations/<plugin>/disable")
@@ -135,12 +149,50 @@ def disable(plugin: str) -> Response:
 @blueprint.post("/integrations/<plugin>/test")
 def test_connection(plugin: str) -> Response:
     """Try the saved settings at the service, without any effect there."""
-    the_host().connections.test(session().workspace, plugin)
-    return _back_to(plugin, done="tested", anchor="connection")
+    return _back_to(plugin, test=asking.test(session().workspace, plugin), anchor="connection")
 
 
-def _back_to(plugin: str, *, done: str, anchor: str | None = None) -> Response:
-    return go_to(url_for("console.integration", plugin=plugin, done=done, _anchor=anchor))
+def _back_to(plugin: str, *, anchor: str | None = None, **about: Any) -> Response:
+    return go_to(url_for("console.integration", plugin=plugin, **about, _anchor=anchor))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What the page says of what was asked: ``done``, or why not."""
+
+    done: str = ""
+    #: What was asked for.
+    kind: str = ""
+    #: It is still being tested.
+    testing: dict[str, Any] | None = None
+    #: Sentences by field.
+    errors: dict[str, str] = field(default_factory=dict)
+    #: What the test of settings found, which are not saved therefore.
+    untrusted: Mapping[str, Any] | None = None
+    #: Why nothing came of it.
+    failed: Mapping[str, Any] | None = None
+    #: What the form shows: what was typed.
+    values: dict[str, Any] | None = None
+
+
+def _outcome(plugin: str, found: Mapping[str, Any]) -> _Outcome:
+    """What came of a test, or that it is under way."""
+    kind, error = found["kind"], found["error"]
+    if found["status"] == "running":
+        return _Outcome(kind=kind, testing=dict(found), values=found["typed"])
+    if found["status"] == "succeeded":
+        connection = _standing(plugin)["connection"]
+        is_well = bool(connection and connection["status"] == "ok")
+        # What the test found is said instead.
+        words = {asking.CONNECTION: "tested" if is_well else "", asking.SAVE: "saved"}
+        return _Outcome(done=words.get(kind, "enabled" if is_well else "enabled_untested"))
+    if error["problems"]:
+        problems = tuple(FieldProblem(tuple(one["path"]), one["message"]) for one in error["problems"])
+        return _Outcome(errors=_sentences(plugin, problems), values=found["typed"])
+    if error["code"] != "connection_refused":
+        return _Outcome(kind=kind, failed=error, values=found["typed"])
+    # The page shows what is wrong with saved settings, and the second choice.
+    return _Outcome(untrusted=error, values=found["typed"]) if kind == asking.SAVE else _Outcome()
 
 
 def _refused(
@@ -148,27 +200,26 @@ def _refused(
     problems: tuple[FieldProblem, ...],
     sent: Submitted | None = None,
     values: dict[str, Any] | None = None,
-    *,
-    untrusted: ActionRefused | None = None,
 ) -> Response:
-    """The form again, with what is wrong: at its fields, or (``untrusted``) as the test of the connection found."""
-    schema = the_host().plugins.manifest(plugin).settings_schema
-    errors = errors_of(schema, problems, sent, said=lambda sentence: shown.said(sentence, plugin))
+    """The form again, with what is wrong at its fields."""
+    outcome = _Outcome(errors=_sentences(plugin, problems, sent), values=values)
     if request.headers.get("HX-Request"):
-        # The sentences alone: the form stays as it is, with the secrets that were typed.
-        names = {field.name: field for field in _fields(plugin, values, errors)}
-        return make_response(
-            render_template(
-                "console/settings_errors.html",
-                fields=names,
-                errors=errors,
-                titles_of=titles_of,
-                untrusted=untrusted,
-                plugin_id=plugin,
-            ),
-            422,
-        )
-    return make_response(_page(plugin, values, errors, untrusted), 422)
+        return _errors(plugin, outcome, 422)
+    return make_response(_page(plugin, outcome), 422)
+
+
+def _sentences(plugin: str, problems: tuple[FieldProblem, ...], sent: Submitted | None = None) -> dict[str, str]:
+    schema = the_host().plugins.manifest(plugin).settings_schema
+    return errors_of(schema, problems, sent, said=lambda sentence: shown.said(sentence, plugin))
+
+
+def _errors(plugin: str, outcome: _Outcome, status: int = 200) -> Response:
+    """The sentences alone: the form stays as it is, with the secrets that were typed."""
+    names = {each.name: each for each in _fields(plugin, outcome.values, outcome.errors)}
+    page = render_template(
+        "console/settings_errors.html", fields=names, titles_of=titles_of, plugin_id=plugin, outcome=outcome
+    )
+    return make_response(page, status)
 
 
 def _fields(plugin: str, values: dict[str, Any] | None, errors: dict[str, str] | None) -> list[Any]:
@@ -177,33 +228,27 @@ def _fields(plugin: str, values: dict[str, Any] | None, errors: dict[str, str] |
     return fields_of(host.plugins.manifest(plugin).settings_schema, present, errors)
 
 
-def _page(
-    plugin: str,
-    values: dict[str, Any] | None = None,
-    errors: dict[str, str] | None = None,
-    untrusted: ActionRefused | None = None,
-) -> str:
+def _page(plugin: str, outcome: _Outcome | None = None) -> str:
     host = the_host()
     host.plugins.status(plugin)
+    if outcome is None:
+        found = asked_for(plugin)
+        outcome = _outcome(plugin, found) if found else _Outcome(done=request.args.get("done", ""))
     standing = _standing(plugin)
-    connection, done = standing["connection"], request.args.get("done", "")
-    if done == "tested" and connection and connection["status"] != "ok":
-        done = ""  # what the test found is said instead
     with host.store.read() as db:
         units = connections.recent_business_units(db, session().workspace)
     return render_template(
         "console/integration.html",
         it=standing,
-        fields=_fields(plugin, values, errors) if standing["loaded"] else [],
-        errors=errors or {},
+        fields=_fields(plugin, outcome.values, outcome.errors) if standing["loaded"] else [],
         titles_of=titles_of,
-        untrusted=untrusted,
+        outcome=outcome,
         plugin_id=plugin,
         units=units,
         waiting=host.uninvoiced.count(session().workspace, plugin),
         told=host.alerts.tells_somebody(session().workspace),
         testable=standing["configured"] and host.plugins.implements(plugin, "check_connection"),
-        done=_DONE.get(done, lambda: "")(),
+        done=_DONE.get(outcome.done, lambda: "")(),
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import current_app, make_response, redirect, render_template, request, url_for
+from flask import make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, TooManyRequests
 from werkzeug.wrappers import Response
 
 from .. import sessions
-from ..auth import the_host
-from ..throttle import WrongKeys
+from ..auth import the_host, wrong_keys
+from ..throttle import Kind
 from .guard import blueprint, go_to, let_browser_keep, page_of_error, session
 from .words import COOKIE, LANGUAGES
 from .words import gettext as _
@@ -27,26 +27,28 @@ def log_in() -> Response:
     """Log in by a password."""
     host, workspace = the_host(), request.form.get("workspace", "").strip()[:64]
     # A password can be guessed, unlike a key: whoever was wrong too often is not even compared.
-    tries = (request.remote_addr or "", f"workspace {workspace}")
-    _refuse_for(max(_wrong().wait(place) for place in tries))
+    tries = ((Kind.PASSWORD, request.remote_addr or ""), (Kind.WORKSPACE, workspace))
+    _refuse_for(max(wrong_keys().wait(*one) for one in tries))
     found = sessions.log_in(host.store, host.clock, workspace, request.form.get("password", ""))
     if found is None:
-        _refuse_for(max(_wrong().note(place) for place in tries))
+        _refuse_for(max(wrong_keys().note(*one) for one in tries))
         return make_response(render_template("console/login.html", workspace=workspace, wrong=True), 422)
     return let_browser_keep(redirect(url_for("console.integrations"), 303), found[1])
 
 
 @blueprint.get("/login/<token>")
+def show_link(token: str) -> str:
+    """Ask for a click: whatever looks at a link before a person does, such as a mail scanner, does not use it up."""
+    return render_template("console/login_link.html")
+
+
+@blueprint.post("/login/<token>")
 def follow_link(token: str) -> Response:
     """Log in by a link, which works once."""
-    if request.method == "HEAD":
-        return page_of_error(
-            200, _("Log in"), ""
-        )  # whoever only looks whether a link leads somewhere does not use it up
     host = the_host()
     found = sessions.follow_link(host.store, host.clock, token)
     if found is None:
-        _refuse_for(_wrong().note(request.remote_addr or ""))
+        _refuse_for(wrong_keys().note(Kind.LOGIN_LINK, request.remote_addr or ""))
         title = _("This login link does not work any more.")
         return page_of_error(
             403, title, _("Each works once, within 15 minutes. Ask the host's operator for a new one.")
@@ -73,11 +75,6 @@ def choose_language() -> Response:
     answer = go_to(back if back.startswith("/console") and "\\" not in back else here)
     answer.set_cookie(COOKIE, chosen, max_age=_YEAR, samesite="Lax", httponly=True, path="/console")
     return answer
-
-
-def _wrong() -> WrongKeys:
-    found: WrongKeys = current_app.extensions["qwoty_wrong_keys"]
-    return found
 
 
 def _refuse_for(wait: int) -> None:
