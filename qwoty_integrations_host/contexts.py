@@ -63,5 +63,6 @@ class Contexts:
             step=step,
             lock=lambda name: self.locks.hold("/".join((*place, name))),
             pace=lambda name, *, per_second: self.paces.turn(f"{plugin}/{name}", per_second),
+            run_id=run_id,
             public_url=self.public_url,
         )

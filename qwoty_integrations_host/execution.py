@@ -154,7 +154,7 @@ class Execution:
         )
 
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
-        """Give the settings of this attempt; None when they changed since it began, and another one takes over."""
+        """Give the settings of this attempt; None when they or the plugin changed since, and another one takes over."""
         settings = self._settings(row)
         if settings is None:
             with self.store.write() as db:
@@ -169,13 +169,17 @@ class Execution:
             # Dismissed meanwhile, say: a run that waited must not wake up after that.
             if present["attempt"] != row["attempt"] or present["status"] in rows.FINISHED:
                 raise AttemptOver
-            if row["settings_digest"] not in (None, current):
+            origin, before = self._origin(row), present["facts"].get("origin")
+            if before not in (None, origin):
+                # What another release's steps gave back means something to that release only (ADR 0071).
+                rows.change(db, row["id"], facts={**present["facts"], "origin": origin, "forgotten": True})
+            if row["settings_digest"] not in (None, current) or before not in (None, origin):
                 self.attempts.begin_anew(db, row)
                 return None
             values = {"status": "running", "settings_digest": current, "error": None, "waits_until": None}
             if row["error"] and row["error"]["code"] == NOT_LOADED:
                 values["outage_since"] = None  # the service has not been met: its time begins with the next outage
-            rows.change(db, row["id"], **values, facts={**present["facts"], "origin": self._origin(row)})
+            rows.change(db, row["id"], **values, facts={**present["facts"], "origin": origin})
         return settings
 
     def _settings(self, row: RowMapping) -> Mapping[str, Any] | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import RowMapping
+
 from . import errors
 from .answers import as_recorded
 from .clock import Clock
@@ -53,10 +55,13 @@ class RecordedSteps:
     origin: str
     #: Results of an earlier attempt that this one resumes, by step name.
     carried: Mapping[str, Any]
-    #: Earlier attempts may have been forgotten, by pruning or a restored backup: each step looks for what it made.
+    #: What the attempts before did is not known by its steps' names (pruned, restored from a backup, done by another
+    #: release): each step looks for what it made.
     forgotten: bool = False
     #: Names seen since the hook was called: a second step of one name could not be told from a replay.
     used: set[str] = field(default_factory=set)
+    #: What the run had begun before this hook was called, by name; read with the first step that begins.
+    begun_before: Mapping[str, RowMapping] | None = None
     #: The step that ended this attempt with an error, if one did.
     failed: str | None = None
     #: Whether this attempt has done a step that no earlier one had done.
@@ -163,8 +168,27 @@ class RecordedSteps:
         with self.store.write() as db:
             if not rows.is_current(db, self.run_id, self.attempt):
                 raise AttemptOver
-            row = rows.begin_step(db, self.run_id, name, self.clock.now(), begun=int(self.forgotten))
+            if self.begun_before is None:
+                self.begun_before = rows.begun_steps(db, self.run_id)
+            row = rows.begin_step(db, self.run_id, self._new_step(name, self.begun_before))
         return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]))
+
+    def _new_step(self, name: str, before: Mapping[str, RowMapping]) -> dict[str, Any]:
+        """How a step stands that is not known by its name.
+
+        Another release may have done its work under the name of a step that has not come up again: then it goes on with
+        that one's key, and with its time unless it is known to be done, so that a service takes the same request for a
+        repetition (ADR 0071).
+        """
+        elsewhere = [row for other, row in before.items() if other not in self.used]
+        uncertain = [row for row in elsewhere if self.forgotten or row["status"] != "succeeded"]
+        return {
+            "name": name,
+            "position": len(before.keys() | self.used),
+            "attempts": int(self.forgotten or bool(elsewhere)),
+            "key": min((row["key"] for row in elsewhere), default=1),
+            "started_at": min((row["started_at"] for row in uncertain), default=self.clock.now()),
+        }
 
     def _end(
         self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from typing import Any
+from uuid import uuid4
 
 from qwoty_integrations_host import (
     ConnectionReport,
@@ -110,7 +111,8 @@ def preview_quote(ctx: Any, quote: Any) -> Preview | Outcome:
 @hookimpl
 def on_quote_accepted(ctx: Any, quote: Any) -> Outcome:
     settings = _kept.setdefault("settings", ctx.settings) if "keeps settings" in faults else ctx.settings  # type: ignore[arg-type]
-    reference = f"{ctx.workspace}/{quote.id}"
+    drawn = "draws a reference" in faults
+    reference = f"{ctx.step('reference', lambda _: uuid4().hex) if drawn else ctx.workspace}/{quote.id}"
     if "logs the key" in faults:
         logging.getLogger("wayward").warning("working with %s", settings["token"])
     if "keeps the key" in faults:
