@@ -29,7 +29,7 @@ from .mail.message import build
 from .mail.transports import Transport
 from .plugins import RESERVED
 from .redaction import masked
-from .settings import changed_fields, schema_problems, with_defaults
+from .settings_documents import changed_fields, schema_problems, with_defaults
 from .store import alerts as rows
 from .store import audit, quotes
 from .store.database import Store

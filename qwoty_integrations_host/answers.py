@@ -59,6 +59,11 @@ def is_document(value: Any) -> bool:
     return len(text) <= LONGEST_DOCUMENT and not any(sign in text for sign in _HOLLOW)
 
 
+def is_settings(found: Any) -> bool:
+    """Whether it is settings by name."""
+    return isinstance(found, dict) and all(map(is_name, found)) and is_document(found)
+
+
 def is_outcome(found: Any) -> bool:
     """Whether it is an Outcome that can be kept and shown."""
     if not isinstance(found, Outcome) or found.status not in OUTCOMES:
@@ -174,6 +179,8 @@ def is_manifest(found: Any) -> bool:
     words = (found.id, found.title, found.description, found.version, *found.capabilities)
     return (
         all(map(is_sentence, words))
+        and type(found.settings_version) is int
+        and found.settings_version >= 1
         and isinstance(found.settings_schema, Mapping)
         and is_document(found.settings_schema)
     )

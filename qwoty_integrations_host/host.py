@@ -178,7 +178,7 @@ def create_host(
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
-    connections = Connections(store, plugins, settings, contexts, clock)
+    connections = Connections(store, plugins, settings, contexts, clock, attempts)
     silence = Silence(store, plugins, settings, contexts, clock, alerts)
     digest = Digest(store, clock, alerts, silence)
     pruning = Pruning(store, worked_by, clock, config.keep_days)

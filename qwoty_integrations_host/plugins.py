@@ -176,6 +176,13 @@ class Plugins:
         found = self._call(plugin_id, "validate_settings", answer, ctx=ctx, settings=settings)
         return cast("Sequence[SettingsProblem]", found)
 
+    def migrate_settings(
+        self, plugin_id: str, ctx: HookContext, settings: Mapping[str, Any], from_version: int
+    ) -> Mapping[str, Any]:
+        answer = Answer(answers.is_settings, "a dict of settings by name", default=settings)
+        found = self._call(plugin_id, "migrate_settings", answer, ctx=ctx, settings=settings, from_version=from_version)
+        return cast("Mapping[str, Any]", found)
+
     def check_connection(self, plugin_id: str, ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
         words = "a ConnectionReport with KeyReports of known statuses"
         answer = Answer(answers.is_connection, words, within="service")

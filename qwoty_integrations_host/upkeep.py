@@ -96,6 +96,8 @@ class Upkeep:
     def _endpoints(self, workspace: str, plugin: str) -> Sequence[WebhookEndpoint]:
         if not self.plugins.is_loaded(plugin) or not self.plugins.implements(plugin, "on_upkeep"):
             return []
+        if self.settings.unfit(workspace, plugin):
+            return []
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         return self.plugins.webhook_endpoints(plugin, ctx)
 

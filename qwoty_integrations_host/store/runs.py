@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -223,7 +223,7 @@ def last_origin(db: Connection, plugin: str) -> str | None:
     return next((origin for origin in found if origin), None)
 
 
-def waiting_for_a_plugin(db: Connection, codes: Sequence[str]) -> Sequence[RowMapping]:
+def waiting_for_a_plugin(db: Connection, codes: Collection[str]) -> Sequence[RowMapping]:
     """The runs that wait for one of these reasons, oldest first."""
     waits = db.execute(select(t.runs).where(t.runs.c.status == "waiting").order_by(t.runs.c.created_at)).mappings()
     return [row for row in waits if row["error"] and row["error"]["code"] in codes]

@@ -77,6 +77,16 @@ FAULTS: dict[str, list[Row]] = {
     "between releases": [
         ("draws a reference", "renamed_step_has_no", "and a release renames each step, there are 2 effects"),
     ],
+    "between settings": [
+        (
+            "migrates wrongly",
+            "earlier_releases_are_migrated",
+            "settings that the schema refuses. loud: Has the wrong type.",
+        ),
+    ],
+    "between settings, asking": [
+        ("asks while migrating", "earlier_releases_are_migrated", "The service does not answer"),
+    ],
     "a quote": [("gives up", "accepted_quote_is_worked", "is needs_attention: It is too late. [tired]")],
     "two workspaces": [("keeps settings", "sent_for_no_other", "is sent while the plugin works for another")],
 }

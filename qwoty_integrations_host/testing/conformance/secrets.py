@@ -9,7 +9,7 @@ import pytest
 
 from ...hook_types import Manifest
 from ...redaction import secret_paths
-from ...settings import reach
+from ...settings_documents import reach
 from ..network import no_network
 from ..nonconformity import not_checked, not_claimed, require_none
 from ..workbench import Workbench

@@ -72,6 +72,7 @@ def integration_manifest() -> Manifest:
         version="1.0",
         hook_api=1,
         settings_schema=schema(),
+        settings_version=2,
         capabilities=frozenset({"quotes"} if "claims too little" in faults else {"quotes", "webhooks"}),
     )
 
@@ -86,6 +87,14 @@ def validate_settings(ctx: Any, settings: Any) -> list[SettingsProblem]:
         said = f"Not at {settings['address']}." if "repeats values" in faults else "There is nothing."
         return [SettingsProblem(("token",) if "blames another" in faults else ("address",), said)]
     return []
+
+
+@hookimpl
+def migrate_settings(settings: Any, from_version: int) -> dict[str, Any]:
+    if "asks while migrating" in faults:
+        _ask({**settings, "address": settings["place"]}, "GET", "/notes?reference=x")
+    migrated = {"address": settings.pop("place"), **settings}
+    return {**migrated, "loud": "very"} if "migrates wrongly" in faults else migrated
 
 
 @hookimpl
