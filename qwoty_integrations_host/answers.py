@@ -7,7 +7,7 @@ itself. So lists are lists or tuples, texts and documents have a longest, and no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -39,14 +39,15 @@ MOST, LONGEST_SENTENCE, LONGEST_NAME, LONGEST_DOCUMENT = 10_000, 2_000, 255, 1_0
 _HOLLOW = ("\\u0000",)
 
 
-def as_recorded(value: Any) -> Any:
-    """Give a step's result as it will be handed to a replay.
+def as_recorded(value: Any, look: Callable[[str], None] = lambda _: None) -> Any:
+    """Give a step's result as it will be handed to a replay; ``look``: what looks at it as JSON.
 
-    Raises: TypeError, ValueError, RecursionError for what is no JSON, or too much of it.
+    Raises: whatever ``look`` does; TypeError, ValueError, RecursionError for what is no JSON, or too much of it.
     """
     text = json.dumps(value, allow_nan=False)
     if len(text) > LONGEST_DOCUMENT:
         raise ValueError(f"A step's result is at most {LONGEST_DOCUMENT} characters of JSON.")
+    look(text)
     return json.loads(text)
 
 

@@ -32,6 +32,7 @@ from .errors import (
 )
 from .exact_json import parse_json
 from .hook_types import InstallmentRequest, Outcome, UpkeepRequest, WebhookEvent
+from .leaks import secrets_known_to
 from .locks import Locks
 from .logs import about
 from .metrics import RUN_SECONDS, RUNS_ENDED
@@ -132,6 +133,7 @@ class Execution:
             self._finish_with_error(row, bug, resumable=False)
 
     def _end_with_error(self, row: RowMapping, error: IntegrationError, steps: RecordedSteps) -> None:
+        steps.known.take_out_of(error)
         if isinstance(error, RetryableError | PluginHangs | SettingsIncomplete):
             steps.left_behind = isinstance(error, PluginHangs)
             self._wait(row, error, progressed=steps.progressed)
@@ -224,6 +226,7 @@ class Execution:
             return self.platform_events.fetch(row, steps)
         workspace, plugin, facts = row["workspace"], row["plugin"], row["facts"]
         ctx = self.contexts.make(workspace, plugin, settings, step=steps, quote_id=row["quote_id"], run_id=row["id"])
+        steps.known = secrets_known_to(ctx)
         if row["kind"] == "webhook":
             return self.plugins.on_webhook(plugin, ctx, self._event(row))
         if row["kind"] == rows.UPKEEP:

@@ -152,7 +152,7 @@ def create_host(
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
     configurations = Configurations(store, vault)
     chosen = Platforms(store, configurations, paces, config.private_pdfs)
-    contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url)
+    contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url, plugins)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
     refusals = Refusals(store, clock)

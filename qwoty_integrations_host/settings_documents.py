@@ -145,6 +145,12 @@ def joined(stored: StoredSettings) -> dict[str, Any]:
     return document
 
 
+def secrets_by_name(schema: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, str]:
+    """The secrets of a document by their names for people: ``tokens.unit_1``."""
+    found = {".".join(path): reach(document, path) for path in secret_paths(schema, document)}
+    return {name: secret for name, secret in found.items() if isinstance(secret, str)}
+
+
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The names of what differs, sorted; of a map those of its entries (``tokens.unit_1``)."""
     found: list[str] = []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -19,6 +20,7 @@ from .config import RetryPolicy
 from .context import Attempt, Json
 from .engine.interface import Engine
 from .errors import DatabaseUnavailable, IntegrationError, Interruption, PermanentError, RetryableError
+from .leaks import KnownSecrets
 from .metrics import REMOTE_REQUESTS, STEPS
 from .store import runs as rows
 from .store.database import Store
@@ -67,6 +69,8 @@ class RecordedSteps:
     #: Whether this attempt has done a step that no earlier one had done.
     progressed: bool = False
     plugin: str = ""
+    #: The secrets that no step may give back.
+    known: KnownSecrets = field(default_factory=KnownSecrets)
     #: When a step last began or ended, by ``time.monotonic()``.
     heard: float = field(default_factory=time.monotonic)
     #: The host has gone on without this attempt's hook: should it come back, it does nothing more.
@@ -75,6 +79,7 @@ class RecordedSteps:
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json:
         if self.left_behind:
             raise AttemptOver
+        self.known.refuse(name, "it names a step by")
         if name in self.used:
             raise PermanentError(
                 f"The integration {self.origin} has a bug: it used the step name {name!r} twice.",
@@ -115,10 +120,14 @@ class RecordedSteps:
             started = self.clock.now()
             try:
                 with self._counted(attempt):
-                    value = as_recorded(work(attempt))  # what a replay will be handed, from the start
+                    # What a replay will be handed, from the start.
+                    value = as_recorded(
+                        work(attempt), partial(self.known.refuse_json, what=f"its step {name!r} gives back")
+                    )
             except DatabaseUnavailable:
                 raise
             except RetryableError as error:
+                self.known.take_out_of(error)
                 attempt.key += error.answered
                 gap = self.retry.gap(tried, error.retry_after)
                 self._end(name, attempt, started, "waiting" if gap is None else "retrying", error)
@@ -126,6 +135,7 @@ class RecordedSteps:
                     raise RunWaits(error) from error
                 self.engine.pause(gap, self.clock)
             except IntegrationError as error:
+                self.known.take_out_of(error)
                 # A refusal is a final answer, too: under the same key a service may repeat it for a day.
                 attempt.key += error.answered
                 return self._fail(name, attempt, started, error)

@@ -71,8 +71,13 @@ FAULTS: dict[str, list[Row]] = {
         ("numbers events", "repeated_webhook", "starts 1 runs"),
         ("refuses what is new", "unknown_event", "is answered 400"),
         ("logs the key", "secret_leaves_the_work", "stands in the log"),
-        ("keeps the key", "secret_leaves_the_work", "stands in clear in the host's data"),
-        ("shows the key", "shown_by_a_connection_test", "the report of the connection test"),
+        ("shows the key", "shown_by_a_connection_test", "check_connection gives back a secret: settings.token."),
+    ],
+    "what it keeps": [
+        ("keeps the key", "secret_leaves_the_work", "it puts into its state a secret: settings.token."),
+    ],
+    "what a step gives back": [
+        ("returns the key", "secret_leaves_the_work", "its step 'note' gives back a secret: settings.token."),
     ],
     "between releases": [
         ("draws a reference", "renamed_step_has_no", "and a release renames each step, there are 2 effects"),

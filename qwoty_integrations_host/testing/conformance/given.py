@@ -42,7 +42,7 @@ class Given:
 
     @pytest.fixture
     def earlier_settings(self) -> Sequence[tuple[int, Mapping[str, Any]]]:
-        """Settings as earlier releases saved them, each with its settings_version: ``(1, {"token": "tok_0123456789"})``."""
+        """Settings as earlier releases saved them, each with its version: ``(1, {"token": "tok_0123456789"})``."""
         return ()
 
     @pytest.fixture

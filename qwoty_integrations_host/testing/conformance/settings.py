@@ -101,9 +101,9 @@ class SettingsChecks(Given):
         require_none(
             problems,
             why="Settings are migrated whenever they are read: by whoever looks at them, and before each run.",
-            mend="Let `migrate_settings` give from each earlier version, by its arguments alone, settings that the schema "
-            "accepts, with every secret at a setting that is one. What only a person can know is no default: leave it out, "
-            "and the integration says that it is incomplete.",
+            mend="Let `migrate_settings` give from each earlier version, by its arguments alone, settings that the "
+            "schema accepts, with every secret at a setting that is one. What only a person can know is left out: then "
+            "the integration says that it is incomplete.",
         )
 
     def _migrated(
