@@ -351,15 +351,9 @@ class Execution:
         for row in open_runs:
             stuck = row["status"] == "waiting" and row["error"]["code"] in {*_FOR_PEOPLE, PluginHangs.default_code}
             mended = stuck and self.plugins.is_loaded(row["plugin"])
-            if (mended and self._is_fit(row)) or job_id(row["id"], row["attempt"]) in ended:
+            fits = mended and self.settings.unfit(row["workspace"], row["plugin"]) is None
+            if fits or job_id(row["id"], row["attempt"]) in ended:
                 self.attempts.try_again(row, resume=True)
-
-    def _is_fit(self, row: RowMapping) -> bool:
-        """Whether the run's settings are no reason to wait; whatever else is wrong with them, the run says."""
-        try:
-            return self.settings.unfit(row["workspace"], row["plugin"]) is None
-        except IntegrationError:
-            return True
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:
         error = None

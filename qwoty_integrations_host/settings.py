@@ -12,7 +12,7 @@ from typing import Any
 
 from .clock import Clock
 from .context import HookContext
-from .errors import SettingsError, SettingsIncomplete
+from .errors import DatabaseUnavailable, HostError, SettingsError, SettingsIncomplete
 from .no_invoice import NO_INVOICING
 from .plugins import Plugins
 from .redaction import masked, secret_paths
@@ -181,8 +181,17 @@ class WorkspaceSettings:
         return with_defaults(self._plugins.manifest(plugin).settings_schema, joined(known))
 
     def unfit(self, workspace: str, plugin: str) -> SettingsIncomplete | None:
-        """Why the stored settings do not fit the plugin's present release; None where they do, or there are none."""
-        return self._unfit(workspace, plugin, self._stored(workspace, plugin))
+        """Why the stored settings do not fit the plugin's present release; None where they do, or there are none.
+
+        Nothing is said of a secret that cannot be opened: whoever needs it does.
+        """
+        try:
+            stored = self._stored(workspace, plugin)
+        except DatabaseUnavailable:
+            raise
+        except HostError:
+            return None
+        return self._unfit(workspace, plugin, stored)
 
     def if_enabled(self, workspace: str, plugin: str) -> Callable[[], Mapping[str, Any]] | None:
         """Give what gives the settings as a plugin gets them; None where it is switched off for this workspace.

@@ -225,6 +225,18 @@ def test_people_are_told_that_runs_wait_for_settings(incomplete: Any) -> None:
     assert (alert["type"], alert["code"]) == ("run.waits", "settings_incomplete")
 
 
+def test_people_are_told_though_no_run_waits_once_a_day(incomplete: Any) -> None:
+    incomplete.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+
+    incomplete.host.upkeep.request_after_start()
+    incomplete.host.upkeep.request_due()
+    incomplete.accept()
+
+    (alert,) = incomplete.host.alerts.show("ws-1")["alerts"]
+    assert (alert["type"], alert["code"]) == ("connection.needs_attention", "settings_incomplete")
+    assert alert["command"] == "qwoty-host settings show ws-1 recorder"
+
+
 def test_doctor_names_the_settings_that_are_missing(incomplete: Any) -> None:
     incomplete.accept()
 
