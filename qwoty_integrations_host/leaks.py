@@ -6,6 +6,8 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
@@ -50,11 +52,15 @@ class KnownSecrets:
 
     def take_out_of(self, error: IntegrationError) -> None:
         """Take the secrets out of an error's words: a service may repeat what it was sent."""
+        error.title, error.hint = (json.loads(self.taken_out(json.dumps(text))) for text in (error.title, error.hint))
+        error.args = (error.title,)
+
+    def taken_out(self, text: str) -> str:
+        """Give a text of JSON without them."""
         for _, secret in self._all():
             for form in forms(secret):
-                plain = json.loads(f'"{form}"')
-                error.title, error.hint = error.title.replace(plain, "…"), error.hint.replace(plain, "…")
-        error.args = (error.title,)
+                text = text.replace(form, "…")
+        return text
 
     def _all(self) -> Iterator[tuple[str, str]]:
         if self._settings is None:
@@ -73,6 +79,26 @@ def secrets_known_to(ctx: Any) -> KnownSecrets:
     """Give the secrets that a hook knows by its context."""
     kept = getattr(ctx, "secrets", None)
     return kept.known if isinstance(kept, _Knowing) else KnownSecrets()
+
+
+#: Those of the hook that this thread works in.
+_at_work: ContextVar[KnownSecrets | None] = ContextVar("secrets_at_work", default=None)
+
+
+@contextmanager
+def at_work(known: KnownSecrets) -> Iterator[None]:
+    """Let no line that is logged inside the block hold one of these secrets."""
+    before = _at_work.set(known)
+    try:
+        yield
+    finally:
+        _at_work.reset(before)
+
+
+def without_secrets_at_work(line: str) -> str:
+    """Give a line of the log without the secrets of the hook that it is logged in."""
+    known = _at_work.get()
+    return line if known is None else known.taken_out(line)
 
 
 @lru_cache(maxsize=1024)

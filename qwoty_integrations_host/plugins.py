@@ -42,7 +42,7 @@ from .hook_types import (
     WebhookRequest,
 )
 from .hookspecs import HOOK_API, PROJECT
-from .leaks import secrets_known_to
+from .leaks import at_work, secrets_known_to
 from .logs import about
 from .quote import Quote
 from .redaction import redact
@@ -250,7 +250,8 @@ class Plugins:
             return answer.default
         origin, steps = self.status(plugin_id).origin, getattr(facts["ctx"], "step", None)
         heard = (lambda: steps.heard) if isinstance(steps, Audible) else None
-        with about(plugin=plugin_id, hook=hook, distribution=origin):
+        known = secrets_known_to(facts["ctx"])
+        with about(plugin=plugin_id, hook=hook, distribution=origin), at_work(known):
             try:
                 ask, patience = self._caller(plugin_id, hook, facts), getattr(self.calls.patience, answer.within)
                 results = self.calls.make(plugin_id, hook, origin, ask, patience=patience, heard=heard)
@@ -267,7 +268,7 @@ class Plugins:
                     hint="Report it to the integration's author.",
                 )
             if not answer.may_hold_secrets:
-                secrets_known_to(facts["ctx"]).refuse(results[0], f"{hook} gives back")
+                known.refuse(results[0], f"{hook} gives back")
         return results[0]
 
     def _caller(self, plugin_id: str, hook: str, facts: Mapping[str, Any]) -> Callable[[], Any]:

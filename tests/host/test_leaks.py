@@ -192,7 +192,7 @@ def test_a_leak_ends_the_run_as_the_plugins_bug_and_is_never_stored(
 )
 @pytest.mark.parametrize("inside", [True, False], ids=["in a step", "in the hook"])
 def test_an_error_is_recorded_without_the_secret_that_a_service_repeated(
-    desk: Any, error: type[Exception], inside: bool
+    desk: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception], inside: bool
 ) -> None:
     desk.enable(token=TOKEN)
 
@@ -202,11 +202,29 @@ def test_an_error_is_recorded_without_the_secret_that_a_service_repeated(
 
     desk.recorder.answers["on_quote_accepted"] = hook
 
-    run = desk.accept()
+    with written_log(monkeypatch) as written:
+        run = desk.accept()
 
     assert run["error"]["title"]
-    assert TOKEN not in json.dumps([run, desk.engine.results(f"{run['id']}.1")], default=str)
+    assert TOKEN not in json.dumps([run, desk.engine.results(f"{run['id']}.1"), written()], default=str)
     assert in_files(desk) == []
+
+
+def test_what_a_hook_logs_holds_no_secret_that_it_knows(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.enable(token=TOKEN)
+
+    def hook(ctx: Any, _quote: Any) -> Outcome:
+        ctx.secrets.set("hook", KEPT)
+        ctx.log.info("asking", address=f"https://acme.example/?key={ctx.settings['token']}", with_it=[KEPT])
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = hook
+
+    with written_log(monkeypatch) as written:
+        assert desk.accept()["status"] == "succeeded"
+
+    assert "https://acme.example/?key=…" in written()
+    assert [secret for secret in (TOKEN, KEPT, json.dumps(KEPT)[1:-1]) if secret in written()] == []
 
 
 def test_neither_a_connection_test_nor_an_upkeep_gives_a_secret_back(desk: Any) -> None:
