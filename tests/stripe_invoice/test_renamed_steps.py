@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,6 +129,12 @@ def finished(bench: Any, quote_id: str) -> dict[str, Any]:
     return there(bench, quote_id)
 
 
+def is_released(bench: Any, version: str) -> None:
+    """The plugin has another version from now on, and the same steps."""
+    plugins = bench.host.plugins
+    plugins.statuses = tuple(replace(each, version=version) for each in plugins.statuses)
+
+
 class Died(Interruption):
     """The process dies."""
 
@@ -147,13 +154,15 @@ def test_whatever_a_release_calls_the_steps_nothing_is_doubled(
     assert len(steps) > 1
 
     for place, step in enumerate(steps, start=1):
-        for which in ("one", "each") if stops == "waits" else ("each",):
+        for number, which in enumerate(("one", "each", "none") if stops == "waits" else ("each",)):
             with subtests.test(f"at {step}, {which} renamed"):
-                quote_id, at = f"q-{2 * place + 1 + (which == 'each')}", NthStep(place)
+                quote_id, at = f"q-{3 * place + number}", NthStep(place)
                 run_ids = begin(bench, quote_id)
                 with answers_lost(at, **({} if stops == "waits" else {"how": Died})), suppress(Died):
                     bench.work()
-                with renamed_steps(renamed if which == "each" else at.renamed):
+                if which == "none":
+                    is_released(bench, quote_id)
+                with renamed_steps({"one": at.renamed, "each": renamed}.get(which, str)):
                     later(bench, HOUR)
                     bench.restart()
                     found = finished(bench, quote_id)
