@@ -29,7 +29,7 @@ from .mail.message import build
 from .mail.transports import Transport
 from .plugins import RESERVED
 from .redaction import masked
-from .settings import changed_fields, schema_problems, with_defaults
+from .settings_documents import changed_fields, schema_problems, with_defaults
 from .store import alerts as rows
 from .store import audit, quotes
 from .store.database import Store
@@ -233,9 +233,23 @@ class Alerts:
 
     def plugin_stuck(self, db: Connection, row: RowMapping, error: Mapping[str, Any]) -> None:
         """Note that runs wait for an integration that is not there or does not come back: once a day for all."""
-        subject = f"plugin:{row['plugin']}:{error['code']}:{self.clock.now().date().isoformat()}"
-        about = {"plugin": row["plugin"], "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
-        self.add(db, row["workspace"], subject, _facts("run.waits", error, **about))
+        about = {"run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
+        self._stuck(db, row["workspace"], row["plugin"], _facts("run.waits", error, plugin=row["plugin"], **about))
+
+    def settings_unfit(self, workspace: str, plugin: str, error: Mapping[str, Any]) -> None:
+        """Note that an integration cannot work with its settings, whether a run waits for them or not."""
+        facts = _facts(
+            "connection.needs_attention",
+            error,
+            plugin=plugin,
+            command=f"qwoty-host settings show {workspace} {plugin}",
+        )
+        with self.store.write() as db:
+            self._stuck(db, workspace, plugin, facts)
+
+    def _stuck(self, db: Connection, workspace: str, plugin: str, facts: Mapping[str, Any]) -> None:
+        subject = f"plugin:{plugin}:{facts['code']}:{self.clock.now().date().isoformat()}"
+        self.add(db, workspace, subject, facts)
 
     def mail_waits(self, db: Connection, row: RowMapping, error: Mapping[str, Any], since: datetime) -> None:
         """Note that a customer's mail has not left since an hour or longer: once a day for all."""

@@ -7,7 +7,7 @@ itself. So lists are lists or tuples, texts and documents have a longest, and no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -39,14 +39,15 @@ MOST, LONGEST_SENTENCE, LONGEST_NAME, LONGEST_DOCUMENT = 10_000, 2_000, 255, 1_0
 _HOLLOW = ("\\u0000",)
 
 
-def as_recorded(value: Any) -> Any:
-    """Give a step's result as it will be handed to a replay.
+def as_recorded(value: Any, look: Callable[[str], None] = lambda _: None) -> Any:
+    """Give a step's result as it will be handed to a replay; ``look``: what looks at it as JSON.
 
-    Raises: TypeError, ValueError, RecursionError for what is no JSON, or too much of it.
+    Raises: whatever ``look`` does; TypeError, ValueError, RecursionError for what is no JSON, or too much of it.
     """
     text = json.dumps(value, allow_nan=False)
     if len(text) > LONGEST_DOCUMENT:
         raise ValueError(f"A step's result is at most {LONGEST_DOCUMENT} characters of JSON.")
+    look(text)
     return json.loads(text)
 
 
@@ -57,6 +58,11 @@ def is_document(value: Any) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return len(text) <= LONGEST_DOCUMENT and not any(sign in text for sign in _HOLLOW)
+
+
+def is_settings(found: Any) -> bool:
+    """Whether it is settings by name."""
+    return isinstance(found, dict) and all(map(is_name, found)) and is_document(found)
 
 
 def is_outcome(found: Any) -> bool:
@@ -174,6 +180,8 @@ def is_manifest(found: Any) -> bool:
     words = (found.id, found.title, found.description, found.version, *found.capabilities)
     return (
         all(map(is_sentence, words))
+        and type(found.settings_version) is int
+        and found.settings_version >= 1
         and isinstance(found.settings_schema, Mapping)
         and is_document(found.settings_schema)
     )

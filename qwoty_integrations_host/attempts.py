@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,6 +62,14 @@ class Attempts:
                 if forgotten:
                     rows.change(db, row["id"], facts={**present["facts"], "forgotten": True})
                 (self.resume if resume else self.begin_anew)(db, present)
+
+    def go_on(self, workspace: str, plugin: str, reasons: Collection[str]) -> None:
+        """Queue the next attempt of what waits for one of these reasons, by their codes, at once."""
+        with self.store.read() as db:
+            waiting = rows.waiting_for_a_plugin(db, reasons)
+        for row in waiting:
+            if (row["workspace"], row["plugin"]) == (workspace, plugin):
+                self.try_again(row, resume=True)
 
     def _next(
         self, db: Connection, row: RowMapping, carried: Mapping[str, Any], digest: str | None, wait: Wait | None

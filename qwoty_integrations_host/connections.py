@@ -9,14 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from .attempts import Attempts
 from .clock import Clock
 from .contexts import Contexts
-from .errors import ActionRefused, IntegrationError, NotFound
+from .errors import ActionRefused, IntegrationError, NotFound, SettingsIncomplete
 from .hook_types import ConnectionReport, ConnectionRequest, KeyReport
 from .inquiries import Proceed
 from .plugins import Plugins
 from .redaction import redacted
 from .settings import WorkspaceSettings
+from .settings_releases import UNFIT
 from .store import connections as rows
 from .store import runs
 from .store.database import Store
@@ -53,7 +55,7 @@ class Connections:
 
         {"workspace", "plugin", "enabled",
          "testable": bool,                     # whether the plugin has a test
-         "status": "ok" | "needs_attention" | "unreachable" | "untested",
+         "status": "ok" | "needs_attention" | "unreachable" | "untested" | "settings_incomplete",
          "problem": None | {"code", "title", "hint", "run_id", "since"},   # until a test succeeds
          "outdated": bool,                     # the test or the problem is of other settings than those of now
          "checked_at": None | ISO time,
@@ -63,7 +65,8 @@ class Connections:
 
     A key's ``status`` is ``ok``, ``missing`` (a right), ``refused`` or ``unreachable``, a right's ``ok``, ``missing``
     or ``unclear``. ``run_id`` is the first run that met the problem, None when a test did. A test counts for the
-    settings that it tried: after they changed, ``status`` is ``untested``.
+    settings that it tried: after they changed, ``status`` is ``untested``. Settings that do not fit the plugin's
+    present release are ``settings_incomplete``; the problem says why, and ``since`` when they were saved.
 
     ``enable``, ``save`` and ``settings_of`` give ``{"workspace", "plugin", "enabled", "settings", "connection"}``;
     ``connection`` is that document, None without settings.
@@ -74,6 +77,7 @@ class Connections:
     settings: WorkspaceSettings
     contexts: Contexts
     clock: Clock
+    attempts: Attempts
 
     def asks_to_enable(self, workspace: str, plugin: str) -> bool:
         """Whether ``enable`` will ask the service. Raises: as ``enable`` does before it asks."""
@@ -100,8 +104,8 @@ class Connections:
         """
         if self.settings.is_enabled(workspace, plugin):
             return self.settings_of(workspace, plugin)  # it was tested, or switched on all the same
-        stored = self.settings.effective(workspace, plugin)
-        tested = self._tried(workspace, plugin, self.settings.as_saved(workspace, plugin, stored))
+        present = self.settings.present(workspace, plugin)
+        tested = self._tried(workspace, plugin, self.settings.as_saved(workspace, plugin, present))
         if tested:
             self._note(workspace, plugin, tested)
             _refuse(tested, anyway=anyway)
@@ -114,7 +118,8 @@ class Connections:
     ) -> dict[str, Any]:
         """Save settings; those of an integration that is on are tested first, since they work at once.
 
-        ``proceed`` is called before they are saved, and may raise.
+        ``proceed`` is called before they are saved, and may raise. Runs that waited because the settings of before did
+        not fit go on.
 
         Raises: as ``WorkspaceSettings.save``; ActionRefused (``connection_refused``) for what the test found, unless
         ``anyway``: then the settings of before stay.
@@ -126,6 +131,7 @@ class Connections:
         self.settings.save(workspace, plugin, given)
         if tested:
             self._note(workspace, plugin, tested)
+        self.attempts.go_on(workspace, plugin, UNFIT)
         return self.settings_of(workspace, plugin)
 
     def settings_of(self, workspace: str, plugin: str) -> dict[str, Any]:
@@ -197,14 +203,15 @@ class Connections:
             saved_at = rows.settings_saved_at(db, workspace, plugin)
         report: Mapping[str, Any] = (row and row["report"]) or {"keys": [], "notes": []}
         checked_at, problem = row["checked_at"] if row else None, _problem(row)
+        unfit = self.settings.unfit(workspace, plugin)
         outdated = self._is_outdated(workspace, plugin, report, checked_at, problem, saved_at)
         return {
             "workspace": workspace,
             "plugin": plugin,
             "enabled": self.settings.is_enabled(workspace, plugin),
             "testable": self.plugins.implements(plugin, "check_connection"),
-            "status": _status(report, problem, None if outdated else checked_at),
-            "problem": problem,
+            "status": unfit.default_code if unfit else _status(report, problem, None if outdated else checked_at),
+            "problem": _unfit_since(unfit, saved_at) if unfit else problem,
             "outdated": outdated,
             "checked_at": checked_at.isoformat() if checked_at else None,
             "keys": report["keys"],
@@ -224,7 +231,7 @@ class Connections:
         last = max((moment for moment in (checked_at, met_at) if moment), default=None)
         if last is not None and last == checked_at and "settings" in report:
             # Whatever was saved meanwhile, the same settings need no other test.
-            return bool(report["settings"] != self.settings.digest(self.settings.effective(workspace, plugin)))
+            return bool(report["settings"] != self.settings.digest(self.settings.present(workspace, plugin)))
         return last is not None and saved_at is not None and saved_at > last
 
     def list(self, workspace: str) -> dict[str, Any]:
@@ -337,6 +344,12 @@ def _after(report: ConnectionReport, known: Mapping[str, Any] | None, now: datet
     title = worst.title if len(report.keys) == 1 else f"{worst.label}: {worst.title}"
     before = known or {"run_id": None, "since": now.isoformat()}
     return {**_shown(asdict(worst)), "title": title, "run_id": before["run_id"], "since": before["since"]}
+
+
+def _unfit_since(error: SettingsIncomplete, saved_at: datetime | None) -> dict[str, Any]:
+    """Settings that do not fit, as a problem: known of those that were saved then."""
+    since = saved_at.isoformat() if saved_at else None
+    return {"code": error.code, "title": error.title, "hint": error.hint, "run_id": None, "since": since}
 
 
 def _shown(error: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,10 @@ class Attempt:
 
     @property
     def repeated(self) -> bool:
-        """The step began before: look for what it made before making it again."""
+        """Look for what the step made before making it again: it began before, or may have, under another name.
+
+        False only where the step is known to have had no effect.
+        """
         return self.number > 1 or self.key > 1
 
 
@@ -172,6 +175,8 @@ class HookContext:
     lock: Callable[[str], AbstractContextManager[None]] = field(repr=False)
     #: ``ctx.pace("charges/" + account, per_second=20)`` right before a request that a service counts.
     pace: Pace = field(repr=False)
+    #: The run that is worked, the same in each of its attempts; None outside a run.
+    run_id: str | None = None
     #: The address under which the outside reaches this host, without a trailing slash; None when not set.
     public_url: str | None = None
 

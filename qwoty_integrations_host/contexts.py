@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from .clock import Clock
 from .context import Attempt, HookContext, Json, Steps
+from .leaks import KnownSecrets
 from .locks import Locks
 from .mail.ledger import LedgerMailer
 from .mail.transports import Transport
 from .paces import Paces
 from .platform.chosen import Platforms
+from .plugins import Plugins
+from .settings_documents import secrets_by_name
 from .store.database import Store
 from .store.kept import PluginRecords, PluginSecrets, PluginState
 from .vault import Vault
@@ -37,6 +40,9 @@ class Contexts:
     paces: Paces
     platforms: Platforms
     public_url: str | None
+    plugins: Plugins
+    #: What plugins keep by ``ctx.secrets``, as far as they were handed it here: by workspace and plugin, then by name.
+    kept: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def make(
         self,
@@ -49,6 +55,7 @@ class Contexts:
         run_id: str | None = None,
     ) -> HookContext:
         place = (workspace, plugin)
+        known = self._known(workspace, plugin, settings)
         return HookContext(
             workspace=workspace,
             plugin=plugin,
@@ -57,11 +64,20 @@ class Contexts:
             log=structlog.get_logger("qwoty").bind(workspace=workspace, plugin=plugin, run_id=run_id),
             platform=self.platforms.of_run(workspace, run_id),
             mail=LedgerMailer(self.store, self.transport, self.clock, *place, quote_id),
-            state=PluginState(self.store, *place),
-            secrets=PluginSecrets(self.store, self.vault, *place),
-            records=PluginRecords(self.store, *place),
+            state=PluginState(self.store, *place, known),
+            secrets=PluginSecrets(self.store, self.vault, *place, known),
+            records=PluginRecords(self.store, *place, known),
             step=step,
             lock=lambda name: self.locks.hold("/".join((*place, name))),
             pace=lambda name, *, per_second: self.paces.turn(f"{plugin}/{name}", per_second),
+            run_id=run_id,
             public_url=self.public_url,
         )
+
+    def _known(self, workspace: str, plugin: str, settings: Mapping[str, Any]) -> KnownSecrets:
+        """The secrets that a plugin must give back nowhere."""
+        kept = self.kept.setdefault((workspace, plugin), {})
+        if not self.plugins.is_loaded(plugin):
+            return KnownSecrets(kept=kept)
+        schema = self.plugins.manifest(plugin).settings_schema
+        return KnownSecrets(self.plugins.status(plugin).origin, lambda: secrets_by_name(schema, settings), kept)

@@ -17,6 +17,7 @@ from .finding import count_asking
 from .host import Host
 from .key_rotation import refuse_missing_keys
 from .mail.transports import SmtpTransport
+from .settings_releases import UNFIT
 from .store import counts, runs, secrets, workspaces
 from .store.platforms import PLATFORM
 
@@ -134,7 +135,7 @@ def _plugins(host: Host) -> Iterator[Finding]:
 def _stuck(host: Host) -> Iterator[Finding]:
     """What waits for a plugin, and what this process has left behind."""
     with host.store.read() as db:
-        waiting = runs.waiting_for_a_plugin(db, ("plugin_not_loaded", "plugin_hangs"))
+        waiting = runs.waiting_for_a_plugin(db, ("plugin_not_loaded", "plugin_hangs", *UNFIT))
     for title, number in Counter(row["error"]["title"] for row in waiting).items():
         first = next(row for row in waiting if row["error"]["title"] == title)
         detail = f"{number} {'run waits' if number == 1 else 'runs wait'}: {title}"
@@ -185,7 +186,9 @@ def _connections(host: Host) -> Iterator[Finding]:
             whose, problem = f"{workspace}, {connection['plugin']}", connection["problem"]
             if not connection["enabled"]:
                 continue
-            if problem:
+            if problem and connection["status"] == "settings_incomplete":
+                yield Finding("connections", "failed", f"{whose}: {problem['title']}", problem["hint"])
+            elif problem:
                 hint = f"{problem['hint']} Then: qwoty-host test-connection {workspace}"
                 yield Finding("connections", "failed", f"{whose}: {problem['title']}", hint)
             elif not connection["testable"]:

@@ -162,6 +162,12 @@ class SettingsError(InvalidInput):
     default_code = "invalid_settings"
 
 
+class SettingsIncomplete(IntegrationError):
+    """An integration's stored settings do not fit the release that is here. Runs wait; CLI exit 3, HTTP 409."""
+
+    default_code = "settings_incomplete"
+
+
 class NotFound(IntegrationError):
     """No such workspace, plugin, quote or run. CLI exit 5, HTTP 404."""
 

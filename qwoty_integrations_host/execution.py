@@ -28,9 +28,11 @@ from .errors import (
     PermanentError,
     PluginHangs,
     RetryableError,
+    SettingsIncomplete,
 )
 from .exact_json import parse_json
 from .hook_types import InstallmentRequest, Outcome, UpkeepRequest, WebhookEvent
+from .leaks import secrets_known_to
 from .locks import Locks
 from .logs import about
 from .metrics import RUN_SECONDS, RUNS_ENDED
@@ -42,6 +44,7 @@ from .redaction import redacted
 from .reports import outcome_of
 from .runs import Runs
 from .settings import WorkspaceSettings
+from .settings_releases import UNFIT
 from .stops import MAKING, TAKING_BACK
 from .store import quotes, webhooks
 from .store import runs as rows
@@ -54,6 +57,8 @@ log = logging.getLogger(__name__)
 _REFUSED = {CredentialsError.default_code, "permission_missing", "access_refused"}
 #: Of a run whose integration is switched on, but not there.
 NOT_LOADED = "plugin_not_loaded"
+#: It waits for somebody to put the integration right, and uses up nobody's patience.
+_FOR_PEOPLE = {NOT_LOADED, *UNFIT}
 _KINDS = {*MAKING, *TAKING_BACK, "webhook", rows.UPKEEP, rows.PLATFORM_EVENT}
 
 
@@ -128,7 +133,8 @@ class Execution:
             self._finish_with_error(row, bug, resumable=False)
 
     def _end_with_error(self, row: RowMapping, error: IntegrationError, steps: RecordedSteps) -> None:
-        if isinstance(error, RetryableError | PluginHangs):
+        steps.known.take_out_of(error)
+        if isinstance(error, RetryableError | PluginHangs | SettingsIncomplete):
             steps.left_behind = isinstance(error, PluginHangs)
             self._wait(row, error, progressed=steps.progressed)
         elif error.restart and row["outage_since"] and row["carried"]:
@@ -154,7 +160,7 @@ class Execution:
         )
 
     def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
-        """Give the settings of this attempt; None when they changed since it began, and another one takes over."""
+        """Give the settings of this attempt; None when they or the plugin changed since, and another one takes over."""
         settings = self._settings(row)
         if settings is None:
             with self.store.write() as db:
@@ -169,13 +175,17 @@ class Execution:
             # Dismissed meanwhile, say: a run that waited must not wake up after that.
             if present["attempt"] != row["attempt"] or present["status"] in rows.FINISHED:
                 raise AttemptOver
-            if row["settings_digest"] not in (None, current):
+            origin, before = self._origin(row), present["facts"].get("origin")
+            if before not in (None, origin):
+                # What another release's steps gave back means something to that release only (ADR 0071).
+                rows.change(db, row["id"], facts={**present["facts"], "origin": origin, "forgotten": True})
+            if row["settings_digest"] not in (None, current) or before not in (None, origin):
                 self.attempts.begin_anew(db, row)
                 return None
             values = {"status": "running", "settings_digest": current, "error": None, "waits_until": None}
-            if row["error"] and row["error"]["code"] == NOT_LOADED:
+            if row["error"] and row["error"]["code"] in _FOR_PEOPLE:
                 values["outage_since"] = None  # the service has not been met: its time begins with the next outage
-            rows.change(db, row["id"], **values, facts={**present["facts"], "origin": self._origin(row)})
+            rows.change(db, row["id"], **values, facts={**present["facts"], "origin": origin})
         return settings
 
     def _settings(self, row: RowMapping) -> Mapping[str, Any] | None:
@@ -216,6 +226,7 @@ class Execution:
             return self.platform_events.fetch(row, steps)
         workspace, plugin, facts = row["workspace"], row["plugin"], row["facts"]
         ctx = self.contexts.make(workspace, plugin, settings, step=steps, quote_id=row["quote_id"], run_id=row["id"])
+        steps.known = secrets_known_to(ctx)
         if row["kind"] == "webhook":
             return self.plugins.on_webhook(plugin, ctx, self._event(row))
         if row["kind"] == rows.UPKEEP:
@@ -272,7 +283,7 @@ class Execution:
             # Whatever was done since the last wait, its service was there: what is met now is another outage.
             since = (None if progressed else present["outage_since"]) or now
             until = self.retry_policy.next_try(since, now, getattr(error, "retry_after", None))
-            if until is None and error.code == NOT_LOADED:
+            if until is None and error.code in _FOR_PEOPLE:
                 until = (
                     now + self.retry_policy.waits[-1]
                 )  # no service has refused anything: nobody's patience is used up
@@ -283,7 +294,7 @@ class Execution:
             shown = {"code": error.code, "title": error.title, "hint": hint}
             outcome = {**outcome_of(record, now), "notes": rows.own_notes(present)}
             self.attempts.resume(db, present, wait=Wait(until, since, shown, outcome))
-            if error.code in {NOT_LOADED, PluginHangs.default_code}:
+            if error.code in {*_FOR_PEOPLE, PluginHangs.default_code}:
                 self.alerts.plugin_stuck(db, row, shown)
             if error.code in MAIL_WAITS:
                 self.alerts.mail_waits(db, row, shown, since)
@@ -338,9 +349,10 @@ class Execution:
             open_runs = rows.all_unfinished(db)
         ended = self.engine.which_ended([job_id(row["id"], row["attempt"]) for row in open_runs])
         for row in open_runs:
-            stuck = row["status"] == "waiting" and row["error"]["code"] in {NOT_LOADED, PluginHangs.default_code}
+            stuck = row["status"] == "waiting" and row["error"]["code"] in {*_FOR_PEOPLE, PluginHangs.default_code}
             mended = stuck and self.plugins.is_loaded(row["plugin"])
-            if mended or job_id(row["id"], row["attempt"]) in ended:
+            fits = mended and self.settings.unfit(row["workspace"], row["plugin"]) is None
+            if fits or job_id(row["id"], row["attempt"]) in ended:
                 self.attempts.try_again(row, resume=True)
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:

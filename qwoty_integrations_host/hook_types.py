@@ -29,6 +29,8 @@ class Manifest:
     version: str
     hook_api: int
     settings_schema: Mapping[str, Any]
+    #: Raised by a release that reads settings of another form: those of before go through ``migrate_settings``.
+    settings_version: int = 1
     #: What it works with: ``quotes``, ``webhooks``, ``installments``, ``invoices``.
     capabilities: frozenset[str] = frozenset()
     #: A folder with ``fr.po`` and others: what the plugin records, in its readers' languages (docs/hooks.md). Read when

@@ -66,6 +66,26 @@ def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence
 
 
 @hookspec
+def migrate_settings(ctx: HookContext, settings: Mapping[str, Any], from_version: int) -> Mapping[str, Any]:
+    """Give settings that an earlier release saved in the form that this one reads; pure, no network.
+
+    Called whenever such settings are read, with the secrets in clear and without defaults, when the manifest's
+    ``settings_version`` is higher than the one they were saved with (``from_version``, 1 where none was stated). Give
+    every secret back at a setting that is one. What is raised leaves the stored settings as they are, and runs wait.
+    Not implemented means that they need no change.
+
+    Example:
+        @hookimpl
+        def migrate_settings(settings, from_version):
+            if from_version < 2:  # "token" was renamed
+                settings = {**settings, "api_key": settings["token"]}
+                del settings["token"]
+            return settings
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def check_connection(ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
     """Try every key of ``ctx.settings`` at the service, without any effect there; one row per key.
 

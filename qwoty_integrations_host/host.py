@@ -181,7 +181,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     plugins, transport, locks, paces = ground.plugins, ground.transport, ground.locks, ground.paces
     configurations = Configurations(store, vault)
     chosen = Platforms(store, configurations, paces, config.private_pdfs)
-    contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url)
+    contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url, plugins)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
     refusals = Refusals(store, clock)
@@ -207,7 +207,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     # Any number of workers share a PostgreSQL; a SQLite file has one.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
-    connections = Connections(store, plugins, settings, contexts, clock)
+    connections = Connections(store, plugins, settings, contexts, clock, attempts)
     silence = Silence(store, plugins, settings, contexts, clock, alerts)
     digest = Digest(store, clock, alerts, silence)
     pruning = Pruning(store, worked_by, clock, config.keep_days)

@@ -1,7 +1,7 @@
 """Logging: one line per event on stderr, JSON when nobody watches.
 
-Every line inside ``about(run_id=…)`` carries these facts. Secrets are redacted twice: by the name of the fact
-(``token``, ``password``, …) and, in the finished line, by their shape.
+Every line inside ``about(run_id=…)`` carries these facts. Secrets are redacted three times: by the name of the fact
+(``token``, ``password``, …) and, in the finished line, by their shape, and those that the hook at work knows.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from .floods import FloodGate
+from .leaks import without_secrets_at_work
 from .redaction import redact
 
 #: Facts that our own lines may carry; what another library attaches is left out.
@@ -105,4 +106,4 @@ def _without_secrets(name: str, value: Any) -> Any:
 
 def _redact_line(_logger: Any, _method: str, line: Any) -> str:
     # The finished line, not the single facts: a secret may sit in a list, in a mapping, in a traceback.
-    return redact(str(line))
+    return redact(without_secrets_at_work(str(line)))

@@ -17,7 +17,7 @@ from .platform.configuration import LISTS, QWOTY, SCHEMA, SIGNING, STANDALONE, T
 from .platform.signatures import new_secret, require_secret
 from .redaction import masked
 from .runs import Runs
-from .settings import schema_problems, stripped, with_defaults
+from .settings_documents import schema_problems, stripped, with_defaults
 from .store import audit, connections
 from .store import platforms as rows
 from .store.database import Store

@@ -42,6 +42,7 @@ from .hook_types import (
     WebhookRequest,
 )
 from .hookspecs import HOOK_API, PROJECT
+from .leaks import at_work, secrets_known_to
 from .logs import about
 from .quote import Quote
 from .redaction import redact
@@ -83,6 +84,8 @@ class Answer:
     is_right: Callable[[Any], bool]
     words: str
     default: Any = None
+    #: Whether it may hold the secrets that the hook was handed: only where it goes to nobody else.
+    may_hold_secrets: bool = False
     within: Literal["answer", "service", "run"] = "answer"
 
 
@@ -176,6 +179,13 @@ class Plugins:
         found = self._call(plugin_id, "validate_settings", answer, ctx=ctx, settings=settings)
         return cast("Sequence[SettingsProblem]", found)
 
+    def migrate_settings(
+        self, plugin_id: str, ctx: HookContext, settings: Mapping[str, Any], from_version: int
+    ) -> Mapping[str, Any]:
+        answer = Answer(answers.is_settings, "a dict of settings by name", default=settings, may_hold_secrets=True)
+        found = self._call(plugin_id, "migrate_settings", answer, ctx=ctx, settings=settings, from_version=from_version)
+        return cast("Mapping[str, Any]", found)
+
     def check_connection(self, plugin_id: str, ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
         words = "a ConnectionReport with KeyReports of known statuses"
         answer = Answer(answers.is_connection, words, within="service")
@@ -211,7 +221,7 @@ class Plugins:
         return bool(self._call(plugin_id, "sends_due_installments", answer, ctx=ctx))
 
     def authenticate_webhook(self, plugin_id: str, ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
-        answer = Answer(answers.is_event, "a WebhookEvent with an id and a type")
+        answer = Answer(answers.is_event, "a WebhookEvent with an id and a type", may_hold_secrets=True)
         return cast("WebhookEvent", self._call(plugin_id, "authenticate_webhook", answer, ctx=ctx, request=request))
 
     def on_webhook(self, plugin_id: str, ctx: HookContext, event: WebhookEvent) -> Outcome:
@@ -240,7 +250,8 @@ class Plugins:
             return answer.default
         origin, steps = self.status(plugin_id).origin, getattr(facts["ctx"], "step", None)
         heard = (lambda: steps.heard) if isinstance(steps, Audible) else None
-        with about(plugin=plugin_id, hook=hook, distribution=origin):
+        known = secrets_known_to(facts["ctx"])
+        with about(plugin=plugin_id, hook=hook, distribution=origin), at_work(known):
             try:
                 ask, patience = self._caller(plugin_id, hook, facts), getattr(self.calls.patience, answer.within)
                 results = self.calls.make(plugin_id, hook, origin, ask, patience=patience, heard=heard)
@@ -256,6 +267,8 @@ class Plugins:
                     f"The integration {origin} has a bug: {hook} did not return {answer.words}.",
                     hint="Report it to the integration's author.",
                 )
+            if not answer.may_hold_secrets:
+                known.refuse(results[0], f"{hook} gives back")
         return results[0]
 
     def _caller(self, plugin_id: str, hook: str, facts: Mapping[str, Any]) -> Callable[[], Any]:

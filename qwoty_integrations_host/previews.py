@@ -9,7 +9,7 @@ from typing import Any
 
 from .clock import Clock
 from .contexts import Contexts
-from .errors import NeedsAttention
+from .errors import NeedsAttention, SettingsIncomplete
 from .hook_types import Outcome, Preview
 from .plugins import Plugins
 from .quote import Quote
@@ -81,10 +81,10 @@ def foretold(quote: Quote, *, plugins: Plugins, settings: WorkspaceSettings, con
 
 def ask(plugin: str, quote: Quote, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts) -> dict[str, Any]:
     """Give what one integration foretells, as ``foretold`` says it."""
-    ctx = contexts.make(quote.workspace_id, plugin, settings.effective(quote.workspace_id, plugin))
     try:
+        ctx = contexts.make(quote.workspace_id, plugin, settings.effective(quote.workspace_id, plugin))
         answer = plugins.preview_quote(plugin, ctx, quote)
-    except NeedsAttention as error:
+    except (NeedsAttention, SettingsIncomplete) as error:
         # A run would end with the same.
         answer = Outcome.needs_attention(error.code, error.title, hint=error.hint)
     return _of_outcome(answer) if isinstance(answer, Outcome) else _of_preview(answer)

@@ -23,7 +23,7 @@ from .attempts import Attempts, job_id
 from .clock import Clock
 from .contexts import Contexts
 from .engine.interface import Engine
-from .errors import ActionRefused, DatabaseUnavailable, HostError, IntegrationError, NotFound
+from .errors import ActionRefused, DatabaseUnavailable, HostError, IntegrationError, NotFound, SettingsIncomplete
 from .hook_types import WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
 from .no_invoice import cause, explained, lacks_something
@@ -410,6 +410,8 @@ class Runs:
     def _sends_due_installments(self, workspace: str, plugin: str) -> bool:
         if not self.settings.is_enabled(workspace, plugin) or not self.plugins.is_loaded(plugin):
             return False
+        if self.settings.unfit(workspace, plugin):
+            return False
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         return self.plugins.sends_due_installments(plugin, ctx)
 
@@ -480,8 +482,9 @@ class Runs:
     def receive_webhook(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
         """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
 
-        Raises: NotFound for an unknown address, WebhookRejected, HostError while the plugin is not loaded (the
-        service comes again); then nothing is stored, and it is counted where the integration is switched on.
+        Raises: NotFound for an unknown address, WebhookRejected, HostError while the plugin is not loaded or its
+        settings do not fit (the service comes again); then nothing is stored, and it is counted where the integration
+        is switched on.
         """
         settings = self.settings.if_enabled(workspace, plugin)
         if settings is None:
@@ -502,7 +505,10 @@ class Runs:
             raise HostError(title, hint="The list of integrations says why.", code="plugin_not_loaded")
         if not self.plugins.implements(plugin, "on_webhook"):
             raise _unknown_address()
-        ctx = self.contexts.make(workspace, plugin, settings())
+        try:
+            ctx = self.contexts.make(workspace, plugin, settings())
+        except SettingsIncomplete as error:
+            raise HostError(error.title, hint=error.hint, code=error.code) from error
         return self.plugins.authenticate_webhook(plugin, ctx, request)
 
     def retry(self, run_id: str) -> str:

@@ -7,45 +7,35 @@ function that decides whether a plugin gets a call for a workspace.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
-
-from jsonschema import Draft202012Validator
 
 from .clock import Clock
 from .context import HookContext
-from .errors import FieldProblem, InvalidInput, SettingsError
+from .errors import DatabaseUnavailable, HostError, SettingsError, SettingsIncomplete
 from .no_invoice import NO_INVOICING
 from .plugins import Plugins
-from .quote_fields import is_storable
-from .redaction import masked, redact, secret_paths
+from .redaction import masked, secret_paths
+from .settings_documents import (
+    StoredSettings,
+    changed_fields,
+    joined,
+    keep_secrets,
+    pasted_secrets,
+    placed,
+    reach,
+    schema_problems,
+    strange_texts,
+    stripped,
+    with_defaults,
+    without,
+)
+from .settings_releases import NEWER, as_known, brought_up, require_fit
 from .store import audit, quotes
 from .store import settings as table
 from .store.database import Store
 from .store.workspaces import require_workspace
 from .vault import Vault
-
-#: Sentences by JSON Schema keyword; a plugin's ``x-error`` wins. None of them repeats the value.
-_SENTENCES = {
-    "type": "Has the wrong type.",
-    "enum": "Is not one of the choices.",
-    "oneOf": "Is not one of the choices.",
-    "const": "Is not one of the choices.",
-    "pattern": "Has the wrong form.",
-    "minProperties": "Needs at least one entry.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSettings:
-    """Settings as they are kept: ``document`` without secrets, ``secrets`` in clear by path."""
-
-    document: Mapping[str, Any]
-    secrets: Mapping[tuple[str, ...], str]
 
 
 class WorkspaceSettings:
@@ -89,7 +79,7 @@ class WorkspaceSettings:
         """
         schema = self._plugins.manifest(plugin).settings_schema
         document = with_defaults(schema, stripped(given))
-        problems = [*_strange_texts(document), *_pasted_secrets(document)] or list(schema_problems(schema, document))
+        problems = [*strange_texts(document), *pasted_secrets(document)] or list(schema_problems(schema, document))
         if not problems:
             ctx = self._context(workspace, plugin, document)
             problems = list(self._plugins.validate_settings(plugin, ctx, document))
@@ -100,7 +90,8 @@ class WorkspaceSettings:
     def save(self, workspace: str, plugin: str, given: Any) -> Mapping[str, Any]:
         """Replace the document; a secret that is omitted or empty keeps its stored value, ``null`` removes it.
 
-        Raises: NotFound, InvalidInput, SettingsError; then nothing has changed.
+        Raises: NotFound, InvalidInput, SettingsError, SettingsIncomplete where a newer release has saved them; then
+        nothing has changed.
         """
         schema = self._plugins.manifest(plugin).settings_schema
         stored, document = self._merged(workspace, plugin, given)
@@ -110,8 +101,9 @@ class WorkspaceSettings:
             secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
             blobs = {"/".join(path): self._seal(workspace, plugin, path, value) for path, value in secrets.items()}
             now = self._clock.now()
-            table.replace(db, workspace, plugin, without(document, secrets), blobs, now)
-            before = with_defaults(schema, _joined(stored) if stored else {})
+            version = self._plugins.manifest(plugin).settings_version
+            table.replace(db, workspace, plugin, without(document, secrets), version, blobs, now)
+            before = with_defaults(schema, joined(self._as_far_as_known(workspace, plugin, stored)))
             audit.note(db, workspace, "settings.saved", plugin, now, fields=changed_fields(before, document))
         return self.show(workspace, plugin)
 
@@ -127,8 +119,10 @@ class WorkspaceSettings:
         with self._store.read() as db:
             require_workspace(db, workspace)
         stored = self._stored(workspace, plugin)
+        if (error := self._unfit(workspace, plugin, stored)) and error.code == NEWER:
+            raise error
         schema = self._plugins.manifest(plugin).settings_schema
-        merged = _keep_secrets(schema, stripped(given), stored.secrets if stored else {})
+        merged = keep_secrets(schema, stripped(given), self._as_far_as_known(workspace, plugin, stored).secrets)
         return stored, self.validate(plugin, merged, workspace=workspace)
 
     def show(self, workspace: str, plugin: str) -> Mapping[str, Any]:
@@ -136,23 +130,24 @@ class WorkspaceSettings:
         schema = self._plugins.manifest(plugin).settings_schema
         with self._store.read() as db:
             require_workspace(db, workspace)
-        stored = self._stored(workspace, plugin)
-        shown = with_defaults(schema, stored.document if stored else {})
-        for path, secret in (stored.secrets if stored else {}).items():
+        known = self._as_far_as_known(workspace, plugin, self._stored(workspace, plugin))
+        shown = with_defaults(schema, known.document)
+        for path, secret in known.secrets.items():
             shown = placed(shown, path, masked(secret))
         enabled = self.is_enabled(workspace, plugin)
         return {"workspace": workspace, "plugin": plugin, "enabled": enabled, "settings": shown}
 
     def enable(self, workspace: str, plugin: str) -> Mapping[str, Any]:
         """Switch on. Raises: SettingsError when there are no valid settings."""
-        self._plugins.manifest(plugin)
+        manifest = self._plugins.manifest(plugin)
         with self._store.read() as db:
             require_workspace(db, workspace)
         stored = self._stored(workspace, plugin)
-        self.validate(plugin, _joined(stored) if stored else {}, workspace=workspace)
+        known = self._as_far_as_known(workspace, plugin, stored)
+        self.validate(plugin, joined(known), workspace=workspace)
         with self._store.write() as db:
             if stored is None and self._stored(workspace, plugin) is None:
-                table.replace(db, workspace, plugin, {}, {}, self._clock.now())
+                table.replace(db, workspace, plugin, {}, manifest.settings_version, {}, self._clock.now())
             table.switch(db, workspace, plugin, on=True)
             if plugin in self._plugins.makers():
                 # What others were given meanwhile, or nobody, is not invoiced by itself: it may be old.
@@ -171,9 +166,32 @@ class WorkspaceSettings:
         return {"workspace": workspace, "plugin": plugin, "enabled": False}
 
     def effective(self, workspace: str, plugin: str) -> Mapping[str, Any]:
-        """Give the settings as a plugin gets them: defaults filled in, secrets in clear."""
+        """Give the settings as a plugin gets them: defaults filled in, secrets in clear.
+
+        Raises: SettingsIncomplete where those that are stored do not fit the plugin's present release.
+        """
         stored = self._stored(workspace, plugin)
-        return with_defaults(self._plugins.manifest(plugin).settings_schema, _joined(stored) if stored else {})
+        if stored is None:
+            return with_defaults(self._plugins.manifest(plugin).settings_schema, {})
+        return self._as_a_plugin_gets_them(workspace, plugin, stored)
+
+    def present(self, workspace: str, plugin: str) -> Mapping[str, Any]:
+        """Give the same as far as the present release knows them, whether they fit it or not."""
+        known = self._as_far_as_known(workspace, plugin, self._stored(workspace, plugin))
+        return with_defaults(self._plugins.manifest(plugin).settings_schema, joined(known))
+
+    def unfit(self, workspace: str, plugin: str) -> SettingsIncomplete | None:
+        """Why the stored settings do not fit the plugin's present release; None where they do, or there are none.
+
+        Nothing is said of a secret that cannot be opened: whoever needs it does.
+        """
+        try:
+            stored = self._stored(workspace, plugin)
+        except DatabaseUnavailable:
+            raise
+        except HostError:
+            return None
+        return self._unfit(workspace, plugin, stored)
 
     def if_enabled(self, workspace: str, plugin: str) -> Callable[[], Mapping[str, Any]] | None:
         """Give what gives the settings as a plugin gets them; None where it is switched off for this workspace.
@@ -182,13 +200,9 @@ class WorkspaceSettings:
         """
         with self._store.read() as db:
             found = table.load_enabled(db, workspace, plugin)
-        return None if found is None else partial(self._as_a_plugin_gets_them, workspace, plugin, found)
-
-    def _as_a_plugin_gets_them(
-        self, workspace: str, plugin: str, found: tuple[dict[str, Any], dict[str, str]]
-    ) -> Mapping[str, Any]:
-        schema = self._plugins.manifest(plugin).settings_schema
-        return with_defaults(schema, _joined(self._opened(workspace, plugin, found)))
+        if found is None:
+            return None
+        return lambda: self._as_a_plugin_gets_them(workspace, plugin, self._opened(workspace, plugin, found))
 
     def digest(self, settings: Mapping[str, Any]) -> str:
         """Fingerprint of effective settings, secrets included, to tell whether they changed since an attempt began."""
@@ -201,163 +215,36 @@ class WorkspaceSettings:
             found = table.load(db, workspace, plugin)
         return None if found is None else self._opened(workspace, plugin, found)
 
-    def _opened(self, workspace: str, plugin: str, found: tuple[dict[str, Any], dict[str, str]]) -> StoredSettings:
-        document, blobs = found
+    def _opened(self, workspace: str, plugin: str, found: table.Sealed) -> StoredSettings:
         secrets = {
             tuple(field.split("/", 1)): self._vault.open(blob, workspace, plugin, "settings/" + field)
-            for field, blob in blobs.items()
+            for field, blob in found.blobs.items()
         }
-        return StoredSettings(document, secrets)
+        return StoredSettings(found.document, secrets, found.version)
+
+    def _brought_up(self, workspace: str, plugin: str, stored: StoredSettings) -> StoredSettings:
+        ctx = self._context(workspace, plugin, joined(stored))
+        return brought_up(self._plugins, plugin, ctx, stored)
+
+    def _as_a_plugin_gets_them(self, workspace: str, plugin: str, stored: StoredSettings) -> Mapping[str, Any]:
+        return require_fit(self._plugins, plugin, joined(self._brought_up(workspace, plugin, stored)))
+
+    def _unfit(self, workspace: str, plugin: str, stored: StoredSettings | None) -> SettingsIncomplete | None:
+        if stored is not None:
+            try:
+                self._as_a_plugin_gets_them(workspace, plugin, stored)
+            except SettingsIncomplete as error:
+                return error
+        return None
+
+    def _as_far_as_known(self, workspace: str, plugin: str, stored: StoredSettings | None) -> StoredSettings:
+        """What the present release knows of stored settings, also of those that it cannot migrate."""
+        if stored is None:
+            return StoredSettings({}, {})
+        try:
+            return self._brought_up(workspace, plugin, stored)
+        except SettingsIncomplete:
+            return as_known(self._plugins.manifest(plugin).settings_schema, joined(stored), stored.version)
 
     def _seal(self, workspace: str, plugin: str, path: tuple[str, ...], value: str) -> str:
         return self._vault.seal(value, workspace, plugin, "settings/" + "/".join(path))
-
-
-def schema_problems(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iterable[FieldProblem]:
-    """One problem per field, in a stable order, without ever repeating a value (ux page, section 3)."""
-    found: dict[tuple[str, ...], str] = {}
-    errors = Draft202012Validator(schema).iter_errors(document)
-    for error in sorted(errors, key=lambda e: [str(part) for part in e.absolute_path]):
-        for path, sentence in _explained(document, error):
-            found.setdefault(path, sentence)
-    return [FieldProblem(path, sentence) for path, sentence in found.items()]
-
-
-def _strange_texts(document: Mapping[str, Any]) -> Iterable[FieldProblem]:
-    """Settings that hold, as value or as a row's name, what no database holds."""
-    for name, value in document.items():
-        if not all(is_storable(text) for text in _texts_in(value)):
-            yield FieldProblem((name,), "Holds a character that is none.")
-
-
-def _texts_in(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from value
-        for inner in value.values():
-            yield from _texts_in(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts_in(inner)
-
-
-def _pasted_secrets(document: Mapping[str, Any]) -> Iterable[FieldProblem]:
-    """Names that are secrets, pasted into the wrong place: they would be kept, and named, in clear."""
-    for name, rows in document.items():
-        for number, row in enumerate(rows if isinstance(rows, Mapping) else (), start=1):
-            if redact(row) != row:
-                yield FieldProblem(
-                    (name, f"row {number}"), "This identifier looks like a secret: is it in the wrong box?"
-                )
-
-
-def _explained(document: Mapping[str, Any], error: Any) -> Iterable[tuple[tuple[str, ...], str]]:
-    path = tuple(str(part) for part in error.absolute_path)
-    if error.validator == "required":
-        missing = (name for name in error.validator_value if name not in error.instance)
-        return [((*path, name), "This field is required.") for name in missing]
-    if "propertyNames" in error.absolute_schema_path:
-        # The name may itself be a pasted key: give the row, never the text.
-        row = list(reach(document, path)).index(error.instance) + 1
-        return [((*path, f"row {row}"), "This identifier has the wrong form.")]
-    if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        strange = [str(name) for name in error.instance if name not in known]
-        # Only what reads like a setting's name is repeated: anything else may be a pasted key.
-        named = [(*path, name) for name in strange if re.fullmatch("[a-z][a-z_]{0,39}", name)]
-        return [(where, "This integration does not know this setting.") for where in named or [path]]
-    own = error.schema.get("x-error", {}).get(error.validator)
-    return [(path, own or _SENTENCES.get(error.validator, "Is not valid."))]
-
-
-def with_defaults(schema: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill absent keys with the schema's defaults, in the schema's order."""
-    defaults = {name: part["default"] for name, part in schema.get("properties", {}).items() if "default" in part}
-    return {**defaults, **document}
-
-
-def stripped(given: Any) -> dict[str, Any]:
-    """A copy of a given document without blanks around its texts. Raises: InvalidInput when it is not an object."""
-    if not isinstance(given, Mapping):
-        raise InvalidInput("The settings are not a JSON object.", hint="Send an object with the settings by name.")
-    return {str(name).strip(): _strip(value) for name, value in given.items()}
-
-
-def _strip(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return stripped(value)
-    if isinstance(value, Decimal):  # numbers of a file are read exactly; settings are kept as plain JSON
-        return float(value)
-    return value.strip() if isinstance(value, str) else value
-
-
-def _keep_secrets(
-    schema: Mapping[str, Any], given: dict[str, Any], stored: Mapping[tuple[str, ...], str]
-) -> dict[str, Any]:
-    merged: dict[str, Any] = dict(given)
-    for path, secret in stored.items():
-        if _left_as_it_is(given, path):
-            merged = placed(merged, path, secret)
-    gone = [path for path in secret_paths(schema, merged) if reach(merged, path) in (None, "")]
-    gone += {path[:1] for path in stored if merged.get(path[0], "") is None}
-    return without(merged, gone)
-
-
-def _left_as_it_is(given: Mapping[str, Any], path: tuple[str, ...]) -> bool:
-    """Whether the stored secret at ``path`` stays: it was left out or empty, and no ``null`` removes it."""
-    if len(path) == 2 and path[0] in given and not isinstance(given[path[0]], Mapping):
-        return False
-    holder = reach(given, path[:-1]) or {}
-    return path[-1] not in holder or holder[path[-1]] == ""
-
-
-def _joined(stored: StoredSettings) -> dict[str, Any]:
-    document = dict(stored.document)
-    for path, secret in stored.secrets.items():
-        document = placed(document, path, secret)
-    return document
-
-
-def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """The names of what differs, sorted; of a map those of its entries (``tokens.unit_1``)."""
-    found: list[str] = []
-    for name in sorted({*before, *after}):
-        old, new = before.get(name), after.get(name)
-        if isinstance(old, Mapping) or isinstance(new, Mapping):
-            found += [f"{name}.{inner}" for inner in changed_fields(old or {}, new or {})]
-        elif old != new:
-            found.append(name)
-    return found
-
-
-def reach(document: Any, path: Iterable[Any]) -> Any:
-    """Give the value at a path, or None."""
-    for part in path:
-        if not isinstance(document, Mapping) or part not in document:
-            return None
-        document = document[part]
-    return document
-
-
-def placed(document: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """A copy of the document with one value set."""
-    head, *rest = path
-    inner = placed(document.get(head) or {}, tuple(rest), value) if rest else value
-    return {**document, head: inner}
-
-
-def without(document: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
-    """A copy of the document without the values at these paths (an emptied map goes, too)."""
-    gone = set(paths)
-    kept: dict[str, Any] = {}
-    for name, value in document.items():
-        if (name,) in gone:
-            continue
-        if isinstance(value, Mapping) and any(path[0] == name for path in gone):
-            rows = {row: v for row, v in value.items() if (name, row) not in gone}
-            if rows:
-                kept[name] = rows
-            continue
-        kept[name] = value
-    return kept

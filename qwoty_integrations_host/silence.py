@@ -77,6 +77,8 @@ class Silence:
         return found
 
     def _silent(self, workspace: str, plugin: str, patience: timedelta) -> Iterable[Silent]:
+        if self.settings.unfit(workspace, plugin):
+            return []
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         endpoints = self.plugins.webhook_endpoints(plugin, ctx)
         records = records_awaiting_payment(self.store, workspace, plugin, limit=_MOST) if endpoints else []

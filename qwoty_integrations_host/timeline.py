@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
+
+from sqlalchemy import RowMapping
 
 from . import errors
 from .answers import as_recorded
@@ -17,6 +20,7 @@ from .config import RetryPolicy
 from .context import Attempt, Json
 from .engine.interface import Engine
 from .errors import DatabaseUnavailable, IntegrationError, Interruption, PermanentError, RetryableError
+from .leaks import KnownSecrets
 from .metrics import REMOTE_REQUESTS, STEPS
 from .store import runs as rows
 from .store.database import Store
@@ -53,15 +57,20 @@ class RecordedSteps:
     origin: str
     #: Results of an earlier attempt that this one resumes, by step name.
     carried: Mapping[str, Any]
-    #: Earlier attempts may have been forgotten, by pruning or a restored backup: each step looks for what it made.
+    #: What the attempts before did is not known by its steps' names (pruned, restored from a backup, done by another
+    #: release): each step looks for what it made.
     forgotten: bool = False
     #: Names seen since the hook was called: a second step of one name could not be told from a replay.
     used: set[str] = field(default_factory=set)
+    #: What the run had begun before this hook was called, by name; read with the first step that begins.
+    begun_before: Mapping[str, RowMapping] | None = None
     #: The step that ended this attempt with an error, if one did.
     failed: str | None = None
     #: Whether this attempt has done a step that no earlier one had done.
     progressed: bool = False
     plugin: str = ""
+    #: The secrets that no step may give back.
+    known: KnownSecrets = field(default_factory=KnownSecrets)
     #: When a step last began or ended, by ``time.monotonic()``.
     heard: float = field(default_factory=time.monotonic)
     #: The host has gone on without this attempt's hook: should it come back, it does nothing more.
@@ -70,6 +79,7 @@ class RecordedSteps:
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json:
         if self.left_behind:
             raise AttemptOver
+        self.known.refuse(name, "it names a step by")
         if name in self.used:
             raise PermanentError(
                 f"The integration {self.origin} has a bug: it used the step name {name!r} twice.",
@@ -110,10 +120,14 @@ class RecordedSteps:
             started = self.clock.now()
             try:
                 with self._counted(attempt):
-                    value = as_recorded(work(attempt))  # what a replay will be handed, from the start
+                    # What a replay will be handed, from the start.
+                    value = as_recorded(
+                        work(attempt), partial(self.known.refuse_json, what=f"its step {name!r} gives back")
+                    )
             except DatabaseUnavailable:
                 raise
             except RetryableError as error:
+                self.known.take_out_of(error)
                 attempt.key += error.answered
                 gap = self.retry.gap(tried, error.retry_after)
                 self._end(name, attempt, started, "waiting" if gap is None else "retrying", error)
@@ -121,6 +135,7 @@ class RecordedSteps:
                     raise RunWaits(error) from error
                 self.engine.pause(gap, self.clock)
             except IntegrationError as error:
+                self.known.take_out_of(error)
                 # A refusal is a final answer, too: under the same key a service may repeat it for a day.
                 attempt.key += error.answered
                 return self._fail(name, attempt, started, error)
@@ -163,8 +178,27 @@ class RecordedSteps:
         with self.store.write() as db:
             if not rows.is_current(db, self.run_id, self.attempt):
                 raise AttemptOver
-            row = rows.begin_step(db, self.run_id, name, self.clock.now(), begun=int(self.forgotten))
+            if self.begun_before is None:
+                self.begun_before = rows.begun_steps(db, self.run_id)
+            row = rows.begin_step(db, self.run_id, self._new_step(name, self.begun_before))
         return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]))
+
+    def _new_step(self, name: str, before: Mapping[str, RowMapping]) -> dict[str, Any]:
+        """How a step stands that is not known by its name.
+
+        Another release may have done its work under the name of a step that has not come up again: then it goes on with
+        that one's key, and with its time unless it is known to be done, so that a service takes the same request for a
+        repetition (ADR 0071).
+        """
+        elsewhere = [row for other, row in before.items() if other not in self.used]
+        uncertain = [row for row in elsewhere if self.forgotten or row["status"] != "succeeded"]
+        return {
+            "name": name,
+            "position": len(before.keys() | self.used),
+            "attempts": int(self.forgotten or bool(elsewhere)),
+            "key": min((row["key"] for row in elsewhere), default=1),
+            "started_at": min((row["started_at"] for row in uncertain), default=self.clock.now()),
+        }
 
     def _end(
         self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None = None

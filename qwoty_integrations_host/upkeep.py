@@ -79,7 +79,10 @@ class Upkeep:
         asked: list[str | None] = []
         for workspace, plugin in self.settings.enabled_everywhere():
             try:
-                if self._is_needed(workspace, plugin):
+                if self.plugins.is_loaded(plugin) and (unfit := self.settings.unfit(workspace, plugin)):
+                    shown = {"code": unfit.code, "title": unfit.title, "hint": unfit.hint}
+                    self.runs.alerts.settings_unfit(workspace, plugin, shown)
+                elif self._is_needed(workspace, plugin):
                     asked.append(self.runs.request_upkeep(workspace, plugin, unless_within=unless_within))
             except IntegrationError:
                 # One workspace's trouble (a secret that cannot be opened, a plugin's bug) is not the others'.
@@ -95,6 +98,8 @@ class Upkeep:
 
     def _endpoints(self, workspace: str, plugin: str) -> Sequence[WebhookEndpoint]:
         if not self.plugins.is_loaded(plugin) or not self.plugins.implements(plugin, "on_upkeep"):
+            return []
+        if self.settings.unfit(workspace, plugin):
             return []
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         return self.plugins.webhook_endpoints(plugin, ctx)

@@ -43,6 +43,7 @@ BESIDE = (
     "qwoty-host quote show … …",
     "qwoty-host …",
     "qwoty-host webhook status …",
+    "qwoty-host settings show … …",
     "qwoty-host",
 )
 

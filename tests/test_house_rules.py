@@ -157,6 +157,7 @@ def test_the_error_tree_is_what_plugins_rely_on() -> None:
         "InvalidInput": "IntegrationError",
         "MalformedInput": "InvalidInput",
         "SettingsError": "InvalidInput",
+        "SettingsIncomplete": "IntegrationError",
         "NotFound": "IntegrationError",
         "HostError": "IntegrationError",
         "DatabaseUnavailable": "HostError",

@@ -70,6 +70,7 @@ def plugin_manifest() -> dict[str, Any]:
         "version": text,
         "hook_api": {"type": "integer", "minimum": 1},
         "settings_schema": {"type": "object", "description": "JSON Schema 2020-12 of the plugin's settings."},
+        "settings_version": {"type": "integer", "minimum": 1, "default": 1},
         "capabilities": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
     }
     # Files of the package, and nothing that a program reads in the manifest.
@@ -81,7 +82,7 @@ def plugin_manifest() -> dict[str, Any]:
         "title": "Plugin manifest",
         "type": "object",
         "properties": properties,
-        "required": [name for name in properties if name != "capabilities"],
+        "required": [name for name in properties if name not in {"capabilities", "settings_version"}],
         "additionalProperties": False,
     }
 

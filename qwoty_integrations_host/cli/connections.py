@@ -10,11 +10,22 @@ from .output import mark, minute, print_json, table
 from .session import NOT_DONE, Session, json_option, say
 
 _MARKS = {"ok": "✓", "missing": "✗", "refused": "✗", "unreachable": "?", "unclear": "?"}
-_SEEN_AS = {"ok": "succeeded", "needs_attention": "needs_attention", "unreachable": "waiting"}
+_SEEN_AS = {
+    "ok": "succeeded",
+    "needs_attention": "needs_attention",
+    "settings_incomplete": "needs_attention",
+    "unreachable": "waiting",
+}
 #: Of each status of a key, the words for people.
 _WORDS = {"ok": "works", "missing": "lacks a right", "refused": "refused", "unreachable": "could not be tried"}
 #: Of each status of a connection.
-_SAID = {"ok": "works", "needs_attention": "needs attention", "unreachable": "not tested", "untested": "not tested"}
+_SAID = {
+    "ok": "works",
+    "needs_attention": "needs attention",
+    "settings_incomplete": "settings incomplete",
+    "unreachable": "not tested",
+    "untested": "not tested",
+}
 
 
 @click.command("test-connection")
@@ -40,7 +51,7 @@ def test_connection(session: Session, workspace: str, plugin: str | None, last: 
     else:
         for one in found:
             print_connection(one)
-    if any(one["status"] in {"needs_attention", "unreachable"} for one in found):
+    if any(one["status"] in {"needs_attention", "unreachable", "settings_incomplete"} for one in found):
         raise SystemExit(NOT_DONE)
 
 
@@ -66,7 +77,7 @@ def print_connection(found: dict[str, Any]) -> None:
         click.echo(f"  · {note}")
     if found["problem"]:
         _print_problem(found)
-    if found["outdated"]:
+    if found["outdated"] and found["status"] != "settings_incomplete":
         click.echo("  The settings were saved since: test the connection again.")
 
 
@@ -94,6 +105,9 @@ def _rows(key: dict[str, Any], accesses: list[str]) -> list[list[str]]:
 
 def _print_problem(found: dict[str, Any]) -> None:
     problem = found["problem"]
+    if found["status"] == "settings_incomplete":
+        click.echo(f"\n  {problem['title']} [{problem['code']}]\n  → {problem['hint']}")
+        return
     met = f" (run {problem['run_id']})" if problem["run_id"] else ""
     click.echo(f"\n  Needs attention since {minute(problem['since'])} UTC{met}: {problem['title']} [{problem['code']}]")
     # What a test found is said at its key.

@@ -128,10 +128,11 @@ def _operator() -> str:
 
 def exit_code_of(error: Exception) -> int:
     """The exit code that says what kind of error this is."""
-    from ..errors import ActionRefused, InvalidInput, NotFound, SettingsError
+    from ..errors import ActionRefused, InvalidInput, NotFound, SettingsError, SettingsIncomplete
 
     table: list[tuple[type[Exception], int]] = [
         (SettingsError, INVALID_SETTINGS),
+        (SettingsIncomplete, INVALID_SETTINGS),
         (InvalidInput, REFUSED),
         (ActionRefused, REFUSED),
         (NotFound, NOTHING_FOUND),

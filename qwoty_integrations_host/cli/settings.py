@@ -37,7 +37,10 @@ def set_settings(session: Session, workspace: str, plugin: str, path: str, anywa
     The settings of an integration that is on are tested first.
     """
     command = f"qwoty-host settings set {workspace} {plugin} --file {path} --anyway"
-    with session.host() as host, _refusal(f"Not saved. The settings of before stay; save these anyway: {command}"):
+    with (
+        session.host(runs=True) as host,
+        _refusal(f"Not saved. The settings of before stay; save these anyway: {command}"),
+    ):
         saved = host.connections.save(workspace, plugin, read_json(path), anyway=anyway)
         _show(saved, as_json)
         if saved["connection"]["problem"] and saved["connection"]["outdated"]:

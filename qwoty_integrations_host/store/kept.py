@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from .. import record as r
+from ..leaks import KnownSecrets
 from ..search_words import words_of_record
 from ..vault import Vault
 from . import finding
@@ -32,14 +33,15 @@ _RECORD_LOCKED = _RECORD.with_for_update()
 class PluginState:
     """Implements ``context.State``."""
 
-    def __init__(self, store: Store, workspace: str, plugin: str) -> None:
-        self._store, self._place = store, {"workspace": workspace, "plugin": plugin}
+    def __init__(self, store: Store, workspace: str, plugin: str, known: KnownSecrets) -> None:
+        self._store, self._place, self._known = store, {"workspace": workspace, "plugin": plugin}, known
 
     def get(self, name: str) -> Any:
         with self._store.read() as db:
             return db.execute(_VALUE, {**self._place, "name": name}).scalar()
 
     def set(self, name: str, value: Any) -> None:
+        self._known.refuse([name, value], "it puts into its state")
         with self._store.write() as db:
             put(db, t.plugin_state, {**self._place, "name": name, "value": value})
 
@@ -53,16 +55,22 @@ class PluginState:
 class PluginSecrets:
     """Implements ``context.Secrets``."""
 
-    def __init__(self, store: Store, vault: Vault, workspace: str, plugin: str) -> None:
+    def __init__(self, store: Store, vault: Vault, workspace: str, plugin: str, known: KnownSecrets) -> None:
         self._store, self._vault, self._workspace, self._plugin = store, vault, workspace, plugin
+        #: What is handed out or taken here, so that it is found should it come back by another way.
+        self.known = known
 
     def get(self, name: str) -> str | None:
         field = "kept/" + name
         with self._store.read() as db:
             blob = db.execute(_BLOB, {"workspace": self._workspace, "plugin": self._plugin, "field": field}).scalar()
-        return None if blob is None else self._vault.open(blob, self._workspace, self._plugin, field)
+        if blob is None:
+            return None
+        return self.known.keep(name, self._vault.open(blob, self._workspace, self._plugin, field))
 
     def set(self, name: str, value: str) -> None:
+        self.known.refuse(name, "it names a secret by")
+        self.known.keep(name, value)
         field = "kept/" + name
         blob = self._vault.seal(value, self._workspace, self._plugin, field)
         row = {"workspace": self._workspace, "plugin": self._plugin, "field": field, "blob": blob}
@@ -79,8 +87,8 @@ class PluginSecrets:
 class PluginRecords:
     """Implements ``context.Records``."""
 
-    def __init__(self, store: Store, workspace: str, plugin: str) -> None:
-        self._store, self._workspace, self._plugin = store, workspace, plugin
+    def __init__(self, store: Store, workspace: str, plugin: str, known: KnownSecrets) -> None:
+        self._store, self._workspace, self._plugin, self._known = store, workspace, plugin, known
 
     def get(self, quote_id: str) -> r.QuoteRecord | None:
         with self._store.read() as db:
@@ -90,9 +98,11 @@ class PluginRecords:
         with self._store.write() as db:
             before = self._load(db, quote_id, lock=True)
             changed = change(before)
+            document = r.to_document(changed)
+            self._known.refuse([quote_id, document], "it puts into its record")
             row = {"workspace": self._workspace, "plugin": self._plugin, "quote_id": quote_id}
             looked_for = {"next_due": changed.next_due, "awaits_payment": changed.awaits_payment}
-            put(db, t.records, {**row, "document": r.to_document(changed), **looked_for})
+            put(db, t.records, {**row, "document": document, **looked_for})
             if changed != before:
                 words = words_of_record(changed)
                 new = {self._plugin: words} if words != words_of_record(before) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +35,8 @@ _SHOWN = {"status", "error"}
 # Every step asks these: built once, since that costs more than to ask (docs/performance.md).
 _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
 _ATTEMPT = _ONE.with_only_columns(t.runs.c.attempt).where(t.runs.c.status != "dismissed")
-_NEXT_POSITION = select(func.coalesce(func.max(t.steps.c.position), 0) + 1).where(t.steps.c.run_id == bindparam("run"))
+_STEPS = select(t.steps).where(t.steps.c.run_id == bindparam("run"))
+_BEGUN = _STEPS.with_only_columns(t.steps.c.name, t.steps.c.status, t.steps.c.key, t.steps.c.started_at)
 _STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
 _COUNT_STEP = t.steps.update().where(_STEP).values(attempts=t.steps.c.attempts + 1, status="running")
 _END_STEP = t.steps.update().where(_STEP)
@@ -222,7 +223,7 @@ def last_origin(db: Connection, plugin: str) -> str | None:
     return next((origin for origin in found if origin), None)
 
 
-def waiting_for_a_plugin(db: Connection, codes: Sequence[str]) -> Sequence[RowMapping]:
+def waiting_for_a_plugin(db: Connection, codes: Collection[str]) -> Sequence[RowMapping]:
     """The runs that wait for one of these reasons, oldest first."""
     waits = db.execute(select(t.runs).where(t.runs.c.status == "waiting").order_by(t.runs.c.created_at)).mappings()
     return [row for row in waits if row["error"] and row["error"]["code"] in codes]
@@ -240,21 +241,15 @@ def is_current(db: Connection, run_id: str, attempt: int) -> bool:
     return db.execute(_ATTEMPT, {"run": run_id}).scalar() == attempt
 
 
-def begin_step(db: Connection, run_id: str, name: str, now: datetime, *, begun: int = 0) -> RowMapping:
-    """Count one more beginning of a step, and give its row; ``begun``: how often one not known here began before."""
-    row: dict[str, Any] = {
-        "run_id": run_id,
-        "name": name,
-        "position": db.execute(_NEXT_POSITION, {"run": run_id}).scalar(),
-        "status": "running",
-        "attempts": begun,
-        "key": 1,
-        "ms": 0,
-        "request_ids": [],
-        "started_at": now,
-    }
-    insert_or_ignore(db, t.steps, row)
-    here = {"run": run_id, "step": name}
+def begun_steps(db: Connection, run_id: str) -> dict[str, RowMapping]:
+    """The steps that a run has begun so far, by name: of each its ``status``, ``key`` and ``started_at``."""
+    return {row["name"]: row for row in db.execute(_BEGUN, {"run": run_id}).mappings()}
+
+
+def begin_step(db: Connection, run_id: str, new: Mapping[str, Any]) -> RowMapping:
+    """Count one more beginning of a step, and give its row; ``new``: how it stands if it has none yet."""
+    insert_or_ignore(db, t.steps, {"run_id": run_id, "status": "running", "ms": 0, "request_ids": [], **new})
+    here = {"run": run_id, "step": new["name"]}
     db.execute(_COUNT_STEP, here)
     return db.execute(_ONE_STEP, here).mappings().one()
 

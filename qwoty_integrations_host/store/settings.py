@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from . import tables as t
 from .upsert import put
@@ -14,20 +14,34 @@ from .upsert import put
 _PREFIX = "settings/"
 # Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
 _PLACE: dict[str, Any] = {"workspace": bindparam("workspace"), "plugin": bindparam("plugin")}
-_ROW = select(t.settings.c.document, t.settings.c.enabled).filter_by(**_PLACE)
+_ROW = select(t.settings).filter_by(**_PLACE)
 _SEALED = select(t.secrets.c.field, t.secrets.c.blob).filter_by(**_PLACE).where(t.secrets.c.field.startswith(_PREFIX))
 
 
-def load(db: Connection, workspace: str, plugin: str) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """Give (document without secrets, sealed secrets by field), or None."""
+class Sealed(NamedTuple):
+    """Settings as they are stored: the document without secrets, its version, and sealed secrets by field."""
+
+    document: dict[str, Any]
+    version: int
+    blobs: dict[str, str]
+
+
+def load(db: Connection, workspace: str, plugin: str) -> Sealed | None:
+    """Give the settings, or None."""
     row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
-    return None if row is None else (row.document, _sealed(db, workspace, plugin))
+    return None if row is None else _found(db, row)
 
 
-def load_enabled(db: Connection, workspace: str, plugin: str) -> tuple[dict[str, Any], dict[str, str]] | None:
+def load_enabled(db: Connection, workspace: str, plugin: str) -> Sealed | None:
     """Give the same, but None also where the switch is off."""
     row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
-    return (row.document, _sealed(db, workspace, plugin)) if row is not None and row.enabled else None
+    return _found(db, row) if row is not None and row.enabled else None
+
+
+def _found(db: Connection, row: Row[Any]) -> Sealed:
+    # A worker of an earlier release, which knows no versions, may have saved since.
+    version = row.version if row.version and row.versioned_at == row.updated_at else 1
+    return Sealed(row.document, version, _sealed(db, row.workspace, row.plugin))
 
 
 def _sealed(db: Connection, workspace: str, plugin: str) -> dict[str, str]:
@@ -64,13 +78,14 @@ def replace(
     workspace: str,
     plugin: str,
     document: Mapping[str, Any],
+    version: int,
     sealed: Mapping[str, str],
     now: datetime,
 ) -> None:
     """Replace document and secrets together; the switch stays as it is."""
     place = {"workspace": workspace, "plugin": plugin}
-    switch = enabled(db, workspace, plugin)
-    put(db, t.settings, {**place, "document": dict(document), "enabled": switch, "updated_at": now})
+    switch, stamped = enabled(db, workspace, plugin), {"version": version, "versioned_at": now}
+    put(db, t.settings, {**place, "document": dict(document), "enabled": switch, "updated_at": now, **stamped})
     owned = (t.secrets.c.workspace == workspace) & (t.secrets.c.plugin == plugin)
     db.execute(t.secrets.delete().where(owned & t.secrets.c.field.startswith(_PREFIX)))
     for field, blob in sealed.items():

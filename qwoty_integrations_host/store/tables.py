@@ -79,6 +79,9 @@ settings = Table(
     Column("document", JSON, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("updated_at", UtcText, nullable=False),
+    #: The plugin's settings_version that they were saved with, and when: an earlier release saves without.
+    Column("version", Integer),
+    Column("versioned_at", UtcText),
 )
 
 #: Encrypted values: the secrets of the settings (``settings/<field>``) and those a plugin keeps (``kept/<name>``).

@@ -17,7 +17,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ..hook_types import Manifest
-from ..settings import schema_problems, with_defaults
+from ..settings_documents import schema_problems, with_defaults
 from .conformance import PluginConformance
 from .network import no_network
 from .nonconformity import not_checked

@@ -20,6 +20,7 @@ from ..errors import (
     InvalidInput,
     MalformedInput,
     NotFound,
+    SettingsIncomplete,
     WebhookRejected,
 )
 from ..redaction import redacted_json
@@ -59,6 +60,7 @@ def status_of(error: IntegrationError) -> int:
         (InvalidInput, 422),
         (NotFound, 404),
         (ActionRefused, 409),
+        (SettingsIncomplete, 409),
         (HostError, 503),
     ]
     return next((status for kind, status in table if isinstance(error, kind)), 500)

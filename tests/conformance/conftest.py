@@ -36,6 +36,10 @@ class TestWayward(PluginConformance):
         return [({"address": "http://nowhere.invalid", "token": TOKEN}, "address")]
 
     @pytest.fixture
+    def earlier_settings(self, service):
+        return [(1, {"place": service.address, "token": TOKEN})]
+
+    @pytest.fixture
     def side_effects(self, service):
         return lambda quote_id: len(service.about(quote_id))
 

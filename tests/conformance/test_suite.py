@@ -62,6 +62,7 @@ FAULTS: dict[str, list[Row]] = {
         ("previews by asking", "preview_touches_nothing", "The service does not answer"),
         ("always ok", "only_known_errors", "says that a key works"),
         ("never looks", "crash_before_any_checkpoint", "there are 2 effects and 0 mails; without one 1 and 0"),
+        ("never looks", "renamed_step_has_no", "effects and 0 mails; else 1 and 0"),
         ("asks at intake", "signed_webhook_is_taken", "The service does not answer"),
     ],
     "whom it believes and tells": [
@@ -70,8 +71,26 @@ FAULTS: dict[str, list[Row]] = {
         ("numbers events", "repeated_webhook", "starts 1 runs"),
         ("refuses what is new", "unknown_event", "is answered 400"),
         ("logs the key", "secret_leaves_the_work", "stands in the log"),
-        ("keeps the key", "secret_leaves_the_work", "stands in clear in the host's data"),
-        ("shows the key", "shown_by_a_connection_test", "the report of the connection test"),
+        ("shows the key", "shown_by_a_connection_test", "check_connection gives back a secret: settings.token."),
+    ],
+    "what it keeps": [
+        ("keeps the key", "secret_leaves_the_work", "it puts into its state a secret: settings.token."),
+    ],
+    "what a step gives back": [
+        ("returns the key", "secret_leaves_the_work", "its step 'note' gives back a secret: settings.token."),
+    ],
+    "between releases": [
+        ("draws a reference", "renamed_step_has_no", "and a release renames each step, there are 2 effects"),
+    ],
+    "between settings": [
+        (
+            "migrates wrongly",
+            "earlier_releases_are_migrated",
+            "settings that the schema refuses. loud: Has the wrong type.",
+        ),
+    ],
+    "between settings, asking": [
+        ("asks while migrating", "earlier_releases_are_migrated", "The service does not answer"),
     ],
     "a quote": [("gives up", "accepted_quote_is_worked", "is needs_attention: It is too late. [tired]")],
     "two workspaces": [("keeps settings", "sent_for_no_other", "is sent while the plugin works for another")],
@@ -126,7 +145,7 @@ def test_what_a_plugin_does_wrong_is_found_and_explained(
     ends = checked(that_find(rows), *(fault for fault, _, _ in rows))
 
     for fault, check, said in rows:
-        with subtests.test(fault):
+        with subtests.test(fault, check=check):
             end = ended(ends, check)
             assert end["result"] == "failed"
             assert said in end["what"]

@@ -129,6 +129,7 @@ def _given() -> dict[str, Any]:
     quote = loaded(the_example())
     return {
         "settings": _context().settings,
+        "from_version": 1,
         "connection": host.ConnectionRequest(),
         "quote": quote,
         "installment": host.InstallmentRequest(quote, 1),

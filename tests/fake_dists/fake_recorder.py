@@ -44,9 +44,14 @@ calls: list[tuple[str, str]] = []
 answers: dict[str, Callable[[Any, Any], Any]] = {}
 
 
+#: What its manifest says beside what it is: another release's settings.
+released: dict[str, Any] = {}
+
+
 def reset() -> None:
     calls.clear()
     answers.clear()
+    released.clear()
 
 
 def _answer(hook: str, ctx: Any, fact: Any, default: Callable[[], Any]) -> Any:
@@ -56,12 +61,18 @@ def _answer(hook: str, ctx: Any, fact: Any, default: Callable[[], Any]) -> Any:
 
 @hookimpl
 def integration_manifest() -> Manifest:
-    return Manifest(id="recorder", title="R", description="D.", version="1.0", hook_api=1, settings_schema=SCHEMA)
+    says = {"settings_schema": SCHEMA, **released}
+    return Manifest(id="recorder", title="R", description="D.", version="1.0", hook_api=1, **says)
 
 
 @hookimpl
 def validate_settings(ctx: Any, settings: Any) -> list[SettingsProblem]:
     return _answer("validate_settings", ctx, settings, list)
+
+
+@hookimpl
+def migrate_settings(ctx: Any, settings: Any, from_version: int) -> Any:
+    return _answer("migrate_settings", ctx, (settings, from_version), lambda: settings)
 
 
 @hookimpl

@@ -90,7 +90,7 @@ def test_a_planted_key_comes_out_nowhere(desk: Any, log: Any, monkeypatch: pytes
     assert received == [CANARY], "the plugin itself gets the key"
     assert [text for text in seen if "Canary" in text] == []
     assert "careless" in log()
-    assert "cannot use sk_…" in log()
+    assert "cannot use …" in log()
     assert "Canary" not in log()
     assert [p.name for p in folder.rglob("*") if p.is_file() and b"CanaryABC" in p.read_bytes()] == []
 

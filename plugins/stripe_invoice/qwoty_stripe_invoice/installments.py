@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qwoty_integrations_host import (
     ActionRefused,
+    Attempt,
     HookContext,
     InstallmentRequest,
     Outcome,
@@ -29,7 +30,7 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
         raise ActionRefused(no_key_for(quote).title, hint="Put the key back, then send the installment again.")
     stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
     _refresh(ctx, stripe, quote.id)
-    number, open_before = ctx.step("installment", lambda _: _choose(ctx, quote, request.number))
+    number, open_before = ctx.step("installment", lambda attempt: _choose(ctx, quote, request.number, attempt))
     quote, contact, notes = require_for_delivery(ctx, quote, "link")
     ensure_endpoint(ctx, stripe)
     link = PaymentLink(ctx, stripe, quote, contact, number)
@@ -60,15 +61,25 @@ def _pending_sessions(ctx: HookContext, quote_id: str) -> list[tuple[str, int]]:
     return [(p.session_id, p.number) for p in parts if p.session_id and p.status in {"sent", "processing"}]
 
 
-def _choose(ctx: HookContext, quote: Quote, wanted: int | None) -> tuple[int, str | None]:
-    """Decide on fresh facts which installment can be sent, and give the open link that it replaces."""
+def _choose(ctx: HookContext, quote: Quote, wanted: int | None, attempt: Attempt) -> tuple[int, str | None]:
+    """Decide on fresh facts which installment can be sent, and give the open link that it replaces.
+
+    A link that an earlier attempt of this very run has made is not replaced: it may have been mailed.
+    """
     record = ctx.records.get(quote.id)
     assert record is not None
     refuse_other_version(record.invoice, quote)
-    now = ctx.clock.now()
+    now, place = ctx.clock.now(), f"installment:{quote.id}"
     number = pick_installment(record, wanted, now)
     part = record.installment(number)
-    return number, part.session_id if part and part.is_open(now) else None
+    links = part.links if part else 0
+    chosen = {"run": ctx.run_id, "number": number}
+    before = (ctx.state.get(place) or {}) if attempt.repeated else {}
+    if chosen.items() <= before.items():
+        links = before["links"]
+    else:
+        ctx.state.set(place, {**chosen, "links": links})
+    return number, part.session_id if part and part.is_open(now) and part.links == links else None
 
 
 def _close(ctx: HookContext, stripe: Gateway, link: PaymentLink, quote_id: str, number: int, session_id: str) -> None:

@@ -7,6 +7,7 @@ from .discovery import DiscoveryChecks
 from .importing import ImportChecks
 from .isolation import IsolationChecks
 from .quotes import QuoteChecks
+from .releases import ReleaseChecks
 from .schema import SchemaChecks
 from .secrets import SecretChecks
 from .settings import SettingsChecks
@@ -22,6 +23,7 @@ class PluginConformance(
     SettingsChecks,
     QuoteChecks,
     CrashChecks,
+    ReleaseChecks,
     WebhookChecks,
     SecretChecks,
     IsolationChecks,

@@ -41,6 +41,11 @@ class Given:
         return ()
 
     @pytest.fixture
+    def earlier_settings(self) -> Sequence[tuple[int, Mapping[str, Any]]]:
+        """Settings as earlier releases saved them, each with its version: ``(1, {"token": "tok_0123456789"})``."""
+        return ()
+
+    @pytest.fixture
     def quote(self) -> dict[str, Any]:
         """A quote document on which the plugin acts."""
         return a_quote(a_line(), installments=2)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...hook_types import Manifest
 from ...redaction import secret_paths
-from ...settings import placed, reach, schema_problems, with_defaults
+from ...settings_documents import placed, reach, schema_problems, with_defaults
 from ..network import overheard
 from ..nonconformity import not_checked, require
 from ..workbench import Workbench

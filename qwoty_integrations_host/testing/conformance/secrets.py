@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from ...errors import IntegrationError, PluginContractError
 from ...hook_types import Manifest
 from ...redaction import secret_paths
-from ...settings import reach
+from ...settings_documents import reach
 from ..network import no_network
 from ..nonconformity import not_checked, not_claimed, require_none
 from ..workbench import Workbench
@@ -50,7 +51,7 @@ class SecretChecks(Given):
         said |= {f"the run of {run['quote_id']}": str(run) for run in enabled.runs().values()}
 
         require_none(
-            [*_found_in(said, canaries), *_found_in_files(enabled, canaries)],
+            [*_found_in(said, canaries), *_found_in_files(enabled, canaries), *_refused(enabled)],
             why="Logs, timelines and backups are read by people who must not have the key.",
             mend=_MEND,
         )
@@ -75,11 +76,15 @@ class SecretChecks(Given):
     def test_no_secret_is_shown_by_a_connection_test(self, canaries: list[str], enabled: Workbench) -> None:
         if not enabled.host.plugins.implements(self.plugin_id, "check_connection"):
             not_claimed("check_connection")
-        with no_network():
-            shown = str(enabled.host.connections.test("ws-1", self.plugin_id))
+        try:
+            with no_network():
+                shown = str(enabled.host.connections.test("ws-1", self.plugin_id))
+            problems = list(_found_in({"the report of the connection test": shown}, canaries))
+        except IntegrationError as error:
+            problems = [error.title]
 
         require_none(
-            list(_found_in({"the report of the connection test": shown}, canaries)),
+            problems,
             why="The report is shown in the console and stored.",
             mend="`last4` holds the last four characters; no other text holds more of it.",
         )
@@ -89,6 +94,12 @@ def _found_in(said: Mapping[str, str], canaries: list[str]) -> Iterator[str]:
     for where, text in said.items():
         if any(canary in text for canary in canaries):
             yield f"A secret of the settings stands in {where}."
+
+
+def _refused(bench: Workbench) -> Iterator[str]:
+    """What the host refused to store, for the secret that it holds."""
+    errors = (run["error"] or {} for run in bench.runs().values())
+    yield from sorted({error["title"] for error in errors if error.get("code") == PluginContractError.default_code})
 
 
 def _found_in_files(bench: Workbench, canaries: list[str]) -> Iterator[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...errors import IntegrationError, InvalidInput, PluginContractError, SettingsError
+from ...errors import IntegrationError, InvalidInput, PluginContractError, SettingsError, SettingsIncomplete
 from ...hook_types import Manifest
-from ...settings import schema_problems, with_defaults
+from ...settings_documents import StoredSettings, joined, schema_problems, with_defaults
+from ...settings_releases import brought_up
 from ..network import no_network
-from ..nonconformity import Nonconformity, not_checked, require, require_none
+from ..nonconformity import Nonconformity, not_checked, not_claimed, require, require_none
 from ..workbench import Workbench
 from .given import Given
 
@@ -76,6 +77,53 @@ class SettingsChecks(Given):
             problems,
             why="Somebody who fills in the form would see an error of the program, and no field to mend.",
             mend="`validate_settings` gives a list of SettingsProblem for everything that the schema lets through.",
+        )
+
+    def test_settings_of_earlier_releases_are_migrated(
+        self,
+        manifest: Manifest,
+        workbench: Workbench,
+        earlier_settings: Sequence[tuple[int, Mapping[str, Any]]],
+    ) -> None:
+        if manifest.settings_version == 1:
+            not_claimed("a settings_version above 1")
+        if not earlier_settings:
+            not_checked("the test class has no fixture earlier_settings")
+        with no_network() as asked:
+            problems = [
+                problem
+                for version, settings in earlier_settings
+                for problem in self._migrated(workbench, manifest, version, settings)
+            ]
+        if asked:
+            problems.append("`migrate_settings` asks the network for something.")
+
+        require_none(
+            problems,
+            why="Settings are migrated whenever they are read: by whoever looks at them, and before each run.",
+            mend="Let `migrate_settings` give from each earlier version, by its arguments alone, settings that the "
+            "schema accepts, with every secret at a setting that is one. What only a person can know is left out: then "
+            "the integration says that it is incomplete.",
+        )
+
+    def _migrated(
+        self, bench: Workbench, manifest: Manifest, version: int, settings: Mapping[str, Any]
+    ) -> Iterator[str]:
+        plugins, which = bench.host.plugins, f"settings of version {version}"
+        stored = StoredSettings(settings, {}, version)
+        ctx = bench.host.execution.contexts.make("ws-1", self.plugin_id, settings)
+        try:
+            found = [joined(brought_up(plugins, self.plugin_id, ctx, stored)) for _ in range(2)]
+        except SettingsIncomplete as error:
+            yield f"Of {which}: {error.title}"
+            return
+        if found[0] != found[1]:
+            yield f"From {which} another document comes at the second time."
+        whole = with_defaults(manifest.settings_schema, found[0])
+        yield from (
+            f"From {which} come settings that the schema refuses. {problem.dotted}: {problem.message}"
+            for problem in schema_problems(manifest.settings_schema, whole)
+            if problem.path[0] in found[0]
         )
 
     def _judged(self, bench: Workbench, sample: str, settings: Mapping[str, Any], field: str) -> Iterator[str]:

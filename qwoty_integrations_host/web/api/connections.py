@@ -54,7 +54,10 @@ class ConnectionSchema(Answer):
     plugin = text()
     enabled = flag("Whether it gets this workspace's quotes.")
     testable = flag("Whether the integration has a test of its connection.")
-    status = text("`ok`, `needs_attention`, `unreachable` or `untested`; a test of other settings counts as none.")
+    status = text(
+        "`ok`, `needs_attention`, `unreachable`, `untested` (a test of other settings counts as none), or "
+        "`settings_incomplete`: they do not fit the integration's present release, and its runs wait."
+    )
     problem = one(ConnectionProblemSchema, nullable=True)
     outdated = flag("Whether the test, or the problem, is of other settings than those of now.")
     checked_at = moment("When it was last tested.", nullable=True)

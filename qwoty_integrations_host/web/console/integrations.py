@@ -266,8 +266,8 @@ def _switched_on(connection: Mapping[str, Any] | None) -> str:
     """The state of an integration that is on: a tick is for what a test found to work, or what has no test."""
     if connection is None:
         return "on"
-    if connection["status"] == "needs_attention":
-        return "needs_attention"
+    if connection["status"] in {"needs_attention", "settings_incomplete"}:
+        return str(connection["status"])
     return "on" if connection["status"] == "ok" or not connection["testable"] else "on_untested"
 
 

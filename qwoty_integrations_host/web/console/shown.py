@@ -10,6 +10,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from ...no_invoice import lacks_something
+from ...settings_releases import UNFIT
 from ...translations import STATE, STEP
 from ..auth import the_host
 from .words import gettext as _
@@ -24,7 +25,17 @@ _TONES = {
     **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
     **dict.fromkeys(("without_invoice", "not_done"), _ATTENTION),
     **dict.fromkeys(
-        ("needs_attention", "on_untested", "partially_paid", "unpaid", "expired", "linked", "missing", "unreachable"),
+        (
+            "needs_attention",
+            "on_untested",
+            "settings_incomplete",
+            "partially_paid",
+            "unpaid",
+            "expired",
+            "linked",
+            "missing",
+            "unreachable",
+        ),
         _ATTENTION,
     ),
     **dict.fromkeys(("failed", "load_failed", "refused", "incompatible", "uncollectible", "refused_delivery"), _BAD),
@@ -86,6 +97,7 @@ def status(word: str) -> str:
         "on": _("On"),
         "nothing_open": _("On, nothing is open"),
         "on_untested": _("On, not tested"),
+        "settings_incomplete": _("Settings incomplete"),
         "off": _("Off"),
         "incompatible": _("Failed to load"),
         "blocked": _("Blocked"),
@@ -125,6 +137,7 @@ def refusal(reason: str) -> str:
         "unknown_address": _("Unknown address"),
         "plugin_not_loaded": _("The integration was not loaded"),
         "plugin_bug": _("The integration failed"),
+        **dict.fromkeys(UNFIT, _("Settings incomplete")),
         "database_unavailable": _("The host could not work"),
     }
     return said.get(reason, _("Refused"))

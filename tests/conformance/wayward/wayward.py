@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import logging
 from typing import Any
+from urllib.parse import quote_plus
+from uuid import uuid4
 
 from qwoty_integrations_host import (
     ConnectionReport,
@@ -71,6 +73,7 @@ def integration_manifest() -> Manifest:
         version="1.0",
         hook_api=1,
         settings_schema=schema(),
+        settings_version=2,
         capabilities=frozenset({"quotes"} if "claims too little" in faults else {"quotes", "webhooks"}),
     )
 
@@ -85,6 +88,14 @@ def validate_settings(ctx: Any, settings: Any) -> list[SettingsProblem]:
         said = f"Not at {settings['address']}." if "repeats values" in faults else "There is nothing."
         return [SettingsProblem(("token",) if "blames another" in faults else ("address",), said)]
     return []
+
+
+@hookimpl
+def migrate_settings(settings: Any, from_version: int) -> dict[str, Any]:
+    if "asks while migrating" in faults:
+        _ask({**settings, "address": settings["place"]}, "GET", "/notes?reference=x")
+    migrated = {"address": settings.pop("place"), **settings}
+    return {**migrated, "loud": "very"} if "migrates wrongly" in faults else migrated
 
 
 @hookimpl
@@ -110,7 +121,8 @@ def preview_quote(ctx: Any, quote: Any) -> Preview | Outcome:
 @hookimpl
 def on_quote_accepted(ctx: Any, quote: Any) -> Outcome:
     settings = _kept.setdefault("settings", ctx.settings) if "keeps settings" in faults else ctx.settings  # type: ignore[arg-type]
-    reference = f"{ctx.workspace}/{quote.id}"
+    drawn = "draws a reference" in faults
+    reference = f"{ctx.step('reference', lambda _: uuid4().hex) if drawn else ctx.workspace}/{quote.id}"
     if "logs the key" in faults:
         logging.getLogger("wayward").warning("working with %s", settings["token"])
     if "keeps the key" in faults:
@@ -128,7 +140,8 @@ def on_quote_accepted(ctx: Any, quote: Any) -> Outcome:
                 return str(_ask(settings, "POST", "/notes", reference)["id"])
             except RetryableError as error:
                 raise OSError("unexpected") from error
-        return str(_ask(settings, "POST", "/notes", reference)["id"])
+        made = str(_ask(settings, "POST", "/notes", reference)["id"])
+        return f"{made}?key={quote_plus(settings['token'])}" if "returns the key" in faults else made
 
     note = ctx.step("note", write)
     if "gives up" in faults:

@@ -34,6 +34,8 @@ def integration_manifest() -> Manifest:
         version=VERSION,
         hook_api=HOOK_API,
         settings_schema=schema,
+        # Raised when stored settings need another form: then migrate_settings says which (docs/hooks.md).
+        settings_version=1,
         capabilities=frozenset({"quotes"}),
     )
 

@@ -1,0 +1,379 @@
+"""A plugin's release reads other settings than the one before: migrated, incomplete, or of a release still to come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from builders import a_quote
+from qwoty_integrations_host import Outcome, PermanentError
+from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.doctor import examine
+from qwoty_integrations_host.errors import SettingsIncomplete
+from qwoty_integrations_host.previews import preview
+from qwoty_integrations_host.store import runs as rows
+from qwoty_integrations_host.store import tables as t
+from qwoty_integrations_host.store.api_keys import create_api_key
+from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.web.sessions import login_link
+
+TOKEN, CHANNEL = "key_Plain1234567890", {"type": "string", "title": "Channel", "pattern": "^#.+$"}
+Desks = Callable[..., Any]
+
+
+def release(fakes: Any, version: int, *, without: str = "", required: bool = False, **settings: Any) -> None:
+    """From the next start on the plugin reads these settings, too."""
+    schema = deepcopy(fakes.SCHEMA)
+    schema["properties"] |= settings
+    schema["required"] = [*(schema["required"] if without != "token" else []), *(settings if required else [])]
+    schema["properties"].pop(without, None)
+    fakes.released.update(settings_version=version, settings_schema=schema)
+
+
+def renamed(_ctx: Any, given: tuple[dict[str, Any], int]) -> dict[str, Any]:
+    settings, _ = given
+    return {("api_key" if name == "token" else name): value for name, value in settings.items()}
+
+
+def stored(desk: Any) -> tuple[Any, ...]:
+    with desk.host.store.read() as db:
+        row = db.execute(t.settings.select()).one()
+        fields = db.execute(t.secrets.select().with_only_columns(t.secrets.c.field)).scalars().all()
+    return row.document, row.version, sorted(fields)
+
+
+def attempt_of(desk: Any, run: dict[str, Any]) -> int:
+    """The run's present attempt: one more than were worked while it waits."""
+    with desk.host.store.read() as db:
+        return int(rows.require(db, run["id"])["attempt"])
+
+
+@pytest.fixture
+def before(desks: Desks) -> Any:
+    """A desk of the first release with its settings saved, closed by whoever starts the next one."""
+    desk = desks()
+    desk.enable(unit_tokens={"bu_1": "key_Unit1234567890"})
+    return desk
+
+
+@pytest.fixture
+def restarted(desks: Desks, before: Any) -> Callable[[], Any]:
+    def start() -> Any:
+        before.host.close()
+        return desks(public_url="http://localhost")
+
+    return start
+
+
+# -- migrated ------------------------------------------------------------------------------------------------
+
+
+def test_settings_are_migrated_when_they_are_read_and_stored_when_somebody_saves(
+    restarted: Any, before: Any, fakes: Any
+) -> None:
+    old = stored(before)
+    release(fakes, 3, without="token", required=True, api_key=fakes.SECRET)
+    fakes.answers["migrate_settings"] = renamed
+    desk = restarted()
+
+    found = desk.host.settings.effective("ws-1", "recorder")
+    assert (found["api_key"], found["unit_tokens"]) == (TOKEN, {"bu_1": "key_Unit1234567890"})
+    assert "token" not in found
+    assert stored(desk) == old
+    assert desk.host.settings.show("ws-1", "recorder")["settings"]["api_key"] == {"set": True, "last4": "7890"}
+    assert desk.accept()["status"] == "succeeded"
+
+    desk.host.connections.save("ws-1", "recorder", {"mode": "fast"})
+    document, version, fields = stored(desk)
+    assert (document["mode"], version) == ("fast", 3)
+    assert fields == ["settings/api_key", "settings/unit_tokens/bu_1"]
+    fakes.calls.clear()
+    assert desk.host.settings.effective("ws-1", "recorder")["api_key"] == TOKEN
+    assert fakes.calls == []
+
+
+def test_each_migration_is_told_from_which_version(restarted: Any, fakes: Any) -> None:
+    seen: list[Any] = []
+    release(fakes, 2)
+    fakes.answers["migrate_settings"] = lambda _, given: seen.append(given) or given[0]
+
+    restarted().host.settings.effective("ws-1", "recorder")
+
+    assert seen == [({"mode": "slow", "ratio": 1, "token": TOKEN, "unit_tokens": {"bu_1": "key_Unit1234567890"}}, 1)]
+
+
+def test_a_secret_that_a_migration_forgets_is_kept(restarted: Any, fakes: Any) -> None:
+    release(fakes, 2)
+    fakes.answers["migrate_settings"] = lambda _, given: {"mode": given[0]["mode"]}
+
+    found = restarted().host.settings.effective("ws-1", "recorder")
+
+    assert (found["token"], found["unit_tokens"]) == (TOKEN, {"bu_1": "key_Unit1234567890"})
+
+
+def test_a_setting_that_is_gone_needs_no_migration(restarted: Any, fakes: Any) -> None:
+    release(fakes, 1, without="unit_tokens")
+    desk = restarted()
+
+    assert "unit_tokens" not in desk.host.settings.effective("ws-1", "recorder")
+    assert desk.accept()["status"] == "succeeded"
+    desk.host.connections.save("ws-1", "recorder", {"mode": "fast"})
+
+
+def _raise(error: Exception) -> Any:
+    raise error
+
+
+BROKEN_MIGRATIONS: dict[str, tuple[Any, str]] = {
+    "raises": (lambda _, given: given[0]["nothing"], "migrate_settings raised KeyError."),
+    "refuses": (lambda _, __: _raise(PermanentError("Too old.")), "Too old."),
+    "gives nothing": (lambda _, __: None, "migrate_settings did not return a dict of settings by name."),
+    "is no JSON": (lambda _, __: {"mode": {1}}, "migrate_settings did not return"),
+    "puts a secret in clear": (
+        lambda _, given: {**given[0], "mode": given[0]["token"]},
+        "It puts the secret token where it would be kept in clear.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("migrates", "said"), BROKEN_MIGRATIONS.values(), ids=list(BROKEN_MIGRATIONS))
+def test_a_migration_that_fails_leaves_the_stored_settings_and_says_so(
+    restarted: Any, before: Any, fakes: Any, migrates: Any, said: str
+) -> None:
+    old = stored(before)
+    release(fakes, 2)
+    fakes.answers["migrate_settings"] = migrates
+    desk = restarted()
+
+    run = desk.accept()
+
+    assert (run["status"], run["error"]["code"]) == ("waiting", "settings_not_migrated")
+    assert said in run["error"]["title"]
+    assert "Plain123" not in str(run)
+    assert stored(desk) == old
+    shown = desk.host.connections.show("ws-1", "recorder")
+    assert (shown["status"], shown["problem"]["code"]) == ("settings_incomplete", "settings_not_migrated")
+
+    # Mended by another release, or by whoever enters them again.
+    desk.host.connections.save("ws-1", "recorder", {"token": ""})
+    desk.work()
+    assert desk.run(run["id"])["status"] == "succeeded"
+
+
+# -- incomplete ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def incomplete(restarted: Any, fakes: Any) -> Any:
+    """A new setting is required that nobody has entered; the plugin would fail without."""
+    release(fakes, 1, required=True, channel=CHANNEL)
+    fakes.answers["on_quote_accepted"] = lambda ctx, _: Outcome.done(ctx.settings["channel"])
+    return restarted()
+
+
+def test_runs_wait_for_a_new_setting_and_go_on_once_it_is_saved(incomplete: Any) -> None:
+    run = incomplete.accept()
+
+    assert (run["status"], run["error"]["code"]) == ("waiting", "settings_incomplete")
+    assert run["error"]["title"] == ("These settings of recorder are missing or do not fit fake-recorder 1.0: channel.")
+    assert ("on_quote_accepted", "ws-1") not in incomplete.recorder.calls
+    incomplete.clock.advance(30 * 24 * 3600)
+    incomplete.work()
+    assert incomplete.run(run["id"])["status"] == "waiting"
+
+    incomplete.host.connections.save("ws-1", "recorder", {"channel": "#sales"})
+    incomplete.work()
+
+    ended = incomplete.run(run["id"])
+    assert (ended["status"], ended["outcome"]["notes"]) == ("succeeded", ["#sales"])
+
+
+def test_saving_wakes_the_runs_of_its_own_workspace_only(incomplete: Any) -> None:
+    run = incomplete.accept()
+
+    incomplete.host.connections.attempts.go_on("ws-2", "recorder", ["settings_incomplete"])
+    incomplete.host.connections.attempts.go_on("ws-1", "second", ["settings_incomplete"])
+    incomplete.host.connections.attempts.go_on("ws-1", "recorder", ["settings_newer"])
+
+    assert attempt_of(incomplete, run) == 1 + 1
+
+
+def test_at_a_start_with_a_release_that_fits_again_runs_go_on(incomplete: Any, fakes: Any, desks: Desks) -> None:
+    run = incomplete.accept()
+    incomplete.host.close()
+    fakes.released.clear()
+    fakes.answers.clear()
+
+    again = desks()
+    again.work()
+
+    assert again.run(run["id"])["status"] == "succeeded"
+
+
+def test_people_are_told_that_runs_wait_for_settings(incomplete: Any) -> None:
+    incomplete.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+
+    incomplete.accept()
+    incomplete.accept(id="q-8")
+
+    (alert,) = incomplete.host.alerts.show("ws-1")["alerts"]
+    assert (alert["type"], alert["code"]) == ("run.waits", "settings_incomplete")
+
+
+def test_people_are_told_though_no_run_waits_once_a_day(incomplete: Any) -> None:
+    incomplete.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+
+    incomplete.host.upkeep.request_after_start()
+    incomplete.host.upkeep.request_due()
+    incomplete.accept()
+
+    (alert,) = incomplete.host.alerts.show("ws-1")["alerts"]
+    assert (alert["type"], alert["code"]) == ("connection.needs_attention", "settings_incomplete")
+    assert alert["command"] == "qwoty-host settings show ws-1 recorder"
+
+
+def test_doctor_names_the_settings_that_are_missing(incomplete: Any) -> None:
+    incomplete.accept()
+
+    found = [f"{one.about}: {one.detail}" for one in examine(incomplete.host) if one.state == "failed"]
+
+    missing = "These settings of recorder are missing or do not fit fake-recorder 1.0: channel."
+    assert f"plugins: 1 run waits: {missing}" in found
+    assert f"connections: ws-1, recorder: {missing}" in found
+
+
+def test_the_api_says_it_and_goes_on(incomplete: Any) -> None:
+    with incomplete.host.store.write() as db:
+        key = create_api_key(db, "ws-1", incomplete.clock.now())
+    client, headers = create_app(incomplete.host).test_client(), {"Authorization": f"Bearer {key}"}
+    place = "/v1/workspaces/ws-1/plugins/recorder"
+    run = incomplete.accept()
+
+    shown = client.get(f"{place}/settings", headers=headers).get_json()
+    tested = client.post(f"{place}/connection/test", headers=headers)
+    saved = client.put(f"{place}/settings", json={"channel": "#sales"}, headers=headers)
+    incomplete.work()
+
+    connection = shown["connection"]
+    assert (connection["status"], connection["problem"]["code"]) == ("settings_incomplete", "settings_incomplete")
+    assert (tested.status_code, tested.get_json()["code"]) == (409, "settings_incomplete")
+    assert (saved.status_code, saved.get_json()["connection"]["problem"]) == (200, None)
+    assert incomplete.run(run["id"])["status"] == "succeeded"
+
+
+def test_the_console_shows_it_and_the_form_completes_it(incomplete: Any) -> None:
+    client = create_app(incomplete.host).test_client()
+    same = {"Sec-Fetch-Site": "same-origin"}
+    client.get(login_link(incomplete.host, "ws-1", "admin"), headers=same)
+    run = incomplete.accept()
+
+    for page in ("/console/", "/console/integrations/recorder"):
+        text = client.get(page, headers=same).text
+        assert "Settings incomplete" in text, page
+        assert "fake-recorder 1.0: channel." in text, page
+    answer = client.post(
+        "/console/integrations/recorder", data={"_shown": ["channel"], "channel": "#sales"}, headers=same
+    )
+    assert answer.status_code == 303, answer.text
+    incomplete.work()
+    assert incomplete.run(run["id"])["status"] == "succeeded"
+    assert "Settings incomplete" not in client.get("/console/", headers=same).text
+
+
+def test_the_command_line_shows_it_and_saving_lets_runs_go_on(
+    incomplete: Any, desks: Desks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = incomplete.host.config.data_dir
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(incomplete.host.config.plugins_blocked))
+    run = incomplete.accept()
+
+    def line(*words: str, typed: str = "") -> Any:
+        return CliRunner().invoke(main, ["--data-dir", str(folder), *words], input=typed)
+
+    listed = line("test-connection", "ws-1", "--last")
+    shown = line("settings", "show", "ws-1", "recorder")
+    tested = line("test-connection", "ws-1", "recorder")
+    assert listed.exit_code == 1
+    assert "settings incomplete" in listed.stdout
+    assert "Complete and save its settings" in listed.stdout
+    assert "Connection: settings incomplete, These settings of recorder are missing" in shown.stdout
+    assert (tested.exit_code, "settings set ws-1 recorder --file F" in tested.stderr) == (3, True), tested.output
+
+    saved = line("settings", "set", "ws-1", "recorder", "--file", "-", typed=json.dumps({"channel": "#sales"}))
+
+    assert saved.exit_code == 0, saved.output
+    assert attempt_of(incomplete, run) == 1 + 1 + 1
+
+
+def test_a_webhook_is_asked_to_come_again(incomplete: Any) -> None:
+    client = create_app(incomplete.host).test_client()
+
+    answer = client.post("/webhooks/recorder/ws-1/right", data="{}", headers={"X-Signature": "signed"})
+
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "settings_incomplete")
+    assert incomplete.count("webhook_deliveries") == 0
+
+
+def test_what_only_looks_goes_on_without_the_plugin(incomplete: Any) -> None:
+    runs = incomplete.host.runs
+    foretold = preview(
+        "ws-1",
+        a_quote(),
+        plugins=runs.plugins,
+        settings=runs.settings,
+        contexts=runs.contexts,
+        clock=incomplete.clock,
+    )
+
+    assert foretold["previews"][0]["problems"][0]["code"] == "settings_incomplete"
+    assert incomplete.host.upkeep.status("ws-1")["data"] == []
+    assert incomplete.host.upkeep.request_due() == []
+    assert incomplete.host.silence.silent("ws-1") == []
+    assert runs.request_due_installments() == []
+
+
+# -- of a newer release --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def downgraded(restarted: Any, fakes: Any, desks: Desks) -> Any:
+    """Saved by a release with version 2, read by the one before."""
+    release(fakes, 2, channel={**CHANNEL, "default": "#all"})
+    desk = restarted()
+    desk.host.connections.save("ws-1", "recorder", {"channel": "#sales"})
+    desk.host.close()
+    fakes.released.clear()
+    return desks()
+
+
+def test_settings_of_a_newer_release_are_not_touched_and_runs_wait_for_it(
+    downgraded: Any, fakes: Any, desks: Desks
+) -> None:
+    kept = stored(downgraded)
+    run = downgraded.accept()
+
+    assert (run["status"], run["error"]["code"]) == ("waiting", "settings_newer")
+    with pytest.raises(SettingsIncomplete, match="saved by a newer release"):
+        downgraded.host.connections.save("ws-1", "recorder", {"mode": "fast"})
+    assert stored(downgraded) == kept
+    assert downgraded.host.settings.show("ws-1", "recorder")["settings"]["token"]["set"]
+    downgraded.host.close()
+    release(fakes, 2, channel={**CHANNEL, "default": "#all"})
+    again = desks()
+    again.work()
+    assert again.run(run["id"])["status"] == "succeeded"
+    assert again.host.settings.effective("ws-1", "recorder")["channel"] == "#sales"
+
+
+def test_what_an_earlier_host_saves_beside_is_of_the_first_version(downgraded: Any) -> None:
+    with downgraded.host.store.write() as db:
+        # It knows neither column.
+        later = downgraded.clock.advance(60) or downgraded.clock.now()
+        db.execute(t.settings.update().values(document={"mode": "fast"}, updated_at=later))
+
+    assert downgraded.host.settings.effective("ws-1", "recorder")["mode"] == "fast"
