@@ -161,10 +161,13 @@ class RecordedSteps:
         self._sign_of_life()
         # Committed before the work begins, so that a step which a crash cut short knows it is a repetition.
         with self.store.write() as db:
-            if not rows.is_current(db, self.run_id, self.attempt):
-                raise AttemptOver
-            row = rows.begin_step(db, self.run_id, name, self.clock.now(), begun=int(self.forgotten))
-        return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]))
+            now, begun = self.clock.now(), int(self.forgotten)
+            row = rows.begin_step(db, self.run_id, self.attempt, name, now, begun=begun)
+        if row is None:
+            raise AttemptOver
+        return Attempt(
+            row["attempts"], row["key"], row["started_at"], list(row["request_ids"]), confirm=self.store.confirm
+        )
 
     def _end(
         self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None = None

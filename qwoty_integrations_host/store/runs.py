@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, cast, func, literal, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import NotFound
 from . import finding, quotes
@@ -34,12 +36,8 @@ _SHOWN = {"status", "error"}
 
 # Every step asks these: built once, since that costs more than to ask (docs/performance.md).
 _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
-_ATTEMPT = _ONE.with_only_columns(t.runs.c.attempt).where(t.runs.c.status != "dismissed")
-_NEXT_POSITION = select(func.coalesce(func.max(t.steps.c.position), 0) + 1).where(t.steps.c.run_id == bindparam("run"))
 _STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
-_COUNT_STEP = t.steps.update().where(_STEP).values(attempts=t.steps.c.attempts + 1, status="running")
 _END_STEP = t.steps.update().where(_STEP)
-_ONE_STEP = select(t.steps).where(_STEP)
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
@@ -237,26 +235,41 @@ def all_unfinished(db: Connection) -> Sequence[RowMapping]:
 
 def is_current(db: Connection, run_id: str, attempt: int) -> bool:
     """Whether this is the run's present attempt, and nobody has dismissed the run meanwhile."""
-    return db.execute(_ATTEMPT, {"run": run_id}).scalar() == attempt
+    row = find(db, run_id)
+    return row is not None and (row["attempt"], row["status"] != "dismissed") == (attempt, True)
 
 
-def begin_step(db: Connection, run_id: str, name: str, now: datetime, *, begun: int = 0) -> RowMapping:
-    """Count one more beginning of a step, and give its row; ``begun``: how often one not known here began before."""
-    row: dict[str, Any] = {
-        "run_id": run_id,
-        "name": name,
-        "position": db.execute(_NEXT_POSITION, {"run": run_id}).scalar(),
-        "status": "running",
-        "attempts": begun,
-        "key": 1,
-        "ms": 0,
-        "request_ids": [],
-        "started_at": now,
+def begin_step(
+    db: Connection, run_id: str, attempt: int, name: str, now: datetime, *, begun: int = 0
+) -> RowMapping | None:
+    """Count one more beginning of a step, and give its row; ``begun``: how often one not known here began before.
+
+    None when another attempt of the run is there by now, or somebody has dismissed it.
+    """
+    first = {"run": run_id, "attempt": attempt, "step": name, "attempts": begun + 1, "request_ids": [], "now": now}
+    return db.execute(_beginning(db.dialect.name), first).mappings().first()
+
+
+@cache
+def _beginning(dialect: str) -> Any:
+    step, run = t.steps.c, t.runs.c
+    position = select(func.coalesce(func.max(step.position), 0) + 1).where(step.run_id == bindparam("run"))
+    first = {
+        step.run_id: run.id,
+        step.name: bindparam("step", type_=step.name.type),
+        step.position: position.scalar_subquery(),
+        step.status: literal("running"),
+        step.attempts: bindparam("attempts", type_=step.attempts.type),
+        step.key: literal(1),
+        step.ms: literal(0),
+        step.request_ids: bindparam("request_ids", type_=step.request_ids.type),
+        step.started_at: bindparam("now", type_=step.started_at.type),
     }
-    insert_or_ignore(db, t.steps, row)
-    here = {"run": run_id, "step": name}
-    db.execute(_COUNT_STEP, here)
-    return db.execute(_ONE_STEP, here).mappings().one()
+    is_current = (run.id == bindparam("run")) & (run.attempt == bindparam("attempt")) & (run.status != "dismissed")
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(t.steps)
+    beginning = insert.from_select([column.name for column in first], select(*first.values()).where(is_current))
+    again = {"attempts": step.attempts + 1, "status": "running"}
+    return beginning.on_conflict_do_update(index_elements=["run_id", "name"], set_=again).returning(t.steps)
 
 
 def end_step(db: Connection, run_id: str, name: str, **values: Any) -> None:
