@@ -93,7 +93,7 @@ class Execution:
                 if row is not None:
                     self._work(row)
         except Overtaken as now:
-            log.warning("run.overtaken", extra={"run_id": run_of(job_id), "title": str(now)})
+            log.warning("run.overtaken", extra={"run_id": run_of(job_id), "by": now.by})
             if now.by == job_id:
                 raise
             # Another run of the quote had its turn meanwhile: this one's comes again.
@@ -174,6 +174,7 @@ class Execution:
         return RecordedSteps(
             self.store,
             self.engine,
+            self.locks,
             self.clock,
             self.retry_policy,
             row["id"],

@@ -17,6 +17,7 @@ from .config import RetryPolicy
 from .context import Attempt, Json
 from .engine.interface import Engine
 from .errors import DatabaseUnavailable, IntegrationError, Interruption, PermanentError, RetryableError
+from .locks import Locks
 from .metrics import REMOTE_REQUESTS, STEPS
 from .store import runs as rows
 from .store.database import Store
@@ -45,6 +46,7 @@ class RecordedSteps:
 
     store: Store
     engine: Engine
+    locks: Locks
     clock: Clock
     retry: RetryPolicy
     run_id: str
@@ -165,9 +167,11 @@ class RecordedSteps:
             row = rows.begin_step(db, self.run_id, self.attempt, name, now, begun=begun)
         if row is None:
             raise AttemptOver
-        return Attempt(
-            row["attempts"], row["key"], row["started_at"], list(row["request_ids"]), confirm=self.store.confirm
-        )
+        return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]), confirm=self._confirm)
+
+    def _confirm(self) -> None:
+        self.locks.confirm()
+        self.store.confirm()
 
     def _end(
         self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None = None

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -239,6 +240,41 @@ def store(request: pytest.FixtureRequest, desks: Callable[..., Any]) -> Any:
 
 def sending(epoch: int) -> mails.Sending:
     return mails.Sending("ws-1", "recorder", "q-7/mail:1", "<1@shop.example>", epoch)
+
+
+def test_a_worker_whose_lock_was_lost_with_its_connection_does_not_write_to_the_service(
+    desks: Callable[..., Any], postgresql: str
+) -> None:
+    """Under such a lock runs of other quotes make what they share with this one, such as its customer."""
+    desk, wrote = desks(shared_database=postgresql), []
+
+    def hook(ctx: Any, _quote: Any) -> Outcome:
+        def work(attempt: Any) -> None:
+            if not attempt.repeated:
+                cut_locks(postgresql)
+            attempt.confirm()
+            wrote.append(attempt.repeated)
+
+        with ctx.lock("customer:c-1"):
+            ctx.step("step", work)
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = hook
+    desk.enable()
+
+    run = desk.accept(id="q-7")
+
+    assert (run["status"], run["error"]["code"], wrote) == ("waiting", "database_unavailable", [])
+    desk.clock.advance(60)
+    desk.work()
+    assert (desk.run(run["id"])["status"], wrote) == ("succeeded", [True])
+
+
+def cut_locks(address: str) -> None:
+    """Cut the connections that hold locks; their last question was for one."""
+    with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as line:
+        cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        line.execute(f"{cut} WHERE datname = current_database() AND query LIKE 'SELECT pg_advisory_lock%'")
 
 
 def test_only_one_of_two_workers_begins_to_send_a_mail(store: Any) -> None:
