@@ -62,6 +62,7 @@ FAULTS: dict[str, list[Row]] = {
         ("previews by asking", "preview_touches_nothing", "The service does not answer"),
         ("always ok", "only_known_errors", "says that a key works"),
         ("never looks", "crash_before_any_checkpoint", "there are 2 effects and 0 mails; without one 1 and 0"),
+        ("never confirms", "was_overtaken", "it went from 0 effects to 1."),
         ("asks at intake", "signed_webhook_is_taken", "The service does not answer"),
     ],
     "whom it believes and tells": [

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import select
 
 from builders import a_quote
@@ -227,6 +228,26 @@ def test_a_hook_that_was_left_behind_and_comes_back_late_writes_nothing(desk: An
         ctx.state.set("name", "late")
 
     assert ctx.state.get("name") == "the next"
+
+
+def test_whoever_takes_a_quote_waits_for_what_is_just_being_written(desks: Callable[..., Any], postgresql: str) -> None:
+    desk = desks(shared_database=postgresql)
+    store, state = desk.host.store, desk.context("recorder").state
+    with store.write() as db:
+        hold = holds.take(db, "ws-1", "recorder", "q-7", "r.1")
+
+    with holds.under(hold):
+        with store.write():
+            state.set("name", "being written")
+            with psycopg.connect(postgresql.replace("+psycopg", "")) as line:
+                line.execute("SET lock_timeout = '50ms'")
+                with pytest.raises(LockNotAvailable):
+                    line.execute("UPDATE holds SET epoch = epoch + 1")
+        Sleeper(desk).is_overtaken()
+        with pytest.raises(Overtaken):
+            state.set("name", "late")
+
+    assert state.get("name") == "being written"
 
 
 # -- the ledger of mails ----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from .crashes import CrashChecks
 from .discovery import DiscoveryChecks
 from .importing import ImportChecks
 from .isolation import IsolationChecks
+from .overtaken import OvertakenChecks
 from .quotes import QuoteChecks
 from .schema import SchemaChecks
 from .secrets import SecretChecks
@@ -22,6 +23,7 @@ class PluginConformance(
     SettingsChecks,
     QuoteChecks,
     CrashChecks,
+    OvertakenChecks,
     WebhookChecks,
     SecretChecks,
     IsolationChecks,
