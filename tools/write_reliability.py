@@ -141,9 +141,10 @@ def _subjects(deaths: Iterable[Mapping[str, Any]]) -> str:
 def _sleepers(found: Mapping[str, Any]) -> str:
     rows = [[one["name"], str(_total(one["found"])), str(_total(one["slept"]))] for one in found.values()]
     text = (
-        "## Asleep at every boundary\n\nOf two workers on PostgreSQL one is frozen there (SIGSTOP) and cut off from its "
-        "database; the other takes its work over and finishes; then the first one wakes. It writes nothing more, here "
-        "or at Stripe, and sends no second mail ([ADR 0070](adr/0070-overtaken-workers-write-nothing.md)).\n\n"
+        "## Asleep at every boundary\n\nOf two workers on PostgreSQL one is frozen there (SIGSTOP) and cut off from "
+        "the database; the other takes its work over and finishes; then the first one wakes. It writes nothing more, "
+        "here or at Stripe, and sends no second mail "
+        "([ADR 0070](adr/0070-overtaken-workers-write-nothing.md)).\n\n"
     )
     return text + _table(["Flow", "found", "slept"], rows)
 
