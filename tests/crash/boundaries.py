@@ -38,7 +38,7 @@ _TIMES = {"worker_leases", "paces", "api_keys"}
 _BESIDES = {"audit", "standings", "quote_words"}
 _WRITES = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM)\s+(?:"?\w+"?\.)?"?(\w+)"?', re.IGNORECASE)
 #: What a worker that sleeps notes as well.
-JOB_OVER = "a job is over"
+JOB_BEGUN, JOB_OVER = "a job begins", "a job is over"
 _ID = re.compile(r"(?<=/)(?:[a-z]+_(?:test_)?(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{8,}|[\w-]{30,})(?=[/.]|$)")
 
 
@@ -84,11 +84,12 @@ class Boundaries:
         _wrap(StandalonePlatform, "save_external_id", lambda _, kind, *__, **___: self.around(f"saving a {kind}'s id"))
 
     def watch_jobs(self) -> None:
-        """Note when a job is over as well, however it ended."""
+        """Note when a job begins as well, and when it is over, however it ended."""
         execute = DurableEngine.execute
 
         @wraps(execute)
         def executed(engine: DurableEngine, job_id: str) -> None:
+            self.reach(JOB_BEGUN)
             try:
                 execute(engine, job_id)
             finally:

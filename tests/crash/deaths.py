@@ -7,9 +7,10 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 
-from crash.boundaries import JOB_OVER
+from crash.boundaries import JOB_BEGUN, JOB_OVER
 from crash.child import Death, Sleep
 from crash.flows import Flow
 from crash.site import Site
@@ -130,10 +131,9 @@ class Ward:
         site.settle()
         before = site.passed("victim")
         os.kill(sleeper.pid or 0, signal.SIGCONT)
-        if self._has_begun() and not any(JOB_OVER in boundary for boundary in before):
-            site.wait(lambda: any(JOB_OVER in boundary for boundary in site.passed("victim")), "it never came back")
-        sleeper.terminate()
-        site.wait(lambda: not sleeper.is_alive(), "it did not stop in good order")
+        site.wait(lambda: not _is_at_work(site.passed("victim")), "it never came back")
+        sleeper.kill()  # else it would work what is asked for from here on
+        sleeper.join()
         self._flow.check(site)
         return [boundary for boundary in site.passed("victim")[len(before) :] if _WRITTEN.match(boundary)]
 
@@ -145,7 +145,7 @@ class Ward:
         return victim
 
     def _has_begun(self) -> bool:
-        return any("holds" in boundary for boundary in self._site.passed("victim"))
+        return any("steps" in boundary for boundary in self._site.passed("victim"))
 
     # -- how ------------------------------------------------------------------------------------------
 
@@ -162,6 +162,11 @@ class Ward:
             if now != seen:
                 seen, since = now, time.monotonic()
             time.sleep(0.05)
+
+
+def _is_at_work(passed: Sequence[str]) -> bool:
+    begun, over = (sum(what in boundary for boundary in passed) for what in (JOB_BEGUN, JOB_OVER))
+    return begun > over
 
 
 def _is_asleep(process: BaseProcess) -> bool:
