@@ -47,7 +47,7 @@ class Overtaken(Interruption):
     """
 
     def __init__(self, job_id: str, *, by: str | None) -> None:
-        super().__init__(f"{job_id} was overtaken by {by}")
+        super().__init__(job_id, by)
         self.by = by
 
 
