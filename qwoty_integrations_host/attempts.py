@@ -31,6 +31,11 @@ def job_id(run_id: str, attempt: int) -> str:
     return f"{run_id}.{attempt}"
 
 
+def run_of(job_id: str) -> str:
+    """The run of which a job is an attempt."""
+    return job_id.rpartition(".")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """Queues further attempts of runs; the job of the attempt before then does nothing any more."""

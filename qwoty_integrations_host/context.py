@@ -34,6 +34,9 @@ class Attempt:
     key: int
     first_started_at: datetime
     request_ids: list[str] = field(default_factory=list)
+    #: ``attempt.confirm()`` right before each write to a service: a worker that slept, and whose run or locks others
+    #: have by now, does not come back from it.
+    confirm: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
     @property
     def repeated(self) -> bool:

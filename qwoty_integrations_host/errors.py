@@ -40,6 +40,17 @@ class Interruption(BaseException):
     """The host itself cuts a hook short. Whatever else leaves a hook, ``IntegrationError`` apart, is a plugin's bug."""
 
 
+class Overtaken(Interruption):
+    """Another worker has taken what this one works on, which slept or was cut off: nothing more is done for it here.
+
+    ``by``: the job that it was taken for, which may be the same one.
+    """
+
+    def __init__(self, job_id: str, *, by: str | None) -> None:
+        super().__init__(job_id, by)
+        self.by = by
+
+
 class IntegrationError(Exception):
     """Root of the tree; nothing else is expected to leave a plugin."""
 

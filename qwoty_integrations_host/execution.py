@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
 from .alerts import MAIL_WAITS, Alerts
-from .attempts import Attempts, Wait, job_id
+from .attempts import Attempts, Wait, run_of
+from .attempts import job_id as job_of
 from .clock import Clock
 from .config import RetryPolicy
 from .connections import worked_in_a_run
@@ -25,6 +26,7 @@ from .errors import (
     DatabaseUnavailable,
     IntegrationError,
     NeedsAttention,
+    Overtaken,
     PermanentError,
     PluginHangs,
     RetryableError,
@@ -46,7 +48,7 @@ from .runs import Runs
 from .settings import WorkspaceSettings
 from .settings_releases import UNFIT
 from .stops import MAKING, TAKING_BACK
-from .store import quotes, webhooks
+from .store import holds, quotes, webhooks
 from .store import runs as rows
 from .store.database import Store
 from .timeline import AttemptOver, RecordedSteps, RunWaits
@@ -81,24 +83,53 @@ class Execution:
     restored: bool = False
 
     def execute(self, job_id: str) -> None:
-        """Work one attempt of a run; called by the engine, again from the top after a crash."""
+        """Work one attempt of a run; called by the engine, again from the top after a crash.
+
+        Raises: Overtaken when another worker works this attempt, which ends it.
+        """
         try:
             self._take(job_id)
         except DatabaseUnavailable as error:
             self._hold_out(job_id, error)
 
     def _take(self, job_id: str) -> None:
-        run_id, _, attempt = job_id.rpartition(".")
-        with self.store.read() as db:
-            row = rows.find(db, run_id)
-        if row is None:
-            return
-        # One run of a quote at a time: what two runs do to one invoice must not interleave.
-        with self.locks.hold("/".join(("run", row["workspace"], row["plugin"], row["quote_id"]))):
+        try:
+            with self._held(job_id) as row:
+                if row is not None:
+                    self._work(row)
+        except Overtaken as now:
+            log.warning("run.overtaken", extra={"run_id": run_of(job_id), "by": now.by})
+            if now.by == job_id:
+                raise
+            # Another run of the quote had its turn meanwhile: this one's comes again.
             with self.store.read() as db:
-                row = rows.find(db, run_id)
-            if row is not None and row["attempt"] == int(attempt) and row["status"] not in rows.FINISHED:
-                self._work(row)
+                row = self._unfinished(db, job_id)
+            if row is not None:
+                self.attempts.try_again(row, resume=True)
+
+    @contextmanager
+    def _held(self, job_id: str) -> Iterator[RowMapping | None]:
+        """Lock and hold the quote of a run during the block, and give the run; None when there is nothing to work."""
+        with self.store.read() as db:
+            row = self._unfinished(db, job_id)
+        if row is None:
+            yield None
+            return
+        place = (row["workspace"], row["plugin"], row["quote_id"])
+        # One run of a quote at a time: what two runs do to one invoice must not interleave.
+        with self.locks.hold("/".join(("run", *place))):
+            with self.store.write() as db:
+                hold = holds.take(db, *place, job_id)
+                row = self._unfinished(db, job_id)
+            with holds.under(hold):
+                yield row
+
+    def _unfinished(self, db: Connection, job_id: str) -> RowMapping | None:
+        """The run whose present attempt this job is, unless it has ended."""
+        row = rows.find(db, run_of(job_id))
+        if row is None or job_id != job_of(row["id"], row["attempt"]) or row["status"] in rows.FINISHED:
+            return None
+        return row
 
     def _work(self, row: RowMapping) -> None:
         names = {"run_id": "id", "workspace": "workspace", "plugin": "plugin", "quote_id": "quote_id", "kind": "kind"}
@@ -149,6 +180,7 @@ class Execution:
         return RecordedSteps(
             self.store,
             self.engine,
+            self.locks,
             self.clock,
             self.retry_policy,
             row["id"],
@@ -311,27 +343,26 @@ class Execution:
 
     def _hold_out(self, job_id: str, error: DatabaseUnavailable) -> None:
         """Keep the job until it can be written down that its run waits; a process that ends leaves it to the next."""
-        run_id, _, attempt = job_id.rpartition(".")
         seconds = 1.0
         while True:
-            log.warning("run.database_unavailable", extra={"run_id": run_id, "title": error.title})
+            log.warning("run.database_unavailable", extra={"run_id": run_of(job_id), "title": error.title})
             self.engine.pause(seconds, self.clock)
             seconds = min(2 * seconds, self.retry_policy.longest_gap)
             with suppress(DatabaseUnavailable):
-                with self.store.read() as db:
-                    row = rows.find(db, run_id)
-                if row is not None and row["attempt"] == int(attempt) and row["status"] not in rows.FINISHED:
-                    self._wait(row, error, progressed=False)
+                with self._held(job_id) as row:
+                    if row is not None:
+                        self._wait(row, error, progressed=False)
                 return
 
     # -- how a run ends ---------------------------------------------------------------------------
 
     def set_aside(self, job_id: str) -> None:
         """End a run at which worker after worker died; what it has done stays done."""
-        run_id, _, attempt = job_id.rpartition(".")
-        with self.store.read() as db:
-            row = rows.find(db, run_id)
-        if row is None or row["attempt"] != int(attempt) or row["status"] in rows.FINISHED:
+        with self.store.write() as db:
+            row = self._unfinished(db, job_id)
+            if row is not None:  # a worker that was only asleep must not go on
+                holds.take(db, row["workspace"], row["plugin"], row["quote_id"], job_id)
+        if row is None:
             return
         poison = IntegrationError(
             "Three workers died while they worked this run, all at the same step.",
@@ -347,12 +378,12 @@ class Execution:
         """
         with self.store.read() as db:
             open_runs = rows.all_unfinished(db)
-        ended = self.engine.which_ended([job_id(row["id"], row["attempt"]) for row in open_runs])
+        ended = self.engine.which_ended([job_of(row["id"], row["attempt"]) for row in open_runs])
         for row in open_runs:
             stuck = row["status"] == "waiting" and row["error"]["code"] in {*_FOR_PEOPLE, PluginHangs.default_code}
             mended = stuck and self.plugins.is_loaded(row["plugin"])
             fits = mended and self.settings.unfit(row["workspace"], row["plugin"]) is None
-            if fits or job_id(row["id"], row["attempt"]) in ended:
+            if fits or job_of(row["id"], row["attempt"]) in ended:
                 self.attempts.try_again(row, resume=True)
 
     def _finish(self, row: RowMapping, outcome: Outcome) -> None:

@@ -16,6 +16,10 @@ class Locks(Protocol):
         """Hold the lock ``name`` during the block; a thread may hold the same name twice."""
         ...
 
+    def confirm(self) -> None:
+        """Make sure that this thread still has the locks that it holds. Raises: DatabaseUnavailable."""
+        ...
+
 
 class NamedLocks:
     """Implements ``Locks`` for one process, which is all that works a SQLite data directory."""
@@ -39,3 +43,6 @@ class NamedLocks:
                 self._users[name] -= 1
                 if not self._users[name]:
                     del self._users[name], self._locks[name]
+
+    def confirm(self) -> None:
+        """Nothing takes them from this process."""

@@ -21,6 +21,7 @@ from .context import Attempt, Json
 from .engine.interface import Engine
 from .errors import DatabaseUnavailable, IntegrationError, Interruption, PermanentError, RetryableError
 from .leaks import KnownSecrets
+from .locks import Locks
 from .metrics import REMOTE_REQUESTS, STEPS
 from .store import runs as rows
 from .store.database import Store
@@ -49,6 +50,7 @@ class RecordedSteps:
 
     store: Store
     engine: Engine
+    locks: Locks
     clock: Clock
     retry: RetryPolicy
     run_id: str
@@ -176,12 +178,16 @@ class RecordedSteps:
         self._sign_of_life()
         # Committed before the work begins, so that a step which a crash cut short knows it is a repetition.
         with self.store.write() as db:
-            if not rows.is_current(db, self.run_id, self.attempt):
-                raise AttemptOver
             if self.begun_before is None:
                 self.begun_before = rows.begun_steps(db, self.run_id)
-            row = rows.begin_step(db, self.run_id, self._new_step(name, self.begun_before))
-        return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]))
+            row = rows.begin_step(db, self.run_id, self.attempt, self._new_step(name, self.begun_before))
+        if row is None:
+            raise AttemptOver
+        return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]), confirm=self._confirm)
+
+    def _confirm(self) -> None:
+        self.locks.confirm()
+        self.store.confirm()
 
     def _new_step(self, name: str, before: Mapping[str, RowMapping]) -> dict[str, Any]:
         """How a step stands that is not known by its name.

@@ -60,7 +60,18 @@ Nothing here was run against Stripe itself.
 
 
 #: Flows that touch the outside otherwise since the whole of `make crash` ran; empty again when it has.
-COUNTED_BEFORE = ("a webhook closes a link", "retry of a refused run", "undo of a draft")
+COUNTED_BEFORE = (
+    "accept, payment link",
+    "accept, payment link by SMTP",
+    "accept, e-mail by Stripe",
+    "the link is paid",
+    "a webhook closes a link",
+    "next installment",
+    "upkeep: a missed payment, and the webhook secret rolled",
+    "retry of a refused run",
+    "a corrected quote",
+    "undo of a draft",
+)
 _COUNTED_BEFORE = """\
 **Not counted anew.** These flows have other boundaries since this was measured, a read or a name of a commit: {flows}.
 With every commit two of their boundaries are killed, and must end as demanded; not each of them was.
@@ -107,6 +118,7 @@ def page(results: Mapping[str, Mapping[str, Any]], storms: Mapping[str, Any]) ->
     deaths = [*results["crashes"].values(), *results["take-overs"].values()]
     before = [_COUNTED_BEFORE.format(flows="; ".join(COUNTED_BEFORE))] if COUNTED_BEFORE else []
     parts = [TOP, *before, _machine(results), _crashes(results), _subjects(deaths)]
+    parts += [_sleepers(results["sleepers"])] if "sleepers" in results else []
     parts += [_pairs(results["pairs"]), _faults(results["fault"]), _fleet(results["fleet"]), _storms(storms)]
     return "\n".join(parts)
 
@@ -154,6 +166,17 @@ def _subjects(deaths: Iterable[Mapping[str, Any]]) -> str:
             counts[next(words for part, words in SUBJECTS if part in what)] += times
     rows = [[words, str(times)] for words, times in counts.most_common()]
     return "What was about to happen, or just had:\n\n" + _table(["Boundaries at", "killed"], rows)
+
+
+def _sleepers(found: Mapping[str, Any]) -> str:
+    rows = [[one["name"], str(_total(one["found"])), str(_total(one["slept"]))] for one in found.values()]
+    text = (
+        "## Asleep at every boundary\n\nOf two workers on PostgreSQL one is frozen there (SIGSTOP) and cut off from "
+        "the database; the other takes its work over and finishes; then the first one wakes. It writes nothing more, "
+        "here or at Stripe, and sends no second mail "
+        "([ADR 0070](adr/0070-overtaken-workers-write-nothing.md)).\n\n"
+    )
+    return text + _table(["Flow", "found", "slept"], rows)
 
 
 def _pairs(found: Mapping[str, Any]) -> str:

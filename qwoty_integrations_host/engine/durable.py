@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..clock import Clock
-from ..errors import DatabaseUnavailable, HostError, Interruption
+from ..errors import DatabaseUnavailable, HostError, Interruption, Overtaken
 from ..redaction import redact
 from ..store.advisory_locks import AdvisoryLocks
 from ..store.notices import Listener, tell
@@ -63,11 +63,12 @@ class _Stopping(Interruption):
     """The process stops: the job stays as it is, for the next one. DBOS records ``Exception`` only."""
 
 
-class _Overtaken(Interruption):
+class _Overtaken(Overtaken):
     """DBOS says that this job is another worker's by now, or cancelled. No plugin is to blame for it."""
 
     def __init__(self, said: dbos_errors.DBOSBaseException) -> None:
-        super().__init__()
+        job_id = DBOS.workflow_id or ""
+        super().__init__(job_id, by=job_id)
         self.said = said
 
 
@@ -190,7 +191,7 @@ class DurableEngine:
                     self._leases.beat(self._me)
                     self._take_over()
             except DatabaseUnavailable as error:
-                # Others may take our jobs over then: DBOS refuses what we record of them.
+                # Others may take our jobs over then: whatever we write for them is refused (ADR 0070).
                 log.warning("worker.beat_failed", extra={"title": error.title})
             except Exception:
                 log.exception("worker.beat_failed")

@@ -1,4 +1,4 @@
-"""Each mail once: the ledger is written before a mail leaves and after."""
+"""Each mail once: the ledger is written right before a mail leaves, by one worker alone, and after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 from ..clock import Clock
 from ..context import MailMessage
 from ..errors import NeedsAttention, RetryableError
-from ..store import mails
+from ..store import holds, mails
 from ..store.database import Store
 from .message import build
 from .transports import Transport, unsure
@@ -24,8 +24,11 @@ class LedgerMailer:
 
     def send(self, name: str, message: MailMessage) -> bool:
         name = mails.name_for(self._quote_id, name)
-        message_id = self._message_id(name)
-        mail = build(message, sender=self._transport.sender, message_id=message_id, now=self._clock.now())
+        hold = holds.held()
+        sending = mails.Sending(
+            self._workspace, self._plugin, name, self._message_id(name), epoch=hold.epoch if hold else 0
+        )
+        mail = build(message, sender=self._transport.sender, message_id=sending.message_id, now=self._clock.now())
         with self._store.read() as db:
             state = mails.state(db, self._workspace, self._plugin, name)
         if state == "sent":
@@ -34,30 +37,25 @@ class LedgerMailer:
             raise unsure()
         try:
             # Noted as late as possible: a mail takes a second, and whoever dies in it before this has sent nothing.
-            self._transport.deliver(mail, lambda: self._note(name, "sending", message_id))
+            self._transport.deliver(mail, lambda: self._begin(sending))
         except (RetryableError, NeedsAttention) as error:
-            self._settle(name, error)
+            self._settle(sending, error)
             raise
-        self._note(name, "sent", message_id)
+        with self._store.write() as db:
+            sending.has_left(db, self._clock.now())
         return True
 
-    def _settle(self, name: str, error: Exception) -> None:
+    def _begin(self, sending: mails.Sending) -> None:
+        with self._store.write() as db:
+            is_ours = sending.begin(db, self._clock.now(), again=self._transport.repeatable)
+        if not is_ours:
+            raise unsure()  # another one sends it just now
+
+    def _settle(self, sending: mails.Sending, error: Exception) -> None:
         if isinstance(error, NeedsAttention) and error.code == "mail_unsure":
             return
         with self._store.write() as db:
-            mails.forget(db, self._workspace, self._plugin, name)
-
-    def _note(self, name: str, state: str, message_id: str) -> None:
-        with self._store.write() as db:
-            mails.note(
-                db,
-                self._workspace,
-                self._plugin,
-                name,
-                state=state,
-                message_id=message_id,
-                now=self._clock.now(),
-            )
+            sending.forget(db)
 
     def _message_id(self, name: str) -> str:
         digest = hashlib.sha256(f"{self._workspace}|{self._plugin}|{name}".encode()).hexdigest()[:32]

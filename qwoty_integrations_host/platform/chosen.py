@@ -34,8 +34,12 @@ class Platforms:
         found = self.configurations.of(workspace)
         if not found.can_fetch:
             return None
-        turn = partial(self.paces.turn, f"qwoty/{workspace}", REQUESTS_PER_SECOND)
+        turn = partial(self._turn, f"qwoty/{workspace}")
         return QwotyPlatform(QwotyClient(found.base_url, found.token, turn), found)
+
+    def _turn(self, name: str) -> None:
+        self.paces.turn(name, REQUESTS_PER_SECOND)
+        self.store.confirm()
 
     def of_run(self, workspace: str, run_id: str | None) -> RunPlatform:
         """What a hook is handed as its platform."""

@@ -15,6 +15,7 @@ from .trouble import explained
 
 _LOCK = text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
 _TRY = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
+_THERE = text("SELECT 1")
 _UNLOCK = text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))")
 #: How many connections stay open for the next locks.
 _KEPT = 8
@@ -35,18 +36,28 @@ class AdvisoryLocks:
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
         """Hold the lock ``name`` during the block; a thread may hold the same name twice."""
-        held: set[str] = self._mine.__dict__.setdefault("held", set())
-        if name in held:
+        if name in self._held:
             yield
             return
         with explained(), self._engine.connect() as connection:
             connection.execute(_LOCK, {"name": name})
-            held.add(name)
+            self._held[name] = connection
             try:
                 yield
             finally:
-                held.discard(name)
+                del self._held[name]
                 _unlock(connection, name)
+
+    def confirm(self) -> None:
+        """Make sure that this thread still has the locks that it holds: each ends with its connection."""
+        with explained():
+            for connection in self._held.values():
+                connection.execute(_THERE)
+
+    @property
+    def _held(self) -> dict[str, Connection]:
+        found: dict[str, Connection] = self._mine.__dict__.setdefault("held", {})
+        return found
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[bool]:
@@ -61,6 +72,8 @@ class AdvisoryLocks:
 
 
 def _unlock(connection: Connection, name: str) -> None:
+    if connection.invalidated:
+        return
     try:
         connection.execute(_UNLOCK, {"name": name})
     except DBAPIError:

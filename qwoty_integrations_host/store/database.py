@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listen, listens_for
 from sqlalchemy.exc import InvalidatePoolError
 
-from . import finding
+from . import finding, holds
 from .schema import bring_up_to_date
 from .trouble import explained
 
@@ -86,7 +86,8 @@ def close_for_good(engine: Engine) -> None:
 class Store:
     """Hands out transactions. One process-wide lock orders the writers of SQLite; PostgreSQL orders its own.
 
-    Both ways raise DatabaseUnavailable while the database is locked, full or away.
+    All ways raise DatabaseUnavailable while the database is locked, full or away. What is written in a run is written
+    under its hold, or not at all (Overtaken).
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -108,6 +109,7 @@ class Store:
             if self._is_sqlite:
                 # At once, not with the first change: what is read here must still be true when we write.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            holds.confirm(connection, keep=True)
             self._mine.transaction, self._mine.afterwards = connection, afterwards
             finding.begin(connection)
             try:
@@ -133,6 +135,15 @@ class Store:
             return
         with explained(), self._readable.connect() as connection:
             yield connection
+
+    def confirm(self) -> None:
+        """Make sure that no other worker has overtaken this run, right before something leaves this host.
+
+        Raises: Overtaken.
+        """
+        if holds.held() is not None:
+            with self.read() as db:
+                holds.confirm(db, keep=False)
 
     def close(self) -> None:
         """Close every connection."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, cast, func, literal, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import NotFound
 from . import finding, quotes
@@ -34,13 +36,10 @@ _SHOWN = {"status", "error"}
 
 # Every step asks these: built once, since that costs more than to ask (docs/performance.md).
 _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
-_ATTEMPT = _ONE.with_only_columns(t.runs.c.attempt).where(t.runs.c.status != "dismissed")
 _STEPS = select(t.steps).where(t.steps.c.run_id == bindparam("run"))
 _BEGUN = _STEPS.with_only_columns(t.steps.c.name, t.steps.c.status, t.steps.c.key, t.steps.c.started_at)
 _STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
-_COUNT_STEP = t.steps.update().where(_STEP).values(attempts=t.steps.c.attempts + 1, status="running")
 _END_STEP = t.steps.update().where(_STEP)
-_ONE_STEP = select(t.steps).where(_STEP)
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
@@ -238,7 +237,8 @@ def all_unfinished(db: Connection) -> Sequence[RowMapping]:
 
 def is_current(db: Connection, run_id: str, attempt: int) -> bool:
     """Whether this is the run's present attempt, and nobody has dismissed the run meanwhile."""
-    return db.execute(_ATTEMPT, {"run": run_id}).scalar() == attempt
+    row = find(db, run_id)
+    return row is not None and (row["attempt"], row["status"] != "dismissed") == (attempt, True)
 
 
 def begun_steps(db: Connection, run_id: str) -> dict[str, RowMapping]:
@@ -246,12 +246,26 @@ def begun_steps(db: Connection, run_id: str) -> dict[str, RowMapping]:
     return {row["name"]: row for row in db.execute(_BEGUN, {"run": run_id}).mappings()}
 
 
-def begin_step(db: Connection, run_id: str, new: Mapping[str, Any]) -> RowMapping:
-    """Count one more beginning of a step, and give its row; ``new``: how it stands if it has none yet."""
-    insert_or_ignore(db, t.steps, {"run_id": run_id, "status": "running", "ms": 0, "request_ids": [], **new})
-    here = {"run": run_id, "step": new["name"]}
-    db.execute(_COUNT_STEP, here)
-    return db.execute(_ONE_STEP, here).mappings().one()
+def begin_step(db: Connection, run_id: str, attempt: int, new: Mapping[str, Any]) -> RowMapping | None:
+    """Count one more beginning of a step, and give its row; ``new``: how it stands if it has none yet.
+
+    None when another attempt of the run is there by now, or somebody has dismissed it.
+    """
+    first = {"run": run_id, "attempt": attempt, "request_ids": [], **new, "attempts": new["attempts"] + 1}
+    return db.execute(_beginning(db.dialect.name), first).mappings().first()
+
+
+@cache
+def _beginning(dialect: str) -> Any:
+    step, run = t.steps.c, t.runs.c
+    given = ("name", "position", "attempts", "key", "request_ids", "started_at")
+    first: dict[Any, Any] = {step.run_id: run.id, step.status: literal("running"), step.ms: literal(0)}
+    first |= {step[name]: bindparam(name, type_=step[name].type) for name in given}
+    is_current = (run.id == bindparam("run")) & (run.attempt == bindparam("attempt")) & (run.status != "dismissed")
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(t.steps)
+    beginning = insert.from_select([column.name for column in first], select(*first.values()).where(is_current))
+    again = {"attempts": step.attempts + 1, "status": "running"}
+    return beginning.on_conflict_do_update(index_elements=["run_id", "name"], set_=again).returning(t.steps)
 
 
 def end_step(db: Connection, run_id: str, name: str, **values: Any) -> None:

@@ -243,6 +243,8 @@ mails = Table(
     Column("state", String(16), nullable=False),
     Column("message_id", String(255), nullable=False),
     Column("changed_at", UtcText, nullable=False),
+    #: Whose it is to send: the epoch of the hold under which that was begun; 0 outside a run.
+    Column("epoch", Integer, nullable=False, server_default="0"),
 )
 
 webhook_deliveries = Table(
@@ -285,6 +287,17 @@ worker_leases = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("seen", Double, nullable=False),
+)
+
+#: Who took the work on a quote last: how often it was taken, and for which attempt of which run (holds.py).
+holds = Table(
+    "holds",
+    metadata,
+    _workspace(),
+    _plugin(),
+    Column("quote_id", String(255), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("job_id", String(128), nullable=False),
 )
 
 #: How often a worker died at a job since the job's last checkpoint.

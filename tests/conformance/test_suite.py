@@ -63,6 +63,7 @@ FAULTS: dict[str, list[Row]] = {
         ("always ok", "only_known_errors", "says that a key works"),
         ("never looks", "crash_before_any_checkpoint", "there are 2 effects and 0 mails; without one 1 and 0"),
         ("never looks", "renamed_step_has_no", "effects and 0 mails; else 1 and 0"),
+        ("never confirms", "was_overtaken", "it went from 0 effects to 1."),
         ("asks at intake", "signed_webhook_is_taken", "The service does not answer"),
     ],
     "whom it believes and tells": [

@@ -28,6 +28,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.event import listen
 from urllib3.connection import HTTPConnection
 
+from qwoty_integrations_host.engine.durable import DurableEngine
 from qwoty_integrations_host.mail.transports import OutboxTransport, SmtpTransport
 from qwoty_integrations_host.platform.standalone import StandalonePlatform
 
@@ -36,30 +37,36 @@ _TIMES = {"worker_leases", "paces", "api_keys"}
 #: What follows from the rest of its transaction: who did it, and by what the quote is found.
 _BESIDES = {"audit", "standings", "quote_words"}
 _WRITES = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM)\s+(?:"?\w+"?\.)?"?(\w+)"?', re.IGNORECASE)
+#: What a worker that sleeps notes as well.
+JOB_BEGUN, JOB_OVER = "a job begins", "a job is over"
 _ID = re.compile(r"(?<=/)(?:[a-z]+_(?:test_)?(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{8,}|[\w-]{30,})(?=[/.]|$)")
 
 
 class Boundaries:
-    """Notes each boundary that this process passes, and ends the process at one: by its name, or the n-th of all."""
+    """Notes each boundary that this process passes, and stops the process at one: by its name, or the n-th of all.
 
-    def __init__(self, journal: Path, *, die_at: str | int | None, kill: bool) -> None:
+    ``by``: the signal that stops it; without one it ends itself. From SIGSTOP it wakes when it gets a SIGCONT.
+    """
+
+    def __init__(self, journal: Path, *, stop_at: str | int | None, by: int | None) -> None:
         self._journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self._die_at, self._kill = die_at, kill
+        self._stop_at, self._by = stop_at, by
         self._seen: Counter[str] = Counter()
         self._passed = 0
         self._lock = threading.Lock()
 
     def reach(self, what: str) -> None:
-        """Note that this boundary was reached; never return when it is the one to die at."""
+        """Note that this boundary was reached, and stop when it is the one to stop at."""
         with self._lock:
             self._seen[what] += 1
             self._passed += 1
             name = f"{what} #{self._seen[what]}"
             os.write(self._journal, f"{name}\n".encode())
-            if self._die_at in {name, self._passed}:
-                if self._kill:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                os._exit(9)
+            if self._stop_at in {name, self._passed}:
+                if self._by is None:
+                    os._exit(9)
+                # To this thread, which does not return before it is stopped, and the others with it.
+                signal.pthread_kill(threading.get_ident(), self._by)
 
     @contextmanager
     def around(self, what: str) -> Iterator[None]:
@@ -75,6 +82,20 @@ class Boundaries:
         self._watch_mails()
         self._watch_answers()
         _wrap(StandalonePlatform, "save_external_id", lambda _, kind, *__, **___: self.around(f"saving a {kind}'s id"))
+
+    def watch_jobs(self) -> None:
+        """Note when a job begins as well, and when it is over, however it ended."""
+        execute = DurableEngine.execute
+
+        @wraps(execute)
+        def executed(engine: DurableEngine, job_id: str) -> None:
+            self.reach(JOB_BEGUN)
+            try:
+                execute(engine, job_id)
+            finally:
+                self.reach(JOB_OVER)
+
+        DurableEngine.execute = executed  # type: ignore[method-assign]
 
     def _watch_requests(self) -> None:
         _wrap(requests.Session, "send", lambda _, sent, **__: self.around(f"{sent.method} {_path(sent.url)}"))

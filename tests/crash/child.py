@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,22 +39,37 @@ class Death:
     at: str | int
     kill: bool = False
 
+    @property
+    def signal(self) -> int | None:
+        return signal.SIGKILL if self.kill else None
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """Where a process falls asleep, whole as it is, until somebody wakes it."""
+
+    at: str
+    signal: int = signal.SIGSTOP
+
 
 def start(
-    words: Sequence[str], env: Mapping[str, str], *, journal: Path, log: Path, death: Death | None
+    words: Sequence[str], env: Mapping[str, str], *, journal: Path, log: Path, stop: Death | Sleep | None
 ) -> BaseProcess:
     """Start ``qwoty-host`` with these words."""
-    process = _context.Process(target=_run, args=(list(words), dict(env), journal, log, death), daemon=True)
+    process = _context.Process(target=_run, args=(list(words), dict(env), journal, log, stop), daemon=True)
     process.start()
     return process
 
 
-def _run(words: list[str], env: dict[str, str], journal: Path, log: Path, death: Death | None) -> None:
+def _run(words: list[str], env: dict[str, str], journal: Path, log: Path, stop: Death | Sleep | None) -> None:
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(out, stream)
     os.environ.update(env)
-    Boundaries(journal, die_at=death and death.at, kill=death is not None and death.kill).watch()
+    boundaries = Boundaries(journal, stop_at=stop and stop.at, by=stop and stop.signal)
+    boundaries.watch()
+    if isinstance(stop, Sleep):
+        boundaries.watch_jobs()
     # What the clock would begin, the flows begin, so that each is the same every time.
     Schedule.start = lambda _: None  # type: ignore[method-assign]
     sys.argv = ["qwoty-host", *words]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
 import time
+from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 
-from crash.child import Death
+from crash.boundaries import JOB_BEGUN, JOB_OVER
+from crash.child import Death, Sleep
 from crash.flows import Flow
 from crash.site import Site
 
 #: Seconds without a new boundary after which a process is believed to do nothing more.
 QUIET = 0.6
+#: What a worker does for a run, seen by others; that it looks for the next job is nobody's loss.
+_WRITTEN = re.compile(r"after commit of (?!UPDATE workflow_status #|INSERT queues)|before (POST|DELETE|PATCH) ")
 
 
 class Ward:
@@ -44,7 +52,7 @@ class Ward:
     def die_twice(self, first: Death, second: Death) -> bool:
         """Die there, and die again on the way back; give whether the way back was long enough for that."""
         self._die_first(first)
-        host = self._site.serve("second", death=second)
+        host = self._site.serve("second", stop=second)
         self._go_on(host)
         host.join(0.2)
         if died := not host.is_alive():
@@ -69,11 +77,11 @@ class Ward:
         self._acted = self._heard = False
         if command is not None:
             self._acted = True
-            victim = site.start("victim", *command(site), death=death)
+            victim = site.start("victim", *command(site), stop=death)
             site.wait(lambda: not victim.is_alive(), "the command did not end")
             self._heard = victim.exitcode == 0
             return victim
-        victim = site.serve("victim", death=death)
+        victim = site.serve("victim", stop=death)
         if victim.is_alive():
             self._act()
         return victim
@@ -114,10 +122,25 @@ class Ward:
         self._flow.check(site)
         return seconds
 
-    def _begin_apart(self, death: Death | None) -> BaseProcess:
+    def sleep(self, sleep: Sleep) -> list[str]:
+        """Let a worker sleep there until another one has finished, wake it, check; give what it wrote after that."""
+        site, sleeper = self._site, self._begin_apart(sleep)
+        site.wait(lambda: _is_asleep(sleeper), f"it never came to {sleep.at}")
+        site.cut_off("victim")
+        site.start("second", "worker")
+        site.settle()
+        before = site.passed("victim")
+        os.kill(sleeper.pid or 0, signal.SIGCONT)
+        site.wait(lambda: not _is_at_work(site.passed("victim")), "it never came back")
+        sleeper.kill()  # else it would work what is asked for from here on
+        sleeper.join()
+        self._flow.check(site)
+        return [boundary for boundary in site.passed("victim")[len(before) :] if _WRITTEN.match(boundary)]
+
+    def _begin_apart(self, stop: Death | Sleep | None) -> BaseProcess:
         self._site.restore()
         self._site.serve("front", "--no-worker")
-        victim = self._site.start("victim", "worker", death=death)
+        victim = self._site.start("victim", "worker", stop=stop)
         assert self._flow.act(self._site)
         return victim
 
@@ -139,3 +162,13 @@ class Ward:
             if now != seen:
                 seen, since = now, time.monotonic()
             time.sleep(0.05)
+
+
+def _is_at_work(passed: Sequence[str]) -> bool:
+    begun, over = (sum(what in boundary for boundary in passed) for what in (JOB_BEGUN, JOB_OVER))
+    return begun > over
+
+
+def _is_asleep(process: BaseProcess) -> bool:
+    asked = subprocess.run(["ps", "-o", "state=", "-p", str(process.pid)], capture_output=True, text=True, check=False)
+    return asked.stdout.startswith("T")

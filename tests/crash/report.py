@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).with_name("results.json")
 One = TypeVar("One")
 #: Test properties of these names are what docs/reliability.md is made of.
-KINDS = ("crashes", "pairs", "take-overs", "fault", "fleet")
+KINDS = ("crashes", "pairs", "take-overs", "sleepers", "fault", "fleet")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

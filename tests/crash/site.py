@@ -174,16 +174,18 @@ class Site:
 
     # -- processes ----------------------------------------------------------------------------------
 
-    def start(self, name: str, *words: str, death: child.Death | None = None) -> BaseProcess:
+    def start(self, name: str, *words: str, stop: child.Death | child.Sleep | None = None) -> BaseProcess:
         """Start a command; ``name`` is its journal's."""
         journal, log = self.journal_of(name), self._folder / "log.txt"
-        process = child.start(words, self._env(), journal=journal, log=log, death=death)
+        # By its name the server knows its connections (libpq).
+        env = {**self._env(), "PGAPPNAME": name}
+        process = child.start(words, env, journal=journal, log=log, stop=stop)
         self._processes.append(process)
         return process
 
-    def serve(self, name: str, *words: str, death: child.Death | None = None) -> BaseProcess:
+    def serve(self, name: str, *words: str, stop: child.Death | None = None) -> BaseProcess:
         """Start a host that serves, and wait until it does (or is dead)."""
-        process = self.start(name, "serve", "--port", str(self._port), *words, death=death)
+        process = self.start(name, "serve", "--port", str(self._port), *words, stop=stop)
         self.wait(lambda: not process.is_alive() or self._listens(), "the host did not start")
         return process
 
@@ -251,6 +253,17 @@ class Site:
         while not done():
             assert time.monotonic() < deadline, f"{otherwise}\n{(self._folder / 'log.txt').read_text()[-3000:]}"
             time.sleep(0.1)
+
+    def cut_off(self, name: str) -> None:
+        """Cut every connection of a process to its database, and let its lease run out: a fail-over that it misses."""
+
+        def cut(store: Store) -> None:
+            of_it = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = :name")
+            with store.write() as db:
+                assert db.execute(of_it, {"name": name}).all(), f"{name} has no connections"
+                db.execute(text("UPDATE worker_leases SET seen = 0"))
+
+        self._ask(cut)
 
     def _ask(self, question: Callable[[Store], Any]) -> Any:
         if self._eye is None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from itertools import dropwhile
 from typing import Any
 
 import pytest
 
-from crash.child import Death
+from crash.child import Death, Sleep
 from crash.deaths import Ward
 from crash.flows import FLOWS, Flow
 from crash.report import ROOT, by_kind, chosen, results, turn
@@ -72,6 +73,30 @@ def test_another_worker_takes_over_within_five_seconds(
     found = {"name": workers_flow_in_turn.name, "found": by_kind(boundaries), "killed": by_kind(dying)}
     record_property("take-overs", {**found, "slowest": round(max(seconds), 1)})
     _is_what_the_page_says("take-overs", workers_flow_in_turn.name, workers_flow_in_turn, boundaries, wanted)
+
+
+def test_a_worker_that_sleeps_through_its_take_over_does_nothing_more(
+    workers_flow_in_turn: Flow, admit: Admit, wanted: str, record_property: Note
+) -> None:
+    ward = admit(workers_flow_in_turn, "PostgreSQL")
+    # Since it has taken the run: what it does before that is nobody's.
+    boundaries = [*dropwhile(lambda boundary: "holds" not in boundary, ward.boundaries_of_worker())]
+    sleeping = chosen(boundaries, wanted)
+
+    written = {boundary: found for boundary in sleeping if (found := ward.sleep(Sleep(boundary)))}
+
+    assert written == {}
+    found = {"name": workers_flow_in_turn.name, "found": by_kind(boundaries), "slept": by_kind(sleeping)}
+    record_property("sleepers", found)
+
+
+def test_a_worker_that_sleeps_while_the_mail_server_looks_at_the_recipient_sends_no_second_mail(admit: Admit) -> None:
+    (flow,) = (flow for flow in FLOWS if flow.smtp)
+    ward = admit(flow, "PostgreSQL")
+    # The server's answers: a welcome, to EHLO, to MAIL, to RCPT.
+    at_the_recipient = Sleep("mail server's answer unread #4")
+
+    assert ward.sleep(at_the_recipient) == []
 
 
 def _is_what_the_page_says(kind: str, title: str, flow: Flow, boundaries: Sequence[str], wanted: str) -> None:

@@ -523,3 +523,25 @@ def _host_with_a_stranded_run(data_dir: Path) -> tuple[Host, str]:
         add_workspace(db, "ws-1", now)
         runs.add(db, {**row, **more})
     return host, "r1"
+
+
+def test_a_worker_whose_job_was_taken_over_in_a_step_records_nothing_of_it(durable: Works) -> None:
+    """As another one does when a lease has run out; DBOS knows by a token of each execution (ADR 0070)."""
+    executions = iter((1, 2))
+
+    def job(job_id: str) -> None:
+        this = next(executions)
+
+        def work() -> dict[str, Any]:
+            if this == 1:
+                durable.engine._client.resume_workflow(job_id, queue_name="suspects")
+            return {"value": this}
+
+        durable.engine.step("a", work)
+        durable.done.append(f"{job_id}, {this}")
+
+    durable.engine.start(job)
+    durable.enqueue("r.1")
+
+    assert durable.wait(1)
+    assert (durable.done, durable.engine.results("r.1")) == (["r.1, 2"], {"a": {"value": 2}})

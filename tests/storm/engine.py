@@ -6,6 +6,7 @@ nothing, and its jobs are another's. It dies with no process: it is the database
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +18,8 @@ from sqlalchemy import Connection
 from qwoty_integrations_host.clock import Clock
 from qwoty_integrations_host.engine.interface import ReplayDoesNotFit, SetAside, Work
 from qwoty_integrations_host.engine.leases import MOST_DEATHS
-from qwoty_integrations_host.errors import Interruption
+from qwoty_integrations_host.errors import DatabaseUnavailable, Overtaken
 from storm.scheduler import Actor, Scheduler
-
-
-class Overtaken(Interruption):
-    """Another worker has this job by now: what this one did of it is not kept."""
 
 
 @dataclass
@@ -109,7 +106,7 @@ class StormEngine:
 
     def step(self, name: str, work: Callable[[], Any]) -> Any:
         if not self._is_mine():
-            raise Overtaken
+            raise Overtaken(self._job, by=self._job)
         recorded = self._jobs.recorded.setdefault(self._job, {})
         if next(self._replay, name) != name:
             raise ReplayDoesNotFit(name)
@@ -121,7 +118,7 @@ class StormEngine:
             result = work()
             self._jobs.scheduler.boundary("step before its checkpoint")
             if not self._is_mine():
-                raise Overtaken
+                raise Overtaken(self._job, by=self._job)
             recorded[name] = result
             self._jobs.scheduler.boundary("step after its checkpoint")
         finally:
@@ -145,7 +142,7 @@ class StormEngine:
     def pause(self, seconds: float, clock: Clock) -> None:
         self._jobs.scheduler.sleep(seconds)
         if not self._is_mine():
-            raise Overtaken
+            raise Overtaken(self._job, by=self._job)
 
     def ended(self, job_id: str) -> bool:
         return job_id in self.which_ended([job_id])
@@ -171,6 +168,7 @@ class StormLocks:
 
     def __init__(self, held: dict[str, tuple[Actor, int]], scheduler: Scheduler) -> None:
         self._held, self._scheduler = held, scheduler
+        self._believed: Counter[str] = Counter()
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
@@ -183,15 +181,23 @@ class StormLocks:
             self._scheduler.wait(lambda: name not in self._held)
             depth = 0
         self._held[name] = (actor, depth + 1)
+        self._believed[name] += 1
         try:
             yield
         finally:
+            self._believed[name] -= 1
             owner, depth = self._held.get(name, (None, 0))
             if owner is actor:
                 if depth > 1:
                     self._held[name] = (actor, depth - 1)
                 else:
                     del self._held[name]
+
+    def confirm(self) -> None:
+        actor = self._scheduler.current
+        lost = [n for n, times in self._believed.items() if times and self._held.get(n, (None, 0))[0] is not actor]
+        if actor is not None and lost:
+            raise DatabaseUnavailable("The connection that held a lock was lost.", hint="")
 
 
 def cut_locks(held: dict[str, tuple[Actor, int]], actor: Actor) -> None:

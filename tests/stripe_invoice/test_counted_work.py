@@ -81,9 +81,11 @@ def test_working_a_warm_quote_to_its_mail_costs_so_much_and_no_more(host: Host) 
     with counted(host.store.engine, WORKS, HOOKS) as found:
         work(host, the_example(id="q-2"))
 
-    assert 30 < found["commits"] <= 46, found  # far fewer would mean that somebody else's are counted
+    # Far fewer would mean that somebody else's are counted. One of them takes the quote, so that no worker that slept
+    # writes beside this one (ADR 0070).
+    assert 30 < found["commits"] <= 47, found
     # 23 of them keep the quote's words and where it stands, so that it is found (ADR 0066).
-    assert found["statements"] <= 186, found
+    assert found["statements"] <= 180, found
 
 
 def test_accepting_a_quote_is_one_commit(host: Host) -> None:

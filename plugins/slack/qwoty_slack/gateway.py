@@ -86,6 +86,7 @@ class Gateway:
         Raises: CredentialsError, SlackRefused, RetryableError when nothing was done, SlackUnsure when that is not
         known.
         """
+        attempt.confirm()
         answer, found = self._ask(method, arguments, attempt.request_ids)
         return _judged(answer, found)
 
@@ -114,6 +115,7 @@ class Gateway:
         place = self.call(attempt, "files.getUploadURLExternal", filename=filename, length=len(content))
         if not _may_have_content(place["upload_url"]):
             raise SlackRefused("upload_url")
+        attempt.confirm()
         answer = _post(place["upload_url"], self._timeout, data=content)
         if answer.status_code >= 500 or 300 <= answer.status_code < 400 or answer.status_code in {407, 408, 429}:
             raise RetryableError("Slack does not take the file at present.", code="slack_error")

@@ -61,7 +61,7 @@ Params = Mapping[str, Any]
 class _Exchange:
     """A request that the SDK is about to make, and what came back."""
 
-    #: Waits for the turn of a method and an address.
+    #: Waits for the turn of a method and an address, and makes sure that a write is still this worker's to do.
     wait: Callable[[str, str], None]
     answer: dict[str, Any] | None = None
     request_id: str = ""
@@ -133,14 +133,14 @@ class Gateway:
 
     def read(self, attempt: Attempt, call: Callable[[Any], Any]) -> dict[str, Any]:
         """Do a GET or DELETE: ``call`` gets the SDK's ``client.v1``."""
-        return self._do(attempt.request_ids, lambda: call(_client(self._key).v1))
+        return self._do(attempt, lambda: call(_client(self._key).v1))
 
     def probe(self, call: Callable[[Any], Any]) -> None:
         """Ask for something that has no effect, outside a run; a person waits for the answer.
 
         A POST goes out under a random idempotency key: an old refusal must not be replayed.
         """
-        self._do([], lambda: call(_client(self._key, _QUICK).v1))
+        self._do(None, lambda: call(_client(self._key, _QUICK).v1))
 
     def pages(self, attempt: Attempt, call: Callable[[Any, Params], Any], params: Params) -> Iterator[dict[str, Any]]:
         """Walk a list to its end, 100 objects a call."""
@@ -171,14 +171,14 @@ class Gateway:
         parts = ("qwoty", self._workspace, step, _short(entity), str(attempt.key), digest)
         options = {"idempotency_key": ":".join(parts)}
         try:
-            return self._do(attempt.request_ids, lambda: call(_client(self._key).v1, params, options))
+            return self._do(attempt, lambda: call(_client(self._key).v1, params, options))
         except IntegrationError as error:
             error.answered = _is_final(error)
             raise
 
-    def _do(self, request_ids: list[str], call: Callable[[], Any]) -> dict[str, Any]:
+    def _do(self, attempt: Attempt | None, call: Callable[[], Any]) -> dict[str, Any]:
         sdk = _sdk()
-        exchange = _Exchange(self._wait_for_turn)
+        exchange = _Exchange(partial(self._wait_for_turn, attempt))
         asking = _exchange.set(exchange)
         try:
             answer = call()
@@ -186,13 +186,15 @@ class Gateway:
             raise _translated(error) from error
         finally:
             _exchange.reset(asking)
-            if exchange.request_id:
-                request_ids.append(exchange.request_id)
+            if exchange.request_id and attempt is not None:
+                attempt.request_ids.append(exchange.request_id)
         found: dict[str, Any] = answer.to_dict() if exchange.answer is None else exchange.answer
         return found
 
-    def _wait_for_turn(self, method: str, url: str) -> None:
+    def _wait_for_turn(self, attempt: Attempt | None, method: str, url: str) -> None:
         self._pace(f"{endpoint_of(method, url)} {self.account}", per_second=REQUESTS_PER_SECOND)
+        if attempt is not None and method.upper() != "GET":
+            attempt.confirm()
 
 
 def endpoint_of(method: str, url: str) -> str:

@@ -6,6 +6,7 @@ from .crashes import CrashChecks
 from .discovery import DiscoveryChecks
 from .importing import ImportChecks
 from .isolation import IsolationChecks
+from .overtaken import OvertakenChecks
 from .quotes import QuoteChecks
 from .releases import ReleaseChecks
 from .schema import SchemaChecks
@@ -24,6 +25,7 @@ class PluginConformance(
     QuoteChecks,
     CrashChecks,
     ReleaseChecks,
+    OvertakenChecks,
     WebhookChecks,
     SecretChecks,
     IsolationChecks,

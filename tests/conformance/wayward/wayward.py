@@ -135,18 +135,24 @@ def on_quote_accepted(ctx: Any, quote: Any) -> Outcome:
             found = _ask(settings, "GET", f"/notes?reference={reference}")["data"]
             if found:
                 return str(found[0]["id"])
-        if "fails for good" in faults:
-            try:
-                return str(_ask(settings, "POST", "/notes", reference)["id"])
-            except RetryableError as error:
-                raise OSError("unexpected") from error
-        made = str(_ask(settings, "POST", "/notes", reference)["id"])
+        made = _write(settings, attempt, reference)
         return f"{made}?key={quote_plus(settings['token'])}" if "returns the key" in faults else made
 
     note = ctx.step("note", write)
     if "gives up" in faults:
         return Outcome.needs_attention("tired", "It is too late.")
     return Outcome.done(f"Note {note}.")
+
+
+def _write(settings: Any, attempt: Any, reference: str) -> str:
+    if "never confirms" not in faults:
+        attempt.confirm()
+    try:
+        return str(_ask(settings, "POST", "/notes", reference)["id"])
+    except RetryableError as error:
+        if "fails for good" in faults:
+            raise OSError("unexpected") from error
+        raise
 
 
 @hookimpl

@@ -49,7 +49,11 @@ def on_quote_accepted(ctx: HookContext, quote: Quote) -> Outcome:
     def write(attempt: Attempt) -> str:
         # The step may have been cut short after the note was written: look before writing again.
         found = gateway.find_note(reference) if attempt.repeated else None
-        return found or gateway.write_note(reference, text)
+        if found is None:
+            # Right before a write: this process may have slept, and another one have taken the run over.
+            attempt.confirm()
+            found = gateway.write_note(reference, text)
+        return found
 
     note = ctx.step("note", write)
     return Outcome.done(f"Note {note} was written.", result={"note_id": note})

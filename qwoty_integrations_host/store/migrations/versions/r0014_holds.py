@@ -1,0 +1,23 @@
+"""Who works on a quote, and who began to send a mail: a worker that is overtaken in its sleep writes nothing more."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "holds",
+        sa.Column("workspace", sa.String(length=64), nullable=False),
+        sa.Column("plugin", sa.String(length=64), nullable=False),
+        sa.Column("quote_id", sa.String(length=255), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("job_id", sa.String(length=128), nullable=False),
+        sa.ForeignKeyConstraint(["workspace"], ["workspaces.id"]),
+        sa.PrimaryKeyConstraint("workspace", "plugin", "quote_id"),
+    )
+    op.add_column("mails", sa.Column("epoch", sa.Integer(), nullable=False, server_default="0"))
