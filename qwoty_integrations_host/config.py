@@ -81,7 +81,7 @@ class HostConfig:
     data_dir: Path
     #: The key ring: 32 random bytes in base64 each, newest first, separated by commas; without it the file ``keys``.
     keys: str | None = field(default=None, repr=False)
-    #: ``smtp://user:password@host:587`` or ``smtps://…``; without it mails are ``.eml`` files in ``outbox/``.
+    #: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…``; without it they are ``.eml`` files in ``outbox/``.
     smtp_url: str | None = field(default=None, repr=False)
     #: The sender of mails; goes together with the mail server.
     mail_from: str | None = None

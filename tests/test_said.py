@@ -35,7 +35,8 @@ NOT_SAID = [
         r"Webhook Endpoints|.*: Write|without a name|The webhook.* is (not|too) .*|The webhook's signature or .*",
         # Whom to tell, and events of a platform: refused at the command line or the API.
         r"Whom to tell is .*|Nobody is to be told .*|Enter whom to tell .*|Send an object such as .*|Is not an e-mail .*|Must be an https .*",
-        r"QWOTY_HOST_SMTP_URL is .*|.* takes mails from .*|It reads smtp.*|The event only names .*|An earlier event .*|This event's id .*",
+        r"QWOTY_HOST_SMTP_URL \{\}\.|is not an address of a mail server|ends in .*|TLS from the start|no TLS, on this machine",
+        r".* takes mails from .*|It reads smtp.*|The event only names .*|An earlier event .*|This event's id .*",
         r"The body is not an event\.|.*1 to 255 plain .*|The event's id .*|Send the quote in full.*|Must be a JSON .*",
         # What a plugin's author has to mend.
         r"Preview \| Outcome|Mapping\[.*|an? .*(Settings|Status|Report|Event|Endpoint|Outcome|result).*|addresses by id",
