@@ -26,6 +26,7 @@ from .redaction import masked, redact, secret_paths
 from .store import audit, quotes
 from .store import settings as table
 from .store.database import Store
+from .store.secrets import Sealed
 from .store.workspaces import require_workspace
 from .vault import Vault
 
@@ -108,9 +109,9 @@ class WorkspaceSettings:
             while stored != (present := self._stored(workspace, plugin)):  # somebody was faster
                 stored, document = present, self._merged(workspace, plugin, given)[1]
             secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
-            blobs = {"/".join(path): self._seal(workspace, plugin, path, value) for path, value in secrets.items()}
+            clear = {"/".join(path): value for path, value in secrets.items()}
             now = self._clock.now()
-            table.replace(db, workspace, plugin, without(document, secrets), blobs, now)
+            table.replace(db, self._vault, workspace, plugin, without(document, secrets), clear, now)
             before = with_defaults(schema, _joined(stored) if stored else {})
             audit.note(db, workspace, "settings.saved", plugin, now, fields=changed_fields(before, document))
         return self.show(workspace, plugin)
@@ -152,7 +153,7 @@ class WorkspaceSettings:
         self.validate(plugin, _joined(stored) if stored else {}, workspace=workspace)
         with self._store.write() as db:
             if stored is None and self._stored(workspace, plugin) is None:
-                table.replace(db, workspace, plugin, {}, {}, self._clock.now())
+                table.replace(db, self._vault, workspace, plugin, {}, {}, self._clock.now())
             table.switch(db, workspace, plugin, on=True)
             if plugin in self._plugins.makers():
                 # What others were given meanwhile, or nobody, is not invoiced by itself: it may be old.
@@ -185,7 +186,7 @@ class WorkspaceSettings:
         return None if found is None else partial(self._as_a_plugin_gets_them, workspace, plugin, found)
 
     def _as_a_plugin_gets_them(
-        self, workspace: str, plugin: str, found: tuple[dict[str, Any], dict[str, str]]
+        self, workspace: str, plugin: str, found: tuple[dict[str, Any], dict[str, Sealed]]
     ) -> Mapping[str, Any]:
         schema = self._plugins.manifest(plugin).settings_schema
         return with_defaults(schema, _joined(self._opened(workspace, plugin, found)))
@@ -201,16 +202,13 @@ class WorkspaceSettings:
             found = table.load(db, workspace, plugin)
         return None if found is None else self._opened(workspace, plugin, found)
 
-    def _opened(self, workspace: str, plugin: str, found: tuple[dict[str, Any], dict[str, str]]) -> StoredSettings:
-        document, blobs = found
+    def _opened(self, workspace: str, plugin: str, found: tuple[dict[str, Any], dict[str, Sealed]]) -> StoredSettings:
+        document, sealed = found
         secrets = {
-            tuple(field.split("/", 1)): self._vault.open(blob, workspace, plugin, "settings/" + field)
-            for field, blob in blobs.items()
+            tuple(field.split("/", 1)): self._vault.open(blob, workspace, plugin, "settings/" + field, version=version)
+            for field, (blob, version) in sealed.items()
         }
         return StoredSettings(document, secrets)
-
-    def _seal(self, workspace: str, plugin: str, path: tuple[str, ...], value: str) -> str:
-        return self._vault.seal(value, workspace, plugin, "settings/" + "/".join(path))
 
 
 def schema_problems(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iterable[FieldProblem]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 from .. import record as r
 from ..search_words import words_of_record
 from ..vault import Vault
-from . import finding
+from . import finding, secrets
 from . import tables as t
 from .database import Store
 from .upsert import put
@@ -24,7 +24,6 @@ def _place(table: Any) -> Any:
 
 # What every step and every webhook asks is built once: that costs more than to ask it (docs/performance.md).
 _VALUE = select(t.plugin_state.c.value).where(_place(t.plugin_state.c) & (t.plugin_state.c.name == bindparam("name")))
-_BLOB = select(t.secrets.c.blob).where(_place(t.secrets.c) & (t.secrets.c.field == bindparam("field")))
 _RECORD = select(t.records.c.document).where(_place(t.records.c) & (t.records.c.quote_id == bindparam("quote_id")))
 _RECORD_LOCKED = _RECORD.with_for_update()
 
@@ -57,23 +56,16 @@ class PluginSecrets:
         self._store, self._vault, self._workspace, self._plugin = store, vault, workspace, plugin
 
     def get(self, name: str) -> str | None:
-        field = "kept/" + name
         with self._store.read() as db:
-            blob = db.execute(_BLOB, {"workspace": self._workspace, "plugin": self._plugin, "field": field}).scalar()
-        return None if blob is None else self._vault.open(blob, self._workspace, self._plugin, field)
+            return secrets.get(db, self._vault, self._workspace, self._plugin, "kept/" + name)
 
     def set(self, name: str, value: str) -> None:
-        field = "kept/" + name
-        blob = self._vault.seal(value, self._workspace, self._plugin, field)
-        row = {"workspace": self._workspace, "plugin": self._plugin, "field": field, "blob": blob}
         with self._store.write() as db:
-            put(db, t.secrets, row)
+            secrets.put(db, self._vault, self._workspace, self._plugin, "kept/" + name, value)
 
     def forget(self, name: str) -> None:
-        table = t.secrets.c
-        here = (table.workspace == self._workspace) & (table.plugin == self._plugin)
         with self._store.write() as db:
-            db.execute(t.secrets.delete().where(here & (table.field == "kept/" + name)))
+            secrets.forget(db, self._workspace, self._plugin, "kept/" + name)
 
 
 class PluginRecords:

@@ -8,31 +8,30 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
+from ..vault import Vault
+from . import secrets
 from . import tables as t
+from .secrets import Sealed
 from .upsert import put
 
 _PREFIX = "settings/"
 # Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
 _PLACE: dict[str, Any] = {"workspace": bindparam("workspace"), "plugin": bindparam("plugin")}
 _ROW = select(t.settings.c.document, t.settings.c.enabled).filter_by(**_PLACE)
-_SEALED = select(t.secrets.c.field, t.secrets.c.blob).filter_by(**_PLACE).where(t.secrets.c.field.startswith(_PREFIX))
 
 
-def load(db: Connection, workspace: str, plugin: str) -> tuple[dict[str, Any], dict[str, str]] | None:
+def load(db: Connection, workspace: str, plugin: str) -> tuple[dict[str, Any], dict[str, Sealed]] | None:
     """Give (document without secrets, sealed secrets by field), or None."""
     row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
-    return None if row is None else (row.document, _sealed(db, workspace, plugin))
+    return None if row is None else (row.document, secrets.of_plugin(db, workspace, plugin, _PREFIX))
 
 
-def load_enabled(db: Connection, workspace: str, plugin: str) -> tuple[dict[str, Any], dict[str, str]] | None:
+def load_enabled(db: Connection, workspace: str, plugin: str) -> tuple[dict[str, Any], dict[str, Sealed]] | None:
     """Give the same, but None also where the switch is off."""
     row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
-    return (row.document, _sealed(db, workspace, plugin)) if row is not None and row.enabled else None
-
-
-def _sealed(db: Connection, workspace: str, plugin: str) -> dict[str, str]:
-    found = db.execute(_SEALED, {"workspace": workspace, "plugin": plugin})
-    return {row.field.removeprefix(_PREFIX): row.blob for row in found}
+    if row is None or not row.enabled:
+        return None
+    return row.document, secrets.of_plugin(db, workspace, plugin, _PREFIX)
 
 
 def enabled(db: Connection, workspace: str, plugin: str) -> bool:
@@ -61,20 +60,21 @@ def enabled_everywhere(db: Connection) -> list[tuple[str, str]]:
 
 def replace(
     db: Connection,
+    vault: Vault,
     workspace: str,
     plugin: str,
     document: Mapping[str, Any],
-    sealed: Mapping[str, str],
+    clear: Mapping[str, str],
     now: datetime,
 ) -> None:
-    """Replace document and secrets together; the switch stays as it is."""
+    """Replace document and secrets (in clear, by field) together; the switch stays as it is."""
     place = {"workspace": workspace, "plugin": plugin}
     switch = enabled(db, workspace, plugin)
     put(db, t.settings, {**place, "document": dict(document), "enabled": switch, "updated_at": now})
-    owned = (t.secrets.c.workspace == workspace) & (t.secrets.c.plugin == plugin)
-    db.execute(t.secrets.delete().where(owned & t.secrets.c.field.startswith(_PREFIX)))
-    for field, blob in sealed.items():
-        db.execute(t.secrets.insert().values({**place, "field": _PREFIX + field, "blob": blob}))
+    for field in secrets.of_plugin(db, workspace, plugin, _PREFIX).keys() - clear.keys():
+        secrets.forget(db, workspace, plugin, _PREFIX + field)
+    for field, secret in clear.items():
+        secrets.put(db, vault, workspace, plugin, _PREFIX + field, secret)
 
 
 def switch(db: Connection, workspace: str, plugin: str, *, on: bool) -> None:

@@ -156,11 +156,11 @@ def test_changing_the_key_seals_everything_anew_and_nothing_changes_for_anybody(
 def test_a_change_of_key_that_died_half_way_is_finished_by_the_next(ring: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     host, seal, sealed = ring.host, Vault.seal, []
 
-    def dying(self: Vault, clear: str, *place: str) -> str:
+    def dying(self: Vault, clear: str, *place: str, version: int = 0) -> str:
         if sealed:
             raise KeyboardInterrupt
         sealed.append(place)
-        return seal(self, clear, *place)
+        return seal(self, clear, *place, version=version)
 
     monkeypatch.setattr(Vault, "seal", dying)
     with pytest.raises(KeyboardInterrupt):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
+from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as BaseResponse
 
 from ...acting import acting_as
@@ -128,7 +129,8 @@ def page_of_error(status: int, title: str, hint: str) -> Response:
 def go_to(address: str) -> BaseResponse:
     """Lead the browser to another page, whoever asks: a form, a link, or htmx."""
     if request.headers.get("HX-Request"):
-        return Response(status=204, headers={"HX-Redirect": address})
+        # A header takes ASCII alone; redirect() below sees to that by itself.
+        return Response(status=204, headers={"HX-Redirect": iri_to_uri(address)})
     return redirect(address, 303)
 
 
