@@ -12,6 +12,8 @@ import hashlib
 import hmac
 import os
 import secrets
+import shlex
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -153,7 +155,27 @@ def load_vault(data_dir: Path, keys: str | None) -> Vault:
         _make_key_file(path)
     if keys is not None:
         return Vault(_keys_in(keys.replace(",", "\n")))
+    _refuse_open_file(path)
     return Vault(_keys_in(path.read_text()), lambda: _keys_in(path.read_text()))
+
+
+def _refuse_open_file(path: Path) -> None:
+    """Raises: HostError for a key ring that others on this machine can read, or write.
+
+    As PostgreSQL has it for its own key: its owner alone, if that is us; a file of root's, which is how secrets are
+    mounted into a container, may be read by a group, since that is how we read it.
+    """
+    if os.name != "posix":
+        return
+    found = path.stat()
+    is_mounted = found.st_uid == 0 != os.geteuid()
+    allowed = 0o640 if is_mounted else 0o600
+    if stat.S_IMODE(found.st_mode) & 0o077 & ~allowed:
+        raise HostError(
+            f"Others on this machine can read or change the key ring {path}.",
+            hint=f"Let {'root' if is_mounted else 'its owner'} call: chmod {allowed:o} {shlex.quote(str(path))}",
+            code="key_ring",
+        )
 
 
 def _keys_in(text: str) -> list[bytes]:
