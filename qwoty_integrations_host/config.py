@@ -29,6 +29,7 @@ VARIABLES = (
             "RESTORED",
             "ALERTS_ALLOW_PRIVATE",
             "PDF_ALLOW_PRIVATE",
+            "PLATFORM_ALLOW_PRIVATE",
         )
     ),
     *("QWOTY_PLUGINS_BLOCKED", "QWOTY_PLUGINS_STRICT", "QWOTY_TRACE_HOOKS"),
@@ -102,6 +103,8 @@ class HostConfig:
     private_alerts: bool = False
     #: Quotes' PDFs may come from private addresses, and over http.
     private_pdfs: bool = False
+    #: A platform's base_url may lead to private addresses.
+    private_platforms: bool = False
     #: A PostgreSQL for many workers; without one, a SQLite file in the data directory.
     shared_database: str | None = field(default=None, repr=False)
 
@@ -149,6 +152,7 @@ class HostConfig:
             restored=_is_on(env, "QWOTY_HOST_RESTORED"),
             private_alerts=_is_on(env, "QWOTY_HOST_ALERTS_ALLOW_PRIVATE"),
             private_pdfs=_is_on(env, "QWOTY_HOST_PDF_ALLOW_PRIVATE"),
+            private_platforms=_is_on(env, "QWOTY_HOST_PLATFORM_ALLOW_PRIVATE"),
         )
 
 

@@ -155,7 +155,7 @@ def create_host(
     # Between machines the database's clock decides, and waiting for a turn there is real.
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
     configurations = Configurations(store, vault)
-    chosen = Platforms(store, configurations, paces, config.private_pdfs)
+    chosen = Platforms(store, configurations, paces, config.private_pdfs, config.private_platforms)
     contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)

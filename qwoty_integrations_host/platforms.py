@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from .addresses import is_loopback
 from .clock import Clock
 from .errors import ActionRefused, FieldProblem, NotFound, SettingsError
 from .platform.configuration import LISTS, QWOTY, SCHEMA, SIGNING, STANDALONE, TOKEN, Configurations
@@ -177,11 +177,4 @@ def _is_safe(address: str) -> bool:
     extra = parts.username is not None or parts.password is not None or parts.query or parts.fragment
     if not host or extra or not re.fullmatch(r"[!-~]+", address):
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))

@@ -19,7 +19,7 @@ PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
 #: What customers read has its own tables; what an operator reads on a terminal, or a plugin's author, is English.
 NOT_RECORDED = """
     words.py payment_mail.py alert_mail.py quote_schema.py quote_fields.py exact_json.py config.py vault.py doctor.py key_rotation.py host.py
-    engine store cli web platforms.py platform/configuration.py platform/signatures.py api_keys.py hookspecs.py logs.py metrics.py
+    engine store cli web platforms.py platform/configuration.py platform/signatures.py api_keys.py hookspecs.py logs.py metrics.py addresses.py
     contexts.py translations.py search_words.py locks.py paces.py context.py countries.py testing scaffold
 """.split()
 #: Strings with blanks in them that no run records: parts of requests and commands, and what is said at a door.
@@ -28,6 +28,8 @@ NOT_SAID = [
     for pattern in (
         r"[^a-z]*",
         r"qwoty-host .*|platform set .*|test-connection .*|Bearer .*|row .*|schedule: .*|%Y.*",
+        # Told apart by their kind, and never shown.
+        r"The host has no address\.|The connection timed out\.|No connection: .*",
         # A thread's name.
         r"tax rates",
         # Of Stripe: how it is asked, how its own pages call things, and why a webhook is refused.

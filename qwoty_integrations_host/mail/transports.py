@@ -8,11 +8,11 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from ..addresses import is_loopback
 from ..errors import HostError, NeedsAttention, RetryableError
 
 _TIMEOUT = 30.0
@@ -193,18 +193,11 @@ def _tls(parts: SplitResult) -> Literal["TLS from the start", "STARTTLS", "no TL
         return "TLS from the start" if parts.scheme == "smtps" else "STARTTLS"
     if parts.query != "tls=none" or parts.scheme == "smtps":
         raise _wrong("ends in something that is not understood")
-    if not _is_this_machine(parts.hostname or ""):
+    if not is_loopback(parts.hostname or ""):
         raise _wrong("ends in ?tls=none, which is for a server on this machine only")
     if parts.username or parts.password:
         raise _wrong("ends in ?tls=none, but has a user or a password, which are never sent without TLS")
     return "no TLS, on this machine"
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _wrong(why: str) -> HostError:
