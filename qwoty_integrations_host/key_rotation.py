@@ -115,4 +115,5 @@ def give_versions(store: Store, vault: Vault) -> None:
             with store.write() as db:
                 secrets.reseal(db, vault, row["workspace"], row["plugin"], row["field"])
         except HostError as error:  # whoever needs it is told the same
-            log.warning("secret.not_opened: %s, %s: %s", row["workspace"], row["plugin"], error.title)
+            facts = {"workspace": row["workspace"], "plugin": row["plugin"], "title": error.title}
+            log.warning("secret.not_opened", extra=facts)
