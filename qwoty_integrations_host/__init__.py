@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         RetryableError,
         WebhookRejected,
     )
+    from .fetching import NotFetched, download
     from .hook_types import (
         ConnectionReport,
         ConnectionRequest,
@@ -83,6 +84,7 @@ __all__ = [
     "MailMessage",
     "Manifest",
     "NeedsAttention",
+    "NotFetched",
     "Outcome",
     "Pace",
     "PermanentError",
@@ -106,6 +108,7 @@ __all__ = [
     "WebhookRejected",
     "WebhookRequest",
     "country_code",
+    "download",
     "hookimpl",
     "mail_address",
     "offset_name",
@@ -125,6 +128,7 @@ _HOMES = (
     "installments",
     "countries",
     "outgoing",
+    "fetching",
     "mail.address",
     "timezones",
 )

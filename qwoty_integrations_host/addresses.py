@@ -1,26 +1,81 @@
-"""Which machines an address given by others may lead to: the internet's, and none of our own network."""
+"""What a public address is: the internet's machines, and none of our own network. Asked here, and nowhere else."""
 
 from __future__ import annotations
 
+import re
 import socket
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
+
+#: What two readers may read in two ways: a backslash, a blank, a control.
+_READ_IN_TWO_WAYS = re.compile(r"[\x00-\x20\\\x7f]")
+#: Written out, because Python's own answer changed from release to release (IANA's special-purpose registries).
+_NOT_PUBLIC_4 = [
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 "
+        "192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4"
+    ).split()
+]
+#: All of IPv6 that is in use. What holds an IPv4 address (mapped, NAT64, 6to4, Teredo) may lead to any of those above.
+_PUBLIC_6 = ip_network("2000::/3")
+_NOT_PUBLIC_6 = [ip_network(text) for text in "2001::/23 2001:db8::/32 2002::/16 3fff::/20".split()]
+
+
+class UnknownHost(Exception):
+    """Nobody knows this name, at least now."""
+
+
+class NotPublic(Exception):
+    """The name leads to a machine that is not on the internet, or also to such a one."""
 
 
 def split(url: str) -> SplitResult | None:
-    """The parts of an address; None for what is none."""
+    """The parts of an address; None for what is none, or would be read otherwise by whoever goes there."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read here, because a port out of range is only noticed then
+        # Read here, because a port out of range or a label that is too long is only noticed then.
+        _ = parts.port, (parts.hostname or "").encode("idna")
     except ValueError:
         return None
-    return parts
+    return None if _READ_IN_TWO_WAYS.search(url) else parts
 
 
-def is_public(host: str, port: int) -> bool:
-    """Whether a host name leads to public addresses alone. Raises: OSError for a name that nobody knows."""
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the internet's. Raises: ValueError for what is no IP address."""
+    found: IPv4Address | IPv6Address = ip_address(address)
+    if isinstance(found, IPv4Address):
+        return not any(found in network for network in _NOT_PUBLIC_4)
+    return found in _PUBLIC_6 and not any(found in network for network in _NOT_PUBLIC_6)
+
+
+def is_literally_private(host: str) -> bool:
+    """Whether a host says by its own letters that it is not public; where a name leads is seen by who goes there."""
+    try:
+        return not is_public(host)
+    except ValueError:
+        name = host.rstrip(".").lower()
+        return name == "localhost" or name.endswith(".localhost")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its own letters."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def public_places(host: str, port: int) -> list[str]:
+    """The IP addresses of a host, looked up once: connect to one of these, not to the name.
+
+    Raises: UnknownHost; NotPublic when a single one of them is not public.
+    """
     try:
         found = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)
-    except UnicodeError as error:  # a label that is too long
-        raise OSError("not a host name") from error
-    return bool(found) and all(ip_address(place[4][0]).is_global for place in found)
+    except (OSError, UnicodeError) as error:  # a label that is too long is a UnicodeError
+        raise UnknownHost from error
+    places = list(dict.fromkeys(str(place[4][0]) for place in found))
+    if not all(map(is_public, places)):
+        raise NotPublic
+    return places

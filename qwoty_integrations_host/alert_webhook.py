@@ -9,11 +9,11 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Any
 
-from .addresses import is_public, split
+from .addresses import NotPublic, UnknownHost, is_literally_private, split
 from .errors import PermanentError, RetryableError
+from .fetching import plain_session, public_session
 from .outgoing import why_unsent
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def is_address(url: str, *, allow_private: bool) -> bool:
         return False
     if allow_private:
         return parts.scheme in _PORTS
-    return parts.scheme == "https" and not _is_literally_private(parts.hostname)
+    return parts.scheme == "https" and not is_literally_private(parts.hostname)
 
 
 def post(
@@ -50,8 +50,6 @@ def post(
     from standardwebhooks.webhooks import Webhook  # noqa: PLC0415 - lazy as well
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
 
-    if not allow_private:
-        _refuse_private(url)
     body = json.dumps(document)
     headers = {
         "Content-Type": "application/json",
@@ -60,12 +58,16 @@ def post(
         "webhook-signature": Webhook(secret).sign(message_id, now, body),
     }
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # no credentials from a .netrc
+        with plain_session() if allow_private else public_session() as session:
             answer = session.post(
                 url, data=body.encode(), headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
             )
             answer.close()
+    except UnknownHost:
+        raise _not_delivered("has a host name that is not known") from None
+    except NotPublic:
+        why = "leads to a private address, which QWOTY_HOST_ALERTS_ALLOW_PRIVATE does not allow"
+        raise _not_delivered(why) from None
     except (requests.RequestException, HTTPError, ValueError) as error:
         # Without `from`: the cause's text holds the address, which may itself be a secret.
         if unsent := why_unsent(error):
@@ -75,24 +77,6 @@ def post(
         raise _not_delivered(f"cannot be reached ({type(error).__name__})") from None
     if not 200 <= answer.status_code < 300:
         raise _not_delivered(f"answered with HTTP {answer.status_code}")
-
-
-def _refuse_private(url: str) -> None:
-    parts = split(url)
-    assert parts is not None and parts.hostname, "it was checked when it was entered"
-    try:
-        public = is_public(parts.hostname, parts.port or 443)
-    except OSError:
-        raise _not_delivered("has a host name that is not known") from None
-    if not public:
-        raise _not_delivered("leads to a private address, which QWOTY_HOST_ALERTS_ALLOW_PRIVATE does not allow")
-
-
-def _is_literally_private(host: str) -> bool:
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _not_delivered(why: str) -> RetryableError:

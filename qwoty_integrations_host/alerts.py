@@ -31,7 +31,7 @@ from .plugins import RESERVED
 from .redaction import masked
 from .settings_documents import changed_fields, schema_problems, with_defaults
 from .store import alerts as rows
-from .store import audit, quotes
+from .store import audit, quotes, secrets
 from .store.database import Store
 from .store.runs import PLATFORM_EVENT, UPKEEP
 from .store.workspaces import lock_workspace, require_workspace
@@ -372,14 +372,14 @@ class Alerts:
 
     def _save(self, db: Connection, workspace: str, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
         """Replace whom to tell; give the secret of a webhook that is new."""
-        blob, fresh = rows.secret_blob(db, workspace), None
+        fresh = None
         if wanted["webhook_url"] is None:
-            blob = None
-        elif blob is None or wanted["webhook_url"] != before.get("webhook_url"):
+            secrets.forget(db, workspace, *rows.SECRET)
+        elif wanted["webhook_url"] != before.get("webhook_url") or not secrets.of_plugin(db, workspace, *rows.SECRET):
             fresh = alert_webhook.new_secret()
-            blob = self.vault.seal(fresh, workspace, "", rows.SECRET_FIELD)
+            secrets.put(db, self.vault, workspace, *rows.SECRET, fresh)
         now = self.clock.now()
-        rows.save_targets(db, workspace, wanted, blob, now)
+        rows.save_targets(db, workspace, wanted, now)
         audit.note(db, workspace, "alerts.set", "", now, fields=changed_fields(before, wanted))
         return fresh
 
@@ -415,8 +415,7 @@ class Alerts:
 
     def _secret(self, workspace: str) -> str | None:
         with self.store.read() as db:
-            blob = rows.secret_blob(db, workspace)
-        return None if blob is None else self.vault.open(blob, workspace, "", rows.SECRET_FIELD)
+            return secrets.get(db, self.vault, workspace, *rows.SECRET)
 
 
 _NAMES = ("type", "code", "title", "hint", "plugin", "run_id", "quote_id", "quote_number", "command")

@@ -7,6 +7,7 @@ itself. So lists are lists or tuples, texts and documents have a longest, and no
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
@@ -35,8 +36,9 @@ from .hook_types import (
 
 #: Of an answer's list; characters of a sentence and of a name; characters of a document as JSON.
 MOST, LONGEST_SENTENCE, LONGEST_NAME, LONGEST_DOCUMENT = 10_000, 2_000, 255, 1_000_000
-#: Half a character, or one that no database keeps, as JSON writes it.
+#: What no database keeps, as JSON writes it; and in a text, where half a character is no more welcome.
 _HOLLOW = ("\\u0000",)
+_UNKEPT = re.compile("[\0\ud800-\udfff]")
 
 
 def as_recorded(value: Any, look: Callable[[str], None] = lambda _: None) -> Any:
@@ -194,9 +196,9 @@ def is_list_of(kind: type, found: Any) -> bool:
 
 def is_sentence(found: Any) -> bool:
     """Whether it is a text that can be kept and shown."""
-    return isinstance(found, str) and len(found) <= LONGEST_SENTENCE and "\0" not in found
+    return isinstance(found, str) and len(found) <= LONGEST_SENTENCE and not _UNKEPT.search(found)
 
 
 def is_name(found: Any) -> bool:
     """Whether it is a text short enough for a column of a table."""
-    return isinstance(found, str) and len(found) <= LONGEST_NAME and "\0" not in found
+    return isinstance(found, str) and len(found) <= LONGEST_NAME and not _UNKEPT.search(found)

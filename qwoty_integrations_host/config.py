@@ -31,6 +31,7 @@ VARIABLES = (
             "RESTORED",
             "ALERTS_ALLOW_PRIVATE",
             "PDF_ALLOW_PRIVATE",
+            "PLATFORM_ALLOW_PRIVATE",
         )
     ),
     *("QWOTY_PLUGINS_BLOCKED", "QWOTY_PLUGINS_STRICT", "QWOTY_TRACE_HOOKS"),
@@ -83,7 +84,7 @@ class HostConfig:
     data_dir: Path
     #: The key ring: 32 random bytes in base64 each, newest first, separated by commas; without it the file ``keys``.
     keys: str | None = field(default=None, repr=False)
-    #: ``smtp://user:password@host:587`` or ``smtps://…``; without it mails are ``.eml`` files in ``outbox/``.
+    #: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…``; without it they are ``.eml`` files in ``outbox/``.
     smtp_url: str | None = field(default=None, repr=False)
     #: The sender of mails; goes together with the mail server.
     mail_from: str | None = None
@@ -106,6 +107,8 @@ class HostConfig:
     private_alerts: bool = False
     #: Quotes' PDFs may come from private addresses, and over http.
     private_pdfs: bool = False
+    #: A platform's base_url may lead to private addresses.
+    private_platforms: bool = False
     #: A PostgreSQL for many workers; without one, a SQLite file in the data directory.
     shared_database: str | None = field(default=None, repr=False)
 
@@ -154,6 +157,7 @@ class HostConfig:
             restored=_is_on(env, "QWOTY_HOST_RESTORED"),
             private_alerts=_is_on(env, "QWOTY_HOST_ALERTS_ALLOW_PRIVATE"),
             private_pdfs=_is_on(env, "QWOTY_HOST_PDF_ALLOW_PRIVATE"),
+            private_platforms=_is_on(env, "QWOTY_HOST_PLATFORM_ALLOW_PRIVATE"),
         )
 
 

@@ -99,7 +99,7 @@ def _key_ring(host: Host) -> Iterator[Finding]:
     with host.store.read() as db:
         rows = secrets.all_sealed(db)
     for row in rows:
-        host.vault.open(row["blob"], row["workspace"], row["plugin"], row["field"])
+        host.vault.open(row["blob"], row["workspace"], row["plugin"], row["field"], version=row["version"])
     yield Finding("key ring", "ok", f"All stored secrets can be opened ({len(rows)}).")
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Engine as DatabaseEngine
 from sqlalchemy import RowMapping
@@ -23,7 +24,7 @@ from .engine.worker_lock import WorkerLock
 from .errors import DatabaseUnavailable, HostError
 from .execution import Execution
 from .inquiries import Begin, Inquiries, in_a_thread
-from .key_rotation import refuse_missing_keys
+from .key_rotation import give_versions, refuse_missing_keys, take_up_unversioned
 from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .paces import Paces, ProcessSlots
@@ -55,6 +56,8 @@ _INSTALLMENTS_EVERY = 300.0
 _UPKEEP_EVERY = 300.0
 _PRUNING_EVERY = 24 * 3600.0
 _SILENCE_EVERY = 3600.0
+#: Seconds between two looks for what workers of an earlier release have sealed during an upgrade.
+_SECRETS_EVERY = 3600.0
 #: Seconds between two writings of how many webhooks were refused.
 _REFUSALS_EVERY = 5.0
 #: Seconds between two looks whether people are to be told something.
@@ -169,6 +172,7 @@ def create_host(
     database, worked_by = _open(config, engine or _durable)
     store = Store(database)
     _refuse_missing_keys(store, worked_by, vault)
+    take_up_unversioned(store, vault, clock)
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
     # Between machines the database's clock decides, and waiting for a turn there is real.
     paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
@@ -180,7 +184,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     clock, store, worked_by, vault = ground.clock, ground.store, ground.engine, ground.vault
     plugins, transport, locks, paces = ground.plugins, ground.transport, ground.locks, ground.paces
     configurations = Configurations(store, vault)
-    chosen = Platforms(store, configurations, paces, config.private_pdfs)
+    chosen = Platforms(store, configurations, paces, config.private_pdfs, config.private_platforms)
     contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url, plugins)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
@@ -218,6 +222,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
             Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
             Job("pruning", pruning.prune, _PRUNING_EVERY),
             Job("silence", silence.look, _SILENCE_EVERY),
+            Job("secrets", partial(give_versions, store, vault), _SECRETS_EVERY),
             Job("refusals", refusals.write_down, _REFUSALS_EVERY),
             Job("digest", digest.look, _DIGEST_EVERY),
             Job("alerts", alerts.deliver, _ALERTS_EVERY),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+from .clock import Clock
 from .config import HostConfig
 from .engine.worker_lock import WorkerLock
 from .errors import HostError
@@ -11,7 +14,11 @@ from .store import secrets
 from .store.database import Store
 from .vault import Vault, add_key_to_file
 
+log = logging.getLogger(__name__)
+
 _WRITING_SECONDS = 30.0
+#: For how long workers of the release before may go on beside the first of this one.
+_UPGRADE_TAKES = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,40 @@ def reseal(store: Store, vault: Vault) -> Rotation:
     with store.read() as db:
         rows = [row for row in secrets.all_sealed(db) if vault.key_id_of(row["blob"]) != newest]
     for row in rows:
-        place = (row["workspace"], row["plugin"], row["field"])
         with store.write() as db:
-            secrets.replace_blob(db, row, vault.seal(vault.open(row["blob"], *place), *place))
+            secrets.reseal(db, vault, row["workspace"], row["plugin"], row["field"])
     return Rotation(newest, len(rows), tuple(old))
+
+
+def take_up_unversioned(store: Store, vault: Vault, clock: Clock) -> None:
+    """Of a database that a release without versions used: give its secrets one, and for a day also open what has none.
+
+    So long workers of that release may go on beside this one, and write.
+    """
+    with store.read() as db:
+        upgraded = secrets.upgraded_at(db)
+    if upgraded is None:
+        return
+    now = int(clock.now().timestamp())
+    if upgraded == 0:
+        with store.write() as db:
+            secrets.note_upgrade(db, now)
+        upgraded = now
+    until = datetime.fromtimestamp(upgraded, UTC) + _UPGRADE_TAKES
+    vault.take_unversioned(lambda: clock.now() < until)
+    give_versions(store, vault)
+
+
+def give_versions(store: Store, vault: Vault) -> None:
+    """Seal anew what an earlier release sealed, as long as that is opened."""
+    if not vault.takes_unversioned:
+        return
+    with store.read() as db:
+        rows = [row for row in secrets.all_sealed(db) if not vault.has_version(row["blob"], row["version"])]
+    for row in rows:
+        try:
+            with store.write() as db:
+                secrets.reseal(db, vault, row["workspace"], row["plugin"], row["field"])
+        except HostError as error:  # whoever needs it is told the same
+            facts = {"workspace": row["workspace"], "plugin": row["plugin"], "title": error.title}
+            log.warning("secret.not_opened", extra=facts)

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from .addresses import is_loopback
 from .clock import Clock
 from .errors import ActionRefused, FieldProblem, NotFound, SettingsError
 from .platform.configuration import LISTS, QWOTY, SCHEMA, SIGNING, STANDALONE, TOKEN, Configurations
@@ -18,7 +18,7 @@ from .platform.signatures import new_secret, require_secret
 from .redaction import masked
 from .runs import Runs
 from .settings_documents import schema_problems, stripped, with_defaults
-from .store import audit, connections
+from .store import audit, connections, secrets
 from .store import platforms as rows
 from .store.database import Store
 from .store.workspaces import lock_workspace, require_workspace
@@ -106,7 +106,7 @@ class WorkspacePlatforms:
         with self.store.write() as db:
             require_workspace(db, workspace)
             lock_workspace(db, workspace)
-            if len(rows.secrets(db, workspace, SIGNING)) >= MOST_SIGNING_SECRETS:
+            if len(secrets.of_plugin(db, workspace, rows.PLATFORM, SIGNING)) >= MOST_SIGNING_SECRETS:
                 raise ActionRefused(
                     f"This workspace has {MOST_SIGNING_SECRETS} signing secrets.",
                     hint="Remove the oldest signing secret first.",
@@ -130,7 +130,7 @@ class WorkspacePlatforms:
         """From now on nothing signed with it is taken. Raises: NotFound."""
         with self.store.write() as db:
             require_workspace(db, workspace)
-            if not rows.remove_secret(db, workspace, SIGNING + secret_id):
+            if not secrets.forget(db, workspace, rows.PLATFORM, SIGNING + secret_id):
                 raise NotFound(
                     f"There is no signing secret {secret_id!r}.",
                     hint="The list of signing secrets shows those that are there.",
@@ -141,10 +141,10 @@ class WorkspacePlatforms:
         if token:
             self._seal(db, workspace, TOKEN, token)
         else:
-            rows.remove_secret(db, workspace, TOKEN)
+            secrets.forget(db, workspace, rows.PLATFORM, TOKEN)
 
     def _seal(self, db: Any, workspace: str, field: str, clear: str) -> None:
-        rows.save_secret(db, workspace, field, self.vault.seal(clear, workspace, rows.PLATFORM, field))
+        secrets.put(db, self.vault, workspace, rows.PLATFORM, field, clear)
 
 
 def _problems(document: Mapping[str, Any], *, has_token: bool, moved: bool) -> Iterator[FieldProblem]:
@@ -177,11 +177,4 @@ def _is_safe(address: str) -> bool:
     extra = parts.username is not None or parts.password is not None or parts.query or parts.fragment
     if not host or extra or not re.fullmatch(r"[!-~]+", address):
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))

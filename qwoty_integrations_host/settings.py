@@ -99,10 +99,10 @@ class WorkspaceSettings:
             while stored != (present := self._stored(workspace, plugin)):  # somebody was faster
                 stored, document = present, self._merged(workspace, plugin, given)[1]
             secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
-            blobs = {"/".join(path): self._seal(workspace, plugin, path, value) for path, value in secrets.items()}
+            clear = {"/".join(path): value for path, value in secrets.items()}
             now = self._clock.now()
             version = self._plugins.manifest(plugin).settings_version
-            table.replace(db, workspace, plugin, without(document, secrets), version, blobs, now)
+            table.replace(db, self._vault, workspace, plugin, without(document, secrets), version, clear, now)
             before = with_defaults(schema, joined(self._as_far_as_known(workspace, plugin, stored)))
             audit.note(db, workspace, "settings.saved", plugin, now, fields=changed_fields(before, document))
         return self.show(workspace, plugin)
@@ -147,7 +147,7 @@ class WorkspaceSettings:
         self.validate(plugin, joined(known), workspace=workspace)
         with self._store.write() as db:
             if stored is None and self._stored(workspace, plugin) is None:
-                table.replace(db, workspace, plugin, {}, manifest.settings_version, {}, self._clock.now())
+                table.replace(db, self._vault, workspace, plugin, {}, manifest.settings_version, {}, self._clock.now())
             table.switch(db, workspace, plugin, on=True)
             if plugin in self._plugins.makers():
                 # What others were given meanwhile, or nobody, is not invoiced by itself: it may be old.
@@ -215,10 +215,10 @@ class WorkspaceSettings:
             found = table.load(db, workspace, plugin)
         return None if found is None else self._opened(workspace, plugin, found)
 
-    def _opened(self, workspace: str, plugin: str, found: table.Sealed) -> StoredSettings:
+    def _opened(self, workspace: str, plugin: str, found: table.Saved) -> StoredSettings:
         secrets = {
-            tuple(field.split("/", 1)): self._vault.open(blob, workspace, plugin, "settings/" + field)
-            for field, blob in found.blobs.items()
+            tuple(field.split("/", 1)): self._vault.open(blob, workspace, plugin, "settings/" + field, version=version)
+            for field, (blob, version) in found.sealed.items()
         }
         return StoredSettings(found.document, secrets, found.version)
 
@@ -245,6 +245,3 @@ class WorkspaceSettings:
             return self._brought_up(workspace, plugin, stored)
         except SettingsIncomplete:
             return as_known(self._plugins.manifest(plugin).settings_schema, joined(stored), stored.version)
-
-    def _seal(self, workspace: str, plugin: str, path: tuple[str, ...], value: str) -> str:
-        return self._vault.seal(value, workspace, plugin, "settings/" + "/".join(path))

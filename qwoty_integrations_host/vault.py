@@ -1,7 +1,8 @@
 """Secrets at rest: AES-256-GCM, each blob bound to its place, keys that can be rotated.
 
 A blob is ``v1.<key id>.<base64url(nonce + ciphertext)>``. The associated data is
-``workspace|plugin|field``: a row copied to another workspace or field does not decrypt.
+``workspace|plugin|field``: a row copied to another workspace or field does not decrypt. The nonce begins with the
+secret's version, which the database keeps beside it: an older blob of the same place does not open (ADR 0078).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import hashlib
 import hmac
 import os
 import secrets
+import shlex
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,7 +24,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .errors import HostError
 
-_NONCE_BYTES = 12
+#: A nonce is the version and eight random bytes. What earlier releases sealed has random ones alone.
+_NONCE_BYTES, _VERSION_BYTES = 12, 4
 
 
 class Vault:
@@ -32,6 +36,7 @@ class Vault:
 
     def __init__(self, keys: Sequence[bytes], read_again: Callable[[], Sequence[bytes]] | None = None) -> None:
         self._read_again = read_again
+        self._takes_unversioned: Callable[[], bool] = lambda: False
         self._use(keys)
 
     def _use(self, keys: Sequence[bytes]) -> None:
@@ -73,20 +78,44 @@ class Vault:
     def __repr__(self) -> str:
         return f"Vault(keys={sorted(self._ciphers)})"
 
-    def seal(self, clear: str, *place: str) -> str:
-        """Encrypt ``clear`` for its place, e.g. ``seal(token, "acme", "crm", "api_token")``."""
-        nonce = os.urandom(_NONCE_BYTES)
+    def take_unversioned(self, whether: Callable[[], bool]) -> None:
+        """Open also what has no version, as long as ``whether`` says so: earlier releases still write beside us."""
+        self._takes_unversioned = whether
+
+    @property
+    def takes_unversioned(self) -> bool:
+        """Whether what has no version is opened at present."""
+        return self._takes_unversioned()
+
+    def seal(self, clear: str, *place: str, version: int = 0) -> str:
+        """Encrypt ``clear`` for its place, e.g. ``seal(token, "acme", "crm", "api_token", version=3)``."""
+        nonce = version.to_bytes(_VERSION_BYTES, "big") + os.urandom(_NONCE_BYTES - _VERSION_BYTES)
         sealed = self._ciphers[self._newest].encrypt(nonce, clear.encode(), _bind(place))
         return f"v1.{self._newest}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
-    def open(self, blob: str, *place: str) -> str:
-        """Decrypt a blob at its place. Raises: HostError when the key is missing or the place is another."""
+    @staticmethod
+    def has_version(blob: str, version: int) -> bool:
+        """Whether a blob was sealed as this version."""
+        return _version_of(blob) == version
+
+    def open(self, blob: str, *place: str, version: int = 0) -> str:
+        """Decrypt a blob at its place, where this version of it is the newest.
+
+        Raises: HostError when the key is missing, the place is another, or the blob is an older one.
+        """
         _, key_id, body = f"{blob}..".split(".")[:3]
         if not self.holds(key_id):
             raise HostError(
                 f"A stored secret was encrypted with key {key_id}, which the key ring does not hold.",
                 hint="Add that key to QWOTY_HOST_KEYS or to the file keys in the data directory.",
                 code="key_missing",
+            )
+        # Earlier releases' blobs begin with random bytes: hardly ever as small as a version.
+        if (found := _version_of(blob)) != version and not (found > version and self._takes_unversioned()):
+            raise HostError(
+                "A stored secret is not the one that was saved last: an older one was put there, or it is damaged.",
+                hint="Save that secret again, or restore the whole database from a backup.",
+                code="secret_moved",
             )
         try:
             raw = base64.urlsafe_b64decode(body)
@@ -97,6 +126,15 @@ class Vault:
                 hint="Save that secret again, or restore the database from a backup.",
                 code="secret_moved",
             ) from error
+
+
+def _version_of(blob: str) -> int:
+    """The version that a blob's nonce begins with; -1 for what is no blob."""
+    try:
+        nonce = base64.urlsafe_b64decode(f"{blob}..".split(".")[2][:16])
+    except ValueError:
+        return -1
+    return int.from_bytes(nonce[:_VERSION_BYTES], "big") if len(nonce) == _NONCE_BYTES else -1
 
 
 def _key_id(key: bytes) -> str:
@@ -117,7 +155,27 @@ def load_vault(data_dir: Path, keys: str | None) -> Vault:
         _make_key_file(path)
     if keys is not None:
         return Vault(_keys_in(keys.replace(",", "\n")))
+    _refuse_open_file(path)
     return Vault(_keys_in(path.read_text()), lambda: _keys_in(path.read_text()))
+
+
+def _refuse_open_file(path: Path) -> None:
+    """Raises: HostError for a key ring that others on this machine can read, or write.
+
+    As PostgreSQL has it for its own key: its owner alone, if that is us; a file of root's, which is how secrets are
+    mounted into a container, may be read by a group, since that is how we read it.
+    """
+    if os.name != "posix":
+        return
+    found = path.stat()
+    is_mounted = found.st_uid == 0 != os.geteuid()
+    allowed = 0o640 if is_mounted else 0o600
+    if stat.S_IMODE(found.st_mode) & 0o077 & ~allowed:
+        raise HostError(
+            f"Others on this machine can read or change the key ring {path}.",
+            hint=f"Let {'root' if is_mounted else 'its owner'} call: chmod {allowed:o} {shlex.quote(str(path))}",
+            code="key_ring",
+        )
 
 
 def _keys_in(text: str) -> list[bytes]:

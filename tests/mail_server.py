@@ -6,12 +6,14 @@ import asyncio
 import email
 import email.policy
 import socket
+import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 #: Longer than a test lets the host wait for an answer.
 HANGING_SECONDS = 1.5
@@ -26,6 +28,8 @@ class Server:
         self.mood = ""
         self.mails_in_mood = 0
         self.port = 0
+        #: Of each try to log in: whether the line was encrypted.
+        self.logins: list[bool] = []
 
     def be(self, mood: str, *, mails: int = 0) -> None:
         self.mood, self.mails_in_mood = mood, mails
@@ -74,12 +78,33 @@ def parsed(envelope: Any) -> Any:
     return email.message_from_bytes(envelope.original_content, policy=email.policy.default)
 
 
-@pytest.fixture
-def mail_server() -> Iterator[Server]:
+@contextmanager
+def serving(*, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """A mail server that offers STARTTLS, or speaks TLS from the start, with what is given; and takes any login."""
     handler = Server()
     with socket.create_server(("127.0.0.1", 0)) as free:
         handler.port = free.getsockname()[1]
-    controller = Controller(handler, hostname="127.0.0.1", port=handler.port, enable_SMTPUTF8=False)
+
+    def authenticator(_server: SMTP, session: Any, *_: Any) -> AuthResult:
+        handler.logins.append(tls is not None or session.ssl is not None)
+        return AuthResult(success=handler.mood != "535 login", handled=False)
+
+    controller = Controller(
+        handler,
+        hostname="127.0.0.1",
+        port=handler.port,
+        enable_SMTPUTF8=False,
+        tls_context=starttls,
+        ssl_context=tls,
+        authenticator=authenticator,
+        auth_require_tls=False,  # it is the host that must not tell a password without TLS
+    )
     controller.start()
     yield handler
     controller.stop()
+
+
+@pytest.fixture
+def mail_server() -> Iterator[Server]:
+    with serving() as server:
+        yield server

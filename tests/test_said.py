@@ -19,7 +19,7 @@ PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
 #: What customers read has its own tables; what an operator reads on a terminal, or a plugin's author, is English.
 NOT_RECORDED = """
     words.py payment_mail.py alert_mail.py quote_schema.py quote_fields.py exact_json.py config.py vault.py doctor.py key_rotation.py host.py
-    engine store cli web platforms.py platform/configuration.py platform/signatures.py api_keys.py hookspecs.py logs.py metrics.py
+    engine store cli web platforms.py platform/configuration.py platform/signatures.py api_keys.py hookspecs.py logs.py metrics.py addresses.py
     contexts.py translations.py search_words.py locks.py paces.py context.py countries.py testing scaffold
 """.split()
 #: Strings with blanks in them that no run records: parts of requests and commands, and what is said at a door.
@@ -28,14 +28,17 @@ NOT_SAID = [
     for pattern in (
         r"[^a-z]*",
         r"qwoty-host .*|platform set .*|test-connection .*|Bearer .*|row .*|schedule: .*|%Y.*",
+        # Told apart by their kind, and never shown.
+        r"The host has no address\.|The connection timed out\.|No connection: .*",
         # A thread's name.
         r"tax rates",
         # Of Stripe: how it is asked, how its own pages call things, and why a webhook is refused.
         r"Having the .*|id object metadata .*|Qwoty: payments of quotes|Invoice items|Tax Rates|Checkout Sessions",
-        r"Webhook Endpoints|.*: Write|without a name|The webhook.* is (not|too) .*|The webhook's signature or .*",
+        r"Webhook Endpoints|.*: Write|without a name|The webhook.* is (not|too) .*|The webhook's signature is .*",
         # Whom to tell, and events of a platform: refused at the command line or the API.
         r"Whom to tell is .*|Nobody is to be told .*|Enter whom to tell .*|Send an object such as .*|Is not an e-mail .*|Must be an https .*",
-        r"QWOTY_HOST_SMTP_URL is .*|.* takes mails from .*|It reads smtp.*|The event only names .*|An earlier event .*|This event's id .*",
+        r"QWOTY_HOST_SMTP_URL \{\}\.|is not an address of a mail server|ends in .*|TLS from the start|no TLS, on this machine",
+        r".* takes mails from .*|It reads smtp.*|The event only names .*|An earlier event .*|This event's id .*",
         r"The body is not an event\.|.*1 to 255 plain .*|The event's id .*|Send the quote in full.*|Must be a JSON .*",
         # What a plugin's author has to mend.
         r"Preview \| Outcome|Mapping\[.*|an? .*(Settings|Status|Report|Event|Endpoint|Outcome|result).*|addresses by id",

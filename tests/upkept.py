@@ -55,6 +55,11 @@ def post(bench: Any, url: str, secret: str, event: dict[str, Any]) -> requests.R
     return requests.post(url, data=body.encode(), headers={"Stripe-Signature": f"t={now},v1={signed}"}, timeout=5)
 
 
+def a_ping(event_id: str = "evt_1") -> dict[str, Any]:
+    """An event about nothing."""
+    return {"id": event_id, "object": "event", "type": "ping", "data": {"object": {}}}
+
+
 def held(bench: Any) -> Any:
     """From now on Stripe keeps to itself what it has to say."""
     bench.stripe.config.update(webhooks_held=True)
@@ -79,7 +84,7 @@ def assert_told_again(bench: Any) -> None:
     assert (found["status"], found["api_version"]) == ("enabled", API_VERSION)
     assert set(EVENTS) <= set(found["enabled_events"])
     assert found["url"].startswith(f"{bench.url}/webhooks/stripe_invoice/ws-1/")
-    proof = {"id": f"evt_{uuid4().hex}", "type": "ping"}
+    proof = a_ping(f"evt_{uuid4().hex}")
     answer = post(bench, found["url"], secret_of(bench, found["id"]), proof)
     assert (answer.status_code, answer.json()) == (200, {"received": "ignored"})
 

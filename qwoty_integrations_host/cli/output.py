@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 import threading
@@ -12,6 +13,7 @@ from typing import Any, TextIO
 
 import click
 
+from ..visible_text import escaped_in_json, visible
 from .advice import STEP_COMMANDS, commands_for
 
 _MARKS = {
@@ -25,12 +27,15 @@ _MARKS = {
     "retrying": ("↻", "yellow"),
     "waiting": ("↻", "yellow"),
 }
+#: What our own commands tell a terminal: a color and its end, and to clear the line of the progress.
+_OURS = re.compile("(\x1b\\[[0-9;]{0,5}m|\r\x1b\\[2K)")
 
 
 class CommandsOwn:
     """Stdout for the command that writes its result there; what plugins print goes to stderr.
 
-    A plugin is called, and imported, in threads of its own. What it prints must never stand in our JSON.
+    A plugin is called, and imported, in threads of its own. What it prints must never stand in our JSON. Of what the
+    command writes, names come from others: what nobody would see in them is spelt out, and commands to a terminal, too.
     """
 
     def __init__(self, result: TextIO, talk: TextIO) -> None:
@@ -39,21 +44,47 @@ class CommandsOwn:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._result if threading.get_ident() == self._command else self._talk, name)
 
+    def write(self, text: str) -> int:
+        """Write as the thread may."""
+        if threading.get_ident() != self._command:
+            return self._talk.write(text)
+        return self._result.write(_without_tricks(text))
+
+
+class Talk:
+    """Stderr, in the same way."""
+
+    def __init__(self, talk: TextIO) -> None:
+        self._talk = talk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._talk, name)
+
+    def write(self, text: str) -> int:
+        """Write it so that everything in it is seen."""
+        return self._talk.write(_without_tricks(text))
+
+
+def _without_tricks(text: str) -> str:
+    parts = _OURS.split(text)
+    # Every second part is a mark of our own.
+    return "".join(part if number % 2 else visible(part) for number, part in enumerate(parts))
+
 
 @contextmanager
 def own_stdout() -> Iterator[None]:
     """Keep stdout for this thread during the block."""
-    before = sys.stdout
-    sys.stdout = CommandsOwn(before, sys.stderr)
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = CommandsOwn(*before), Talk(before[1])
     try:
         yield
     finally:
-        sys.stdout = before
+        sys.stdout, sys.stderr = before
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    click.echo(escaped_in_json(json.dumps(document, indent=2, ensure_ascii=False, default=str)))
 
 
 def table(

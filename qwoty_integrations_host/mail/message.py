@@ -14,6 +14,7 @@ from typing import Any
 
 from ..context import MailMessage
 from ..errors import NeedsAttention
+from ..visible_text import visible
 from .address import mail_address
 
 #: RFC 5322: a line has 998 characters at most, and should have 78.
@@ -57,8 +58,8 @@ def build(message: MailMessage, *, sender: str, message_id: str, now: datetime) 
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = message_id
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(message.text)
-    mail.add_alternative(message.html, subtype="html")
+    mail.set_content(visible(message.text))
+    mail.add_alternative(visible(message.html), subtype="html")
     for file in message.attachments:
         main, sub = file.mime_type.split("/")
         mail.add_attachment(file.content, maintype=main, subtype=sub, filename=_one_line(file.filename))
@@ -68,7 +69,7 @@ def build(message: MailMessage, *, sender: str, message_id: str, now: datetime) 
 
 def _one_line(text: str) -> str:
     # Only what breaks a line or controls a terminal goes: the blanks inside an amount are meant.
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
+    return visible(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip())
 
 
 def _sender(name: str, address: str) -> Address:

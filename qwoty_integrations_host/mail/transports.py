@@ -9,9 +9,10 @@ import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from ..addresses import is_loopback
 from ..errors import HostError, NeedsAttention, RetryableError
 
 _TIMEOUT = 30.0
@@ -19,6 +20,14 @@ _TIMEOUT = 30.0
 _RECIPIENT = "Correct the e-mail address in Qwoty and accept the quote again, then retry the run."
 _ITS_URL = "Correct QWOTY_HOST_SMTP_URL and restart the host, then retry the run."
 _ITS_LOG = "The mail server's log says why. Mend that, then retry the run."
+_ITS_TLS = (
+    "Let it offer STARTTLS, or write smtps:// in QWOTY_HOST_SMTP_URL where it speaks TLS from the start. "
+    "Only for a server on this machine the URL may end in ?tls=none."
+)
+_ITS_CERTIFICATE = (
+    "Name the server in QWOTY_HOST_SMTP_URL as its certificate does, or renew the certificate. "
+    "Where an authority of your own signed it, SSL_CERT_FILE names that one's file."
+)
 
 
 class Transport(Protocol):
@@ -63,28 +72,29 @@ class OutboxTransport:
 
 
 class SmtpTransport:
-    """Speaks to ``smtp://[user:password@]host[:port]`` (STARTTLS when offered) or ``smtps://…``."""
+    """Speaks to ``smtp://[user:password@]host[:port]`` (STARTTLS), or ``smtps://…`` (TLS from the start).
+
+    Nothing is said to a server without TLS, except on this machine where ``?tls=none`` ends the URL.
+    """
 
     repeatable = False
 
     def __init__(self, url: str, sender: str) -> None:
+        """Raises: HostError naming the setting, for what is no such address or would be said without TLS."""
         parts = urlsplit(url)
         if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or not _has_port_or_none(parts):
-            raise HostError(
-                "QWOTY_HOST_SMTP_URL is not an address of a mail server.",
-                hint="It reads smtp://user:password@host:587 or smtps://user:password@host:465",
-                code="config",
-            )
+            raise _wrong("is not an address of a mail server")
         self.sender = sender
-        self._tls = parts.scheme == "smtps"
-        self._host, self._port = parts.hostname, parts.port or (465 if self._tls else 25)
+        self._host = parts.hostname
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
+        self._tls = _tls(parts)
+        self._port = parts.port or (465 if self._tls == "TLS from the start" else 25)
 
     def deliver(self, mail: EmailMessage, leaving: Callable[[], None]) -> None:
         try:
             server = self._connect()
         except (OSError, smtplib.SMTPException) as error:
-            raise _unreachable() from error
+            raise _unreachable(error) from error
         server.leaving = leaving
         with _Goodbye(server):
             self._greet(server)
@@ -95,13 +105,14 @@ class SmtpTransport:
         try:
             server = self._connect()
         except (OSError, smtplib.SMTPException) as error:
-            raise _unreachable() from error
+            raise _unreachable(error) from error
         with _Goodbye(server):
             self._greet(server)
-        return f"{self._host}:{self._port} takes mails from {self.sender}"
+        return f"{self._host}:{self._port} takes mails from {self.sender}, with {self._tls}"
 
     def _connect(self) -> _Line:
-        if self._tls:
+        if self._tls == "TLS from the start":
+            # It checks the certificate's names and its authority.
             context = ssl.create_default_context()
             return _TlsLine(self._host, self._port, timeout=_TIMEOUT, context=context)
         return _Line(self._host, self._port, timeout=_TIMEOUT)
@@ -109,8 +120,8 @@ class SmtpTransport:
     def _greet(self, server: smtplib.SMTP) -> None:
         try:
             server.ehlo_or_helo_if_needed()
-            if not self._tls and server.has_extn("starttls"):
-                server.starttls(context=ssl.create_default_context())
+            if self._tls == "STARTTLS":
+                _start_tls(server)
             if self._user:
                 server.login(self._user, self._password)
         except smtplib.SMTPAuthenticationError as error:
@@ -119,7 +130,7 @@ class SmtpTransport:
             # To wait would not help: it is QWOTY_HOST_SMTP_URL that asks for it.
             raise _refused(550, "The mail server offers no login.", hint=_ITS_URL) from error
         except (OSError, smtplib.SMTPException) as error:
-            raise _unreachable() from error
+            raise _unreachable(error) from error
 
     def _hand_over(self, server: _Line, mail: EmailMessage) -> None:
         try:
@@ -133,7 +144,7 @@ class SmtpTransport:
             raise _refused(550, "The mail server cannot send to an address of this kind.", hint=_RECIPIENT) from error
         except (OSError, smtplib.SMTPException) as error:
             if not server.handing_over:
-                raise _unreachable() from error
+                raise _unreachable(error) from error
             # The line broke while the mail was handed over: it may have left or not.
             raise unsure() from error
 
@@ -154,8 +165,48 @@ class _TlsLine(_Line, smtplib.SMTP_SSL):
     """The same over TLS from the first byte."""
 
 
-def _unreachable() -> RetryableError:
+def _start_tls(server: smtplib.SMTP) -> None:
+    # Whoever sits in between can take the offer away: without it nothing is said, least of all the password.
+    if not server.has_extn("starttls"):
+        raise _no_tls()
+    try:
+        server.starttls(context=ssl.create_default_context())
+    except smtplib.SMTPResponseException as error:
+        raise _no_tls() from error
+
+
+def _no_tls() -> RetryableError:
+    return RetryableError(
+        "The mail server offers no STARTTLS, so it was sent nothing.", hint=_ITS_TLS, code="mail_no_tls"
+    )
+
+
+def _unreachable(error: Exception) -> RetryableError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        title = "The mail server's certificate is not valid for its name, so it was sent nothing."
+        return RetryableError(title, hint=_ITS_CERTIFICATE, code="mail_certificate")
     return RetryableError("The mail server cannot be reached.", code="mail_unreachable")
+
+
+def _tls(parts: SplitResult) -> Literal["TLS from the start", "STARTTLS", "no TLS, on this machine"]:
+    if not parts.query:
+        return "TLS from the start" if parts.scheme == "smtps" else "STARTTLS"
+    if parts.query != "tls=none" or parts.scheme == "smtps":
+        raise _wrong("ends in something that is not understood")
+    if not is_loopback(parts.hostname or ""):
+        raise _wrong("ends in ?tls=none, which is for a server on this machine only")
+    if parts.username or parts.password:
+        raise _wrong("ends in ?tls=none, but has a user or a password, which are never sent without TLS")
+    return "no TLS, on this machine"
+
+
+def _wrong(why: str) -> HostError:
+    return HostError(
+        f"QWOTY_HOST_SMTP_URL {why}.",
+        hint="It reads smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465; "
+        "without TLS, on this machine alone: smtp://127.0.0.1:25?tls=none",
+        code="config",
+    )
 
 
 def _has_port_or_none(parts: SplitResult) -> bool:

@@ -28,6 +28,8 @@ class Platforms:
     paces: Paces
     #: Quotes' PDFs may come from private addresses.
     private_pdfs: bool = False
+    #: A platform itself may have a private address.
+    private_platforms: bool = False
 
     def qwoty(self, workspace: str) -> QwotyPlatform | None:
         """The workspace's Qwoty; None when its quotes are pushed in full."""
@@ -35,7 +37,8 @@ class Platforms:
         if not found.can_fetch:
             return None
         turn = partial(self._turn, f"qwoty/{workspace}")
-        return QwotyPlatform(QwotyClient(found.base_url, found.token, turn), found)
+        client = QwotyClient(found.base_url, found.token, turn, allow_private=self.private_platforms)
+        return QwotyPlatform(client, found)
 
     def _turn(self, name: str) -> None:
         self.paces.turn(name, REQUESTS_PER_SECOND)

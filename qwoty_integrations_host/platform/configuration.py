@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..quote_fields import word_of
-from ..store import platforms
+from ..store import platforms, secrets
 from ..store.database import Store
 from ..vault import Vault
 
@@ -85,20 +85,19 @@ class Configurations:
         """Give a workspace's platform; the standalone one when none was set."""
         with self.store.read() as db:
             document = platforms.find(db, workspace)
-            sealed = platforms.secrets(db, workspace, TOKEN)
+            token = secrets.get(db, self.vault, workspace, platforms.PLATFORM, TOKEN)
         if document is None:
             return PlatformConfiguration()
         # What was set before a list came lacks it.
         lists = {name: tuple(document[name]) for name in LISTS if name in document}
-        token = self._open(workspace, TOKEN, sealed[TOKEN]) if TOKEN in sealed else ""
-        return PlatformConfiguration(document["platform"], document["base_url"], token, **lists)
+        return PlatformConfiguration(document["platform"], document["base_url"], token or "", **lists)
 
     def signing_secrets(self, workspace: str) -> dict[str, dict[str, str]]:
         """The secrets with which the platform signs, by id: ``{"secret", "created_at"}``."""
         with self.store.read() as db:
-            sealed = platforms.secrets(db, workspace, SIGNING)
-        opened = {name: json.loads(self._open(workspace, name, blob)) for name, blob in sealed.items()}
-        return {name.removeprefix(SIGNING): found for name, found in opened.items()}
+            sealed = secrets.of_plugin(db, workspace, platforms.PLATFORM, SIGNING)
+        return {name: json.loads(self._open(workspace, SIGNING + name, found)) for name, found in sealed.items()}
 
-    def _open(self, workspace: str, field: str, blob: str) -> str:
-        return self.vault.open(blob, workspace, platforms.PLATFORM, field)
+    def _open(self, workspace: str, field: str, found: secrets.Sealed) -> str:
+        blob, version = found
+        return self.vault.open(blob, workspace, platforms.PLATFORM, field, version=version)

@@ -9,8 +9,10 @@ from urllib.parse import quote as escaped
 
 import requests
 
+from ..addresses import NotPublic, UnknownHost, is_loopback, split
 from ..errors import CredentialsError, IntegrationError, MalformedInput, NeedsAttention, PermanentError, RetryableError
 from ..exact_json import parse_json
+from ..fetching import plain_session, public_session
 from ..outgoing import why_unsent
 
 log = logging.getLogger(__name__)
@@ -31,10 +33,15 @@ class Missing(NeedsAttention):
 
 
 class QwotyClient:
-    """Qwoty for one workspace. ``turn`` waits until the next request may go out."""
+    """Qwoty for one workspace. ``turn`` waits until the next request may go out.
 
-    def __init__(self, base_url: str, token: str, turn: Callable[[], None]) -> None:
+    ``allow_private``: its address may lead to any machine, and not only to one of the internet (or to loopback).
+    """
+
+    def __init__(self, base_url: str, token: str, turn: Callable[[], None], *, allow_private: bool = False) -> None:
         self._base, self._token, self._turn = base_url.rstrip("/"), token, turn
+        parts = split(base_url)
+        self._may_be_private = allow_private or (parts is not None and is_loopback(parts.hostname or ""))
 
     def quote(self, quote_id: str) -> dict[str, Any]:
         """Give a quote as Qwoty has it. Raises: CredentialsError, Missing, NeedsAttention, RetryableError."""
@@ -55,18 +62,29 @@ class QwotyClient:
         address = f"{self._base}/{kind}/{escaped(entity_id, safe='')}"
         self._turn()
         try:
-            with requests.request(
-                method,
-                address,
-                json=body,
-                auth=self._authorize,
-                headers={"Accept": "application/json"},
-                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                # A redirect could carry the token to somebody else.
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
+            with (
+                self._session() as session,
+                session.request(
+                    method,
+                    address,
+                    json=body,
+                    auth=self._authorize,
+                    headers={"Accept": "application/json"},
+                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                    # A redirect could carry the token to somebody else.
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
                 return _read(answer, kind)
+        except UnknownHost as error:
+            raise RetryableError("Qwoty does not answer.", code="platform_unreachable") from error
+        except NotPublic:
+            raise NeedsAttention(
+                "The platform's address is a private one, which QWOTY_HOST_PLATFORM_ALLOW_PRIVATE does not allow.",
+                hint=_BASE_URL,
+                code="platform_refused",
+            ) from None
         except (requests.RequestException, ValueError) as error:
             if unsent := why_unsent(error):
                 log.error("qwoty.request_unsent", exc_info=unsent)  # noqa: TRY400 - its own text may hold the token
@@ -77,6 +95,11 @@ class QwotyClient:
                     code="request_unsent",
                 ) from None
             raise RetryableError("Qwoty does not answer.", code="platform_unreachable") from error
+
+    def _session(self) -> requests.Session:
+        session = plain_session() if self._may_be_private else public_session()
+        session.trust_env = True  # a proxy may be the only way out
+        return session
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         # As an ``auth``, because a netrc file of this machine would take the place of a header.

@@ -9,11 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, select
 
 from . import tables as t
-from .upsert import insert_or_ignore, put
+from .upsert import insert_or_ignore
 
-#: The secret's place beside those of the plugins, which all have a name.
-_PLUGIN = ""
-SECRET_FIELD = "alerts/webhook_secret"
+#: The place of the webhook's secret beside those of the plugins, which all have a name: plugin and field.
+SECRET = ("", "alerts/webhook_secret")
 
 
 def document(db: Connection, workspace: str) -> dict[str, Any]:
@@ -38,23 +37,11 @@ def _names_anybody(document: Mapping[str, Any]) -> bool:
     return bool(document.get("mails") or document.get("webhook_url"))
 
 
-def save_targets(
-    db: Connection, workspace: str, document: Mapping[str, Any], secret_blob: str | None, now: datetime
-) -> None:
-    """Replace the document and the sealed secret of its webhook; None is no webhook."""
+def save_targets(db: Connection, workspace: str, document: Mapping[str, Any], now: datetime) -> None:
+    """Replace the document."""
     db.execute(t.alert_targets.delete().where(t.alert_targets.c.workspace == workspace))
-    owned = (t.secrets.c.workspace == workspace) & (t.secrets.c.plugin == _PLUGIN)
-    db.execute(t.secrets.delete().where(owned & (t.secrets.c.field == SECRET_FIELD)))
     row = {"workspace": workspace, "document": dict(document), "updated_at": now}
     db.execute(t.alert_targets.insert().values(row))
-    if secret_blob is not None:
-        put(db, t.secrets, {"workspace": workspace, "plugin": _PLUGIN, "field": SECRET_FIELD, "blob": secret_blob})
-
-
-def secret_blob(db: Connection, workspace: str) -> str | None:
-    """The sealed secret of the workspace's webhook."""
-    here = (t.secrets.c.workspace == workspace) & (t.secrets.c.plugin == _PLUGIN) & (t.secrets.c.field == SECRET_FIELD)
-    return db.execute(select(t.secrets.c.blob).where(here)).scalar()
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:

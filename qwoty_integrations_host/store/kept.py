@@ -13,7 +13,7 @@ from .. import record as r
 from ..leaks import KnownSecrets
 from ..search_words import words_of_record
 from ..vault import Vault
-from . import finding
+from . import finding, secrets
 from . import tables as t
 from .database import Store
 from .upsert import put
@@ -25,7 +25,6 @@ def _place(table: Any) -> Any:
 
 # What every step and every webhook asks is built once: that costs more than to ask it (docs/performance.md).
 _VALUE = select(t.plugin_state.c.value).where(_place(t.plugin_state.c) & (t.plugin_state.c.name == bindparam("name")))
-_BLOB = select(t.secrets.c.blob).where(_place(t.secrets.c) & (t.secrets.c.field == bindparam("field")))
 _RECORD = select(t.records.c.document).where(_place(t.records.c) & (t.records.c.quote_id == bindparam("quote_id")))
 _RECORD_LOCKED = _RECORD.with_for_update()
 
@@ -61,27 +60,19 @@ class PluginSecrets:
         self.known = known
 
     def get(self, name: str) -> str | None:
-        field = "kept/" + name
         with self._store.read() as db:
-            blob = db.execute(_BLOB, {"workspace": self._workspace, "plugin": self._plugin, "field": field}).scalar()
-        if blob is None:
-            return None
-        return self.known.keep(name, self._vault.open(blob, self._workspace, self._plugin, field))
+            found = secrets.get(db, self._vault, self._workspace, self._plugin, "kept/" + name)
+        return None if found is None else self.known.keep(name, found)
 
     def set(self, name: str, value: str) -> None:
         self.known.refuse(name, "it names a secret by")
         self.known.keep(name, value)
-        field = "kept/" + name
-        blob = self._vault.seal(value, self._workspace, self._plugin, field)
-        row = {"workspace": self._workspace, "plugin": self._plugin, "field": field, "blob": blob}
         with self._store.write() as db:
-            put(db, t.secrets, row)
+            secrets.put(db, self._vault, self._workspace, self._plugin, "kept/" + name, value)
 
     def forget(self, name: str) -> None:
-        table = t.secrets.c
-        here = (table.workspace == self._workspace) & (table.plugin == self._plugin)
         with self._store.write() as db:
-            db.execute(t.secrets.delete().where(here & (table.field == "kept/" + name)))
+            secrets.forget(db, self._workspace, self._plugin, "kept/" + name)
 
 
 class PluginRecords:

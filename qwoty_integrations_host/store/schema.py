@@ -11,7 +11,7 @@ from . import finding
 from . import tables as t
 
 #: The newest of migrations/versions; a test compares.
-LATEST = "0016"
+LATEST = "0017"
 _FIRST = "0001"
 
 

@@ -1,12 +1,81 @@
-"""The sealed secrets as rows, whoever they belong to: which keys they need, and sealing them anew."""
+"""The sealed secrets, whoever they belong to: settings (``settings/…``), plugins (``kept/…``), platforms, alerts.
+
+Each writing of a secret gets the next version of its place. The versions stand in a table of their own and are never
+taken away, so that an older blob that somebody puts back does not open (ADR 0078).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
+from ..vault import Vault
 from . import tables as t
+from .upsert import put as put_row
+
+#: A blob, and the version that its place is at.
+Sealed = tuple[str, int]
+
+_VERSION = func.coalesce(t.secret_versions.c.version, 0).label("version")
+_KEYS = ("workspace", "plugin", "field")
+_SAME = [t.secrets.c[name] == t.secret_versions.c[name] for name in _KEYS]
+_BOTH = t.secrets.outerjoin(t.secret_versions, _SAME[0] & _SAME[1] & _SAME[2])
+_PLUGINS: dict[str, Any] = {"workspace": bindparam("workspace"), "plugin": bindparam("plugin")}
+# Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
+_ONE = select(t.secrets.c.blob, _VERSION).select_from(_BOTH).where(*(t.secrets.c[n] == bindparam(n) for n in _KEYS))
+_OF_PLUGIN = (
+    select(t.secrets.c.field, t.secrets.c.blob, _VERSION)
+    .select_from(_BOTH)
+    .where(*(t.secrets.c[name] == value for name, value in _PLUGINS.items()))
+    .where(t.secrets.c.field.startswith(bindparam("prefix"), autoescape=False))
+    .order_by(t.secrets.c.field)
+)
+#: Where the moment stands at which a release without versions was upgraded: seconds since 1970; 0 before a host saw it.
+_UPGRADE = {"workspace": "", "plugin": "", "field": "upgraded"}
+
+
+def get(db: Connection, vault: Vault, workspace: str, plugin: str, field: str) -> str | None:
+    """Give a secret in clear, or None. Raises: HostError when it does not open."""
+    row = db.execute(_ONE, {"workspace": workspace, "plugin": plugin, "field": field}).first()
+    return None if row is None else vault.open(row.blob, workspace, plugin, field, version=row.version)
+
+
+def of_plugin(db: Connection, workspace: str, plugin: str, prefix: str) -> dict[str, Sealed]:
+    """The sealed secrets whose field begins so, by the rest of it."""
+    found = db.execute(_OF_PLUGIN, {"workspace": workspace, "plugin": plugin, "prefix": prefix})
+    return {row.field.removeprefix(prefix): (row.blob, row.version) for row in found}
+
+
+def put(db: Connection, vault: Vault, workspace: str, plugin: str, field: str, clear: str) -> None:
+    """Save (or replace) a secret."""
+    place = (workspace, plugin, field)
+    blob = vault.seal(clear, *place, version=_next_version(db, *place))
+    put_row(db, t.secrets, {**dict(zip(_KEYS, place, strict=True)), "blob": blob})
+
+
+def forget(db: Connection, workspace: str, plugin: str, field: str) -> bool:
+    """Remove a secret, so that it does not open even if it is put back; False when there is none."""
+    gone = db.execute(t.secrets.delete().where(_here(t.secrets, workspace, plugin, field))).rowcount > 0
+    if gone:
+        _next_version(db, workspace, plugin, field)
+    return gone
+
+
+def reseal(db: Connection, vault: Vault, workspace: str, plugin: str, field: str) -> None:
+    """Seal a secret with the newest key, as its next version."""
+    # First of all: whoever writes this secret meanwhile waits here.
+    version = _next_version(db, workspace, plugin, field)
+    here = _here(t.secrets, workspace, plugin, field)
+    blob = db.execute(select(t.secrets.c.blob).where(here)).scalar()
+    if blob is None:
+        return
+    clear = vault.open(blob, workspace, plugin, field, version=version - 1)
+    again = vault.seal(clear, workspace, plugin, field, version=version)
+    db.execute(t.secrets.update().where(here & (t.secrets.c.blob == blob)).values(blob=again))
 
 
 def any_sealed(db: Connection) -> bool:
@@ -22,12 +91,39 @@ def count_by_key(db: Connection) -> dict[str, int]:
 
 
 def all_sealed(db: Connection) -> Sequence[RowMapping]:
-    """Every sealed secret."""
-    return db.execute(select(t.secrets)).mappings().all()
+    """Every sealed secret: its place, ``blob``, and the ``version`` that its place is at."""
+    return db.execute(_all()).mappings().all()
 
 
-def replace_blob(db: Connection, row: RowMapping, blob: str) -> None:
-    """Put another blob of the same secret in its place, unless somebody has replaced it since the row was read."""
-    table = t.secrets.c
-    here = (table.workspace == row["workspace"]) & (table.plugin == row["plugin"]) & (table.field == row["field"])
-    db.execute(t.secrets.update().where(here & (table.blob == row["blob"])).values(blob=blob))
+def upgraded_at(db: Connection) -> int | None:
+    """When a release without versions was upgraded, in seconds since 1970; None for a database that never had one."""
+    return db.execute(select(t.secret_versions.c.version).where(_here(t.secret_versions, **_UPGRADE))).scalar()
+
+
+def note_upgrade(db: Connection, seconds: int) -> None:
+    """Note when the upgrade was first seen."""
+    unseen = _here(t.secret_versions, **_UPGRADE) & (t.secret_versions.c.version == 0)
+    db.execute(t.secret_versions.update().where(unseen).values(version=seconds))
+
+
+def _next_version(db: Connection, workspace: str, plugin: str, field: str) -> int:
+    row = {"workspace": workspace, "plugin": plugin, "field": field, "version": 1}
+    version: int = db.execute(_counting(db.dialect.name), row).scalar_one()
+    return version
+
+
+@cache
+def _counting(dialect: str) -> Any:
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(t.secret_versions)
+    more = {"version": t.secret_versions.c.version + 1}
+    return statement.on_conflict_do_update(index_elements=_KEYS, set_=more).returning(t.secret_versions.c.version)
+
+
+@cache
+def _all() -> Select[Any]:
+    return select(t.secrets, _VERSION).select_from(_BOTH)
+
+
+def _here(table: Any, workspace: str, plugin: str, field: str) -> ColumnElement[bool]:
+    here: ColumnElement[bool] = (table.c.workspace == workspace) & (table.c.plugin == plugin) & (table.c.field == field)
+    return here

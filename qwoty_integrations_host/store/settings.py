@@ -8,45 +8,42 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, select
 
+from ..vault import Vault
+from . import secrets
 from . import tables as t
+from .secrets import Sealed
 from .upsert import put
 
 _PREFIX = "settings/"
 # Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
 _PLACE: dict[str, Any] = {"workspace": bindparam("workspace"), "plugin": bindparam("plugin")}
 _ROW = select(t.settings).filter_by(**_PLACE)
-_SEALED = select(t.secrets.c.field, t.secrets.c.blob).filter_by(**_PLACE).where(t.secrets.c.field.startswith(_PREFIX))
 
 
-class Sealed(NamedTuple):
+class Saved(NamedTuple):
     """Settings as they are stored: the document without secrets, its version, and sealed secrets by field."""
 
     document: dict[str, Any]
     version: int
-    blobs: dict[str, str]
+    sealed: dict[str, Sealed]
 
 
-def load(db: Connection, workspace: str, plugin: str) -> Sealed | None:
+def load(db: Connection, workspace: str, plugin: str) -> Saved | None:
     """Give the settings, or None."""
     row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
     return None if row is None else _found(db, row)
 
 
-def load_enabled(db: Connection, workspace: str, plugin: str) -> Sealed | None:
+def load_enabled(db: Connection, workspace: str, plugin: str) -> Saved | None:
     """Give the same, but None also where the switch is off."""
     row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
     return _found(db, row) if row is not None and row.enabled else None
 
 
-def _found(db: Connection, row: Row[Any]) -> Sealed:
+def _found(db: Connection, row: Row[Any]) -> Saved:
     # A worker of an earlier release, which knows no versions, may have saved since.
     version = row.version if row.version and row.versioned_at == row.updated_at else 1
-    return Sealed(row.document, version, _sealed(db, row.workspace, row.plugin))
-
-
-def _sealed(db: Connection, workspace: str, plugin: str) -> dict[str, str]:
-    found = db.execute(_SEALED, {"workspace": workspace, "plugin": plugin})
-    return {row.field.removeprefix(_PREFIX): row.blob for row in found}
+    return Saved(row.document, version, secrets.of_plugin(db, row.workspace, row.plugin, _PREFIX))
 
 
 def enabled(db: Connection, workspace: str, plugin: str) -> bool:
@@ -75,21 +72,22 @@ def enabled_everywhere(db: Connection) -> list[tuple[str, str]]:
 
 def replace(
     db: Connection,
+    vault: Vault,
     workspace: str,
     plugin: str,
     document: Mapping[str, Any],
     version: int,
-    sealed: Mapping[str, str],
+    clear: Mapping[str, str],
     now: datetime,
 ) -> None:
-    """Replace document and secrets together; the switch stays as it is."""
+    """Replace document and secrets (in clear, by field) together; the switch stays as it is."""
     place = {"workspace": workspace, "plugin": plugin}
     switch, stamped = enabled(db, workspace, plugin), {"version": version, "versioned_at": now}
     put(db, t.settings, {**place, "document": dict(document), "enabled": switch, "updated_at": now, **stamped})
-    owned = (t.secrets.c.workspace == workspace) & (t.secrets.c.plugin == plugin)
-    db.execute(t.secrets.delete().where(owned & t.secrets.c.field.startswith(_PREFIX)))
-    for field, blob in sealed.items():
-        db.execute(t.secrets.insert().values({**place, "field": _PREFIX + field, "blob": blob}))
+    for field in secrets.of_plugin(db, workspace, plugin, _PREFIX).keys() - clear.keys():
+        secrets.forget(db, workspace, plugin, _PREFIX + field)
+    for field, secret in clear.items():
+        secrets.put(db, vault, workspace, plugin, _PREFIX + field, secret)
 
 
 def switch(db: Connection, workspace: str, plugin: str, *, on: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -92,6 +93,16 @@ secrets = Table(
     _plugin(),
     Column("field", String(512), primary_key=True),
     Column("blob", Text, nullable=False),
+)
+
+#: Which version of a secret is the newest, also of one that was removed: never taken away, and counted up only.
+secret_versions = Table(
+    "secret_versions",
+    metadata,
+    Column("workspace", String(64), primary_key=True),
+    _plugin(),
+    Column("field", String(512), primary_key=True),
+    Column("version", BigInteger, nullable=False),
 )
 
 quotes = Table(

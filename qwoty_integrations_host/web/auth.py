@@ -67,6 +67,16 @@ def require_scope(key: RowMapping, scope: str) -> None:
         raise Forbidden(f"This API key lacks the scope {scope!r}.")
 
 
+def note_proof() -> None:
+    """Note that the request proved by itself who sends it: by a signature."""
+    g.is_proved = True
+
+
+def is_proved() -> bool:
+    """Whether it is known who sends the request: by an API key, a session of the console, or a signature."""
+    return bool(g.get("is_proved")) or g.get("api_key") is not None or g.get("session") is not None
+
+
 def note_use() -> None:
     """Note that the request's key was used, unless that was noted a moment ago; trouble of the database waits."""
     key, host = g.get("api_key"), the_host()

@@ -12,7 +12,8 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 
 from ..errors import DatabaseUnavailable
 from ..logs import about
-from .auth import the_host
+from .auth import is_proved, the_host
+from .ceiling import LogCeiling
 
 blueprint = Blueprint("watching", __name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -55,7 +56,12 @@ def metrics() -> Response:
 
 
 def watch(app: Flask) -> None:
-    """Give each request an id, which its answer and every line of its log carry, and measure it."""
+    """Give each request an id, which its answer and every line of its log carry, and measure it.
+
+    Who proved nothing gets a line only up to a ceiling: strangers must not fill a disk, or hide what matters.
+    All of them are counted in the metrics.
+    """
+    ceiling = LogCeiling(app.extensions["qwoty_host"].clock)
 
     @app.before_request
     def begin() -> None:
@@ -74,7 +80,10 @@ def watch(app: Flask) -> None:
         method = request.method if request.url_rule else "(any)"
         HTTP_SECONDS.labels(method, route, answer.status_code).observe(seconds)
         facts = {"method": method, "route": route, "status": answer.status_code, "ms": round(seconds * 1000)}
-        log.info("http.answered", extra=facts)
+        if left_out := ceiling.left_out():
+            log.warning("http.strangers_not_logged", extra={"lines": left_out})
+        if is_proved() or ceiling.lets_through():
+            log.info("http.answered", extra=facts)
         answer.headers["X-Request-Id"] = g.request_id
         return answer
 

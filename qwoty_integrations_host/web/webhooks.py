@@ -8,7 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from ..hook_types import WebhookRequest
 from ..logs import about
 from ..metrics import WEBHOOKS
-from .auth import the_host
+from .auth import note_proof, the_host
 
 blueprint = Blueprint("webhook_intake", __name__)
 MAX_WEBHOOK_BYTES = 512_000
@@ -28,6 +28,7 @@ def receive(plugin: str, workspace: str, token: str) -> Response:
         result = "refused"
         try:
             result = host.runs.receive_webhook(workspace, plugin, found)
+            note_proof()
         finally:
             # Anybody may call any address: only names that there are become labels.
             WEBHOOKS.labels(plugin if host.plugins.is_loaded(plugin) else "(unknown)", result).inc()

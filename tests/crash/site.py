@@ -291,7 +291,7 @@ class Site:
         if self.database.url:
             env["QWOTY_HOST_DATABASE_URL"] = self.database.url
         if self._mail_server is not None:
-            env["QWOTY_HOST_SMTP_URL"] = f"smtp://127.0.0.1:{self._mail_server.port}"
+            env["QWOTY_HOST_SMTP_URL"] = f"smtp://127.0.0.1:{self._mail_server.port}?tls=none"
             env["QWOTY_HOST_MAIL_FROM"] = "billing@seller.example"
         return env
 

@@ -11,7 +11,7 @@ from faults.story import Story
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}", "mail_from": "Seller <shop@seller.example>"}
+    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "Seller <shop@seller.example>"}
 
 
 @pytest.fixture

@@ -86,7 +86,10 @@ class Fleet:
         if self.database:
             ours["QWOTY_HOST_DATABASE_URL"] = self.database
         if self.smtp_port:
-            ours |= {"QWOTY_HOST_SMTP_URL": f"smtp://127.0.0.1:{self.smtp_port}", "QWOTY_HOST_MAIL_FROM": "s@s.example"}
+            ours |= {
+                "QWOTY_HOST_SMTP_URL": f"smtp://127.0.0.1:{self.smtp_port}?tls=none",
+                "QWOTY_HOST_MAIL_FROM": "s@s.example",
+            }
         return {**os.environ, **ours}
 
     def observer(self) -> Host:

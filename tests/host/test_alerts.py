@@ -388,7 +388,7 @@ def test_a_french_mail_says_in_french_what_was_recorded(told: Any) -> None:
 
 
 def test_a_mail_server_that_is_away_is_tried_again_and_given_up_in_the_end(desks: Any, mail_server: Any) -> None:
-    desk = desks(smtp_url=f"smtp://127.0.0.1:{mail_server.port}", mail_from="Host <host@seller.example>")
+    desk = desks(smtp_url=f"smtp://127.0.0.1:{mail_server.port}?tls=none", mail_from="Host <host@seller.example>")
     desk.host.alerts.set("ws-1", {"mails": [ANA, BEN]})
     desk.enable()
     ends_with(desk, NeedsAttention("Look at it."))
@@ -416,7 +416,7 @@ def test_a_mail_server_that_is_away_is_tried_again_and_given_up_in_the_end(desks
 def test_a_mail_server_that_is_away_is_asked_once_a_round_and_the_machine_is_told_all_the_same(
     desks: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = desks(smtp_url="smtp://127.0.0.1:1", mail_from="host@seller.example", private_alerts=True)
+    desk = desks(smtp_url="smtp://127.0.0.1:1?tls=none", mail_from="host@seller.example", private_alerts=True)
     desk.host.alerts.set("ws-1", {"mails": [ANA, BEN], "webhook_url": receiver.url})
     desk.enable()
     ends_with(desk, NeedsAttention("Look at it."))
@@ -547,8 +547,13 @@ def test_a_name_that_leads_to_a_private_place_is_not_told(told: Any, monkeypatch
 
 
 def test_an_address_that_is_none_holds_up_nobody_else(told: Any) -> None:
-    for workspace, url in (("ws-1", f"https://{'a' * 70}.example/"), ("ws-2", None)):
-        told.host.alerts.set(workspace, {"mails": [] if url else [ANA], "webhook_url": url})
+    told.host.alerts.set("ws-1", {"webhook_url": "https://alerts.example/"})
+    told.host.alerts.set("ws-2", {"mails": [ANA]})
+    with told.host.store.write() as db:  # as earlier releases took it
+        wrong = f"https://{'a' * 70}.example/"
+        document = f"UPDATE alert_targets SET document = replace(document, 'https://alerts.example/', '{wrong}')"
+        db.exec_driver_sql(document)
+    for workspace in ("ws-1", "ws-2"):
         tell(told, workspace)
 
     assert told.host.alerts.deliver() == 1

@@ -42,6 +42,7 @@ from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.config import VARIABLES
 from qwoty_integrations_host.engine.worker_lock import WorkerLock
 from qwoty_integrations_host.store import database
+from qwoty_integrations_host.visible_text import visible
 
 TOKEN = "key_Plain1234567890"
 BLOCKED = "argument_default,bad_schema,exits,half_removed,id_mismatch,import_error,leaky,old_api,try_first,twin"
@@ -828,7 +829,7 @@ def test_a_quote_of_any_id_is_shown(line: Line, quote_id: str) -> None:
     shown = line("quote", "show", "--json", "ws-1", "--", quote_id)
 
     assert json.loads(shown.stdout)["quote_id"] == quote_id
-    assert f"Quote N-1 · id {quote_id}\n" in line("quote", "show", "ws-1", "--", quote_id).stdout
+    assert f"Quote N-1 · id {visible(quote_id)}\n" in line("quote", "show", "ws-1", "--", quote_id).stdout
 
 
 def named_quotes(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 import stat
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -156,11 +158,11 @@ def test_changing_the_key_seals_everything_anew_and_nothing_changes_for_anybody(
 def test_a_change_of_key_that_died_half_way_is_finished_by_the_next(ring: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     host, seal, sealed = ring.host, Vault.seal, []
 
-    def dying(self: Vault, clear: str, *place: str) -> str:
+    def dying(self: Vault, clear: str, *place: str, version: int = 0) -> str:
         if sealed:
             raise KeyboardInterrupt
         sealed.append(place)
-        return seal(self, clear, *place)
+        return seal(self, clear, *place, version=version)
 
     monkeypatch.setattr(Vault, "seal", dying)
     with pytest.raises(KeyboardInterrupt):
@@ -211,6 +213,75 @@ def test_the_key_file_is_for_its_owner_only_and_made_once(tmp_path: Path) -> Non
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o600
     assert load_vault(tmp_path, None).open(blob, *PLACE) == "x"
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
+
+
+@pytest.mark.parametrize("mode", ["0644", "0640", "0604", "0620", "0602", "0660", "0666", "0777", "0610"])
+def test_a_key_file_that_others_can_read_stops_the_start_with_the_command_that_mends_it(desks: Any, mode: str) -> None:
+    desk = desks()
+    desk.enable()
+    path = desk.host.config.data_dir / "keys"
+    desk.host.close()
+    path.chmod(int(mode, 8))
+
+    with pytest.raises(HostError) as refused:
+        desks()
+
+    assert refused.value.code == "key_ring"
+    command = refused.value.hint.partition("call: ")[2]
+    assert command == f"chmod 600 {path}"
+    subprocess.run(shlex.split(command), check=True)
+    assert desks().host.settings.effective("ws-1", "recorder")["token"].startswith("key_")
+
+
+@pytest.mark.parametrize("mode", ["0600", "0400"])
+def test_a_key_file_for_its_owner_alone_is_taken(tmp_path: Path, mode: str) -> None:
+    load_vault(tmp_path, None)
+    (tmp_path / "keys").chmod(int(mode, 8))
+
+    assert load_vault(tmp_path, None).key_ids
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode", "taken"),
+    [
+        ("root", "0640", True),
+        ("root", "0440", True),
+        ("root", "0644", False),
+        ("root", "0660", False),
+        ("us", "0640", False),
+    ],
+)
+def test_a_secret_that_is_mounted_is_roots_and_may_be_read_by_our_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: str, mode: str, taken: bool
+) -> None:
+    load_vault(tmp_path, None)
+    (tmp_path / "mounted").write_bytes((tmp_path / "keys").read_bytes())
+    (tmp_path / "keys").unlink()
+    (tmp_path / "keys").symlink_to("mounted")  # as Kubernetes does
+    (tmp_path / "mounted").chmod(int(mode, 8))
+    stat_of = Path.stat
+    as_owned = {"root": 0, "us": 1000}[owner]
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(Path, "stat", lambda path, **how: _owned(stat_of(path, **how), as_owned))
+
+    if taken:
+        assert load_vault(tmp_path, None).key_ids
+        return
+    with pytest.raises(HostError) as refused:
+        load_vault(tmp_path, None)
+    assert f"chmod {'640' if owner == 'root' else '600'} " in refused.value.hint
+
+
+def _owned(found: os.stat_result, uid: int) -> os.stat_result:
+    """The same file, of another owner: only root could make it so."""
+    return os.stat_result((*found[:4], uid, *found[5:]))
+
+
+def test_a_ring_in_the_environment_needs_no_file(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("anything")
+    (tmp_path / "keys").chmod(0o644)
+
+    assert load_vault(tmp_path, NEW).key_ids
 
 
 def test_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:

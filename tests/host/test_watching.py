@@ -210,10 +210,12 @@ def test_the_doctor_finds_a_well_host_well(desks: Any) -> None:
 
 
 def test_the_doctor_speaks_to_the_mail_server(desks: Any, mail_server: Any) -> None:
-    well = desks("well", smtp_url=f"smtp://127.0.0.1:{mail_server.port}", mail_from="a@host.example")
-    away = desks("away", smtp_url="smtp://127.0.0.1:9", mail_from="a@host.example")
+    well = desks("well", smtp_url=f"smtp://127.0.0.1:{mail_server.port}?tls=none", mail_from="a@host.example")
+    away = desks("away", smtp_url="smtp://127.0.0.1:9?tls=none", mail_from="a@host.example")
 
-    assert findings(well)["mail"] == [("ok", f"127.0.0.1:{mail_server.port} takes mails from a@host.example.")]
+    assert findings(well)["mail"] == [
+        ("ok", f"127.0.0.1:{mail_server.port} takes mails from a@host.example, with no TLS, on this machine.")
+    ]
     assert findings(away)["mail"] == [("failed", "The mail server cannot be reached.")]
     assert mail_server.message_ids == []
 

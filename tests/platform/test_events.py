@@ -220,8 +220,13 @@ def test_an_event_that_only_names_a_quote_needs_a_platform_to_fetch_it_from(benc
         ({"event_type": "quote.accepted", "id": "q" * 256}, 422, ["/id"]),
         ({"event_type": "quote.accepted", "id": "q\u0000"}, 422, ["/id"]),
         ({"event_type": "quote.accepted", "quote": 7}, 422, [""]),
+        ({"event_type": "quote.accepted", "id": "q\ud800"}, 422, ["/id"]),
+        ({"event_type": "quote.\0", "id": "q"}, 422, ["/event_type"]),
+        ({"event_type": "quote.accepted", "id": "q", "quote": ["q"]}, 422, [""]),
+        ("[" * 100_000, 400, []),
+        ('{"event_type": "quote.accepted", "quote": ' + "[" * 100 + "]" * 100 + "}", 400, []),
     ],
-    ids=str,
+    ids=lambda value: ascii(value)[:60],
 )
 def test_a_body_that_is_no_event_is_refused_by_field(
     bench: Any, sender: Any, body: Any, status: int, pointers: list[str]

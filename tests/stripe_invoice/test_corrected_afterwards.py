@@ -21,7 +21,7 @@ RIGHT = {"email": "ana.diaz@buyer.example"}
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}", "mail_from": "shop@seller.example"}
+    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "shop@seller.example"}
 
 
 def sent_to(mail_server: Any) -> list[str]:
@@ -258,7 +258,7 @@ def test_the_story_by_the_command_line(
 ) -> None:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
     monkeypatch.setenv("QWOTY_HOST_PUBLIC_URL", "https://integrations.example.com")
-    monkeypatch.setenv("QWOTY_HOST_SMTP_URL", f"smtp://127.0.0.1:{mail_server.port}")
+    monkeypatch.setenv("QWOTY_HOST_SMTP_URL", f"smtp://127.0.0.1:{mail_server.port}?tls=none")
     monkeypatch.setenv("QWOTY_HOST_MAIL_FROM", "shop@seller.example")
 
     def call(*words: str, given: Any = None) -> Any:

@@ -26,7 +26,7 @@ ROUTES = {
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}", "mail_from": "shop@seller.example"}
+    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "shop@seller.example"}
 
 
 def call(bench: Any, path: str, body: Any = None, method: str = "post") -> Any:

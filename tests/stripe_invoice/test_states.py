@@ -273,7 +273,7 @@ ELSEWHERE = {
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}", "mail_from": "shop@seller.example"}
+    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "shop@seller.example"}
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from upkept import (
     DAY,
     HOUR,
     RESTRICTED,
+    a_ping,
     as_it_was,
     assert_told_again,
     attached,
@@ -183,7 +184,7 @@ def test_of_two_endpoints_that_two_keys_of_one_account_made_the_newer_stays(link
 
     assert endpoint(linked)["id"] != old["id"]
     assert_told_again(linked)
-    assert post(linked, old["url"], old_secret, {"id": "evt_1", "type": "ping"}).status_code == 200
+    assert post(linked, old["url"], old_secret, a_ping()).status_code == 200
     assert look_after(linked)["status"] == "skipped"
 
 
@@ -238,7 +239,7 @@ def test_the_successor_is_there_before_the_old_endpoint_is_deleted(linked: Any) 
 
 
 def test_the_old_secret_is_forgotten_after_three_days(linked: Any) -> None:
-    old, event = endpoint(linked), {"id": "evt_1", "type": "ping"}
+    old, event = endpoint(linked), a_ping()
     old_secret = secret_of(linked, old["id"])
     look_after(linked, roll=True)
 
@@ -269,8 +270,8 @@ def test_a_secret_that_somebody_rolled_in_the_dashboard_is_noticed_and_replaced(
 
 def test_a_good_delivery_after_a_refused_one_leaves_the_secret_alone(linked: Any) -> None:
     there = endpoint(linked)
-    assert post(linked, there["url"], "whsec_wrong", {"id": "evt_1", "type": "ping"}).status_code == 400
-    assert post(linked, there["url"], secret_of(linked, there["id"]), {"id": "evt_1", "type": "ping"}).ok
+    assert post(linked, there["url"], "whsec_wrong", a_ping()).status_code == 400
+    assert post(linked, there["url"], secret_of(linked, there["id"]), a_ping()).ok
 
     assert look_after(linked)["status"] == "skipped"
     assert endpoint(linked)["id"] == there["id"]
@@ -279,11 +280,11 @@ def test_a_good_delivery_after_a_refused_one_leaves_the_secret_alone(linked: Any
 def test_an_old_delivery_with_the_right_signature_does_not_roll_the_secret(linked: Any) -> None:
     there = endpoint(linked)
     linked.clock.advance(-HOUR)
-    body = post(linked, there["url"], secret_of(linked, there["id"]), {"id": "evt_1", "type": "ping"})
+    body = post(linked, there["url"], secret_of(linked, there["id"]), a_ping())
     linked.clock.advance(HOUR)
     assert body.ok, "it is signed by the host's own clock"
     signed_before = int(linked.clock.now().timestamp()) - HOUR
-    text = json.dumps({"id": "evt_2", "type": "ping"})
+    text = json.dumps(a_ping("evt_2"))
     key = secret_of(linked, there["id"]).encode()
     header = hmac.new(key, f"{signed_before}.{text}".encode(), hashlib.sha256).hexdigest()
     stale = requests.post(
@@ -299,7 +300,7 @@ def test_refusals_are_written_down_once_and_a_stranger_leaves_no_trace(linked: A
         with linked.host.store.read() as db:
             return list(db.execute(tables.plugin_state.select().order_by(tables.plugin_state.c.name)).all())
 
-    before, event = state(), {"id": "evt_1", "type": "ping"}
+    before, event = state(), a_ping()
     stranger = endpoint(linked)["url"].rsplit("/", 1)[0] + "/nobodys"
     for _ in range(3):
         assert post(linked, stranger, "whsec_wrong", event).status_code == 404
@@ -311,7 +312,7 @@ def test_refusals_are_written_down_once_and_a_stranger_leaves_no_trace(linked: A
 
 
 def test_a_roll_that_does_not_help_is_not_repeated_all_day_but_shown(linked: Any) -> None:
-    event = {"id": "evt_1", "type": "ping"}
+    event = a_ping()
     post(held(linked), endpoint(linked)["url"], "whsec_wrong", event)
     assert look_after(linked)["status"] == "succeeded"
     rolled = endpoint(linked)["id"]

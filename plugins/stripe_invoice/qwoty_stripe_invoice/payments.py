@@ -23,7 +23,7 @@ def attach_payment(ctx: HookContext, stripe: Gateway, quote_id: str, session: Ma
         f"attach:{session['payment_intent']}",
         lambda attempt: _attach(ctx, stripe, quote_id, session, attempt),
     )
-    _tell_overpayment(ctx, quote_id, found)
+    tell_overpayment(ctx, quote_id, found)
     return there(ctx.records.get(quote_id), session)
 
 
@@ -96,6 +96,14 @@ def _unattachable(
 
 def look_at_invoice(ctx: HookContext, stripe: Gateway, quote_id: str, invoice_id: str) -> QuoteRecord:
     """Fetch the invoice afresh and put its state into the record. Raises: NeedsAttention when it is overpaid."""
+    tell_overpayment(ctx, quote_id, see_invoice(ctx, stripe, quote_id, invoice_id))
+    record = ctx.records.get(quote_id)
+    assert record is not None, "the step above wrote it"
+    return record
+
+
+def see_invoice(ctx: HookContext, stripe: Gateway, quote_id: str, invoice_id: str) -> dict[str, Any] | None:
+    """Fetch the invoice afresh and put its state into the record; give what ``tell_overpayment`` has to tell."""
 
     def look(attempt: Attempt) -> dict[str, Any] | None:
         invoice = retrieve_invoice(stripe, attempt, invoice_id)
@@ -104,10 +112,8 @@ def look_at_invoice(ctx: HookContext, stripe: Gateway, quote_id: str, invoice_id
             _note_outside(ctx, stripe, quote_id, invoice, attempt)
         return _new_overpayment(ctx, quote_id, invoice)
 
-    _tell_overpayment(ctx, quote_id, ctx.step(f"invoice:{invoice_id}", look))
-    record = ctx.records.get(quote_id)
-    assert record is not None, "the step above wrote it"
-    return record
+    found: dict[str, Any] | None = ctx.step(f"invoice:{invoice_id}", look)
+    return found
 
 
 def _note_outside(
@@ -139,7 +145,8 @@ def _new_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any]
     return {name: invoice[name] for name in ("id", "amount_due", "amount_overpaid", "currency")}
 
 
-def _tell_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any] | None) -> None:
+def tell_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any] | None) -> None:
+    """Raises: NeedsAttention, for what is new of it."""
     if not invoice:
         return
     # A step of its own: a run that is cut short before it ends still knows that it was the first to see it.

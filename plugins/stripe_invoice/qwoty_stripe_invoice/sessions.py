@@ -32,7 +32,7 @@ def _look(
     except CredentialsError as error:
         if error.code != "permission_missing":
             raise
-        if "payment_status" not in event:
+        if not _tells_enough(event):
             # Nobody told and the key may not look: what is on record stands.
             return {"id": event["id"], "number": installment_of(event), "payment_status": None}
         session = event
@@ -44,6 +44,13 @@ def _look(
     names = ("id", "status", "payment_status", "payment_intent", "amount_total", "currency")
     facts = {name: session.get(name) for name in names}
     return {**facts, "number": number, "invoice_id": _invoice_id(ctx, quote_id, session)}
+
+
+def _tells_enough(event: Mapping[str, Any]) -> bool:
+    """Whether an event's own copy tells how a payment stands: one that was made comes with its id and its amount."""
+    if event.get("payment_status") == "paid":
+        return None not in (event.get("payment_intent"), event.get("amount_total"), event.get("currency"))
+    return "payment_status" in event
 
 
 def _invoice_id(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> str | None:
@@ -105,7 +112,7 @@ def remember_payment(ctx: HookContext, quote_id: str, payment: str) -> None:
 def installment_of(session: Mapping[str, Any]) -> int:
     """The installment that a session is for, from its metadata."""
     text = (session.get("metadata") or {}).get("qwoty_installment", "")
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def there(record: QuoteRecord | None, session: Mapping[str, Any]) -> QuoteRecord:

@@ -15,8 +15,9 @@ from qwoty_integrations_host import (
 
 from .drift import EVENTS
 from .endpoint_state import made_with, note_good, note_refusal, secret_of
+from .event_form import read_event
 from .gateway import Gateway, verify_webhook
-from .payments import attach_payment, look_at_invoice, note_failed_payment, settled_outside
+from .payments import attach_payment, note_failed_payment, see_invoice, settled_outside, tell_overpayment
 from .refunds import note_refund
 from .sessions import close_links, look_at_session, remember_payment
 from .whose import gateway_of, invoice_id_of, is_charge, quote_of, thing_of
@@ -28,24 +29,29 @@ def authenticate(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
     if secret is None:
         raise WebhookRejected("There is no such webhook address.", status=404, code="unknown_address")
     try:
-        event = verify_webhook(request.body, request.header("Stripe-Signature"), secret, ctx.clock.now())
+        verify_webhook(request.body, request.header("Stripe-Signature"), secret, ctx.clock.now())
     except WebhookRejected as error:
         if error.__cause__ is not None:  # the signature itself, not its time
             note_refusal(ctx, request.token)
         raise
     note_good(ctx, request.token)
+    event = read_event(request.body, EVENTS)
     made = made_with(ctx, request.token)
     is_ours = event["type"] in EVENTS and bool(event.get("livemode")) == made.get("live")
     whose = quote_of(ctx, event) if is_ours else None
     return WebhookEvent(event["id"], event["type"], event, whose, account=made.get("account", ""))
 
 
-#: After these the invoice never changes again, so nobody is to pay any more. (An uncollectible one may still be paid.)
-_FINAL = ("invoice.paid", "invoice.voided")
+#: Such an invoice never changes again, so nobody is to pay any more. (An uncollectible one may still be paid.)
+_FINAL = ("paid", "void")
 
 
 def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
-    """Act on an event of one of our quotes."""
+    """Act on an event of one of our quotes: it only says where to look, and Stripe's own answer decides.
+
+    Two things Stripe does not show to the key that is asked for, and the event adds them: that a delayed payment failed
+    (of a session that is complete and unpaid), and how much of a payment was refunded, which is only noted.
+    """
     quote_id = str(event.quote_id)
     thing = thing_of(event.payload)
     if is_charge(thing):
@@ -60,7 +66,7 @@ def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
     if session["payment_status"] == "paid":
         record = attach_payment(ctx, stripe, quote_id, session)
         return Outcome.done(f"Payment {session['payment_intent']} is on the invoice: {record.payment_status}.")
-    if event.type == "checkout.session.async_payment_failed":
+    if event.type == "checkout.session.async_payment_failed" and session["status"] == "complete":
         note_failed_payment(ctx, quote_id, session)
         return Outcome.done("The payment failed; the installment can be sent again.")
     return Outcome.done(f"The payment link is {session['status']}, its payment {session['payment_status']}.")
@@ -72,8 +78,11 @@ def _about_invoice(
     payment = (thing.get("payment") or {}).get("payment_intent")
     if payment:
         ctx.step(f"payment:{payment}", lambda _: remember_payment(ctx, quote_id, payment))
-    closed = close_links(ctx, stripe, quote_id) if event.type in _FINAL else []
-    record = look_at_invoice(ctx, stripe, quote_id, str(invoice_id_of(thing)))
+    overpaid = see_invoice(ctx, stripe, quote_id, str(invoice_id_of(thing)))
+    record = ctx.records.get(quote_id)
+    assert record is not None and record.invoice is not None, "the step above wrote it"
+    closed = close_links(ctx, stripe, quote_id) if record.invoice.status in _FINAL else []
+    tell_overpayment(ctx, quote_id, overpaid)
     return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.", *settled_outside(record), *closed)
 
 

@@ -15,6 +15,8 @@ _NEEDED = (
     "id object metadata status payment_status payment_intent client_reference_id invoice payment currency amount "
     "amount_total amount_refunded"
 ).split()
+#: Characters of a quote's id; values of metadata may have more.
+_LONGEST_ID = 255
 
 
 def about(thing: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,8 +47,11 @@ def quote_of(ctx: HookContext, event: Mapping[str, Any]) -> str | None:
     """The quote of ours that an event concerns, if any."""
     thing = thing_of(event)
     metadata = thing.get("metadata") or {}
-    if metadata.get("qwoty_workspace") == ctx.workspace and metadata.get("qwoty_quote_id"):
-        return str(metadata["qwoty_quote_id"])
+    quote_id = str(metadata.get("qwoty_quote_id") or "")
+    if is_charge(thing) and not thing.get("payment_intent"):
+        return None  # none of our payments was made without one
+    if metadata.get("qwoty_workspace") == ctx.workspace and 0 < len(quote_id) <= _LONGEST_ID:
+        return quote_id
     name = f"payment:{thing.get('payment_intent')}" if is_charge(thing) else f"invoice:{invoice_id_of(thing)}"
     found: str | None = (ctx.state.get(name) or {}).get("quote_id")
     return found

@@ -8,7 +8,7 @@ from flask import Response, jsonify, request
 from marshmallow import Schema, fields
 
 from ...platform import signatures
-from ..auth import note_use, require_key_for, the_host
+from ..auth import note_proof, note_use, require_key_for, the_host
 from .blueprint import Blueprint, proves_itself
 from .fields import Answer, many, text
 from .quote_schemas import StartedRunSchema
@@ -60,6 +60,7 @@ def receive_event(workspace: str) -> Response:
     if signatures.SIGNATURE in request.headers:
         # Who signs is judged by the signature alone: a wrong one is not mended by a key.
         event_id = events.authenticate(workspace, dict(request.headers), body)
+        note_proof()
     else:
         require_key_for(workspace, "write")
         event_id = request.headers.get(signatures.ID, "")

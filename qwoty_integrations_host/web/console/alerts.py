@@ -11,6 +11,7 @@ from ...errors import InvalidInput
 from .. import asking
 from ..auth import the_host
 from . import shown
+from .form import whole_number
 from .guard import blueprint, go_to, session
 from .tested import asked_for
 from .words import gettext as _
@@ -48,10 +49,11 @@ def save_alerts() -> Response:
     """Save how and when people and a machine are told; the secret of a new webhook is shown this once."""
     form = request.form
     hours = form.get("silent_after_hours", "").strip()
+    number = whole_number(hours)
     changes: dict[str, Any] = {
         "language": form.get("language"),
         "daily_digest": "daily_digest" in form,
-        "silent_after_hours": int(hours) if hours.isascii() and hours.isdigit() else hours or None,
+        "silent_after_hours": hours or None if number is None else number,
         "webhook_url": form.get("webhook_url", "").strip() or None,
     }
     try:

@@ -239,11 +239,16 @@ def _number(text: str) -> Any:
         return text or None
 
 
+def whole_number(text: str) -> int | None:
+    """A number that a form counts with; None for what is none, or has more digits than anything here."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def _read_map(name: str, part: Mapping[str, Any], form: Any, found: Submitted) -> None:
     entries: dict[str, Any] = {}
     found.rows[name], found.names[name] = [], {}
-    numbers = sorted({int(n) for key in form if key.startswith(f"{name}.") and (n := key.split(".")[1]).isdecimal()})
-    for number in numbers:
+    found_numbers = (whole_number(key.split(".")[1]) for key in form if key.startswith(f"{name}."))
+    for number in sorted({number for number in found_numbers if number is not None}):
         was, key, value = (str(form.get(f"{name}.{number}.{what}", "")).strip() for what in ("was", "key", "value"))
         if was and (f"{name}.{number}.remove" in form or not (key or value)):
             entries[was] = None
@@ -278,6 +283,5 @@ def _row_of(path: Sequence[str], sent: Submitted) -> int | None:
         return sent.names[name][entry]
     word, _space, number = entry.partition(" ")
     rows = sent.rows.get(name, [])
-    if word == "row" and number.isdecimal() and 0 < int(number) <= len(rows):
-        return rows[int(number) - 1]
-    return None
+    place = whole_number(number) or 0
+    return rows[place - 1] if word == "row" and 0 < place <= len(rows) else None

@@ -7,22 +7,28 @@ Viewers look, admins act. What changes something must come from the console's ow
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
+from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as BaseResponse
 
 from ...acting import acting_as
 from ...errors import IntegrationError
 from ...finding import quote_id_of
+from ...visible_text import visible
 from .. import sessions
 from ..auth import the_host
 from ..problems import status_of
 from ..sessions import SESSION_LASTS, Session
 from .words import gettext as _
+
+#: What stands between two marks of HTML: in attributes "<" and ">" are escaped.
+_WORDS = re.compile("(?<=>)[^<]+")
 
 blueprint = Blueprint("console", __name__, url_prefix="/console", template_folder="templates", static_folder="static")
 log = logging.getLogger(__name__)
@@ -87,11 +93,18 @@ def protect(answer: Response) -> Response:
     """Say what a browser may do with the page."""
     answer.headers["Content-Security-Policy"] = _POLICY
     answer.headers["X-Content-Type-Options"] = "nosniff"
+    if answer.mimetype == "text/html" and not answer.direct_passthrough:
+        answer.set_data(_with_everything_seen(answer.get_data(as_text=True)))
     # A login link must not travel on; `no-referrer` would take the Origin from our own forms.
     answer.headers["Referrer-Policy"] = "same-origin"
     if request.endpoint != "console.static":
         answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _with_everything_seen(page: str) -> str:
+    """The page, in whose words nothing is left that nobody sees; what a form sends back stays as it is."""
+    return _WORDS.sub(lambda words: visible(words[0]), page)
 
 
 @blueprint.errorhandler(IntegrationError)
@@ -129,7 +142,8 @@ def page_of_error(status: int, title: str, hint: str) -> Response:
 def go_to(address: str) -> BaseResponse:
     """Lead the browser to another page, whoever asks: a form, a link, or htmx."""
     if request.headers.get("HX-Request"):
-        return Response(status=204, headers={"HX-Redirect": address})
+        # A header takes ASCII alone; redirect() below sees to that by itself.
+        return Response(status=204, headers={"HX-Redirect": iri_to_uri(address)})
     return redirect(address, 303)
 
 

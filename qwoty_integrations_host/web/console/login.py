@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import unquote
+
 from flask import make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, TooManyRequests
 from werkzeug.wrappers import Response
@@ -14,6 +17,8 @@ from .words import COOKIE, LANGUAGES
 from .words import gettext as _
 
 _YEAR = 365 * 24 * 3600
+#: What no address holds; a browser leaves some of them out, and no header takes the others.
+_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @blueprint.get("/login")
@@ -70,11 +75,16 @@ def choose_language() -> Response:
     chosen, back = request.form.get("language", ""), request.form.get("back", "")
     if chosen not in LANGUAGES:
         raise BadRequest
-    # Back to a page of the console only.
-    here = url_for("console.login")
-    answer = go_to(back if back.startswith("/console") and "\\" not in back else here)
+    answer = go_to(back if _is_page(back) else url_for("console.login"))
     answer.set_cookie(COOKIE, chosen, max_age=_YEAR, samesite="Lax", httponly=True, path="/console")
     return answer
+
+
+def _is_page(address: str) -> bool:
+    """Whether it leads to a page of the console, whatever a browser makes of it: no dots that lead out, no controls."""
+    if "\\" in address or _CONTROLS.search(address) or not re.match(r"/console(?:[/?]|$)", address):
+        return False
+    return ".." not in map(unquote, address.partition("?")[0].split("/"))
 
 
 def _refuse_for(wait: int) -> None:

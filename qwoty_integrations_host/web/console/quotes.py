@@ -16,6 +16,7 @@ from ...reports import find_quote, list_quotes, quote_report
 from ...standing import STATES
 from ..auth import the_host
 from .endings import may_void
+from .form import whole_number
 from .guard import blueprint, go_to, session
 from .runs import PAGE, day
 from .words import gettext as _
@@ -129,10 +130,10 @@ def confirm_send(quote_id: str) -> str:
 @blueprint.post("/send/<id:quote_id>")
 def send(quote_id: str) -> Response:
     """Queue the mail with the link; what was confirmed is what is sent."""
-    host, number = the_host(), request.form.get("number", "")
-    if not number.isdecimal():
+    host, number = the_host(), whole_number(request.form.get("number", ""))
+    if not number:
         raise ActionRefused(_("Say which installment is to be sent."), hint=_("Begin from the quote's page."))
-    run_id = host.runs.request_installment(session().workspace, quote_id, int(number))
+    run_id = host.runs.request_installment(session().workspace, quote_id, number)
     return go_to(url_for("console.run", run_id=run_id))
 
 

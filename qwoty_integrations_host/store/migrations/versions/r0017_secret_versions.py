@@ -1,0 +1,21 @@
+"""The newest version of each sealed secret; what was sealed before has none, and gets one at the next start."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0017"
+down_revision = "0016"
+
+
+def upgrade() -> None:
+    versions = op.create_table(
+        "secret_versions",
+        sa.Column("workspace", sa.String(64), primary_key=True),
+        sa.Column("plugin", sa.String(64), primary_key=True),
+        sa.Column("field", sa.String(512), primary_key=True),
+        sa.Column("version", sa.BigInteger, nullable=False),
+    )
+    # That there was an upgrade; the first host that sees it writes down when.
+    op.bulk_insert(versions, [{"workspace": "", "plugin": "", "field": "upgraded", "version": 0}])

@@ -1,0 +1,56 @@
+"""Events as Stripe delivers them to a bench, signed with its endpoint's secret; and what became of its quote."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import requests
+
+
+def session_id(bench: Any) -> str:
+    return str(bench.stripe.objects("sessions")[0]["id"])
+
+
+def figures(bench: Any) -> tuple[str, str, str]:
+    quote = bench.quote("q-1")
+    return quote["payment_status"], quote["amount_paid"], quote["amount_remaining"]
+
+
+def statuses(bench: Any) -> list[str]:
+    return [part["status"] for part in bench.quote("q-1")["installments"]]
+
+
+def webhook_runs(bench: Any) -> list[dict[str, Any]]:
+    return [run for run in bench.quote("q-1")["runs"] if run["kind"] == "webhook"]
+
+
+def an_event(thing: dict[str, Any], kind: str, id: str = "evt_test") -> dict[str, Any]:
+    return {"id": id, "object": "event", "type": kind, "livemode": False, "data": {"object": thing}}
+
+
+def endpoint_url(bench: Any) -> str:
+    return str(bench.stripe.objects("endpoints")[0]["url"])
+
+
+def secret_of(bench: Any) -> str:
+    (endpoint,) = bench.stripe.objects("endpoints")
+    return str(bench.stripe.world.states()[0].endpoint_secrets[endpoint["id"]][0])
+
+
+def v1_of(body: bytes, secret: str, timestamp: int) -> str:
+    return hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def post(bench: Any, body: bytes, header: str | None) -> requests.Response:
+    headers = {} if header is None else {"Stripe-Signature": header}
+    return requests.post(endpoint_url(bench), data=body, headers=headers, timeout=5)
+
+
+def deliver(bench: Any, event: Any, *, raw: bytes | None = None) -> requests.Response:
+    """Deliver an event as Stripe does: signed now with the endpoint's secret."""
+    body = json.dumps(event).encode() if raw is None else raw
+    now = int(bench.clock.now().timestamp())
+    return post(bench, body, f"t={now},v1={v1_of(body, secret_of(bench), now)}")
