@@ -17,8 +17,11 @@ from crash.site import Site
 
 #: Seconds without a new boundary after which a process is believed to do nothing more.
 QUIET = 0.6
-#: What a worker does for a run, seen by others; that it looks for the next job is nobody's loss.
-_WRITTEN = re.compile(r"after commit of (?!UPDATE workflow_status #|INSERT queues)|before (POST|DELETE|PATCH) ")
+#: What a worker does for a run, seen by others. That it looks for the next job, or takes a quote of which it then sees
+#: that nothing is left to do, is nobody's loss.
+_WRITTEN = re.compile(
+    r"after commit of (?!UPDATE workflow_status #|INSERT queues|INSERT holds #)|before (POST|DELETE|PATCH) "
+)
 
 
 class Ward:
