@@ -119,6 +119,8 @@ class Execution:
         # One run of a quote at a time: what two runs do to one invoice must not interleave.
         with self.locks.hold("/".join(("run", *place))):
             with self.store.write() as db:
+                # A worker that slept since then has lost the lock, and must not take the hold from whoever works now.
+                self.locks.confirm()
                 hold = holds.take(db, *place, job_id)
                 row = self._unfinished(db, job_id)
             with holds.under(hold):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -12,9 +11,10 @@ from qwoty_integrations_host.context import Attempt
 from qwoty_integrations_host.mail.ledger import LedgerMailer
 from qwoty_integrations_host.mail.message import build
 from qwoty_integrations_host.runs import Runs
-from qwoty_integrations_host.store import mails
-from qwoty_stripe_invoice import installments, payment_links, planned, sessions, webhooks
+from qwoty_integrations_host.store import holds, mails
+from qwoty_stripe_invoice import installments, ledger, payment_links, planned, sessions, webhooks
 from storm import engine
+from storm.world import BEGIN
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -28,16 +28,16 @@ def ledger_after_the_mail(patch: pytest.MonkeyPatch) -> None:
     """It is written down that a mail leaves when it has left."""
 
     def send(mailer: Any, name: str, message: Any) -> bool:
-        whole, message_id = mails.name_for(mailer._quote_id, name), mailer._message_id(name)
+        whole, now = mails.name_for(mailer._quote_id, name), mailer._clock.now()
+        sending = mails.Sending(mailer._workspace, mailer._plugin, whole, mailer._message_id(whole), epoch=0)
         with mailer._store.read() as db:
             if mails.state(db, mailer._workspace, mailer._plugin, whole):
                 return False
-        now = mailer._clock.now()
-        mail = build(message, sender=mailer._transport.sender, message_id=message_id, now=now)
+        mail = build(message, sender=mailer._transport.sender, message_id=sending.message_id, now=now)
         mailer._transport.deliver(mail, lambda: None)
         with mailer._store.write() as db:
-            place = (db, mailer._workspace, mailer._plugin, whole)
-            mails.note(*place, state="sent", message_id=message_id, now=now)
+            sending.begin(db, now, again=False)
+            sending.has_left(db, now)
         return True
 
     patch.setattr(LedgerMailer, "send", send)
@@ -60,9 +60,21 @@ def work_goes_on_after_the_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Runs, "_stop_work", lambda *_, **__: None)
 
 
-def no_locks(patch: pytest.MonkeyPatch) -> None:
-    """Two runs do the same at the same time."""
-    patch.setattr(engine.StormLocks, "hold", lambda *_: nullcontext())
+def no_lease_check(patch: pytest.MonkeyPatch) -> None:
+    """A worker that was overtaken in its sleep writes, and sends mails."""
+    patch.setattr(holds, "confirm", lambda *_, **__: None)
+    patch.setattr(mails.Sending, "begin", lambda *_, **__: True)
+    patch.setattr(engine.StormLocks, "confirm", lambda _: None)
+
+
+def sent_when_made(patch: pytest.MonkeyPatch) -> None:
+    """A link counts as mailed as soon as it is made."""
+    made = ledger.link_made
+
+    def link_made(record: Any, number: int, session: Any) -> Any:
+        return ledger.link_mailed(made(record, number, session), number, BEGIN)
+
+    patch.setattr(payment_links, "link_made", link_made)
 
 
 def a_cent_too_much(patch: pytest.MonkeyPatch) -> None:
@@ -83,6 +95,7 @@ BREAKAGES: Mapping[str, Break] = {
     "a replaced link is not expired": link_not_expired,
     "links of paid invoices are not closed": links_left_open,
     "work goes on after the end of a quote": work_goes_on_after_the_end,
-    "no locks between runs": no_locks,
+    "no lease check": no_lease_check,
+    "a link is called sent when it is made": sent_when_made,
     "a cent too much": a_cent_too_much,
 }

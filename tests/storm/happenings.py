@@ -19,11 +19,16 @@ Act = Callable[[World, Story, int], None]
 
 @dataclass(frozen=True)
 class Happening:
-    """One kind of event. ``strikes``: it strikes whoever reaches the next boundary, in the middle of its work."""
+    """One kind of event.
+
+    ``strikes``: it strikes whoever reaches its boundary, in the middle of its work; with ``at``, the first boundary from
+    there on whose name begins so.
+    """
 
     weight: int
     act: Act
     strikes: bool = False
+    at: str = ""
 
 
 def _quote(story: Story, number: int) -> str:
@@ -242,6 +247,8 @@ HAPPENINGS: Mapping[str, Happening] = {
     "commit unanswered": Happening(4, commit_unanswered),
     "release": Happening(4, release),
     "death": Happening(20, death, strikes=True),
+    "death at a mail": Happening(4, death, strikes=True, at="mail server"),
+    "frozen at a mail": Happening(3, partial(freeze, cut=True), strikes=True, at="mail server"),
     "frozen": Happening(6, partial(freeze, cut=False), strikes=True),
     "frozen and cut off": Happening(8, partial(freeze, cut=True), strikes=True),
 }

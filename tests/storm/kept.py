@@ -7,6 +7,13 @@ KEPT = {
     "a run that waited takes the link that another run of the quote made meanwhile": (
         "354/1/1/2/1 0:accepted:0 151:Stripe:_slow_request:24017 272:installment_asked_for:44411"
     ),
+    "a link whose answer was lost is closed when the invoice is paid meanwhile": (
+        "992/2/1/0/0 0:accepted:0 1:accepted:1 74:death:22114 227:Stripe:_slow_request:104 409:time_passes:23749 "
+        "454:paid_on_Stripe's_page:56346"
+    ),
+    "a worker that slept before it took a quote takes it from nobody": (
+        "1165/2/3/0/0 0:accepted:0 34:accepted:1 41:frozen_and_cut_off:34212"
+    ),
     "of two corrections, the one that became final is put back": (
         "830/1/2/0/0 0:accepted:0 86:corrected:53859 181:Stripe:_lost_answer:5440 294:time_passes:8168 "
         "306:installment_asked_for:51238 388:corrected:31556"

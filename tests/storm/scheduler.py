@@ -66,7 +66,7 @@ class Scheduler:
         self.reached: Counter[str] = Counter()
         self.current: Actor | None = None
         #: Asked at each boundary, in the actor's own turn: it may let the actor die or freeze.
-        self.strike: Callable[[Actor], None] = lambda _: None
+        self.strike: Callable[[Actor, str], None] = lambda *_: None
         #: Asked between two turns: it lets happen what is due, and gives the position of what comes next.
         self.advance: Callable[[int], int | None] = lambda _: None
         self._hub = greenlet.getcurrent()
@@ -100,7 +100,7 @@ class Scheduler:
         self.reached[f"{what} [{actor.doing}]" if actor.doing else what] += 1
         if self.passed > MOST_BOUNDARIES:
             raise Stuck(f"{MOST_BOUNDARIES} boundaries, and no end")
-        self.strike(actor)
+        self.strike(actor, what)
         if not actor.in_transaction:
             self.give_way()
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from storm import checker
 from storm.happenings import HAPPENINGS, WEIGHTS, calendar, let_happen, retry
-from storm.scheduler import Actor, Stuck
+from storm.scheduler import Actor, Died, Stuck
 from storm.story import Event, Story, story_of
 from storm.world import World, weather
 
@@ -56,15 +56,16 @@ def _rage(world: World, story: Story) -> None:
     striking = [event for event in left if HAPPENINGS[event.kind].strikes]
     coming = [event for event in left if not HAPPENINGS[event.kind].strikes]
 
-    def strike(actor: Actor) -> None:
-        while striking and striking[0].at < world.scheduler.passed:
-            striking.pop(0)  # nobody was at that boundary: time had jumped over it
-        if striking and striking[0].at == world.scheduler.passed:
-            let_happen(world, story, striking.pop(0))
-            if actor.dying:
-                from storm.scheduler import Died
-
-                raise Died
+    def strike(actor: Actor, what: str) -> None:
+        for event in [one for one in striking if one.at <= world.scheduler.passed]:
+            aim = HAPPENINGS[event.kind].at
+            if aim and not what.startswith(aim):
+                continue  # its boundary is still to come
+            striking.remove(event)
+            if aim or event.at == world.scheduler.passed:  # else nobody was there: time had jumped over it
+                let_happen(world, story, event)
+        if actor.dying:
+            raise Died
 
     def advance(passed: int) -> int | None:
         while coming and coming[0].at <= passed:
@@ -73,7 +74,7 @@ def _rage(world: World, story: Story) -> None:
 
     world.scheduler.strike, world.scheduler.advance = strike, advance
     world.scheduler.run()
-    world.scheduler.strike, world.scheduler.advance = lambda _: None, lambda _: None
+    world.scheduler.strike, world.scheduler.advance = lambda *_: None, lambda _: None
 
 
 def _calm(world: World, story: Story) -> None:

@@ -52,6 +52,9 @@ class PaymentLink:
     def send(self, *, pdf_url: str | None = None) -> Sent:
         """Make the link unless one is open, mail it with the PDF, each once; and say what was done."""
         session = self._ctx.step(f"link:{self._number}", self._create_or_adopt)
+        if session.get("unwanted"):
+            self.expire(session["id"])
+            session = self._ctx.step(f"link.again:{self._number}", self._create_or_adopt)
         if session["id"] is None:
             return Sent(session["why"], possible=False)
         mailed = self._ctx.step(f"mail:{self._number}", lambda attempt: self._mail(attempt, session, pdf_url))
@@ -70,14 +73,22 @@ class PaymentLink:
         record, part = self._installment()
         invoice = record.invoice
         assert invoice is not None and invoice.customer_id is not None, "links are for open invoices"
-        found = None
-        if attempt.repeated:
-            require_status(self._ctx, self._stripe, attempt, self._quote.id, invoice.id, {"open"})
-            record, part = self._installment()
-            found = self._made_before(attempt)
-        if part.is_open(self._ctx.clock.now()):
-            return {"id": part.session_id}  # made by another run of the quote, while this one waited
-        self._refuse_if_in_the_way(record)
+        found = self._made_before(attempt) if attempt.repeated else None
+        try:
+            if attempt.repeated:
+                require_status(self._ctx, self._stripe, attempt, self._quote.id, invoice.id, {"open"})
+                record, part = self._installment()
+            self._refuse_if_in_the_way(record)
+            is_there = part.is_open(self._ctx.clock.now())  # made by another run of the quote, while this one waited
+        except NeedsAttention:
+            if found is None or found["id"] == part.session_id:
+                raise
+            is_there = True
+        if is_there and found is not None and found["id"] != part.session_id:
+            # Its answer was lost, so nobody else knows of it; meanwhile there is another one, or nothing to pay.
+            return {"id": found["id"], "unwanted": True}
+        if is_there:
+            return {"id": part.session_id}
         amount = self._amount(record, part)
         if amount < LEAST_PAYMENT.get(record.currency, 1) and found is None:
             return self._too_small(record, amount)
