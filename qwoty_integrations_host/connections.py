@@ -143,7 +143,8 @@ class Connections:
     def test(self, workspace: str, plugin: str) -> dict[str, Any]:
         """Try the saved settings at the service, without any effect there; switched on or not.
 
-        Raises: NotFound without workspace, plugin or settings; ActionRefused when the plugin cannot be tested.
+        Raises: NotFound without workspace, plugin or settings; ActionRefused when the plugin cannot be tested;
+        SettingsIncomplete.
         """
         self.require_testable(workspace, plugin)
         self._note(workspace, plugin, self._try(workspace, plugin, self.settings.effective(workspace, plugin)))
@@ -157,6 +158,7 @@ class Connections:
                 f"The connection of {plugin} cannot be tested.",
                 hint="A first quote shows whether its settings are right.",
             )
+        self.settings.effective(workspace, plugin)
 
     def _tried(self, workspace: str, plugin: str, settings: Mapping[str, Any]) -> _Test | None:
         """A test of these settings, None of a plugin that has none; one that fails by itself says nothing of them."""

@@ -42,6 +42,7 @@ from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.host import Host, create_host
+from qwoty_integrations_host.leaks import KnownSecrets
 from qwoty_integrations_host.reports import find_run, quote_report
 from qwoty_integrations_host.store.kept import PluginRecords, PluginSecrets, PluginState
 from qwoty_integrations_host.store.workspaces import add_workspace
@@ -284,7 +285,7 @@ class Stage:
     # -- what others do --
 
     def session_id(self, quote_id: str, number: int) -> str:
-        record = PluginRecords(self.host.store, WORKSPACE, PLUGIN).get(quote_id)
+        record = PluginRecords(self.host.store, WORKSPACE, PLUGIN, KnownSecrets()).get(quote_id)
         part = record.installment(number) if record else None
         assert part is not None and part.session_id is not None, "no link was made"
         return part.session_id
@@ -321,7 +322,9 @@ class Stage:
             "data": {"object": thing},
         }
         sent, token = json.dumps(event), webhook_token(self.tag)
-        secret = PluginSecrets(self.host.store, self.host.vault, WORKSPACE, PLUGIN).get(f"webhook:{token}")
+        secret = PluginSecrets(self.host.store, self.host.vault, WORKSPACE, PLUGIN, KnownSecrets()).get(
+            f"webhook:{token}"
+        )
         assert secret is not None, "the endpoint was made with a link"
         at = int(self.clock.now().timestamp())
         signature = hmac.new(secret.encode(), f"{at}.{sent}".encode(), hashlib.sha256).hexdigest()
@@ -447,7 +450,7 @@ def _built(tape: Tape, how: How, key: str, data_dir: Path, simulator: StripeSimu
     with host.store.write() as db:
         add_workspace(db, WORKSPACE, clock.now())
     token_place = f"webhook_token:{gateway_module.fingerprint(key)}"
-    PluginState(host.store, WORKSPACE, PLUGIN).set(token_place, webhook_token(tag))
+    PluginState(host.store, WORKSPACE, PLUGIN, KnownSecrets()).set(token_place, webhook_token(tag))
     assert host.start_worker()
     try:
         yield Stage(host, clock, tape, key, tag, simulator, live, how.show, how.pay_by_hand)

@@ -12,9 +12,8 @@ from qwoty_integrations_host.mail.ledger import LedgerMailer
 from qwoty_integrations_host.mail.message import build
 from qwoty_integrations_host.runs import Runs
 from qwoty_integrations_host.store import holds, mails
-from qwoty_stripe_invoice import installments, ledger, payment_links, planned, sessions, webhooks
+from qwoty_stripe_invoice import installments, payment_links, payments, planned, sessions, webhooks
 from storm import engine
-from storm.world import BEGIN
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -67,14 +66,9 @@ def no_lease_check(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(engine.StormLocks, "confirm", lambda _: None)
 
 
-def sent_when_made(patch: pytest.MonkeyPatch) -> None:
-    """A link counts as mailed as soon as it is made."""
-    made = ledger.link_made
-
-    def link_made(record: Any, number: int, session: Any) -> Any:
-        return ledger.link_mailed(made(record, number, session), number, BEGIN)
-
-    patch.setattr(payment_links, "link_made", link_made)
+def not_attached(patch: pytest.MonkeyPatch) -> None:
+    """A payment counts as attached to its invoice without being so."""
+    patch.setattr(payments, "_is_attached", lambda *_: True)
 
 
 def a_cent_too_much(patch: pytest.MonkeyPatch) -> None:
@@ -96,6 +90,6 @@ BREAKAGES: Mapping[str, Break] = {
     "links of paid invoices are not closed": links_left_open,
     "work goes on after the end of a quote": work_goes_on_after_the_end,
     "no lease check": no_lease_check,
-    "a link is called sent when it is made": sent_when_made,
+    "a payment is taken for attached": not_attached,
     "a cent too much": a_cent_too_much,
 }

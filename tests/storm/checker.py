@@ -189,8 +189,12 @@ def _mails(quote: Quote, after_people: bool) -> Iterator[str]:
             lifted = any(one.answered > stop.asked and one.asked < mail.begun for one in begins)
             if mail.begun > stop.answered and not lifted:
                 yield f"a mail left after the quote was {stop.what}"
-    sent_by_stripe = Counter(one.get("invoice") or one.get("id") for one in quote.world.stripe.objects("sent"))
-    yield from (f"Stripe was asked {count} times to send an invoice" for count in sent_by_stripe.values() if count > 1)
+    # Accepted again after its end, a quote is sent again.
+    anew = sum(one.answer.anew for one in begins)
+    for invoice in quote.invoices:
+        count = sum(invoice["id"] in one.values() for one in quote.world.stripe.objects("sent"))
+        if count > 1 + anew:
+            yield f"Stripe was asked {count} times to send an invoice"
 
 
 def _state(quote: Quote, after_people: bool) -> Iterator[str]:

@@ -13,6 +13,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -451,7 +452,8 @@ class World:
         for job in self.jobs.lose(actor):
             current, self.scheduler.current = self.scheduler.current, None
             try:
-                self.eye.execution.set_aside(job)
+                # In nobody's name: this may be said in the middle of a sleeper's work.
+                Context().run(self.eye.execution.set_aside, job)
             finally:
                 self.scheduler.current = current
 

@@ -27,7 +27,7 @@ from . import words
 from .endpoint import require_public_url
 from .gateway import Gateway, StripeRefused
 from .invoices import require_status, retrieve_invoice
-from .ledger import link_made, link_mailed
+from .ledger import link_made, link_mailed, session_seen
 from .money import LEAST_PAYMENT, shown, to_minor
 from .payment_mail import payment_mail
 from .pdf import fetch_pdf
@@ -77,9 +77,10 @@ class PaymentLink:
         try:
             if attempt.repeated:
                 require_status(self._ctx, self._stripe, attempt, self._quote.id, invoice.id, {"open"})
-                record, part = self._installment()
+                record, part = self._seen_anew(attempt)
             self._refuse_if_in_the_way(record)
-            is_there = part.is_open(self._ctx.clock.now())  # made by another run of the quote, while this one waited
+            # Made by another run of the quote while this one waited, or paid before anybody was told.
+            is_there = part.is_open(self._ctx.clock.now()) or part.status in {"processing", "paid"}
         except NeedsAttention:
             if found is None or found["id"] == part.session_id:
                 raise
@@ -106,6 +107,21 @@ class PaymentLink:
             return self._too_small(record, amount)
         self._ctx.records.update(self._quote.id, lambda r: link_made(r or record, self._number, found))
         return {"id": found["id"]}
+
+    def _seen_anew(self, attempt: Attempt) -> tuple[QuoteRecord, InstallmentRecord]:
+        """The installment after a look at its link, if that has run out: the customer may have been faster."""
+        record, part = self._installment()
+        session_id = part.session_id
+        if session_id is None or part.status != "sent" or part.is_open(self._ctx.clock.now()):
+            return record, part
+        try:
+            session = self._stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(session_id))
+        except CredentialsError as error:
+            if error.code != "permission_missing":
+                raise
+            return record, part
+        self._ctx.records.update(self._quote.id, lambda r: session_seen(r or record, self._number, session))
+        return self._installment()
 
     def _amount(self, record: QuoteRecord, part: InstallmentRecord) -> int:
         """What the link asks for, in minor units: never more than what remains of the invoice."""

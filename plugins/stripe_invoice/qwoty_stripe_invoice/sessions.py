@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from qwoty_integrations_host import Attempt, CredentialsError, HookContext, QuoteRecord
@@ -89,19 +90,36 @@ def _expire(ctx: HookContext, stripe: Gateway, quote_id: str, number: int, sessi
 
 def close_links(ctx: HookContext, stripe: Gateway, quote_id: str) -> list[str]:
     """Close every link that would still take money for an invoice of which nothing is left to pay; say which."""
-    links = ctx.step("links.left", lambda _: _links_left(ctx, quote_id))
+    links = ctx.step("links.left", partial(_links_left, ctx, stripe, quote_id))
     ended = [(number, expire_link(ctx, stripe, quote_id, number, session_id)) for number, session_id in links]
     return [f"The payment link of installment {number} was closed." for number, end in ended if end == "expired"]
 
 
-def _links_left(ctx: HookContext, quote_id: str) -> list[tuple[int, str]]:
+def _links_left(ctx: HookContext, stripe: Gateway, quote_id: str, attempt: Attempt) -> list[tuple[int, str]]:
     """The links that may still be open: of installments that were paid by another way, or not at all."""
     record = ctx.records.get(quote_id)
-    return [
-        (part.number, part.session_id)
+    known = {
+        part.session_id: part.number
         for part in (record.installments if record else ())
         if part.session_id and part.payment_id is None and part.status in {"paid", "sent", "closed"}
-    ]
+    }
+    return [(number, one) for one, number in (open_links(ctx, stripe, quote_id, attempt) | known).items()]
+
+
+def open_links(ctx: HookContext, stripe: Gateway, quote_id: str, attempt: Attempt) -> dict[str, int]:
+    """The installments of the quote's links that are open at Stripe, by session: also of one whose answer was lost."""
+    record = ctx.records.get(quote_id)
+    if record is None or record.invoice is None or not record.installments:
+        return {}
+    wanted = {"customer": record.invoice.customer_id, "status": "open"}
+    mine = {"qwoty_workspace": ctx.workspace, "qwoty_quote_id": quote_id}
+    try:
+        there = list(stripe.pages(attempt, lambda v1, p: v1.checkout.sessions.list(params=p), wanted))
+    except CredentialsError as error:
+        if error.code != "permission_missing":
+            raise
+        return {}  # reading sessions is not among the permissions that are asked for: the record has to do
+    return {one["id"]: installment_of(one) for one in there if mine.items() <= dict(one.get("metadata") or {}).items()}
 
 
 def remember_payment(ctx: HookContext, quote_id: str, payment: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qwoty_integrations_host import Attempt, CredentialsError, HookContext, NeedsAttention, Quote, QuoteRecord
+from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, Quote, QuoteRecord
 
 from .delivery import no_key_for
 from .drafts import Drafts
@@ -15,7 +15,7 @@ from .gateway import Gateway, StripeRefused
 from .invoices import retrieve_invoice
 from .ledger import invoice_seen, without_invoice
 from .payments import attach_payment
-from .sessions import expire_link, installment_of, look_at_session
+from .sessions import expire_link, look_at_session, open_links
 from .settings import StripeSettings
 from .whose import gateway_of
 
@@ -114,18 +114,9 @@ class TakingBack:
         record = self._ctx.records.get(self._quote.id)
         assert record is not None and record.invoice is not None, "links are for invoices"
         parts = [part for part in record.installments if part.session_id and part.status in {"sent", "processing"}]
-        known = {part.session_id: part.number for part in parts}
-        wanted = {"customer": record.invoice.customer_id, "status": "open"}
-        mine = {"qwoty_workspace": self._ctx.workspace, "qwoty_quote_id": self._quote.id}
-        try:
-            for session in self._stripe.pages(attempt, lambda v1, p: v1.checkout.sessions.list(params=p), wanted):
-                if mine.items() <= dict(session.get("metadata") or {}).items():
-                    known.setdefault(session["id"], installment_of(session))
-        except CredentialsError as error:
-            # Reading sessions is not among the permissions that are asked for: the record has to do.
-            if error.code != "permission_missing":
-                raise
-        return [(number, session_id) for session_id, number in known.items() if session_id]
+        known = {part.session_id: part.number for part in parts if part.session_id}
+        known |= open_links(self._ctx, self._stripe, self._quote.id, attempt)
+        return [(number, session_id) for session_id, number in known.items()]
 
     def _seen(self, number: int, session_id: str, name: str) -> dict[str, Any]:
         event = {"id": session_id, "metadata": {"qwoty_installment": str(number)}}
