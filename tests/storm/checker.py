@@ -114,10 +114,12 @@ def _of_the_world(world: World) -> Iterator[str]:
     for name, key in (("customers", "qwoty_contact"), ("tax_rates", "qwoty_tax")):
         counted = Counter(one["metadata"].get(key) for one in world.stripe.objects(name))
         yield from (f"{count} {name} for {what}" for what, count in counted.items() if count > 1)
-    # Where nothing is to be paid, nobody needs one: what an answer was lost of goes with the next link.
-    is_needed = any(one["status"] == "open" for one in world.stripe.objects("invoices"))
+    # Without a link nobody needs one: those whose answers were lost go with the next link.
+    is_needed = any(one["status"] == "open" for one in world.stripe.objects("sessions"))
     if is_needed and (count := len(world.stripe.objects("endpoints"))) > 1:
         yield f"{count} webhook endpoints"
+    if is_needed and any(one.status == "undelivered" for one in world.deliveries):
+        yield "webhooks are not taken, though something is to be paid"
     yield from ("a forged webhook was taken" for told in world.told if told.what == "forged webhook")
     left = [one for one in world.stripe.objects("items") if one["invoice"] is None]
     if left:
