@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,7 +18,7 @@ from sqlalchemy import select
 from builders import a_quote
 from qwoty_integrations_host import MailMessage, Outcome, RetryableError
 from qwoty_integrations_host.engine.inline import InlineEngine
-from qwoty_integrations_host.errors import NeedsAttention, Overtaken
+from qwoty_integrations_host.errors import DatabaseUnavailable, Interruption, NeedsAttention, Overtaken
 from qwoty_integrations_host.locks import NamedLocks
 from qwoty_integrations_host.record import InstallmentRecord, QuoteRecord
 from qwoty_integrations_host.store import holds, mails
@@ -312,3 +312,40 @@ def test_only_one_of_two_workers_begins_to_send_a_mail(store: Any) -> None:
         sending(2).forget(db)
         assert mails.state(db, "ws-1", "recorder", "q-7/mail:1") == "sent"
         assert not sending(3).begin(db, now, again=True)
+
+
+def test_a_worker_that_slept_before_it_took_a_quote_takes_it_from_nobody(sleeper: Sleeper) -> None:
+    desk, host = sleeper.desk, sleeper.desk.host
+    desk.enable()
+    accepted = host.runs.accept("ws-1", a_quote()).run_ids[0]
+    epochs: list[int] = []
+
+    class Slept(NamedLocks):
+        """The connection of its lock was cut, and another worker has taken the quote."""
+
+        @contextmanager
+        def hold(self, name: str) -> Iterator[None]:
+            sleeper.is_overtaken(f"{accepted}.1")
+            epochs.append(epoch(sleeper))
+            yield
+
+        def confirm(self) -> None:
+            raise DatabaseUnavailable("The connection was lost.", hint="")
+
+    class Ended(Interruption):
+        """It waits for the lock again, which is as far as this story goes."""
+
+    class Stopping(InlineEngine):
+        def pause(self, seconds: float, clock: Any) -> None:
+            raise Ended
+
+    late = replace(host.execution, locks=Slept(), engine=Stopping(desk.clock))
+    with pytest.raises(Ended):
+        late.execute(f"{accepted}.1")
+
+    assert epoch(sleeper) == epochs[0]
+
+
+def epoch(sleeper: Sleeper) -> int:
+    with sleeper.desk.host.store.read() as db:
+        return int(db.execute(select(t.holds.c.epoch)).scalar_one())
