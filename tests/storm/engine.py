@@ -6,6 +6,7 @@ nothing, and its jobs are another's. It dies with no process: it is the database
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -161,6 +162,11 @@ class StormEngine:
     def close(self, *, patience: float = 60.0) -> bool:
         self._work = None
         return True
+
+
+def _plain(name: str) -> str:
+    """A step's name without what it is about, and without the release that it is of."""
+    return re.sub(r"(\.\d+)?(:.*)?$", "", name)
 
 
 class StormLocks:

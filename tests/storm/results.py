@@ -28,6 +28,7 @@ class Sums:
     """Sums over many storms; ``failed``: the faults by seed."""
 
     storms: int = 0
+    on_postgresql: int = 0
     boundaries: int = 0
     seconds: float = 0.0
     reached: Counter[str] = field(default_factory=Counter)
@@ -50,6 +51,7 @@ class Sums:
     def add(self, other: Sums) -> None:
         """Add the sums over other storms."""
         self.storms += other.storms
+        self.on_postgresql += other.on_postgresql
         self.boundaries += other.boundaries
         self.seconds += other.seconds
         self.reached.update(other.reached)
@@ -80,14 +82,15 @@ def merged(ranges: Iterable[list[int]]) -> list[list[int]]:
     return found
 
 
-def keep(sums: Sums, seeds: list[int], file: Path = FILE) -> dict[str, Any]:
-    """Add sums over a range of seeds to what the file holds of this commit, and give that."""
+def keep(sums: Sums, seeds: list[int], commit: str, file: Path = FILE) -> dict[str, Any]:
+    """Add sums over a range of seeds to what the file holds of the commit they ran on, and give that."""
     known = json.loads(file.read_text("utf-8")) if file.exists() else {"commits": {}}
     here = known["commits"].setdefault(
         commit_of_the_code(), {"seeds": [], "storms": 0, "boundaries": 0, "seconds": 0.0}
     )
     here["seeds"] = merged([*here["seeds"], seeds])
     here["storms"] += sums.storms
+    here["on_postgresql"] = here.get("on_postgresql", 0) + sums.on_postgresql
     here["boundaries"] += sums.boundaries
     here["seconds"] = round(here["seconds"] + sums.seconds, 1)
     here["failed"] = sorted({*here.get("failed", []), *sums.failed})

@@ -28,15 +28,15 @@ class Ended:
     happened: list[Event] = field(default_factory=list)
 
 
-def storm(seed: int) -> Ended:
-    """Let the storm of a seed happen."""
-    return play(story_of(seed, WEIGHTS))
+def storm(seed: int, *, postgresql: str = "") -> Ended:
+    """Let the storm of a seed happen; on the PostgreSQL at this address, if one is given."""
+    return play(story_of(seed, WEIGHTS), postgresql=postgresql)
 
 
-def play(story: Story) -> Ended:
+def play(story: Story, *, postgresql: str = "") -> Ended:
     """Let a storm happen, and look at what is left when it is calm."""
     with weather(story.seed):
-        world = World(story.seed, story.spec)
+        world = World(story.seed, story.spec, postgresql)
         try:
             _rage(world, story)
             _calm(world, story)

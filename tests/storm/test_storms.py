@@ -31,6 +31,14 @@ def test_after_a_storm_that_nobody_has_met_before_all_is_as_it_must_be(part: int
     assert {one.story.seed: one.faults for one in ended if one.faults} == {}
 
 
+def test_after_a_storm_on_postgresql_all_is_as_it_must_be(postgresql: str) -> None:
+    first = _KNOWN + turn() * _FRESH
+
+    ended = [storm(seed, postgresql=postgresql) for seed in range(first, first + 40)]
+
+    assert {one.story.seed: one.faults for one in ended if one.faults} == {}
+
+
 @pytest.mark.parametrize("why", KEPT)
 def test_what_a_storm_once_broke_holds(why: str) -> None:
     assert play(read_story(KEPT[why])).faults == []

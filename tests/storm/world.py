@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,14 +17,12 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, select
-from sqlalchemy.event import listen
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, Engine, select
 
 from builders import KEY
 from qwoty_integrations_host.calls import Calls, Patience, _Answer
@@ -45,10 +42,10 @@ from qwoty_integrations_host.mail.transports import unsure
 from qwoty_integrations_host.plugins import Plugins
 from qwoty_integrations_host.store import tables as t
 from qwoty_integrations_host.store.database import Store
-from qwoty_integrations_host.store.schema import bring_up_to_date
 from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.vault import Vault
 from qwoty_stripe_invoice import gateway, payment_links, tax_rates
+from storm.databases import in_memory, on_postgresql
 from storm.engine import Jobs, StormEngine, StormLocks, cut_locks
 from storm.scheduler import Actor, Died, Scheduler
 from storm.wire import Wire, client_for
@@ -128,48 +125,15 @@ def _plugins() -> Released:
     return plugins
 
 
-@cache
-def _database() -> Engine:
-    """One SQLite in memory, which every storm of this process begins anew."""
-    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-
-    def prepare(raw: Any, _record: Any) -> None:
-        raw.isolation_level = "IMMEDIATE"
-        raw.execute("PRAGMA foreign_keys=ON")
-
-    listen(engine, "connect", prepare)
-    return engine
-
-
-@cache
-def _prepared(settings: int) -> bytes:
-    """A database with the workspace and the integration switched on, as bytes."""
-    engine = _database()
-    with engine.connect() as line:
-        _raw(line).deserialize(_empty())
-    store = Store(engine)
+def _fill(settings: int, store: Store) -> None:
+    """Add the workspace, and switch the integration on."""
     with store.write() as db:
-        bring_up_to_date(db)
         add_workspace(db, WORKSPACE, BEGIN)
     clock = ManualClock(BEGIN)
-    jobs = Jobs(Scheduler(0, clock), clock)
-    host = _assembled(store, clock, StormEngine(jobs, Actor("setting up", lambda: None)), None, _plugins(), None)
+    engine = StormEngine(Jobs(Scheduler(0, clock), clock), Actor("setting up", lambda: None))
+    host = _assembled(store, clock, engine, None, _plugins(), None)
     host.settings.save(WORKSPACE, PLUGIN, {"workspace_api_token": KEY, **SETTINGS[settings]})
     host.settings.enable(WORKSPACE, PLUGIN)
-    with engine.connect() as line:
-        return bytes(_raw(line).serialize())
-
-
-def _empty() -> bytes:
-    nothing = sqlite3.connect(":memory:")
-    nothing.execute("PRAGMA user_version=0")
-    nothing.execute("CREATE TABLE x (y)")
-    nothing.execute("DROP TABLE x")
-    return bytes(nothing.serialize())
-
-
-def _raw(line: Connection) -> Any:
-    return line.connection.driver_connection
 
 
 def _assembled(store: Store, clock: Any, engine: Any, transport: Any, plugins: Plugins, locks: Any) -> Host:
@@ -351,7 +315,7 @@ class Spec:
 class World:
     """Everything that a storm happens to."""
 
-    def __init__(self, seed: int, spec: Spec) -> None:
+    def __init__(self, seed: int, spec: Spec, postgresql: str = "") -> None:
         self.spec = spec
         self.clock = StormClock(BEGIN)
         self.scheduler = self.clock.scheduler = Scheduler(seed, self.clock)
@@ -374,9 +338,9 @@ class World:
         self.happened: list[Any] = []
         #: How often people have retried, in the calm, what asked for them.
         self.retries = 0
-        self._database = _database()
-        with self._database.connect() as line:
-            _raw(line).deserialize(_prepared(spec.settings))
+        database = on_postgresql(postgresql) if postgresql else in_memory()
+        database.begin(spec.settings, partial(_fill, spec.settings))
+        self._database = database.engine
         self._client()
         self.processes = [self._process(f"worker {n}", works=True) for n in range(1, spec.workers + 1)]
         self.processes += [self._process(f"front {n}", works=False) for n in (1, 2)]
