@@ -96,8 +96,8 @@ What kills one host at one place says little of many accidents at once. A **stor
 a world from a seed: one to four quotes, one or two contacts, one to three workers and two HTTP sides on one database,
 an account that takes computed taxes or refuses them; and a schedule of what happens at which boundary. All processes
 are played in one, and change places at boundaries only, so a seed always gives the same storm. Stripe is the simulator,
-the database a real SQLite, for a share of them a PostgreSQL; the engine's side of it (which worker has a job, which step
-is recorded) is played.
+the database a real SQLite, for a share of them a PostgreSQL; the engine's side of it (which worker has a job, which
+step is recorded) is played.
 
 Then it calms: what was delayed arrives, time goes on, the host's clockwork turns, and everything must come to its end
 by itself. A checker that knows what was signed, not how an invoice is planned, demands: one customer for each contact,

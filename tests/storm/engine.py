@@ -113,7 +113,7 @@ class StormEngine:
             raise ReplayDoesNotFit(name)
         if name in recorded:
             return recorded[name]
-        before, self._actor.doing = self._actor.doing, name.split(":", maxsplit=1)[0]
+        before, self._actor.doing = self._actor.doing, _plain(name)
         self._actor.step_began = self._jobs.scheduler.passed
         try:
             result = work()
