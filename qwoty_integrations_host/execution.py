@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -88,15 +89,16 @@ class Execution:
         Raises: Overtaken when another worker works this attempt, which ends it.
         """
         try:
-            self._take(job_id)
+            self._take(job_id, self._work)
         except DatabaseUnavailable as error:
             self._hold_out(job_id, error)
 
-    def _take(self, job_id: str) -> None:
+    def _take(self, job_id: str, work: Callable[[RowMapping], None]) -> None:
+        """Do ``work`` on a run that is held here, unless it has ended; step aside for who has overtaken this worker."""
         try:
             with self._held(job_id) as row:
                 if row is not None:
-                    self._work(row)
+                    work(row)
         except Overtaken as now:
             log.warning("run.overtaken", extra={"run_id": run_of(job_id), "by": now.by})
             if now.by == job_id:
@@ -351,9 +353,7 @@ class Execution:
             self.engine.pause(seconds, self.clock)
             seconds = min(2 * seconds, self.retry_policy.longest_gap)
             with suppress(DatabaseUnavailable):
-                with self._held(job_id) as row:
-                    if row is not None:
-                        self._wait(row, error, progressed=False)
+                self._take(job_id, partial(self._wait, error=error, progressed=False))
                 return
 
     # -- how a run ends ---------------------------------------------------------------------------

@@ -23,7 +23,17 @@ from .attempts import Attempts, job_id
 from .clock import Clock
 from .contexts import Contexts
 from .engine.interface import Engine
-from .errors import ActionRefused, DatabaseUnavailable, HostError, IntegrationError, NotFound, SettingsIncomplete
+from .errors import (
+    ActionRefused,
+    DatabaseUnavailable,
+    HostError,
+    IntegrationError,
+    MalformedInput,
+    NotFound,
+    SettingsIncomplete,
+    WebhookRejected,
+)
+from .exact_json import parse_json
 from .hook_types import WebhookEvent, WebhookRequest
 from .installments import due_installment, may_be_asked_for, pick_installment
 from .no_invoice import cause, explained, lacks_something
@@ -482,9 +492,9 @@ class Runs:
     def receive_webhook(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
         """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
 
-        Raises: NotFound for an unknown address, WebhookRejected, HostError while the plugin is not loaded or its
-        settings do not fit (the service comes again); then nothing is stored, and it is counted where the integration
-        is switched on.
+        Raises: NotFound for an unknown address; WebhookRejected, also for a body that is no JSON; HostError while the
+        plugin is not loaded or its settings do not fit (the service comes again). Then nothing is stored, and it is
+        counted where the integration is switched on.
         """
         settings = self.settings.if_enabled(workspace, plugin)
         if settings is None:
@@ -509,7 +519,12 @@ class Runs:
             ctx = self.contexts.make(workspace, plugin, settings())
         except SettingsIncomplete as error:
             raise HostError(error.title, hint=error.hint, code=error.code) from error
-        return self.plugins.authenticate_webhook(plugin, ctx, request)
+        event = self.plugins.authenticate_webhook(plugin, ctx, request)
+        try:
+            parse_json(request.body)  # as the run will
+        except MalformedInput as error:
+            raise WebhookRejected("The webhook's body is no JSON that can be kept.", code="no_event") from error
+        return event
 
     def retry(self, run_id: str) -> str:
         """Queue a new attempt of a run that did not succeed, or waits; it resumes at the step that failed.

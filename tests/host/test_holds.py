@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +20,7 @@ from builders import a_quote
 from qwoty_integrations_host import MailMessage, Outcome, RetryableError
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.errors import DatabaseUnavailable, Interruption, NeedsAttention, Overtaken
+from qwoty_integrations_host.execution import Execution
 from qwoty_integrations_host.locks import NamedLocks
 from qwoty_integrations_host.record import InstallmentRecord, QuoteRecord
 from qwoty_integrations_host.store import holds, mails
@@ -344,6 +346,25 @@ def test_a_worker_that_slept_before_it_took_a_quote_takes_it_from_nobody(sleeper
         late.execute(f"{accepted}.1")
 
     assert epoch(sleeper) == epochs[0]
+
+
+def test_a_worker_overtaken_while_it_writes_down_an_outage_queues_its_run_again(
+    sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Outcome:
+        raise DatabaseUnavailable("The database is away.", hint="")
+
+    wait = Execution._wait
+
+    def overtaken(execution: Execution, *given: Any, **named: Any) -> None:
+        Context().run(sleeper.is_overtaken)
+        wait(execution, *given, **named)
+
+    monkeypatch.setattr(Execution, "_wait", overtaken)
+
+    run_id = begin(sleeper, away)
+
+    assert (sleeper.run["id"], sleeper.run["attempt"], sleeper.run["status"]) == (run_id, 2, "queued")
 
 
 def epoch(sleeper: Sleeper) -> int:

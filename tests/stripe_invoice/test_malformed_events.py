@@ -115,6 +115,8 @@ ROWS: dict[str, tuple[tuple[str, ...], Any]] = {
     "half a character in metadata": ((*THING, "metadata"), {"qwoty_workspace": "ws-1", "qwoty_quote_id": "\udfff"}),
     "a very long text in metadata": ((*THING, "metadata"), {"qwoty_workspace": "ws-1", "qwoty_quote_id": "x" * 501}),
     "deep below the object": ((*THING, "more"), nested(100)),
+    "no number where nobody looks": ((*THING, "more"), float("nan")),
+    "a number without an end where nobody looks": ((*THING, "more"), float("inf")),
 }
 OF_SOME: dict[str, tuple[str, tuple[str, ...], Any]] = {
     "a number as payment": ("checkout.session.completed", (*THING, "payment_intent"), 7),
