@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 from flask import Flask, request
 
 from qwoty_integrations_host.web import server as door
+
+#: More than the kernel takes in for a peer that reads nothing, and less than waitress takes in before a thread waits.
+BIG = 15_000_000
 
 
 class Standing:
@@ -41,8 +45,13 @@ def released() -> threading.Event:
 
 
 @pytest.fixture
-def server(time: Standing, begun: threading.Event, released: threading.Event) -> Iterator[Any]:
-    """A server whose loop the test turns by hand."""
+def left() -> threading.Event:
+    """Set when nobody works at the long answer any more."""
+    return threading.Event()
+
+
+@pytest.fixture
+def app(begun: threading.Event, released: threading.Event, left: threading.Event) -> Flask:
     app = Flask("door", static_folder=None)
 
     @app.route("/", methods=["GET", "POST"])
@@ -52,6 +61,24 @@ def server(time: Standing, begun: threading.Event, released: threading.Event) ->
             released.wait(30)
         return "well"
 
+    @app.route("/big")
+    def big() -> str:
+        return "x" * BIG
+
+    @app.route("/long")
+    def long() -> Iterator[str]:
+        try:
+            for _ in range(10):
+                yield "x" * BIG
+        finally:
+            left.set()
+
+    return app
+
+
+@pytest.fixture
+def server(app: Flask, time: Standing, released: threading.Event) -> Iterator[Any]:
+    """A server whose loop the test turns by hand."""
     found = door.create_server(app, "127.0.0.1", 0)
     yield found
     released.set()
@@ -67,8 +94,8 @@ def turn(server: Any, times: int = 20) -> None:
         server.asyncore.loop(timeout=0.01, map=server._map, use_poll=True, count=1)
 
 
-def connect(server: Any, words: bytes = b"") -> socket.socket:
-    line = socket.create_connection(("127.0.0.1", server.effective_port), 10)
+def connect(server: Any, words: bytes = b"", address: str = "127.0.0.1") -> socket.socket:
+    line = socket.create_connection((address, server.effective_port), 10)
     line.sendall(words)
     turn(server)
     return line
@@ -83,6 +110,27 @@ def is_closed(server: Any, line: socket.socket) -> bool:
         return False
     except ConnectionResetError:
         return True
+
+
+def answered(server: Any, line: socket.socket, words: bytes = b"GET / HTTP/1.1\r\n\r\n") -> bytes:
+    """Ask, and give the beginning of the answer."""
+    line.setblocking(True)
+    line.settimeout(0.05)
+    line.sendall(words)
+    while True:
+        turn(server, 1)
+        try:
+            return line.recv(1000)
+        except TimeoutError:
+            continue
+
+
+def take_nothing(server: Any, path: bytes) -> socket.socket:
+    """Ask for more than the kernel takes in, and read none of it."""
+    line = connect(server, b"GET " + path + b" HTTP/1.1\r\n\r\n")
+    while not any(each.total_outbufs_len for each in server.active_channels.values()):
+        turn(server, 1)
+    return line
 
 
 HALF = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\n{"
@@ -118,16 +166,7 @@ def test_a_request_that_is_worked_keeps_its_connection_however_long_it_takes(
         time.now += 3600
         assert not is_closed(server, line)
         released.set()
-        line.setblocking(True)
-        line.settimeout(0.05)
-        answer = b""
-        while not answer:
-            turn(server, 1)
-            try:
-                answer = line.recv(100)
-            except TimeoutError:
-                continue
-        assert b" 200 " in answer
+        assert b" 200 " in answered(server, line, b"")
 
 
 def test_who_comes_when_all_places_are_taken_gets_that_of_who_was_waited_for_the_longest(
@@ -146,3 +185,118 @@ def test_who_comes_when_all_places_are_taken_gets_that_of_who_was_waited_for_the
     assert [is_closed(server, line) for line in lines] == [True, False, False]
     for line in lines:
         line.close()
+
+
+@pytest.mark.parametrize(("asks", "gone"), [(4, False), (5, True), (300, True)])
+def test_who_asks_much_without_waiting_for_an_answer_is_let_go(server: Any, asks: int, gone: bool) -> None:
+    with connect(server, b"GET /?slowly=1 HTTP/1.1\r\n\r\n" + b"GET / HTTP/1.1\r\n\r\n" * (asks - 1)) as line:
+        assert is_closed(server, line) is gone
+
+
+def test_who_takes_nothing_of_an_answer_for_a_minute_holds_no_thread(
+    server: Any, time: Standing, left: threading.Event
+) -> None:
+    with take_nothing(server, b"/long"):
+        time.now += 59
+        turn(server)
+        assert server.active_channels and not left.is_set()
+        time.now += 2
+        turn(server)
+        assert not server.active_channels
+        assert left.wait(30)
+
+
+def test_who_takes_nothing_of_an_answer_makes_room_for_who_comes(
+    server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "_CONNECTIONS", 2)
+    monkeypatch.setattr(door, "_ROOM", 1)
+    with take_nothing(server, b"/big"):
+        while any(each.requests for each in server.active_channels.values()):
+            turn(server, 1)
+        (idle,) = server.active_channels.values()
+        time.now += 2
+        with connect(server) as line:
+            assert b" 200 " in answered(server, line)
+            assert idle not in server.active_channels.values()
+
+
+def test_who_has_just_come_does_not_make_room(server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_CONNECTIONS", 2)
+    monkeypatch.setattr(door, "_ROOM", 1)
+    with connect(server) as first, connect(server) as second:
+        assert not is_closed(server, first)
+        time.now += 2
+        assert is_closed(server, first) and not is_closed(server, second)
+
+
+def test_a_request_has_its_whole_minute_however_long_the_connection_rested_before(server: Any, time: Standing) -> None:
+    with connect(server) as line:
+        for _ in range(2):
+            time.now += 50
+            turn(server)
+            line.setblocking(True)
+            line.sendall(b"GET / HTTP/1.1\r\n")
+            turn(server)
+            time.now += 50
+            turn(server)
+            assert b" 200 " in answered(server, line, b"\r\n")
+
+
+def test_empty_lines_are_no_request_and_keep_nobody_here(server: Any, time: Standing) -> None:
+    with connect(server, b"\r\n") as line:
+        for _ in range(7):
+            time.now += 10
+            if is_closed(server, line):
+                return
+            line.setblocking(True)
+            line.sendall(b"\r\n")
+        raise AssertionError("it is still here")
+
+
+def test_every_address_of_a_name_is_served_on_one_port(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("127.0.0.1", "127.0.0.2")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: both)
+    server = door.create_server(app, "two.example", 0)
+    monkeypatch.undo()
+    try:
+        for address in ("127.0.0.1", "127.0.0.2"):
+            with connect(server, address=address) as line:
+                assert b" 200 " in answered(server, line)
+    finally:
+        server.task_dispatcher.shutdown()
+        for each in list(server._map.values()):
+            each.close()
+
+
+def say_a_body(server: Any, line: socket.socket, size: int) -> None:
+    line.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (size + 1))
+    for _ in range(size // 50_000):
+        line.sendall(b" " * 50_000)
+        turn(server)
+
+
+def test_a_body_goes_to_no_file_before_somebody_is_asked_for_a_key(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files: list[Any] = []
+    monkeypatch.setattr(tempfile, "TemporaryFile", files.append)
+    with connect(server) as line:
+        say_a_body(server, line, 1_950_000)
+
+        assert sum(each.kept_bytes for each in server.active_channels.values()) == 1_950_000
+        assert files == []
+
+
+def test_who_does_not_end_a_body_makes_room_for_the_bodies_of_others(
+    server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "_MOST_KEPT_BYTES", 250_000)
+    with connect(server) as silent, connect(server) as first, connect(server) as second:
+        for line in (first, second):
+            time.now += 1
+            say_a_body(server, line, 150_000)
+
+        assert [is_closed(server, line) for line in (silent, first, second)] == [False, True, False]
+        second.setblocking(True)
+        assert b" 200 " in answered(server, second, b"}")
