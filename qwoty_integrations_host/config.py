@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -205,13 +205,21 @@ def _is_on(env: Mapping[str, str], name: str) -> bool:
 def _networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
     given = [each.strip() for each in (text or "").split(",")]
     try:
-        return tuple(ip_network(each) for each in given if each)
+        return tuple(_unmapped(ip_network(each)) for each in given if each)
     except ValueError:
         raise HostError(
             "QWOTY_HOST_TRUSTED_PROXIES is not a list of addresses and networks.",
             hint="Give the addresses of your proxies, such as 10.0.0.4, or networks such as 10.0.0.0/24.",
             code="config",
         ) from None
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """An IPv4 network that is mapped into IPv6 as itself: a client's address is compared as that, too."""
+    first = network.network_address
+    if isinstance(first, IPv6Address) and first.ipv4_mapped and network.prefixlen >= 96:
+        return IPv4Network((first.ipv4_mapped, network.prefixlen - 96))
+    return network
 
 
 def _postgresql(text: str | None) -> str | None:

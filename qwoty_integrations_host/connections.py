@@ -83,7 +83,7 @@ class Connections:
         """Whether ``enable`` will ask the service. Raises: as ``enable`` does before it asks."""
         if self.settings.is_enabled(workspace, plugin):
             return False
-        self.settings.as_saved(workspace, plugin, self.settings.effective(workspace, plugin))
+        self.settings.as_saved(workspace, plugin, self.settings.present(workspace, plugin))
         return self.plugins.implements(plugin, "check_connection")
 
     def asks_to_save(self, workspace: str, plugin: str, given: Any) -> bool:

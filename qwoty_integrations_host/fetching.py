@@ -7,8 +7,9 @@ go by the name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST_REDIRECTS = 3
 _TIMEOUT = (10, 30)
+#: So long may a body take as a whole; the timeout is of each piece.
+_MOST_SECONDS = 60
 
 
 class NotFetched(Exception):
@@ -95,11 +98,29 @@ def _content(answer: requests.Response, most_bytes: int) -> bytes:
     if answer.status_code != 200:
         raise NotFetched(f"opens nothing (HTTP {answer.status_code})", status=answer.status_code)
     content = bytearray()
-    for chunk in answer.iter_content(65536):
-        content += chunk
+    for piece in pieces(answer):
+        content += piece
         if len(content) > most_bytes:
             raise NotFetched(f"leads to more than {most_bytes // 2**20} MB", is_final=True)
     return bytes(content)
+
+
+def pieces(answer: requests.Response) -> Iterator[bytes]:
+    """Give the body as it comes. Raises: requests.RequestException when it breaks off, or takes more than a minute.
+
+    Whatever has come is taken at once: to wait for a full piece is to wait for whoever sends a byte now and then.
+    """
+    import requests  # noqa: PLC0415 - lazy, as above
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
+
+    until = monotonic() + _MOST_SECONDS
+    try:
+        while piece := answer.raw.read1(65536, decode_content=True):
+            yield piece
+            if monotonic() > until:
+                raise requests.ReadTimeout
+    except HTTPError as error:
+        raise requests.ConnectionError(error) from error
 
 
 def _not_fetched(error: Exception) -> Exception:

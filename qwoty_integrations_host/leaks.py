@@ -17,6 +17,8 @@ from .errors import IntegrationError, PluginContractError
 
 #: A shorter secret stands somewhere by chance, so it is not looked for.
 TELLING = 8
+#: With all of its backslashes, so that what is left of JSON is JSON.
+_ESCAPED_BREAK = re.compile(r"(?<!\\)\\++[rn]")
 _ESCAPED = re.compile("%[0-9A-F]{2}")
 
 
@@ -38,7 +40,11 @@ class KnownSecrets:
 
     def refuse_json(self, text: str, what: str) -> None:
         """The same for what is JSON already."""
-        name = next((name for name, secret in self._all() if any(form in text for form in forms(secret))), None)
+        looks = {text, _in_one_line(text)}
+        name = next(
+            (name for name, secret in self._all() if any(form in look for form in forms(secret) for look in looks)),
+            None,
+        )
         if name is not None:
             raise PluginContractError(
                 f"The integration {self.origin} has a bug: {what} a secret: {name}.",
@@ -56,7 +62,13 @@ class KnownSecrets:
         error.args = (error.title,)
 
     def taken_out(self, text: str) -> str:
-        """Give a text of JSON without them."""
+        """Give a text of JSON without them; without its line breaks, too, where one was broken by them."""
+        text = self._without(text)
+        if (line := _in_one_line(text)) != text and (left := self._without(line)) != line:
+            return left
+        return text
+
+    def _without(self, text: str) -> str:
         for _, secret in self._all():
             for form in forms(secret):
                 text = text.replace(form, "…")
@@ -99,6 +111,13 @@ def without_secrets_at_work(line: str) -> str:
     """Give a line of the log without the secrets of the hook that it is logged in."""
     known = _at_work.get()
     return line if known is None else known.taken_out(line)
+
+
+def _in_one_line(text: str) -> str:
+    """A text without line breaks, also those of JSON in JSON: base64 in mails and certificates is broken by them."""
+    if "\\" in text:
+        text = _ESCAPED_BREAK.sub("", text)
+    return text.replace("\r", "").replace("\n", "")
 
 
 @lru_cache(maxsize=1024)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .output import mark, minute, print_json, table
-from .session import NOT_DONE, Session, json_option, say
+from .session import NOT_DONE, Session, explain, json_option, say
+
+if TYPE_CHECKING:
+    from ..host import Host
 
 _MARKS = {"ok": "✓", "missing": "✗", "refused": "✗", "unreachable": "?", "unclear": "?"}
 _SEEN_AS = {
@@ -42,8 +45,9 @@ def test_connection(session: Session, workspace: str, plugin: str | None, last: 
     """
     with session.host() as host:
         ask = host.connections.show if last else host.connections.test
-        plugins = [plugin] if plugin else [one["plugin"] for one in host.connections.list(workspace)["data"]]
-        found = [ask(workspace, one) for one in plugins]
+        found = [ask(workspace, plugin)] if plugin else host.connections.list(workspace)["data"]
+        if not plugin and not last:
+            found = [_tested(host, one) for one in found]
     if as_json:
         print_json(found[0] if plugin else {"workspace": workspace, "data": found})
     elif not found:
@@ -53,6 +57,21 @@ def test_connection(session: Session, workspace: str, plugin: str | None, last: 
             print_connection(one)
     if any(one["status"] in {"needs_attention", "unreachable", "settings_incomplete"} for one in found):
         raise SystemExit(NOT_DONE)
+
+
+def _tested(host: Host, known: dict[str, Any]) -> dict[str, Any]:
+    """One of several after its test; where it cannot be tested, what is known, so that it hides no other."""
+    from ..errors import DatabaseUnavailable, IntegrationError
+
+    if not known["testable"] or known["status"] == "settings_incomplete":
+        return known
+    try:
+        return host.connections.test(known["workspace"], known["plugin"])
+    except DatabaseUnavailable:
+        raise
+    except IntegrationError as error:
+        explain(error)
+        return {**known, "status": "unreachable"}
 
 
 def said_of(found: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import requests
 from ..addresses import NotPublic, UnknownHost, is_loopback, split
 from ..errors import CredentialsError, IntegrationError, MalformedInput, NeedsAttention, PermanentError, RetryableError
 from ..exact_json import parse_json
-from ..fetching import plain_session, public_session
+from ..fetching import pieces, plain_session, public_session
 from ..outgoing import why_unsent
 
 log = logging.getLogger(__name__)
@@ -111,8 +111,8 @@ def _read(answer: requests.Response, kind: str) -> Mapping[str, Any]:
     if not 200 <= answer.status_code < 300:
         raise _refusal(answer, kind)
     raw = bytearray()
-    for chunk in answer.iter_content(65_536):
-        raw += chunk
+    for piece in pieces(answer):
+        raw += piece
         if len(raw) > _MOST_BYTES:
             raise _not_understood("It is larger than five megabytes.")
     if not raw.strip():

@@ -232,6 +232,11 @@ def test_without_a_trusted_proxy_no_header_counts(desk: Any) -> None:
         ("", ()),
         ("10.0.0.4", ("10.0.0.4/32",)),
         (" 10.0.0.0/24 , ::1,", ("10.0.0.0/24", "::1/128")),
+        # As IPv4 is compared: whoever asks from such an address counts as the IPv4 one.
+        ("::ffff:10.0.0.1", ("10.0.0.1/32",)),
+        ("::ffff:10.0.1.0/120", ("10.0.1.0/24",)),
+        # More than what is IPv4: it stays.
+        ("::/0", ("::/0",)),
     ],
 )
 def test_trusted_proxies_are_addresses_and_networks(given: str, found: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import ssl
 import threading
@@ -203,6 +204,8 @@ class Files:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+                while self.path.endswith("/drips"):  # until nobody listens
+                    self.wfile.write(b"%")
 
             def log_message(self, *_: Any) -> None:
                 return
@@ -226,6 +229,9 @@ PAGES: dict[str, tuple[int, dict[str, str], bytes]] = {
     "/there": (302, {"Location": "/q.pdf"}, b""),
     "/inside": (302, {"Location": "https://inside.example/x"}, b""),
     "/plain": (302, {"Location": "http://files.example/q.pdf"}, b""),
+    **dict.fromkeys(("/drips", "/quote/drips"), (200, {"Content-Length": str(2**40)}, b"%")),
+    "/zipped": (200, {"Content-Encoding": "gzip"}, gzip.compress(b"%PDF-1.4" * 99_999)),
+    "/short": (200, {"Content-Length": "99"}, b"%PDF-1.4"),
     "/round": (302, {"Location": "/round"}, b""),
 }
 
@@ -245,6 +251,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
         return session
 
     monkeypatch.setattr(fetching, "plain_session", trusting)
+    # Who takes this machine's proxy takes its certificates, too.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.path))
     yield server
     server.close()
 
@@ -283,6 +291,41 @@ def test_a_redirect_is_looked_at_like_the_first_address(
 
     assert refused.value.is_final
     assert "example" not in str(refused.value)
+
+
+def test_a_body_that_does_not_end_in_a_minute_is_left_and_may_be_fetched_again(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(monkeypatch, ["127.0.0.1"])
+    ticks = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(fetching, "monotonic", lambda: float(next(ticks)))
+
+    with pytest.raises(NotFetched, match="cannot be fetched") as refused:
+        download(f"https://files.example:{files.port}/drips", most_bytes=2**40)
+
+    assert not refused.value.is_final
+    assert next(ticks) == 80, "it was asked for the time seven times"
+
+
+def test_an_answer_of_the_platform_that_does_not_end_in_a_minute_is_asked_for_again(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(monkeypatch, ["127.0.0.1"])
+    ticks = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(fetching, "monotonic", lambda: float(next(ticks)))
+
+    with pytest.raises(RetryableError, match="does not answer"):
+        QwotyClient(f"https://files.example:{files.port}", "token", lambda: None).quote("drips")
+
+    assert next(ticks) == 80, "it was asked for the time seven times"
+
+
+def test_a_body_comes_whole_or_not_at_all(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered(monkeypatch, ["127.0.0.1"])
+
+    assert download(f"https://files.example:{files.port}/zipped", most_bytes=2**20) == b"%PDF-1.4" * 99_999
+    with pytest.raises(NotFetched, match="cannot be fetched"):
+        download(f"https://files.example:{files.port}/short", most_bytes=2**20)
 
 
 def test_the_next_place_is_tried_when_one_does_not_answer(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -370,6 +371,31 @@ def test_command_tests_everything_with_settings_and_ends_with_0_when_all_is_well
     assert [one["status"] for one in json.loads(found.stdout)["data"]] == ["ok"]
     assert json.loads(line("test-connection", "ws-1", "recorder", "--last", "--json").stdout)["status"] == "ok"
     assert line("test-connection", "ws-2").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("its settings lack a field", "settings incomplete"),
+        ("its test crashes", "check_connection raised ZeroDivisionError"),
+    ],
+)
+def test_command_shows_the_others_beside_an_integration_that_cannot_be_tested(
+    saved: Any, line: Any, trouble: str, said: str
+) -> None:
+    saved.host.settings.save("ws-1", "second", {})
+    if trouble == "its test crashes":
+        saved.recorder.answers["check_connection"] = lambda _ctx, _request: 1 / 0
+    else:
+        schema = deepcopy(saved.recorder.SCHEMA)
+        schema["required"] = [*schema["required"], "unit_tokens"]
+        saved.recorder.released["settings_schema"] = schema
+
+    found = line("test-connection", "ws-1")
+
+    assert found.exit_code == 1, found.output
+    assert said in found.output
+    assert [one for one in found.stdout.splitlines() if one.startswith("second ")], found.output
 
 
 def test_settings_show_tells_how_the_connection_stands_and_set_that_it_is_untested(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -38,6 +39,10 @@ def told(secret: str) -> KnownSecrets:
     return KnownSecrets("acme 1.0", lambda: {"api_key": secret})
 
 
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 FORMS: dict[str, Callable[[str], Any]] = {
     "plain": lambda secret: secret,
     "in a text": lambda secret: f"https://acme.example/?key={secret}&x=1",
@@ -52,6 +57,9 @@ FORMS: dict[str, Callable[[str], Any]] = {
     "base64 without padding": lambda secret: base64.b64encode(secret.encode()).decode().rstrip("="),
     "base64 for addresses": lambda secret: base64.urlsafe_b64encode(secret.encode()).decode(),
     "as HTTP has it": lambda secret: base64.b64encode(f"user:{secret}".encode()).decode(),
+    "base64 in lines, as mails have it": lambda secret: base64.encodebytes(f"{'u' * 50}:{secret}".encode()).decode(),
+    "base64 in lines, as PEM has it": lambda secret: "\r\n".join(wrap(in_base64(f"{'u' * 40}:{secret}"), 64)),
+    "base64 in lines, in JSON in a text": lambda secret: json.dumps("\r\n".join(wrap(in_base64(f"u:{secret}"), 9))),
     "base64, quoted": lambda secret: quote_plus(base64.b64encode(f"u:{secret}".encode()).decode()),
 }
 
@@ -69,6 +77,22 @@ def test_wherever_it_begins_in_base64_it_is_found(before: bytes, secret: str, af
     for text in (base64.b64encode(whole).decode(), base64.urlsafe_b64encode(whole).decode().rstrip("=")):
         with pytest.raises(PluginContractError):
             told(secret).refuse(text, "it gives back")
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
+def test_in_every_form_it_is_taken_out_and_what_is_left_is_json(form: Callable[[str], Any]) -> None:
+    text = json.dumps({"path": "C:\\new\n\\", "value": form(KEPT), "after": ["kept"]})
+
+    left = told(KEPT).taken_out(text)
+
+    assert json.loads(left)["after"] == ["kept"]
+    told(KEPT).refuse_json(left, "it gives back")
+
+
+def test_a_text_without_secrets_keeps_its_lines() -> None:
+    text = json.dumps({"value": "one\ntwo\r\n"})
+
+    assert told(TOKEN).taken_out(text) == text
 
 
 def test_what_is_shorter_than_eight_characters_is_not_looked_for() -> None:

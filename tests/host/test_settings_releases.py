@@ -286,6 +286,28 @@ def test_the_console_shows_it_and_the_form_completes_it(incomplete: Any) -> None
     assert "Settings incomplete" not in client.get("/console/", headers=same).text
 
 
+def test_who_switches_on_what_lacks_a_new_setting_is_told_which_field_over_http_too(
+    desks: Desks, before: Any, fakes: Any
+) -> None:
+    before.host.settings.disable("ws-1", "recorder")
+    before.host.close()
+    release(fakes, 1, required=True, channel=CHANNEL)
+    desk = desks(public_url="http://localhost")
+    with desk.host.store.write() as db:
+        key = create_api_key(db, "ws-1", desk.clock.now())
+    client, same = create_app(desk.host).test_client(), {"Sec-Fetch-Site": "same-origin"}
+
+    told = client.post(
+        "/v1/workspaces/ws-1/plugins/recorder/enable", json={}, headers={"Authorization": f"Bearer {key}"}
+    )
+    client.post(login_link(desk.host, "ws-1", "admin"), headers=same)
+    page = client.post("/console/integrations/recorder/enable", headers=same)
+
+    assert (told.status_code, [one["pointer"] for one in told.get_json()["errors"]]) == (422, ["/channel"])
+    assert page.status_code == 422
+    assert 'name="channel"' in page.text
+
+
 def test_the_command_line_shows_it_and_saving_lets_runs_go_on(
     incomplete: Any, desks: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
