@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from postgresql import until_it_ends_or_waits
 from qwoty_integrations_host import SettingsProblem
 from qwoty_integrations_host.errors import InvalidInput, NotFound, SettingsError
+from qwoty_integrations_host.store import settings as table
 
 TOKEN = "key_Plain1234567890"
 OTHER = "key_Other1234567890"
@@ -44,6 +47,26 @@ def test_a_secret_that_is_not_given_keeps_its_stored_value(desk: Any, given: dic
     save(desk, **given)
 
     assert kept(desk)["token"] == TOKEN
+
+
+def test_of_two_who_save_at_once_none_brings_a_replaced_secret_back(
+    desks: Any, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = desks(shared_database=postgresql)
+    save(desk, token=TOKEN)
+    other, replace = threading.Thread(target=save, args=(desk,), kwargs={"token": OTHER}), table.replace
+
+    def replace_meanwhile(*given: Any) -> None:
+        if other.ident is None:
+            other.start()
+            until_it_ends_or_waits(other, postgresql)
+        replace(*given)
+
+    monkeypatch.setattr(table, "replace", replace_meanwhile)
+    save(desk, mode="fast")
+    other.join()
+
+    assert kept(desk)["token"] == OTHER
 
 
 def test_null_removes_a_secret_and_a_compulsory_one_is_then_missing(desk: Any) -> None:
