@@ -22,7 +22,7 @@ from .errors import ActionRefused, DatabaseUnavailable, HostError, IntegrationEr
 from .redaction import redacted
 from .store import inquiries as rows
 from .store.database import Store
-from .store.workspaces import require_workspace
+from .store.workspaces import lock_workspace, require_workspace
 
 log = logging.getLogger(__name__)
 
@@ -92,11 +92,12 @@ class Inquiries:
         inquiry_id, now = uuid4().hex, self._clock.now()
         with self._store.write() as db:
             require_workspace(db, workspace)
+            lock_workspace(db, workspace)
             if once and (same := rows.running(db, workspace, kind, plugin, now)):
                 return same
             if rows.count_running(db, workspace, now) >= MOST_OF_A_WORKSPACE:
                 raise _too_many()
-            if self._closed or len(self._mine) >= MOST_AT_ONCE:
+            if not self._has_room():
                 raise _too_many()
             row = {"id": inquiry_id, "workspace": workspace, "kind": kind, "plugin": plugin, "typed": typed}
             rows.add(db, {**row, "begun_at": now, "deadline": now + patience})
@@ -128,16 +129,26 @@ class Inquiries:
             with suppress(DatabaseUnavailable), self._store.write() as db:
                 rows.end(db, lost, self._clock.now(), status="lost")
 
+    def _has_room(self) -> bool:
+        return not self._closed and len(self._mine) < MOST_AT_ONCE
+
     def _start(self, inquiry_id: str, work: Callable[[], None]) -> None:
         with self._lock:
-            self._mine.add(inquiry_id)
-        try:
-            self._begin(work)
-        except RuntimeError:  # the machine gives no thread any more
+            # Others may have come since it was let in.
+            if has_room := self._has_room():
+                self._mine.add(inquiry_id)
+        if not (has_room and self._has_begun(work)):
             self._forget(inquiry_id)
             with self._store.write() as db:
                 rows.end(db, [inquiry_id], self._clock.now(), status="lost")
-            raise _too_many() from None
+            raise _too_many()
+
+    def _has_begun(self, work: Callable[[], None]) -> bool:
+        try:
+            self._begin(work)
+        except RuntimeError:  # the machine gives no thread any more
+            return False
+        return True
 
     def _work(self, workspace: str, inquiry_id: str, ask: Ask, who: str) -> None:
         try:

@@ -34,7 +34,7 @@ from .settings_releases import NEWER, as_known, brought_up, require_fit
 from .store import audit, quotes
 from .store import settings as table
 from .store.database import Store
-from .store.workspaces import require_workspace
+from .store.workspaces import lock_workspace, require_workspace
 from .vault import Vault
 
 
@@ -96,6 +96,7 @@ class WorkspaceSettings:
         schema = self._plugins.manifest(plugin).settings_schema
         stored, document = self._merged(workspace, plugin, given)
         with self._store.write() as db:
+            lock_workspace(db, workspace)
             while stored != (present := self._stored(workspace, plugin)):  # somebody was faster
                 stored, document = present, self._merged(workspace, plugin, given)[1]
             secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
@@ -146,6 +147,7 @@ class WorkspaceSettings:
         known = self._as_far_as_known(workspace, plugin, stored)
         self.validate(plugin, joined(known), workspace=workspace)
         with self._store.write() as db:
+            lock_workspace(db, workspace)
             if stored is None and self._stored(workspace, plugin) is None:
                 table.replace(db, self._vault, workspace, plugin, {}, manifest.settings_version, {}, self._clock.now())
             table.switch(db, workspace, plugin, on=True)

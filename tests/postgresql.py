@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 
@@ -22,6 +24,14 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]
         server = pgserver.get_server(folder, cleanup_mode="delete")
     yield server
     server.cleanup()
+
+
+def until_it_ends_or_waits(work: threading.Thread, address: str) -> None:
+    """Go on once this thread is done, or the database lets it wait for a lock that somebody holds."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as line:
+        while work.is_alive() and not line.execute(waiting).fetchone():
+            work.join(0.01)
 
 
 @pytest.fixture

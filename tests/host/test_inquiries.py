@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from werkzeug.test import Client
 
 from builders import a_quote
 from host.test_connections import a_key, finds
+from postgresql import until_it_ends_or_waits
 from qwoty_integrations_host import ConnectionReport, api_keys
 from qwoty_integrations_host.acting import acting_as, actor
 from qwoty_integrations_host.config import HostConfig
@@ -19,6 +21,7 @@ from qwoty_integrations_host.engine.no_engine import NoEngine
 from qwoty_integrations_host.errors import ActionRefused, FieldProblem, HostError, NotFound, SettingsError
 from qwoty_integrations_host.host import create_host
 from qwoty_integrations_host.inquiries import MOST_OF_A_WORKSPACE, PATIENCE
+from qwoty_integrations_host.store import inquiries as rows
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link
 
@@ -278,6 +281,55 @@ def test_the_process_keeps_only_so_many_threads(desks: Any, held: Any, monkeypat
         inquiries.begin("ws-2", "connection.test", "recorder", lambda _: None)
     held.pop()()
     inquiries.begin("ws-2", "connection.test", "recorder", lambda _: None)
+
+
+def test_what_begins_together_counts_for_the_process_and_the_last_is_lost(
+    desks: Any, held: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwoty_integrations_host.inquiries.MOST_AT_ONCE", 1)
+    desk = desks(begin_inquiry=held.append)
+
+    def begin_two() -> None:
+        with desk.host.store.write():
+            for workspace in ("ws-1", "ws-2"):
+                desk.host.inquiries.begin(workspace, "connection.test", "recorder", lambda _: None)
+
+    with pytest.raises(HostError, match="Too many tests"):
+        begin_two()
+
+    assert len(held) == 1
+    with desk.host.store.read() as db:
+        assert sorted(db.exec_driver_sql("SELECT status FROM inquiries").scalars()) == ["lost", "running"]
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_of_two_that_begin_at_once_the_second_counts_the_first(
+    desks: Any, held: Any, postgresql: str, monkeypatch: pytest.MonkeyPatch, once: bool
+) -> None:
+    monkeypatch.setattr("qwoty_integrations_host.inquiries.MOST_OF_A_WORKSPACE", 1)
+    desk, count, found = desks(begin_inquiry=held.append, shared_database=postgresql), rows.count_running, []
+
+    def begin() -> None:
+        try:
+            found.append(desk.host.inquiries.begin("ws-1", "connection.test", "recorder", lambda _: None, once=once))
+        except HostError as error:
+            found.append(error.code)
+
+    other = threading.Thread(target=begin)
+
+    def count_meanwhile(*given: Any) -> int:
+        counted = count(*given)
+        if other.ident is None:
+            other.start()
+            until_it_ends_or_waits(other, postgresql)
+        return counted
+
+    monkeypatch.setattr(rows, "count_running", count_meanwhile)
+    begin()
+    other.join()
+
+    assert len(held) == 1
+    assert found[1] == (found[0] if once else "too_many_tests")
 
 
 def test_settings_that_are_saved_during_a_test_are_not_said_to_be_tested(waiting: Any, held: Any, call: Any) -> None:

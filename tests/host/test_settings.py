@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from postgresql import until_it_ends_or_waits
 from qwoty_integrations_host import SettingsProblem
 from qwoty_integrations_host.errors import InvalidInput, NotFound, SettingsError
+from qwoty_integrations_host.store import settings as table
 
 TOKEN = "key_Plain1234567890"
 OTHER = "key_Other1234567890"
@@ -44,6 +48,50 @@ def test_a_secret_that_is_not_given_keeps_its_stored_value(desk: Any, given: dic
     save(desk, **given)
 
     assert kept(desk)["token"] == TOKEN
+
+
+@pytest.fixture
+def shared(desks: Any, postgresql: str) -> Any:
+    return desks(shared_database=postgresql)
+
+
+@pytest.fixture
+def meanwhile(postgresql: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], threading.Thread]:
+    """Right before settings are written for the next time, somebody else does this, as far as the database lets him."""
+    replace = table.replace
+
+    def begin(work: Callable[[], object]) -> threading.Thread:
+        other = threading.Thread(target=work)
+
+        def replace_meanwhile(*given: Any) -> None:
+            if other.ident is None:
+                other.start()
+                until_it_ends_or_waits(other, postgresql)
+            replace(*given)
+
+        monkeypatch.setattr(table, "replace", replace_meanwhile)
+        return other
+
+    return begin
+
+
+def test_of_two_who_save_at_once_none_brings_a_replaced_secret_back(shared: Any, meanwhile: Any) -> None:
+    save(shared, token=TOKEN)
+    other = meanwhile(lambda: save(shared, token=OTHER))
+
+    save(shared, mode="fast")
+    other.join()
+
+    assert kept(shared)["token"] == OTHER
+
+
+def test_who_switches_on_without_settings_takes_away_none_that_are_saved_at_once(shared: Any, meanwhile: Any) -> None:
+    other = meanwhile(lambda: shared.host.settings.save("ws-1", "second", {"a": 1}))
+
+    shared.host.settings.enable("ws-1", "second")
+    other.join()
+
+    assert shared.host.settings.effective("ws-1", "second") == {"a": 1}
 
 
 def test_null_removes_a_secret_and_a_compulsory_one_is_then_missing(desk: Any) -> None:
