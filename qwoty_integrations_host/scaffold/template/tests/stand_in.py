@@ -41,18 +41,20 @@ def running_service() -> Iterator[Service]:
         def do_POST(self) -> None:
             given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             note = {**given, "id": f"note_{len(service.notes) + 1}"}
-            if self._answer(note):
-                service.notes.append(note)
+            if self._status() == 200:
+                service.notes.append(note)  # before the answer: whoever has that may look
+            self._answer(note)
 
-        def _answer(self, body: object) -> bool:
+        def _status(self) -> int:
             token = self.headers["Authorization"].removeprefix("Bearer ")
-            status = service.status or (401 if token in service.refused_tokens else 200)
+            return service.status or (401 if token in service.refused_tokens else 200)
+
+        def _answer(self, body: object) -> None:
             sent = json.dumps(body).encode()
-            self.send_response(status)
+            self.send_response(self._status())
             self.send_header("Content-Length", str(len(sent)))
             self.end_headers()
             self.wfile.write(sent)
-            return status == 200
 
         def log_message(self, *_: object) -> None:
             return
