@@ -521,7 +521,8 @@ class Runs:
             raise HostError(error.title, hint=error.hint, code=error.code) from error
         event = self.plugins.authenticate_webhook(plugin, ctx, request)
         try:
-            parse_json(request.body)  # as the run will
+            if event.quote_id is not None:
+                parse_json(request.body)  # as its run will
         except MalformedInput as error:
             raise WebhookRejected("The webhook's body is no JSON that can be kept.", code="no_event") from error
         return event
