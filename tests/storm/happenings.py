@@ -237,7 +237,7 @@ HAPPENINGS: Mapping[str, Happening] = {
     "debit settles": Happening(3, on_a_session("settle")),
     "debit fails": Happening(2, on_a_session("fail")),
     "link expires": Happening(2, on_a_session("expire")),
-    "paid on Stripe's page": Happening(3, on_an_invoice("pay_hosted")),
+    "paid at Stripe": Happening(3, on_an_invoice("pay_hosted")),
     "marked as paid": Happening(2, on_an_invoice("mark_paid")),
     "refunded": Happening(3, refund),
     "time passes": Happening(8, time_passes),

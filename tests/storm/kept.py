@@ -9,7 +9,7 @@ KEPT = {
     ),
     "a link whose answer was lost is closed when the invoice is paid meanwhile": (
         "992/2/1/0/0 0:accepted:0 1:accepted:1 74:death:22114 227:Stripe:_slow_request:104 409:time_passes:23749 "
-        "454:paid_on_Stripe's_page:56346"
+        "454:paid_at_Stripe:56346"
     ),
     "a worker that slept before it took a quote takes it from nobody": (
         "1165/2/3/0/0 0:accepted:0 34:accepted:1 41:frozen_and_cut_off:34212"
