@@ -114,8 +114,9 @@ def pieces(answer: requests.Response) -> Iterator[bytes]:
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
 
     until = monotonic() + _MOST_SECONDS
+    answer.raw.decode_content = True
     try:
-        while piece := answer.raw.read1(65536, decode_content=True):
+        while piece := answer.raw.read1(65536):
             yield piece
             if monotonic() > until:
                 raise requests.ReadTimeout

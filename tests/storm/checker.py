@@ -219,10 +219,11 @@ def _state(quote: Quote, after_people: bool) -> Iterator[str]:
     known = report["invoice"] and report["invoice"]["status"]
     if known != invoice["status"] and not quote.codes:
         yield f"its invoice is called {known}, but is {invoice['status']}"
-    outside = invoice["status"] == "paid" and not invoice["amount_paid"]
+    # What remains of a paid invoice was settled outside Stripe.
+    settled = invoice["amount_paid"] + (invoice["amount_remaining"] if invoice["status"] == "paid" else 0)
     paid = int(Decimal(report["amount_paid"] or 0) * 100)
-    if known and not quote.codes and not outside and paid != invoice["amount_paid"]:
-        yield f"{paid} is called paid, but {invoice['amount_paid']} is"
+    if known and not quote.codes and paid != settled:
+        yield f"{paid} is called paid, but {settled} is"
 
 
 def _sent(quote: Quote) -> Iterator[str]:

@@ -22,4 +22,7 @@ KEPT = {
         "593/4/2/0/0 18:accepted:1 34:accepted:3 93:Stripe:_internal_error_before:50838 587:Stripe:_slow_request:50984 "
         "921:Stripe:_slow_request:4549"
     ),
+    "what a link brought and what was settled outside Stripe add up": (
+        "5662345758840/2/1/0/0 0:accepted:0 233:link_paid:43052 376:webhook:58083 449:marked_as_paid:41181"
+    ),
 }

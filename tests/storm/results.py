@@ -85,9 +85,7 @@ def merged(ranges: Iterable[list[int]]) -> list[list[int]]:
 def keep(sums: Sums, seeds: list[int], commit: str, file: Path = FILE) -> dict[str, Any]:
     """Add sums over a range of seeds to what the file holds of the commit they ran on, and give that."""
     known = json.loads(file.read_text("utf-8")) if file.exists() else {"commits": {}}
-    here = known["commits"].setdefault(
-        commit_of_the_code(), {"seeds": [], "storms": 0, "boundaries": 0, "seconds": 0.0}
-    )
+    here = known["commits"].setdefault(commit, {"seeds": [], "storms": 0, "boundaries": 0, "seconds": 0.0})
     here["seeds"] = merged([*here["seeds"], seeds])
     here["storms"] += sums.storms
     here["on_postgresql"] = here.get("on_postgresql", 0) + sums.on_postgresql
