@@ -9,8 +9,11 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from sqlalchemy import select
+
 from qwoty_integrations_host.reports import quote_report
 from qwoty_integrations_host.store import quotes
+from qwoty_integrations_host.store import tables as t
 from storm.story import Figures, Signed, Story
 from storm.world import WORKSPACE, World
 
@@ -85,7 +88,10 @@ class Quote:
     @cached_property
     def codes(self) -> set[str]:
         """What its runs ask a person for."""
-        return {r["error"]["code"] for r in self.report["runs"] if r["status"] in {"needs_attention", "failed"}}
+        is_asking = t.runs.c.status.in_(["needs_attention", "failed"])
+        with self.world.eye.store.read() as db:
+            wanted = select(t.runs.c.error).where(t.runs.c.quote_id == self.id, is_asking)
+            return {error["code"] for error in db.execute(wanted).scalars()}
 
 
 def faults(world: World, story: Story, *, after_people: bool = False) -> list[str]:
