@@ -13,14 +13,15 @@ from unittest.mock import patch
 import requests
 from sqlalchemy import Connection, NullPool, create_engine, select, text
 
-from qwoty_integrations_host import Attempt, quote_schema
+from qwoty_integrations_host import Attempt
 from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.contract import quote_document
 from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.store import quotes
 from qwoty_integrations_host.store import tables as t
 from qwoty_integrations_host.store.advisory_locks import AdvisoryLocks
 from qwoty_integrations_host.store.database import Store
-from qwoty_integrations_host.store.kept import PluginState
+from qwoty_integrations_host.store.plugin_storage import PluginState
 from qwoty_stripe_invoice import gateway
 
 from .latency import start_of
@@ -65,9 +66,9 @@ def _schema(times: int) -> Row:
     """Marshmallow works out anew what a schema's parts look like for each one that is made."""
 
     def load() -> None:
-        quote_schema.load_quote(a_quote("q", lines=_LINES), workspace_id="ws", received_at=datetime.now(UTC))
+        quote_document.load_quote(a_quote("q", lines=_LINES), workspace_id="ws", received_at=datetime.now(UTC))
 
-    each_its_own = patch.object(quote_schema, "_schema", quote_schema.QuoteSchema)
+    each_its_own = patch.object(quote_document, "_schema", quote_document.QuoteSchema)
     return _row("schema", "read and check 20 lines: the schema is kept", *_with_and_without(load, each_its_own, times))
 
 
@@ -109,7 +110,7 @@ def _headings(host: Host, times: int) -> Row:
         for number in range(_LISTED):
             document = a_quote(f"listed-{number}", lines=_LINES)
             now = datetime.now(UTC)
-            quotes.add(db, quote_schema.load_quote(document, workspace_id="ws", received_at=now), document, now)
+            quotes.add(db, quote_document.load_quote(document, workspace_id="ws", received_at=now), document, now)
 
     def headings(then: Callable[[Connection, str], object] = lambda *_: None) -> None:
         with host.store.read() as db:

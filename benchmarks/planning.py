@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from qwoty_integrations_host.quote import Quote
-from qwoty_integrations_host.quote_schema import load_quote
+from qwoty_integrations_host.contract.quote import Quote
+from qwoty_integrations_host.contract.quote_document import load_quote
 from qwoty_stripe_invoice.plan import make_plan
 
 from .quotes import a_quote

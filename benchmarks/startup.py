@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from uuid import uuid4
 
-from qwoty_integrations_host.attempts import job_id
 from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.engine.attempts import job_id
 from qwoty_integrations_host.host import create_host
 from qwoty_integrations_host.store import runs
 

@@ -7,21 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .clock import Clock
-    from .context import Attachment, Attempt, HookContext, MailMessage, Pace
-    from .countries import country_code
-    from .errors import (
-        ActionRefused,
-        AlreadyFinal,
-        CredentialsError,
-        FieldProblem,
-        IntegrationError,
-        NeedsAttention,
-        PermanentError,
-        RetryableError,
-        WebhookRejected,
-    )
-    from .fetching import NotFetched, download
-    from .hook_types import (
+    from .contract.context import Attachment, Attempt, HookContext, MailMessage, Pace
+    from .contract.countries import country_code
+    from .contract.hook_types import (
         ConnectionReport,
         ConnectionRequest,
         InstallmentRequest,
@@ -42,22 +30,25 @@ if TYPE_CHECKING:
         WebhookEvent,
         WebhookRequest,
     )
-    from .hookspecs import HOOK_API, hookimpl
-    from .installments import pick_installment
-    from .mail.address import mail_address
-    from .outgoing import why_unsent
-    from .quote import (
-        Address,
-        Contact,
-        Discount,
-        Installment,
-        LineItem,
-        Quote,
-        Section,
-        Tax,
+    from .contract.hookspecs import HOOK_API, hookimpl
+    from .contract.installments import pick_installment
+    from .contract.quote import Address, Contact, Discount, Installment, LineItem, Quote, Section, Tax
+    from .contract.record import InstallmentRecord, InvoiceRecord, QuoteRecord
+    from .contract.timezones import offset_name
+    from .errors import (
+        ActionRefused,
+        AlreadyFinal,
+        CredentialsError,
+        FieldProblem,
+        IntegrationError,
+        NeedsAttention,
+        PermanentError,
+        RetryableError,
+        WebhookRejected,
     )
-    from .record import InstallmentRecord, InvoiceRecord, QuoteRecord
-    from .timezones import offset_name
+    from .mail.address import mail_address
+    from .network.downloads import NotFetched, download
+    from .network.request_errors import why_unsent
 
 __all__ = [
     "HOOK_API",
@@ -120,17 +111,17 @@ __all__ = [
 _HOMES = (
     "errors",
     "clock",
-    "quote",
-    "record",
-    "context",
-    "hook_types",
-    "hookspecs",
-    "installments",
-    "countries",
-    "outgoing",
-    "fetching",
+    "contract.quote",
+    "contract.record",
+    "contract.context",
+    "contract.hook_types",
+    "contract.hookspecs",
+    "contract.installments",
+    "contract.countries",
+    "contract.timezones",
+    "network.request_errors",
+    "network.downloads",
     "mail.address",
-    "timezones",
 )
 
 

@@ -13,11 +13,11 @@ from sqlalchemy import func, select
 
 from .config import unknown_variables
 from .errors import IntegrationError
-from .finding import count_asking
 from .host import Host
-from .key_rotation import refuse_missing_keys
 from .mail.transports import SmtpTransport
-from .settings_releases import UNFIT
+from .maintenance.key_rotation import refuse_missing_keys
+from .plugins.settings_migrations import UNFIT
+from .reports.search import count_asking
 from .store import counts, runs, secrets, workspaces
 from .store.platforms import PLATFORM
 

@@ -12,42 +12,42 @@ from sqlalchemy import Engine as DatabaseEngine
 from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 
-from .alerts import Alerts
-from .attempts import Attempts
+from .alerts.digest import Digest
+from .alerts.missing_webhooks import Silence
+from .alerts.service import Alerts
 from .clock import Clock, SystemClock
+from .concurrency.file_lock import WorkerLock
+from .concurrency.locks import Locks, NamedLocks
+from .concurrency.rate_limits import Paces, ProcessSlots
 from .config import HostConfig
-from .connections import Connections
-from .contexts import Contexts
-from .digest import Digest
+from .engine.attempts import Attempts
 from .engine.interface import Engine
-from .engine.worker_lock import WorkerLock
 from .errors import DatabaseUnavailable, HostError
-from .execution import Execution
-from .inquiries import Begin, Inquiries, in_a_thread
-from .key_rotation import give_versions, refuse_missing_keys, take_up_unversioned
-from .locks import Locks, NamedLocks
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
-from .paces import Paces, ProcessSlots
-from .platform.chosen import Platforms
+from .maintenance.key_rotation import give_versions, refuse_missing_keys, take_up_unversioned
+from .maintenance.pruning import Pruning
+from .maintenance.scheduler import Job, Schedule
+from .maintenance.upkeep import Upkeep
 from .platform.configuration import Configurations
-from .platform_events import PlatformEvents
-from .platforms import WorkspacePlatforms
-from .plugins import Plugins
-from .pruning import Pruning
-from .refusals import Refusals
-from .runs import Runs
-from .schedule import Job, Schedule
-from .settings import WorkspaceSettings
-from .silence import Silence
+from .platform.resolver import Platforms
+from .plugins.catalogs import Translations
+from .plugins.contexts import Contexts
+from .plugins.manager import Plugins
+from .runs.executor import Execution
+from .runs.platform_events import PlatformEvents
+from .runs.rejected_webhooks import Refusals
+from .runs.requests import Runs
+from .runs.uninvoiced import Uninvoiced
 from .store import runs as run_rows
 from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
-from .store.paces import SharedSlots
+from .store.rate_limits import SharedSlots
 from .store.secrets import any_sealed
-from .translations import Translations
-from .uninvoiced import Uninvoiced
-from .upkeep import Upkeep
 from .vault import Vault, has_key_file, load_vault
+from .workspaces.connections import Connections
+from .workspaces.inquiries import Begin, Inquiries, in_a_thread
+from .workspaces.platforms import WorkspacePlatforms
+from .workspaces.settings import WorkspaceSettings
 
 _OPENING_SECONDS = 60.0
 #: Seconds between two looks at the calendar; what is sent on a day need not be sent to the minute.
@@ -248,7 +248,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
         schedule,
         pruning,
         transport,
-        WorkspacePlatforms(store, vault, clock, configurations, runs),
+        WorkspacePlatforms(store, vault, clock, configurations, runs.retry_fetches),
         platform_events,
         translations,
         Uninvoiced(store, plugins, runs),

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from .clock import Clock
 from .errors import DatabaseUnavailable
-from .plugins import Plugins
+from .plugins.manager import Plugins
 from .store import counts
 from .store.database import Store
 

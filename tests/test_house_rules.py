@@ -13,8 +13,9 @@ from jsonschema import Draft202012Validator
 
 import qwoty_integrations_host
 from host_server import REAL
-from qwoty_integrations_host import errors, hookspecs, testing
+from qwoty_integrations_host import errors, testing
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.contract import hookspecs
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))

@@ -18,9 +18,10 @@ PLUGINS = sorted(file.parent for file in (Path(__file__).parents[1] / "plugins")
 PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
 #: What customers read has its own tables; what an operator reads on a terminal, or a plugin's author, is English.
 NOT_RECORDED = """
-    words.py payment_mail.py alert_mail.py quote_schema.py quote_fields.py exact_json.py config.py doctor.py key_rotation.py host.py
-    engine store cli web platforms.py platform/configuration.py platform/signatures.py api_keys.py hookspecs.py logs.py metrics.py addresses.py
-    contexts.py translations.py search_words.py locks.py paces.py context.py countries.py testing scaffold
+    words.py payment_mail.py alerts/mail.py contract/quote_document.py contract/document_fields.py contract/exact_json.py config.py doctor.py
+    maintenance/key_rotation.py host.py engine store cli web workspaces/platforms.py platform/configuration.py platform/signatures.py
+    workspaces/api_keys.py contract/hookspecs.py observability/logs.py metrics.py network/addresses.py plugins/contexts.py plugins/catalogs.py
+    quotes/search_words.py concurrency/locks.py concurrency/rate_limits.py contract/context.py contract/countries.py testing scaffold
 """.split()
 #: Strings with blanks in them that no run records: parts of requests and commands, and what is said at a door.
 NOT_SAID = [

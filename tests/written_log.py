@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 import structlog
 
-from qwoty_integrations_host.logs import set_up_logging
+from qwoty_integrations_host.observability.logs import set_up_logging
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import click
 
-from ..visible_text import escaped_in_json, visible
+from ..contract.visible_text import escaped_in_json, visible
 from .advice import STEP_COMMANDS, commands_for
 
 _MARKS = {

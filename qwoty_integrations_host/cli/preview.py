@@ -31,7 +31,7 @@ def preview(session: Session, workspace: str, quote: str, as_json: bool) -> None
     is here.
     """
     with session.host() as host:
-        from ..previews import preview as ask
+        from ..reports.previews import preview as ask
 
         document = _document(host, workspace, quote)
         found = ask(
@@ -56,7 +56,7 @@ def preview(session: Session, workspace: str, quote: str, as_json: bool) -> None
 def _document(host: Host, workspace: str, quote: str) -> Any:
     if quote == "-" or quote.endswith(".json") or Path(quote).is_file():
         return read_json(quote)
-    from ..finding import stored_document
+    from ..reports.search import stored_document
 
     return stored_document(host.store, workspace, quote)
 

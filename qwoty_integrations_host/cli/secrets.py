@@ -37,7 +37,7 @@ def status(session: Session, as_json: bool) -> None:
 def rotate_key(session: Session, as_json: bool) -> None:
     """Seal every secret with a new key. The old keys stay in the ring: backups need them."""
     with session.host() as host:
-        from ..key_rotation import rotate
+        from ..maintenance.key_rotation import rotate
 
         done = rotate(host.config, host.store, host.vault)
     if as_json:

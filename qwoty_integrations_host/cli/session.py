@@ -20,7 +20,7 @@ from .progress import progress
 if TYPE_CHECKING:
     from ..config import HostConfig
     from ..host import Host
-    from ..plugins import Plugins
+    from ..plugins.manager import Plugins
 
 OK, NOT_DONE, REFUSED, INVALID_SETTINGS, NOTHING_FOUND = 0, 1, 2, 3, 5
 
@@ -54,10 +54,10 @@ class Session:
         Every known error becomes a message on stderr and an exit code. ``patience``: seconds that a running step
         gets to end.
         """
-        from ..acting import acting_as
         from ..engine.no_engine import NoEngine
         from ..host import create_host
-        from ..logs import set_up_logging
+        from ..observability.actor import acting_as
+        from ..observability.logs import set_up_logging
 
         set_up_logging(log_level)
         os.umask(0o077)  # what we write is for this user's eyes only
@@ -80,7 +80,7 @@ class Session:
         """Load what is installed for the block, which needs no data directory."""
         from ..clock import SystemClock
         from ..host import load_plugins
-        from ..logs import set_up_logging
+        from ..observability.logs import set_up_logging
 
         set_up_logging("WARNING")
         with known_errors():
@@ -165,8 +165,8 @@ def say_nobody_is_told(workspace: str) -> None:
 
 def read_json(path: str) -> Any:
     """Read a JSON file (``-`` is stdin), numbers as Decimal. Raises: MalformedInput, click.UsageError."""
+    from ..contract.exact_json import parse_json
     from ..errors import MalformedInput
-    from ..exact_json import parse_json
 
     try:
         return parse_json(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
@@ -179,7 +179,7 @@ def read_json(path: str) -> Any:
 
 def quote_id_of(host: Host, workspace: str, name: str) -> str:
     """The id of the quote that somebody names by its id or its number. Raises: ActionRefused where several fit."""
-    from ..finding import quote_id_of as found
+    from ..reports.search import quote_id_of as found
 
     return found(host.store, workspace, name)
 

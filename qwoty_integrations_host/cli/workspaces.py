@@ -55,7 +55,7 @@ def add(session: Session, workspace_id: str, alerts_to: tuple[str, ...], as_json
 def set_workspace(session: Session, workspace_id: str, timezone: str, as_json: bool) -> None:
     """Set the time zone in which a workspace's days are counted."""
     with session.host() as host:
-        from ..workspaces import set_timezone
+        from ..workspaces.workspace import set_timezone
 
         set_timezone(host.store, host.clock, workspace_id, timezone.strip() or None)
     if as_json:
@@ -81,7 +81,7 @@ def apikey() -> None:
 def create(session: Session, workspace_id: str, name: str | None, scopes: tuple[str, ...], as_json: bool) -> None:
     """Make a bearer key for a workspace. It is shown this once."""
     with session.host() as host:
-        from .. import api_keys
+        from ..workspaces import api_keys
 
         made = api_keys.create(host.store, host.clock, workspace_id, name=name, scopes=scopes)
     if as_json:
@@ -99,7 +99,7 @@ def create(session: Session, workspace_id: str, name: str | None, scopes: tuple[
 def list_keys(session: Session, workspace_id: str, limit: int, as_json: bool) -> None:
     """List a workspace's keys, newest first: what they may do, and when they were last used."""
     with session.host() as host:
-        from .. import api_keys
+        from ..workspaces import api_keys
 
         found = api_keys.list_keys(host.store, workspace_id, limit=limit)
     if as_json:
@@ -121,7 +121,7 @@ def list_keys(session: Session, workspace_id: str, limit: int, as_json: bool) ->
 def revoke(session: Session, workspace_id: str, key_id: str, as_json: bool) -> None:
     """Close a key for good, by its id in the list."""
     with session.host() as host:
-        from .. import api_keys
+        from ..workspaces import api_keys
 
         revoked = api_keys.revoke(host.store, host.clock, workspace_id, key_id)
     print_json(revoked) if as_json else click.echo(f"The key {key_id} opens nothing any more.")

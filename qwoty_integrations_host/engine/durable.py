@@ -23,10 +23,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..clock import Clock
+from ..concurrency.notify import Listener, tell
 from ..errors import DatabaseUnavailable, HostError, Interruption, Overtaken
 from ..redaction import redact
 from ..store.advisory_locks import AdvisoryLocks
-from ..store.notices import Listener, tell
 from ..store.trouble import explained
 from .interface import ReplayDoesNotFit, SetAside, Work
 from .leases import LEASE_SECONDS, MOST_DEATHS, Leases

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from ..clock import Clock
-from ..context import MailMessage
+from ..contract.context import MailMessage
 from ..errors import NeedsAttention, RetryableError
 from ..store import holds, mails
 from ..store.database import Store

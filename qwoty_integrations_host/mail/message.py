@@ -12,9 +12,9 @@ from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from typing import Any
 
-from ..context import MailMessage
+from ..contract.context import MailMessage
+from ..contract.visible_text import visible
 from ..errors import NeedsAttention
-from ..visible_text import visible
 from .address import mail_address
 
 #: RFC 5322: a line has 998 characters at most, and should have 78.

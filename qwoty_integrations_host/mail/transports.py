@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ..addresses import is_loopback
 from ..errors import HostError, NeedsAttention, RetryableError
+from ..network.addresses import is_loopback
 
 _TIMEOUT = 30.0
 #: What helps after a refusal, by what was refused.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..quote_fields import word_of
+from ..contract.document_fields import word_of
 from ..store import platforms, secrets
 from ..store.database import Store
 from ..vault import Vault

@@ -7,7 +7,7 @@ message.
 from __future__ import annotations
 
 from ..errors import NeedsAttention, RetryableError
-from ..fetching import NotFetched, download
+from ..network.downloads import NotFetched, download
 
 _MOST_BYTES = 20 * 2**20
 

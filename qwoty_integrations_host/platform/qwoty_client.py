@@ -9,11 +9,11 @@ from urllib.parse import quote as escaped
 
 import requests
 
-from ..addresses import NotPublic, UnknownHost, is_loopback, split
+from ..contract.exact_json import parse_json
 from ..errors import CredentialsError, IntegrationError, MalformedInput, NeedsAttention, PermanentError, RetryableError
-from ..exact_json import parse_json
-from ..fetching import pieces, plain_session, public_session
-from ..outgoing import why_unsent
+from ..network.addresses import NotPublic, UnknownHost, is_loopback, split
+from ..network.downloads import pieces, plain_session, public_session
+from ..network.request_errors import why_unsent
 
 log = logging.getLogger(__name__)
 

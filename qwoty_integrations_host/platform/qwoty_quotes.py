@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ..quote_fields import word_of
+from ..contract.document_fields import word_of
 
 #: Each external id has three spellings on Qwoty's pages.
 _SLOTS = ("crm", "erp", "accounting")

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TypeVar
 
-from ..quote import Contact, ExternalIds, LineItem, Phase, Quote, Section, Tax
+from ..contract.quote import Contact, ExternalIds, LineItem, Phase, Quote, Section, Tax
 from ..store import external_ids
 from ..store.database import Store
 

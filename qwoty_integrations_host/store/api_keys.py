@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from ..errors import NotFound
 from . import tables as t
-from .cursors import newest_first
+from .pagination import newest_first
 from .workspaces import require_workspace
 
 #: What a key may be allowed to do: look; hand over quotes and act on them; settings and keys.

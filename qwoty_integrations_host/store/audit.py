@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, select
 
-from ..acting import actor
+from ..observability.actor import actor
 from . import tables as t
-from .cursors import newest_first
+from .pagination import newest_first
 
 
 def note(

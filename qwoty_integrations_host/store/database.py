@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listen, listens_for
 from sqlalchemy.exc import InvalidatePoolError
 
-from . import finding, holds
+from . import holds, search
 from .schema import bring_up_to_date
 from .trouble import explained
 
@@ -111,10 +111,10 @@ class Store:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             holds.confirm(connection, keep=True)
             self._mine.transaction, self._mine.afterwards = connection, afterwards
-            finding.begin(connection)
+            search.begin(connection)
             try:
                 yield connection
-                finding.settle(connection)
+                search.settle(connection)
             finally:
                 self._mine.transaction = self._mine.afterwards = None
         for work in afterwards:

@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select
 
+from ..contract.exact_json import parse_json
+from ..contract.quote import Quote
+from ..contract.quote_document import load_heading, load_quote
 from ..errors import NotFound
-from ..exact_json import parse_json
-from ..quote import Quote
-from ..quote_schema import load_heading, load_quote
-from ..stops import Stops
-from . import finding
+from ..quotes.stops import Stops
+from . import search
 from . import tables as t
-from .cursors import find_place, newest_first
-from .finding import Wanted
+from .pagination import find_place, newest_first
+from .search import Wanted
 from .upsert import insert_or_ignore
 
 # Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
@@ -55,7 +55,7 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
     }
     added = insert_or_ignore(db, t.quotes, row)
     if added:
-        finding.touch(db, quote.workspace_id, quote.id)
+        search.touch(db, quote.workspace_id, quote.id)
     return added
 
 
@@ -116,8 +116,8 @@ def put_back(db: Connection, workspace: str, quote_id: str, version: str) -> boo
 
 
 def _reword(db: Connection, workspace: str, quote_id: str, number: str, document: str) -> None:
-    words = finding.words_of_document(number, document)
-    finding.touch(db, workspace, quote_id, {finding.SIGNED: words})
+    words = search.words_of_document(number, document)
+    search.touch(db, workspace, quote_id, {search.SIGNED: words})
 
 
 def settle(db: Connection, workspace: str, quote_id: str) -> None:
@@ -135,7 +135,7 @@ def stops(db: Connection, workspace: str, quote_id: str) -> Stops:
 def cancel(db: Connection, workspace: str, quote_id: str, cancellation: Mapping[str, str]) -> None:
     """Write down that a quote is cancelled."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=dict(cancellation)))
-    finding.touch(db, workspace, quote_id)
+    search.touch(db, workspace, quote_id)
 
 
 def undo(db: Connection, workspace: str, quote_id: str, plugin: str, undone: Mapping[str, str]) -> None:
@@ -143,13 +143,13 @@ def undo(db: Connection, workspace: str, quote_id: str, plugin: str, undone: Map
     known = stops(db, workspace, quote_id).undone
     values = {"undone": {**known, plugin: dict(undone)}}
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(values))
-    finding.touch(db, workspace, quote_id)
+    search.touch(db, workspace, quote_id)
 
 
 def lift_stops(db: Connection, workspace: str, quote_id: str) -> None:
     """Let a quote begin anew."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=None, undone=None))
-    finding.touch(db, workspace, quote_id)
+    search.touch(db, workspace, quote_id)
 
 
 def lock(db: Connection, workspace: str, quote_id: str) -> None:
@@ -178,7 +178,7 @@ def newest(
     if wanted is None:
         return [_heading(row) for row in newest_first(db, whose, order, after=after, limit=limit)]
     place = find_place(db, [(whose, order)], after)
-    found = finding.ids(db, workspace, wanted, behind=place, limit=limit)
+    found = search.ids(db, workspace, wanted, behind=place, limit=limit)
     rows = {row["id"]: row for row in db.execute(whose.where(t.quotes.c.id.in_(found))).mappings()}
     return [_heading(rows[quote_id]) for quote_id in found]
 
@@ -191,7 +191,7 @@ def why_without_invoice(db: Connection, workspace: str, quote_id: str) -> str | 
 def note_without_invoice(db: Connection, workspace: str, quote_id: str, code: str | None) -> None:
     """Keep why a quote has no invoice; None when nothing is missing any more."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(without_invoice=code))
-    finding.touch(db, workspace, quote_id)
+    search.touch(db, workspace, quote_id)
 
 
 def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str], code: str) -> None:
@@ -205,7 +205,7 @@ def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str],
     )
     these = (quote.workspace == workspace) & never
     # However many they are, two statements: nothing works on them, so that only what was settled turns into this.
-    finding.lack_an_invoice(db, workspace, select(quote.id).where(these))
+    search.lack_an_invoice(db, workspace, select(quote.id).where(these))
     db.execute(t.quotes.update().where(these).values(without_invoice=code))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, func, select, update
 
-from . import finding
+from . import search
 from . import tables as t
 from .database import Store
 from .runs import FINISHED, UPKEEP
@@ -138,7 +138,7 @@ def _drop_runs(db: Connection, found: Sequence[Any]) -> None:
     db.execute(delete(t.steps).where(t.steps.c.run_id.in_(ids)))
     gone = delete(t.runs).where(t.runs.c.id.in_(ids)).returning(t.runs.c.workspace, t.runs.c.quote_id)
     for row in db.execute(gone).all():
-        finding.touch(db, row.workspace, row.quote_id)
+        search.touch(db, row.workspace, row.quote_id)
 
 
 def _drop_timelines(db: Connection, found: Sequence[Any]) -> None:

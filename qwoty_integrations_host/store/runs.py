@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, c
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import NotFound
-from . import finding, quotes
+from . import quotes, search
 from . import tables as t
-from .cursors import newest_first
+from .pagination import newest_first
 from .upsert import insert_or_ignore
 
 #: A run that needs attention, failed or waits is ``dismissed`` by a person who has dealt with it.
@@ -46,7 +46,7 @@ def add(db: Connection, row: Mapping[str, Any]) -> bool:
     """Insert a run; False when one of the same kind and subject exists."""
     added = insert_or_ignore(db, t.runs, row)
     if added:
-        finding.touch(db, row["workspace"], row["quote_id"])
+        search.touch(db, row["workspace"], row["quote_id"])
     return added
 
 
@@ -68,7 +68,7 @@ def change(db: Connection, run_id: str, **values: Any) -> None:
     changed = t.runs.update().where(t.runs.c.id == run_id).values(**values)
     whose = db.execute(changed.returning(t.runs.c.workspace, t.runs.c.quote_id)).first()
     if whose is not None and not _SHOWN.isdisjoint(values):
-        finding.touch(db, whose.workspace, whose.quote_id)
+        search.touch(db, whose.workspace, whose.quote_id)
 
 
 def say(db: Connection, run_id: str, about: str, note: str | None) -> None:

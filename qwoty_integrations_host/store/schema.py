@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, select, text
 
 from ..errors import HostError
-from . import finding
+from . import search
 from . import tables as t
 
 #: The newest of migrations/versions; a test compares.
@@ -46,4 +46,4 @@ def _upgrade(db: Connection, *, known: bool) -> None:
     if not known:
         command.stamp(config, _FIRST)
     command.upgrade(config, "head")
-    finding.fill(db)
+    search.fill(db)

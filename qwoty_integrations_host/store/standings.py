@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from ..no_invoice import explained
-from ..record import QuoteRecord, from_document
-from ..standing import Facts
-from ..stops import Stops
+from ..contract.record import QuoteRecord, from_document
+from ..quotes.standing import Facts
+from ..quotes.stops import Stops
+from ..quotes.without_invoice import explained
 from . import settings
 from . import tables as t
 from .workspaces import timezone_of

@@ -116,18 +116,18 @@ quotes = Table(
     Column("version", String(32)),
     #: The version before a correction, until it is certain that nothing final had been made of it.
     Column("replaced", JSON),
-    #: Why nothing more is made of it (stops.py): its cancellation, and what was undone, by plugin.
+    #: Why nothing more is made of it (quotes/stops.py): its cancellation, and what was undone, by plugin.
     Column("cancelled", JSON(none_as_null=True)),
     Column("undone", JSON(none_as_null=True)),
     Column("received_at", UtcText, nullable=False),
-    #: The code of why it has no invoice although nothing works on it (no_invoice.py); None for all others.
+    #: The code of why it has no invoice although nothing works on it (quotes/without_invoice.py); None for all others.
     Column("without_invoice", String(255)),
     Index("quotes_by_age", "workspace", "received_at", "id"),
     Index("quotes_by_number", "workspace", "number"),
     Index("quotes_without_invoice", "workspace", "received_at", "id", **_among(text("without_invoice IS NOT NULL"))),
 )
 
-#: Where each quote stands as long as nothing but time goes by, and what that makes of it (turning.py).
+#: Where each quote stands as long as nothing but time goes by, and what that makes of it (quotes/expiry.py).
 standings = Table(
     "standings",
     metadata,

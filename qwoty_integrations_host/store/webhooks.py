@@ -1,4 +1,4 @@
-"""Webhook deliveries, stored before anything acts on them; one row per event. What was refused is in refusals.py."""
+"""Webhook deliveries, stored before anything acts on them; one row per event. What was refused is in runs/rejected_webhooks.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, case, false, func, null, 
 
 from ..errors import NotFound
 from . import tables as t
-from .cursors import find_place, newest_behind
+from .pagination import find_place, newest_behind
 from .upsert import insert_or_ignore
 
 #: What can have come of a delivery: its event is authentic; it was so and had come before; it was refused.

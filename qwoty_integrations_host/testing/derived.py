@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from ..hook_types import Manifest
-from ..settings_documents import schema_problems, with_defaults
+from ..contract.hook_types import Manifest
+from ..contract.settings_document import schema_problems, with_defaults
 from .conformance import PluginConformance
 from .network import no_network
 from .nonconformity import not_checked

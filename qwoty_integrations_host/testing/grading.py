@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFound
-from ..plugins import GROUP
+from ..plugins.manager import GROUP
 from ..redaction import redacted
 
 #: Seconds after which a suite is given up.

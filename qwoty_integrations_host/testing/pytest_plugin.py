@@ -14,7 +14,7 @@ import pytest
 from ..clock import ManualClock, SystemClock
 
 if TYPE_CHECKING:
-    from ..hook_types import WebhookRequest
+    from ..contract.hook_types import WebhookRequest
     from ..host import Host
     from .outbox import Outbox
     from .workbench import Delivered, Workbench, Workspace

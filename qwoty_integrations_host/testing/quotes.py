@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from ..quote import Quote
-from ..quote_schema import load_quote
+from ..contract.quote import Quote
+from ..contract.quote_document import load_quote
 
 
 def vat(rate: str = "20", country: str = "FR", **changes: Any) -> dict[str, Any]:

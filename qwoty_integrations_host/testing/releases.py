@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from ..context import Attempt, HookContext, Json, Steps
-from ..contexts import Contexts
+from ..contract.context import Attempt, HookContext, Json, Steps
 from ..errors import RetryableError
+from ..plugins.contexts import Contexts
 
 _LOST = RetryableError("The answer was lost.")
 

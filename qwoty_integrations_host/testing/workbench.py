@@ -13,13 +13,13 @@ from sqlalchemy.event import listen
 
 from ..clock import ManualClock
 from ..config import HostConfig
-from ..context import HookContext
-from ..hook_types import WebhookRequest
+from ..contract.context import HookContext
+from ..contract.hook_types import WebhookRequest
 from ..host import Host, create_host
-from ..inquiries import Begin, at_once
-from ..reports import find_run, quote_report
+from ..reports.shapes import find_run, quote_report
 from ..store import tables as t
 from ..store.workspaces import add_workspace
+from ..workspaces.inquiries import Begin, at_once
 from .crashing_engine import CrashingEngine, Died
 from .outbox import Outbox
 

@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import Connection
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from ..acting import acting_as
 from ..clock import Clock
 from ..errors import FieldProblem, HostError, InvalidInput, NotFound
 from ..host import Host
+from ..observability.actor import acting_as
 from ..store import audit
 from ..store import sessions as rows
 from ..store.database import Store

@@ -11,7 +11,7 @@ from uuid import uuid4
 from flask import Blueprint, Flask, Response, g, jsonify, request
 
 from ..errors import DatabaseUnavailable
-from ..logs import about
+from ..observability.logs import about
 from .auth import is_proved, the_host
 from .ceiling import LogCeiling
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from ..hook_types import WebhookRequest
-from ..logs import about
+from ..contract.hook_types import WebhookRequest
 from ..metrics import WEBHOOKS
+from ..observability.logs import about
 from .auth import note_proof, the_host
 
 blueprint = Blueprint("webhook_intake", __name__)

@@ -11,8 +11,8 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from host.conftest import Desk, desk, desks, fakes  # noqa: F401 - fixtures
-from qwoty_integrations_host import api_keys
 from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.workspaces import api_keys
 
 
 @dataclass

@@ -7,9 +7,9 @@ from typing import Any
 
 from console.conftest import words
 from host.conftest import TOKEN
-from qwoty_integrations_host import api_keys
-from qwoty_integrations_host.acting import acting_as
-from qwoty_integrations_host.reports import list_audit
+from qwoty_integrations_host.observability.actor import acting_as
+from qwoty_integrations_host.reports.shapes import list_audit
+from qwoty_integrations_host.workspaces import api_keys
 
 
 def entries(admin: Any, action: str) -> list[tuple[str, str, list[str]]]:

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from werkzeug.test import Client
 
-from qwoty_integrations_host import api_keys
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.web.app import create_app
-from qwoty_integrations_host.workspaces import set_timezone
+from qwoty_integrations_host.workspaces import api_keys
+from qwoty_integrations_host.workspaces.workspace import set_timezone
 
 DAYS = ["0001-01-01", "1-1-1", "9999-12-31", "9999-W52-7", "10000-01-01", "-0001-01-01", "2026-02-30", "20260101",
         "99991231", "２０２６-01-01", "\ud800", "x" * 5000, "NaN", "0", "1e400", "9" * 400]  # fmt: skip

@@ -9,9 +9,9 @@ import pytest
 from werkzeug.test import Client
 
 from console.conftest import PUBLIC, follow
-from qwoty_integrations_host import api_keys
 from qwoty_integrations_host.web import sessions
 from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.workspaces import api_keys
 
 
 def test_a_login_link_opens_the_console_once(people: Any) -> None:

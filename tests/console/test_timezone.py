@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from qwoty_integrations_host.workspaces import set_timezone
+from qwoty_integrations_host.workspaces.workspace import set_timezone
 
 
 def set_it(admin: Any, name: str, **headers: str) -> Any:

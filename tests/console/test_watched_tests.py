@@ -11,8 +11,8 @@ import pytest
 from console.browser import chromium, violations
 from host.test_connections import a_key, finds
 from host_server import served
-from qwoty_integrations_host.inquiries import PATIENCE
 from qwoty_integrations_host.web.sessions import login_link
+from qwoty_integrations_host.workspaces.inquiries import PATIENCE
 
 TOKEN, OTHER = "key_Plain1234567890", "key_Other1234567890"
 PAGE = "/console/integrations/recorder"

@@ -23,7 +23,7 @@ import qwoty_stripe_invoice.webhooks
 from crash.boundaries import Boundaries
 from qwoty_integrations_host.cli import entry
 from qwoty_integrations_host.engine import durable
-from qwoty_integrations_host.schedule import Schedule
+from qwoty_integrations_host.maintenance.scheduler import Schedule
 from qwoty_integrations_host.web import app
 
 IMPORTED = (stripe, waitress.server, durable, app, qwoty_stripe_invoice)

@@ -15,8 +15,9 @@ from werkzeug.test import Client
 import qwoty_integrations_host
 from documentation.pages import DOCS, ROOT, read
 from host.conftest import Desk, desk, desks, fakes  # noqa: F401 - fixtures
-from qwoty_integrations_host import errors, hookspecs
+from qwoty_integrations_host import errors
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.contract import hookspecs
 from qwoty_integrations_host.store.runs import STATUSES
 from qwoty_integrations_host.web.app import create_app
 from qwoty_stripe_invoice.settings import settings_schema

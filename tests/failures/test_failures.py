@@ -18,15 +18,15 @@ from builders import a_quote
 from console.conftest import follow
 from failures.rows import LOADING, RUNNING, LoadRow, RunRow
 from host_server import FAKES, REAL
-from qwoty_integrations_host import plugins
-from qwoty_integrations_host.calls import Patience
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.host import Host, create_host
-from qwoty_integrations_host.reports import find_run
+from qwoty_integrations_host.plugins import manager
+from qwoty_integrations_host.plugins.deadlines import Patience
+from qwoty_integrations_host.reports.shapes import find_run
 from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web import sessions
 from qwoty_integrations_host.web.app import create_app
@@ -40,7 +40,7 @@ QUICK = Patience(answer=2.0, service=2.0, load=2.0, run=2.0)
 def host_with_everything(data_dir: Path) -> Iterator[Host]:
     """A host beside every distribution that fails, with one that works: ``second``."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plugins, "Patience", lambda: QUICK)
+        patch.setattr(manager, "Patience", lambda: QUICK)
         patch.syspath_prepend(str(FAKES))
         patch.syspath_prepend(str(FAKES / "failing"))
         config = HostConfig(data_dir=data_dir, public_url="http://localhost", plugins_blocked=REAL)

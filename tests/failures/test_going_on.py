@@ -18,16 +18,16 @@ from builders import a_quote
 from host.conftest import desk, desks, fakes  # noqa: F401 - fixtures
 from host_server import BROKEN, FAKES, REAL
 from qwoty_integrations_host import Outcome, RetryableError
-from qwoty_integrations_host.calls import MOST_LEFT, Patience
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.contract.hook_types import ConnectionReport, WebhookRequest
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.errors import IntegrationError, PluginContractError, PluginHangs
-from qwoty_integrations_host.hook_types import ConnectionReport, WebhookRequest
 from qwoty_integrations_host.host import create_host
-from qwoty_integrations_host.plugins import Plugins
-from qwoty_integrations_host.previews import preview
-from qwoty_integrations_host.reports import find_run
+from qwoty_integrations_host.plugins.deadlines import MOST_LEFT, Patience
+from qwoty_integrations_host.plugins.manager import Plugins
+from qwoty_integrations_host.reports.previews import preview
+from qwoty_integrations_host.reports.shapes import find_run
 from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web.app import create_app
 

@@ -15,12 +15,18 @@ import pytest
 import requests
 
 from certificates import Authority
-from qwoty_integrations_host import addresses, fetching
-from qwoty_integrations_host.addresses import NotPublic, UnknownHost, is_literally_private, is_public, public_places
-from qwoty_integrations_host.alert_webhook import new_secret, post
+from qwoty_integrations_host.alerts.webhook import new_secret, post
 from qwoty_integrations_host.clock import SystemClock
 from qwoty_integrations_host.errors import NeedsAttention, RetryableError
-from qwoty_integrations_host.fetching import NotFetched, download, public_session
+from qwoty_integrations_host.network import addresses, downloads
+from qwoty_integrations_host.network.addresses import (
+    NotPublic,
+    UnknownHost,
+    is_literally_private,
+    is_public,
+    public_places,
+)
+from qwoty_integrations_host.network.downloads import NotFetched, download, public_session
 from qwoty_integrations_host.platform import pdf
 from qwoty_integrations_host.platform.qwoty_client import QwotyClient
 from qwoty_stripe_invoice.pdf import fetch_pdf
@@ -243,14 +249,14 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
     server = Files(authority.serves("files.example"), PAGES)
     # The one machine of this test that counts as the internet's.
     monkeypatch.setattr(addresses, "is_public", lambda place: place == "127.0.0.1")
-    make = fetching.plain_session
+    make = downloads.plain_session
 
     def trusting() -> requests.Session:
         session = make()
         session.verify = str(authority.path)
         return session
 
-    monkeypatch.setattr(fetching, "plain_session", trusting)
+    monkeypatch.setattr(downloads, "plain_session", trusting)
     # Who takes this machine's proxy takes its certificates, too.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.path))
     yield server
@@ -298,7 +304,7 @@ def test_a_body_that_does_not_end_in_a_minute_is_left_and_may_be_fetched_again(
 ) -> None:
     answered(monkeypatch, ["127.0.0.1"])
     ticks = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(fetching, "monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr(downloads, "monotonic", lambda: float(next(ticks)))
 
     with pytest.raises(NotFetched, match="cannot be fetched") as refused:
         download(f"https://files.example:{files.port}/drips", most_bytes=2**40)
@@ -312,7 +318,7 @@ def test_an_answer_of_the_platform_that_does_not_end_in_a_minute_is_asked_for_ag
 ) -> None:
     answered(monkeypatch, ["127.0.0.1"])
     ticks = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(fetching, "monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr(downloads, "monotonic", lambda: float(next(ticks)))
 
     with pytest.raises(RetryableError, match="does not answer"):
         QwotyClient(f"https://files.example:{files.port}", "token", lambda: None).quote("drips")
@@ -340,7 +346,7 @@ def test_nothing_but_fetching_asks_for_names_or_for_what_is_public() -> None:
     """One place decides."""
     root = Path(__file__).parents[2]
     asking = {"getaddrinfo", "gethostbyname", ".is_global", ".is_private"}
-    own = {"qwoty_integrations_host/addresses.py", "qwoty_integrations_host/testing/network.py",
+    own = {"qwoty_integrations_host/network/addresses.py", "qwoty_integrations_host/testing/network.py",
            "qwoty_integrations_host/testing/conformance/importing.py"}  # fmt: skip
     sources = [*(root / "qwoty_integrations_host").rglob("*.py"), *(root / "plugins").rglob("qwoty_*/**/*.py")]
 

@@ -34,11 +34,11 @@ from qwoty_integrations_host import (
     UpkeepReport,
     WebhookEndpoint,
 )
-from qwoty_integrations_host.alert_webhook import is_address, new_secret, post
-from qwoty_integrations_host.alerts import silence
+from qwoty_integrations_host.alerts.service import silence
+from qwoty_integrations_host.alerts.webhook import is_address, new_secret, post
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.contract.hook_types import WebhookRequest
 from qwoty_integrations_host.errors import ActionRefused, InvalidInput, NotFound
-from qwoty_integrations_host.hook_types import WebhookRequest
 from qwoty_integrations_host.mail.transports import SmtpTransport
 
 ANA, BEN = "ana@seller.example", "ben@seller.example"
@@ -220,7 +220,7 @@ def test_the_alert_is_stored_with_the_runs_end_or_not_at_all(told: Any, monkeypa
         raise RuntimeError("the process dies here")
 
     with monkeypatch.context() as dying:
-        dying.setattr("qwoty_integrations_host.execution.Execution._settle", settle)
+        dying.setattr("qwoty_integrations_host.runs.executor.Execution._settle", settle)
         accepted = told.host.runs.accept("ws-1", a_quote())
         with pytest.raises(RuntimeError):
             told.work()

@@ -39,10 +39,10 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.concurrency.file_lock import WorkerLock
 from qwoty_integrations_host.config import VARIABLES
-from qwoty_integrations_host.engine.worker_lock import WorkerLock
+from qwoty_integrations_host.contract.visible_text import visible
 from qwoty_integrations_host.store import database
-from qwoty_integrations_host.visible_text import visible
 
 TOKEN = "key_Plain1234567890"
 BLOCKED = "argument_default,bad_schema,exits,half_removed,id_mismatch,import_error,leaky,old_api,try_first,twin"

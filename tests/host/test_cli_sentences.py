@@ -13,8 +13,8 @@ from host.conftest import fakes
 from host.test_cli import Line, line, refused
 from qwoty_integrations_host import ConnectionReport, NeedsAttention
 from qwoty_integrations_host.cli import session
+from qwoty_integrations_host.contract.exact_json import parse_json
 from qwoty_integrations_host.errors import MalformedInput
-from qwoty_integrations_host.exact_json import parse_json
 
 __all__ = ["fakes", "line"]
 

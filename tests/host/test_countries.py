@@ -10,7 +10,7 @@ import pytest
 from babel import Locale
 
 from qwoty_integrations_host import country_code
-from qwoty_integrations_host.countries import _codes, _folded, _territories
+from qwoty_integrations_host.contract.countries import _codes, _folded, _territories
 
 
 @pytest.mark.parametrize(

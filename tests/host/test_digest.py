@@ -22,8 +22,8 @@ from host.test_alerts import (
     words_of,
 )
 from qwoty_integrations_host import CredentialsError, NeedsAttention, PermanentError, RetryableError, UpkeepReport
-from qwoty_integrations_host.hook_types import Outcome
-from qwoty_integrations_host.workspaces import set_timezone
+from qwoty_integrations_host.contract.hook_types import Outcome
+from qwoty_integrations_host.workspaces.workspace import set_timezone
 
 __all__ = ["hooked", "receiver", "told"]
 

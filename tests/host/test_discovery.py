@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qwoty_integrations_host.errors import NotFound, PluginLoadError
-from qwoty_integrations_host.plugins import Plugins
+from qwoty_integrations_host.plugins.manager import Plugins
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from sqlalchemy.event import listen, remove
 from builders import a_quote
 from qwoty_integrations_host import InstallmentRecord, InvoiceRecord, Outcome, QuoteRecord
 from qwoty_integrations_host.errors import ActionRefused, CredentialsError
-from qwoty_integrations_host.finding import Asked, quote_id_of
-from qwoty_integrations_host.reports import list_quotes, list_runs
-from qwoty_integrations_host.store import finding
-from qwoty_integrations_host.workspaces import set_timezone
+from qwoty_integrations_host.reports.search import Asked, quote_id_of
+from qwoty_integrations_host.reports.shapes import list_quotes, list_runs
+from qwoty_integrations_host.store import search as finding
+from qwoty_integrations_host.workspaces.workspace import set_timezone
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -18,11 +18,11 @@ from sqlalchemy import select
 
 from builders import a_quote
 from qwoty_integrations_host import MailMessage, Outcome, RetryableError
+from qwoty_integrations_host.concurrency.locks import NamedLocks
+from qwoty_integrations_host.contract.record import InstallmentRecord, QuoteRecord
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.errors import DatabaseUnavailable, Interruption, NeedsAttention, Overtaken
-from qwoty_integrations_host.execution import Execution
-from qwoty_integrations_host.locks import NamedLocks
-from qwoty_integrations_host.record import InstallmentRecord, QuoteRecord
+from qwoty_integrations_host.runs.executor import Execution
 from qwoty_integrations_host.store import holds, mails
 from qwoty_integrations_host.store import tables as t
 

@@ -14,16 +14,17 @@ from werkzeug.test import Client
 from builders import a_quote
 from host.test_connections import a_key, finds
 from postgresql import until_it_ends_or_waits
-from qwoty_integrations_host import ConnectionReport, api_keys
-from qwoty_integrations_host.acting import acting_as, actor
+from qwoty_integrations_host import ConnectionReport
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.no_engine import NoEngine
 from qwoty_integrations_host.errors import ActionRefused, FieldProblem, HostError, NotFound, SettingsError
 from qwoty_integrations_host.host import create_host
-from qwoty_integrations_host.inquiries import MOST_OF_A_WORKSPACE, PATIENCE
+from qwoty_integrations_host.observability.actor import acting_as, actor
 from qwoty_integrations_host.store import inquiries as rows
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link
+from qwoty_integrations_host.workspaces import api_keys
+from qwoty_integrations_host.workspaces.inquiries import MOST_OF_A_WORKSPACE, PATIENCE
 
 HERE = "/v1/workspaces/ws-1"
 TOKEN, OTHER = "key_Plain1234567890", "key_Other1234567890"
@@ -273,7 +274,7 @@ def test_a_machine_without_threads_says_so_and_leaves_nothing_behind(desks: Any)
 
 
 def test_the_process_keeps_only_so_many_threads(desks: Any, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwoty_integrations_host.inquiries.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("qwoty_integrations_host.workspaces.inquiries.MOST_AT_ONCE", 1)
     inquiries = desks(begin_inquiry=held.append).host.inquiries
     inquiries.begin("ws-1", "connection.test", "recorder", lambda _: None)
 
@@ -286,7 +287,7 @@ def test_the_process_keeps_only_so_many_threads(desks: Any, held: Any, monkeypat
 def test_what_begins_together_counts_for_the_process_and_the_last_is_lost(
     desks: Any, held: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qwoty_integrations_host.inquiries.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("qwoty_integrations_host.workspaces.inquiries.MOST_AT_ONCE", 1)
     desk = desks(begin_inquiry=held.append)
 
     def begin_two() -> None:
@@ -306,7 +307,7 @@ def test_what_begins_together_counts_for_the_process_and_the_last_is_lost(
 def test_of_two_that_begin_at_once_the_second_counts_the_first(
     desks: Any, held: Any, postgresql: str, monkeypatch: pytest.MonkeyPatch, once: bool
 ) -> None:
-    monkeypatch.setattr("qwoty_integrations_host.inquiries.MOST_OF_A_WORKSPACE", 1)
+    monkeypatch.setattr("qwoty_integrations_host.workspaces.inquiries.MOST_OF_A_WORKSPACE", 1)
     desk, count, found = desks(begin_inquiry=held.append, shared_database=postgresql), rows.count_running, []
 
     def begin() -> None:

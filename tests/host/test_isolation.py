@@ -19,9 +19,9 @@ from qwoty_integrations_host import (
     PermanentError,
     QuoteRecord,
 )
+from qwoty_integrations_host.contract.hook_types import WebhookRequest
 from qwoty_integrations_host.errors import ActionRefused, NotFound
-from qwoty_integrations_host.hook_types import WebhookRequest
-from qwoty_integrations_host.previews import preview
+from qwoty_integrations_host.reports.previews import preview
 from qwoty_integrations_host.web.app import create_app
 
 RECORD = QuoteRecord(

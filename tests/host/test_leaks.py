@@ -28,7 +28,7 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 from qwoty_integrations_host.errors import PluginContractError
-from qwoty_integrations_host.leaks import KnownSecrets
+from qwoty_integrations_host.observability.leaks import KnownSecrets
 from written_log import written_log
 
 TOKEN, UNIT, KEPT = "key_PlainLeak123456789", "key_UnitLeak1234567890", "h/k+ept leak é 123"

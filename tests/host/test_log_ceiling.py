@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
-from qwoty_integrations_host import Outcome, WebhookEvent, WebhookRejected, api_keys
+from qwoty_integrations_host import Outcome, WebhookEvent, WebhookRejected
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.ceiling import MOST_LINES
+from qwoty_integrations_host.workspaces import api_keys
 from written_log import written_log
 
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from qwoty_integrations_host.clock import ManualClock
-from qwoty_integrations_host.paces import LONGEST_QUEUE, Paces, ProcessSlots, Slots
+from qwoty_integrations_host.concurrency.rate_limits import LONGEST_QUEUE, Paces, ProcessSlots, Slots
 from qwoty_integrations_host.store.database import Store, open_database
-from qwoty_integrations_host.store.paces import SharedSlots
+from qwoty_integrations_host.store.rate_limits import SharedSlots
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import EXAMPLE, a_line, a_quote, the_example, vat
+from qwoty_integrations_host.contract.exact_json import parse_json
+from qwoty_integrations_host.contract.quote import Quote
+from qwoty_integrations_host.contract.quote_document import load_quote
 from qwoty_integrations_host.errors import InvalidInput, MalformedInput
-from qwoty_integrations_host.exact_json import parse_json
-from qwoty_integrations_host.quote import Quote
-from qwoty_integrations_host.quote_schema import load_quote
 from qwoty_integrations_host.store import quotes, tables
 
 NOW = datetime(2026, 3, 10, 9, tzinfo=UTC)

@@ -12,9 +12,9 @@ from builders import a_quote
 from qwoty_integrations_host import Attempt, Outcome, PermanentError, WebhookRequest
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.errors import HostError
-from qwoty_integrations_host.reports import quote_report
+from qwoty_integrations_host.reports.shapes import quote_report
 from qwoty_integrations_host.store import runs as rows
-from qwoty_integrations_host.store.paces import SharedSlots
+from qwoty_integrations_host.store.rate_limits import SharedSlots
 
 DAY = 24 * 3600.0
 KINDS = "jobs runs upkeep_runs timelines webhook_bodies alerts leases deaths idempotency_keys inquiries sessions login_links audit webhook_refusals paces".split()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from builders import KEY, LINK, a_quote
-from qwoty_integrations_host.schedule import Job, Schedule
+from qwoty_integrations_host.maintenance.scheduler import Job, Schedule
 from stripe_simulator import StripeSimulator
 
 HOST = Path(sys.executable).parent / "qwoty-host"

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.errors import HostError
-from qwoty_integrations_host.key_rotation import give_versions, rotate
+from qwoty_integrations_host.maintenance.key_rotation import give_versions, rotate
 from qwoty_integrations_host.store import secrets
 from qwoty_integrations_host.store import tables as t
 from qwoty_integrations_host.vault import Vault

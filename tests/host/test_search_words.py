@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from qwoty_integrations_host.record import InstallmentRecord, InvoiceRecord, QuoteRecord
-from qwoty_integrations_host.search_words import LONGEST, terms_of, words_of_quote, words_of_record
+from qwoty_integrations_host.contract.record import InstallmentRecord, InvoiceRecord, QuoteRecord
+from qwoty_integrations_host.quotes.search_words import LONGEST, terms_of, words_of_quote, words_of_record
 
 EMAIL = "Marie.Dupont@acme.fr"
 SIGNED = words_of_quote(

@@ -182,7 +182,7 @@ def test_settings_that_are_no_object_are_refused(desk: Any, given: Any) -> None:
 
 
 def test_a_number_from_a_file_is_kept_as_a_number(desk: Any) -> None:
-    from qwoty_integrations_host.exact_json import parse_json
+    from qwoty_integrations_host.contract.exact_json import parse_json
 
     desk.host.settings.save("ws-1", "recorder", parse_json(f'{{"token": "{TOKEN}", "ratio": 0.5}}'))
 

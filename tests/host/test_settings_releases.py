@@ -15,7 +15,7 @@ from qwoty_integrations_host import Outcome, PermanentError
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.errors import SettingsIncomplete
-from qwoty_integrations_host.previews import preview
+from qwoty_integrations_host.reports.previews import preview
 from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.store import tables as t
 from qwoty_integrations_host.store.api_keys import create_api_key

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from qwoty_integrations_host.record import InstallmentRecord, InvoiceRecord, QuoteRecord
-from qwoty_integrations_host.standing import ATTENTION, BAD, PERSON, STATES, STEPS, Facts, standing_of
-from qwoty_integrations_host.stops import Stops
+from qwoty_integrations_host.contract.record import InstallmentRecord, InvoiceRecord, QuoteRecord
+from qwoty_integrations_host.quotes.standing import ATTENTION, BAD, PERSON, STATES, STEPS, Facts, standing_of
+from qwoty_integrations_host.quotes.stops import Stops
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 SOON, EARLIER = NOW + timedelta(hours=5), NOW - timedelta(hours=5)

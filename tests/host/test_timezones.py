@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 from qwoty_integrations_host import HookContext, Outcome, Quote, offset_name
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.contract.timezones import find_timezone
 from qwoty_integrations_host.errors import InvalidInput, NotFound
-from qwoty_integrations_host.reports import list_audit, workspace_report
-from qwoty_integrations_host.timezones import find_timezone
-from qwoty_integrations_host.workspaces import set_timezone
+from qwoty_integrations_host.reports.shapes import list_audit, workspace_report
+from qwoty_integrations_host.workspaces.workspace import set_timezone
 
 
 @pytest.mark.parametrize(

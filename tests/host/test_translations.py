@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qwoty_integrations_host.translations import STEP, Catalog, Translations
+from qwoty_integrations_host.plugins.catalogs import STEP, Catalog, Translations
 
 PO = """
 msgid ""

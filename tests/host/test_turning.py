@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from host.test_standing import NOW, REACHED
-from qwoty_integrations_host.standing import Facts, standing_of
-from qwoty_integrations_host.turning import course_of
+from qwoty_integrations_host.quotes.expiry import course_of
+from qwoty_integrations_host.quotes.standing import Facts, standing_of
 
 DAYS = [NOW + timedelta(hours=hours) for hours in (-500, -60, -37, -36, -25, -12, -5, -4, 0, 4, 5, 6, 12, 500)]
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from qwoty_integrations_host import Outcome
 from qwoty_integrations_host.errors import HostError
-from qwoty_integrations_host.key_rotation import rotate
+from qwoty_integrations_host.maintenance.key_rotation import rotate
 from qwoty_integrations_host.store.secrets import count_by_key
 from qwoty_integrations_host.vault import Vault, load_vault
 

@@ -19,8 +19,8 @@ from console.conftest import Person
 from host.test_cli import Line, line
 from qwoty_integrations_host import MailMessage
 from qwoty_integrations_host.clock import SystemClock
+from qwoty_integrations_host.contract.visible_text import escaped_in_json, visible
 from qwoty_integrations_host.mail.message import build
-from qwoty_integrations_host.visible_text import escaped_in_json, visible
 from qwoty_integrations_host.web.app import create_app
 
 __all__ = ["line"]

@@ -19,7 +19,7 @@ from host_server import REAL, served
 from qwoty_integrations_host import CredentialsError, Outcome, RetryableError, ServiceStatus
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.doctor import examine
-from qwoty_integrations_host.logs import about
+from qwoty_integrations_host.observability.logs import about
 from written_log import written_log
 
 SECRET = "key_NobodyMaySee123"

@@ -13,7 +13,7 @@ from console.conftest import follow
 from dying import Crash, work_and_die
 from qwoty_integrations_host.errors import InvalidInput, PermanentError
 from qwoty_integrations_host.platform.qwoty_client import QwotyClient
-from qwoty_integrations_host.runs import Runs
+from qwoty_integrations_host.runs.requests import Runs
 from qwoty_integrations_host.store import quotes
 from qwoty_integrations_host.store.tables import alerts
 from qwoty_integrations_host.web.app import create_app

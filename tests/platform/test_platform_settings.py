@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from qwoty_integrations_host import plugins
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.errors import ActionRefused, InvalidInput, NotFound, SettingsError
+from qwoty_integrations_host.plugins import manager
 
 TOKEN = "qwt_prod_Secret0123456789"
 QWOTY = {"platform": "qwoty", "base_url": "https://qwoty.example/api", "token": TOKEN}
@@ -126,10 +126,10 @@ def test_an_unknown_workspace_has_no_platform(platforms: Any, ask: str) -> None:
 
 
 def test_no_plugin_can_take_the_hosts_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = EntryPoint("platform", "a_module_that_is_not_there", plugins.GROUP)
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
+    point = EntryPoint("platform", "a_module_that_is_not_there", manager.GROUP)
+    monkeypatch.setattr(manager, "entry_points", lambda group: [point])
 
-    (status,) = plugins.Plugins().statuses
+    (status,) = manager.Plugins().statuses
 
     assert (status.state, status.reason) == ("failed", "This id is the host's own.")
 

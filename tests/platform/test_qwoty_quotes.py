@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwoty_integrations_host.contract.exact_json import parse_json
+from qwoty_integrations_host.contract.quote import Quote
+from qwoty_integrations_host.contract.quote_document import load_quote
 from qwoty_integrations_host.errors import InvalidInput
-from qwoty_integrations_host.exact_json import parse_json
 from qwoty_integrations_host.platform.qwoty_client import _inside
 from qwoty_integrations_host.platform.qwoty_quotes import canonical, contacts_without_ids
-from qwoty_integrations_host.quote import Quote
-from qwoty_integrations_host.quote_schema import load_quote
 from qwoty_stand_in import CONTACT, completed
 
 WHEN = datetime(2026, 3, 10, 9, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from builders import the_example
-from qwoty_integrations_host.quote_schema import load_quote
+from qwoty_integrations_host.contract.quote_document import load_quote
 from qwoty_slack import words
 from qwoty_slack.message import file_name, message
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from qwoty_integrations_host.context import Attempt
+from qwoty_integrations_host.contract.context import Attempt
 from qwoty_integrations_host.mail.ledger import LedgerMailer
 from qwoty_integrations_host.mail.message import build
-from qwoty_integrations_host.runs import Runs
+from qwoty_integrations_host.runs.requests import Runs
 from qwoty_integrations_host.store import holds, mails
 from qwoty_stripe_invoice import installments, payment_links, payments, planned, sessions, webhooks
 from storm import engine

@@ -25,9 +25,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from builders import KEY
-from qwoty_integrations_host.calls import Calls, Patience, _Answer
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.contract.hook_types import WebhookRequest
 from qwoty_integrations_host.errors import (
     DatabaseUnavailable,
     IntegrationError,
@@ -36,10 +36,10 @@ from qwoty_integrations_host.errors import (
     RetryableError,
     WebhookRejected,
 )
-from qwoty_integrations_host.hook_types import WebhookRequest
 from qwoty_integrations_host.host import Ground, Host, assemble
 from qwoty_integrations_host.mail.transports import unsure
-from qwoty_integrations_host.plugins import Plugins
+from qwoty_integrations_host.plugins.deadlines import Calls, Patience, _Answer
+from qwoty_integrations_host.plugins.manager import Plugins
 from qwoty_integrations_host.store import tables as t
 from qwoty_integrations_host.store.database import Store
 from qwoty_integrations_host.store.workspaces import add_workspace

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builders import EMAIL, LINK, a_quote, loaded
-from qwoty_integrations_host.previews import ask
+from qwoty_integrations_host.reports.previews import ask
 
 OPEN = {"invoice_status": "open"}
 #: Two people or none, or nothing that is an address.

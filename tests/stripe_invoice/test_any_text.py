@@ -13,9 +13,10 @@ from werkzeug.test import Client
 
 from builders import KEY, LINK, a_quote, the_example
 from console.conftest import follow
-from qwoty_integrations_host import Attempt, PermanentError, api_keys
+from qwoty_integrations_host import Attempt, PermanentError
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link
+from qwoty_integrations_host.workspaces import api_keys
 from qwoty_stripe_invoice.gateway import Gateway, _short
 
 LINE = ("pricing_table", "sections", 0, "phases", 0, "line_items", 0)

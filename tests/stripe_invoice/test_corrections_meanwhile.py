@@ -12,7 +12,7 @@ import pytest
 from builders import EMAIL, LINK, a_line, a_quote
 from dying import Crash, work_and_die
 from qwoty_integrations_host import QuoteRecord
-from qwoty_integrations_host.store.kept import PluginRecords
+from qwoty_integrations_host.store.plugin_storage import PluginRecords
 
 OPEN = {"invoice_status": "open"}
 

@@ -19,7 +19,7 @@ from sqlalchemy.event import listen, remove
 from builders import LINK, a_line, a_quote, the_example
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.host import Host, create_host
-from qwoty_integrations_host.reports import list_quotes, list_runs
+from qwoty_integrations_host.reports.shapes import list_quotes, list_runs
 from qwoty_integrations_host.store.workspaces import add_workspace
 from stripe_simulator import StripeSimulator
 
@@ -157,7 +157,7 @@ def _signed_event(host: Host, token: str) -> Any:
     import hashlib
     import hmac
 
-    from qwoty_integrations_host.hook_types import WebhookRequest
+    from qwoty_integrations_host.contract.hook_types import WebhookRequest
 
     ctx = host.execution.contexts.make("ws-1", "stripe_invoice", {})
     secret = ctx.secrets.get(f"webhook:{token}")

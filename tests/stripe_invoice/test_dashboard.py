@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builders import KEY, LIVE
-from qwoty_integrations_host.links import service_links
+from qwoty_integrations_host.reports.dashboard_links import service_links
 
 UNITS = {"token_scope": "business_unit", "business_unit_api_tokens": {"bu_1": KEY, "bu_2": f"sk_{LIVE}_Unit0002"}}
 

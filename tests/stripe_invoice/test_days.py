@@ -12,8 +12,8 @@ import pytest
 
 from builders import LINK, a_quote, loaded
 from qwoty_integrations_host import InstallmentRecord
-from qwoty_integrations_host.previews import preview
-from qwoty_integrations_host.workspaces import set_timezone
+from qwoty_integrations_host.reports.previews import preview
+from qwoty_integrations_host.workspaces.workspace import set_timezone
 from qwoty_stripe_invoice import words
 from qwoty_stripe_invoice.payment_mail import payment_mail
 

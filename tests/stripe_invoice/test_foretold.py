@@ -10,7 +10,7 @@ import pytest
 
 from builders import EMAIL, KEY, LINK, a_line, a_quote
 from console.conftest import Person, words
-from qwoty_integrations_host.previews import preview
+from qwoty_integrations_host.reports.previews import preview
 from stripe_invoice.test_tested_first import admin, call, command  # noqa: F401 - fixtures
 
 NOBODY = {"id": "c-1", "full_name": "Ana Diaz", "email": None}

@@ -14,11 +14,12 @@ from werkzeug.test import Client
 
 from builders import EMAIL, LINK, a_quote
 from console.conftest import Person, words
-from qwoty_integrations_host import InstallmentRecord, InvoiceRecord, QuoteRecord, api_keys
+from qwoty_integrations_host import InstallmentRecord, InvoiceRecord, QuoteRecord
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.contract.record import from_document, to_document
 from qwoty_integrations_host.errors import ActionRefused
-from qwoty_integrations_host.record import from_document, to_document
 from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.workspaces import api_keys
 from qwoty_stripe_invoice.ledger import outside_seen, outside_unknown
 from upkept import HOUR, held, later, look_after
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from builders import EMAIL, LINK, a_quote
-from qwoty_integrations_host.installments import due_installment
-from qwoty_integrations_host.record import InstallmentRecord, InvoiceRecord, QuoteRecord
+from qwoty_integrations_host.contract.installments import due_installment
+from qwoty_integrations_host.contract.record import InstallmentRecord, InvoiceRecord, QuoteRecord
 
 ON_THEIR_DAY = {**LINK, "send_next_installments": "on_due_date"}
 DAY = 24 * 3600

@@ -19,9 +19,9 @@ from console.conftest import follow
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.clock import SystemClock
 from qwoty_integrations_host.doctor import examine
-from qwoty_integrations_host.finding import Asked
-from qwoty_integrations_host.reports import list_quotes
-from qwoty_integrations_host.standing import ASKING, STATES
+from qwoty_integrations_host.quotes.standing import ASKING, STATES
+from qwoty_integrations_host.reports.search import Asked
+from qwoty_integrations_host.reports.shapes import list_quotes
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link

@@ -14,10 +14,10 @@ from werkzeug.test import Client
 
 from builders import KEY, LINK
 from console.conftest import Person, follow, words
-from qwoty_integrations_host import api_keys
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link
+from qwoty_integrations_host.workspaces import api_keys
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
 REVOKED, NARROW = "rk_test_Revoked00000001", "rk_test_TooNarrow000001"

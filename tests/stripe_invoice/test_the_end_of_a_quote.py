@@ -13,9 +13,9 @@ import requests
 from click.testing import CliRunner, Result
 
 from builders import LINK, a_quote
-from qwoty_integrations_host.acting import acting_as
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.cli.session import Session, known_errors
+from qwoty_integrations_host.observability.actor import acting_as
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.web.sessions import login_link
 

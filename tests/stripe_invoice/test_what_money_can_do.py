@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from builders import EMAIL, LINK, a_line, a_quote
 from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.contract.record import InstallmentRecord, QuoteRecord, from_document, to_document
 from qwoty_integrations_host.errors import ActionRefused, Interruption
-from qwoty_integrations_host.record import InstallmentRecord, QuoteRecord, from_document, to_document
 from qwoty_integrations_host.store import tables
 from qwoty_stripe_invoice import payments
 

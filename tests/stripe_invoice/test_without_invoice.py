@@ -17,12 +17,12 @@ from builders import LINK, a_quote, the_example
 from console.conftest import Person, follow, words
 from host.conftest import fakes  # noqa: F401 - a fixture
 from host_server import BROKEN
-from qwoty_integrations_host import api_keys
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.errors import ActionRefused, NotFound
-from qwoty_integrations_host.no_invoice import NO_INTEGRATION, NO_INVOICING, SWITCHED_OFF, cause
+from qwoty_integrations_host.quotes.without_invoice import NO_INTEGRATION, NO_INVOICING, SWITCHED_OFF, cause
 from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.workspaces import api_keys
 
 UNIT_1, UNIT_2 = "sk_test_UnitOneKey0001", "sk_test_UnitTwoKey0002"
 NOTHING_ENABLED = "No integration was enabled when this quote was accepted."

@@ -1,4 +1,4 @@
-"""The hooks: signature, contract and example of each, from hookspecs.py."""
+"""The hooks: signature, contract and example of each, from contract/hookspecs.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from qwoty_integrations_host import hookspecs
+from qwoty_integrations_host.contract import hookspecs
 
 from . import markdown as md
 

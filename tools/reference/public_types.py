@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import qwoty_integrations_host as host
-from qwoty_integrations_host import context
+from qwoty_integrations_host.contract import context
 from qwoty_integrations_host.errors import IntegrationError
 
 from . import markdown as md

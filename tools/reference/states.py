@@ -1,12 +1,12 @@
-"""Where a quote can stand: the table of standing.py, with what each state says in both languages."""
+"""Where a quote can stand: the table of quotes/standing.py, with what each state says in both languages."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 
 import qwoty_integrations_host
-from qwoty_integrations_host.standing import STATES, STEPS
-from qwoty_integrations_host.translations import STATE, Catalog
+from qwoty_integrations_host.plugins.catalogs import STATE, Catalog
+from qwoty_integrations_host.quotes.standing import STATES, STEPS
 
 from . import markdown as md
 

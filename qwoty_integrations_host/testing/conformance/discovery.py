@@ -9,10 +9,10 @@ from inspect import Parameter, signature
 from pathlib import PurePosixPath
 from typing import Any
 
-from ... import hookspecs
-from ...hook_types import Manifest
-from ...hookspecs import HOOK_API, PROJECT
-from ...plugins import GROUP, Plugins
+from ...contract import hookspecs
+from ...contract.hook_types import Manifest
+from ...contract.hookspecs import HOOK_API, PROJECT
+from ...plugins.manager import GROUP, Plugins
 from ..nonconformity import not_checked, require, require_none
 from .given import Given
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from ...contract.hook_types import Manifest, WebhookRequest
 from ...errors import IntegrationError
-from ...hook_types import Manifest, WebhookRequest
-from ...plugins import GROUP, Plugins
+from ...plugins.manager import GROUP, Plugins
 from ..nonconformity import not_checked, not_claimed
 from ..quotes import a_line, a_quote
 from ..workbench import Workbench

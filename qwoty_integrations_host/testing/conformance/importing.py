@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import distribution, entry_points, packages_distributions, requires
 from typing import Any
 
-from ...plugins import GROUP
+from ...plugins.manager import GROUP
 from ..nonconformity import Nonconformity, not_checked, require, require_none
 from .given import Given
 

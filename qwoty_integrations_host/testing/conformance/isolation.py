@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...hook_types import Manifest
+from ...contract.hook_types import Manifest
+from ...contract.settings_document import placed, reach, schema_problems, with_defaults
 from ...redaction import secret_paths
-from ...settings_documents import placed, reach, schema_problems, with_defaults
 from ..network import overheard
 from ..nonconformity import not_checked, require
 from ..workbench import Workbench

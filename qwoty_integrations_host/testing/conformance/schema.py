@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from ...hook_types import Manifest
+from ...contract.hook_types import Manifest
 from ..nonconformity import require, require_none
 from .given import Given
 

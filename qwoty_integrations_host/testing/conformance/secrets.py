@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from ...contract.hook_types import Manifest
+from ...contract.settings_document import reach
 from ...errors import IntegrationError, PluginContractError
-from ...hook_types import Manifest
 from ...redaction import secret_paths
-from ...settings_documents import reach
 from ..network import no_network
 from ..nonconformity import not_checked, not_claimed, require_none
 from ..workbench import Workbench

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ...contract.hook_types import Manifest
+from ...contract.settings_document import StoredSettings, joined, schema_problems, with_defaults
 from ...errors import IntegrationError, InvalidInput, PluginContractError, SettingsError, SettingsIncomplete
-from ...hook_types import Manifest
-from ...settings_documents import StoredSettings, joined, schema_problems, with_defaults
-from ...settings_releases import brought_up
+from ...plugins.settings_migrations import brought_up
 from ..network import no_network
 from ..nonconformity import Nonconformity, not_checked, not_claimed, require, require_none
 from ..workbench import Workbench

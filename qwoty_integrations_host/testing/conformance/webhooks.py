@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ...hook_types import Manifest, WebhookRequest
+from ...contract.hook_types import Manifest, WebhookRequest
 from ..network import no_network
 from ..nonconformity import not_checked, not_claimed, require, require_none
 from ..workbench import Workbench

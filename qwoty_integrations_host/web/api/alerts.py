@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, request
 
-from ...exact_json import parse_json
+from ...contract.exact_json import parse_json
 from .. import asking
 from ..auth import the_host
 from .blueprint import Blueprint, needs, shown_once

@@ -7,9 +7,9 @@ from typing import Any
 from flask import g
 from marshmallow import Schema, fields, validate
 
-from ... import api_keys
-from ...quote_fields import Text
+from ...contract.document_fields import Text
 from ...store.api_keys import SCOPES, scopes_of
+from ...workspaces import api_keys
 from ..auth import require_scope, the_host
 from .blueprint import Blueprint, needs, shown_once
 from .fields import Answer, moment, text, texts

@@ -15,10 +15,10 @@ from marshmallow import RAISE
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 
-from ...acting import acting_as
+from ...contract.exact_json import parse_json
 from ...errors import MalformedInput, NotFound
-from ...exact_json import parse_json
-from ...finding import quote_id_of
+from ...observability.actor import acting_as
+from ...reports.search import quote_id_of
 from ..auth import note_use, require_key, require_key_for, require_scope, the_host
 from .idempotency import answered_once
 

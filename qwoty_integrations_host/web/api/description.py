@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify
 from flask_smorest import Api, Blueprint
 from marshmallow import fields
 
-from ... import quote_fields
+from ...contract import document_fields
 from .. import problems
 from .fields import Answer
 
@@ -116,20 +116,20 @@ def make_api(app: Flask) -> HostApi:
 
 def own_fields(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
     """What the quote's own field types accept, in JSON Schema."""
-    if isinstance(field, quote_fields.Amount):
+    if isinstance(field, document_fields.Amount):
         number: dict[str, Any] = {"type": "number"}
-        text = {"type": "string", "pattern": rf"^\s*{quote_fields.DECIMAL.pattern}\s*$"}
+        text = {"type": "string", "pattern": rf"^\s*{document_fields.DECIMAL.pattern}\s*$"}
         if field.least is not None:
             number["minimum"] = field.least
         return {"anyOf": [text, number, *([{"type": "null"}] if field.allow_none else [])]}
-    if isinstance(field, quote_fields.Flag):
+    if isinstance(field, document_fields.Flag):
         return {"type": ["boolean", "null"] if field.allow_none else "boolean"}
-    if isinstance(field, quote_fields.Wording):
-        kinds = ["string"] if isinstance(field, quote_fields.Choice) else ["string", "integer"]
+    if isinstance(field, document_fields.Wording):
+        kinds = ["string"] if isinstance(field, document_fields.Choice) else ["string", "integer"]
         return {"type": [*kinds, *(["null"] if field.allow_none else [])]}
-    if isinstance(field, quote_fields.Instant):
+    if isinstance(field, document_fields.Instant):
         return {"type": ["string", "null"] if field.allow_none else "string", "format": "date-time"}
-    if isinstance(field, quote_fields.Roles):
+    if isinstance(field, document_fields.Roles):
         words = {"type": "array", "items": {"type": "string"}}
         return {"anyOf": [{"type": "string"}, words, {"type": "null"}]}
     return {}

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from ...reports import find_run, quote_report
+from ...reports.shapes import find_run, quote_report
 from ..auth import the_host
 from .blueprint import Blueprint
 from .lists import list_of, whole

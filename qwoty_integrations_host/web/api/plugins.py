@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from ...reports import plugin_report
+from ...reports.shapes import plugin_report
 from ..auth import the_host
 from .blueprint import Blueprint
 from .fields import Answer, integer, text, texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from ...finding import QUOTE_STATES
+from ...reports.search import QUOTE_STATES
 from .fields import Answer, Open, flag, integer, many, mapping, moment, money, one, text, texts
 from .lists import PageQuery
 from .run_schemas import RunSchema

@@ -7,13 +7,13 @@ from typing import Any
 from flask import Response, jsonify, request
 from marshmallow import Schema, validate
 
-from ...exact_json import parse_json
-from ...finding import Asked, stored_document
-from ...previews import preview
-from ...quote_fields import Text
-from ...quote_schema import QuoteSchema
-from ...reports import find_run, list_quotes, quote_report
-from ...runs import Accepted, Cancelled
+from ...contract.document_fields import Text
+from ...contract.exact_json import parse_json
+from ...contract.quote_document import QuoteSchema
+from ...reports.previews import preview
+from ...reports.search import Asked, stored_document
+from ...reports.shapes import find_run, list_quotes, quote_report
+from ...runs.requests import Accepted, Cancelled
 from ...store import runs as rows
 from ..auth import the_host
 from .blueprint import Blueprint, is_no_write, names_fields, needs

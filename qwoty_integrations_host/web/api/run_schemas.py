@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from ...quote_fields import Text
+from ...contract.document_fields import Text
 from ...store.runs import STATUSES
 from .fields import Answer, Open, integer, many, moment, money, one, text, texts
 

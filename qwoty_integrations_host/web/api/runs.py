@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from ...reports import find_run, list_runs
+from ...reports.shapes import find_run, list_runs
 from ...store.runs import STATUSES
 from ..auth import the_host
 from .blueprint import Blueprint

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, jsonify, request
 from marshmallow import Schema, fields
 
-from ...exact_json import parse_json
+from ...contract.exact_json import parse_json
 from .. import asking
 from ..auth import the_host
 from .blueprint import Blueprint, needs

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from ...reports import find_run, list_deliveries
+from ...reports.shapes import find_run, list_deliveries
 from ...store.webhooks import RESULTS
 from ..auth import the_host
 from .blueprint import Blueprint

@@ -7,8 +7,8 @@ from typing import Any
 from flask import g
 from marshmallow import RAISE, Schema, fields
 
-from ...reports import workspace_report
-from ...workspaces import set_timezone
+from ...reports.shapes import workspace_report
+from ...workspaces.workspace import set_timezone
 from ..auth import the_host
 from .blueprint import Blueprint, needs
 from .fields import Answer, flag, many, moment, text

@@ -7,9 +7,9 @@ from typing import Any
 from flask import make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from ... import api_keys
 from ...errors import InvalidInput
 from ...store.api_keys import SCOPES
+from ...workspaces import api_keys
 from .. import sessions
 from ..auth import the_host
 from .guard import blueprint, go_to, session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import render_template, request, url_for
 
-from ...reports import list_audit
+from ...reports.shapes import list_audit
 from ..auth import the_host
 from .guard import blueprint, session
 from .runs import PAGE

@@ -9,7 +9,7 @@ from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ...errors import ActionRefused
-from ...reports import find_quote, quote_report
+from ...reports.shapes import find_quote, quote_report
 from ..auth import the_host
 from .guard import blueprint, go_to, session
 

@@ -17,10 +17,10 @@ from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as BaseResponse
 
-from ...acting import acting_as
+from ...contract.visible_text import visible
 from ...errors import IntegrationError
-from ...finding import quote_id_of
-from ...visible_text import visible
+from ...observability.actor import acting_as
+from ...reports.search import quote_id_of
 from .. import sessions
 from ..auth import the_host
 from ..problems import status_of

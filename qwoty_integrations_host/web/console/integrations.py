@@ -9,13 +9,13 @@ from typing import Any
 from flask import make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from ...contract.timezones import timezone_names
 from ...errors import FieldProblem, InvalidInput, NotFound, SettingsError
-from ...finding import count_asking
-from ...plugins import PluginStatus
+from ...plugins.manager import PluginStatus
+from ...reports.search import count_asking
 from ...store import connections, runs
 from ...store.platforms import PLATFORM
-from ...timezones import timezone_names
-from ...workspaces import set_timezone
+from ...workspaces.workspace import set_timezone
 from .. import asking
 from ..auth import the_host
 from . import shown

@@ -9,11 +9,11 @@ from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ...errors import ActionRefused
-from ...finding import QUOTE_STATES, Asked
-from ...links import service_links
-from ...previews import foretold
-from ...reports import find_quote, list_quotes, quote_report
-from ...standing import STATES
+from ...quotes.standing import STATES
+from ...reports.dashboard_links import service_links
+from ...reports.previews import foretold
+from ...reports.search import QUOTE_STATES, Asked
+from ...reports.shapes import find_quote, list_quotes, quote_report
 from ..auth import the_host
 from .endings import may_void
 from .form import whole_number

@@ -10,16 +10,16 @@ from typing import Any
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from ... import previews
+from ...contract.quote import Quote
+from ...contract.timezones import begins
 from ...errors import IntegrationError
-from ...links import service_links
-from ...no_invoice import lacks_something
-from ...quote import Quote
-from ...reports import find_run, list_runs, mails_of_quote, quote_report
-from ...stops import MAKING, TAKING_BACK
+from ...quotes.stops import MAKING, TAKING_BACK
+from ...quotes.without_invoice import lacks_something
+from ...reports import previews
+from ...reports.dashboard_links import service_links
+from ...reports.shapes import find_run, list_runs, mails_of_quote, quote_report
 from ...store import quotes
 from ...store.runs import FINISHED, STATUSES, UPKEEP
-from ...timezones import begins
 from ..auth import the_host
 from .endings import may_void
 from .guard import blueprint, go_to, session

@@ -9,9 +9,9 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 
-from ...no_invoice import lacks_something
-from ...settings_releases import UNFIT
-from ...translations import STATE, STEP
+from ...plugins.catalogs import STATE, STEP
+from ...plugins.settings_migrations import UNFIT
+from ...quotes.without_invoice import lacks_something
 from ..auth import the_host
 from .words import gettext as _
 from .words import language

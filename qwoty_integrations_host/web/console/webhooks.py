@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from ...reports import list_deliveries
+from ...reports.shapes import list_deliveries
 from ...store.webhooks import RESULTS
 from ..auth import the_host
 from .guard import blueprint, go_to, session

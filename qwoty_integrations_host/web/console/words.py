@@ -21,8 +21,8 @@ from babel.numbers import format_currency
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, request
 
+from ...contract.timezones import offset_name
 from ...store.workspaces import timezone_of
-from ...timezones import offset_name
 from ..auth import the_host
 
 LANGUAGES = {"en": "English", "fr": "Français"}

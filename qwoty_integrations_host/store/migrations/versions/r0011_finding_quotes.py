@@ -1,4 +1,4 @@
-"""The words by which quotes are found, and the state that each is in; ``store/finding.py`` fills them afterwards."""
+"""The words by which quotes are found, and the state that each is in; ``store/search.py`` fills them afterwards."""
 
 from __future__ import annotations
 

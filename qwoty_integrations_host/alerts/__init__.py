@@ -1,0 +1,1 @@
+"""Telling people what needs them: by mail, by webhook, once a day."""

@@ -1,0 +1,194 @@
+"""What a hook is handed: ``HookContext`` and the small services behind it.
+
+Everything effectful that a plugin does for a quote happens inside ``ctx.step``. Between two steps only
+recorded values may decide: after a crash the hook runs again from its top, and each step that had finished
+hands back what it recorded instead of running again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from ..clock import Clock
+from .quote import Quote
+from .record import QuoteRecord
+
+#: What a step may return: JSON values only (money as strings or integers).
+Json = Any
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try of one step, handed to the step's function.
+
+    ``number`` counts every beginning of the step, also those of a process that died. ``key`` belongs into the
+    idempotency key of a write: it stays the same until the service has given a final answer that it may replay,
+    and is remembered when a person retries the run. ``first_started_at`` is when the present key came into use.
+    """
+
+    number: int
+    key: int
+    first_started_at: datetime
+    request_ids: list[str] = field(default_factory=list)
+    #: ``attempt.confirm()`` right before each write to a service: a worker that slept, and whose run or locks others
+    #: have by now, does not come back from it.
+    confirm: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+
+    @property
+    def repeated(self) -> bool:
+        """Look for what the step made before making it again: it began before, or may have, under another name.
+
+        False only where the step is known to have had no effect.
+        """
+        return self.number > 1 or self.key > 1
+
+
+class Steps(Protocol):
+    """Runs a named step once, whatever crashes: its result is recorded, retried when retryable, on the timeline."""
+
+    def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json: ...
+
+
+class Platform(Protocol):
+    """The CPQ side: keeps the ids that a plugin finds or makes for contacts and taxes, and has the quote's PDF."""
+
+    def save_external_id(self, kind: str, entity_id: str, value: str, *, slot: str = "accounting") -> None:
+        """Save ``value`` on the ``contact`` or ``tax`` with this id; saving it again changes nothing."""
+        ...
+
+    def quote_pdf(self, quote: Quote) -> bytes | None:
+        """Fetch the signed quote's PDF (20 MB at most), or None when it has none. Call it inside a step; keep nothing.
+
+        Raises: RetryableError while it cannot be had, NeedsAttention when it never will.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file on a mail."""
+
+    filename: str
+    content: bytes = field(repr=False)
+    mime_type: str = "application/pdf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailMessage:
+    """A mail to one person, as text and HTML."""
+
+    to: str
+    subject: str
+    text: str = field(repr=False)
+    html: str = field(repr=False)
+    language: str = "en"
+    from_name: str | None = None
+    reply_to: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+
+class Mailer(Protocol):
+    """Sends a mail at most once per quote and ``name``."""
+
+    def send(self, name: str, message: MailMessage) -> bool:
+        """Send, or return False when a mail of this name has left already.
+
+        Raises: RetryableError when it certainly did not leave, NeedsAttention when that cannot be known.
+        """
+        ...
+
+
+class State(Protocol):
+    """Small JSON values that a plugin keeps per workspace, such as its own map of ids."""
+
+    def get(self, name: str) -> Json:
+        """Give the value, or None."""
+        ...
+
+    def set(self, name: str, value: Json) -> None: ...
+
+    def forget(self, name: str) -> None:
+        """Remove the value, if there is one."""
+        ...
+
+
+class Secrets(Protocol):
+    """Secrets that a plugin keeps per workspace, encrypted at rest."""
+
+    def get(self, name: str) -> str | None: ...
+
+    def set(self, name: str, value: str) -> None: ...
+
+    def forget(self, name: str) -> None:
+        """Remove the secret, if there is one."""
+        ...
+
+
+class Records(Protocol):
+    """The records of this workspace and plugin, one per quote."""
+
+    def get(self, quote_id: str) -> QuoteRecord | None: ...
+
+    def update(self, quote_id: str, change: Callable[[QuoteRecord | None], QuoteRecord]) -> QuoteRecord:
+        """Change the record in one transaction and give it back. Call it inside a step."""
+        ...
+
+    def awaiting_payment(self, *, after: str, limit: int) -> list[str]:
+        """The ids of quotes whose invoice can still be paid, drafts too, in order, beginning behind ``after``."""
+        ...
+
+
+class Pace(Protocol):
+    """Spaces requests evenly, between everything that works on this host's database."""
+
+    def __call__(self, name: str, *, per_second: float) -> None:
+        """Wait for the next turn of this name; call it right before the request goes out."""
+        ...
+
+
+class Log(Protocol):
+    """A structured logger, bound to workspace, plugin and run."""
+
+    def info(self, event: str, **facts: Any) -> Any: ...
+
+    def warning(self, event: str, **facts: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookContext:
+    """Handed to every hook; bound to one workspace and one plugin."""
+
+    workspace: str
+    plugin: str
+    #: The settings with their defaults filled in and the secrets in clear: never log or return them.
+    settings: Mapping[str, Any] = field(repr=False)
+    clock: Clock = field(repr=False)
+    log: Log = field(repr=False)
+    platform: Platform = field(repr=False)
+    mail: Mailer = field(repr=False)
+    state: State = field(repr=False)
+    secrets: Secrets = field(repr=False)
+    records: Records = field(repr=False)
+    step: Steps = field(repr=False)
+    #: ``with ctx.lock("customer:…")``: one run at a time inside, across the runs of this host.
+    lock: Callable[[str], AbstractContextManager[None]] = field(repr=False)
+    #: ``ctx.pace("charges/" + account, per_second=20)`` right before a request that a service counts.
+    pace: Pace = field(repr=False)
+    #: The run that is worked, the same in each of its attempts; None outside a run.
+    run_id: str | None = None
+    #: The address under which the outside reaches this host, without a trailing slash; None when not set.
+    public_url: str | None = None
+
+    def today(self, quote: Quote) -> date:
+        """Which day it is now, in the quote's ``timezone``."""
+        return self.clock.now().astimezone(quote.timezone).date()
+
+    def webhook_address(self, token: str) -> str | None:
+        """Where the remote service delivers its webhooks; None without a public address."""
+        if self.public_url is None:
+            return None
+        return f"{self.public_url}/webhooks/{self.plugin}/{self.workspace}/{token}"

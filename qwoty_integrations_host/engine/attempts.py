@@ -1,0 +1,98 @@
+"""The attempts of a run, each one job of the engine: at once, or when the wait through an outage is over."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from ..clock import Clock
+from ..store import quotes
+from ..store import runs as rows
+from ..store.database import Store
+from .interface import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A run's wait through an outage: when it tries again, since when it has waited, and how it is shown meanwhile."""
+
+    until: datetime
+    since: datetime
+    error: Mapping[str, Any]
+    outcome: Mapping[str, Any]
+
+
+def job_id(run_id: str, attempt: int) -> str:
+    """The engine's id of one attempt of a run."""
+    return f"{run_id}.{attempt}"
+
+
+def run_of(job_id: str) -> str:
+    """The run of which a job is an attempt."""
+    return job_id.rpartition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Queues further attempts of runs; the job of the attempt before then does nothing any more."""
+
+    store: Store
+    engine: Engine
+    clock: Clock
+
+    def begin_anew(self, db: Connection, row: RowMapping) -> None:
+        """Queue an attempt that begins at the first step."""
+        self._next(db, row, {}, None, None)
+
+    def resume(self, db: Connection, row: RowMapping, *, wait: Wait | None = None) -> None:
+        """Queue an attempt that goes on with the steps that are done, as long as the settings are the same."""
+        results = self.engine.results(job_id(row["id"], row["attempt"]))
+        done = {name: found for name, found in results.items() if "value" in found}
+        carried = {**(row["carried"] or {}), **done}
+        self._next(db, row, carried, row["settings_digest"] if carried else None, wait)
+
+    def try_again(self, row: RowMapping, *, resume: bool, forgotten: bool = False) -> None:
+        """Queue an attempt of a run that was last seen so, unless it has ended since or another attempt is there.
+
+        ``forgotten``: what the attempts before did is not known by its steps' names, so each step looks first.
+        """
+        with self.store.write() as db:
+            quotes.lock(db, row["workspace"], row["quote_id"])
+            present = rows.require(db, row["id"])
+            if present["attempt"] == row["attempt"] and present["status"] not in rows.FINISHED:
+                if forgotten:
+                    rows.change(db, row["id"], facts={**present["facts"], "forgotten": True})
+                (self.resume if resume else self.begin_anew)(db, present)
+
+    def go_on(self, workspace: str, plugin: str, reasons: Collection[str]) -> None:
+        """Queue the next attempt of what waits for one of these reasons, by their codes, at once."""
+        with self.store.read() as db:
+            waiting = rows.waiting_for_a_plugin(db, reasons)
+        for row in waiting:
+            if (row["workspace"], row["plugin"]) == (workspace, plugin):
+                self.try_again(row, resume=True)
+
+    def _next(
+        self, db: Connection, row: RowMapping, carried: Mapping[str, Any], digest: str | None, wait: Wait | None
+    ) -> None:
+        attempt = row["attempt"] + 1
+        rows.change(
+            db,
+            row["id"],
+            attempt=attempt,
+            status="waiting" if wait else "queued",
+            carried=carried,
+            settings_digest=digest,
+            resumable=False,
+            outcome=wait and wait.outcome,
+            error=wait and wait.error,
+            waits_until=wait and wait.until,
+            outage_since=wait and wait.since,
+            finished_at=None,
+        )
+        delay = (wait.until - self.clock.now()).total_seconds() if wait else 0.0
+        self.engine.enqueue(db, job_id(row["id"], attempt), partition=row["workspace"], delay=delay)

@@ -1,0 +1,32 @@
+"""Pruning what is no longer needed: the host's own tables, and the engine's jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ..clock import Clock
+from ..engine.interface import Engine
+from ..store.database import Store
+from ..store.retention import JOBS, of_ended_runs, prune_tables
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """Prunes one host; ``keep_days`` is how long ended runs are kept."""
+
+    store: Store
+    engine: Engine
+    clock: Clock
+    keep_days: int
+
+    def prune(self, *, dry_run: bool = False) -> dict[str, int]:
+        """Prune and give the counts by kind; with ``dry_run`` only count. Calling it again does no harm."""
+        now = self.clock.now()
+        jobs = self.engine.forget(now - timedelta(days=JOBS), of=self._ended, dry_run=dry_run)
+        return {"jobs": jobs, **prune_tables(self.store, now, keep_days=self.keep_days, dry_run=dry_run)}
+
+    def _ended(self, job_ids: Sequence[str]) -> list[str]:
+        with self.store.read() as db:
+            return of_ended_runs(db, job_ids)

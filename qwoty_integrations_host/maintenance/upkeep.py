@@ -1,0 +1,134 @@
+"""Upkeep: the connection of each integration to its service is looked after, by the hour and after each start."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from ..clock import Clock
+from ..contract.hook_types import WebhookEndpoint
+from ..errors import ActionRefused, IntegrationError
+from ..plugins.contexts import Contexts
+from ..plugins.manager import Plugins
+from ..runs.requests import Runs
+from ..store import runs as rows
+from ..store import webhooks
+from ..store.database import Store
+from ..store.plugin_storage import records_awaiting_payment
+from ..store.workspaces import require_workspace
+from ..workspaces.settings import WorkspaceSettings
+
+log = logging.getLogger(__name__)
+
+#: How often each workspace's integration is looked after.
+EVERY = timedelta(hours=1)
+#: Many workers may start at once.
+_AFTER_A_START = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """Asks for upkeep, and tells how the webhooks of a workspace are."""
+
+    store: Store
+    plugins: Plugins
+    settings: WorkspaceSettings
+    contexts: Contexts
+    clock: Clock
+    runs: Runs
+
+    def request_due(self) -> list[str]:
+        """Queue an upkeep wherever the last one is an hour old; give the runs' ids."""
+        return self._request_everywhere(EVERY)
+
+    def request_after_start(self) -> list[str]:
+        """Queue an upkeep everywhere, since the service may have spoken to nobody."""
+        return self._request_everywhere(_AFTER_A_START)
+
+    def request(self, workspace: str, *, roll_secrets: bool = False) -> list[str]:
+        """Queue an upkeep of every integration of a workspace now; give the runs' ids.
+
+        Raises: NotFound; ActionRefused when there is nothing to look after, or an upkeep has not ended.
+        """
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+        kept = [plugin for plugin in self.settings.enabled_plugins(workspace) if self._is_needed(workspace, plugin)]
+        if not kept:
+            raise ActionRefused(
+                "No integration of this workspace has a webhook endpoint or an open invoice.",
+                hint="An invoice is made when a quote is accepted, an endpoint with the first payment link.",
+            )
+        asked = (self.runs.request_upkeep(workspace, plugin, roll_secrets=roll_secrets) for plugin in kept)
+        return [run_id for run_id in asked if run_id]
+
+    def status(self, workspace: str) -> dict[str, Any]:
+        """Report each endpoint of a workspace as ``{"workspace", "data"}``; ages in whole seconds. Raises: NotFound."""
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+        data = [
+            self._report(workspace, plugin, endpoint)
+            for plugin in self.settings.enabled_plugins(workspace)
+            for endpoint in self._endpoints(workspace, plugin)
+        ]
+        return {"workspace": workspace, "data": data}
+
+    def _request_everywhere(self, unless_within: timedelta) -> list[str]:
+        asked: list[str | None] = []
+        for workspace, plugin in self.settings.enabled_everywhere():
+            try:
+                if self.plugins.is_loaded(plugin) and (unfit := self.settings.unfit(workspace, plugin)):
+                    shown = {"code": unfit.code, "title": unfit.title, "hint": unfit.hint}
+                    self.runs.alerts.settings_unfit(workspace, plugin, shown)
+                elif self._is_needed(workspace, plugin):
+                    asked.append(self.runs.request_upkeep(workspace, plugin, unless_within=unless_within))
+            except IntegrationError:
+                # One workspace's trouble (a secret that cannot be opened, a plugin's bug) is not the others'.
+                log.exception("upkeep.not_requested", extra={"workspace": workspace, "plugin": plugin})
+        return [run_id for run_id in asked if run_id]
+
+    def _is_needed(self, workspace: str, plugin: str) -> bool:
+        """Whether there is an endpoint to mend, or an invoice of whose payment no endpoint may tell."""
+        if self._endpoints(workspace, plugin):
+            return True
+        looks = self.plugins.is_loaded(plugin) and self.plugins.implements(plugin, "on_upkeep")
+        return looks and bool(records_awaiting_payment(self.store, workspace, plugin, limit=1))
+
+    def _endpoints(self, workspace: str, plugin: str) -> Sequence[WebhookEndpoint]:
+        if not self.plugins.is_loaded(plugin) or not self.plugins.implements(plugin, "on_upkeep"):
+            return []
+        if self.settings.unfit(workspace, plugin):
+            return []
+        ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
+        return self.plugins.webhook_endpoints(plugin, ctx)
+
+    def _report(self, workspace: str, plugin: str, endpoint: WebhookEndpoint) -> dict[str, Any]:
+        with self.store.read() as db:
+            last = webhooks.last_received(db, workspace, plugin, endpoint.account)
+            run = rows.last_upkeep(db, workspace, plugin)
+        return {
+            "plugin": plugin,
+            "account": endpoint.account,
+            "mode": endpoint.mode,
+            "endpoint_id": endpoint.id,
+            "url": _masked(endpoint.url),
+            "last_event_at": last.isoformat() if last else None,
+            "last_event_age": round((self.clock.now() - last).total_seconds()) if last else None,
+            "last_upkeep": run
+            and {
+                "run_id": run["id"],
+                "status": run["status"],
+                "created_at": run["created_at"].isoformat(),
+                "finished_at": run["finished_at"].isoformat() if run["finished_at"] else None,
+                "error": run["error"],
+                "notes": (run["outcome"] or {}).get("notes", []),
+            },
+        }
+
+
+def _masked(url: str) -> str:
+    """The address without the middle of its token, which is known to the service and us alone."""
+    base, _, token = url.rpartition("/")
+    return f"{base}/{token[:4]}…{token[-4:]}" if len(token) >= 16 else f"{base}/…"

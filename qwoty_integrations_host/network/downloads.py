@@ -1,0 +1,194 @@
+"""Requests to addresses that others gave us: each connection goes to a machine that was found to be public.
+
+A name is looked up once, by the connection itself, and what was looked up is what it connects to: a name that leads
+elsewhere a moment later (DNS rebinding) or an address that is read in two ways gains nothing. TLS and the request still
+go by the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urljoin
+
+from .addresses import NotPublic, UnknownHost, public_places, split
+from .request_errors import why_unsent
+
+if TYPE_CHECKING:
+    import socket
+
+    import requests
+
+_MOST_REDIRECTS = 3
+_TIMEOUT = (10, 30)
+#: So long may a body take as a whole; the timeout is of each piece.
+_MOST_SECONDS = 60
+
+
+class NotFetched(Exception):
+    """Why nothing was fetched, as the end of a sentence about the address. It never holds the address itself.
+
+    ``is_final``: to come again does not help. ``status``: of an answer that was none with 200.
+    """
+
+    def __init__(self, why: str, *, is_final: bool = False, status: int | None = None) -> None:
+        super().__init__(why)
+        self.why, self.is_final, self.status = why, is_final, status
+
+
+def public_session() -> requests.Session:
+    """A session that connects to public machines only, and knows no passwords or proxies of this machine.
+
+    Its requests raise NotPublic and UnknownHost beside what ``requests`` raises. Where somebody sets ``trust_env`` and
+    this machine has a proxy, the proxy looks names up and decides.
+    """
+    session = plain_session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _adapter()())
+    return session
+
+
+def plain_session() -> requests.Session:
+    """The same for addresses that the operator chose: they may lead anywhere."""
+    import requests  # noqa: PLC0415 - lazy: every command would pay for it
+
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+def download(url: str, *, most_bytes: int, may_be_asked: Callable[[SplitResult], bool] | None = None) -> bytes:
+    """Fetch what is behind an https address of the internet, without credentials, over at most three redirects.
+
+    ``may_be_asked``: which addresses of http or https the operator chose; these may also lead elsewhere.
+    Raises: NotFetched.
+    """
+    for _ in range(_MOST_REDIRECTS + 1):
+        chosen = _refuse_unless_allowed(url, may_be_asked)
+        try:
+            with (
+                plain_session() if chosen else public_session() as session,
+                session.get(url, stream=True, allow_redirects=False, timeout=_TIMEOUT) as answer,
+            ):
+                if not answer.is_redirect:
+                    return _content(answer, most_bytes)
+                url = urljoin(url, answer.headers["location"])
+        except Exception as error:  # noqa: BLE001 - of half a dozen libraries' own; each is told apart below
+            # Without `from`: the cause's text holds the address.
+            raise _not_fetched(error) from None
+    raise NotFetched("leads on and on", is_final=True)
+
+
+def _refuse_unless_allowed(url: str, may_be_asked: Callable[[SplitResult], bool] | None) -> bool:
+    """Give whether the operator chose it."""
+    parts = split(url)
+    if parts is None:
+        raise NotFetched("is none", is_final=True)
+    if not parts.hostname or parts.username or parts.password or parts.scheme not in {"http", "https"}:
+        raise NotFetched("is not an https address", is_final=True)
+    chosen = may_be_asked is not None and may_be_asked(parts)
+    if not chosen and parts.scheme != "https":
+        raise NotFetched("is not an https address", is_final=True)
+    return chosen
+
+
+def _content(answer: requests.Response, most_bytes: int) -> bytes:
+    if answer.status_code != 200:
+        raise NotFetched(f"opens nothing (HTTP {answer.status_code})", status=answer.status_code)
+    content = bytearray()
+    for piece in pieces(answer):
+        content += piece
+        if len(content) > most_bytes:
+            raise NotFetched(f"leads to more than {most_bytes // 2**20} MB", is_final=True)
+    return bytes(content)
+
+
+def pieces(answer: requests.Response) -> Iterator[bytes]:
+    """Give the body as it comes. Raises: requests.RequestException when it breaks off, or takes more than a minute.
+
+    Whatever has come is taken at once: to wait for a full piece is to wait for whoever sends a byte now and then.
+    """
+    import requests  # noqa: PLC0415 - lazy, as above
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
+
+    until = monotonic() + _MOST_SECONDS
+    answer.raw.decode_content = True
+    try:
+        while piece := answer.raw.read1(65536):
+            yield piece
+            if monotonic() > until:
+                raise requests.ReadTimeout
+    except HTTPError as error:
+        raise requests.ConnectionError(error) from error
+
+
+def _not_fetched(error: Exception) -> Exception:
+    import requests  # noqa: PLC0415 - lazy, as above
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
+
+    if isinstance(error, NotFetched):
+        return error
+    if isinstance(error, NotPublic):
+        return NotFetched("leads to a private address", is_final=True)
+    if isinstance(error, UnknownHost):
+        return NotFetched("has a host name that is not known")
+    if why_unsent(error) and isinstance(error, requests.RequestException):
+        return NotFetched("is none", is_final=True)
+    if isinstance(error, requests.RequestException | HTTPError):
+        return NotFetched("cannot be fetched")
+    if isinstance(error, ValueError):  # requests reads the address of a redirect, though it does not follow it
+        return NotFetched("leads to no address", is_final=True)
+    return error
+
+
+# -- connections --------------------------------------------------------------------------------------
+
+
+@cache
+def _adapter() -> Any:
+    """The adapter whose connections look for themselves; made when it is first needed, since requests is lazy."""
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - lazy, as above
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool  # noqa: PLC0415
+
+    class Https(HTTPSConnectionPool):
+        def _new_conn(self) -> Any:
+            return _looking(super()._new_conn())
+
+    class Http(HTTPConnectionPool):
+        def _new_conn(self) -> Any:
+            return _looking(super()._new_conn())
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *given: Any, **named: Any) -> None:
+            super().init_poolmanager(*given, **named)
+            self.poolmanager.pool_classes_by_scheme = {"https": Https, "http": Http}
+
+    return Adapter
+
+
+def _looking(connection: Any) -> Any:
+    """The connection, which goes to a public place of its host or nowhere."""
+    connection._new_conn = partial(_connect, connection)  # noqa: SLF001 - where urllib3 looks up and connects
+    return connection
+
+
+def _connect(connection: Any) -> socket.socket:
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError  # noqa: PLC0415 - lazy, as above
+    from urllib3.util.connection import create_connection  # noqa: PLC0415
+
+    failed: Exception = NewConnectionError(connection, "The host has no address.")
+    for place in public_places(connection.host, connection.port):
+        try:
+            return create_connection(
+                (place, connection.port),
+                connection.timeout,
+                source_address=connection.source_address,
+                socket_options=connection.socket_options,
+            )
+        except TimeoutError:
+            failed = ConnectTimeoutError(connection, "The connection timed out.")
+        except OSError as error:
+            failed = NewConnectionError(connection, f"No connection: {type(error).__name__}.")
+    raise failed

@@ -1,0 +1,1 @@
+"""What is logged, for whom, how much of it, and without secrets."""

@@ -1,0 +1,97 @@
+"""Which platform a workspace has, and what is written back to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection
+
+from ..concurrency.rate_limits import Paces
+from ..contract.quote import Quote
+from ..errors import IntegrationError, RetryableError
+from ..store import external_ids, runs
+from ..store.database import Store
+from . import pdf
+from .configuration import Configurations
+from .qwoty import QwotyPlatform
+from .qwoty_client import REQUESTS_PER_SECOND, QwotyClient
+from .standalone import StandalonePlatform
+
+
+@dataclass(frozen=True, slots=True)
+class Platforms:
+    """The platforms of one host's workspaces."""
+
+    store: Store
+    configurations: Configurations
+    paces: Paces
+    #: Quotes' PDFs may come from private addresses.
+    private_pdfs: bool = False
+    #: A platform itself may have a private address.
+    private_platforms: bool = False
+
+    def qwoty(self, workspace: str) -> QwotyPlatform | None:
+        """The workspace's Qwoty; None when its quotes are pushed in full."""
+        found = self.configurations.of(workspace)
+        if not found.can_fetch:
+            return None
+        turn = partial(self._turn, f"qwoty/{workspace}")
+        client = QwotyClient(found.base_url, found.token, turn, allow_private=self.private_platforms)
+        return QwotyPlatform(client, found)
+
+    def _turn(self, name: str) -> None:
+        self.paces.turn(name, REQUESTS_PER_SECOND)
+        self.store.confirm()
+
+    def of_run(self, workspace: str, run_id: str | None) -> RunPlatform:
+        """What a hook is handed as its platform."""
+        return RunPlatform(self, workspace, run_id)
+
+    def with_saved_ids(self, workspace: str, quote: Quote) -> Quote:
+        """The quote with the ids that are kept here, of those that the platform has no place for."""
+        qwoty = self.qwoty(workspace)
+        kinds = [kind for kind in ("contact", "tax") if qwoty is None or not qwoty.has_place_for(kind)]
+        return StandalonePlatform(self.store, workspace).with_saved_ids(quote, kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlatform:
+    """Implements ``context.Platform``: an id is always kept here, and written to the platform where it has a place.
+
+    What the platform refuses becomes a note on the run: an invoice does not hang on it. An outage repeats the step.
+    """
+
+    platforms: Platforms
+    workspace: str
+    run_id: str | None
+
+    def save_external_id(self, kind: str, entity_id: str, value: str, *, slot: str = "accounting") -> None:
+        store, qwoty = self.platforms.store, self.platforms.qwoty(self.workspace)
+        has_place = qwoty is not None and qwoty.has_place_for(kind)
+        if qwoty is not None and not has_place:
+            with store.write() as db:
+                if not external_ids.of_kind(db, self.workspace, kind, slot):
+                    self._note(db, kind, f"Qwoty has no place for the ids of a {kind}: they are kept by this host.")
+        StandalonePlatform(store, self.workspace).save_external_id(kind, entity_id, value, slot=slot)
+        if qwoty is None or not has_place:
+            return
+        refused = None
+        try:
+            qwoty.save_external_id(kind, entity_id, value, slot=slot)
+        except RetryableError:
+            raise
+        except IntegrationError as error:
+            refused = f"The id of {kind} {entity_id} was not saved in Qwoty, and is kept here: {error.title}"
+        with store.write() as db:
+            self._note(db, f"{kind}/{entity_id}/{slot}", refused)
+
+    def quote_pdf(self, quote: Quote) -> bytes | None:
+        # A link that came with the quote has expired by the time of a retry; the platform signs another one.
+        qwoty = self.platforms.qwoty(self.workspace)
+        link = (qwoty.pdf_link(quote.id) if qwoty else None) or quote.pdf_link
+        return pdf.fetch(link, allow_private=self.platforms.private_pdfs) if link else None
+
+    def _note(self, db: Connection, about: str, note: str | None) -> None:
+        if self.run_id is not None:
+            runs.say(db, self.run_id, about, note)

@@ -1,0 +1,79 @@
+"""What stands in the way of a quote: it is cancelled, or what was made of it is undone. Pure: nothing is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..contract.record import QuoteRecord
+from ..errors import ActionRefused
+
+#: The kinds of runs that make or send something of a quote; a stop ends them.
+MAKING = ("quote_accepted", "installment")
+#: The kinds of runs that take back what was made; they end when the quote is accepted again.
+TAKING_BACK = ("undo", "cancel", "void")
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """Why nothing more is made of a quote, until it is accepted again.
+
+    ``cancelled``: ``{"at", "by", "reason", "how"}``, where ``how`` is ``request``, or the event or the status by which
+    the platform said so. ``undone``: ``{"at", "by", "how"}`` by plugin, where ``how`` is ``undo`` or ``void``.
+    """
+
+    cancelled: Mapping[str, str] | None = None
+    undone: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Stops:
+        """What is kept with a quote."""
+        return cls(row["cancelled"], row["undone"] or {})
+
+    def since(self, moment: datetime) -> bool:
+        """Whether the quote was cancelled or undone after a moment."""
+        found = [*([self.cancelled] if self.cancelled else []), *self.undone.values()]
+        return any(datetime.fromisoformat(stop["at"]) > moment for stop in found)
+
+    def refuse(self, plugin: str = "") -> None:
+        """Refuse to make or send more of the quote; without a plugin only a cancellation counts.
+
+        Raises: ActionRefused.
+        """
+        if self.cancelled is not None:
+            raise ActionRefused(
+                "The quote is cancelled: nothing more is made of it or sent.",
+                hint="Accepted again, it begins anew.",
+                code="quote_cancelled",
+            )
+        if plugin in self.undone:
+            raise ActionRefused(
+                "What was made of this quote is undone: nothing more is made of it or sent.",
+                hint="Accepted again, it begins anew.",
+                code="quote_undone",
+            )
+
+    def holds(self, plugin: str) -> bool:
+        """Whether nothing more is made of the quote by this plugin."""
+        return self.cancelled is not None or plugin in self.undone
+
+
+def require_voidable(record: QuoteRecord) -> None:
+    """Let only an invoice be voided that is final, and that nobody has paid anything of. Raises: ActionRefused."""
+    status = record.payment_status
+    if status is None:
+        raise ActionRefused("There is no invoice yet.", hint="Only a final invoice is voided.")
+    if not record.is_voidable:
+        raise ActionRefused(f"The invoice is {status}: it cannot be voided.", hint=_INSTEAD.get(status, ""))
+
+
+_PAID = "What was paid is given back by a refund or a credit note: that is a person's decision."
+_INSTEAD = {
+    "draft": "Undo the run that made it: that deletes the draft.",
+    "processing": "Wait until its payment has ended.",
+    "partially_paid": _PAID,
+    "paid": _PAID,
+    "void": "Nothing is left to do: nobody can pay it any more.",
+}

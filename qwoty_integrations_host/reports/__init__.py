@@ -1,0 +1,1 @@
+"""What people are shown of quotes and runs, the same for CLI, API and console."""

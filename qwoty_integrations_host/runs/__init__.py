@@ -1,0 +1,1 @@
+"""Runs: what starts one, how it is worked step by step, and how it ends."""

@@ -1,0 +1,223 @@
+"""What a platform tells: an event is stored with what it causes; a quote that it only names is fetched by a run."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from marshmallow import ValidationError
+from sqlalchemy import RowMapping
+
+from ..clock import Clock
+from ..contract.context import Attempt, Steps
+from ..contract.document_fields import Identifier
+from ..contract.exact_json import parse_json
+from ..contract.hook_types import Outcome
+from ..contract.quote_document import id_of
+from ..errors import ActionRefused, FieldProblem, InvalidInput, NeedsAttention, NotFound
+from ..observability.actor import acting_as
+from ..platform import signatures
+from ..platform.configuration import ACCEPTED, PlatformConfiguration
+from ..platform.resolver import Platforms
+from ..store import events
+from ..store import runs as rows
+from ..store.database import Store
+from ..store.workspaces import require_workspace
+from .requests import Accepted, Runs
+
+_NAME = re.compile(r"[ -~]{1,255}")
+_QUOTE_ID = Identifier(required=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered to an event: ``is_new`` when it caused something that was not there before."""
+
+    body: Mapping[str, Any]
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an event says: that something happened to a quote, which it names or holds."""
+
+    type: str
+    quote_id: str | None
+    quote: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformEvents:
+    """Takes the events of all platforms, and works the runs that fetch quotes."""
+
+    store: Store
+    clock: Clock
+    platforms: Platforms
+    runs: Runs
+
+    def authenticate(self, workspace: str, headers: Mapping[str, str], body: bytes) -> str:
+        """Give the id of a signed message. Raises: WebhookRejected (401, or 400 when its time is not now)."""
+        known = self.platforms.configurations.signing_secrets(workspace)
+        secrets = [one["secret"] for one in known.values()]
+        return signatures.verify(headers, body, secrets, self.clock.now())
+
+    def receive(self, workspace: str, body: bytes, event_id: str = "") -> Answer:
+        """Take an authenticated event, once by its id: it is stored together with what it causes.
+
+        Raises: NotFound for the workspace; InvalidInput for the body, or when an earlier event of this id had another;
+        ActionRefused when it only names a quote and there is no platform to fetch that from. Then nothing is stored.
+        """
+        if event_id and not _NAME.fullmatch(event_id):
+            problem = FieldProblem((signatures.ID,), "1 to 255 plain characters.")
+            raise InvalidInput("The event's id has the wrong form.", [problem])
+        told = _read(parse_json(body))
+        digest = hashlib.sha256(body).hexdigest()
+        event_id = event_id or f"evt_{uuid4().hex}"
+        row = {"workspace": workspace, "id": event_id, "type": told.type, "digest": digest}
+        with self.store.write() as db:
+            require_workspace(db, workspace)
+            if not events.add(db, {**row, "received_at": self.clock.now()}):
+                return _again(events.get(db, workspace, event_id), digest)
+            with acting_as(_PLATFORM):
+                answer = self._act(workspace, event_id, told)
+            events.answered(db, workspace, event_id, quote_id=answer.body["quote_id"], answer=answer.body)
+        return answer
+
+    def fetch(self, row: RowMapping, step: Steps) -> Outcome:
+        """Work a run: fetch the quote that an event named, and accept it. Called again from the top after a crash."""
+        # One step, so that nothing of the quote is kept beside the quote; accepting it again changes nothing.
+        found = step("accept", lambda attempt: self._accept(row, attempt))
+        if found["how"] == "cancelled":
+            return Outcome.done(f"Qwoty says that quote {found['number']} is cancelled.", result=found["shown"])
+        if found["how"] == "unknown":
+            return Outcome.skipped(f"Qwoty says that quote {found['number']} is cancelled. {_NEVER_SEEN}")
+        word = _WORDS[found["how"]]
+        started = "" if found["runs"] else " No integration is enabled for this workspace, so nothing was started."
+        return Outcome.done(f"Quote {found['number']} was {word}.{started}", *found["notes"], result=found["shown"])
+
+    def _accept(self, row: RowMapping, attempt: Attempt) -> dict[str, Any]:
+        workspace = row["workspace"]
+        qwoty = self.platforms.qwoty(workspace)
+        if qwoty is None:
+            raise NeedsAttention("No platform is set for this workspace any more.", hint=_SET, code="platform_missing")
+        fetched = qwoty.fetch(row["quote_id"], accepted_at=row["created_at"])
+        try:
+            with acting_as(_PLATFORM):
+                accepted = self.runs.accept(workspace, fetched.document, told_at=row["created_at"])
+        except InvalidInput as error:
+            wrong = "; ".join(f"{problem.dotted}: {problem.message}" for problem in error.problems[:5])
+            raise NeedsAttention(
+                f"Qwoty's quote cannot be taken. {wrong}",
+                hint="Correct the quote in Qwoty, then retry the run.",
+                code="quote_invalid",
+            ) from None
+        except NotFound:  # it was cancelled before it was ever taken
+            return {"how": "unknown", "number": fetched.document["number"]}
+        shown = {"quote_id": accepted.quote_id, "runs": list(accepted.run_ids)}
+        number = fetched.document["number"]
+        return {
+            "how": _how(accepted),
+            "number": number,
+            "runs": shown["runs"],
+            "notes": list(fetched.notes),
+            "shown": shown,
+        }
+
+    def _act(self, workspace: str, event_id: str, told: Told) -> Answer:
+        configuration = self.platforms.configurations.of(workspace)
+        if told.type in configuration.cancelled_event_types:
+            return self._cancel(workspace, event_id, told)
+        if told.type not in configuration.accepted_event_types:
+            return self._answer(event_id, told, "ignored", told.quote_id, (), is_new=False)
+        if told.quote is not None:
+            try:
+                return self._taken(event_id, told, self.runs.accept(workspace, told.quote))
+            except NotFound:  # it says that the quote is cancelled
+                return self._never_seen(event_id, told, id_of(told.quote, workspace_id=workspace))
+        assert told.quote_id is not None, "it names or holds a quote"
+        _require_platform(configuration)
+        run_id = self.runs.request_fetch(workspace, told.quote_id, event_id=event_id, event_type=told.type)
+        return self._answer(event_id, told, "queued", told.quote_id, (run_id,), is_new=True)
+
+    def _cancel(self, workspace: str, event_id: str, told: Told) -> Answer:
+        quote_id = told.quote_id or id_of(told.quote, workspace_id=workspace)
+        try:
+            found = self.runs.cancel(workspace, quote_id, how=told.type)
+        except NotFound:
+            return self._never_seen(event_id, told, quote_id)
+        return self._answer(event_id, told, "cancelled", quote_id, found.run_ids, is_new=not found.duplicate)
+
+    def _never_seen(self, event_id: str, told: Told, quote_id: str) -> Answer:
+        """Nothing is to be stopped: the platform is told so, and need not come again."""
+        answer = self._answer(event_id, told, "ignored", quote_id, (), is_new=False)
+        return Answer({**answer.body, "note": _NEVER_SEEN}, is_new=False)
+
+    def _taken(self, event_id: str, told: Told, accepted: Accepted) -> Answer:
+        status, is_new = "cancelled" if accepted.cancelled else "accepted", not accepted.duplicate
+        return self._answer(event_id, told, status, accepted.quote_id, accepted.run_ids, is_new=is_new)
+
+    def _answer(
+        self, event_id: str, told: Told, status: str, quote_id: str | None, run_ids: tuple[str, ...], *, is_new: bool
+    ) -> Answer:
+        with self.store.write() as db:  # the runs are not committed yet
+            found = [rows.require(db, run_id) for run_id in run_ids]
+        runs = [{"id": row["id"], "plugin": row["plugin"], "status": row["status"]} for row in found]
+        body = {"id": event_id, "event_type": told.type, "status": status, "quote_id": quote_id, "runs": runs}
+        return Answer(body, is_new)
+
+
+#: Who acts, where the platform says what is done.
+_PLATFORM = "platform"
+_NEVER_SEEN = "It was never accepted here."
+_WORDS = {
+    "new": "accepted",
+    "anew": "accepted again",
+    "corrected": "taken in its changed form",
+    "duplicate": "here before",
+}
+_SET = "Have the host's operator set the platform, then retry the run."
+
+
+def _how(accepted: Accepted) -> str:
+    """What became of a fetched quote, in one of a few words."""
+    words = ("cancelled", "anew", "corrected", "duplicate")
+    return next((word for word in words if getattr(accepted, word)), "new")
+
+
+def _require_platform(configuration: PlatformConfiguration) -> None:
+    if not configuration.can_fetch:
+        raise ActionRefused(
+            "The event only names a quote, and there is no platform to fetch it from.",
+            hint="Send the quote in full, or have the host's operator set the platform.",
+        )
+
+
+def _again(before: RowMapping, digest: str) -> Answer:
+    if before["digest"] != digest:
+        problem = FieldProblem((signatures.ID,), "An earlier event of this id had another body.")
+        raise InvalidInput("This event's id was used before.", [problem])
+    return Answer(before["answer"], is_new=False)
+
+
+def _read(found: Any) -> Told:
+    """The three forms of a body: a quote itself, an event that holds one, an event that names one."""
+    if not isinstance(found, dict):
+        raise InvalidInput("The body is not an event.", [FieldProblem((), "Must be a JSON object.")])
+    if "event_type" not in found and "pricing_table" in found:
+        return Told(ACCEPTED, None, found)
+    problems, event_type, quote_id = [], found.get("event_type"), found.get("id")
+    if not isinstance(event_type, str) or not _NAME.fullmatch(event_type):
+        problems.append(FieldProblem(("event_type",), "Must be 1 to 255 plain characters."))
+    # An event that holds its quote need not name it; what only names one is asked for by that name.
+    if quote_id is not None or found.get("quote") is None:
+        try:
+            quote_id = _QUOTE_ID.deserialize(quote_id)
+        except ValidationError as error:
+            problems.append(FieldProblem(("id",), str(error.messages[0])))
+    if problems:
+        raise InvalidInput("The body is not an event.", problems)
+    return Told(str(event_type), quote_id, found.get("quote"))

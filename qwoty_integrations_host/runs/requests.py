@@ -1,0 +1,881 @@
+"""What starts a run: an accepted quote or its end, a request, a webhook, the schedule, a retry; runs/executor.py works it.
+
+A run is one plugin's work on one event of one quote. It is stored together with its job, in one transaction;
+each attempt is one job of the engine.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, RowMapping
+
+from ..alerts.service import Alerts
+from ..clock import Clock
+from ..contract.exact_json import parse_json
+from ..contract.hook_types import WebhookEvent, WebhookRequest
+from ..contract.installments import due_installment, may_be_asked_for, pick_installment
+from ..contract.quote import Quote
+from ..contract.quote_document import id_of, load_quote
+from ..contract.record import QuoteRecord
+from ..engine.attempts import Attempts, job_id
+from ..engine.interface import Engine
+from ..errors import (
+    ActionRefused,
+    DatabaseUnavailable,
+    HostError,
+    IntegrationError,
+    MalformedInput,
+    NotFound,
+    SettingsIncomplete,
+    WebhookRejected,
+)
+from ..observability.actor import actor
+from ..plugins.contexts import Contexts
+from ..plugins.manager import Plugins
+from ..quotes.standing import is_a_mail
+from ..quotes.stops import MAKING, TAKING_BACK, require_voidable
+from ..quotes.without_invoice import cause, explained, lacks_something
+from ..reports.shapes import outcome_of
+from ..store import audit, mails, quotes, webhooks
+from ..store import runs as rows
+from ..store.database import Store
+from ..store.platforms import PLATFORM
+from ..store.plugin_storage import quotes_due, records_of_quote
+from ..store.workspaces import lock_workspace, require_workspace, timezone_of
+from ..workspaces.settings import WorkspaceSettings
+from .rejected_webhooks import Refusals
+
+log = logging.getLogger(__name__)
+
+#: Where each day begins first.
+_EARLIEST = timezone(timedelta(hours=14))
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to an accepted quote. ``duplicate``: this quote was here before; the runs are the first's.
+
+    ``corrected``: it was here before, said something else, and the change was taken. The runs begin anew, unless an
+    invoice is final: then what is still to be done is done with the correction. ``anew``: it was cancelled or undone,
+    and begins anew. ``cancelled``: the document says that the quote is cancelled; the runs are the cancellation's.
+    """
+
+    quote_id: str
+    duplicate: bool
+    run_ids: tuple[str, ...]
+    corrected: bool = False
+    anew: bool = False
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The answer to a cancellation. ``duplicate``: the quote was cancelled before; the runs are the first's."""
+
+    quote_id: str
+    duplicate: bool
+    run_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs of one host."""
+
+    store: Store
+    engine: Engine
+    plugins: Plugins
+    settings: WorkspaceSettings
+    contexts: Contexts
+    clock: Clock
+    attempts: Attempts
+    refusals: Refusals
+    alerts: Alerts
+
+    # -- what starts a run -----------------------------------------------------------------------
+
+    def accept(self, workspace: str, document: Any, *, told_at: datetime | None = None) -> Accepted:
+        """Store an accepted quote and queue one run per enabled plugin: both, or neither.
+
+        ``told_at``: when the platform told of it; a quote that was cancelled or undone since stays so.
+
+        A document whose status says that the quote is cancelled cancels it. Raises: NotFound for the workspace, or for
+        a cancelled quote that was never accepted here; InvalidInput for the quote. Then nothing is stored.
+        """
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+        if status := self._says_cancelled(workspace, document):
+            ended = self.cancel(workspace, id_of(document, workspace_id=workspace), how=status)
+            return Accepted(ended.quote_id, ended.duplicate, ended.run_ids, cancelled=True)
+        now = self.clock.now()
+        quote = load_quote(document, workspace_id=workspace, received_at=now)
+        with self.store.write() as db:
+            is_new = quotes.add(db, quote, document, now)
+            if not is_new and told_at is not None and quotes.stops(db, workspace, quote.id).since(told_at):
+                there = rows.of_quote(db, workspace, quote.id, kind="quote_accepted")
+                return Accepted(quote.id, True, tuple(row["id"] for row in there))
+            anew = not is_new and self._lift_stops(db, quote)
+            corrected = not is_new and self._correct(db, quote, document, anew=anew)
+            stored = replace(quote, version=quotes.version(db, workspace, quote.id))
+            for plugin in self._takers(workspace):
+                # A plugin that was enabled later still gets the quote: once.
+                self._start(db, plugin, stored)
+            found = rows.of_quote(db, workspace, quote.id, kind="quote_accepted")
+            if not found or not is_new:
+                self.note_cause(db, workspace, quote.id)
+        duplicate = not (is_new or corrected or anew)
+        return Accepted(quote.id, duplicate, tuple(row["id"] for row in found), corrected, anew)
+
+    def _says_cancelled(self, workspace: str, document: Any) -> str:
+        """The status by which a document says that its quote is cancelled; empty where it says something else."""
+        status = document.get("status") if isinstance(document, Mapping) else None
+        if not isinstance(status, str) or status.lower() == "accepted":
+            return ""
+        return status if self.contexts.platforms.configurations.of(workspace).means_cancelled(status) else ""
+
+    def _lift_stops(self, db: Connection, quote: Quote) -> bool:
+        """Let a quote that is accepted again begin anew; what still takes something back gives up."""
+        workspace = quote.workspace_id
+        quotes.lock(db, workspace, quote.id)
+        stops = quotes.stops(db, workspace, quote.id)
+        if stops.cancelled is None and not stops.undone:
+            return False
+        quotes.lift_stops(db, workspace, quote.id)
+        for row in rows.of_quote(db, workspace, quote.id):
+            if row["kind"] == "quote_accepted" and stops.holds(row["plugin"]):
+                rows.renew_keys(db, row["id"], self.clock.now())
+                # How it had ended before the stop is nothing to go back to.
+                rows.change(db, row["id"], facts={**row["facts"], "before": {}})
+            elif row["kind"] in TAKING_BACK and row["status"] not in rows.DEALT_WITH:
+                self._dismiss(db, row, "the quote is accepted again")
+        return True
+
+    def _takers(self, workspace: str) -> list[str]:
+        """The enabled plugins that take accepted quotes.
+
+        One that does not load is among them: its run waits, visibly, and goes on when the plugin is mended.
+        """
+        enabled, can = self.settings.enabled_plugins(workspace), self.plugins
+        return [one for one in enabled if not can.is_loaded(one) or can.implements(one, "on_quote_accepted")]
+
+    def run_quote(self, workspace: str, quote_id: str, plugin: str | None = None) -> list[str]:
+        """Queue what was not done for a stored quote, by one plugin or by all that are enabled; give the runs' ids.
+
+        A run that there is goes on as a retry does; one that succeeded is left alone.
+        Raises: NotFound; ActionRefused when nothing can be queued, and why.
+        """
+        begun: list[str] = []
+        with self.store.write() as db:
+            self._require_quote(db, workspace, quote_id)
+            quotes.lock(db, workspace, quote_id)
+            there = {row["plugin"]: row for row in rows.of_quote(db, workspace, quote_id, kind="quote_accepted")}
+            takers = self.takers(workspace, plugin)
+            stops = quotes.stops(db, workspace, quote_id)
+            for one in takers:
+                stops.refuse(one)
+                if one not in there:
+                    self._start(db, one, quotes.get(db, workspace, quote_id))
+                elif there[one]["status"] not in {"queued", "running", "succeeded"}:
+                    self.retry(there[one]["id"])
+                else:
+                    continue
+                begun.append(one)
+            if not begun:
+                raise _done_already(there[takers[0]])
+            audit.note(db, workspace, "quote.run", quote_id, self.clock.now())
+            self.note_cause(db, workspace, quote_id)
+            found = rows.of_quote(db, workspace, quote_id, kind="quote_accepted")
+        return [row["id"] for row in found if row["plugin"] in begun]
+
+    def takers(self, workspace: str, plugin: str | None = None) -> list[str]:
+        """Whom an accepted quote is given to when it is run: the plugin that is asked for, or all.
+
+        Raises: NotFound; ActionRefused when there is none.
+        """
+        takers = self._takers(workspace)
+        if plugin is None:
+            if not takers:
+                raise ActionRefused(
+                    "No integration is enabled for this workspace.", hint="Switch one on, then run the quote."
+                )
+            return takers
+        title = self.plugins.manifest(plugin).title if plugin not in takers else ""
+        if plugin not in self.settings.enabled_plugins(workspace):
+            raise ActionRefused(f"{title} is not enabled for this workspace.", hint="Switch it on, then run the quote.")
+        if plugin not in takers:
+            raise ActionRefused(f"{title} does nothing when a quote is accepted.", hint="Choose another integration.")
+        return [plugin]
+
+    def dismiss_quote(self, workspace: str, quote_id: str, reason: str) -> None:
+        """Note that a quote without an invoice needs none any more, since a person has dealt with it.
+
+        It can still be run: what stands for it is a dismissed run. Raises: NotFound; ActionRefused when nothing is
+        missing, or no integration is installed that could be given the quote.
+        """
+        with self.store.write() as db:
+            self._require_quote(db, workspace, quote_id)
+            quotes.lock(db, workspace, quote_id)
+            if quotes.why_without_invoice(db, workspace, quote_id) is None:
+                raise ActionRefused(
+                    "This quote does not wait for an invoice: there is nothing to dismiss.",
+                    hint="If one of its runs needs attention, dismiss that run.",
+                )
+            lacking = [row for row in rows.of_quote(db, workspace, quote_id) if lacks_something(row)]
+            for row in lacking or [self._never_begun(db, workspace, quote_id)]:
+                self._dismiss(db, row, reason)
+            self.note_cause(db, workspace, quote_id)
+            audit.note(db, workspace, "quote.dismissed", quote_id, self.clock.now())
+
+    def _never_begun(self, db: Connection, workspace: str, quote_id: str) -> RowMapping:
+        """Store the run of a quote that nothing was given, without a job; of what would make its invoice."""
+        enabled, loaded = set(self.settings.enabled_plugins(workspace)), self.plugins.loaded()
+        takers = [one for one in loaded if self.plugins.implements(one, "on_quote_accepted")]
+        best = sorted(takers, key=lambda one: (one not in self.plugins.makers(), one not in enabled))
+        if not best:
+            raise ActionRefused("No integration is installed.", hint="Install one, then dismiss the quote.")
+        facts = {"version": quotes.version(db, workspace, quote_id)}
+        row = self._row(workspace, best[0], "quote_accepted", quote_id, subject=quote_id, facts=facts)
+        rows.add(db, {**row, "outcome": {**outcome_of(None, row["created_at"]), "notes": []}})
+        return rows.require(db, row["id"])
+
+    def note_cause(self, db: Connection, workspace: str, quote_id: str) -> None:
+        """Keep with the quote why it has no invoice, or that nothing is missing any more; tell people once of each."""
+        found = rows.of_quote(db, workspace, quote_id, kind="quote_accepted")
+        enabled = self.settings.enabled_plugins(workspace)
+        is_cancelled = quotes.stops(db, workspace, quote_id).cancelled is not None
+        code = None if is_cancelled else cause(found, makers=self.plugins.makers(), enabled=enabled)
+        quotes.note_without_invoice(db, workspace, quote_id, code)
+        if code:
+            self.alerts.quote_without_invoice(db, workspace, quote_id, explained(code, found, enabled=enabled))
+
+    def _correct(self, db: Connection, quote: Quote, document: Any, *, anew: bool) -> bool:
+        """Take a changed quote in the place of the stored one, as far as nothing final was made of that.
+
+        A final invoice says what was signed, so a change of that is a note on the runs and nothing else. What was not
+        signed is taken at any time, and the version stays: the invoice is not touched, and what is still to be done is
+        done with it (ADR 0060).
+        """
+        quotes.lock(db, quote.workspace_id, quote.id)
+        stored = quotes.get(db, quote.workspace_id, quote.id)
+        quote, changes = replace(quote, timezone=stored.timezone), stored.unsigned_changes(quote)
+        if stored.is_as_signed(quote) and not changes:
+            return False
+        records = records_of_quote(self.store, quote.workspace_id, quote.id)
+        gone = {"void"} if anew else set()  # a void invoice is made anew, too
+        invoices = [record.invoice for record in records.values() if record.invoice and record.is_final]
+        final = next((invoice for invoice in invoices if invoice.status not in gone), None)
+        if stored.is_as_signed(quote) and (final is not None or changes == ("owner",)):
+            quotes.replace_unsigned(db, quote, document)
+            self._note_taken(db, quote, changes)
+            for row in rows.of_quote(db, quote.workspace_id, quote.id):
+                if row["status"] == "running" and row["kind"] in {"quote_accepted", "installment"}:
+                    self.attempts.resume(db, row)  # what is at work was handed the quote as it was
+            return True
+        if final is None:
+            present = rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted")
+            begun = (row for row in present if row["status"] != "queued")
+            was_worked = any(row["facts"].get("version") == stored.version for row in begun)
+            quotes.correct(db, quote, document, was_worked=was_worked)
+            return True
+        self._note_change(db, quote, f"Invoice {final.id} is {final.status} already.")
+        return False
+
+    def _note_taken(self, db: Connection, quote: Quote, changes: Sequence[str]) -> None:
+        """Say on the quote's runs what was corrected."""
+        day = self._today(db, quote.workspace_id, quote).isoformat()
+        said = {
+            "contacts": f"The contacts were corrected on {day}: what is still to be sent goes to the corrected ones.",
+            "language": f"The language was corrected on {day}: what is still to be sent is written in it.",
+            "owner": f"The owner's e-mail address was corrected on {day}: answers to later mails go there.",
+        }
+        for change in changes:
+            for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
+                self._note(db, row, said[change])
+
+    def _note_change(self, db: Connection, quote: Quote, why: str) -> None:
+        """Say on the quote's runs that a change came too late; once, however often it comes."""
+        day = self._today(db, quote.workspace_id, quote).isoformat()
+        total = f", over {quote.totals.total_amount:f} {quote.currency}" if quote.totals else ""
+        undone = f"{why} Nothing was changed: correct it there, or by a new quote."
+        note = f"A changed quote arrived on {day}{total}. {undone}"
+        for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
+            if not any(_DAY.sub("", note) == _DAY.sub("", known) for known in row["facts"].get("changes", [])):
+                self._note(db, row, note)
+
+    def _note(self, db: Connection, row: RowMapping, note: str) -> None:
+        """Add a note of a change to a run; it stays there, whichever attempt ends."""
+        shown = row["outcome"] and {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
+        changes = [*row["facts"].get("changes", []), note]
+        rows.change(db, row["id"], facts={**row["facts"], "changes": changes}, outcome=shown)
+
+    def _start(self, db: Connection, plugin: str, quote: Quote) -> None:
+        """Let a plugin work on this version of the quote, unless it does or did so already."""
+        workspace, facts = quote.workspace_id, {"version": quote.version}
+        if self._add(db, workspace, plugin, "quote_accepted", quote.id, subject=quote.id, facts=facts):
+            return
+        row = next(r for r in rows.of_quote(db, workspace, quote.id, kind="quote_accepted") if r["plugin"] == plugin)
+        if row["facts"].get("version", "") != quote.version:
+            # How it had ended before the correction, or that it was on its way ({}): the way back leads there.
+            before = row["facts"].get("before")
+            if before is None:
+                names = ("status", "outcome", "error") if row["status"] in rows.FINISHED else ()
+                before = {name: row[name] for name in names}
+            rows.change(db, row["id"], facts={**row["facts"], **facts, "before": before})
+            self.attempts.begin_anew(db, row)
+
+    def put_back(self, row: RowMapping, why: str) -> bool:
+        """Go back to the version that something final was made of; False when there is none to go back to.
+
+        What the correction says of contacts, language and owner stays taken, if it changes nothing else.
+        """
+        workspace, quote_id = row["workspace"], row["quote_id"]
+        with self.store.write() as db:
+            quotes.lock(db, workspace, quote_id)
+            if not rows.is_current(db, row["id"], row["attempt"]):
+                return True  # another correction has come: its attempt finds out by itself
+            late, document = quotes.get(db, workspace, quote_id), quotes.document(db, workspace, quote_id)
+            record = records_of_quote(self.store, workspace, quote_id).get(row["plugin"])
+            made_of = record.invoice.version if record and record.invoice else ""
+            if not quotes.put_back(db, workspace, quote_id, made_of):
+                return False
+            kept = quotes.get(db, workspace, quote_id)
+            if kept.is_as_signed(late):
+                quotes.replace_unsigned(db, late, document)
+                self._note_taken(db, late, kept.unsigned_changes(late))
+            else:
+                self._note_change(db, late, why)
+            for other in rows.of_quote(db, workspace, quote_id, kind="quote_accepted"):
+                if other["id"] == row["id"] or other["status"] == "queued":
+                    self._return(db, other, kept)
+                else:
+                    self._start(db, other["plugin"], kept)
+            if row["kind"] != "quote_accepted":
+                self.attempts.begin_anew(db, row)
+        return True
+
+    def _return(self, db: Connection, row: RowMapping, quote: Quote) -> None:
+        """Let a run be as it was before the correction: ended, or on its way with the earlier version."""
+        ended = row["facts"].get("before")
+        if not ended or row["facts"].get("version") == quote.version:
+            self._start(db, row["plugin"], quote)
+            return
+        now, notes = self.clock.now(), ended["outcome"]["notes"]
+        record = records_of_quote(self.store, quote.workspace_id, quote.id).get(row["plugin"])
+        changes = [note for note in row["facts"].get("changes", []) if note not in notes]
+        outcome = {**ended["outcome"], **outcome_of(record, now), "notes": [*notes, *changes]}
+        facts = {**row["facts"], "version": quote.version, "before": None}
+        rows.change(db, row["id"], **{**ended, "outcome": outcome}, facts=facts, finished_at=now)
+
+    def request_installment(
+        self, workspace: str, quote_id: str, number: int | None, *, look_first: bool = False
+    ) -> str:
+        """Queue the sending of an installment (the lowest unpaid one without a number); give the run's id.
+
+        With ``look_first`` the record alone refuses nothing that may have changed at the service meanwhile: the run
+        looks there and decides. Raises: NotFound; ActionRefused when it cannot be sent now, and why.
+        """
+        with self.store.write() as db:
+            quotes.lock(db, workspace, quote_id)
+            plugin, record = self._installments(workspace, quote_id)
+            quotes.stops(db, workspace, quote_id).refuse(plugin)
+            (may_be_asked_for if look_first else pick_installment)(record, number, self.clock.now())
+            for row in rows.of_quote(db, workspace, quote_id):
+                if row["kind"] == "installment" and row["status"] not in rows.FINISHED:
+                    raise ActionRefused(
+                        f"An installment of this quote is being sent by run {row['id']}.", hint=_way_out(row)
+                    )
+            # Without a number the plugin picks again, once it knows what was paid meanwhile.
+            subject, facts = uuid4().hex, {"number": number}
+            added = self._add(db, workspace, plugin, "installment", quote_id, subject=subject, facts=facts)
+            audit.note(db, workspace, "installment.asked_for", quote_id, self.clock.now())
+        assert added is not None, "its subject is its own"
+        return added
+
+    def request_due_installments(self) -> list[str]:
+        """Queue the sending of every later installment whose day has come where the quote's days are counted.
+
+        Only where the plugin wants that.
+        """
+        latest = self.clock.now().astimezone(_EARLIEST).date()
+        asked: list[str | None] = []
+        for (workspace, plugin), quote_ids in quotes_due(self.store, latest).items():
+            try:
+                if self._sends_due_installments(workspace, plugin):
+                    asked += [self._request_due(workspace, plugin, quote_id) for quote_id in quote_ids]
+            except DatabaseUnavailable:
+                raise
+            except IntegrationError:
+                # One integration's bug is not the others'.
+                log.exception("installments.not_requested", extra={"workspace": workspace, "plugin": plugin})
+        return [run_id for run_id in asked if run_id]
+
+    def _sends_due_installments(self, workspace: str, plugin: str) -> bool:
+        if not self.settings.is_enabled(workspace, plugin) or not self.plugins.is_loaded(plugin):
+            return False
+        if self.settings.unfit(workspace, plugin):
+            return False
+        ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
+        return self.plugins.sends_due_installments(plugin, ctx)
+
+    def _request_due(self, workspace: str, plugin: str, quote_id: str) -> str | None:
+        """One try a day while another link is in the way; what was tried and did not work is left to people."""
+        with self.store.write() as db:
+            quotes.lock(db, workspace, quote_id)
+            if quotes.stops(db, workspace, quote_id).holds(plugin):
+                return None
+            record = records_of_quote(self.store, workspace, quote_id)[plugin]
+            today = self._today(db, workspace, quotes.get(db, workspace, quote_id))
+            number = due_installment(record, today)
+            before = [row for row in rows.of_quote(db, workspace, quote_id) if row["plugin"] == plugin]
+            if number is None or any(row["status"] not in rows.FINISHED or _tried(row, number) for row in before):
+                return None
+            try:
+                pick_installment(record, number, self.clock.now())
+            except ActionRefused:
+                return None
+            subject, facts = f"due:{number}:{today.isoformat()}:{quote_id}", {"number": number}
+            return self._add(db, workspace, plugin, "installment", quote_id, subject=subject, facts=facts)
+
+    def _today(self, db: Connection, workspace: str, quote: Quote | None = None) -> date:
+        """Which day it is for a quote, or for the workspace as a whole, whose days without a time zone are UTC's."""
+        zone = quote.timezone if quote else timezone_of(db, workspace) or UTC
+        return self.clock.now().astimezone(zone).date()
+
+    def request_upkeep(
+        self, workspace: str, plugin: str, *, roll_secrets: bool = False, unless_within: timedelta | None = None
+    ) -> str | None:
+        """Queue an upkeep of a plugin's connection; give the run's id, or None if one began ``unless_within`` or works.
+
+        Without ``unless_within`` somebody asks for it. Raises: ActionRefused then, while one has not ended.
+        """
+        with self.store.write() as db:
+            lock_workspace(db, workspace)
+            last, now = rows.last_upkeep(db, workspace, plugin), self.clock.now()
+            if last is not None and last["status"] not in rows.FINISHED:
+                if unless_within is None:
+                    raise ActionRefused(f"Run {last['id']} looks after it now.", hint="Wait for that run to end.")
+                return None
+            if last is not None and unless_within is not None and now - last["created_at"] < unless_within:
+                return None
+            if last is not None and last["status"] in {"needs_attention", "failed"}:
+                # What is still wrong is said by the new one: one run of them stands open, not one an hour.
+                notes = [*last["outcome"]["notes"], "A later upkeep took its place."]
+                rows.change(db, last["id"], status="dismissed", outcome={**last["outcome"], "notes": notes})
+            facts = {"roll_secrets": roll_secrets}
+            return self._add(db, workspace, plugin, rows.UPKEEP, "", subject=uuid4().hex, facts=facts)
+
+    def request_fetch(self, workspace: str, quote_id: str, *, event_id: str, event_type: str) -> str:
+        """Queue the fetching of a quote that the workspace's platform told of, once per event; give the run's id."""
+        facts = {"event_id": event_id, "type": event_type}
+        with self.store.write() as db:
+            added = self._add(db, workspace, PLATFORM, rows.PLATFORM_EVENT, quote_id, subject=event_id, facts=facts)
+        assert added is not None, "an event is stored once, together with its run"
+        return added
+
+    def receive_found(self, workspace: str, plugin: str, events: Sequence[WebhookEvent]) -> dict[str, WebhookEvent]:
+        """Store and queue what an upkeep found, as if it had been delivered; give what is new, by its run's id."""
+        new: dict[str, WebhookEvent] = {}
+        for event in events:
+            _, run_id = self._store_event(workspace, plugin, event, json.dumps(event.payload).encode(), found=True)
+            if run_id is not None:
+                new[run_id] = event
+        return new
+
+    def receive_webhook(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
+        """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
+
+        Raises: NotFound for an unknown address; WebhookRejected, also for a body that is no JSON; HostError while the
+        plugin is not loaded or its settings do not fit (the service comes again). Then nothing is stored, and it is
+        counted where the integration is switched on.
+        """
+        settings = self.settings.if_enabled(workspace, plugin)
+        if settings is None:
+            raise _unknown_address()
+        try:
+            event = self._authenticated(workspace, plugin, settings, request)
+        except IntegrationError as error:
+            self.refusals.note(workspace, plugin, error.code)
+            raise
+        answer, _ = self._store_event(workspace, plugin, event, request.body)
+        return answer
+
+    def _authenticated(
+        self, workspace: str, plugin: str, settings: Callable[[], Mapping[str, Any]], request: WebhookRequest
+    ) -> WebhookEvent:
+        if not self.plugins.is_loaded(plugin):
+            title = f"The integration {plugin!r} is not loaded at the moment: come again."
+            raise HostError(title, hint="The list of integrations says why.", code="plugin_not_loaded")
+        if not self.plugins.implements(plugin, "on_webhook"):
+            raise _unknown_address()
+        try:
+            ctx = self.contexts.make(workspace, plugin, settings())
+        except SettingsIncomplete as error:
+            raise HostError(error.title, hint=error.hint, code=error.code) from error
+        event = self.plugins.authenticate_webhook(plugin, ctx, request)
+        try:
+            if event.quote_id is not None:
+                parse_json(request.body)  # as its run will
+        except MalformedInput as error:
+            raise WebhookRejected("The webhook's body is no JSON that can be kept.", code="no_event") from error
+        return event
+
+    def retry(self, run_id: str) -> str:
+        """Queue a new attempt of a run that did not succeed, or waits; it resumes at the step that failed.
+
+        Raises: NotFound; ActionRefused when the run succeeded or has not ended, or its quote is cancelled or undone.
+        """
+        with self.store.write() as db:
+            row = rows.require(db, run_id)
+            quotes.lock(db, row["workspace"], row["quote_id"])
+            row = rows.require(db, run_id)
+            if row["kind"] in MAKING:
+                quotes.stops(db, row["workspace"], row["quote_id"]).refuse(row["plugin"])
+            waits = row["status"] == "waiting"
+            ended = waits or row["status"] in rows.FINISHED or self.engine.ended(job_id(run_id, row["attempt"]))
+            if not ended:
+                raise ActionRefused(f"Run {run_id} has not ended: it is {row['status']}.", hint=_WAIT)
+            if row["status"] == "succeeded":
+                raise ActionRefused(
+                    f"Run {run_id} succeeded: there is nothing to retry.",
+                    hint="Accept the quote again if it has changed.",
+                )
+            if row["error"] and row["error"]["code"] == "mail_unsure":
+                mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
+            again = self.attempts.resume if waits or row["resumable"] else self.attempts.begin_anew
+            again(db, row)
+            if lacks_something(row):
+                self.note_cause(db, row["workspace"], row["quote_id"])
+            audit.note(db, row["workspace"], "run.retried", run_id, self.clock.now())
+        return run_id
+
+    def retry_fetches(self, workspace: str) -> list[str]:
+        """Queue a new attempt of every fetch of a quote that needs attention, since its platform was set anew.
+
+        Gives the runs' ids.
+        """
+        with self.store.read() as db:
+            stopped = rows.stopped_fetches(db, workspace)
+        return [self.retry(run_id) for run_id in stopped]
+
+    def retry_all_failed(self, workspace: str | None = None) -> list[str]:
+        """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids.
+
+        Of one workspace, or of all.
+        """
+        with self.store.read() as db:
+            failed = rows.failed(db, workspace)
+        return [self.retry(run_id) for run_id in failed]
+
+    def replay(self, workspace: str, plugin: str, event_id: str) -> str:
+        """Queue the work on a stored event again, by its own run, whose id is given; one that waits goes on at once.
+
+        Raises: NotFound; ActionRefused when no run works it, it is being worked, or its body is no longer kept.
+        """
+        with self.store.write() as db:
+            event = webhooks.find(db, workspace, plugin, event_id)
+            row = rows.of_event(db, workspace, plugin, event_id)
+            if row is None:
+                raise ActionRefused(
+                    "The event concerned no quote of this workspace, so there is nothing to work.",
+                    hint="Was the quote accepted in another workspace?",
+                )
+            if not event["body"]:
+                raise ActionRefused("What the service said then is no longer kept.", hint="Look at the service itself.")
+            quotes.lock(db, workspace, row["quote_id"])
+            row = rows.require(db, row["id"])
+            if row["status"] != "succeeded":
+                return self.retry(row["id"])
+            self.attempts.begin_anew(db, row)
+            audit.note(db, workspace, "run.retried", row["id"], self.clock.now())
+        return str(row["id"])
+
+    def request_undo(self, run_id: str) -> str:
+        """Queue the taking back of what a run's integration made of the quote; give the new run's id.
+
+        Nothing more is made or sent until the quote is accepted again, and what would make more of it is dismissed.
+        Raises: NotFound; ActionRefused while a run of the quote works, or when the integration cannot take back.
+        """
+        with self.store.write() as db:
+            row = rows.require(db, run_id)
+            workspace, plugin, quote_id = row["workspace"], row["plugin"], row["quote_id"]
+            if row["kind"] in {rows.UPKEEP, rows.PLATFORM_EVENT}:
+                raise ActionRefused(
+                    "This run makes nothing of a quote: there is nothing to take back.",
+                    hint="Undo the run that accepted the quote.",
+                )
+            quotes.lock(db, workspace, quote_id)
+            if not self.settings.is_enabled(workspace, plugin) or not self.plugins.implements(plugin, "undo_quote"):
+                raise ActionRefused(
+                    "The integration is switched off here, or cannot take back what it made.",
+                    hint="Switch it on, or take it back at the service by hand.",
+                )
+            added = self._take_back(db, workspace, plugin, "undo", quote_id, "the quote is undone")
+            audit.note(db, workspace, "run.undone", run_id, self.clock.now())
+        return added
+
+    def request_void(self, workspace: str, quote_id: str) -> str:
+        """Queue the voiding of a quote's invoice; give the run's id.
+
+        Nothing more is made or sent until the quote is accepted again: then with a new invoice.
+        Raises: NotFound; ActionRefused when it cannot be voided, or while a run of the quote works.
+        """
+        with self.store.write() as db:
+            self._require_quote(db, workspace, quote_id)
+            quotes.lock(db, workspace, quote_id)
+            plugin = self.voiding_plugin(workspace, quote_id)
+            added = self._take_back(db, workspace, plugin, "void", quote_id, "the invoice is voided")
+            audit.note(db, workspace, "invoice.voided", quote_id, self.clock.now())
+        return added
+
+    def voiding_plugin(self, workspace: str, quote_id: str) -> str:
+        """The plugin that can void the quote's invoice now. Raises: ActionRefused, and why there is none."""
+        for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
+            if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "void_invoice"):
+                require_voidable(record)
+                return plugin
+        raise ActionRefused(
+            "No enabled integration has made an invoice for this quote.",
+            hint="Look at the quote's runs: they say why there is no invoice.",
+        )
+
+    def invoice_is_closed(self, db: Connection, row: RowMapping, how: str) -> None:
+        """Dismiss what asked a person to mail a link of an invoice that is paid or void by now, or to void it."""
+        for other in rows.of_quote(db, row["workspace"], row["quote_id"]):
+            is_open = other["plugin"] == row["plugin"] and other["status"] in {"needs_attention", "failed"}
+            if is_open and (is_a_mail(dict(other)) or (how, other["kind"]) == ("void", "cancel")):
+                self._dismiss(db, other, f"the invoice is {how}")
+
+    def cancel(self, workspace: str, quote_id: str, *, reason: str = "", how: str = "request") -> Cancelled:
+        """Note that a quote is cancelled, stop all work on it, and queue the taking back of what was made of it.
+
+        ``how``: ``request``, or the platform's event or status. What works on the quote stops at its next step.
+        Cancelled again, it stays the first cancellation. Raises: NotFound.
+        """
+        now = self.clock.now()
+        with self.store.write() as db:
+            require_workspace(db, workspace)
+            if not quotes.exists(db, workspace, quote_id) and self._give_up_fetches(db, workspace, quote_id):
+                return Cancelled(quote_id, False, ())
+            self._require_quote(db, workspace, quote_id)
+            quotes.lock(db, workspace, quote_id)
+            before = quotes.stops(db, workspace, quote_id).cancelled
+            cancelled = before or {"at": now.isoformat(), "by": actor(), "reason": _one_line(reason), "how": how}
+            if before is None:
+                quotes.cancel(db, workspace, quote_id, cancelled)
+                audit.note(db, workspace, "quote.cancelled", quote_id, now)
+                self._stop_work(db, workspace, quote_id, "the quote is cancelled")
+                self._give_up_fetches(db, workspace, quote_id)
+                self.note_cause(db, workspace, quote_id)
+                for plugin in self._concerned(workspace, quote_id):
+                    subject = f"{now.isoformat()}/{quote_id}"
+                    self._add(db, workspace, plugin, "cancel", quote_id, subject=subject, facts={"at": cancelled["at"]})
+            found = rows.of_quote(db, workspace, quote_id, kind="cancel")
+            run_ids = tuple(row["id"] for row in found if row["facts"]["at"] == cancelled["at"])
+        return Cancelled(quote_id, before is not None, run_ids)
+
+    def _give_up_fetches(self, db: Connection, workspace: str, quote_id: str) -> bool:
+        """Dismiss the fetches that were to take the quote as accepted, and could not yet; whether there were any."""
+        given_up = False
+        for row in rows.of_quote(db, workspace, quote_id, kind=rows.PLATFORM_EVENT):
+            if row["status"] in {"queued", "waiting", "needs_attention", "failed"}:
+                self._dismiss(db, row, "the quote is cancelled")
+                given_up = True
+        return given_up
+
+    def _concerned(self, workspace: str, quote_id: str) -> list[str]:
+        """The plugins that are told of a cancellation: those switched on, and those whose invoice is still there.
+
+        One that does not load gets a run, too, as with an accepted quote.
+        """
+        records = records_of_quote(self.store, workspace, quote_id)
+        left = {plugin for plugin, record in records.items() if record.invoice and record.invoice.status != "void"}
+        return [
+            plugin
+            for plugin in sorted({*self.settings.enabled_plugins(workspace), *left})
+            if not self.plugins.is_loaded(plugin) or self.plugins.implements(plugin, "on_quote_cancelled")
+        ]
+
+    def _take_back(self, db: Connection, workspace: str, plugin: str, kind: str, quote_id: str, why: str) -> str:
+        """Note that a plugin's work on a quote is undone, stop that work, and queue the run that takes it back."""
+        for other in rows.of_quote(db, workspace, quote_id):
+            if other["plugin"] != plugin or other["kind"] == "webhook" or other["status"] in rows.FINISHED:
+                continue  # a payment is noted before or after: one run of a quote works at a time
+            if other["status"] != "waiting" or other["kind"] == "cancel":
+                raise ActionRefused(f"Run {other['id']} of this quote has not ended.", hint=_way_out(other))
+            if other["kind"] in TAKING_BACK:
+                self._dismiss(db, other, why)
+        undone = {"at": self.clock.now().isoformat(), "by": actor(), "how": kind}
+        quotes.undo(db, workspace, quote_id, plugin, undone)
+        self._stop_work(db, workspace, quote_id, why, plugin=plugin)
+        added = self._add(db, workspace, plugin, kind, quote_id, subject=uuid4().hex)
+        assert added is not None, "its subject is its own"
+        return added
+
+    def _stop_work(self, db: Connection, workspace: str, quote_id: str, why: str, *, plugin: str | None = None) -> None:
+        """Dismiss what makes or sends something of a quote, by one plugin or by all; what works stops at its next step.
+
+        What waits to note a payment goes on.
+        """
+        for row in rows.of_quote(db, workspace, quote_id):
+            if row["kind"] in MAKING and plugin in {None, row["plugin"]}:
+                # Accepted again, the quote is worked on again, and its installments are asked for again.
+                rows.change(db, row["id"], facts={**row["facts"], "version": None, "stopped": True})
+                if row["status"] not in rows.DEALT_WITH:
+                    self._dismiss(db, row, why)
+
+    def dismiss(self, run_id: str, reason: str) -> str:
+        """Note that a person has dealt with a run that needed attention, failed or waits; it can still be retried.
+
+        So it is with a run that did nothing for want of something.
+        Raises: NotFound; ActionRefused when there is nothing to dismiss.
+        """
+        with self.store.write() as db:
+            row = rows.require(db, run_id)
+            quotes.lock(db, row["workspace"], row["quote_id"])
+            row = rows.require(db, run_id)
+            if row["status"] not in {"needs_attention", "failed", "waiting"} and not lacks_something(row):
+                raise ActionRefused(
+                    f"Run {run_id} is {row['status']}: there is nothing to dismiss.",
+                    hint="Only a run that needs attention, failed, waits, or did nothing for want of something is "
+                    "dismissed.",
+                )
+            self._dismiss(db, row, reason)
+            if lacks_something(row):
+                self.note_cause(db, row["workspace"], row["quote_id"])
+            audit.note(db, row["workspace"], "run.dismissed", run_id, self.clock.now())
+        return run_id
+
+    def _dismiss(self, db: Connection, row: RowMapping, reason: str) -> None:
+        now = self.clock.now()
+        day = self._today(db, row["workspace"]).isoformat()
+        note = f"Dismissed on {day}: {_one_line(reason)}"
+        shown = row["outcome"] or self._figures(row)
+        outcome = {**shown, "notes": [*shown["notes"], note]}
+        # One that waited is tried again, if a person wants that, with what it had done.
+        resumable = row["resumable"] or row["status"] == "waiting"
+        finished = row["finished_at"] or now
+        rows.change(db, row["id"], status="dismissed", outcome=outcome, resumable=resumable, finished_at=finished)
+
+    def _store_event(
+        self, workspace: str, plugin: str, event: WebhookEvent, body: bytes, *, found: bool = False
+    ) -> tuple[str, str | None]:
+        """Give what is answered, and the id of the run that works it, if one does."""
+        place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
+        whence = {"account": event.account or None, "found": found, "received_at": self.clock.now()}
+        row = {**place, **whence, "type": event.type, "body": body}
+        with self.store.write() as db:
+            if not webhooks.add(db, row):
+                if not found:
+                    webhooks.came_again(db, row)
+                return "duplicate", None
+            if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
+                return "ignored", None
+            facts = {"event_id": event.id, "type": event.type}
+            return "stored", self._add(db, workspace, plugin, "webhook", event.quote_id, subject=event.id, facts=facts)
+
+    def _add(
+        self,
+        db: Connection,
+        workspace: str,
+        plugin: str,
+        kind: str,
+        quote_id: str,
+        *,
+        subject: str,
+        facts: Mapping[str, Any] | None = None,
+    ) -> str | None:
+        """Store a run with its job and give its id; None when there is one of this kind and subject."""
+        row = self._row(workspace, plugin, kind, quote_id, subject=subject, facts=facts)
+        if not rows.add(db, row):
+            return None
+        self.engine.enqueue(db, job_id(row["id"], 1), partition=workspace)
+        return str(row["id"])
+
+    def _row(
+        self, workspace: str, plugin: str, kind: str, quote_id: str, *, subject: str, facts: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """A run as it is stored before it begins."""
+        return {
+            "id": uuid4().hex,
+            "workspace": workspace,
+            "plugin": plugin,
+            "kind": kind,
+            "quote_id": quote_id,
+            "subject": subject,
+            "facts": dict(facts or {}),
+            "status": "queued",
+            "attempt": 1,
+            "resumable": False,
+            "created_at": self.clock.now(),
+        }
+
+    def _figures(self, row: RowMapping) -> dict[str, Any]:
+        """What is shown of a run that has not ended."""
+        record = records_of_quote(self.store, row["workspace"], row["quote_id"]).get(row["plugin"])
+        return {**outcome_of(record, self.clock.now()), "notes": rows.own_notes(row)}
+
+    def _require_quote(self, db: Connection, workspace: str, quote_id: str) -> None:
+        require_workspace(db, workspace)
+        if not quotes.exists(db, workspace, quote_id):
+            raise quotes.unknown(workspace, quote_id)
+
+    def _installments(self, workspace: str, quote_id: str) -> tuple[str, QuoteRecord]:
+        with self.store.read() as db:
+            self._require_quote(db, workspace, quote_id)
+        for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
+            if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_installment_due"):
+                return plugin, record
+        raise ActionRefused(
+            "No enabled integration has made an invoice for this quote.",
+            hint="Look at the quote's runs: they say why there is no invoice.",
+        )
+
+
+_WAIT = "Wait for that run to end."
+
+
+def _unknown_address() -> NotFound:
+    return NotFound(
+        "There is no such webhook address.", hint="Switch the integration on, or delete the webhook at the service."
+    )
+
+
+def _one_line(text: str) -> str:
+    """What a person typed, as one line of at most 500 characters."""
+    return " ".join(text.split())[:500]
+
+
+def _way_out(row: RowMapping) -> str:
+    """What a person can do about a run that stands in the way."""
+    if row["status"] != "waiting":
+        return _WAIT
+    return f"It waits: {row['error']['title']} Retry that run to try at once, or dismiss it to give it up."
+
+
+def _done_already(row: RowMapping) -> ActionRefused:
+    """Why there is nothing to begin for a quote whose run succeeded, or has not ended."""
+    if row["status"] != "succeeded":
+        return ActionRefused(f"Run {row['id']} of this quote has not ended.", hint=_way_out(row))
+    if row["facts"].get("version", "") is None:
+        title = f"What run {row['id']} made of this quote was undone."
+        return ActionRefused(title, hint="Accept the quote again: then it is worked on anew.")
+    title = f"Run {row['id']} of this quote succeeded: there is nothing left to do."
+    return ActionRefused(title, hint="Correct the quote and accept it again: then the change is worked on.")
+
+
+def _tried(row: RowMapping, number: int) -> bool:
+    """Whether this run asked for the installment, and was not merely refused because something stood in the way.
+
+    What was asked for before the quote was cancelled or undone is of no account.
+    """
+    is_its_own = row["kind"] == "installment" and row["facts"]["number"] == number
+    is_earlier = row["facts"].get("stopped", False)
+    return is_its_own and not is_earlier and not (row["status"] == "skipped" and row["error"])

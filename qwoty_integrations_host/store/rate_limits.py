@@ -1,0 +1,28 @@
+"""The turns of requests, shared by all processes on one PostgreSQL: one row per name, by the database's clock."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, text
+
+from ..concurrency.rate_limits import LONGEST_QUEUE
+from .trouble import explained
+
+# The clock is asked where the row is locked already, so that whoever waited for the row reserves from then on.
+_NOW = "extract(epoch from clock_timestamp())"
+_RESERVE = text(f"""
+    INSERT INTO paces AS known (name, free_at) VALUES (:name, {_NOW} + :gap)
+    ON CONFLICT (name) DO UPDATE SET free_at = :gap +
+        CASE WHEN known.free_at > {_NOW} + {LONGEST_QUEUE} THEN {_NOW} ELSE greatest(known.free_at, {_NOW}) END
+    RETURNING free_at - :gap - {_NOW}
+""")  # noqa: S608 - constants of ours
+
+
+class SharedSlots:
+    """Implements ``paces.Slots``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def reserve(self, name: str, gap: float) -> float:
+        with explained(), self._engine.begin() as db:
+            return float(db.execute(_RESERVE, {"name": name, "gap": gap}).scalar_one())

@@ -1,0 +1,307 @@
+"""How quotes are found among many: their words, and the state that each is in (ADR 0066).
+
+Whatever changes a quote, its runs or its records says so by ``touch``. At the end of that transaction ``settle`` writes
+once what is found of the quote, however often it was touched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    bindparam,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..contract.quote_document import load_heading
+from ..quotes.expiry import course_of
+from ..quotes.search_words import Term, words_of_quote, words_of_record
+from . import tables as t
+from .standings import facts_of
+
+#: The source of the words that were signed; the others are those of a plugin's record.
+SIGNED = ""
+#: Up to so many quotes that have a word are looked through; of a word that more have, the newest quotes are.
+FEW = 3000
+_FILLED_AT_ONCE = 500
+_TOUCHED = "qwoty_touched"
+#: Whatever is recorded of a quote in these, its runs say where it stands.
+_SETTLED = ("done", "dismissed", "nothing_to_do")
+_AT_WORK = {"accepted", "running", "waiting"}
+
+_KEY = (t.standings.c.workspace == bindparam("in_workspace")) & (t.standings.c.quote_id == bindparam("of_quote"))
+# Every run asks these: built once, since that costs more than to ask (docs/performance.md).
+_KNOWN = select(t.standings).where(_KEY).with_for_update()
+_CHANGE = t.standings.update().where(_KEY)
+_WORDS_OF = (t.quote_words.c.workspace == bindparam("in_workspace")) & (
+    t.quote_words.c.quote_id == bindparam("of_quote")
+)
+_Q = t.quotes.c
+_OF_QUOTE = select(_Q.workspace, _Q.id, _Q.number, _Q.document, _Q.received_at)
+_STORED = _OF_QUOTE.where((_Q.workspace == bindparam("in_workspace")) & (_Q.id == bindparam("of_quote")))
+_FORGET_WORDS = t.quote_words.delete().where(_WORDS_OF & (t.quote_words.c.source == bindparam("of_source")))
+
+
+# -- kept current -----------------------------------------------------------------------------------
+
+
+def begin(db: Connection) -> None:
+    """Begin to note what a transaction touches."""
+    db.info[_TOUCHED] = {}
+
+
+@dataclass(slots=True)
+class _Touch:
+    """What changes of one quote: the new words by source, and whether more than what is recorded of it."""
+
+    words: dict[str, Sequence[str]] = field(default_factory=dict)
+    more: bool = False
+
+
+def touch(
+    db: Connection,
+    workspace: str,
+    quote_id: str,
+    words: Mapping[str, Sequence[str]] | None = None,
+    *,
+    only_record: bool = False,
+) -> None:
+    """Note that a quote, one of its runs or records changes in this transaction; ``words``: the new ones by source."""
+    if quote_id:
+        found: _Touch = db.info[_TOUCHED].setdefault((workspace, quote_id), _Touch())
+        found.words.update(words or {})
+        found.more |= not only_record
+
+
+def settle(db: Connection) -> None:
+    """Write what is found of the quotes that were touched: the last thing that a transaction does."""
+    touched: Mapping[tuple[str, str], _Touch] = db.info.pop(_TOUCHED)
+    # In their order: two transactions that touch the same quotes wait for each other, and neither for good.
+    for workspace, quote_id in sorted(touched):
+        _settle(db, workspace, quote_id, touched[workspace, quote_id])
+
+
+def _settle(db: Connection, workspace: str, quote_id: str, change: _Touch) -> None:
+    place = {"in_workspace": workspace, "of_quote": quote_id}
+    # Locked before the facts are read: whoever comes second sees what the first has written.
+    known = db.execute(_KNOWN, place).mappings().first()
+    if known is None:
+        _fill(db, workspace, db.execute(_STORED, place).mappings().all())
+        return
+    if change.more or known["state"] not in _AT_WORK:
+        course = asdict(course_of(facts_of(db, workspace, [quote_id])[quote_id]))
+        if any(known[name] != value for name, value in course.items()):
+            db.execute(_CHANGE, {**place, **course})
+    for source, words in change.words.items():
+        db.execute(_FORGET_WORDS, {**place, "of_source": source})
+        _add_words(db, workspace, {(quote_id, source): words})
+
+
+def lack_an_invoice(db: Connection, workspace: str, quote_ids: Any) -> None:
+    """Turn quotes that were settled without an invoice into ones that lack it, all at once."""
+    found = t.standings.c
+    here = (found.workspace == workspace) & found.quote_id.in_(quote_ids) & found.state.in_(_SETTLED)
+    db.execute(t.standings.update().where(here).values(state="no_invoice"))
+
+
+def fill(db: Connection) -> None:
+    """Make findable what an earlier release stored, some hundred quotes at a time."""
+    there = t.standings.c
+    unknown = _OF_QUOTE.outerjoin(t.standings, (there.workspace == _Q.workspace) & (there.quote_id == _Q.id))
+    unknown = unknown.where(there.quote_id.is_(None)).order_by(_Q.workspace, _Q.id).limit(_FILLED_AT_ONCE)
+    place = ("", "")
+    while rows := db.execute(unknown.where(tuple_(_Q.workspace, _Q.id) > place)).mappings().all():
+        for workspace in dict.fromkeys(row["workspace"] for row in rows):
+            _fill(db, workspace, [row for row in rows if row["workspace"] == workspace])
+        place = (rows[-1]["workspace"], rows[-1]["id"])
+
+
+def _fill(db: Connection, workspace: str, rows: Sequence[RowMapping]) -> None:
+    """Write all that is found of quotes of which nothing is written; none where the platform told of one only."""
+    if not rows:
+        return
+    known = facts_of(db, workspace, [row["id"] for row in rows])
+    courses = [
+        {
+            "workspace": workspace,
+            "quote_id": row["id"],
+            "received_at": row["received_at"],
+            **asdict(course_of(known[row["id"]])),
+        }
+        for row in rows
+    ]
+    words = {(row["id"], SIGNED): words_of_document(row["number"], row["document"]) for row in rows}
+    for quote_id, facts in known.items():
+        words |= {(quote_id, plugin): words_of_record(record) for plugin, record in facts.records.items()}
+    db.execute(_inserting(db, t.standings), courses)
+    _add_words(db, workspace, words)
+
+
+def _add_words(db: Connection, workspace: str, words: Mapping[tuple[str, str], Sequence[str]]) -> None:
+    rows = [
+        {"workspace": workspace, "quote_id": quote_id, "source": source, "word": word}
+        for (quote_id, source), found in words.items()
+        for word in found
+    ]
+    if rows:
+        db.execute(_inserting(db, t.quote_words), rows)
+
+
+def _inserting(db: Connection, table: Table) -> Any:
+    # A worker of an earlier release writes none of these: two of today may find that at once.
+    return (postgresql if db.dialect.name == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
+
+
+def words_of_document(number: str, document: str) -> tuple[str, ...]:
+    """The words of a quote as it is stored."""
+    said = json.loads(document, parse_float=Decimal)
+    customer, currency, totals = load_heading(said)
+    emails = [one["email"] for one in said["customer"]["contacts"] if isinstance(one.get("email"), str)]
+    total = totals.total_amount if totals else None
+    return words_of_quote(number=number, customer=customer, emails=emails, currency=currency, total=total)
+
+
+# -- looked for -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which quotes are looked for: those that have all of the words, are in a state, and came within a time.
+
+    ``words``: None for all quotes; without any word nothing fits. ``now`` and ``today`` (where the workspace's days are
+    counted) tell what time has made of the states.
+    """
+
+    now: datetime
+    today: date
+    words: Sequence[Term] | None = None
+    #: Any of these; all where there are none.
+    states: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    #: Only signed quotes that have no invoice although nothing works on them.
+    without_invoice: bool = False
+
+    @property
+    def is_everything(self) -> bool:
+        asked = (self.words, self.since, self.until)
+        return asked == (None, None, None) and not self.states and not self.without_invoice
+
+
+def ids(
+    db: Connection, workspace: str, wanted: Wanted, *, behind: tuple[datetime, str] | None, limit: int
+) -> Sequence[str]:
+    """The ids of the newest quotes that fit, behind a place in the list (when it came, and its id)."""
+    if wanted.words is not None and not wanted.words:
+        return []
+    found = t.standings.c
+    here = [found.workspace == workspace]
+    here += [found.received_at >= wanted.since] if wanted.since else []
+    here += [found.received_at < wanted.until] if wanted.until else []
+    if behind is not None:
+        here.append(tuple_(found.received_at, found.quote_id) < tuple_(*_literals(behind)))
+    if wanted.without_invoice:
+        lacking = (_Q.workspace == workspace) & _Q.without_invoice.is_not(None)
+        here.append(found.quote_id.in_(select(_Q.id).where(lacking)))
+    here += _have(db, workspace, wanted.words or ())
+    parts = [
+        select(found.received_at, found.quote_id)
+        .where(*here, *states)
+        .order_by(found.received_at.desc(), found.quote_id.desc())
+        .limit(limit)
+        for states in _in_state(wanted)
+    ]
+    rows = [row for part in parts for row in db.execute(part).all()]
+    return [row.quote_id for row in sorted(rows, key=lambda row: (row.received_at, row.quote_id), reverse=True)[:limit]]
+
+
+def count(db: Connection, workspace: str, wanted: Wanted) -> int:
+    """How many quotes are in one of the wanted states."""
+    here = t.standings.c.workspace == workspace
+    parts = [select(func.count()).select_from(t.standings).where(here, *states) for states in _in_state(wanted)]
+    return sum(db.execute(part).scalar_one() for part in parts)
+
+
+def _literals(place: tuple[datetime, str]) -> tuple[ColumnElement[Any], ...]:
+    return literal(place[0], t.standings.c.received_at.type), literal(place[1], t.standings.c.quote_id.type)
+
+
+def _in_state(wanted: Wanted) -> list[list[ColumnElement[bool]]]:
+    """The conditions of each list that the state's quotes are in: those that are in it, and those that turned into it.
+
+    Two lists, since an index gives the newest of either at once, and not of both.
+    """
+    if not wanted.states:
+        return [[]]
+    found = t.standings.c
+    # As one expression it is looked at along the index; of two, PostgreSQL would make a list and sort it.
+    over = func.coalesce(found.turns_at <= wanted.now, found.turns_on <= wanted.today, false())
+    return [[found.state.in_(wanted.states), ~over], [found.turns_into.in_(wanted.states), over]]
+
+
+def _have(db: Connection, workspace: str, words: Sequence[Term]) -> list[ColumnElement[bool]]:
+    """That a quote has all of these words.
+
+    The quotes with the rarest word are looked through if they are few. Else each of the newest quotes is asked for its
+    words until there are enough: the more quotes have a word, the sooner that is.
+    """
+    if not words:
+        return []
+    counts = {word: _count(db, workspace, word) for word in words}
+    rarest = min(words, key=lambda word: counts[word])
+    asked = [word for word in words if word != rarest or counts[word] > FEW]
+    conditions = [_has(word) for word in asked]
+    if rarest not in asked:
+        conditions.insert(0, t.standings.c.quote_id.in_(_with(workspace, rarest)))
+    return conditions
+
+
+def _count(db: Connection, workspace: str, word: Term) -> int:
+    """How many times quotes have the word; more than ``FEW`` are not counted."""
+    some = _with(workspace, word).limit(FEW + 1).subquery()
+    return int(db.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def _with(workspace: str, word: Term) -> Any:
+    """The quotes with a word."""
+    there = t.quote_words.c
+    parts: list[Select[Any]] = [
+        select(there.quote_id).where(there.workspace == workspace, fits) for fits in _fits(word)
+    ]
+    return parts[0] if len(parts) == 1 else union_all(*parts)
+
+
+def _has(word: Term) -> ColumnElement[bool]:
+    """That a quote has a word, asked for this one quote: neither database makes a list of all such quotes of it."""
+    there, found = t.quote_words.c, t.standings.c
+    here = (there.workspace == found.workspace) & (there.quote_id == found.quote_id)
+    return or_(
+        *(
+            select(literal(1)).where(here, fits).correlate(t.standings).limit(1).scalar_subquery().is_not(None)
+            for fits in _fits(word)
+        )
+    )
+
+
+def _fits(word: Term) -> Iterable[ColumnElement[bool]]:
+    there = t.quote_words.c.word
+    yield (there >= word.beginning) & (there < word.end)
+    if word.amounts:
+        yield there.in_(word.amounts)

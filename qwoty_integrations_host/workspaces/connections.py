@@ -1,0 +1,358 @@
+"""How a workspace's integration stands with its service: tested before it works, marked when a run was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from ..clock import Clock
+from ..contract.hook_types import ConnectionReport, ConnectionRequest, KeyReport
+from ..engine.attempts import Attempts
+from ..errors import ActionRefused, IntegrationError, NotFound, SettingsIncomplete
+from ..plugins.contexts import Contexts
+from ..plugins.manager import Plugins
+from ..plugins.settings_migrations import UNFIT
+from ..redaction import redacted
+from ..store import connections as rows
+from ..store import runs
+from ..store.database import Store
+from ..store.workspaces import require_workspace
+from .inquiries import Proceed
+from .settings import WorkspaceSettings
+
+#: The worst of a report's keys decides; what cannot be reached says nothing about the settings.
+_WORST_FIRST = ("refused", "missing", "unreachable", "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """One test: what it found, of which settings (a fingerprint), and what was known to be wrong when it began."""
+
+    report: ConnectionReport
+    settings: str
+    begun: datetime
+    known: Mapping[str, Any] | None
+
+    @property
+    def problem(self) -> dict[str, Any] | None:
+        """What is wrong after it: nothing, what it found, or, if it reached nobody, what was known before."""
+        return _after(self.report, self.known, self.begun)
+
+
+def _at_once() -> None:
+    """Whoever waits for the answer hears of what was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The connections of one host.
+
+    ``test`` and ``show`` give the same document::
+
+        {"workspace", "plugin", "enabled",
+         "testable": bool,                     # whether the plugin has a test
+         "status": "ok" | "needs_attention" | "unreachable" | "untested" | "settings_incomplete",
+         "problem": None | {"code", "title", "hint", "run_id", "since"},   # until a test succeeds
+         "outdated": bool,                     # the test or the problem is of other settings than those of now
+         "checked_at": None | ISO time,
+         "keys": [{"label", "last4", "mode", "account", "status", "code", "title", "hint",
+                   "rights": [{"resource", "access", "status"}]}],
+         "notes": [sentence]}
+
+    A key's ``status`` is ``ok``, ``missing`` (a right), ``refused`` or ``unreachable``, a right's ``ok``, ``missing``
+    or ``unclear``. ``run_id`` is the first run that met the problem, None when a test did. A test counts for the
+    settings that it tried: after they changed, ``status`` is ``untested``. Settings that do not fit the plugin's
+    present release are ``settings_incomplete``; the problem says why, and ``since`` when they were saved.
+
+    ``enable``, ``save`` and ``settings_of`` give ``{"workspace", "plugin", "enabled", "settings", "connection"}``;
+    ``connection`` is that document, None without settings.
+    """
+
+    store: Store
+    plugins: Plugins
+    settings: WorkspaceSettings
+    contexts: Contexts
+    clock: Clock
+    attempts: Attempts
+
+    def asks_to_enable(self, workspace: str, plugin: str) -> bool:
+        """Whether ``enable`` will ask the service. Raises: as ``enable`` does before it asks."""
+        if self.settings.is_enabled(workspace, plugin):
+            return False
+        self.settings.as_saved(workspace, plugin, self.settings.present(workspace, plugin))
+        return self.plugins.implements(plugin, "check_connection")
+
+    def asks_to_save(self, workspace: str, plugin: str, given: Any) -> bool:
+        """Whether ``save`` will ask the service. Raises: as ``save`` does before it asks."""
+        self.settings.as_saved(workspace, plugin, given)
+        return self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "check_connection")
+
+    def enable(
+        self, workspace: str, plugin: str, *, anyway: bool = False, proceed: Proceed = _at_once
+    ) -> dict[str, Any]:
+        """Test the saved settings, and switch on unless a key is refused or lacks a right.
+
+        A service that cannot be reached says nothing about the keys: it stops nobody, and ``connection`` says so.
+        ``proceed`` is called between the test and the switch, and may raise.
+
+        Raises: NotFound; SettingsError without valid settings; ActionRefused (``connection_refused``) for what the test
+        found, unless ``anyway``: then the integration stays off.
+        """
+        if self.settings.is_enabled(workspace, plugin):
+            return self.settings_of(workspace, plugin)  # it was tested, or switched on all the same
+        present = self.settings.present(workspace, plugin)
+        tested = self._tried(workspace, plugin, self.settings.as_saved(workspace, plugin, present))
+        if tested:
+            self._note(workspace, plugin, tested)
+            _refuse(tested, anyway=anyway)
+        proceed()
+        self.settings.enable(workspace, plugin)
+        return self.settings_of(workspace, plugin)
+
+    def save(
+        self, workspace: str, plugin: str, given: Any, *, anyway: bool = False, proceed: Proceed = _at_once
+    ) -> dict[str, Any]:
+        """Save settings; those of an integration that is on are tested first, since they work at once.
+
+        ``proceed`` is called before they are saved, and may raise. Runs that waited because the settings of before did
+        not fit go on.
+
+        Raises: as ``WorkspaceSettings.save``; ActionRefused (``connection_refused``) for what the test found, unless
+        ``anyway``: then the settings of before stay.
+        """
+        wanted, tested = self.settings.as_saved(workspace, plugin, given), None
+        if self.settings.is_enabled(workspace, plugin) and (tested := self._tried(workspace, plugin, wanted)):
+            _refuse(tested, anyway=anyway)
+        proceed()
+        self.settings.save(workspace, plugin, given)
+        if tested:
+            self._note(workspace, plugin, tested)
+        self.attempts.go_on(workspace, plugin, UNFIT)
+        return self.settings_of(workspace, plugin)
+
+    def settings_of(self, workspace: str, plugin: str) -> dict[str, Any]:
+        """The settings as they may be shown, and how their connection stands; no network. Raises: NotFound."""
+        shown = self.settings.show(workspace, plugin)
+        is_there = self.settings.is_configured(workspace, plugin)
+        return {**shown, "connection": self.show(workspace, plugin) if is_there else None}
+
+    def test(self, workspace: str, plugin: str) -> dict[str, Any]:
+        """Try the saved settings at the service, without any effect there; switched on or not.
+
+        Raises: NotFound without workspace, plugin or settings; ActionRefused when the plugin cannot be tested;
+        SettingsIncomplete.
+        """
+        self.require_testable(workspace, plugin)
+        self._note(workspace, plugin, self._try(workspace, plugin, self.settings.effective(workspace, plugin)))
+        return self.show(workspace, plugin)
+
+    def require_testable(self, workspace: str, plugin: str) -> None:
+        """Raises: as ``test`` does before it asks."""
+        self._require_settings(workspace, plugin)
+        if not self.plugins.implements(plugin, "check_connection"):
+            raise ActionRefused(
+                f"The connection of {plugin} cannot be tested.",
+                hint="A first quote shows whether its settings are right.",
+            )
+        self.settings.effective(workspace, plugin)
+
+    def _tried(self, workspace: str, plugin: str, settings: Mapping[str, Any]) -> _Test | None:
+        """A test of these settings, None of a plugin that has none; one that fails by itself says nothing of them."""
+        if not self.plugins.implements(plugin, "check_connection"):
+            return None
+        return self._try(workspace, plugin, settings, or_else=_not_asked)
+
+    def _try(
+        self,
+        workspace: str,
+        plugin: str,
+        settings: Mapping[str, Any],
+        *,
+        or_else: Callable[[IntegrationError], ConnectionReport] | None = None,
+    ) -> _Test:
+        with self.store.read() as db:
+            before = rows.load(db, workspace, plugin)
+            units = rows.recent_business_units(db, workspace)
+        begun = self.clock.now()
+        ctx = self.contexts.make(workspace, plugin, settings)
+        try:
+            report = self.plugins.check_connection(plugin, ctx, ConnectionRequest(units))
+        except IntegrationError as error:
+            if or_else is None:
+                raise
+            report = or_else(error)
+        return _Test(report, self.settings.digest(settings), begun, _problem(before))
+
+    def _note(self, workspace: str, plugin: str, tested: _Test) -> None:
+        with self.store.write() as db:
+            present = rows.load(db, workspace, plugin, lock=True)
+            report = {**redacted(asdict(tested.report)), "settings": tested.settings}
+            values: dict[str, Any] = {"report": report, "checked_at": tested.begun}
+            # What a run met while the test was under way is not what was tested.
+            if _problem(present) == tested.known:
+                values["problem"] = redacted(tested.problem)
+            rows.change(db, workspace, plugin, **values)
+
+    def show(self, workspace: str, plugin: str) -> dict[str, Any]:
+        """The last test, and what runs met since; no network. Raises: NotFound."""
+        self._require_settings(workspace, plugin)
+        with self.store.read() as db:
+            row = rows.load(db, workspace, plugin)
+            saved_at = rows.settings_saved_at(db, workspace, plugin)
+        report: Mapping[str, Any] = (row and row["report"]) or {"keys": [], "notes": []}
+        checked_at, problem = row["checked_at"] if row else None, _problem(row)
+        unfit = self.settings.unfit(workspace, plugin)
+        outdated = self._is_outdated(workspace, plugin, report, checked_at, problem, saved_at)
+        return {
+            "workspace": workspace,
+            "plugin": plugin,
+            "enabled": self.settings.is_enabled(workspace, plugin),
+            "testable": self.plugins.implements(plugin, "check_connection"),
+            "status": unfit.default_code if unfit else _status(report, problem, None if outdated else checked_at),
+            "problem": _unfit_since(unfit, saved_at) if unfit else problem,
+            "outdated": outdated,
+            "checked_at": checked_at.isoformat() if checked_at else None,
+            "keys": report["keys"],
+            "notes": report["notes"],
+        }
+
+    def _is_outdated(
+        self,
+        workspace: str,
+        plugin: str,
+        report: Mapping[str, Any],
+        checked_at: datetime | None,
+        problem: Mapping[str, Any] | None,
+        saved_at: datetime | None,
+    ) -> bool:
+        met_at = datetime.fromisoformat(problem["since"]) if problem else None
+        last = max((moment for moment in (checked_at, met_at) if moment), default=None)
+        if last is not None and last == checked_at and "settings" in report:
+            # Whatever was saved meanwhile, the same settings need no other test.
+            return bool(report["settings"] != self.settings.digest(self.settings.present(workspace, plugin)))
+        return last is not None and saved_at is not None and saved_at > last
+
+    def list(self, workspace: str) -> dict[str, Any]:
+        """``{"workspace", "data"}``: ``show`` of each integration that has settings and loads. Raises: NotFound."""
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+            plugins = rows.configured_plugins(db, workspace)
+        data = [self.show(workspace, plugin) for plugin in plugins if self.plugins.is_loaded(plugin)]
+        return {"workspace": workspace, "data": data}
+
+    def services(self) -> dict[str, Any]:
+        """``{"data": [{"plugin", "reachable", "ms", "detail"}]}``: whether the services answer from here.
+
+        Those of the plugins that a workspace has enabled; nobody else's is asked for anything.
+        """
+        used = sorted({plugin for _, plugin in self.settings.enabled_everywhere()} & set(self.plugins.loaded()))
+        asked = [plugin for plugin in used if self.plugins.implements(plugin, "service_status")]
+        return {"data": [{"plugin": plugin, **self._service(plugin)} for plugin in asked]}
+
+    def _service(self, plugin: str) -> dict[str, Any]:
+        try:
+            return asdict(self.plugins.service_status(plugin, self.contexts.make("", plugin, {})))
+        except IntegrationError as error:
+            return {"reachable": False, "ms": 0, "detail": error.title}
+
+    def _require_settings(self, workspace: str, plugin: str) -> None:
+        self.plugins.manifest(plugin)
+        with self.store.read() as db:
+            require_workspace(db, workspace)
+        if not self.settings.is_configured(workspace, plugin):
+            raise NotFound(
+                f"Workspace {workspace!r} has no settings of {plugin}.",
+                hint="Save its settings first.",
+            )
+
+
+def met_in_a_run(
+    db: Connection, workspace: str, plugin: str, run_id: str, error: Mapping[str, Any], now: datetime
+) -> Mapping[str, Any]:
+    """Mark the connection after a run was refused; a problem that is known stays the first. Give what is known now."""
+    return rows.mark(db, workspace, plugin, {**_shown(error), "run_id": run_id, "since": now.isoformat()})
+
+
+def worked_in_a_run(db: Connection, run: RowMapping) -> None:
+    """Forget what is wrong after a run succeeded at what an earlier one, or a test, was refused for.
+
+    It must be a run of the same kind, with the same key: where there are several, one of the same business unit's.
+    Of a missing right that a test found, a run that does not need it says nothing.
+    """
+    workspace, plugin = run["workspace"], run["plugin"]
+    row = rows.load(db, workspace, plugin)
+    problem = _problem(row)
+    if row is None or problem is None or not runs.has_asked_a_service(db, run["id"]):
+        return
+    met = runs.find(db, problem["run_id"]) if problem["run_id"] else None
+    if met is None and problem["code"] == "permission_missing":
+        return
+    if met is not None and (met["kind"] != run["kind"] or not rows.is_same_key(db, met, run)):
+        return
+    # What a test had found of the keys is no longer so.
+    tested = {} if met is not None else {"report": None, "checked_at": None}
+    rows.change(db, workspace, plugin, problem=None, **tested)
+
+
+def _refuse(tested: _Test, *, anyway: bool) -> None:
+    found = _after(tested.report, None, tested.begun)
+    if found and not anyway:
+        raise ActionRefused(found["title"], hint=found["hint"], code="connection_refused")
+
+
+def _not_asked(error: IntegrationError) -> ConnectionReport:
+    """The report of a test that itself failed: nobody was asked."""
+    key = KeyReport(
+        label="connection test",
+        last4="",
+        mode="",
+        account="",
+        status="unreachable",
+        code=error.code,
+        title=error.title,
+        hint=error.hint,
+    )
+    return ConnectionReport((key,))
+
+
+def _problem(row: RowMapping | None) -> dict[str, Any] | None:
+    return (row["problem"] or None) if row else None
+
+
+def _overall(keys: list[Mapping[str, Any]]) -> str:
+    found = {key["status"] for key in keys}
+    return next((status for status in _WORST_FIRST if status in found), "ok")
+
+
+def _status(report: Mapping[str, Any], problem: Mapping[str, Any] | None, checked_at: datetime | None) -> str:
+    if problem:
+        return "needs_attention"
+    if checked_at is None:
+        return "untested"
+    return "unreachable" if _overall(report["keys"]) == "unreachable" else "ok"
+
+
+def _after(report: ConnectionReport, known: Mapping[str, Any] | None, now: datetime) -> dict[str, Any] | None:
+    overall = _overall([asdict(key) for key in report.keys])
+    if overall == "ok":
+        return None
+    if overall == "unreachable":
+        return dict(known) if known else None
+    worst = next(key for key in report.keys if key.status == overall)
+    title = worst.title if len(report.keys) == 1 else f"{worst.label}: {worst.title}"
+    before = known or {"run_id": None, "since": now.isoformat()}
+    return {**_shown(asdict(worst)), "title": title, "run_id": before["run_id"], "since": before["since"]}
+
+
+def _unfit_since(error: SettingsIncomplete, saved_at: datetime | None) -> dict[str, Any]:
+    """Settings that do not fit, as a problem: known of those that were saved then."""
+    since = saved_at.isoformat() if saved_at else None
+    return {"code": error.code, "title": error.title, "hint": error.hint, "run_id": None, "since": since}
+
+
+def _shown(error: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: error[name] for name in ("code", "title", "hint")}

@@ -1,0 +1,204 @@
+"""Asking a service beside the request that wants to know: the request is answered at once and says where to look.
+
+What is asked has a row in the database and a thread of this process (ADR 0075). What was typed stays in the thread's
+memory. When the process ends, so does the inquiry: its row says so, at the latest when its deadline is over.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import RowMapping
+
+from ..clock import Clock
+from ..errors import ActionRefused, DatabaseUnavailable, HostError, IntegrationError, InvalidInput, NotFound
+from ..observability.actor import acting_as, actor
+from ..redaction import redacted
+from ..store import inquiries as rows
+from ..store.database import Store
+from ..store.workspaces import lock_workspace, require_workspace
+
+log = logging.getLogger(__name__)
+
+#: Inquiries under way at once: in this process, and of one workspace.
+MOST_AT_ONCE, MOST_OF_A_WORKSPACE = 64, 8
+#: After so long nobody waits for a service any more; a plugin's hook has two minutes.
+PATIENCE = timedelta(seconds=150)
+
+#: Call it right before anything is changed: it raises where the inquiry is over already.
+Proceed = Callable[[], None]
+#: Asks, and gives what was found as JSON.
+Ask = Callable[[Proceed], Any]
+#: Does work beside the caller, or in a test when the test says so.
+Begin = Callable[[Callable[[], None]], None]
+
+_LOST = {
+    "code": "test_lost",
+    "title": "The test has not ended in time, and nothing was changed by it.",
+    "hint": "The host may have been stopped meanwhile. Test again.",
+}
+_CRASHED = {
+    "code": "internal",
+    "title": "The host could not finish the test.",
+    "hint": "Its log says why.",
+}
+
+
+def in_a_thread(work: Callable[[], None]) -> None:
+    """Begin work in a thread that keeps no process alive."""
+    threading.Thread(target=work, name="inquiry", daemon=True).start()
+
+
+def at_once(work: Callable[[], None]) -> None:
+    """Do work in the caller's thread: for tests."""
+    work()
+
+
+class Inquiries:
+    """The inquiries of one host.
+
+    ``find`` gives ``{"id", "workspace", "kind", "plugin": str | None, "status": "running" | "succeeded" | "failed" |
+    "lost", "begun_at", "ended_at": ISO time | None, "typed", "found", "error": None | {"code", "title", "hint",
+    "problems": [{"path": [str], "message"}]}}``.
+    """
+
+    def __init__(self, store: Store, clock: Clock, begin: Begin = in_a_thread) -> None:
+        self._store, self._clock, self._begin = store, clock, begin
+        self._lock, self._closed = threading.Lock(), False
+        self._mine: set[str] = set()
+
+    def begin(
+        self,
+        workspace: str,
+        kind: str,
+        plugin: str,
+        ask: Ask,
+        *,
+        once: bool = False,
+        typed: Mapping[str, Any] | None = None,
+        patience: timedelta = PATIENCE,
+    ) -> str:
+        """Begin to ask, once the caller's transaction has committed; give the inquiry's id.
+
+        ``once``: where the same is asked already, give that one. ``typed``: what a form may show again, no secret.
+        Raises: NotFound for the workspace; HostError (``too_many_tests``) where too many are under way.
+        """
+        inquiry_id, now = uuid4().hex, self._clock.now()
+        with self._store.write() as db:
+            require_workspace(db, workspace)
+            lock_workspace(db, workspace)
+            if once and (same := rows.running(db, workspace, kind, plugin, now)):
+                return same
+            if rows.count_running(db, workspace, now) >= MOST_OF_A_WORKSPACE:
+                raise _too_many()
+            if not self._has_room():
+                raise _too_many()
+            row = {"id": inquiry_id, "workspace": workspace, "kind": kind, "plugin": plugin, "typed": typed}
+            rows.add(db, {**row, "begun_at": now, "deadline": now + patience})
+            who = actor()
+            self._store.afterwards(lambda: self._start(inquiry_id, lambda: self._work(workspace, inquiry_id, ask, who)))
+        return inquiry_id
+
+    def find(self, workspace: str, inquiry_id: str) -> dict[str, Any]:
+        """How an inquiry stands. Raises: NotFound."""
+        with self._store.read() as db:
+            row = rows.find(db, workspace, inquiry_id)
+        if row is None:
+            raise NotFound("There is no such test.", hint="What came of a test is kept for a day.")
+        status = "lost" if self._is_lost(row) else row["status"]
+        return {
+            **{name: row[name] for name in ("id", "workspace", "kind", "typed", "found")},
+            "plugin": row["plugin"] or None,
+            "status": status,
+            "begun_at": row["begun_at"].isoformat(),
+            "ended_at": row["ended_at"].isoformat() if row["ended_at"] else None,
+            "error": {**_LOST, "problems": []} if status == "lost" else row["error"],
+        }
+
+    def close(self) -> None:
+        """Say of what is under way that it is lost. The process ends; nobody waits for a service."""
+        with self._lock:
+            self._closed, lost = True, set(self._mine)
+        if lost:
+            with suppress(DatabaseUnavailable), self._store.write() as db:
+                rows.end(db, lost, self._clock.now(), status="lost")
+
+    def _has_room(self) -> bool:
+        return not self._closed and len(self._mine) < MOST_AT_ONCE
+
+    def _start(self, inquiry_id: str, work: Callable[[], None]) -> None:
+        with self._lock:
+            # Others may have come since it was let in.
+            if has_room := self._has_room():
+                self._mine.add(inquiry_id)
+        if not (has_room and self._has_begun(work)):
+            self._forget(inquiry_id)
+            with self._store.write() as db:
+                rows.end(db, [inquiry_id], self._clock.now(), status="lost")
+            raise _too_many()
+
+    def _has_begun(self, work: Callable[[], None]) -> bool:
+        try:
+            self._begin(work)
+        except RuntimeError:  # the machine gives no thread any more
+            return False
+        return True
+
+    def _work(self, workspace: str, inquiry_id: str, ask: Ask, who: str) -> None:
+        try:
+            with acting_as(who):
+                ended = self._ended(workspace, inquiry_id, ask)
+            if not self._closed:
+                with self._store.write() as db:
+                    rows.end(db, [inquiry_id], self._clock.now(), **ended)
+        except DatabaseUnavailable:
+            log.warning("inquiry.not_noted", exc_info=True, extra={"workspace": workspace})
+        finally:
+            self._forget(inquiry_id)
+
+    def _forget(self, inquiry_id: str) -> None:
+        with self._lock:
+            self._mine.discard(inquiry_id)
+
+    def _ended(self, workspace: str, inquiry_id: str, ask: Ask) -> dict[str, Any]:
+        try:
+            found = ask(lambda: self._proceed(workspace, inquiry_id))
+        except IntegrationError as error:
+            return {"status": "failed", "error": redacted(_shown(error))}
+        except Exception:
+            log.exception("inquiry.crashed", extra={"workspace": workspace})
+            return {"status": "failed", "error": {**_CRASHED, "problems": []}}
+        return {"status": "succeeded", "found": redacted(found)}
+
+    def _proceed(self, workspace: str, inquiry_id: str) -> None:
+        """Whoever looked was told that nothing was changed: so it must stay. Raises: ActionRefused."""
+        with self._store.read() as db:
+            row = rows.find(db, workspace, inquiry_id)
+        if row is None or row["status"] != rows.RUNNING or self._is_lost(row):
+            raise ActionRefused(_LOST["title"], hint=_LOST["hint"], code=_LOST["code"])
+
+    def _is_lost(self, row: RowMapping) -> bool:
+        is_over = bool(self._clock.now() >= row["deadline"])
+        return row["status"] == "lost" or (row["status"] == rows.RUNNING and is_over)
+
+
+def _shown(error: IntegrationError) -> dict[str, Any]:
+    problems = error.problems if isinstance(error, InvalidInput) else ()
+    return {
+        "code": error.code,
+        "title": error.title,
+        "hint": error.hint,
+        "problems": [{"path": list(problem.path), "message": problem.message} for problem in problems],
+    }
+
+
+def _too_many() -> HostError:
+    return HostError(
+        "Too many tests are under way.", hint="Wait for one of them to end, then test again.", code="too_many_tests"
+    )

@@ -1,0 +1,21 @@
+"""What people set of a workspace as a whole."""
+
+from __future__ import annotations
+
+from ..clock import Clock
+from ..contract.timezones import find_timezone
+from ..store import audit
+from ..store import workspaces as table
+from ..store.database import Store
+
+
+def set_timezone(store: Store, clock: Clock, workspace: str, name: str | None) -> None:
+    """Set the time zone in which a workspace's days are counted, by its IANA name; None: in each quote's own offset.
+
+    Raises: NotFound for the workspace, InvalidInput for the name.
+    """
+    zone = find_timezone(name) if name is not None else None
+    with store.write() as db:
+        table.require_workspace(db, workspace)
+        table.set_timezone(db, workspace, zone.key if zone else None)
+        audit.note(db, workspace, "workspace.set", workspace, clock.now(), fields=("timezone",))
