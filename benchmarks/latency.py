@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from qwoty_integrations_host.host import Host
-from qwoty_integrations_host.store import runs
+from qwoty_integrations_host.store import runs, steps
 
 from .plain_script import a_client, invoice_quote
 from .quotes import KEY, LINK, a_quote
@@ -68,7 +68,7 @@ def _one(place: Site, host: Host, session: requests.Session, quote_id: str) -> t
     run = place.accept(session, "ws", a_quote(quote_id, lines=_LINES))
     start = start_of(host, run)
     with host.store.read() as db:
-        (link,) = (step for step in runs.steps_of(db, [run])[run] if step["name"] == "link:1")
+        (link,) = (step for step in steps.of_runs(db, [run])[run] if step["name"] == "link:1")
     made = link["started_at"] + timedelta(milliseconds=link["ms"])
     return (made - asked).total_seconds() * 1000, start
 
@@ -77,7 +77,7 @@ def start_of(host: Host, run: str) -> float:
     """Wait until a run has ended, and give the ms from its row to its first step."""
     wait_for_runs(host, [run], seconds=60)
     with host.store.read() as db:
-        began = runs.steps_of(db, [run])[run][0]["started_at"] - runs.require(db, run)["created_at"]
+        began = steps.of_runs(db, [run])[run][0]["started_at"] - runs.require(db, run)["created_at"]
     return float(began.total_seconds() * 1000)
 
 

@@ -100,7 +100,7 @@ class Host:
             return True
         if not self.worker_lock.acquire(patience=patience):
             return False
-        self.engine.start(self.execution.execute, self.execution.set_aside)
+        self.engine.start(self.execution.execute, self.execution.set_aside, self.execution.count_results)
         self.execution.resume_stranded()
         return True
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from ..clock import Clock
-from ..store import quotes
+from ..store import quotes, steps
 from ..store import runs as rows
 from ..store.database import Store
 from .interface import Engine
@@ -46,14 +46,13 @@ class Attempts:
 
     def begin_anew(self, db: Connection, row: RowMapping) -> None:
         """Queue an attempt that begins at the first step."""
-        self._next(db, row, {}, None, None)
+        steps.forget_results(db, row["id"])
+        self._next(db, row, None, None)
 
     def resume(self, db: Connection, row: RowMapping, *, wait: Wait | None = None) -> None:
         """Queue an attempt that goes on with the steps that are done, as long as the settings are the same."""
-        results = self.engine.results(job_id(row["id"], row["attempt"]))
-        done = {name: found for name, found in results.items() if "value" in found}
-        carried = {**(row["carried"] or {}), **done}
-        self._next(db, row, carried, row["settings_digest"] if carried else None, wait)
+        is_begun = steps.keep_results(db, row["id"])
+        self._next(db, row, row["settings_digest"] if is_begun else None, wait)
 
     def try_again(self, row: RowMapping, *, resume: bool, forgotten: bool = False) -> None:
         """Queue an attempt of a run that was last seen so, unless it has ended since or another attempt is there.
@@ -76,16 +75,13 @@ class Attempts:
             if (row["workspace"], row["plugin"]) == (workspace, plugin):
                 self.try_again(row, resume=True)
 
-    def _next(
-        self, db: Connection, row: RowMapping, carried: Mapping[str, Any], digest: str | None, wait: Wait | None
-    ) -> None:
+    def _next(self, db: Connection, row: RowMapping, digest: str | None, wait: Wait | None) -> None:
         attempt = row["attempt"] + 1
         rows.change(
             db,
             row["id"],
             attempt=attempt,
             status="waiting" if wait else "queued",
-            carried=carried,
             settings_digest=digest,
             resumable=False,
             outcome=wait and wait.outcome,

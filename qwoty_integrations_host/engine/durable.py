@@ -18,17 +18,16 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer
-from dbos import error as dbos_errors
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..clock import Clock
 from ..concurrency.notify import Listener, tell
-from ..errors import DatabaseUnavailable, HostError, Interruption, Overtaken
+from ..errors import DatabaseUnavailable, HostError, Interruption
 from ..redaction import redact
 from ..store.advisory_locks import AdvisoryLocks
 from ..store.trouble import explained
-from .interface import ReplayDoesNotFit, SetAside, Work
+from .interface import Progress, SetAside, T, Work
 from .leases import LEASE_SECONDS, MOST_DEATHS, Leases
 from .wake import Wake
 
@@ -63,15 +62,6 @@ class _Stopping(Interruption):
     """The process stops: the job stays as it is, for the next one. DBOS records ``Exception`` only."""
 
 
-class _Overtaken(Overtaken):
-    """DBOS says that this job is another worker's by now, or cancelled. No plugin is to blame for it."""
-
-    def __init__(self, said: dbos_errors.DBOSBaseException) -> None:
-        job_id = DBOS.workflow_id or ""
-        super().__init__(job_id, by=job_id)
-        self.said = said
-
-
 class _JsonSerializer(Serializer):
     """Rule 6: JSON, also for exceptions: the default is pickle, which runs whatever a row holds."""
 
@@ -104,6 +94,7 @@ class DurableEngine:
         self._url = engine.url.render_as_string(hide_password=False)
         self._work: Work | None = None
         self._set_aside: SetAside = lambda _: None
+        self._progress: Progress = lambda _: 0
         self._running = 0
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._leases = Leases(engine)
@@ -148,12 +139,13 @@ class DurableEngine:
         if not self._is_sqlite:
             tell(db)
 
-    def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
+    def start(self, work: Work, set_aside: SetAside = lambda _: None, progress: Progress = lambda _: 0) -> None:
         if DurableEngine.live is not None:
             raise HostError(
                 "This process already works the runs of a host.", hint="Close that host first.", code="engine"
             )
-        DurableEngine.live, self._work, self._set_aside = self, work, set_aside
+        DurableEngine.live = self
+        self._work, self._set_aside, self._progress = work, set_aside, progress
         with explained():
             self._launch()
         if self._is_sqlite:
@@ -209,12 +201,10 @@ class DurableEngine:
                     self._resume(job.workflow_id, str(job.executor_id))
 
     def _resume(self, job_id: str, worker: str) -> None:
-        if self._leases.died(worker):
-            checkpoints = len(self._client.list_workflow_steps(job_id))
-            if self._leases.count_death(job_id, checkpoints) >= MOST_DEATHS:
-                self._set_aside(job_id)  # first: a death in between must not leave a run that nobody works
-                DBOS.cancel_workflow(job_id)
-                return
+        if self._leases.died(worker) and self._leases.count_death(job_id, self._progress(job_id)) >= MOST_DEATHS:
+            self._set_aside(job_id)  # first: a death in between must not leave a run that nobody works
+            DBOS.cancel_workflow(job_id)
+            return
         DBOS.resume_workflow(job_id, queue_name=_SUSPECTS)
         self._wake.now(_SUSPECTS)
 
@@ -227,21 +217,12 @@ class DurableEngine:
             with self._locks.attempt(name) as mine:
                 yield mine
 
-    def step(self, name: str, work: Callable[[], Any]) -> Any:
+    def step(self, name: str, work: Callable[[], T], record: Callable[[T], None]) -> T:
         if self._stop.is_set():
             raise _Stopping
-        try:
-            with explained():
-                return DBOS.run_step({"name": name}, work)
-        except dbos_errors.DBOSUnexpectedStepError as error:
-            raise ReplayDoesNotFit(name) from error
-        except dbos_errors.DBOSBaseException as error:
-            raise _Overtaken(error) from error
-
-    def results(self, job_id: str) -> dict[str, Any]:
-        with explained():
-            steps = self._client.list_workflow_steps(job_id)
-        return {step["function_name"]: step["output"] for step in steps if step["error"] is None}
+        ended = work()
+        record(ended)
+        return ended
 
     def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
@@ -324,7 +305,4 @@ def _execute_run(job_id: str) -> None:
     live = DurableEngine.live
     if live is None:
         raise _Stopping
-    try:
-        live.execute(job_id)
-    except _Overtaken as error:
-        raise error.said from None
+    live.execute(job_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,14 +10,14 @@ from sqlalchemy import Connection
 from sqlalchemy.event import contains, listen
 
 from ..clock import Clock, SystemClock
-from .interface import ReplayDoesNotFit, SetAside, Work
+from .interface import Progress, SetAside, T, Work
 
 #: Where a connection notes the jobs of the transaction that it has just committed.
 _COMMITTED = "qwoty_committed_jobs"
 
 
 class InlineEngine:
-    """Keeps jobs and recorded steps in memory. It survives no crash, but replays like the durable engine.
+    """Keeps jobs in memory. It survives no crash.
 
     A delayed job is due by ``clock``.
     """
@@ -29,10 +29,6 @@ class InlineEngine:
         self._known: set[str] = set()
         self._queued_at: dict[str, datetime] = {}
         self._due: dict[str, datetime] = {}
-        self._recorded: dict[str, dict[str, Any]] = {}
-        self._current: list[str] = []
-        #: What was recorded of each current job when it was begun, as far as it has not been handed back.
-        self._replays: list[Iterator[str]] = []
         self._done: set[str] = set()
 
     def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
@@ -51,19 +47,13 @@ class InlineEngine:
         # SQLAlchemy tells of a commit before it happens: another thread would look for what nobody can see yet.
         self._queued += record.info.pop(_COMMITTED, [])
 
-    def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
+    def start(self, work: Work, set_aside: SetAside = lambda _: None, progress: Progress = lambda _: 0) -> None:
         self._work = work
 
-    def step(self, name: str, work: Callable[[], Any]) -> Any:
-        recorded = self._recorded.setdefault(self._current[-1], {})
-        if next(self._replays[-1], name) != name:
-            raise ReplayDoesNotFit(name)
-        if name not in recorded:
-            recorded[name] = work()
-        return recorded[name]
-
-    def results(self, job_id: str) -> dict[str, Any]:
-        return dict(self._recorded.get(job_id, {}))
+    def step(self, name: str, work: Callable[[], T], record: Callable[[T], None]) -> T:
+        ended = work()
+        record(ended)
+        return ended
 
     def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:
         self.work_queued()
@@ -80,16 +70,10 @@ class InlineEngine:
         return next((job_id for job_id in self._queued if self._due.get(job_id, now) <= now), None)
 
     def work_again(self, job_id: str) -> None:
-        """Work a job from its top, as after a crash: recorded steps do not run again."""
+        """Work a job from its top, as after a crash."""
         assert self._work is not None, "start() first"
-        self._current.append(job_id)
-        self._replays.append(iter(list(self._recorded.get(job_id, {}))))
-        try:
-            self._work(job_id)
-            self._done.add(job_id)
-        finally:
-            self._current.pop()
-            self._replays.pop()
+        self._work(job_id)
+        self._done.add(job_id)
 
     def pause(self, seconds: float, clock: Clock) -> None:
         clock.sleep(seconds)
@@ -104,7 +88,6 @@ class InlineEngine:
         found = of([job_id for job_id in self._done if self._queued_at[job_id] < before])
         for job_id in [] if dry_run else found:
             self._done.discard(job_id)
-            self._recorded.pop(job_id, None)
         return len(found)
 
     def close(self, *, patience: float = 60.0) -> bool:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..errors import Interruption
 
-#: Works one job from its top; called again after a crash, when recorded steps hand back what they recorded.
+T = TypeVar("T")
+
+#: Works one job from its top; called again after a crash.
 Work = Callable[[str], None]
 
 #: Told which job is not worked any more, because worker after worker died at the same place of it.
 SetAside = Callable[[str], None]
 
-
-class ReplayDoesNotFit(Interruption):
-    """A job takes other steps than those recorded of it: another release worked it before. No plugin may catch it."""
+#: Returns how far a job has come: deaths of workers at the same number are deaths at the same place.
+Progress = Callable[[str], int]
 
 
 class Engine(Protocol):
@@ -32,19 +32,15 @@ class Engine(Protocol):
         """
         ...
 
-    def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
+    def start(self, work: Work, set_aside: SetAside = lambda _: None, progress: Progress = lambda _: 0) -> None:
         """Begin to work the queued jobs, and those that a dead process left unfinished."""
         ...
 
-    def step(self, name: str, work: Callable[[], Any]) -> Any:
-        """Inside a job: do ``work`` and record its JSON result, or hand back the recorded one.
+    def step(self, name: str, work: Callable[[], T], record: Callable[[T], None]) -> T:
+        """Inside a job: do ``work``, ``record`` what it returns, and return it.
 
-        Raises: ReplayDoesNotFit when what is recorded at this place is another step.
+        A job whose engine stops does not come back from this: the next start works it from its top.
         """
-        ...
-
-    def results(self, job_id: str) -> dict[str, Any]:
-        """What the steps of a job recorded, by name."""
         ...
 
     def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sqlalchemy import Connection, Engine
 
 from ..clock import Clock
-from .interface import SetAside, Work
+from .interface import Progress, SetAside, T, Work
 
 
 class NoEngine:
@@ -21,13 +21,10 @@ class NoEngine:
     def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
         self._refuse()
 
-    def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
+    def start(self, work: Work, set_aside: SetAside = lambda _: None, progress: Progress = lambda _: 0) -> None:
         self._refuse()
 
-    def step(self, name: str, work: Callable[[], Any]) -> Any:
-        self._refuse()
-
-    def results(self, job_id: str) -> dict[str, Any]:
+    def step(self, name: str, work: Callable[[], T], record: Callable[[T], None]) -> T:
         self._refuse()
 
     def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:

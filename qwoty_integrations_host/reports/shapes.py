@@ -20,6 +20,7 @@ from ..quotes.standing import STEPS, Facts, Standing, standing_of
 from ..quotes.stops import Stops
 from ..store import audit, external_ids, mails, quotes, settings, webhooks
 from ..store import runs as rows
+from ..store import steps as step_rows
 from ..store.database import Store
 from ..store.standings import facts_of
 from ..store.workspaces import find_workspace, require_workspace
@@ -57,7 +58,7 @@ def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:
 
 
 def _run_reports(db: Connection, found: Sequence[RowMapping]) -> list[dict[str, Any]]:
-    steps = rows.steps_of(db, [row["id"] for row in found])
+    steps = step_rows.of_runs(db, [row["id"] for row in found])
     return [_run_report(row, steps.get(row["id"], [])) for row in found]
 
 

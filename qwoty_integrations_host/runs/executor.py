@@ -21,7 +21,7 @@ from ..contract.hook_types import InstallmentRequest, Outcome, UpkeepRequest, We
 from ..contract.quote import Quote
 from ..engine.attempts import Attempts, Wait, run_of
 from ..engine.attempts import job_id as job_of
-from ..engine.interface import Engine, ReplayDoesNotFit
+from ..engine.interface import Engine
 from ..errors import (
     ActionRefused,
     AlreadyFinal,
@@ -47,12 +47,13 @@ from ..redaction import redacted
 from ..reports.shapes import outcome_of
 from ..store import holds, quotes, webhooks
 from ..store import runs as rows
+from ..store import steps as step_rows
 from ..store.database import Store
 from ..workspaces.connections import worked_in_a_run
 from ..workspaces.settings import WorkspaceSettings
 from .platform_events import PlatformEvents
 from .requests import Runs
-from .steps import AttemptOver, RecordedSteps, RunWaits
+from .steps import AttemptOver, RecordedSteps, ReplayDoesNotFit, RunWaits
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class Execution:
     def _work_on(self, row: RowMapping) -> None:
         steps = self._steps(row)
         try:
-            settings = self._begin(row)
+            settings = self._begin(row, steps)
             if settings is not None:
                 outcome = self._call(row, settings, steps)
                 self._finish(row, outcome)
@@ -172,7 +173,7 @@ class Execution:
         if isinstance(error, RetryableError | PluginHangs | SettingsIncomplete):
             steps.left_behind = isinstance(error, PluginHangs)
             self._wait(row, error, progressed=steps.progressed)
-        elif error.restart and row["outage_since"] and row["carried"]:
+        elif error.restart and row["outage_since"] and steps.resumes:
             # It is what was done before the outage that is out of date, such as a link that has run out.
             self.attempts.try_again(row, resume=False)
         else:
@@ -190,12 +191,11 @@ class Execution:
             row["id"],
             row["attempt"],
             self._origin(row),
-            carried=row["carried"] or {},
             forgotten=self.restored or row["facts"].get("forgotten", False),
             plugin=row["plugin"],
         )
 
-    def _begin(self, row: RowMapping) -> Mapping[str, Any] | None:
+    def _begin(self, row: RowMapping, steps: RecordedSteps) -> Mapping[str, Any] | None:
         """Give the settings of this attempt; None when they or the plugin changed since, and another one takes over."""
         settings = self._settings(row)
         if settings is None:
@@ -222,6 +222,7 @@ class Execution:
             if row["error"] and row["error"]["code"] in _FOR_PEOPLE:
                 values["outage_since"] = None  # the service has not been met: its time begins with the next outage
             rows.change(db, row["id"], **values, facts={**present["facts"], "origin": origin})
+            steps.load(db)
         return settings
 
     def _settings(self, row: RowMapping) -> Mapping[str, Any] | None:
@@ -337,7 +338,7 @@ class Execution:
         log.info("run.waits", extra={"run_id": row["id"], "until": until.isoformat(), "code": error.code})
 
     def _give_up(self, db: Connection, row: RowMapping, error: IntegrationError) -> None:
-        rows.fail_waiting_steps(db, row["id"])
+        step_rows.fail_waiting(db, row["id"])
         exhausted = PermanentError(
             f"{error.title} Given up after {self.retry_policy.patience.days} days.",
             hint=error.hint or "Retry the run when the service is well again.",
@@ -357,6 +358,11 @@ class Execution:
                 return
 
     # -- how a run ends ---------------------------------------------------------------------------
+
+    def count_results(self, job_id: str) -> int:
+        """Return how many steps of a job's run have a result: how far the job has come."""
+        with self.store.read() as db:
+            return step_rows.count_results(db, run_of(job_id))
 
     def set_aside(self, job_id: str) -> None:
         """End a run at which worker after worker died; what it has done stays done."""

@@ -1,4 +1,4 @@
-"""What starts a run: an accepted quote or its end, a request, a webhook, the schedule, a retry; runs/executor.py works it.
+"""What starts a run: an accepted quote or its end, a request, a webhook, the schedule, a retry; executor.py works it.
 
 A run is one plugin's work on one event of one quote. It is stored together with its job, in one transaction;
 each attempt is one job of the engine.
@@ -46,6 +46,7 @@ from ..quotes.without_invoice import cause, explained, lacks_something
 from ..reports.shapes import outcome_of
 from ..store import audit, mails, quotes, webhooks
 from ..store import runs as rows
+from ..store import steps as step_rows
 from ..store.database import Store
 from ..store.platforms import PLATFORM
 from ..store.plugin_storage import quotes_due, records_of_quote
@@ -151,7 +152,7 @@ class Runs:
         quotes.lift_stops(db, workspace, quote.id)
         for row in rows.of_quote(db, workspace, quote.id):
             if row["kind"] == "quote_accepted" and stops.holds(row["plugin"]):
-                rows.renew_keys(db, row["id"], self.clock.now())
+                step_rows.renew_keys(db, row["id"], self.clock.now())
                 # How it had ended before the stop is nothing to go back to.
                 rows.change(db, row["id"], facts={**row["facts"], "before": {}})
             elif row["kind"] in TAKING_BACK and row["status"] not in rows.DEALT_WITH:

@@ -1,4 +1,4 @@
-"""A run's steps: each checkpointed by the engine, repeated while that can help, and shown on the timeline."""
+"""A run's steps: each recorded with its result, repeated while that can help, and shown on the timeline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 
 from .. import errors
 from ..clock import Clock
@@ -23,7 +23,7 @@ from ..errors import DatabaseUnavailable, IntegrationError, Interruption, Perman
 from ..metrics import REMOTE_REQUESTS, STEPS
 from ..observability.leaks import KnownSecrets
 from ..plugins.results import as_recorded
-from ..store import runs as rows
+from ..store import steps as rows
 from ..store.database import Store
 
 log = logging.getLogger(__name__)
@@ -33,10 +33,14 @@ class AttemptOver(Interruption):
     """Another attempt of the run takes over: this one does nothing more. No plugin may catch it by accident."""
 
 
+class ReplayDoesNotFit(Interruption):
+    """A run takes other steps than its attempt has recorded: another release worked it before."""
+
+
 class RunWaits(Interruption):
     """A step cannot be done at present: the run goes on later. Nothing is recorded of the step, so it is done again.
 
-    No plugin may catch it by accident, and no engine records it.
+    No plugin may catch it by accident.
     """
 
     def __init__(self, error: IntegrationError) -> None:
@@ -57,15 +61,17 @@ class RecordedSteps:
     attempt: int
     #: "distribution version" of the plugin, to blame for a bug.
     origin: str
-    #: Results of an earlier attempt that this one resumes, by step name.
-    carried: Mapping[str, Any]
     #: What the attempts before did is not known by its steps' names (pruned, restored from a backup, done by another
     #: release): each step looks for what it made.
     forgotten: bool = False
     #: Names seen since the hook was called: a second step of one name could not be told from a replay.
     used: set[str] = field(default_factory=set)
-    #: What the run had begun before this hook was called, by name; read with the first step that begins.
-    begun_before: Mapping[str, RowMapping] | None = None
+    #: The steps that the run had begun before this hook was called, by name.
+    begun_before: Mapping[str, RowMapping] = field(default_factory=dict)
+    #: Of these, the ones that this attempt has recorded and not been asked for again, in their order.
+    replay: Iterator[str] = field(default_factory=lambda: iter(()))
+    #: How many results this attempt has recorded.
+    recorded: int = 0
     #: The step that ended this attempt with an error, if one did.
     failed: str | None = None
     #: Whether this attempt has done a step that no earlier one had done.
@@ -78,6 +84,18 @@ class RecordedSteps:
     #: The host has gone on without this attempt's hook: should it come back, it does nothing more.
     left_behind: bool = False
 
+    def load(self, db: Connection) -> None:
+        """Read what the attempts before, and this one before a crash, have done."""
+        self.begun_before = rows.of_run(db, self.run_id)
+        mine = [row for row in self.begun_before.values() if row["place"] is not None]
+        self.replay = iter([row["name"] for row in sorted(mine, key=lambda row: row["place"])])
+        self.recorded = len(mine)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether this attempt goes on with what an earlier one has done."""
+        return any(map(_is_carried, self.begun_before.values()))
+
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json:
         if self.left_behind:
             raise AttemptOver
@@ -89,29 +107,30 @@ class RecordedSteps:
                 code="plugin_bug",
             )
         self.used.add(name)
-        recorded = self.carried.get(name) or self._recorded(name, work)
-        if "error" in recorded:
+        result = self._replayed(name) or self._done(name, work)
+        if "error" in result:
             self.failed = name
-            raise errors.from_record(recorded["error"])
-        return recorded["value"]
+            raise errors.from_record(result["error"])
+        return result["value"]
 
-    def _recorded(self, name: str, work: Callable[[Attempt], Json]) -> Any:
+    def _replayed(self, name: str) -> Mapping[str, Any] | None:
+        """Return the recorded result of a step; None when it has to be done. Raises: ReplayDoesNotFit."""
+        row = self.begun_before.get(name)
+        if (row is None or not _is_carried(row)) and next(self.replay, name) != name:
+            raise ReplayDoesNotFit(name)
+        result: Mapping[str, Any] | None = None if row is None else row["result"]
+        return result
+
+    def _done(self, name: str, work: Callable[[Attempt], Json]) -> Mapping[str, Any]:
         try:
-            recorded = self.engine.step(name, lambda: self._perform(name, work))
+            ended = self.engine.step(name, lambda: self._repeat(name, work), self._record)
         except DatabaseUnavailable as error:
             raise RunWaits(error) from error
-        self.progressed |= "value" in recorded
-        return recorded
+        self.progressed |= "value" in ended.result
+        return ended.result
 
-    def _perform(self, name: str, work: Callable[[Attempt], Json]) -> dict[str, Any]:
-        try:
-            return self._repeat(name, work)
-        except DatabaseUnavailable as error:
-            # Here already: an ordinary error would be recorded by the engine, should the database be well by then.
-            raise RunWaits(error) from error
-
-    def _repeat(self, name: str, work: Callable[[Attempt], Json]) -> dict[str, Any]:
-        """Do the step until it ends, and give what is recorded: its value or its final error.
+    def _repeat(self, name: str, work: Callable[[Attempt], Json]) -> Ended:
+        """Do the step until it ends, and return its value or its final error.
 
         Raises: RunWaits when it is no use to try again soon.
         """
@@ -140,15 +159,14 @@ class RecordedSteps:
                 self.known.take_out_of(error)
                 # A refusal is a final answer, too: under the same key a service may repeat it for a day.
                 attempt.key += error.answered
-                return self._fail(name, attempt, started, error)
+                return Ended(name, attempt, started, error=error)
             except Interruption:
                 raise
             except BaseException as error:  # also what no plugin should raise: nobody would hear of it otherwise
                 log.exception("plugin.crashed", extra={"run_id": self.run_id})
-                return self._fail(name, attempt, started, self._bug(name, error))
+                return Ended(name, attempt, started, error=self._bug(name, error))
             else:
-                self._end(name, attempt, started, "succeeded")
-                return {"value": value}
+                return Ended(name, attempt, started, value)
 
     @contextmanager
     def _counted(self, attempt: Attempt) -> Iterator[None]:
@@ -157,10 +175,6 @@ class RecordedSteps:
             yield
         finally:
             REMOTE_REQUESTS.labels(self.plugin).inc(len(attempt.request_ids) - before)
-
-    def _fail(self, name: str, attempt: Attempt, started: datetime, error: IntegrationError) -> dict[str, Any]:
-        self._end(name, attempt, started, "failed", error)
-        return {"error": errors.to_record(error)}
 
     def _bug(self, name: str, error: BaseException) -> PermanentError:
         return PermanentError(
@@ -178,9 +192,7 @@ class RecordedSteps:
         self._sign_of_life()
         # Committed before the work begins, so that a step which a crash cut short knows it is a repetition.
         with self.store.write() as db:
-            if self.begun_before is None:
-                self.begun_before = rows.begun_steps(db, self.run_id)
-            row = rows.begin_step(db, self.run_id, self.attempt, self._new_step(name, self.begun_before))
+            row = rows.begin(db, self.run_id, self.attempt, self._new_step(name))
         if row is None:
             raise AttemptOver
         return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]), confirm=self._confirm)
@@ -189,32 +201,64 @@ class RecordedSteps:
         self.locks.confirm()
         self.store.confirm()
 
-    def _new_step(self, name: str, before: Mapping[str, RowMapping]) -> dict[str, Any]:
+    def _new_step(self, name: str) -> dict[str, Any]:
         """How a step stands that is not known by its name.
 
         Another release may have done its work under the name of a step that has not come up again: then it goes on with
         that one's key, and with its time unless it is known to be done, so that a service takes the same request for a
         repetition (ADR 0071).
         """
-        elsewhere = [row for other, row in before.items() if other not in self.used]
+        elsewhere = [row for other, row in self.begun_before.items() if other not in self.used]
         uncertain = [row for row in elsewhere if self.forgotten or row["status"] != "succeeded"]
         return {
             "name": name,
-            "position": len(before.keys() | self.used),
+            "position": len(self.begun_before.keys() | self.used),
             "attempts": int(self.forgotten or bool(elsewhere)),
             "key": min((row["key"] for row in elsewhere), default=1),
             "started_at": min((row["started_at"] for row in uncertain), default=self.clock.now()),
         }
 
-    def _end(
-        self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None = None
-    ) -> None:
+    def _end(self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError) -> None:
+        """Note a try that is not the last one."""
+        values = self._ending(attempt, started, status, error)
+        with self.store.write() as db:
+            rows.end(db, self.run_id, name, **values)
+
+    def _record(self, ended: Ended) -> None:
+        status = "succeeded" if ended.error is None else "failed"
+        values = self._ending(ended.attempt, ended.started, status, ended.error)
+        with self.store.write() as db:
+            rows.record(db, self.run_id, self.attempt, ended.name, ended.result, self.recorded, **values)
+        self.recorded += 1
+
+    def _ending(
+        self, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None
+    ) -> dict[str, Any]:
         self._sign_of_life()
         STEPS.labels(self.plugin, status).inc()
         elapsed = round((self.clock.now() - started).total_seconds() * 1000)
         shown = error and {"code": error.code, "title": error.title, "hint": error.hint}
-        values = {"status": status, "key": attempt.key, "ms": elapsed, "error": shown}
-        if error is not None and error.answered:
-            values["started_at"] = self.clock.now()  # what is uncertain begins with the next key
-        with self.store.write() as db:
-            rows.end_step(db, self.run_id, name, request_ids=attempt.request_ids[-20:], **values)
+        # What is uncertain begins with the next key.
+        again = {"started_at": self.clock.now()} if error is not None and error.answered else {}
+        asked = attempt.request_ids[-20:]
+        return {"status": status, "key": attempt.key, "ms": elapsed, "error": shown, "request_ids": asked, **again}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a step ended: with its value, or with its final error."""
+
+    name: str
+    attempt: Attempt
+    started: datetime
+    value: Any = None
+    error: IntegrationError | None = None
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What is recorded, and handed to a replay."""
+        return {"value": self.value} if self.error is None else {"error": errors.to_record(self.error)}
+
+
+def _is_carried(row: RowMapping) -> bool:
+    return row["result"] is not None and row["place"] is None

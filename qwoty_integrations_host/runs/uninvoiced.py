@@ -22,7 +22,7 @@ from .requests import Runs
 
 @dataclass(frozen=True, slots=True)
 class Uninvoiced:
-    """The quotes without an invoice of one host; why each has none stands with the quote (quotes/without_invoice.py)."""
+    """The quotes without an invoice of one host; why each has none stands with the quote."""
 
     store: Store
     plugins: Plugins

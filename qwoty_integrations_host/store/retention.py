@@ -144,7 +144,7 @@ def _drop_runs(db: Connection, found: Sequence[Any]) -> None:
 def _drop_timelines(db: Connection, found: Sequence[Any]) -> None:
     for row in db.execute(select(t.runs.c.id, t.runs.c.facts).where(t.runs.c.id.in_([row.id for row in found]))).all():
         # Tried again, it must look for what it made, though no step is known to have begun.
-        values = {"facts": {**row.facts, "forgotten": True}, "carried": None, "resumable": False}
+        values = {"facts": {**row.facts, "forgotten": True}, "resumable": False}
         db.execute(update(t.runs).where(t.runs.c.id == row.id).values(values))
     db.execute(delete(t.steps).where(t.steps.c.run_id.in_([row.id for row in found])))
 

@@ -1,15 +1,12 @@
-"""Rows of runs and of their steps (the timeline)."""
+"""Rows of runs; their steps are in steps.py."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, cast, func, literal, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, cast, func, or_, select
 
 from ..errors import NotFound
 from . import quotes, search
@@ -34,12 +31,8 @@ PLATFORM_EVENT = "platform_event"
 #: The columns from which is said where a run's quote stands.
 _SHOWN = {"status", "error"}
 
-# Every step asks these: built once, since that costs more than to ask (docs/performance.md).
+# Every step asks this: built once, since that costs more than to ask (docs/performance.md).
 _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
-_STEPS = select(t.steps).where(t.steps.c.run_id == bindparam("run"))
-_BEGUN = _STEPS.with_only_columns(t.steps.c.name, t.steps.c.status, t.steps.c.key, t.steps.c.started_at)
-_STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
-_END_STEP = t.steps.update().where(_STEP)
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
@@ -149,12 +142,6 @@ def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> RowM
     return db.execute(select(t.runs).where(here)).mappings().first()
 
 
-def has_asked_a_service(db: Connection, run_id: str) -> bool:
-    """Whether a step of the run got an answer of its service."""
-    found = db.execute(select(t.steps.c.request_ids).where(t.steps.c.run_id == run_id)).scalars()
-    return any(found)
-
-
 def last_upkeep(db: Connection, workspace: str, plugin: str) -> RowMapping | None:
     """The newest run that looked after a plugin's connection."""
     here = (t.runs.c.workspace == workspace) & (t.runs.c.plugin == plugin) & (t.runs.c.kind == UPKEEP)
@@ -239,56 +226,3 @@ def is_current(db: Connection, run_id: str, attempt: int) -> bool:
     """Whether this is the run's present attempt, and nobody has dismissed the run meanwhile."""
     row = find(db, run_id)
     return row is not None and (row["attempt"], row["status"] != "dismissed") == (attempt, True)
-
-
-def begun_steps(db: Connection, run_id: str) -> dict[str, RowMapping]:
-    """The steps that a run has begun so far, by name: of each its ``status``, ``key`` and ``started_at``."""
-    return {row["name"]: row for row in db.execute(_BEGUN, {"run": run_id}).mappings()}
-
-
-def begin_step(db: Connection, run_id: str, attempt: int, new: Mapping[str, Any]) -> RowMapping | None:
-    """Count one more beginning of a step, and give its row; ``new``: how it stands if it has none yet.
-
-    None when another attempt of the run is there by now, or somebody has dismissed it.
-    """
-    first = {"run": run_id, "attempt": attempt, "request_ids": [], **new, "attempts": new["attempts"] + 1}
-    return db.execute(_beginning(db.dialect.name), first).mappings().first()
-
-
-@cache
-def _beginning(dialect: str) -> Any:
-    step, run = t.steps.c, t.runs.c
-    given = ("name", "position", "attempts", "key", "request_ids", "started_at")
-    first: dict[Any, Any] = {step.run_id: run.id, step.status: literal("running"), step.ms: literal(0)}
-    first |= {step[name]: bindparam(name, type_=step[name].type) for name in given}
-    is_current = (run.id == bindparam("run")) & (run.attempt == bindparam("attempt")) & (run.status != "dismissed")
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(t.steps)
-    beginning = insert.from_select([column.name for column in first], select(*first.values()).where(is_current))
-    again = {"attempts": step.attempts + 1, "status": "running"}
-    return beginning.on_conflict_do_update(index_elements=["run_id", "name"], set_=again).returning(t.steps)
-
-
-def end_step(db: Connection, run_id: str, name: str, **values: Any) -> None:
-    """Note how a step's try ended."""
-    db.execute(_END_STEP, {"run": run_id, "step": name, **values})
-
-
-def renew_keys(db: Connection, run_id: str, now: datetime) -> None:
-    """Let a run's steps that succeeded be done again under their next key: what they made is taken back or known."""
-    here = (t.steps.c.run_id == run_id) & (t.steps.c.status == "succeeded")
-    db.execute(t.steps.update().where(here).values(key=t.steps.c.key + 1, started_at=now))
-
-
-def fail_waiting_steps(db: Connection, run_id: str) -> None:
-    """Show the step at which a run waited as failed."""
-    here = (t.steps.c.run_id == run_id) & (t.steps.c.status == "waiting")
-    db.execute(t.steps.update().where(here).values(status="failed"))
-
-
-def steps_of(db: Connection, run_ids: Sequence[str]) -> dict[str, list[RowMapping]]:
-    """The steps of runs, each run's in their order."""
-    here = t.steps.c.run_id.in_(run_ids)
-    found: defaultdict[str, list[RowMapping]] = defaultdict(list)
-    for step in db.execute(select(t.steps).where(here).order_by(t.steps.c.run_id, t.steps.c.position)).mappings():
-        found[step["run_id"]].append(step)
-    return found

@@ -11,7 +11,7 @@ from . import search
 from . import tables as t
 
 #: The newest of migrations/versions; a test compares.
-LATEST = "0017"
+LATEST = "0018"
 _FIRST = "0001"
 
 

@@ -176,8 +176,9 @@ runs = Table(
     Column("attempt", Integer, nullable=False),
     #: Digest of the settings that the current attempt began with; None until it begins.
     Column("settings_digest", String(64)),
-    #: Whether the last attempt ended at a step, so that a retry resumes there; and what it then carries over.
+    #: Whether the last attempt ended at a step, so that a retry resumes there.
     Column("resumable", Boolean, nullable=False),
+    #: Unused since results stand with the steps (0018); workers of the release before still read it.
     Column("carried", JSON),
     Column("outcome", JSON),
     Column("error", JSON),
@@ -208,6 +209,10 @@ steps = Table(
     Column("request_ids", JSON, nullable=False),
     Column("error", JSON),
     Column("started_at", UtcText, nullable=False),
+    #: What the step gave back, as ``{"value": …}`` or ``{"error": …}``; NULL while the present attempt has to do it.
+    Column("result", JSON(none_as_null=True)),
+    #: Its number among the results of the present attempt, from 0; NULL when it is of an earlier attempt.
+    Column("place", Integer),
 )
 
 records = Table(

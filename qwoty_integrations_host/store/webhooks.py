@@ -1,4 +1,4 @@
-"""Webhook deliveries, stored before anything acts on them; one row per event. What was refused is in runs/rejected_webhooks.py."""
+"""Webhook deliveries, stored before anything acts on them; one row per event. Refused ones: rejected_webhooks.py."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ..engine.inline import InlineEngine
+from ..engine.interface import T
 from ..errors import Interruption
 
 
@@ -17,20 +17,19 @@ class CrashingEngine(InlineEngine):
     """Works like the inline engine, until told at which step to die."""
 
     def die_at(self, step: str, *, recorded: bool = False) -> None:
-        """Die once when this step is done: before its checkpoint is written, or (``recorded``) right after."""
+        """Die once when this step is done: before its result is recorded, or (``recorded``) right after."""
         self._dies_at, self._recorded_first = step, recorded
 
     _dies_at: str | None = None
     _recorded_first = False
 
-    def step(self, name: str, work: Callable[[], Any]) -> Any:
+    def step(self, name: str, work: Callable[[], T], record: Callable[[T], None]) -> T:
         if name != self._dies_at:
-            return super().step(name, work)
+            return super().step(name, work, record)
         self._dies_at = None
+        ended = work()
         if self._recorded_first:
-            super().step(name, work)
-        else:
-            work()
+            record(ended)
         raise Died
 
     def begin_again(self) -> None:

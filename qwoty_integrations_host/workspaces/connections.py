@@ -18,7 +18,7 @@ from ..plugins.manager import Plugins
 from ..plugins.settings_migrations import UNFIT
 from ..redaction import redacted
 from ..store import connections as rows
-from ..store import runs
+from ..store import runs, steps
 from ..store.database import Store
 from ..store.workspaces import require_workspace
 from .inquiries import Proceed
@@ -286,7 +286,7 @@ def worked_in_a_run(db: Connection, run: RowMapping) -> None:
     workspace, plugin = run["workspace"], run["plugin"]
     row = rows.load(db, workspace, plugin)
     problem = _problem(row)
-    if row is None or problem is None or not runs.has_asked_a_service(db, run["id"]):
+    if row is None or problem is None or not steps.has_asked_a_service(db, run["id"]):
         return
     met = runs.find(db, problem["run_id"]) if problem["run_id"] else None
     if met is None and problem["code"] == "permission_missing":

@@ -94,7 +94,7 @@ def test_a_name_of_two_countries_is_read_as_the_one_that_is_plain_or_not_at_all(
 
 def test_codes_and_plain_names_are_read_without_reading_every_language() -> None:
     program = """
-from qwoty_integrations_host import countries
+from qwoty_integrations_host.contract import countries
 assert [countries.country_code(text) for text in ("FR", "uk", "Turkey", "Allemagne", "XX", "EU")] == ["FR", "GB", "TR", "DE", None, None]
 print(countries._everywhere.cache_info().currsize)
 """

@@ -22,7 +22,6 @@ from qwoty_integrations_host.clock import ManualClock, SystemClock
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.durable import MOST_OF_A_PARTITION, DurableEngine
 from qwoty_integrations_host.engine.inline import InlineEngine
-from qwoty_integrations_host.engine.interface import ReplayDoesNotFit
 from qwoty_integrations_host.errors import HostError
 from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.store import runs
@@ -43,7 +42,7 @@ class Works:
 
     def job(self, job_id: str) -> None:
         for name in ("a", "b"):
-            self.engine.step(name, lambda name=name: self.effects.append(f"{job_id}/{name}") or {"value": name})
+            self.engine.step(name, lambda name=name: f"{job_id}/{name}", self.effects.append)
         self.done.append(job_id)
 
     def enqueue(self, *job_ids: str, delay: float = 0.0) -> None:
@@ -133,13 +132,17 @@ def test_the_same_id_is_worked_once_and_a_rolled_back_one_can_come_again(works: 
     assert works.done == ["r.1", "s.1"]
 
 
-def test_steps_are_recorded_and_handed_out_by_name(works: Works) -> None:
-    works.enqueue("r.1")
-    works.engine.start(works.job)
-    assert works.wait(1)
+def test_what_a_step_returns_is_recorded_and_returned(works: Works) -> None:
+    recorded, returned = [], []
 
-    assert works.engine.results("r.1") == {"a": {"value": "a"}, "b": {"value": "b"}}
-    assert works.engine.results("unknown.1") == {}
+    def job(job_id: str) -> None:
+        returned.append(works.engine.step("a", lambda: f"made of {job_id}", recorded.append))
+
+    works.enqueue("r.1")
+    works.engine.start(job)
+
+    assert works.engine.wait(lambda: bool(returned), timeout=5)
+    assert (recorded, returned) == (["made of r.1"], ["made of r.1"])
 
 
 def test_jobs_queued_before_the_start_and_during_a_job_are_worked(works: Works) -> None:
@@ -207,10 +210,9 @@ def test_ended_jobs_are_forgotten_when_they_are_old_and_nobody_needs_them(works:
     ago, soon = works.now() - timedelta(hours=1), works.now() + timedelta(hours=1)
     assert works.engine.forget(ago, of=unneeded) == 0
     assert works.engine.forget(soon, of=unneeded, dry_run=True) == 1
-    assert works.engine.results("old.1")
     assert works.engine.forget(soon, of=unneeded) == 1
 
-    assert (works.engine.results("old.1"), set(works.engine.results("needed.1"))) == ({}, {"a", "b"})
+    assert works.engine.forget(soon, of=unneeded, dry_run=True) == 0
     assert "late.1" not in handed, "it has not ended"
     assert not works.engine.ended("late.1")
 
@@ -260,46 +262,6 @@ def test_waiting_ends_with_the_time(works: Works) -> None:
     assert works.wait(0, timeout=0)
 
 
-def test_an_inline_replay_does_not_repeat_recorded_steps(tmp_path: Path) -> None:
-    works = Works("inline", sqlite_in(tmp_path))
-    works.enqueue("r.1")
-    works.engine.start(works.job)
-    works.wait(1)
-
-    works.engine.work_again("r.1")
-
-    assert works.done == ["r.1", "r.1"]
-    assert works.effects == ["r.1/a", "r.1/b"]
-    works.close()
-
-
-def test_a_job_that_another_release_worked_with_other_steps_is_told_so(durable: Works) -> None:
-    left = threading.Event()
-
-    def before(_job_id: str) -> None:
-        durable.engine.step("a, as it was called", lambda: {"value": 1})
-        left.set()
-        durable.engine.pause(30, durable.clock)
-
-    durable.enqueue("r.1")
-    durable.engine.start(before)
-    assert left.wait(3)
-    durable.close()
-    again, told = Works("durable", durable.url), []
-
-    def now(job_id: str) -> None:
-        try:
-            again.job(job_id)
-        except ReplayDoesNotFit as misfit:
-            told.append(str(misfit))
-
-    again.engine.start(now)
-
-    assert again.engine.wait(lambda: bool(told), timeout=5)
-    assert (told, again.effects) == (["a"], [])
-    again.close()
-
-
 def test_a_durable_job_survives_closing_and_opening(durable: Works) -> None:
     durable.enqueue("r.1")
     durable.close()
@@ -309,9 +271,6 @@ def test_a_durable_job_survives_closing_and_opening(durable: Works) -> None:
 
     assert again.wait(1)
     again.close()
-    third = Works("durable", durable.url)
-    assert set(third.engine.results("r.1")) == {"a", "b"}
-    third.close()
 
 
 def test_only_one_durable_engine_works_in_a_process(durable: Works, tmp_path: Path) -> None:
@@ -329,7 +288,7 @@ def test_only_one_durable_engine_works_in_a_process(durable: Works, tmp_path: Pa
 def test_an_exception_in_a_job_ends_it_and_the_next_one_is_worked(durable: Works) -> None:
     def job(job_id: str) -> None:
         if job_id.startswith("bad"):
-            durable.engine.step("broken", lambda: 1 / 0)
+            durable.engine.step("broken", lambda: 1 / 0, durable.effects.append)
         durable.job(job_id)
 
     durable.enqueue("bad.1", "good.1")
@@ -339,17 +298,9 @@ def test_an_exception_in_a_job_ends_it_and_the_next_one_is_worked(durable: Works
     assert durable.engine.wait(lambda: _status(durable, "bad.1") == "ERROR", timeout=3)
 
 
-def test_a_step_whose_result_is_no_json_does_not_leave_the_job_pending(durable: Works) -> None:
-    durable.enqueue("bad.1")
-    durable.engine.start(lambda _: durable.engine.step("broken", lambda: {1, 2}))
-
-    assert durable.engine.wait(lambda: _status(durable, "bad.1") == "ERROR", timeout=3)
-
-
-def test_what_is_recorded_is_json_also_errors_and_without_secrets(durable: Works) -> None:
+def test_what_the_engine_keeps_is_json_also_errors_and_without_secrets(durable: Works) -> None:
     def job(_job_id: str) -> None:
-        durable.engine.step("fine", lambda: {"value": "v"})
-        durable.engine.step("broken", lambda: _refuse("sk_test_Canary0123456789"))
+        durable.engine.step("broken", lambda: _refuse("sk_test_Canary0123456789"), durable.effects.append)
 
     durable.enqueue("r.1")
     durable.engine.start(job)
@@ -360,23 +311,22 @@ def test_what_is_recorded_is_json_also_errors_and_without_secrets(durable: Works
         found = [
             row
             for columns, table in (
-                ("output, error", "operation_outputs"),
                 ("inputs", "workflow_input"),
                 ("error", "workflow_output"),
             )
             for row in db.exec_driver_sql(f"SELECT {columns} FROM {schema}{table} WHERE workflow_uuid = 'r.1'")
         ]
     texts = [text for row in found for text in row if text is not None]
-    assert len(texts) >= 4
+    assert len(texts) == 2
     assert [json.loads(text) for text in texts]
     assert "Canary" not in "".join(texts)
 
 
 def test_closing_leaves_a_long_job_at_its_next_step_for_the_next_start(durable: Works) -> None:
-    inside, go_on = threading.Event(), threading.Event()
+    inside, go_on, recorded = threading.Event(), threading.Event(), []
 
     def job(job_id: str) -> None:
-        durable.engine.step("first", lambda: inside.set() or go_on.wait(5) or None)
+        durable.engine.step("first", lambda: inside.set() or go_on.wait(5), recorded.append)
         durable.job(job_id)
 
     durable.enqueue("r.1")
@@ -384,19 +334,13 @@ def test_closing_leaves_a_long_job_at_its_next_step_for_the_next_start(durable: 
     assert inside.wait(3)
     threading.Timer(0.1, go_on.set).start()
     durable.close()
-    assert (durable.done, durable.effects) == ([], [])
+    assert (durable.done, durable.effects, recorded) == ([], [], [True]), "the first step has ended"
     assert _status(durable, "r.1") == "PENDING"
     again = Works("durable", durable.url)
-    firsts: list[str] = []
 
-    def resumed(job_id: str) -> None:
-        again.engine.step("first", lambda: firsts.append(job_id))
-        again.job(job_id)
-
-    again.engine.start(resumed)
+    again.engine.start(again.job)
 
     assert again.wait(1)
-    assert firsts == [], "the first step had ended and must not run again"
     again.close()
 
 
@@ -411,7 +355,6 @@ def test_a_job_of_a_dead_process_is_resumed_by_the_next_start(durable: Works) ->
         engine = DurableEngine(open_database(sys.argv[1]))
 
         def job(job_id):
-            engine.step("a", lambda: {"value": "of the dead"})
             os._exit(9)
 
         engine.start(job)
@@ -424,8 +367,7 @@ def test_a_job_of_a_dead_process_is_resumed_by_the_next_start(durable: Works) ->
     again.engine.start(again.job)
 
     assert again.wait(1)
-    assert again.effects == ["r.1/b"]
-    assert again.engine.results("r.1")["a"] == {"value": "of the dead"}
+    assert again.effects == ["r.1/a", "r.1/b"]
     again.close()
 
 
@@ -523,25 +465,3 @@ def _host_with_a_stranded_run(data_dir: Path) -> tuple[Host, str]:
         add_workspace(db, "ws-1", now)
         runs.add(db, {**row, **more})
     return host, "r1"
-
-
-def test_a_worker_whose_job_was_taken_over_in_a_step_records_nothing_of_it(durable: Works) -> None:
-    """As another one does when a lease has run out; DBOS knows by a token of each execution (ADR 0070)."""
-    executions = iter((1, 2))
-
-    def job(job_id: str) -> None:
-        this = next(executions)
-
-        def work() -> dict[str, Any]:
-            if this == 1:
-                durable.engine._client.resume_workflow(job_id, queue_name="suspects")
-            return {"value": this}
-
-        durable.engine.step("a", work)
-        durable.done.append(f"{job_id}, {this}")
-
-    durable.engine.start(job)
-    durable.enqueue("r.1")
-
-    assert durable.wait(1)
-    assert (durable.done, durable.engine.results("r.1")) == (["r.1, 2"], {"a": {"value": 2}})

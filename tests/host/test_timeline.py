@@ -18,6 +18,7 @@ from qwoty_integrations_host import (
     RetryableError,
 )
 from qwoty_integrations_host.errors import HostError, IntegrationError, Interruption, InvalidInput
+from qwoty_integrations_host.store import runs
 
 
 class Crash(Interruption):
@@ -293,6 +294,57 @@ def test_settings_that_did_not_change_resume_after_a_crash(desk: Any) -> None:
     desk.work_again(_runs(desk)[0]["id"])
 
     assert len(first.seen) == 1
+
+
+def test_a_crash_after_a_result_was_recorded_does_not_repeat_its_step(desk: Any) -> None:
+    first, second = Service("one"), Service("two")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second)
+    desk.enable()
+    desk.accept()
+    (run,) = _runs(desk)
+    with desk.host.store.write() as db:  # as if the process had died before the run's end was written
+        runs.change(db, run["id"], status="running", finished_at=None, outcome=None)
+
+    desk.work_again(run["id"])
+
+    assert _runs(desk)[0]["outcome"] == {**run["outcome"], "first": "one", "second": "two"}
+    assert (len(first.seen), len(second.seen)) == (1, 1)
+
+
+def test_a_final_error_that_was_recorded_is_raised_again_after_a_crash(desk: Any) -> None:
+    service = Service(NeedsAttention("The address is unknown.", hint="Enter it.", code="no_address"), "made")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
+    desk.enable()
+    desk.accept()
+    (run,) = _runs(desk)
+    with desk.host.store.write() as db:
+        runs.change(db, run["id"], status="running", finished_at=None, error=None)
+
+    desk.work_again(run["id"])
+
+    again = _runs(desk)[0]
+    assert (again["status"], again["error"]) == ("needs_attention", run["error"])
+    assert len(service.seen) == 1
+
+
+def test_a_result_means_nothing_to_a_run_that_is_at_another_attempt_by_now(desk: Any) -> None:
+    def overtaken(_attempt: Attempt) -> str:
+        with desk.host.store.write() as db:  # as when the quote is corrected while the step is under way
+            desk.host.execution.attempts.begin_anew(db, runs.require(db, _runs(desk)[0]["id"]))
+        return "of the first attempt"
+
+    second = Service("of the second attempt")
+    works = iter([overtaken, second])
+    desk.recorder.answers["on_quote_accepted"] = lambda ctx, _: Outcome.done(
+        result={"made": ctx.step("make", next(works))}
+    )
+    desk.enable()
+
+    desk.accept()
+
+    (run,) = _runs(desk)
+    assert run["outcome"]["made"] == "of the second attempt"
+    assert [attempt.repeated for attempt in second.seen] == [True]
 
 
 def test_disabled_in_between_is_skipped_without_a_call(desk: Any) -> None:

@@ -1,7 +1,7 @@
 """The engine of a storm: what DBOS and PostgreSQL promise to several workers, in this process's memory.
 
-Jobs are added with the transaction that adds them, each step's result is kept once, a worker without a lease keeps
-nothing, and its jobs are another's. It dies with no process: it is the database's side of the engine.
+Jobs are added with the transaction that adds them, and the jobs of a worker without a lease are another's. It dies with
+no process: it is the database's side of the engine.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
 from qwoty_integrations_host.clock import Clock
-from qwoty_integrations_host.engine.interface import ReplayDoesNotFit, SetAside, Work
+from qwoty_integrations_host.engine.interface import Progress, SetAside, T, Work
 from qwoty_integrations_host.engine.leases import MOST_DEATHS
 from qwoty_integrations_host.errors import DatabaseUnavailable, Overtaken
 from storm.scheduler import Actor, Scheduler
@@ -33,7 +32,6 @@ class Jobs:
     due: dict[str, datetime] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     added_at: dict[str, datetime] = field(default_factory=dict)
-    recorded: dict[str, dict[str, Any]] = field(default_factory=dict)
     owner: dict[str, Actor] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     deaths: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -48,12 +46,12 @@ class Jobs:
         """When the next delayed job is due."""
         return min((self.due[job] for job in self.queued if job in self.due), default=None)
 
-    def lose(self, worker: Actor) -> list[str]:
+    def lose(self, worker: Actor, progress: Progress) -> list[str]:
         """This worker has no lease any more: its jobs go to others. Gives those at which too many have died."""
         poison = []
         for job in [job for job, owner in self.owner.items() if owner is worker]:
             del self.owner[job]
-            place = (job, len(self.recorded.get(job, {})))
+            place = (job, progress(job))
             self.deaths[place] = self.deaths.get(place, 0) + 1
             if self.deaths[place] >= MOST_DEATHS:
                 self.done.add(job)
@@ -80,7 +78,6 @@ class StormEngine:
         self._jobs, self._actor = jobs, actor
         self._work: Work | None = None
         self._job = ""
-        self._replay: Iterator[str] = iter(())
 
     # -- the worker's side ------------------------------------------------------------------------
 
@@ -91,7 +88,7 @@ class StormEngine:
             return
         self._jobs.queued.remove(job)
         self._jobs.owner[job] = self._actor
-        self._job, self._replay = job, iter(list(self._jobs.recorded.get(job, {})))
+        self._job = job
         self._jobs.scheduler.boundary("job taken")
         try:
             self._work(job)
@@ -105,37 +102,24 @@ class StormEngine:
     def _is_mine(self) -> bool:
         return self._jobs.owner.get(self._job) is self._actor
 
-    def step(self, name: str, work: Callable[[], Any]) -> Any:
-        if not self._is_mine():
-            raise Overtaken(self._job, by=self._job)
-        recorded = self._jobs.recorded.setdefault(self._job, {})
-        if next(self._replay, name) != name:
-            raise ReplayDoesNotFit(name)
-        if name in recorded:
-            return recorded[name]
+    def step(self, name: str, work: Callable[[], T], record: Callable[[T], None]) -> T:
         before, self._actor.doing = self._actor.doing, _plain(name)
         self._actor.step_began = self._jobs.scheduler.passed
         try:
-            result = work()
-            self._jobs.scheduler.boundary("step before its checkpoint")
-            if not self._is_mine():
-                raise Overtaken(self._job, by=self._job)
-            recorded[name] = result
-            self._jobs.scheduler.boundary("step after its checkpoint")
+            ended = work()
+            self._jobs.scheduler.boundary("step done, not recorded")
+            record(ended)
         finally:
             self._actor.doing = before
-        return result
+        return ended
 
     # -- everybody's side -------------------------------------------------------------------------
 
     def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
         self._jobs.pending.append((job_id, delay))
 
-    def start(self, work: Work, set_aside: SetAside = lambda _: None) -> None:
+    def start(self, work: Work, set_aside: SetAside = lambda _: None, progress: Progress = lambda _: 0) -> None:
         self._work = work
-
-    def results(self, job_id: str) -> dict[str, Any]:
-        return dict(self._jobs.recorded.get(job_id, {}))
 
     def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:
         return done()
@@ -156,7 +140,6 @@ class StormEngine:
         for job in [] if dry_run else found:
             self._jobs.done.discard(job)
             self._jobs.known.discard(job)
-            self._jobs.recorded.pop(job, None)
         return len(found)
 
     def close(self, *, patience: float = 60.0) -> bool:

@@ -415,13 +415,13 @@ class World:
         """What this process had to do goes to others: it is dead, or so late that it seems dead."""
         if cut:
             cut_locks(self.locks, actor)
-        for job in self.jobs.lose(actor):
-            current, self.scheduler.current = self.scheduler.current, None
-            try:
+        current, self.scheduler.current = self.scheduler.current, None
+        try:
+            for job in self.jobs.lose(actor, progress=self.eye.execution.count_results):
                 # In nobody's name: this may be said in the middle of a sleeper's work.
                 Context().run(self.eye.execution.set_aside, job)
-            finally:
-                self.scheduler.current = current
+        finally:
+            self.scheduler.current = current
 
     # -- how it is ------------------------------------------------------------------------------------
 

@@ -1,0 +1,126 @@
+"""A run's steps, which are its timeline and its memory: each row says how its step stands and what it gave back.
+
+The way of a step: ``begin`` commits before its work begins, ``end`` commits with its result. Another attempt of the run
+starts with ``keep_results`` (it resumes) or ``forget_results`` (it begins anew).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, case, func, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from . import tables as t
+
+# Every step asks these: built once, since that costs more than to ask (docs/performance.md).
+_OF_RUN = select(t.steps).where(t.steps.c.run_id == bindparam("run"))
+_STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
+_IS_CURRENT = (
+    select(literal(1))
+    .where((t.runs.c.id == bindparam("run")) & (t.runs.c.attempt == bindparam("of_attempt")))
+    .scalar_subquery()
+    .is_not(None)
+)
+_END = t.steps.update().where(_STEP)
+_RECORD = _END.values(
+    result=case((_IS_CURRENT, bindparam("given", type_=t.steps.c.result.type)), else_=t.steps.c.result),
+    place=case((_IS_CURRENT, bindparam("at")), else_=t.steps.c.place),
+)
+
+
+def of_run(db: Connection, run_id: str) -> dict[str, RowMapping]:
+    """Return the steps that a run has begun, by name."""
+    return {row["name"]: row for row in db.execute(_OF_RUN, {"run": run_id}).mappings()}
+
+
+def of_runs(db: Connection, run_ids: Sequence[str]) -> dict[str, list[RowMapping]]:
+    """Return the steps of runs by run, each run's in their order."""
+    here = t.steps.c.run_id.in_(run_ids)
+    found: defaultdict[str, list[RowMapping]] = defaultdict(list)
+    for step in db.execute(select(t.steps).where(here).order_by(t.steps.c.run_id, t.steps.c.position)).mappings():
+        found[step["run_id"]].append(step)
+    return found
+
+
+def begin(db: Connection, run_id: str, attempt: int, new: Mapping[str, Any]) -> RowMapping | None:
+    """Count one more beginning of a step and return its row; ``new`` is its row before, if it has none yet.
+
+    Return None when the run is at another attempt by now, or dismissed.
+    """
+    first = {"run": run_id, "attempt": attempt, "request_ids": [], **new, "attempts": new["attempts"] + 1}
+    return db.execute(_beginning(db.dialect.name), first).mappings().first()
+
+
+@cache
+def _beginning(dialect: str) -> Any:
+    step, run = t.steps.c, t.runs.c
+    given = ("name", "position", "attempts", "key", "request_ids", "started_at")
+    first: dict[Any, Any] = {step.run_id: run.id, step.status: literal("running"), step.ms: literal(0)}
+    first |= {step[name]: bindparam(name, type_=step[name].type) for name in given}
+    is_current = (run.id == bindparam("run")) & (run.attempt == bindparam("attempt")) & (run.status != "dismissed")
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(t.steps)
+    beginning = insert.from_select([column.name for column in first], select(*first.values()).where(is_current))
+    again = {"attempts": step.attempts + 1, "status": "running"}
+    return beginning.on_conflict_do_update(index_elements=["run_id", "name"], set_=again).returning(t.steps)
+
+
+def end(db: Connection, run_id: str, name: str, **values: Any) -> None:
+    """Note how a try of a step ended that is tried again, soon or later."""
+    db.execute(_END, {"run": run_id, "step": name, **values})
+
+
+def record(
+    db: Connection, run_id: str, attempt: int, name: str, result: Mapping[str, Any], place: int, **values: Any
+) -> None:
+    """Note how a step ended, with its result: ``{"value": …}`` or ``{"error": …}``.
+
+    ``place`` counts the results of this attempt. Once the run is at another attempt, the result means nothing to it
+    and is left out.
+    """
+    given = {"of_attempt": attempt, "given": result, "at": place}
+    db.execute(_RECORD, {"run": run_id, "step": name, **given, **values})
+
+
+def count_results(db: Connection, run_id: str) -> int:
+    """Return how many steps of a run have a result."""
+    mine = (t.steps.c.run_id == run_id) & t.steps.c.result.is_not(None)
+    return db.execute(select(func.count()).select_from(t.steps).where(mine)).scalar_one()
+
+
+def keep_results(db: Connection, run_id: str) -> bool:
+    """Let the next attempt of a run go on with the values of its steps; return whether there are any.
+
+    Their order means nothing to it: a step that failed is done again, and others may come before it.
+    """
+    mine = t.steps.c.run_id == run_id
+    db.execute(t.steps.update().where(mine & (t.steps.c.status != "succeeded")).values(result=None))
+    kept = t.steps.update().where(mine & t.steps.c.result.is_not(None)).values(place=None)
+    return db.execute(kept).rowcount > 0
+
+
+def forget_results(db: Connection, run_id: str) -> None:
+    """Let the next attempt of a run begin at its first step."""
+    db.execute(t.steps.update().where(t.steps.c.run_id == run_id).values(result=None, place=None))
+
+
+def renew_keys(db: Connection, run_id: str, now: datetime) -> None:
+    """Let a run's steps that succeeded be done again under their next key: what they made is taken back or known."""
+    here = (t.steps.c.run_id == run_id) & (t.steps.c.status == "succeeded")
+    db.execute(t.steps.update().where(here).values(key=t.steps.c.key + 1, started_at=now))
+
+
+def fail_waiting(db: Connection, run_id: str) -> None:
+    """Show the step at which a run waited as failed."""
+    here = (t.steps.c.run_id == run_id) & (t.steps.c.status == "waiting")
+    db.execute(t.steps.update().where(here).values(status="failed"))
+
+
+def has_asked_a_service(db: Connection, run_id: str) -> bool:
+    """Return whether a step of the run got an answer of its service."""
+    answered = db.execute(select(t.steps.c.request_ids).where(t.steps.c.run_id == run_id)).scalars()
+    return any(answered)
