@@ -77,7 +77,7 @@ def start_of(host: Host, run: str) -> float:
     """Wait until a run has ended, and give the ms from its row to its first step."""
     wait_for_runs(host, [run], seconds=60)
     with host.store.read() as db:
-        began = steps.of_runs(db, [run])[run][0]["started_at"] - runs.require(db, run)["created_at"]
+        began = steps.of_runs(db, [run])[run][0]["started_at"] - runs.require(db, run).created_at
     return float(began.total_seconds() * 1000)
 
 

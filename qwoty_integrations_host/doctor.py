@@ -136,10 +136,10 @@ def _stuck(host: Host) -> Iterator[Finding]:
     """What waits for a plugin, and what this process has left behind."""
     with host.store.read() as db:
         waiting = runs.waiting_for_a_plugin(db, ("plugin_not_loaded", "plugin_hangs", *UNFIT))
-    for title, number in Counter(row["error"]["title"] for row in waiting).items():
-        first = next(row for row in waiting if row["error"]["title"] == title)
+    for title, number in Counter(row.error_title for row in waiting).items():
+        first = next(row for row in waiting if row.error_title == title)
         detail = f"{number} {'run waits' if number == 1 else 'runs wait'}: {title}"
-        yield Finding("plugins", "failed", detail, first["error"]["hint"])
+        yield Finding("plugins", "failed", detail, first.error_hint)
     for call in host.plugins.calls.left():
         yield Finding("plugins", "failed", f"{call}.")
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Engine as DatabaseEngine
-from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 
 from .alerts.digest import Digest
@@ -33,6 +32,7 @@ from .platform.resolver import Platforms
 from .plugins.catalogs import Translations
 from .plugins.contexts import Contexts
 from .plugins.manager import Plugins
+from .quotes.run import Run
 from .runs.executor import Execution
 from .runs.platform_events import PlatformEvents
 from .runs.rejected_webhooks import Refusals
@@ -113,7 +113,7 @@ class Host:
 
         return self.engine.wait(ended, timeout=timeout)
 
-    def waiting(self, run_ids: Sequence[str]) -> Sequence[RowMapping]:
+    def waiting(self, run_ids: Sequence[str]) -> list[Run]:
         """Those of these runs that wait through an outage."""
         with self.store.read() as db:
             return run_rows.waiting(db, run_ids)

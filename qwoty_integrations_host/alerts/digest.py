@@ -87,12 +87,16 @@ def _connections(db: Connection, workspace: str, before: datetime) -> Iterator[M
 
 def _runs(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:
     found = runs.open_since(db, workspace, before)
-    numbers = quotes.numbers(db, workspace, {row["quote_id"] for row in found})
+    numbers = quotes.numbers(db, workspace, {row.quote_id for row in found})
     for row in found:
-        error = row["error"] or {"code": row["status"], "title": "", "hint": ""}
-        about = {"plugin": row["plugin"], "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
-        about |= {"quote_id": row["quote_id"] or None, "quote_number": numbers.get(row["quote_id"])}
-        yield {"type": kind_of_run(row["status"], error["code"]), **_said(error), **about}
+        error = row.error or {"code": row.status, "title": "", "hint": ""}
+        about: dict[str, str | None] = {
+            "plugin": row.plugin,
+            "run_id": row.id,
+            "command": f"qwoty-host run show {row.id}",
+        }
+        about |= {"quote_id": row.quote_id or None, "quote_number": numbers.get(row.quote_id)}
+        yield {"type": kind_of_run(row.status, error["code"]), **_said(error), **about}
 
 
 def _without_invoice(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:

@@ -27,11 +27,11 @@ from ..mail.message import build
 from ..mail.transports import Transport
 from ..plugins.catalogs import Translations
 from ..plugins.manager import RESERVED
+from ..quotes.run import Run, RunKind
 from ..redaction import masked
 from ..store import alerts as rows
 from ..store import audit, quotes, secrets
 from ..store.database import Store
-from ..store.runs import PLATFORM_EVENT, UPKEEP
 from ..store.workspaces import lock_workspace, require_workspace
 from ..vault import Vault
 from ..workspaces.connections import met_in_a_run
@@ -191,7 +191,7 @@ class Alerts:
         return rows.add(db, {**place, "document": document, "created_at": self.clock.now(), "tries": 0})
 
     def run_ended(
-        self, db: Connection, row: RowMapping, status: str, error: Mapping[str, Any] | None, *, refused: bool
+        self, db: Connection, row: Run, status: str, error: Mapping[str, Any] | None, *, refused: bool
     ) -> None:
         """Note in the run's own transaction what its end means; ``refused``: the service refused the key.
 
@@ -199,25 +199,26 @@ class Alerts:
         """
         if status not in {"needs_attention", "failed"} or error is None:
             return
-        workspace, plugin, now = row["workspace"], row["plugin"], self.clock.now()
-        about = {"plugin": plugin, "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
+        workspace, plugin, now = row.workspace, row.plugin, self.clock.now()
+        about: dict[str, str | None] = {"plugin": plugin, "run_id": row.id}
+        about["command"] = f"qwoty-host run show {row.id}"
         if refused:
-            since = met_in_a_run(db, workspace, plugin, row["id"], error, now)["since"]
+            since = met_in_a_run(db, workspace, plugin, row.id, error, now)["since"]
             mend = (
                 f"platform set {workspace}"
-                if row["kind"] == PLATFORM_EVENT
+                if row.kind == RunKind.PLATFORM_EVENT
                 else f"test-connection {workspace} {plugin}"
             )
             about["command"] = f"qwoty-host {mend}"
-            subject = f"connection:{plugin}:{since}:{(row['settings_digest'] or '')[:12]}"
+            subject = f"connection:{plugin}:{since}:{(row.settings_digest or '')[:12]}"
             self.add(db, workspace, subject, _facts("connection.needs_attention", error, **about))
             return
-        if row["kind"] == UPKEEP:
+        if row.kind == RunKind.UPKEEP:
             # One runs every hour: once a day is enough for what stays wrong.
             subject = f"upkeep:{plugin}:{error['code']}:{now.date().isoformat()}"
         else:
-            subject = f"run:{row['id']}:{row['attempt']}"
-            about |= {"quote_id": row["quote_id"], "quote_number": quotes.number(db, workspace, row["quote_id"])}
+            subject = f"run:{row.id}:{row.attempt}"
+            about |= {"quote_id": row.quote_id, "quote_number": quotes.number(db, workspace, row.quote_id)}
         self.add(db, workspace, subject, _facts(kind_of_run(status, error["code"]), error, **about))
 
     def quote_without_invoice(self, db: Connection, workspace: str, quote_id: str, why: Mapping[str, Any]) -> None:
@@ -231,10 +232,10 @@ class Alerts:
         subject = f"without_invoice:{_digest(quote_id)}:{why['code'][:128]}"
         self.add(db, workspace, subject, _facts("quote.without_invoice", why, **about))
 
-    def plugin_stuck(self, db: Connection, row: RowMapping, error: Mapping[str, Any]) -> None:
+    def plugin_stuck(self, db: Connection, row: Run, error: Mapping[str, Any]) -> None:
         """Note that runs wait for an integration that is not there or does not come back: once a day for all."""
-        about = {"run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
-        self._stuck(db, row["workspace"], row["plugin"], _facts("run.waits", error, plugin=row["plugin"], **about))
+        about = {"run_id": row.id, "command": f"qwoty-host run show {row.id}"}
+        self._stuck(db, row.workspace, row.plugin, _facts("run.waits", error, plugin=row.plugin, **about))
 
     def settings_unfit(self, workspace: str, plugin: str, error: Mapping[str, Any]) -> None:
         """Note that an integration cannot work with its settings, whether a run waits for them or not."""
@@ -251,16 +252,20 @@ class Alerts:
         subject = f"plugin:{plugin}:{facts['code']}:{self.clock.now().date().isoformat()}"
         self.add(db, workspace, subject, facts)
 
-    def mail_waits(self, db: Connection, row: RowMapping, error: Mapping[str, Any], since: datetime) -> None:
+    def mail_waits(self, db: Connection, row: Run, error: Mapping[str, Any], since: datetime) -> None:
         """Note that a customer's mail has not left since an hour or longer: once a day for all."""
         now = self.clock.now()
         if now - since < _MAIL_PATIENCE:
             return
-        subject = f"mail:{row['plugin']}:{error['code']}:{now.date().isoformat()}"
-        about = {"plugin": row["plugin"], "run_id": row["id"], "command": f"qwoty-host run show {row['id']}"}
-        number = quotes.number(db, row["workspace"], row["quote_id"])
-        about |= {"quote_id": row["quote_id"], "quote_number": number}
-        self.add(db, row["workspace"], subject, _facts("mail.not_sent", error, **about))
+        subject = f"mail:{row.plugin}:{error['code']}:{now.date().isoformat()}"
+        about: dict[str, str | None] = {
+            "plugin": row.plugin,
+            "run_id": row.id,
+            "command": f"qwoty-host run show {row.id}",
+        }
+        number = quotes.number(db, row.workspace, row.quote_id)
+        about |= {"quote_id": row.quote_id, "quote_number": number}
+        self.add(db, row.workspace, subject, _facts("mail.not_sent", error, **about))
 
     # -- telling it ------------------------------------------------------------------------------
 

@@ -42,8 +42,8 @@ def progress(host: Host, run_ids: Sequence[str]) -> Iterator[Show]:
 
 
 def _at_work(host: Host, run_ids: Sequence[str]) -> str:
+    from ..quotes.run import FINISHED
     from ..reports.shapes import find_run
-    from ..store.runs import FINISHED
 
     runs = [find_run(host.store, run_id) for run_id in run_ids]
     ended = sum(run["status"] in FINISHED for run in runs)

@@ -42,10 +42,10 @@ def list_runs(
     as_json: bool,
 ) -> None:
     """List runs, newest first."""
-    from ..store.runs import STATUSES
+    from ..quotes.run import RunStatus
 
-    if status not in {None, *STATUSES}:
-        raise click.BadParameter(f"Choose one of {', '.join(STATUSES)}.", param_hint="--status")
+    if status not in {None, *RunStatus}:
+        raise click.BadParameter(f"Choose one of {', '.join(RunStatus)}.", param_hint="--status")
     with session.host() as host:
         from ..reports.shapes import list_runs as report
 
@@ -67,11 +67,11 @@ def list_runs(
 
 def _why(item: dict[str, Any]) -> str:
     """In a few words, why a run did not simply succeed; and when one that waits goes on."""
-    from ..quotes.without_invoice import lacks_something
+    from ..quotes.run import lacks_something
 
     if not item["error"]:
         return ""
-    if lacks_something(item):
+    if lacks_something(item["kind"], item["status"], item["error"]):
         return str(item["error"]["title"])
     goes_on = f", goes on {minute(item['waits_until'])} UTC" if item["waits_until"] else ""
     return f"{item['error']['code']}{goes_on}"

@@ -198,9 +198,9 @@ def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool
         _say_it_goes_on(run_ids)
         raise SystemExit(NOT_DONE) from None
     for row in host.waiting(run_ids):
-        say(f"Run {row['id']} waits until {row['waits_until']:%Y-%m-%d %H:%M} UTC: {row['error']['title']}")
+        say(f"Run {row.id} waits until {row.waits_until:%Y-%m-%d %H:%M} UTC: {row.error_title}")
         say("  → It goes on by itself while a worker is there. Retry the run to try at once.")
-        say(f"    qwoty-host run retry {row['id']}")
+        say(f"    qwoty-host run retry {row.id}")
     if not done:
         say(f"Not done after {timeout:g} s; the run goes on when a worker is there. See: qwoty-host run list")
     return done

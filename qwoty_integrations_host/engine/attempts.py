@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from ..clock import Clock
+from ..quotes.run import Run, RunStatus
 from ..store import quotes, steps
 from ..store import runs as rows
 from ..store.database import Store
@@ -44,44 +45,44 @@ class Attempts:
     engine: Engine
     clock: Clock
 
-    def begin_anew(self, db: Connection, row: RowMapping) -> None:
+    def begin_anew(self, db: Connection, run: Run) -> None:
         """Queue an attempt that begins at the first step."""
-        steps.forget_results(db, row["id"])
-        self._next(db, row, None, None)
+        steps.forget_results(db, run.id)
+        self._next(db, run, None, None)
 
-    def resume(self, db: Connection, row: RowMapping, *, wait: Wait | None = None) -> None:
+    def resume(self, db: Connection, run: Run, *, wait: Wait | None = None) -> None:
         """Queue an attempt that goes on with the steps that are done, as long as the settings are the same."""
-        is_begun = steps.keep_results(db, row["id"])
-        self._next(db, row, row["settings_digest"] if is_begun else None, wait)
+        is_begun = steps.keep_results(db, run.id)
+        self._next(db, run, run.settings_digest if is_begun else None, wait)
 
-    def try_again(self, row: RowMapping, *, resume: bool, forgotten: bool = False) -> None:
+    def try_again(self, run: Run, *, resume: bool, forgotten: bool = False) -> None:
         """Queue an attempt of a run that was last seen so, unless it has ended since or another attempt is there.
 
         ``forgotten``: what the attempts before did is not known by its steps' names, so each step looks first.
         """
         with self.store.write() as db:
-            quotes.lock(db, row["workspace"], row["quote_id"])
-            present = rows.require(db, row["id"])
-            if present["attempt"] == row["attempt"] and present["status"] not in rows.FINISHED:
+            quotes.lock(db, run.workspace, run.quote_id)
+            present = rows.require(db, run.id)
+            if present.attempt == run.attempt and not present.is_finished:
                 if forgotten:
-                    rows.change(db, row["id"], facts={**present["facts"], "forgotten": True})
+                    rows.change(db, run.id, facts={**present.facts, "forgotten": True})
                 (self.resume if resume else self.begin_anew)(db, present)
 
     def go_on(self, workspace: str, plugin: str, reasons: Collection[str]) -> None:
         """Queue the next attempt of what waits for one of these reasons, by their codes, at once."""
         with self.store.read() as db:
             waiting = rows.waiting_for_a_plugin(db, reasons)
-        for row in waiting:
-            if (row["workspace"], row["plugin"]) == (workspace, plugin):
-                self.try_again(row, resume=True)
+        for run in waiting:
+            if (run.workspace, run.plugin) == (workspace, plugin):
+                self.try_again(run, resume=True)
 
-    def _next(self, db: Connection, row: RowMapping, digest: str | None, wait: Wait | None) -> None:
-        attempt = row["attempt"] + 1
+    def _next(self, db: Connection, run: Run, digest: str | None, wait: Wait | None) -> None:
+        attempt = run.attempt + 1
         rows.change(
             db,
-            row["id"],
+            run.id,
             attempt=attempt,
-            status="waiting" if wait else "queued",
+            status=RunStatus.WAITING if wait else RunStatus.QUEUED,
             settings_digest=digest,
             resumable=False,
             outcome=wait and wait.outcome,
@@ -91,4 +92,4 @@ class Attempts:
             finished_at=None,
         )
         delay = (wait.until - self.clock.now()).total_seconds() if wait else 0.0
-        self.engine.enqueue(db, job_id(row["id"], attempt), partition=row["workspace"], delay=delay)
+        self.engine.enqueue(db, job_id(run.id, attempt), partition=run.workspace, delay=delay)

@@ -118,12 +118,12 @@ class Upkeep:
             "last_event_age": round((self.clock.now() - last).total_seconds()) if last else None,
             "last_upkeep": run
             and {
-                "run_id": run["id"],
-                "status": run["status"],
-                "created_at": run["created_at"].isoformat(),
-                "finished_at": run["finished_at"].isoformat() if run["finished_at"] else None,
-                "error": run["error"],
-                "notes": (run["outcome"] or {}).get("notes", []),
+                "run_id": run.id,
+                "status": run.status,
+                "created_at": run.created_at.isoformat(),
+                "finished_at": run.finished_at.isoformat() if run.finished_at else None,
+                "error": run.error,
+                "notes": (run.outcome or {}).get("notes", []),
             },
         }
 

@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from ..contract.record import InstallmentRecord, QuoteRecord
-from .stops import MAKING, Stops
+from .run import MAKING, Run, RunKind, RunStatus
+from .stops import Stops
 from .without_invoice import NO_INTEGRATION, NO_INVOICING, SWITCHED_OFF
 
 GOOD, BUSY, ATTENTION, BAD, QUIET = "good", "busy", "attention", "bad", "quiet"
@@ -192,7 +193,7 @@ ASKING = tuple(name for name, state in STATES.items() if state.tone in {ATTENTIO
 class Facts:
     """What is known of a quote. ``runs``: its runs, oldest first, as stored; those of upkeep concern no quote."""
 
-    runs: Sequence[Mapping[str, Any]] = ()
+    runs: Sequence[Run] = ()
     #: By plugin.
     records: Mapping[str, QuoteRecord] = field(default_factory=dict)
     #: Why a signed quote has no invoice, as ``no_invoice.explained`` says it.
@@ -245,14 +246,14 @@ def standing_of(known: Facts, now: datetime) -> Standing:
 
 def _standing(
     name: str,
-    run: Mapping[str, Any] | None = None,
+    run: Run | None = None,
     facts: Mapping[str, str] | None = None,
     *,
     installment: int | None = None,
     also: tuple[str, ...] = (),
 ) -> Standing:
-    hint = ((run and run["error"]) or {}).get("hint", "")
-    plugin, run_id = (run["plugin"], run["id"]) if run else ("", None)
+    hint = run.error_hint if run else ""
+    plugin, run_id = (run.plugin, run.id) if run else ("", None)
     return Standing(STATES[name], facts or {}, hint, plugin, run_id, installment, also)
 
 
@@ -261,66 +262,67 @@ def _standing(
 
 def _in_trouble(known: Facts, now: datetime) -> Standing | None:
     for run in reversed(known.runs):
-        if run["status"] not in {"needs_attention", "failed"} or _is_past(run, known):
+        if not run.is_open or _is_past(run, known):
             continue
         if not known.is_stored:
             return _standing("not_fetched", run, {"why": _why(run)})
-        record = known.records.get(run["plugin"])
+        record = known.records.get(run.plugin)
         link = record.open_link(now) if record else None
-        if record is not None and link is not None and link.is_unmailed and run["kind"] in MAKING:
-            return _of_part("link_made", run["plugin"], record, link, known.zone, run, why=_why(run))
-        if run["kind"] in {"cancel", "undo"} and record is not None and record.amount_paid:
+        if record is not None and link is not None and link.is_unmailed and run.kind in MAKING:
+            return _of_part("link_made", run.plugin, record, link, known.zone, run, why=_why(run))
+        if run.kind in {RunKind.CANCEL, RunKind.UNDO} and record is not None and record.amount_paid:
             return _paid_all_the_same(run, record)
-        may_void = run["kind"] in {"cancel", "undo"} and record is not None and record.is_voidable
-        return _standing(run["status"], run, {"why": _why(run)}, also=("void",) if may_void else ())
+        may_void = run.kind in {RunKind.CANCEL, RunKind.UNDO} and record is not None and record.is_voidable
+        return _standing(run.status, run, {"why": _why(run)}, also=("void",) if may_void else ())
     return None
 
 
-def _paid_all_the_same(run: Mapping[str, Any], record: QuoteRecord) -> Standing:
+def _paid_all_the_same(run: Run, record: QuoteRecord) -> Standing:
     """What a run that took back could not: whatever it advised, there is money now that was not there."""
-    standing = _standing("cancelled_paid" if run["kind"] == "cancel" else "undone_paid", run, _figures(record))
+    standing = _standing("cancelled_paid" if run.kind == RunKind.CANCEL else "undone_paid", run, _figures(record))
     hint = "Give it back by a refund or a credit note, or keep it. Then dismiss the run."
     # A run that is dismissed is tried again first: then it says what is paid.
-    return replace(standing, hint=hint, without=("dismiss",) if run["status"] == "dismissed" else ("retry",))
+    return replace(standing, hint=hint, without=("dismiss",) if run.status == RunStatus.DISMISSED else ("retry",))
 
 
-def is_a_mail(run: Mapping[str, Any]) -> bool:
+def is_a_mail(run: Run) -> bool:
     """Whether all that a run could not do was to mail a link, which nobody misses once nothing is to be paid."""
-    return run["kind"] in MAKING and str((run["error"] or {}).get("code", "")).startswith("mail_")
+    return run.kind in MAKING and run.error_code.startswith("mail_")
 
 
-def _to_decide(known: Facts, plugin: str) -> Mapping[str, Any] | None:
+def _to_decide(known: Facts, plugin: str) -> Run | None:
     """The cancellation that a person has dealt with before anything was paid; None where they knew of the payment."""
-    ended = [run for run in known.runs if (run["plugin"], run["kind"]) == (plugin, "cancel")]
-    seen = (ended[-1]["outcome"] or {}).get("payment_status") if ended else "paid"
+    ended = [run for run in known.runs if (run.plugin, run.kind) == (plugin, RunKind.CANCEL)]
+    seen = (ended[-1].outcome or {}).get("payment_status") if ended else "paid"
     return None if seen in {"paid", "partially_paid"} else ended[-1]
 
 
-def _is_past(run: Mapping[str, Any], known: Facts) -> bool:
+def _is_past(run: Run, known: Facts) -> bool:
     """Whether what the run could not do was done since, or is no longer wanted."""
-    record = known.records.get(run["plugin"])
+    record = known.records.get(run.plugin)
     if record is not None and record.payment_status in {"paid", "void"} and is_a_mail(run):
         return True
     later = known.runs[list(known.runs).index(run) + 1 :]
     return any(
-        one["status"] == "succeeded"
-        and (one["plugin"], one["kind"]) == (run["plugin"], run["kind"])
-        and one["facts"].get("number") == run["facts"].get("number")
+        one.status == RunStatus.SUCCEEDED
+        and (one.plugin, one.kind) == (run.plugin, run.kind)
+        and one.facts.get("number") == run.facts.get("number")
         for one in later
-        if run["kind"] != "webhook"  # another event says nothing of this one
+        if run.kind != RunKind.WEBHOOK  # another event says nothing of this one
     )
 
 
 def _at_work(known: Facts) -> Standing | None:
-    open_runs = [run for run in known.runs if run["status"] in {"queued", "running", "waiting"}]
+    open_runs = [run for run in known.runs if not run.is_finished]
     for run in open_runs:
-        if run["status"] == "waiting":
-            return _standing("waiting", run, {"why": _why(run), "until": _day(run["waits_until"], known.zone)})
+        if run.status == RunStatus.WAITING:
+            until = _day(run.waits_until, known.zone) if run.waits_until else ""
+            return _standing("waiting", run, {"why": _why(run), "until": until})
     if not open_runs:
         return None
     if not known.is_stored:
         return _standing("fetching", open_runs[0])
-    begun = len(known.runs) > len(open_runs) or any(run["status"] == "running" for run in open_runs)
+    begun = len(known.runs) > len(open_runs) or any(run.status == RunStatus.RUNNING for run in open_runs)
     return _standing("running" if begun else "accepted", open_runs[0])
 
 
@@ -401,7 +403,7 @@ def _of_part(
     record: QuoteRecord,
     part: InstallmentRecord,
     zone: tzinfo,
-    run: Mapping[str, Any] | None = None,
+    run: Run | None = None,
     **facts: str,
 ) -> Standing:
     said = {**_figures(record), "amount": _money(part.amount, record.currency), **facts}
@@ -444,19 +446,19 @@ def _without_invoice(known: Facts) -> Standing:
         why, plugin = {"why": lacking["title"]}, lacking["plugin"] or ""
         without = "settings" if lacking["code"] in {NO_INTEGRATION, NO_INVOICING, SWITCHED_OFF} else "enable"
         return Standing(STATES[name], why, lacking["hint"], plugin, lacking["run_id"], without=(without,))
-    making = [run for run in known.runs if run["kind"] == "quote_accepted" or not known.is_stored]
+    making = [run for run in known.runs if run.kind == RunKind.QUOTE_ACCEPTED or not known.is_stored]
     if not making:
         return _standing("waiting_for_integration")
-    if all(run["status"] == "succeeded" for run in making):
+    if all(run.status == RunStatus.SUCCEEDED for run in making):
         return _standing("invoice_gone" if known.records else "done")
-    if skipped := [run for run in making if run["status"] == "skipped"]:
+    if skipped := [run for run in making if run.status == RunStatus.SKIPPED]:
         return _standing("nothing_to_do", skipped[0], {"why": _why(skipped[0])})
     return _standing("dismissed", making[0])
 
 
-def _why(run: Mapping[str, Any]) -> str:
+def _why(run: Run) -> str:
     """What the run said: its error, or the first of its notes."""
-    if run["error"]:
-        return str(run["error"]["title"])
-    notes = (run["outcome"] or {}).get("notes") or ("",)
+    if run.error:
+        return run.error_title
+    notes = (run.outcome or {}).get("notes") or ("",)
     return str(notes[0])

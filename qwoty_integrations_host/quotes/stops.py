@@ -10,11 +10,6 @@ from typing import Any
 from ..contract.record import QuoteRecord
 from ..errors import ActionRefused
 
-#: The kinds of runs that make or send something of a quote; a stop ends them.
-MAKING = ("quote_accepted", "installment")
-#: The kinds of runs that take back what was made; they end when the quote is accepted again.
-TAKING_BACK = ("undo", "cancel", "void")
-
 
 @dataclass(frozen=True, slots=True)
 class Stops:

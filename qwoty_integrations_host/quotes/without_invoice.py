@@ -5,12 +5,10 @@ Pure. What the rule finds is kept with the quote, so that such quotes are counte
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping
-
-Run = RowMapping | Mapping[str, Any]
+from .run import Run
 
 #: Nothing was enabled when the quote was accepted; or something was, but nothing that makes invoices.
 NO_INTEGRATION, NO_INVOICING = "no_integration", "no_invoicing_integration"
@@ -25,11 +23,6 @@ _TO_DO = "Run the quote, if it is still to be invoiced."
 _SWITCH_ON = "Switch on an integration that makes invoices, then run the quote."
 
 
-def lacks_something(run: Run) -> bool:
-    """Whether a run did nothing for an accepted quote for want of something, which its error names."""
-    return run["kind"] == "quote_accepted" and run["status"] == "skipped" and bool(run["error"])
-
-
 def cause(runs: Sequence[Run], *, makers: Collection[str], enabled: Iterable[str]) -> str | None:
     """Give the code of why a quote has no invoice; None when it has one, is worked on, or is told of otherwise.
 
@@ -38,10 +31,10 @@ def cause(runs: Sequence[Run], *, makers: Collection[str], enabled: Iterable[str
     """
     if not runs:
         return NO_INTEGRATION
-    of_makers = [run for run in runs if run["plugin"] in makers]
+    of_makers = [run for run in runs if run.plugin in makers]
     if not of_makers:
         return None if set(makers).isdisjoint(enabled) else NO_INVOICING
-    lacking = [str(run["error"]["code"]) for run in of_makers if lacks_something(run)]
+    lacking = [run.error_code for run in of_makers if run.lacks_something]
     return lacking[0] if len(lacking) == len(of_makers) else None
 
 
@@ -51,8 +44,8 @@ def explained(code: str, runs: Iterable[Run], *, enabled: Collection[str]) -> di
     ``plugin`` and ``run_id`` are those of the run that found it; None where there was no run.
     """
     for run in runs:
-        if lacks_something(run) and run["error"]["code"] == code:
-            found = {name: run["error"][name] for name in ("code", "title", "hint")}
-            return {**found, "plugin": run["plugin"], "run_id": run["id"]}
+        if run.lacks_something and run.error_code == code:
+            said = {"code": code, "title": run.error_title, "hint": run.error_hint}
+            return {**said, "plugin": run.plugin, "run_id": run.id}
     hint = _TO_DO if enabled else _SWITCH_ON
     return {"code": code, "title": _SAID[code], "hint": hint, "plugin": None, "run_id": None}

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, RowMapping
 from ..contract.quote import Quote
 from ..contract.record import InstallmentRecord, QuoteRecord
 from ..plugins.manager import Plugins
+from ..quotes.run import Run
 from ..quotes.standing import STEPS, Facts, Standing, standing_of
 from ..quotes.stops import Stops
 from ..store import audit, external_ids, mails, quotes, settings, webhooks
@@ -51,31 +52,31 @@ def _amount(amount: Decimal | None) -> str | None:
     return None if amount is None else format(amount, "f")
 
 
-def run_report(db: Connection, row: RowMapping) -> dict[str, Any]:
+def run_report(db: Connection, row: Run) -> dict[str, Any]:
     """A run with its timeline, as ``run show`` prints it."""
     (report,) = _run_reports(db, [row])
     return report
 
 
-def _run_reports(db: Connection, found: Sequence[RowMapping]) -> list[dict[str, Any]]:
-    steps = step_rows.of_runs(db, [row["id"] for row in found])
-    return [_run_report(row, steps.get(row["id"], [])) for row in found]
+def _run_reports(db: Connection, found: Sequence[Run]) -> list[dict[str, Any]]:
+    steps = step_rows.of_runs(db, [row.id for row in found])
+    return [_run_report(row, steps.get(row.id, [])) for row in found]
 
 
-def _run_report(row: RowMapping, timeline: Sequence[RowMapping]) -> dict[str, Any]:
+def _run_report(row: Run, timeline: Sequence[RowMapping]) -> dict[str, Any]:
     steps = [
         {
             **{name: step[name] for name in ("name", "status", "attempts", "ms", "request_ids")},
-            "started_at": step["started_at"].isoformat(timespec="seconds"),
+            "started_at": step.started_at.isoformat(timespec="seconds"),
         }
         for step in timeline
     ]
-    head = {name: row[name] for name in ("id", "kind", "workspace", "plugin", "quote_id", "status")}
-    until = row["waits_until"] if row["status"] == "waiting" else None
-    moments = {"created_at": row["created_at"], "finished_at": row["finished_at"], "waits_until": until}
+    head = {name: getattr(row, name) for name in ("id", "kind", "workspace", "plugin", "quote_id", "status")}
+    until = row.waits_until if row.status == "waiting" else None
+    moments = {"created_at": row.created_at, "finished_at": row.finished_at, "waits_until": until}
     head |= {name: moment.isoformat(timespec="seconds") if moment else None for name, moment in moments.items()}
-    empty = {**outcome_of(None, row["created_at"]), "notes": []}
-    return {**head, "outcome": row["outcome"] or empty, "steps": steps, "error": row["error"]}
+    empty = {**outcome_of(None, row.created_at), "notes": []}
+    return {**head, "outcome": row.outcome or empty, "steps": steps, "error": row.error}
 
 
 def find_run(store: Store, run_id: str, *, workspace: str | None = None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ..observability.actor import acting_as
 from ..platform import signatures
 from ..platform.configuration import ACCEPTED, PlatformConfiguration
 from ..platform.resolver import Platforms
+from ..quotes.run import Run, RunStatus
 from ..store import events
 from ..store import runs as rows
 from ..store.database import Store
@@ -87,7 +88,7 @@ class PlatformEvents:
             events.answered(db, workspace, event_id, quote_id=answer.body["quote_id"], answer=answer.body)
         return answer
 
-    def fetch(self, row: RowMapping, step: Steps) -> Outcome:
+    def fetch(self, row: Run, step: Steps) -> Outcome:
         """Work a run: fetch the quote that an event named, and accept it. Called again from the top after a crash."""
         # One step, so that nothing of the quote is kept beside the quote; accepting it again changes nothing.
         found = step("accept", lambda attempt: self._accept(row, attempt))
@@ -99,15 +100,15 @@ class PlatformEvents:
         started = "" if found["runs"] else " No integration is enabled for this workspace, so nothing was started."
         return Outcome.done(f"Quote {found['number']} was {word}.{started}", *found["notes"], result=found["shown"])
 
-    def _accept(self, row: RowMapping, attempt: Attempt) -> dict[str, Any]:
-        workspace = row["workspace"]
+    def _accept(self, row: Run, attempt: Attempt) -> dict[str, Any]:
+        workspace = row.workspace
         qwoty = self.platforms.qwoty(workspace)
         if qwoty is None:
             raise NeedsAttention("No platform is set for this workspace any more.", hint=_SET, code="platform_missing")
-        fetched = qwoty.fetch(row["quote_id"], accepted_at=row["created_at"])
+        fetched = qwoty.fetch(row.quote_id, accepted_at=row.created_at)
         try:
             with acting_as(_PLATFORM):
-                accepted = self.runs.accept(workspace, fetched.document, told_at=row["created_at"])
+                accepted = self.runs.accept(workspace, fetched.document, told_at=row.created_at)
         except InvalidInput as error:
             wrong = "; ".join(f"{problem.dotted}: {problem.message}" for problem in error.problems[:5])
             raise NeedsAttention(
@@ -141,7 +142,7 @@ class PlatformEvents:
         assert told.quote_id is not None, "it names or holds a quote"
         _require_platform(configuration)
         run_id = self.runs.request_fetch(workspace, told.quote_id, event_id=event_id, event_type=told.type)
-        return self._answer(event_id, told, "queued", told.quote_id, (run_id,), is_new=True)
+        return self._answer(event_id, told, RunStatus.QUEUED, told.quote_id, (run_id,), is_new=True)
 
     def _cancel(self, workspace: str, event_id: str, told: Told) -> Answer:
         quote_id = told.quote_id or id_of(told.quote, workspace_id=workspace)
@@ -165,7 +166,7 @@ class PlatformEvents:
     ) -> Answer:
         with self.store.write() as db:  # the runs are not committed yet
             found = [rows.require(db, run_id) for run_id in run_ids]
-        runs = [{"id": row["id"], "plugin": row["plugin"], "status": row["status"]} for row in found]
+        runs = [{"id": row.id, "plugin": row.plugin, "status": row.status} for row in found]
         body = {"id": event_id, "event_type": told.type, "status": status, "quote_id": quote_id, "runs": runs}
         return Answer(body, is_new)
 

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from ..alerts.service import Alerts
 from ..clock import Clock
@@ -40,9 +40,10 @@ from ..errors import (
 from ..observability.actor import actor
 from ..plugins.contexts import Contexts
 from ..plugins.manager import Plugins
+from ..quotes.run import MAKING, TAKING_BACK, Run, RunKind, RunStatus
 from ..quotes.standing import is_a_mail
-from ..quotes.stops import MAKING, TAKING_BACK, require_voidable
-from ..quotes.without_invoice import cause, explained, lacks_something
+from ..quotes.stops import require_voidable
+from ..quotes.without_invoice import cause, explained
 from ..reports.shapes import outcome_of
 from ..store import audit, mails, quotes, webhooks
 from ..store import runs as rows
@@ -121,19 +122,19 @@ class Runs:
         with self.store.write() as db:
             is_new = quotes.add(db, quote, document, now)
             if not is_new and told_at is not None and quotes.stops(db, workspace, quote.id).since(told_at):
-                there = rows.of_quote(db, workspace, quote.id, kind="quote_accepted")
-                return Accepted(quote.id, True, tuple(row["id"] for row in there))
+                there = rows.of_quote(db, workspace, quote.id, kind=RunKind.QUOTE_ACCEPTED)
+                return Accepted(quote.id, True, tuple(run.id for run in there))
             anew = not is_new and self._lift_stops(db, quote)
             corrected = not is_new and self._correct(db, quote, document, anew=anew)
             stored = replace(quote, version=quotes.version(db, workspace, quote.id))
             for plugin in self._takers(workspace):
                 # A plugin that was enabled later still gets the quote: once.
                 self._start(db, plugin, stored)
-            found = rows.of_quote(db, workspace, quote.id, kind="quote_accepted")
+            found = rows.of_quote(db, workspace, quote.id, kind=RunKind.QUOTE_ACCEPTED)
             if not found or not is_new:
                 self.note_cause(db, workspace, quote.id)
         duplicate = not (is_new or corrected or anew)
-        return Accepted(quote.id, duplicate, tuple(row["id"] for row in found), corrected, anew)
+        return Accepted(quote.id, duplicate, tuple(run.id for run in found), corrected, anew)
 
     def _says_cancelled(self, workspace: str, document: Any) -> str:
         """The status by which a document says that its quote is cancelled; empty where it says something else."""
@@ -150,13 +151,13 @@ class Runs:
         if stops.cancelled is None and not stops.undone:
             return False
         quotes.lift_stops(db, workspace, quote.id)
-        for row in rows.of_quote(db, workspace, quote.id):
-            if row["kind"] == "quote_accepted" and stops.holds(row["plugin"]):
-                step_rows.renew_keys(db, row["id"], self.clock.now())
+        for run in rows.of_quote(db, workspace, quote.id):
+            if run.kind == RunKind.QUOTE_ACCEPTED and stops.holds(run.plugin):
+                step_rows.renew_keys(db, run.id, self.clock.now())
                 # How it had ended before the stop is nothing to go back to.
-                rows.change(db, row["id"], facts={**row["facts"], "before": {}})
-            elif row["kind"] in TAKING_BACK and row["status"] not in rows.DEALT_WITH:
-                self._dismiss(db, row, "the quote is accepted again")
+                rows.change(db, run.id, facts={**run.facts, "before": {}})
+            elif run.kind in TAKING_BACK and not run.is_dealt_with:
+                self._dismiss(db, run, "the quote is accepted again")
         return True
 
     def _takers(self, workspace: str) -> list[str]:
@@ -177,15 +178,15 @@ class Runs:
         with self.store.write() as db:
             self._require_quote(db, workspace, quote_id)
             quotes.lock(db, workspace, quote_id)
-            there = {row["plugin"]: row for row in rows.of_quote(db, workspace, quote_id, kind="quote_accepted")}
+            there = {run.plugin: run for run in rows.of_quote(db, workspace, quote_id, kind=RunKind.QUOTE_ACCEPTED)}
             takers = self.takers(workspace, plugin)
             stops = quotes.stops(db, workspace, quote_id)
             for one in takers:
                 stops.refuse(one)
                 if one not in there:
                     self._start(db, one, quotes.get(db, workspace, quote_id))
-                elif there[one]["status"] not in {"queued", "running", "succeeded"}:
-                    self.retry(there[one]["id"])
+                elif there[one].status not in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.SUCCEEDED}:
+                    self.retry(there[one].id)
                 else:
                     continue
                 begun.append(one)
@@ -193,8 +194,8 @@ class Runs:
                 raise _done_already(there[takers[0]])
             audit.note(db, workspace, "quote.run", quote_id, self.clock.now())
             self.note_cause(db, workspace, quote_id)
-            found = rows.of_quote(db, workspace, quote_id, kind="quote_accepted")
-        return [row["id"] for row in found if row["plugin"] in begun]
+            found = rows.of_quote(db, workspace, quote_id, kind=RunKind.QUOTE_ACCEPTED)
+        return [run.id for run in found if run.plugin in begun]
 
     def takers(self, workspace: str, plugin: str | None = None) -> list[str]:
         """Whom an accepted quote is given to when it is run: the plugin that is asked for, or all.
@@ -229,13 +230,13 @@ class Runs:
                     "This quote does not wait for an invoice: there is nothing to dismiss.",
                     hint="If one of its runs needs attention, dismiss that run.",
                 )
-            lacking = [row for row in rows.of_quote(db, workspace, quote_id) if lacks_something(row)]
-            for row in lacking or [self._never_begun(db, workspace, quote_id)]:
-                self._dismiss(db, row, reason)
+            lacking = [run for run in rows.of_quote(db, workspace, quote_id) if run.lacks_something]
+            for run in lacking or [self._never_begun(db, workspace, quote_id)]:
+                self._dismiss(db, run, reason)
             self.note_cause(db, workspace, quote_id)
             audit.note(db, workspace, "quote.dismissed", quote_id, self.clock.now())
 
-    def _never_begun(self, db: Connection, workspace: str, quote_id: str) -> RowMapping:
+    def _never_begun(self, db: Connection, workspace: str, quote_id: str) -> Run:
         """Store the run of a quote that nothing was given, without a job; of what would make its invoice."""
         enabled, loaded = set(self.settings.enabled_plugins(workspace)), self.plugins.loaded()
         takers = [one for one in loaded if self.plugins.implements(one, "on_quote_accepted")]
@@ -243,13 +244,13 @@ class Runs:
         if not best:
             raise ActionRefused("No integration is installed.", hint="Install one, then dismiss the quote.")
         facts = {"version": quotes.version(db, workspace, quote_id)}
-        row = self._row(workspace, best[0], "quote_accepted", quote_id, subject=quote_id, facts=facts)
+        row = self._row(workspace, best[0], RunKind.QUOTE_ACCEPTED, quote_id, subject=quote_id, facts=facts)
         rows.add(db, {**row, "outcome": {**outcome_of(None, row["created_at"]), "notes": []}})
         return rows.require(db, row["id"])
 
     def note_cause(self, db: Connection, workspace: str, quote_id: str) -> None:
         """Keep with the quote why it has no invoice, or that nothing is missing any more; tell people once of each."""
-        found = rows.of_quote(db, workspace, quote_id, kind="quote_accepted")
+        found = rows.of_quote(db, workspace, quote_id, kind=RunKind.QUOTE_ACCEPTED)
         enabled = self.settings.enabled_plugins(workspace)
         is_cancelled = quotes.stops(db, workspace, quote_id).cancelled is not None
         code = None if is_cancelled else cause(found, makers=self.plugins.makers(), enabled=enabled)
@@ -276,14 +277,14 @@ class Runs:
         if stored.is_as_signed(quote) and (final is not None or changes == ("owner",)):
             quotes.replace_unsigned(db, quote, document)
             self._note_taken(db, quote, changes)
-            for row in rows.of_quote(db, quote.workspace_id, quote.id):
-                if row["status"] == "running" and row["kind"] in {"quote_accepted", "installment"}:
-                    self.attempts.resume(db, row)  # what is at work was handed the quote as it was
+            for run in rows.of_quote(db, quote.workspace_id, quote.id):
+                if run.status == RunStatus.RUNNING and run.kind in {"quote_accepted", "installment"}:
+                    self.attempts.resume(db, run)  # what is at work was handed the quote as it was
             return True
         if final is None:
-            present = rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted")
-            begun = (row for row in present if row["status"] != "queued")
-            was_worked = any(row["facts"].get("version") == stored.version for row in begun)
+            present = rows.of_quote(db, quote.workspace_id, quote.id, kind=RunKind.QUOTE_ACCEPTED)
+            begun = (run for run in present if run.status != RunStatus.QUEUED)
+            was_worked = any(run.facts.get("version") == stored.version for run in begun)
             quotes.correct(db, quote, document, was_worked=was_worked)
             return True
         self._note_change(db, quote, f"Invoice {final.id} is {final.status} already.")
@@ -298,8 +299,8 @@ class Runs:
             "owner": f"The owner's e-mail address was corrected on {day}: answers to later mails go there.",
         }
         for change in changes:
-            for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
-                self._note(db, row, said[change])
+            for run in rows.of_quote(db, quote.workspace_id, quote.id, kind=RunKind.QUOTE_ACCEPTED):
+                self._note(db, run, said[change])
 
     def _note_change(self, db: Connection, quote: Quote, why: str) -> None:
         """Say on the quote's runs that a change came too late; once, however often it comes."""
@@ -307,43 +308,43 @@ class Runs:
         total = f", over {quote.totals.total_amount:f} {quote.currency}" if quote.totals else ""
         undone = f"{why} Nothing was changed: correct it there, or by a new quote."
         note = f"A changed quote arrived on {day}{total}. {undone}"
-        for row in rows.of_quote(db, quote.workspace_id, quote.id, kind="quote_accepted"):
-            if not any(_DAY.sub("", note) == _DAY.sub("", known) for known in row["facts"].get("changes", [])):
-                self._note(db, row, note)
+        for run in rows.of_quote(db, quote.workspace_id, quote.id, kind=RunKind.QUOTE_ACCEPTED):
+            if not any(_DAY.sub("", note) == _DAY.sub("", known) for known in run.facts.get("changes", [])):
+                self._note(db, run, note)
 
-    def _note(self, db: Connection, row: RowMapping, note: str) -> None:
+    def _note(self, db: Connection, run: Run, note: str) -> None:
         """Add a note of a change to a run; it stays there, whichever attempt ends."""
-        shown = row["outcome"] and {**row["outcome"], "notes": [*row["outcome"]["notes"], note]}
-        changes = [*row["facts"].get("changes", []), note]
-        rows.change(db, row["id"], facts={**row["facts"], "changes": changes}, outcome=shown)
+        shown = run.outcome and {**run.outcome, "notes": [*run.outcome["notes"], note]}
+        changes = [*run.facts.get("changes", []), note]
+        rows.change(db, run.id, facts={**run.facts, "changes": changes}, outcome=shown)
 
     def _start(self, db: Connection, plugin: str, quote: Quote) -> None:
         """Let a plugin work on this version of the quote, unless it does or did so already."""
         workspace, facts = quote.workspace_id, {"version": quote.version}
-        if self._add(db, workspace, plugin, "quote_accepted", quote.id, subject=quote.id, facts=facts):
+        if self._add(db, workspace, plugin, RunKind.QUOTE_ACCEPTED, quote.id, subject=quote.id, facts=facts):
             return
-        row = next(r for r in rows.of_quote(db, workspace, quote.id, kind="quote_accepted") if r["plugin"] == plugin)
-        if row["facts"].get("version", "") != quote.version:
+        run = next(r for r in rows.of_quote(db, workspace, quote.id, kind=RunKind.QUOTE_ACCEPTED) if r.plugin == plugin)
+        if run.facts.get("version", "") != quote.version:
             # How it had ended before the correction, or that it was on its way ({}): the way back leads there.
-            before = row["facts"].get("before")
+            before = run.facts.get("before")
             if before is None:
-                names = ("status", "outcome", "error") if row["status"] in rows.FINISHED else ()
-                before = {name: row[name] for name in names}
-            rows.change(db, row["id"], facts={**row["facts"], **facts, "before": before})
-            self.attempts.begin_anew(db, row)
+                names = ("status", "outcome", "error") if run.is_finished else ()
+                before = {name: getattr(run, name) for name in names}
+            rows.change(db, run.id, facts={**run.facts, **facts, "before": before})
+            self.attempts.begin_anew(db, run)
 
-    def put_back(self, row: RowMapping, why: str) -> bool:
+    def put_back(self, run: Run, why: str) -> bool:
         """Go back to the version that something final was made of; False when there is none to go back to.
 
         What the correction says of contacts, language and owner stays taken, if it changes nothing else.
         """
-        workspace, quote_id = row["workspace"], row["quote_id"]
+        workspace, quote_id = run.workspace, run.quote_id
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
-            if not rows.is_current(db, row["id"], row["attempt"]):
+            if not rows.is_current(db, run.id, run.attempt):
                 return True  # another correction has come: its attempt finds out by itself
             late, document = quotes.get(db, workspace, quote_id), quotes.document(db, workspace, quote_id)
-            record = records_of_quote(self.store, workspace, quote_id).get(row["plugin"])
+            record = records_of_quote(self.store, workspace, quote_id).get(run.plugin)
             made_of = record.invoice.version if record and record.invoice else ""
             if not quotes.put_back(db, workspace, quote_id, made_of):
                 return False
@@ -353,27 +354,27 @@ class Runs:
                 self._note_taken(db, late, kept.unsigned_changes(late))
             else:
                 self._note_change(db, late, why)
-            for other in rows.of_quote(db, workspace, quote_id, kind="quote_accepted"):
-                if other["id"] == row["id"] or other["status"] == "queued":
+            for other in rows.of_quote(db, workspace, quote_id, kind=RunKind.QUOTE_ACCEPTED):
+                if other.id == run.id or other.status == RunStatus.QUEUED:
                     self._return(db, other, kept)
                 else:
-                    self._start(db, other["plugin"], kept)
-            if row["kind"] != "quote_accepted":
-                self.attempts.begin_anew(db, row)
+                    self._start(db, other.plugin, kept)
+            if run.kind != RunKind.QUOTE_ACCEPTED:
+                self.attempts.begin_anew(db, run)
         return True
 
-    def _return(self, db: Connection, row: RowMapping, quote: Quote) -> None:
+    def _return(self, db: Connection, run: Run, quote: Quote) -> None:
         """Let a run be as it was before the correction: ended, or on its way with the earlier version."""
-        ended = row["facts"].get("before")
-        if not ended or row["facts"].get("version") == quote.version:
-            self._start(db, row["plugin"], quote)
+        ended = run.facts.get("before")
+        if not ended or run.facts.get("version") == quote.version:
+            self._start(db, run.plugin, quote)
             return
         now, notes = self.clock.now(), ended["outcome"]["notes"]
-        record = records_of_quote(self.store, quote.workspace_id, quote.id).get(row["plugin"])
-        changes = [note for note in row["facts"].get("changes", []) if note not in notes]
+        record = records_of_quote(self.store, quote.workspace_id, quote.id).get(run.plugin)
+        changes = [note for note in run.facts.get("changes", []) if note not in notes]
         outcome = {**ended["outcome"], **outcome_of(record, now), "notes": [*notes, *changes]}
-        facts = {**row["facts"], "version": quote.version, "before": None}
-        rows.change(db, row["id"], **{**ended, "outcome": outcome}, facts=facts, finished_at=now)
+        facts = {**run.facts, "version": quote.version, "before": None}
+        rows.change(db, run.id, **{**ended, "outcome": outcome}, facts=facts, finished_at=now)
 
     def request_installment(
         self, workspace: str, quote_id: str, number: int | None, *, look_first: bool = False
@@ -388,14 +389,14 @@ class Runs:
             plugin, record = self._installments(workspace, quote_id)
             quotes.stops(db, workspace, quote_id).refuse(plugin)
             (may_be_asked_for if look_first else pick_installment)(record, number, self.clock.now())
-            for row in rows.of_quote(db, workspace, quote_id):
-                if row["kind"] == "installment" and row["status"] not in rows.FINISHED:
+            for run in rows.of_quote(db, workspace, quote_id):
+                if run.kind == RunKind.INSTALLMENT and not run.is_finished:
                     raise ActionRefused(
-                        f"An installment of this quote is being sent by run {row['id']}.", hint=_way_out(row)
+                        f"An installment of this quote is being sent by run {run.id}.", hint=_way_out(run)
                     )
             # Without a number the plugin picks again, once it knows what was paid meanwhile.
             subject, facts = uuid4().hex, {"number": number}
-            added = self._add(db, workspace, plugin, "installment", quote_id, subject=subject, facts=facts)
+            added = self._add(db, workspace, plugin, RunKind.INSTALLMENT, quote_id, subject=subject, facts=facts)
             audit.note(db, workspace, "installment.asked_for", quote_id, self.clock.now())
         assert added is not None, "its subject is its own"
         return added
@@ -435,15 +436,15 @@ class Runs:
             record = records_of_quote(self.store, workspace, quote_id)[plugin]
             today = self._today(db, workspace, quotes.get(db, workspace, quote_id))
             number = due_installment(record, today)
-            before = [row for row in rows.of_quote(db, workspace, quote_id) if row["plugin"] == plugin]
-            if number is None or any(row["status"] not in rows.FINISHED or _tried(row, number) for row in before):
+            before = [run for run in rows.of_quote(db, workspace, quote_id) if run.plugin == plugin]
+            if number is None or any(not run.is_finished or _tried(run, number) for run in before):
                 return None
             try:
                 pick_installment(record, number, self.clock.now())
             except ActionRefused:
                 return None
             subject, facts = f"due:{number}:{today.isoformat()}:{quote_id}", {"number": number}
-            return self._add(db, workspace, plugin, "installment", quote_id, subject=subject, facts=facts)
+            return self._add(db, workspace, plugin, RunKind.INSTALLMENT, quote_id, subject=subject, facts=facts)
 
     def _today(self, db: Connection, workspace: str, quote: Quote | None = None) -> date:
         """Which day it is for a quote, or for the workspace as a whole, whose days without a time zone are UTC's."""
@@ -460,24 +461,25 @@ class Runs:
         with self.store.write() as db:
             lock_workspace(db, workspace)
             last, now = rows.last_upkeep(db, workspace, plugin), self.clock.now()
-            if last is not None and last["status"] not in rows.FINISHED:
+            if last is not None and not last.is_finished:
                 if unless_within is None:
-                    raise ActionRefused(f"Run {last['id']} looks after it now.", hint="Wait for that run to end.")
+                    raise ActionRefused(f"Run {last.id} looks after it now.", hint="Wait for that run to end.")
                 return None
-            if last is not None and unless_within is not None and now - last["created_at"] < unless_within:
+            if last is not None and unless_within is not None and now - last.created_at < unless_within:
                 return None
-            if last is not None and last["status"] in {"needs_attention", "failed"}:
+            if last is not None and last.is_open:
                 # What is still wrong is said by the new one: one run of them stands open, not one an hour.
-                notes = [*last["outcome"]["notes"], "A later upkeep took its place."]
-                rows.change(db, last["id"], status="dismissed", outcome={**last["outcome"], "notes": notes})
+                outcome = last.outcome or {}
+                notes = [*outcome["notes"], "A later upkeep took its place."]
+                rows.change(db, last.id, status=RunStatus.DISMISSED, outcome={**outcome, "notes": notes})
             facts = {"roll_secrets": roll_secrets}
-            return self._add(db, workspace, plugin, rows.UPKEEP, "", subject=uuid4().hex, facts=facts)
+            return self._add(db, workspace, plugin, RunKind.UPKEEP, "", subject=uuid4().hex, facts=facts)
 
     def request_fetch(self, workspace: str, quote_id: str, *, event_id: str, event_type: str) -> str:
         """Queue the fetching of a quote that the workspace's platform told of, once per event; give the run's id."""
         facts = {"event_id": event_id, "type": event_type}
         with self.store.write() as db:
-            added = self._add(db, workspace, PLATFORM, rows.PLATFORM_EVENT, quote_id, subject=event_id, facts=facts)
+            added = self._add(db, workspace, PLATFORM, RunKind.PLATFORM_EVENT, quote_id, subject=event_id, facts=facts)
         assert added is not None, "an event is stored once, together with its run"
         return added
 
@@ -534,27 +536,27 @@ class Runs:
         Raises: NotFound; ActionRefused when the run succeeded or has not ended, or its quote is cancelled or undone.
         """
         with self.store.write() as db:
-            row = rows.require(db, run_id)
-            quotes.lock(db, row["workspace"], row["quote_id"])
-            row = rows.require(db, run_id)
-            if row["kind"] in MAKING:
-                quotes.stops(db, row["workspace"], row["quote_id"]).refuse(row["plugin"])
-            waits = row["status"] == "waiting"
-            ended = waits or row["status"] in rows.FINISHED or self.engine.ended(job_id(run_id, row["attempt"]))
+            run = rows.require(db, run_id)
+            quotes.lock(db, run.workspace, run.quote_id)
+            run = rows.require(db, run_id)
+            if run.kind in MAKING:
+                quotes.stops(db, run.workspace, run.quote_id).refuse(run.plugin)
+            waits = run.status == RunStatus.WAITING
+            ended = waits or run.is_finished or self.engine.ended(job_id(run_id, run.attempt))
             if not ended:
-                raise ActionRefused(f"Run {run_id} has not ended: it is {row['status']}.", hint=_WAIT)
-            if row["status"] == "succeeded":
+                raise ActionRefused(f"Run {run_id} has not ended: it is {run.status}.", hint=_WAIT)
+            if run.status == RunStatus.SUCCEEDED:
                 raise ActionRefused(
                     f"Run {run_id} succeeded: there is nothing to retry.",
                     hint="Accept the quote again if it has changed.",
                 )
-            if row["error"] and row["error"]["code"] == "mail_unsure":
-                mails.settle_unsure(db, row["workspace"], row["plugin"], row["quote_id"])
-            again = self.attempts.resume if waits or row["resumable"] else self.attempts.begin_anew
-            again(db, row)
-            if lacks_something(row):
-                self.note_cause(db, row["workspace"], row["quote_id"])
-            audit.note(db, row["workspace"], "run.retried", run_id, self.clock.now())
+            if run.error and run.error["code"] == "mail_unsure":
+                mails.settle_unsure(db, run.workspace, run.plugin, run.quote_id)
+            again = self.attempts.resume if waits or run.resumable else self.attempts.begin_anew
+            again(db, run)
+            if run.lacks_something:
+                self.note_cause(db, run.workspace, run.quote_id)
+            audit.note(db, run.workspace, "run.retried", run_id, self.clock.now())
         return run_id
 
     def retry_fetches(self, workspace: str) -> list[str]:
@@ -582,21 +584,21 @@ class Runs:
         """
         with self.store.write() as db:
             event = webhooks.find(db, workspace, plugin, event_id)
-            row = rows.of_event(db, workspace, plugin, event_id)
-            if row is None:
+            run = rows.of_event(db, workspace, plugin, event_id)
+            if run is None:
                 raise ActionRefused(
                     "The event concerned no quote of this workspace, so there is nothing to work.",
                     hint="Was the quote accepted in another workspace?",
                 )
             if not event["body"]:
                 raise ActionRefused("What the service said then is no longer kept.", hint="Look at the service itself.")
-            quotes.lock(db, workspace, row["quote_id"])
-            row = rows.require(db, row["id"])
-            if row["status"] != "succeeded":
-                return self.retry(row["id"])
-            self.attempts.begin_anew(db, row)
-            audit.note(db, workspace, "run.retried", row["id"], self.clock.now())
-        return str(row["id"])
+            quotes.lock(db, workspace, run.quote_id)
+            run = rows.require(db, run.id)
+            if run.status != RunStatus.SUCCEEDED:
+                return self.retry(run.id)
+            self.attempts.begin_anew(db, run)
+            audit.note(db, workspace, "run.retried", run.id, self.clock.now())
+        return str(run.id)
 
     def request_undo(self, run_id: str) -> str:
         """Queue the taking back of what a run's integration made of the quote; give the new run's id.
@@ -605,9 +607,9 @@ class Runs:
         Raises: NotFound; ActionRefused while a run of the quote works, or when the integration cannot take back.
         """
         with self.store.write() as db:
-            row = rows.require(db, run_id)
-            workspace, plugin, quote_id = row["workspace"], row["plugin"], row["quote_id"]
-            if row["kind"] in {rows.UPKEEP, rows.PLATFORM_EVENT}:
+            run = rows.require(db, run_id)
+            workspace, plugin, quote_id = run.workspace, run.plugin, run.quote_id
+            if run.kind in {RunKind.UPKEEP, RunKind.PLATFORM_EVENT}:
                 raise ActionRefused(
                     "This run makes nothing of a quote: there is nothing to take back.",
                     hint="Undo the run that accepted the quote.",
@@ -647,11 +649,11 @@ class Runs:
             hint="Look at the quote's runs: they say why there is no invoice.",
         )
 
-    def invoice_is_closed(self, db: Connection, row: RowMapping, how: str) -> None:
+    def invoice_is_closed(self, db: Connection, run: Run, how: str) -> None:
         """Dismiss what asked a person to mail a link of an invoice that is paid or void by now, or to void it."""
-        for other in rows.of_quote(db, row["workspace"], row["quote_id"]):
-            is_open = other["plugin"] == row["plugin"] and other["status"] in {"needs_attention", "failed"}
-            if is_open and (is_a_mail(dict(other)) or (how, other["kind"]) == ("void", "cancel")):
+        for other in rows.of_quote(db, run.workspace, run.quote_id):
+            is_open = other.plugin == run.plugin and other.is_open
+            if is_open and (is_a_mail(other) or (how, other.kind) == ("void", RunKind.CANCEL)):
                 self._dismiss(db, other, f"the invoice is {how}")
 
     def cancel(self, workspace: str, quote_id: str, *, reason: str = "", how: str = "request") -> Cancelled:
@@ -677,17 +679,19 @@ class Runs:
                 self.note_cause(db, workspace, quote_id)
                 for plugin in self._concerned(workspace, quote_id):
                     subject = f"{now.isoformat()}/{quote_id}"
-                    self._add(db, workspace, plugin, "cancel", quote_id, subject=subject, facts={"at": cancelled["at"]})
-            found = rows.of_quote(db, workspace, quote_id, kind="cancel")
-            run_ids = tuple(row["id"] for row in found if row["facts"]["at"] == cancelled["at"])
+                    self._add(
+                        db, workspace, plugin, RunKind.CANCEL, quote_id, subject=subject, facts={"at": cancelled["at"]}
+                    )
+            found = rows.of_quote(db, workspace, quote_id, kind=RunKind.CANCEL)
+            run_ids = tuple(run.id for run in found if run.facts["at"] == cancelled["at"])
         return Cancelled(quote_id, before is not None, run_ids)
 
     def _give_up_fetches(self, db: Connection, workspace: str, quote_id: str) -> bool:
         """Dismiss the fetches that were to take the quote as accepted, and could not yet; whether there were any."""
         given_up = False
-        for row in rows.of_quote(db, workspace, quote_id, kind=rows.PLATFORM_EVENT):
-            if row["status"] in {"queued", "waiting", "needs_attention", "failed"}:
-                self._dismiss(db, row, "the quote is cancelled")
+        for run in rows.of_quote(db, workspace, quote_id, kind=RunKind.PLATFORM_EVENT):
+            if run.status in {RunStatus.QUEUED, RunStatus.WAITING} or run.is_open:
+                self._dismiss(db, run, "the quote is cancelled")
                 given_up = True
         return given_up
 
@@ -707,11 +711,11 @@ class Runs:
     def _take_back(self, db: Connection, workspace: str, plugin: str, kind: str, quote_id: str, why: str) -> str:
         """Note that a plugin's work on a quote is undone, stop that work, and queue the run that takes it back."""
         for other in rows.of_quote(db, workspace, quote_id):
-            if other["plugin"] != plugin or other["kind"] == "webhook" or other["status"] in rows.FINISHED:
+            if other.plugin != plugin or other.kind == RunKind.WEBHOOK or other.is_finished:
                 continue  # a payment is noted before or after: one run of a quote works at a time
-            if other["status"] != "waiting" or other["kind"] == "cancel":
-                raise ActionRefused(f"Run {other['id']} of this quote has not ended.", hint=_way_out(other))
-            if other["kind"] in TAKING_BACK:
+            if other.status != RunStatus.WAITING or other.kind == RunKind.CANCEL:
+                raise ActionRefused(f"Run {other.id} of this quote has not ended.", hint=_way_out(other))
+            if other.kind in TAKING_BACK:
                 self._dismiss(db, other, why)
         undone = {"at": self.clock.now().isoformat(), "by": actor(), "how": kind}
         quotes.undo(db, workspace, quote_id, plugin, undone)
@@ -725,12 +729,12 @@ class Runs:
 
         What waits to note a payment goes on.
         """
-        for row in rows.of_quote(db, workspace, quote_id):
-            if row["kind"] in MAKING and plugin in {None, row["plugin"]}:
+        for run in rows.of_quote(db, workspace, quote_id):
+            if run.kind in MAKING and plugin in {None, run.plugin}:
                 # Accepted again, the quote is worked on again, and its installments are asked for again.
-                rows.change(db, row["id"], facts={**row["facts"], "version": None, "stopped": True})
-                if row["status"] not in rows.DEALT_WITH:
-                    self._dismiss(db, row, why)
+                rows.change(db, run.id, facts={**run.facts, "version": None, "stopped": True})
+                if not run.is_dealt_with:
+                    self._dismiss(db, run, why)
 
     def dismiss(self, run_id: str, reason: str) -> str:
         """Note that a person has dealt with a run that needed attention, failed or waits; it can still be retried.
@@ -739,31 +743,31 @@ class Runs:
         Raises: NotFound; ActionRefused when there is nothing to dismiss.
         """
         with self.store.write() as db:
-            row = rows.require(db, run_id)
-            quotes.lock(db, row["workspace"], row["quote_id"])
-            row = rows.require(db, run_id)
-            if row["status"] not in {"needs_attention", "failed", "waiting"} and not lacks_something(row):
+            run = rows.require(db, run_id)
+            quotes.lock(db, run.workspace, run.quote_id)
+            run = rows.require(db, run_id)
+            if not run.may_be_dismissed:
                 raise ActionRefused(
-                    f"Run {run_id} is {row['status']}: there is nothing to dismiss.",
+                    f"Run {run_id} is {run.status}: there is nothing to dismiss.",
                     hint="Only a run that needs attention, failed, waits, or did nothing for want of something is "
                     "dismissed.",
                 )
-            self._dismiss(db, row, reason)
-            if lacks_something(row):
-                self.note_cause(db, row["workspace"], row["quote_id"])
-            audit.note(db, row["workspace"], "run.dismissed", run_id, self.clock.now())
+            self._dismiss(db, run, reason)
+            if run.lacks_something:
+                self.note_cause(db, run.workspace, run.quote_id)
+            audit.note(db, run.workspace, "run.dismissed", run_id, self.clock.now())
         return run_id
 
-    def _dismiss(self, db: Connection, row: RowMapping, reason: str) -> None:
+    def _dismiss(self, db: Connection, run: Run, reason: str) -> None:
         now = self.clock.now()
-        day = self._today(db, row["workspace"]).isoformat()
+        day = self._today(db, run.workspace).isoformat()
         note = f"Dismissed on {day}: {_one_line(reason)}"
-        shown = row["outcome"] or self._figures(row)
+        shown = run.outcome or self._figures(run)
         outcome = {**shown, "notes": [*shown["notes"], note]}
         # One that waited is tried again, if a person wants that, with what it had done.
-        resumable = row["resumable"] or row["status"] == "waiting"
-        finished = row["finished_at"] or now
-        rows.change(db, row["id"], status="dismissed", outcome=outcome, resumable=resumable, finished_at=finished)
+        resumable = run.resumable or run.status == RunStatus.WAITING
+        finished = run.finished_at or now
+        rows.change(db, run.id, status=RunStatus.DISMISSED, outcome=outcome, resumable=resumable, finished_at=finished)
 
     def _store_event(
         self, workspace: str, plugin: str, event: WebhookEvent, body: bytes, *, found: bool = False
@@ -780,7 +784,9 @@ class Runs:
             if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
                 return "ignored", None
             facts = {"event_id": event.id, "type": event.type}
-            return "stored", self._add(db, workspace, plugin, "webhook", event.quote_id, subject=event.id, facts=facts)
+            return "stored", self._add(
+                db, workspace, plugin, RunKind.WEBHOOK, event.quote_id, subject=event.id, facts=facts
+            )
 
     def _add(
         self,
@@ -812,16 +818,16 @@ class Runs:
             "quote_id": quote_id,
             "subject": subject,
             "facts": dict(facts or {}),
-            "status": "queued",
+            "status": RunStatus.QUEUED,
             "attempt": 1,
             "resumable": False,
             "created_at": self.clock.now(),
         }
 
-    def _figures(self, row: RowMapping) -> dict[str, Any]:
+    def _figures(self, run: Run) -> dict[str, Any]:
         """What is shown of a run that has not ended."""
-        record = records_of_quote(self.store, row["workspace"], row["quote_id"]).get(row["plugin"])
-        return {**outcome_of(record, self.clock.now()), "notes": rows.own_notes(row)}
+        record = records_of_quote(self.store, run.workspace, run.quote_id).get(run.plugin)
+        return {**outcome_of(record, self.clock.now()), "notes": run.notes}
 
     def _require_quote(self, db: Connection, workspace: str, quote_id: str) -> None:
         require_workspace(db, workspace)
@@ -854,29 +860,29 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())[:500]
 
 
-def _way_out(row: RowMapping) -> str:
+def _way_out(run: Run) -> str:
     """What a person can do about a run that stands in the way."""
-    if row["status"] != "waiting":
+    if run.status != RunStatus.WAITING:
         return _WAIT
-    return f"It waits: {row['error']['title']} Retry that run to try at once, or dismiss it to give it up."
+    return f"It waits: {run.error_title} Retry that run to try at once, or dismiss it to give it up."
 
 
-def _done_already(row: RowMapping) -> ActionRefused:
+def _done_already(run: Run) -> ActionRefused:
     """Why there is nothing to begin for a quote whose run succeeded, or has not ended."""
-    if row["status"] != "succeeded":
-        return ActionRefused(f"Run {row['id']} of this quote has not ended.", hint=_way_out(row))
-    if row["facts"].get("version", "") is None:
-        title = f"What run {row['id']} made of this quote was undone."
+    if run.status != RunStatus.SUCCEEDED:
+        return ActionRefused(f"Run {run.id} of this quote has not ended.", hint=_way_out(run))
+    if run.facts.get("version", "") is None:
+        title = f"What run {run.id} made of this quote was undone."
         return ActionRefused(title, hint="Accept the quote again: then it is worked on anew.")
-    title = f"Run {row['id']} of this quote succeeded: there is nothing left to do."
+    title = f"Run {run.id} of this quote succeeded: there is nothing left to do."
     return ActionRefused(title, hint="Correct the quote and accept it again: then the change is worked on.")
 
 
-def _tried(row: RowMapping, number: int) -> bool:
+def _tried(run: Run, number: int) -> bool:
     """Whether this run asked for the installment, and was not merely refused because something stood in the way.
 
     What was asked for before the quote was cancelled or undone is of no account.
     """
-    is_its_own = row["kind"] == "installment" and row["facts"]["number"] == number
-    is_earlier = row["facts"].get("stopped", False)
-    return is_its_own and not is_earlier and not (row["status"] == "skipped" and row["error"])
+    is_its_own = run.kind == RunKind.INSTALLMENT and run.facts["number"] == number
+    is_earlier = run.facts.get("stopped", False)
+    return is_its_own and not is_earlier and not (run.status == RunStatus.SKIPPED and run.error)

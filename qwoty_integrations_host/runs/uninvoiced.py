@@ -50,7 +50,7 @@ class Uninvoiced:
         begun: list[str] = []
         for quote in self.waiting(workspace, plugin):
             with suppress(ActionRefused):  # somebody else has run it meanwhile
-                begun += self.runs.run_quote(workspace, quote["id"], plugin)
+                begun += self.runs.run_quote(workspace, quote.id, plugin)
         return begun
 
     def _only(self, plugin: str | None) -> str | None:

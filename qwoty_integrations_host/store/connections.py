@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
+from ..quotes.run import Run
 from . import quotes
 from . import tables as t
 from .upsert import insert_or_ignore
@@ -58,13 +59,13 @@ def forget_problem(db: Connection, workspace: str, plugin: str) -> None:
         change(db, workspace, plugin, problem=None)
 
 
-def is_same_key(db: Connection, one: RowMapping, other: RowMapping) -> bool:
+def is_same_key(db: Connection, one: Run, other: Run) -> bool:
     """Whether two runs were worked with the same secret: there is one, or their quotes are of one business unit."""
     secret = t.secrets.c
-    here = (secret.workspace == one["workspace"]) & (secret.plugin == one["plugin"]) & secret.field.like("settings/%")
+    here = (secret.workspace == one.workspace) & (secret.plugin == one.plugin) & secret.field.like("settings/%")
     if len(db.execute(select(secret.field).where(here).limit(2)).all()) < 2:
         return True
-    found = (quotes.find(db, run["workspace"], run["quote_id"]) for run in (one, other))
+    found = (quotes.find(db, run.workspace, run.quote_id) for run in (one, other))
     units = [quote.business_unit.id if quote and quote.business_unit else None for quote in found]
     return units[0] == units[1]
 

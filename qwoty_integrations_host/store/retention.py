@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, func, select, update
 
+from ..quotes.run import FINISHED, RunKind
 from . import search
 from . import tables as t
 from .database import Store
-from .runs import FINISHED, UPKEEP
 
 #: Days. How long runs and their timelines are kept is the deployment's choice (QWOTY_HOST_KEEP_DAYS).
 JOBS, WEBHOOK_BODIES, ALERTS, UPKEEP_RUNS, TRACES, ANSWERS, INQUIRIES = 30, 90, 90, 7, 1, 1, 1
@@ -77,7 +77,7 @@ def _old_runs(before: datetime) -> Select[Any]:
 
 def _old_upkeep(before: datetime) -> Select[Any]:
     """One an hour; those that a person has to see stay as long as other runs."""
-    return _old_runs(before).where((t.runs.c.kind == UPKEEP) & t.runs.c.status.in_(_WELL))
+    return _old_runs(before).where((t.runs.c.kind == RunKind.UPKEEP) & t.runs.c.status.in_(_WELL))
 
 
 def _must_stay() -> Any:

@@ -6,27 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, bindparam, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, cast, func, or_, select
 
 from ..errors import NotFound
+from ..quotes.run import UNFINISHED, Run, RunKind, RunStatus
 from . import quotes, search
 from . import tables as t
 from .pagination import newest_first
 from .upsert import insert_or_ignore
-
-#: A run that needs attention, failed or waits is ``dismissed`` by a person who has dealt with it.
-#: One that waits through an outage has not finished: it goes on by itself.
-#: Every state of a run, in the order of its life.
-STATUSES = ("queued", "running", "waiting", "succeeded", "skipped", "needs_attention", "failed", "dismissed")
-FINISHED = ("succeeded", "skipped", "needs_attention", "failed", "dismissed")
-#: Of these nobody has to do anything any more.
-DEALT_WITH = ("succeeded", "skipped", "dismissed")
-
-
-#: Runs that concern no quote: they look after a plugin's connection to its service.
-UPKEEP = "upkeep"
-#: Runs of the host's own: they fetch a quote that a platform has told of.
-PLATFORM_EVENT = "platform_event"
 
 #: The columns from which is said where a run's quote stands.
 _SHOWN = {"status", "error"}
@@ -43,17 +30,18 @@ def add(db: Connection, row: Mapping[str, Any]) -> bool:
     return added
 
 
-def find(db: Connection, run_id: str) -> RowMapping | None:
-    """Give one run."""
-    return db.execute(_ONE, {"run": run_id}).mappings().first()
+def find(db: Connection, run_id: str) -> Run | None:
+    """Return one run."""
+    row = db.execute(_ONE, {"run": run_id}).mappings().first()
+    return None if row is None else Run.of(row)
 
 
-def require(db: Connection, run_id: str, *, workspace: str | None = None) -> RowMapping:
-    """Give one run. Raises: NotFound, also for a run of another workspace than the one given."""
-    row = find(db, run_id)
-    if row is None or workspace not in {None, row["workspace"]}:
+def require(db: Connection, run_id: str, *, workspace: str | None = None) -> Run:
+    """Return one run. Raises: NotFound, also for a run of another workspace than the one given."""
+    run = find(db, run_id)
+    if run is None or workspace not in {None, run.workspace}:
         raise NotFound(f"There is no run {run_id!r}.", hint="The list of runs shows those that are kept.")
-    return row
+    return run
 
 
 def change(db: Connection, run_id: str, **values: Any) -> None:
@@ -67,24 +55,23 @@ def change(db: Connection, run_id: str, **values: Any) -> None:
 def say(db: Connection, run_id: str, about: str, note: str | None) -> None:
     """Keep a note on a run beside what its outcome will say, one for each thing it is about; None takes it away."""
     db.execute(select(t.runs.c.id).where(t.runs.c.id == run_id).with_for_update())
-    facts = require(db, run_id)["facts"]
+    facts = require(db, run_id).facts
     said = {**facts.get("said", {}), about: note}
     kept = {key: text for key, text in said.items() if text}
     if kept != facts.get("said", {}):
         change(db, run_id, facts={**facts, "said": kept})
 
 
-def own_notes(row: RowMapping) -> list[str]:
-    """The notes that stay on a run whichever attempt ends: of a changed quote, and what was said meanwhile."""
-    return [*row["facts"].get("changes", []), *row["facts"].get("said", {}).values()]
-
-
-def of_quote(db: Connection, workspace: str, quote_id: str, *, kind: str | None = None) -> Sequence[RowMapping]:
+def of_quote(db: Connection, workspace: str, quote_id: str, *, kind: RunKind | None = None) -> list[Run]:
     """A quote's runs, oldest first."""
     here = (t.runs.c.workspace == workspace) & (t.runs.c.quote_id == quote_id)
     if kind is not None:
         here &= t.runs.c.kind == kind
-    return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at, t.runs.c.id)).mappings().all()
+    return _all(db, select(t.runs).where(here).order_by(t.runs.c.created_at, t.runs.c.id))
+
+
+def _all(db: Connection, wanted: Select[Any]) -> list[Run]:
+    return [Run.of(row) for row in db.execute(wanted).mappings()]
 
 
 def newest(
@@ -102,7 +89,7 @@ def newest(
     until: datetime | None = None,
     after: str | None = None,
     limit: int,
-) -> Sequence[RowMapping]:
+) -> list[Run]:
     """Runs of one workspace or of all, newest first; those of upkeep that had nothing to do only if ``quiet``.
 
     ``without_invoice``: those that did nothing for an accepted quote for want of something.
@@ -121,11 +108,13 @@ def newest(
     if without_invoice:
         # An error that is None is kept as the JSON null.
         lacks = cast(run.error, Text) != "null"
-        only += [run.kind == "quote_accepted", run.status == "skipped", lacks]
+        only += [run.kind == RunKind.QUOTE_ACCEPTED, run.status == RunStatus.SKIPPED, lacks]
     if not quiet:
-        only.append((run.kind != UPKEEP) | (run.status != "skipped"))
+        only.append((run.kind != RunKind.UPKEEP) | (run.status != RunStatus.SKIPPED))
     whose = select(t.runs) if workspace is None else select(t.runs).where(run.workspace == workspace)
-    return newest_first(db, whose, (run.created_at, run.id), after=after, limit=limit, only=only)
+    return [
+        Run.of(row) for row in newest_first(db, whose, (run.created_at, run.id), after=after, limit=limit, only=only)
+    ]
 
 
 def _of_quotes(db: Connection, workspace: str | None, name: str) -> ColumnElement[bool]:
@@ -135,17 +124,22 @@ def _of_quotes(db: Connection, workspace: str | None, name: str) -> ColumnElemen
     return or_(*here) if here else t.runs.c.quote_id == name
 
 
-def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> RowMapping | None:
+def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> Run | None:
     """The run that works a webhook's event."""
     run = t.runs.c
-    here = (run.workspace == workspace) & (run.plugin == plugin) & (run.kind == "webhook") & (run.subject == event_id)
-    return db.execute(select(t.runs).where(here)).mappings().first()
+    here = (
+        (run.workspace == workspace)
+        & (run.plugin == plugin)
+        & (run.kind == RunKind.WEBHOOK)
+        & (run.subject == event_id)
+    )
+    return next(iter(_all(db, select(t.runs).where(here))), None)
 
 
-def last_upkeep(db: Connection, workspace: str, plugin: str) -> RowMapping | None:
+def last_upkeep(db: Connection, workspace: str, plugin: str) -> Run | None:
     """The newest run that looked after a plugin's connection."""
-    here = (t.runs.c.workspace == workspace) & (t.runs.c.plugin == plugin) & (t.runs.c.kind == UPKEEP)
-    return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at.desc()).limit(1)).mappings().first()
+    here = (t.runs.c.workspace == workspace) & (t.runs.c.plugin == plugin) & (t.runs.c.kind == RunKind.UPKEEP)
+    return next(iter(_all(db, select(t.runs).where(here).order_by(t.runs.c.created_at.desc()).limit(1))), None)
 
 
 def count_open(db: Connection, workspace: str) -> dict[str, int]:
@@ -157,13 +151,13 @@ def count_open(db: Connection, workspace: str) -> dict[str, int]:
 
 def failed(db: Connection, workspace: str | None = None) -> Sequence[str]:
     """The ids of the runs that failed, in one workspace or in all, oldest first."""
-    wanted = select(t.runs.c.id).where(t.runs.c.status == "failed")
+    wanted = select(t.runs.c.id).where(t.runs.c.status == RunStatus.FAILED)
     if workspace is not None:
         wanted = wanted.where(t.runs.c.workspace == workspace)
     return db.execute(wanted.order_by(t.runs.c.created_at, t.runs.c.id)).scalars().all()
 
 
-def open_since(db: Connection, workspace: str, before: datetime) -> Sequence[RowMapping]:
+def open_since(db: Connection, workspace: str, before: datetime) -> list[Run]:
     """The runs that a person has to look at and that ended before a moment, oldest first.
 
     Of upkeep only the last run counts: it says what is still wrong.
@@ -174,32 +168,33 @@ def open_since(db: Connection, workspace: str, before: datetime) -> Sequence[Row
         .where((run.workspace == workspace) & t.IS_OPEN & (run.finished_at < before))
         .order_by(run.created_at, run.id)
     )
-    found = db.execute(wanted).mappings().all()
-    return [row for row in found if row["kind"] != UPKEEP or _is_last_upkeep(db, row)]
+    return [one for one in _all(db, wanted) if one.kind != RunKind.UPKEEP or _is_last_upkeep(db, one)]
 
 
-def _is_last_upkeep(db: Connection, row: RowMapping) -> bool:
-    last = last_upkeep(db, row["workspace"], row["plugin"])
-    return last is not None and last["id"] == row["id"]
+def _is_last_upkeep(db: Connection, run: Run) -> bool:
+    last = last_upkeep(db, run.workspace, run.plugin)
+    return last is not None and last.id == run.id
 
 
 def stopped_fetches(db: Connection, workspace: str) -> Sequence[str]:
     """The ids of the runs that could not fetch a quote until a person does something, oldest first."""
     run = t.runs.c
-    here = (run.workspace == workspace) & (run.kind == PLATFORM_EVENT) & (run.status == "needs_attention")
+    here = (
+        (run.workspace == workspace) & (run.kind == RunKind.PLATFORM_EVENT) & (run.status == RunStatus.NEEDS_ATTENTION)
+    )
     return db.execute(select(run.id).where(here).order_by(run.created_at, run.id)).scalars().all()
 
 
 def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:
     """Whether one of these runs is still queued or running; one that waits through an outage is neither."""
-    here = t.runs.c.id.in_(run_ids) & t.runs.c.status.not_in((*FINISHED, "waiting"))
+    here = t.runs.c.id.in_(run_ids) & t.runs.c.status.in_([RunStatus.QUEUED, RunStatus.RUNNING])
     return db.execute(select(t.runs.c.id).where(here).limit(1)).first() is not None
 
 
-def waiting(db: Connection, run_ids: Sequence[str]) -> Sequence[RowMapping]:
+def waiting(db: Connection, run_ids: Sequence[str]) -> list[Run]:
     """Those of these runs that wait through an outage."""
-    here = t.runs.c.id.in_(run_ids) & (t.runs.c.status == "waiting")
-    return db.execute(select(t.runs).where(here).order_by(t.runs.c.created_at)).mappings().all()
+    here = t.runs.c.id.in_(run_ids) & (t.runs.c.status == RunStatus.WAITING)
+    return _all(db, select(t.runs).where(here).order_by(t.runs.c.created_at))
 
 
 def last_origin(db: Connection, plugin: str) -> str | None:
@@ -209,20 +204,18 @@ def last_origin(db: Connection, plugin: str) -> str | None:
     return next((origin for origin in found if origin), None)
 
 
-def waiting_for_a_plugin(db: Connection, codes: Collection[str]) -> Sequence[RowMapping]:
+def waiting_for_a_plugin(db: Connection, codes: Collection[str]) -> list[Run]:
     """The runs that wait for one of these reasons, oldest first."""
-    waits = db.execute(select(t.runs).where(t.runs.c.status == "waiting").order_by(t.runs.c.created_at)).mappings()
-    return [row for row in waits if row["error"] and row["error"]["code"] in codes]
+    waits = select(t.runs).where(t.runs.c.status == RunStatus.WAITING).order_by(t.runs.c.created_at)
+    return [run for run in _all(db, waits) if run.error_code in codes]
 
 
-def all_unfinished(db: Connection) -> Sequence[RowMapping]:
-    """Runs that are queued or running, or wait: what names each, its status and its error."""
-    run = t.runs.c
-    wanted = (run.id, run.workspace, run.plugin, run.quote_id, run.attempt, run.status, run.error)
-    return db.execute(select(*wanted).where(run.status.not_in(FINISHED))).mappings().all()
+def all_unfinished(db: Connection) -> list[Run]:
+    """Return the runs that are queued or running, or wait."""
+    return _all(db, select(t.runs).where(t.runs.c.status.in_(UNFINISHED)))
 
 
 def is_current(db: Connection, run_id: str, attempt: int) -> bool:
     """Whether this is the run's present attempt, and nobody has dismissed the run meanwhile."""
-    row = find(db, run_id)
-    return row is not None and (row["attempt"], row["status"] != "dismissed") == (attempt, True)
+    run = find(db, run_id)
+    return run is not None and run.attempt == attempt and run.status != RunStatus.DISMISSED

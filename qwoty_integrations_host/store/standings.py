@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select
 
 from ..contract.record import QuoteRecord, from_document
+from ..quotes.run import Run
 from ..quotes.standing import Facts
 from ..quotes.stops import Stops
 from ..quotes.without_invoice import explained
@@ -17,18 +18,15 @@ from . import settings
 from . import tables as t
 from .workspaces import timezone_of
 
-#: Of a run, what says where its quote stands; what it carries to its next attempt is large.
-_OF_RUN = [t.runs.c[name] for name in ("id", "plugin", "kind", "quote_id", "status", "facts", "error", "outcome")]
-
 
 def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[str, Facts]:
     """The facts of each of these quotes, in a few queries however many they are."""
-    runs: defaultdict[str, list[RowMapping]] = defaultdict(list)
+    runs: defaultdict[str, list[Run]] = defaultdict(list)
     records: defaultdict[str, dict[str, QuoteRecord]] = defaultdict(dict)
     run, record, quote = t.runs.c, t.records.c, t.quotes.c
-    wanted = select(*_OF_RUN, run.waits_until).where((run.workspace == workspace) & run.quote_id.in_(quote_ids))
+    wanted = select(t.runs).where((run.workspace == workspace) & run.quote_id.in_(quote_ids))
     for row in db.execute(wanted.order_by(run.created_at, run.id)).mappings():
-        runs[row["quote_id"]].append(row)
+        runs[row["quote_id"]].append(Run.of(row))
     kept = select(t.records).where((record.workspace == workspace) & record.quote_id.in_(quote_ids))
     for row in db.execute(kept.order_by(record.plugin)).mappings():
         records[row["quote_id"]][row["plugin"]] = from_document(row["document"])
@@ -41,7 +39,7 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
     enabled = settings.enabled_plugins(db, workspace) if is_lacking else ()
     return {
         quote_id: Facts(
-            runs=[dict(one) for one in runs[quote_id]],
+            runs=runs[quote_id],
             records=records[quote_id],
             without_invoice=_lacking(found.get(quote_id), runs[quote_id], enabled),
             stops=Stops.of(dict(found[quote_id])) if quote_id in found else Stops(),
@@ -52,9 +50,7 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
     }
 
 
-def _lacking(
-    quote: RowMapping | None, runs: Sequence[RowMapping], enabled: Collection[str]
-) -> Mapping[str, Any] | None:
+def _lacking(quote: RowMapping | None, runs: Sequence[Run], enabled: Collection[str]) -> Mapping[str, Any] | None:
     """Why a quote has no invoice; None where nothing is known to be missing."""
     code = quote["without_invoice"] if quote else None
     return explained(code, runs, enabled=enabled) if code else None

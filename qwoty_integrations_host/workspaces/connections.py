@@ -16,6 +16,7 @@ from ..errors import ActionRefused, IntegrationError, NotFound, SettingsIncomple
 from ..plugins.contexts import Contexts
 from ..plugins.manager import Plugins
 from ..plugins.settings_migrations import UNFIT
+from ..quotes.run import Run
 from ..redaction import redacted
 from ..store import connections as rows
 from ..store import runs, steps
@@ -277,21 +278,21 @@ def met_in_a_run(
     return rows.mark(db, workspace, plugin, {**_shown(error), "run_id": run_id, "since": now.isoformat()})
 
 
-def worked_in_a_run(db: Connection, run: RowMapping) -> None:
+def worked_in_a_run(db: Connection, run: Run) -> None:
     """Forget what is wrong after a run succeeded at what an earlier one, or a test, was refused for.
 
     It must be a run of the same kind, with the same key: where there are several, one of the same business unit's.
     Of a missing right that a test found, a run that does not need it says nothing.
     """
-    workspace, plugin = run["workspace"], run["plugin"]
+    workspace, plugin = run.workspace, run.plugin
     row = rows.load(db, workspace, plugin)
     problem = _problem(row)
-    if row is None or problem is None or not steps.has_asked_a_service(db, run["id"]):
+    if row is None or problem is None or not steps.has_asked_a_service(db, run.id):
         return
     met = runs.find(db, problem["run_id"]) if problem["run_id"] else None
     if met is None and problem["code"] == "permission_missing":
         return
-    if met is not None and (met["kind"] != run["kind"] or not rows.is_same_key(db, met, run)):
+    if met is not None and (met.kind != run.kind or not rows.is_same_key(db, met, run)):
         return
     # What a test had found of the keys is no longer so.
     tested = {} if met is not None else {"report": None, "checked_at": None}

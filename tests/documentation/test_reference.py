@@ -18,7 +18,7 @@ from host.conftest import Desk, desk, desks, fakes  # noqa: F401 - fixtures
 from qwoty_integrations_host import errors
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.contract import hookspecs
-from qwoty_integrations_host.store.runs import STATUSES
+from qwoty_integrations_host.quotes.run import RunStatus
 from qwoty_integrations_host.web.app import create_app
 from qwoty_stripe_invoice.settings import settings_schema
 from reference import PAGES
@@ -146,7 +146,7 @@ def test_the_picture_of_a_runs_life_has_every_state() -> None:
     picture = Path(DOCS / "pictures" / "life-of-a-run.svg").read_text("utf-8")
     page = read("explanation.md")
 
-    assert [status for status in STATUSES if f">{status}</text>" not in picture or f"`{status}`" not in page] == []
+    assert [status for status in RunStatus if f">{status}</text>" not in picture or f"`{status}`" not in page] == []
 
 
 def test_the_picture_of_the_layers_has_every_module_once() -> None:

@@ -417,7 +417,7 @@ def test_a_run_whose_last_write_failed_is_tried_again_by_the_next_start(tmp_path
     assert host.wait_for([run_id], timeout=10)
     with host.store.read() as db:
         row = runs.require(db, run_id)
-    assert (row["attempt"], row["status"]) == (2, "skipped")  # its plugin is gone, and switched on nowhere
+    assert (row.attempt, row.status) == (2, "skipped")  # its plugin is gone, and switched on nowhere
     host.close()
 
 

@@ -178,7 +178,7 @@ def test_an_installment_that_was_tried_in_vain_is_remembered_for_the_schedule(de
 
 @pytest.mark.parametrize(("status", "pruned_after_a_week"), [("skipped", 1), ("succeeded", 1), ("needs_attention", 0)])
 def test_upkeep_that_went_well_goes_after_a_week(desk: Any, status: str, pruned_after_a_week: int) -> None:
-    row = {"id": "r", "workspace": "ws-1", "plugin": "recorder", "kind": rows.UPKEEP, "quote_id": "", "subject": "now"}
+    row = {"id": "r", "workspace": "ws-1", "plugin": "recorder", "kind": "upkeep", "quote_id": "", "subject": "now"}
     times = {"created_at": desk.clock.now(), "finished_at": desk.clock.now()}
     with desk.host.store.write() as db:
         rows.add(db, {**row, "facts": {}, "status": status, "attempt": 1, "resumable": False, **times})

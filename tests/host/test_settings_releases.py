@@ -50,7 +50,7 @@ def stored(desk: Any) -> tuple[Any, ...]:
 def attempt_of(desk: Any, run: dict[str, Any]) -> int:
     """The run's present attempt: one more than were worked while it waits."""
     with desk.host.store.read() as db:
-        return int(rows.require(db, run["id"])["attempt"])
+        return rows.require(db, run["id"]).attempt
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from qwoty_integrations_host.contract.record import InstallmentRecord, InvoiceRecord, QuoteRecord
+from qwoty_integrations_host.quotes.run import Run, RunKind, RunStatus
 from qwoty_integrations_host.quotes.standing import ATTENTION, BAD, PERSON, STATES, STEPS, Facts, standing_of
 from qwoty_integrations_host.quotes.stops import Stops
 
@@ -18,10 +19,13 @@ SOON, EARLIER = NOW + timedelta(hours=5), NOW - timedelta(hours=5)
 STOP = {"at": NOW.isoformat(), "by": "ada", "reason": ""}
 
 
-def a_run(status: str, kind: str = "quote_accepted", *, why: str | None = None, **more: Any) -> dict[str, Any]:
+def a_run(status: str, kind: str = "quote_accepted", *, why: str | None = None, **more: Any) -> Run:
+    place = {"id": f"run-{kind}", "workspace": "ws-1", "plugin": "bills", "quote_id": "q-1", "subject": "q-1"}
+    never = dict.fromkeys(("settings_digest", "outage_since", "finished_at"))
     error = {"code": "c", "title": why, "hint": "Do this."} if why else None
-    head = {"id": f"run-{kind}", "plugin": "bills", "kind": kind, "status": status, "error": error, "facts": {}}
-    return {**head, "outcome": {"notes": ["It has no lines."]}, "waits_until": SOON, **more}
+    said = {"facts": {}, "error": error, "outcome": {"notes": ["It has no lines."]}, "waits_until": SOON}
+    kept = {"kind": RunKind(kind), "status": RunStatus(status), "attempt": 1, "resumable": False, "created_at": EARLIER}
+    return Run(**{**place, **never, **said, **kept, **more})
 
 
 def invoiced(status: str = "open", *parts: InstallmentRecord, **more: Any) -> dict[str, QuoteRecord]:
@@ -136,7 +140,7 @@ def test_a_state_that_asks_a_person_names_what_they_can_do(state: Any) -> None:
     assert (state.acts != PERSON) or state.steps
 
 
-UNMAILED = a_run("failed", why="x") | {"error": {"code": "mail_refused", "title": "x", "hint": ""}}
+UNMAILED = a_run("failed", error={"code": "mail_refused", "title": "x", "hint": ""})
 #: What was wrong with a run, and what became of it since.
 PAST: dict[str, Facts] = {
     "the same was done later": Facts(

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from qwoty_integrations_host.host import Host
+from qwoty_integrations_host.quotes.run import RunKind, RunStatus
 from qwoty_integrations_host.store import runs as run_rows
 from storm.story import Event, Story
 from storm.wire import TROUBLES, Trouble
@@ -62,8 +63,8 @@ def undo(world: World, story: Story, number: int) -> None:
 
     def act(host: Host) -> Any:
         with host.store.read() as db:
-            found = run_rows.of_quote(db, WORKSPACE, quote, kind="quote_accepted")
-        return host.runs.request_undo(found[0]["id"]) if found else None
+            found = run_rows.of_quote(db, WORKSPACE, quote, kind=RunKind.QUOTE_ACCEPTED)
+        return host.runs.request_undo(found[0].id) if found else None
 
     world.tell(quote, "undone", act)
 
@@ -79,12 +80,12 @@ def retry(world: World, story: Story, number: int) -> None:
     def act(host: Host) -> Any:
         with host.store.read() as db:
             every = run_rows.of_quote(db, WORKSPACE, quote)
-        found = [row for row in every if row["status"] in {"needs_attention", "failed", "waiting"}]
+        found = [run for run in every if run.is_open or run.status == RunStatus.WAITING]
         if not found:
             return None
         chosen = found[number % len(found)]
-        host.runs.retry(chosen["id"])
-        return (chosen["error"] or {}).get("code", "")
+        host.runs.retry(chosen.id)
+        return chosen.error_code
 
     world.tell(quote, "retried", act)
 

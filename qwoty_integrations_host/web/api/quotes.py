@@ -81,7 +81,7 @@ def _preview(workspace: str, document: Any) -> dict[str, Any]:
 def _started(found: Accepted | Cancelled, more: dict[str, bool]) -> Response:
     with the_host().store.read() as db:
         started = [rows.find(db, run_id) for run_id in found.run_ids]
-    runs = [{name: row[name] for name in ("id", "plugin", "status")} for row in started if row]
+    runs = [{name: getattr(row, name) for name in ("id", "plugin", "status")} for row in started if row]
     answer = jsonify({"quote_id": found.quote_id, "duplicate": found.duplicate, **more, "runs": runs})
     answer.status_code = 200 if found.duplicate else 202
     return answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from ...contract.document_fields import Text
-from ...store.runs import STATUSES
+from ...quotes.run import RunStatus
 from .fields import Answer, Open, integer, many, moment, money, one, text, texts
 
 KINDS = ("quote_accepted", "installment", "webhook", "undo", "cancel", "void", "upkeep", "platform_event")
@@ -67,7 +67,7 @@ class RunSchema(Answer):
     workspace = text()
     plugin = text()
     quote_id = text("Empty for what concerns no quote.")
-    status = text(f"{', '.join(STATUSES)}.")
+    status = text(f"{', '.join(RunStatus)}.")
     created_at = moment("When it was asked for.")
     finished_at = moment("When it ended.", nullable=True)
     waits_until = moment("While it waits through an outage: when it tries again.", nullable=True)

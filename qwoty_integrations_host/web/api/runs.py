@@ -6,8 +6,8 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from ...quotes.run import RunStatus
 from ...reports.shapes import find_run, list_runs
-from ...store.runs import STATUSES
 from ..auth import the_host
 from .blueprint import Blueprint
 from .fields import Answer, texts
@@ -20,7 +20,7 @@ blueprint = Blueprint("runs", "The work of integrations on quotes, with its time
 class RunQuery(PageQuery):
     """Which runs."""
 
-    status = fields.String(load_default=None, validate=validate.OneOf(STATUSES))
+    status = fields.String(load_default=None, validate=validate.OneOf(RunStatus))
     quote_id = fields.String(load_default=None, metadata={"description": "A quote's id, or its number."})
     plugin = fields.String(load_default=None)
     kind = fields.String(load_default=None, metadata={"description": f"Such as {', '.join(KINDS)}."})

@@ -13,13 +13,11 @@ from werkzeug.wrappers import Response
 from ...contract.quote import Quote
 from ...contract.timezones import begins
 from ...errors import IntegrationError
-from ...quotes.stops import MAKING, TAKING_BACK
-from ...quotes.without_invoice import lacks_something
+from ...quotes.run import FINISHED, MAKING, TAKING_BACK, RunKind, RunStatus, lacks_something
 from ...reports import previews
 from ...reports.dashboard_links import service_links
 from ...reports.shapes import find_run, list_runs, mails_of_quote, quote_report
 from ...store import quotes
-from ...store.runs import FINISHED, STATUSES, UPKEEP
 from ..auth import the_host
 from .endings import may_void
 from .guard import blueprint, go_to, session
@@ -46,7 +44,7 @@ def runs() -> str:
         workspace=workspace,
         limit=PAGE,
         after=asked["after"] or None,
-        status=asked["status"] if asked["status"] in STATUSES else None,
+        status=asked["status"] if asked["status"] in set(RunStatus) else None,
         without_invoice=asked["status"] == WITHOUT_INVOICE,
         to_look_at=asked["status"] == OPEN,
         plugin=asked["plugin"] or None,
@@ -67,7 +65,7 @@ def runs() -> str:
         asked=asked,
         filtered=bool(filters),
         to_look_at=OPEN,
-        statuses=(*STATUSES, WITHOUT_INVOICE),
+        statuses=(*RunStatus, WITHOUT_INVOICE),
         following=following,
         first_page=not asked["after"],
     )
@@ -125,7 +123,7 @@ def _ours(run_id: str) -> dict[str, Any]:
 def _facts(run_id: str) -> dict[str, Any]:
     host, workspace = the_host(), session().workspace
     found = _ours(run_id)
-    of_quote = found["kind"] != UPKEEP
+    of_quote = found["kind"] != RunKind.UPKEEP
     with host.store.read() as db:
         # A run that fetches a quote comes before it.
         quote = quotes.find(db, workspace, found["quote_id"]) if found["quote_id"] else None
@@ -155,7 +153,7 @@ def _facts(run_id: str) -> dict[str, Any]:
         "works": status not in {*FINISHED, "waiting"},
         "may": {
             "retry": status in _MAY_BE_RETRIED and not (is_stopped and kind in MAKING),
-            "dismiss": status in _MAY_BE_DISMISSED or lacks_something(found),
+            "dismiss": status in _MAY_BE_DISMISSED or lacks_something(kind, status, found["error"]),
             "undo": undoable and status in {*FINISHED, "waiting"} and not is_stopped,
             "void": bool(report and kind in TAKING_BACK and status in FINISHED and may_void(found["quote_id"])),
             "send": bool(

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from ...plugins.catalogs import STATE, STEP
 from ...plugins.settings_migrations import UNFIT
-from ...quotes.without_invoice import lacks_something
+from ...quotes.run import lacks_something
 from ..auth import the_host
 from .words import gettext as _
 from .words import language
@@ -61,7 +61,7 @@ def symbol(word: str) -> str:
 
 def state(run: Mapping[str, Any]) -> str:
     """The word for how a run stands: its status, but what did nothing for want of something is said to be that."""
-    if not lacks_something(run):
+    if not lacks_something(run["kind"], run["status"], run["error"]):
         return str(run["status"])
     return "without_invoice" if run["plugin"] in the_host().plugins.makers() else "not_done"
 

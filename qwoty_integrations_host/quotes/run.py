@@ -1,0 +1,153 @@
+"""A run: one plugin's work on one event of one quote. Its kinds, its states, and what a person may do with it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import RowMapping
+
+
+class RunStatus(StrEnum):
+    """The states of a run, in the order of its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    #: An outage lasts: the run goes on by itself.
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    SKIPPED = "skipped"
+    NEEDS_ATTENTION = "needs_attention"
+    FAILED = "failed"
+    #: A person has dealt with a run that needed attention, failed or waited.
+    DISMISSED = "dismissed"
+
+
+#: Runs that a worker has to do something for, now or later.
+UNFINISHED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING})
+FINISHED = frozenset(RunStatus) - UNFINISHED
+#: Runs that a person has to look at.
+OPEN = frozenset({RunStatus.NEEDS_ATTENTION, RunStatus.FAILED})
+#: Runs that nobody has to do anything for.
+DEALT_WITH = frozenset({RunStatus.SUCCEEDED, RunStatus.SKIPPED, RunStatus.DISMISSED})
+
+
+class RunKind(StrEnum):
+    """What a run works on. A newer release may store kinds that are not among these."""
+
+    QUOTE_ACCEPTED = "quote_accepted"
+    INSTALLMENT = "installment"
+    WEBHOOK = "webhook"
+    UNDO = "undo"
+    CANCEL = "cancel"
+    VOID = "void"
+    #: Concerns no quote: it looks after a plugin's connection to its service.
+    UPKEEP = "upkeep"
+    #: The host's own: it fetches a quote that a platform has told of.
+    PLATFORM_EVENT = "platform_event"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        """Return a member for a kind of a newer release, which is in no list of them."""
+        unknown = str.__new__(cls, value)
+        unknown._name_, unknown._value_ = str(value).upper(), str(value)
+        return unknown
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this release knows how to work such a run."""
+        return self in set(RunKind)
+
+
+#: The kinds of runs that make or send something of a quote; a stop ends them.
+MAKING = (RunKind.QUOTE_ACCEPTED, RunKind.INSTALLMENT)
+#: The kinds of runs that take back what was made; they end when the quote is accepted again.
+TAKING_BACK = (RunKind.UNDO, RunKind.CANCEL, RunKind.VOID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run as it is stored.
+
+    ``subject`` makes it unique within its kind: the quote, the webhook event, the request for an installment.
+    ``error``: ``{"code", "title", "hint"}`` of a run that did not do what it should.
+    """
+
+    id: str
+    workspace: str
+    plugin: str
+    kind: RunKind
+    quote_id: str
+    subject: str
+    facts: Mapping[str, Any]
+    status: RunStatus
+    attempt: int
+    #: Digest of the settings that the present attempt began with; None until it begins.
+    settings_digest: str | None
+    #: Whether a retry goes on at the step where the last attempt ended.
+    resumable: bool
+    outcome: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+    waits_until: datetime | None
+    outage_since: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Run:
+        """Return the run of a row."""
+        values = {name: row[name] for name in cls.__slots__}
+        return cls(**values | {"kind": RunKind(row["kind"]), "status": RunStatus(row["status"])})
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether no worker has to do anything for it."""
+        return self.status in FINISHED
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person has to look at it."""
+        return self.status in OPEN
+
+    @property
+    def is_dealt_with(self) -> bool:
+        """Whether nobody has to do anything for it."""
+        return self.status in DEALT_WITH
+
+    @property
+    def lacks_something(self) -> bool:
+        """Whether it did nothing for an accepted quote for want of something, which its error names."""
+        return lacks_something(self.kind, self.status, self.error)
+
+    @property
+    def may_be_dismissed(self) -> bool:
+        """Whether a person can say that they have dealt with it."""
+        return self.is_open or self.status == RunStatus.WAITING or self.lacks_something
+
+    @property
+    def error_code(self) -> str:
+        """The code of its error; empty without one."""
+        return str(self.error["code"]) if self.error else ""
+
+    @property
+    def error_title(self) -> str:
+        """The title of its error; empty without one."""
+        return str(self.error["title"]) if self.error else ""
+
+    @property
+    def error_hint(self) -> str:
+        """The hint of its error; empty without one."""
+        return str(self.error["hint"] or "") if self.error else ""
+
+    @property
+    def notes(self) -> list[str]:
+        """The notes that stay whichever attempt ends: of a changed quote, and what was said meanwhile."""
+        return [*self.facts.get("changes", []), *self.facts.get("said", {}).values()]
+
+
+def lacks_something(kind: str, status: str, error: Mapping[str, Any] | None) -> bool:
+    """Return whether such a run did nothing for an accepted quote for want of something, which its error names."""
+    return (kind, status) == (RunKind.QUOTE_ACCEPTED, RunStatus.SKIPPED) and bool(error)
