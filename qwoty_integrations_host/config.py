@@ -85,7 +85,7 @@ class HostConfig:
     #: The key ring: keys of 32 random bytes in base64, newest first, separated by commas. Without it, the file ``keys``
     #: in the data directory, which the first start creates.
     keys: str | None = field(default=None, repr=False)
-    #: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…``. Without it, mails are ``.eml`` files in ``outbox/``.
+    #: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…``. Without it, mails are files in ``outbox/``.
     smtp_url: str | None = field(default=None, repr=False)
     #: The sender of mails; required with the mail server.
     mail_from: str | None = None

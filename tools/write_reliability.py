@@ -174,7 +174,7 @@ def _sleepers(found: Mapping[str, Any]) -> str:
         "## Asleep at every boundary\n\nOf two workers on PostgreSQL one is frozen there (SIGSTOP) and cut off from "
         "the database; the other takes its work over and finishes; then the first one wakes. It writes nothing more, "
         "here or at Stripe, and sends no second mail "
-        "([ADR 0070](adr/0070-overtaken-workers-write-nothing.md)).\n\n"
+        "([ADR 0002](adr/0002-engine.md)).\n\n"
     )
     return text + _table(["Flow", "found", "slept"], rows)
 

@@ -526,7 +526,7 @@ def _host_with_a_stranded_run(data_dir: Path) -> tuple[Host, str]:
 
 
 def test_a_worker_whose_job_was_taken_over_in_a_step_records_nothing_of_it(durable: Works) -> None:
-    """As another one does when a lease has run out; DBOS knows by a token of each execution (ADR 0070)."""
+    """As another one does when a lease has run out; DBOS knows by a token of each execution (ADR 0002)."""
     executions = iter((1, 2))
 
     def job(job_id: str) -> None:

@@ -32,8 +32,8 @@ def page() -> str:
     rows = [(md.code(m.name), m.kind, _codes(m.series), _codes(m.labels), m.help) for m in all_metrics()]
     return md.page(
         "Reference: metrics",
-        "What `GET /metrics` shows to Prometheus. *State* comes from the database and is the same in every process; the "
-        "rest counts what this process did. No label names a workspace, a quote or a person. See also "
+        "What `GET /metrics` shows to Prometheus. *State* comes from the database and is the same in every process; "
+        "the rest counts what this process did. No label names a workspace, a quote or a person. See also "
         "[Watching it](../operations.md#watching-it).",
         md.table(("Metric", "Kind", "Series", "Labels", "What it tells"), rows),
     )
