@@ -31,8 +31,8 @@ SUBJECTS = {
     "calls": (
         "Calls to Stripe per quote",
         """The simulator counts. Cold: the contact is new (and in the first quote of a workspace also its tax rate and
-        its webhook endpoint). Warm: another quote of the same contact. The plain script (`benchmarks/plain_script.py`) is
-        warm, too, and makes one item per call; it has no memory, so a second run invoices a second time.""",
+        its webhook endpoint). Warm: another quote of the same contact. The plain script (`benchmarks/plain_script.py`)
+        is warm, too, and makes one item per call; it has no memory, so a second run invoices a second time.""",
     ),
     "latency": (
         "From accept to link, at 100 ms per call",

@@ -67,11 +67,12 @@ def page() -> str:
 
 
 def _meanings() -> Iterator[str]:
-    found = notes.codes()
     for occasion, (heading, about) in OCCASIONS.items():
         yield f"## {heading}"
         yield about
-        yield md.table(("Code", "Meaning"), ((md.code(code), meaning) for code, meaning in found[occasion].items()))
+        yield md.table(
+            ("Code", "Meaning"), ((md.code(code), meaning) for code, meaning in notes.meanings(occasion).items())
+        )
 
 
 def _kinds() -> list[type[IntegrationError]]:

@@ -14,20 +14,26 @@ def _all_notes() -> Mapping[str, Any]:
     return tomllib.loads(Path(__file__).with_name("notes.toml").read_text("utf-8"))
 
 
+def _section(kind: str) -> Mapping[str, Any]:
+    found = _all_notes()
+    for part in kind.split("."):
+        found = found.get(part, {})
+    return found
+
+
 def note(kind: str, name: str) -> str:
-    """The note on one command, hook, metric or variable; empty if there is none."""
-    return str(_all_notes()[kind].get(name, "")).strip()
+    """The note on one command, hook, metric, setting or variable; empty if there is none."""
+    return str(_section(kind).get(name, "")).strip()
 
 
 def noted(kind: str) -> frozenset[str]:
-    """Every command, hook, metric or variable that has an entry."""
-    return frozenset(_all_notes()[kind])
+    """The names that have an entry: ``metrics``, ``settings.slack``, …"""
+    return frozenset(_section(kind))
 
 
-def codes() -> Mapping[str, Mapping[str, str]]:
-    """The meaning of each code, by the occasion on which it shows."""
-    found: Mapping[str, Mapping[str, str]] = _all_notes()["codes"]
-    return found
+def meanings(occasion: str) -> Mapping[str, str]:
+    """The meaning of each code that shows on an occasion, such as ``waits``."""
+    return _section(f"codes.{occasion}")
 
 
 def with_note(text: str, kind: str, name: str) -> str:
