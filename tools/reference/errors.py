@@ -1,4 +1,4 @@
-"""The tree of errors, what each makes of a command and of a request, and every code with the words it comes with."""
+"""The tree of errors with exit codes and statuses, the meaning of every code, and every wording."""
 
 from __future__ import annotations
 
@@ -54,11 +54,10 @@ def page() -> str:
         "Reference: errors",
         "What the host raises and records: the classes, the meaning of each code, and every wording.",
         "## The tree",
-        "A class says what the host does next. Nothing else is expected to leave a plugin.",
+        "A class says what the host does next. A plugin raises nothing else.",
         md.fence("text", "\n".join(_branch(IntegrationError))),
-        "The code is that of an error that is given none. Exit code and status are those of a command and of an HTTP "
-        "request that meet it.",
-        md.table(("Error", "Code", "Exit, HTTP", "What happens"), map(_row, _kinds())),
+        "The code is the default; exit code and HTTP status are those of a command and of a request that end with it.",
+        md.table(("Error", "Code", "Exit, HTTP", "Meaning"), map(_row, _kinds())),
         *_meanings(),
         "## Every wording",
         "Each title and hint in the source; `…` is filled in. A code without a title takes that of its cause.",

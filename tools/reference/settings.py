@@ -15,7 +15,7 @@ from .source import plugin_packages
 def page() -> str:
     top = (
         "One section for each integration, in the order of its form. The console's form, `settings set` and the HTTP "
-        "API take the same document; a secret that is left out or empty keeps its stored value, `null` removes it."
+        "API accept the same document. A secret that is left out or empty keeps its stored value; `null` removes it."
     )
     return md.page("Reference: settings", top, *(block for package in plugin_packages() for block in _plugin(package)))
 
