@@ -155,6 +155,18 @@ def test_every_decision_is_listed() -> None:
     assert listed == {path.name for path in (ROOT / "docs" / "adr").glob("0*.md")}
 
 
+def test_every_decision_that_is_named_exists() -> None:
+    there = {path.name[:4] for path in (ROOT / "docs" / "adr").glob("0*.md")}
+    gone = [
+        f"{path.relative_to(ROOT)}: {number}"
+        for path in [*_tracked("*.py"), *_tracked("*.md"), *_tracked("*.yml"), *_tracked("*.toml")]
+        for number in re.findall(r"\bADRs? (\d{4})\b|\bdocs/adr/(\d{4})", path.read_text("utf-8"))
+        if "".join(number) not in there
+    ]
+
+    assert gone == []
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     dead = []
     for page in _tracked("*.md"):

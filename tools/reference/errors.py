@@ -34,7 +34,7 @@ OCCASIONS = {
         "The host counts these and stores nothing of them ([Operations](../operations.md#rejected-webhooks)).",
     ),
     "requests": ("Why a request or a command is refused", ""),
-    "start": ("Why the host does not start", ""),
+    "start": ("What an operator repairs", "The host or a command does not start, or a stored secret does not open."),
     "alerts": ("What only an alert says", "Any other code of an [alert](../operations.md#alerts) stands above."),
 }
 
