@@ -19,8 +19,8 @@ TOP = """\
 
 Written by `make bench`; do not edit. Everything ran on one machine, against the Stripe simulator at a fixed latency per
 call; nothing here was run against Stripe. A figure is a median, its spread the lowest and the highest sample. Targets
-stand beside the figures; where one is missed, the reason stands below the table. What CI holds is counted, not
-timed: requests to Stripe, statements and commits per quote (`tests/stripe_invoice/test_counted_work.py`).
+stand beside the figures; the reason for a missed one stands below the table. CI counts instead: requests to Stripe,
+statements and commits per quote (`tests/stripe_invoice/test_counted_work.py`).
 """
 
 #: From this load on somebody else was using the machine.
@@ -30,36 +30,35 @@ _QUICK = "**From a quick run: few samples, smaller numbers.**"
 SUBJECTS = {
     "calls": (
         "Calls to Stripe per quote",
-        """Counted by the simulator. Cold: nobody knows the contact yet (and where it is the first quote of a workspace,
-        neither its tax rate nor its webhook endpoint). Warm: another quote of the same contact. The plain script
-        (`benchmarks/plain_script.py`) makes one item per call, warm as well; it has no
-        memory, so run twice it invoices twice.""",
+        """The simulator counts. Cold: the contact is new (and in the first quote of a workspace also its tax rate and
+        its webhook endpoint). Warm: another quote of the same contact. The plain script (`benchmarks/plain_script.py`)
+        is warm, too, and makes one item per call; it has no memory, so a second run invoices a second time.""",
     ),
     "latency": (
         "From accept to link, at 100 ms per call",
         """One quote of 20 lines at a time, at random moments. The target is 1.15 × (calls on the critical path ×
-        latency) + 150 ms. The tax rates are read while the customer is, so a warm quote waits for five calls, not six
-        (ADR 0052). Work begins when a job is committed, not when somebody polls (ADR 0051).""",
+        latency) + 150 ms. A warm quote waits for five calls instead of six, because the tax rates are read while the
+        customer is. Work begins when a job is committed, not at the next poll (ADR 0051).""",
     ),
     "throughput": (
         "Quotes per second",
-        """Quotes of 20 lines to the link and its mail, at 100 ms per call, so many kept in flight; eight workspaces,
-        since a workspace has four at a time, and a worker eight. Ideal: in flight ÷ (calls on the critical path ×
-        latency). DBOS alone: jobs with as many steps, of which as many sleep 100 ms. CPU and memory are those of the
-        host's processes; the simulator, PostgreSQL and this script share the cores.""",
+        """Quotes of 20 lines, from accept to the mailed link, at 100 ms per call, with a fixed number in flight. Eight
+        workspaces, because a workspace has at most four runs at a time, and a worker eight. Ideal: in flight ÷ (calls
+        on the critical path × latency). DBOS alone: jobs with as many steps, of which as many sleep 100 ms. CPU and
+        memory are those of the host's processes; the simulator, PostgreSQL and this script share the cores.""",
     ),
     "intake": (
         "Webhooks acknowledged per second",
         """Signed events of 2 KB over 16 connections, each answered only once it is stored, by `serve` with its worker.
-        Beside it a bare Flask on the same server (waitress, 8 threads) that does one INSERT and one commit on SQLite
-        and nothing else, and what the disk does alone.""",
+        Beside it a bare Flask on the same server (waitress, 8 threads) that only does one INSERT and one commit on
+        SQLite, and the disk alone.""",
     ),
     "startup": ("Start-up", "Whole processes, from their start."),
     "planning": ("Large quotes", "CPU time of one thread."),
     "optimizations": (
         "What was made faster",
-        """The same work as it is now, and as it was before, in turn. What is not here is counted above: the tax rates
-        are read while the customer is (five calls on the critical path, not six). Reasons: ADRs 0051 to 0056.""",
+        """The same work now and before, in turn. The gain from reading tax rates ahead is counted above. Reasons: ADR
+        0051.""",
     ),
     "growth": (
         "As it grows",
@@ -68,8 +67,8 @@ SUBJECTS = {
     ),
     "finding": (
         "Found among many",
-        """Lists of 50 quotes over HTTP with an API key, looked for by words, by state and by day; each quote has one
-        run and twelve words. What is looked for is in ADR 0066.""",
+        """Lists of 50 quotes over HTTP with an API key, searched by words, by state and by day; each quote has one run
+        and twelve words (ADR 0066).""",
     ),
 }
 
@@ -97,7 +96,7 @@ def _machine(found: dict[str, str]) -> Iterator[str]:
         yield f"| {name} | {value} |"
     if float(found.get("Load before", 0)) > _BUSY:
         yield ""
-        yield "**The machine was busy with other work: what is counted holds, what is timed says nothing.**"
+        yield "**The machine was busy with other work: the counts are valid, the timings are not.**"
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:

@@ -80,36 +80,38 @@ class RetryPolicy:
 class HostConfig:
     """Everything that may differ between two deployments."""
 
-    #: Where everything lives: database, key ring, locks, outbox.
+    #: Folder of the database, the key ring, the locks and the outbox; ``qwoty-data`` unless set. Also ``--data-dir``.
     data_dir: Path
-    #: The key ring: 32 random bytes in base64 each, newest first, separated by commas; without it the file ``keys``.
+    #: The key ring: keys of 32 random bytes in base64, newest first, separated by commas. Without it, the file ``keys``
+    #: in the data directory, which the first start creates.
     keys: str | None = field(default=None, repr=False)
-    #: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…``; without it they are ``.eml`` files in ``outbox/``.
+    #: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…``. Without it, mails are files in ``outbox/``.
     smtp_url: str | None = field(default=None, repr=False)
-    #: The sender of mails; goes together with the mail server.
+    #: The sender of mails; required with the mail server.
     mail_from: str | None = None
-    #: The address under which services, customers and browsers reach the HTTP side.
+    #: The address under which services, customers and browsers reach ``serve``; payment links need it.
     public_url: str | None = None
-    #: Addresses and networks of proxies, separated by commas, whose Forwarded or X-Forwarded-For says who asks.
+    #: Proxies whose ``X-Forwarded-For`` or ``Forwarded`` names the client: addresses and networks, separated by commas.
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     #: Ids of plugins that are never imported, separated by commas.
     plugins_blocked: frozenset[str] = frozenset()
-    #: A plugin that does not load stops the start.
+    #: The host does not start when a plugin does not load.
     plugins_strict: bool = False
-    #: Print each call of a plugin's hook.
+    #: Print each call of a plugin's hook on stderr, without secrets.
     trace_hooks: bool = False
     retry: RetryPolicy = RetryPolicy()
     #: For how many days ended runs and their timelines are kept; 30 or more.
     keep_days: int = KEEP_DAYS
-    #: The database is an earlier state of itself: what a step makes may be there already.
+    #: The database was restored from a backup: each step looks for what it may have made already.
     restored: bool = False
     #: Alert webhooks may go to private addresses, and over http.
     private_alerts: bool = False
-    #: Quotes' PDFs may come from private addresses, and over http.
+    #: The PDFs of quotes may come from private addresses, and over http.
     private_pdfs: bool = False
-    #: A platform's base_url may lead to private addresses.
+    #: A platform's ``base_url`` may lead to private addresses; loopback is always allowed.
     private_platforms: bool = False
-    #: A PostgreSQL for many workers; without one, a SQLite file in the data directory.
+    #: ``postgresql://user:password@host/database``, for any number of processes and machines. Without it, a SQLite file
+    #: in the data directory.
     shared_database: str | None = field(default=None, repr=False)
 
     @property

@@ -6,8 +6,10 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -19,6 +21,9 @@ from qwoty_integrations_host.contract import hookspecs
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
+from reference import notes  # noqa: E402
+from reference.errors import all_codes  # noqa: E402
+from reference.metrics import all_metrics  # noqa: E402
 from write_schemas import as_text, published  # noqa: E402
 
 HOOKS = [
@@ -30,6 +35,18 @@ def _read(path: str) -> str:
     return (ROOT / path).read_text("utf-8")
 
 
+def _rows(page: str, columns: int) -> dict[str, list[str]]:
+    """The rows of a generated page's tables of so many columns, by the code in the first; no cell of them is empty."""
+    cells = [line[2:-2].split(" | ") for line in _read(page).splitlines() if line.startswith("| `")]
+    return {re.findall("`(.+?)`", row[0])[0]: row for row in cells if len(row) == columns and all(row)}
+
+
+def _product() -> list[str]:
+    """The source of the host and of the plugins, without their tests."""
+    found = [*_tracked("qwoty_integrations_host/*.py"), *_tracked("plugins/*.py")]
+    return [path.read_text("utf-8") for path in found if "tests" not in path.parts]
+
+
 def _tracked(pattern: str) -> list[Path]:
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", pattern], cwd=ROOT, capture_output=True, text=True, check=True
@@ -39,16 +56,23 @@ def _tracked(pattern: str) -> list[Path]:
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
 def test_every_hook_is_documented_with_its_exact_signature(hook: object) -> None:
-    signature = str(inspect.signature(hook)).replace("'", "")  # type: ignore[arg-type]
+    name, signature = hook.__name__, str(inspect.signature(hook)).replace("'", "")  # type: ignore[arg-type, attr-defined]
 
-    assert f"## {hook.__name__}{signature}\n" in _read("docs/hooks.md")  # type: ignore[attr-defined]
+    assert notes.noted("hooks") <= {one.__name__ for one in HOOKS}
+    (section,) = re.findall(rf"(?ms)^## {name}\n(.*?)(?=^## |\Z)", _read("docs/reference/hooks.md"))
+    assert f"\n```python\n{name}{signature}\n```\n" in section
+    assert f"\n@hookimpl\ndef {name}(" in section
 
 
-@pytest.mark.parametrize(("plugin", "page"), [("slack", "slack.md"), ("stripe_invoice", "settings.md")])
-def test_every_setting_is_documented(plugin: str, page: str) -> None:
-    text, schema = _read(f"docs/{page}"), published()[f"plugins/{plugin}.settings.v1.json"]
+@pytest.mark.parametrize("plugin", sorted(REAL))
+def test_every_setting_is_documented(plugin: str) -> None:
+    schema = published()[f"plugins/{plugin}.settings.v1.json"]
 
-    assert [name for name in schema["properties"] if f"| `{name}` |" not in text] == []
+    (section,) = re.findall(
+        rf"(?ms)^## [^\n]+\n\n[^\n]+Id: `{plugin}`\.\n(.*?)(?=^## |\Z)", _read("docs/reference/settings.md")
+    )
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(schema["properties"])
+    assert sorted(notes.noted(f"settings.{plugin}") - set(schema["properties"])) == []
 
 
 def test_every_plugin_of_this_repository_is_looked_at_here() -> None:
@@ -59,27 +83,30 @@ def test_every_plugin_of_this_repository_is_looked_at_here() -> None:
 
 
 def test_every_command_is_documented() -> None:
-    text = _read("docs/operations.md")
-    commands = []
-    for name, command in main.commands.items():
-        inner = getattr(command, "commands", None)
-        commands += [f"{name} {sub}" for sub in inner] if inner else [name]
+    text = _read("docs/reference/cli.md")
+    commands = list(_commands(main))
 
-    assert [command for command in commands if f"`{command}" not in text] == []
+    assert [name for name in commands if f"\n## {name}\n" not in text or f"\n| [`{name}`](#" not in text] == []
+    assert sorted(notes.noted("commands") - set(commands)) == []
+
+
+def _commands(group: click.Group, before: str = "") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}"
 
 
 def test_every_error_code_is_documented() -> None:
-    text = _read("docs/operations.md")
-    used: set[str] = set()
-    for source in _tracked("*.py"):
-        if source.is_relative_to(ROOT / "plugins") or source.is_relative_to(ROOT / "qwoty_integrations_host"):
-            found = source.read_text("utf-8")
-            used |= set(re.findall(r'\bcode="([a-z_]+)"', found))
-            used |= set(re.findall(r'needs_attention\(\s*"([a-z_]+)"', found))
-    # These never reach a run: they are refused at the door.
-    inner = {"config", "key_ring", "key_missing", "secret_moved", "data_dir", "engine"}
+    rows, sources = _rows("docs/reference/errors.md", 2), _product()
+    used = {found.code for found in all_codes()}
+    for source in sources:
+        used |= set(re.findall(r'\bcode="([a-z_]+)"', source))
+        used |= set(re.findall(r'needs_attention\(\s*"([a-z_]+)"', source))
 
-    assert sorted(code for code in used - inner if f"`{code}`" not in text) == []
+    assert sorted(used - set(rows)) == [], "give it a meaning in tools/reference/notes.toml"
+    assert sorted(code for code in rows if not any(f'"{code}"' in source for source in sources)) == []
 
 
 @pytest.mark.parametrize(
@@ -101,15 +128,16 @@ def test_every_guarantee_names_tests_that_there_are(page: str, section: str) -> 
 
 
 def test_every_metric_is_documented_with_its_labels() -> None:
-    rows = [line for line in _read("docs/operations.md").splitlines() if line.startswith("| `qwoty_")]
-    source = _read("qwoty_integrations_host/metrics.py")
-    used = set(re.findall(r'"(qwoty_[a-z_]+)"', source))
+    rows = _rows("docs/reference/metrics.md", 5)
+    used = set(re.findall(r'"(qwoty_[a-z_]+)"', _read("qwoty_integrations_host/metrics.py")))
 
-    assert sorted(used) == sorted({name for row in rows for name in re.findall(r"`(qwoty_[a-z_]+)`", row)})
+    assert used == set(rows) == notes.noted("metrics")
+    for metric in all_metrics():
+        assert [label for label in metric.labels if f"`{label}`" not in rows[metric.name][3]] == []
 
 
 def test_every_environment_variable_is_documented() -> None:
-    text = _read("docs/operations.md")
+    rows = _rows("docs/reference/environment.md", 3)
     used: set[str] = set()
     for source in _tracked("*.py"):
         if not source.is_relative_to(ROOT / "tests"):
@@ -117,13 +145,26 @@ def test_every_environment_variable_is_documented() -> None:
             used |= set(re.findall(r"QWOTY_[A-Z]+_[A-Z_]*[A-Z]", found))
             used |= {f"QWOTY_HOST_{name}" for name in re.findall(r'_read\(env, "([A-Z_]+)"\)', found)}
 
-    assert sorted(name for name in used if f"`{name}`" not in text) == []
+    assert sorted(used - set(rows)) == []
+    assert sorted(notes.noted("environment") - set(rows)) == []
 
 
 def test_every_decision_is_listed() -> None:
     listed = set(re.findall(r"\((\d{4}-[a-z0-9-]+\.md)\)", _read("docs/adr/README.md")))
 
     assert listed == {path.name for path in (ROOT / "docs" / "adr").glob("0*.md")}
+
+
+def test_every_decision_that_is_named_exists() -> None:
+    there = {path.name[:4] for path in (ROOT / "docs" / "adr").glob("0*.md")}
+    gone = [
+        f"{path.relative_to(ROOT)}: {number}"
+        for path in [*_tracked("*.py"), *_tracked("*.md"), *_tracked("*.yml"), *_tracked("*.toml")]
+        for number in re.findall(r"\bADRs? (\d{4})\b|\bdocs/adr/(\d{4})", path.read_text("utf-8"))
+        if "".join(number) not in there
+    ]
+
+    assert gone == []
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -33,26 +33,27 @@ SUBJECTS = (
 TOP = """\
 # Reliability: what was killed and broken, and what came of it
 
-Written by `make crash` from its results; do not edit. A test compares this page with the code: a boundary that is found
-and was not killed, or a fault without a result, fails.
+Written by `make crash` from its results; do not edit. A test compares this page with the code: it fails for a
+boundary that was found and not killed, and for a fault without a result.
 
-**How.** A real host runs in a process of its own against the Stripe simulator over HTTP. The harness watches everything
-by which the process touches the outside, and calls each such moment a **boundary**: before a request to Stripe, when
-Stripe has done it and the answer is unread, and after it; before and after each commit that changes something, ours and
-the engine's; around each mail (with SMTP also each unread answer of the server), each id saved on the platform, each
-answer to the platform or to a webhook. Nobody lists them; a run of the flow without any accident finds them. Then, once
-for each, everything is put back to where the flow began, the process dies there, a new one is started, and whoever got
-no answer asks again, as clients do. Nothing else is done by hand. In the end there must be one customer, one tax rate
-for each rate, one invoice with the right lines and the signed total, one payable link at most, one attached payment for
-each paid installment, one mail for each link, each id saved once, and every run has succeeded.
+**How.** A real host runs in a process of its own against the Stripe simulator over HTTP. The harness watches
+everything by which the process touches the outside, and calls each such moment a **boundary**: before a request to
+Stripe, after Stripe has done it and before the answer is read, and after the answer; before and after each commit
+that changes something, ours and the engine's; around each mail (with SMTP also each unread answer of the server),
+each id saved on the platform, each answer to the platform or to a webhook. No list names the boundaries: a run of the
+flow without an accident finds them. For each boundary the harness restores the start of the flow, kills the process
+there and starts a new one; clients without an answer send their request again. Nobody does anything else by hand. In
+the end the harness demands one customer, one tax rate for each rate, one invoice with the right lines and the signed
+total, at most one payable link, one attached payment for each paid installment, one mail for each link, each id saved
+once, and success of every run.
 
-Every second boundary is killed by `kill -9`, the others by `os._exit`; on the other database the other way round.
-A worker's beats of its lease are not counted, since they come by the clock, nor is the note
-of when an API key was last used, which comes after the answer. A commit is not named by its entry in the audit log.
-What the clock would begin (upkeep), the flow begins.
+Every second boundary is killed by `kill -9`, the others by `os._exit`; on the other database the other way round. The
+harness does not count the renewals of a worker's lease, which come by the clock, nor the note of an API key's last
+use, which comes after the answer. The name of a commit leaves out its entry in the audit log. The flow itself starts
+what the clock would start (upkeep).
 
-**The one exception.** When a process dies after an SMTP server was asked to take a mail and before that is written
-down, nobody can know whether the mail left. The run then needs attention (`mail_unsure`), no second mail goes out by
+**The one exception.** When a process dies after it asked an SMTP server to take a mail and before it recorded that,
+nobody can know whether the mail left. The run then needs attention (`mail_unsure`), the host sends no second mail by
 itself, and `run retry` sends it. The harness demands exactly this.
 
 Nothing here was run against Stripe itself.
@@ -73,18 +74,19 @@ COUNTED_BEFORE = (
     "undo of a draft",
 )
 _COUNTED_BEFORE = """\
-**Not counted anew.** These flows have other boundaries since this was measured, a read or a name of a commit: {flows}.
-With every commit two of their boundaries are killed, and must end as demanded; not each of them was.
+**Not counted again.** These flows have changed boundaries since this was measured, by a read or by the name of a
+commit: {flows}. With every commit the tests kill two of their boundaries and demand the same end; they did not kill
+each.
 """
 
 
 CRASHES = """\
 ## Killed at every boundary
 
-On SQLite, and on PostgreSQL where a command works by itself or several runs come at once, the host is started again.
-On PostgreSQL, where one worker works what somebody else asks for, there are **two workers**: one dies, the other takes
-its work over; the time runs from the death to the other one's first boundary. The process that takes the requests there
-is not killed; on SQLite it is. (Eight hosts at a time shared the cores while this was measured.)
+On SQLite the host is restarted; so it is on PostgreSQL where a command works by itself or several runs come at once.
+Otherwise there are **two workers** on PostgreSQL: one dies, and the other takes its work over; the time is that from
+the death to the other worker's first boundary. The HTTP process is killed on SQLite, and not with two workers. (Eight
+hosts at a time shared the cores during the measurement.)
 
 """
 
@@ -92,23 +94,21 @@ is not killed; on SQLite it is. (Eight hosts at a time shared the cores while th
 STORMS_HOW = """\
 ## Storms
 
-What kills one host at one place says little of many accidents at once. A **storm** (`tests/storm/`, `make storm`) draws
-a world from a seed: one to four quotes, one or two contacts, one to three workers and two HTTP sides on one database,
-an account that takes computed taxes or refuses them; and a schedule of what happens at which boundary. All processes
-are played in one, and change places at boundaries only, so a seed always gives the same storm. Stripe is the simulator,
-the database a real SQLite, for a share of them a PostgreSQL; the engine's side of it (which worker has a job, which
-step is recorded) is played.
+One death at one place says little about many accidents at once. A **storm** (`tests/storm/`, `make storm`) draws a
+world from a seed: one to four quotes, one or two contacts, one to three workers and two HTTP sides on one database,
+an account that accepts computed taxes or refuses them; and a schedule of events at boundaries. All processes run in
+one and switch at boundaries only, so a seed always gives the same storm. Stripe is the simulator, the database a real
+SQLite, for some storms a PostgreSQL; the engine's part (which worker has a job, which step is recorded) is simulated.
 
-Then it calms: what was delayed arrives, time goes on, the host's clockwork turns, and everything must come to its end
-by itself. A checker that knows what was signed, not how an invoice is planned, demands: one customer for each contact,
-one live invoice at most for each quote, and one where it is accepted and nothing asks for a person; the signed total
-and tax; each paid link attached once; one payable link at most; one mail for each link, unless a person asked again
-after `mail_unsure`; no mail after the end of a quote; a state that is true; no run without an end. Then people retry
-what asks for them, and it looks again.
+Then the storm calms: delayed messages arrive, time goes on, the host's schedule runs, and everything must end by
+itself. A checker that knows what was signed, and not how an invoice is planned, demands: one customer for each
+contact; at most one live invoice for each quote, and one if the quote is accepted and nothing needs a person; the
+signed total and tax; each paid link attached once; at most one payable link; one mail for each link, unless a person
+retried after `mail_unsure`; no mail after the end of a quote; a true state; no endless run. Then people retry the
+runs that need them, and the checker checks again.
 
-`make storm SEEDS=1-5000` plays these, `make storm SEED=4711` shows one, `RESUME=1` adds the result to this page's. A
-seed that fails is printed, and shrunk to its shortest schedule. Each commit meets 2,000 storms that nobody has met
-before.
+`make storm SEEDS=1-5000` plays these, `make storm SEED=4711` shows one, `RESUME=1` adds the result to this page. The
+tool prints a failing seed and shrinks it to its shortest schedule. Each commit meets 2,000 new storms.
 
 """
 
@@ -165,16 +165,16 @@ def _subjects(deaths: Iterable[Mapping[str, Any]]) -> str:
         for what, times in one["killed"].items():
             counts[next(words for part, words in SUBJECTS if part in what)] += times
     rows = [[words, str(times)] for words, times in counts.most_common()]
-    return "What was about to happen, or just had:\n\n" + _table(["Boundaries at", "killed"], rows)
+    return "What the process was about to do, or had just done:\n\n" + _table(["Boundaries at", "killed"], rows)
 
 
 def _sleepers(found: Mapping[str, Any]) -> str:
     rows = [[one["name"], str(_total(one["found"])), str(_total(one["slept"]))] for one in found.values()]
     text = (
-        "## Asleep at every boundary\n\nOf two workers on PostgreSQL one is frozen there (SIGSTOP) and cut off from "
+        "## Asleep at every boundary\n\nOne of two workers on PostgreSQL is frozen there (SIGSTOP) and cut off from "
         "the database; the other takes its work over and finishes; then the first one wakes. It writes nothing more, "
         "here or at Stripe, and sends no second mail "
-        "([ADR 0070](adr/0070-overtaken-workers-write-nothing.md)).\n\n"
+        "([ADR 0002](adr/0002-engine.md)).\n\n"
     )
     return text + _table(["Flow", "found", "slept"], rows)
 
@@ -182,15 +182,15 @@ def _sleepers(found: Mapping[str, Any]) -> str:
 def _pairs(found: Mapping[str, Any]) -> str:
     rows = [[one["name"], one["database"], str(one["pairs"])] for one in found.values()]
     text = (
-        "## Killed twice\n\nAt some boundaries of each flow, others with every commit; and the process that recovers "
-        "dies, too, at a place on its way back that differs from pair to pair. A third one finishes.\n\n"
+        "## Killed twice\n\nAt some boundaries of each flow, which differ with every commit. The process that recovers "
+        "dies, too, at a place that differs from pair to pair. A third one finishes.\n\n"
     )
     return text + _table(["Flow", "Database", "pairs of deaths"], rows)
 
 
 def _faults(found: Mapping[str, Any]) -> str:
     rows = [[name, str(one["places"]), one["result"]] for name, one in found.items()]
-    text = "## Faults\n\nEach at every place where it can strike; the same is demanded in the end.\n\n"
+    text = "## Faults\n\nEach fault strikes at every place where it can; the harness demands the same end.\n\n"
     return text + _table(["Fault", "places", "What comes of it"], rows)
 
 
@@ -222,9 +222,9 @@ def _storms(found: Mapping[str, Any]) -> str:
             STORMS_HOW + _table(heads, rows),
             f"Met: {met}, {pairs}.\n",
             _table(["What happened", "times"], kinds),
-            f"**Found by storms, and mended**, each kept as a test ({len(KEPT)}):\n",
+            f"**Found by storms, and fixed**, each kept as a test ({len(KEPT)}):\n",
             "".join(f"- {what}\n" for what in KEPT),
-            "**Planted, and found** within 5,000 seeds, so that the checker is known to see:\n",
+            "**Planted, and found** within 5,000 seeds, which shows that the checker sees:\n",
             "".join(f"- {what}\n" for what in BREAKAGES),
         ]
     )

@@ -183,7 +183,7 @@ class DurableEngine:
                     self._leases.beat(self._me)
                     self._take_over()
             except DatabaseUnavailable as error:
-                # Others may take our jobs over then: whatever we write for them is refused (ADR 0070).
+                # Others may take our jobs over then: whatever we write for them is refused (ADR 0002).
                 log.warning("worker.beat_failed", extra={"title": error.title})
             except Exception:
                 log.exception("worker.beat_failed")

@@ -212,7 +212,7 @@ class Execution:
                 raise AttemptOver
             origin, before = self._origin(run), present.facts.get("origin")
             if before not in (None, origin):
-                # What another release's steps gave back means something to that release only (ADR 0071).
+                # What another release's steps gave back means something to that release only (ADR 0002).
                 rows.change(db, run.id, facts={**present.facts, "origin": origin, "forgotten": True})
             if run.settings_digest not in (None, current) or before not in (None, origin):
                 self.attempts.begin_anew(db, run)

@@ -206,7 +206,7 @@ class RecordedSteps:
 
         Another release may have done its work under the name of a step that has not come up again: then it goes on with
         that one's key, and with its time unless it is known to be done, so that a service takes the same request for a
-        repetition (ADR 0071).
+        repetition (ADR 0002).
         """
         elsewhere = [row for other, row in self.begun_before.items() if other not in self.used]
         uncertain = [row for row in elsewhere if self.forgotten or row["status"] != "succeeded"]

@@ -59,7 +59,7 @@ def open_database(url: str) -> Engine:
 def _ask_when_rested(engine: Engine) -> None:
     """Ask a connection that nobody used for a while whether its server is still there, before it is used again.
 
-    SQLAlchemy's own ``pool_pre_ping`` asks each time: a hundred times for one quote (ADR 0055).
+    SQLAlchemy's own ``pool_pre_ping`` asks each time: a hundred times for one quote (ADR 0051).
     """
 
     @listens_for(engine, "checkin")

@@ -1,7 +1,7 @@
 """Who works on a quote: each time a worker takes it, its epoch rises, and whoever has an older one writes nothing.
 
 A lock ends with the connection that holds it, and the worker that held it may sleep through that. So the lock decides
-who may begin, and the epoch who may still write (ADR 0070).
+who may begin, and the epoch who may still write (ADR 0002).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ LOADING = [
     LoadRow("exit at import", "exits", "fake-exits 1.0", "SystemExit: 3"),
     LoadRow("interrupt at import", "interrupts", "fake-interrupts 1.0", "KeyboardInterrupt"),
     LoadRow("hang at import", "hangs_at_import", "fake-hangs-at-import 1.0", "its import has not come back since"),
-    LoadRow("error without words", "unspeakable", "fake-unspeakable 1.0", "Unspeakable: (its text cannot be read)"),
+    LoadRow("unreadable error", "unspeakable", "fake-unspeakable 1.0", "Unspeakable: (its text cannot be read)"),
     LoadRow("error with a secret", "leaky", "fake-leaky 1.0", "RuntimeError: cannot log in with sk_…"),
     LoadRow("module missing", "half_removed", "unknown unknown", "No module named 'fake_gone'"),
     LoadRow(
@@ -47,7 +47,7 @@ LOADING = [
     LoadRow(
         "other id in the manifest", "id_mismatch", "fake-id-mismatch 1.0", "is not the entry point's name 'id_mismatch'"
     ),
-    LoadRow("settings schema that is none", "bad_schema", "fake-bad-schema 1.0", "'objekt' is not valid"),
+    LoadRow("invalid settings schema", "bad_schema", "fake-bad-schema 1.0", "'objekt' is not valid"),
     LoadRow("misspelt hook", "typo_hook", "fake-typo-hook 1.0", "There is no hook 'on_quote_acepted': is it misspelt?"),
     LoadRow("unknown argument", "unknown_argument", "fake-unknown-argument 1.0", "{'invoice'} are declared"),
     LoadRow(
@@ -56,21 +56,19 @@ LOADING = [
         "fake-argument-default 1.0",
         "the host's value would never arrive",
     ),
-    LoadRow(
-        "wants to be first", "try_first", "fake-try-first 1.0", "tryfirst and trylast are not part of this contract."
-    ),
-    LoadRow("two of one id", "twin", "fake-twin-a and fake-twin-b 1.0 and 1.0", "Two distributions claim this id."),
+    LoadRow("wants an order", "try_first", "fake-try-first 1.0", "tryfirst and trylast are not part of this contract."),
+    LoadRow("duplicate id", "twin", "fake-twin-a and fake-twin-b 1.0 and 1.0", "Two distributions claim this id."),
 ]
 
 RUNNING = [
     RunRow("raises", _bug("on_quote_accepted raised KeyError.")),
     RunRow("exits", _bug("on_quote_accepted raised SystemExit.")),
     RunRow("interrupts", _bug("on_quote_accepted raised KeyboardInterrupt.")),
-    RunRow("ends a generator", _bug("on_quote_accepted raised GeneratorExit.")),
-    RunRow("raises what is no Exception", _bug("on_quote_accepted raised OfItsOwn.")),
-    RunRow("raises what has no words", _bug("on_quote_accepted raised Unspeakable.")),
-    RunRow("raises ours without its words", _bug("on_quote_accepted raised Forgetful.")),
-    RunRow("raises a book", "No. No. No.", code="failed"),
+    RunRow("raises GeneratorExit", _bug("on_quote_accepted raised GeneratorExit.")),
+    RunRow("raises a BaseException", _bug("on_quote_accepted raised OfItsOwn.")),
+    RunRow("raises an unreadable error", _bug("on_quote_accepted raised Unspeakable.")),
+    RunRow("raises an uninitialized error", _bug("on_quote_accepted raised Forgetful.")),
+    RunRow("raises a very long text", "No. No. No.", code="failed"),
     RunRow("recurses", _bug("on_quote_accepted raised RecursionError.")),
     RunRow("runs out of memory", _bug("on_quote_accepted raised MemoryError.")),
     RunRow("hangs", "fake-misbehaving 1.0: on_quote_accepted has not come back since", "plugin_hangs", "waiting"),
@@ -79,12 +77,12 @@ RUNNING = [
     ),
     RunRow("floods the log", "", code="", status="succeeded"),
     RunRow("returns nothing", _NO_OUTCOME),
-    RunRow("returns rubbish", _NO_OUTCOME),
-    RunRow("returns notes without end", _NO_OUTCOME),
-    RunRow("returns a book", _NO_OUTCOME),
-    RunRow("returns what holds itself", _NO_OUTCOME),
-    RunRow("returns no number", _NO_OUTCOME),
+    RunRow("returns another type", _NO_OUTCOME),
+    RunRow("returns endless notes", _NO_OUTCOME),
+    RunRow("returns a very long note", _NO_OUTCOME),
+    RunRow("returns a cyclic result", _NO_OUTCOME),
+    RunRow("returns NaN", _NO_OUTCOME),
     RunRow("returns a NUL", _NO_OUTCOME),
-    RunRow("records rubbish", _bug("its step 'rubbish' raised TypeError.")),
-    RunRow("records a book", _bug("its step 'book' raised ValueError.")),
+    RunRow("records no JSON", _bug("its step 'rubbish' raised TypeError.")),
+    RunRow("records a very long result", _bug("its step 'book' raised ValueError.")),
 ]

@@ -610,7 +610,7 @@ def test_an_unknown_variable_is_named_with_the_nearest_known_one(
 
 
 def test_the_variables_that_are_known_are_those_of_the_docs() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "environment.md").read_text("utf-8")
     rows = re.findall(r"^\| `(QWOTY_(?:HOST|PLUGINS|TRACE)_\w+)` \|", page, re.MULTILINE)
 
     assert sorted(rows) == sorted(VARIABLES)

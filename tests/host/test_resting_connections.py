@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that rest between two uses: what is cut meanwhile, and what a lock leaves behind (ADR 0055)."""
+"""Connections to PostgreSQL that rest between two uses: what is cut meanwhile, and what a lock leaves behind (ADR 0051)."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_working_a_warm_quote_to_its_mail_costs_so_much_and_no_more(host: Host) 
         work(host, the_example(id="q-2"))
 
     # Far fewer would mean that somebody else's are counted. One of them takes the quote, so that no worker that slept
-    # writes beside this one (ADR 0070).
+    # writes beside this one (ADR 0002).
     assert 30 < found["commits"] <= 36, found
     # 23 of them keep the quote's words and where it stands, so that it is found (ADR 0066).
     assert found["statements"] <= 137, found

@@ -9,11 +9,16 @@ import click
 from qwoty_integrations_host.cli import main, session
 
 from . import markdown as md
+from .notes import note
 
 PROGRAM = "qwoty-host"
 EXITS = (
     (session.OK, "done, or rightly skipped"),
-    (session.NOT_DONE, "not done: needs attention, failed, waits, or not finished in time"),
+    (
+        session.NOT_DONE,
+        "not done: needs attention, failed, waits, or not finished in time; a key is refused or lacks a permission; "
+        "somebody could not be told",
+    ),
     (session.REFUSED, "usage, or input that was refused"),
     (session.INVALID_SETTINGS, "invalid settings"),
     (session.NOTHING_FOUND, "nothing found"),
@@ -25,8 +30,7 @@ def page() -> str:
     rows = [(f"[`{name}`](#{_anchor(name)})", command.get_short_help_str(200)) for name, command, _ in found]
     return md.page(
         "Reference: command line",
-        "What the commands are for, by subject, is told in [Operations](../operations.md#commands). Data goes to "
-        "stdout, talk to stderr.",
+        "Every command that prints a result takes `--json`. Data goes to stdout, messages to stderr.",
         md.table(("Command", "What it does"), rows),
         "## Exit codes",
         md.table(("Code", "Meaning"), [(str(code), meaning) for code, meaning in EXITS]),
@@ -57,6 +61,7 @@ def _command(name: str, command: click.Command, context: click.Context) -> Itera
     yield f"## {name}"
     yield md.fence("text", command.get_usage(context).removeprefix("Usage: "))
     yield md.words(command.help)
+    yield note("commands", name)
     records = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
     options = [(md.code(shape), meaning) for shape, meaning in records if meaning and "--help" not in shape]
     if options:

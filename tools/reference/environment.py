@@ -10,13 +10,14 @@ from dataclasses import fields
 from qwoty_integrations_host.config import HostConfig
 
 from . import markdown as md
+from .notes import with_note
 from .source import HOST, comment_above, distribution_of, text_of, trees
 
 
 def page() -> str:
     return md.page(
         "Reference: environment",
-        "All are optional. How they go together is told in [Operations](../operations.md#environment).",
+        "All are optional. A switch is on with `true`. See also [Operations](../operations.md#environment).",
         md.table(("Variable", "Default", "Meaning"), sorted({*_of_the_host(), *_of_plugins()})),
     )
 
@@ -28,7 +29,7 @@ def _of_the_host() -> Iterator[tuple[str, str, str]]:
     defaults = {field.name: field.default for field in fields(HostConfig)}
     for variable, field in _variables(kind):
         default = defaults[field]
-        shown = md.code(default) if isinstance(default, int) and not isinstance(default, bool) else "–"
+        shown = "off" if default is False else md.code(default) if isinstance(default, int) else "–"
         yield md.code(variable), shown, md.words(comment_above(text.splitlines(), lines[field]))
 
 
@@ -57,4 +58,5 @@ def _of_plugins() -> Iterator[tuple[str, str, str]]:
                 if isinstance(node, ast.FunctionDef):
                     words = [text for part in ast.walk(node) if isinstance(part, ast.expr) and (text := text_of(part))]
                     for name in (word for word in words if re.fullmatch(r"QWOTY_[A-Z_]+", word)):
-                        yield md.code(name), "–", md.words(ast.get_docstring(node))
+                        meaning = with_note(md.words(ast.get_docstring(node)), "environment", name)
+                        yield md.code(name), "–", meaning

@@ -1,4 +1,4 @@
-"""The tree of errors, what each makes of a command and of a request, and every code with the words it comes with."""
+"""The tree of errors with exit codes and statuses, the meaning of every code, and every wording."""
 
 from __future__ import annotations
 
@@ -12,7 +12,31 @@ from qwoty_integrations_host.errors import IntegrationError
 from qwoty_integrations_host.web.problems import status_of
 
 from . import markdown as md
+from . import notes
 from .source import argument, calls, distribution_of, text_of, texts_of, trees
+
+#: The heading of each occasion on which a code shows, and a sentence about it.
+OCCASIONS = {
+    "waits": (
+        "Why a run waits",
+        "The status is `waiting`; the run [goes on by itself](../operations.md#how-runs-wait-through-an-outage).",
+    ),
+    "ends": (
+        "How a run ends",
+        "The status is `needs_attention`, `failed` or `skipped`. The hint of the run says what to do.",
+    ),
+    "no_invoice": (
+        "Why a quote has no invoice",
+        "Nothing works on such a quote until a person acts ([Operations](../operations.md#quotes-without-an-invoice)).",
+    ),
+    "webhooks": (
+        "Why a webhook is rejected",
+        "The host counts these and stores nothing of them ([Operations](../operations.md#rejected-webhooks)).",
+    ),
+    "requests": ("Why a request or a command is refused", ""),
+    "start": ("What an operator repairs", "The host or a command does not start, or a stored secret does not open."),
+    "alerts": ("What only an alert says", "Any other code of an [alert](../operations.md#alerts) stands above."),
+}
 
 
 class Found(NamedTuple):
@@ -28,17 +52,26 @@ class Found(NamedTuple):
 def page() -> str:
     return md.page(
         "Reference: errors",
-        "What a person does about a code is told in [Operations](../operations.md#how-runs-end).",
+        "What the host raises and records: the classes, the meaning of each code, and every wording.",
         "## The tree",
-        "A class says what the host does next. Nothing else is expected to leave a plugin.",
+        "A class says what the host does next. A plugin raises nothing else.",
         md.fence("text", "\n".join(_branch(IntegrationError))),
-        "The code is that of an error that is given none. Exit code and status are those of a command and of an HTTP "
-        "request that meet it.",
-        md.table(("Error", "Code", "Exit, HTTP", "What happens"), map(_row, _kinds())),
-        "## Every code",
-        "With the words that it comes with; `…` is filled in. Codes without a title take that of what they met.",
+        "The code is the default; exit code and HTTP status are those of a command and of a request that end with it.",
+        md.table(("Error", "Code", "Exit, HTTP", "Meaning"), map(_row, _kinds())),
+        *_meanings(),
+        "## Every wording",
+        "Each title and hint in the source; `…` is filled in. A code without a title takes that of its cause.",
         md.table(("Code", "As", "Title", "Hint"), map(_cells, all_codes())),
     )
+
+
+def _meanings() -> Iterator[str]:
+    for occasion, (heading, about) in OCCASIONS.items():
+        yield f"## {heading}"
+        yield about
+        yield md.table(
+            ("Code", "Meaning"), ((md.code(code), meaning) for code, meaning in notes.meanings(occasion).items())
+        )
 
 
 def _kinds() -> list[type[IntegrationError]]:

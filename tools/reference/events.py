@@ -1,4 +1,4 @@
-"""Everything that is told by a name: webhooks taken, alerts sent, the audit log, the log."""
+"""Everything with a name: webhook events, alerts, the audit log, the log."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ LEVELS = {
 def page() -> str:
     return md.page(
         "Reference: events",
-        "Names only grow; what they hold may get further fields.",
+        "Later releases only add names and fields.",
         "## Events that platforms send",
-        "Which mean an accepted quote, a workspace says itself; see [Where quotes come from](../platform.md#events).",
+        "Each workspace sets which events accept a quote: [Where quotes come from](../platform.md#events).",
         "## Webhooks that plugins act on",
-        "Others of the same service are stored, answered with 200, and start no run.",
+        "The host stores other events of the service, answers 200, and starts no run.",
         md.table(("Plugin", "Event"), ((whose, md.code(event)) for whose, event in webhook_events())),
         "## Alerts",
-        "The `type` of what an [alert webhook](../operations.md#alerts) is sent.",
+        "The `type` in the body of an [alert webhook](../operations.md#alerts).",
         md.table(("Type",), ((md.code(kind),) for kind in alert_types())),
         "## Audit log",
-        "What stands in a workspace's audit log, with who did it and which fields changed; never a value.",
-        md.table(("Action", "Noted in"), ((md.code(action), md.code(path)) for action, path in audit_actions())),
+        "The actions in a workspace's audit log. An entry also names the actor and the changed fields, never a value.",
+        md.table(("Action", "Written by"), ((md.code(action), md.code(path)) for action, path in audit_actions())),
         "## Log",
-        "Lines on stderr: the event, and the facts that it carries besides those of its run and request "
+        "Lines on stderr: the event, and its fields besides those of its run and request "
         "([Watching it](../operations.md#watching-it)).",
-        md.table(("Event", "Level", "Facts"), log_events()),
+        md.table(("Event", "Level", "Fields"), log_events()),
     )
 
 
@@ -51,10 +51,10 @@ def webhook_events() -> list[tuple[str, str]]:
 
 
 def alert_types() -> list[str]:
-    """The types that alerts.py gives to ``_facts``; that of a run is its status."""
+    """The types that alerts/service.py gives to ``_facts``; that of a run is its status."""
     found = {
         text
-        for name, call in calls(tree_of("alerts.py"))
+        for name, call in calls(tree_of("alerts/service.py"))
         if name == "_facts" and (text := text_of(argument(call, 0, "type")))
     }
     by_status = {f"run.{status}" for status in ("needs_attention", "failed")}

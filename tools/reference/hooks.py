@@ -10,13 +10,14 @@ from typing import Any
 from qwoty_integrations_host.contract import hookspecs
 
 from . import markdown as md
+from .notes import note
 
 
 def page() -> str:
     top = (
         f"HOOK_API {hookspecs.HOOK_API}. An implementation is marked with `@hookimpl` and names its arguments exactly "
-        "as here. What the types hold is told by [Types](types.md), what may be raised by [Errors](errors.md), and how "
-        "all of it is meant by [Hooks](../hooks.md)."
+        "as here; it may leave some out. See also [Types](types.md), [Errors](errors.md), and the rules for all hooks "
+        "in [Hooks](../hooks.md)."
     )
     rows = [(f"[`{hook.__name__}`](#{hook.__name__})", _parts(hook)[0].split("\n\n")[0]) for hook in all_hooks()]
     return md.page("Reference: hooks", top, md.table(("Hook", "What it does"), rows), *_sections())
@@ -48,6 +49,7 @@ def _sections() -> Iterator[str]:
         yield f"## {hook.__name__}"
         yield md.fence("python", signature(hook))
         yield contract
+        yield md.words(note("hooks", hook.__name__))
         yield md.fence("python", code)
 
 

@@ -9,7 +9,7 @@ from html import escape
 
 #: What Markdown would make something of outside of backticks.
 _MEANT_AS_IT_IS = {ord(mark): f"&#{ord(mark)};" for mark in "|_*[]\\"}
-GENERATED = "Written from the code by `make docs`; do not edit. A test fails when it and the code differ."
+GENERATED = "`make docs` writes this page from the code; do not edit. A test fails when the two differ."
 
 
 def page(title: str, *blocks: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from . import markdown as md
+from .notes import with_note
 from .source import argument, calls, text_of, tree_of
 
 #: How a metric is made in metrics.py: what it is, the place of its labels, and what stands on ``/metrics``.
@@ -31,8 +32,9 @@ def page() -> str:
     rows = [(md.code(m.name), m.kind, _codes(m.series), _codes(m.labels), m.help) for m in all_metrics()]
     return md.page(
         "Reference: metrics",
-        "What `GET /metrics` shows. *State* is read from the database and the same in every process; the rest counts "
-        "what this process did. What to watch is told in [Operations](../operations.md#watching-it).",
+        "What `GET /metrics` shows to Prometheus. *State* comes from the database and is the same in every process; "
+        "the rest counts what this process did. No label names a workspace, a quote or a person. See also "
+        "[Watching it](../operations.md#watching-it).",
         md.table(("Metric", "Kind", "Series", "Labels", "What it tells"), rows),
     )
 
@@ -50,6 +52,6 @@ def all_metrics() -> list[Metric]:
             kind, place, series = KINDS[called]
             labels = argument(call, place, "labels")
             words = [text for part in getattr(labels, "elts", ()) if (text := text_of(part))]
-            told = text_of(argument(call, 1, "documentation")) or ""
+            told = with_note(text_of(argument(call, 1, "documentation")) or "", "metrics", name)
             found[name] = Metric(name, kind, tuple(series.format(name).split()), tuple(words), told)
     return [found[name] for name in sorted(found)]

@@ -20,8 +20,8 @@ LENT = (context.Steps, context.Platform, context.Mailer, context.State, context.
 
 def page() -> str:
     top = (
-        "What goes through the [hooks](hooks.md). Names come from `qwoty_integrations_host`. Money is `Decimal` in "
-        "major units, times are aware UTC. Within one `HOOK_API` fields are only ever added, with a default."
+        "The arguments and results of the [hooks](hooks.md). Import names from `qwoty_integrations_host`. Money is "
+        "`Decimal` in major units, times are aware UTC. Within one `HOOK_API` releases only add fields, with a default."
     )
     public = {name: getattr(host, name) for name in host.__all__}
     aliases = [
@@ -33,8 +33,8 @@ def page() -> str:
     kinds = [kind for name, kind in public.items() if inspect.isclass(kind) and name == _name(kind)]
     values = [kind for kind in kinds if not issubclass(kind, IntegrationError)]
     others = [found for found in public.values() if inspect.isfunction(found)]
-    blocks = ["## Handed over and given back", *_classes([kind for kind in values if not _is_protocol(kind)])]
-    blocks += ["## What the context lends", *_classes([*LENT, *(kind for kind in values if _is_protocol(kind))])]
+    blocks = ["## Arguments and results", *_classes([kind for kind in values if not _is_protocol(kind)])]
+    blocks += ["## The context", *_classes([*LENT, *(kind for kind in values if _is_protocol(kind))])]
     blocks += ["## Functions", *(block for found in others for block in _function(found))]
     return md.page("Reference: types", top, *blocks)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from . import markdown as md
+from .notes import note
 from .source import plugin_packages
 
 
 def page() -> str:
     top = (
         "One section for each integration, in the order of its form. The console's form, `settings set` and the HTTP "
-        "API take the same document; a secret that is left out or empty keeps its stored value, `null` removes it."
+        "API accept the same document. A secret that is left out or empty keeps its stored value; `null` removes it."
     )
     return md.page("Reference: settings", top, *(block for package in plugin_packages() for block in _plugin(package)))
 
@@ -24,15 +25,18 @@ def _plugin(package: Path) -> Iterator[str]:
     yield f"## {schema['title']}"
     yield f"{schema.get('description', '')} Id: {md.code(package.parent.name)}."
     required = set(schema.get("required", ()))
-    rows = [_row(name, found, required=name in required) for name, found in schema["properties"].items()]
+    rows = [
+        _row(name, found, required=name in required, note=note(f"settings.{package.parent.name}", name))
+        for name, found in schema["properties"].items()
+    ]
     yield md.table(("Key", "Values", "Default", "Meaning"), rows)
 
 
-def _row(name: str, found: Mapping[str, Any], *, required: bool) -> tuple[str, ...]:
+def _row(name: str, found: Mapping[str, Any], *, required: bool, note: str) -> tuple[str, ...]:
     when = " and ".join(f"{md.code(key)} is {_value(value)}" for key, value in found.get("x-show-if", {}).items())
-    default = _value(found["default"]) if "default" in found else "compulsory" if required else "–"
-    meaning = f"**{found['title']}.** {found.get('description', '')}"
-    return md.code(name), _values(found), default, f"{meaning} Counts while {when}." if when else meaning
+    default = _value(found["default"]) if "default" in found else "required" if required else "–"
+    meaning = [f"**{found['title']}.**", found.get("description", ""), f"Applies while {when}." if when else "", note]
+    return md.code(name), _values(found), default, " ".join(part for part in meaning if part)
 
 
 def _values(found: Mapping[str, Any]) -> str:

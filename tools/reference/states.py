@@ -28,10 +28,10 @@ def page() -> str:
     ]
     return md.page(
         "Reference: where a quote stands",
-        "Every accepted quote is in one of these states: `quote show`, the API and the console say its sentence, and "
-        "the console in the reader's language. The most pressing thing decides: what a person must mend, then what "
-        "works or waits, then that the quote was cancelled or undone, then how its invoice stands, then why there is "
-        "none. Amber and red ask a person of the workspace to act.",
+        "Every accepted quote is in one of these states. `quote show`, the API and the console show its sentence, the "
+        "console in the reader's language. The most urgent fact decides: first what needs a person, then what runs or "
+        "waits, then a cancellation or undoing, then the state of the invoice, then the reason why there is none. "
+        "Amber and red mean that a person of the workspace has to act.",
         md.table(("State", "Word", "Sentence", "Color", "Who acts next", "What a person can do"), rows),
     )
 

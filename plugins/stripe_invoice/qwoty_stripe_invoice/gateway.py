@@ -279,7 +279,7 @@ def _paced(sdk: ModuleType) -> Any:
         """Waits for its turn right before each request, and keeps the answer as it came, provided that it is Stripe's.
 
         The SDK would make an object of each part of an answer. We use none, and they are a fifth of what a quote costs
-        (ADR 0056), so of a good answer it gets to see the headers only.
+        (ADR 0051), so of a good answer it gets to see the headers only.
         """
 
         def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> Any:

@@ -34,7 +34,7 @@ class TaxRates:
         self._ahead: tuple[Future[_Found], Attempt] | None = None
 
     def read_ahead(self) -> None:
-        """Begin to look for the rates in a thread of its own; ``resolve`` takes what it finds (ADR 0052)."""
+        """Begin to look for the rates in a thread of its own; ``resolve`` takes what it finds (ADR 0051)."""
         if self._rates and self._ahead is None:
             self._ahead = Future(), Attempt(number=1, key=1, first_started_at=self._ctx.clock.now())
             # A daemon: a process that stops does not wait for an answer that nobody will look at.

@@ -94,7 +94,7 @@ class DiscoveryChecks(Given):
             problems,
             why="A misspelt hook is never called, a default value hides what the host passes, and the order of plugins "
             "is not part of the contract.",
-            mend="Take name and arguments from docs/hooks.md as they stand there, without default values; a hook may "
+            mend="Take name and arguments from docs/reference/hooks.md, without default values; a hook may "
             "leave arguments out. Decorate with a bare `@hookimpl`.",
         )
 

@@ -34,7 +34,7 @@ def integration_manifest() -> Manifest:
         version=VERSION,
         hook_api=HOOK_API,
         settings_schema=schema,
-        # Raised when stored settings need another form: then migrate_settings says which (docs/hooks.md).
+        # Raised when stored settings need another form: then migrate_settings says which (docs/reference/hooks.md).
         settings_version=1,
         capabilities=frozenset({"quotes"}),
     )
