@@ -16,7 +16,7 @@ from babel.numbers import format_currency
 
 from qwoty_integrations_host import Quote
 
-from . import words
+from . import wording
 
 EVENT_TYPE = "qwoty_quote"
 #: Slack refuses a section of more than 3000 characters, and names may be long.
@@ -28,7 +28,7 @@ def message(quote: Quote, *, corrected: bool = False) -> dict[str, Any]:
 
     What is absent or zero is left out.
     """
-    said = words.of(quote.language)
+    said = wording.in_language(quote.language)
     sentence, figures = _sentence(quote, said), _figures(quote, said)
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": _plain(f"🎉 {said['title']}")},
@@ -75,7 +75,7 @@ def _sentence(quote: Quote, said: Mapping[str, str]) -> str:
 def _figures(quote: Quote, said: Mapping[str, str]) -> dict[str, str]:
     """The amounts that are not zero, by their label."""
     one_off = quote.totals.net_amount if quote.totals else None
-    locale = words.locale_of(quote.language)
+    locale = wording.locale_of(quote.language)
     amounts: dict[str, Decimal | None] = {said["one_off"]: one_off, said["mrr"]: quote.mrr}
     return {
         label: format_currency(amount, quote.currency, locale=locale) for label, amount in amounts.items() if amount

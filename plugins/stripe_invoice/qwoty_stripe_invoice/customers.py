@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from qwoty_integrations_host import Attempt, Contact, CredentialsError, HookContext, NeedsAttention, Quote
 
 from . import customer_data, external_ids
-from .gateway import Gateway, StripeRefused
+from .gateway import Gateway
+from .stripe_errors import StripeRefused
+from .work import Work
 
 Customer = Mapping[str, Any]
 
@@ -34,8 +37,7 @@ def billing_contact(quote: Quote) -> Contact:
 
 
 def resolve_customer(
-    ctx: HookContext,
-    stripe: Gateway,
+    work: Work,
     quote: Quote,
     contact: Contact,
     *,
@@ -46,22 +48,22 @@ def resolve_customer(
     ``meanwhile`` is called before Stripe is asked, unless that was done and recorded: whatever can be read beside it.
     """
 
-    def work(attempt: Attempt) -> dict[str, Any]:
+    def find(attempt: Attempt) -> dict[str, Any]:
         meanwhile()
-        return _Finder(ctx, stripe, quote, contact, attempt).find_or_create()
+        return _Finder(work, quote, contact, attempt).find_or_create()
 
     with ExitStack() as locks:
         # In this order, always: a run that waits for the second holds no e-mail address that another one waits for.
-        locks.enter_context(ctx.lock(f"customer:{stripe.account}:{contact.id}"))
+        locks.enter_context(work.ctx.lock(f"customer:{work.stripe.account}:{contact.id}"))
         if contact.email:
             # A name that no contact's id can give: two runs would else wait for each other.
-            locks.enter_context(ctx.lock(f"customer_email:{stripe.account}:{contact.email.casefold()}"))
-        found = ctx.step("customer", work)
+            locks.enter_context(work.ctx.lock(f"customer_email:{work.stripe.account}:{contact.email.casefold()}"))
+        found = work.ctx.step("customer", find)
         if found.get("changes"):
             # A step of its own: what was decided and is noted stays recorded, should this one be cut short.
-            ctx.step("customer.update", lambda attempt: _update(stripe, found["id"], found["changes"], attempt))
+            work.ctx.step("customer.update", partial(_update, work.stripe, found["id"], found["changes"]))
     # Whether there is anything to save is decided inside the step: after a crash the contact may have the id already.
-    left = ctx.step("customer.save", lambda _: _save(ctx, quote, contact, found["id"]))
+    left = work.ctx.step("customer.save", lambda _: _save(work.ctx, quote, contact, found["id"]))
     return found["id"], [*found["notes"], *(left or [])]
 
 
@@ -108,8 +110,7 @@ def _place(account: str, contact: Contact) -> str:
 class _Finder:
     """One try to find the customer, or to make it."""
 
-    ctx: HookContext
-    stripe: Gateway
+    work: Work
     quote: Quote
     contact: Contact
     attempt: Attempt
@@ -117,7 +118,7 @@ class _Finder:
     def find_or_create(self) -> dict[str, Any]:
         notes: list[str] = []
         unusable: list[str] = []
-        for candidate in known_customers(self.ctx, self.stripe.account, self.contact):
+        for candidate in known_customers(self.work.ctx, self.work.stripe.account, self.contact):
             there = self._retrieve(candidate)
             if there and not self._whose(there):
                 return self._used(there, notes)
@@ -134,11 +135,11 @@ class _Finder:
 
     def _create(self, notes: list[str], unusable: list[str]) -> dict[str, Any]:
         metadata = {
-            "qwoty_workspace": self.ctx.workspace,
+            "qwoty_workspace": self.work.ctx.workspace,
             "qwoty_contact": self.contact.id,
             "qwoty_customer": self.quote.customer.id,
         }
-        made = self.stripe.write(
+        made = self.work.stripe.write(
             self.attempt,
             "cus",
             self.contact.id,
@@ -152,7 +153,7 @@ class _Finder:
         """Take a customer that is there: ours is to follow the contact, anybody else's stays as it is."""
         metadata = _metadata(there)
         ours = (metadata.get("qwoty_workspace"), metadata.get("qwoty_contact"))
-        if ours == (self.ctx.workspace, self.contact.id):
+        if ours == (self.work.ctx.workspace, self.contact.id):
             params, said = customer_data.changes(there, self.quote, self.contact)
         else:
             params, said = {}, customer_data.differences(there, self.quote)
@@ -160,9 +161,9 @@ class _Finder:
         return found | {"changes": params} if params else found
 
     def _remembered(self, there: Customer, notes: list[str]) -> dict[str, Any]:
-        place = _place(self.stripe.account, self.contact)
-        if self.ctx.state.get(place) != there["id"]:
-            self.ctx.state.set(place, there["id"])
+        place = _place(self.work.stripe.account, self.contact)
+        if self.work.ctx.state.get(place) != there["id"]:
+            self.work.ctx.state.set(place, there["id"])
         return {"id": there["id"], "notes": notes}
 
     # -- whose it is ----------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ class _Finder:
         """Whose customer this is, if it is not to be used: our metadata names another company, or another workspace."""
         metadata = _metadata(customer)
         # The ids of companies mean nothing in another workspace, which may share the Stripe account.
-        if metadata.get("qwoty_workspace", self.ctx.workspace) != self.ctx.workspace:
+        if metadata.get("qwoty_workspace", self.work.ctx.workspace) != self.work.ctx.workspace:
             return "another workspace's"
         company = self.quote.customer.id
         return "another company's" if metadata.get("qwoty_customer", company) != company else ""
@@ -187,7 +188,7 @@ class _Finder:
 
     def _retrieve(self, customer: str) -> Customer | None:
         try:
-            found = self.stripe.read(self.attempt, lambda v1: v1.customers.retrieve(customer))
+            found = self.work.stripe.read(self.attempt, lambda v1: v1.customers.retrieve(customer))
         except StripeRefused as error:
             if error.missing:
                 return None
@@ -202,7 +203,7 @@ class _Finder:
         text = value.replace("\\", "\\\\").replace("'", "\\'")
         query = {"query": f"{field}:'{text}'"}
         try:
-            found = self.stripe.read(self.attempt, lambda v1: v1.customers.search(params=query))
+            found = self.work.stripe.read(self.attempt, lambda v1: v1.customers.search(params=query))
         except (StripeRefused, CredentialsError) as error:
             # Search is not open to every key and country: the list by e-mail is.
             if isinstance(error, CredentialsError) and error.code != "permission_missing":
@@ -232,7 +233,7 @@ class _Finder:
         matches = [
             customer
             for spelling in _spellings(email)
-            for customer in self.stripe.pages(
+            for customer in self.work.stripe.pages(
                 self.attempt, lambda v1, p: v1.customers.list(params=p), {"email": spelling}
             )
             if not customer.get("deleted")
@@ -247,7 +248,7 @@ class _Finder:
     def _made_before(self) -> Customer | None:
         """What a cut-short try may have made, when there is no e-mail to list by."""
         since = {"created": {"gte": int(self.attempt.first_started_at.timestamp()) - 300}}
-        made: Iterator[dict[str, Any]] = self.stripe.pages(
+        made: Iterator[dict[str, Any]] = self.work.stripe.pages(
             self.attempt, lambda v1, p: v1.customers.list(params=p), since
         )
         return next(filter(self._is_contacts, made), None)

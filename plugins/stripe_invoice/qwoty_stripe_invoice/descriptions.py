@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qwoty_integrations_host import LineItem, Quote
 
-from . import words
+from . import wording
 
 #: Stripe: at most 5000 characters in a description.
 _MOST_CHARACTERS = 5000
@@ -20,7 +20,7 @@ def line_description(item: LineItem, currency: str) -> str:
 
 
 def discount_label(quote: Quote) -> str:
-    say = words.of(words.INVOICE, quote.language)
+    say = wording.in_language(wording.INVOICE, quote.language)
     labels = ", ".join(d.label for d in quote.discounts if d.label)
     return cut(say["discount_on"].format(what=labels) if labels else say["discount"])
 
@@ -31,7 +31,7 @@ def discount_description(item: LineItem, language: str) -> str:
     if given and given.type == "percentage" and given.value is not None:
         tail = f" ({given.value.normalize():f}%)"
     name = f"{item.product.name} – {given.label}" if given and given.label else item.product.name
-    return cut(words.of(words.INVOICE, language)["discount_on"].format(what=name), tail)
+    return cut(wording.in_language(wording.INVOICE, language)["discount_on"].format(what=name), tail)
 
 
 def cut(text: str, tail: str = "") -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from qwoty_integrations_host import Outcome
 
 from .check import Verdict, compare
-from .invoices import Invoice
+from .invoice_draft import InvoiceDraft
 from .money import shown
 from .planned import InvoicePlan
 
@@ -30,13 +30,13 @@ class Checked:
 
 
 def check_draft(
-    invoice: Invoice, invoice_id: str, facts: Mapping[str, Any], *, rounding_line: bool, is_last: bool
+    draft: InvoiceDraft, invoice_id: str, facts: Mapping[str, Any], *, rounding_line: bool, is_last: bool
 ) -> Checked:
     """Compare the draft with the plan and the quote, and let a rounding line make the total equal where it may.
 
     ``facts`` are those of the answer to its lines. Unless this ``is_last``, the taxes can be told in another way.
     """
-    plan = invoice.plan
+    plan = draft.plan
     if "refused" in facts and is_last:
         return _no_room(plan, facts["refused"])
     if "refused" in facts:
@@ -48,7 +48,7 @@ def check_draft(
     verdict, touched = compare(plan, subtotal=facts["subtotal"], total=facts["total"], tax_exempt=exempt), False
     if facts.get("again") or verdict.kind == "different":
         # Not fresh from our own hands, or not as it should be: look at every line.
-        there = invoice.look_at_lines(invoice_id, taxes=verdict.kind == "equal" or not plan.has_amounts)
+        there = draft.compare_lines(invoice_id, taxes=verdict.kind == "equal" or not plan.has_amounts)
         verdict, touched = _with_lines(plan, facts, there), bool(there["differences"])
         if (
             verdict.kind != "different"
@@ -62,7 +62,7 @@ def check_draft(
     # An exempt customer's tax is left out however it is told.
     if is_other and not is_last and not touched and not verdict.is_exempt:
         return Checked(notes=(_other_figures(plan, facts),), next_way=True)
-    return _settled(invoice, invoice_id, facts, verdict, order, rounding_line=rounding_line)
+    return _settled(draft, invoice_id, facts, verdict, order, rounding_line=rounding_line)
 
 
 def foretold(plan: InvoicePlan, verdict: Verdict, *, rounding_line: bool) -> str:
@@ -93,7 +93,7 @@ def _with_lines(plan: InvoicePlan, facts: Mapping[str, Any], there: Mapping[str,
 
 
 def _settled(
-    invoice: Invoice,
+    draft: InvoiceDraft,
     invoice_id: str,
     facts: Mapping[str, Any],
     verdict: Verdict,
@@ -101,9 +101,9 @@ def _settled(
     *,
     rounding_line: bool,
 ) -> Checked:
-    plan = invoice.plan
+    plan = draft.plan
     if verdict.kind == "rounding" and rounding_line and facts["status"] == "draft":
-        facts = invoice.add_rounding(invoice_id, verdict.amount, one_by_one="one_by_one" in facts)
+        facts = draft.add_rounding(invoice_id, verdict.amount, one_by_one="one_by_one" in facts)
         if facts["total"] == plan.signed_total:
             return Checked(notes=(*_rounded(plan, verdict), *order))
     if verdict.kind == "equal":

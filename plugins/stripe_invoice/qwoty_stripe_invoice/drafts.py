@@ -14,7 +14,6 @@ from qwoty_integrations_host import (
     AlreadyFinal,
     Attempt,
     CredentialsError,
-    HookContext,
     InvoiceRecord,
     NeedsAttention,
     Quote,
@@ -22,11 +21,12 @@ from qwoty_integrations_host import (
 )
 
 from .check import line_differences
-from .gateway import Gateway, StripeRefused
-from .invoices import find_by_metadata, retrieve_invoice, taxes_told
-from .ledger import invoice_seen, without_invoice
+from .invoices import find_by_metadata, invoice_lines, retrieve_invoice, taxes_told
 from .planned import InvoicePlan
+from .record import invoice_seen, without_invoice
+from .stripe_errors import StripeRefused
 from .ways import Way, as_made
+from .work import Work
 
 
 def refuse_other_version(invoice: InvoiceRecord | None, quote: Quote) -> None:
@@ -47,8 +47,7 @@ def _too_late(invoice: InvoiceRecord, status: str) -> AlreadyFinal:
 class Drafts:
     """The drafts of one quote."""
 
-    ctx: HookContext
-    stripe: Gateway
+    work: Work
     quote_id: str
 
     def discard_unless(
@@ -68,11 +67,12 @@ class Drafts:
     def _throw_away(
         self, version: str | None, customer: str = "", sequence: Sequence[Way] = (), plan: InvoicePlan | None = None
     ) -> list[str]:
-        gone = self.ctx.step("draft.discard", lambda attempt: self._discard(attempt, version, customer, sequence, plan))
+        ctx = self.work.ctx
+        gone = ctx.step("draft.discard", lambda attempt: self._discard(attempt, version, customer, sequence, plan))
         if not gone:
             return []
-        for item in self.ctx.step("draft.items", lambda attempt: self._left_behind(attempt, gone)):
-            self.ctx.step(f"draft.item:{item}", partial(self._delete_item, item=item))
+        for item in ctx.step("draft.items", lambda attempt: self._left_behind(attempt, gone)):
+            ctx.step(f"draft.item:{item}", partial(self._delete_item, item=item))
         which = "that was made before " if version is not None else ""
         return [f"The draft {gone} {which}is deleted."]
 
@@ -84,7 +84,7 @@ class Drafts:
         sequence: Sequence[Way],
         plan: InvoicePlan | None,
     ) -> str:
-        record = self.ctx.records.get(self.quote_id)
+        record = self.work.ctx.records.get(self.quote_id)
         known = (record.invoice if record else None) or self._never_answered(attempt, version)
         if known is None:
             return self._last.get("invoice", "") if attempt.repeated and not self._last.get("void") else ""
@@ -106,21 +106,21 @@ class Drafts:
             if not self._is_draft(known, found, other_version=other_version):
                 return ""
             # Noted before it is deleted: whatever crashes now, the next try knows that it was us.
-            self.ctx.state.set(f"discarded:{self.quote_id}", {"invoice": known.id, "customer": known.customer_id})
+            self.work.ctx.state.set(f"discarded:{self.quote_id}", {"invoice": known.id, "customer": known.customer_id})
             self._delete(attempt, known, other_version=other_version)
-        self.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
+        self.work.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
         return known.id
 
     def _refuse_if_touched(self, attempt: Attempt, known: InvoiceRecord, plan: InvoicePlan) -> None:
         """What somebody did by hand is not thrown away because the settings changed."""
         try:
-            lines = list(self.stripe.pages(attempt, lambda v1, p: v1.invoices.line_items.list(known.id, params=p), {}))
+            lines = list(invoice_lines(self.work.stripe, attempt, known.id))
         except StripeRefused as error:
             if error.missing:
                 return
             raise
         # Nothing is missed that was not added yet.
-        planned = {line.key for line in plan.lines} - set(self.ctx.state.get(f"lines:{known.id}") or ())
+        planned = {line.key for line in plan.lines} - set(self.work.ctx.state.get(f"lines:{known.id}") or ())
         there = replace(plan, lines=tuple(line for line in plan.lines if line.key not in planned))
         if differences := line_differences(there, lines, {}, taxes=False):
             raise NeedsAttention(
@@ -133,46 +133,46 @@ class Drafts:
             )
 
     def _taxes_of(self, known: InvoiceRecord) -> str:
-        return taxes_told(self.ctx.state.get(f"invoice:{known.id}") or {})
+        return taxes_told(self.work.ctx.state.get(f"invoice:{known.id}") or {})
 
     def _is_void_and_given_up(self, attempt: Attempt, known: InvoiceRecord) -> bool:
         """Whether the quote was cancelled or undone and its invoice voided; then it is forgotten, for a new one."""
-        if self.ctx.state.get(f"given_up:{self.quote_id}") != known.id:
+        if self.work.ctx.state.get(f"given_up:{self.quote_id}") != known.id:
             return False
         found = self._look(attempt, known)
         is_void = found is not None and found["status"] == "void"
         if is_void:
             # The key of idempotency of the new invoice is another one.
             gone = {"invoice": known.id, "customer": known.customer_id, "void": True}
-            self.ctx.state.set(f"discarded:{self.quote_id}", gone)
-            self.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
-        self.ctx.state.forget(f"given_up:{self.quote_id}")
+            self.work.ctx.state.set(f"discarded:{self.quote_id}", gone)
+            self.work.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
+        self.work.ctx.state.forget(f"given_up:{self.quote_id}")
         return is_void
 
     @property
     def _last(self) -> dict[str, Any]:
         """The last invoice that was thrown away: ``invoice``, ``customer``, and ``void`` if it was no draft."""
-        return dict(self.ctx.state.get(f"discarded:{self.quote_id}") or {})
+        return dict(self.work.ctx.state.get(f"discarded:{self.quote_id}") or {})
 
     def _never_answered(self, attempt: Attempt, version: str | None) -> InvoiceRecord | None:
         """What was asked for by an earlier version of the quote, when its answer was lost."""
-        billed = self.ctx.state.get(f"billed:{self.quote_id}")
+        billed = self.work.ctx.state.get(f"billed:{self.quote_id}")
         if not billed or billed["version"] == version:
             return None
-        found = find_by_metadata(self.ctx, self.stripe, attempt, self.quote_id, billed["customer"])
+        found = find_by_metadata(self.work, attempt, self.quote_id, billed["customer"])
         if found is None or found["metadata"].get("qwoty_version") == version:
             return None
         return InvoiceRecord(
             id=found["id"],
             status=found["status"],
-            account=self.stripe.account,
+            account=self.work.stripe.account,
             customer_id=billed["customer"],
             version=found["metadata"].get("qwoty_version", ""),
         )
 
     def _look(self, attempt: Attempt, known: InvoiceRecord) -> dict[str, Any] | None:
         try:
-            found = retrieve_invoice(self.stripe, attempt, known.id)
+            found = retrieve_invoice(self.work.stripe, attempt, known.id)
         except StripeRefused as error:
             if error.missing:
                 return None
@@ -182,14 +182,15 @@ class Drafts:
     def _is_draft(self, known: InvoiceRecord, found: Mapping[str, Any], *, other_version: bool) -> bool:
         if found["status"] == "draft":
             return True
-        self.ctx.records.update(self.quote_id, lambda record: invoice_seen(record, found, self.stripe.account))
+        account = self.work.stripe.account
+        self.work.ctx.records.update(self.quote_id, lambda record: invoice_seen(record, found, account))
         if other_version:
             raise _too_late(known, found["status"])
         return False
 
     def _delete(self, attempt: Attempt, known: InvoiceRecord, *, other_version: bool) -> None:
         try:
-            self.stripe.read(attempt, lambda v1: v1.invoices.delete(known.id))
+            self.work.stripe.read(attempt, lambda v1: v1.invoices.delete(known.id))
         except StripeRefused:
             found = self._look(attempt, known)
             if found is not None and self._is_draft(known, found, other_version=other_version):
@@ -201,7 +202,7 @@ class Drafts:
         if not customer:
             return []
         wanted = {"customer": customer, "pending": True}
-        pending = self.stripe.pages(attempt, lambda v1, p: v1.invoice_items.list(params=p), wanted)
+        pending = self.work.stripe.pages(attempt, lambda v1, p: v1.invoice_items.list(params=p), wanted)
         try:
             return [item["id"] for item in pending if "qwoty_line" in (item.get("metadata") or {})]
         except CredentialsError as error:
@@ -211,7 +212,7 @@ class Drafts:
 
     def _delete_item(self, attempt: Attempt, item: str) -> None:
         try:
-            self.stripe.read(attempt, lambda v1: v1.invoice_items.delete(item))
+            self.work.stripe.read(attempt, lambda v1: v1.invoice_items.delete(item))
         except StripeRefused as error:
             if not error.missing:
                 raise

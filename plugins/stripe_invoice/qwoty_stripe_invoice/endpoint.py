@@ -14,9 +14,11 @@ from typing import Any
 
 from qwoty_integrations_host import Attempt, HookContext, NeedsAttention
 
-from .drift import EVENTS, drift
+from .endpoint_spec import EVENTS, changes_for
 from .endpoint_state import KeptEndpoint, token_of
-from .gateway import API_VERSION, Gateway, StripeRefused
+from .gateway import API_VERSION
+from .stripe_errors import StripeRefused
+from .work import Work
 
 _MOST_ENDPOINTS = 16
 
@@ -32,52 +34,52 @@ def require_public_url(ctx: HookContext) -> str:
     return ctx.public_url
 
 
-def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
+def ensure_endpoint(work: Work) -> None:
     """See to it that Stripe tells us about payments; without any call when it is known to."""
-    require_public_url(ctx)
-    with ctx.lock(f"webhook_endpoint:{stripe.account}"):
-        endpoint = _Endpoint(ctx, stripe, "webhook_endpoint")
-        endpoint.mend(ctx.step("webhook_endpoint", endpoint.look_unless_known))
+    require_public_url(work.ctx)
+    with work.ctx.lock(f"webhook_endpoint:{work.stripe.account}"):
+        endpoint = _Endpoint(work, "webhook_endpoint")
+        endpoint.mend(work.ctx.step("webhook_endpoint", endpoint.look_unless_known))
 
 
-def look_after_endpoint(ctx: HookContext, stripe: Gateway, *, roll: bool) -> Mapping[str, Any]:
+def look_after_endpoint(work: Work, *, roll: bool) -> Mapping[str, Any]:
     """Look at the endpoint, mend it, roll its secret if asked to or if it must be; give what was seen.
 
     ``replace`` (why it got a successor), ``changes`` (what was put right), ``still_refused`` (rolling the secret did
     not help). Raises: NeedsAttention.
     """
-    require_public_url(ctx)
-    with ctx.lock(f"webhook_endpoint:{stripe.account}"):
-        name = f"webhook_endpoint:{stripe.account}"
-        endpoint = _Endpoint(ctx, stripe, name)
-        seen: Mapping[str, Any] = ctx.step(name, partial(endpoint.look, roll=roll))
+    require_public_url(work.ctx)
+    with work.ctx.lock(f"webhook_endpoint:{work.stripe.account}"):
+        name = f"webhook_endpoint:{work.stripe.account}"
+        endpoint = _Endpoint(work, name)
+        seen: Mapping[str, Any] = work.ctx.step(name, partial(endpoint.look, roll=roll))
         return endpoint.mend(seen)
 
 
-def adopt_endpoints(ctx: HookContext, stripe: Gateway, accounts: Sequence[str]) -> list[str]:
+def adopt_endpoints(work: Work, accounts: Sequence[str]) -> list[str]:
     """Take over the endpoints of keys that left the settings, if this key is of the same account; give which keys'."""
-    with ctx.lock(f"webhook_endpoint:{stripe.account}"):
-        adopted: list[str] = ctx.step(
-            f"webhook_endpoint.adopt:{stripe.account}", partial(_adopt, ctx, stripe, accounts)
+    with work.ctx.lock(f"webhook_endpoint:{work.stripe.account}"):
+        adopted: list[str] = work.ctx.step(
+            f"webhook_endpoint.adopt:{work.stripe.account}", partial(_adopt, work, accounts)
         )
     return adopted
 
 
-def _adopt(ctx: HookContext, stripe: Gateway, accounts: Sequence[str], attempt: Attempt) -> list[str]:
-    pages = stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {})
+def _adopt(work: Work, accounts: Sequence[str], attempt: Attempt) -> list[str]:
+    pages = work.stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {})
     there = {one["id"] for one in pages}
-    adopted = [account for account in accounts if KeptEndpoint(ctx, account).known.get("id") in there]
+    adopted = [account for account in accounts if KeptEndpoint(work.ctx, account).known.get("id") in there]
     for account in adopted:
-        KeptEndpoint(ctx, stripe.account).take_over(account)
+        KeptEndpoint(work.ctx, work.stripe.account).take_over(account)
     return adopted
 
 
 class _Endpoint:
     """One key's endpoint in one run; ``name`` is where its steps' names begin."""
 
-    def __init__(self, ctx: HookContext, stripe: Gateway, name: str) -> None:
-        self._ctx, self._stripe, self._name = ctx, stripe, name
-        self._kept = KeptEndpoint(ctx, stripe.account)
+    def __init__(self, work: Work, name: str) -> None:
+        self._ctx, self._stripe, self._name = work.ctx, work.stripe, name
+        self._kept = KeptEndpoint(work.ctx, work.stripe.account)
 
     # -- looking ------------------------------------------------------------------------------------
 
@@ -97,14 +99,14 @@ class _Endpoint:
         self._kept.forget_old(tokens.values())
         present = next((one for one in ours if one["id"] == known), None)
         replace = self._why_replace(present, roll=roll)
-        drifted = {} if present is None else drift(present, self._address(self._kept.token))
-        if known and (drifted or present is None):
+        changes = {} if present is None else changes_for(present, self._address(self._kept.token))
+        if known and (changes or present is None):
             self._kept.note_gap()
         return {
             "known": known,
             "replace": replace,
             "version": present and present["api_version"],
-            "changes": {} if replace else drifted,
+            "changes": {} if replace else changes,
             "still_refused": self._kept.is_refused and not replace,
             "stale": [one for one in tokens if one != known],
         }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import re
 import threading
@@ -22,24 +21,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from qwoty_integrations_host import (
-    Attempt,
-    CredentialsError,
-    IntegrationError,
-    NeedsAttention,
-    Pace,
-    PermanentError,
-    RetryableError,
-    WebhookRejected,
-    why_unsent,
-)
+from qwoty_integrations_host import Attempt, CredentialsError, IntegrationError, Pace, WebhookRejected
 
 from .event_form import not_an_event
+from .stripe_errors import NotStripe, is_final, retry_after, translated
 
 if TYPE_CHECKING:
     import stripe as stripe_sdk
-
-log = logging.getLogger(__name__)
 
 API_VERSION = "2026-10-28.endive"
 DEFAULT_API_BASE = "https://api.stripe.com"
@@ -54,7 +42,6 @@ REQUESTS_PER_SECOND = 18
 _PLAIN = re.compile(r"[ -~]{0,80}")
 #: Ids have digits or capitals in them, the words of an address do not.
 _ID = re.compile(r"/(?!v\d/)[^/]*[A-Z0-9][^/]*")
-_PERMISSIONS = re.compile(r"Having the ((?:'rak_[a-z0-9_]+',?\s*(?:or\s+)?)+)permissions? would allow")
 
 Params = Mapping[str, Any]
 
@@ -70,44 +57,6 @@ class _Exchange:
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("exchange")
-
-
-class NotStripe(RetryableError):
-    """What came is not in the form of Stripe's answers: a proxy, a firewall or a login page spoke in its place.
-
-    Whether Stripe was asked is not known, so this is no final answer of Stripe (ADR 0065).
-    """
-
-    default_code = "stripe_answer"
-
-    def __init__(self, status: int, *, retry_after: float | None = None) -> None:
-        super().__init__(
-            f"Something other than Stripe answered (HTTP {status}).",
-            hint="Look at what stands between this host and Stripe: a proxy, a firewall, or an outage of Stripe. "
-            "The run goes on by itself once Stripe answers.",
-            retry_after=retry_after,
-        )
-
-
-class StripeRefused(NeedsAttention):
-    """Stripe said no (400, 402, 404). ``stripe_code`` decides, never the message."""
-
-    default_code = "stripe_refused"
-
-    def __init__(self, title: str, *, stripe_code: str, status: int, restart: bool) -> None:
-        # It may be a customer or a tax rate that is refused, long before there is an invoice.
-        hint = (
-            "Correct in Qwoty what Stripe refuses and accept the quote again, or mend it in the Stripe Dashboard and "
-            "retry the run."
-        )
-        super().__init__(title, hint=hint, restart=restart)
-        self.stripe_code = stripe_code
-        self.status = status
-
-    @property
-    def missing(self) -> bool:
-        """Stripe does not know the id: another account or mode, or it is gone."""
-        return self.stripe_code == "resource_missing"
 
 
 def fingerprint(key: str) -> str:
@@ -175,7 +124,7 @@ class Gateway:
         try:
             return self._do(attempt, lambda: call(_client(self._key).v1, params, options))
         except IntegrationError as error:
-            error.answered = _is_final(error)
+            error.answered = is_final(error)
             raise
 
     def _do(self, attempt: Attempt | None, call: Callable[[], Any]) -> dict[str, Any]:
@@ -185,7 +134,7 @@ class Gateway:
         try:
             answer = call()
         except sdk.StripeError as error:
-            raise _translated(error) from error
+            raise translated(error, sdk) from error
         finally:
             _exchange.reset(asking)
             if exchange.request_id and attempt is not None:
@@ -291,7 +240,7 @@ def _paced(sdk: ModuleType) -> Any:
             exchange.request_id = answered.get("Request-Id") or ""
             found = stripes_answer(status, body)
             if found is None:
-                raise NotStripe(status, retry_after=_wish(answered))
+                raise NotStripe(status, retry_after=retry_after(answered))
             if status < 300:
                 exchange.answer, body = found, "{}"
             return body, status, answered
@@ -345,89 +294,3 @@ def _is_loopback(base: str) -> bool:
 def _short(entity: str) -> str:
     """Keys have 255 characters, and are ASCII; ids of a platform may be as long, and hold anything."""
     return entity if _PLAIN.fullmatch(entity) else hashlib.sha256(entity.encode()).hexdigest()[:32]
-
-
-# -- errors -------------------------------------------------------------------------------------------
-
-
-def _translated(error: stripe_sdk.StripeError) -> Exception:
-    sdk = _sdk()
-    status, code = error.http_status or 0, (error.error.code if error.error else None) or ""
-    if isinstance(error, sdk.APIConnectionError):
-        if unsent := why_unsent(error.__cause__):
-            log.error("stripe.request_unsent", exc_info=unsent)
-            return PermanentError(
-                "The request to Stripe could not be written.",
-                hint="Its cause is in the host's log; correct what it names, then retry the run.",
-                code="request_unsent",
-            )
-        return RetryableError("Stripe cannot be reached.", code="stripe_unreachable")
-    if refused := _access_refused(code, error.user_message or ""):
-        return refused
-    if isinstance(error, sdk.AuthenticationError):
-        return CredentialsError(
-            "The Stripe key has expired." if code == "api_key_expired" else "Stripe refused the key.",
-            hint="Enter a valid key in the integration's settings, then retry the run.",
-            code="key_refused",
-        )
-    if isinstance(error, sdk.PermissionError):
-        return _permission_missing(error)
-    if status == 429 or code == "rate_limit":
-        return RetryableError("Stripe asks to slow down.", code="rate_limited", retry_after=_wish(error.headers))
-    if status == 409:
-        return RetryableError("Stripe still works on the same request.", code="stripe_busy")
-    if status >= 500:
-        return RetryableError("Stripe had an internal error.", code="stripe_error")
-    if isinstance(error, sdk.IdempotencyError):
-        return RetryableError("Stripe knows the request's key from another request.", code="stripe_key")
-    words = (error.user_message or "").splitlines() or [""]
-    title = f"Stripe refused the request ({code or status}): {words[0][:300]}"
-    return StripeRefused(title, stripe_code=code, status=status, restart=code == "resource_missing")
-
-
-def _is_final(error: IntegrationError) -> bool:
-    """Whether Stripe gave a final answer, which it may keep under the key and repeat for a day."""
-    if isinstance(error, PermanentError):
-        return False  # it was never asked
-    return not isinstance(error, RetryableError) or error.code in {"stripe_error", "stripe_key"}
-
-
-def _access_refused(code: str, words: str) -> CredentialsError | None:
-    """What no permission of the key can change: its account, or the address from which it is used."""
-    if code == "account_invalid":
-        return CredentialsError(
-            "The Stripe key has no access to its account.",
-            hint="Look in the Stripe Dashboard whether the account is still open and the key still its own. Enter a "
-            "key of the right account in the integration's settings, then try again.",
-            code="access_refused",
-        )
-    if "IP address" in words:
-        return CredentialsError(
-            "The Stripe key may not be used from this host's IP address.",
-            hint="Add this host's address to the key's list of IP addresses in the Stripe Dashboard, then try again.",
-            code="access_refused",
-        )
-    return None
-
-
-def _permission_missing(error: stripe_sdk.StripeError) -> CredentialsError:
-    found = _PERMISSIONS.search(error.user_message or "")
-    names = re.findall(r"rak_([a-z0-9_]+)", found[1]) if found else []
-    if not names:
-        return CredentialsError(
-            "The Stripe key lacks a permission.",
-            hint="Stripe does not say which one: the log of requests in the Stripe Dashboard shows it. Add it to the "
-            "restricted key, then retry the run.",
-            code="permission_missing",
-        )
-    wanted = " or ".join(names)
-    return CredentialsError(
-        "The Stripe key lacks a permission.",
-        hint=f"Add the permission {wanted} to the restricted key in the Stripe Dashboard, then retry the run.",
-        code="permission_missing",
-    )
-
-
-def _wish(headers: Mapping[str, str] | None) -> float | None:
-    text = (headers or {}).get("retry-after") or (headers or {}).get("Retry-After") or ""
-    return float(text) if re.fullmatch(r"\d{1,4}", text) else None

@@ -27,8 +27,10 @@ from qwoty_integrations_host import (
     ServiceStatus,
 )
 
-from .gateway import Gateway, NotStripe, StripeRefused, api_base, fingerprint, is_live, stripes_answer
+from .gateway import Gateway, api_base, fingerprint, is_live, stripes_answer
 from .settings import StripeSettings
+from .stripe_errors import NotStripe, StripeRefused
+from .work import Work
 
 _PROBE = {"metadata": {"qwoty_probe": "1"}}
 _TIMEOUT = (5, 10)
@@ -146,7 +148,7 @@ def _invoices_left_behind(ctx: HookContext, settings: StripeSettings) -> list[st
         record = ctx.records.get(quote_id)
         if record and record.invoice and record.invoice.account not in present:
             found.setdefault(record.invoice.account, (record.invoice.id, quote_id))
-    gateways = [Gateway(key, workspace=ctx.workspace, pace=ctx.pace) for key in dict.fromkeys(settings.all_keys())]
+    gateways = [Work.with_key(ctx, key).stripe for key in dict.fromkeys(settings.all_keys())]
     return [
         f"No key sees invoice {invoice_id} of quote {quote_id}: it was made with a key of another account or mode."
         for invoice_id, quote_id in found.values()
@@ -187,7 +189,7 @@ def _why_unclear(key: KeyReport) -> Iterator[str]:
 
 
 def _check(ctx: HookContext, key: str, label: str, wanted: Sequence[_Resource]) -> KeyReport:
-    stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
+    stripe = Work.with_key(ctx, key).stripe
     mode = "live" if is_live(key) else "test"
     report = partial(KeyReport, label=label, last4=key[-4:], mode=mode, account=stripe.account)
     try:

@@ -17,10 +17,12 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 
-from .gateway import Gateway, StripeRefused
+from .event_routing import trimmed
+from .gateway import Gateway
 from .invoices import retrieve_invoice
 from .money import to_minor
-from .whose import about, gateway_of
+from .stripe_errors import StripeRefused
+from .work import Work
 
 #: How many quotes one upkeep looks at; the next one goes on there.
 INVOICES_A_RUN, INVOICES_BESIDE_EVENTS = 100, 20
@@ -63,7 +65,7 @@ def _news(ctx: HookContext, quote_id: str, attempt: Attempt) -> Iterator[dict[st
     if record is None or record.invoice is None or not record.awaits_payment:
         return
     try:
-        stripe = gateway_of(ctx, record.invoice.id)
+        stripe = Work.for_invoice(ctx, record.invoice.id).stripe
     except NeedsAttention:
         return  # the key was taken out of the settings
     facts = {"quote_id": quote_id, "account": stripe.account, "livemode": stripe.live, "found": True}
@@ -97,7 +99,7 @@ def _seen(look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 def _found(thing: Mapping[str, Any], word: str, kind: str) -> dict[str, Any]:
     """An event that nobody delivered; the same finding has the same id."""
-    return {"id": f"found:{thing['id']}:{word}", "type": kind, **about(thing)}
+    return {"id": f"found:{thing['id']}:{word}", "type": kind, **trimmed(thing)}
 
 
 def _session_news(part: InstallmentRecord, session: Mapping[str, Any]) -> str:

@@ -14,7 +14,6 @@ from qwoty_integrations_host import (
     Attempt,
     Contact,
     CredentialsError,
-    HookContext,
     InstallmentRecord,
     NeedsAttention,
     Quote,
@@ -23,15 +22,16 @@ from qwoty_integrations_host import (
     pick_installment,
 )
 
-from . import words
+from . import wording
 from .endpoint import require_public_url
-from .gateway import Gateway, StripeRefused
 from .invoices import require_status, retrieve_invoice
-from .ledger import link_made, link_mailed, session_seen
 from .money import LEAST_PAYMENT, shown, to_minor
 from .payment_mail import payment_mail
 from .pdf import fetch_pdf
+from .record import link_made, link_mailed, session_seen
 from .sessions import expire_link
+from .stripe_errors import StripeRefused
+from .work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class Sent:
 class PaymentLink:
     """The link for one installment of one quote."""
 
-    def __init__(self, ctx: HookContext, stripe: Gateway, quote: Quote, contact: Contact, number: int) -> None:
-        self._ctx, self._stripe, self._quote, self._contact = ctx, stripe, quote, contact
-        self._number = number
+    def __init__(self, work: Work, quote: Quote, contact: Contact, number: int) -> None:
+        self._work, self._quote, self._contact, self._number = work, quote, contact, number
+        self._ctx, self._stripe = work.ctx, work.stripe
 
     def send(self, *, pdf_url: str | None = None) -> Sent:
         """Make the link unless one is open, mail it with the PDF, each once; and say what was done."""
@@ -65,7 +65,7 @@ class PaymentLink:
 
     def expire(self, session_id: str) -> str:
         """Close an open link, so that there are never two payable ones; ``complete``: the customer was faster."""
-        return expire_link(self._ctx, self._stripe, self._quote.id, self._number, session_id)
+        return expire_link(self._work, self._quote.id, self._number, session_id)
 
     # -- the session --------------------------------------------------------------------------------
 
@@ -76,7 +76,7 @@ class PaymentLink:
         found = self._made_before(attempt) if attempt.repeated else None
         try:
             if attempt.repeated:
-                require_status(self._ctx, self._stripe, attempt, self._quote.id, invoice.id, {"open"})
+                require_status(self._work, attempt, self._quote.id, invoice.id, {"open"})
                 record, part = self._seen_anew(attempt)
             self._refuse_if_in_the_way(record)
             # Made by another run of the quote while this one waited, or paid before anybody was told.
@@ -181,7 +181,7 @@ class PaymentLink:
         assert record.invoice is not None
         base, label = (
             require_public_url(self._ctx),
-            words.of(words.INVOICE, self._quote.language)["installment"],
+            wording.in_language(wording.INVOICE, self._quote.language)["installment"],
         )
         name = f"{self._quote.number} – {label} {self._number}/{len(record.installments)}"
         price = {

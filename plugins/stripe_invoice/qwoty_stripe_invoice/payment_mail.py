@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from qwoty_integrations_host import Attachment, Contact, InstallmentRecord, MailMessage, Quote, offset_name
 
-from . import words
+from . import wording
 
 
 def payment_mail(
@@ -28,7 +28,7 @@ def payment_mail(
 
     The link's end is told in the quote's time zone, with its offset.
     """
-    language = quote.language if quote.language in words.MAIL else "en"
+    language = quote.language if quote.language in wording.MAIL else "en"
     said = _said(quote, contact, part, invoice_number=invoice_number, total=total, language=language)
     seller = quote.business_unit.name if quote.business_unit and quote.business_unit.name else ""
     page = {"words": said, "url": part.url or "", "seller": seller, "language": language}
@@ -54,7 +54,7 @@ def _said(
     language: str,
 ) -> dict[str, str]:
     assert part.expires_at is not None, "an open link has an end"
-    locale = words.LOCALES.get(language, language)
+    locale = wording.LOCALES.get(language, language)
     end = part.expires_at.astimezone(quote.timezone)
     facts = {
         "name": contact.full_name or quote.customer.name,
@@ -69,7 +69,7 @@ def _said(
         "time": format_time(end, "short", tzinfo=quote.timezone, locale=locale),
         "zone": offset_name(end),
     }
-    said = {name: text.format(**facts) for name, text in words.of(words.MAIL, language).items()}
+    said = {name: text.format(**facts) for name, text in wording.in_language(wording.MAIL, language).items()}
     said["ask"] = said["ask"] if len(quote.installments) > 1 else said["ask_single"]
     said["due"] = said["due"] if part.due_date else ""
     return said

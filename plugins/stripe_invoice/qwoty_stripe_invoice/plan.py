@@ -13,7 +13,7 @@ from itertools import chain
 
 from qwoty_integrations_host import LineItem, NeedsAttention, Quote, Section
 
-from . import words
+from . import wording
 from .descriptions import cut, discount_description, line_description
 from .discounts import as_one, discount_of, discounts_of, folded, global_discount
 from .money import exact_tax, in_minor, largest, rounded_to_coin, rounded_to_minor, shown
@@ -258,7 +258,7 @@ def _are_finer(items: Sequence[LineItem], quote: Quote) -> bool:
 
 def _cash_rounding(signed: Signed, language: str) -> list[PlanLine]:
     """The untaxed line for a total that is rounded to a coin in use."""
-    word = words.of(words.INVOICE, language)["cash_rounding"]
+    word = wording.in_language(wording.INVOICE, language)["cash_rounding"]
     return [PlanLine("cash", word, signed.cash, kind="cash")] if signed.cash else []
 
 

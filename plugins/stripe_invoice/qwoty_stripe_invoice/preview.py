@@ -29,10 +29,10 @@ from .customers import looked_for
 from .delivery import addressed, no_key_for, require_way_back
 from .draft_check import foretold, too_small
 from .gateway import fingerprint, is_live
-from .ledger import due_date
 from .money import LEAST_PAYMENT, in_minor, shown, split, to_major
 from .plan import make_plan
 from .planned import InvoicePlan, NothingToInvoice, PlanLine
+from .record import due_date
 from .settings import StripeSettings
 from .ways import first_way
 
@@ -45,7 +45,7 @@ _NOT_MAILED = "Nothing would be mailed: a person has to act first."
 def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     """The plan in the host's form, and everything at which a run would stop; no network."""
     settings = StripeSettings.of(ctx.settings)
-    key = settings.key_for(quote.business_unit.id if quote.business_unit else None)
+    key = settings.key_for_quote(quote)
     problems = [_no_key(quote)] if key is None else []
     plan = _unless_refused(lambda: _first_plan(quote, settings), problems)
     if isinstance(plan, NothingToInvoice) and not problems:

@@ -7,9 +7,9 @@ from typing import Any
 
 from qwoty_integrations_host import HookContext
 
-from .ledger import refund_seen
 from .money import shown
-from .sessions import installment_of, there
+from .record import record_or_new, refund_seen
+from .sessions import installment_of
 
 
 def note_refund(ctx: HookContext, quote_id: str, charge: Mapping[str, Any]) -> str:
@@ -35,5 +35,5 @@ def _note_refund(ctx: HookContext, quote_id: str, charge: Mapping[str, Any], pay
     unpaid = (part.number for part in parts if part.payment_id is None and part.number == installment_of(charge))
     number = next(of_payment, None) or next(unpaid, 0)
     if number:
-        ctx.records.update(quote_id, lambda r: refund_seen(there(r, charge), number, payment, refunded))
+        ctx.records.update(quote_id, lambda r: refund_seen(record_or_new(r, charge), number, payment, refunded))
     return number

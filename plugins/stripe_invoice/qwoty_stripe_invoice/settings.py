@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from qwoty_integrations_host import SettingsProblem
+from qwoty_integrations_host import Quote, SettingsProblem
 
 _UNIT = re.compile(r"[^\s]{1,64}")
 _KEY = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9]{8,}")
@@ -82,6 +82,10 @@ class StripeSettings:
         if self.token_scope == "workspace":
             return self.workspace_api_token
         return self.business_unit_api_tokens.get(business_unit or "")
+
+    def key_for_quote(self, quote: Quote) -> str | None:
+        """The key of the quote's business unit; None when there is none."""
+        return self.key_for(quote.business_unit.id if quote.business_unit else None)
 
 
 def problems(settings: Mapping[str, Any]) -> list[SettingsProblem]:

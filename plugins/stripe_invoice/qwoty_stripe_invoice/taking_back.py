@@ -11,13 +11,12 @@ from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, Quote,
 
 from .delivery import no_key_for
 from .drafts import Drafts
-from .gateway import Gateway, StripeRefused
 from .invoices import retrieve_invoice
-from .ledger import invoice_seen, without_invoice
 from .payments import attach_payment
+from .record import invoice_seen, without_invoice
 from .sessions import expire_link, look_at_session, open_links
-from .settings import StripeSettings
-from .whose import gateway_of
+from .stripe_errors import StripeRefused
+from .work import Work
 
 #: Stripe's words for an invoice that may still be paid, or voided.
 _NOT_SETTLED = ("open", "uncollectible")
@@ -28,8 +27,8 @@ class TakingBack:
 
     def __init__(self, ctx: HookContext, quote: Quote) -> None:
         """Raises: NeedsAttention where no key serves the quote any more."""
-        self._ctx, self._quote = ctx, quote
-        self._stripe = _gateway(ctx, quote)
+        self._work, self._quote = _work_for(ctx, quote), quote
+        self._ctx, self._stripe = ctx, self._work.stripe
 
     def look(self, name: str = "found") -> dict[str, Any]:
         """Look at the invoice: ``{"invoice", "name", "status", "is_voidable", "paid", "total", "is_nothing"}``.
@@ -42,7 +41,7 @@ class TakingBack:
 
     def delete_draft(self) -> list[str]:
         """Delete our draft, also one whose answer was lost; give a note. What is no draft any more stays."""
-        return Drafts(self._ctx, self._stripe, self._quote.id).discard()
+        return Drafts(self._work, self._quote.id).discard()
 
     def close_links(self) -> list[str]:
         """Close every link that can still be paid, take the payment of one that was, and say so."""
@@ -50,7 +49,7 @@ class TakingBack:
         for number, session_id in self._ctx.step("links", self._links):
             session = self._seen(number, session_id, "session")
             if session["payment_status"] != "paid" and session.get("status", "open") == "open":
-                if expire_link(self._ctx, self._stripe, self._quote.id, number, session_id) != "complete":
+                if expire_link(self._work, self._quote.id, number, session_id) != "complete":
                     notes.append(f"The payment link of installment {number} is closed.")
                     continue
                 session = self._seen(number, session_id, "session.completed")
@@ -60,7 +59,7 @@ class TakingBack:
             elif session.get("status", "complete") == "complete":
                 notes.append(f"The payment of installment {number} is being processed.")
         for session in paid:
-            attach_payment(self._ctx, self._stripe, self._quote.id, session)
+            attach_payment(self._work, self._quote.id, session)
         return notes
 
     def void(self, invoice_id: str) -> None:
@@ -115,12 +114,12 @@ class TakingBack:
         assert record is not None and record.invoice is not None, "links are for invoices"
         parts = [part for part in record.installments if part.session_id and part.status in {"sent", "processing"}]
         known = {part.session_id: part.number for part in parts if part.session_id}
-        known |= open_links(self._ctx, self._stripe, self._quote.id, attempt)
+        known |= open_links(self._work, self._quote.id, attempt)
         return [(number, session_id) for session_id, number in known.items()]
 
     def _seen(self, number: int, session_id: str, name: str) -> dict[str, Any]:
         event = {"id": session_id, "metadata": {"qwoty_installment": str(number)}}
-        return look_at_session(self._ctx, self._stripe, self._quote.id, event, name=name)
+        return look_at_session(self._work, self._quote.id, event, name=name)
 
     def _void(self, attempt: Attempt, invoice_id: str) -> str:
         found = retrieve_invoice(self._stripe, attempt, invoice_id) if attempt.repeated else {"status": "open"}
@@ -149,17 +148,17 @@ class TakingBack:
             ) from error
 
 
-def _gateway(ctx: HookContext, quote: Quote) -> Gateway:
-    """The key that made the invoice; where there is none, that of the quote's business unit."""
+def _work_for(ctx: HookContext, quote: Quote) -> Work:
+    """Work with the key that made the invoice; if there is no invoice, with that of the quote's business unit."""
     record = ctx.records.get(quote.id)
     if record is not None and record.invoice is not None:
-        return gateway_of(ctx, record.invoice.id)
-    key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
-    if key is None:
+        return Work.for_invoice(ctx, record.invoice.id)
+    work = Work.for_quote(ctx, quote)
+    if work is None:
         raise NeedsAttention(
             no_key_for(quote).title, hint="Put the key back, then retry the run.", code="business_unit_missing"
         )
-    return Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
+    return work
 
 
 def was_made(ctx: HookContext, quote_id: str) -> bool:

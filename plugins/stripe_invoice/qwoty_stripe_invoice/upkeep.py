@@ -17,13 +17,14 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 
-from .drift import in_words
 from .endpoint import adopt_endpoints, look_after_endpoint
+from .endpoint_spec import repairs_in_words
 from .endpoint_state import KeptEndpoint, accounts_kept, made_with
-from .gateway import Gateway, fingerprint
+from .gateway import fingerprint
 from .missed_events import as_delivered, events_seen, look_at_events
 from .open_invoices import INVOICES_A_RUN, INVOICES_BESIDE_EVENTS, invoices_seen, look_at_open_invoices
 from .settings import StripeSettings
+from .work import Work
 
 
 def endpoints(ctx: HookContext) -> list[WebhookEndpoint]:
@@ -73,9 +74,9 @@ def look_after(ctx: HookContext, request: UpkeepRequest) -> UpkeepReport:
     accounts: Sequence[str] = ctx.step("accounts", lambda _: [a for a in keys if KeptEndpoint(ctx, a).known])
     looks: dict[str, Mapping[str, Any]] = {}
     for account in accounts:
-        stripe = Gateway(keys[account], workspace=ctx.workspace, pace=ctx.pace)
-        _look_after_endpoint(ctx, stripe, found, roll=request.roll_secrets)
-        if look := _events(ctx, stripe, found):
+        work = Work.with_key(ctx, keys[account])
+        _look_after_endpoint(work, found, roll=request.roll_secrets)
+        if look := _events(work, found):
             looks[account] = look
     all_readable = bool(looks) and len(looks) == len(keys)
     after = _open_invoices(ctx, found, INVOICES_BESIDE_EVENTS if all_readable else INVOICES_A_RUN)
@@ -92,7 +93,7 @@ def _adopt(ctx: HookContext, keys: Mapping[str, str], found: _Findings) -> None:
     left: list[str] = ctx.step("accounts.left", lambda _: [a for a in accounts_kept(ctx) if a not in keys])
     for key in keys.values() if left else ():
         try:
-            adopted = adopt_endpoints(ctx, Gateway(key, workspace=ctx.workspace, pace=ctx.pace), left)
+            adopted = adopt_endpoints(Work.with_key(ctx, key), left)
         except NeedsAttention as problem:
             found.problems.append(problem)
             continue
@@ -101,13 +102,13 @@ def _adopt(ctx: HookContext, keys: Mapping[str, str], found: _Findings) -> None:
         )
 
 
-def _look_after_endpoint(ctx: HookContext, stripe: Gateway, found: _Findings, *, roll: bool) -> None:
+def _look_after_endpoint(work: Work, found: _Findings, *, roll: bool) -> None:
     try:
-        seen = look_after_endpoint(ctx, stripe, roll=roll)
+        seen = look_after_endpoint(work, roll=roll)
     except NeedsAttention as problem:
         found.problems.append(problem)
         return
-    found.notes += in_words(seen)
+    found.notes += repairs_in_words(seen)
     if seen["still_refused"]:
         useless = NeedsAttention(
             "Webhooks still come with a wrong signature, although the secret was rolled a short while ago.",
@@ -117,14 +118,14 @@ def _look_after_endpoint(ctx: HookContext, stripe: Gateway, found: _Findings, *,
         found.problems.append(useless)
 
 
-def _events(ctx: HookContext, stripe: Gateway, found: _Findings) -> Mapping[str, Any] | None:
+def _events(work: Work, found: _Findings) -> Mapping[str, Any] | None:
     """Find missed events; give where the next look begins, None when they cannot be read."""
     try:
-        look = look_at_events(ctx, stripe)
+        look = look_at_events(work)
     except NeedsAttention as problem:
         found.problems.append(problem)
         return None
-    found.events += [as_delivered(stripe.account, event) for event in look["events"]]
+    found.events += [as_delivered(work.stripe.account, event) for event in look["events"]]
     return look if look["readable"] else None
 
 

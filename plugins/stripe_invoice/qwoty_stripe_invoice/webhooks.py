@@ -13,14 +13,15 @@ from qwoty_integrations_host import (
     WebhookRequest,
 )
 
-from .drift import EVENTS
+from .endpoint_spec import EVENTS
 from .endpoint_state import made_with, note_good, note_refusal, secret_of
 from .event_form import read_event
-from .gateway import Gateway, verify_webhook
+from .event_routing import invoice_id_of, is_charge, object_of, quote_id_of
+from .gateway import verify_webhook
 from .payments import attach_payment, note_failed_payment, see_invoice, settled_outside, tell_overpayment
 from .refunds import note_refund
 from .sessions import close_links, look_at_session, remember_payment
-from .whose import gateway_of, invoice_id_of, is_charge, quote_of, thing_of
+from .work import Work
 
 
 def authenticate(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
@@ -38,7 +39,7 @@ def authenticate(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
     event = read_event(request.body, EVENTS)
     made = made_with(ctx, request.token)
     is_ours = event["type"] in EVENTS and bool(event.get("livemode")) == made.get("live")
-    whose = quote_of(ctx, event) if is_ours else None
+    whose = quote_id_of(ctx, event) if is_ours else None
     return WebhookEvent(event["id"], event["type"], event, whose, account=made.get("account", ""))
 
 
@@ -53,18 +54,18 @@ def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
     (of a session that is complete and unpaid), and how much of a payment was refunded, which is only noted.
     """
     quote_id = str(event.quote_id)
-    thing = thing_of(event.payload)
+    thing = object_of(event.payload)
     if is_charge(thing):
         # A person refunded on purpose: nothing is left to be done about it, but it must be seen.
         return Outcome.done(note_refund(ctx, quote_id, thing))
     if (ours := _other_invoice(ctx, quote_id, invoice_id_of(thing))) is not None:
         return Outcome.skipped(f"{event.type} is about another invoice; the quote's is {ours}.")
-    stripe = gateway_of(ctx, invoice_id_of(thing))
+    work = Work.for_invoice(ctx, invoice_id_of(thing))
     if not event.type.startswith("checkout.session."):
-        return _about_invoice(ctx, stripe, quote_id, event, thing)
-    session = look_at_session(ctx, stripe, quote_id, thing)
+        return _about_invoice(work, quote_id, event, thing)
+    session = look_at_session(work, quote_id, thing)
     if session["payment_status"] == "paid":
-        record = attach_payment(ctx, stripe, quote_id, session)
+        record = attach_payment(work, quote_id, session)
         return Outcome.done(f"Payment {session['payment_intent']} is on the invoice: {record.payment_status}.")
     if event.type == "checkout.session.async_payment_failed" and session["status"] == "complete":
         note_failed_payment(ctx, quote_id, session)
@@ -72,17 +73,15 @@ def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
     return Outcome.done(f"The payment link is {session['status']}, its payment {session['payment_status']}.")
 
 
-def _about_invoice(
-    ctx: HookContext, stripe: Gateway, quote_id: str, event: WebhookEvent, thing: Mapping[str, Any]
-) -> Outcome:
+def _about_invoice(work: Work, quote_id: str, event: WebhookEvent, thing: Mapping[str, Any]) -> Outcome:
     payment = (thing.get("payment") or {}).get("payment_intent")
     if payment:
-        ctx.step(f"payment:{payment}", lambda _: remember_payment(ctx, quote_id, payment))
-    overpaid = see_invoice(ctx, stripe, quote_id, str(invoice_id_of(thing)))
-    record = ctx.records.get(quote_id)
+        work.ctx.step(f"payment:{payment}", lambda _: remember_payment(work.ctx, quote_id, payment))
+    overpaid = see_invoice(work, quote_id, str(invoice_id_of(thing)))
+    record = work.ctx.records.get(quote_id)
     assert record is not None and record.invoice is not None, "the step above wrote it"
-    closed = close_links(ctx, stripe, quote_id) if record.invoice.status in _FINAL else []
-    tell_overpayment(ctx, quote_id, overpaid)
+    closed = close_links(work, quote_id) if record.invoice.status in _FINAL else []
+    tell_overpayment(work.ctx, quote_id, overpaid)
     return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.", *settled_outside(record), *closed)
 
 

@@ -23,7 +23,7 @@ EVENTS = (
 )
 
 
-def drift(endpoint: Mapping[str, Any], url: str) -> dict[str, Any]:
+def changes_for(endpoint: Mapping[str, Any], url: str) -> dict[str, Any]:
     """What an endpoint has to be told to be as it should."""
     changes: dict[str, Any] = {}
     if endpoint["url"] != url:
@@ -50,7 +50,7 @@ _REPLACED = {
 }
 
 
-def in_words(seen: Mapping[str, Any]) -> list[str]:
+def repairs_in_words(seen: Mapping[str, Any]) -> list[str]:
     """What was mended, one sentence each."""
     if seen["replace"]:
         facts = {"version": seen["version"] or "the account's version", "days": OLD_SECRET_FOR.days}

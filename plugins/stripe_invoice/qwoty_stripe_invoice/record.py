@@ -16,6 +16,11 @@ from .money import split, to_major, to_minor
 _DEFAULT_DAYS_UNTIL_DUE = 30
 
 
+def record_or_new(record: QuoteRecord | None, thing: Mapping[str, Any]) -> QuoteRecord:
+    """The record, or a new one in the currency of Stripe's object: a payment may arrive before our answer is stored."""
+    return record or QuoteRecord(currency=str(thing.get("currency") or "").upper())
+
+
 def invoice_seen(
     record: QuoteRecord | None,
     invoice: Mapping[str, Any],

@@ -153,6 +153,6 @@ MAIL = {
 }
 
 
-def of(table: dict[str, dict[str, str]], language: str) -> dict[str, str]:
+def in_language(table: dict[str, dict[str, str]], language: str) -> dict[str, str]:
     """The words of a language."""
     return table.get(language, table["en"])

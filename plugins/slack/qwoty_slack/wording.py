@@ -68,7 +68,7 @@ MESSAGE: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def of(language: str) -> Mapping[str, str]:
+def in_language(language: str) -> Mapping[str, str]:
     """The words of a language."""
     return MESSAGE.get(language, MESSAGE["en"])
 

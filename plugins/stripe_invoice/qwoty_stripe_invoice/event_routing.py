@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qwoty_integrations_host import HookContext, NeedsAttention
-
-from .gateway import Gateway, fingerprint
-from .settings import StripeSettings
+from qwoty_integrations_host import HookContext
 
 #: What is needed of an event's object; the state is fetched afresh by whoever acts on it.
 _NEEDED = (
@@ -19,12 +16,12 @@ _NEEDED = (
 _LONGEST_ID = 255
 
 
-def about(thing: Mapping[str, Any]) -> dict[str, Any]:
+def trimmed(thing: Mapping[str, Any]) -> dict[str, Any]:
     """The part of an event that holds its object, with no more than what is needed of it."""
     return {"data": {"object": {name: thing[name] for name in _NEEDED if name in thing}}}
 
 
-def thing_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
+def object_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """The object that an event is about, as it was then."""
     data = event.get("data")
     thing = data.get("object") if isinstance(data, Mapping) else None
@@ -43,9 +40,9 @@ def invoice_id_of(thing: Mapping[str, Any]) -> str | None:
     return thing.get("client_reference_id") if thing.get("object") == "checkout.session" else thing.get("invoice")
 
 
-def quote_of(ctx: HookContext, event: Mapping[str, Any]) -> str | None:
+def quote_id_of(ctx: HookContext, event: Mapping[str, Any]) -> str | None:
     """The quote of ours that an event concerns, if any."""
-    thing = thing_of(event)
+    thing = object_of(event)
     metadata = thing.get("metadata") or {}
     quote_id = str(metadata.get("qwoty_quote_id") or "")
     if is_charge(thing) and not thing.get("payment_intent"):
@@ -55,21 +52,3 @@ def quote_of(ctx: HookContext, event: Mapping[str, Any]) -> str | None:
     name = f"payment:{thing.get('payment_intent')}" if is_charge(thing) else f"invoice:{invoice_id_of(thing)}"
     found: str | None = (ctx.state.get(name) or {}).get("quote_id")
     return found
-
-
-def gateway_of(ctx: HookContext, invoice_id: str | None) -> Gateway:
-    """The key that made the invoice; if it was replaced since, the present one of the same business unit.
-
-    Raises: NeedsAttention when the settings hold neither.
-    """
-    settings = StripeSettings.of(ctx.settings)
-    whose = ctx.state.get(f"invoice:{invoice_id}") or {}
-    keys = {fingerprint(key): key for key in settings.all_keys()}
-    key = keys.get(whose.get("account", "")) or settings.key_for(whose.get("business_unit"))
-    if not key:
-        raise NeedsAttention(
-            "The settings hold no Stripe key for this quote's business unit any more.",
-            hint="Put the key back, then retry the run.",
-            code="business_unit_missing",
-        )
-    return Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
