@@ -1,4 +1,4 @@
-"""The end of a quote, and the voiding of its invoice: what is not final is taken back, a person decides on the rest."""
+"""Cancelling a quote, and voiding its invoice: drafts and links are removed, a person decides about payments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LATER = "Wait until that payment has ended, then retry this run: it looks again
 
 
 def cancel_quote(ctx: HookContext, quote: Quote) -> Outcome:
-    """Delete the draft or close the links; void an unpaid invoice if that is set, else ask a person."""
+    """Delete the draft, or close the links; void an unpaid invoice if the settings say so, else ask a person."""
     if not was_made(ctx, quote.id):
         return Outcome.skipped("Nothing was made of this quote at Stripe.")
     made = TakingBack(ctx, quote)
@@ -38,7 +38,7 @@ def cancel_quote(ctx: HookContext, quote: Quote) -> Outcome:
 
 
 def void_invoice(ctx: HookContext, quote: Quote) -> Outcome:
-    """Close the links, and void the invoice unless it was paid meanwhile."""
+    """Close the links, and void the invoice unless a customer has paid it meanwhile."""
     made = TakingBack(ctx, quote)
     found = made.look()
     if found["invoice"] is None or found["status"] == "draft":
@@ -52,7 +52,7 @@ def void_invoice(ctx: HookContext, quote: Quote) -> Outcome:
 
 
 def _ended(found: Mapping[str, Any], notes: Sequence[str]) -> Outcome:
-    """How the end of a quote stands, by the state of its invoice."""
+    """Return the outcome for a cancelled quote, by the state of its invoice."""
     invoice, status = found["name"], found["status"]
     if status == "void":
         return Outcome.done(*notes, f"Invoice {invoice} is void: nobody can pay it any more.")

@@ -1,4 +1,4 @@
-"""What stands on the invoice's lines, in the customer's language. Pure."""
+"""Descriptions of the invoice's lines, in the customer's language. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MOST_CHARACTERS = 5000
 
 
 def line_description(item: LineItem, currency: str) -> str:
-    """Name, quantity, unit and unit price, as far as they say something."""
+    """Return name, quantity, unit and unit price, without those that say nothing."""
     unit = item.product.unit_of_measure or ""
     amount = f"{item.quantity.normalize():f} {unit}".strip()
     if item.pricing.model == "per_unit" and item.pricing.list_price is not None:
@@ -35,6 +35,6 @@ def discount_description(item: LineItem, language: str) -> str:
 
 
 def cut(text: str, tail: str = "") -> str:
-    """Shorten to what Stripe takes, at a word; the tail stays whole."""
+    """Shorten ``text`` at a word so that with ``tail`` it fits Stripe's limit."""
     room = _MOST_CHARACTERS - len(tail)
     return (text if len(text) <= room else text[: room - 1].rsplit(" ", 1)[0] + "…") + tail

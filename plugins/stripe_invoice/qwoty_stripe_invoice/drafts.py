@@ -1,6 +1,6 @@
-"""A draft that was made from another version of the quote, or for another customer, is thrown away.
+"""Delete drafts that were made from another version of the quote, for another customer, or in another way.
 
-Once an invoice is final it stays: Stripe has no way back, and neither have we (Stripe page, section 10).
+A final invoice stays: Stripe cannot make it a draft again (docs/notes/stripe.md#states-of-an-invoice).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .work import Work
 
 
 def refuse_other_version(invoice: InvoiceRecord | None, quote: Quote) -> None:
-    """Raise AlreadyFinal when the quote's final invoice was made from another version of it."""
+    """Raise AlreadyFinal if the quote's final invoice was made from another version of the quote."""
     if invoice is not None and invoice.status != "draft" and invoice.version != quote.version:
         raise _too_late(invoice, invoice.status)
 
@@ -53,15 +53,15 @@ class Drafts:
     def discard_unless(
         self, version: str, customer: str = "", sequence: Sequence[Way] = (), plan: InvoicePlan | None = None
     ) -> list[str]:
-        """Delete the draft unless it is of this version, for this customer and in one of these ways; give a note.
+        """Delete the draft unless it is of this version, for this customer and in one of these ways; return notes.
 
-        Any customer and way will do when none is given. Raises: AlreadyFinal when an invoice of another version has
-        become final; NeedsAttention when the draft is only to be made in another way, and somebody has worked on it.
+        Without ``customer`` or ``sequence``, any customer or way is accepted. Raises: AlreadyFinal if an invoice of
+        another version is final; NeedsAttention if only the way differs and somebody has changed the draft by hand.
         """
         return self._throw_away(version, customer, sequence, plan)
 
     def discard(self) -> list[str]:
-        """Delete the draft, whatever it was made from; give a note. What is no draft any more stays."""
+        """Delete the draft, whatever it was made from; return notes. A final invoice stays."""
         return self._throw_away(None)
 
     def _throw_away(
@@ -101,25 +101,25 @@ class Drafts:
                 self._refuse_if_touched(attempt, known, as_made(plan, made).plan)
         found = self._look(attempt, known)
         if found is None and known.id != self._last.get("invoice"):
-            return ""  # gone, or another account's: create_draft tells which
+            return ""  # gone, or another account's: InvoiceDraft.create says so
         if found is not None:
             if not self._is_draft(known, found, other_version=other_version):
                 return ""
-            # Noted before it is deleted: whatever crashes now, the next try knows that it was us.
+            # Saved before the deletion: after a crash the next attempt knows that we deleted it.
             self.work.ctx.state.set(f"discarded:{self.quote_id}", {"invoice": known.id, "customer": known.customer_id})
             self._delete(attempt, known, other_version=other_version)
         self.work.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
         return known.id
 
     def _refuse_if_touched(self, attempt: Attempt, known: InvoiceRecord, plan: InvoicePlan) -> None:
-        """What somebody did by hand is not thrown away because the settings changed."""
+        """Raise NeedsAttention if somebody has changed the draft by hand: a changed setting must not discard that."""
         try:
             lines = list(invoice_lines(self.work.stripe, attempt, known.id))
         except StripeRefused as error:
             if error.missing:
                 return
             raise
-        # Nothing is missed that was not added yet.
+        # Lines that were not added yet are not missing.
         planned = {line.key for line in plan.lines} - set(self.work.ctx.state.get(f"lines:{known.id}") or ())
         there = replace(plan, lines=tuple(line for line in plan.lines if line.key not in planned))
         if differences := line_differences(there, lines, {}, taxes=False):
@@ -136,13 +136,13 @@ class Drafts:
         return taxes_told(self.work.ctx.state.get(f"invoice:{known.id}") or {})
 
     def _is_void_and_given_up(self, attempt: Attempt, known: InvoiceRecord) -> bool:
-        """Whether the quote was cancelled or undone and its invoice voided; then it is forgotten, for a new one."""
+        """Whether the quote was cancelled or undone and its invoice is void; if so, make room for a new invoice."""
         if self.work.ctx.state.get(f"given_up:{self.quote_id}") != known.id:
             return False
         found = self._look(attempt, known)
         is_void = found is not None and found["status"] == "void"
         if is_void:
-            # The key of idempotency of the new invoice is another one.
+            # Makes the new invoice's idempotency key another one.
             gone = {"invoice": known.id, "customer": known.customer_id, "void": True}
             self.work.ctx.state.set(f"discarded:{self.quote_id}", gone)
             self.work.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
@@ -151,11 +151,11 @@ class Drafts:
 
     @property
     def _last(self) -> dict[str, Any]:
-        """The last invoice that was thrown away: ``invoice``, ``customer``, and ``void`` if it was no draft."""
+        """The last invoice that was discarded: ``invoice``, ``customer``, and ``void`` if it was final."""
         return dict(self.work.ctx.state.get(f"discarded:{self.quote_id}") or {})
 
     def _never_answered(self, attempt: Attempt, version: str | None) -> InvoiceRecord | None:
-        """What was asked for by an earlier version of the quote, when its answer was lost."""
+        """Return the invoice that an earlier version of the quote created, if the answer was lost."""
         billed = self.work.ctx.state.get(f"billed:{self.quote_id}")
         if not billed or billed["version"] == version:
             return None
@@ -197,7 +197,7 @@ class Drafts:
                 raise
 
     def _left_behind(self, attempt: Attempt, invoice_id: str) -> list[str]:
-        """Items that outlived their draft, as one report says; nobody may find them on another invoice."""
+        """Return our items that outlived their draft, so that no later invoice of the customer includes them."""
         customer = self._last.get("customer")
         if not customer:
             return []
@@ -208,7 +208,7 @@ class Drafts:
         except CredentialsError as error:
             if error.code != "permission_missing":
                 raise
-            return []  # reading items is not among the permissions that we ask for; nothing is known to be left
+            return []  # the key need not be allowed to read items
 
     def _delete_item(self, attempt: Attempt, item: str) -> None:
         try:

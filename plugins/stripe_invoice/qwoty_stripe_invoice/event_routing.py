@@ -1,4 +1,4 @@
-"""Whose an event of Stripe is: which of its objects it is about, which quote that belongs to, and which key."""
+"""Route an event of Stripe: to the object that it is about, and to the quote that the object belongs to."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from typing import Any
 
 from qwoty_integrations_host import HookContext
 
-#: What is needed of an event's object; the state is fetched afresh by whoever acts on it.
+#: The fields of an event's object that are kept; whoever acts on the event fetches the object again.
 _NEEDED = (
     "id object metadata status payment_status payment_intent client_reference_id invoice payment currency amount "
     "amount_total amount_refunded"
 ).split()
-#: Characters of a quote's id; values of metadata may have more.
+#: The most characters of a quote's id; a metadata value may be longer.
 _LONGEST_ID = 255
 
 
 def trimmed(thing: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of an event that holds its object, with no more than what is needed of it."""
+    """Return the ``data`` of an event about this object, with the needed fields only."""
     return {"data": {"object": {name: thing[name] for name in _NEEDED if name in thing}}}
 
 
 def object_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The object that an event is about, as it was then."""
+    """Return the object that an event is about, in its state at that time."""
     data = event.get("data")
     thing = data.get("object") if isinstance(data, Mapping) else None
     return thing if isinstance(thing, Mapping) else {}
 
 
 def is_charge(thing: Mapping[str, Any]) -> bool:
-    """Whether the object is a charge, which names no invoice."""
+    """Whether the object is a charge: it names a payment, but no invoice."""
     return thing.get("object") == "charge"
 
 
 def invoice_id_of(thing: Mapping[str, Any]) -> str | None:
-    """The invoice that an object of an event is about."""
+    """Return the id of the invoice that an event's object belongs to."""
     if thing.get("object") == "invoice":
         return thing.get("id")
     return thing.get("client_reference_id") if thing.get("object") == "checkout.session" else thing.get("invoice")
 
 
 def quote_id_of(ctx: HookContext, event: Mapping[str, Any]) -> str | None:
-    """The quote of ours that an event concerns, if any."""
+    """Return the id of the quote that an event belongs to; None if it is not about one of ours."""
     thing = object_of(event)
     metadata = thing.get("metadata") or {}
     quote_id = str(metadata.get("qwoty_quote_id") or "")
     if is_charge(thing) and not thing.get("payment_intent"):
-        return None  # none of our payments was made without one
+        return None  # our payments all have one
     if metadata.get("qwoty_workspace") == ctx.workspace and 0 < len(quote_id) <= _LONGEST_ID:
         return quote_id
     name = f"payment:{thing.get('payment_intent')}" if is_charge(thing) else f"invoice:{invoice_id_of(thing)}"

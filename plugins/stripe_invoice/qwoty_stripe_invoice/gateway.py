@@ -1,7 +1,7 @@
-"""The only module that imports stripe: a client per key, the pinned version, idempotency keys, error mapping.
+"""The only module that imports stripe: one client per key, the pinned API version, idempotency keys, rate limits.
 
-A read is ``stripe.read(attempt, lambda v1: v1.customers.retrieve("cus_1"))``; a write names what makes its
-idempotency key. Both give plain dicts. Sources: Stripe page, sections 2, 4 and 5.
+A read is ``stripe.read(attempt, lambda v1: v1.customers.retrieve("cus_1"))``; a write also names the parts of its
+idempotency key. Both return plain dicts (docs/notes/stripe.md#requests, #idempotency-keys).
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 API_VERSION = "2026-10-28.endive"
 DEFAULT_API_BASE = "https://api.stripe.com"
-#: Seconds to connect and to read: in a run, and where a person waits for the answer.
+#: Seconds to connect and to read: in a run, and while a person waits for the answer.
 _PATIENT, _QUICK = (10.0, 60.0), (5.0, 10.0)
-#: How far a webhook's time may be from ours, in seconds, to either side.
+#: How far a webhook's time may differ from ours, in seconds.
 _TOLERANCE = 300
-#: Stripe allows 25 a second for each endpoint and account, and 20 searches (Stripe page, section 6). Turns that come a
-#: little late share a window with those after them, hence the distance.
+#: Stripe allows 25 requests a second for each endpoint and account, and 20 searches
+#: (docs/notes/stripe.md#rate-limits-and-search). The margin is for requests that leave a little late.
 REQUESTS_PER_SECOND = 18
-#: What stands in an idempotency key, which is a header, as it is.
+#: Text that goes into an idempotency key, a header, unchanged.
 _PLAIN = re.compile(r"[ -~]{0,80}")
-#: Ids have digits or capitals in them, the words of an address do not.
+#: A path segment with digits or capitals is an id; the words of Stripe's paths have none.
 _ID = re.compile(r"/(?!v\d/)[^/]*[A-Z0-9][^/]*")
 
 Params = Mapping[str, Any]
@@ -50,7 +50,7 @@ Params = Mapping[str, Any]
 class _Exchange:
     """A request that the SDK is about to make, and what came back."""
 
-    #: Waits for the turn of a method and an address, and makes sure that a write is still this worker's to do.
+    #: Called with method and URL: waits for the rate limit, and confirms that a write is still this worker's to do.
     wait: Callable[[str, str], None]
     answer: dict[str, Any] | None = None
     request_id: str = ""
@@ -60,7 +60,7 @@ _exchange: ContextVar[_Exchange] = ContextVar("exchange")
 
 
 def fingerprint(key: str) -> str:
-    """What tells keys apart in records and logs; never the key."""
+    """Return a hash that stands for the key in records and logs."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
@@ -70,7 +70,7 @@ def is_live(key: str) -> bool:
 
 
 def api_base() -> str:
-    """Where Stripe is: a matter of the deployment, never of a workspace (QWOTY_STRIPE_API_BASE)."""
+    """Return Stripe's base URL, which a deployment may change and a workspace may not (QWOTY_STRIPE_API_BASE)."""
     return os.environ.get("QWOTY_STRIPE_API_BASE", "").rstrip("/") or DEFAULT_API_BASE
 
 
@@ -83,18 +83,18 @@ class Gateway:
         self._key, self._workspace, self._pace = key, workspace, pace
 
     def read(self, attempt: Attempt, call: Callable[[Any], Any]) -> dict[str, Any]:
-        """Do a GET or DELETE: ``call`` gets the SDK's ``client.v1``."""
+        """Send a GET or DELETE: ``call`` gets the SDK's ``client.v1``."""
         return self._do(attempt, lambda: call(_client(self._key).v1))
 
     def probe(self, call: Callable[[Any], Any]) -> None:
-        """Ask for something that has no effect, outside a run; a person waits for the answer.
+        """Send a request without effect, outside a run, while a person waits for the answer.
 
-        A POST goes out under a random idempotency key: an old refusal must not be replayed.
+        A POST gets a random idempotency key, so that Stripe does not replay an old refusal.
         """
         self._do(None, lambda: call(_client(self._key, _QUICK).v1))
 
     def pages(self, attempt: Attempt, call: Callable[[Any, Params], Any], params: Params) -> Iterator[dict[str, Any]]:
-        """Walk a list to its end, 100 objects a call."""
+        """Return all objects of a list, fetched 100 at a time."""
         after: dict[str, Any] = {}
         while True:
             page = self.read(attempt, partial(_one_page, call, {**params, "limit": 100, **after}))
@@ -113,10 +113,10 @@ class Gateway:
         *,
         replaces: str = "",
     ) -> dict[str, Any]:
-        """Do a POST under a deterministic idempotency key.
+        """Send a POST with a deterministic idempotency key.
 
-        ``entity`` is what the object is for (a quote, a contact, …). ``replaces`` names an object that is gone:
-        without it in the key, Stripe would replay the answer that made the dead object.
+        ``entity`` is what the object is for (a quote, a contact, …). ``replaces`` names an object that is gone; it
+        changes the key, since otherwise Stripe would replay the answer that created that object.
         """
         digest = hashlib.sha256(json.dumps([params, replaces], sort_keys=True).encode()).hexdigest()[:16]
         parts = ("qwoty", self._workspace, step, _short(entity), str(attempt.key), digest)
@@ -149,7 +149,7 @@ class Gateway:
 
 
 def endpoint_of(method: str, url: str) -> str:
-    """What Stripe counts requests by: ``POST /v1/invoices/{id}/finalize``."""
+    """Return the endpoint for which Stripe counts a request: ``POST /v1/invoices/{id}/finalize``."""
     return f"{method.upper()} {_ID.sub('/{id}', urlsplit(url).path)}"
 
 
@@ -158,9 +158,9 @@ def _one_page(call: Callable[[Any, Params], Any], params: Params, v1: Any) -> An
 
 
 def verify_webhook(body: bytes, header: str, secret: str, now: datetime) -> None:
-    """Check signature and time over the raw bytes. Raises: WebhookRejected.
+    """Check the signature of the raw bytes, and its time. Raises: WebhookRejected.
 
-    The SDK lets a time in the future pass, hence the bound of our own (Stripe page, section 13).
+    The SDK accepts a time in the future, so the time is checked here (docs/notes/stripe.md#webhooks).
     """
     try:
         text = body.decode()
@@ -168,9 +168,9 @@ def verify_webhook(body: bytes, header: str, secret: str, now: datetime) -> None
         raise not_an_event() from None
     try:
         _sdk().WebhookSignature.verify_header(text, header, secret, tolerance=None)
-        # The first one, as the SDK takes it: a second "t=" is not what was signed.
+        # The first "t=", which is the one that the SDK checks.
         sent = int(next(part for part in header.split(",") if part.startswith("t=")).split("=")[1])
-    # TypeError: the SDK's comparison knows ASCII only.
+    # TypeError: the SDK compares ASCII text only.
     except (_sdk().SignatureVerificationError, ValueError, TypeError) as error:
         raise WebhookRejected("The webhook's signature is not Stripe's.", code="wrong_signature") from error
     if abs(now.timestamp() - sent) > _TOLERANCE:
@@ -214,9 +214,9 @@ def _new_client(key: str, base: str, timeout: tuple[float, float]) -> stripe_sdk
         key,
         stripe_version=API_VERSION,
         base_addresses={"api": base},
-        # Retrying is the host's: it looks before it repeats, which the SDK cannot.
+        # The host retries: it looks for the result before it repeats a request, which the SDK cannot.
         max_network_retries=0,
-        # Named, because the SDK else takes whatever is importable and recordings might not see it.
+        # Explicit: otherwise the SDK takes whichever library is importable, and recordings might not see it.
         http_client=_paced(sdk)(timeout=timeout),
     )
     return client
@@ -225,10 +225,10 @@ def _new_client(key: str, base: str, timeout: tuple[float, float]) -> stripe_sdk
 @cache
 def _paced(sdk: ModuleType) -> Any:
     class PacedClient(sdk.RequestsClient):  # type: ignore[misc, name-defined]
-        """Waits for its turn right before each request, and keeps the answer as it came, provided that it is Stripe's.
+        """Waits for the rate limit before each request, and keeps Stripe's answer as plain JSON.
 
-        The SDK would make an object of each part of an answer. We use none, and they are a fifth of what a quote costs
-        (ADR 0056), so of a good answer it gets to see the headers only.
+        The SDK would build an object for each part of an answer. We use none of them, and they cost a fifth of a
+        quote's time (ADR 0056), so the SDK gets an empty body for a good answer.
         """
 
         def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> Any:
@@ -252,7 +252,7 @@ def _direct_session() -> Any:
     import requests  # lazy, as the SDK
 
     class DirectSession(requests.Session):
-        """Follows no redirect: Stripe's API has none, and a write would be repeated as a read of something else."""
+        """Follows no redirect: Stripe's API has none, and a redirected POST would become a GET of something else."""
 
         def request(self, *given: Any, **named: Any) -> requests.Response:
             return super().request(*given, **{**named, "allow_redirects": False})
@@ -261,9 +261,9 @@ def _direct_session() -> Any:
 
 
 def stripes_answer(status: int, body: str | bytes) -> dict[str, Any] | None:
-    """Give an answer in Stripe's form; None for anything else, whatever its status says.
+    """Return the body of an answer in Stripe's form; None for anything else, whatever its status.
 
-    Stripe answers with an object that names its kind, or from 400 on with an object of ``error`` that names its type.
+    Stripe answers with an object that names its kind, or from status 400 with an ``error`` object that names its type.
     """
     try:
         found = json.loads(body)
@@ -292,5 +292,5 @@ def _is_loopback(base: str) -> bool:
 
 
 def _short(entity: str) -> str:
-    """Keys have 255 characters, and are ASCII; ids of a platform may be as long, and hold anything."""
+    """Return the entity in at most 80 ASCII characters: idempotency keys are ASCII and have 255 at most."""
     return entity if _PLAIN.fullmatch(entity) else hashlib.sha256(entity.encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Asking for one installment: which one, whether it still can be, and its link."""
+"""Send the payment link of one installment: choose it, check that it is still due, make and mail its link."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .work import Work
 
 
 def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
-    """Mail a link for an installment, after looking at Stripe whether that is still possible."""
+    """Mail a link for an installment, after checking at Stripe that it can still be paid."""
     quote = request.quote
     work = Work.for_quote(ctx, quote)
     if work is None:
@@ -39,7 +39,7 @@ def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
 
 
 def _refresh(work: Work, quote_id: str) -> None:
-    """Look at the invoice and at every link that may have been paid meanwhile; a lost webhook is made good."""
+    """Fetch the invoice and every link that may have been paid meanwhile: a webhook may have been lost."""
     record = work.ctx.records.get(quote_id)
     if record is None or record.invoice is None:
         raise ActionRefused("There is no invoice yet.", hint="Links are sent for open invoices only.")
@@ -60,9 +60,9 @@ def _pending_sessions(ctx: HookContext, quote_id: str) -> list[tuple[str, int]]:
 
 
 def _choose(ctx: HookContext, quote: Quote, wanted: int | None, attempt: Attempt) -> tuple[int, str | None]:
-    """Decide on fresh facts which installment can be sent, and give the open link that it replaces.
+    """Choose the installment to send, by the fresh record, and return it with the open link that is to be replaced.
 
-    A link that an earlier attempt of this very run has made is not replaced: it may have been mailed.
+    A link that an earlier attempt of this run made is not replaced: it may have been mailed.
     """
     record = ctx.records.get(quote.id)
     assert record is not None
@@ -81,7 +81,7 @@ def _choose(ctx: HookContext, quote: Quote, wanted: int | None, attempt: Attempt
 
 
 def _close(work: Work, link: PaymentLink, quote_id: str, number: int, session_id: str) -> None:
-    """Expire the open link; if the customer was faster, take the payment instead of asking for it twice."""
+    """Expire the open link; if the customer has paid by it meanwhile, attach the payment. Raises: ActionRefused."""
     if link.expire(session_id) != "complete":
         return
     event = {"id": session_id, "metadata": {"qwoty_installment": str(number)}}

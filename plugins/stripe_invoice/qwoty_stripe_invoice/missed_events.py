@@ -1,4 +1,4 @@
-"""Events that Stripe could not deliver, where the key may read events."""
+"""Events that Stripe could not deliver, if the key may read events."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .endpoint_state import KeptEndpoint
 from .event_routing import object_of, quote_id_of, trimmed
 from .work import Work
 
-#: How many one upkeep looks at; the next one goes on there.
+#: The most events that one upkeep reads; the next one goes on from there.
 EVENTS_A_RUN = 500
-#: Stripe lists the events of thirty days.
+#: Stripe lists the events of thirty days, in seconds.
 _OLDEST = 30 * 24 * 3600
-#: Looked at twice, since Stripe's clock is not ours: an event that is known is nothing new.
+#: Seconds that are read twice, since Stripe's clock is not ours; known events are not handled again.
 _OVERLAP = 3600
 
 
 def look_at_events(work: Work) -> Mapping[str, Any]:
     """Find events of our quotes that were not delivered since the last look.
 
-    Gives ``readable`` (whether the key may), ``events``, and ``next``, which is for ``events_seen``.
+    Returns ``readable`` (whether the key may read events), ``events``, and ``next``, the argument of ``events_seen``.
     """
     found: Mapping[str, Any] = work.ctx.step(
         f"missed_events:{work.stripe.account}", lambda attempt: _undelivered(work, attempt)
@@ -33,7 +33,7 @@ def look_at_events(work: Work) -> Mapping[str, Any]:
 
 
 def events_seen(ctx: HookContext, account: str, following: Mapping[str, Any]) -> None:
-    """Let the next look begin where this one ended; only once everything found is safe in finished steps."""
+    """Save where the next look begins. Call it after everything that was found is recorded in steps."""
     ctx.step(f"missed_events.seen:{account}", lambda _: _seen_until(ctx, account, following))
 
 
@@ -49,8 +49,8 @@ def _undelivered(work: Work, attempt: Attempt) -> dict[str, Any]:
     last |= work.ctx.state.get(f"missed_events:{work.stripe.account}") or {}
     gap = KeptEndpoint(work.ctx, work.stripe.account).had_gap
     if gap and not last.get("gap"):
-        last["before"] = None  # what was looked at before it was known has to be looked at again
-    # Stripe calls delivered what no endpoint was there for.
+        last["before"] = None  # read again what was read before the gap was known
+    # An event that no endpoint subscribed to counts as delivered: read all events after a gap.
     undelivered = {} if gap else {"delivery_success": False}
     created = {"gte": last["since"] - _OVERLAP, **({"lte": last["before"]} if last["before"] else {})}
     params = {"types": list(EVENTS), "created": created, **undelivered}
@@ -65,11 +65,11 @@ def _undelivered(work: Work, attempt: Attempt) -> dict[str, Any]:
     done = {"since": then, "before": None, "then": now, "gap": gap}
     if len(events) == EVENTS_A_RUN:
         oldest = events[-1]["created"]
-        # Always further back, however many came in one second.
+        # Always go further back, even if one second has more events than one look reads.
         before = oldest - 1 if oldest == last["before"] else oldest
         done = {**last, "before": before, "then": then, "gap": gap}
-    whose = ((event, quote_id_of(work.ctx, event)) for event in events)
-    ours = [{"quote_id": quote_id, "event": _slim(event)} for event, quote_id in whose if quote_id]
+    routed = ((event, quote_id_of(work.ctx, event)) for event in events)
+    ours = [{"quote_id": quote_id, "event": _slim(event)} for event, quote_id in routed if quote_id]
     return {"readable": True, "events": ours, "next": done}
 
 
@@ -78,6 +78,6 @@ def _slim(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_delivered(account: str, found: Mapping[str, Any]) -> WebhookEvent:
-    """What ``authenticate_webhook`` would have given for it."""
+    """Return the event as ``authenticate_webhook`` would have returned it."""
     event = found["event"]
     return WebhookEvent(event["id"], event["type"], event, found["quote_id"], account=account)

@@ -1,4 +1,4 @@
-"""Open invoices and their links, looked at afresh: what nobody told us of, whether or not the key may read events."""
+"""Fetch open invoices and their links, to find payments of which no webhook told; needs no permission for events."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from .money import to_minor
 from .stripe_errors import StripeRefused
 from .work import Work
 
-#: How many quotes one upkeep looks at; the next one goes on there.
+#: The most quotes that one upkeep checks, without and with readable events; the next one goes on from there.
 INVOICES_A_RUN, INVOICES_BESIDE_EVENTS = 100, 20
 _INVOICES_A_STEP = 20
 _CURSOR = "missed_invoices"
 
 
 def look_at_open_invoices(ctx: HookContext, most: int, *, told: set[str | None]) -> tuple[list[WebhookEvent], str]:
-    """Look whether open invoices and their links were paid, or closed, without our knowing.
+    """Find open invoices and links that were paid or closed without our knowing.
 
-    Quotes of which events ``told`` are left out. Gives what nobody told us as events, and where the next look goes on:
-    for ``invoices_seen``.
+    Quotes with events already found (``told``) are left out. Returns the findings as events, and where the next look
+    goes on, the argument of ``invoices_seen``.
     """
     after, awaiting = ctx.step("open_invoices", lambda _: _next_quotes(ctx, most))
     quotes = [quote_id for quote_id in awaiting if quote_id not in told]
@@ -47,7 +47,7 @@ def look_at_open_invoices(ctx: HookContext, most: int, *, told: set[str | None])
 
 
 def invoices_seen(ctx: HookContext, after: str) -> None:
-    """Let the next look go on where this one ended."""
+    """Save where the next look goes on."""
     ctx.step("open_invoices.seen", lambda _: ctx.state.set(_CURSOR, after))
 
 
@@ -85,7 +85,7 @@ def _session(stripe: Gateway, attempt: Attempt, session_id: str) -> Mapping[str,
 
 
 def _seen(look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """What Stripe shows; None for what it does not know, or does not show to this key."""
+    """Return what Stripe shows; None if the object is unknown, or this key may not read it."""
     try:
         return look()
     except StripeRefused as error:
@@ -98,12 +98,12 @@ def _seen(look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 
 def _found(thing: Mapping[str, Any], word: str, kind: str) -> dict[str, Any]:
-    """An event that nobody delivered; the same finding has the same id."""
+    """Return a synthetic event; the same finding always gets the same id."""
     return {"id": f"found:{thing['id']}:{word}", "type": kind, **trimmed(thing)}
 
 
 def _session_news(part: InstallmentRecord, session: Mapping[str, Any]) -> str:
-    """What a session says that the record does not; empty for nothing new."""
+    """Return the session's new state in a word; empty if the record has it already."""
     if session["payment_status"] == "paid":
         return "paid"
     if session["status"] == "expired":
@@ -112,7 +112,7 @@ def _session_news(part: InstallmentRecord, session: Mapping[str, Any]) -> str:
 
 
 def _invoice_news(record: QuoteRecord, invoice: Mapping[str, Any]) -> tuple[str, str] | None:
-    """What the invoice says that the record does not: a word for it, and the event that would have told."""
+    """Return the invoice's new state in a word, and its event type; None if the record has it already."""
     told = {"paid": "invoice.paid", "void": "invoice.voided", "uncollectible": "invoice.marked_uncollectible"}
     if invoice["status"] in told:
         return invoice["status"], told[invoice["status"]]

@@ -24,9 +24,9 @@ def payment_mail(
     total: Decimal,
     pdf: bytes,
 ) -> MailMessage:
-    """Build the mail for an installment with an open link; money, dates and times as the language writes them.
+    """Build the mail for an installment with an open link; money, dates and times are formatted for its language.
 
-    The link's end is told in the quote's time zone, with its offset.
+    The link's expiry is in the quote's time zone, with its offset.
     """
     language = quote.language if quote.language in wording.MAIL else "en"
     said = _said(quote, contact, part, invoice_number=invoice_number, total=total, language=language)
@@ -76,16 +76,16 @@ def _said(
 
 
 def _money(amount: Decimal, currency: str, locale: str) -> str:
-    # Unicode writes some currencies (RSD, ALL, …) without the cents that Stripe charges: no cent may be rounded away.
+    # CLDR shows some currencies (RSD, ALL, …) without the cents that Stripe charges: no cent may be rounded away.
     exact = amount == round(amount, get_currency_precision(currency))
     text = format_currency(amount, currency, locale=locale, currency_digits=exact)
-    # Unicode's rule for a code before a digit, which Babel leaves out: "KWD 5", not "KWD5".
+    # CLDR puts a space between a currency code and a digit, Babel does not: "KWD 5", not "KWD5".
     return re.sub(r"(?<=[A-Za-z])(?=\d)", "\u00a0", text)
 
 
 @cache
 def _templates() -> Environment:
-    # HTML is escaped, text is not: a "&" in a name must read as one in both.
+    # HTML is escaped and text is not, so that a "&" in a name reads as one in both.
     return Environment(
         loader=PackageLoader(__package__),
         autoescape=select_autoescape(("html",)),

@@ -1,4 +1,4 @@
-"""Attaching Checkout payments to their invoice, each exactly once (Stripe page, section 11)."""
+"""Attach Checkout payments to their invoice, each exactly once (docs/notes/stripe.md#attaching-payments)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .work import Work
 
 
 def attach_payment(work: Work, quote_id: str, session: Mapping[str, Any]) -> QuoteRecord:
-    """Credit a paid session to its invoice, once, and give the record.
+    """Credit a paid session to its invoice, once, and return the record.
 
-    Raises: NeedsAttention when Stripe refuses, or credits more than was due.
+    Raises: NeedsAttention if Stripe refuses, or if more was paid than was due.
     """
     found = work.ctx.step(
         f"attach:{session['payment_intent']}",
@@ -74,7 +74,7 @@ def _payments_of(
 
 
 def _is_refunded(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> bool:
-    """Whether the whole payment was given back: then there is nothing left to credit."""
+    """Whether the whole payment was refunded, so that nothing is left to credit."""
     record = ctx.records.get(quote_id)
     part = record.installment(session["number"]) if record else None
     if part is None or part.payment_id != session["payment_intent"] or part.amount_refunded is None:
@@ -101,7 +101,7 @@ def _unattachable(work: Work, quote_id: str, session: Mapping[str, Any], attempt
 
 
 def look_at_invoice(work: Work, quote_id: str, invoice_id: str) -> QuoteRecord:
-    """Fetch the invoice afresh and put its state into the record. Raises: NeedsAttention when it is overpaid."""
+    """Fetch the invoice and put its state into the record. Raises: NeedsAttention if it is overpaid."""
     tell_overpayment(work.ctx, quote_id, see_invoice(work, quote_id, invoice_id))
     record = work.ctx.records.get(quote_id)
     assert record is not None, "the step above wrote it"
@@ -109,7 +109,7 @@ def look_at_invoice(work: Work, quote_id: str, invoice_id: str) -> QuoteRecord:
 
 
 def see_invoice(work: Work, quote_id: str, invoice_id: str) -> dict[str, Any] | None:
-    """Fetch the invoice afresh and put its state into the record; give what ``tell_overpayment`` has to tell."""
+    """Fetch the invoice and put its state into the record; return the argument of ``tell_overpayment``."""
 
     def look(attempt: Attempt) -> dict[str, Any] | None:
         invoice = retrieve_invoice(work.stripe, attempt, invoice_id)
@@ -123,18 +123,18 @@ def see_invoice(work: Work, quote_id: str, invoice_id: str) -> dict[str, Any] | 
 
 
 def _note_outside(work: Work, quote_id: str, invoice: Mapping[str, Any], attempt: Attempt) -> None:
-    """Somebody paid otherwise than by our links: at Stripe, or outside it."""
+    """Record how much was paid outside Stripe, if the key may read the invoice's payments."""
     try:
         payments = list(_payments_of(work.stripe, attempt, invoice["id"], {}))
     except CredentialsError as error:
         if error.code != "permission_missing":
             raise
-        return  # what is paid is known, only not where
+        return  # how much is paid is known, but not where
     work.ctx.records.update(quote_id, lambda r: outside_seen(record_or_new(r, invoice), payments))
 
 
 def settled_outside(record: QuoteRecord) -> list[str]:
-    """Say what was settled outside Stripe, if anything was."""
+    """Return a sentence on what was paid outside Stripe, if anything was."""
     if not record.amount_paid_outside:
         return []
     amount = shown(to_minor(record.amount_paid_outside, record.currency, "What was paid"), record.currency)
@@ -142,7 +142,7 @@ def settled_outside(record: QuoteRecord) -> list[str]:
 
 
 def _new_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The facts of an overpayment that is not on record yet, so that one run tells a person of it, and only one."""
+    """Return the facts of an overpayment that is not on record yet: only one run tells a person of it."""
     record = ctx.records.get(quote_id)
     if record is None or overpayment_seen(record, invoice) == record:
         return None
@@ -150,14 +150,14 @@ def _new_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any]
 
 
 def tell_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any] | None) -> None:
-    """Raises: NeedsAttention, for what is new of it."""
+    """Record a new overpayment and raise NeedsAttention; do nothing without one."""
     if not invoice:
         return
 
     def note(_: Attempt) -> None:
         ctx.records.update(quote_id, lambda r: overpayment_seen(record_or_new(r, invoice), invoice))
 
-    # A step of its own: a run that is cut short before it ends still knows that it was the first to see it.
+    # A step of its own: if the run is cut short here, its next attempt still knows that it saw it first.
     ctx.step("overpaid", note)
     due, excess = (shown(invoice[name], invoice["currency"]) for name in ("amount_due", "amount_overpaid"))
     raise NeedsAttention(
@@ -169,7 +169,7 @@ def tell_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any]
 
 
 def note_failed_payment(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> None:
-    """A delayed payment failed: the installment can be asked for again."""
+    """Record that a delayed payment failed, so that the installment can be sent again."""
 
     def note(_: Attempt) -> None:
         ctx.records.update(quote_id, lambda r: payment_failed(record_or_new(r, session), session["number"], session))

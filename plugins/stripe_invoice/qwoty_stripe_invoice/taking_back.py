@@ -1,6 +1,6 @@
-"""What was made of a quote, looked at afresh, and taken back: our draft, the links, and the invoice if it is voided.
+"""Take back what was made of a quote: delete the draft, expire the links, void the invoice.
 
-A customer who pays at this very moment is respected: each link is looked at before it is closed, and the invoice after.
+A customer may pay at the same moment: each link is fetched before it is expired, and the invoice afterwards.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from .sessions import expire_link, look_at_session, open_links
 from .stripe_errors import StripeRefused
 from .work import Work
 
-#: Stripe's words for an invoice that may still be paid, or voided.
+#: The statuses in which an invoice may still be paid or voided.
 _NOT_SETTLED = ("open", "uncollectible")
 
 
 class TakingBack:
-    """What there is of one quote at Stripe; every method is one or more recorded steps."""
+    """The objects of one quote at Stripe; every public method is one or more recorded steps."""
 
     def __init__(self, ctx: HookContext, quote: Quote) -> None:
-        """Raises: NeedsAttention where no key serves the quote any more."""
+        """Raises: NeedsAttention if no key serves the quote any more."""
         self._work, self._quote = _work_for(ctx, quote), quote
         self._ctx, self._stripe = ctx, self._work.stripe
 
     def look(self, name: str = "found") -> dict[str, Any]:
-        """Look at the invoice: ``{"invoice", "name", "status", "is_voidable", "paid", "total", "is_nothing"}``.
+        """Fetch the invoice; return ``{"invoice", "name", "status", "is_voidable", "paid", "total", "is_nothing"}``.
 
-        ``invoice`` is None where there is none; ``status`` is the record's. Raises: NeedsAttention when the present key
-        does not see a final one.
+        ``invoice`` is None if there is none; ``status`` is the record's. Raises: NeedsAttention if the invoice is final
+        and the present key does not see it.
         """
         found: dict[str, Any] = self._ctx.step(name, self._look)
         return found
 
     def delete_draft(self) -> list[str]:
-        """Delete our draft, also one whose answer was lost; give a note. What is no draft any more stays."""
+        """Delete our draft, also one whose answer was lost; return a note. A final invoice stays."""
         return Drafts(self._work, self._quote.id).discard()
 
     def close_links(self) -> list[str]:
-        """Close every link that can still be paid, take the payment of one that was, and say so."""
+        """Expire every open link, attach the payment of each that was paid; return a sentence for each."""
         notes, paid = [], []
         for number, session_id in self._ctx.step("links", self._links):
             session = self._seen(number, session_id, "session")
@@ -63,7 +63,7 @@ class TakingBack:
         return notes
 
     def void(self, invoice_id: str) -> None:
-        """Void the invoice, unless it is not open any more. Raises: NeedsAttention when Stripe refuses."""
+        """Void the invoice if it is still open. Raises: NeedsAttention when Stripe refuses."""
         self._ctx.step("void", lambda attempt: self._void(attempt, invoice_id))
 
     # -- how ------------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ class TakingBack:
 
     def _take_note(self, invoice: dict[str, Any]) -> QuoteRecord:
         if invoice["status"] != "draft":
-            # Should it become void, a quote that is accepted again gets a new one.
+            # If it becomes void and the quote is accepted again, the quote gets a new invoice.
             self._ctx.state.set(f"given_up:{self._quote.id}", invoice["id"])
         return self._ctx.records.update(self._quote.id, lambda r: invoice_seen(r, invoice, self._stripe.account))
 
@@ -109,7 +109,7 @@ class TakingBack:
         }
 
     def _links(self, attempt: Attempt) -> list[tuple[int, str]]:
-        """The links that may still be open: those on record, and one whose answer was lost."""
+        """Return the links that may still be open: those on record, and those open at Stripe."""
         record = self._ctx.records.get(self._quote.id)
         assert record is not None and record.invoice is not None, "links are for invoices"
         parts = [part for part in record.installments if part.session_id and part.status in {"sent", "processing"}]
@@ -162,7 +162,7 @@ def _work_for(ctx: HookContext, quote: Quote) -> Work:
 
 
 def was_made(ctx: HookContext, quote_id: str) -> bool:
-    """Whether anything of a quote was ever asked for at Stripe."""
+    """Whether an invoice of the quote was ever requested."""
 
     def look(_: Attempt) -> bool:
         record = ctx.records.get(quote_id)

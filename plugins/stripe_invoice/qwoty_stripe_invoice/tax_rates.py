@@ -1,8 +1,8 @@
-"""Finding or creating the Stripe Tax Rates that an invoice needs (Stripe page, section 8; ADR 0059).
+"""Find or create the Stripe Tax Rates that an invoice needs (docs/notes/stripe.md#tax-rates; ADR 0059).
 
-One walk over the active, exclusive rates verifies the saved ids and finds the others: no rate has to be
-fetched by itself, so the number of calls does not grow with the number of taxes. Of several that fit, the saved one
-comes first, then one of the same name, then the newest.
+One pass over the list of active, exclusive rates verifies the saved ids and finds the others, so the number of requests
+does not grow with the number of taxes. Of several rates that fit, the saved one comes first, then one of the same name,
+then the newest.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from .taxes import PlannedRate, RateKey
 from .work import Work
 
 #: Tax Rate ids by key, and notes.
-_Found = tuple[dict[str, str], list[str]]
-#: Where a step's result has its notes, beside the keys.
+_RatesFound = tuple[dict[str, str], list[str]]
+#: The key of the notes in a step's result, beside the keys of the rates.
 _NOTES = "notes"
 
 
 class TaxRates:
-    """The rates of one invoice, which may be read while something else is."""
+    """The rates of one invoice; they may be read in a thread while something else is done."""
 
     def __init__(self, work: Work, rates: Mapping[RateKey, PlannedRate]) -> None:
         self._work, self._rates = work, rates
-        self._ahead: tuple[Future[_Found], Attempt] | None = None
+        self._ahead: tuple[Future[_RatesFound], Attempt] | None = None
 
     def read_ahead(self) -> None:
-        """Begin to look for the rates in a thread of its own; ``resolve`` takes what it finds (ADR 0052)."""
+        """Start to look for the rates in a thread; ``resolve`` uses the result (ADR 0052)."""
         if self._rates and self._ahead is None:
             self._ahead = Future(), Attempt(number=1, key=1, first_started_at=self._work.ctx.clock.now())
-            # A daemon: a process that stops does not wait for an answer that nobody will look at.
+            # A daemon: a process that stops does not wait for an answer that nobody needs.
             threading.Thread(target=self._read, args=self._ahead, name="tax rates", daemon=True).start()
 
-    def _read(self, found: Future[_Found], attempt: Attempt) -> None:
+    def _read(self, found: Future[_RatesFound], attempt: Attempt) -> None:
         try:
             found.set_result(_find(self._work, self._rates, attempt))
-        except BaseException as error:  # noqa: BLE001 - whoever takes the result gets it
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is used
             found.set_exception(error)
 
     def resolve(self, quote_id: str) -> tuple[dict[RateKey, str], list[str]]:
-        """Give the Tax Rate id of each planned rate, and notes; two quotes at once make one rate."""
+        """Return each planned rate's Tax Rate id, and notes. A lock keeps quotes from creating one rate twice."""
         work, rates = self._work, self._rates
         if not rates:
             return {}, []
@@ -79,8 +79,8 @@ def _find(
     rates: Mapping[RateKey, PlannedRate],
     attempt: Attempt,
     taken: Collection[str] = (),
-) -> _Found:
-    """The rates that are there already, each for one key, and notes: two taxes of a quote never share one."""
+) -> _RatesFound:
+    """Return the existing rates by key, and notes; two taxes of a quote never share a rate."""
     usable = {"active": True, "inclusive": False}
     fitting: list[Fit] = []
     certain: dict[str, str] = {}
@@ -103,11 +103,11 @@ def _find(
 
 
 def _create(work: Work, rate: PlannedRate, taken: Collection[str], attempt: Attempt) -> str:
-    # Without what tells taxes of one quote apart: whatever was made for country and percentage is a reason to look.
+    # The key without the parts that tell taxes of one quote apart: any rate of this country and percentage counts.
     plain = str(RateKey(*rate.key[:2]))
     place = f"tax_rate:{work.stripe.account}:{plain}"
-    # Another quote may have made it after this run had looked (a retry carries over what was found then), or have asked
-    # for it and got no answer.
+    # Another quote may have created the rate after this run looked (a retry keeps that result), or requested it without
+    # getting the answer.
     last = work.ctx.state.get(place)
     if attempt.repeated or last is not None:
         made_before, _ = _find(work, {rate.key: rate}, attempt, taken)
@@ -115,12 +115,12 @@ def _create(work: Work, rate: PlannedRate, taken: Collection[str], attempt: Atte
             return made_before[str(rate.key)]
     if last is None:
         work.ctx.state.set(place, "")
-    whose = {"qwoty_workspace": work.ctx.workspace, "qwoty_tax": next(iter(rate.saved), str(rate.key))}
+    metadata = {"qwoty_workspace": work.ctx.workspace, "qwoty_tax": next(iter(rate.saved), str(rate.key))}
     made = work.stripe.write(
         attempt,
         "txr",
         plain,
-        {**rate.at_stripe, "metadata": whose},
+        {**rate.at_stripe, "metadata": metadata},
         lambda v1, p, o: v1.tax_rates.create(params=p, options=o),
         replaces=",".join(dict.fromkeys((*rate.saved_ids, last or ""))),
     )

@@ -1,4 +1,4 @@
-"""Undoing what a run made: our draft is deleted, links that nobody has paid are closed. A final invoice stays."""
+"""Undo what a run made: delete the draft, expire unpaid links. A final invoice stays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NOTHING = "There is no invoice of this quote to take back."
 
 
 def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
-    """Delete the draft, or close the open links; and say what only a person can do."""
+    """Delete the draft, or expire the open links; the outcome says what only a person can do."""
     if not was_made(ctx, quote.id):
         return Outcome.skipped(_NOTHING)
     made = TakingBack(ctx, quote)
