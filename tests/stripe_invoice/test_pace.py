@@ -22,7 +22,7 @@ FLOOD = textwrap.dedent("""
     from datetime import UTC, datetime
     from qwoty_integrations_host import Attempt
     from qwoty_integrations_host.clock import SystemClock
-    from qwoty_integrations_host.paces import Paces
+    from qwoty_integrations_host.concurrency.rate_limits import Paces
     from qwoty_integrations_host.store.database import open_database
     from qwoty_integrations_host.store.paces import SharedSlots
     from qwoty_stripe_invoice.gateway import Gateway
