@@ -25,12 +25,12 @@ Customer = Mapping[str, Any]
 
 def billing_contact(quote: Quote) -> Contact:
     """Return the contact to bill. Raises: NeedsAttention when the quote names nobody."""
-    found = quote.billing_contact
-    if found is None:
+    contact = quote.billing_contact
+    if contact is None:
         raise NeedsAttention(
             "The quote names no contact to invoice.", hint="Add a contact in Qwoty.", code="contact_missing"
         )
-    return found
+    return contact
 
 
 def resolve_customer(
@@ -55,13 +55,13 @@ def resolve_customer(
         if contact.email:
             # A name that no contact's id can produce: otherwise two runs could wait for each other.
             locks.enter_context(work.ctx.lock(f"customer_email:{work.stripe.account}:{contact.email.casefold()}"))
-        found = work.ctx.step("customer", find)
-        if found.get("changes"):
+        resolved = work.ctx.step("customer", find)
+        if resolved.get("changes"):
             # A step of its own: if it is cut short, the decision above and its notes stay recorded.
-            work.ctx.step("customer.update", partial(_update, work.stripe, found["id"], found["changes"]))
+            work.ctx.step("customer.update", partial(_update, work.stripe, resolved["id"], resolved["changes"]))
     # The step itself decides whether there is anything to save: after a crash the contact may have the id already.
-    left = work.ctx.step("customer.save", lambda _: _save(work.ctx, quote, contact, found["id"]))
-    return found["id"], [*found["notes"], *(left or [])]
+    left = work.ctx.step("customer.save", lambda _: _save(work.ctx, quote, contact, resolved["id"]))
+    return resolved["id"], [*resolved["notes"], *(left or [])]
 
 
 def _update(stripe: Gateway, customer: str, params: dict[str, Any], attempt: Attempt) -> None:
@@ -121,14 +121,14 @@ class _Finder:
                 return self._used(there, notes)
             notes += [self._not_used(there)] if there else []
             unusable.append(candidate)
-        if found := self._by_contact():
-            return self._used(found, notes)
-        found, said = self._by_email()
-        if found is None and self.attempt.repeated and not self.contact.email:
-            found = self._made_before()
+        if customer := self._by_contact():
+            return self._used(customer, notes)
+        customer, said = self._by_email()
+        if customer is None and self.attempt.repeated and not self.contact.email:
+            customer = self._made_before()
         # One note for each customer that was not used, even if it was found in two ways.
         notes = list(dict.fromkeys([*notes, *said]))
-        return self._used(found, notes) if found else self._create(notes, unusable)
+        return self._used(customer, notes) if customer else self._create(notes, unusable)
 
     def _create(self, notes: list[str], unusable: list[str]) -> dict[str, Any]:
         metadata = {
@@ -154,8 +154,8 @@ class _Finder:
             params, said = customer_data.changes(there, self.quote, self.contact)
         else:
             params, said = {}, customer_data.differences(there, self.quote)
-        found = self._remembered(there, [*notes, *said])
-        return found | {"changes": params} if params else found
+        remembered = self._remembered(there, [*notes, *said])
+        return remembered | {"changes": params} if params else remembered
 
     def _remembered(self, there: Customer, notes: list[str]) -> dict[str, Any]:
         place = _place(self.work.stripe.account, self.contact)
@@ -185,12 +185,12 @@ class _Finder:
 
     def _retrieve(self, customer: str) -> Customer | None:
         try:
-            found = self.work.stripe.read(self.attempt, lambda v1: v1.customers.retrieve(customer))
+            there = self.work.stripe.read(self.attempt, lambda v1: v1.customers.retrieve(customer))
         except StripeRefused as error:
             if error.missing:
                 return None
             raise
-        return None if found.get("deleted") else found
+        return None if there.get("deleted") else there
 
     def _by_contact(self) -> Customer | None:
         # Search ignores case and lags behind writes: compare again.
@@ -200,13 +200,13 @@ class _Finder:
         text = value.replace("\\", "\\\\").replace("'", "\\'")
         query = {"query": f"{field}:'{text}'"}
         try:
-            found = self.work.stripe.read(self.attempt, lambda v1: v1.customers.search(params=query))
+            answer = self.work.stripe.read(self.attempt, lambda v1: v1.customers.search(params=query))
         except (StripeRefused, CredentialsError) as error:
             # Search is not offered to every key and country; the list by e-mail is.
             if isinstance(error, CredentialsError) and error.code != "permission_missing":
                 raise
             return []
-        return list(found["data"])
+        return list(answer["data"])
 
     def _by_email(self) -> tuple[Customer | None, list[str]]:
         matches = self._with_this_email()
@@ -240,8 +240,8 @@ class _Finder:
         if matches and not all(map(self._other_owner, matches)):
             return matches
         # Search ignores case, so it finds other spellings.
-        found = self._searched("email", email)
-        same = [c for c in found if customer_data.is_same_email(c.get("email"), email) and not c.get("deleted")]
+        matched = self._searched("email", email)
+        same = [c for c in matched if customer_data.is_same_email(c.get("email"), email) and not c.get("deleted")]
         return [*matches, *(customer for customer in same if customer["id"] not in {c["id"] for c in matches})]
 
     def _made_before(self) -> Customer | None:
@@ -256,10 +256,10 @@ class _Finder:
 def _spellings(email: str) -> list[str]:
     """Return the address as written, in lower case, and with its domain in Unicode."""
     local, _, domain = email.rpartition("@")
-    found = [email, email.lower()]
+    spellings = [email, email.lower()]
     with suppress(UnicodeError):
-        found.append(f"{local}@{domain.encode('ascii').decode('idna')}")
-    return list(dict.fromkeys(found))
+        spellings.append(f"{local}@{domain.encode('ascii').decode('idna')}")
+    return list(dict.fromkeys(spellings))
 
 
 def _metadata(customer: Customer) -> Mapping[str, str]:

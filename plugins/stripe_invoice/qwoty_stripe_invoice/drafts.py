@@ -99,11 +99,11 @@ class Drafts:
                 return ""
             if is_theirs and plan is not None:
                 self._refuse_if_touched(attempt, known, as_made(plan, made).plan)
-        found = self._look(attempt, known)
-        if found is None and known.id != self._last.get("invoice"):
+        invoice = self._look(attempt, known)
+        if invoice is None and known.id != self._last.get("invoice"):
             return ""  # gone, or another account's: InvoiceDraft.create says so
-        if found is not None:
-            if not self._is_draft(known, found, other_version=other_version):
+        if invoice is not None:
+            if not self._is_draft(known, invoice, other_version=other_version):
                 return ""
             # Saved before the deletion: after a crash the next attempt knows that we deleted it.
             self.work.ctx.state.set(f"discarded:{self.quote_id}", {"invoice": known.id, "customer": known.customer_id})
@@ -139,8 +139,8 @@ class Drafts:
         """Whether the quote was cancelled or undone and its invoice is void; if so, make room for a new invoice."""
         if self.work.ctx.state.get(f"given_up:{self.quote_id}") != known.id:
             return False
-        found = self._look(attempt, known)
-        is_void = found is not None and found["status"] == "void"
+        invoice = self._look(attempt, known)
+        is_void = invoice is not None and invoice["status"] == "void"
         if is_void:
             # Makes the new invoice's idempotency key another one.
             gone = {"invoice": known.id, "customer": known.customer_id, "void": True}
@@ -159,41 +159,41 @@ class Drafts:
         billed = self.work.ctx.state.get(f"billed:{self.quote_id}")
         if not billed or billed["version"] == version:
             return None
-        found = find_by_metadata(self.work, attempt, self.quote_id, billed["customer"])
-        if found is None or found["metadata"].get("qwoty_version") == version:
+        invoice = find_by_metadata(self.work, attempt, self.quote_id, billed["customer"])
+        if invoice is None or invoice["metadata"].get("qwoty_version") == version:
             return None
         return InvoiceRecord(
-            id=found["id"],
-            status=found["status"],
+            id=invoice["id"],
+            status=invoice["status"],
             account=self.work.stripe.account,
             customer_id=billed["customer"],
-            version=found["metadata"].get("qwoty_version", ""),
+            version=invoice["metadata"].get("qwoty_version", ""),
         )
 
     def _look(self, attempt: Attempt, known: InvoiceRecord) -> dict[str, Any] | None:
         try:
-            found = retrieve_invoice(self.work.stripe, attempt, known.id)
+            invoice = retrieve_invoice(self.work.stripe, attempt, known.id)
         except StripeRefused as error:
             if error.missing:
                 return None
             raise
-        return None if found.get("deleted") else found
+        return None if invoice.get("deleted") else invoice
 
-    def _is_draft(self, known: InvoiceRecord, found: Mapping[str, Any], *, other_version: bool) -> bool:
-        if found["status"] == "draft":
+    def _is_draft(self, known: InvoiceRecord, invoice: Mapping[str, Any], *, other_version: bool) -> bool:
+        if invoice["status"] == "draft":
             return True
         account = self.work.stripe.account
-        self.work.ctx.records.update(self.quote_id, lambda record: invoice_seen(record, found, account))
+        self.work.ctx.records.update(self.quote_id, lambda record: invoice_seen(record, invoice, account))
         if other_version:
-            raise _too_late(known, found["status"])
+            raise _too_late(known, invoice["status"])
         return False
 
     def _delete(self, attempt: Attempt, known: InvoiceRecord, *, other_version: bool) -> None:
         try:
             self.work.stripe.read(attempt, lambda v1: v1.invoices.delete(known.id))
         except StripeRefused:
-            found = self._look(attempt, known)
-            if found is not None and self._is_draft(known, found, other_version=other_version):
+            invoice = self._look(attempt, known)
+            if invoice is not None and self._is_draft(known, invoice, other_version=other_version):
                 raise
 
     def _left_behind(self, attempt: Attempt, invoice_id: str) -> list[str]:

@@ -139,8 +139,8 @@ class Gateway:
             _exchange.reset(asking)
             if exchange.request_id and attempt is not None:
                 attempt.request_ids.append(exchange.request_id)
-        found: dict[str, Any] = answer.to_dict() if exchange.answer is None else exchange.answer
-        return found
+        body: dict[str, Any] = answer.to_dict() if exchange.answer is None else exchange.answer
+        return body
 
     def _wait_for_turn(self, attempt: Attempt | None, method: str, url: str) -> None:
         self._pace(f"{endpoint_of(method, url)} {self.account}", per_second=REQUESTS_PER_SECOND)
@@ -238,11 +238,11 @@ def _paced(sdk: ModuleType) -> Any:
                 self._thread_local.session = _direct_session()
             body, status, answered = super().request(method, url, headers, post_data)
             exchange.request_id = answered.get("Request-Id") or ""
-            found = stripes_answer(status, body)
-            if found is None:
+            stripes = stripes_answer(status, body)
+            if stripes is None:
                 raise NotStripe(status, retry_after=retry_after(answered))
             if status < 300:
-                exchange.answer, body = found, "{}"
+                exchange.answer, body = stripes, "{}"
             return body, status, answered
 
     return PacedClient
@@ -266,16 +266,16 @@ def stripes_answer(status: int, body: str | bytes) -> dict[str, Any] | None:
     Stripe answers with an object that names its kind, or from status 400 with an ``error`` object that names its type.
     """
     try:
-        found = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         return None
-    error = found.get("error")
+    error = document.get("error")
     if 200 <= status < 300:
-        return found if isinstance(found.get("object"), str) else None
+        return document if isinstance(document.get("object"), str) else None
     is_error = isinstance(error, dict) and isinstance(error.get("type"), str)
-    return found if status >= 400 and is_error else None
+    return document if status >= 400 and is_error else None
 
 
 def _is_stripe(base: str) -> bool:

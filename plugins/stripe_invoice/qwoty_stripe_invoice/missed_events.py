@@ -26,10 +26,10 @@ def look_at_events(work: Work) -> Mapping[str, Any]:
 
     Returns ``readable`` (whether the key may read events), ``events``, and ``next``, the argument of ``events_seen``.
     """
-    found: Mapping[str, Any] = work.ctx.step(
+    look: Mapping[str, Any] = work.ctx.step(
         f"missed_events:{work.stripe.account}", lambda attempt: _undelivered(work, attempt)
     )
-    return found
+    return look
 
 
 def events_seen(ctx: HookContext, account: str, following: Mapping[str, Any]) -> None:
@@ -77,7 +77,7 @@ def _slim(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: event[name] for name in ("id", "type", "livemode")}, **trimmed(object_of(event))}
 
 
-def as_delivered(account: str, found: Mapping[str, Any]) -> WebhookEvent:
+def as_delivered(account: str, missed: Mapping[str, Any]) -> WebhookEvent:
     """Return the event as ``authenticate_webhook`` would have returned it."""
-    event = found["event"]
-    return WebhookEvent(event["id"], event["type"], event, found["quote_id"], account=account)
+    event = missed["event"]
+    return WebhookEvent(event["id"], event["type"], event, missed["quote_id"], account=account)

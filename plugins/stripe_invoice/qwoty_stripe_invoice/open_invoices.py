@@ -38,12 +38,12 @@ def look_at_open_invoices(ctx: HookContext, most: int, *, told: set[str | None])
     """
     after, awaiting = ctx.step("open_invoices", lambda _: _next_quotes(ctx, most))
     quotes = [quote_id for quote_id in awaiting if quote_id not in told]
-    found: list[WebhookEvent] = []
+    events: list[WebhookEvent] = []
     for start in range(0, len(quotes), _INVOICES_A_STEP):
         part = quotes[start : start + _INVOICES_A_STEP]
         news = ctx.step(f"open_invoices:{start}", partial(_news_of, ctx, part))
-        found += [WebhookEvent(n["id"], n["type"], n, n["quote_id"], account=n["account"]) for n in news]
-    return found, after
+        events += [WebhookEvent(n["id"], n["type"], n, n["quote_id"], account=n["account"]) for n in news]
+    return events, after
 
 
 def invoices_seen(ctx: HookContext, after: str) -> None:

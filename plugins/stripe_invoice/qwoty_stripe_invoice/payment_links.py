@@ -73,7 +73,7 @@ class PaymentLink:
         record, part = self._installment()
         invoice = record.invoice
         assert invoice is not None and invoice.customer_id is not None, "links are for open invoices"
-        found = self._made_before(attempt) if attempt.repeated else None
+        session = self._made_before(attempt) if attempt.repeated else None
         try:
             if attempt.repeated:
                 require_status(self._work, attempt, self._quote.id, invoice.id, {"open"})
@@ -82,19 +82,19 @@ class PaymentLink:
             # Another run of the quote made a link while this one waited, or the customer has paid.
             is_there = part.is_open(self._ctx.clock.now()) or part.status in {"processing", "paid"}
         except NeedsAttention:
-            if found is None or found["id"] == part.session_id:
+            if session is None or session["id"] == part.session_id:
                 raise
             is_there = True
-        if is_there and found is not None and found["id"] != part.session_id:
+        if is_there and session is not None and session["id"] != part.session_id:
             # This link's answer was lost, and meanwhile there is another link, or nothing to pay.
-            return {"id": found["id"], "unwanted": True}
+            return {"id": session["id"], "unwanted": True}
         if is_there:
             return {"id": part.session_id}
         amount = self._amount(record, part)
-        if amount < LEAST_PAYMENT.get(record.currency, 1) and found is None:
+        if amount < LEAST_PAYMENT.get(record.currency, 1) and session is None:
             return self._too_small(record, amount)
         try:
-            found = found or self._stripe.write(
+            session = session or self._stripe.write(
                 attempt,
                 "cs",
                 f"{invoice.id}:{self._number}:{part.links + 1}",
@@ -105,8 +105,8 @@ class PaymentLink:
             if error.stripe_code != "amount_too_small":
                 raise
             return self._too_small(record, amount)
-        self._ctx.records.update(self._quote.id, lambda r: link_made(r or record, self._number, found))
-        return {"id": found["id"]}
+        self._ctx.records.update(self._quote.id, lambda r: link_made(r or record, self._number, session))
+        return {"id": session["id"]}
 
     def _seen_anew(self, attempt: Attempt) -> tuple[QuoteRecord, InstallmentRecord]:
         """Return record and installment, after fetching its link if that has expired: it may have been paid before."""

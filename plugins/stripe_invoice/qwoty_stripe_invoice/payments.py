@@ -28,11 +28,11 @@ def attach_payment(work: Work, quote_id: str, session: Mapping[str, Any]) -> Quo
 
     Raises: NeedsAttention if Stripe refuses, or if more was paid than was due.
     """
-    found = work.ctx.step(
+    overpayment = work.ctx.step(
         f"attach:{session['payment_intent']}",
         lambda attempt: _attach(work, quote_id, session, attempt),
     )
-    tell_overpayment(work.ctx, quote_id, found)
+    tell_overpayment(work.ctx, quote_id, overpayment)
     return record_or_new(work.ctx.records.get(quote_id), session)
 
 
@@ -62,8 +62,8 @@ def _attach(work: Work, quote_id: str, session: Mapping[str, Any], attempt: Atte
 
 def _is_attached(stripe: Gateway, attempt: Attempt, invoice_id: str, payment: str) -> bool:
     wanted = {"payment": {"type": "payment_intent", "payment_intent": payment}}
-    found = _payments_of(stripe, attempt, invoice_id, wanted)
-    return any(one["payment"].get("payment_intent") == payment for one in found)
+    payments = _payments_of(stripe, attempt, invoice_id, wanted)
+    return any(one["payment"].get("payment_intent") == payment for one in payments)
 
 
 def _payments_of(
@@ -118,8 +118,8 @@ def see_invoice(work: Work, quote_id: str, invoice_id: str) -> dict[str, Any] | 
             _note_outside(work, quote_id, invoice, attempt)
         return _new_overpayment(work.ctx, quote_id, invoice)
 
-    found: dict[str, Any] | None = work.ctx.step(f"invoice:{invoice_id}", look)
-    return found
+    overpayment: dict[str, Any] | None = work.ctx.step(f"invoice:{invoice_id}", look)
+    return overpayment
 
 
 def _note_outside(work: Work, quote_id: str, invoice: Mapping[str, Any], attempt: Attempt) -> None:

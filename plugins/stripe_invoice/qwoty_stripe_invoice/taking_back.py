@@ -36,8 +36,8 @@ class TakingBack:
         ``invoice`` is None if there is none; ``status`` is the record's. Raises: NeedsAttention if the invoice is final
         and the present key does not see it.
         """
-        found: dict[str, Any] = self._ctx.step(name, self._look)
-        return found
+        facts: dict[str, Any] = self._ctx.step(name, self._look)
+        return facts
 
     def delete_draft(self) -> list[str]:
         """Delete our draft, also one whose answer was lost; return a note. A final invoice stays."""
@@ -122,11 +122,11 @@ class TakingBack:
         return look_at_session(self._work, self._quote.id, event, name=name)
 
     def _void(self, attempt: Attempt, invoice_id: str) -> str:
-        found = retrieve_invoice(self._stripe, attempt, invoice_id) if attempt.repeated else {"status": "open"}
-        if found["status"] in _NOT_SETTLED:
-            found = self._voided(attempt, invoice_id)
-        self._take_note(found)
-        return str(found["status"])
+        invoice = retrieve_invoice(self._stripe, attempt, invoice_id) if attempt.repeated else {"status": "open"}
+        if invoice["status"] in _NOT_SETTLED:
+            invoice = self._voided(attempt, invoice_id)
+        self._take_note(invoice)
+        return str(invoice["status"])
 
     def _voided(self, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
         try:
