@@ -24,7 +24,7 @@ FLOOD = textwrap.dedent("""
     from qwoty_integrations_host.clock import SystemClock
     from qwoty_integrations_host.concurrency.rate_limits import Paces
     from qwoty_integrations_host.store.database import open_database
-    from qwoty_integrations_host.store.paces import SharedSlots
+    from qwoty_integrations_host.store.rate_limits import SharedSlots
     from qwoty_stripe_invoice.gateway import Gateway
     from qwoty_stripe_invoice.stripe_errors import StripeRefused
 

@@ -120,8 +120,8 @@ class Drafts:
                 return
             raise
         # Lines that were not added yet are not missing.
-        planned = {line.key for line in plan.lines} - set(self.work.ctx.state.get(f"lines:{known.id}") or ())
-        there = replace(plan, lines=tuple(line for line in plan.lines if line.key not in planned))
+        not_added = {line.key for line in plan.lines} - set(self.work.ctx.state.get(f"lines:{known.id}") or ())
+        there = replace(plan, lines=tuple(line for line in plan.lines if line.key not in not_added))
         if differences := line_differences(there, lines, {}, taxes=False):
             raise NeedsAttention(
                 f"The draft {known.id} is to be made anew, its taxes told another way, but somebody has worked on it.",
