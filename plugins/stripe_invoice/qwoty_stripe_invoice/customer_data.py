@@ -34,11 +34,11 @@ def changes(there: Mapping[str, Any], quote: Quote, contact: Contact) -> tuple[d
     new = wanted(quote, contact)
     params: dict[str, Any] = {}
     notes = []
-    for field, word in _FIELDS.items():
+    for field, label in _FIELDS.items():
         if field in new and _compared(field, there.get(field)) != _compared(field, new[field]):
             params[field] = new[field]
             was = f"it was {there[field]!r}" if there.get(field) else "it had none"
-            notes.append(f"The Stripe customer's {word} is now the contact's, {new[field]!r}; {was}.")
+            notes.append(f"The Stripe customer's {label} is now the contact's, {new[field]!r}; {was}.")
     if (address := new.get("address")) and _told(there.get("address")) != _told(address):
         # Every part is sent: Stripe keeps the parts that are left out.
         params["address"] = {part: address.get(part, "") for part in (*_ADDRESS, "country")}

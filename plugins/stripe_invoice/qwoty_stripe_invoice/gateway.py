@@ -132,14 +132,14 @@ class Gateway:
         exchange = _Exchange(partial(self._wait_for_turn, attempt))
         asking = _exchange.set(exchange)
         try:
-            answer = call()
+            returned = call()
         except sdk.StripeError as error:
             raise translated(error, sdk) from error
         finally:
             _exchange.reset(asking)
             if exchange.request_id and attempt is not None:
                 attempt.request_ids.append(exchange.request_id)
-        body: dict[str, Any] = answer.to_dict() if exchange.answer is None else exchange.answer
+        body: dict[str, Any] = returned.to_dict() if exchange.answer is None else exchange.answer
         return body
 
     def _wait_for_turn(self, attempt: Attempt | None, method: str, url: str) -> None:

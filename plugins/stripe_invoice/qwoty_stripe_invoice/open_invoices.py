@@ -72,12 +72,12 @@ def _news(ctx: HookContext, quote_id: str, attempt: Attempt) -> Iterator[dict[st
     for part in record.installments:
         if part.session_id and part.status in {"sent", "processing"}:
             session = _seen(partial(_session, stripe, attempt, part.session_id))
-            if session and (word := _session_news(part, session)):
-                kind = "expired" if word == "expired" else "completed"
-                yield {**facts, **_found(session, word, f"checkout.session.{kind}")}
+            if session and (state := _session_news(part, session)):
+                kind = "expired" if state == "expired" else "completed"
+                yield {**facts, **_synthetic_event(session, state, f"checkout.session.{kind}")}
     invoice = _seen(partial(retrieve_invoice, stripe, attempt, record.invoice.id))
     if invoice and (news := _invoice_news(record, invoice)):
-        yield {**facts, **_found(invoice, *news)}
+        yield {**facts, **_synthetic_event(invoice, *news)}
 
 
 def _session(stripe: Gateway, attempt: Attempt, session_id: str) -> Mapping[str, Any]:
@@ -97,9 +97,9 @@ def _seen(look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
     return None
 
 
-def _found(thing: Mapping[str, Any], word: str, kind: str) -> dict[str, Any]:
+def _synthetic_event(thing: Mapping[str, Any], state: str, kind: str) -> dict[str, Any]:
     """Return a synthetic event; the same finding always gets the same id."""
-    return {"id": f"found:{thing['id']}:{word}", "type": kind, **trimmed(thing)}
+    return {"id": f"found:{thing['id']}:{state}", "type": kind, **trimmed(thing)}
 
 
 def _session_news(part: InstallmentRecord, session: Mapping[str, Any]) -> str:

@@ -258,8 +258,8 @@ def _are_finer(items: Sequence[LineItem], quote: Quote) -> bool:
 
 def _cash_rounding(signed: Signed, language: str) -> list[PlanLine]:
     """Return the untaxed line of a total that is rounded to a coin in use."""
-    word = wording.in_language(wording.INVOICE, language)["cash_rounding"]
-    return [PlanLine("cash", word, signed.cash, kind="cash")] if signed.cash else []
+    label = wording.in_language(wording.INVOICE, language)["cash_rounding"]
+    return [PlanLine("cash", label, signed.cash, kind="cash")] if signed.cash else []
 
 
 def _why_cash(cash: Sequence[PlanLine]) -> Iterable[str]:

@@ -145,16 +145,16 @@ def _is_own(payment: Mapping[str, Any]) -> bool:
 
 def due_date(term: Installment, *, accepted: date, invoiced: date) -> date | None:
     """Return the date when an installment is due; None if only a person can tell (docs/settings.md)."""
-    word = (term.term or "").lower()
-    if word == "due_now":
+    name = (term.term or "").lower()
+    if name == "due_now":
         return accepted
-    if word == "due_on_receipt":
+    if name == "due_on_receipt":
         return invoiced
-    if word.startswith("net") and word[3:].isdigit():
-        return invoiced + timedelta(days=int(word[3:]))
-    if word.startswith("eom") and word[3:].isdigit():
+    if name.startswith("net") and name[3:].isdigit():
+        return invoiced + timedelta(days=int(name[3:]))
+    if name.startswith("eom") and name[3:].isdigit():
         last = invoiced.replace(day=monthrange(invoiced.year, invoiced.month)[1])
-        return last + timedelta(days=int(word[3:]))
+        return last + timedelta(days=int(name[3:]))
     return None
 
 

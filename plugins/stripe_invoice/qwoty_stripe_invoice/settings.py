@@ -107,9 +107,10 @@ def _malformed_keys(settings: Mapping[str, Any]) -> list[SettingsProblem]:
     for unit, key in settings.get("business_unit_api_tokens", {}).items():
         values[("business_unit_api_tokens", unit)] = key
     units = settings.get("business_unit_api_tokens", {})
-    rows = [number for number, unit in enumerate(units, start=1) if not _UNIT.fullmatch(unit)]
+    malformed_rows = [number for number, unit in enumerate(units, start=1) if not _UNIT.fullmatch(unit)]
     return [
         SettingsProblem(path, "Is not a Stripe key.") for path, key in values.items() if key and not _KEY.fullmatch(key)
     ] + [
-        SettingsProblem(("business_unit_api_tokens", f"row {row}"), "Is not the id of a business unit.") for row in rows
+        SettingsProblem(("business_unit_api_tokens", f"row {row}"), "Is not the id of a business unit.")
+        for row in malformed_rows
     ]

@@ -67,10 +67,10 @@ class TaxRates:
         if ahead is None:
             found, notes = _find(self._work, self._rates, attempt)
         else:
-            answer, asked = ahead
-            wait([answer])
-            attempt.request_ids.extend(asked.request_ids)
-            found, notes = answer.result()
+            future, its_attempt = ahead
+            wait([future])
+            attempt.request_ids.extend(its_attempt.request_ids)
+            found, notes = future.result()
         return {**found, _NOTES: notes} if notes else dict(found)
 
 
