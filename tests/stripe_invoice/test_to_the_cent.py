@@ -288,7 +288,8 @@ def values(found: Any) -> Iterator[Any]:
 def test_no_float_is_anywhere_between_the_quote_and_what_stripe_is_sent(quote: RandomQuote) -> None:
     canonical, plan = planned(quote.document)
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total + 1)
-    sent = line_params(canonical, plan, {key: f"txr_{n}" for n, key in enumerate(plan.rates)})
+    rates = {key: f"txr_{n}" for n, key in enumerate(plan.rates)}
+    sent = [line_params(line, plan, rates) for line in plan.lines]
 
     everything = [
         *values(canonical),
