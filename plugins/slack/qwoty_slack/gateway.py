@@ -70,7 +70,7 @@ class SlackRefused(NeedsAttention):
 
 
 def api_base() -> str:
-    """Return Slack's base URL, which a deployment may change and a workspace may not (QWOTY_SLACK_API_BASE)."""
+    """The base URL of Slack's API: a matter of the deployment, never of a workspace (QWOTY_SLACK_API_BASE)."""
     return os.environ.get("QWOTY_SLACK_API_BASE", "").rstrip("/") or DEFAULT_API_BASE
 
 

@@ -70,7 +70,7 @@ def is_live(key: str) -> bool:
 
 
 def api_base() -> str:
-    """Return Stripe's base URL, which a deployment may change and a workspace may not (QWOTY_STRIPE_API_BASE)."""
+    """The base URL of Stripe's API: a matter of the deployment, never of a workspace (QWOTY_STRIPE_API_BASE)."""
     return os.environ.get("QWOTY_STRIPE_API_BASE", "").rstrip("/") or DEFAULT_API_BASE
 
 
