@@ -18,7 +18,7 @@ PLUGINS = sorted(file.parent for file in (Path(__file__).parents[1] / "plugins")
 PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
 #: What customers read has its own tables; what an operator reads on a terminal, or a plugin's author, is English.
 NOT_RECORDED = """
-    words.py payment_mail.py alerts/mail.py contract/quote_document.py contract/document_fields.py contract/exact_json.py config.py doctor.py
+    wording.py payment_mail.py alerts/mail.py contract/quote_document.py contract/document_fields.py contract/exact_json.py config.py doctor.py
     maintenance/key_rotation.py host.py engine store cli web workspaces/platforms.py platform/configuration.py platform/signatures.py
     workspaces/api_keys.py contract/hookspecs.py observability/logs.py metrics.py network/addresses.py plugins/contexts.py plugins/catalogs.py
     quotes/search_words.py concurrency contract/context.py contract/countries.py testing scaffold
@@ -85,7 +85,7 @@ def steps_of(root: Path) -> Iterator[str]:
     """The names of steps as patterns; a name that is handed on is looked for where it is given."""
     for file in sorted(root.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"step", "_look_again"}:
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"step", "_read_facts"}:
                 name = node.args[0]
                 if isinstance(name, ast.Constant):
                     yield re.escape(str(name.value))

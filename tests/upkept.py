@@ -12,7 +12,7 @@ import requests
 
 from builders import LINK, a_quote
 from qwoty_integrations_host.store import tables
-from qwoty_stripe_invoice.drift import EVENTS
+from qwoty_stripe_invoice.endpoint_spec import EVENTS
 from qwoty_stripe_invoice.gateway import API_VERSION
 
 RESTRICTED = "rk_test_Documented0001"

@@ -11,7 +11,7 @@ import pytest
 import stripe
 
 from stripe_simulator import StripeSimulator
-from stripe_simulator.api import Answer, ApiRequest
+from stripe_simulator.api import ApiRequest, Response
 from stripe_simulator.contract import check_response
 
 stripe.enable_telemetry = False
@@ -100,7 +100,7 @@ def every_answer_fits_the_sdk(stripe_simulator: StripeSimulator, monkeypatch: py
     strange: list[str] = []
     answer = stripe_simulator.api.answer
 
-    def checked(request: ApiRequest) -> Answer:
+    def checked(request: ApiRequest) -> Response:
         given = answer(request)
         # An odd answer is meant to be none of Stripe's; those carry a request id.
         if given.status == 200 and "Request-Id" in given.headers:

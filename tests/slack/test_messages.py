@@ -10,7 +10,7 @@ import pytest
 
 from builders import the_example
 from qwoty_integrations_host.contract.quote_document import load_quote
-from qwoty_slack import words
+from qwoty_slack import wording
 from qwoty_slack.message import file_name, message
 
 
@@ -63,8 +63,8 @@ def test_the_message_is_in_the_quotes_language(language: str, sentence: str, amo
 
 
 def test_every_language_has_every_word() -> None:
-    assert set(words.MESSAGE) == {"en", "fr", "de", "it", "pt", "es"}
-    assert {frozenset(known) for known in words.MESSAGE.values()} == {frozenset(words.MESSAGE["en"])}
+    assert set(wording.MESSAGE) == {"en", "fr", "de", "it", "pt", "es"}
+    assert {frozenset(known) for known in wording.MESSAGE.values()} == {frozenset(wording.MESSAGE["en"])}
 
 
 @pytest.mark.parametrize("owner", [None, {}, {"first_name": " ", "email": "lea@seller.example"}])

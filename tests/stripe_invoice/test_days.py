@@ -14,7 +14,7 @@ from builders import LINK, a_quote, loaded
 from qwoty_integrations_host import InstallmentRecord
 from qwoty_integrations_host.reports.previews import preview
 from qwoty_integrations_host.workspaces.workspace import set_timezone
-from qwoty_stripe_invoice import words
+from qwoty_stripe_invoice import wording
 from qwoty_stripe_invoice.payment_mail import payment_mail
 
 OPEN = {"invoice_status": "open"}
@@ -159,7 +159,7 @@ def the_mail(language: str, where: Any) -> Any:
     return payment_mail(quote, contact, part, invoice_number="R-1", total=Decimal(60), pdf=b"")
 
 
-@pytest.mark.parametrize("language", list(words.MAIL))
+@pytest.mark.parametrize("language", list(wording.MAIL))
 @pytest.mark.parametrize(
     ("where", "offset"),
     [(ZoneInfo("Europe/Paris"), "UTC+2"), (ZoneInfo("Asia/Kolkata"), "UTC+5:30"), (ZoneInfo("America/St_Johns"), "UTC-2:30"), (UTC, "UTC")],

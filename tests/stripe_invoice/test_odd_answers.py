@@ -9,7 +9,8 @@ import pytest
 
 from builders import KEY, LINK, the_example
 from qwoty_integrations_host import Attempt
-from qwoty_stripe_invoice.gateway import Gateway, NotStripe, stripes_answer
+from qwoty_stripe_invoice.gateway import Gateway, stripes_answer
+from qwoty_stripe_invoice.stripe_errors import NotStripe
 from stripe_simulator import StripeSimulator
 from stripe_simulator.faults import ELSEWHERE, ODD_ANSWERS
 

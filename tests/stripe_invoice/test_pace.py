@@ -22,10 +22,11 @@ FLOOD = textwrap.dedent("""
     from datetime import UTC, datetime
     from qwoty_integrations_host import Attempt
     from qwoty_integrations_host.clock import SystemClock
-    from qwoty_integrations_host.paces import Paces
+    from qwoty_integrations_host.concurrency.rate_limits import Paces
     from qwoty_integrations_host.store.database import open_database
-    from qwoty_integrations_host.store.paces import SharedSlots
-    from qwoty_stripe_invoice.gateway import Gateway, StripeRefused
+    from qwoty_integrations_host.store.rate_limits import SharedSlots
+    from qwoty_stripe_invoice.gateway import Gateway
+    from qwoty_stripe_invoice.stripe_errors import StripeRefused
 
     url, key, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
     paces = Paces(SharedSlots(open_database(url)), SystemClock())

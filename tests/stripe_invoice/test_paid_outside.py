@@ -20,7 +20,7 @@ from qwoty_integrations_host.contract.record import from_document, to_document
 from qwoty_integrations_host.errors import ActionRefused
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.workspaces import api_keys
-from qwoty_stripe_invoice.ledger import outside_seen, outside_unknown
+from qwoty_stripe_invoice.record import outside_seen, outside_unknown
 from upkept import HOUR, held, later, look_after
 
 #: 120.00 EUR in two halves.

@@ -13,7 +13,7 @@ import pytest
 
 from builders import a_quote, loaded
 from qwoty_integrations_host import Contact, InstallmentRecord, MailMessage
-from qwoty_stripe_invoice import words
+from qwoty_stripe_invoice import wording
 from qwoty_stripe_invoice.payment_mail import payment_mail
 
 LANGUAGES = ["en", "fr", "de", "it", "pt", "es"]
@@ -80,7 +80,7 @@ def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
-@pytest.mark.parametrize("table", [words.INVOICE, words.MAIL], ids=["invoice", "mail"])
+@pytest.mark.parametrize("table", [wording.INVOICE, wording.MAIL], ids=["invoice", "mail"])
 def test_every_language_has_the_same_words_and_placeholders(table: dict[str, dict[str, str]]) -> None:
     shape = {key: placeholders(text) for key, text in table["en"].items()}
 
@@ -92,7 +92,7 @@ def test_every_language_has_the_same_words_and_placeholders(table: dict[str, dic
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_words_are_set_as_the_language_sets_them(language: str) -> None:
-    text = "\n".join([*words.INVOICE[language].values(), *words.MAIL[language].values()])
+    text = "\n".join([*wording.INVOICE[language].values(), *wording.MAIL[language].values()])
 
     assert not re.search(r"['\"]|\.\.\.|  ", text)
     if language == "fr":
@@ -107,7 +107,7 @@ def test_another_language_falls_back_to_english(language: str) -> None:
 
     assert (mail.subject, mail.text, mail.html) == (a_mail().subject, a_mail().text, a_mail().html)
     assert mail.language == "en"
-    assert words.of(words.INVOICE, language) == words.INVOICE["en"]
+    assert wording.in_language(wording.INVOICE, language) == wording.INVOICE["en"]
 
 
 # -- what the mail says ------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_the_mail_says_which_part_how_much_and_until_when(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_without_a_due_date_none_is_mentioned(language: str) -> None:
-    label = words.MAIL[language]["due"].partition("{")[0]
+    label = wording.MAIL[language]["due"].partition("{")[0]
 
     mail = a_mail(language, due_date=None)
 
@@ -204,7 +204,7 @@ def test_without_a_due_date_none_is_mentioned(language: str) -> None:
 def test_a_single_installment_is_not_numbered_in_any_language(language: str) -> None:
     mail = a_mail(language, parts=1, number=1)
 
-    assert words.MAIL[language]["ask_single"].partition("{")[0] in mail.text
+    assert wording.MAIL[language]["ask_single"].partition("{")[0] in mail.text
     assert not re.search(r"\b1\s\w+\s1\b", mail.text)
 
 
@@ -274,7 +274,7 @@ def test_the_link_is_on_the_button_and_readable_below_it() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_text_part_can_be_read_by_itself(language: str) -> None:
-    said, text = words.MAIL[language], a_mail(language).text
+    said, text = wording.MAIL[language], a_mail(language).text
     paragraphs = text.split("\n\n")
 
     assert len(paragraphs) == 6

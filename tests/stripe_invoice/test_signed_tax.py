@@ -11,7 +11,7 @@ import pytest
 from builders import EMAIL, LINK, a_line, a_quote, loaded, vat
 from qwoty_integrations_host.store import external_ids
 from qwoty_stripe_invoice import invoicing
-from qwoty_stripe_invoice.invoices import Invoice
+from qwoty_stripe_invoice.invoice_draft import InvoiceDraft
 from qwoty_stripe_invoice.plan import make_plan
 from qwoty_stripe_invoice.planned import InvoicePlan
 from qwoty_stripe_invoice.ways import Way
@@ -296,15 +296,15 @@ def test_switching_amounts_off_after_an_uncertain_mail_sends_no_second_one(bench
 @pytest.fixture
 def release_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """The plugin as it was when there were Tax Rates only, and nothing was said about it."""
-    made = Invoice._create_or_adopt
+    made = InvoiceDraft._create_or_adopt
 
-    def create_or_adopt(self: Invoice, attempt: Any, why: list[str]) -> dict[str, Any]:
+    def create_or_adopt(self: InvoiceDraft, attempt: Any, why: list[str]) -> dict[str, Any]:
         found = made(self, attempt, why)
-        self._ctx.state.set(f"invoice:{found['id']}", self._whose())
+        self._ctx.state.set(f"invoice:{found['id']}", self._origin())
         return {name: value for name, value in found.items() if name not in {"taxes", "why"}}
 
     with monkeypatch.context() as patch:
-        patch.setattr(Invoice, "_create_or_adopt", create_or_adopt)
+        patch.setattr(InvoiceDraft, "_create_or_adopt", create_or_adopt)
         patch.setattr(invoicing, "ways", lambda plan, **_: [Way("rates", plan)])
         yield patch
 

@@ -21,15 +21,13 @@ from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
 from builders import loaded
-from in_process import KEY, Desk
+from in_process import Desk
 from qwoty_integrations_host import Quote
 from qwoty_stripe_invoice.check import compare
-from qwoty_stripe_invoice.gateway import Gateway
-from qwoty_stripe_invoice.invoices import Invoice
-from qwoty_stripe_invoice.ledger import invoice_seen
+from qwoty_stripe_invoice.invoice_draft import line_params
 from qwoty_stripe_invoice.plan import make_plan
 from qwoty_stripe_invoice.planned import InvoicePlan
-from qwoty_stripe_invoice.ways import Way
+from qwoty_stripe_invoice.record import invoice_seen
 from random_quotes import COINS, CUT_OFF, WAYS, RandomQuote, major, random_quotes, rounded
 from stripe_simulator import customers, invoices, items, tax_rates
 from stripe_simulator.clock import Clock
@@ -65,13 +63,6 @@ def plan_of(document: dict[str, Any]) -> InvoicePlan:
     return planned(document)[1]
 
 
-def line_params(quote: Quote, plan: InvoicePlan, rates: dict[Any, str]) -> list[dict[str, Any]]:
-    """What the plugin sends for each line."""
-    stripe = Gateway(KEY, workspace="ws-1", pace=lambda _, **__: None)
-    invoice = Invoice(None, stripe, quote, Way("rates", plan), "cus_1", rates)  # type: ignore[arg-type]
-    return [invoice._line_params(line) for line in plan.lines]
-
-
 class Draft:
     """A draft at the simulator, made by its own functions from what the plugin sends; summed up in any rounding."""
 
@@ -91,7 +82,7 @@ class Draft:
             collection_method="send_invoice",
             days_until_due=1,
         )
-        self._do(invoices.add_lines, self.invoice["id"], lines=line_params(quote, plan, rates))
+        self._do(invoices.add_lines, self.invoice["id"], lines=[line_params(line, plan, rates) for line in plan.lines])
 
     def summed(self, rounding: str) -> dict[str, Any]:
         """The invoice and all its lines."""
@@ -297,7 +288,8 @@ def values(found: Any) -> Iterator[Any]:
 def test_no_float_is_anywhere_between_the_quote_and_what_stripe_is_sent(quote: RandomQuote) -> None:
     canonical, plan = planned(quote.document)
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total + 1)
-    sent = line_params(canonical, plan, {key: f"txr_{n}" for n, key in enumerate(plan.rates)})
+    rates = {key: f"txr_{n}" for n, key in enumerate(plan.rates)}
+    sent = [line_params(line, plan, rates) for line in plan.lines]
 
     everything = [
         *values(canonical),

@@ -1,1 +1,1 @@
-"""Slack as an integration of the Qwoty integrations host; what it does is in docs/slack.md."""
+"""Slack as an integration of the Qwoty integrations host; described in docs/slack.md."""

@@ -11,12 +11,12 @@ from .gateway import Gateway
 from .posting import Posted, correct, post_once
 from .settings import SlackSettings
 
-#: Where the team's pages are, as Slack says it.
+#: The state key of the team's base URL, which Slack's permalinks show.
 _ADDRESS = "address"
 
 
 def announce_quote(ctx: HookContext, quote: Quote) -> Outcome:
-    """Post the quote's message, or correct the one that is there, and attach its PDF as the settings say."""
+    """Post the quote's message, or correct the posted one, and attach its PDF if the settings say so."""
     settings = SlackSettings.of(ctx.settings)
     slack = Gateway(settings.token)
     posted = post_once(ctx, slack, settings, quote)
@@ -29,7 +29,7 @@ def announce_quote(ctx: HookContext, quote: Quote) -> Outcome:
 
 
 def links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
-    """Where Slack shows messages that have been posted; without network."""
+    """Return the URLs of posted messages. Makes no request."""
     address = ctx.state.get(_ADDRESS)
     messages = (name.partition("/") for name in ids)
     return {f"{channel}/{ts}": _address(address, channel, ts) for channel, _, ts in messages if ts and address}

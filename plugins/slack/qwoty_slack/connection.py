@@ -1,4 +1,4 @@
-"""What the settings' token may do in Slack, found out without any effect there."""
+"""Find out what the settings' token may do in Slack, without any effect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _Status = Literal["ok", "missing", "unclear"]
 
 
 def check_connection(ctx: HookContext) -> ConnectionReport:
-    """Try the token: whether Slack takes it, its scopes, and the channel as far as the token may look at it."""
+    """Check the token, its scopes, and the channel if the token may read it."""
     settings = SlackSettings.of(ctx.settings)
     slack = Gateway(settings.token, quick=True)
     report = partial(KeyReport, label="Bot token", last4=settings.token[-4:], mode="bot")
@@ -58,7 +58,7 @@ def check_connection(ctx: HookContext) -> ConnectionReport:
 
 
 def service_status(ctx: HookContext) -> ServiceStatus:
-    """Whether Slack answers from here."""
+    """Return whether Slack answers, and how fast."""
     began = time.monotonic()
     try:
         reachable()
@@ -100,7 +100,7 @@ def _scopes(settings: SlackSettings, scopes: frozenset[str] | None) -> list[Righ
 
 def _has(scope: str, scopes: frozenset[str] | None) -> _Status:
     if scopes is None:
-        return "unclear"  # Slack did not say which there are
+        return "unclear"  # Slack did not name the scopes
     return "ok" if scope in scopes else "missing"
 
 
@@ -109,7 +109,7 @@ def _channel(slack: Gateway, channel: str | None, scopes: frozenset[str] | None)
 
 
 def _reach(slack: Gateway, channel: str, scopes: frozenset[str] | None) -> _Status:
-    """Whether the bot may post in a channel, as far as its scopes let it look."""
+    """Return whether the bot may post in a channel; "unclear" if its scopes do not allow to look."""
     try:
         found: dict[str, Any] = slack.probe("conversations.info", channel=channel)[0]["channel"]
     except CredentialsError as error:

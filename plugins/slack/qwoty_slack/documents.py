@@ -1,4 +1,4 @@
-"""The quote's PDF in the thread of its message: once at most for each version of the quote, and never in the way."""
+"""Attach the quote's PDF in the thread of its message, at most once for each version; a failure is only noted."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .message import file_name
 from .once import Mark
 from .posting import Posted
 
-#: How often the platform is asked for a PDF that it does not give.
+#: The most attempts to get the PDF from the platform.
 _MOST_TRIES = 3
 
 
 def attach_once(ctx: HookContext, slack: Gateway, quote: Quote, posted: Posted) -> list[str]:
-    """Attach the quote's PDF to its message; give the notes on it. Raises: CredentialsError, RetryableError."""
+    """Attach the quote's PDF to its message and return notes. Raises: CredentialsError, RetryableError."""
     uploaded: dict[str, Any] = ctx.step("document", lambda attempt: _upload(ctx, slack, quote, attempt))
     if "file" not in uploaded:
         return [uploaded["note"]] if uploaded.get("note") else []
@@ -32,7 +32,7 @@ def _name(quote: Quote) -> str:
 
 
 def _upload(ctx: HookContext, slack: Gateway, quote: Quote, attempt: Attempt) -> dict[str, Any]:
-    """Bring the PDF to Slack, where nobody sees it before it is shared: what is done twice leaves nothing behind."""
+    """Upload the PDF. Nobody sees it before it is shared, so a second upload does no harm."""
     mark = once.read(ctx, _name(quote))
     if mark is not None and mark.version == quote.version:
         return {"file": mark.file} if mark.status == "sending" else {}
@@ -86,7 +86,7 @@ def _share(ctx: HookContext, slack: Gateway, quote: Quote, posted: Posted, file:
 
 
 def _is_there(ctx: HookContext, slack: Gateway, posted: Posted, mark: Mark, attempt: Attempt) -> bool | None:
-    """Whether the file is in the thread; None when that cannot be known."""
+    """Whether the file is in the thread; None if that cannot be known."""
     once.let_it_settle(ctx, datetime.fromisoformat(mark.since))
     try:
         pages = slack.pages(attempt, "conversations.replies", channel=posted["channel"], ts=posted["ts"], limit=200)

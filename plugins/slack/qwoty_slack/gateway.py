@@ -1,7 +1,7 @@
-"""The only module that speaks to Slack: where it is, one call of a method, one upload, and its errors as ours.
+"""The only module that sends requests to Slack: methods, uploads, and Slack's errors as the host's.
 
-Slack says no with HTTP 200 and ``{"ok": false, "error": "…"}``. It knows no keys of idempotency, so of each error it
-matters whether the work may have been done nevertheless: then it is ``SlackUnsure``. Why not slack_sdk: ADR 0043.
+Slack refuses with HTTP 200 and ``{"ok": false, "error": "…"}``. It has no idempotency keys, so each error says whether
+the work may have been done nevertheless: then it is ``SlackUnsure``. Why not slack_sdk: ADR 0043.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_API_BASE = "https://slack.com/api"
-#: Seconds to connect and to read: in a run, and where a person waits for the answer.
+#: Seconds to connect and to read: in a run, and while a person waits for the answer.
 _PATIENT, _QUICK = (10, 30), (5, 10)
-#: The header in which Slack names a request.
+#: The header with Slack's request id.
 _REQUEST_ID = "x-slack-req-id"
 _KEY_ERRORS = {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"}
 _BUSY_ERRORS = {"ratelimited", "rate_limited", "message_limit_exceeded"}
-#: Slack's own trouble. Its pages say of such errors that a part of the work may have been done.
+#: Errors of Slack itself, after which the work may have been done in part, as its documentation says.
 _UNSURE_ERRORS = {"fatal_error", "internal_error", "service_unavailable", "request_timeout"}
 _CHANNEL_HINTS = {
     "channel_not_found": "Check the channel in the settings, and invite the bot to it in Slack (/invite @the app).",
@@ -49,13 +49,13 @@ _CHANNEL_HINTS = {
 
 
 class SlackUnsure(RetryableError):
-    """No certain answer came: what was asked for may have been done, or not."""
+    """There is no certain answer: the request may have been carried out or not."""
 
     default_code = "slack_unreachable"
 
 
 class SlackRefused(NeedsAttention):
-    """Slack said no, and nothing was done. ``slack_code`` is its word for why."""
+    """Slack refused the request, and nothing was done. ``slack_code`` is Slack's error code."""
 
     default_code = "slack_refused"
 
@@ -70,7 +70,7 @@ class SlackRefused(NeedsAttention):
 
 
 def api_base() -> str:
-    """Where Slack is: a matter of the deployment, never of a workspace (QWOTY_SLACK_API_BASE)."""
+    """The base URL of Slack's API: a matter of the deployment, never of a workspace (QWOTY_SLACK_API_BASE)."""
     return os.environ.get("QWOTY_SLACK_API_BASE", "").rstrip("/") or DEFAULT_API_BASE
 
 
@@ -81,7 +81,7 @@ class Gateway:
         self._token, self._timeout = token, _QUICK if quick else _PATIENT
 
     def call(self, attempt: Attempt, method: str, **arguments: Any) -> dict[str, Any]:
-        """Call a method of the Web API and give its answer.
+        """Call a method of the Web API and return its answer.
 
         Raises: CredentialsError, SlackRefused, RetryableError when nothing was done, SlackUnsure when that is not
         known.
@@ -91,7 +91,7 @@ class Gateway:
         return _judged(answer, found)
 
     def pages(self, attempt: Attempt, method: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-        """Give the answers of a method that pages by cursor, one by one. Raises: as ``call``."""
+        """Yield the pages of a method with a cursor. Raises: as ``call``."""
         cursor = ""
         while True:
             page = self.call(attempt, method, **arguments, **({"cursor": cursor} if cursor else {}))
@@ -101,7 +101,7 @@ class Gateway:
                 return
 
     def probe(self, method: str, **arguments: Any) -> tuple[dict[str, Any], frozenset[str] | None]:
-        """Call a method that has no effect, outside a run; give its answer, and the token's scopes if Slack says them.
+        """Call a method without effect, outside a run; return its answer, and the token's scopes if Slack names them.
 
         Raises: as ``call``.
         """
@@ -111,7 +111,7 @@ class Gateway:
         return _judged(answer, found), names
 
     def upload(self, attempt: Attempt, filename: str, content: bytes) -> str:
-        """Upload a file that nobody sees before it is shared, and give its id. Raises: as ``call``."""
+        """Upload a file, which nobody sees before it is shared, and return its id. Raises: as ``call``."""
         place = self.call(attempt, "files.getUploadURLExternal", filename=filename, length=len(content))
         if not _may_have_content(place["upload_url"]):
             raise SlackRefused("upload_url")
@@ -134,7 +134,7 @@ class Gateway:
                 code="api_base_refused",
             )
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        # As a form, which every method takes; what has parts is JSON inside it.
+        # As a form, which every method takes; structured arguments are JSON inside it.
         form = {name: _argument(value) for name, value in arguments.items()}
         answer = _post(f"{base}/{method}", self._timeout, data=form, headers=headers)
         if name := answer.headers.get(_REQUEST_ID):
@@ -143,7 +143,7 @@ class Gateway:
 
 
 def reachable(timeout: float = 10.0) -> None:
-    """Ask whether Slack answers at all, without a token. Raises: RetryableError."""
+    """Check that Slack answers, without a token. Raises: RetryableError."""
     answer = _post(f"{api_base()}/api.test", (timeout, timeout), data={})
     _judged(answer, _object(answer))
 
@@ -156,11 +156,11 @@ def _post(url: str, timeout: tuple[float, float], **what: Any) -> requests.Respo
 
     try:
         with requests.Session() as session:
-            session.trust_env = False  # a netrc file of this machine would take the token's place
-            # A redirect could carry the token to somebody else.
+            session.trust_env = False  # otherwise a netrc file of this machine would replace the token
+            # A redirect could send the token to somebody else.
             return session.post(url, timeout=timeout, allow_redirects=False, **what)
     except (requests.RequestException, ValueError) as error:
-        # Without `from`: the cause's text may hold the token, or the address of an upload.
+        # `from None`: the cause's text may hold the token, or the address of an upload.
         if unsent := why_unsent(error):
             log.error("slack.request_unsent", exc_info=unsent)  # noqa: TRY400 - not the error itself
             raise PermanentError(
@@ -173,7 +173,7 @@ def _post(url: str, timeout: tuple[float, float], **what: Any) -> requests.Respo
 
 
 def _was_never_sent(error: Exception) -> bool:
-    """Whether there was no connection that could have carried the request."""
+    """Whether no connection was made, so that the request cannot have arrived."""
     from requests.exceptions import ConnectTimeout, SSLError
     from urllib3.exceptions import NewConnectionError
 
@@ -198,7 +198,7 @@ def _argument(value: Any) -> str:
 def _parts(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read here, because a port out of range is only noticed then
+        _ = parts.port  # reading it checks that the port is in range
     except ValueError:
         return None
     return parts
@@ -215,7 +215,7 @@ def _may_have_token(base: str) -> bool:
 
 
 def _may_have_content(url: str) -> bool:
-    """Whether a file may be sent there: to Slack, or to what plays Slack."""
+    """Whether a file may be sent there: to Slack, or to the configured API base."""
     parts, base = _parts(url), urlsplit(api_base())
     if parts is None:
         return False
@@ -233,11 +233,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _judged(answer: requests.Response, found: dict[str, Any] | None) -> dict[str, Any]:
-    """Give the answer of a call that succeeded. Raises: what came instead."""
+    """Return the answer of a successful call. Raises: the host's error for any other answer."""
     if answer.status_code == 429:
         raise _busy(answer)
     if found is None or not isinstance(found.get("ok"), bool):
-        # A proxy's page, a login, or an answer that broke off: what Slack itself says always tells whether it is ok.
+        # A proxy's page, a login page, or a truncated answer: Slack's own answers always have ``ok``.
         raise SlackUnsure(f"Something other than Slack answered (HTTP {answer.status_code}).", code="slack_answer")
     if answer.status_code >= 500:
         raise SlackUnsure("Slack had an internal error.", code="slack_error")
@@ -274,5 +274,5 @@ def _busy(answer: requests.Response) -> RetryableError:
 
 
 def _word(found: Any) -> str:
-    """Slack's word for something, if it is one: it goes into messages."""
+    """Return Slack's code if it has the form of one, since it goes into messages; else ``unknown``."""
     return found if isinstance(found, str) and re.fullmatch(r"[a-z0-9_:,.]{1,80}", found) else "unknown"

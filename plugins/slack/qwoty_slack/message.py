@@ -1,7 +1,7 @@
-"""What is said of a quote, in Slack's form. Pure.
+"""Build the message about a quote in Slack's form. Pure.
 
-Names come from people and are no markup: no name makes a link, a format, or a ping of somebody. Hence plain text
-wherever Slack takes it, the three control characters escaped elsewhere, and nothing that Slack might link by itself.
+Names come from people and must not act as markup: no name may become a link, a format or a mention. So plain text is
+used wherever Slack takes it, the three control characters are escaped elsewhere, and automatic links are off.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from babel.numbers import format_currency
 
 from qwoty_integrations_host import Quote
 
-from . import words
+from . import wording
 
 EVENT_TYPE = "qwoty_quote"
 #: Slack refuses a section of more than 3000 characters, and names may be long.
@@ -24,11 +24,11 @@ _MOST_LETTERS = 200
 
 
 def message(quote: Quote, *, corrected: bool = False) -> dict[str, Any]:
-    """The arguments of ``chat.postMessage`` and ``chat.update``, without channel: ``text``, ``blocks``, ``metadata``.
+    """Return ``text``, ``blocks`` and ``metadata``, the arguments of ``chat.postMessage`` and ``chat.update``.
 
-    What is absent or zero is left out.
+    Absent and zero amounts are left out.
     """
-    said = words.of(quote.language)
+    said = wording.in_language(quote.language)
     sentence, figures = _sentence(quote, said), _figures(quote, said)
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": _plain(f"🎉 {said['title']}")},
@@ -41,20 +41,20 @@ def message(quote: Quote, *, corrected: bool = False) -> dict[str, Any]:
         blocks.append({"type": "section", "text": _markup(f"<{_escaped(link)}|{said['dealroom']}>")})
     if corrected:
         blocks.append({"type": "context", "elements": [_plain(said["corrected"])]})
-    # The text is what notifications and screen readers say.
+    # Notifications and screen readers use the text.
     amounts = "".join(f" {label}: {amount}." for label, amount in figures.items())
     return {"text": _escaped(sentence + amounts), "blocks": blocks, "metadata": _metadata(quote)}
 
 
 def is_about(metadata: Mapping[str, Any], workspace: str, quote_id: str) -> bool:
-    """Whether a message's metadata say that we posted it for this quote."""
+    """Whether a message's metadata show that we posted it for this quote."""
     payload = metadata.get("event_payload") or {}
     is_ours = metadata.get("event_type") == EVENT_TYPE and payload.get("workspace") == workspace
     return is_ours and payload.get("quote_id") == quote_id
 
 
 def file_name(quote: Quote) -> str:
-    """``YYYYMMDD-CompanyName.pdf``: the day of acceptance, and the letters and digits of the customer's name."""
+    """Return ``YYYYMMDD-CompanyName.pdf``: the day of acceptance, and letters and digits of the customer's name."""
     company = "".join(letter for letter in quote.customer.name if letter.isalnum())[:80]
     return f"{quote.accepted_on:%Y%m%d}-{company or 'Quote'}.pdf"
 
@@ -73,9 +73,9 @@ def _sentence(quote: Quote, said: Mapping[str, str]) -> str:
 
 
 def _figures(quote: Quote, said: Mapping[str, str]) -> dict[str, str]:
-    """The amounts that are not zero, by their label."""
+    """Return the amounts that are not zero, by label."""
     one_off = quote.totals.net_amount if quote.totals else None
-    locale = words.locale_of(quote.language)
+    locale = wording.locale_of(quote.language)
     amounts: dict[str, Decimal | None] = {said["one_off"]: one_off, said["mrr"]: quote.mrr}
     return {
         label: format_currency(amount, quote.currency, locale=locale) for label, amount in amounts.items() if amount
@@ -84,7 +84,7 @@ def _figures(quote: Quote, said: Mapping[str, str]) -> dict[str, str]:
 
 def _dealroom(quote: Quote) -> str | None:
     link = quote.dealroom_link or ""
-    # What could end the link's markup is not taken for an address.
+    # Refuse characters that could end the link's markup.
     if not re.fullmatch(r"https://[^\s<>|\\]{1,2000}", link):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The hooks of the Slack integration; each hands over to the module of its subject."""
+"""The hooks of the Slack integration; each calls the module of its subject."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence
 
 @hookimpl
 def check_connection(ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
-    from . import connection as checked  # lazy, like the others below: loading a plugin must stay cheap
+    from . import connection as checked  # lazy, like the imports below: loading a plugin must stay cheap
 
     return checked.check_connection(ctx)
 

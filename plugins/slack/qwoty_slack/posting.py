@@ -1,4 +1,4 @@
-"""The message of a quote: posted once, whatever crashes, and corrected in its place."""
+"""Post the message of a quote once, whatever crashes, and update it when the quote changes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .message import is_about, message
 from .once import Mark
 from .settings import SlackSettings
 
-#: Slack lets an app post about once a second in a channel.
+#: Slack allows an app about one post a second in a channel.
 _POSTS_PER_SECOND = 1
-#: Clocks differ: how much earlier than our own time a message of ours may be dated.
+#: How far Slack's clock may be behind ours when we look for a message.
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _PAGE, _MOST_PAGES = 200, 20
 _QUIETLY = {"unfurl_links": "false", "unfurl_media": "false", "parse": "none", "link_names": "false"}
@@ -26,14 +26,14 @@ Posted = dict[str, Any]
 
 
 class _NotToBeKnown(Exception):
-    """The channel cannot be looked through."""
+    """The channel's messages cannot be read."""
 
 
 def post_once(ctx: HookContext, slack: Gateway, settings: SlackSettings, quote: Quote) -> Posted:
-    """Post the message of a quote unless it is there. Raises: NeedsAttention when that cannot be known."""
+    """Post the message of a quote unless it is there. Raises: NeedsAttention if nobody can know whether it is."""
     posted: Posted = ctx.step("message", lambda attempt: _post(ctx, slack, settings, quote, attempt))
     if "ts" not in posted:
-        # A step of its own: once this is noted, no crash can take the question for its answer.
+        # A step of its own: after a crash, the retry must not count as the person's answer before this is saved.
         ctx.step("message_ask", lambda _: _note_that_asked(ctx, quote))
         raise NeedsAttention(
             "It cannot be known whether the message was posted.",
@@ -45,7 +45,7 @@ def post_once(ctx: HookContext, slack: Gateway, settings: SlackSettings, quote: 
 
 
 def correct(ctx: HookContext, slack: Gateway, quote: Quote, posted: Posted) -> str:
-    """Let a message say what the quote says now. A note for people; empty when the message is there and right."""
+    """Update the message if the quote has changed since; return a note, empty if nothing had to be done."""
     if posted["version"] == quote.version:
         return ""
     note: str = ctx.step("message_correction", lambda attempt: _correct(ctx, slack, quote, posted, attempt))
@@ -96,7 +96,7 @@ def _note_that_asked(ctx: HookContext, quote: Quote) -> None:
 def _look(
     ctx: HookContext, slack: Gateway, channel: str | None, quote: Quote, mark: Mark | None, attempt: Attempt
 ) -> Mark | None:
-    """Find the message of a quote by its metadata; None when it is not there. Raises: _NotToBeKnown."""
+    """Find the message of a quote by its metadata; None if it is not there. Raises: _NotToBeKnown."""
     if channel is None:
         raise _NotToBeKnown
     once.let_it_settle(ctx, datetime.fromisoformat(mark.since) if mark else attempt.first_started_at)
@@ -122,7 +122,7 @@ def _look(
 
 
 def _correct(ctx: HookContext, slack: Gateway, quote: Quote, posted: Posted, attempt: Attempt) -> str:
-    # Said twice, it says the same: there is nothing to look for first.
+    # An update can be repeated without harm, so there is no look before it.
     place = {"channel": posted["channel"], "ts": posted["ts"]}
     note = "The message in Slack was corrected in its place."
     try:

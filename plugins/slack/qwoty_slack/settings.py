@@ -17,7 +17,7 @@ _CHANNEL_ID = re.compile(r"[CG][A-Z0-9]{8,}")
 
 @cache
 def settings_schema() -> Mapping[str, Any]:
-    """The JSON Schema that is shipped beside this module."""
+    """Return the JSON Schema that is shipped with this module."""
     schema: Mapping[str, Any] = json.loads((files(__package__) / "settings.schema.json").read_text("utf-8"))
     return schema
 
@@ -32,17 +32,17 @@ class SlackSettings:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> SlackSettings:
-        """Read the document that the host hands over (defaults are filled in)."""
+        """Read the settings that the host passes, with defaults filled in."""
         return cls(settings["token"], settings["message_channel"], settings["document_send"])
 
     @property
     def channel_id(self) -> str | None:
-        """The channel's id; None when the settings give its name, which Slack takes for posting alone."""
+        """The channel's id; None if the settings have its name, with which Slack can post but not read."""
         return self.message_channel if _CHANNEL_ID.fullmatch(self.message_channel) else None
 
 
 def problems(settings: Mapping[str, Any]) -> list[SettingsProblem]:
-    """What the schema lets through: in its patterns, Python's ``$`` allows a newline at the end."""
+    """Return the problems that the schema misses: in its patterns, Python's ``$`` allows a newline at the end."""
     schema = settings_schema()["properties"]
     return [
         SettingsProblem((name,), schema[name]["x-error"]["pattern"])

@@ -1,1 +1,1 @@
-"""Stripe Invoice: an accepted quote becomes a Stripe invoice whose total equals the quote's to the cent."""
+"""Stripe Invoice: an accepted quote becomes a Stripe invoice with the same total, to the cent."""

@@ -1,4 +1,4 @@
-"""The end of a quote, and the voiding of its invoice: what is not final is taken back, a person decides on the rest."""
+"""Cancelling a quote, and voiding its invoice: drafts and links are removed, a person decides about payments."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ _LATER = "Wait until that payment has ended, then retry this run: it looks again
 
 
 def cancel_quote(ctx: HookContext, quote: Quote) -> Outcome:
-    """Delete the draft or close the links; void an unpaid invoice if that is set, else ask a person."""
+    """Delete the draft, or close the links; void an unpaid invoice if the settings say so, else ask a person."""
     if not was_made(ctx, quote.id):
         return Outcome.skipped("Nothing was made of this quote at Stripe.")
     made = TakingBack(ctx, quote)
-    found = made.look()
-    if found["invoice"] is None or found["status"] == "draft":
+    facts = made.look()
+    if facts["invoice"] is None or facts["status"] == "draft":
         if gone := made.delete_draft():
             return Outcome.done(*gone)
-        found = made.look("found.again")
-    if found["invoice"] is None:
+        facts = made.look("found.again")
+    if facts["invoice"] is None:
         return Outcome.skipped("There is no invoice of this quote any more.")
     notes = made.close_links()
-    found = made.look("invoice.after")
-    if found["is_voidable"] and StripeSettings.of(ctx.settings).void_on_cancel:
-        made.void(found["invoice"])
-        found = made.look("invoice.voided")
-    return _ended(found, notes)
+    facts = made.look("invoice.after")
+    if facts["is_voidable"] and StripeSettings.of(ctx.settings).void_on_cancel:
+        made.void(facts["invoice"])
+        facts = made.look("invoice.voided")
+    return _ended(facts, notes)
 
 
 def void_invoice(ctx: HookContext, quote: Quote) -> Outcome:
-    """Close the links, and void the invoice unless it was paid meanwhile."""
+    """Close the links, and void the invoice unless a customer has paid it meanwhile."""
     made = TakingBack(ctx, quote)
-    found = made.look()
-    if found["invoice"] is None or found["status"] == "draft":
+    facts = made.look()
+    if facts["invoice"] is None or facts["status"] == "draft":
         return Outcome.skipped("There is no final invoice of this quote any more.", *made.delete_draft())
     notes = made.close_links()
-    found = made.look("invoice.after")
-    if found["is_voidable"]:
-        made.void(found["invoice"])
-        found = made.look("invoice.voided")
-    return _ended(found, notes)
+    facts = made.look("invoice.after")
+    if facts["is_voidable"]:
+        made.void(facts["invoice"])
+        facts = made.look("invoice.voided")
+    return _ended(facts, notes)
 
 
-def _ended(found: Mapping[str, Any], notes: Sequence[str]) -> Outcome:
-    """How the end of a quote stands, by the state of its invoice."""
-    invoice, status = found["name"], found["status"]
+def _ended(facts: Mapping[str, Any], notes: Sequence[str]) -> Outcome:
+    """Return the outcome for a cancelled quote, by the state of its invoice."""
+    invoice, status = facts["name"], facts["status"]
     if status == "void":
         return Outcome.done(*notes, f"Invoice {invoice} is void: nobody can pay it any more.")
-    if found["is_nothing"]:
+    if facts["is_nothing"]:
         return Outcome.done(*notes, f"Nothing was to be paid of invoice {invoice}, so it stays.")
-    if found["is_voidable"]:
+    if facts["is_voidable"]:
         title = f"The quote is cancelled, but invoice {invoice} stays open: the customer can still pay it."
         hint = "Void the invoice: that settles this run, too. Dismiss this run if the customer is to pay it."
         return Outcome.needs_attention("invoice_stays_open", title, *notes, hint=hint)
@@ -66,7 +66,7 @@ def _ended(found: Mapping[str, Any], notes: Sequence[str]) -> Outcome:
         title = f"A payment of invoice {invoice} is under way, so it cannot be voided."
         return Outcome.needs_attention("invoice_payment_under_way", title, *notes, hint=_LATER)
     if status == "partially_paid":
-        title = f"{found['paid']} of {found['total']} of invoice {invoice} are paid, so it cannot be voided."
+        title = f"{facts['paid']} of {facts['total']} of invoice {invoice} are paid, so it cannot be voided."
         return Outcome.needs_attention("invoice_partly_paid", title, *notes, hint=_GIVEN_BACK)
-    title = f"Invoice {invoice} over {found['total']} is paid, so it cannot be voided."
+    title = f"Invoice {invoice} over {facts['total']} is paid, so it cannot be voided."
     return Outcome.needs_attention("invoice_is_paid", title, *notes, hint=_GIVEN_BACK)

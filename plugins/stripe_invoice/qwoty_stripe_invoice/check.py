@@ -1,6 +1,6 @@
-"""The comparison before anything is final: Stripe's figures against the plan and the signed quote. Pure.
+"""Compare Stripe's figures with the plan and the signed quote, before the invoice becomes final. Pure.
 
-Source: Stripe page, section 8 (total check), decided there: equal, or rounding, or a person has to look.
+They are equal, or differ by rounding, or a person has to look (docs/notes/stripe.md#rounding-of-taxes).
 """
 
 from __future__ import annotations
@@ -15,27 +15,30 @@ from .planned import InvoicePlan, PlanLine
 from .signed_tax import is_rounding
 from .taxes import RateKey
 
-#: The ``qwoty_line`` of the line that makes the total equal; no planned line may have it.
+#: The ``qwoty_line`` of the rounding line; no planned line may have it.
 ROUNDING_KEY = "rounding"
-#: What Stripe calls a customer who pays no tax.
+#: Stripe's ``tax_exempt`` values of customers who pay no tax.
 _EXEMPT = {"exempt", "reverse"}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``equal``, ``rounding`` (``amount``, in minor units, makes the total equal) or ``different``; why, in words."""
+    """The result of the comparison: ``equal``, ``rounding`` or ``different``, with ``sentences`` that say why.
+
+    ``amount``: what has to be added to make the total equal, in minor units.
+    """
 
     kind: str
     amount: int = 0
     sentences: tuple[str, ...] = ()
-    #: The customer pays no tax at Stripe, however it is told.
+    #: The customer pays no tax at Stripe, in whichever way the taxes are sent.
     is_exempt: bool = False
 
 
 def compare(plan: InvoicePlan, *, subtotal: int, total: int, tax_exempt: str | None = None) -> Verdict:
-    """Judge figures in minor units, of Stripe's draft or of the plan itself.
+    """Compare a subtotal and a total, in minor units, with the plan; they may come from Stripe or from the plan itself.
 
-    ``tax_exempt`` is the customer's at Stripe (``none``, ``exempt`` or ``reverse``); None where it is not known.
+    ``tax_exempt`` is the customer's at Stripe (``none``, ``exempt`` or ``reverse``); None if it is not known.
     """
     gap = plan.signed.total - total
     sentences = tuple(explain(plan, subtotal=subtotal, total=total))
@@ -46,7 +49,7 @@ def compare(plan: InvoicePlan, *, subtotal: int, total: int, tax_exempt: str | N
         return Verdict("different", gap, sentences, is_exempt=exempted)
     if not gap:
         return Verdict("equal", sentences=sentences)
-    # Only the total has to be an amount that can be charged, and the signed one is.
+    # A rounding line may have any amount: only the total has to be chargeable, and the signed total is.
     return Verdict("rounding" if is_rounding(plan, total) else "different", gap, sentences)
 
 
@@ -55,7 +58,7 @@ def line_differences(
 ) -> list[str]:
     """Say how the draft's lines differ from the planned ones: somebody may have changed them by hand.
 
-    ``rates``: the Tax Rate ids that were resolved for the plan. Without ``taxes`` those are left out of it.
+    ``rates``: the Tax Rate ids that were resolved for the plan. With ``taxes=False`` taxes are not compared.
     """
     planned = {line.key: line for line in plan.lines}
     found: list[str] = []
@@ -76,12 +79,12 @@ def line_differences(
 
 
 def rounding_of(lines: Iterable[Mapping[str, Any]]) -> int:
-    """What our rounding line comes to, in minor units; 0 without one."""
+    """Return the amount of our rounding line, in minor units; 0 without one."""
     return sum(line["amount"] for line in lines if _key(line) == ROUNDING_KEY)
 
 
 def in_planned_order(plan: InvoicePlan, lines: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether these lines of the draft (Stripe shows the first ten with it) stand in the quote's order."""
+    """Whether the lines that Stripe shows with the draft, ten at most, are in the quote's order."""
     position = {line.key: number for number, line in enumerate(plan.lines)}
     found = [position[_key(line)] for line in lines if _key(line) in position]
     return found == sorted(found)
@@ -97,7 +100,7 @@ def _has_other_taxes(
     there = line["taxes"] or ()
     if plan.has_amounts:  # with Tax Rates that Stripe made for them
         return sorted(tax["amount"] for tax in there) != sorted(tax.amount for tax in planned.taxes)
-    # Fewer is not told here: a tax-exempt customer has none, and any other's total tells.
+    # Missing taxes are no difference here: an exempt customer has none, and any other customer's total shows them.
     found = {tax["tax_rate_details"]["tax_rate"] for tax in there if tax.get("tax_rate_details")}
     return bool(found - {rates[rate] for rate in planned.rates})
 

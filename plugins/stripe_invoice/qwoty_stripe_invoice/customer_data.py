@@ -1,4 +1,4 @@
-"""What a Stripe customer says about a contact, and how that differs from what Stripe has. Pure."""
+"""A Stripe customer's data from a quote's contact, and how Stripe's data differ from it. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from qwoty_integrations_host import Contact, NeedsAttention, Quote, mail_address
 
-#: Stripe's fields, and the words for them.
+#: Stripe's fields, and their names in notes.
 _FIELDS = {"name": "name", "email": "e-mail address", "phone": "phone number", "business_name": "company name"}
 _ADDRESS = ("line1", "line2", "city", "state", "postal_code")
 
 
 def wanted(quote: Quote, contact: Contact) -> dict[str, Any]:
-    """What Stripe should have, in the form of its parameters and within its bounds; without what nobody told."""
+    """Return the customer's parameters within Stripe's bounds, without the fields that the quote does not have."""
     company = quote.customer.name if quote.customer.type == "company" else ""
     params: dict[str, Any] = {
         "name": (contact.full_name or quote.customer.name)[:256],
@@ -27,20 +27,20 @@ def wanted(quote: Quote, contact: Contact) -> dict[str, Any]:
 
 
 def changes(there: Mapping[str, Any], quote: Quote, contact: Contact) -> tuple[dict[str, Any], list[str]]:
-    """The parameters of an update that makes Stripe's customer follow its contact, and a note for each.
+    """Return the parameters that bring Stripe's customer up to date with the contact, and a note for each.
 
-    What the quote does not tell stays as it is.
+    Fields that the quote does not have stay as they are.
     """
     new = wanted(quote, contact)
     params: dict[str, Any] = {}
     notes = []
-    for field, word in _FIELDS.items():
+    for field, label in _FIELDS.items():
         if field in new and _compared(field, there.get(field)) != _compared(field, new[field]):
             params[field] = new[field]
             was = f"it was {there[field]!r}" if there.get(field) else "it had none"
-            notes.append(f"The Stripe customer's {word} is now the contact's, {new[field]!r}; {was}.")
+            notes.append(f"The Stripe customer's {label} is now the contact's, {new[field]!r}; {was}.")
     if (address := new.get("address")) and _told(there.get("address")) != _told(address):
-        # Parts that are left out would stay as they are.
+        # Every part is sent: Stripe keeps the parts that are left out.
         params["address"] = {part: address.get(part, "") for part in (*_ADDRESS, "country")}
         notes += [
             f"The Stripe customer's address is now the quote's, {in_a_line(address)!r}; {_was(there.get('address'))}.",
@@ -55,7 +55,7 @@ def changes(there: Mapping[str, Any], quote: Quote, contact: Contact) -> tuple[d
 
 
 def differences(there: Mapping[str, Any], quote: Quote) -> list[str]:
-    """What to say of a customer that others made, and that is left as it is."""
+    """Return the notes on a customer that we did not create, and therefore do not change."""
     address, signed = _told(there.get("address")), _told(address_of(quote))
     if not signed or (address and all(address[part] == signed[part] for part in address.keys() & signed.keys())):
         return []
@@ -65,7 +65,7 @@ def differences(there: Mapping[str, Any], quote: Quote) -> list[str]:
 
 
 def unknown_country(quote: Quote) -> list[str]:
-    """A note where the address names a country that is none: Stripe is told no country then."""
+    """Return a note if the address names an unknown country, which is not sent to Stripe."""
     address = quote.customer.billing_address
     if address is None or address.country_code or not address.country:
         return []
@@ -73,7 +73,7 @@ def unknown_country(quote: Quote) -> list[str]:
 
 
 def address_of(quote: Quote) -> dict[str, str]:
-    """The customer's address in Stripe's parts; empty where the quote names none."""
+    """Return the customer's address in Stripe's fields; empty if the quote has none."""
     address = quote.customer.billing_address
     if address is None:
         return {}
@@ -82,7 +82,7 @@ def address_of(quote: Quote) -> dict[str, str]:
 
 
 def in_a_line(address: Mapping[str, str | None] | None) -> str:
-    """An address as people read it; empty without one."""
+    """Return an address as one line of text; empty without one."""
     found = address or {}
     return ", ".join(value for part in (*_ADDRESS, "country") if (value := found.get(part)))
 
@@ -92,7 +92,7 @@ def _was(address: Mapping[str, str | None] | None) -> str:
 
 
 def is_same_email(one: str | None, other: str | None) -> bool:
-    """Whether mail to both reaches one box: however the domain is written, and whatever the case."""
+    """Whether both are one mailbox, without regard to case and to how the domain is written."""
     return _mailed(one) == _mailed(other)
 
 
@@ -104,7 +104,7 @@ def _mailed(email: str | None) -> str:
 
 
 def _told(address: Mapping[str, str | None] | None) -> dict[str, str]:
-    """The parts of an address that say something, as they are compared."""
+    """Return the non-empty parts of an address in the form in which they are compared."""
     return {part: " ".join(value.casefold().split()) for part, value in (address or {}).items() if value}
 
 

@@ -1,7 +1,7 @@
-"""Finding or creating the Stripe customer of a contact (Stripe page, section 7; ADR 0058).
+"""Find or create the Stripe customer of a contact (docs/notes/stripe.md#customers; ADR 0058).
 
 Order: the id saved on the contact → our own map → search by contact id → list by e-mail → create. A customer that we
-made for the contact follows it; one that others made is left as it is; another company's is never used.
+created is kept up to date with its contact; any other is left as it is; another company's is never used.
 """
 
 from __future__ import annotations
@@ -9,67 +9,66 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from qwoty_integrations_host import Attempt, Contact, CredentialsError, HookContext, NeedsAttention, Quote
 
 from . import customer_data, external_ids
-from .gateway import Gateway, StripeRefused
+from .gateway import Gateway
+from .stripe_errors import StripeRefused
+from .work import Work
 
 Customer = Mapping[str, Any]
 
 
 def billing_contact(quote: Quote) -> Contact:
-    """Who is billed, by the quote.
-
-    Raises: NeedsAttention when the quote names nobody.
-    """
-    found = quote.billing_contact
-    if found is None:
+    """Return the contact to bill. Raises: NeedsAttention when the quote names nobody."""
+    contact = quote.billing_contact
+    if contact is None:
         raise NeedsAttention(
             "The quote names no contact to invoice.", hint="Add a contact in Qwoty.", code="contact_missing"
         )
-    return found
+    return contact
 
 
 def resolve_customer(
-    ctx: HookContext,
-    stripe: Gateway,
+    work: Work,
     quote: Quote,
     contact: Contact,
     *,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> tuple[str, list[str]]:
-    """Give the Stripe customer's id and notes; two quotes of one new contact, or e-mail, at once make one customer.
+    """Return the Stripe customer's id and notes; locks keep two quotes of one new contact from making two customers.
 
-    ``meanwhile`` is called before Stripe is asked, unless that was done and recorded: whatever can be read beside it.
+    ``meanwhile`` is called before the first request, to start reading something else; not if the step is recorded.
     """
 
-    def work(attempt: Attempt) -> dict[str, Any]:
+    def find(attempt: Attempt) -> dict[str, Any]:
         meanwhile()
-        return _Finder(ctx, stripe, quote, contact, attempt).find_or_create()
+        return _Finder(work, quote, contact, attempt).find_or_create()
 
     with ExitStack() as locks:
-        # In this order, always: a run that waits for the second holds no e-mail address that another one waits for.
-        locks.enter_context(ctx.lock(f"customer:{stripe.account}:{contact.id}"))
+        # Always in this order: a run that waits for the contact holds no e-mail address that another run waits for.
+        locks.enter_context(work.ctx.lock(f"customer:{work.stripe.account}:{contact.id}"))
         if contact.email:
-            # A name that no contact's id can give: two runs would else wait for each other.
-            locks.enter_context(ctx.lock(f"customer_email:{stripe.account}:{contact.email.casefold()}"))
-        found = ctx.step("customer", work)
-        if found.get("changes"):
-            # A step of its own: what was decided and is noted stays recorded, should this one be cut short.
-            ctx.step("customer.update", lambda attempt: _update(stripe, found["id"], found["changes"], attempt))
-    # Whether there is anything to save is decided inside the step: after a crash the contact may have the id already.
-    left = ctx.step("customer.save", lambda _: _save(ctx, quote, contact, found["id"]))
-    return found["id"], [*found["notes"], *(left or [])]
+            # A name that no contact's id can produce: otherwise two runs could wait for each other.
+            locks.enter_context(work.ctx.lock(f"customer_email:{work.stripe.account}:{contact.email.casefold()}"))
+        resolved = work.ctx.step("customer", find)
+        if resolved.get("changes"):
+            # A step of its own: if it is cut short, the decision above and its notes stay recorded.
+            work.ctx.step("customer.update", partial(_update, work.stripe, resolved["id"], resolved["changes"]))
+    # The step itself decides whether there is anything to save: after a crash the contact may have the id already.
+    left = work.ctx.step("customer.save", lambda _: _save(work.ctx, quote, contact, resolved["id"]))
+    return resolved["id"], [*resolved["notes"], *(left or [])]
 
 
 def _update(stripe: Gateway, customer: str, params: dict[str, Any], attempt: Attempt) -> None:
     stripe.write(
         attempt,
         "cus.update",
-        # With the time: what changes there and back within a day is no repetition of the first request.
+        # With the time: a change that is undone and made again within a day needs a new idempotency key.
         f"{customer}:{attempt.first_started_at.isoformat()}",
         params,
         lambda v1, p, o: v1.customers.update(customer, params=p, options=o),
@@ -82,14 +81,14 @@ def _save(ctx: HookContext, quote: Quote, contact: Contact, customer: str) -> li
 
 
 def known_customers(ctx: HookContext, account: str, contact: Contact) -> list[str]:
-    """The ids that are saved for a contact: on the contact itself, and by us for this ``account``."""
+    """Return the customer ids saved for a contact: on the contact itself, and in our own map for this ``account``."""
     saved = dict.fromkeys((contact.external_ids.accounting, ctx.state.get(_place(account, contact))))
-    # Another system's id may stand in the same slot; only Stripe's own form is asked for.
+    # The contact's field may hold another system's id: only ids in Stripe's form are used.
     return [customer for customer in saved if customer and external_ids.is_of_stripe(customer, "cus_")]
 
 
 def looked_for(ctx: HookContext, account: str, contact: Contact) -> list[str]:
-    """Say where a run looks for the customer, in the order of ``_Finder.find_or_create``; no network."""
+    """Say where a run looks for the customer, in the order of ``_Finder.find_or_create``. Makes no request."""
     known = [
         f"The Stripe customer {customer}, which is saved for contact {contact.id!r}, unless it is gone or another "
         "company's."
@@ -106,10 +105,9 @@ def _place(account: str, contact: Contact) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Finder:
-    """One try to find the customer, or to make it."""
+    """One attempt to find the customer, or to create it."""
 
-    ctx: HookContext
-    stripe: Gateway
+    work: Work
     quote: Quote
     contact: Contact
     attempt: Attempt
@@ -117,28 +115,28 @@ class _Finder:
     def find_or_create(self) -> dict[str, Any]:
         notes: list[str] = []
         unusable: list[str] = []
-        for candidate in known_customers(self.ctx, self.stripe.account, self.contact):
+        for candidate in known_customers(self.work.ctx, self.work.stripe.account, self.contact):
             there = self._retrieve(candidate)
-            if there and not self._whose(there):
+            if there and not self._other_owner(there):
                 return self._used(there, notes)
             notes += [self._not_used(there)] if there else []
             unusable.append(candidate)
-        if found := self._by_contact():
-            return self._used(found, notes)
-        found, said = self._by_email()
-        if found is None and self.attempt.repeated and not self.contact.email:
-            found = self._made_before()
-        # One sentence for each customer that was not used, however it was met.
+        if customer := self._by_contact():
+            return self._used(customer, notes)
+        customer, said = self._by_email()
+        if customer is None and self.attempt.repeated and not self.contact.email:
+            customer = self._made_before()
+        # One note for each customer that was not used, even if it was found in two ways.
         notes = list(dict.fromkeys([*notes, *said]))
-        return self._used(found, notes) if found else self._create(notes, unusable)
+        return self._used(customer, notes) if customer else self._create(notes, unusable)
 
     def _create(self, notes: list[str], unusable: list[str]) -> dict[str, Any]:
         metadata = {
-            "qwoty_workspace": self.ctx.workspace,
+            "qwoty_workspace": self.work.ctx.workspace,
             "qwoty_contact": self.contact.id,
             "qwoty_customer": self.quote.customer.id,
         }
-        made = self.stripe.write(
+        made = self.work.stripe.write(
             self.attempt,
             "cus",
             self.contact.id,
@@ -149,71 +147,73 @@ class _Finder:
         return self._remembered(made, [*notes, *customer_data.unknown_country(self.quote)])
 
     def _used(self, there: Customer, notes: list[str]) -> dict[str, Any]:
-        """Take a customer that is there: ours is to follow the contact, anybody else's stays as it is."""
+        """Use an existing customer: one that we created is updated, any other stays as it is."""
         metadata = _metadata(there)
         ours = (metadata.get("qwoty_workspace"), metadata.get("qwoty_contact"))
-        if ours == (self.ctx.workspace, self.contact.id):
+        if ours == (self.work.ctx.workspace, self.contact.id):
             params, said = customer_data.changes(there, self.quote, self.contact)
         else:
             params, said = {}, customer_data.differences(there, self.quote)
-        found = self._remembered(there, [*notes, *said])
-        return found | {"changes": params} if params else found
+        remembered = self._remembered(there, [*notes, *said])
+        return remembered | {"changes": params} if params else remembered
 
     def _remembered(self, there: Customer, notes: list[str]) -> dict[str, Any]:
-        place = _place(self.stripe.account, self.contact)
-        if self.ctx.state.get(place) != there["id"]:
-            self.ctx.state.set(place, there["id"])
+        place = _place(self.work.stripe.account, self.contact)
+        if self.work.ctx.state.get(place) != there["id"]:
+            self.work.ctx.state.set(place, there["id"])
         return {"id": there["id"], "notes": notes}
 
-    # -- whose it is ----------------------------------------------------------------------------------
+    # -- whose customer it is -------------------------------------------------------------------------
 
-    def _whose(self, customer: Customer) -> str:
-        """Whose customer this is, if it is not to be used: our metadata names another company, or another workspace."""
+    def _other_owner(self, customer: Customer) -> str:
+        """Return whose customer this is if our metadata names another company or workspace; empty if it may be used."""
         metadata = _metadata(customer)
-        # The ids of companies mean nothing in another workspace, which may share the Stripe account.
-        if metadata.get("qwoty_workspace", self.ctx.workspace) != self.ctx.workspace:
+        # Workspaces may share a Stripe account, but a company's id means something in its own workspace only.
+        if metadata.get("qwoty_workspace", self.work.ctx.workspace) != self.work.ctx.workspace:
             return "another workspace's"
         company = self.quote.customer.id
         return "another company's" if metadata.get("qwoty_customer", company) != company else ""
 
     def _not_used(self, customer: Customer) -> str:
-        return f"The Stripe customer {customer['id']} is {self._whose(customer)}: this quote has one of its own."
+        return f"The Stripe customer {customer['id']} is {self._other_owner(customer)}: this quote has one of its own."
 
     def _is_contacts(self, customer: Customer) -> bool:
-        is_there = not customer.get("deleted") and not self._whose(customer)
+        is_there = not customer.get("deleted") and not self._other_owner(customer)
         return is_there and _metadata(customer).get("qwoty_contact") == self.contact.id
 
-    # -- where it is looked for -----------------------------------------------------------------------
+    # -- where to look --------------------------------------------------------------------------------
 
     def _retrieve(self, customer: str) -> Customer | None:
         try:
-            found = self.stripe.read(self.attempt, lambda v1: v1.customers.retrieve(customer))
+            there = self.work.stripe.read(self.attempt, lambda v1: v1.customers.retrieve(customer))
         except StripeRefused as error:
             if error.missing:
                 return None
             raise
-        return None if found.get("deleted") else found
+        return None if there.get("deleted") else there
 
     def _by_contact(self) -> Customer | None:
-        # Search ignores case and lags behind: compare again.
+        # Search ignores case and lags behind writes: compare again.
         return next(filter(self._is_contacts, self._searched("metadata['qwoty_contact']", self.contact.id)), None)
 
     def _searched(self, field: str, value: str) -> list[dict[str, Any]]:
         text = value.replace("\\", "\\\\").replace("'", "\\'")
         query = {"query": f"{field}:'{text}'"}
         try:
-            found = self.stripe.read(self.attempt, lambda v1: v1.customers.search(params=query))
+            answer = self.work.stripe.read(self.attempt, lambda v1: v1.customers.search(params=query))
         except (StripeRefused, CredentialsError) as error:
-            # Search is not open to every key and country: the list by e-mail is.
+            # Search is not offered to every key and country; the list by e-mail is.
             if isinstance(error, CredentialsError) and error.code != "permission_missing":
                 raise
             return []
-        return list(found["data"])
+        return list(answer["data"])
 
     def _by_email(self) -> tuple[Customer | None, list[str]]:
         matches = self._with_this_email()
-        # Stripe lists the newest first, also within one second.
-        usable = sorted((c for c in reversed(matches) if not self._whose(c)), key=lambda customer: customer["created"])
+        # Oldest first. Stripe lists the newest first, also within one second.
+        usable = sorted(
+            (c for c in reversed(matches) if not self._other_owner(c)), key=lambda customer: customer["created"]
+        )
         if not usable:
             return None, [self._not_used(customer) for customer in matches[:1]]
         colleagues = (c for c in usable if _metadata(c).get("qwoty_customer") == self.quote.customer.id)
@@ -228,38 +228,38 @@ class _Finder:
         email = self.contact.email
         if not email:
             return []
-        # Stripe compares e-mails case by case: ask as written and in lower case.
+        # The list's filter is case-sensitive: ask for the address as written and in lower case.
         matches = [
             customer
             for spelling in _spellings(email)
-            for customer in self.stripe.pages(
+            for customer in self.work.stripe.pages(
                 self.attempt, lambda v1, p: v1.customers.list(params=p), {"email": spelling}
             )
             if not customer.get("deleted")
         ]
-        if matches and not all(map(self._whose, matches)):
+        if matches and not all(map(self._other_owner, matches)):
             return matches
-        # Written in another way still, it is found by search, which ignores case.
-        found = self._searched("email", email)
-        same = [c for c in found if customer_data.is_same_email(c.get("email"), email) and not c.get("deleted")]
+        # Search ignores case, so it finds other spellings.
+        matched = self._searched("email", email)
+        same = [c for c in matched if customer_data.is_same_email(c.get("email"), email) and not c.get("deleted")]
         return [*matches, *(customer for customer in same if customer["id"] not in {c["id"] for c in matches})]
 
     def _made_before(self) -> Customer | None:
-        """What a cut-short try may have made, when there is no e-mail to list by."""
+        """Return the customer that an interrupted attempt may have created: without an e-mail address, list by time."""
         since = {"created": {"gte": int(self.attempt.first_started_at.timestamp()) - 300}}
-        made: Iterator[dict[str, Any]] = self.stripe.pages(
+        made: Iterator[dict[str, Any]] = self.work.stripe.pages(
             self.attempt, lambda v1, p: v1.customers.list(params=p), since
         )
         return next(filter(self._is_contacts, made), None)
 
 
 def _spellings(email: str) -> list[str]:
-    """As it is written and in lower case; a domain in other letters as others may have given it to Stripe, too."""
+    """Return the address as written, in lower case, and with its domain in Unicode."""
     local, _, domain = email.rpartition("@")
-    found = [email, email.lower()]
+    spellings = [email, email.lower()]
     with suppress(UnicodeError):
-        found.append(f"{local}@{domain.encode('ascii').decode('idna')}")
-    return list(dict.fromkeys(found))
+        spellings.append(f"{local}@{domain.encode('ascii').decode('idna')}")
+    return list(dict.fromkeys(spellings))
 
 
 def _metadata(customer: Customer) -> Mapping[str, str]:

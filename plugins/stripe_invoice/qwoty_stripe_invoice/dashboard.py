@@ -1,4 +1,4 @@
-"""Where the Stripe Dashboard shows an object, by its id. Pure but for what is known of the quote's key."""
+"""Dashboard URLs for Stripe ids."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAGES = {
 
 
 def links(ctx: HookContext, ids: Sequence[str]) -> dict[str, str]:
-    """Give the addresses of those ids that have a page; none while keys of both modes are in use."""
+    """Return the Dashboard URL of each id that has a page; empty while keys of both modes are in use."""
     modes = {"test" if "_test_" in key else "live" for key in StripeSettings.of(ctx.settings).all_keys() if key}
     if len(modes) != 1:
         return {}

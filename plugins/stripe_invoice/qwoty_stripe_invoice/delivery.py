@@ -1,4 +1,4 @@
-"""What sending needs before anything is done: a key, a public address, e-mail addresses that mail can be sent to."""
+"""Checks of what delivery needs: a key, a public address for webhooks, and usable e-mail addresses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .endpoint import require_public_url
 
 
 def no_key_for(quote: Quote) -> Outcome:
-    """Say why no key serves this quote, and how it gets one."""
+    """Return the outcome of a quote that no key serves; its hint says how to add one."""
     if quote.business_unit is None:
         return Outcome.skipped(
             "No invoice: the quote names no business unit, and the integration has a key per business unit.",
@@ -28,7 +28,7 @@ def no_key_for(quote: Quote) -> Outcome:
 
 
 class Addressed(NamedTuple):
-    """Who is billed and whom the customer answers: each e-mail address in the form to send to, or None."""
+    """The quote and its billed contact, with e-mail addresses in the form to send to, or None."""
 
     quote: Quote
     contact: Contact
@@ -36,25 +36,25 @@ class Addressed(NamedTuple):
 
 
 def require_for_delivery(ctx: HookContext, quote: Quote, delivery: str) -> Addressed:
-    """Check what a way of sending needs, and give the quote with checked addresses.
+    """Check what the delivery needs, and return the quote with checked addresses.
 
-    Raises: NeedsAttention for what is missing.
+    Raises: NeedsAttention if something is missing.
     """
     require_way_back(ctx, delivery)
     return addressed(quote, delivery)
 
 
 def require_way_back(ctx: HookContext, delivery: str) -> None:
-    """A paid link is told to this host. Raises: NeedsAttention when Stripe has no address for that."""
+    """Check that Stripe's webhooks can reach this host, if links are sent. Raises: NeedsAttention."""
     if delivery == "link":
         require_public_url(ctx)
 
 
 def addressed(quote: Quote, delivery: str) -> Addressed:
-    """Check the addresses of the contact and of the quote's owner; pure.
+    """Check the e-mail addresses of the contact and of the quote's owner. Pure.
 
-    A draft is never refused for an address: what cannot be sent to is left out, with a note. Raises: NeedsAttention
-    when the quote names nobody, or when the invoice is to be sent to an address that cannot be used.
+    If nothing is sent, an unusable address is left out with a note. Raises: NeedsAttention when the quote names nobody,
+    or when the invoice is to be sent to an unusable address.
     """
     mails_link = delivery == "link" and bool(quote.installments)
     contact, notes = _billed(billing_contact(quote), is_sent=mails_link or delivery == "email")

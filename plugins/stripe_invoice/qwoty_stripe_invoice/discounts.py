@@ -1,6 +1,6 @@
-"""Discounts: what they come to, and how those on the whole quote become items. Pure; minor units.
+"""Amounts of discounts, and how discounts on the whole quote become lines. Pure; minor units.
 
-Source: Qwoty page, section 6, and Stripe page, section 17.
+See docs/notes/stripe.md#discounts-over-several-taxes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _WHOLE = "A discount on the whole quote"
 
 
 def discount_of(given: Discount, of: Decimal, currency: str, what: str) -> Decimal:
-    """What a discount on ``of`` comes to, in minor units; a percentage is not rounded yet.
+    """Return the amount of a discount on ``of``, in minor units; a percentage is not rounded yet.
 
-    Raises: NeedsAttention for a type that is not known.
+    Raises: NeedsAttention for an unknown type.
     """
     if given.amount is not None:
         return in_minor(given.amount, currency)
@@ -32,7 +32,7 @@ def discount_of(given: Discount, of: Decimal, currency: str, what: str) -> Decim
         return of * given.value / 100
     if given.type == "amount":
         return in_minor(given.value, currency)
-    # The door refuses it, but an earlier release's let it in; whether it is money or a percentage is nothing to guess.
+    # Refused at intake today, accepted by an earlier release. Money or a percentage: that is not to be guessed.
     raise NeedsAttention(
         f"{what} has the unknown type {given.type!r}.",
         hint="A discount is a percentage or an amount: correct the quote in Qwoty and accept it again.",
@@ -41,10 +41,10 @@ def discount_of(given: Discount, of: Decimal, currency: str, what: str) -> Decim
 
 
 def discounts_of(quote: Quote, lines: Sequence[ExactLine], signed: Signed | None) -> list[Decimal]:
-    """What each quote-wide discount comes to in minor units; a percentage is of the lines after their own discounts.
+    """Return the amount of each quote-wide discount, in minor units.
 
-    Of several percentages each may be of the same sum, or of what the one before leaves: whichever the signed net is
-    nearer to.
+    A percentage is of the lines after their own discounts. Several percentages are all of that sum, or each of what the
+    one before leaves: whichever comes nearer to the signed net.
     """
     net = sum((line.amount for line in lines if line.kind in NET_KINDS), Decimal(0))
     beside = [discount_of(each, net, quote.currency, _WHOLE) for each in quote.discounts]
@@ -59,9 +59,10 @@ def discounts_of(quote: Quote, lines: Sequence[ExactLine], signed: Signed | None
 def global_discount(
     quote: Quote, lines: Sequence[PlanLine], total: int, *, is_spread_over_all: bool = False
 ) -> list[PlanLine]:
-    """One negative item when all lines share one set of taxes, else one per set (docs/adr/0006).
+    """Return one negative line if all lines share one set of taxes, else one for each set (docs/adr/0006).
 
-    It falls on the sets whose net is positive, or on all: then a set of trade-ins gets some of it back.
+    The discount is shared by the sets with a positive net; with ``is_spread_over_all`` also by sets of trade-ins, whose
+    share is negative.
     """
     if not total:
         return []
@@ -88,7 +89,7 @@ def global_discount(
 
 
 def as_one(reductions: Sequence[PlanLine]) -> list[PlanLine]:
-    """The global discount as a single item, which lowers each rate's base by what falls on that rate's lines."""
+    """Return the global discount as a single line, which lowers each rate's base by the share of that rate's lines."""
     if len(reductions) < 2:
         return list(reductions)
     bases: dict[RateKey, int] = {}
@@ -100,7 +101,7 @@ def as_one(reductions: Sequence[PlanLine]) -> list[PlanLine]:
 
 
 def folded(lines: Sequence[PlanLine], currency: str) -> list[PlanLine]:
-    """Put each discount into the line that it belongs to, which says so: an invoice has room for so many items."""
+    """Merge each line discount into its line, which then names it, to stay below the limit of lines."""
     found: list[PlanLine] = []
     for line in lines:
         found.append(_less(found.pop(), line, currency) if line.kind == "discount" else line)

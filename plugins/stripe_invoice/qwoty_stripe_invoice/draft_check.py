@@ -1,4 +1,4 @@
-"""The check before anything is final: Stripe's figures of the draft against the plan and the signed quote."""
+"""The check before an invoice becomes final: the draft's figures against the plan and the signed quote."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from qwoty_integrations_host import Outcome
 
 from .check import Verdict, compare
-from .invoices import Invoice
+from .invoice_draft import InvoiceDraft
 from .money import shown
 from .planned import InvoicePlan
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What came of the comparison: ``problem`` says why the invoice must not become final; empty when it may."""
+    """The result of the check: ``problem`` says why the invoice must not become final; it is empty if it may."""
 
     problem: str = ""
     notes: tuple[str, ...] = ()
@@ -25,18 +25,18 @@ class Checked:
         "Compare the invoice in the Stripe Dashboard with the quote. Correct the quote and accept it again, or "
         "undo by hand what was changed by hand; then retry the run."
     )
-    #: The draft is to be made anew, its taxes told in the next way.
+    #: Whether the draft has to be replaced by one whose taxes are sent in the next way.
     next_way: bool = False
 
 
 def check_draft(
-    invoice: Invoice, invoice_id: str, facts: Mapping[str, Any], *, rounding_line: bool, is_last: bool
+    draft: InvoiceDraft, invoice_id: str, facts: Mapping[str, Any], *, rounding_line: bool, is_last: bool
 ) -> Checked:
-    """Compare the draft with the plan and the quote, and let a rounding line make the total equal where it may.
+    """Compare the draft with the plan and the quote, and add a rounding line if it may make the total equal.
 
-    ``facts`` are those of the answer to its lines. Unless this ``is_last``, the taxes can be told in another way.
+    ``facts`` are those of ``InvoiceDraft.add_lines``. Unless this way ``is_last``, another one can be tried.
     """
-    plan = invoice.plan
+    plan = draft.plan
     if "refused" in facts and is_last:
         return _no_room(plan, facts["refused"])
     if "refused" in facts:
@@ -47,8 +47,8 @@ def check_draft(
     exempt = facts.get("customer_tax_exempt")
     verdict, touched = compare(plan, subtotal=facts["subtotal"], total=facts["total"], tax_exempt=exempt), False
     if facts.get("again") or verdict.kind == "different":
-        # Not fresh from our own hands, or not as it should be: look at every line.
-        there = invoice.look_at_lines(invoice_id, taxes=verdict.kind == "equal" or not plan.has_amounts)
+        # Others may have changed the draft, or its figures are wrong: compare every line.
+        there = draft.compare_lines(invoice_id, taxes=verdict.kind == "equal" or not plan.has_amounts)
         verdict, touched = _with_lines(plan, facts, there), bool(there["differences"])
         if (
             verdict.kind != "different"
@@ -59,14 +59,14 @@ def check_draft(
         if there["rounding"]:
             verdict = replace(verdict, kind="different")
     is_other = verdict.kind == "rounding" or (plan.has_amounts and verdict.kind != "equal")
-    # An exempt customer's tax is left out however it is told.
+    # An exempt customer pays no tax in any way: another one would not help.
     if is_other and not is_last and not touched and not verdict.is_exempt:
         return Checked(notes=(_other_figures(plan, facts),), next_way=True)
-    return _settled(invoice, invoice_id, facts, verdict, order, rounding_line=rounding_line)
+    return _settled(draft, invoice_id, facts, verdict, order, rounding_line=rounding_line)
 
 
 def foretold(plan: InvoicePlan, verdict: Verdict, *, rounding_line: bool) -> str:
-    """The code of what the check finds wrong with a draft that comes to the planned figures; empty if nothing."""
+    """Return the code of the problem that the check finds in a draft with the planned figures; empty without one."""
     if not plan.signed.given:
         return _total_missing(plan, {"status": "draft", "total": plan.total}, ()).code
     is_fine = verdict.kind == "equal" or (verdict.kind == "rounding" and rounding_line)
@@ -74,7 +74,7 @@ def foretold(plan: InvoicePlan, verdict: Verdict, *, rounding_line: bool) -> str
 
 
 def too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
-    """Stripe would mark it paid, and put what was not paid on the customer's balance (Stripe page, section 10)."""
+    """Return the outcome for a total that Stripe does not charge (docs/notes/stripe.md#states-of-an-invoice)."""
     return Outcome.needs_attention(
         "amount_too_small",
         f"The total ({shown(plan.signed_total, plan.currency)}) is below the smallest payment that Stripe takes.",
@@ -84,7 +84,7 @@ def too_small(plan: InvoicePlan, notes: tuple[str, ...]) -> Outcome:
 
 
 def _with_lines(plan: InvoicePlan, facts: Mapping[str, Any], there: Mapping[str, Any]) -> Verdict:
-    """The verdict without our rounding line, if there is one, and with what somebody has changed by hand."""
+    """Return the verdict on the draft without our rounding line, including changes made by hand."""
     subtotal, total = facts["subtotal"] - there["rounding"], facts["total"] - there["rounding"]
     verdict = compare(plan, subtotal=subtotal, total=total, tax_exempt=facts.get("customer_tax_exempt"))
     if not there["differences"]:
@@ -93,7 +93,7 @@ def _with_lines(plan: InvoicePlan, facts: Mapping[str, Any], there: Mapping[str,
 
 
 def _settled(
-    invoice: Invoice,
+    draft: InvoiceDraft,
     invoice_id: str,
     facts: Mapping[str, Any],
     verdict: Verdict,
@@ -101,9 +101,9 @@ def _settled(
     *,
     rounding_line: bool,
 ) -> Checked:
-    plan = invoice.plan
+    plan = draft.plan
     if verdict.kind == "rounding" and rounding_line and facts["status"] == "draft":
-        facts = invoice.add_rounding(invoice_id, verdict.amount, one_by_one="one_by_one" in facts)
+        facts = draft.add_rounding(invoice_id, verdict.amount, one_by_one="one_by_one" in facts)
         if facts["total"] == plan.signed_total:
             return Checked(notes=(*_rounded(plan, verdict), *order))
     if verdict.kind == "equal":
@@ -120,7 +120,7 @@ def _no_amounts(refusal: str) -> str:
 
 
 def _no_room(plan: InvoicePlan, refusal: str) -> Checked:
-    """Of so many items an invoice has room only without a rounding line."""
+    """Return the problem of a plan that leaves no room for the rounding line."""
     return Checked(
         f"Stripe refused the {len(plan.lines)} lines with their tax as amounts, and with Tax Rates there is no room "
         "for the rounding line.",
@@ -138,7 +138,7 @@ def _other_figures(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:
 
 
 def _total_missing(plan: InvoicePlan, facts: Mapping[str, Any], notes: tuple[str, ...]) -> Checked:
-    """Nothing becomes final that nobody signed."""
+    """Return the problem of a quote without a signed total: its invoice must not become final."""
     there, becomes = shown(facts["total"], plan.currency), _becomes(facts["status"])
     return Checked(
         f"The quote came without a signed total; by its lines it comes to {there}, and {becomes}.",
@@ -170,5 +170,5 @@ def _problem(plan: InvoicePlan, facts: Mapping[str, Any]) -> str:
 
 
 def _becomes(status: str) -> str:
-    # An adopted invoice may have been made final by hand: then no word may promise that it can still be changed.
+    # Somebody may have finalized an adopted invoice by hand: then the sentence must not promise a draft.
     return "it stays a draft" if status == "draft" else f"it is {status} already, and nothing was sent"

@@ -1,9 +1,9 @@
-"""The webhook endpoint at Stripe: one per key and workspace, made when a payment link is first needed, then mended.
+"""The webhook endpoint at Stripe: one per key and workspace, created with the first payment link, then repaired.
 
-Ours is told by its metadata and the token in its URL; anybody else's is never touched. Stripe shows a secret only
-once and lets nobody roll it by API. So an endpoint whose secret is lost or to be rolled, or whose version is another
-one, gets a successor under a token of its own, and is deleted once the successor's secret is kept: until then both
-deliver, and there is no moment in which events go nowhere (Stripe page, section 13).
+Ours has our metadata and a token of ours in its URL; other endpoints are never touched. Stripe shows a secret only once
+and has no API to roll it (docs/notes/stripe.md#webhooks). So an endpoint with a lost secret, a secret to be rolled or
+another version is replaced: a successor with a token of its own is created, and the old one is deleted after the new
+secret is saved. Until then both deliver, so no event is lost.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from typing import Any
 
 from qwoty_integrations_host import Attempt, HookContext, NeedsAttention
 
-from .drift import EVENTS, drift
+from .endpoint_spec import EVENTS, changes_for
 from .endpoint_state import KeptEndpoint, token_of
-from .gateway import API_VERSION, Gateway, StripeRefused
+from .gateway import API_VERSION
+from .stripe_errors import StripeRefused
+from .work import Work
 
 _MOST_ENDPOINTS = 16
 
 
 def require_public_url(ctx: HookContext) -> str:
-    """Give the address under which Stripe reaches this host. Raises: NeedsAttention when there is none."""
+    """Return the address under which Stripe reaches this host. Raises: NeedsAttention when there is none."""
     if ctx.public_url is None:
         raise NeedsAttention(
             "A payment link needs an address under which Stripe reaches this host.",
@@ -32,57 +34,57 @@ def require_public_url(ctx: HookContext) -> str:
     return ctx.public_url
 
 
-def ensure_endpoint(ctx: HookContext, stripe: Gateway) -> None:
-    """See to it that Stripe tells us about payments; without any call when it is known to."""
-    require_public_url(ctx)
-    with ctx.lock(f"webhook_endpoint:{stripe.account}"):
-        endpoint = _Endpoint(ctx, stripe, "webhook_endpoint")
-        endpoint.mend(ctx.step("webhook_endpoint", endpoint.look_unless_known))
+def ensure_endpoint(work: Work) -> None:
+    """Make sure that our endpoint exists; without any request if the saved state says so."""
+    require_public_url(work.ctx)
+    with work.ctx.lock(f"webhook_endpoint:{work.stripe.account}"):
+        endpoint = _Endpoint(work, "webhook_endpoint")
+        endpoint.mend(work.ctx.step("webhook_endpoint", endpoint.look_unless_known))
 
 
-def look_after_endpoint(ctx: HookContext, stripe: Gateway, *, roll: bool) -> Mapping[str, Any]:
-    """Look at the endpoint, mend it, roll its secret if asked to or if it must be; give what was seen.
+def look_after_endpoint(work: Work, *, roll: bool) -> Mapping[str, Any]:
+    """Check the endpoint and repair it; roll its secret if asked to, or after wrong signatures.
 
-    ``replace`` (why it got a successor), ``changes`` (what was put right), ``still_refused`` (rolling the secret did
-    not help). Raises: NeedsAttention.
+    Returns ``replace`` (why it was replaced), ``changes`` (what was updated) and ``still_refused`` (rolling the secret
+    did not help). Raises: NeedsAttention.
     """
-    require_public_url(ctx)
-    with ctx.lock(f"webhook_endpoint:{stripe.account}"):
-        name = f"webhook_endpoint:{stripe.account}"
-        endpoint = _Endpoint(ctx, stripe, name)
-        seen: Mapping[str, Any] = ctx.step(name, partial(endpoint.look, roll=roll))
+    require_public_url(work.ctx)
+    with work.ctx.lock(f"webhook_endpoint:{work.stripe.account}"):
+        name = f"webhook_endpoint:{work.stripe.account}"
+        endpoint = _Endpoint(work, name)
+        seen: Mapping[str, Any] = work.ctx.step(name, partial(endpoint.look, roll=roll))
         return endpoint.mend(seen)
 
 
-def adopt_endpoints(ctx: HookContext, stripe: Gateway, accounts: Sequence[str]) -> list[str]:
-    """Take over the endpoints of keys that left the settings, if this key is of the same account; give which keys'."""
-    with ctx.lock(f"webhook_endpoint:{stripe.account}"):
-        adopted: list[str] = ctx.step(
-            f"webhook_endpoint.adopt:{stripe.account}", partial(_adopt, ctx, stripe, accounts)
+def adopt_endpoints(work: Work, accounts: Sequence[str]) -> list[str]:
+    """Adopt endpoints of former keys that are of this key's Stripe account; return the former keys' fingerprints."""
+    with work.ctx.lock(f"webhook_endpoint:{work.stripe.account}"):
+        adopted: list[str] = work.ctx.step(
+            f"webhook_endpoint.adopt:{work.stripe.account}", partial(_adopt, work, accounts)
         )
     return adopted
 
 
-def _adopt(ctx: HookContext, stripe: Gateway, accounts: Sequence[str], attempt: Attempt) -> list[str]:
-    pages = stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {})
+def _adopt(work: Work, accounts: Sequence[str], attempt: Attempt) -> list[str]:
+    pages = work.stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {})
     there = {one["id"] for one in pages}
-    adopted = [account for account in accounts if KeptEndpoint(ctx, account).known.get("id") in there]
+    adopted = [account for account in accounts if KeptEndpoint(work.ctx, account).known.get("id") in there]
     for account in adopted:
-        KeptEndpoint(ctx, stripe.account).take_over(account)
+        KeptEndpoint(work.ctx, work.stripe.account).take_over(account)
     return adopted
 
 
 class _Endpoint:
-    """One key's endpoint in one run; ``name`` is where its steps' names begin."""
+    """One key's endpoint in one run; ``name`` begins the names of its steps."""
 
-    def __init__(self, ctx: HookContext, stripe: Gateway, name: str) -> None:
-        self._ctx, self._stripe, self._name = ctx, stripe, name
-        self._kept = KeptEndpoint(ctx, stripe.account)
+    def __init__(self, work: Work, name: str) -> None:
+        self._ctx, self._stripe, self._name = work.ctx, work.stripe, name
+        self._kept = KeptEndpoint(work.ctx, work.stripe.account)
 
-    # -- looking ------------------------------------------------------------------------------------
+    # -- check --------------------------------------------------------------------------------------
 
     def look_unless_known(self, attempt: Attempt) -> dict[str, Any]:
-        """Trust what is kept if it says that all is well."""
+        """Return what is saved if it says that all is well; otherwise look."""
         known = self._kept.known
         is_current = bool(known) and known["url"] == self._address(self._kept.token) and self._kept.holds_secret
         if is_current and set(EVENTS) <= set(known.get("events", ())) and not attempt.repeated:
@@ -90,21 +92,21 @@ class _Endpoint:
         return self.look(attempt, roll=False)
 
     def look(self, attempt: Attempt, *, roll: bool) -> dict[str, Any]:
-        """Compare the endpoint at Stripe with what it should be, and decide what is to be done."""
+        """Compare the endpoint at Stripe with its specification, and decide what to do."""
         ours, known = self._ours(attempt), self._kept.known.get("id")
         tokens = {one["id"]: token_of(one["url"]) for one in ours}
         self._kept.give_up_next_token([token for one, token in tokens.items() if one != known])
         self._kept.forget_old(tokens.values())
         present = next((one for one in ours if one["id"] == known), None)
         replace = self._why_replace(present, roll=roll)
-        drifted = {} if present is None else drift(present, self._address(self._kept.token))
-        if known and (drifted or present is None):
+        changes = {} if present is None else changes_for(present, self._address(self._kept.token))
+        if known and (changes or present is None):
             self._kept.note_gap()
         return {
             "known": known,
             "replace": replace,
             "version": present and present["api_version"],
-            "changes": {} if replace else drifted,
+            "changes": {} if replace else changes,
             "still_refused": self._kept.is_refused and not replace,
             "stale": [one for one in tokens if one != known],
         }
@@ -128,10 +130,10 @@ class _Endpoint:
     def _address(self, token: str) -> str:
         return str(self._ctx.webhook_address(token))
 
-    # -- mending ------------------------------------------------------------------------------------
+    # -- repair -------------------------------------------------------------------------------------
 
     def mend(self, seen: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Do what was decided, and give what was done."""
+        """Do what ``look`` decided, and return what was done."""
         if seen["changes"] and not self._step("update", partial(self._update, seen)):
             seen = {**seen, "changes": {}, "replace": "missing"}
         gone = list(seen["stale"])
@@ -148,13 +150,13 @@ class _Endpoint:
         return self._ctx.step(f"{self._name}.{what}", work)
 
     def _update(self, seen: Mapping[str, Any], attempt: Attempt) -> bool:
-        """Put right what can be changed; False when Stripe does not know the endpoint any more."""
+        """Update the endpoint; False if it no longer exists."""
         endpoint, changes = seen["known"], seen["changes"]
         try:
             self._stripe.write(
                 attempt,
                 "wh-update",
-                # With the time, since the same change may have to be made again within a day.
+                # With the time: the same change may be needed again within a day, under another idempotency key.
                 f"{endpoint}:{int(attempt.first_started_at.timestamp())}",
                 changes,
                 lambda v1, p, o: v1.webhook_endpoints.update(endpoint, params=p, options=o),
@@ -167,17 +169,17 @@ class _Endpoint:
         return True
 
     def _create(self, seen: Mapping[str, Any], attempt: Attempt) -> dict[str, Any]:
-        """Make the endpoint, keep its secret, and let it take its place: give its id, and whose secret was lost."""
+        """Create the endpoint, save its secret and switch to it; return its id and the endpoints with lost secrets."""
         lost: list[str] = []
         if attempt.repeated:
             if (made := self._kept.known.get("id")) != seen["known"]:
-                # Only the checkpoint was missing, and with it whose secret had been lost.
+                # The switch was saved, only the step's end was not: list the endpoints with lost secrets again.
                 return {"id": made, "lost": [one["id"] for one in self._ours(attempt) if one["id"] != made]}
             token = self._kept.next_token()
             there = {one["id"]: token_of(one["url"]) for one in self._ours(attempt)}
             if (kept := self._kept.secret_kept_for(token)) in there:
                 return self._switched(seen, token, str(kept), [one for one in there if one != kept])
-            # Each that was made, and whose answer was lost, is one whose secret nobody knows.
+            # An endpoint whose creation was not answered has a secret that nobody knows.
             self._kept.give_up_next_token([token] if token in there.values() else [])
             lost = list(there)
         token = self._kept.next_token()
@@ -201,19 +203,19 @@ class _Endpoint:
             return self._stripe.write(
                 attempt,
                 "wh",
-                # The token is in the parameters: what a dead worker's run still has on its way is the same request.
+                # The token in the parameters makes a dead worker's request, if it still arrives, the same request.
                 self._stripe.account,
                 params,
                 lambda v1, p, o: v1.webhook_endpoints.create(params=p, options=o),
                 replaces=",".join(lost),
             )
         except StripeRefused as error:
-            # Asked again under this token, Stripe may repeat its refusal for a day.
+            # Under the same idempotency key Stripe may repeat its refusal for a day: use another token next time.
             self._kept.forget_next_token()
             raise self._explained(error, attempt) from error
 
     def _explained(self, error: StripeRefused, attempt: Attempt) -> NeedsAttention:
-        """Stripe tells a full account by words only: count."""
+        """Return a clearer error if the account is full: Stripe has no code for that, so count its endpoints."""
         there = list(self._stripe.pages(attempt, lambda v1, p: v1.webhook_endpoints.list(params=p), {}))
         if len(there) < _MOST_ENDPOINTS:
             return error

@@ -1,7 +1,7 @@
-"""What is kept of our webhook endpoints: the present one, the tokens of their addresses, the secrets, and refusals.
+"""The saved state of our webhook endpoints: the present one, the tokens of addresses, the secrets, wrong signatures.
 
-The token in an address selects the secret. A token outlives its endpoint for as long as Stripe may still deliver
-what was signed before, and is then forgotten with its secret.
+The token in an address selects the secret. A token is kept after its endpoint for as long as Stripe may still deliver
+what was signed with its secret, then both are deleted.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ from typing import Any
 
 from qwoty_integrations_host import HookContext
 
-#: Stripe repeats a delivery for three days (Stripe page, section 13).
+#: Stripe repeats a delivery for three days (docs/notes/stripe.md#webhooks).
 OLD_SECRET_FOR = timedelta(days=3)
-#: Rolled by ourselves at most this often: if that does not help, something else changes the deliveries.
+#: We roll a secret at most this often: if that does not help, something changes the deliveries on their way.
 _BETWEEN_ROLLS = timedelta(days=1)
 
 
 def token_of(url: str) -> str:
-    """The last segment of an address."""
+    """Return the last segment of an address."""
     return url.rsplit("/", 1)[-1]
 
 
 def secret_of(ctx: HookContext, token: str) -> str | None:
-    """The secret that deliveries to this address are signed with; None for a stranger's token."""
+    """Return the secret with which deliveries to this address are signed; None for an unknown token."""
     return ctx.secrets.get(f"webhook:{token}")
 
 
 def made_with(ctx: HookContext, token: str) -> Mapping[str, Any]:
-    """Which key an address was made with (``account``, ``live``)."""
+    """Return the key with which an address was registered, as ``account`` and ``live``; empty if unknown."""
     found: Mapping[str, Any] = ctx.state.get(f"webhook_account:{token}") or {}
     return found
 
 
 def note_refusal(ctx: HookContext, token: str) -> None:
-    """Remember a wrong signature at one of our addresses: only the first since the last good one is written down."""
+    """Save the time of the first wrong signature at an address since the last good one."""
     name = f"webhook_refused:{token}"
     if ctx.state.get(name) is None:
         ctx.state.set(name, ctx.clock.now().isoformat())
 
 
 def note_good(ctx: HookContext, token: str) -> None:
-    """A good signature: whatever was refused before, the secret is right."""
+    """Forget wrong signatures at an address: a good one proves that the secret is right."""
     name = f"webhook_refused:{token}"
     if ctx.state.get(name) is not None:
         ctx.state.forget(name)
@@ -53,19 +53,19 @@ _ACCOUNTS = "webhook_accounts"
 
 
 def accounts_kept(ctx: HookContext) -> list[str]:
-    """The keys (their fingerprints) for which an endpoint is kept, also those that left the settings."""
+    """Return the fingerprints of the keys with a saved endpoint, including keys that left the settings."""
     return ctx.state.get(_ACCOUNTS) or []
 
 
 class KeptEndpoint:
-    """The state of one key's endpoint."""
+    """The saved state of one key's endpoint."""
 
     def __init__(self, ctx: HookContext, account: str) -> None:
         self._ctx, self._account = ctx, account
 
     @property
     def known(self) -> Mapping[str, Any]:
-        """The present endpoint: ``id``, ``url``, ``events``; empty before the first."""
+        """The present endpoint: ``id``, ``url``, ``events``; empty before the first one."""
         found: Mapping[str, Any] = self._get("webhook_endpoint") or {}
         return found
 
@@ -77,42 +77,42 @@ class KeptEndpoint:
 
     @property
     def holds_secret(self) -> bool:
-        """Whether we can prove what the present endpoint delivers."""
+        """Whether the present endpoint's secret is saved."""
         token = self.token
         return bool(token) and secret_of(self._ctx, token) is not None
 
     @property
     def tokens(self) -> set[str]:
-        """Every token under which an endpoint of ours may be found at Stripe."""
+        """Every token under which Stripe may have an endpoint of ours."""
         retired = {token for token, _ in self._retired()}
         return {self.token, str(self._get("webhook_token") or ""), *retired} - {""}
 
     @property
     def is_refused(self) -> bool:
-        """Whether deliveries to the present endpoint carried a wrong signature, and none a right one since."""
+        """Whether the last delivery to the present endpoint had a wrong signature."""
         return self._ctx.state.get(f"webhook_refused:{self.token}") is not None
 
     @property
     def may_roll_again(self) -> bool:
-        """Whether our last roll because of wrong signatures is long enough ago."""
+        """Whether the last roll because of wrong signatures is long enough ago."""
         last = self._get("webhook_rolled")
         return last is None or self._ctx.clock.now() - datetime.fromisoformat(last) >= _BETWEEN_ROLLS
 
     @property
     def had_gap(self) -> bool:
-        """Whether events may have gone nowhere since somebody last looked for what was missed."""
+        """Whether events may have been lost since missed events were last looked for."""
         return self._get("webhook_gap") is not None
 
     def note_gap(self) -> None:
-        """Remember that the endpoint was found out of order."""
+        """Save that the endpoint was found out of order."""
         self._set("webhook_gap", True)
 
     def forget_gap(self) -> None:
-        """What was missed in the gap has been looked for."""
+        """Note that the events of the gap have been looked for."""
         self._ctx.state.forget(f"webhook_gap:{self._account}")
 
     def next_token(self) -> str:
-        """The token of the endpoint that is to be made; kept before Stripe hears it, so only ask inside the lock."""
+        """Return the token for the next endpoint, saved before Stripe gets it. Call it inside the lock."""
         token = self._get("webhook_token")
         if token is None or token == self.token:
             token = secrets.token_urlsafe(24)
@@ -120,28 +120,28 @@ class KeptEndpoint:
         return str(token)
 
     def give_up_next_token(self, used: Collection[str]) -> None:
-        """Never make a second endpoint under a token at which one is already."""
+        """Retire the reserved token if an endpoint uses it already: never create two endpoints with one token."""
         token = self._get("webhook_token")
         if token is not None and token != self.token and token in used:
             self._retire(token)
             self.forget_next_token()
 
     def forget_next_token(self) -> None:
-        """Nothing was made under the next token, and nothing will be."""
+        """Discard the reserved token."""
         self._ctx.state.forget(f"webhook_token:{self._account}")
 
     def keep(self, token: str, endpoint: str, secret: str, *, live: bool) -> None:
-        """Keep a new endpoint's secret; from now on its deliveries are taken."""
+        """Save a new endpoint's secret; its deliveries are accepted from now on."""
         facts = {"account": self._account, "live": live, "id": endpoint}
         self._ctx.state.set(f"webhook_account:{token}", facts)
         self._ctx.secrets.set(f"webhook:{token}", secret)
 
     def secret_kept_for(self, token: str) -> str | None:
-        """The endpoint whose secret is kept under a token."""
+        """Return the id of the endpoint whose secret is saved for a token."""
         return made_with(self._ctx, token).get("id") if secret_of(self._ctx, token) else None
 
     def switch(self, endpoint: str, url: str, events: Sequence[str], *, was_refused: bool) -> None:
-        """Let a new endpoint take the present one's place; the token of before is kept a while."""
+        """Make a new endpoint the present one; the former token is kept for three more days."""
         if self.token:
             self._retire(self.token)
         if was_refused:
@@ -150,7 +150,7 @@ class KeptEndpoint:
         self._be_listed()
 
     def take_over(self, account: str) -> None:
-        """Keep what was kept for another key of the same account at Stripe; a present endpoint stays."""
+        """Take over the state of another key of the same Stripe account; a present endpoint stays."""
         other = KeptEndpoint(self._ctx, account)
         tokens = other.tokens
         if not self.known:
@@ -171,11 +171,11 @@ class KeptEndpoint:
                 self._ctx.state.set(_ACCOUNTS, sorted(kept))
 
     def change(self, **changes: Any) -> None:
-        """Note what was changed about the present endpoint."""
+        """Save changes of the present endpoint."""
         self._set("webhook_endpoint", {**self.known, **changes})
 
     def forget_old(self, in_use: Collection[str]) -> None:
-        """Forget the tokens whose time is over, unless an endpoint of ours still has one."""
+        """Delete expired tokens with their secrets, unless an endpoint still uses one."""
         now, kept = self._ctx.clock.now(), []
         for token, until in self._retired():
             if now < datetime.fromisoformat(until) or token in in_use:

@@ -1,7 +1,7 @@
-"""What an event looks like before anything is taken from it: pure.
+"""The form of an event, checked before anything is read from it. Pure.
 
-A right signature says who sent it and nothing about what is in it: whoever knows the secret can sign anything. What is
-out of shape is refused at the door, so that no run meets it.
+A good signature proves the sender and nothing about the content: whoever knows the secret can sign anything. Malformed
+events are rejected at intake, so that no run meets them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 
 from qwoty_integrations_host import WebhookRejected
 
-#: Levels of a document; characters of an id (Stripe's have 255 at most) and of a value of metadata.
+#: Levels of a document; characters of an id (at most 255 at Stripe) and of a metadata value.
 _DEEPEST, _LONGEST_NAME, _LONGEST_TEXT = 64, 255, 500
-#: Minor units: Stripe's largest amounts have twelve digits.
+#: In minor units: Stripe's largest amounts have twelve digits.
 _MOST = 10**12
 
 
 def read_event(body: bytes, acted_on: Collection[str]) -> dict[str, Any]:
-    """Give an event whose fields are of the kinds that ours read, if its type is one of those ``acted_on``.
+    """Return the event; the fields that we read are checked if its type is one of those ``acted_on``.
 
     Raises: WebhookRejected for anything else.
     """
@@ -34,7 +34,7 @@ def read_event(body: bytes, acted_on: Collection[str]) -> dict[str, Any]:
 
 
 def not_an_event() -> WebhookRejected:
-    """What is answered to a body that Stripe would not have sent."""
+    """Return the error for a body that is not an event of Stripe."""
     return WebhookRejected("The webhook is not a Stripe event.", code="no_event")
 
 
@@ -70,7 +70,7 @@ def _inside(value: Any) -> Collection[Any]:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether every database keeps it: no NUL, no half of a character."""
+    """Whether every database can store it: text without NUL and lone surrogates."""
     return isinstance(value, str) and "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
@@ -107,7 +107,7 @@ _EVENT: Mapping[str, Callable[[Any], bool]] = {
     "livemode": _maybe(lambda value: isinstance(value, bool)),
     "data": lambda value: isinstance(value, dict),
 }
-#: What whose.py takes along; what an object does not have is missing there.
+#: The fields that event_routing.py keeps; an object may lack any of them.
 _THING: Mapping[str, Callable[[Any], bool]] = {
     "id": _is_name,
     "metadata": _is_metadata,
@@ -122,7 +122,7 @@ _THING: Mapping[str, Callable[[Any], bool]] = {
     "amount_total": _maybe(_is_amount),
     "amount_refunded": _maybe(_is_amount),
 }
-#: What is read of the event itself: of a refund all, of a session what a key that may not read sessions leaves to it.
+#: Fields that must be there: refunds are read from the event alone; sessions too if the key may not read them.
 _OF_KIND: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
     "charge": {"currency": _is_currency, "amount": _is_amount, "amount_refunded": _is_amount},
     "checkout.session": {"payment_status": _is_name},

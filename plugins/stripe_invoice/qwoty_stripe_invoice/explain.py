@@ -1,6 +1,6 @@
-"""Why the invoice and the quote's own figures differ, in sentences: what the figures prove, nothing by guess. Pure.
+"""Explain in sentences why the invoice's figures differ from the quote's: only what the figures prove. Pure.
 
-Source: Stripe page, section 8 (where Stripe rounds), and Qwoty page, section 8 (``summary.one_off``).
+Where Stripe rounds: docs/notes/stripe.md#rounding-of-taxes. The quote's own figures are its ``summary.one_off``.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from .money import multiple, rounded_to_coin, shown
 from .planned import Aside, InvoicePlan, PlanLine
 from .signed_tax import explained
 
-#: More lines than these say nothing new.
+#: The most lines that are explained; more would say nothing new.
 _MOST_LINES = 6
-#: Above this many plan sections and discounts only each alone and all together are tried.
+#: With more plan sections and discounts than this, only each alone and all together are tried.
 _MOST_ASIDES = 8
 
 
 def explain(plan: InvoicePlan, *, subtotal: int, total: int) -> Iterator[str]:
-    """Explain each figure of Stripe (minor units) that is not the quote's."""
+    """Explain each figure of Stripe, in minor units, that differs from the quote's."""
     money, signed = plan.currency, plan.signed
     net = plan.sold(subtotal)
     tax = total - net - signed.cash
@@ -51,7 +51,7 @@ def explain(plan: InvoicePlan, *, subtotal: int, total: int) -> Iterator[str]:
 
 
 def _behind_the_net(plan: InvoicePlan, gap: int) -> tuple[Sequence[Aside], str]:
-    """Which plan sections and discounts come to just the difference, if that is certain; and what to say."""
+    """Return the plan sections and discounts that sum to the difference, if only one choice does; and a sentence."""
     amount = shown(abs(gap), plan.currency)
     asides = list(plan.asides)
     if plan.fixed_tax:
@@ -76,7 +76,7 @@ def _and(asides: Sequence[Aside]) -> str:
 
 def _behind_the_tax(plan: InvoicePlan, signed: Decimal, tax: int, found: Sequence[Aside]) -> Iterator[str]:
     money, gap, bound = plan.currency, signed - tax, Decimal(plan.rounding_bound) / 2
-    # What the quote counts as tax, though it is a line at Stripe.
+    # Fixed taxes that the quote counts as tax, though they are lines at Stripe.
     fixed = plan.subtotal - plan.signed.cash - plan.sold(plan.subtotal)
     if tax != plan.tax + fixed:
         yield f"Planned was a tax of {shown(plan.tax + fixed, money)}: Stripe computes another one."
@@ -107,7 +107,7 @@ def _behind_the_tax(plan: InvoicePlan, signed: Decimal, tax: int, found: Sequenc
 
 
 def _tax_left_out(plan: InvoicePlan, gap: Decimal, fixed: int) -> Iterator[str]:
-    """Which tax comes to just the difference, as if the quote's totals did not have it."""
+    """Name the tax that equals the difference, as if the quote's totals left it out."""
     sums = {
         rate.title: sum(tax.amount for line in plan.lines for tax in line.taxes if tax.rate == key)
         for key, rate in plan.rates.items()
@@ -119,7 +119,7 @@ def _tax_left_out(plan: InvoicePlan, gap: Decimal, fixed: int) -> Iterator[str]:
 
 
 def _line_by_line(plan: InvoicePlan) -> Iterator[str]:
-    """Which lines Stripe rounds."""
+    """Name the lines whose tax Stripe rounds."""
     lines = [sentence for line in plan.lines for sentence in _line(plan, line)]
     yield from lines[:_MOST_LINES]
     if len(lines) > _MOST_LINES:

@@ -1,4 +1,4 @@
-"""The one place for an accounting system's id on a contact or a tax: Stripe's, or another system's."""
+"""The accounting id on a contact or a tax: one field, which holds Stripe's id or another system's."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from qwoty_integrations_host import HookContext
 
 
 def is_of_stripe(external_id: str | None, prefix: str) -> bool:
-    """Whether an external id can be one of Stripe's, ``cus_`` or ``txr_`` by its prefix."""
+    """Whether an external id has the form of Stripe's ids with this prefix (``cus_``, ``txr_``)."""
     return bool(re.fullmatch(rf"{prefix}[A-Za-z0-9_]+", external_id or ""))
 
 
 def save(ctx: HookContext, kind: str, entity_id: str, *, there: str | None, found: str, quote_id: str) -> list[str]:
-    """Save ``found``, Stripe's id, on a contact or tax where ``there`` is saved. Call it inside a step.
+    """Save Stripe's id ``found`` on a contact or tax whose present id is ``there``. Call it inside a step.
 
-    Another system's id is left as it is; the runs of the first quote that meets it say so.
+    Another system's id is not overwritten; the runs of the first quote that meets it return a note.
     """
     if there and not is_of_stripe(there, found[:4]):
         place = f"not_stripes:{kind}:{entity_id}"

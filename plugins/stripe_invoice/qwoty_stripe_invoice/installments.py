@@ -1,4 +1,4 @@
-"""Asking for one installment: which one, whether it still can be, and its link."""
+"""Send the payment link of one installment: choose it, check that it is still due, make and mail its link."""
 
 from __future__ import annotations
 
@@ -15,44 +15,42 @@ from qwoty_integrations_host import (
 from .delivery import no_key_for, require_for_delivery
 from .drafts import refuse_other_version
 from .endpoint import ensure_endpoint
-from .gateway import Gateway
 from .payment_links import PaymentLink
 from .payments import attach_payment, look_at_invoice
 from .sessions import close_links, look_at_session
-from .settings import StripeSettings
+from .work import Work
 
 
 def send_installment(ctx: HookContext, request: InstallmentRequest) -> Outcome:
-    """Mail a link for an installment, after looking at Stripe whether that is still possible."""
+    """Mail a link for an installment, after checking at Stripe that it can still be paid."""
     quote = request.quote
-    key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
-    if key is None:
+    work = Work.for_quote(ctx, quote)
+    if work is None:
         raise ActionRefused(no_key_for(quote).title, hint="Put the key back, then send the installment again.")
-    stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
-    _refresh(ctx, stripe, quote.id)
+    _refresh(work, quote.id)
     number, open_before = ctx.step("installment", lambda attempt: _choose(ctx, quote, request.number, attempt))
     quote, contact, notes = require_for_delivery(ctx, quote, "link")
-    ensure_endpoint(ctx, stripe)
-    link = PaymentLink(ctx, stripe, quote, contact, number)
+    ensure_endpoint(work)
+    link = PaymentLink(work, quote, contact, number)
     if open_before:
-        _close(ctx, stripe, link, quote.id, number, open_before)
+        _close(work, link, quote.id, number, open_before)
     sent = link.send()
     return Outcome.done(sent.sentence, *notes) if sent.possible else Outcome.skipped(sent.sentence)
 
 
-def _refresh(ctx: HookContext, stripe: Gateway, quote_id: str) -> None:
-    """Look at the invoice and at every link that may have been paid meanwhile; a lost webhook is made good."""
-    record = ctx.records.get(quote_id)
+def _refresh(work: Work, quote_id: str) -> None:
+    """Fetch the invoice and every link that may have been paid meanwhile: a webhook may have been lost."""
+    record = work.ctx.records.get(quote_id)
     if record is None or record.invoice is None:
         raise ActionRefused("There is no invoice yet.", hint="Links are sent for open invoices only.")
-    if not look_at_invoice(ctx, stripe, quote_id, record.invoice.id).awaits_payment:
-        close_links(ctx, stripe, quote_id)
-    pending = ctx.step("links", lambda _: _pending_sessions(ctx, quote_id))
+    if not look_at_invoice(work, quote_id, record.invoice.id).awaits_payment:
+        close_links(work, quote_id)
+    pending = work.ctx.step("links", lambda _: _pending_sessions(work.ctx, quote_id))
     for session_id, installment in pending:
         event = {"id": session_id, "metadata": {"qwoty_installment": str(installment)}}
-        session = look_at_session(ctx, stripe, quote_id, event)
+        session = look_at_session(work, quote_id, event)
         if session["payment_status"] == "paid":
-            attach_payment(ctx, stripe, quote_id, session)
+            attach_payment(work, quote_id, session)
 
 
 def _pending_sessions(ctx: HookContext, quote_id: str) -> list[tuple[str, int]]:
@@ -62,9 +60,9 @@ def _pending_sessions(ctx: HookContext, quote_id: str) -> list[tuple[str, int]]:
 
 
 def _choose(ctx: HookContext, quote: Quote, wanted: int | None, attempt: Attempt) -> tuple[int, str | None]:
-    """Decide on fresh facts which installment can be sent, and give the open link that it replaces.
+    """Choose the installment to send, by the fresh record, and return it with the open link that is to be replaced.
 
-    A link that an earlier attempt of this very run has made is not replaced: it may have been mailed.
+    A link that an earlier attempt of this run made is not replaced: it may have been mailed.
     """
     record = ctx.records.get(quote.id)
     assert record is not None
@@ -82,13 +80,13 @@ def _choose(ctx: HookContext, quote: Quote, wanted: int | None, attempt: Attempt
     return number, part.session_id if part and part.is_open(now) and part.links == links else None
 
 
-def _close(ctx: HookContext, stripe: Gateway, link: PaymentLink, quote_id: str, number: int, session_id: str) -> None:
-    """Expire the open link; if the customer was faster, take the payment instead of asking for it twice."""
+def _close(work: Work, link: PaymentLink, quote_id: str, number: int, session_id: str) -> None:
+    """Expire the open link; if the customer has paid by it meanwhile, attach the payment. Raises: ActionRefused."""
     if link.expire(session_id) != "complete":
         return
     event = {"id": session_id, "metadata": {"qwoty_installment": str(number)}}
-    session = look_at_session(ctx, stripe, quote_id, event, name="session.completed")
+    session = look_at_session(work, quote_id, event, name="session.completed")
     if session["payment_status"] == "paid":
-        attach_payment(ctx, stripe, quote_id, session)
+        attach_payment(work, quote_id, session)
         raise ActionRefused(f"Installment {number} has just been paid.", hint="Send the next one, if there is one.")
     raise ActionRefused(f"The payment of installment {number} is being processed.", hint="Wait for it to end.")

@@ -14,8 +14,9 @@ from .delivery import Addressed, no_key_for, require_for_delivery
 from .draft_check import Checked, check_draft, too_small
 from .drafts import Drafts
 from .endpoint import ensure_endpoint
-from .gateway import Gateway
-from .invoices import Invoice, taxes_told
+from .finalizing import finalize, send
+from .invoice_draft import InvoiceDraft
+from .invoices import taxes_told
 from .money import shown
 from .payment_links import PaymentLink
 from .plan import make_plan
@@ -24,16 +25,16 @@ from .settings import StripeSettings
 from .tax_rates import TaxRates
 from .taxes import RateKey
 from .ways import Way, as_made, ways
+from .work import Work
 
 
 def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
-    """Turn the quote into an invoice as the settings say. Everything that can be refused is refused first."""
+    """Make the quote's invoice and deliver it as the settings say; all checks of the quote come before any request."""
     settings = StripeSettings.of(ctx.settings)
-    key = settings.key_for(quote.business_unit.id if quote.business_unit else None)
-    if key is None:
+    work = Work.for_quote(ctx, quote)
+    if work is None:
         return no_key_for(quote)
-    stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
-    drafts = Drafts(ctx, stripe, quote.id)
+    drafts = Drafts(work, quote.id)
     try:
         plan = make_plan(quote)
         if isinstance(plan, NothingToInvoice):
@@ -46,26 +47,34 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
             return Outcome.needs_attention(error.code, error.title, *gone, hint=error.hint)
         raise
     if settings.delivery == "link" and quote.installments:
-        ensure_endpoint(ctx, stripe)
-    return _make_invoice(ctx, stripe, settings, to, plan, sequence, drafts)
+        ensure_endpoint(work)
+    return _make_invoice(work, settings, to, plan, sequence, drafts)
 
 
 def _make_invoice(
-    ctx: HookContext,
-    stripe: Gateway,
+    work: Work,
     settings: StripeSettings,
     to: Addressed,
     plan: InvoicePlan,
     sequence: Sequence[Way],
     drafts: Drafts,
 ) -> Outcome:
-    quote, contact, found = to
-    looking = TaxRates(ctx, stripe, plan.rates)
-    customer, whose = resolve_customer(ctx, stripe, quote, contact, meanwhile=looking.read_ahead)
-    rates, noted = looking.resolve(quote.id)
-    found = (*found, *whose, *noted, *drafts.discard_unless(quote.version, customer, sequence, plan))
-    invoice, draft, facts, checked, more = _drafted(ctx, stripe, settings, quote, plan, sequence, customer, rates)
-    notes = (*invoice.plan.notes, *checked.notes, *found, *more, *_left_behind(draft["out_of_reach"]))
+    quote, contact, of_addresses = to
+    tax_rates = TaxRates(work, plan.rates)
+    customer, of_customer = resolve_customer(work, quote, contact, meanwhile=tax_rates.read_ahead)
+    rates, of_rates = tax_rates.resolve(quote.id)
+    of_old_draft = drafts.discard_unless(quote.version, customer, sequence, plan)
+    draft, created, facts, checked, of_draft = _drafted(work, settings, quote, plan, sequence, customer, rates)
+    notes = (
+        *draft.plan.notes,
+        *checked.notes,
+        *of_addresses,
+        *of_customer,
+        *of_rates,
+        *of_old_draft,
+        *of_draft,
+        *_left_behind(created["out_of_reach"]),
+    )
     if checked.problem:
         return Outcome.needs_attention(checked.code, checked.problem, *notes, hint=checked.hint)
     if not settings.finalizes:
@@ -81,27 +90,26 @@ def _make_invoice(
         )
     addressed = facts.get("customer_email") or ""
     if settings.delivery == "email" and addressed and not is_same_email(addressed, contact.email):
-        record = ctx.records.get(quote.id)
+        record = work.ctx.records.get(quote.id)
         is_final = record is not None and record.is_final
         return _other_address(customer, addressed, contact.email or "", notes, is_final=is_final)
-    final = invoice.finalize(draft["id"])
+    final = finalize(work, draft, created["id"])
     balance = _balance_used(final, plan.currency)
-    return Outcome.done(*_deliver(ctx, stripe, settings, quote, contact, invoice, final), *balance, *notes)
+    return Outcome.done(*_deliver(work, settings, contact, draft, final), *balance, *notes)
 
 
 class _Drafted(NamedTuple):
-    """A draft that is whole, and what came of the check."""
+    """A complete draft, and the result of its check."""
 
-    invoice: Invoice
-    draft: Mapping[str, Any]
+    draft: InvoiceDraft
+    created: Mapping[str, Any]
     facts: Mapping[str, Any]
     checked: Checked
     notes: tuple[str, ...]
 
 
 def _drafted(
-    ctx: HookContext,
-    stripe: Gateway,
+    work: Work,
     settings: StripeSettings,
     quote: Quote,
     plan: InvoicePlan,
@@ -109,39 +117,40 @@ def _drafted(
     customer: str,
     rates: Mapping[RateKey, str],
 ) -> _Drafted:
-    """Make the draft in the first way that Stripe takes, or go on with the one that an earlier attempt made."""
+    """Make the draft in the first way that Stripe takes, or go on with the draft of an earlier attempt."""
     why: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     for number, way in enumerate(sequence):
-        making = _told_apart(ctx, way) if number else ctx
-        invoice = Invoice(ctx, stripe, quote, way, customer, rates, making=making)
-        draft = invoice.create_draft(why)
-        made = taxes_told(draft)
+        in_this_way = _with_own_steps(work, way) if number else work
+        draft = InvoiceDraft(in_this_way, quote, way, customer, rates)
+        created = draft.create(why)
+        made = taxes_told(created)
         later = sequence[number + 1 :]
         if made in [other.name for other in later]:
             continue  # an earlier attempt came further
         if made != way.name:
-            invoice = Invoice(ctx, stripe, quote, as_made(plan, made), customer, rates, making=making)
-        facts = invoice.add_lines(draft["id"], adopted=draft["adopted"])
+            draft = InvoiceDraft(in_this_way, quote, as_made(plan, made), customer, rates)
+        facts = draft.add_lines(created["id"], adopted=created["adopted"])
         is_last = not later or facts.get("status", "draft") != "draft"
-        checked = check_draft(invoice, draft["id"], facts, rounding_line=settings.rounding_line, is_last=is_last)
+        checked = check_draft(draft, created["id"], facts, rounding_line=settings.rounding_line, is_last=is_last)
         if not checked.next_way:
             break
         why = (*why, *checked.notes)
-        gone = (*gone, *Drafts(_told_apart(ctx, later[0]), stripe, quote.id).discard())
+        gone = (*gone, *Drafts(_with_own_steps(work, later[0]), quote.id).discard())
     if checked.code == "too_many_lines":
-        # Without any line it is of no use to anybody.
-        gone = (*gone, *Drafts(_told_apart(ctx, Way("fallback", plan)), stripe, quote.id).discard())
-    return _Drafted(invoice, draft, facts, checked, (*draft.get("why", ()), *gone))
+        # A draft without any line is of no use to anybody.
+        gone = (*gone, *Drafts(_with_own_steps(work, Way("fallback", plan)), quote.id).discard())
+    return _Drafted(draft, created, facts, checked, (*created.get("why", ()), *gone))
 
 
-def _told_apart(ctx: HookContext, way: Way) -> HookContext:
-    """The same context, in which the steps of a further way have names of their own."""
-    return replace(ctx, step=lambda name, work: ctx.step(f"{way.name}:{name}", work))
+def _with_own_steps(work: Work, way: Way) -> Work:
+    """Return the same work with the way's name before its steps' names: each way that is tried has its own steps."""
+    ctx = work.ctx
+    return replace(work, ctx=replace(ctx, step=lambda name, work: ctx.step(f"{way.name}:{name}", work)))
 
 
 def _other_address(customer: str, there: str, meant: str, notes: tuple[str, ...], *, is_final: bool) -> Outcome:
-    """Stripe would mail somebody else; what is final keeps the address that it has."""
+    """Return the outcome when Stripe would mail somebody else; a final invoice keeps the address that it has."""
     if is_final:
         hint = "A final invoice keeps its address: download its PDF in the Stripe Dashboard, and send it yourself."
     else:
@@ -166,9 +175,9 @@ def _as_it_is(status: str) -> str:
 
 
 def _balance_used(final: Mapping[str, Any], currency: str) -> list[str]:
-    """Say how the customer's balance changed what is due: the customer signed one amount and pays another."""
+    """Say by how much the customer's balance at Stripe makes the amount due differ from the signed one."""
     due = shown(final["amount_due"], currency)
-    # Stripe does not ask for less than its smallest payment, but adds it to what the customer owes.
+    # An amount below Stripe's smallest payment is not charged but added to the customer's debt.
     carried = max(final.get("ending_balance") or 0, 0)
     credit = final["total"] - final["amount_due"] - carried
     if credit < 0 < final["amount_due"]:
@@ -187,23 +196,18 @@ def _balance_used(final: Mapping[str, Any], currency: str) -> list[str]:
 
 
 def _deliver(
-    ctx: HookContext,
-    stripe: Gateway,
-    settings: StripeSettings,
-    quote: Quote,
-    contact: Contact,
-    invoice: Invoice,
-    final: dict[str, object],
+    work: Work, settings: StripeSettings, contact: Contact, draft: InvoiceDraft, final: Mapping[str, Any]
 ) -> list[str]:
     """Do the one action that the settings ask for, and say what was done."""
+    quote = draft.quote
     if final["status"] == "paid":
         return ["Nothing is left to pay, so the invoice is paid at once; nothing was sent."]
     if settings.delivery == "email":
-        invoice.send(str(final["id"]))
+        send(work, quote.id, str(final["id"]))
         by_mail = f"Stripe was asked to e-mail the invoice to {final.get('customer_email') or contact.email}."
-        return [by_mail] if stripe.live else [by_mail, "In test mode Stripe sends no e-mail."]
+        return [by_mail] if work.stripe.live else [by_mail, "In test mode Stripe sends no e-mail."]
     if settings.delivery == "none":
         return ["The invoice is open; nothing was sent, as set."]
     if not quote.installments:
         return ["The quote has no payment terms: the invoice is open, no link was made and no mail sent."]
-    return [PaymentLink(ctx, stripe, quote, contact, 1).send(pdf_url=invoice.pdf_url).sentence]
+    return [PaymentLink(work, quote, contact, 1).send(pdf_url=draft.pdf_url).sentence]

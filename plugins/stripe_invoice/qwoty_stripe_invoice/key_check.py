@@ -1,8 +1,7 @@
-"""What the settings' keys may do at Stripe, found out without any effect there (Stripe page, section 15).
+"""Find out what the settings' keys may do at Stripe, without any effect (docs/notes/stripe.md#keys-and-permissions).
 
-A read is tried by a list of one. A write is tried on an object that cannot exist: a 403 says that the key may not, a
-404 that it may, provided that Stripe looks at permissions first. Where it is seen to look at existence first, a write
-is unclear.
+A read is tried with a list of one object. A write is tried on an object that cannot exist: 403 means that the key may
+not, 404 that it may, if Stripe checks permissions before existence. If it does not, the result is "unclear".
 """
 
 from __future__ import annotations
@@ -27,12 +26,14 @@ from qwoty_integrations_host import (
     ServiceStatus,
 )
 
-from .gateway import Gateway, NotStripe, StripeRefused, api_base, fingerprint, is_live, stripes_answer
+from .gateway import Gateway, api_base, fingerprint, is_live, stripes_answer
 from .settings import StripeSettings
+from .stripe_errors import NotStripe, StripeRefused
+from .work import Work
 
 _PROBE = {"metadata": {"qwoty_probe": "1"}}
 _TIMEOUT = (5, 10)
-#: So many open invoices are looked at for one that was made with a key that is gone.
+#: The most open invoices that are checked for a key that left the settings.
 _MOST_RECORDS = 200
 
 _Call = Callable[[Any], Any]
@@ -41,7 +42,7 @@ _Status = Literal["ok", "missing", "unclear"]
 
 @dataclass(frozen=True, slots=True)
 class _Resource:
-    """A row of the Dashboard's list of permissions, and how its rights are tried; all of them are to be Write."""
+    """A row of the Dashboard's list of permissions, and the calls that try it. Every key needs Write on each."""
 
     name: str
     read: _Call | None
@@ -79,9 +80,9 @@ _RESOURCES = (
 
 
 def check_connection(ctx: HookContext, request: ConnectionRequest) -> ConnectionReport:
-    """Try each key of the settings for what they need.
+    """Try each key of the settings for the permissions that the settings need.
 
-    The notes say which business units of recent quotes have none, and which open invoices no key sees.
+    Notes name business units of recent quotes without a key, and open invoices that no key can see.
     """
     settings = StripeSettings.of(ctx.settings)
     wanted = [resource for resource in _RESOURCES if settings.delivery == "link" or not resource.for_links]
@@ -95,7 +96,7 @@ def check_connection(ctx: HookContext, request: ConnectionRequest) -> Connection
 
 
 def service_status(ctx: HookContext) -> ServiceStatus:
-    """Ask Stripe for something without a key: that it refuses proves that it is there."""
+    """Send a request without a key: Stripe's refusal proves that it can be reached."""
     begun = time.monotonic()
     try:
         answer = requests.get(f"{api_base()}/v1/customers", timeout=_TIMEOUT, allow_redirects=False)
@@ -116,7 +117,7 @@ def _ms_since(begun: float) -> int:
 
 
 def _labelled(settings: StripeSettings, units: Mapping[str, str]) -> dict[str, str]:
-    """The keys with what each is for; a key of several business units is tried once."""
+    """Return a label for each key; a key of several business units is tried once."""
     if settings.token_scope == "workspace":
         return {settings.workspace_api_token: "workspace key"}
     served: dict[str, list[str]] = {}
@@ -139,14 +140,14 @@ def _units_without_key(settings: StripeSettings, units: Mapping[str, str]) -> li
 
 
 def _invoices_left_behind(ctx: HookContext, settings: StripeSettings) -> list[str]:
-    """Invoices of a key that was replaced: with one of another account or mode, nobody can look after them."""
+    """Name the open invoices whose key was replaced by a key of another account or mode."""
     present = {fingerprint(key) for key in settings.all_keys()}
     found: dict[str, tuple[str, str]] = {}
     for quote_id in ctx.records.awaiting_payment(after="", limit=_MOST_RECORDS):
         record = ctx.records.get(quote_id)
         if record and record.invoice and record.invoice.account not in present:
             found.setdefault(record.invoice.account, (record.invoice.id, quote_id))
-    gateways = [Gateway(key, workspace=ctx.workspace, pace=ctx.pace) for key in dict.fromkeys(settings.all_keys())]
+    gateways = [Work.with_key(ctx, key).stripe for key in dict.fromkeys(settings.all_keys())]
     return [
         f"No key sees invoice {invoice_id} of quote {quote_id}: it was made with a key of another account or mode."
         for invoice_id, quote_id in found.values()
@@ -165,7 +166,7 @@ def _is_unknown(stripe: Gateway, invoice_id: str) -> bool:
 
 
 def _left_unclear(keys: Sequence[KeyReport]) -> list[str]:
-    """What could not be asked of a key, and why: nothing of it speaks against the key."""
+    """Return notes on permissions without a clear result, which says nothing against the key."""
     return [sentence for key in keys for sentence in _why_unclear(key)]
 
 
@@ -187,7 +188,7 @@ def _why_unclear(key: KeyReport) -> Iterator[str]:
 
 
 def _check(ctx: HookContext, key: str, label: str, wanted: Sequence[_Resource]) -> KeyReport:
-    stripe = Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
+    stripe = Work.with_key(ctx, key).stripe
     mode = "live" if is_live(key) else "test"
     report = partial(KeyReport, label=label, last4=key[-4:], mode=mode, account=stripe.account)
     try:
@@ -218,9 +219,9 @@ def _unreachable(report: Callable[..., KeyReport], title: str) -> KeyReport:
 
 
 def _rights(stripe: Gateway, wanted: Sequence[_Resource]) -> list[RightReport]:
-    """Try every right. Raises: CredentialsError for a key that is refused, RetryableError when nobody answers."""
+    """Try every permission. Raises: CredentialsError for a refused key, RetryableError when Stripe does not answer."""
     reads = {resource: _try(stripe, resource.read) for resource in wanted if resource.read}
-    # In the Dashboard, Write includes Read: without the one there is not the other.
+    # In the Dashboard, Write includes Read: a key that may not read may not write either.
     writes = {
         resource: "missing" if reads.get(resource) == "missing" else _try(stripe, resource.write) for resource in wanted
     }
@@ -252,7 +253,7 @@ def _try(stripe: Gateway, call: _Call) -> _Status:
 
 
 def _looks_at_existence_first(stripe: Gateway) -> bool:
-    """Whether a key that may not read events is told that an event does not exist: then a 404 proves no permission."""
+    """Whether a key without permission for events gets a 404 for an unknown event: then a 404 proves nothing."""
     if _try(stripe, lambda v1: v1.events.list(_ONE)) != "missing":
         return False
     return _try(stripe, lambda v1: v1.events.retrieve("evt_qwotyProbe")) == "ok"

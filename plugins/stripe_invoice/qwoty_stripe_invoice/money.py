@@ -1,6 +1,6 @@
-"""Money between the quote (``Decimal``, major units) and Stripe (``int``, minor units). Never a float.
+"""Convert money between the quote (``Decimal``, major units) and Stripe (``int``, minor units). Never a float.
 
-Source: Stripe page, section 16.
+See docs/notes/stripe.md#amounts-and-currencies.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from qwoty_integrations_host import NeedsAttention
 
 _ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 _THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
-#: ISO 4217 has three decimals for these, Stripe does not list them: a guess could charge tenfold.
+#: ISO 4217 gives these three decimals, and Stripe does not list them: a wrong guess would charge tenfold.
 _REFUSED = frozenset("IQD LYD".split())
-#: The smallest payment in minor units, where Stripe's pages name one; others answer ``amount_too_small``.
+#: The smallest payment in minor units, for currencies where Stripe documents it; others answer ``amount_too_small``.
 LEAST_PAYMENT = {"EUR": 50, "USD": 50}
-#: Amounts that Stripe takes only in multiples: ISK and UGX have no minor unit but are sent with two decimals.
+#: Currencies whose amounts must be multiples: ISK and UGX have no minor unit but are sent with two decimals.
 _MULTIPLES = {"ISK": 100, "UGX": 100, **dict.fromkeys(_THREE_DECIMAL, 10)}
-#: The largest amounts in minor units: eight digits, of Indonesian rupiah twelve.
+#: The largest amounts in minor units: eight digits, for Indonesian rupiah twelve.
 _MOST, _MOST_OF = 99_999_999, {"IDR": 999_999_999_999}
-#: What a JSON number leaves behind when it was computed in binary, at most: 1237.0500000000002 is 1237.05.
+#: The largest error of a JSON number that was computed in binary: 1237.0500000000002 is 1237.05.
 _NOISE = Decimal("1e-6")
 
 
 def decimals(currency: str) -> int:
-    """How many decimals Stripe's minor unit has. Raises: NeedsAttention for a currency it does not list."""
+    """Return the decimals of Stripe's minor unit. Raises: NeedsAttention for a currency that Stripe does not list."""
     code = currency.upper()
     if code in _REFUSED:
         raise NeedsAttention(
@@ -39,14 +39,14 @@ def decimals(currency: str) -> int:
 
 
 def multiple(currency: str) -> int:
-    """Amounts in minor units must be multiples of this (1 for most currencies)."""
+    """Return the number of which amounts in minor units must be multiples; 1 for most currencies."""
     return _MULTIPLES.get(currency.upper(), 1)
 
 
 def coin(currency: str) -> int:
-    """The smallest coin in use, in minor units, as Unicode's CLDR lists it: 0.05 CHF, 1 SEK, 1 TWD.
+    """Return the smallest coin in use, in minor units, as Unicode's CLDR lists it: 0.05 CHF, 1 SEK, 1 TWD.
 
-    CPQs round a total to it, or every tax, although Stripe takes finer amounts.
+    CPQs round the total or each tax to it, although Stripe takes finer amounts.
     """
     fractions = get_global("currency_fractions")
     _, _, places, step = fractions.get(currency.upper(), fractions["DEFAULT"])
@@ -55,19 +55,19 @@ def coin(currency: str) -> int:
 
 
 def largest(currency: str) -> int:
-    """The largest amount that Stripe takes, in minor units."""
+    """Return the largest amount that Stripe takes, in minor units."""
     return _MOST_OF.get(currency.upper(), _MOST)
 
 
 def in_minor(amount: Decimal, currency: str) -> Decimal:
-    """Give an amount in minor units as it is, without the noise of binary arithmetic; it may be finer than a cent."""
+    """Return an amount in minor units, without errors of binary arithmetic; it may be finer than a cent."""
     minor = amount.scaleb(decimals(currency))
     whole = minor.quantize(Decimal(1), ROUND_HALF_UP)
     return whole if abs(minor - whole) <= _NOISE else minor
 
 
 def to_minor(amount: Decimal, currency: str, what: str) -> int:
-    """Give an amount in minor units, exactly. Raises: NeedsAttention when the currency has no such amount."""
+    """Return an amount in minor units, exactly. Raises: NeedsAttention when the currency has no such amount."""
     minor = in_minor(amount, currency)
     if minor % multiple(currency):
         raise NeedsAttention(
@@ -79,12 +79,12 @@ def to_minor(amount: Decimal, currency: str, what: str) -> int:
 
 
 def rounded_to_minor(amount: Decimal, currency: str) -> int:
-    """Give a computed amount in minor units, rounded half up (Qwoty page, section 6)."""
+    """Return a computed amount in minor units, rounded half up."""
     return rounded_to_coin(amount.scaleb(decimals(currency)), currency)
 
 
 def rounded_to_coin(minor: Decimal, currency: str) -> int:
-    """Round minor units half up to what the currency has: ISK has no hundredths, though Stripe counts in them."""
+    """Round minor units half up to an amount that the currency has: Stripe counts hundredths of ISK, which has none."""
     return rounded_to(minor, multiple(currency))
 
 
@@ -94,30 +94,30 @@ def rounded_to(minor: Decimal, step: int, mode: str = ROUND_HALF_UP) -> int:
 
 
 def to_major(minor: int | Decimal, currency: str) -> Decimal:
-    """Give minor units as an amount in major units, with the currency's decimals."""
+    """Return minor units as an amount in major units, with the currency's decimals."""
     return Decimal(minor).scaleb(-decimals(currency))
 
 
 def shown(minor: int | Decimal, currency: str) -> str:
-    """An amount in words for people: ``9102.00 EUR``, or ``0.5555 EUR`` where it was not rounded."""
+    """Return an amount for people to read: ``9102.00 EUR``, or ``0.5555 EUR`` if it was not rounded."""
     exact = to_major(int(minor) if minor == int(minor) else minor, currency)
     return f"{exact:f} {currency.upper()}"
 
 
 def exact_tax(minor: int, percentage: Decimal) -> Decimal:
-    """The tax on one line and rate, in minor units, before it is rounded."""
+    """Return the tax of one rate on one line, in minor units, before it is rounded."""
     return minor * percentage / 100
 
 
 def tax_on(minor: int, percentage: Decimal) -> int:
-    """The tax on one line and rate, rounded half away from zero, as Stripe documents for positive amounts."""
+    """Return the tax of one rate on one line, rounded half away from zero: Stripe's rule, for positive amounts."""
     return int(exact_tax(minor, percentage).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def split(total: int, weights: Sequence[Decimal | int], currency: str = "") -> list[int]:
-    """Split by weight so that the parts sum exactly: largest remainder, ties to the earlier part.
+    """Split a total by weight, exactly: by largest remainder, ties to the earlier part.
 
-    With a currency, each part is an amount that it has; a total that it has not is split to the minor unit.
+    With a currency, each part is an amount that the currency has, unless the total itself is finer.
     """
     step = multiple(currency)
     whole = sum(Decimal(weight) for weight in weights)
@@ -128,8 +128,8 @@ def split(total: int, weights: Sequence[Decimal | int], currency: str = "") -> l
 def apportion(total: int, exact: Sequence[Decimal], step: int = 1) -> list[int]:
     """Round each exact amount to a multiple of ``step`` so that they sum to ``total``, itself a multiple of it.
 
-    Largest remainder: what is left after rounding down goes to the largest remainders, the earlier one first; nothing
-    of it goes to amounts of zero. What is taken off is shared just as what is given.
+    By largest remainder: all amounts are rounded down, and the rest goes to the largest remainders, the earlier one
+    first, and never to amounts of zero. A negative total is shared like a positive one.
     """
     if total < 0:
         return [-part for part in apportion(-total, [-amount for amount in exact], step)]

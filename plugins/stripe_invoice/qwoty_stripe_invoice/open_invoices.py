@@ -1,4 +1,4 @@
-"""Open invoices and their links, looked at afresh: what nobody told us of, whether or not the key may read events."""
+"""Fetch open invoices and their links, to find payments of which no webhook told; needs no permission for events."""
 
 from __future__ import annotations
 
@@ -17,35 +17,37 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 
-from .gateway import Gateway, StripeRefused
+from .event_routing import trimmed
+from .gateway import Gateway
 from .invoices import retrieve_invoice
 from .money import to_minor
-from .whose import about, gateway_of
+from .stripe_errors import StripeRefused
+from .work import Work
 
-#: How many quotes one upkeep looks at; the next one goes on there.
+#: The most quotes that one upkeep checks, without and with readable events; the next one goes on from there.
 INVOICES_A_RUN, INVOICES_BESIDE_EVENTS = 100, 20
 _INVOICES_A_STEP = 20
 _CURSOR = "missed_invoices"
 
 
 def look_at_open_invoices(ctx: HookContext, most: int, *, told: set[str | None]) -> tuple[list[WebhookEvent], str]:
-    """Look whether open invoices and their links were paid, or closed, without our knowing.
+    """Find open invoices and links that were paid or closed without our knowing.
 
-    Quotes of which events ``told`` are left out. Gives what nobody told us as events, and where the next look goes on:
-    for ``invoices_seen``.
+    Quotes with events already found (``told``) are left out. Returns the findings as events, and where the next look
+    goes on, the argument of ``invoices_seen``.
     """
     after, awaiting = ctx.step("open_invoices", lambda _: _next_quotes(ctx, most))
     quotes = [quote_id for quote_id in awaiting if quote_id not in told]
-    found: list[WebhookEvent] = []
+    events: list[WebhookEvent] = []
     for start in range(0, len(quotes), _INVOICES_A_STEP):
         part = quotes[start : start + _INVOICES_A_STEP]
         news = ctx.step(f"open_invoices:{start}", partial(_news_of, ctx, part))
-        found += [WebhookEvent(n["id"], n["type"], n, n["quote_id"], account=n["account"]) for n in news]
-    return found, after
+        events += [WebhookEvent(n["id"], n["type"], n, n["quote_id"], account=n["account"]) for n in news]
+    return events, after
 
 
 def invoices_seen(ctx: HookContext, after: str) -> None:
-    """Let the next look go on where this one ended."""
+    """Save where the next look goes on."""
     ctx.step("open_invoices.seen", lambda _: ctx.state.set(_CURSOR, after))
 
 
@@ -63,19 +65,19 @@ def _news(ctx: HookContext, quote_id: str, attempt: Attempt) -> Iterator[dict[st
     if record is None or record.invoice is None or not record.awaits_payment:
         return
     try:
-        stripe = gateway_of(ctx, record.invoice.id)
+        stripe = Work.for_invoice(ctx, record.invoice.id).stripe
     except NeedsAttention:
         return  # the key was taken out of the settings
     facts = {"quote_id": quote_id, "account": stripe.account, "livemode": stripe.live, "found": True}
     for part in record.installments:
         if part.session_id and part.status in {"sent", "processing"}:
             session = _seen(partial(_session, stripe, attempt, part.session_id))
-            if session and (word := _session_news(part, session)):
-                kind = "expired" if word == "expired" else "completed"
-                yield {**facts, **_found(session, word, f"checkout.session.{kind}")}
+            if session and (state := _session_news(part, session)):
+                kind = "expired" if state == "expired" else "completed"
+                yield {**facts, **_synthetic_event(session, state, f"checkout.session.{kind}")}
     invoice = _seen(partial(retrieve_invoice, stripe, attempt, record.invoice.id))
     if invoice and (news := _invoice_news(record, invoice)):
-        yield {**facts, **_found(invoice, *news)}
+        yield {**facts, **_synthetic_event(invoice, *news)}
 
 
 def _session(stripe: Gateway, attempt: Attempt, session_id: str) -> Mapping[str, Any]:
@@ -83,7 +85,7 @@ def _session(stripe: Gateway, attempt: Attempt, session_id: str) -> Mapping[str,
 
 
 def _seen(look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """What Stripe shows; None for what it does not know, or does not show to this key."""
+    """Return what Stripe shows; None if the object is unknown, or this key may not read it."""
     try:
         return look()
     except StripeRefused as error:
@@ -95,13 +97,13 @@ def _seen(look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
     return None
 
 
-def _found(thing: Mapping[str, Any], word: str, kind: str) -> dict[str, Any]:
-    """An event that nobody delivered; the same finding has the same id."""
-    return {"id": f"found:{thing['id']}:{word}", "type": kind, **about(thing)}
+def _synthetic_event(thing: Mapping[str, Any], state: str, kind: str) -> dict[str, Any]:
+    """Return a synthetic event; the same finding always gets the same id."""
+    return {"id": f"found:{thing['id']}:{state}", "type": kind, **trimmed(thing)}
 
 
 def _session_news(part: InstallmentRecord, session: Mapping[str, Any]) -> str:
-    """What a session says that the record does not; empty for nothing new."""
+    """Return the session's new state in a word; empty if the record has it already."""
     if session["payment_status"] == "paid":
         return "paid"
     if session["status"] == "expired":
@@ -110,7 +112,7 @@ def _session_news(part: InstallmentRecord, session: Mapping[str, Any]) -> str:
 
 
 def _invoice_news(record: QuoteRecord, invoice: Mapping[str, Any]) -> tuple[str, str] | None:
-    """What the invoice says that the record does not: a word for it, and the event that would have told."""
+    """Return the invoice's new state in a word, and its event type; None if the record has it already."""
     told = {"paid": "invoice.paid", "void": "invoice.voided", "uncollectible": "invoice.marked_uncollectible"}
     if invoice["status"] in told:
         return invoice["status"], told[invoice["status"]]

@@ -1,6 +1,6 @@
-"""A Checkout link for one installment, and the mail that carries it (Stripe page, section 12).
+"""A Checkout link for one installment, and the mail that carries it (docs/notes/stripe.md#checkout-links).
 
-Nothing about payment methods is ever sent: "Stripe default" means to say nothing.
+No parameter about payment methods is sent, so the methods set in the Stripe Dashboard are offered.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from qwoty_integrations_host import (
     Attempt,
     Contact,
     CredentialsError,
-    HookContext,
     InstallmentRecord,
     NeedsAttention,
     Quote,
@@ -23,20 +22,21 @@ from qwoty_integrations_host import (
     pick_installment,
 )
 
-from . import words
+from . import wording
 from .endpoint import require_public_url
-from .gateway import Gateway, StripeRefused
 from .invoices import require_status, retrieve_invoice
-from .ledger import link_made, link_mailed, session_seen
 from .money import LEAST_PAYMENT, shown, to_minor
 from .payment_mail import payment_mail
 from .pdf import fetch_pdf
+from .record import link_made, link_mailed, session_seen
 from .sessions import expire_link
+from .stripe_errors import StripeRefused
+from .work import Work
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a link. Not ``possible``: the amount is one that Stripe does not take."""
+    """The result of sending a link; not ``possible`` if Stripe does not take the amount."""
 
     sentence: str
     possible: bool = True
@@ -45,12 +45,12 @@ class Sent:
 class PaymentLink:
     """The link for one installment of one quote."""
 
-    def __init__(self, ctx: HookContext, stripe: Gateway, quote: Quote, contact: Contact, number: int) -> None:
-        self._ctx, self._stripe, self._quote, self._contact = ctx, stripe, quote, contact
-        self._number = number
+    def __init__(self, work: Work, quote: Quote, contact: Contact, number: int) -> None:
+        self._work, self._quote, self._contact, self._number = work, quote, contact, number
+        self._ctx, self._stripe = work.ctx, work.stripe
 
     def send(self, *, pdf_url: str | None = None) -> Sent:
-        """Make the link unless one is open, mail it with the PDF, each once; and say what was done."""
+        """Make the link unless one is open, and mail it with the PDF, each once; say what was done."""
         session = self._ctx.step(f"link:{self._number}", self._create_or_adopt)
         if session.get("unwanted"):
             self.expire(session["id"])
@@ -64,8 +64,8 @@ class PaymentLink:
         return Sent(f"A payment link for {which} was mailed to {self._contact.email}.")
 
     def expire(self, session_id: str) -> str:
-        """Close an open link, so that there are never two payable ones; ``complete``: the customer was faster."""
-        return expire_link(self._ctx, self._stripe, self._quote.id, self._number, session_id)
+        """Expire an open link and return its status then; ``complete`` means that the customer has paid by it."""
+        return expire_link(self._work, self._quote.id, self._number, session_id)
 
     # -- the session --------------------------------------------------------------------------------
 
@@ -73,28 +73,28 @@ class PaymentLink:
         record, part = self._installment()
         invoice = record.invoice
         assert invoice is not None and invoice.customer_id is not None, "links are for open invoices"
-        found = self._made_before(attempt) if attempt.repeated else None
+        session = self._made_before(attempt) if attempt.repeated else None
         try:
             if attempt.repeated:
-                require_status(self._ctx, self._stripe, attempt, self._quote.id, invoice.id, {"open"})
+                require_status(self._work, attempt, self._quote.id, invoice.id, {"open"})
                 record, part = self._seen_anew(attempt)
             self._refuse_if_in_the_way(record)
-            # Made by another run of the quote while this one waited, or paid before anybody was told.
+            # Another run of the quote made a link while this one waited, or the customer has paid.
             is_there = part.is_open(self._ctx.clock.now()) or part.status in {"processing", "paid"}
         except NeedsAttention:
-            if found is None or found["id"] == part.session_id:
+            if session is None or session["id"] == part.session_id:
                 raise
             is_there = True
-        if is_there and found is not None and found["id"] != part.session_id:
-            # Its answer was lost, so nobody else knows of it; meanwhile there is another one, or nothing to pay.
-            return {"id": found["id"], "unwanted": True}
+        if is_there and session is not None and session["id"] != part.session_id:
+            # This link's answer was lost, and meanwhile there is another link, or nothing to pay.
+            return {"id": session["id"], "unwanted": True}
         if is_there:
             return {"id": part.session_id}
         amount = self._amount(record, part)
-        if amount < LEAST_PAYMENT.get(record.currency, 1) and found is None:
+        if amount < LEAST_PAYMENT.get(record.currency, 1) and session is None:
             return self._too_small(record, amount)
         try:
-            found = found or self._stripe.write(
+            session = session or self._stripe.write(
                 attempt,
                 "cs",
                 f"{invoice.id}:{self._number}:{part.links + 1}",
@@ -105,11 +105,11 @@ class PaymentLink:
             if error.stripe_code != "amount_too_small":
                 raise
             return self._too_small(record, amount)
-        self._ctx.records.update(self._quote.id, lambda r: link_made(r or record, self._number, found))
-        return {"id": found["id"]}
+        self._ctx.records.update(self._quote.id, lambda r: link_made(r or record, self._number, session))
+        return {"id": session["id"]}
 
     def _seen_anew(self, attempt: Attempt) -> tuple[QuoteRecord, InstallmentRecord]:
-        """The installment after a look at its link, if that has run out: the customer may have been faster."""
+        """Return record and installment, after fetching its link if that has expired: it may have been paid before."""
         record, part = self._installment()
         session_id = part.session_id
         if session_id is None or part.status != "sent" or part.is_open(self._ctx.clock.now()):
@@ -124,7 +124,7 @@ class PaymentLink:
         return self._installment()
 
     def _amount(self, record: QuoteRecord, part: InstallmentRecord) -> int:
-        """What the link asks for, in minor units: never more than what remains of the invoice."""
+        """Return the link's amount, in minor units: never more than what remains of the invoice."""
         remaining = part.amount if record.amount_remaining is None else record.amount_remaining
         return to_minor(min(part.amount, remaining), record.currency, "The installment")
 
@@ -134,7 +134,7 @@ class PaymentLink:
         return {"id": None, "why": f"{small}: no link was made and no mail sent."}
 
     def _refuse_if_in_the_way(self, record: QuoteRecord) -> None:
-        """While a run waited to be retried, this installment may have been paid, or another one's link made."""
+        """Raise NeedsAttention if the installment was paid, or another one's link made, while this run waited."""
         try:
             pick_installment(record, self._number, self._ctx.clock.now())
         except ActionRefused as refused:
@@ -158,7 +158,7 @@ class PaymentLink:
                 if session["status"] == "open" and wanted.items() <= dict(session.get("metadata") or {}).items():
                     return session
         except CredentialsError as error:
-            # Reading sessions is not among the permissions that are asked for: Stripe's replay has to do.
+            # The key need not be allowed to read sessions: then Stripe replays its answer to the same request.
             if error.code != "permission_missing":
                 raise
         return None
@@ -181,7 +181,7 @@ class PaymentLink:
         assert record.invoice is not None
         base, label = (
             require_public_url(self._ctx),
-            words.of(words.INVOICE, self._quote.language)["installment"],
+            wording.in_language(wording.INVOICE, self._quote.language)["installment"],
         )
         name = f"{self._quote.number} – {label} {self._number}/{len(record.installments)}"
         price = {
@@ -199,7 +199,7 @@ class PaymentLink:
             "payment_intent_data": {"metadata": self._metadata(), "description": name},
             "success_url": f"{base}/paid",
             "cancel_url": f"{base}/cancelled",
-            # Else a Dashboard setting might charge another currency, which cannot be attached.
+            # Otherwise a Dashboard setting might charge another currency; that payment could not be attached.
             "adaptive_pricing": {"enabled": False},
         }
 

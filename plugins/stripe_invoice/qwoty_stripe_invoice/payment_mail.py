@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from qwoty_integrations_host import Attachment, Contact, InstallmentRecord, MailMessage, Quote, offset_name
 
-from . import words
+from . import wording
 
 
 def payment_mail(
@@ -24,11 +24,11 @@ def payment_mail(
     total: Decimal,
     pdf: bytes,
 ) -> MailMessage:
-    """Build the mail for an installment with an open link; money, dates and times as the language writes them.
+    """Build the mail for an installment with an open link; money, dates and times are formatted for its language.
 
-    The link's end is told in the quote's time zone, with its offset.
+    The link's expiry is in the quote's time zone, with its offset.
     """
-    language = quote.language if quote.language in words.MAIL else "en"
+    language = quote.language if quote.language in wording.MAIL else "en"
     said = _said(quote, contact, part, invoice_number=invoice_number, total=total, language=language)
     seller = quote.business_unit.name if quote.business_unit and quote.business_unit.name else ""
     page = {"words": said, "url": part.url or "", "seller": seller, "language": language}
@@ -54,7 +54,7 @@ def _said(
     language: str,
 ) -> dict[str, str]:
     assert part.expires_at is not None, "an open link has an end"
-    locale = words.LOCALES.get(language, language)
+    locale = wording.LOCALES.get(language, language)
     end = part.expires_at.astimezone(quote.timezone)
     facts = {
         "name": contact.full_name or quote.customer.name,
@@ -69,23 +69,23 @@ def _said(
         "time": format_time(end, "short", tzinfo=quote.timezone, locale=locale),
         "zone": offset_name(end),
     }
-    said = {name: text.format(**facts) for name, text in words.of(words.MAIL, language).items()}
+    said = {name: text.format(**facts) for name, text in wording.in_language(wording.MAIL, language).items()}
     said["ask"] = said["ask"] if len(quote.installments) > 1 else said["ask_single"]
     said["due"] = said["due"] if part.due_date else ""
     return said
 
 
 def _money(amount: Decimal, currency: str, locale: str) -> str:
-    # Unicode writes some currencies (RSD, ALL, …) without the cents that Stripe charges: no cent may be rounded away.
+    # CLDR shows some currencies (RSD, ALL, …) without the cents that Stripe charges: no cent may be rounded away.
     exact = amount == round(amount, get_currency_precision(currency))
     text = format_currency(amount, currency, locale=locale, currency_digits=exact)
-    # Unicode's rule for a code before a digit, which Babel leaves out: "KWD 5", not "KWD5".
+    # CLDR puts a space between a currency code and a digit, Babel does not: "KWD 5", not "KWD5".
     return re.sub(r"(?<=[A-Za-z])(?=\d)", "\u00a0", text)
 
 
 @cache
 def _templates() -> Environment:
-    # HTML is escaped, text is not: a "&" in a name must read as one in both.
+    # HTML is escaped and text is not, so that a "&" in a name reads as one in both.
     return Environment(
         loader=PackageLoader(__package__),
         autoescape=select_autoescape(("html",)),

@@ -1,4 +1,4 @@
-"""Attaching Checkout payments to their invoice, each exactly once (Stripe page, section 11)."""
+"""Attach Checkout payments to their invoice, each exactly once (docs/notes/stripe.md#attaching-payments)."""
 
 from __future__ import annotations
 
@@ -7,34 +7,41 @@ from typing import Any
 
 from qwoty_integrations_host import Attempt, CredentialsError, HookContext, NeedsAttention, QuoteRecord
 
-from .gateway import Gateway, StripeRefused
+from .gateway import Gateway
 from .invoices import retrieve_invoice
-from .ledger import invoice_seen, outside_seen, outside_unknown, overpayment_seen, payment_failed, payment_seen
 from .money import shown, to_major, to_minor
-from .sessions import there
+from .record import (
+    invoice_seen,
+    outside_seen,
+    outside_unknown,
+    overpayment_seen,
+    payment_failed,
+    payment_seen,
+    record_or_new,
+)
+from .stripe_errors import StripeRefused
+from .work import Work
 
 
-def attach_payment(ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any]) -> QuoteRecord:
-    """Credit a paid session to its invoice, once, and give the record.
+def attach_payment(work: Work, quote_id: str, session: Mapping[str, Any]) -> QuoteRecord:
+    """Credit a paid session to its invoice, once, and return the record.
 
-    Raises: NeedsAttention when Stripe refuses, or credits more than was due.
+    Raises: NeedsAttention if Stripe refuses, or if more was paid than was due.
     """
-    found = ctx.step(
+    overpayment = work.ctx.step(
         f"attach:{session['payment_intent']}",
-        lambda attempt: _attach(ctx, stripe, quote_id, session, attempt),
+        lambda attempt: _attach(work, quote_id, session, attempt),
     )
-    tell_overpayment(ctx, quote_id, found)
-    return there(ctx.records.get(quote_id), session)
+    tell_overpayment(work.ctx, quote_id, overpayment)
+    return record_or_new(work.ctx.records.get(quote_id), session)
 
 
-def _attach(
-    ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any], attempt: Attempt
-) -> dict[str, Any] | None:
+def _attach(work: Work, quote_id: str, session: Mapping[str, Any], attempt: Attempt) -> dict[str, Any] | None:
     invoice_id, payment = str(session["invoice_id"]), str(session["payment_intent"])
     invoice = None
-    if not _is_attached(stripe, attempt, invoice_id, payment):
+    if not _is_attached(work.stripe, attempt, invoice_id, payment):
         try:
-            invoice = stripe.write(
+            invoice = work.stripe.write(
                 attempt,
                 "att",
                 f"{invoice_id}:{payment}",
@@ -42,20 +49,21 @@ def _attach(
                 lambda v1, p, o: v1.invoices.attach_payment(invoice_id, params=p, options=o),
             )
         except StripeRefused as error:
-            if not _is_attached(stripe, attempt, invoice_id, payment) and not _is_refunded(ctx, quote_id, session):
-                raise _unattachable(ctx, stripe, quote_id, session, attempt) from error
-    seen = invoice or retrieve_invoice(stripe, attempt, invoice_id)
-    ctx.records.update(
+            is_attached = _is_attached(work.stripe, attempt, invoice_id, payment)
+            if not is_attached and not _is_refunded(work.ctx, quote_id, session):
+                raise _unattachable(work, quote_id, session, attempt) from error
+    seen = invoice or retrieve_invoice(work.stripe, attempt, invoice_id)
+    work.ctx.records.update(
         quote_id,
-        lambda r: payment_seen(invoice_seen(r, seen, stripe.account), session["number"], session),
+        lambda r: payment_seen(invoice_seen(r, seen, work.stripe.account), session["number"], session),
     )
-    return _new_overpayment(ctx, quote_id, seen)
+    return _new_overpayment(work.ctx, quote_id, seen)
 
 
 def _is_attached(stripe: Gateway, attempt: Attempt, invoice_id: str, payment: str) -> bool:
     wanted = {"payment": {"type": "payment_intent", "payment_intent": payment}}
-    found = _payments_of(stripe, attempt, invoice_id, wanted)
-    return any(one["payment"].get("payment_intent") == payment for one in found)
+    payments = _payments_of(stripe, attempt, invoice_id, wanted)
+    return any(one["payment"].get("payment_intent") == payment for one in payments)
 
 
 def _payments_of(
@@ -66,7 +74,7 @@ def _payments_of(
 
 
 def _is_refunded(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> bool:
-    """Whether the whole payment was given back: then there is nothing left to credit."""
+    """Whether the whole payment was refunded, so that nothing is left to credit."""
     record = ctx.records.get(quote_id)
     part = record.installment(session["number"]) if record else None
     if part is None or part.payment_id != session["payment_intent"] or part.amount_refunded is None:
@@ -74,14 +82,12 @@ def _is_refunded(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) ->
     return part.amount_refunded >= to_major(session["amount_total"], session["currency"])
 
 
-def _unattachable(
-    ctx: HookContext, stripe: Gateway, quote_id: str, session: Mapping[str, Any], attempt: Attempt
-) -> NeedsAttention:
-    invoice = retrieve_invoice(stripe, attempt, session["invoice_id"])
+def _unattachable(work: Work, quote_id: str, session: Mapping[str, Any], attempt: Attempt) -> NeedsAttention:
+    invoice = retrieve_invoice(work.stripe, attempt, session["invoice_id"])
     money = invoice["currency"]
-    ctx.records.update(
+    work.ctx.records.update(
         quote_id,
-        lambda r: payment_seen(invoice_seen(r, invoice, stripe.account), session["number"], session),
+        lambda r: payment_seen(invoice_seen(r, invoice, work.stripe.account), session["number"], session),
     )
     paid = f"{shown(session['amount_total'], session['currency'])} ({session['payment_intent']})"
     rest = f" with {shown(invoice['amount_remaining'], money)} left to pay" if invoice["status"] == "open" else ""
@@ -94,43 +100,41 @@ def _unattachable(
     )
 
 
-def look_at_invoice(ctx: HookContext, stripe: Gateway, quote_id: str, invoice_id: str) -> QuoteRecord:
-    """Fetch the invoice afresh and put its state into the record. Raises: NeedsAttention when it is overpaid."""
-    tell_overpayment(ctx, quote_id, see_invoice(ctx, stripe, quote_id, invoice_id))
-    record = ctx.records.get(quote_id)
+def look_at_invoice(work: Work, quote_id: str, invoice_id: str) -> QuoteRecord:
+    """Fetch the invoice and put its state into the record. Raises: NeedsAttention if it is overpaid."""
+    tell_overpayment(work.ctx, quote_id, see_invoice(work, quote_id, invoice_id))
+    record = work.ctx.records.get(quote_id)
     assert record is not None, "the step above wrote it"
     return record
 
 
-def see_invoice(ctx: HookContext, stripe: Gateway, quote_id: str, invoice_id: str) -> dict[str, Any] | None:
-    """Fetch the invoice afresh and put its state into the record; give what ``tell_overpayment`` has to tell."""
+def see_invoice(work: Work, quote_id: str, invoice_id: str) -> dict[str, Any] | None:
+    """Fetch the invoice and put its state into the record; return the argument of ``tell_overpayment``."""
 
     def look(attempt: Attempt) -> dict[str, Any] | None:
-        invoice = retrieve_invoice(stripe, attempt, invoice_id)
-        record = ctx.records.update(quote_id, lambda r: invoice_seen(r, invoice, stripe.account))
+        invoice = retrieve_invoice(work.stripe, attempt, invoice_id)
+        record = work.ctx.records.update(quote_id, lambda r: invoice_seen(r, invoice, work.stripe.account))
         if outside_unknown(record):
-            _note_outside(ctx, stripe, quote_id, invoice, attempt)
-        return _new_overpayment(ctx, quote_id, invoice)
+            _note_outside(work, quote_id, invoice, attempt)
+        return _new_overpayment(work.ctx, quote_id, invoice)
 
-    found: dict[str, Any] | None = ctx.step(f"invoice:{invoice_id}", look)
-    return found
+    overpayment: dict[str, Any] | None = work.ctx.step(f"invoice:{invoice_id}", look)
+    return overpayment
 
 
-def _note_outside(
-    ctx: HookContext, stripe: Gateway, quote_id: str, invoice: Mapping[str, Any], attempt: Attempt
-) -> None:
-    """Somebody paid otherwise than by our links: at Stripe, or outside it."""
+def _note_outside(work: Work, quote_id: str, invoice: Mapping[str, Any], attempt: Attempt) -> None:
+    """Record how much was paid outside Stripe, if the key may read the invoice's payments."""
     try:
-        payments = list(_payments_of(stripe, attempt, invoice["id"], {}))
+        payments = list(_payments_of(work.stripe, attempt, invoice["id"], {}))
     except CredentialsError as error:
         if error.code != "permission_missing":
             raise
-        return  # what is paid is known, only not where
-    ctx.records.update(quote_id, lambda r: outside_seen(there(r, invoice), payments))
+        return  # how much is paid is known, but not where
+    work.ctx.records.update(quote_id, lambda r: outside_seen(record_or_new(r, invoice), payments))
 
 
 def settled_outside(record: QuoteRecord) -> list[str]:
-    """Say what was settled outside Stripe, if anything was."""
+    """Return a sentence on what was paid outside Stripe, if anything was."""
     if not record.amount_paid_outside:
         return []
     amount = shown(to_minor(record.amount_paid_outside, record.currency, "What was paid"), record.currency)
@@ -138,7 +142,7 @@ def settled_outside(record: QuoteRecord) -> list[str]:
 
 
 def _new_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The facts of an overpayment that is not on record yet, so that one run tells a person of it, and only one."""
+    """Return the facts of an overpayment that is not on record yet: only one run tells a person of it."""
     record = ctx.records.get(quote_id)
     if record is None or overpayment_seen(record, invoice) == record:
         return None
@@ -146,14 +150,15 @@ def _new_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any]
 
 
 def tell_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any] | None) -> None:
-    """Raises: NeedsAttention, for what is new of it."""
+    """Record a new overpayment and raise NeedsAttention; do nothing without one."""
     if not invoice:
         return
-    # A step of its own: a run that is cut short before it ends still knows that it was the first to see it.
-    ctx.step(
-        "overpaid",
-        lambda _: ctx.records.update(quote_id, lambda r: overpayment_seen(there(r, invoice), invoice)) and None,
-    )
+
+    def note(_: Attempt) -> None:
+        ctx.records.update(quote_id, lambda r: overpayment_seen(record_or_new(r, invoice), invoice))
+
+    # A step of its own: if the run is cut short here, its next attempt still knows that it saw it first.
+    ctx.step("overpaid", note)
     due, excess = (shown(invoice[name], invoice["currency"]) for name in ("amount_due", "amount_overpaid"))
     raise NeedsAttention(
         f"Invoice {invoice['id']} asked for {due} and was paid with {excess} too much, which Stripe put on the "
@@ -164,11 +169,9 @@ def tell_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any]
 
 
 def note_failed_payment(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> None:
-    """A delayed payment failed: the installment can be asked for again."""
-    ctx.step(
-        f"failed:{session['id']}",
-        lambda _: (
-            ctx.records.update(quote_id, lambda r: payment_failed(there(r, session), session["number"], session))
-            and None
-        ),
-    )
+    """Record that a delayed payment failed, so that the installment can be sent again."""
+
+    def note(_: Attempt) -> None:
+        ctx.records.update(quote_id, lambda r: payment_failed(record_or_new(r, session), session["number"], session))
+
+    ctx.step(f"failed:{session['id']}", note)

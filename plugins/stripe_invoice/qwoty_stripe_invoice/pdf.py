@@ -1,7 +1,7 @@
-"""Fetching the invoice's PDF: from Stripe or the configured API base, with nothing that could leak or loop.
+"""Download the invoice's PDF from Stripe or the configured API base, with the host's safe downloader.
 
-The address opens the invoice without a key: it is never logged, stored or put into a message (Stripe page,
-section 14).
+The address opens the invoice without a key: it is never logged, stored or put into a message
+(docs/notes/stripe.md#invoice-pdf).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MOST_BYTES = 10 * 2**20
 
 
 def fetch_pdf(url: str) -> bytes:
-    """Fetch a PDF of at most 10 MB, following at most three redirects, without credentials.
+    """Download a PDF of at most 10 MB, with at most three redirects and without credentials.
 
     Raises: RetryableError while Stripe cannot deliver it, NeedsAttention for an address that is not allowed.
     """

@@ -1,6 +1,6 @@
 """The plan: the invoice as it will be, computed from the quote alone. Pure: no network, no clock, no settings.
 
-Everything is in minor units. Sources: Qwoty page sections 6 and 7, Stripe page sections 8, 9 and 17.
+Everything is in minor units. Stripe's limits: docs/notes/stripe.md#lines-of-an-invoice, #tax-rates.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import chain
 
 from qwoty_integrations_host import LineItem, NeedsAttention, Quote, Section
 
-from . import words
+from . import wording
 from .descriptions import cut, discount_description, line_description
 from .discounts import as_one, discount_of, discounts_of, folded, global_discount
 from .money import exact_tax, in_minor, largest, rounded_to_coin, rounded_to_minor, shown
@@ -22,11 +22,11 @@ from .signed import computed, rounded_to_net, signed_figures
 from .signed_tax import exactly
 from .taxes import PlannedRate, RateKey, plan_rate, told_apart
 
-#: ``standard`` is the word of Qwoty's API, ``product`` that of its integration pages.
+#: Qwoty's API says ``standard``, its integration pages say ``product``.
 _BILLABLE, _NOT_INVOICED = {"product", "standard"}, {"plan"}
 #: Stripe: at most 250 items on an invoice, 5 rates on a line, 20 tax amounts.
 MOST_ITEMS, _MOST_RATES, _MOST_TAX_AMOUNTS = 250, 5, 20
-#: What our own items are called; a line of the quote may have such an id.
+#: The keys of our own items; a line of the quote may have such an id.
 _OURS = re.compile(r"rounding|cash|discount:\d+|.*:(discount|tax:\d+)", re.DOTALL)
 
 
@@ -72,7 +72,7 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
             or not 0 < discount <= sum(line.amount for line in lines if line.kind in NET_KINDS)
         ):
             return plan
-        # A percentage off everything is less off a trade-in, too.
+        # A percentage off everything also lowers what is given for a trade-in.
         other = assembled(lines, *more, is_spread_over_all=True)
         return other if other.exact else plan
 
@@ -85,7 +85,7 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
 
 
 def _with_signed_tax(plan: InvoicePlan, lines: Sequence[PlanLine], reductions: int) -> InvoicePlan:
-    """The plan, and beside it the one whose taxes are amounts; each says what is special about it."""
+    """Return the plan with its ``exact`` variant, whose taxes are amounts; each has its own notes."""
     exact = exactly(plan, lines)
     if exact is not None:
         exact = _within_limits(replace(exact, notes=(*exact.notes, *_why_exact(plan, reductions))))
@@ -140,7 +140,7 @@ def _name(section: Section) -> str:
 
 
 def _keys(ids: Sequence[str]) -> dict[str, str]:
-    """What each line is called on the invoice: by its id, unless that looks like a name of ours."""
+    """Return a key for each line: its id, with ``:line`` behind it if our own items could have that key."""
     keys: dict[str, str] = {}
     for line_id in ids:
         key = line_id
@@ -155,7 +155,7 @@ def _lines_of(
 ) -> Iterable[ExactLine]:
     key = keys[item.id]
     gross, discount = _gross_and_discount(item, quote.currency)
-    # Of a trade-in the line is negative, and so is what is taken off it.
+    # A trade-in is a negative line, and its discount is negative, too.
     if not min(gross, Decimal(0)) <= discount <= max(gross, Decimal(0)):
         is_no = "above its line" if discount > 0 else "no discount on its line"
         raise NeedsAttention(
@@ -179,7 +179,7 @@ def _lines_of(
 
 
 def _gross_and_discount(item: LineItem, currency: str) -> tuple[Decimal, Decimal]:
-    """The platform's own figures win; computed only where quantity times price is certain to be the price."""
+    """Return the platform's own figures; compute them only if quantity times price is certain to be right."""
     name = item.product.name
     if item.amounts:
         return in_minor(item.amounts.gross, currency), in_minor(item.amounts.discount, currency)
@@ -196,7 +196,7 @@ def _gross_and_discount(item: LineItem, currency: str) -> tuple[Decimal, Decimal
 
 
 def _rates_of(items: Sequence[LineItem], quote: Quote, notes: list[str]) -> list[tuple[PlannedRate, ...]]:
-    """The rates of each line's percentage taxes."""
+    """Return the rates of each line's percentage taxes."""
     seller = quote.business_unit.address if quote.business_unit else None
     found = []
     for item in items:
@@ -207,7 +207,7 @@ def _rates_of(items: Sequence[LineItem], quote: Quote, notes: list[str]) -> list
 
 
 def _joined(lines: Iterable[Iterable[PlannedRate]]) -> dict[RateKey, PlannedRate]:
-    """Every rate once, with all the quote's taxes behind it."""
+    """Return every rate once, with all the taxes of the quote that use it."""
     rates: dict[RateKey, PlannedRate] = {}
     for rate in chain.from_iterable(lines):
         rates[rate.key] = rates[rate.key].joined(rate) if rate.key in rates else rate
@@ -215,7 +215,7 @@ def _joined(lines: Iterable[Iterable[PlannedRate]]) -> dict[RateKey, PlannedRate
 
 
 def _fixed_taxes(item: LineItem, key: str, currency: str) -> Iterable[ExactLine]:
-    """A tax of a fixed amount cannot be a Stripe Tax Rate: it becomes an untaxed line of its own."""
+    """Return an untaxed line for each tax of a fixed amount, which cannot be a Stripe Tax Rate."""
     for number, tax in enumerate((tax for tax in item.taxes if not tax.is_percentage), start=1):
         name = tax.name or tax.api_name or "Tax"
         if tax.amount is None:
@@ -230,36 +230,36 @@ def _fixed_taxes(item: LineItem, key: str, currency: str) -> Iterable[ExactLine]
 def _rounded(
     exact: Sequence[ExactLine], discount: Decimal, signed: Signed | None, quote: Quote
 ) -> tuple[list[PlanLine], int]:
-    """The lines and the global discount in whole minor units; amounts that were finer come to the signed net."""
+    """Return the lines and the global discount in whole minor units, rounded so that they sum to the signed net."""
     currency = quote.currency
     fixed = {line.key: rounded_to_net([line.amount], [], currency)[0] for line in exact if line.kind == "tax"}
     sold = [line for line in exact if line.kind in NET_KINDS]
     given = [*(line.amount for line in sold), -discount]
     nets = [] if signed is None else [signed.net, signed.net - sum(fixed.values())]
     computed = [number for number, line in enumerate(sold) if line.is_computed]
-    # A percentage of the whole may have been rounded on every line.
+    # A quote-wide percentage may have been rounded on every line.
     parts = len(sold) if any(each.amount is None for each in quote.discounts) else 0
     if parts:
         computed.append(len(sold))
     *rounded, reduction = rounded_to_net(given, nets, currency, computed=computed, parts=parts)
     amounts = iter(rounded)
     lines = [line.rounded(fixed[line.key] if line.kind == "tax" else next(amounts)) for line in exact]
-    # A percentage may come to nothing.
+    # A percentage may round to nothing.
     lines = [line for line in lines if line.amount or line.kind != "discount"]
     return lines, -reduction
 
 
 def _are_finer(items: Sequence[LineItem], quote: Quote) -> bool:
-    """Whether the quote itself says amounts that its currency has not; what is computed here is not meant."""
+    """Whether the quote has amounts that are finer than its currency; amounts computed here do not count."""
     amounts = [each.amount for each in quote.discounts if each.amount is not None]
     amounts += [amount for item in items if item.amounts for amount in (item.amounts.gross, item.amounts.discount)]
     return any(in_minor(amount, quote.currency) % 1 for amount in amounts)
 
 
 def _cash_rounding(signed: Signed, language: str) -> list[PlanLine]:
-    """The untaxed line for a total that is rounded to a coin in use."""
-    word = words.of(words.INVOICE, language)["cash_rounding"]
-    return [PlanLine("cash", word, signed.cash, kind="cash")] if signed.cash else []
+    """Return the untaxed line of a total that is rounded to a coin in use."""
+    label = wording.in_language(wording.INVOICE, language)["cash_rounding"]
+    return [PlanLine("cash", label, signed.cash, kind="cash")] if signed.cash else []
 
 
 def _why_cash(cash: Sequence[PlanLine]) -> Iterable[str]:
@@ -267,11 +267,11 @@ def _why_cash(cash: Sequence[PlanLine]) -> Iterable[str]:
         yield "The signed total is rounded to a coin in use: the difference is an untaxed line."
 
 
-# -- what else the totals may hold ------------------------------------------------------------------
+# -- what else the totals may include ----------------------------------------------------------------
 
 
 def _plan_sections(quote: Quote) -> Iterable[Aside]:
-    """The plan sections, as far as their lines tell what they come to."""
+    """Return the plan sections whose lines tell their amounts."""
     for section in quote.sections:
         if section.type in _NOT_INVOICED:
             worth = [_worth(item, quote.currency) for item in section.line_items]
@@ -281,7 +281,7 @@ def _plan_sections(quote: Quote) -> Iterable[Aside]:
 
 
 def _worth(item: LineItem, currency: str) -> tuple[int, Decimal]:
-    """Net and tax of a line that is not invoiced: whatever is unclear about it must stop nobody."""
+    """Return net and tax of a line that is not invoiced; 0 if they are unclear, which must not stop the quote."""
     try:
         gross, discount = _gross_and_discount(item, currency)
         percent = sum((plan_rate(tax, None)[0].key.percentage for tax in item.taxes if tax.is_percentage), Decimal(0))
@@ -293,7 +293,7 @@ def _worth(item: LineItem, currency: str) -> tuple[int, Decimal]:
 
 
 def _discounts_apart(quote: Quote, lines: Sequence[PlanLine], amounts: Sequence[Decimal]) -> Iterable[Aside]:
-    """Each quote-wide discount with its share of the tax that all of them take off."""
+    """Return each quote-wide discount with its share of the tax by which all of them lower the total."""
     whole = sum(line.amount for line in lines if line.kind in NET_KINDS)
     tax = sum((tax.exact for line in lines for tax in line.taxes), Decimal(0))
     for discount, amount in zip(quote.discounts, amounts, strict=True):
@@ -324,7 +324,7 @@ def _refuse_impossible(plan: InvoicePlan) -> None:
 
 
 def too_many_items(plan: InvoicePlan) -> NeedsAttention:
-    """The error of a plan with more items than an invoice has room for."""
+    """Return the error of a plan with more items than an invoice may have."""
     items = plan.items if len(plan.lines) == MOST_ITEMS else len(plan.lines)
     with_rounding = ", the rounding line included" if items > len(plan.lines) else ""
     return NeedsAttention(

@@ -1,4 +1,4 @@
-"""What a plan consists of: the invoice's lines, its taxes, and what the customer signed. Pure; all in minor units."""
+"""The parts of a plan: the invoice's lines, its taxes, and the signed figures. Pure; all in minor units."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .taxes import PlannedRate, RateKey
 
 
 class LineTax(NamedTuple):
-    """A rate's tax on one line: on ``base`` it comes to ``amount``."""
+    """The tax of one rate on one line: ``amount`` is the tax on ``base``."""
 
     rate: RateKey
     base: int
@@ -20,11 +20,11 @@ class LineTax(NamedTuple):
 
     @property
     def exact(self) -> Decimal:
-        """What the percentage comes to before it is rounded."""
+        """The tax before it is rounded."""
         return self.base * self.rate.percentage / 100
 
 
-#: The kinds of lines that discounts on the whole quote are taken off.
+#: The kinds of lines that discounts on the whole quote lower.
 NET_KINDS = frozenset({"product", "discount"})
 
 
@@ -36,8 +36,8 @@ class PlanLine:
     description: str
     amount: int
     taxes: tuple[LineTax, ...] = ()
-    #: ``product``; ``discount`` of the product before it; ``tax``: a fixed one; ``whole``: a discount on the whole
-    #: quote; ``cash``: what rounding the total to a coin comes to.
+    #: ``product``; ``discount`` of the product before it; ``tax``: a tax of a fixed amount; ``whole``: a discount on
+    #: the whole quote; ``cash``: the difference when the total is rounded to a coin.
     kind: str = "product"
 
     @property
@@ -47,14 +47,14 @@ class PlanLine:
 
 @dataclass(frozen=True, slots=True)
 class ExactLine:
-    """A line before it is rounded: ``amount`` in minor units, as exact as the quote says it."""
+    """A line before it is rounded: ``amount`` in minor units, as exact as in the quote."""
 
     key: str
     description: str
     amount: Decimal
     rates: tuple[RateKey, ...] = ()
     kind: str = "product"
-    #: Whether it was worked out here: the quote does not say what it comes to.
+    #: Whether the amount was computed here, because the quote does not have it.
     is_computed: bool = False
 
     def rounded(self, amount: int) -> PlanLine:
@@ -63,25 +63,25 @@ class ExactLine:
 
 
 class Signed(NamedTuple):
-    """The quote's own figures, ``summary.one_off``, in minor units: what the customer signed.
+    """The figures that the customer signed: the quote's ``summary.one_off``, in minor units.
 
-    Not ``given``: the quote came without them, and these are computed from its lines. Where its net and tax do not
-    come to its total, ``adds_up`` is false and ``tax`` is as the quote says it.
+    If the quote came without them, they are computed from its lines and ``given`` is false. If net and tax do not sum
+    to the total, ``adds_up`` is false and ``tax`` is the quote's, not rounded.
     """
 
     net: int
     tax: Decimal
     total: int
-    #: What the total differs by because it is rounded to a coin in use.
+    #: The difference that comes from rounding the total to a coin in use.
     cash: int = 0
     adds_up: bool = True
     given: bool = True
 
 
 class Aside(NamedTuple):
-    """What the quote's totals may hold beside the lines: a plan section, or a quote-wide discount left out of them.
+    """A plan section that the quote's totals may include, or a quote-wide discount that they may leave out.
 
-    In minor units; ``tax`` is not rounded. Nothing is charged by it, it only explains.
+    It only explains differences and is never charged. In minor units; ``tax`` is not rounded.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Aside(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InvoicePlan:
-    """The whole invoice. ``signed`` is what the customer signed; the rest is what Stripe should come to."""
+    """The whole invoice. ``signed`` has the signed figures; the rest is what Stripe should compute."""
 
     currency: str
     lines: tuple[PlanLine, ...]
@@ -99,11 +99,11 @@ class InvoicePlan:
     signed: Signed
     notes: tuple[str, ...]
     asides: tuple[Aside, ...] = ()
-    #: The same invoice with its signed tax told to Stripe as amounts; None where the signed tax is not explained.
+    #: The same invoice with the signed tax sent to Stripe as amounts; None if nothing explains the signed tax.
     exact: InvoicePlan | None = None
-    #: Whether Tax Rates alone come to the signed tax, each discount one item.
+    #: Whether Tax Rates give the signed tax, with each discount as one item.
     rates_suffice: bool = True
-    #: Whether its taxes are told to Stripe as amounts, and not by Tax Rates.
+    #: Whether its taxes are sent to Stripe as amounts instead of Tax Rates.
     has_amounts: bool = False
     #: Whether amounts of the quote were finer than its currency.
     is_rounded: bool = False
@@ -114,12 +114,12 @@ class InvoicePlan:
 
     @property
     def items(self) -> int:
-        """How many items the invoice needs with Tax Rates: a total that differs needs the rounding line as well."""
+        """The number of items with Tax Rates, with the rounding line if the total differs from the signed one."""
         return len(self.lines) + (self.total != self.signed.total)
 
     @property
     def is_too_small(self) -> bool:
-        """Whether Stripe could not charge it: it would call the invoice paid (Stripe page, section 10)."""
+        """Whether Stripe would mark it paid instead of charging it (docs/notes/stripe.md#states-of-an-invoice)."""
         return 0 < self.signed.total < LEAST_PAYMENT.get(self.currency, 0)
 
     @property
@@ -141,11 +141,10 @@ class InvoicePlan:
 
     @property
     def rounding_bound(self) -> int:
-        """What rounding can explain, in *half* minor units: one per line and rate, and one per rate.
+        """The largest difference that rounding can explain, in *half* minor units: one per line and rate, one per rate.
 
-        Only where something has to be rounded: a tax that is a whole amount by itself is nobody's to change. Of amounts
-        that were rounded themselves, every tax may have been. A quote rounds to amounts that its currency has, which
-        may be a multiple of the minor unit.
+        Taxes that are whole amounts do not count, since they need no rounding; if amounts of the quote were rounded,
+        all taxes count. A quote rounds to amounts that its currency has, which may be multiples of the minor unit.
         """
         unit = multiple(self.currency)
         taxes = [tax for line in self.lines for tax in line.taxes if tax.rate.percentage]
@@ -156,10 +155,10 @@ class InvoicePlan:
         return unit * sum(1 for amount in exact if amount % unit or (self.is_rounded and amount))
 
     def sold(self, subtotal: int) -> int:
-        """The net in the quote's sense of a subtotal at Stripe.
+        """Return the net, as the quote counts it, of a subtotal at Stripe.
 
-        Fixed taxes are lines at Stripe, but tax on the quote, unless it counts them in. Which of the two a quote does
-        is not documented; either way the same is sold and taxed.
+        Taxes of a fixed amount are lines at Stripe. A quote may count them as tax or as net, which is not documented;
+        both are accepted.
         """
         net = subtotal - self.signed.cash
         return net if self.signed.net == net else net - self.fixed_tax
@@ -167,6 +166,6 @@ class InvoicePlan:
 
 @dataclass(frozen=True, slots=True)
 class NothingToInvoice:
-    """Why there is rightly no invoice."""
+    """The reason why the quote needs no invoice."""
 
     reason: str

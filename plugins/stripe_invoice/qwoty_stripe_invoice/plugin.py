@@ -1,4 +1,4 @@
-"""The hooks of the Stripe Invoice integration; each hands over to the module of its subject."""
+"""The hooks of the Stripe Invoice integration; each calls the module of its subject."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence
 
 @hookimpl
 def check_connection(ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
-    from . import key_check  # lazy, like the others below: loading a plugin must stay cheap
+    from . import key_check  # lazy, like the imports below: loading a plugin must stay cheap
 
     return key_check.check_connection(ctx, connection)
 

@@ -1,6 +1,6 @@
-"""The plan in the host's form, judged as a run would judge it, without any network.
+"""The plan in the host's form, with the verdict that a run would reach. Makes no request.
 
-Whatever can be refused is asked of the functions that the run asks, and all of it is said, not only the first.
+Calls the same checks as a run, and reports every problem instead of the first one.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from .customers import looked_for
 from .delivery import addressed, no_key_for, require_way_back
 from .draft_check import foretold, too_small
 from .gateway import fingerprint, is_live
-from .ledger import due_date
 from .money import LEAST_PAYMENT, in_minor, shown, split, to_major
 from .plan import make_plan
 from .planned import InvoicePlan, NothingToInvoice, PlanLine
+from .record import due_date
 from .settings import StripeSettings
 from .ways import first_way
 
 _SIGNED = ("signed_net", "signed_tax", "signed_total")
-_Found = TypeVar("_Found")
+_Result = TypeVar("_Result")
 
 _NOT_MAILED = "Nothing would be mailed: a person has to act first."
 
 
 def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
-    """The plan in the host's form, and everything at which a run would stop; no network."""
+    """Return the plan in the host's form, and every problem at which a run would stop."""
     settings = StripeSettings.of(ctx.settings)
-    key = settings.key_for(quote.business_unit.id if quote.business_unit else None)
+    key = settings.key_for_quote(quote)
     problems = [_no_key(quote)] if key is None else []
     plan = _unless_refused(lambda: _first_plan(quote, settings), problems)
     if isinstance(plan, NothingToInvoice) and not problems:
@@ -57,10 +57,10 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
         "billed": _billed(quote, contact) if contact else None,
         "customer": tuple(looked_for(ctx, fingerprint(key or ""), contact)) if contact else (),
     }
-    about = (*(to.notes if to else ()), *_about_the_address(quote))
+    of_recipient = (*(to.notes if to else ()), *_notes_on_address(quote))
     if not isinstance(plan, InvoicePlan):
-        return _without_plan(quote, problems, notes=about, **whom)
-    # The run asks the same of Stripe's figures; those planned are Stripe's, if it computes as documented.
+        return _without_plan(quote, problems, notes=of_recipient, **whom)
+    # A run compares Stripe's figures; the planned ones are the same if Stripe computes as documented.
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total)
     fate, of_totals = _fate(plan, verdict, settings)
     fate, problems = (_nothing_made(problems[0]) if problems else fate), [*problems, *of_totals]
@@ -77,18 +77,18 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
         needs_attention=bool(problems),
         differences=verdict.sentences,
         installments=_installments(quote, shares, money, ctx.today(quote)),
-        notes=(*plan.notes, *about, *_without_a_link(shares, money)),
+        notes=(*plan.notes, *of_recipient, *_without_a_link(shares, money)),
         problems=tuple(problems),
         mailed=_mailed(plan, settings, key or "", contact, shares) if to and not problems else _NOT_MAILED,
         **whom,
     )
 
 
-# -- what a run would stop at -----------------------------------------------------------------------------
+# -- problems at which a run would stop -------------------------------------------------------------------
 
 
-def _unless_refused(ask: Callable[[], _Found], problems: list[PreviewProblem]) -> _Found | None:
-    """What a check of the run gives; None when it refuses, which is then one of the ``problems``."""
+def _unless_refused(ask: Callable[[], _Result], problems: list[PreviewProblem]) -> _Result | None:
+    """Return the result of a check; if it raises NeedsAttention, add that to ``problems`` and return None."""
     try:
         return ask()
     except NeedsAttention as error:
@@ -127,11 +127,11 @@ def _without_plan(quote: Quote, problems: Sequence[PreviewProblem], **more: Any)
     )
 
 
-# -- whom it concerns -------------------------------------------------------------------------------------
+# -- recipients -------------------------------------------------------------------------------------------
 
 
 def _billed(quote: Quote, contact: Contact) -> PreviewRecipient:
-    """As a customer would be made."""
+    """Return the recipient as a new Stripe customer would be created."""
     wanted = customer_data.wanted(quote, contact)
     return PreviewRecipient(
         name=wanted.get("name", ""),
@@ -141,7 +141,7 @@ def _billed(quote: Quote, contact: Contact) -> PreviewRecipient:
     )
 
 
-def _about_the_address(quote: Quote) -> list[str]:
+def _notes_on_address(quote: Quote) -> list[str]:
     if not customer_data.address_of(quote):
         return [
             "The quote names no address of the customer: a new Stripe customer has none, and the invoice shows none."
@@ -152,7 +152,7 @@ def _about_the_address(quote: Quote) -> list[str]:
 def _mailed(
     plan: InvoicePlan, settings: StripeSettings, key: str, contact: Contact | None, shares: Sequence[int]
 ) -> str:
-    """Who would be mailed what."""
+    """Return a sentence on what would be mailed to whom."""
     email = contact.email if contact else None
     if not settings.finalizes:
         return "Nothing would be mailed: the invoice stays a draft."
@@ -174,7 +174,7 @@ def _mailed(
 
 
 def _signed(quote: Quote, plan: InvoicePlan) -> dict[str, Any]:
-    """The figures as they were signed; those that the plan computes where the quote came without."""
+    """Return the signed figures; the computed ones if the quote has none."""
     money, given = plan.currency, quote.totals
     if given is None:
         figures = [Decimal(figure) for figure in plan.signed[:3]]
@@ -199,7 +199,7 @@ def _line(plan: InvoicePlan, line: PlanLine) -> PreviewLine:
 
 
 def _fate(plan: InvoicePlan, verdict: Verdict, settings: StripeSettings) -> tuple[str, list[PreviewProblem]]:
-    """What the run would do with these totals, and where it would stop because of them."""
+    """Return what a run would do with these totals, and the problem at which it would stop."""
     line, code = shown(verdict.amount, plan.currency), foretold(plan, verdict, rounding_line=settings.rounding_line)
     hint = "Correct the quote in Qwoty, then preview it again."
     if not plan.signed.given:
@@ -230,7 +230,7 @@ def _shares(quote: Quote, plan: InvoicePlan) -> Sequence[int]:
 def _installments(
     quote: Quote, shares: Sequence[int], money: str, today: date
 ) -> tuple[tuple[int, Decimal, date | None], ...]:
-    """The installments as they would be if the invoice were made today."""
+    """Return the installments of an invoice made today: number, amount and due date."""
     return tuple(
         (number, to_major(share, money), due_date(term, accepted=quote.accepted_on, invoiced=today))
         for number, (term, share) in enumerate(zip(quote.installments, shares, strict=True), start=1)

@@ -1,4 +1,4 @@
-"""Whether one of Stripe's Tax Rates is the same tax as a planned one (ADR 0059). Pure."""
+"""Decide whether one of Stripe's Tax Rates is the same tax as a planned rate (ADR 0059). Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TaxRate = Mapping[str, Any]
 
 
 class Fit(NamedTuple):
-    """A Tax Rate that a tax may use; the least is the best."""
+    """A Tax Rate that a planned rate may use; in sorted order, the best comes first."""
 
     is_unsaved: bool
     is_otherwise_named: bool
@@ -23,7 +23,7 @@ class Fit(NamedTuple):
 
 
 def fits(workspace: str, rates: Iterable[PlannedRate], there: TaxRate, position: int) -> Iterator[Fit]:
-    """Which of a quote's taxes may use one of Stripe's Tax Rates; ``position`` is its place in Stripe's list."""
+    """Yield a fit for each planned rate that may use this Tax Rate; ``position`` is its place in Stripe's list."""
     # Checked again although the list was filtered: an archived or inclusive rate must never be used.
     if not there["active"] or there["inclusive"]:
         return
@@ -37,18 +37,18 @@ def fits(workspace: str, rates: Iterable[PlannedRate], there: TaxRate, position:
 
 
 def _is_of_one_kind(workspace: str, rate: PlannedRate, there: TaxRate) -> bool:
-    """Whether state, jurisdiction and type are the tax's; where Stripe's rate tells no type, that is no difference."""
+    """Whether state, jurisdiction and type are the same; a Tax Rate without a type fits any type."""
     if rate.tax_type and there.get("tax_type") not in (None, rate.tax_type):
         return False
     places = [(comparable(there.get(name)), comparable(getattr(rate, name))) for name in ("state", "jurisdiction")]
-    # Ours may be of before we told Stripe where a tax is due.
+    # Tax Rates that an earlier release created have no state and jurisdiction.
     return all(at_stripe == ours or (not at_stripe and _is_known(workspace, rate, there)) for at_stripe, ours in places)
 
 
 def _is_called_alike(workspace: str, rate: PlannedRate, there: TaxRate) -> bool:
     if comparable(without_rate(there["display_name"])) != comparable(rate.display_name):
         return False
-    # Another tax may begin with the same fifty characters.
+    # A cut name is not enough: another tax may begin with the same fifty characters.
     return (
         not rate.is_cut
         or comparable(there.get("description")) == comparable(rate.full_name)
@@ -57,7 +57,7 @@ def _is_called_alike(workspace: str, rate: PlannedRate, there: TaxRate) -> bool:
 
 
 def _may_be_called_otherwise(workspace: str, rate: PlannedRate, there: TaxRate) -> bool:
-    """Whether a rate of another name will do: never for 0 %, whose name is the reason, nor if it is another tax's."""
+    """Whether a Tax Rate of another name fits: never for 0 %, whose name is the reason, nor one of another tax."""
     if not rate.key.percentage or rate.key.name:
         return False
     if (there.get("metadata") or {}).get("qwoty_tax"):
@@ -71,7 +71,7 @@ def _is_known(workspace: str, rate: PlannedRate, there: TaxRate) -> bool:
 
 def _is_made_for(workspace: str, rate: PlannedRate, there: TaxRate) -> bool:
     metadata: Mapping[str, str] = there.get("metadata") or {}
-    # Two workspaces may share a Stripe account, and their taxes an id.
+    # Two workspaces may share a Stripe account, and their taxes may have the same id.
     return metadata.get("qwoty_workspace") == workspace and metadata.get("qwoty_tax") in rate.saved
 
 

@@ -1,4 +1,4 @@
-"""Refunds that a person makes in the Dashboard: noted, never acted on."""
+"""Record refunds that a person makes in the Dashboard; nothing else is done about them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from qwoty_integrations_host import HookContext
 
-from .ledger import refund_seen
 from .money import shown
-from .sessions import installment_of, there
+from .record import record_or_new, refund_seen
+from .sessions import installment_of
 
 
 def note_refund(ctx: HookContext, quote_id: str, charge: Mapping[str, Any]) -> str:
-    """Put a refund into the record and say so.
+    """Put a refund into the record and return a sentence about it.
 
-    All of it is read from the signed event: reading charges needs a permission that the key is not asked for.
+    Everything is read from the signed event: the key need not be allowed to read charges.
     """
     payment, refunded = str(charge["payment_intent"]), int(charge["amount_refunded"])
     number: int = ctx.step(
@@ -27,13 +27,13 @@ def note_refund(ctx: HookContext, quote_id: str, charge: Mapping[str, Any]) -> s
 
 
 def _note_refund(ctx: HookContext, quote_id: str, charge: Mapping[str, Any], payment: str, refunded: int) -> int:
-    """Give the number of the installment; 0 when the payment is of none, as those of the hosted page."""
+    """Return the number of the installment; 0 if the payment has none, as payments on Stripe's hosted page."""
     record = ctx.records.get(quote_id)
     parts = record.installments if record else ()
     of_payment = (part.number for part in parts if part.payment_id == payment)
-    # The refund may be told before the payment is: then the charge's metadata, copied from ours, tells the number.
+    # The refund's event may come before the payment's: then the charge's metadata, a copy of ours, has the number.
     unpaid = (part.number for part in parts if part.payment_id is None and part.number == installment_of(charge))
     number = next(of_payment, None) or next(unpaid, 0)
     if number:
-        ctx.records.update(quote_id, lambda r: refund_seen(there(r, charge), number, payment, refunded))
+        ctx.records.update(quote_id, lambda r: refund_seen(record_or_new(r, charge), number, payment, refunded))
     return number

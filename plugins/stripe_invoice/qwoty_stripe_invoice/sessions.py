@@ -1,4 +1,4 @@
-"""Checkout sessions: looked at afresh, closed, and whose they are (Stripe page, section 12)."""
+"""Checkout sessions: fetched, expired, and found by quote (docs/notes/stripe.md#checkout-links)."""
 
 from __future__ import annotations
 
@@ -6,72 +6,69 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from qwoty_integrations_host import Attempt, CredentialsError, HookContext, QuoteRecord
+from qwoty_integrations_host import Attempt, CredentialsError, HookContext
 
-from .gateway import Gateway, StripeRefused
-from .ledger import session_seen
+from .record import record_or_new, session_seen
+from .stripe_errors import StripeRefused
+from .work import Work
 
 
-def look_at_session(
-    ctx: HookContext, stripe: Gateway, quote_id: str, event: Mapping[str, Any], *, name: str = "session"
-) -> dict[str, Any]:
-    """Fetch a session afresh, put its state into the record, and give what decides.
+def look_at_session(work: Work, quote_id: str, event: Mapping[str, Any], *, name: str = "session") -> dict[str, Any]:
+    """Fetch a session, put its state into the record, and return the facts to decide on.
 
     Webhooks come late, twice and out of order: the event's own copy is used only if the key may not read sessions.
     """
-    facts: dict[str, Any] = ctx.step(
-        f"{name}:{event['id']}", lambda attempt: _look(ctx, stripe, quote_id, event, attempt)
+    facts: dict[str, Any] = work.ctx.step(
+        f"{name}:{event['id']}", lambda attempt: _look(work, quote_id, event, attempt)
     )
     return facts
 
 
-def _look(
-    ctx: HookContext, stripe: Gateway, quote_id: str, event: Mapping[str, Any], attempt: Attempt
-) -> dict[str, Any]:
+def _look(work: Work, quote_id: str, event: Mapping[str, Any], attempt: Attempt) -> dict[str, Any]:
     try:
-        session: Mapping[str, Any] = stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(event["id"]))
+        session: Mapping[str, Any] = work.stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(event["id"]))
     except CredentialsError as error:
         if error.code != "permission_missing":
             raise
         if not _tells_enough(event):
-            # Nobody told and the key may not look: what is on record stands.
+            # The event does not say and the key may not read: the record stays as it is.
             return {"id": event["id"], "number": installment_of(event), "payment_status": None}
         session = event
     number = installment_of(session)
     if session.get("payment_intent"):
-        remember_payment(ctx, quote_id, session["payment_intent"])
+        remember_payment(work.ctx, quote_id, session["payment_intent"])
     if session["payment_status"] != "paid":
-        ctx.records.update(quote_id, lambda r: session_seen(there(r, session), number, session))
+        work.ctx.records.update(quote_id, lambda r: session_seen(record_or_new(r, session), number, session))
     names = ("id", "status", "payment_status", "payment_intent", "amount_total", "currency")
     facts = {name: session.get(name) for name in names}
-    return {**facts, "number": number, "invoice_id": _invoice_id(ctx, quote_id, session)}
+    return {**facts, "number": number, "invoice_id": _invoice_id(work.ctx, quote_id, session)}
 
 
 def _tells_enough(event: Mapping[str, Any]) -> bool:
-    """Whether an event's own copy tells how a payment stands: one that was made comes with its id and its amount."""
+    """Whether the event's own copy has the payment's state, and for a paid session also its id and amount."""
     if event.get("payment_status") == "paid":
         return None not in (event.get("payment_intent"), event.get("amount_total"), event.get("currency"))
     return "payment_status" in event
 
 
 def _invoice_id(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> str | None:
-    """The session names its invoice, so that a payment that comes before our own answer was stored finds it."""
+    """Return the invoice that the session names; a payment may arrive before the record has the invoice."""
     record = ctx.records.get(quote_id)
     known = record.invoice.id if record and record.invoice else None
     return session.get("client_reference_id") or known
 
 
-def expire_link(ctx: HookContext, stripe: Gateway, quote_id: str, number: int, session_id: str) -> str:
-    """Close an open link and give its status then; ``complete``: the customer was faster."""
-    status: str = ctx.step(
-        f"link.expire:{session_id}", lambda attempt: _expire(ctx, stripe, quote_id, number, session_id, attempt)
+def expire_link(work: Work, quote_id: str, number: int, session_id: str) -> str:
+    """Expire an open link and return its status then; ``complete`` means that the customer has paid by it."""
+    status: str = work.ctx.step(
+        f"link.expire:{session_id}", lambda attempt: _expire(work, quote_id, number, session_id, attempt)
     )
     return status
 
 
-def _expire(ctx: HookContext, stripe: Gateway, quote_id: str, number: int, session_id: str, attempt: Attempt) -> str:
+def _expire(work: Work, quote_id: str, number: int, session_id: str, attempt: Attempt) -> str:
     try:
-        session = stripe.write(
+        session = work.stripe.write(
             attempt,
             "cs-expire",
             session_id,
@@ -79,60 +76,55 @@ def _expire(ctx: HookContext, stripe: Gateway, quote_id: str, number: int, sessi
             lambda v1, p, o: v1.checkout.sessions.expire(session_id, params=p, options=o),
         )
     except StripeRefused:
-        # Not open any more: it expired by itself, or the customer was faster.
-        session = stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(session_id))
+        # No longer open: it expired by itself, or the customer has paid.
+        session = work.stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(session_id))
         if session["status"] == "open":
             raise
     if session["status"] != "complete":
-        ctx.records.update(quote_id, lambda r: session_seen(there(r, session), number, session))
+        work.ctx.records.update(quote_id, lambda r: session_seen(record_or_new(r, session), number, session))
     return str(session["status"])
 
 
-def close_links(ctx: HookContext, stripe: Gateway, quote_id: str) -> list[str]:
-    """Close every link that would still take money for an invoice of which nothing is left to pay; say which."""
-    links = ctx.step("links.left", partial(_links_left, ctx, stripe, quote_id))
-    ended = [(number, expire_link(ctx, stripe, quote_id, number, session_id)) for number, session_id in links]
+def close_links(work: Work, quote_id: str) -> list[str]:
+    """Expire every open link of an invoice with nothing left to pay; return a sentence for each."""
+    links = work.ctx.step("links.left", partial(_links_left, work, quote_id))
+    ended = [(number, expire_link(work, quote_id, number, session_id)) for number, session_id in links]
     return [f"The payment link of installment {number} was closed." for number, end in ended if end == "expired"]
 
 
-def _links_left(ctx: HookContext, stripe: Gateway, quote_id: str, attempt: Attempt) -> list[tuple[int, str]]:
-    """The links that may still be open: of installments that were paid by another way, or not at all."""
-    record = ctx.records.get(quote_id)
+def _links_left(work: Work, quote_id: str, attempt: Attempt) -> list[tuple[int, str]]:
+    """Return the links that may still be open, with their installments: those at Stripe and those on record."""
+    record = work.ctx.records.get(quote_id)
     known = {
         part.session_id: part.number
         for part in (record.installments if record else ())
         if part.session_id and part.payment_id is None and part.status in {"paid", "sent", "closed"}
     }
-    return [(number, one) for one, number in (open_links(ctx, stripe, quote_id, attempt) | known).items()]
+    return [(number, one) for one, number in (open_links(work, quote_id, attempt) | known).items()]
 
 
-def open_links(ctx: HookContext, stripe: Gateway, quote_id: str, attempt: Attempt) -> dict[str, int]:
-    """The installments of the quote's links that are open at Stripe, by session: also of one whose answer was lost."""
-    record = ctx.records.get(quote_id)
+def open_links(work: Work, quote_id: str, attempt: Attempt) -> dict[str, int]:
+    """Return the installment of each session that is open at Stripe, including those whose answer was lost."""
+    record = work.ctx.records.get(quote_id)
     if record is None or record.invoice is None or not record.installments:
         return {}
     wanted = {"customer": record.invoice.customer_id, "status": "open"}
-    mine = {"qwoty_workspace": ctx.workspace, "qwoty_quote_id": quote_id}
+    mine = {"qwoty_workspace": work.ctx.workspace, "qwoty_quote_id": quote_id}
     try:
-        there = list(stripe.pages(attempt, lambda v1, p: v1.checkout.sessions.list(params=p), wanted))
+        there = list(work.stripe.pages(attempt, lambda v1, p: v1.checkout.sessions.list(params=p), wanted))
     except CredentialsError as error:
         if error.code != "permission_missing":
             raise
-        return {}  # reading sessions is not among the permissions that are asked for: the record has to do
+        return {}  # the key need not be allowed to read sessions: the record has to do
     return {one["id"]: installment_of(one) for one in there if mine.items() <= dict(one.get("metadata") or {}).items()}
 
 
 def remember_payment(ctx: HookContext, quote_id: str, payment: str) -> None:
-    """Keep whose payment it is: a refund names nothing but the payment. Call it inside a step."""
+    """Save which quote a payment belongs to, since a refund names only the payment. Call it inside a step."""
     ctx.state.set(f"payment:{payment}", {"quote_id": quote_id})
 
 
 def installment_of(session: Mapping[str, Any]) -> int:
-    """The installment that a session is for, from its metadata."""
+    """Return the installment of a session, from its metadata; 0 if it names none."""
     text = (session.get("metadata") or {}).get("qwoty_installment", "")
     return int(text) if text.isascii() and text.isdigit() else 0
-
-
-def there(record: QuoteRecord | None, session: Mapping[str, Any]) -> QuoteRecord:
-    """The record, or a new one when the payment arrives before our own answer was stored."""
-    return record or QuoteRecord(currency=str(session.get("currency") or "").upper())

@@ -1,6 +1,6 @@
-"""What the customer signed, in minor units, and line amounts that come to it. Pure.
+"""The signed figures in minor units, and line amounts rounded to match them. Pure.
 
-Figures come as real CPQs write them: finer than the currency, or with a total that is rounded to a coin.
+CPQs write figures that are finer than the currency, or a total that is rounded to a coin.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from .taxes import RateKey
 
 
 def signed_figures(quote: Quote) -> Signed | None:
-    """The signed figures, if the quote came with them. Raises: NeedsAttention for a total that its currency lacks.
+    """Return the signed figures; None if the quote has none.
 
-    Net and tax may be finer than the currency: then they are rounded so that they come to the total.
+    Net and tax may be finer than the currency: they are rounded so that they sum to the total. Raises: NeedsAttention
+    for a total that is finer than its currency.
     """
     totals, currency = quote.totals, quote.currency
     if totals is None:
@@ -37,7 +38,7 @@ def signed_figures(quote: Quote) -> Signed | None:
 
 
 def computed(lines: Sequence[PlanLine], currency: str) -> Signed:
-    """The figures of a quote that came without any: the lines' net, and a tax that is rounded once for each rate."""
+    """Compute the figures of a quote without any: the net of its lines, and a tax rounded once for each rate."""
     bases: dict[RateKey, int] = {}
     for line in lines:
         for tax in line.taxes:
@@ -51,11 +52,11 @@ def computed(lines: Sequence[PlanLine], currency: str) -> Signed:
 def rounded_to_net(
     amounts: Sequence[Decimal], nets: Sequence[int], currency: str, *, computed: Collection[int] = (), parts: int = 0
 ) -> list[int]:
-    """Round amounts (minor units, as exact as they came) so that they come to one of ``nets``, where that is rounding.
+    """Round exact amounts, in minor units, so that they sum to one of ``nets``, if rounding explains the difference.
 
-    Amounts that the currency has stay as they are. The others are rounded half up each; where that misses the net, and
-    it is no further from their sum than one unit for each of them, the largest remainders take the difference. Those
-    that nobody said (``computed``, by position) may have been rounded to a coin; ``parts``: or on so many lines.
+    Amounts that the currency has stay as they are. The others are rounded half up. If their sum then misses the net by
+    no more than one unit for each of them, the largest remainders take the difference. Amounts that the quote does not
+    have (``computed``, by position) may also have been rounded to a coin, or on as many lines as ``parts`` says.
     """
     unit, coins = _unit(currency), coin(currency)
     rounded = [rounded_to(amount, unit) for amount in amounts]
@@ -74,5 +75,5 @@ def rounded_to_net(
 
 
 def _unit(currency: str) -> int:
-    """The finest amount that the currency has, in minor units. Of a dinar Stripe charges ten fils, yet one exists."""
+    """Return the currency's finest amount in minor units: 1 fils of a dinar, though Stripe charges multiples of 10."""
     return 1 if multiple(currency) == 10 else multiple(currency)

@@ -1,7 +1,7 @@
-"""The signed tax, shared over the invoice's lines: where a quote rounds its taxes otherwise than Stripe. Pure.
+"""Share the signed tax over the invoice's lines if the quote rounds its taxes in another way than Stripe. Pure.
 
-Stripe rounds every rate on every line (Stripe page, section 8); a CPQ may round once for each rate, cut off, or round
-to a coin. Whatever explains the signed tax also says how much of it is which rate's.
+Stripe rounds every rate on every line (docs/notes/stripe.md#rounding-of-taxes); a CPQ may round once for each rate, cut
+off, or round to a coin. The way of rounding that gives the signed tax also gives each rate's part of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .taxes import RateKey
 
 
 class Cell(NamedTuple):
-    """The exact tax of a rate on a line, and by which names it may be summed up with others."""
+    """The exact tax of one rate on one line; cells may be grouped by line or rate before they are rounded."""
 
     line: str
     rate: RateKey
@@ -25,7 +25,7 @@ class Cell(NamedTuple):
 
 
 class Rounding(NamedTuple):
-    """A way to round taxes: what is summed up first, how the sum is rounded, and to what (minor units)."""
+    """A way to round taxes: which cells are summed, how the sum is rounded, and to which step (minor units)."""
 
     words: str
     cells: Callable[[Sequence[PlanLine]], Sequence[Cell]]
@@ -38,7 +38,7 @@ class Rounding(NamedTuple):
         return self.mode == ROUND_DOWN
 
     def per_rate(self, lines: Sequence[PlanLine], total: int) -> dict[RateKey, int] | None:
-        """What each rate's tax comes to; None unless all of them come to ``total``."""
+        """Return each rate's tax; None unless they sum to ``total``."""
         sums: dict[Hashable, Decimal] = {}
         rate_of: dict[Hashable, RateKey] = {}
         for cell in self.cells(lines):
@@ -61,7 +61,7 @@ def _items(lines: Sequence[PlanLine]) -> list[Cell]:
 
 
 def _after_all_discounts(lines: Sequence[PlanLine]) -> list[Cell]:
-    """Each line with its share of the discount on the whole quote, by its net among the lines of the same taxes."""
+    """Return the lines' cells less their share of the quote-wide discount, by net among lines of the same taxes."""
     nets: dict[frozenset[RateKey], int] = {}
     taken: dict[frozenset[RateKey], int] = {}
     for line in lines:
@@ -79,7 +79,7 @@ def _by_line(cell: Cell) -> Hashable:
     return cell.line.removesuffix(":discount"), cell.rate
 
 
-#: What a quote may sum up before it rounds. The first that explains the signed tax counts.
+#: The sums that a quote may round. The first one that gives the signed tax is taken.
 _GROUPS: tuple[tuple[str, Callable[[Sequence[PlanLine]], Sequence[Cell]], Callable[[Cell], Hashable]], ...] = (
     ("once for each rate", _items, lambda cell: cell.rate),
     ("once for each line after its discount", _items, _by_line),
@@ -90,7 +90,7 @@ _GROUPS: tuple[tuple[str, Callable[[Sequence[PlanLine]], Sequence[Cell]], Callab
 
 
 def roundings(currency: str) -> Iterator[Rounding]:
-    """The ways in which quotes in a currency round their taxes, the most usual first: to its amounts, or to a coin."""
+    """Yield the ways in which quotes in a currency may round their taxes, the most usual first."""
     for step in dict.fromkeys((multiple(currency), coin(currency))):
         for mode in (ROUND_HALF_UP, ROUND_DOWN):
             for words, cells, group in _GROUPS:
@@ -98,7 +98,7 @@ def roundings(currency: str) -> Iterator[Rounding]:
 
 
 def explained(plan: InvoicePlan, total: int) -> tuple[Rounding, dict[RateKey, int]] | None:
-    """Which way of rounding the plan's percentage taxes gives just ``total`` (minor units), and each rate's part."""
+    """Return the way of rounding that makes the plan's taxes sum to ``total`` (minor units), and each rate's part."""
     for rounding in roundings(plan.currency):
         parts = rounding.per_rate(plan.lines, total)
         if parts is not None:
@@ -107,7 +107,7 @@ def explained(plan: InvoicePlan, total: int) -> tuple[Rounding, dict[RateKey, in
 
 
 def is_rounding(plan: InvoicePlan, total: int) -> bool:
-    """Whether a total at Stripe, in minor units, differs from the signed one by no more than rounding explains."""
+    """Whether rounding explains the difference of a total at Stripe, in minor units, from the signed one."""
     off = abs(plan.signed.total - total) * 2
     if off <= plan.rounding_bound:
         return True
@@ -116,10 +116,10 @@ def is_rounding(plan: InvoicePlan, total: int) -> bool:
 
 
 def exactly(plan: InvoicePlan, lines: Sequence[PlanLine]) -> InvoicePlan | None:
-    """The invoice with its signed tax as amounts, shared over ``lines`` by largest remainder.
+    """Return the plan with its signed tax as amounts, shared over ``lines`` by largest remainder.
 
-    ``lines`` are the plan's, with one item for the global discount. None unless the quote adds up, its net is the
-    lines', and its tax is theirs but for rounding.
+    ``lines`` are the plan's, with one item for the global discount. None unless the quote adds up, its net equals the
+    lines', and rounding explains the difference of the taxes.
     """
     signed_tax = plan.signed.total - plan.subtotal
     if not plan.signed.given or not plan.signed.adds_up or plan.sold(plan.subtotal) != plan.signed.net:
@@ -128,7 +128,7 @@ def exactly(plan: InvoicePlan, lines: Sequence[PlanLine]) -> InvoicePlan | None:
         return None
     found = explained(plan, signed_tax)
     parts = found[1] if found else shared_by_rate(plan.lines, signed_tax, _step(signed_tax, plan.currency))
-    # A rate that comes to nothing has no part; a discount over several rates may name it all the same.
+    # A rate without tax has no part, but a discount over several rates may still include it.
     shares = {tax.rate: parts.get(tax.rate, 0) for tax in _taxes(lines)}
     amounts = {
         rate: iter(
@@ -143,7 +143,7 @@ def exactly(plan: InvoicePlan, lines: Sequence[PlanLine]) -> InvoicePlan | None:
 
 
 def shared_by_rate(lines: Sequence[PlanLine], total: int, step: int) -> dict[RateKey, int]:
-    """A tax that is told for all rates together, shared by what each rate's percentage comes to."""
+    """Share a tax of all rates together by each rate's exact tax."""
     sums: dict[RateKey, Decimal] = {}
     for tax in _taxes(lines):
         sums[tax.rate] = sums.get(tax.rate, Decimal(0)) + tax.exact

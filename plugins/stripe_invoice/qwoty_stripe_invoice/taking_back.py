@@ -1,6 +1,6 @@
-"""What was made of a quote, looked at afresh, and taken back: our draft, the links, and the invoice if it is voided.
+"""Take back what was made of a quote: delete the draft, expire the links, void the invoice.
 
-A customer who pays at this very moment is respected: each link is looked at before it is closed, and the invoice after.
+A customer may pay at the same moment: each link is fetched before it is expired, and the invoice afterwards.
 """
 
 from __future__ import annotations
@@ -11,46 +11,45 @@ from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, Quote,
 
 from .delivery import no_key_for
 from .drafts import Drafts
-from .gateway import Gateway, StripeRefused
 from .invoices import retrieve_invoice
-from .ledger import invoice_seen, without_invoice
 from .payments import attach_payment
+from .record import invoice_seen, without_invoice
 from .sessions import expire_link, look_at_session, open_links
-from .settings import StripeSettings
-from .whose import gateway_of
+from .stripe_errors import StripeRefused
+from .work import Work
 
-#: Stripe's words for an invoice that may still be paid, or voided.
+#: The statuses in which an invoice may still be paid or voided.
 _NOT_SETTLED = ("open", "uncollectible")
 
 
 class TakingBack:
-    """What there is of one quote at Stripe; every method is one or more recorded steps."""
+    """The objects of one quote at Stripe; every public method is one or more recorded steps."""
 
     def __init__(self, ctx: HookContext, quote: Quote) -> None:
-        """Raises: NeedsAttention where no key serves the quote any more."""
-        self._ctx, self._quote = ctx, quote
-        self._stripe = _gateway(ctx, quote)
+        """Raises: NeedsAttention if no key serves the quote any more."""
+        self._work, self._quote = _work_for(ctx, quote), quote
+        self._ctx, self._stripe = ctx, self._work.stripe
 
     def look(self, name: str = "found") -> dict[str, Any]:
-        """Look at the invoice: ``{"invoice", "name", "status", "is_voidable", "paid", "total", "is_nothing"}``.
+        """Fetch the invoice; return ``{"invoice", "name", "status", "is_voidable", "paid", "total", "is_nothing"}``.
 
-        ``invoice`` is None where there is none; ``status`` is the record's. Raises: NeedsAttention when the present key
-        does not see a final one.
+        ``invoice`` is None if there is none; ``status`` is the record's. Raises: NeedsAttention if the invoice is final
+        and the present key does not see it.
         """
-        found: dict[str, Any] = self._ctx.step(name, self._look)
-        return found
+        facts: dict[str, Any] = self._ctx.step(name, self._look)
+        return facts
 
     def delete_draft(self) -> list[str]:
-        """Delete our draft, also one whose answer was lost; give a note. What is no draft any more stays."""
-        return Drafts(self._ctx, self._stripe, self._quote.id).discard()
+        """Delete our draft, also one whose answer was lost; return a note. A final invoice stays."""
+        return Drafts(self._work, self._quote.id).discard()
 
     def close_links(self) -> list[str]:
-        """Close every link that can still be paid, take the payment of one that was, and say so."""
+        """Expire every open link, attach the payment of each that was paid; return a sentence for each."""
         notes, paid = [], []
         for number, session_id in self._ctx.step("links", self._links):
             session = self._seen(number, session_id, "session")
             if session["payment_status"] != "paid" and session.get("status", "open") == "open":
-                if expire_link(self._ctx, self._stripe, self._quote.id, number, session_id) != "complete":
+                if expire_link(self._work, self._quote.id, number, session_id) != "complete":
                     notes.append(f"The payment link of installment {number} is closed.")
                     continue
                 session = self._seen(number, session_id, "session.completed")
@@ -60,11 +59,11 @@ class TakingBack:
             elif session.get("status", "complete") == "complete":
                 notes.append(f"The payment of installment {number} is being processed.")
         for session in paid:
-            attach_payment(self._ctx, self._stripe, self._quote.id, session)
+            attach_payment(self._work, self._quote.id, session)
         return notes
 
     def void(self, invoice_id: str) -> None:
-        """Void the invoice, unless it is not open any more. Raises: NeedsAttention when Stripe refuses."""
+        """Void the invoice if it is still open. Raises: NeedsAttention when Stripe refuses."""
         self._ctx.step("void", lambda attempt: self._void(attempt, invoice_id))
 
     # -- how ------------------------------------------------------------------------------------------
@@ -93,7 +92,7 @@ class TakingBack:
 
     def _take_note(self, invoice: dict[str, Any]) -> QuoteRecord:
         if invoice["status"] != "draft":
-            # Should it become void, a quote that is accepted again gets a new one.
+            # If it becomes void and the quote is accepted again, the quote gets a new invoice.
             self._ctx.state.set(f"given_up:{self._quote.id}", invoice["id"])
         return self._ctx.records.update(self._quote.id, lambda r: invoice_seen(r, invoice, self._stripe.account))
 
@@ -110,24 +109,24 @@ class TakingBack:
         }
 
     def _links(self, attempt: Attempt) -> list[tuple[int, str]]:
-        """The links that may still be open: those on record, and one whose answer was lost."""
+        """Return the links that may still be open: those on record, and those open at Stripe."""
         record = self._ctx.records.get(self._quote.id)
         assert record is not None and record.invoice is not None, "links are for invoices"
         parts = [part for part in record.installments if part.session_id and part.status in {"sent", "processing"}]
         known = {part.session_id: part.number for part in parts if part.session_id}
-        known |= open_links(self._ctx, self._stripe, self._quote.id, attempt)
+        known |= open_links(self._work, self._quote.id, attempt)
         return [(number, session_id) for session_id, number in known.items()]
 
     def _seen(self, number: int, session_id: str, name: str) -> dict[str, Any]:
         event = {"id": session_id, "metadata": {"qwoty_installment": str(number)}}
-        return look_at_session(self._ctx, self._stripe, self._quote.id, event, name=name)
+        return look_at_session(self._work, self._quote.id, event, name=name)
 
     def _void(self, attempt: Attempt, invoice_id: str) -> str:
-        found = retrieve_invoice(self._stripe, attempt, invoice_id) if attempt.repeated else {"status": "open"}
-        if found["status"] in _NOT_SETTLED:
-            found = self._voided(attempt, invoice_id)
-        self._take_note(found)
-        return str(found["status"])
+        invoice = retrieve_invoice(self._stripe, attempt, invoice_id) if attempt.repeated else {"status": "open"}
+        if invoice["status"] in _NOT_SETTLED:
+            invoice = self._voided(attempt, invoice_id)
+        self._take_note(invoice)
+        return str(invoice["status"])
 
     def _voided(self, attempt: Attempt, invoice_id: str) -> dict[str, Any]:
         try:
@@ -149,21 +148,21 @@ class TakingBack:
             ) from error
 
 
-def _gateway(ctx: HookContext, quote: Quote) -> Gateway:
-    """The key that made the invoice; where there is none, that of the quote's business unit."""
+def _work_for(ctx: HookContext, quote: Quote) -> Work:
+    """Work with the key that made the invoice; if there is no invoice, with that of the quote's business unit."""
     record = ctx.records.get(quote.id)
     if record is not None and record.invoice is not None:
-        return gateway_of(ctx, record.invoice.id)
-    key = StripeSettings.of(ctx.settings).key_for(quote.business_unit.id if quote.business_unit else None)
-    if key is None:
+        return Work.for_invoice(ctx, record.invoice.id)
+    work = Work.for_quote(ctx, quote)
+    if work is None:
         raise NeedsAttention(
             no_key_for(quote).title, hint="Put the key back, then retry the run.", code="business_unit_missing"
         )
-    return Gateway(key, workspace=ctx.workspace, pace=ctx.pace)
+    return work
 
 
 def was_made(ctx: HookContext, quote_id: str) -> bool:
-    """Whether anything of a quote was ever asked for at Stripe."""
+    """Whether an invoice of the quote was ever requested."""
 
     def look(_: Attempt) -> bool:
         record = ctx.records.get(quote_id)

@@ -1,8 +1,8 @@
-"""Finding or creating the Stripe Tax Rates that an invoice needs (Stripe page, section 8; ADR 0059).
+"""Find or create the Stripe Tax Rates that an invoice needs (docs/notes/stripe.md#tax-rates; ADR 0059).
 
-One walk over the active, exclusive rates verifies the saved ids and finds the others: no rate has to be
-fetched by itself, so the number of calls does not grow with the number of taxes. Of several that fit, the saved one
-comes first, then one of the same name, then the newest.
+One pass over the list of active, exclusive rates verifies the saved ids and finds the others, so the number of requests
+does not grow with the number of taxes. Of several rates that fit, the saved one comes first, then one of the same name,
+then the newest.
 """
 
 from __future__ import annotations
@@ -16,79 +16,78 @@ from typing import Any
 from qwoty_integrations_host import Attempt, HookContext
 
 from . import external_ids
-from .gateway import Gateway
 from .rate_matching import Fit, fits
 from .taxes import PlannedRate, RateKey
+from .work import Work
 
 #: Tax Rate ids by key, and notes.
-_Found = tuple[dict[str, str], list[str]]
-#: Where a step's result has its notes, beside the keys.
+_RatesFound = tuple[dict[str, str], list[str]]
+#: The key of the notes in a step's result, beside the keys of the rates.
 _NOTES = "notes"
 
 
 class TaxRates:
-    """The rates of one invoice, which may be read while something else is."""
+    """The rates of one invoice; they may be read in a thread while something else is done."""
 
-    def __init__(self, ctx: HookContext, stripe: Gateway, rates: Mapping[RateKey, PlannedRate]) -> None:
-        self._ctx, self._stripe, self._rates = ctx, stripe, rates
-        self._ahead: tuple[Future[_Found], Attempt] | None = None
+    def __init__(self, work: Work, rates: Mapping[RateKey, PlannedRate]) -> None:
+        self._work, self._rates = work, rates
+        self._ahead: tuple[Future[_RatesFound], Attempt] | None = None
 
     def read_ahead(self) -> None:
-        """Begin to look for the rates in a thread of its own; ``resolve`` takes what it finds (ADR 0051)."""
+        """Start to look for the rates in a thread; ``resolve`` uses the result (ADR 0051)."""
         if self._rates and self._ahead is None:
-            self._ahead = Future(), Attempt(number=1, key=1, first_started_at=self._ctx.clock.now())
-            # A daemon: a process that stops does not wait for an answer that nobody will look at.
+            self._ahead = Future(), Attempt(number=1, key=1, first_started_at=self._work.ctx.clock.now())
+            # A daemon: a process that stops does not wait for an answer that nobody needs.
             threading.Thread(target=self._read, args=self._ahead, name="tax rates", daemon=True).start()
 
-    def _read(self, found: Future[_Found], attempt: Attempt) -> None:
+    def _read(self, found: Future[_RatesFound], attempt: Attempt) -> None:
         try:
-            found.set_result(_find(self._ctx, self._stripe, self._rates, attempt))
-        except BaseException as error:  # noqa: BLE001 - whoever takes the result gets it
+            found.set_result(_find(self._work, self._rates, attempt))
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is used
             found.set_exception(error)
 
     def resolve(self, quote_id: str) -> tuple[dict[RateKey, str], list[str]]:
-        """Give the Tax Rate id of each planned rate, and notes; two quotes at once make one rate."""
-        ctx, stripe, rates = self._ctx, self._stripe, self._rates
+        """Return each planned rate's Tax Rate id, and notes. A lock keeps quotes from creating one rate twice."""
+        work, rates = self._work, self._rates
         if not rates:
             return {}, []
-        with ctx.lock(f"tax_rates:{stripe.account}"):
-            found = dict(ctx.step("tax_rates", self._look))
+        with work.ctx.lock(f"tax_rates:{work.stripe.account}"):
+            found = dict(work.ctx.step("tax_rates", self._look))
             notes = found.pop(_NOTES, [])
             for key, rate in rates.items():
                 if str(key) not in found:
-                    create = partial(_create, ctx, stripe, rate, frozenset(found.values()))
-                    found[str(key)] = ctx.step(f"tax_rate.create:{key}", create)
+                    create = partial(_create, work, rate, frozenset(found.values()))
+                    found[str(key)] = work.ctx.step(f"tax_rate.create:{key}", create)
         ids = {key: found[str(key)] for key in rates}
-        left = ctx.step("tax_rates.save", lambda _: _save(ctx, rates, ids, quote_id))
+        left = work.ctx.step("tax_rates.save", lambda _: _save(work.ctx, rates, ids, quote_id))
         return ids, [*notes, *(left or [])]
 
     def _look(self, attempt: Attempt) -> dict[str, Any]:
         ahead, self._ahead = self._ahead, None
         if ahead is None:
-            found, notes = _find(self._ctx, self._stripe, self._rates, attempt)
+            found, notes = _find(self._work, self._rates, attempt)
         else:
-            answer, asked = ahead
-            wait([answer])
-            attempt.request_ids.extend(asked.request_ids)
-            found, notes = answer.result()
+            future, its_attempt = ahead
+            wait([future])
+            attempt.request_ids.extend(its_attempt.request_ids)
+            found, notes = future.result()
         return {**found, _NOTES: notes} if notes else dict(found)
 
 
 def _find(
-    ctx: HookContext,
-    stripe: Gateway,
+    work: Work,
     rates: Mapping[RateKey, PlannedRate],
     attempt: Attempt,
     taken: Collection[str] = (),
-) -> _Found:
-    """The rates that are there already, each for one key, and notes: two taxes of a quote never share one."""
+) -> _RatesFound:
+    """Return the existing rates by key, and notes; two taxes of a quote never share a rate."""
     usable = {"active": True, "inclusive": False}
     fitting: list[Fit] = []
     certain: dict[str, str] = {}
-    for position, there in enumerate(stripe.pages(attempt, lambda v1, p: v1.tax_rates.list(params=p), usable)):
+    for position, there in enumerate(work.stripe.pages(attempt, lambda v1, p: v1.tax_rates.list(params=p), usable)):
         if there["id"] in taken:
             continue
-        for fit in fits(ctx.workspace, rates.values(), there, position):
+        for fit in fits(work.ctx.workspace, rates.values(), there, position):
             fitting.append(fit)
             if not fit.is_unsaved and there["id"] not in certain.values():
                 certain.setdefault(fit.key, there["id"])
@@ -103,29 +102,29 @@ def _find(
     return found, notes
 
 
-def _create(ctx: HookContext, stripe: Gateway, rate: PlannedRate, taken: Collection[str], attempt: Attempt) -> str:
-    # Without what tells taxes of one quote apart: whatever was made for country and percentage is a reason to look.
+def _create(work: Work, rate: PlannedRate, taken: Collection[str], attempt: Attempt) -> str:
+    # The key without the parts that tell taxes of one quote apart: any rate of this country and percentage counts.
     plain = str(RateKey(*rate.key[:2]))
-    place = f"tax_rate:{stripe.account}:{plain}"
-    # Another quote may have made it after this run had looked (a retry carries over what was found then), or have asked
-    # for it and got no answer.
-    last = ctx.state.get(place)
+    place = f"tax_rate:{work.stripe.account}:{plain}"
+    # Another quote may have created the rate after this run looked (a retry keeps that result), or requested it without
+    # getting the answer.
+    last = work.ctx.state.get(place)
     if attempt.repeated or last is not None:
-        made_before, _ = _find(ctx, stripe, {rate.key: rate}, attempt, taken)
+        made_before, _ = _find(work, {rate.key: rate}, attempt, taken)
         if made_before:
             return made_before[str(rate.key)]
     if last is None:
-        ctx.state.set(place, "")
-    whose = {"qwoty_workspace": ctx.workspace, "qwoty_tax": next(iter(rate.saved), str(rate.key))}
-    made = stripe.write(
+        work.ctx.state.set(place, "")
+    metadata = {"qwoty_workspace": work.ctx.workspace, "qwoty_tax": next(iter(rate.saved), str(rate.key))}
+    made = work.stripe.write(
         attempt,
         "txr",
         plain,
-        {**rate.at_stripe, "metadata": whose},
+        {**rate.at_stripe, "metadata": metadata},
         lambda v1, p, o: v1.tax_rates.create(params=p, options=o),
         replaces=",".join(dict.fromkeys((*rate.saved_ids, last or ""))),
     )
-    ctx.state.set(place, made["id"])
+    work.ctx.state.set(place, made["id"])
     return str(made["id"])
 
 

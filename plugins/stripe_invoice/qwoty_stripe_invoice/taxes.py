@@ -1,4 +1,4 @@
-"""From the quote's taxes to the Stripe Tax Rates they need. Pure.
+"""Plan the Stripe Tax Rates that the quote's taxes need. Pure.
 
 The grammar of an API name, ``<type>_<country>_<rate x 10>``, is documented in docs/settings.md.
 """
@@ -17,22 +17,22 @@ from typing import Any, NamedTuple, TypeVar
 from qwoty_integrations_host import NeedsAttention, Tax, country_code
 
 _API_NAME = re.compile(r"([a-z][a-z0-9_]*)_([a-z]{2})_([0-9]{1,4})")
-#: The rate behind a name, and what ties it to the name: ``VAT 20%``, ``CGST - 9 %``, ``VAT (5,5 %)``.
+#: The rate at the end of a name, with its separator: ``VAT 20%``, ``CGST - 9 %``, ``VAT (5,5 %)``.
 _TRAILING_RATE = re.compile(r"[\s\-–—:;,@(\[]{0,9}\d{1,3}([.,]\d{1,9})?\s?%[\s)\]]{0,9}$")
-#: Stripe's tax types, by the words for them; of any other word nothing is said.
+#: Words that are Stripe's tax types; for any other word no type is sent.
 _TYPES = ("vat", "gst", "hst", "igst", "pst", "qst", "sales_tax")
 _TYPE = re.compile(rf"({'|'.join(_TYPES)})(?![a-z])")
-#: What Stripe takes for a state: the end of an ISO 3166-2 code.
+#: A state as Stripe takes it: the end of an ISO 3166-2 code.
 _STATE = re.compile(r"(?:[A-Za-z]{2}-)?([A-Za-z]{2}|[A-Z0-9]{1,3})")
-#: Stripe's bound for display names and jurisdictions.
+#: Stripe's limit for display names and jurisdictions.
 _MOST_CHARACTERS = 50
 Value = TypeVar("Value", str, Decimal)
 
 
 class RateKey(NamedTuple):
-    """Which Stripe Tax Rate (always exclusive) a line of the quote has.
+    """The key of a Stripe Tax Rate, which is always exclusive.
 
-    Country and percentage; the rest is empty, except where a quote has several taxes of both (``told_apart``).
+    Country and percentage; the rest is empty unless a quote has several taxes with both the same (``told_apart``).
     """
 
     country: str | None
@@ -48,19 +48,19 @@ class RateKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlannedRate:
-    """A rate that the invoice needs, and the quote's taxes behind it."""
+    """A rate that the invoice needs, with the taxes of the quote that use it."""
 
     key: RateKey
-    #: As the invoice shows it, without the rate, which Stripe prints behind it.
+    #: The name on the invoice, without the percentage, which Stripe adds.
     display_name: str
     tax_type: str | None
-    #: The taxes that mean this rate, by Qwoty's id, each with the Tax Rate id saved for it (a hint to be verified).
+    #: The ids of the quote's taxes that use this rate, each with the Tax Rate id saved for it, not yet verified.
     saved: Mapping[str, str | None]
-    #: The tax's name without its rate, at any length.
+    #: The tax's whole name without its rate.
     full_name: str
     state: str | None = None
     jurisdiction: str | None = None
-    #: Which of its kind it is on its line, counted from 1.
+    #: Its number among equal taxes of its line, from 1.
     occurrence: int = 1
 
     @property
@@ -71,23 +71,23 @@ class PlannedRate:
 
     @property
     def tax(self) -> str:
-        """Which of the quote's taxes this is: by its id, else by its name, and by which of them it is on its line."""
+        """The identity of the tax: its id, else its name, with its number among equal taxes of its line."""
         which = next(iter(self.saved), self.display_name)
         return which if self.occurrence == 1 else f"{which} ({self.occurrence})"
 
     @property
     def is_cut(self) -> bool:
-        """Whether the name is too long for Stripe."""
+        """Whether the name was cut because it is too long for Stripe."""
         return len(self.full_name) > _MOST_CHARACTERS
 
     @property
     def title(self) -> str:
-        """The rate as the invoice shows it: ``VAT 20 %``."""
+        """The rate's name on the invoice: ``VAT 20 %``."""
         return f"{self.display_name} {self.key.percentage:f} %"
 
     @property
     def at_stripe(self) -> dict[str, Any]:
-        """The rate in Stripe's words: as a Tax Rate is made, and as a tax amount names it."""
+        """The parameters of a Tax Rate, and of a tax amount's ``tax_rate_data``."""
         facts = {
             "display_name": self.display_name,
             "inclusive": False,
@@ -102,7 +102,7 @@ class PlannedRate:
 
     @property
     def meaning(self) -> Hashable:
-        """What two taxes have in common that may be one Tax Rate: name, place and type, beside the percentage."""
+        """The facts by which two taxes may be one Tax Rate: country, percentage, name, place and type."""
         return (
             *self.key[:2],
             comparable(self.full_name),
@@ -112,17 +112,17 @@ class PlannedRate:
         )
 
     def joined(self, other: PlannedRate) -> PlannedRate:
-        """Give one rate that stands for the other's taxes as well."""
+        """Return a rate that includes the other's taxes as well."""
         return replace(self, saved={**self.saved, **other.saved})
 
 
 def without_rate(name: str) -> str:
-    """A tax's name without the rate at its end, and without stray blanks."""
+    """Return a tax's name without the rate at its end and without extra spaces."""
     return _TRAILING_RATE.sub("", " ".join(name.split()))
 
 
 def comparable(text: str | None) -> str:
-    """A name as it is compared: without regard to case, blanks and forms of one character."""
+    """Return a name in the form in which names are compared: normalized in case, spaces and Unicode form."""
     return " ".join(unicodedata.normalize("NFKC", text or "").casefold().split())
 
 
@@ -138,7 +138,7 @@ class ApiName:
 def parse_api_name(text: str | None) -> ApiName | None:
     """Parse an API name; None when it does not follow the grammar (API names are editable in Qwoty)."""
     found = _API_NAME.fullmatch(text or "")
-    # "hst_on_130" ends like a country, but is Ontario's.
+    # In "hst_on_130" the letters are a province, Ontario, and no country.
     country = country_code(found[2]) if found else None
     if found is None or country is None or int(found[3]) > 1000:
         return None
@@ -146,10 +146,10 @@ def parse_api_name(text: str | None) -> ApiName | None:
 
 
 def plan_rate(tax: Tax, fallback_country: str | None) -> tuple[PlannedRate, str | None]:
-    """Decide percentage and country of a tax, and give a note when the country is only assumed.
+    """Return the rate of a tax, and a note if its country is only assumed.
 
-    Explicit fields come first; the API name fills what is missing and must not contradict them.
-    Raises: NeedsAttention naming the tax.
+    Explicit fields come first; the API name fills in missing ones and must not contradict them. Raises: NeedsAttention
+    that names the tax.
     """
     parsed = parse_api_name(tax.api_name)
     percentage = _agreed(tax, "rate", tax.rate, parsed.percentage if parsed else None)
@@ -172,10 +172,10 @@ def plan_rate(tax: Tax, fallback_country: str | None) -> tuple[PlannedRate, str 
 
 
 def told_apart(lines: Sequence[Sequence[PlannedRate]]) -> list[tuple[PlannedRate, ...]]:
-    """Give each line's rates; of several taxes of one country and percentage, the names are in the keys.
+    """Return each line's rates; different taxes of one country and percentage get their names into the keys.
 
-    Two taxes of 0 % give two reasons, Texas and Massachusetts are two places. Taxes that mean the same are one rate,
-    except on one line: there they stack, and as one rate half of the tax would be lost.
+    Two taxes of 0 % have two reasons, and Texas and Massachusetts are two places. Taxes that mean the same are one
+    rate, except on one line: there they add up, and as one rate half of the tax would be lost.
     """
     lines = [_each_its_own(line) for line in _typed_alike(lines)]
     meanings: defaultdict[RateKey, set[Hashable]] = defaultdict(set)
@@ -200,7 +200,7 @@ def told_apart(lines: Sequence[Sequence[PlannedRate]]) -> list[tuple[PlannedRate
 
 
 def _each_its_own(line: Sequence[PlannedRate]) -> list[PlannedRate]:
-    """A tax that stands twice on a line is charged twice, unless one id says that it is the same one."""
+    """Number equal taxes of a line: each is charged, unless they have the same id."""
     found: list[PlannedRate] = []
     for rate in line:
         before = sum(1 for other in found if other.meaning == rate.meaning and not (rate.saved or other.saved))
@@ -213,7 +213,7 @@ def _is_another_of_one_meaning(one: PlannedRate, other: PlannedRate) -> bool:
 
 
 def _typed_alike(lines: Sequence[Sequence[PlannedRate]]) -> list[list[PlannedRate]]:
-    """Taxes that differ in no more than that one tells no type have the other's."""
+    """Give a tax without a type the type of an otherwise equal tax."""
     types: defaultdict[Hashable, set[str]] = defaultdict(set)
     for rate in chain.from_iterable(lines):
         if rate.tax_type:
@@ -227,7 +227,7 @@ def _typed_alike(lines: Sequence[Sequence[PlannedRate]]) -> list[list[PlannedRat
 
 
 def _names(name: str) -> Iterator[str]:
-    """The name, and what to call further taxes of the same name."""
+    """Yield the name, then numbered names for further taxes of the same name."""
     yield name
     for number in count(2):
         yield f"{name[:40]} ({number})"
@@ -252,11 +252,11 @@ def _name(tax: Tax) -> str:
 
 
 def _country(tax: Tax, parsed: ApiName | None, fallback: str | None) -> tuple[str | None, str | None]:
-    """A tax's country, and a note when that is not the tax's own word."""
+    """Return a tax's country, and a note if it is not the tax's own field."""
     told = country_code(tax.country)
     country = _agreed(tax, "country", told, parsed.country if parsed else None)
     if tax.country and not told:
-        # The business unit's would be a guess: the tax says another one.
+        # The tax names another country, so the business unit's would be a guess.
         if country is None:
             raise _unclear(tax, f"names the country {tax.country!r}, which is not understood")
         unknown = f"Tax {_name(tax)!r} names the country {tax.country!r}, which is not understood"
@@ -267,7 +267,7 @@ def _country(tax: Tax, parsed: ApiName | None, fallback: str | None) -> tuple[st
 
 
 def _place(tax: Tax) -> tuple[str | None, str | None]:
-    """State and jurisdiction as Stripe takes them: a state is a code, a jurisdiction may be any text."""
+    """Return state and jurisdiction in Stripe's form: a state is a code, a jurisdiction any text."""
     code = _STATE.fullmatch(tax.state or "")
     jurisdiction = tax.jurisdiction or (None if code else tax.state) or ""
     return code[1].upper() if code else None, jurisdiction[:_MOST_CHARACTERS] or None

@@ -1,4 +1,4 @@
-"""Webhooks look after themselves: the endpoint is mended, its secret rolled, and missed payments are found."""
+"""Upkeep of webhooks: repair the endpoint, roll its secret, and find missed payments."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from qwoty_integrations_host import (
     WebhookEvent,
 )
 
-from .drift import in_words
 from .endpoint import adopt_endpoints, look_after_endpoint
+from .endpoint_spec import repairs_in_words
 from .endpoint_state import KeptEndpoint, accounts_kept, made_with
-from .gateway import Gateway, fingerprint
+from .gateway import fingerprint
 from .missed_events import as_delivered, events_seen, look_at_events
 from .open_invoices import INVOICES_A_RUN, INVOICES_BESIDE_EVENTS, invoices_seen, look_at_open_invoices
 from .settings import StripeSettings
+from .work import Work
 
 
 def endpoints(ctx: HookContext) -> list[WebhookEndpoint]:
-    """The endpoints that are kept, also for keys that left the settings; no network."""
+    """Return the saved endpoints, including those of keys that left the settings. Makes no request."""
     present = map(fingerprint, StripeSettings.of(ctx.settings).all_keys())
     kept = {account: KeptEndpoint(ctx, account) for account in (*present, *accounts_kept(ctx))}
     return [
@@ -63,77 +64,77 @@ class _Findings:
 
 
 def look_after(ctx: HookContext, request: UpkeepRequest) -> UpkeepReport:
-    """Look after every key that has an endpoint of ours, and after the open invoices of every key.
+    """Check the endpoint of every key that has one, and the open invoices of all keys.
 
-    What stands in the way of one holds up no other.
+    A problem with one key does not stop the others.
     """
     keys = {fingerprint(key): key for key in StripeSettings.of(ctx.settings).all_keys()}
-    found = _Findings()
-    _adopt(ctx, keys, found)
+    findings = _Findings()
+    _adopt(ctx, keys, findings)
     accounts: Sequence[str] = ctx.step("accounts", lambda _: [a for a in keys if KeptEndpoint(ctx, a).known])
     looks: dict[str, Mapping[str, Any]] = {}
     for account in accounts:
-        stripe = Gateway(keys[account], workspace=ctx.workspace, pace=ctx.pace)
-        _look_after_endpoint(ctx, stripe, found, roll=request.roll_secrets)
-        if look := _events(ctx, stripe, found):
+        work = Work.with_key(ctx, keys[account])
+        _look_after_endpoint(work, findings, roll=request.roll_secrets)
+        if look := _events(work, findings):
             looks[account] = look
     all_readable = bool(looks) and len(looks) == len(keys)
-    after = _open_invoices(ctx, found, INVOICES_BESIDE_EVENTS if all_readable else INVOICES_A_RUN)
-    # Last of all: if anything above ends the run, the next one looks at the same again.
+    after = _open_invoices(ctx, findings, INVOICES_BESIDE_EVENTS if all_readable else INVOICES_A_RUN)
+    # Saved last: if anything above ends the run, the next one looks at the same events and invoices again.
     for account, look in looks.items():
         events_seen(ctx, account, look["next"])
     if after is not None:
         invoices_seen(ctx, after)
-    return UpkeepReport(found.outcome(endpoints=bool(accounts)), tuple(found.events))
+    return UpkeepReport(findings.outcome(endpoints=bool(accounts)), tuple(findings.events))
 
 
-def _adopt(ctx: HookContext, keys: Mapping[str, str], found: _Findings) -> None:
-    """A key that was replaced by another of the same account leaves its endpoint behind: go on with that."""
+def _adopt(ctx: HookContext, keys: Mapping[str, str], findings: _Findings) -> None:
+    """Adopt endpoints of keys that were replaced by another key of the same Stripe account."""
     left: list[str] = ctx.step("accounts.left", lambda _: [a for a in accounts_kept(ctx) if a not in keys])
     for key in keys.values() if left else ():
         try:
-            adopted = adopt_endpoints(ctx, Gateway(key, workspace=ctx.workspace, pace=ctx.pace), left)
+            adopted = adopt_endpoints(Work.with_key(ctx, key), left)
         except NeedsAttention as problem:
-            found.problems.append(problem)
+            findings.problems.append(problem)
             continue
-        found.notes += ["The webhook endpoint of a key that was replaced is looked after with the new one."] * len(
+        findings.notes += ["The webhook endpoint of a key that was replaced is looked after with the new one."] * len(
             adopted
         )
 
 
-def _look_after_endpoint(ctx: HookContext, stripe: Gateway, found: _Findings, *, roll: bool) -> None:
+def _look_after_endpoint(work: Work, findings: _Findings, *, roll: bool) -> None:
     try:
-        seen = look_after_endpoint(ctx, stripe, roll=roll)
+        seen = look_after_endpoint(work, roll=roll)
     except NeedsAttention as problem:
-        found.problems.append(problem)
+        findings.problems.append(problem)
         return
-    found.notes += in_words(seen)
+    findings.notes += repairs_in_words(seen)
     if seen["still_refused"]:
         useless = NeedsAttention(
             "Webhooks still come with a wrong signature, although the secret was rolled a short while ago.",
             hint="Does something between Stripe and this host change what is delivered (a proxy, a firewall)?",
             code="webhook_signature",
         )
-        found.problems.append(useless)
+        findings.problems.append(useless)
 
 
-def _events(ctx: HookContext, stripe: Gateway, found: _Findings) -> Mapping[str, Any] | None:
-    """Find missed events; give where the next look begins, None when they cannot be read."""
+def _events(work: Work, findings: _Findings) -> Mapping[str, Any] | None:
+    """Find missed events and return the look; None if the key may not read events."""
     try:
-        look = look_at_events(ctx, stripe)
+        look = look_at_events(work)
     except NeedsAttention as problem:
-        found.problems.append(problem)
+        findings.problems.append(problem)
         return None
-    found.events += [as_delivered(stripe.account, event) for event in look["events"]]
+    findings.events += [as_delivered(work.stripe.account, event) for event in look["events"]]
     return look if look["readable"] else None
 
 
-def _open_invoices(ctx: HookContext, found: _Findings, most: int) -> str | None:
+def _open_invoices(ctx: HookContext, findings: _Findings, most: int) -> str | None:
     try:
-        told = {event.quote_id for event in found.events}
+        told = {event.quote_id for event in findings.events}
         events, after = look_at_open_invoices(ctx, most, told=told)
     except CredentialsError as problem:
-        found.problems.append(problem)
+        findings.problems.append(problem)
         return None
-    found.events += events
+    findings.events += events
     return after

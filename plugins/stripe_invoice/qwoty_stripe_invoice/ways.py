@@ -1,7 +1,7 @@
-"""In which ways the taxes of an invoice may be told to Stripe, the best first. Pure.
+"""The ways to send an invoice's taxes to Stripe, the best first. Pure.
 
-``rates``: by Tax Rates, which Stripe computes with. ``exact``: as the amounts that were signed. ``fallback``: by Tax
-Rates where Stripe did not take the amounts; then a rounding line makes the total equal (docs/adr/0062).
+``rates``: as Tax Rates, from which Stripe computes the tax. ``exact``: as the signed amounts. ``fallback``: as Tax
+Rates after Stripe refused the amounts; then a rounding line makes the total equal (docs/adr/0062).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from .planned import InvoicePlan
 
 
 class Way(NamedTuple):
-    """A plan, and how its taxes are told."""
+    """A plan, and the name of the way in which its taxes are sent."""
 
     name: str
     plan: InvoicePlan
 
 
 def ways(plan: InvoicePlan, *, exact_tax: bool) -> list[Way]:
-    """The ways to try, one after the other. Raises: NeedsAttention when the invoice has room in none of them."""
+    """Return the ways to try, in order. Raises: NeedsAttention if the plan has too many items in each of them."""
     rates, exact = Way("rates", plan), plan.exact if exact_tax else None
     if exact is None:
         found = [rates]
@@ -34,10 +34,10 @@ def ways(plan: InvoicePlan, *, exact_tax: bool) -> list[Way]:
 
 
 def first_way(plan: InvoicePlan, *, exact_tax: bool) -> Way:
-    """The way that is tried first. Raises: NeedsAttention."""
+    """Return the way that is tried first. Raises: NeedsAttention as ``ways``."""
     return ways(plan, exact_tax=exact_tax)[0]
 
 
 def as_made(plan: InvoicePlan, name: str) -> Way:
-    """The way in which an invoice that is final was made."""
+    """Return the way of this name, in which an invoice was made."""
     return Way(name, plan.exact if name == "exact" and plan.exact else plan)

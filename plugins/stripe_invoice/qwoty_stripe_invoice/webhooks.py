@@ -1,4 +1,4 @@
-"""Stripe's webhooks: proving them at intake, and acting on what they say after fetching it afresh."""
+"""Stripe's webhooks: verify them at intake, then fetch the object that they name and act on its state."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from qwoty_integrations_host import (
     WebhookRequest,
 )
 
-from .drift import EVENTS
+from .endpoint_spec import EVENTS
 from .endpoint_state import made_with, note_good, note_refusal, secret_of
 from .event_form import read_event
-from .gateway import Gateway, verify_webhook
+from .event_routing import invoice_id_of, is_charge, object_of, quote_id_of
+from .gateway import verify_webhook
 from .payments import attach_payment, note_failed_payment, see_invoice, settled_outside, tell_overpayment
 from .refunds import note_refund
 from .sessions import close_links, look_at_session, remember_payment
-from .whose import gateway_of, invoice_id_of, is_charge, quote_of, thing_of
+from .work import Work
 
 
 def authenticate(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
-    """Check token, signature and time; say which quote the event concerns, if any. No network."""
+    """Check token, signature and time, and name the quote that the event belongs to. Makes no request."""
     secret = secret_of(ctx, request.token)
     if secret is None:
         raise WebhookRejected("There is no such webhook address.", status=404, code="unknown_address")
@@ -38,33 +39,33 @@ def authenticate(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
     event = read_event(request.body, EVENTS)
     made = made_with(ctx, request.token)
     is_ours = event["type"] in EVENTS and bool(event.get("livemode")) == made.get("live")
-    whose = quote_of(ctx, event) if is_ours else None
-    return WebhookEvent(event["id"], event["type"], event, whose, account=made.get("account", ""))
+    quote_id = quote_id_of(ctx, event) if is_ours else None
+    return WebhookEvent(event["id"], event["type"], event, quote_id, account=made.get("account", ""))
 
 
-#: Such an invoice never changes again, so nobody is to pay any more. (An uncollectible one may still be paid.)
+#: The statuses in which nobody can pay the invoice any more; an uncollectible one may still be paid.
 _FINAL = ("paid", "void")
 
 
 def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
-    """Act on an event of one of our quotes: it only says where to look, and Stripe's own answer decides.
+    """Act on an event of one of our quotes: it only says where to look, and the fetched object decides.
 
-    Two things Stripe does not show to the key that is asked for, and the event adds them: that a delayed payment failed
-    (of a session that is complete and unpaid), and how much of a payment was refunded, which is only noted.
+    Two facts are taken from the event, because the key need not be allowed to read them: that a delayed payment failed
+    (its session stays complete and unpaid), and how much of a payment was refunded, which is only recorded.
     """
     quote_id = str(event.quote_id)
-    thing = thing_of(event.payload)
+    thing = object_of(event.payload)
     if is_charge(thing):
-        # A person refunded on purpose: nothing is left to be done about it, but it must be seen.
+        # A person made the refund: it is recorded, and nothing else has to be done.
         return Outcome.done(note_refund(ctx, quote_id, thing))
     if (ours := _other_invoice(ctx, quote_id, invoice_id_of(thing))) is not None:
         return Outcome.skipped(f"{event.type} is about another invoice; the quote's is {ours}.")
-    stripe = gateway_of(ctx, invoice_id_of(thing))
+    work = Work.for_invoice(ctx, invoice_id_of(thing))
     if not event.type.startswith("checkout.session."):
-        return _about_invoice(ctx, stripe, quote_id, event, thing)
-    session = look_at_session(ctx, stripe, quote_id, thing)
+        return _handle_invoice_event(work, quote_id, event, thing)
+    session = look_at_session(work, quote_id, thing)
     if session["payment_status"] == "paid":
-        record = attach_payment(ctx, stripe, quote_id, session)
+        record = attach_payment(work, quote_id, session)
         return Outcome.done(f"Payment {session['payment_intent']} is on the invoice: {record.payment_status}.")
     if event.type == "checkout.session.async_payment_failed" and session["status"] == "complete":
         note_failed_payment(ctx, quote_id, session)
@@ -72,22 +73,20 @@ def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
     return Outcome.done(f"The payment link is {session['status']}, its payment {session['payment_status']}.")
 
 
-def _about_invoice(
-    ctx: HookContext, stripe: Gateway, quote_id: str, event: WebhookEvent, thing: Mapping[str, Any]
-) -> Outcome:
+def _handle_invoice_event(work: Work, quote_id: str, event: WebhookEvent, thing: Mapping[str, Any]) -> Outcome:
     payment = (thing.get("payment") or {}).get("payment_intent")
     if payment:
-        ctx.step(f"payment:{payment}", lambda _: remember_payment(ctx, quote_id, payment))
-    overpaid = see_invoice(ctx, stripe, quote_id, str(invoice_id_of(thing)))
-    record = ctx.records.get(quote_id)
+        work.ctx.step(f"payment:{payment}", lambda _: remember_payment(work.ctx, quote_id, payment))
+    overpaid = see_invoice(work, quote_id, str(invoice_id_of(thing)))
+    record = work.ctx.records.get(quote_id)
     assert record is not None and record.invoice is not None, "the step above wrote it"
-    closed = close_links(ctx, stripe, quote_id) if record.invoice.status in _FINAL else []
-    tell_overpayment(ctx, quote_id, overpaid)
+    closed = close_links(work, quote_id) if record.invoice.status in _FINAL else []
+    tell_overpayment(work.ctx, quote_id, overpaid)
     return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.", *settled_outside(record), *closed)
 
 
 def _other_invoice(ctx: HookContext, quote_id: str, invoice_id: str | None) -> str | None:
-    """The quote's own invoice, when an event is about another one that somebody gave our metadata."""
+    """Return the quote's own invoice if the event is about another one, to which somebody gave our metadata."""
     record = ctx.records.get(quote_id)
     if record is None or record.invoice is None or invoice_id in (None, record.invoice.id):
         return None

@@ -1,4 +1,4 @@
-"""A stateful Stripe over real HTTP on loopback. Not Stripe, and never claims to be."""
+"""A stateful simulation of Stripe over real HTTP on loopback; every answer says that it is simulated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["DOCUMENTED_PERMISSIONS", "StripeSimulator"]
 
 
 def __getattr__(name: str) -> Any:
-    # lazy: pytest loads this package for its plugin in every run, also where no test needs flask
+    # lazy: pytest loads this package for its plugin in every run, even if no test needs flask
     if name == "StripeSimulator":
         from stripe_simulator.simulator import StripeSimulator
 

@@ -1,4 +1,4 @@
-"""One request from its arrival to its answer: faults, key, permission, idempotency, types, execution."""
+"""Handle one request: faults, key, permission, idempotency, types, execution."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stripe_simulator.state import API_VERSION, Call, World
 
 
 class ConnectionCut(Exception):
-    """The client gets no answer: the server closes the connection."""
+    """The server closes the connection without an answer."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class ApiRequest:
 
 @dataclass
 class Exchange:
-    """A request that was let in: whose it is, and what it asks for."""
+    """A request with a valid key and a known route."""
 
     request: ApiRequest
     entry: LoggedRequest
@@ -49,7 +49,7 @@ class Exchange:
     params: dict[str, Any]
 
     def fault(self, faults: Faults, kind: str) -> Fault | None:
-        """Take a fault of this kind, and note in the log that it hit."""
+        """Take a fault of this kind, if one is ordered, and note it in the log."""
         fault = faults.take({kind}, self.request.method, self.request.path)
         if fault is not None:
             self.entry.fault = fault.kind
@@ -57,21 +57,21 @@ class Exchange:
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     body: str
     headers: dict[str, str]
 
 
-class _SomebodyElse(Exception):
-    """A proxy or a firewall answers before the request reaches Stripe."""
+class _NotFromStripe(Exception):
+    """A proxy or a firewall answers, and the request does not reach Stripe."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Response) -> None:
         self.answer = answer
 
 
 class Api:
-    """The simulated service behind the HTTP server."""
+    """The simulated API behind the HTTP server."""
 
     def __init__(self, world: World, keys: KeyRing, faults: Faults, journal: Journal) -> None:
         self.world = world
@@ -81,20 +81,20 @@ class Api:
         self.idempotency = IdempotencyStore(world.clock)
         self.stopping = threading.Event()
 
-    def answer(self, request: ApiRequest) -> Answer:
-        """Answer one request; raises ConnectionCut where a fault leaves the client without answer."""
+    def answer(self, request: ApiRequest) -> Response:
+        """Answer one request. Raises: ConnectionCut if a fault leaves the client without an answer."""
         entry = self.journal.add(LoggedRequest(request.method, request.path, request_id=request.request_id))
         self._pause(self.world.config.latency_ms / 1000)
         try:
             answer = self._guarded(request, entry)
         except StripeError as error:
             answer = _failed(request, error)
-        except _SomebodyElse as other:
+        except _NotFromStripe as other:
             answer = other.answer
         odd = self.faults.take({"odd_after"}, request.method, request.path)
         if odd is not None:
             entry.fault = odd.kind
-            answer = Answer(*odd.odd_answer())
+            answer = Response(*odd.odd_answer())
         cut = self.faults.take({"cut_after"}, request.method, request.path)
         if cut is not None:
             entry.fault = cut.kind
@@ -102,7 +102,7 @@ class Api:
         entry.status = answer.status
         return answer
 
-    def _guarded(self, request: ApiRequest, entry: LoggedRequest) -> Answer:
+    def _guarded(self, request: ApiRequest, entry: LoggedRequest) -> Response:
         params = form.decode(request.pairs)
         entry.params = form.readable(params)
         entry.idempotency_key = request.idempotency_key
@@ -126,11 +126,11 @@ class Api:
         if fault.kind in CUTS:
             raise ConnectionCut
         if fault.kind == "odd_before":
-            raise _SomebodyElse(Answer(*fault.odd_answer()))
-        raise _FaultAnswer.of(fault, request.path)
+            raise _NotFromStripe(Response(*fault.odd_answer()))
+        raise _OrderedError.of(fault, request.path)
 
     def _pause(self, seconds: float) -> None:
-        # Who is woken by a stop or a reset must not touch what comes after it.
+        # A request that a stop or a reset wakes up must not change the state after it.
         if self.stopping.wait(seconds):
             raise ConnectionCut
 
@@ -141,13 +141,13 @@ class Api:
                 raise missing_in_path(route.collection.rstrip("s"), object_id)
         key.require(route.permission)
 
-    def _once(self, exchange: Exchange, scope: Scope) -> Answer:
+    def _once(self, exchange: Exchange, scope: Scope) -> Response:
         request = exchange.request
         stored = self.idempotency.begin(scope, _digest(request, exchange.params))
         if stored is not None:
             exchange.entry.replayed = True
             headers = _headers(request) | {"Idempotent-Replayed": "true", "Original-Request": stored.request_id}
-            return Answer(stored.status or 500, stored.body, headers)
+            return Response(stored.status or 500, stored.body, headers)
         try:
             answer = self._execute(exchange)
         except BaseException:
@@ -156,8 +156,8 @@ class Api:
         self.idempotency.finish(scope, status=answer.status, body=answer.body, request_id=request.request_id)
         return answer
 
-    def _execute(self, exchange: Exchange) -> Answer:
-        # Raises on purpose: a refusal by the types comes before the execution and is not stored.
+    def _execute(self, exchange: Exchange) -> Response:
+        # Raises for invalid parameters: such a refusal comes before execution and is not stored.
         call = self._call(exchange, contract.parse(exchange.params, exchange.route.params))
         if self.world.config.tax_amounts_refused:
             tax_amounts.refuse(call.params)
@@ -166,7 +166,7 @@ class Api:
         fault = exchange.fault(self.faults, "500_after")
         if fault is None:
             return answer
-        return _failed(exchange.request, _FaultAnswer.of(fault, exchange.request.path))
+        return _failed(exchange.request, _OrderedError.of(fault, exchange.request.path))
 
     def _call(self, exchange: Exchange, typed: dict[str, Any]) -> Call:
         return Call(
@@ -190,7 +190,7 @@ class Api:
         if midway is not None:
             call.stop_after_lines = len(call.params["lines"]) // 2 if midway.lines is None else midway.lines
 
-    def _run(self, exchange: Exchange, call: Call) -> Answer:
+    def _run(self, exchange: Exchange, call: Call) -> Response:
         request = exchange.request
         checkout.expire_overdue(self.world)
         try:
@@ -199,19 +199,19 @@ class Api:
         except StripeError as error:
             return _failed(request, error)
         except Exception:
-            # A bug of the simulator: loud on stderr, and a 500 for the client.
+            # A bug of the simulator: a traceback on stderr, and a 500 for the client.
             traceback.print_exc(file=sys.stderr)
             return _failed(request, server_error())
-        return Answer(200, body, _headers(request) | {"Stripe-Should-Retry": "false"})
+        return Response(200, body, _headers(request) | {"Stripe-Should-Retry": "false"})
 
 
-class _FaultAnswer(StripeError):
-    """An ordered error, which may bring a body of its own."""
+class _OrderedError(StripeError):
+    """The error of a fault, which may have a body of its own."""
 
     own_body: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, fault: Fault, path: str) -> _FaultAnswer:
+    def of(cls, fault: Fault, path: str) -> _OrderedError:
         error = fault.error(path)
         made = cls(error.status, error.message, error.type, error.code, error.param, error.headers)
         made.own_body = fault.body
@@ -242,7 +242,7 @@ def _headers(request: ApiRequest) -> dict[str, str]:
     return headers
 
 
-def _failed(request: ApiRequest, error: StripeError) -> Answer:
-    # As recorded from Stripe: an answer to a bad key carries neither a request id nor a version.
+def _failed(request: ApiRequest, error: StripeError) -> Response:
+    # As recorded from Stripe: the answer to an invalid key has neither a request id nor a version.
     headers = {} if error.status == 401 else _headers(request)
-    return Answer(error.status, json.dumps(error.body(request.request_id)), headers | error.headers)
+    return Response(error.status, json.dumps(error.body(request.request_id)), headers | error.headers)

@@ -27,7 +27,7 @@ def create_app(simulator: StripeSimulator) -> Flask:
 
 
 def _mark(response: Response) -> Response:
-    # So that nobody takes a recorded answer for Stripe's.
+    # So that nobody mistakes a recorded answer for Stripe's.
     response.headers["X-Simulated"] = "stripe-simulator"
     return response
 

@@ -1,4 +1,4 @@
-"""Checkout Sessions in payment mode, and what a payer does with them."""
+"""Checkout Sessions in payment mode, and the payer's acts."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def _expire(call: Call, session: Json) -> None:
 
 
 def expire_overdue(world: World) -> None:
-    """Expire whatever the clock has moved past."""
+    """Expire the sessions whose time is over."""
     with world.lock:
         for state in world.states():
             call = Call(world, state)
@@ -224,7 +224,7 @@ def expire_overdue(world: World) -> None:
 
 
 def pay(call: Call) -> Json:
-    """The payer pays by card: the money is there at once."""
+    """Pay by card: the payment succeeds at once."""
     session = _open_session(call)
     intent = _complete(call, session, intent_status="succeeded", payment_status="paid")
     emit(call, "payment_intent.succeeded", intent)
@@ -233,7 +233,7 @@ def pay(call: Call) -> Json:
 
 
 def pay_later(call: Call) -> Json:
-    """The payer submits a method that settles later, such as a bank debit."""
+    """Pay by a method that settles later, such as a bank debit."""
     session = _open_session(call)
     intent = _complete(call, session, intent_status="processing", payment_status="unpaid")
     emit(call, "payment_intent.processing", intent)
@@ -289,7 +289,7 @@ def _not_payable(session: Json) -> StripeError:
 
 
 def find(world: World, session_id: str) -> AccountState | None:
-    """Whose session it is: the pay page knows nothing but the id."""
+    """Return the account state with this session: the pay page knows only the id."""
     return _find(world, "sessions", session_id)
 
 

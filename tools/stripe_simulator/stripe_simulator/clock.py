@@ -1,4 +1,4 @@
-"""The simulator's time: real time, or a test's own, plus an offset that tests move."""
+"""The simulator's clock: real time, or a test's own source, plus an offset that tests change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Clock:
-    """Tell the simulated time and run ``on_move`` whenever a test moves it."""
+    """The simulated time; ``on_move`` is called whenever a test changes it."""
 
     def __init__(self, source: Callable[[], float] = time.time) -> None:
         self._source = source
@@ -31,7 +31,7 @@ class Clock:
         return self.now()
 
     def set(self, unix: float) -> int:
-        """Make it ``unix`` now; the clock goes on from there."""
+        """Set the time to ``unix``, from where it goes on, and return it."""
         with self._lock:
             self._offset = unix - self._source()
         self.on_move()

@@ -1,4 +1,4 @@
-"""Switches for whatever nobody outside Stripe can be sure of, and for awkward weather."""
+"""Switches for behavior of Stripe that nobody outside can be sure of, and for difficult conditions."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ Rounding = Literal["half_away_from_zero", "half_up", "half_even"]
 
 @dataclass
 class Config:
-    """Behavior that a test may change while the simulator runs; ``reset()`` restores the defaults."""
+    """Behavior that a test may change at any time; ``reset()`` restores the defaults."""
 
     rounding: Rounding = "half_away_from_zero"
     search_lag_seconds: float = 0.0
     search_refused_to_restricted_keys: bool = False
-    # Two answers are conceivable where a payment exceeds the rest of an invoice: credit it, or refuse it.
+    # A payment above what remains of an invoice may be credited or refused.
     refuse_overpayment: bool = False
-    # If a line of one add_lines call is bad, either none of them is kept or the ones before it are.
+    # If one line of an add_lines request is invalid, either no line is added or the lines before it are.
     add_lines_atomic: bool = True
     tax_exempt_zeroes_manual_rates: bool = True
-    # Taxes that the caller computed. Below zero, or a minor unit or more away from taxable amount times percentage:
-    # taken, or refused with the parameter's name.
+    # Taxes that the caller computed may be accepted or refused if they are negative, or a minor unit or more away from
+    # taxable amount times percentage.
     tax_amounts_may_be_negative: bool = True
     tax_amounts_may_differ_from_percentage: bool = True
-    # An account may not know the parameter at all, or take it and compute the taxes itself, or charge none.
+    # Stripe may not know the parameter, or accept it and compute the taxes itself, or charge no tax.
     tax_amounts_on_every_line: bool = False
     tax_amounts_refused: bool = False
     tax_amounts_ignored: bool = False
     tax_amounts_dropped: bool = False
     refuse_missing_email_at_create: bool = False
     refuse_other_currency_than_customers: bool = False
-    # A probe with an id that cannot exist answers 403 or 404, depending on what is looked at first.
+    # A request for an unknown id without permission answers 404 or 403, depending on which is checked first.
     existence_before_permission: bool = False
     minimum_charge_goes_to_balance: bool = True
     # Whether a payment can be attached to an invoice that was marked uncollectible.
     uncollectible_takes_payments: bool = True
-    # Of an invoice that a person marks as paid, objects of 2020 keep their amounts as they are; since 2025-03-31 Stripe
-    # documents that amount_paid holds what was paid outside as well.
+    # An invoice that a person marks as paid: objects of 2020 keep their amounts; since 2025-03-31 Stripe documents that
+    # amount_paid includes what was paid outside.
     amount_paid_holds_outside: bool = False
-    # The PaymentIntent's metadata is copied to its charge when that is made, as documented.
+    # A PaymentIntent's metadata are copied to its charge when that is created, as documented.
     charges_copy_metadata: bool = True
-    # Currencies other than those whose smallest payment is published have one as well.
+    # The smallest payment of currencies for which Stripe publishes none.
     unlisted_minimum_charge: int = 1
     default_currency: str = "usd"
     latency_ms: int = 0
@@ -50,7 +50,7 @@ class Config:
     webhook_bad_signature: bool = False
 
     def update(self, **switches: Any) -> None:
-        """Change several switches at once; an unknown name or a wrong type is a ValueError."""
+        """Change several switches at once. Raises: ValueError for an unknown name or a wrong type."""
         for name, value in switches.items():
             self._check(name, value)
         for name, value in switches.items():

@@ -1,7 +1,7 @@
-"""Hold requests and answers against the SDK's own published types.
+"""Check requests and answers against the SDK's own published types.
 
-Requests become typed values on the way: "1900" an int, "true" a bool, "5.5" a Decimal, ``lines[0]`` a list.
-Proves shape, never behavior.
+Parameters become typed values: "1900" an int, "true" a bool, "5.5" a Decimal, ``lines[0]`` a list. This proves the form
+of requests and answers, never their behavior.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _UNIONS = (typing.Union, types.UnionType)
 
 
 def parse(params: dict[str, Any], params_class: str) -> dict[str, Any]:
-    """Check decoded parameters against e.g. ``checkout.SessionCreateParams`` and return them typed."""
+    """Check decoded parameters against a type such as ``checkout.SessionCreateParams``, and return them typed."""
     return _mapping(params, _params_class(params_class), "")
 
 
 @cache
 def _params_class(name: str) -> Any:
-    # lazy: the SDK's parameter modules take a while, and only the ones in use are loaded
+    # lazy: the SDK's parameter modules load slowly, and few of them are used
     import stripe.params
 
     found: Any = stripe.params
@@ -42,7 +42,7 @@ def _params_class(name: str) -> Any:
 
 @cache
 def _hints(typed_dict: Any) -> dict[str, Any]:
-    # The SDK writes its hints as strings in terms of typing names that not every module imports.
+    # The SDK's annotations are strings with names of typing that not every module imports.
     namespace = {**vars(typing), **vars(sys.modules[typed_dict.__module__]), "Decimal": Decimal, "StripeContext": Any}
     namespace["NotRequired"] = typing_extensions.NotRequired
     hints = typing_extensions.get_type_hints(typed_dict, globalns=namespace, include_extras=True)
@@ -51,7 +51,7 @@ def _hints(typed_dict: Any) -> dict[str, Any]:
 
 @cache
 def _option_names() -> frozenset[str]:
-    # These arrive as headers or not at all; the SDK merely keeps them in the same dictionaries.
+    # The SDK has these in the same dictionaries, but sends them as headers or not at all.
     from stripe._request_options import RequestOptions
 
     return frozenset(RequestOptions.__annotations__)
@@ -84,7 +84,7 @@ def _union(raw: Any, members: tuple[Any, ...], path: str) -> Any:
     names = [value for value in literals if value != ""]
     others = [member for member in members if get_origin(member) is not Literal and member is not type(None)]
     if names:
-        # The SDK writes `Literal[…] | str` so that old clients survive new values; Stripe's own set is closed.
+        # The SDK's `Literal[…] | str` lets old clients survive new values; Stripe itself accepts the listed ones only.
         others = [member for member in others if member is not str]
         if raw in names or not others:
             return _literal(raw, tuple(names), path)
@@ -185,7 +185,7 @@ _SCALARS: dict[Any, Any] = {
 
 
 def check_response(answer: Any, path: str = "") -> list[str]:
-    """Name every key of an answer that the SDK's class for it does not know; an empty list is good."""
+    """Return the keys of an answer that the SDK's class does not know; empty if the answer conforms."""
     if not isinstance(answer, dict) or answer.get("deleted") is True:
         return []
     if answer.get("object") in ("list", "search_result"):

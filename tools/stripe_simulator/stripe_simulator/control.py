@@ -1,4 +1,4 @@
-"""Controls over HTTP, for tests and demos in other processes: everything the Python object can do."""
+"""Controls over HTTP, for tests and demos in other processes: everything that ``StripeSimulator`` can do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAYER_ACTS = ("pay", "pay_later", "settle", "fail", "expire")
 
 
 def blueprint(simulator: StripeSimulator) -> Blueprint:
-    """The routes under /_simulator/."""
+    """Return the routes under /_simulator/."""
     routes = Blueprint("control", __name__, url_prefix="/_simulator")
     _add_readings(routes, simulator)
     _add_settings(routes, simulator)

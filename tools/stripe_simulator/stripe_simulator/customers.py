@@ -79,7 +79,7 @@ def retrieve(call: Call) -> Json:
 def update(call: Call) -> Json:
     customer = _living(call)
     _apply(customer, call.params)
-    # A draft shows its customer's data until it is finalized.
+    # A draft shows its customer's present data until it is final.
     for invoice in call.state.invoices.values():
         if invoice["status"] == "draft" and invoice["customer"] == customer["id"]:
             drafts.copy_customer(invoice, customer)
@@ -88,7 +88,7 @@ def update(call: Call) -> Json:
 
 
 def changed(call: Call, customer: Json) -> None:
-    """Tell search and the webhooks that a customer is different now."""
+    """Update the search index and record an event after a change of a customer."""
     search.remember(call, customer)
     emit(call, "customer.updated", customer)
 

@@ -1,4 +1,4 @@
-"""Deliver events to webhook endpoints in the background: signed, retried, and to loopback only."""
+"""Deliver events to webhook endpoints in the background: signed, with retries, and only to loopback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIMEOUT = 5.0
 
 @dataclass
 class Delivery:
-    """One event on its way to one endpoint."""
+    """The delivery of one event to one endpoint."""
 
     event: Json
     endpoint_id: str
@@ -49,7 +49,7 @@ class Delivery:
 
 
 class Deliveries:
-    """The queue and the one thread that empties it."""
+    """The queue of deliveries, and the one thread that sends them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -99,20 +99,20 @@ class Deliveries:
             return [delivery.as_dict() for delivery in self._all]
 
     def deliver(self, *, newest_first: bool = False, again: bool = False, timeout: float = 10.0) -> bool:
-        """Send now whatever is held or was given up; ``again`` also repeats what has arrived."""
+        """Send pending, held and undelivered events now; ``again`` also repeats delivered ones."""
         with self._changed:
             chosen = [
                 d for d in self._all if d.status in ("pending", "undelivered") or (again and d.status == "delivered")
             ]
             for number, delivery in enumerate(reversed(chosen) if newest_first else chosen):
                 delivery.status, delivery.held = "pending", False
-                # Tiny steps into the past keep the order that was asked for.
+                # Due times a millisecond apart, in the past, keep the chosen order.
                 delivery.due = time.monotonic() - 1_000 + number / 1_000
             self._changed.notify_all()
         return self.wait(timeout)
 
     def wait(self, timeout: float = 5.0) -> bool:
-        """Wait until nothing is on its way; False if something still is."""
+        """Wait until no delivery is pending; False if one still is."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._busy and not self._waiting(), timeout)
 
@@ -127,7 +127,7 @@ class Deliveries:
 
     def _run(self) -> None:
         with requests.Session() as session:
-            # A proxy from the environment has no business between two ends of loopback.
+            # Ignore a proxy from the environment: both ends are on loopback.
             session.trust_env = False
             while (delivery := self._next()) is not None:
                 outcome = self._attempt(session, delivery)
@@ -145,7 +145,7 @@ class Deliveries:
             return None
 
     def _attempt(self, session: requests.Session, delivery: Delivery) -> str | None:
-        """What came of it: a status, or the name of an error; None when the endpoint is not there any more."""
+        """Send once; return the status or the name of the error, None if the endpoint is gone or disabled."""
         with self._world.lock:
             endpoint = self._world.state(delivery.account, delivery.livemode).endpoints.get(delivery.endpoint_id)
             if endpoint is None or endpoint["status"] != "enabled":
@@ -174,7 +174,7 @@ class Deliveries:
             if outcome is not None:
                 delivery.attempts.append(outcome)
             if outcome is None:
-                # Stripe tries no more once it finds the endpoint deleted or disabled.
+                # Stripe stops retrying when the endpoint is deleted or disabled.
                 delivery.status = "dropped"
             elif outcome.startswith("2"):
                 delivery.status = "delivered"

@@ -1,4 +1,4 @@
-"""The making of a draft: its blank form, its customer, and what its parameters may say."""
+"""Drafts of invoices: the empty object, its customer, and its parameters."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def require_email(customer: Json) -> None:
 
 
 def apply(call: Call, invoice: Json) -> None:
-    """Put the parameters of create or update into a draft; nothing changes if one of them is refused."""
+    """Apply the parameters of create or update to a draft; if one is refused, nothing changes."""
     params = call.params
     _check(params, params.get("collection_method") or invoice["collection_method"])
     new_metadata = merged(invoice["metadata"], params.get("metadata"))

@@ -34,7 +34,7 @@ def create(call: Call) -> Json:
     secret = new_secret()
     call.state.endpoints[endpoint["id"]] = endpoint
     call.state.endpoint_secrets[endpoint["id"]] = [secret]
-    # The only answer that ever shows the secret.
+    # The only answer that shows the secret.
     return endpoint | {"secret": secret}
 
 
@@ -43,7 +43,7 @@ def new_secret() -> str:
 
 
 def roll_secret(state: AccountState, endpoint_id: str, *, keep_old: bool) -> str:
-    """What the Dashboard's "roll secret" does; while the old one is kept, both sign."""
+    """Roll the secret as the Dashboard does; while the old one is kept, both sign."""
     secret = new_secret()
     kept = state.endpoint_secrets[endpoint_id][:1] if keep_old else []
     state.endpoint_secrets[endpoint_id] = [secret, *kept]

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class StripeError(Exception):
-    """An answer other than 200, in Stripe's form."""
+    """An error in Stripe's form."""
 
     status: int
     message: str
@@ -60,14 +60,14 @@ def expired_key(key: str) -> StripeError:
 
 
 def masked(key: str) -> str:
-    """Show which key it was without showing the key."""
+    """Return the error of an invalid key, with most of the key hidden."""
     prefix = "_".join(key.split("_")[:2]) + "_" if key.count("_") >= 2 else ""
     rest = key[len(prefix) :]
     return prefix + "*" * max(len(rest) - 4, 4) + (rest[-4:] if len(rest) > 8 else "")
 
 
 def forbidden(permission: str | None, account: str) -> StripeError:
-    """What a restricted key lacks; Stripe does not always name it."""
+    """Return the error of a missing permission, which Stripe does not always name."""
     named = f" Having the 'rak_{permission}' permission would allow this request to continue." if permission else ""
     return StripeError(
         403,
@@ -76,7 +76,7 @@ def forbidden(permission: str | None, account: str) -> StripeError:
 
 
 def account_invalid(account: str) -> StripeError:
-    """As recorded in 2026: without a word of permissions."""
+    """Return the error of a closed account as recorded in 2026: it does not mention permissions."""
     return StripeError(
         403,
         f"The provided key 'sk_test_***' does not have access to account '{account}' (or that account does not exist). "
@@ -86,7 +86,7 @@ def account_invalid(account: str) -> StripeError:
 
 
 def address_refused() -> StripeError:
-    """A key with a list of IP addresses is used from another one."""
+    """Return the error of a key that is used from an IP address outside its list."""
     return StripeError(403, "The API key provided does not allow requests from your IP address (192.0.2.1).")
 
 

@@ -1,4 +1,4 @@
-"""Events: every change of state is recorded and handed to the webhook deliveries."""
+"""Events: every change of state is recorded and passed to the webhook deliveries."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from stripe_simulator.ids import new_id
 from stripe_simulator.lists import created_within, newest_first, page
 from stripe_simulator.state import API_VERSION, Call, Json
 
-#: Older events are not listed any more.
+#: How long events are listed, in seconds.
 LISTED_SECONDS = 30 * 24 * 3600
 
 
 def emit(call: Call, event_type: str, snapshot: Json, *, before: Json | None = None) -> Json:
-    """Record an event with the object as it is now, and what of it was different before."""
+    """Record an event with the object's present state and its previous values."""
     changed = {} if before is None else {"previous_attributes": before}
     event: Json = {
         "id": new_id("evt"),

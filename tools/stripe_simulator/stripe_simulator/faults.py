@@ -1,4 +1,4 @@
-"""Faults that a test orders: what goes wrong, on which request, how often."""
+"""Faults that a test orders: their kind, the request that they hit, and how often."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ANSWERS = frozenset(
 CUTS = frozenset({"cut_before", "hang"})
 DURING = frozenset({"slow", "500_midway"})
 AFTER = frozenset({"500_after", "cut_after"})
-#: Somebody else answers in Stripe's place, before or after it did what was asked; ``code`` names the answer.
+#: Something other than Stripe answers, before or after the request was executed; ``code`` names the answer.
 ODD = frozenset({"odd_before", "odd_after"})
 KINDS = ANSWERS | CUTS | DURING | AFTER | ODD
 _PAGE = "<!doctype html><title>Log in to the network</title>"
@@ -50,13 +50,13 @@ ODD_ANSWERS: dict[str, tuple[int, str, str]] = {
     "407": (407, "text/html", _PAGE),
     "502": (502, "text/html", "<html><h1>502 Bad Gateway</h1></html>"),
 }
-#: Where an odd redirect leads: whoever follows it is seen in the log of requests.
+#: The target of redirects: a client that follows one shows in the log of requests.
 ELSEWHERE = "/v1/elsewhere"
 
 
 @dataclass
 class Fault:
-    """One order; ``skip`` requests pass first, then ``times`` requests are hit."""
+    """One ordered fault; ``skip`` requests pass first, then ``times`` requests are hit."""
 
     kind: str
     method: str | None = None
@@ -75,13 +75,13 @@ class Fault:
         return right_method and (path.startswith(self.path) or re.search(self.path, path) is not None)
 
     def odd_answer(self) -> tuple[int, str, dict[str, str]]:
-        """Status, body and headers of somebody else's answer."""
+        """Return status, body and headers of an answer that is not Stripe's."""
         status, content_type, body = ODD_ANSWERS[self.code or "html"]
         location = {"Location": ELSEWHERE} if 300 <= status < 400 else {}
         return status, body, {"Content-Type": content_type, **location, **self.headers}
 
     def error(self, path: str) -> StripeError:
-        """The answer of this fault where it has one."""
+        """Return the error with which this fault answers."""
         error = self._plain_error(path)
         error.headers |= self.headers
         return error
@@ -111,7 +111,7 @@ class Fault:
 
 
 class Faults:
-    """The orders that are still open."""
+    """The ordered faults that have not been used up."""
 
     def __init__(self) -> None:
         self._open: list[Fault] = []
@@ -131,7 +131,7 @@ class Faults:
         seconds: float | None = None,
         lines: int | None = None,
     ) -> Fault:
-        """Order a fault for requests of ``method`` whose path starts with, or matches, ``path``."""
+        """Order a fault for requests of ``method`` whose path starts with ``path`` or matches it as a pattern."""
         if fault not in KINDS:
             raise ValueError(f"There is no fault {fault!r}; there are {', '.join(sorted(KINDS))}.")
         if fault in ODD and (code or "html") not in ODD_ANSWERS:
@@ -143,7 +143,7 @@ class Faults:
         return order
 
     def take(self, kinds: Collection[str], method: str, path: str) -> Fault | None:
-        """The first order that hits this request, counted as used."""
+        """Return the first fault for this request and count it as used; None without one."""
         with self._lock:
             for fault in self._open:
                 if fault.kind in kinds and fault.times > 0 and fault.matches(method, path):

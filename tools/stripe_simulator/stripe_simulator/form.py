@@ -13,7 +13,7 @@ _PART = re.compile(r"\[([^\[\]]*)\]")
 
 
 def decode(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Nest the pairs. Lists stay dictionaries with "0", "1", … until a type says that they are lists."""
+    """Return nested dictionaries. Lists stay dictionaries with "0", "1", … until a type says that they are lists."""
     tree: dict[str, Any] = {}
     for key, value in pairs:
         _insert(tree, _split(key), value, key)
@@ -41,12 +41,12 @@ def is_list(value: Any) -> bool:
 
 
 def inside(path: str, key: str) -> str:
-    """The name of a parameter inside another, e.g. ``lines[0][amount]``; ``path`` is "" at the top."""
+    """Return the name of a nested parameter, e.g. ``lines[0][amount]``; ``path`` is "" at the top."""
     return f"{path}[{key}]" if path else key
 
 
 def readable(value: Any) -> Any:
-    """Show the decoded parameters as people write them, with lists as lists."""
+    """Return the decoded parameters for people to read, with lists as lists."""
     if is_list(value):
         return [readable(value[key]) for key in sorted(value, key=int)]
     if isinstance(value, dict):

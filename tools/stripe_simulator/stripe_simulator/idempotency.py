@@ -1,4 +1,4 @@
-"""The idempotency store: the first answer to a key is the answer to that key for a day."""
+"""The idempotency store: the first answer to a key is repeated for a day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stripe_simulator.errors import bad_request, key_in_use, key_reused
 
 LIFETIME = 86_400
 LONGEST_KEY = 255
-# These answers come before anything is executed, or invite a repetition: never stored.
+# Never stored: these answers come before execution, or ask for a retry.
 NOT_STORED = frozenset({401, 403, 404, 409, 429})
 
 Scope = tuple[str, bool, str]
@@ -38,7 +38,7 @@ class IdempotencyStore:
         self._lock = threading.Lock()
 
     def begin(self, scope: Scope, request: str) -> Stored | None:
-        """Reserve the key for a new execution (None), or return the answer to replay."""
+        """Return the stored answer to replay, or None after reserving the key for a new execution."""
         if len(scope[2]) > LONGEST_KEY:
             raise bad_request(f"Idempotency keys can have up to {LONGEST_KEY} characters.")
         with self._lock:
@@ -53,7 +53,7 @@ class IdempotencyStore:
             return known
 
     def finish(self, scope: Scope, *, status: int, body: str, request_id: str) -> None:
-        """Keep the answer of an execution."""
+        """Store the answer of an execution."""
         if status in NOT_STORED:
             self.abandon(scope)
             return
@@ -63,7 +63,7 @@ class IdempotencyStore:
                 stored.status, stored.body, stored.request_id = status, body, request_id
 
     def abandon(self, scope: Scope) -> None:
-        """Free the key: nothing was executed."""
+        """Release the key, since nothing was executed."""
         with self._lock:
             self._stored.pop(scope, None)
 

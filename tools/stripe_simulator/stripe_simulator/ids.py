@@ -21,7 +21,7 @@ def new_session_id(*, livemode: bool) -> str:
 
 
 def new_request_id() -> str:
-    # The prefix keeps anyone from taking a recording for genuine Stripe traffic.
+    # The prefix shows that a recording is no genuine Stripe traffic.
     return f"req_sim_{random_text(14)}"
 
 

@@ -1,4 +1,4 @@
-"""Invoices: drafts, and their way to open, paid, void or uncollectible."""
+"""Invoices: from draft to open, paid, void or uncollectible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_EDITABLE = "invoice_not_editable"
 
 
 def shown(call: Call, invoice: Json) -> Json:
-    """The invoice as it is answered, with its first ten lines."""
+    """Return the invoice for an answer, with its first ten lines."""
     lines = items.lines_of(call, invoice)
     return invoice | {
         "lines": {
@@ -175,7 +175,7 @@ def _number(call: Call, invoice: Json, customer: Json) -> None:
 
 
 def _use_balance(call: Call, invoice: Json, customer: Json) -> None:
-    """Let the customer's credit (a negative balance) or debt change what is due."""
+    """Change the amount due by the customer's balance: a negative one is a credit, a positive one a debt."""
     before = customer["balance"]
     wanted = invoice["total"] + before
     due, after = (wanted, 0) if wanted > 0 else (0, wanted)
@@ -199,7 +199,7 @@ def send(call: Call) -> Json:
     drafts.require_email(customer)
     if invoice["status"] == "draft":
         _finalize(call, invoice)
-    # As in Stripe's test mode no mail leaves; the list is what a test looks at.
+    # As in Stripe's test mode, no mail is sent; tests read this list.
     call.state.sent.append(
         {"invoice": invoice["id"], "to": customer["email"], "number": invoice["number"], "created": call.now()}
     )

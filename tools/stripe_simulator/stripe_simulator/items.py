@@ -1,4 +1,4 @@
-"""Invoice items, and the same things as the lines of an invoice."""
+"""Invoice items, which are also the lines of invoices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_ITEMS = 250
 
 
 def add_lines(call: Call) -> None:
-    """Append lines to the draft that the path names."""
+    """Append lines to the draft in the path."""
     invoice = call.in_path("invoices", "invoice")
     given = call.params["lines"]
     check_room(call.state, invoice, len(given))
@@ -61,7 +61,7 @@ def _line_item(call: Call, invoice: Json, params: Json, path: str) -> Item:
         item = _pending_item(call, invoice, params, path)
     else:
         item = _new_item(call, params, invoice["customer"], invoice["currency"], path)
-    # A copy: a pending item stays as it is if a later line is refused.
+    # A copy: if a later line is refused, a pending item stays as it is.
     return replace(item, tax_amounts=given_amounts(call, params, item.amount, path))
 
 
@@ -158,7 +158,7 @@ def _from_price_data(params: Json, currency: str, path: str) -> tuple[int, Json]
 
 
 def unit_amount(data: Json, path: str) -> Decimal:
-    """The unit price of a ``price_data``, given either as an integer or as a decimal."""
+    """Return the unit price of a ``price_data``, which is an integer or a decimal."""
     if ("unit_amount" in data) == ("unit_amount_decimal" in data):
         raise bad_request("Specify exactly one of unit_amount and unit_amount_decimal.", param=f"{path}[unit_amount]")
     unit = Decimal(data["unit_amount"] if "unit_amount" in data else data["unit_amount_decimal"])

@@ -1,4 +1,4 @@
-"""The request log. It never holds a key, only a key's fingerprint."""
+"""The log of requests. It has fingerprints of keys, never a key."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class LoggedRequest:
     idempotency_key: str | None = None
     key_fingerprint: str | None = None
     request_id: str | None = None
-    # None until it is answered, and for good where the connection was cut
+    # None until it is answered; stays None if the connection was cut
     status: int | None = None
     replayed: bool = False
     fault: str | None = None
-    # seconds of a clock that is only good for differences
+    # seconds of the monotonic clock
     arrived: float = field(default_factory=time.monotonic)
 
     def as_dict(self) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Journal:
         return entry
 
     def find(self, method: str | None = None, path: str = "") -> list[LoggedRequest]:
-        """The requests of a method whose path starts with ``path``."""
+        """Return the requests of a method whose path starts with ``path``."""
         return [e for e in self if (method is None or e.method == method) and e.path.startswith(path)]
 
     def reset(self) -> None:

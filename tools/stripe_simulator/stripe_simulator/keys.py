@@ -1,4 +1,4 @@
-"""API keys, what they may do, and which account and mode they open."""
+"""API keys, with their permissions, account and mode."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Key:
 
 
 class KeyRing:
-    """Know the registered keys by their hash only, so that no dump of the simulator shows a key."""
+    """The registered keys by hash, so that no dump of the simulator shows a key."""
 
     def __init__(self) -> None:
         self._keys: dict[str, Key] = {}

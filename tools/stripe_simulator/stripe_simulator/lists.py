@@ -1,4 +1,4 @@
-"""Stripe's pages: newest first, a cursor at either end, 1 to 100 at a time."""
+"""Stripe's pagination: newest first, a cursor at either end, 1 to 100 objects a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def newest_first(objects: Iterable[Json]) -> list[Json]:
 
 
 def page(objects: list[Json], params: Json, url: str) -> Json:
-    """Cut one page out of objects that are already filtered and ordered."""
+    """Return one page of objects that are already filtered and ordered."""
     limit = checked_limit(params)
     start = 0
     if "starting_after" in params:
@@ -42,7 +42,7 @@ def _position(objects: list[Json], object_id: str, param: str) -> int:
 
 
 def created_within(item: Json, created: Any) -> bool:
-    """Apply the ``created`` filter, a time or a range of times."""
+    """Return the objects that pass the ``created`` filter, a time or a range of times."""
     if created is None:
         return True
     moment: int = item["created"]
@@ -59,7 +59,7 @@ def created_within(item: Json, created: Any) -> bool:
 
 
 def matching(objects: Iterable[Json], params: Json, *names: str) -> list[Json]:
-    """Keep, newest first, what equals every given filter of that name, and lies within ``created``."""
+    """Return, newest first, the objects that equal every given filter and lie within ``created``."""
     wanted = {name: params[name] for name in names if name in params}
     return newest_first(
         item

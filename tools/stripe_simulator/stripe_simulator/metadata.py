@@ -1,4 +1,4 @@
-"""Metadata: fifty short strings that merge on update."""
+"""Metadata: up to fifty short strings, merged on update."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stripe_simulator.form import inside
 
 
 def merged(current: dict[str, str], given: Any) -> dict[str, str]:
-    """Apply a metadata parameter: "" clears all, "" as a value unsets one key, absent ones stay."""
+    """Return metadata after an update: "" clears all keys, "" as a value removes one, absent keys stay."""
     if given is None:
         return dict(current)
     if given == "":
@@ -34,7 +34,7 @@ def _check(key: str, value: str) -> None:
 
 
 def check_length(params: dict[str, Any], limits: dict[str, int], path: str = "") -> None:
-    """Refuse texts that are longer than Stripe takes; ``path`` is where the parameters are, "" at the top."""
+    """Refuse texts that are too long for Stripe; ``path`` is the parent parameter, "" at the top."""
     for name, limit in limits.items():
         value = params.get(name)
         if isinstance(value, str) and len(value) > limit:

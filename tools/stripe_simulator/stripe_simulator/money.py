@@ -1,4 +1,7 @@
-"""Amounts in minor units: rounding, tax, and what each currency allows."""
+"""Amounts in minor units: rounding, tax, and the limits of each currency.
+
+See docs/notes/stripe.md#amounts-and-currencies.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ from stripe_simulator.config import Rounding
 from stripe_simulator.errors import bad_request
 
 MINIMUM_CHARGE = {"eur": 50, "usd": 50}
-# Stripe's page on currencies: eight digits in the smallest unit, twelve for the rupiah.
+# Eight digits in the smallest unit, twelve for the rupiah.
 LARGEST_CHARGE = 99_999_999
 LARGEST_CHARGES = {"idr": 999_999_999_999}
 
-# The last digits that a currency has no use for, though they are sent: section "Money" of the reference.
+# Amounts must be multiples of these: the last digits are sent although the currency does not use them.
 MULTIPLES = {"isk": 100, "ugx": 100, "bhd": 10, "jod": 10, "kwd": 10, "omr": 10, "tnd": 10}
 
 SUPPORTED = frozenset(
@@ -33,7 +36,7 @@ def checked_currency(code: str, *, param: str = "currency") -> str:
 
 
 def check_charge(amount: int, currency: str, *, unlisted_minimum: int = 1) -> None:
-    """Refuse a Checkout Session that nobody can pay: too small, too large, or in digits the currency lacks."""
+    """Refuse a Checkout Session whose amount is too small, too large, or finer than the currency."""
     minimum = MINIMUM_CHARGE.get(currency, unlisted_minimum)
     if amount < minimum:
         raise bad_request(
@@ -44,7 +47,7 @@ def check_charge(amount: int, currency: str, *, unlisted_minimum: int = 1) -> No
 
 
 def check_payable(amount: int, currency: str, kind: str, *, param: str | None = None) -> None:
-    """Refuse the total of an object of this ``kind`` if it is too large, or in digits that the currency lacks."""
+    """Refuse the total of an object of this ``kind`` if it is too large or finer than the currency."""
     largest = LARGEST_CHARGES.get(currency, LARGEST_CHARGE)
     if amount > largest:
         raise bad_request(
@@ -56,7 +59,7 @@ def check_payable(amount: int, currency: str, kind: str, *, param: str | None = 
 
 
 def rounded(value: Decimal, rounding: Rounding = "half_away_from_zero") -> int:
-    """Round to the minor unit in one of the three directions that are conceivable for halves."""
+    """Round to the minor unit, with halves in one of three possible directions."""
     if rounding == "half_up":
         # towards positive infinity: -0.5 becomes 0
         return int((value + Decimal("0.5")).to_integral_value(ROUND_FLOOR))
@@ -69,7 +72,7 @@ def exclusive_tax(amount: int, percentage: Decimal, rounding: Rounding) -> int:
 
 
 def inclusive_tax(amount: int, percentage: Decimal, all_inclusive: Decimal, rounding: Rounding) -> int:
-    """The share of one rate in an amount that already holds every inclusive rate."""
+    """Return the tax of one rate in an amount that includes all inclusive rates."""
     return rounded(amount * percentage / (100 + all_inclusive), rounding)
 
 

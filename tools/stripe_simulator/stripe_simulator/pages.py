@@ -1,4 +1,4 @@
-"""What a payer sees: the pay page, the hosted invoice page, and the PDF."""
+"""The payer's pages: the pay page, the hosted invoice page, and the PDF."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def blueprint(world: World) -> Blueprint:
     @pages.get("/pdf/<token>")
     def pdf(token: str) -> AnyResponse:
         if "Authorization" in request.headers:
-            # Whoever sends a key to this address would send it to a file host, too.
+            # A client that sends a key to this address would send it to a file host, too.
             return Response("This address takes no key.", status=400, mimetype="text/plain")
         _linked(world, token)
         return redirect(f"{world.base_url}/files/{token}.pdf", code=302)

@@ -17,7 +17,7 @@ PAYABLE = ("open", "uncollectible")
 
 
 def new_intent(call: Call, *, amount: int, currency: str, customer: str | None, status: str) -> Json:
-    """Make a PaymentIntent; no route creates one, payers and finalized invoices do."""
+    """Create a PaymentIntent for a payer or a finalized invoice; no route creates one."""
     intent_id = new_id("pi")
     succeeded = status == "succeeded"
     intent: Json = {
@@ -58,13 +58,13 @@ def new_intent(call: Call, *, amount: int, currency: str, customer: str | None, 
 
 
 def describe(intent: Json, data: Json) -> None:
-    """Take over the description and metadata that Checkout was given for the payment."""
+    """Set the description and metadata of ``payment_intent_data``."""
     intent["description"] = data.get("description")
     intent["metadata"] = merged({}, data.get("metadata"))
 
 
 def succeed(call: Call, intent: Json, shown: Shown) -> None:
-    """The money of a delayed method has arrived; invoices it was attached to are credited."""
+    """Settle a delayed payment, and credit the invoices to which it was attached."""
     intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": new_id("ch")}
     emit(call, "payment_intent.succeeded", intent)
     for payment in list(call.state.invoice_payments.values()):
@@ -109,7 +109,7 @@ def default_of(call: Call, invoice: Json) -> Json | None:
 
 
 def open_default(call: Call, invoice: Json) -> None:
-    """Give a finalized invoice the payment that its hosted page collects."""
+    """Create the default payment of a finalized invoice, which its hosted page collects."""
     if invoice["amount_remaining"] > 0:
         amount = invoice["amount_remaining"]
         intent = new_intent(
@@ -135,7 +135,7 @@ def cancel_default(call: Call, invoice: Json) -> None:
 
 
 def has_own_payments(call: Call, invoice: Json) -> bool:
-    """Whether a payment other than the untouched default one stands in the way of voiding."""
+    """Whether a payment other than the untouched default one prevents voiding."""
     return any(
         payment["status"] == "paid" or (payment["status"] == "open" and not payment["is_default"])
         for payment in payments_of(call, invoice)
@@ -156,7 +156,7 @@ def _attachable(call: Call, invoice: Json) -> Json:
     if "payment_intent" not in call.params:
         raise bad_request("Missing required param: payment_intent.", code="parameter_missing", param=param)
     intent = call.in_body("payment_intents", "payment_intent", call.params[param], param=param)
-    # A repeated attach is told apart first: that is how a caller learns that it has been done already.
+    # Checked first: the code tells a caller that the payment is attached already.
     if any(payment["payment"]["payment_intent"] == intent["id"] for payment in payments_of(call, invoice)):
         raise bad_request(
             "This PaymentIntent is already attached to the invoice.", code="resource_already_exists", param=param
@@ -213,7 +213,7 @@ def _credit_excess(call: Call, invoice: Json, excess: int, shown: Shown) -> None
 
 
 def _follow(call: Call, invoice: Json) -> None:
-    """The default payment always asks for what remains."""
+    """Set the amount of the default payment to what remains."""
     payment = default_of(call, invoice)
     if payment is None or payment["status"] != "open":
         return
@@ -225,7 +225,7 @@ def _follow(call: Call, invoice: Json) -> None:
 
 
 def settle_invoice(call: Call, invoice: Json, shown: Shown) -> None:
-    """Nothing remains: the invoice is paid."""
+    """Mark the invoice paid, since nothing remains."""
     invoice["status"] = "paid"
     invoice["status_transitions"]["paid_at"] = call.now()
     invoice["attempted"] = True
@@ -234,7 +234,7 @@ def settle_invoice(call: Call, invoice: Json, shown: Shown) -> None:
 
 
 def pay_rest(call: Call, invoice: Json, shown: Shown) -> None:
-    """A payer settles the whole rest on the hosted page, by the invoice's default payment."""
+    """Pay what remains on the hosted page, by the invoice's default payment."""
     payment = default_of(call, invoice)
     if invoice["status"] not in PAYABLE or payment is None or payment["status"] != "open":
         raise bad_request(f"An invoice that is {invoice['status']} can't be paid.")
@@ -245,7 +245,7 @@ def pay_rest(call: Call, invoice: Json, shown: Shown) -> None:
 
 
 def mark_paid(call: Call, invoice: Json, shown: Shown) -> None:
-    """A person notes in the Dashboard that the rest was paid outside Stripe, by bank transfer for instance."""
+    """Mark what remains as paid outside Stripe, as a person does in the Dashboard."""
     if invoice["status"] not in PAYABLE:
         raise bad_request(f"An invoice that is {invoice['status']} can't be marked as paid.")
     if call.config.amount_paid_holds_outside:

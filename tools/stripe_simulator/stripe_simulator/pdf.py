@@ -1,4 +1,4 @@
-"""A small but valid PDF, written by hand."""
+"""A small valid PDF, written by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from stripe_simulator.state import Json
 
 
 def invoice_pdf(invoice: Json) -> bytes:
-    """One A4 page with the number and the total."""
+    """Return one A4 page with the number and the total."""
     lines = [
         "Stripe simulator - not Stripe",
         f"Invoice {invoice['number']}",

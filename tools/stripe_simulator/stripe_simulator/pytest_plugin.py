@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def stripe_simulator_server() -> Iterator[StripeSimulator]:
     """The running server, shared by all tests."""
-    # lazy: runs that do not use the fixture shall not pay for flask and the SDK
+    # lazy: runs without this fixture need not load flask and the SDK
     from stripe_simulator.simulator import StripeSimulator
 
     with StripeSimulator() as simulator:
@@ -23,7 +23,7 @@ def stripe_simulator_server() -> Iterator[StripeSimulator]:
 
 @pytest.fixture
 def stripe_simulator(stripe_simulator_server: StripeSimulator) -> Iterator[StripeSimulator]:
-    """A Stripe without any memory, under the same address in every test."""
+    """The simulator, reset for each test, under the same address."""
     stripe_simulator_server.reset()
     yield stripe_simulator_server
     stripe_simulator_server.reset()

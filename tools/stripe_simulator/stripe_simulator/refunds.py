@@ -1,4 +1,4 @@
-"""Refunds, as a person makes them in the Dashboard: the charge says how much went back, the invoice does not."""
+"""Refunds that a person makes in the Dashboard: the charge shows the refunded amount, the invoice does not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stripe_simulator.state import AccountState, Call, Json, World
 
 
 def refund(call: Call, amount: int | None) -> Json:
-    """Give back a part of a payment, or what is left of it; give its charge as Stripe then shows it."""
+    """Refund a part of a payment, or what is left of it, and return its charge."""
     intent = call.in_path("payment_intents", "payment_intent")
     if intent["status"] != "succeeded":
         raise bad_request(f"A payment that is {intent['status']} can't be refunded.", param="payment_intent")
@@ -28,7 +28,7 @@ def refund(call: Call, amount: int | None) -> Json:
 
 
 def _charge(call: Call, intent: Json) -> Json:
-    """The charge of a payment; nobody asks for one before it is refunded."""
+    """Return the charge of a payment, created when it is first needed."""
     nothing = dict.fromkeys(
         """application application_fee application_fee_amount failure_balance_transaction failure_code failure_message
         on_behalf_of outcome receipt_email receipt_number receipt_url review shipping source source_transfer
@@ -63,7 +63,7 @@ def _charge(call: Call, intent: Json) -> Json:
 
 
 def owner(world: World, payment_intent: str) -> AccountState:
-    """Whose payment it is. Raises: StripeError (404)."""
+    """Return the account state with this payment. Raises: StripeError (404)."""
     for state in world.states():
         if payment_intent in state.payment_intents:
             return state

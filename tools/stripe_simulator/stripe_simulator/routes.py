@@ -1,4 +1,4 @@
-"""Every route: its handler, the SDK type of its parameters, and the permission it asks for."""
+"""All routes, with handler, SDK type of the parameters, and permission."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Route:
     handler: Callable[[Call], Json]
     params: str
     permission: str
-    # where the object that the path names is kept, for the switch "existence before permission"
+    # the collection of the object in the path, for the switch "existence before permission"
     collection: str
 
 
@@ -131,7 +131,7 @@ ROUTES = [_route(*row) for row in _TABLE]
 
 
 def find(method: str, path: str) -> tuple[Route, str] | None:
-    """The route of a request and the id in its path ("" where it has none)."""
+    """Return the route of a request, and the id in its path, "" without one; None for an unknown route."""
     for route in ROUTES:
         match = route.pattern.match(path)
         if match is not None and route.method == method:

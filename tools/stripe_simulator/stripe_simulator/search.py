@@ -1,4 +1,4 @@
-"""The customer search: a small query language over an index that lags behind the writes."""
+"""The customer search: a small query language over an index that lags behind writes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _page(found: list[Json], call: Call) -> Json:
 
 
 def parse_query(query: str) -> tuple[list[Clause], str]:
-    """Read clauses joined by AND or by OR, never by both."""
+    """Parse clauses that are joined by AND or by OR, never by both."""
     if len(query) > 5000:
         raise bad_request("The query is too long.", param="query")
     clauses: list[Clause] = []
@@ -113,7 +113,7 @@ def _clause(text: str) -> tuple[Clause, str]:
 
 def _joiner(text: str) -> tuple[str, str]:
     match = _JOINER.match(text)
-    # Clauses that merely follow one another are joined by AND.
+    # Clauses without a word between them are joined by AND.
     return (match.group(1).upper(), text[match.end() :]) if match else ("AND", text)
 
 

@@ -1,4 +1,4 @@
-"""The HTTP server: threads, keep-alive, and a stop that leaves no connection behind."""
+"""The HTTP server: threads, keep-alive, and a stop that closes every connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 
 class _Handler(WSGIRequestHandler):
-    """Keep connections open between requests, and log nothing: paths can hold ids and tokens."""
+    """Keeps connections open between requests, and logs nothing, since paths may have ids and tokens."""
 
     protocol_version = "HTTP/1.1"
 
@@ -22,7 +22,7 @@ class _Handler(WSGIRequestHandler):
 
     def finish(self) -> None:
         _open_connections(self.server).discard(self.connection)
-        # After a deliberate cut there is nothing left to flush to.
+        # After a deliberate cut the connection is closed.
         with contextlib.suppress(OSError):
             super().finish()
 
@@ -36,7 +36,7 @@ def _open_connections(server: Any) -> set[socket.socket]:
 
 
 class HttpServer:
-    """Serve one application on a loopback port from a thread of its own."""
+    """Serves one application on a loopback port, in its own thread."""
 
     def __init__(self, app: Flask, host: str, port: int) -> None:
         self._server: BaseWSGIServer = make_server(host, port, app, threaded=True, request_handler=_Handler)

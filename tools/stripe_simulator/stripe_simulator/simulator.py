@@ -64,11 +64,11 @@ class StripeSimulator:
 
     @property
     def url(self) -> str:
-        """The base address, without trailing slash."""
+        """The base URL, without a trailing slash."""
         return self.world.base_url
 
     def start(self) -> StripeSimulator:
-        """Serve from now on; returns itself."""
+        """Start serving, and return the simulator."""
         self.api.stopping.clear()
         self._server = HttpServer(create_app(self), *self._address)
         self.world.base_url = self._server.url
@@ -77,7 +77,7 @@ class StripeSimulator:
         return self
 
     def stop(self) -> None:
-        """Stop serving and cut whatever still hangs."""
+        """Stop serving, and cut requests that still hang."""
         self.api.stopping.set()
         if self._server is not None:
             self._server.stop()
@@ -93,8 +93,8 @@ class StripeSimulator:
         self.stop()
 
     def reset(self) -> None:
-        """Forget everything but the address: objects, keys, faults, switches, clock, log."""
-        # Hanging answers end now, so that they cannot reach into the next test.
+        """Delete objects, keys, faults and log, and reset switches and clock; the address stays."""
+        # End hanging requests now, so that they cannot reach into the next test.
         self.api.stopping.set()
         for part in (self.faults, self.config, self.clock, self.world, self.requests, self.keys, self.api.idempotency):
             part.reset()
@@ -102,11 +102,11 @@ class StripeSimulator:
         self.api.stopping.clear()
 
     def snapshot(self) -> Snapshot:
-        """A copy of every account's objects, for ``restore``; what is on its way is not part of it."""
+        """Return a copy of all accounts' objects for ``restore``, without pending deliveries."""
         return self.world.snapshot()
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Forget everything, then be as when the copy was made."""
+        """Reset, then restore the objects of a snapshot."""
         self.reset()
         self.world.restore(snapshot)
 
@@ -119,7 +119,7 @@ class StripeSimulator:
         revoked: bool = False,
         expired: bool = False,
     ) -> str:
-        """Register a key; without permissions it may do everything. Returns the key."""
+        """Register a key and return it; without ``permissions`` it may do everything."""
         self.keys.add(key, account=account, permissions=permissions, revoked=revoked, expired=expired)
         return key
 
@@ -128,15 +128,15 @@ class StripeSimulator:
         return self._session_act(session_id, checkout.pay)
 
     def pay_later(self, session_id: str) -> Json:
-        """Submit a method that settles later: complete, but unpaid."""
+        """Pay a Checkout Session by a method that settles later: it is complete, but unpaid."""
         return self._session_act(session_id, checkout.pay_later)
 
     def settle(self, session_id: str) -> Json:
-        """The delayed method succeeds."""
+        """Let the delayed payment succeed."""
         return self._session_act(session_id, checkout.settle)
 
     def fail(self, session_id: str) -> Json:
-        """The delayed method fails."""
+        """Let the delayed payment fail."""
         return self._session_act(session_id, checkout.fail)
 
     def expire(self, session_id: str) -> Json:
@@ -144,7 +144,7 @@ class StripeSimulator:
         return self._session_act(session_id, checkout.expire)
 
     def pay_hosted(self, invoice_id: str) -> Json:
-        """Pay the whole rest of an invoice on its hosted page."""
+        """Pay what remains of an invoice on its hosted page."""
         return self._invoice_act(invoice_id, payments.pay_rest)
 
     def mark_paid(self, invoice_id: str) -> Json:
@@ -152,7 +152,7 @@ class StripeSimulator:
         return self._invoice_act(invoice_id, payments.mark_paid)
 
     def refund(self, payment_intent: str, amount: int | None = None) -> Json:
-        """Refund a payment in the Dashboard, whole or in part; returns its charge."""
+        """Refund a payment in whole or in part, as a person does in the Dashboard; return its charge."""
         with self.world.lock:
             state = refunds.owner(self.world, payment_intent)
             return copy.deepcopy(refunds.refund(Call(self.world, state, id=payment_intent), amount))
@@ -176,7 +176,7 @@ class StripeSimulator:
         return state
 
     def objects(self, kind: str, *, account: str = DEFAULT_ACCOUNT, livemode: bool = False) -> list[Json]:
-        """Copies of all objects of a kind, oldest first."""
+        """Return copies of all objects of a kind, oldest first."""
         if kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}.")
         with self.world.lock:
@@ -186,19 +186,19 @@ class StripeSimulator:
 
     @property
     def deliveries(self) -> list[Json]:
-        """Every delivery so far: event, type, endpoint, url, status, attempts, held."""
+        """Return every delivery so far: event, type, endpoint, url, status, attempts, held."""
         return self._deliveries.all()
 
     def wait_for_webhooks(self, timeout: float = 5.0) -> bool:
-        """Wait until no delivery is on its way; False if one still is."""
+        """Wait until no delivery is pending; False if one still is."""
         return self._deliveries.wait(timeout)
 
     def deliver(self, *, newest_first: bool = False, again: bool = False, timeout: float = 10.0) -> bool:
-        """Deliver now what is held or was given up; ``again`` repeats what has arrived."""
+        """Deliver pending, held and undelivered events now; ``again`` also repeats delivered ones."""
         return self._deliveries.deliver(newest_first=newest_first, again=again, timeout=timeout)
 
     def signed(self, endpoint_id: str, event: Json) -> tuple[bytes, dict[str, str]]:
-        """Give the body and the headers with which an event of one's own would be delivered to an endpoint."""
+        """Return body and headers of your own event, as they would be delivered to an endpoint."""
         with self.world.lock:
             owners = [state for state in self.world.states() if endpoint_id in state.endpoints]
             state = self._owner(owners[0] if owners else None, "webhook endpoint", endpoint_id)
@@ -208,7 +208,7 @@ class StripeSimulator:
         return body.encode(), {**headers, "Stripe-Signature": signature(body, secrets, self.world.clock.now())}
 
     def roll_secret(self, endpoint_id: str, *, keep_old: bool = True) -> str:
-        """Roll an endpoint's secret as the Dashboard would; returns the new one."""
+        """Roll an endpoint's secret as the Dashboard does, and return the new one."""
         with self.world.lock:
             owners = [state for state in self.world.states() if endpoint_id in state.endpoints]
             state = self._owner(owners[0] if owners else None, "webhook endpoint", endpoint_id)

@@ -1,4 +1,4 @@
-"""What the simulated Stripe remembers, apart for each account and mode."""
+"""The state of the simulated Stripe, separate for each account and mode."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ API_VERSION = "2026-10-28.endive"
 
 @dataclass
 class Item:
-    """One position: Stripe shows it both as an invoice item and, once on an invoice, as a line."""
+    """One item, which Stripe shows as an invoice item and, on an invoice, as a line."""
 
     id: str
     line_id: str
@@ -34,7 +34,7 @@ class Item:
     pricing: Json | None = None
     # None means that the invoice's default rates apply; an empty list means no tax.
     tax_rates: list[str] | None = None
-    # Taxes that the caller computed, as they were given; where there are any, no rate applies.
+    # Taxes that the caller computed, as given; if there are any, no rate applies.
     tax_amounts: list[Json] = field(default_factory=list)
     discountable: bool = True
     metadata: dict[str, str] = field(default_factory=dict)
@@ -49,22 +49,22 @@ class AccountState:
     livemode: bool
     customers: dict[str, Json] = field(default_factory=dict)
     tax_rates: dict[str, Json] = field(default_factory=dict)
-    # the data of a tax amount's rate -> id of the archived rate that was made of it
+    # rate data of a tax amount -> id of the archived rate created from it
     rates_of_amounts: dict[frozenset[tuple[str, object]], str] = field(default_factory=dict)
     invoices: dict[str, Json] = field(default_factory=dict)
     items: dict[str, Item] = field(default_factory=dict)
-    # invoice id -> ids of its items, in the order in which the lines show
+    # invoice id -> ids of its items, in the order of its lines
     invoice_items: dict[str, list[str]] = field(default_factory=dict)
     days_until_due: dict[str, int] = field(default_factory=dict)
     invoice_payments: dict[str, Json] = field(default_factory=dict)
     sessions: dict[str, Json] = field(default_factory=dict)
-    # session id -> what becomes of payment_intent_data, and what the pay page shows
+    # session id -> payment_intent_data and the texts of the pay page
     session_plans: dict[str, Json] = field(default_factory=dict)
     payment_intents: dict[str, Json] = field(default_factory=dict)
-    # charges that were refunded; no other is ever asked for
+    # charges of refunded payments; others are never created
     charges: dict[str, Json] = field(default_factory=dict)
     endpoints: dict[str, Json] = field(default_factory=dict)
-    # endpoint id -> secrets, the newest first; two of them while a secret is rolled
+    # endpoint id -> secrets, the newest first; two while a secret is rolled
     endpoint_secrets: dict[str, list[str]] = field(default_factory=dict)
     events: dict[str, Json] = field(default_factory=dict)
     sent: list[Json] = field(default_factory=list)
@@ -73,7 +73,7 @@ class AccountState:
 
 
 def items_of(state: AccountState, invoice: Json) -> list[Item]:
-    """The items of an invoice, in the order of its lines; none for a draft that is still being made."""
+    """Return the items of an invoice, in the order of its lines; empty while the draft is being created."""
     return [state.items[item_id] for item_id in state.invoice_items.get(invoice["id"], [])]
 
 
@@ -82,7 +82,7 @@ Snapshot = tuple[dict[tuple[str, bool], AccountState], Links]
 
 
 class World:
-    """Every account's state, the clock, the switches, and one lock around all changes."""
+    """The states of all accounts, the clock, the switches, and one lock for all changes."""
 
     def __init__(self, clock: Clock, config: Config) -> None:
         self.clock = clock
@@ -106,19 +106,19 @@ class World:
         self.restore(({}, {}))
 
     def snapshot(self) -> Snapshot:
-        """A copy of all objects, for ``restore``."""
+        """Return a copy of all objects for ``restore``."""
         with self.lock:
             return copy.deepcopy((self._states, self.links))
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to how it was when the copy was made."""
+        """Restore the objects of a snapshot."""
         with self.lock:
             self._states, self.links = copy.deepcopy(snapshot)
 
 
 @dataclass
 class Call:
-    """One request while it is executed, or one act of a payer, who has no request."""
+    """The execution of one request, or of a payer's act, which has no request."""
 
     world: World
     state: AccountState
@@ -128,7 +128,7 @@ class Call:
     request_id: str | None = None
     idempotency_key: str | None = None
     restricted: bool = False
-    # A fault may stop add_lines half way: this many lines are added, then the server "fails".
+    # A fault may stop add_lines half way: the server fails after this many lines.
     stop_after_lines: int | None = None
 
     @property
@@ -139,14 +139,14 @@ class Call:
         return self.world.clock.now()
 
     def in_path(self, collection: str, kind: str) -> Json:
-        """The object that the path names, or a 404."""
+        """Return the object in the path. Raises: StripeError (404)."""
         found: Json | None = getattr(self.state, collection).get(self.id)
         if found is None:
             raise missing_in_path(kind, self.id, self._other_mode(collection, self.id))
         return found
 
     def in_body(self, collection: str, kind: str, object_id: str, *, param: str) -> Json:
-        """The object that a parameter names, or a 400 with the same code."""
+        """Return the object that a parameter names. Raises: StripeError (400, with the code of a 404)."""
         found: Json | None = getattr(self.state, collection).get(object_id)
         if found is None or found.get("deleted"):
             raise missing_in_body(kind, object_id, param=param, hint=self._other_mode(collection, object_id))

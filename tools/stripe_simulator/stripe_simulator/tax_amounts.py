@@ -1,6 +1,6 @@
-"""Taxes that the caller computed: for each tax of a line an amount, and the data of its rate.
+"""Taxes that the caller computed: an amount for each tax of a line, with the data of its rate.
 
-Semantics: the docstrings of ``stripe.params.InvoiceAddLinesParams``.
+They behave as the docstrings of ``stripe.params.InvoiceAddLinesParams`` say.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from stripe_simulator.form import inside
 from stripe_simulator.state import AccountState, Call, Item, Json
 
 MOST_PER_LINE = 20
-# Longer than the name of a rate that is created by itself.
+# Longer than the name of a Tax Rate may be.
 LIMITS = {"display_name": 200}
 
 
 def refuse(params: Json) -> None:
-    """Answer as an account to which Stripe does not offer ``tax_amounts``."""
+    """Refuse ``tax_amounts`` as an unknown parameter."""
     for number, line in enumerate(params.get("lines", [])):
         if "tax_amounts" in line:
             raise unknown_parameter(f"lines[{number}][tax_amounts]")
 
 
 def given_amounts(call: Call, line: Json, amount: int, path: str) -> list[Json]:
-    """The checked tax amounts of a line of ``amount``; the switches may replace or drop them."""
+    """Return the checked tax amounts of a line of ``amount``; the switches may replace or drop them."""
     taxes: list[Json] = line.get("tax_amounts") or []
     here = inside(path, "tax_amounts")
     if len(taxes) > MOST_PER_LINE:
@@ -44,7 +44,7 @@ def _check(config: Config, tax: Json, path: str) -> None:
     for name in ("amount", "taxable_amount"):
         if tax[name] < 0 and not config.tax_amounts_may_be_negative:
             raise bad_request(f"Invalid {name}: must not be negative.", param=inside(path, name))
-    # The percentage of a fixed tax is 0. Any rounding of the exact tax is less than one minor unit away from it.
+    # A tax of a fixed amount has the percentage 0. Rounding changes a tax by less than one minor unit.
     exact = Decimal(tax["taxable_amount"]) * data["percentage"] / 100
     differs = data["percentage"] != 0 and abs(tax["amount"] - exact) >= 1
     if differs and not config.tax_amounts_may_differ_from_percentage:
@@ -61,8 +61,8 @@ def _computed(taxes: list[Json], amount: int, config: Config) -> list[Json]:
 def check_alone(invoice: Json, item: Item, before: list[Item], *, amounts: str, rates: str) -> None:
     """Refuse to mix tax amounts and tax rates on one invoice.
 
-    ``before`` are the items that the invoice has already or gets first; ``amounts`` and ``rates`` name the
-    parameter that is at fault. Lines that have neither are let pass.
+    ``before`` are the items that the invoice has already or gets first; ``amounts`` and ``rates`` are the parameters
+    named in the error. Lines with neither pass.
     """
     has_rates = invoice["default_tax_rates"] or any(other.tax_rates for other in [*before, item])
     if item.tax_amounts and has_rates:
@@ -72,13 +72,13 @@ def check_alone(invoice: Json, item: Item, before: list[Item], *, amounts: str, 
 
 
 def refuse_partly(item: Item, before: list[Item], path: str) -> None:
-    """Refuse a line without tax amounts where others have them, and the other way round."""
+    """Refuse a line without tax amounts if others have them, and the reverse."""
     if any(bool(other.tax_amounts) != bool(item.tax_amounts) for other in before):
         raise bad_request("Tax amounts are for every line of an invoice or for none.", param=path)
 
 
 def keep_rates(call: Call, item: Item) -> None:
-    """Make an archived rate for each tax amount of the item, or reuse the one of equal data."""
+    """Create an archived rate for each tax amount of the item, or reuse the one with equal data."""
     for tax in item.tax_amounts:
         data = tax["tax_rate_data"]
         if _key(data) not in call.state.rates_of_amounts:
@@ -86,7 +86,7 @@ def keep_rates(call: Call, item: Item) -> None:
 
 
 def taxes_of(state: AccountState, item: Item) -> list[Json]:
-    """The taxes of a line, as they were given."""
+    """Return the taxes of a line as they were given."""
     return [
         tax_rates.tax_at(
             state.tax_rates[state.rates_of_amounts[_key(tax["tax_rate_data"])]],

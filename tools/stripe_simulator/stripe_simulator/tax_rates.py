@@ -26,8 +26,8 @@ def create(call: Call) -> Json:
 
 
 def made(call: Call, params: Json, *, active: bool) -> Json:
-    """Make a rate of checked parameters and keep it."""
-    # A JSON number, as with Stripe; arithmetic reads it back by its text.
+    """Create a rate from checked parameters."""
+    # A JSON number, as at Stripe; calculations convert it by its text.
     percentage = float(params["percentage"])
     rate: Json = {
         "id": new_id("txr"),
@@ -69,7 +69,7 @@ def list_rates(call: Call) -> Json:
 
 
 def check(params: Json, *, path: str = "", limits: dict[str, int] = LIMITS) -> None:
-    """Refuse what no rate can have; ``path`` is where the parameters are, "" at the top."""
+    """Refuse parameters that no rate can have; ``path`` is the parent parameter, "" at the top."""
     check_length(params, limits, path)
     country = params.get("country")
     if country and not (len(country) == 2 and country.isalpha()):
@@ -91,7 +91,7 @@ def percentage_of(rate: Json) -> Decimal:
 
 
 def usable(call: Call, ids: list[str], *, param: str) -> list[str]:
-    """Refuse rates that cannot be put to new use: unknown, archived, too many, or of mixed behavior."""
+    """Refuse rates that a line cannot use: unknown, archived, too many, or of mixed behavior."""
     if len(ids) > 5:
         raise bad_request("You may only pass up to 5 tax rates.", param=param)
     if len(set(ids)) < len(ids):
@@ -106,13 +106,13 @@ def usable(call: Call, ids: list[str], *, param: str) -> list[str]:
 
 
 def taxes_of(state: AccountState, amount: int, rate_ids: list[str], rounding: Rounding) -> list[Json]:
-    """One entry per rate, over the whole amount."""
+    """Return one entry for each rate, on the whole amount."""
     rates = [state.tax_rates[rate_id] for rate_id in rate_ids]
     return [tax_at(rate, *tax) for rate, tax in zip(rates, computed(amount, rates, rounding), strict=True)]
 
 
 def computed(amount: int, rates: list[Json], rounding: Rounding) -> list[tuple[int, int]]:
-    """Tax and taxable amount per rate; rates on one line stack, each over the whole amount."""
+    """Return tax and taxable amount for each rate; each rate of a line applies to the whole amount."""
     all_inclusive = sum((percentage_of(rate) for rate in rates if rate["inclusive"]), Decimal(0))
     included = [
         inclusive_tax(amount, percentage_of(rate), all_inclusive, rounding) if rate["inclusive"] else None
@@ -126,7 +126,7 @@ def computed(amount: int, rates: list[Json], rounding: Rounding) -> list[tuple[i
 
 
 def tax_at(rate: Json, amount: int, taxable: int, reason: str = "not_available") -> Json:
-    """An entry of ``taxes`` as lines and invoices show it."""
+    """Return an entry of ``taxes`` as lines and invoices show it."""
     return {
         "amount": amount,
         "tax_behavior": "inclusive" if rate["inclusive"] else "exclusive",
@@ -138,7 +138,7 @@ def tax_at(rate: Json, amount: int, taxable: int, reason: str = "not_available")
 
 
 def summed(taxes: list[Json]) -> list[Json]:
-    """The invoice's total per rate, in the order in which the rates first appear."""
+    """Return the invoice's tax for each rate, in the order in which the rates first appear."""
     totals: dict[str, Json] = {}
     for tax in taxes:
         rate_id = tax["tax_rate_details"]["tax_rate"]

@@ -1,4 +1,4 @@
-"""The sums of an invoice, worked out anew whenever its lines change."""
+"""The totals of an invoice, computed again whenever its lines change."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""The plugin's words for customers, by language; English where a language is missing.
+"""The plugin's texts for customers, by language; English if a language is missing.
 
-``pt`` is European Portuguese. Blanks that must not break are written as escapes, to be seen.
+``pt`` is European Portuguese. No-break spaces are written as escapes, so that they can be seen.
 """
 
 from __future__ import annotations
 
-#: Where Babel's locale is not the language's own name: ``pt`` alone would mean Brazil.
+#: Babel locales that differ from the language's code: ``pt`` alone would mean Brazil.
 LOCALES = {"pt": "pt_PT"}
 
-# Stripe sets these, in a font of its own: before the French colon the no-break space that every font has.
+# Stripe prints these in its own font: before a French colon, use the no-break space that every font has.
 INVOICE = {
     "en": {
         "discount": "Discount",
@@ -66,7 +66,7 @@ INVOICE = {
     },
 }
 
-# Dates and times stand where no article has to agree with them: Italian and Spanish ones change with the number.
+# Dates and times come without an article: in Italian and Spanish it would change with the number.
 MAIL = {
     "en": {
         "subject": "Your invoice {number} – pay {amount}",
@@ -153,6 +153,6 @@ MAIL = {
 }
 
 
-def of(table: dict[str, dict[str, str]], language: str) -> dict[str, str]:
-    """The words of a language."""
+def in_language(table: dict[str, dict[str, str]], language: str) -> dict[str, str]:
+    """Return the texts in a language."""
     return table.get(language, table["en"])

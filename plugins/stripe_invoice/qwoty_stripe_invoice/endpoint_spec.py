@@ -1,4 +1,4 @@
-"""What our webhook endpoint has to be, how another one differs from it, and how to say what was mended: pure."""
+"""The specification of our webhook endpoint, differences from it, and repairs in words. Pure."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ EVENTS = (
 )
 
 
-def drift(endpoint: Mapping[str, Any], url: str) -> dict[str, Any]:
-    """What an endpoint has to be told to be as it should."""
+def changes_for(endpoint: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """Return the parameters that bring an endpoint back to the specification; empty if it conforms."""
     changes: dict[str, Any] = {}
     if endpoint["url"] != url:
         changes["url"] = url
@@ -50,8 +50,8 @@ _REPLACED = {
 }
 
 
-def in_words(seen: Mapping[str, Any]) -> list[str]:
-    """What was mended, one sentence each."""
+def repairs_in_words(seen: Mapping[str, Any]) -> list[str]:
+    """Return one sentence for each repair."""
     if seen["replace"]:
         facts = {"version": seen["version"] or "the account's version", "days": OLD_SECRET_FOR.days}
         return [_REPLACED[seen["replace"]].format(**facts)]

@@ -1,4 +1,4 @@
-"""From Stripe's objects to the quote's record: pure, amounts converted to major units here and nowhere else."""
+"""Build the quote's record from Stripe's objects. Pure; the only place that converts their amounts to major units."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from .money import split, to_major, to_minor
 _DEFAULT_DAYS_UNTIL_DUE = 30
 
 
+def record_or_new(record: QuoteRecord | None, thing: Mapping[str, Any]) -> QuoteRecord:
+    """Return the record, or a new one in the object's currency: a payment may arrive before our answer is stored."""
+    return record or QuoteRecord(currency=str(thing.get("currency") or "").upper())
+
+
 def invoice_seen(
     record: QuoteRecord | None,
     invoice: Mapping[str, Any],
@@ -24,7 +29,7 @@ def invoice_seen(
     today: date | None = None,
     version: str = "",
 ) -> QuoteRecord:
-    """The record after an answer of Stripe that shows the invoice; installments are made with it once."""
+    """Return the record with the invoice as Stripe shows it; its installments are computed until a link is made."""
     currency = invoice["currency"].upper()
     known = record or QuoteRecord(currency=currency)
     if known.invoice is not None and known.invoice.id == invoice["id"]:
@@ -55,7 +60,7 @@ def invoice_seen(
 
 
 def _due_on(invoice: Mapping[str, Any], quote: Quote | None, known: QuoteRecord) -> date | None:
-    """The invoice's due day in the quote's time zone; without the quote, the day that is known, or UTC's."""
+    """Return the invoice's due date in the quote's time zone; without the quote, the known date, or that of UTC."""
     moment: int | None = invoice.get("due_date")
     if moment is None:
         return None
@@ -65,24 +70,24 @@ def _due_on(invoice: Mapping[str, Any], quote: Quote | None, known: QuoteRecord)
 
 
 def without_invoice(record: QuoteRecord) -> QuoteRecord:
-    """The record after its invoice has gone."""
+    """Return the record without its invoice."""
     return replace(record, invoice=None, total=None, amount_paid=None, amount_remaining=None, installments=())
 
 
 def _net(invoice: Mapping[str, Any]) -> int:
-    # Not the subtotal alone: what somebody takes off the invoice by hand lowers the net, not the tax.
+    # Not the subtotal: a discount that somebody adds to the invoice by hand lowers the net, not the tax.
     net: int | None = invoice.get("total_excluding_tax")
     return invoice["subtotal"] if net is None else net
 
 
 def _remaining(invoice: Mapping[str, Any]) -> int:
-    # On a draft nothing is due yet; what will be due is the total.
+    # Nothing of a draft is due yet; its total will be.
     amount: int = invoice["total"] if invoice["status"] == "draft" else invoice["amount_remaining"]
     return amount
 
 
 def _invoiced_on(invoice: Mapping[str, Any], quote: Quote, today: date) -> date:
-    """The day from which due dates count: that of finalizing, once the invoice is final."""
+    """Return the day from which due dates count: the day of finalizing if the invoice is final, else today."""
     finalized: int | None = (invoice.get("status_transitions") or {}).get("finalized_at")
     return today if finalized is None else datetime.fromtimestamp(finalized, quote.timezone).date()
 
@@ -90,7 +95,7 @@ def _invoiced_on(invoice: Mapping[str, Any], quote: Quote, today: date) -> date:
 def _installments(
     record: QuoteRecord, quote: Quote, invoice: Mapping[str, Any], invoiced: date
 ) -> tuple[InstallmentRecord, ...]:
-    """Shares of what is due (a credit balance lowers it), kept as they are once a link was made."""
+    """Return shares of the amount due (a credit balance lowers it); after the first link they stay as they are."""
     if any(part.links for part in record.installments):
         return record.installments
     terms = quote.installments
@@ -107,7 +112,7 @@ def _installments(
 
 
 def _shares_of_due(record: QuoteRecord, invoice: Mapping[str, Any]) -> tuple[InstallmentRecord, ...]:
-    """A draft's shares of its total become shares of what is due when somebody else makes it final."""
+    """Return shares of the amount due instead of the draft's total, if somebody else made the invoice final."""
     parts = record.installments
     shares = [to_minor(part.amount, record.currency, "The installment") for part in parts]
     if any(part.links for part in parts) or not sum(shares) or sum(shares) == invoice["amount_due"]:
@@ -117,7 +122,7 @@ def _shares_of_due(record: QuoteRecord, invoice: Mapping[str, Any]) -> tuple[Ins
 
 
 def outside_unknown(record: QuoteRecord) -> bool:
-    """Whether more is paid than came by our links: then Stripe's payments have to tell what was settled outside it."""
+    """Whether more is paid than came by our links, so that the invoice's payments have to be read."""
     is_paid = record.invoice is not None and record.invoice.status == "paid"
     if not is_paid or record.amount_paid_outside is not None:
         return False
@@ -125,9 +130,9 @@ def outside_unknown(record: QuoteRecord) -> bool:
 
 
 def outside_seen(record: QuoteRecord, payments: Iterable[Mapping[str, Any]]) -> QuoteRecord:
-    """The record after Stripe showed the payments of a paid invoice: what none of its own explains came from outside.
+    """Return the record of a paid invoice: what its payments at Stripe do not explain was paid outside Stripe.
 
-    Since 2025-03-31 Stripe counts it as paid; objects of before leave it as remaining (ADR 0065).
+    Stripe counts that as paid since 2025-03-31; older objects have it as remaining (ADR 0065).
     """
     own = (one["amount_paid"] or 0 for one in payments if one["status"] == "paid" and _is_own(one))
     outside = (record.amount_paid or Decimal(0)) - to_major(sum(own), record.currency)
@@ -139,29 +144,29 @@ def _is_own(payment: Mapping[str, Any]) -> bool:
 
 
 def due_date(term: Installment, *, accepted: date, invoiced: date) -> date | None:
-    """When an installment is due; None when only a person can tell (Qwoty page, section 7)."""
-    word = (term.term or "").lower()
-    if word == "due_now":
+    """Return the date when an installment is due; None if only a person can tell (docs/settings.md)."""
+    name = (term.term or "").lower()
+    if name == "due_now":
         return accepted
-    if word == "due_on_receipt":
+    if name == "due_on_receipt":
         return invoiced
-    if word.startswith("net") and word[3:].isdigit():
-        return invoiced + timedelta(days=int(word[3:]))
-    if word.startswith("eom") and word[3:].isdigit():
+    if name.startswith("net") and name[3:].isdigit():
+        return invoiced + timedelta(days=int(name[3:]))
+    if name.startswith("eom") and name[3:].isdigit():
         last = invoiced.replace(day=monthrange(invoiced.year, invoiced.month)[1])
-        return last + timedelta(days=int(word[3:]))
+        return last + timedelta(days=int(name[3:]))
     return None
 
 
 def days_until_due(quote: Quote, today: date) -> int:
-    """The whole invoice's one due date: that of the latest installment, never before today, else 30 days."""
+    """Return the days until the whole invoice is due, with its latest installment; 30 if no date is known."""
     dates = [due_date(term, accepted=quote.accepted_on, invoiced=today) for term in quote.installments]
     known = [found for found in dates if found]
     return max((max(known) - today).days, 0) if known else _DEFAULT_DAYS_UNTIL_DUE
 
 
 def link_made(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
-    """The record after a payment link for an installment was made."""
+    """Return the record with a new payment link for an installment."""
     part = record.installment(number)
     assert part is not None, "a link is only made for an installment of the record"
     if part.session_id == session["id"]:
@@ -169,7 +174,7 @@ def link_made(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> Q
     changed = replace(
         part,
         status="sent",
-        # What the link asks for: less than the share if less remains of the invoice.
+        # The link's amount: less than the share if less remains of the invoice.
         amount=to_major(session["amount_total"], record.currency),
         url=session["url"],
         session_id=session["id"],
@@ -182,20 +187,20 @@ def link_made(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> Q
 
 
 def link_mailed(record: QuoteRecord, number: int, now: datetime) -> QuoteRecord:
-    """The record after the link of an installment was mailed; a repetition keeps the first time."""
+    """Return the record after an installment's link was mailed; a repeated call keeps the first time."""
     part = record.installment(number)
     assert part is not None, "only a link of the record is mailed"
     return record.with_installment(replace(part, mailed_at=part.mailed_at or now))
 
 
 def session_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
-    """The record after Stripe showed the state of a session. Only the newest session of a number speaks for it."""
+    """Return the record with a session's state; only an installment's newest session changes it."""
     part = record.installment(number)
     if part is None or part.status in {"paid", "closed"} or part.session_id not in (None, session["id"]):
         return record
     status = _status(session)
     if part.status == "failed" and status == "processing":
-        return record  # a failed payment looks like one under way, and events come out of order
+        return record  # a failed payment looks like a pending one, and events come out of order
     return record.with_installment(replace(part, status=status, session_id=session["id"]))
 
 
@@ -206,9 +211,9 @@ def _status(session: Mapping[str, Any]) -> str:
 
 
 def payment_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
-    """The record after the customer paid: the installment is paid, by whichever of its sessions.
+    """Return the record after the customer paid an installment, by any of its sessions.
 
-    Also when Stripe does not credit the payment to the invoice: the customer must not be asked for it again.
+    It is paid even if Stripe does not credit the payment to the invoice: the customer must not be asked again.
     """
     part = record.installment(number)
     if part is None:
@@ -218,7 +223,7 @@ def payment_seen(record: QuoteRecord, number: int, session: Mapping[str, Any]) -
 
 
 def payment_failed(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> QuoteRecord:
-    """The record after a delayed payment failed: a new link is needed."""
+    """Return the record after a delayed payment failed: the installment needs a new link."""
     part = record.installment(number)
     if part is None or part.status in {"paid", "closed"} or part.session_id != session["id"]:
         return record
@@ -226,16 +231,16 @@ def payment_failed(record: QuoteRecord, number: int, session: Mapping[str, Any])
 
 
 def overpayment_seen(record: QuoteRecord, invoice: Mapping[str, Any]) -> QuoteRecord:
-    """The record after Stripe showed that more was paid than was due."""
+    """Return the record with the amount that was paid in excess."""
     return replace(record, amount_overpaid=to_major(invoice["amount_overpaid"], record.currency) or None)
 
 
 def refund_seen(record: QuoteRecord, number: int, payment: str, refunded: int) -> QuoteRecord:
-    """The record after a payment was refunded; ``refunded`` is all that was given back so far, in minor units."""
+    """Return the record after a refund; ``refunded`` is the sum of the payment's refunds, in minor units."""
     part = record.installment(number)
     if part is None:
         return record
     amount = to_major(refunded, record.currency)
-    # Events come twice and out of order: a smaller sum is an older one.
+    # Events come twice and out of order: a smaller sum is older.
     known = part.amount_refunded or amount
     return record.with_installment(replace(part, payment_id=payment, amount_refunded=max(known, amount)))

@@ -1,13 +1,13 @@
-"""The plugin's words for a sales team, by language; English where a language is missing.
+"""The plugin's texts for a sales team, by language; English if a language is missing.
 
-``pt`` is European Portuguese. Blanks that must not break are written as escapes, to be seen.
+``pt`` is European Portuguese. No-break spaces are written as escapes, so that they can be seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: Where Babel's locale is not the language's own name: ``pt`` alone would mean Brazil.
+#: Babel locales that differ from the language's code: ``pt`` alone would mean Brazil.
 LOCALES = {"pt": "pt_PT"}
 
 MESSAGE: Mapping[str, Mapping[str, str]] = {
@@ -68,11 +68,11 @@ MESSAGE: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def of(language: str) -> Mapping[str, str]:
-    """The words of a language."""
+def in_language(language: str) -> Mapping[str, str]:
+    """Return the texts in a language."""
     return MESSAGE.get(language, MESSAGE["en"])
 
 
 def locale_of(language: str) -> str:
-    """The Babel locale in which the words of this language stand."""
+    """Return the Babel locale of a language's texts."""
     return LOCALES.get(language, language) if language in MESSAGE else "en"
