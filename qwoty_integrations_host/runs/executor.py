@@ -218,7 +218,7 @@ class Execution:
                 self.attempts.begin_anew(db, run)
                 return None
             values = {"status": RunStatus.RUNNING, "settings_digest": current, "error": None, "waits_until": None}
-            if run.error and run.error["code"] in _FOR_PEOPLE:
+            if run.error_code in _FOR_PEOPLE:
                 values["outage_since"] = None  # the service has not been met: its time begins with the next outage
             rows.change(db, run.id, **values, facts={**present.facts, "origin": origin})
             steps.load(db)

@@ -107,7 +107,14 @@ class RecordedSteps:
                 code="plugin_bug",
             )
         self.used.add(name)
-        result = self._replayed(name) or self._done(name, work)
+        result = self._replayed(name)
+        if result is None:
+            try:
+                ended = self.engine.step(name, partial(self._repeat, name, work), self._record)
+            except DatabaseUnavailable as error:
+                raise RunWaits(error) from error
+            self.progressed |= ended.error is None
+            result = ended.result
         if "error" in result:
             self.failed = name
             raise errors.from_record(result["error"])
@@ -120,14 +127,6 @@ class RecordedSteps:
             raise ReplayDoesNotFit(name)
         result: Mapping[str, Any] | None = None if row is None else row["result"]
         return result
-
-    def _done(self, name: str, work: Callable[[Attempt], Json]) -> Mapping[str, Any]:
-        try:
-            ended = self.engine.step(name, lambda: self._repeat(name, work), self._record)
-        except DatabaseUnavailable as error:
-            raise RunWaits(error) from error
-        self.progressed |= "value" in ended.result
-        return ended.result
 
     def _repeat(self, name: str, work: Callable[[Attempt], Json]) -> Ended:
         """Do the step until it ends, and return its value or its final error.
