@@ -24,7 +24,7 @@ from qwoty_integrations_host.cli import main  # noqa: E402
 from qwoty_integrations_host.cli.advice import DEEDS, commands_for  # noqa: E402
 from qwoty_integrations_host.web import problems  # noqa: E402
 from qwoty_integrations_host.web.app import create_app  # noqa: E402
-from qwoty_integrations_host.web.console.guard import explain  # noqa: E402
+from qwoty_integrations_host.web.console.access_control import handle_integration_error  # noqa: E402
 from reference import environment  # noqa: E402
 from reference.errors import all_codes  # noqa: E402
 from reference.source import argument, calls, text_of, trees  # noqa: E402
@@ -119,8 +119,8 @@ def test_no_answer_of_the_api_and_no_page_of_an_error_holds_a_command(admin: Any
     for found in codes:
         error = NeedsAttention(found.title or "It stopped.", hint=found.hint, code=found.code)
         with app.test_request_context("/console/", headers={"Accept-Language": "fr"}):
-            assert not COMMAND.search(problems.of_ours(error).get_data(as_text=True)), found
-            assert not COMMAND.search(words(explain(error).get_data(as_text=True))), found
+            assert not COMMAND.search(problems.integration_error_response(error).get_data(as_text=True)), found
+            assert not COMMAND.search(words(handle_integration_error(error).get_data(as_text=True))), found
 
 
 def test_the_description_of_the_api_holds_no_command(admin: Any) -> None:

@@ -54,7 +54,7 @@ def set_targets(
         "daily_digest": daily_digest,
     }
     with session.host() as host:
-        shown = host.alerts.set(workspace, document)
+        shown = host.alert_recipients.replace(workspace, document)
     if as_json:
         print_json(shown)
         return
@@ -71,7 +71,7 @@ def set_targets(
 def show(session: Session, workspace: str, as_json: bool) -> None:
     """Show whom to tell, and the newest alerts."""
     with session.host() as host:
-        shown = host.alerts.show(workspace)
+        shown = host.alert_recipients.show(workspace)
     if as_json:
         print_json(shown)
         return
@@ -92,7 +92,7 @@ def show(session: Session, workspace: str, as_json: bool) -> None:
 def test(session: Session, workspace: str, as_json: bool) -> None:
     """Tell everybody a test, at once. Exit code 1 when somebody could not be told."""
     with session.host() as host:
-        found = host.alerts.test(workspace)
+        found = host.alert_delivery.test(workspace)
     if as_json:
         print_json(found)
     else:

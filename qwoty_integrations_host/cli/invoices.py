@@ -37,7 +37,8 @@ def void(session: Session, workspace: str, quote_id: str, yes: bool, wait: bool,
     Nothing more is made or sent; accepted again, the quote gets a new invoice.
     """
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run, quote_report
+        from ..reports.quotes import quote_report
+        from ..reports.runs import find_run
 
         quote_id = quote_id_of(host, workspace, quote_id)
         made = quote_report(host.store, workspace, quote_id, host.clock.now())["invoice"]

@@ -25,7 +25,7 @@ def plugin() -> None:
 def list_plugins(session: Session, as_json: bool) -> None:
     """List every installed plugin, whether it loaded, and if not, why."""
     with session.plugins() as plugins:
-        from ..reports.shapes import plugin_report
+        from ..reports.installed import plugin_report
 
         items = [plugin_report(plugins, status.id) for status in plugins.statuses]
     if as_json:
@@ -42,7 +42,7 @@ def list_plugins(session: Session, as_json: bool) -> None:
 def show(session: Session, plugin_id: str, as_json: bool) -> None:
     """Show one plugin: whether it loaded, if not why, its hooks, and what its import costs."""
     with session.plugins() as plugins:
-        from ..reports.shapes import plugin_report
+        from ..reports.installed import plugin_report
 
         found = plugin_report(plugins, plugin_id)
     print_json(found) if as_json else _print_plugin(found)

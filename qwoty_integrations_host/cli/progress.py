@@ -42,7 +42,7 @@ def progress(host: Host, run_ids: Sequence[str]) -> Iterator[Show]:
 
 
 def _at_work(host: Host, run_ids: Sequence[str]) -> str:
-    from ..reports.shapes import find_run
+    from ..reports.runs import find_run
     from ..store.runs import FINISHED
 
     runs = [find_run(host.store, run_id) for run_id in run_ids]

@@ -34,7 +34,7 @@ _DAY = click.DateTime(formats=["%Y-%m-%d"])
 def accept(session: Session, workspace: str, path: str, wait: bool, timeout: float, as_json: bool) -> None:
     """Take an accepted quote: one run per enabled integration. The same quote twice makes nothing twice."""
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         accepted = host.runs.accept(workspace, read_json(path))
         done = work_and_wait(host, accepted.run_ids, timeout=timeout) if wait and accepted.run_ids else True
@@ -99,13 +99,13 @@ def list_quotes(
     as_json: bool,
 ) -> None:
     """List a workspace's quotes, newest first. Days are counted in the workspace's time zone."""
-    from ..reports.search import QUOTE_STATES, Asked
-    from ..reports.shapes import list_quotes as report
+    from ..reports.quotes import list_quotes as report
+    from ..reports.search import QUOTE_STATES, QuoteFilter
 
     if status not in {None, *QUOTE_STATES}:
         raise click.BadParameter(f"Choose one of {', '.join(QUOTE_STATES)}.", param_hint="--status")
     with session.host() as host:
-        asked = Asked(
+        quote_filter = QuoteFilter(
             search=search,
             state=status,
             first=first.date() if first else None,
@@ -113,7 +113,7 @@ def list_quotes(
             asking=asking,
             without_invoice=without_invoice,
         )
-        found = report(host.store, workspace, host.clock.now(), limit=limit, asked=asked)
+        found = report(host.store, workspace, host.clock.now(), limit=limit, quote_filter=quote_filter)
     if as_json:
         print_json(found)
         return
@@ -156,7 +156,7 @@ def run_quote(
 ) -> None:
     """Run a quote that was not worked: nothing was enabled, or something was missing. What succeeded is left alone."""
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         quote_id = quote_id_of(host, workspace, quote_id)
         run_ids = host.runs.run_quote(workspace, quote_id, plugin)
@@ -179,7 +179,7 @@ def run_quote(
 def dismiss(session: Session, workspace: str, quote_id: str, reason: str, as_json: bool) -> None:
     """Say that a quote without an invoice needs none any more, since a person has dealt with it."""
     with session.host() as host:
-        from ..reports.shapes import quote_report
+        from ..reports.quotes import quote_report
 
         quote_id = quote_id_of(host, workspace, quote_id)
         host.runs.dismiss_quote(workspace, quote_id, reason)
@@ -198,7 +198,7 @@ def dismiss(session: Session, workspace: str, quote_id: str, reason: str, as_jso
 def show(session: Session, workspace: str, quote_id: str, as_json: bool) -> None:
     """Show a quote's invoice, payments, installments and runs. QUOTE is its number or its id."""
     with session.host() as host:
-        from ..reports.shapes import quote_report
+        from ..reports.quotes import quote_report
 
         quote_id = quote_id_of(host, workspace, quote_id)
         report = quote_report(host.store, workspace, quote_id, host.clock.now())
@@ -224,7 +224,7 @@ def cancel(
     Accepted again, the quote begins anew.
     """
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         quote_id = quote_id_of(host, workspace, quote_id)
         found = host.runs.cancel(workspace, quote_id, reason=reason)

@@ -47,7 +47,7 @@ def list_runs(
     if status not in {None, *STATUSES}:
         raise click.BadParameter(f"Choose one of {', '.join(STATUSES)}.", param_hint="--status")
     with session.host() as host:
-        from ..reports.shapes import list_runs as report
+        from ..reports.runs import list_runs as report
 
         only: dict[str, Any] = {
             "quote_id": quote_id,
@@ -84,7 +84,7 @@ def _why(item: dict[str, Any]) -> str:
 def show(session: Session, run_id: str, as_json: bool) -> None:
     """Show a run: its timeline, its outcome, and what to do."""
     with session.host() as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         found = find_run(host.store, run_id)
     print_json(found) if as_json else print_run(found)
@@ -102,7 +102,7 @@ def retry(session: Session, run_id: str | None, all_failed: bool, wait: bool, ti
     if (run_id is None) != all_failed:
         raise click.UsageError("Give the run's ID, or --all-failed.")
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         run_ids = host.runs.retry_all_failed() if run_id is None else [host.runs.retry(run_id)]
         done = work_and_wait(host, run_ids, timeout=timeout) if wait and run_ids else True
@@ -127,7 +127,7 @@ def retry(session: Session, run_id: str | None, all_failed: bool, wait: bool, ti
 def undo(session: Session, run_id: str, wait: bool, timeout: float, as_json: bool) -> None:
     """Take back what a run made and is not final: a draft, an open link. It says what only a person can do."""
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         undoing = host.runs.request_undo(run_id)
         done = work_and_wait(host, [undoing], timeout=timeout) if wait else True
@@ -145,7 +145,7 @@ def undo(session: Session, run_id: str, wait: bool, timeout: float, as_json: boo
 def dismiss(session: Session, run_id: str, reason: str, as_json: bool) -> None:
     """Say that a run which needs attention, failed or waits was dealt with by a person."""
     with session.host() as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         host.runs.dismiss(run_id, reason)
         found = find_run(host.store, run_id)

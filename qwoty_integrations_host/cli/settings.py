@@ -107,7 +107,7 @@ def enable(session: Session, workspace: str, plugin: str, anyway: bool, run_wait
         if run_waiting:
             say(f"{len(run_ids)} {'quote is' if len(run_ids) == 1 else 'quotes are'} run: qwoty-host run list")
         _offer(host, workspace, plugin)
-        if not host.alerts.tells_somebody(workspace):
+        if not host.alert_recipients.exist(workspace):
             say_nobody_is_told(workspace)
 
 

@@ -54,7 +54,7 @@ def check(session: Session, workspace: str, roll_secrets: bool, wait: bool, time
     With --wait such payments are worked, too, before the command ends.
     """
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         run_ids = host.upkeep.request(workspace, roll_secrets=roll_secrets)
         done = work_and_wait(host, run_ids, timeout=timeout) if wait else True
@@ -84,7 +84,7 @@ def list_deliveries(
 ) -> None:
     """List what was delivered, newest first: events, and refused deliveries by day and reason."""
     with session.host() as host:
-        from ..reports.shapes import list_deliveries as report
+        from ..reports.deliveries import list_deliveries as report
 
         found = report(host.store, workspace, result=result, plugin=plugin, limit=limit)
     if as_json:
@@ -109,7 +109,7 @@ def replay(
 ) -> None:
     """Work a stored event again, by its own run."""
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         run_id = host.runs.replay(workspace, plugin, event_id)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True

@@ -32,8 +32,8 @@ def add(session: Session, workspace_id: str, alerts_to: tuple[str, ...], as_json
         with host.store.write() as db:
             added = add_workspace(db, workspace_id, host.clock.now())
             if alerts_to:
-                host.alerts.tell_too(db, workspace_id, alerts_to)
-        told = host.alerts.tells_somebody(workspace_id)
+                host.alert_recipients.add(db, workspace_id, alerts_to)
+        told = host.alert_recipients.exist(workspace_id)
     if as_json:
         print_json({"id": workspace_id, "added": added})
     else:

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping
 
-from ..alerts.service import Alerts
+from ..alerts.recording import Alerts
 from ..clock import Clock
 from ..contract.exact_json import parse_json
 from ..contract.hook_types import WebhookEvent, WebhookRequest
@@ -43,7 +43,7 @@ from ..plugins.manager import Plugins
 from ..quotes.standing import is_a_mail
 from ..quotes.stops import MAKING, TAKING_BACK, require_voidable
 from ..quotes.without_invoice import cause, explained, lacks_something
-from ..reports.shapes import outcome_of
+from ..reports.runs import outcome_of
 from ..store import audit, mails, quotes, webhooks
 from ..store import runs as rows
 from ..store.database import Store

@@ -16,7 +16,8 @@ from ..config import HostConfig
 from ..contract.context import HookContext
 from ..contract.hook_types import WebhookRequest
 from ..host import Host, create_host
-from ..reports.shapes import find_run, quote_report
+from ..reports.quotes import quote_report
+from ..reports.runs import find_run
 from ..store import tables as t
 from ..store.workspaces import add_workspace
 from ..workspaces.inquiries import Begin, at_once

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...reports.shapes import mails_of_quote
+from ...reports.quotes import mails_of_quote
 from ..network import no_network
 from ..nonconformity import not_checked, require, require_none
 from ..workbench import Workbench

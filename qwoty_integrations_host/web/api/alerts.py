@@ -1,4 +1,4 @@
-"""Whom a workspace tells when something needs a person, and what was told."""
+"""A workspace's alert recipients, and its newest alerts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from flask import Response, request
 
 from ...contract.exact_json import parse_json
-from .. import asking
+from .. import inquiries
 from ..auth import the_host
-from .blueprint import Blueprint, needs, shown_once
-from .fields import Answer, flag, integer, many, moment, text, texts
-from .inquiries import WHERE, InquirySchema, begun
+from .blueprint import Blueprint, requires_scope, shown_once
+from .fields import ResponseSchema, flag, integer, many, moment, text, texts
+from .inquiries import LOCATION_HEADER, InquirySchema, begun
 
 blueprint = Blueprint("alerts", "Who is told when something needs a person, and what was told.")
 
@@ -37,7 +37,7 @@ _DOCUMENT = {
 }
 
 
-class MatterSchema(Answer):
+class MatterSchema(ResponseSchema):
     """Something that needs a person."""
 
     type = text("As the alert webhook names it, such as `run.failed`.")
@@ -61,7 +61,7 @@ class AlertSchema(MatterSchema):
     trouble = text("Why somebody was not told yet; else empty.")
 
 
-class TargetsSchema(Answer):
+class TargetsSchema(ResponseSchema):
     """Who is told, and the newest alerts."""
 
     workspace = text()
@@ -88,24 +88,24 @@ class NewTargetsSchema(TargetsSchema):
 @blueprint.response(200, TargetsSchema)
 def show_alerts(workspace: str) -> dict[str, Any]:
     """Show who is told, and the newest alerts"""
-    return the_host().alerts.show(workspace)
+    return the_host().alert_recipients.show(workspace)
 
 
 @blueprint.put("/workspaces/<workspace>/alerts")
 @blueprint.doc(requestBody=_DOCUMENT)
 @blueprint.response(200, NewTargetsSchema)
-@needs("admin")
+@requires_scope("admin")
 @shown_once("new_webhook_secret")
 def replace_alerts(workspace: str) -> dict[str, Any]:
     """Replace who is told; a new webhook's secret is shown this once"""
-    set_ = the_host().alerts.set(workspace, parse_json(request.get_data()))
-    secret = set_["webhook_secret"]
-    return {**set_, "new_webhook_secret": secret if isinstance(secret, str) else None}
+    report = the_host().alert_recipients.replace(workspace, parse_json(request.get_data()))
+    secret = report["webhook_secret"]
+    return {**report, "new_webhook_secret": secret if isinstance(secret, str) else None}
 
 
 @blueprint.post("/workspaces/<workspace>/alerts/test")
-@blueprint.response(202, InquirySchema, headers=WHERE)
-@needs("admin")
+@blueprint.response(202, InquirySchema, headers=LOCATION_HEADER)
+@requires_scope("admin")
 def test_alerts(workspace: str) -> Response:
     """Begin to tell everybody a test"""
-    return begun(workspace, asking.tell(workspace))
+    return begun(workspace, inquiries.test_alerts(workspace))

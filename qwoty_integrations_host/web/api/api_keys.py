@@ -1,4 +1,4 @@
-"""API keys over the API itself: with the scope ``admin``, and for no more than the caller's own key may do."""
+"""API keys, managed over the API: requires the scope ``admin``; a new key gets no scope that the caller's key lacks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ...contract.document_fields import Text
 from ...store.api_keys import SCOPES, scopes_of
 from ...workspaces import api_keys
 from ..auth import require_scope, the_host
-from .blueprint import Blueprint, needs, shown_once
-from .fields import Answer, moment, text, texts
+from .blueprint import Blueprint, requires_scope, shown_once
+from .fields import ResponseSchema, moment, text, texts
 from .lists import PageQuery, list_of
 
 blueprint = Blueprint("api_keys", "The keys that open this API.")
 
 
-class ApiKeySchema(Answer):
+class ApiKeySchema(ResponseSchema):
     """A key, without its secret part."""
 
     id = text("The eight characters after `qwh_`.")
@@ -50,7 +50,7 @@ class ApiKeyRequestSchema(Schema):
 @blueprint.get("/workspaces/<workspace>/api-keys")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, list_of(ApiKeySchema))
-@needs("admin")
+@requires_scope("admin")
 def list_api_keys(query: dict[str, Any], workspace: str) -> dict[str, Any]:
     """List the keys, newest first, the revoked ones too"""
     return api_keys.list_keys(the_host().store, workspace, limit=query["limit"], after=query["starting_after"])
@@ -59,7 +59,7 @@ def list_api_keys(query: dict[str, Any], workspace: str) -> dict[str, Any]:
 @blueprint.post("/workspaces/<workspace>/api-keys")
 @blueprint.arguments(ApiKeyRequestSchema)
 @blueprint.response(201, NewApiKeySchema)
-@needs("admin")
+@requires_scope("admin")
 @shown_once("key")
 def create_api_key(body: dict[str, Any], workspace: str) -> dict[str, Any]:
     """Make a key; it is shown this once"""
@@ -71,7 +71,7 @@ def create_api_key(body: dict[str, Any], workspace: str) -> dict[str, Any]:
 
 @blueprint.delete("/workspaces/<workspace>/api-keys/<key_id>")
 @blueprint.response(200, ApiKeySchema)
-@needs("admin")
+@requires_scope("admin")
 def revoke_api_key(workspace: str, key_id: str) -> dict[str, Any]:
     """Close a key for good"""
     return api_keys.revoke(the_host().store, the_host().clock, workspace, key_id)

@@ -1,4 +1,4 @@
-"""How a workspace's integration stands with its service, and testing that."""
+"""The connection of a workspace's integration to its service, and its test."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any
 
 from flask import Response
 
-from .. import asking
+from .. import inquiries
 from ..auth import the_host
-from .blueprint import Blueprint, is_no_write
-from .fields import Answer, flag, many, moment, one, text, texts
-from .inquiries import WHERE, InquirySchema, begun
+from .blueprint import Blueprint, safe_to_repeat
+from .fields import ResponseSchema, flag, many, moment, one, text, texts
+from .inquiries import LOCATION_HEADER, InquirySchema, begun
 
 blueprint = Blueprint("connections", "How a workspace's integration stands with its service.")
 
 
-class ConnectionProblemSchema(Answer):
+class ConnectionProblemSchema(ResponseSchema):
     """What is wrong until a test succeeds."""
 
     code = text("A stable word for machines.")
@@ -25,7 +25,7 @@ class ConnectionProblemSchema(Answer):
     since = moment("Since when it is known.")
 
 
-class RightSchema(Answer):
+class RightSchema(ResponseSchema):
     """One thing that a key may have to do."""
 
     resource = text("As the service's own pages call it.")
@@ -33,7 +33,7 @@ class RightSchema(Answer):
     status = text("`ok`, `missing` or `unclear`.")
 
 
-class KeyReportSchema(Answer):
+class KeyReportSchema(ResponseSchema):
     """What a test found out about one key."""
 
     label = text("Which of the settings' keys.")
@@ -47,7 +47,7 @@ class KeyReportSchema(Answer):
     rights = many(RightSchema)
 
 
-class ConnectionSchema(Answer):
+class ConnectionSchema(ResponseSchema):
     """The last test of a connection, and what runs met since."""
 
     workspace = text()
@@ -73,8 +73,8 @@ def show_connection(workspace: str, plugin: str) -> dict[str, Any]:
 
 
 @blueprint.post("/workspaces/<workspace>/plugins/<plugin>/connection/test")
-@blueprint.response(202, InquirySchema, headers=WHERE)
-@is_no_write
+@blueprint.response(202, InquirySchema, headers=LOCATION_HEADER)
+@safe_to_repeat
 def test_connection(workspace: str, plugin: str) -> Response:
     """Begin to try the saved settings at the service, without any effect there; then look at the connection"""
-    return begun(workspace, asking.test(workspace, plugin))
+    return begun(workspace, inquiries.test_connection(workspace, plugin))

@@ -1,4 +1,4 @@
-"""The OpenAPI description: what all operations have in common."""
+"""The OpenAPI description: what all operations share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from marshmallow import fields
 
 from ...contract import document_fields
 from .. import problems
-from .fields import Answer
+from .fields import ResponseSchema
 
 _INTRODUCTION = """\
 What a platform and its people do with a host of Qwoty integrations. Amounts are decimal strings in major units, times
 are ISO 8601 in UTC. Errors are `application/problem+json`. The tour with examples is `docs/api.md`."""
 
 
-class FieldErrorSchema(Answer):
+class FieldErrorSchema(ResponseSchema):
     """What is wrong with one field."""
 
     pointer = fields.String(
@@ -29,7 +29,7 @@ class FieldErrorSchema(Answer):
     detail = fields.String(required=True)
 
 
-class ProblemSchema(Answer):
+class ProblemSchema(ResponseSchema):
     """An error, as RFC 9457 has it."""
 
     type = fields.String(required=True, metadata={"description": "Always `about:blank`: the status says the kind."})
@@ -41,22 +41,22 @@ class ProblemSchema(Answer):
 
 
 class HostApi(Api):  # type: ignore[misc]
-    """flask-smorest's Api with our problems in the place of its errors, described when somebody asks for that."""
+    """flask-smorest's Api with RFC 9457 problems as errors; it builds the description at the first request for it."""
 
     ERROR_SCHEMA = ProblemSchema
 
-    def __init__(self, *given: Any, **named: Any) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
         self._undescribed: list[Blueprint] = []
         self._describing = Lock()
-        super().__init__(*given, **named)
+        super().__init__(*args, **options)
 
     def register_blueprint(self, blueprint: Blueprint) -> None:
-        """Serve a blueprint, and describe it later: that takes a tenth of a second, and few ask."""
+        """Serve a blueprint. It is described on request only, since that takes a tenth of a second."""
         self._app.register_blueprint(blueprint)
         self._undescribed.append(blueprint)
 
     def openapi(self) -> dict[str, Any]:
-        """Give the description."""
+        """Return the OpenAPI description."""
         with self._describing:
             while self._undescribed:
                 blueprint = self._undescribed.pop(0)
@@ -70,21 +70,21 @@ class HostApi(Api):  # type: ignore[misc]
 
     @staticmethod
     def handle_http_exception(error: Exception) -> Response:
-        return problems.of_http(error)
+        return problems.http_error_response(error)
 
     def _register_responses(self) -> None:
         content = {problems.MIMETYPE: {"schema": ProblemSchema}}
         self.spec.components.response("DEFAULT_ERROR", {"description": "A problem.", "content": content})
 
     def _register_etag_headers(self) -> None:
-        """None of ours has one."""
+        """Override: the API has no ETags."""
 
     def _register_pagination_header(self) -> None:
-        """Ours are in the body."""
+        """Override: pagination is in the body."""
 
 
 def make_api(app: Flask) -> HostApi:
-    """Give the Api that serves and describes the app's blueprints."""
+    """Return the Api that serves and describes the app's blueprints."""
     app.config.update(OPENAPI_URL_PREFIX="/v1")
     bearer = {
         "type": "http",
@@ -115,7 +115,7 @@ def make_api(app: Flask) -> HostApi:
 
 
 def own_fields(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
-    """What the quote's own field types accept, in JSON Schema."""
+    """Return the JSON Schema of the quote's own field types."""
     if isinstance(field, document_fields.Amount):
         number: dict[str, Any] = {"type": "number"}
         text = {"type": "string", "pattern": rf"^\s*{document_fields.DECIMAL.pattern}\s*$"}

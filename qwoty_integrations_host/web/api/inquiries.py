@@ -1,4 +1,4 @@
-"""What came of a test that a request began: the place to look that a 202 names."""
+"""The results of background checks: the ``Location`` of a 202."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from flask import Response, jsonify, url_for
 from ...errors import FieldProblem
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import Answer, flag, many, moment, one, text
+from .fields import ResponseSchema, flag, many, moment, one, text
 
 blueprint = Blueprint("tests", "What came of the tests that requests began: nobody waits for a service.")
 
-#: What the description says of a 202's headers.
-WHERE = {"Location": {"description": "How the test stands: ask there until its `status` is not `running`."}}
+#: The headers of a 202, for the description.
+LOCATION_HEADER = {"Location": {"description": "How the test stands: ask there until its `status` is not `running`."}}
 
 
-class PlaceSchema(Answer):
+class PlaceSchema(ResponseSchema):
     """What is wrong with one field."""
 
     pointer = text("Of the document that was sent, as a JSON pointer.")
     detail = text("A sentence.")
 
 
-class InquiryErrorSchema(Answer):
+class InquiryErrorSchema(ResponseSchema):
     """Why nothing came of it."""
 
     code = text("A stable word for machines.")
@@ -33,7 +33,7 @@ class InquiryErrorSchema(Answer):
     errors = many(PlaceSchema, "By field, where fields are wrong.")
 
 
-class ToldSchema(Answer):
+class ToldSchema(ResponseSchema):
     """Whether somebody was told a test."""
 
     to = text("A mail address, or the webhook's.")
@@ -41,7 +41,7 @@ class ToldSchema(Answer):
     trouble = text("Why not; else empty.")
 
 
-class InquirySchema(Answer):
+class InquirySchema(ResponseSchema):
     """A test that a request began. What a test of a connection found is the connection's."""
 
     id = text()
@@ -63,20 +63,20 @@ class InquirySchema(Answer):
 @blueprint.response(200, InquirySchema)
 def show_test(workspace: str, test_id: str) -> dict[str, Any]:
     """Show how a test stands; it is kept for a day"""
-    return _shown(workspace, test_id)
+    return _report(workspace, test_id)
 
 
 def begun(workspace: str, inquiry_id: str) -> Response:
-    """202, and where to look."""
-    answer = jsonify(InquirySchema().dump(_shown(workspace, inquiry_id)))
-    answer.status_code = 202
-    answer.headers["Location"] = url_for("tests.show_test", workspace=workspace, test_id=inquiry_id)
-    return answer
+    """Return a 202 with the inquiry and its location."""
+    response = jsonify(InquirySchema().dump(_report(workspace, inquiry_id)))
+    response.status_code = 202
+    response.headers["Location"] = url_for("tests.show_test", workspace=workspace, test_id=inquiry_id)
+    return response
 
 
-def _shown(workspace: str, inquiry_id: str) -> dict[str, Any]:
-    found = the_host().inquiries.find(workspace, inquiry_id)
-    return {**found, "error": found["error"] and _error(found["error"]), "told": found["found"] or []}
+def _report(workspace: str, inquiry_id: str) -> dict[str, Any]:
+    inquiry = the_host().inquiries.find(workspace, inquiry_id)
+    return {**inquiry, "error": inquiry["error"] and _error(inquiry["error"]), "told": inquiry["found"] or []}
 
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Installments: the parts in which a quote is paid."""
+"""Installments: the parts of a quote's payment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from ...reports.shapes import find_run, quote_report
+from ...reports.quotes import quote_report
+from ...reports.runs import find_run
 from ..auth import the_host
 from .blueprint import Blueprint
 from .lists import list_of, whole

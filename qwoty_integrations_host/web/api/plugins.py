@@ -6,16 +6,16 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from ...reports.shapes import plugin_report
+from ...reports.installed import plugin_report
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import Answer, integer, text, texts
+from .fields import ResponseSchema, integer, text, texts
 from .lists import list_of, whole
 
 blueprint = Blueprint("plugins", "The installed integrations.")
 
 
-class PluginSchema(Answer):
+class PluginSchema(ResponseSchema):
     """An installed integration."""
 
     id = text("Its name everywhere.")

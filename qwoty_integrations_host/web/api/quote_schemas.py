@@ -1,16 +1,16 @@
-"""How quotes are shown: what was signed beside what became of it."""
+"""The schemas of quotes: the signed quote beside its invoice and payments."""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
 from ...reports.search import QUOTE_STATES
-from .fields import Answer, Open, flag, integer, many, mapping, moment, money, one, text, texts
+from .fields import OpenSchema, ResponseSchema, flag, integer, many, mapping, moment, money, one, text, texts
 from .lists import PageQuery
 from .run_schemas import RunSchema
 
 
-class InvoiceSchema(Answer):
+class InvoiceSchema(ResponseSchema):
     """The invoice that was made of a quote."""
 
     id = text("The service's.")
@@ -19,14 +19,14 @@ class InvoiceSchema(Answer):
     service = text("The name that people know the service by.", nullable=True)
 
 
-class NextStepSchema(Answer):
+class NextStepSchema(ResponseSchema):
     """What a person can do."""
 
     step = text("`retry`, `dismiss`, `run`, `enable`, `settings`, `send`, `finalize`, `void` or `accept`.")
     label = text("The same in words.")
 
 
-class StandingSchema(Answer):
+class StandingSchema(ResponseSchema):
     """Where a quote stands: one sentence, who acts next, and what a person can do."""
 
     state = text("One of the states of docs/reference/states.md.")
@@ -41,7 +41,7 @@ class StandingSchema(Answer):
     steps = many(NextStepSchema, "The most useful first.")
 
 
-class InstallmentReportSchema(Answer):
+class InstallmentReportSchema(ResponseSchema):
     """One part of a quote's payment."""
 
     number = integer("1 is the first.")
@@ -55,7 +55,7 @@ class InstallmentReportSchema(Answer):
     amount_refunded = money("What of it was paid back.")
 
 
-class CancellationSchema(Answer):
+class CancellationSchema(ResponseSchema):
     """The end of a quote."""
 
     at = moment("When the host heard of it.")
@@ -64,7 +64,7 @@ class CancellationSchema(Answer):
     how = text("`request`, or the platform's event or status.")
 
 
-class UndoneSchema(Answer):
+class UndoneSchema(ResponseSchema):
     """What an integration made of a quote, and was asked to take back."""
 
     plugin = text()
@@ -73,7 +73,7 @@ class UndoneSchema(Answer):
     how = text("What was asked for.", enum=["undo", "void"])
 
 
-class WithoutInvoiceSchema(Answer):
+class WithoutInvoiceSchema(ResponseSchema):
     """Why a signed quote has no invoice although nothing works on it."""
 
     code = text("A stable word for machines.")
@@ -83,7 +83,7 @@ class WithoutInvoiceSchema(Answer):
     run_id = text("Its run; none where no integration was enabled.", nullable=True)
 
 
-class _FiguresSchema(Answer):
+class _FiguresSchema(ResponseSchema):
     quote_id = text()
     standing = one(StandingSchema)
     signed_total = money("What the customer signed.")
@@ -109,7 +109,7 @@ class QuoteSummarySchema(_FiguresSchema):
     received_at = moment("When the host first heard of it.")
 
 
-class SavedIdsSchema(Answer):
+class SavedIdsSchema(ResponseSchema):
     """The service's ids for what a quote names, by the platform's."""
 
     contacts = mapping("Contacts.", fields.String())
@@ -125,7 +125,7 @@ class QuoteReportSchema(_FiguresSchema):
     runs = many(RunSchema, "Oldest first.")
 
 
-class StartedRunSchema(Answer):
+class StartedRunSchema(ResponseSchema):
     """A run that works on a quote."""
 
     id = text()
@@ -173,13 +173,13 @@ class RunQuoteSchema(Schema):
     )
 
 
-class BegunSchema(Answer):
+class BegunSchema(ResponseSchema):
     """What works quotes now."""
 
     run_ids = texts("The runs, in the order of the quotes.")
 
 
-class AcceptedSchema(Answer):
+class AcceptedSchema(ResponseSchema):
     """What was started for a quote."""
 
     quote_id = text()
@@ -196,7 +196,7 @@ class AcceptedSchema(Answer):
     runs = many(StartedRunSchema)
 
 
-class CancelledSchema(Answer):
+class CancelledSchema(ResponseSchema):
     """What was started for a cancelled quote."""
 
     quote_id = text()
@@ -204,7 +204,7 @@ class CancelledSchema(Answer):
     runs = many(StartedRunSchema)
 
 
-class PreviewProblemSchema(Answer):
+class PreviewProblemSchema(ResponseSchema):
     """What a run would stop at."""
 
     code = text("A stable word for machines, as of the run's error.")
@@ -213,7 +213,7 @@ class PreviewProblemSchema(Answer):
     status = text("How the run would end: `needs_attention` or `skipped`.")
 
 
-class PlanSchema(Open):
+class PlanSchema(OpenSchema):
     """What one integration would make; without a plan, ``problems`` and ``notes`` say why.
 
     A plan has lines and sums beside it. Who is billed (`billed`), who is mailed what (`mailed`) and where the service's
@@ -229,7 +229,7 @@ class PlanSchema(Open):
     notes = texts("Sentences for people.")
 
 
-class PreviewSchema(Answer):
+class PreviewSchema(ResponseSchema):
     """What the integrations would make of a quote."""
 
     quote_id = text()

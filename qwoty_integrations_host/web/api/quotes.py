@@ -1,4 +1,4 @@
-"""Quotes: handing over accepted ones, and what became of them."""
+"""Quotes: accepting them, and reporting their invoices and payments."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from ...contract.document_fields import Text
 from ...contract.exact_json import parse_json
 from ...contract.quote_document import QuoteSchema
 from ...reports.previews import preview
-from ...reports.search import Asked, stored_document
-from ...reports.shapes import find_run, list_quotes, quote_report
+from ...reports.quotes import list_quotes, quote_report
+from ...reports.runs import find_run
+from ...reports.search import QuoteFilter, stored_document
 from ...runs.requests import Accepted, Cancelled
-from ...store import runs as rows
+from ...store import runs as runs_table
 from ..auth import the_host
-from .blueprint import Blueprint, is_no_write, names_fields, needs
+from .blueprint import Blueprint, reports_field_errors, requires_scope, safe_to_repeat
 from .lists import list_of
 from .quote_schemas import (
     AcceptedSchema,
@@ -33,7 +34,7 @@ from .run_schemas import DismissalSchema, RunSchema
 blueprint = Blueprint("quotes", "Accepted quotes, and what became of them.")
 
 
-#: Only described: numbers of the document must not pass through a float, so it is read by ``parse_json``.
+#: For the description only: ``parse_json`` parses the body, so that numbers stay exact.
 _QUOTE = {"required": True, "content": {"application/json": {"schema": QuoteSchema}}}
 
 
@@ -47,20 +48,19 @@ class CancellationRequest(Schema):
 @blueprint.doc(requestBody=_QUOTE)
 @blueprint.response(202, AcceptedSchema)
 @blueprint.alt_response(200, schema=AcceptedSchema, description="The quote was here before.")
-@names_fields
+@reports_field_errors
 def accept_quote(workspace: str) -> Response:
     """Take an accepted quote: 202 when it is new, 200 when it was here before"""
-    host = the_host()
-    accepted = host.runs.accept(workspace, parse_json(request.get_data()))
-    more = {name: True for name in ("corrected", "anew", "cancelled") if getattr(accepted, name)}
-    return _started(accepted, more)
+    accepted = the_host().runs.accept(workspace, parse_json(request.get_data()))
+    flags = {name: True for name in ("corrected", "anew", "cancelled") if getattr(accepted, name)}
+    return _started(accepted, flags)
 
 
 @blueprint.post("/workspaces/<workspace>/quotes/preview")
 @blueprint.doc(requestBody=_QUOTE)
 @blueprint.response(200, PreviewSchema)
-@needs("read")
-@is_no_write
+@requires_scope("read")
+@safe_to_repeat
 def preview_quote(workspace: str) -> dict[str, Any]:
     """Show what would be made of a quote, and what a run would stop at; no network, nothing is written"""
     return _preview(workspace, parse_json(request.get_data()))
@@ -78,13 +78,13 @@ def _preview(workspace: str, document: Any) -> dict[str, Any]:
     )
 
 
-def _started(found: Accepted | Cancelled, more: dict[str, bool]) -> Response:
+def _started(result: Accepted | Cancelled, flags: dict[str, bool]) -> Response:
     with the_host().store.read() as db:
-        started = [rows.find(db, run_id) for run_id in found.run_ids]
-    runs = [{name: row[name] for name in ("id", "plugin", "status")} for row in started if row]
-    answer = jsonify({"quote_id": found.quote_id, "duplicate": found.duplicate, **more, "runs": runs})
-    answer.status_code = 200 if found.duplicate else 202
-    return answer
+        rows = [runs_table.find(db, run_id) for run_id in result.run_ids]
+    runs = [{name: row[name] for name in ("id", "plugin", "status")} for row in rows if row]
+    response = jsonify({"quote_id": result.quote_id, "duplicate": result.duplicate, **flags, "runs": runs})
+    response.status_code = 200 if result.duplicate else 202
+    return response
 
 
 @blueprint.get("/workspaces/<workspace>/quotes")
@@ -93,7 +93,7 @@ def _started(found: Accepted | Cancelled, more: dict[str, bool]) -> Response:
 def get_quotes(query: dict[str, Any], workspace: str) -> dict[str, Any]:
     """List quotes, newest first: all, or those with these words, in a state, of these days"""
     host, page = the_host(), {"limit": query.pop("limit"), "after": query.pop("starting_after")}
-    return list_quotes(host.store, workspace, host.clock.now(), **page, asked=Asked(**query))
+    return list_quotes(host.store, workspace, host.clock.now(), **page, quote_filter=QuoteFilter(**query))
 
 
 @blueprint.get("/workspaces/<workspace>/quotes/<id:quote_id>/preview")

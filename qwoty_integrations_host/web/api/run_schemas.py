@@ -1,4 +1,4 @@
-"""How a run is shown."""
+"""The schemas of runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from ...contract.document_fields import Text
 from ...store.runs import STATUSES
-from .fields import Answer, Open, integer, many, moment, money, one, text, texts
+from .fields import OpenSchema, ResponseSchema, integer, many, moment, money, one, text, texts
 
 KINDS = ("quote_accepted", "installment", "webhook", "undo", "cancel", "void", "upkeep", "platform_event")
 
@@ -17,7 +17,7 @@ class DismissalSchema(Schema):
     reason = Text(required=True, validate=validate.Length(1, 500))
 
 
-class PaymentLinkSchema(Answer):
+class PaymentLinkSchema(ResponseSchema):
     """A link that can be paid now."""
 
     url = text("Where the customer pays.")
@@ -25,7 +25,7 @@ class PaymentLinkSchema(Answer):
     expires_at = moment("Until when.", nullable=True)
 
 
-class OutcomeSchema(Open):
+class OutcomeSchema(OpenSchema):
     """What came of a run; an integration may add results of its own."""
 
     invoice_id = text(nullable=True)
@@ -40,7 +40,7 @@ class OutcomeSchema(Open):
     notes = texts("Sentences for people.")
 
 
-class StepSchema(Answer):
+class StepSchema(ResponseSchema):
     """One step of a run."""
 
     name = text()
@@ -51,7 +51,7 @@ class StepSchema(Answer):
     request_ids = texts("The service's names for the requests.")
 
 
-class RunErrorSchema(Open):
+class RunErrorSchema(OpenSchema):
     """Why a run did not succeed."""
 
     code = text("A stable word for machines.")
@@ -59,7 +59,7 @@ class RunErrorSchema(Open):
     hint = text("What a person does about it; may be empty.")
 
 
-class RunSchema(Answer):
+class RunSchema(ResponseSchema):
     """One integration's work on one event."""
 
     id = text()

@@ -1,4 +1,4 @@
-"""Runs: what integrations did with quotes, why not, and trying again."""
+"""Runs: listing, retrying, dismissing and undoing them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from ...reports.shapes import find_run, list_runs
+from ...reports.runs import find_run, list_runs
 from ...store.runs import STATUSES
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import Answer, texts
+from .fields import ResponseSchema, texts
 from .lists import PageQuery, list_of
 from .run_schemas import KINDS, DismissalSchema, RunSchema
 
@@ -32,7 +32,7 @@ class RunQuery(PageQuery):
     )
 
 
-class RetriedSchema(Answer):
+class RetriedSchema(ResponseSchema):
     """What is tried again."""
 
     run_ids = texts("The runs, oldest first.")

@@ -1,4 +1,4 @@
-"""Webhooks: what the services said, whether they reach us, and working an event once more."""
+"""Webhooks: endpoints, deliveries, and replaying an event."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from ...reports.shapes import find_run, list_deliveries
+from ...reports.deliveries import list_deliveries
+from ...reports.runs import find_run
 from ...store.webhooks import RESULTS
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import Answer, flag, integer, moment, one, text, texts
+from .fields import ResponseSchema, flag, integer, moment, one, text, texts
 from .lists import PageQuery, list_of, whole
 from .run_schemas import RunErrorSchema, RunSchema
 
@@ -29,7 +30,7 @@ class DeliveryQuery(PageQuery):
     type = fields.String(load_default=None, metadata={"description": "The service's word, such as `invoice.paid`."})
 
 
-class DeliverySchema(Answer):
+class DeliverySchema(ResponseSchema):
     """An event of a service, stored once however often it is delivered; or what was refused on one day, and why."""
 
     id = text("The service's; of refused deliveries the host's.")
@@ -47,7 +48,7 @@ class DeliverySchema(Answer):
     run_status = text(nullable=True)
 
 
-class LastUpkeepSchema(Answer):
+class LastUpkeepSchema(ResponseSchema):
     """When somebody last looked after an endpoint, and what came of it."""
 
     run_id = text()
@@ -58,7 +59,7 @@ class LastUpkeepSchema(Answer):
     notes = texts("Sentences for people.")
 
 
-class EndpointSchema(Answer):
+class EndpointSchema(ResponseSchema):
     """Where a service delivers to."""
 
     plugin = text()

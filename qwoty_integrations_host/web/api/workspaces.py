@@ -1,4 +1,4 @@
-"""Workspaces: the tenants of a host, of which a key sees its own."""
+"""Workspaces: the host's tenants. An API key sees its own workspace."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 from flask import g
 from marshmallow import RAISE, Schema, fields
 
-from ...reports.shapes import workspace_report
+from ...reports.installed import workspace_report
 from ...workspaces.workspace import set_timezone
 from ..auth import the_host
-from .blueprint import Blueprint, needs
-from .fields import Answer, flag, many, moment, text
+from .blueprint import Blueprint, requires_scope
+from .fields import ResponseSchema, flag, many, moment, text
 from .lists import list_of, whole
 
 blueprint = Blueprint("workspaces", "The tenants of the host. A key opens one of them.")
 
 
-class WorkspacePluginSchema(Answer):
+class WorkspacePluginSchema(ResponseSchema):
     """An integration of a workspace."""
 
     id = text("As in `/v1/plugins`.")
@@ -26,7 +26,7 @@ class WorkspacePluginSchema(Answer):
     configured = flag("Whether settings are stored.")
 
 
-class WorkspaceSchema(Answer):
+class WorkspaceSchema(ResponseSchema):
     """A tenant."""
 
     id = text()
@@ -70,7 +70,7 @@ class ChangeSchema(Schema):
 @blueprint.patch("/workspaces/<workspace>")
 @blueprint.arguments(ChangeSchema)
 @blueprint.response(200, WorkspaceSchema)
-@needs("admin")
+@requires_scope("admin")
 def change_workspace(change: dict[str, Any], workspace: str) -> dict[str, Any]:
     """Set the time zone in which the workspace's days are counted"""
     host = the_host()
