@@ -65,7 +65,7 @@ def send(
         quote_id = quote_id_of(host, workspace, quote_id)
         run_id = host.runs.request_installment(workspace, quote_id, number, look_first=wait)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
-        found = find_run(host.store, run_id)
-    print_json(found) if as_json else print_run(found)
+        report = find_run(host.store, run_id)
+    print_json(report) if as_json else print_run(report)
     if wait:
-        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)
+        raise SystemExit(exit_code_of_runs([report]) if done else NOT_DONE)

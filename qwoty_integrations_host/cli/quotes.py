@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .output import TONES, mark, minute, print_json, print_quote, print_run, said_in_full, table
+from .output import TONES, mark, minute, print_json, print_quote, print_run, standing_text, table
 from .session import (
     NOT_DONE,
     Session,
@@ -113,21 +113,21 @@ def list_quotes(
             asking=asking,
             without_invoice=without_invoice,
         )
-        found = report(host.store, workspace, host.clock.now(), limit=limit, quote_filter=quote_filter)
+        page = report(host.store, workspace, host.clock.now(), limit=limit, quote_filter=quote_filter)
     if as_json:
-        print_json(found)
+        print_json(page)
         return
-    click.echo(table(("id", "number", "customer", "total", "state", "received (UTC)"), map(_row, found["data"])))
-    if found["has_more"]:
+    click.echo(table(("id", "number", "customer", "total", "state", "received (UTC)"), map(_row, page["data"])))
+    if page["has_more"]:
         say(f"There are more; --limit {limit * 2} shows some of them.")
-    if without_invoice and found["data"]:
+    if without_invoice and page["data"]:
         say(f"  → qwoty-host quote run {workspace} ID")
 
 
 def _state(standing: dict[str, Any]) -> str:
-    """A word; where a person has to act, why."""
-    words = said_in_full(standing) if standing["tone"] in {"attention", "bad"} else standing["label"]
-    return click.unstyle(mark(TONES[standing["tone"]], words))
+    """Return a standing's label; when a person has to act, with the sentence."""
+    text = standing_text(standing) if standing["tone"] in {"attention", "bad"} else standing["label"]
+    return click.unstyle(mark(TONES[standing["tone"]], text))
 
 
 def _row(quote: dict[str, Any]) -> tuple[str, ...]:
@@ -227,14 +227,14 @@ def cancel(
         from ..reports.runs import find_run
 
         quote_id = quote_id_of(host, workspace, quote_id)
-        found = host.runs.cancel(workspace, quote_id, reason=reason)
-        done = work_and_wait(host, found.run_ids, timeout=timeout) if wait and found.run_ids else True
-        runs = [find_run(host.store, run_id) for run_id in found.run_ids]
-    say("This quote was cancelled before." if found.duplicate else "The quote is cancelled.")
+        result = host.runs.cancel(workspace, quote_id, reason=reason)
+        done = work_and_wait(host, result.run_ids, timeout=timeout) if wait and result.run_ids else True
+        runs = [find_run(host.store, run_id) for run_id in result.run_ids]
+    say("This quote was cancelled before." if result.duplicate else "The quote is cancelled.")
     if not runs:
         say("No integration has anything to take back.")
     if as_json:
-        print_json({"quote_id": quote_id, "duplicate": found.duplicate, "runs": runs})
+        print_json({"quote_id": quote_id, "duplicate": result.duplicate, "runs": runs})
     else:
         _print_runs(runs, waited=wait)
     if wait:
