@@ -58,7 +58,7 @@ def a_quote(
     contact: dict[str, Any] | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """Return a quote with these lines; its tax is computed like Stripe's (per line and rate) unless ``total`` is set."""
+    """Return a quote with these lines; its tax is computed like Stripe (per line, per rate) unless ``total`` is set."""
     line_items = list(lines) or [a_line()]
     person = {
         "id": "c-1",

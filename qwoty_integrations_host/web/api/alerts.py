@@ -13,12 +13,12 @@ from .blueprint import Blueprint, requires_scope, shown_once
 from .fields import ResponseSchema, flag, integer, many, moment, text, texts
 from .inquiries import LOCATION_HEADER, InquirySchema, begun
 
-blueprint = Blueprint("alerts", "Who is told when something needs a person, and what was told.")
+blueprint = Blueprint("alerts", "Who receives alerts when something needs a person, and the newest alerts.")
 
 _DOCUMENT = {
     "required": True,
-    "description": "Replaces who is told; what is left out takes its default. Nobody is told without `mails` and "
-    "`webhook_url`.",
+    "description": "Replaces the recipients; omitted fields take their defaults. Without `mails` and `webhook_url` "
+    "there are no alerts.",
     "content": {
         "application/json": {
             "schema": {
@@ -40,8 +40,8 @@ _DOCUMENT = {
 class MatterSchema(ResponseSchema):
     """Something that needs a person."""
 
-    type = text("As the alert webhook names it, such as `run.failed`.")
-    code = text("A stable word for machines.")
+    type = text("The alert's type, as in the alert webhook, such as `run.failed`.")
+    code = text("A stable error code.")
     title = text("What happened.")
     hint = text("What to do about it.")
     plugin = text(nullable=True)
@@ -51,43 +51,41 @@ class MatterSchema(ResponseSchema):
 
 
 class AlertSchema(MatterSchema):
-    """Something that was to be told."""
+    """An alert."""
 
-    url = text("The console's page about it; none without a public address.", nullable=True)
-    open = many(MatterSchema, "What a daily digest tells of; empty for every other type.")
-    left_out = integer("How many more things were open.")
+    url = text("The console's page about it; null without a public URL.", nullable=True)
+    open = many(MatterSchema, "The alerts that a daily digest lists; empty for every other type.")
+    left_out = integer("How many more things were open than the digest lists.")
     created_at = moment("When it happened.")
-    delivered_at = moment("When everybody had been told.", nullable=True)
-    trouble = text("Why somebody was not told yet; else empty.")
+    delivered_at = moment("When it had reached every recipient.", nullable=True)
+    trouble = text("Why the last delivery failed; otherwise empty.")
 
 
 class TargetsSchema(ResponseSchema):
-    """Who is told, and the newest alerts."""
+    """The recipients, and the newest alerts."""
 
     workspace = text()
-    mails = texts("Who is told by mail.")
-    webhook_url = text("The machine that is told.", nullable=True)
-    language = text("Of the mails.", enum=["en", "fr"])
+    mails = texts("The recipients by mail.")
+    webhook_url = text("The URL that receives a signed request for each alert.", nullable=True)
+    language = text("The language of the mails.", enum=["en", "fr"])
     silent_after_hours = integer(
-        "A service is silent so long after the end of a payment link of which it told nothing."
+        "So many hours after a payment link's end without any webhook of its service, there is an alert."
     )
-    daily_digest = flag("Whether what is still open is told every morning.")
-    waiting = integer("How many alerts are still to be told.")
+    daily_digest = flag("Whether a mail every morning lists what is still open.")
+    waiting = integer("How many alerts wait for delivery.")
     alerts = many(AlertSchema, "The newest alerts.")
 
 
 class NewTargetsSchema(TargetsSchema):
-    """Who is told from now on."""
+    """The new recipients."""
 
-    new_webhook_secret = text(
-        "The secret that a new `webhook_url` was given, this once; `null` for one that stays.", nullable=True
-    )
+    new_webhook_secret = text("The secret of a new `webhook_url`, shown once; otherwise `null`.", nullable=True)
 
 
 @blueprint.get("/workspaces/<workspace>/alerts")
 @blueprint.response(200, TargetsSchema)
 def show_alerts(workspace: str) -> dict[str, Any]:
-    """Show who is told, and the newest alerts"""
+    """Show the recipients, and the newest alerts"""
     return the_host().alert_recipients.show(workspace)
 
 
@@ -97,7 +95,7 @@ def show_alerts(workspace: str) -> dict[str, Any]:
 @requires_scope("admin")
 @shown_once("new_webhook_secret")
 def replace_alerts(workspace: str) -> dict[str, Any]:
-    """Replace who is told; a new webhook's secret is shown this once"""
+    """Replace the recipients; a new webhook's secret is shown once"""
     report = the_host().alert_recipients.replace(workspace, parse_json(request.get_data()))
     secret = report["webhook_secret"]
     return {**report, "new_webhook_secret": secret if isinstance(secret, str) else None}
@@ -107,5 +105,5 @@ def replace_alerts(workspace: str) -> dict[str, Any]:
 @blueprint.response(202, InquirySchema, headers=LOCATION_HEADER)
 @requires_scope("admin")
 def test_alerts(workspace: str) -> Response:
-    """Begin to tell everybody a test"""
+    """Begin to send every recipient a test"""
     return begun(workspace, inquiries.test_alerts(workspace))

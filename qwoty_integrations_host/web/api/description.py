@@ -15,16 +15,16 @@ from .. import problems
 from .fields import ResponseSchema
 
 _INTRODUCTION = """\
-What a platform and its people do with a host of Qwoty integrations. Amounts are decimal strings in major units, times
-are ISO 8601 in UTC. Errors are `application/problem+json`. The tour with examples is `docs/api.md`."""
+The HTTP API of a host of Qwoty integrations. Amounts are decimal strings in major units, times are ISO 8601 in UTC.
+Errors are `application/problem+json`. `docs/api.md` is a tour with examples."""
 
 
 class FieldErrorSchema(ResponseSchema):
-    """What is wrong with one field."""
+    """An invalid field."""
 
     pointer = fields.String(
         required=True,
-        metadata={"description": "JSON pointer to the field (or `/` and the parameter); empty for the whole."},
+        metadata={"description": "JSON pointer to the field, or `/` and the parameter; empty for the whole document."},
     )
     detail = fields.String(required=True)
 
@@ -32,12 +32,14 @@ class FieldErrorSchema(ResponseSchema):
 class ProblemSchema(ResponseSchema):
     """An error, as RFC 9457 has it."""
 
-    type = fields.String(required=True, metadata={"description": "Always `about:blank`: the status says the kind."})
+    type = fields.String(
+        required=True, metadata={"description": "Always `about:blank`: the status tells the kind of error."}
+    )
     title = fields.String(required=True, metadata={"description": "What happened."})
     status = fields.Integer(required=True)
     detail = fields.String(metadata={"description": "What to do about it."})
-    code = fields.String(metadata={"description": "A stable word for machines."})
-    errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "One per field."})
+    code = fields.String(metadata={"description": "A stable error code."})
+    errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "The invalid fields."})
 
 
 class HostApi(Api):  # type: ignore[misc]
@@ -89,14 +91,14 @@ def make_api(app: Flask) -> HostApi:
     bearer = {
         "type": "http",
         "scheme": "bearer",
-        "description": "`qwh_…`: an admin makes one on the console's page Access, or by this API.",
+        "description": "`qwh_…`: an admin creates one on the console's page Access, or by this API.",
     }
     key = {
         "name": "Idempotency-Key",
         "in": "header",
         "required": False,
-        "description": "Any word of yours for this request: sent again within a day, it does nothing twice and gets "
-        "the first answer.",
+        "description": "An identifier of this request. A request that is repeated under the same key within a day has "
+        "no second effect, and gets the first response.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     }
     api = HostApi(

@@ -11,58 +11,58 @@ from ..auth import the_host
 from .blueprint import Blueprint
 from .fields import ResponseSchema, flag, many, moment, one, text
 
-blueprint = Blueprint("tests", "What came of the tests that requests began: nobody waits for a service.")
+blueprint = Blueprint("tests", "The results of tests that requests began; no request waits for a service.")
 
 #: The headers of a 202, for the description.
-LOCATION_HEADER = {"Location": {"description": "How the test stands: ask there until its `status` is not `running`."}}
+LOCATION_HEADER = {"Location": {"description": "The test: poll it until its `status` is not `running`."}}
 
 
 class PlaceSchema(ResponseSchema):
-    """What is wrong with one field."""
+    """An invalid field."""
 
-    pointer = text("Of the document that was sent, as a JSON pointer.")
-    detail = text("A sentence.")
+    pointer = text("JSON pointer to the field of the sent document.")
+    detail = text("What is wrong.")
 
 
 class InquiryErrorSchema(ResponseSchema):
-    """Why nothing came of it."""
+    """Why a test failed."""
 
-    code = text("A stable word for machines.")
+    code = text("A stable error code.")
     title = text("What happened.")
     hint = text("What a person does about it; may be empty.")
-    errors = many(PlaceSchema, "By field, where fields are wrong.")
+    errors = many(PlaceSchema, "The invalid fields.")
 
 
 class ToldSchema(ResponseSchema):
-    """Whether somebody was told a test."""
+    """The result of a test alert for one recipient."""
 
-    to = text("A mail address, or the webhook's.")
-    delivered = flag("Whether it was taken.")
-    trouble = text("Why not; else empty.")
+    to = text("The recipient's mail address or webhook URL.")
+    delivered = flag("Whether the test was delivered.")
+    trouble = text("Why not; otherwise empty.")
 
 
 class InquirySchema(ResponseSchema):
-    """A test that a request began. What a test of a connection found is the connection's."""
+    """A test that a request began. The result of a connection test is in the connection."""
 
     id = text()
     workspace = text()
     kind = text(enum=["connection.test", "integration.enable", "settings.save", "alerts.test"])
-    plugin = text("Whose; none of a test of the alerts.", nullable=True)
+    plugin = text("The integration; null for a test of the alerts.", nullable=True)
     status = text(
-        "`running`; `succeeded`: it was done as asked; `failed`: it was not, and `error` says why; `lost`: the host "
-        "did not finish it in time, and nothing was changed. A test that finds a problem has succeeded.",
+        "`running`; `succeeded`: the request was carried out; `failed`: it was not, and `error` says why; `lost`: the "
+        "host did not finish it in time, and nothing was changed. A test that finds a problem has succeeded.",
         enum=["running", "succeeded", "failed", "lost"],
     )
-    begun_at = moment("When it was asked for.")
+    begun_at = moment("When it was requested.")
     ended_at = moment("When it ended.", nullable=True)
     error = one(InquiryErrorSchema, nullable=True)
-    told = many(ToldSchema, "Of a test of the alerts: who was told.")
+    told = many(ToldSchema, "For a test of the alerts: the result for each recipient.")
 
 
 @blueprint.get("/workspaces/<workspace>/tests/<test_id>")
 @blueprint.response(200, InquirySchema)
 def show_test(workspace: str, test_id: str) -> dict[str, Any]:
-    """Show how a test stands; it is kept for a day"""
+    """Show a test's status; it is stored for a day"""
     return _report(workspace, test_id)
 
 

@@ -13,26 +13,26 @@ from .blueprint import Blueprint, authenticates_itself
 from .fields import ResponseSchema, many, text
 from .quote_schemas import StartedRunSchema
 
-blueprint = Blueprint("events", "What the platform tells of its quotes.")
+blueprint = Blueprint("events", "The platform's events about its quotes.")
 
 
 class PlatformEventSchema(Schema):
-    """An event that names a quote, or holds it."""
+    """An event that names a quote, or contains it."""
 
     event_type = fields.String(required=True, metadata={"description": "Such as `quote.accepted`."})
-    id = fields.String(metadata={"description": "The quote's; not needed where the quote itself is there."})
+    id = fields.String(metadata={"description": "The quote's id; not needed with `quote`."})
     quote = fields.Raw(metadata={"description": "The canonical quote. Without it, the quote is fetched."})
 
 
 class TakenSchema(ResponseSchema):
-    """What an event caused."""
+    """The effects of an event."""
 
-    id = text("The event's: its `webhook-id`, or one that the host made.")
+    id = text("The event's id: its `webhook-id`, or one that the host generated.")
     event_type = text()
-    status = text("What became of it.", enum=["accepted", "cancelled", "queued", "ignored"])
+    status = text("The result.", enum=["accepted", "cancelled", "queued", "ignored"])
     quote_id = text(nullable=True)
-    note = fields.String(metadata={"description": "There when a person should know why nothing came of it."})
-    runs = many(StartedRunSchema, "Those of the quote; where it is to be fetched, the run that does so.")
+    note = fields.String(metadata={"description": "Present when a person should know why the event was ignored."})
+    runs = many(StartedRunSchema, "The quote's runs; for a quote to be fetched, the run that fetches it.")
 
 
 def _header(name: str, description: str) -> dict[str, Any]:
@@ -41,7 +41,9 @@ def _header(name: str, description: str) -> dict[str, Any]:
 
 
 _HEADERS = [
-    _header(signatures.ID, "The event's id: sent again, it does nothing twice and gets the first answer."),
+    _header(
+        signatures.ID, "The event's id. An event that is sent again has no second effect, and gets the first response."
+    ),
     _header(signatures.TIMESTAMP, "Seconds since 1970; at most five minutes from now."),
     _header(signatures.SIGNATURE, "`v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64 (Standard Webhooks)."),
 ]

@@ -20,9 +20,9 @@ blueprint = Blueprint("workspaces", "The tenants of the host. A key opens one of
 class WorkspacePluginSchema(ResponseSchema):
     """An integration of a workspace."""
 
-    id = text("As in `/v1/plugins`.")
+    id = text("Its id in `/v1/plugins`.")
     status = text("`loaded`, or why it cannot be called: `failed`, `incompatible`, `blocked`.")
-    enabled = flag("Whether it gets this workspace's quotes.")
+    enabled = flag("Whether the integration receives this workspace's quotes.")
     configured = flag("Whether settings are stored.")
 
 
@@ -32,7 +32,7 @@ class WorkspaceSchema(ResponseSchema):
     id = text()
     created_at = moment("When it was added.")
     timezone = text(
-        "Where its days are counted, an IANA name; None: in the offset in which each quote was accepted.", nullable=True
+        "The time zone of its days, an IANA name; null: the offset in which each quote was accepted.", nullable=True
     )
     plugins = many(WorkspacePluginSchema, "The installed integrations.")
 
@@ -52,7 +52,7 @@ def show_workspace(workspace: str) -> dict[str, Any]:
 
 
 class ChangeSchema(Schema):
-    """What is changed of a workspace."""
+    """A change of a workspace."""
 
     class Meta:
         unknown = RAISE
@@ -61,7 +61,7 @@ class ChangeSchema(Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "An IANA name such as `Europe/Paris`; null takes it away.",
+            "description": "An IANA name such as `Europe/Paris`; null removes it.",
             "examples": ["Europe/Paris"],
         },
     )
