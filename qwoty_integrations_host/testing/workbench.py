@@ -109,8 +109,8 @@ class Workbench:
     def runs(self, workspace: str = "ws-1") -> dict[str, dict[str, Any]]:
         """Report every run of a workspace, upkeep included, by id."""
         with self.host.store.read() as db:
-            found = db.execute(select(t.runs.c.id).where(t.runs.c.workspace == workspace)).scalars().all()
-        return {run_id: self.run(run_id) for run_id in found}
+            run_ids = db.execute(select(t.runs.c.id).where(t.runs.c.workspace == workspace)).scalars().all()
+        return {run_id: self.run(run_id) for run_id in run_ids}
 
     def deliver(self, plugin: str, request: WebhookRequest, workspace: str = "ws-1") -> Delivered:
         """Post a webhook to the host's HTTP server, and work the run that it starts."""

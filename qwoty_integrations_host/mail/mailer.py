@@ -13,7 +13,7 @@ from .message import build
 from .transports import Transport, unsure
 
 
-class LedgerMailer:
+class RecordedMailer:
     """Implements ``context.Mailer`` for one workspace, plugin and quote."""
 
     def __init__(
