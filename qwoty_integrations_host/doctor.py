@@ -242,8 +242,8 @@ def _alerts(host: Host) -> Iterator[Finding]:
     with host.store.read() as db:
         everywhere = workspaces.all_ids(db)
     for workspace in everywhere:
-        waiting = host.alerts.show(workspace)["waiting"]
-        if not host.alerts.tells_somebody(workspace):
+        waiting = host.alert_recipients.show(workspace)["waiting"]
+        if not host.alert_recipients.exist(workspace):
             hint = f"`qwoty-host alerts set {workspace} --mail ADDRESS` says whom to tell."
             yield Finding("alerts", "warning", f"{workspace}: nobody is told when something needs a person.", hint)
         elif waiting:

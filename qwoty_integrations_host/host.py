@@ -11,9 +11,11 @@ from functools import partial
 from sqlalchemy import Engine as DatabaseEngine
 from sqlalchemy.exc import DBAPIError
 
-from .alerts.digest import Digest
-from .alerts.missing_webhooks import Silence
-from .alerts.service import Alerts
+from .alerts.delivery import AlertDelivery
+from .alerts.digest import DailyDigest
+from .alerts.missing_webhooks import MissingWebhooks
+from .alerts.recipients import AlertRecipients
+from .alerts.recording import Alerts
 from .clock import Clock, SystemClock
 from .concurrency.file_lock import WorkerLock
 from .concurrency.locks import Locks, NamedLocks
@@ -55,7 +57,7 @@ _INSTALLMENTS_EVERY = 300.0
 #: Seconds between two looks whether an upkeep is due; each workspace's comes once an hour.
 _UPKEEP_EVERY = 300.0
 _PRUNING_EVERY = 24 * 3600.0
-_SILENCE_EVERY = 3600.0
+_MISSING_WEBHOOKS_EVERY = 3600.0
 #: Seconds between two looks for what workers of an earlier release have sealed during an upgrade.
 _SECRETS_EVERY = 3600.0
 #: Seconds between two writings of how many webhooks were refused.
@@ -82,8 +84,10 @@ class Host:
     connections: Connections
     inquiries: Inquiries
     alerts: Alerts
-    silence: Silence
-    digest: Digest
+    alert_recipients: AlertRecipients
+    alert_delivery: AlertDelivery
+    missing_webhooks: MissingWebhooks
+    digest: DailyDigest
     engine: Engine
     worker_lock: WorkerLock
     schedule: Schedule
@@ -190,7 +194,9 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     attempts = Attempts(store, worked_by, clock)
     refusals = Refusals(store, clock)
     translations = Translations(plugins)
-    alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts, config.public_url, translations)
+    alerts = Alerts(store, clock)
+    alert_recipients = AlertRecipients(store, vault, clock, config.private_alerts, config.public_url)
+    alert_delivery = AlertDelivery(store, clock, locks, transport, translations, alert_recipients)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts, refusals, alerts)
     platform_events = PlatformEvents(store, clock, chosen, runs)
     execution = Execution(
@@ -212,8 +218,8 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
     connections = Connections(store, plugins, settings, contexts, clock, attempts)
-    silence = Silence(store, plugins, settings, contexts, clock, alerts)
-    digest = Digest(store, clock, alerts, silence)
+    missing_webhooks = MissingWebhooks(store, plugins, settings, contexts, clock, alerts)
+    digest = DailyDigest(store, clock, alerts, missing_webhooks)
     pruning = Pruning(store, worked_by, clock, config.keep_days)
     schedule = Schedule(
         [
@@ -221,11 +227,11 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
             Job("upkeep after a start", upkeep.request_after_start, None),
             Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
             Job("pruning", pruning.prune, _PRUNING_EVERY),
-            Job("silence", silence.look, _SILENCE_EVERY),
+            Job("missing webhooks", missing_webhooks.record_new, _MISSING_WEBHOOKS_EVERY),
             Job("secrets", partial(give_versions, store, vault), _SECRETS_EVERY),
             Job("refusals", refusals.write_down, _REFUSALS_EVERY),
-            Job("digest", digest.look, _DIGEST_EVERY),
-            Job("alerts", alerts.deliver, _ALERTS_EVERY),
+            Job("digest", digest.record_due, _DIGEST_EVERY),
+            Job("alerts", alert_delivery.deliver, _ALERTS_EVERY),
         ]
     )
     return Host(
@@ -241,7 +247,9 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
         connections,
         Inquiries(store, clock, ground.begin_inquiry),
         alerts,
-        silence,
+        alert_recipients,
+        alert_delivery,
+        missing_webhooks,
         digest,
         worked_by,
         lock,

@@ -43,7 +43,8 @@ from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.observability.leaks import KnownSecrets
-from qwoty_integrations_host.reports.shapes import find_run, quote_report
+from qwoty_integrations_host.reports.quotes import quote_report
+from qwoty_integrations_host.reports.runs import find_run
 from qwoty_integrations_host.store.plugin_storage import PluginRecords, PluginSecrets, PluginState
 from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.testing import no_network

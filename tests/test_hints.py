@@ -21,10 +21,10 @@ from console.conftest import admin, people, words  # noqa: E402
 from host.conftest import desk, desks, fakes  # noqa: E402
 from qwoty_integrations_host import NeedsAttention, errors  # noqa: E402
 from qwoty_integrations_host.cli import main  # noqa: E402
-from qwoty_integrations_host.cli.advice import DEEDS, commands_for  # noqa: E402
+from qwoty_integrations_host.cli.advice import COMMANDS, commands_for  # noqa: E402
 from qwoty_integrations_host.web import problems  # noqa: E402
 from qwoty_integrations_host.web.app import create_app  # noqa: E402
-from qwoty_integrations_host.web.console.guard import explain  # noqa: E402
+from qwoty_integrations_host.web.console.access_control import handle_integration_error  # noqa: E402
 from reference import environment  # noqa: E402
 from reference.errors import all_codes  # noqa: E402
 from reference.source import argument, calls, text_of, trees  # noqa: E402
@@ -119,8 +119,8 @@ def test_no_answer_of_the_api_and_no_page_of_an_error_holds_a_command(admin: Any
     for found in codes:
         error = NeedsAttention(found.title or "It stopped.", hint=found.hint, code=found.code)
         with app.test_request_context("/console/", headers={"Accept-Language": "fr"}):
-            assert not COMMAND.search(problems.of_ours(error).get_data(as_text=True)), found
-            assert not COMMAND.search(words(explain(error).get_data(as_text=True))), found
+            assert not COMMAND.search(problems.integration_error_response(error).get_data(as_text=True)), found
+            assert not COMMAND.search(words(handle_integration_error(error).get_data(as_text=True))), found
 
 
 def test_the_description_of_the_api_holds_no_command(admin: Any) -> None:
@@ -141,7 +141,7 @@ def leaves(command: click.Command, name: str = "") -> Iterator[str]:
 def test_each_deed_has_a_command_that_there_is() -> None:
     known = set(leaves(main))
 
-    there_is_none = [c for c in DEEDS.values() if not any(f"{c} ".startswith(f"{one} ") for one in known)]
+    there_is_none = [c for c in COMMANDS.values() if not any(f"{c} ".startswith(f"{one} ") for one in known)]
 
     assert there_is_none == []
 
@@ -149,7 +149,7 @@ def test_each_deed_has_a_command_that_there_is() -> None:
 def test_each_deed_is_advised_somewhere() -> None:
     said = [text for _, tree in modules() for node in _spoken(tree) if (text := text_of(node))]
 
-    assert [deed for deed in DEEDS if not any(re.search(deed, text) for text in said)] == []
+    assert [pattern for pattern in COMMANDS if not any(re.search(pattern, text) for text in said)] == []
 
 
 #: Deeds that everybody with a key or a session can do: the address of the API that does them.
@@ -179,7 +179,7 @@ FOR_THE_OPERATOR = {
 def test_each_deed_is_possible_where_its_hint_is_read(admin: Any) -> None:
     addresses = set(admin.get("/v1/openapi.json").json["paths"])
 
-    assert {*FOR_EVERYBODY, *FOR_THE_OPERATOR} == set(DEEDS)
+    assert {*FOR_EVERYBODY, *FOR_THE_OPERATOR} == set(COMMANDS)
     assert set(FOR_EVERYBODY.values()) <= addresses
 
 

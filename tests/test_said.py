@@ -36,8 +36,8 @@ NOT_SAID = [
         # Of Stripe: how it is asked, how its own pages call things, and why a webhook is refused.
         r"Having the .*|id object metadata .*|Qwoty: payments of quotes|Invoice items|Tax Rates|Checkout Sessions",
         r"Webhook Endpoints|.*: Write|without a name|The webhook.* is (not|too) .*|The webhook's signature is .*",
-        # Whom to tell, and events of a platform: refused at the command line or the API.
-        r"Whom to tell is .*|Nobody is to be told .*|Enter whom to tell .*|Send an object such as .*|Is not an e-mail .*|Must be an https .*",
+        # Alert recipients, and events of a platform: refused at the command line or the API.
+        r"Alert recipients are .*|Nobody is to be told .*|Enter whom to tell .*|Send an object such as .*|Is not an e-mail .*|Must be an https .*",
         r"QWOTY_HOST_SMTP_URL \{\}\.|is not an address of a mail server|ends in .*|TLS from the start|no TLS, on this machine",
         r".* takes mails from .*|It reads smtp.*|The event only names .*|An earlier event .*|This event's id .*",
         r"The body is not an event\.|.*1 to 255 plain .*|The event's id .*|Send the quote in full.*|Must be a JSON .*",

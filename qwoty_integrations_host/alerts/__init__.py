@@ -1,1 +1,1 @@
-"""Telling people what needs them: by mail, by webhook, once a day."""
+"""Alerts: tell a workspace's recipients, by mail and by webhook, what needs a person."""

@@ -1,4 +1,4 @@
-"""The mail that tells people what needs them: what happened, what to do, and where to look; several things in one."""
+"""The alert mail: one mail with all alerts that are due, each with what happened, what to do, and a link."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from ..contract.context import MailMessage
 
-#: Beyond these the mail only says how many there are.
+#: The mail lists so many alerts, and counts the rest.
 _MOST = 20
 
-#: Titles and hints come in the language already (plugins/catalogs.py).
-WORDS = {
+#: Titles and hints are translated by plugins/catalogs.py.
+TEXTS = {
     "en": {
         "subject_one": "Qwoty integrations, {workspace}: {title}",
         "subject_many": "Qwoty integrations, {workspace}: {count} things need you",
@@ -60,41 +60,41 @@ WORDS = {
 def alert_mail(
     workspace: str, alerts: Sequence[Mapping[str, Any]], *, to: str, language: str, settings: str | None
 ) -> MailMessage:
-    """Build the mail for one or several alerts, each as ``alerts show`` has it, its title and hint in the language.
+    """Build the mail for one or more alerts, in the form of ``alerts show``, with translated titles and hints.
 
-    ``settings``: the address of the page on which the reader can change who is told.
+    ``settings``: the URL of the page with the alert recipients.
     """
-    words = WORDS.get(language, WORDS["en"])
+    texts = TEXTS.get(language, TEXTS["en"])
     if len(alerts) == 1:
-        subject = words["subject_one"].format(workspace=workspace, title=alerts[0]["title"])
+        subject = texts["subject_one"].format(workspace=workspace, title=alerts[0]["title"])
     else:
-        subject = words["subject_many"].format(workspace=workspace, count=len(alerts))
-    parts = [words["greeting"].format(workspace=workspace)]
-    # The digest is never among those that are only counted.
+        subject = texts["subject_many"].format(workspace=workspace, count=len(alerts))
+    parts = [texts["greeting"].format(workspace=workspace)]
+    # The digest comes first, so that it is always listed.
     in_order = sorted(alerts, key=lambda alert: alert["type"] != "digest")
-    parts += [text for alert in in_order[:_MOST] for text in _paragraphs(words, alert)]
+    parts += [text for alert in in_order[:_MOST] for text in _paragraphs(texts, alert)]
     if len(alerts) > _MOST:
-        parts.append(words["more"].format(count=len(alerts) - _MOST))
-    parts.append("\n".join(["-- ", words["why"].format(workspace=workspace), *([settings] if settings else [])]))
+        parts.append(texts["more"].format(count=len(alerts) - _MOST))
+    parts.append("\n".join(["-- ", texts["why"].format(workspace=workspace), *([settings] if settings else [])]))
     text = "\n\n".join(parts) + "\n"
     html = f'<pre style="font: inherit; white-space: pre-wrap">{escape(text)}</pre>'
     return MailMessage(to=to, subject=subject, text=text, html=html, language=language)
 
 
-def _paragraphs(words: Mapping[str, str], alert: Mapping[str, Any]) -> Iterator[str]:
-    """What is said of an alert; of a digest also each thing that it tells of."""
+def _paragraphs(texts: Mapping[str, str], alert: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the paragraph about an alert, and for a digest one for each thing that is open."""
     title = f"{alert['title']} [{alert['code']}]" if alert["type"] != "digest" else alert["title"]
     if alert["quote_number"]:
-        title = words["about"].format(number=alert["quote_number"], title=title)
-    # A newer release may have stored a type that this one has no words for.
-    lines = [*([words[alert["type"]]] if alert["type"] in words else []), title]
+        title = texts["about"].format(number=alert["quote_number"], title=title)
+    # A newer release may have stored a type that this one does not know.
+    lines = [*([texts[alert["type"]]] if alert["type"] in texts else []), title]
     if alert["hint"]:
-        lines.append(words["do"].format(hint=alert["hint"]))
-    # Who reads this has a browser; the command helps where nobody said under which address the console is.
+        lines.append(texts["do"].format(hint=alert["hint"]))
+    # Without a public URL, the command takes the place of the link.
     if look := alert["url"] or alert["command"]:
-        lines.append(words["look"].format(look=look))
+        lines.append(texts["look"].format(look=look))
     yield "\n".join(lines)
-    for one in alert["open"]:
-        yield from _paragraphs(words, one)
+    for listed in alert["open"]:
+        yield from _paragraphs(texts, listed)
     if alert.get("left_out"):
-        yield words["more"].format(count=alert["left_out"])
+        yield texts["more"].format(count=alert["left_out"])

@@ -1,4 +1,4 @@
-"""Noticing that a service tells nothing any more: people pay, and no webhook comes."""
+"""Missing webhooks: a payment link has ended, and its service has sent no webhook since."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from ..contract.record import QuoteRecord
 from ..errors import IntegrationError
 from ..plugins.contexts import Contexts
 from ..plugins.manager import Plugins
-from ..store import alerts as rows
+from ..store import alerts as alerts_table
 from ..store import webhooks
 from ..store.database import Store
 from ..store.plugin_storage import records_awaiting_payment
 from ..workspaces.settings import WorkspaceSettings
-from .service import SILENT_AFTER_HOURS, Alerts, silence
+from . import alert
+from .recipients import SILENT_AFTER_HOURS
+from .recording import Alerts
 
 log = logging.getLogger(__name__)
 
-#: So many open invoices are looked at; one whose link ended unheard is enough.
+#: So many open invoices are checked; one link that ended without a webhook is enough.
 _MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Silent:
-    """An account that has fallen silent: ``facts`` of the alert, and since when it counts as silent."""
+class SilentAccount:
+    """An account that sends no webhooks: the subject and facts of its alert, and since when it counts as silent."""
 
     subject: str
     facts: dict[str, Any]
@@ -37,11 +39,11 @@ class Silent:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
-    """Tells where somebody wants to be told.
+class MissingWebhooks:
+    """Records alerts about accounts that send no webhooks, in workspaces with alert recipients.
 
-    An account is silent when the payment link of an open invoice ended ``silent_after_hours`` ago or longer, and
-    nothing was delivered by that account since: a service tells of each link how it ended.
+    An account is silent when the payment link of an open invoice ended ``silent_after_hours`` ago or longer, and no
+    webhook of the account arrived since: a service reports the end of each link.
     """
 
     store: Store
@@ -51,51 +53,51 @@ class Silence:
     clock: Clock
     alerts: Alerts
 
-    def look(self) -> list[str]:
-        """Tell of every account that has fallen silent, once; give the subjects of what is new."""
+    def record_new(self) -> list[str]:
+        """Record an alert for every newly silent account; return the alerts' subjects."""
         with self.store.read() as db:
-            workspaces = sorted(rows.all_targets(db))
+            workspaces = sorted(alerts_table.all_targets(db))
         new: list[str] = []
         for workspace in workspaces:
-            for found in self.silent(workspace):
+            for account in self.silent_accounts(workspace):
                 with self.store.write() as db:
-                    if self.alerts.add(db, workspace, found.subject, found.facts):
-                        new.append(found.subject)
+                    if self.alerts.add(db, workspace, account.subject, account.facts):
+                        new.append(account.subject)
         return new
 
-    def silent(self, workspace: str) -> list[Silent]:
-        """The accounts of a workspace that are silent now."""
+    def silent_accounts(self, workspace: str) -> list[SilentAccount]:
+        """Return the accounts of a workspace that are silent now."""
         with self.store.read() as db:
-            hours = (rows.targets(db, workspace) or {}).get("silent_after_hours", SILENT_AFTER_HOURS)
-        found: list[Silent] = []
+            hours = (alerts_table.targets(db, workspace) or {}).get("silent_after_hours", SILENT_AFTER_HOURS)
+        accounts: list[SilentAccount] = []
         for plugin in self.settings.enabled_plugins(workspace):
             if self.plugins.is_loaded(plugin):
                 try:
-                    found += self._silent(workspace, plugin, timedelta(hours=hours))
+                    accounts += self._silent_accounts(workspace, plugin, timedelta(hours=hours))
                 except IntegrationError:
                     log.exception("silence.not_looked", extra={"workspace": workspace, "plugin": plugin})
-        return found
+        return accounts
 
-    def _silent(self, workspace: str, plugin: str, patience: timedelta) -> Iterable[Silent]:
+    def _silent_accounts(self, workspace: str, plugin: str, patience: timedelta) -> list[SilentAccount]:
         if self.settings.unfit(workspace, plugin):
             return []
         ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
         endpoints = self.plugins.webhook_endpoints(plugin, ctx)
         records = records_awaiting_payment(self.store, workspace, plugin, limit=_MOST) if endpoints else []
-        found = (self._if_silent(workspace, plugin, one, records, patience) for one in endpoints)
-        return [one for one in found if one]
+        accounts = (self._silent_account(workspace, plugin, each, records, patience) for each in endpoints)
+        return [account for account in accounts if account]
 
-    def _if_silent(
+    def _silent_account(
         self,
         workspace: str,
         plugin: str,
         endpoint: WebhookEndpoint,
         records: Iterable[QuoteRecord],
         patience: timedelta,
-    ) -> Silent | None:
+    ) -> SilentAccount | None:
         with self.store.read() as db:
             last = webhooks.last_received(db, workspace, plugin, endpoint.account)
-        ends = [end for record in records for end in _unheard_ends(record, endpoint.account, last)]
+        ends = [end for record in records for end in _unreported_ends(record, endpoint.account, last)]
         if not ends or self.clock.now() - min(ends) < patience:
             return None
         since = f"since {last:%Y-%m-%d %H:%M} UTC" if last else "so far"
@@ -105,12 +107,12 @@ class Silence:
             "hint": "Does the service reach QWOTY_HOST_PUBLIC_URL? Meanwhile payments are found late, by the upkeep.",
         }
         subject = f"silence:{plugin}:{endpoint.account}:{last.isoformat() if last else 'never'}"
-        facts = silence(plugin, error, f"qwoty-host webhook status {workspace}")
-        return Silent(subject, facts, min(ends) + patience)
+        facts = alert.missing_webhooks(plugin, error, f"qwoty-host webhook status {workspace}")
+        return SilentAccount(subject, facts, min(ends) + patience)
 
 
-def _unheard_ends(record: QuoteRecord, account: str, last: datetime | None) -> Iterable[datetime]:
-    """When links ended of which nothing was heard: neither a payment nor their end."""
+def _unreported_ends(record: QuoteRecord, account: str, last: datetime | None) -> Iterable[datetime]:
+    """Return when links ended that no webhook reported as paid or expired."""
     if record.invoice is None or record.invoice.account != account:
         return []
     ends = (part.expires_at for part in record.installments if part.status in {"sent", "expired"} and part.expires_at)

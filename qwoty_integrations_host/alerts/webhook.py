@@ -1,4 +1,4 @@
-"""The webhook that tells machines what needs people, signed as Standard Webhooks says."""
+"""The alert webhook, signed according to Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from ..network.request_errors import why_unsent
 log = logging.getLogger(__name__)
 
 _TIMEOUT = (5, 10)
-#: What is read in the same way by whoever checks an address and whoever goes there: no backslash, no blank.
-_LETTERS = re.compile(r"[!-\[\]-~]+")
+#: The characters that every URL parser reads in the same way: no backslash, no blank.
+_UNAMBIGUOUS = re.compile(r"[!-\[\]-~]+")
 _PORTS = {"https": 443, "http": 80}
 
 
 def new_secret() -> str:
-    """A secret in the form of Standard Webhooks: 24 random bytes."""
+    """Return a new secret of 24 random bytes, in the form of Standard Webhooks."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
 
 
-def is_address(url: str, *, allow_private: bool) -> bool:
-    """Whether an address may be told of: https, without a user, and no private place unless these are allowed."""
-    parts = split(url) if _LETTERS.fullmatch(url) else None
+def is_valid_url(url: str, *, allow_private: bool) -> bool:
+    """Return whether alerts may be sent to a URL: https without a user, and no private address unless allowed."""
+    parts = split(url) if _UNAMBIGUOUS.fullmatch(url) else None
     if parts is None or not parts.hostname or parts.username or parts.fragment:
         return False
     if allow_private:
@@ -42,9 +42,9 @@ def is_address(url: str, *, allow_private: bool) -> bool:
 def post(
     url: str, secret: str, message_id: str, document: Mapping[str, Any], now: datetime, *, allow_private: bool
 ) -> None:
-    """Tell it, following no redirect and reading no answer. Raises: RetryableError unless it was answered with 2xx.
+    """Send an alert; redirects are not followed, and the response's body is not read.
 
-    PermanentError where the request could not even be written.
+    Raises: RetryableError unless the response is a 2xx; PermanentError when the request cannot be written.
     """
     import requests  # noqa: PLC0415 - lazy: every command would pay for it
     from standardwebhooks.webhooks import Webhook  # noqa: PLC0415 - lazy as well
@@ -59,24 +59,24 @@ def post(
     }
     try:
         with plain_session() if allow_private else public_session() as session:
-            answer = session.post(
+            response = session.post(
                 url, data=body.encode(), headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
             )
-            answer.close()
+            response.close()
     except UnknownHost:
         raise _not_delivered("has a host name that is not known") from None
     except NotPublic:
         why = "leads to a private address, which QWOTY_HOST_ALERTS_ALLOW_PRIVATE does not allow"
         raise _not_delivered(why) from None
     except (requests.RequestException, HTTPError, ValueError) as error:
-        # Without `from`: the cause's text holds the address, which may itself be a secret.
+        # Without `from`: the cause's text contains the URL, which may itself be a secret.
         if unsent := why_unsent(error):
             log.error("alert.request_unsent", exc_info=unsent)  # noqa: TRY400 - not the error itself
             title = "The request to the alert webhook could not be written."
             raise PermanentError(title, hint="Enter its address again.", code="alert_webhook") from None
         raise _not_delivered(f"cannot be reached ({type(error).__name__})") from None
-    if not 200 <= answer.status_code < 300:
-        raise _not_delivered(f"answered with HTTP {answer.status_code}")
+    if not 200 <= response.status_code < 300:
+        raise _not_delivered(f"answered with HTTP {response.status_code}")
 
 
 def _not_delivered(why: str) -> RetryableError:

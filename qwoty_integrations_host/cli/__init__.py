@@ -1,7 +1,7 @@
 """The command line ``qwoty-host``: thin commands over the host's functions.
 
-Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 not done, 2 usage or refused input, 3 invalid
-settings, 5 nothing found. Heavy imports happen inside the commands, so that ``--help`` is instant.
+Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 not done, 2 usage or refused input, 3 invalid
+settings, 5 not found. Commands import heavy modules when they run, so that ``--help`` is fast.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def entry() -> None:
     except SystemExit as end:
         if not Session.left_working:
             raise
-        # A step hangs on a slow service. To die is safe, the next start resumes it; to wait would break --timeout.
+        # A step still waits for a slow service. Exiting is safe, since the next start resumes the step; waiting for it
+        # would exceed --timeout.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(end.code if isinstance(end.code, int) else 1)

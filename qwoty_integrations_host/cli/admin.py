@@ -46,11 +46,11 @@ def sessions(session: Session, workspace_id: str, as_json: bool) -> None:
     with session.host() as host:
         from ..web.sessions import list_open
 
-        found = list_open(host.store, host.clock, workspace_id)
+        open_sessions = list_open(host.store, host.clock, workspace_id)
     if as_json:
-        print_json({"data": found})
+        print_json({"data": open_sessions})
         return
-    rows = [(one["id"], one["role"], minute(one["created_at"]), minute(one["expires_at"])) for one in found]
+    rows = [(one["id"], one["role"], minute(one["created_at"]), minute(one["expires_at"])) for one in open_sessions]
     click.echo(table(("id", "role", "since (UTC)", "until (UTC)"), rows) if rows else "Nobody is logged in.")
 
 
@@ -67,8 +67,8 @@ def revoke(session: Session, workspace_id: str, session_id: str | None, everyone
     with session.host() as host:
         from ..web.sessions import revoke as close
 
-        closed = close(host.store, host.clock, workspace_id, session_id)
-    print_json({"revoked": closed}) if as_json else click.echo(f"Logged out: {len(closed)}.")
+        revoked = close(host.store, host.clock, workspace_id, session_id)
+    print_json({"revoked": revoked}) if as_json else click.echo(f"Logged out: {len(revoked)}.")
 
 
 def _read_password() -> str:

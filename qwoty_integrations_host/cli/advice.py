@@ -1,6 +1,6 @@
-"""The commands that do what a hint advises.
+"""The commands for what a hint advises.
 
-Pages and the API show hints, too, so a hint is a plain sentence; the command line puts the command below it.
+A hint is a plain sentence, since the console and the API show it, too; the command line adds the command below it.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-#: What a hint may advise, and the command for it. A name in braces is filled in where it is known.
-DEEDS: dict[str, str] = {
+#: The commands by what a hint says. A name in braces is filled in where it is known.
+COMMANDS: dict[str, str] = {
     r"[Rr]etry (the|that) run": "run retry {RUN}",
     r"[Dd]ismiss (the run|its run|that run|it)\b": "run dismiss {RUN} --reason TEXT",
     r"list of runs": "run list",
@@ -25,7 +25,7 @@ DEEDS: dict[str, str] = {
     r"operator adds a workspace": "workspace add ID",
     r"[Ee]nter whom to tell": "alerts set {WS} --mail ADDRESS",
 }
-#: What each step of a standing is on a command line; a step without one is done at the service or at the platform.
+#: The commands of a standing's next steps; a step without a command is done at the service or at the platform.
 STEP_COMMANDS = {
     "retry": "qwoty-host run retry {run_id}",
     "dismiss": "qwoty-host run dismiss {run_id} --reason TEXT",
@@ -36,19 +36,19 @@ STEP_COMMANDS = {
     "send": "qwoty-host installment send --number {installment} -- {workspace} {quote_id}",
     "void": "qwoty-host invoice void -- {workspace} {quote_id}",
 }
-#: How commands name their arguments.
-_NAMES = {"run_id": "RUN", "workspace": "WS", "workspace_id": "WS", "plugin": "PLUGIN"}
+#: The placeholders of the commands' arguments.
+_PLACEHOLDERS = {"run_id": "RUN", "workspace": "WS", "workspace_id": "WS", "plugin": "PLUGIN"}
 _RUN = re.compile(r"\brun ([0-9a-f]{32})\b", re.IGNORECASE)
 
 
 def commands_for(hint: str, title: str = "", **known: Any) -> list[str]:
-    """Give the commands for what a hint advises, in its order of the table.
+    """Return the commands for what a hint advises, in the order of ``COMMANDS``.
 
     ``title`` may name another run; ``known``: arguments of the present command, such as ``workspace``.
     """
-    facts = {"RUN": "RUN", "WS": "WS", "PLUGIN": "PLUGIN"}
-    facts |= {_NAMES[name]: str(value) for name, value in known.items() if name in _NAMES and value}
+    values = {"RUN": "RUN", "WS": "WS", "PLUGIN": "PLUGIN"}
+    values |= {_PLACEHOLDERS[name]: str(value) for name, value in known.items() if name in _PLACEHOLDERS and value}
     if named := _RUN.search(title):
-        facts["RUN"] = named[1]
-    found = (command for deed, command in DEEDS.items() if re.search(deed, hint))
-    return [f"qwoty-host {command.format(**facts)}" for command in found]
+        values["RUN"] = named[1]
+    commands = (command for pattern, command in COMMANDS.items() if re.search(pattern, hint))
+    return [f"qwoty-host {command.format(**values)}" for command in commands]

@@ -35,7 +35,7 @@ def alerts() -> None:
 )
 @json_option
 @click.pass_obj
-def set_targets(
+def set_recipients(
     session: Session,
     workspace: str,
     mails: tuple[str, ...],
@@ -54,14 +54,14 @@ def set_targets(
         "daily_digest": daily_digest,
     }
     with session.host() as host:
-        shown = host.alerts.set(workspace, document)
+        report = host.alert_recipients.replace(workspace, document)
     if as_json:
-        print_json(shown)
+        print_json(report)
         return
-    _print_targets(shown)
-    if isinstance(shown["webhook_secret"], str):
+    _print_recipients(report)
+    if isinstance(report["webhook_secret"], str):
         say("Keep this secret now; it is not shown again.")
-        click.echo(shown["webhook_secret"])
+        click.echo(report["webhook_secret"])
 
 
 @alerts.command("show")
@@ -71,16 +71,16 @@ def set_targets(
 def show(session: Session, workspace: str, as_json: bool) -> None:
     """Show whom to tell, and the newest alerts."""
     with session.host() as host:
-        shown = host.alerts.show(workspace)
+        report = host.alert_recipients.show(workspace)
     if as_json:
-        print_json(shown)
+        print_json(report)
         return
-    _print_targets(shown)
-    if shown["alerts"]:
+    _print_recipients(report)
+    if report["alerts"]:
         click.echo()
         rows = [
-            (minute(one["created_at"]), one["code"], one["title"], _told(one), one["command"] or "")
-            for one in shown["alerts"]
+            (minute(one["created_at"]), one["code"], one["title"], _delivered(one), one["command"] or "")
+            for one in report["alerts"]
         ]
         click.echo(table(("when (UTC)", "code", "what", "told", "look at it"), rows))
 
@@ -92,30 +92,30 @@ def show(session: Session, workspace: str, as_json: bool) -> None:
 def test(session: Session, workspace: str, as_json: bool) -> None:
     """Tell everybody a test, at once. Exit code 1 when somebody could not be told."""
     with session.host() as host:
-        found = host.alerts.test(workspace)
+        results = host.alert_delivery.test(workspace)
     if as_json:
-        print_json(found)
+        print_json(results)
     else:
-        for one in found["data"]:
+        for one in results["data"]:
             click.echo(f"{'✓' if one['delivered'] else '✗'} {one['to']}  {one['trouble']}".rstrip())
-    if not all(one["delivered"] for one in found["data"]):
+    if not all(one["delivered"] for one in results["data"]):
         raise SystemExit(NOT_DONE)
 
 
-def _print_targets(shown: dict[str, Any]) -> None:
-    told = [*shown["mails"], *([shown["webhook_url"]] if shown["webhook_url"] else [])]
-    if not told:
-        click.echo(f"Nobody is told anything in {shown['workspace']}.")
-        say(f"  → qwoty-host alerts set {shown['workspace']} --mail ADDRESS")
+def _print_recipients(report: dict[str, Any]) -> None:
+    recipients = [*report["mails"], *([report["webhook_url"]] if report["webhook_url"] else [])]
+    if not recipients:
+        click.echo(f"Nobody is told anything in {report['workspace']}.")
+        say(f"  → qwoty-host alerts set {report['workspace']} --mail ADDRESS")
         return
-    click.echo(f"{shown['workspace']}: {', '.join(told)}")
-    digest = "a digest every morning" if shown["daily_digest"] else "no daily digest"
-    click.echo(f"  mails in {shown['language']}; {digest}; silent after {shown['silent_after_hours']} hours")
-    if shown["waiting"]:
-        click.echo(f"  {shown['waiting']} still to be told")
+    click.echo(f"{report['workspace']}: {', '.join(recipients)}")
+    digest = "a digest every morning" if report["daily_digest"] else "no daily digest"
+    click.echo(f"  mails in {report['language']}; {digest}; silent after {report['silent_after_hours']} hours")
+    if report["waiting"]:
+        click.echo(f"  {report['waiting']} still to be told")
 
 
-def _told(alert: dict[str, Any]) -> str:
+def _delivered(alert: dict[str, Any]) -> str:
     if alert["delivered_at"]:
         return minute(alert["delivered_at"])
     return f"not yet: {alert['trouble']}" if alert["trouble"] else "not yet"

@@ -19,10 +19,10 @@ _SEEN_AS = {
     "settings_incomplete": "needs_attention",
     "unreachable": "waiting",
 }
-#: Of each status of a key, the words for people.
-_WORDS = {"ok": "works", "missing": "lacks a right", "refused": "refused", "unreachable": "could not be tried"}
-#: Of each status of a connection.
-_SAID = {
+#: The labels of a key's status.
+_KEY_LABELS = {"ok": "works", "missing": "lacks a right", "refused": "refused", "unreachable": "could not be tried"}
+#: The labels of a connection's status.
+_LABELS = {
     "ok": "works",
     "needs_attention": "needs attention",
     "settings_incomplete": "settings incomplete",
@@ -45,22 +45,22 @@ def test_connection(session: Session, workspace: str, plugin: str | None, last: 
     """
     with session.host() as host:
         ask = host.connections.show if last else host.connections.test
-        found = [ask(workspace, plugin)] if plugin else host.connections.list(workspace)["data"]
+        reports = [ask(workspace, plugin)] if plugin else host.connections.list(workspace)["data"]
         if not plugin and not last:
-            found = [_tested(host, one) for one in found]
+            reports = [_tested(host, one) for one in reports]
     if as_json:
-        print_json(found[0] if plugin else {"workspace": workspace, "data": found})
-    elif not found:
+        print_json(reports[0] if plugin else {"workspace": workspace, "data": reports})
+    elif not reports:
         say("No integration has settings in this workspace.")
     else:
-        for one in found:
+        for one in reports:
             print_connection(one)
-    if any(one["status"] in {"needs_attention", "unreachable", "settings_incomplete"} for one in found):
+    if any(one["status"] in {"needs_attention", "unreachable", "settings_incomplete"} for one in reports):
         raise SystemExit(NOT_DONE)
 
 
 def _tested(host: Host, known: dict[str, Any]) -> dict[str, Any]:
-    """One of several after its test; where it cannot be tested, what is known, so that it hides no other."""
+    """Test one of several connections; when that is impossible, return its last report, so that the others follow."""
     from ..errors import DatabaseUnavailable, IntegrationError
 
     if not known["testable"] or known["status"] == "settings_incomplete":
@@ -74,35 +74,35 @@ def _tested(host: Host, known: dict[str, Any]) -> dict[str, Any]:
         return {**known, "status": "unreachable"}
 
 
-def said_of(found: dict[str, Any]) -> str:
-    """How a connection stands, in a line; an old test is none."""
-    if not found["testable"] and not found["problem"]:
+def summary_of(report: dict[str, Any]) -> str:
+    """Return a connection's state in a line."""
+    if not report["testable"] and not report["problem"]:
         return "this integration has no test"
-    why = [found["problem"]["title"]] if found["problem"] else []
-    if found["status"] == "unreachable":
-        why = [key["title"] for key in found["keys"] if key["status"] == "unreachable"]
-    return ", ".join((_SAID[found["status"]], *dict.fromkeys(why)))
+    why = [report["problem"]["title"]] if report["problem"] else []
+    if report["status"] == "unreachable":
+        why = [key["title"] for key in report["keys"] if key["status"] == "unreachable"]
+    return ", ".join((_LABELS[report["status"]], *dict.fromkeys(why)))
 
 
-def print_connection(found: dict[str, Any]) -> None:
-    """A connection: each key with its rights, then what is wrong and what to do."""
-    switch = "" if found["enabled"] else "  (not enabled)"
-    tested = f"  tested {minute(found['checked_at'])} UTC" if found["checked_at"] else ""
-    state = mark(_SEEN_AS.get(found["status"], "skipped"), _SAID[found["status"]])
-    click.echo(f"{found['plugin']}  {state}{tested}{switch}")
-    for key in found["keys"]:
+def print_connection(report: dict[str, Any]) -> None:
+    """Print a connection: each key with its rights, then the problem and what to do."""
+    switch = "" if report["enabled"] else "  (not enabled)"
+    tested = f"  tested {minute(report['checked_at'])} UTC" if report["checked_at"] else ""
+    state = mark(_SEEN_AS.get(report["status"], "skipped"), _LABELS[report["status"]])
+    click.echo(f"{report['plugin']}  {state}{tested}{switch}")
+    for key in report["keys"]:
         _print_key(key)
-    for note in found["notes"]:
+    for note in report["notes"]:
         click.echo(f"  · {note}")
-    if found["problem"]:
-        _print_problem(found)
-    if found["outdated"] and found["status"] != "settings_incomplete":
+    if report["problem"]:
+        _print_problem(report)
+    if report["outdated"] and report["status"] != "settings_incomplete":
         click.echo("  The settings were saved since: test the connection again.")
 
 
 def _print_key(key: dict[str, Any]) -> None:
     click.echo(
-        f"\n  {_MARKS[key['status']]} {key['label']}  •••• {key['last4']}  {key['mode']}  {_WORDS[key['status']]}"
+        f"\n  {_MARKS[key['status']]} {key['label']}  •••• {key['last4']}  {key['mode']}  {_KEY_LABELS[key['status']]}"
     )
     if key["title"]:
         click.echo(f"    {key['title']}")
@@ -122,14 +122,14 @@ def _rows(key: dict[str, Any], accesses: list[str]) -> list[list[str]]:
     return [[resource, *(marks.get((resource, access), "") for access in accesses)] for resource in resources]
 
 
-def _print_problem(found: dict[str, Any]) -> None:
-    problem = found["problem"]
-    if found["status"] == "settings_incomplete":
+def _print_problem(report: dict[str, Any]) -> None:
+    problem = report["problem"]
+    if report["status"] == "settings_incomplete":
         click.echo(f"\n  {problem['title']} [{problem['code']}]\n  → {problem['hint']}")
         return
     met = f" (run {problem['run_id']})" if problem["run_id"] else ""
     click.echo(f"\n  Needs attention since {minute(problem['since'])} UTC{met}: {problem['title']} [{problem['code']}]")
-    # What a test found is said at its key.
+    # A test's hint is printed at its key.
     if problem["hint"] and problem["run_id"]:
         click.echo(f"  → {problem['hint']}")
-    click.echo(f"  → Then: qwoty-host test-connection {found['workspace']} {found['plugin']}")
+    click.echo(f"  → Then: qwoty-host test-connection {report['workspace']} {report['plugin']}")

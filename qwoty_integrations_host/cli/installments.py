@@ -30,7 +30,7 @@ def installment() -> None:
 def list_installments(session: Session, workspace: str, quote_id: str, as_json: bool) -> None:
     """List a quote's installments: amount, due date, state, link. QUOTE is its number or its id."""
     with session.host() as host:
-        from ..reports.shapes import quote_report
+        from ..reports.quotes import quote_report
 
         quote_id = quote_id_of(host, workspace, quote_id)
         parts = quote_report(host.store, workspace, quote_id, host.clock.now())["installments"]
@@ -60,12 +60,12 @@ def send(
     With --wait the service is asked first whether that is possible; without, what is on record decides.
     """
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         quote_id = quote_id_of(host, workspace, quote_id)
         run_id = host.runs.request_installment(workspace, quote_id, number, look_first=wait)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
-        found = find_run(host.store, run_id)
-    print_json(found) if as_json else print_run(found)
+        report = find_run(host.store, run_id)
+    print_json(report) if as_json else print_run(report)
     if wait:
-        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)
+        raise SystemExit(exit_code_of_runs([report]) if done else NOT_DONE)

@@ -37,18 +37,19 @@ def void(session: Session, workspace: str, quote_id: str, yes: bool, wait: bool,
     Nothing more is made or sent; accepted again, the quote gets a new invoice.
     """
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run, quote_report
+        from ..reports.quotes import quote_report
+        from ..reports.runs import find_run
 
         quote_id = quote_id_of(host, workspace, quote_id)
-        made = quote_report(host.store, workspace, quote_id, host.clock.now())["invoice"]
-        host.runs.voiding_plugin(workspace, quote_id)  # what is refused is refused before anybody is asked
-        which = f"invoice {made['number'] or made['id']}"
+        invoice_facts = quote_report(host.store, workspace, quote_id, host.clock.now())["invoice"]
+        host.runs.voiding_plugin(workspace, quote_id)  # raises before the confirmation when voiding is impossible
+        which = f"invoice {invoice_facts['number'] or invoice_facts['id']}"
         if not yes and not click.confirm(f"Void {which}? That cannot be taken back.", err=True):
             say("Nothing was changed.")
             raise SystemExit(NOT_DONE)
         run_id = host.runs.request_void(workspace, quote_id)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
-        found = find_run(host.store, run_id)
-    print_json(found) if as_json else print_run(found)
+        report = find_run(host.store, run_id)
+    print_json(report) if as_json else print_run(report)
     if wait:
-        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)
+        raise SystemExit(exit_code_of_runs([report]) if done else NOT_DONE)

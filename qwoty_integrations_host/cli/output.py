@@ -1,4 +1,4 @@
-"""How results look on a terminal, and as JSON."""
+"""The output of commands: text for a terminal, and JSON."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _MARKS = {
     "retrying": ("↻", "yellow"),
     "waiting": ("↻", "yellow"),
 }
-#: What our own commands tell a terminal: a color and its end, and to clear the line of the progress.
-_OURS = re.compile("(\x1b\\[[0-9;]{0,5}m|\r\x1b\\[2K)")
+#: The escape sequences that commands write themselves: colors, and clearing the line of the progress.
+_OWN_SEQUENCES = re.compile("(\x1b\\[[0-9;]{0,5}m|\r\x1b\\[2K)")
 
 
-class CommandsOwn:
-    """Stdout for the command that writes its result there; what plugins print goes to stderr.
+class CommandStdout:
+    """Stdout for the command's own thread; what plugins print in their threads goes to stderr.
 
-    A plugin is called, and imported, in threads of its own. What it prints must never stand in our JSON. Of what the
-    command writes, names come from others: what nobody would see in them is spelt out, and commands to a terminal, too.
+    So a plugin's output never mixes with the command's JSON. In the command's output, invisible characters and escape
+    sequences are spelled out, since names come from others.
     """
 
     def __init__(self, result: TextIO, talk: TextIO) -> None:
@@ -45,14 +45,14 @@ class CommandsOwn:
         return getattr(self._result if threading.get_ident() == self._command else self._talk, name)
 
     def write(self, text: str) -> int:
-        """Write as the thread may."""
+        """Write to stdout or stderr, by the thread."""
         if threading.get_ident() != self._command:
             return self._talk.write(text)
-        return self._result.write(_without_tricks(text))
+        return self._result.write(_with_visible_text(text))
 
 
-class Talk:
-    """Stderr, in the same way."""
+class CommandStderr:
+    """Stderr, in which invisible characters and escape sequences are spelled out, too."""
 
     def __init__(self, talk: TextIO) -> None:
         self._talk = talk
@@ -61,21 +61,21 @@ class Talk:
         return getattr(self._talk, name)
 
     def write(self, text: str) -> int:
-        """Write it so that everything in it is seen."""
-        return self._talk.write(_without_tricks(text))
+        """Write the text with visible characters only."""
+        return self._talk.write(_with_visible_text(text))
 
 
-def _without_tricks(text: str) -> str:
-    parts = _OURS.split(text)
-    # Every second part is a mark of our own.
+def _with_visible_text(text: str) -> str:
+    parts = _OWN_SEQUENCES.split(text)
+    # Every second part is an escape sequence of our own.
     return "".join(part if number % 2 else visible(part) for number, part in enumerate(parts))
 
 
 @contextmanager
 def own_stdout() -> Iterator[None]:
-    """Keep stdout for this thread during the block."""
+    """Reserve stdout for this thread during the block."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = CommandsOwn(*before), Talk(before[1])
+    sys.stdout, sys.stderr = CommandStdout(*before), CommandStderr(before[1])
     try:
         yield
     finally:
@@ -90,7 +90,7 @@ def print_json(document: Any) -> None:
 def table(
     header: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[int] = (), rules: Sequence[int] = ()
 ) -> str:
-    """Columns aligned, those in ``right`` to the right; a rule below the header and above the rows in ``rules``."""
+    """Return aligned columns, those in ``right`` to the right; a line below the header and above the rows ``rules``."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
     rule, lines = ["─" * width for width in widths], []
@@ -103,19 +103,19 @@ def table(
 
 
 def mark(status: str, words: str = "") -> str:
-    """A status as a symbol and its name, or other words: never by color alone."""
+    """Return a status as a colored symbol with its name, or with another label."""
     symbol, color = _MARKS.get(status, ("·", "white"))
     return click.style(f"{symbol} {words or status}", fg=color)
 
 
 def print_run(run: dict[str, Any]) -> None:
-    """A run with its timeline, its figures, its notes, and what to do."""
+    """Print a run with its steps, figures, notes, and what to do."""
     whose = f"quote {run['quote_id']}" if run["quote_id"] else f"workspace {run['workspace']}"
     click.echo(f"Run {run['id']}  {run['plugin']} · {run['kind']} · {whose}")
     until = f" until {minute(run['waits_until'])} UTC" if run["waits_until"] else ""
-    # What was skipped with an error lacks something: a person has to look.
-    looks = "needs_attention" if run["status"] == "skipped" and run["error"] else run["status"]
-    click.echo(f"  {mark(looks, run['status'] + until)}")
+    # A run that is skipped with an error lacks something that a person can add.
+    tone = "needs_attention" if run["status"] == "skipped" and run["error"] else run["status"]
+    click.echo(f"  {mark(tone, run['status'] + until)}")
     for step in run["steps"]:
         tries = f" ({step['attempts']} tries)" if step["attempts"] > 1 else ""
         click.echo(f"    {mark(step['status'])}  {step['name']}  {step['ms']} ms{tries}")
@@ -141,7 +141,7 @@ def _print_outcome(outcome: dict[str, Any]) -> None:
 
 
 def print_installments(parts: Sequence[dict[str, Any]]) -> None:
-    """The installments of a quote."""
+    """Print the installments of a quote."""
     if not parts:
         click.echo("No installments.")
         return
@@ -160,19 +160,19 @@ def print_installments(parts: Sequence[dict[str, Any]]) -> None:
 
 
 def minute(moment: str | None) -> str:
-    """A time to the minute, as people read it."""
+    """Format a time to the minute."""
     return moment[:16].replace("T", " ") if moment else "–"
 
 
-#: How each tone of a standing is marked.
+#: The status that marks each tone of a standing.
 TONES = {"good": "succeeded", "busy": "running", "attention": "needs_attention", "bad": "failed", "quiet": "skipped"}
 
 
 def print_quote(workspace: str, report: dict[str, Any]) -> None:
-    """Where a quote stands and what a person can do; its figures, its installments, and its runs in a line each."""
+    """Print a quote: standing, next steps, figures, installments, and a line for each run."""
     standing = report["standing"]
     click.echo(f"Quote {report['number'] or 'not fetched'} · id {report['quote_id']}")
-    click.echo(f"  {mark(TONES[standing['tone']], said_in_full(standing))}")
+    click.echo(f"  {mark(TONES[standing['tone']], standing_text(standing))}")
     if standing["hint"]:
         click.echo(f"  → {standing['hint']}")
     for step in standing["steps"]:
@@ -191,20 +191,20 @@ def print_quote(workspace: str, report: dict[str, Any]) -> None:
         click.echo(f"  Run {run['id']}  {mark(run['status'])}  {what}")
 
 
-def said_in_full(standing: dict[str, Any]) -> str:
-    """The state's word and its sentence; the word once."""
+def standing_text(standing: dict[str, Any]) -> str:
+    """Return a standing's label and sentence; the sentence alone when it begins with the label."""
     label, sentence = standing["label"], standing["sentence"]
     return str(sentence) if sentence.startswith(label) else f"{label}: {sentence}"
 
 
 def _print_stops(report: dict[str, Any]) -> None:
-    if ended := report["cancelled"]:
-        how = "" if ended["how"] == "request" else f" ({ended['how']})"
-        why = f": {ended['reason']}" if ended["reason"] else ""
-        click.echo(f"  Cancelled on {minute(ended['at'])} UTC by {ended['by']}{how}{why}")
+    if cancelled := report["cancelled"]:
+        how = "" if cancelled["how"] == "request" else f" ({cancelled['how']})"
+        why = f": {cancelled['reason']}" if cancelled["reason"] else ""
+        click.echo(f"  Cancelled on {minute(cancelled['at'])} UTC by {cancelled['by']}{how}{why}")
     for undone in report["undone"]:
         click.echo(f"  {undone['plugin']}: undone on {minute(undone['at'])} UTC by {undone['by']} ({undone['how']})")
-    if ended or report["undone"]:
+    if cancelled or report["undone"]:
         click.echo("  Nothing more is made of it or sent. Accepted again, it begins anew.")
 
 
@@ -221,8 +221,8 @@ def _print_figures(report: dict[str, Any]) -> None:
     }
     amounts = [f"{report[name]} {word}" for word, name in names.items() if report[name] is not None]
     total = f"{report['total']} {currency}" if report["total"] is not None else "an amount that is not known"
-    said = f": {', '.join(amounts)}" if amounts else ""
-    click.echo(f"  Invoice {invoice['number'] or invoice['id']} over {total}{signed}{said}.")
+    details = f": {', '.join(amounts)}" if amounts else ""
+    click.echo(f"  Invoice {invoice['number'] or invoice['id']} over {total}{signed}{details}.")
 
 
 def _payment(part: dict[str, Any]) -> str:

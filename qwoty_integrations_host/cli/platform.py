@@ -85,11 +85,11 @@ def add(session: Session, workspace: str, path: str | None, as_json: bool) -> No
 def list_secrets(session: Session, workspace: str, as_json: bool) -> None:
     """List the signing secrets, oldest first."""
     with session.host() as host:
-        found = host.platforms.signing_secrets(workspace)
+        signing_secrets = host.platforms.signing_secrets(workspace)
     if as_json:
-        print_json({"data": found, "has_more": False})
+        print_json({"data": signing_secrets, "has_more": False})
     else:
-        rows = [(one["id"], minute(one["created_at"]), f"•••• {one['last4']}") for one in found]
+        rows = [(one["id"], minute(one["created_at"]), f"•••• {one['last4']}") for one in signing_secrets]
         click.echo(table(("id", "made (UTC)", "secret"), rows))
 
 
@@ -112,15 +112,15 @@ def _read_text(path: str) -> str:
         raise click.UsageError(f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
 
 
-def _show(shown: dict[str, Any], as_json: bool) -> None:
+def _show(report: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(shown)
+        print_json(report)
         return
-    click.echo(f"The quotes of {shown['workspace']} come from {shown['platform']}.")
-    if shown["base_url"]:
-        click.echo(f"  base_url: {shown['base_url']}")
-        click.echo(f"  token: •••• {shown['token']['last4']}")
-        click.echo(f"  accepted_statuses: {', '.join(shown['accepted_statuses'])}")
+    click.echo(f"The quotes of {report['workspace']} come from {report['platform']}.")
+    if report["base_url"]:
+        click.echo(f"  base_url: {report['base_url']}")
+        click.echo(f"  token: •••• {report['token']['last4']}")
+        click.echo(f"  accepted_statuses: {', '.join(report['accepted_statuses'])}")
     for name in ("accepted_event_types", "cancelled_event_types", "cancelled_statuses"):
-        click.echo(f"  {name}: {', '.join(shown[name])}")
-    click.echo(f"  signing secrets: {len(shown['signing_secrets'])}")
+        click.echo(f"  {name}: {', '.join(report[name])}")
+    click.echo(f"  signing secrets: {len(report['signing_secrets'])}")

@@ -25,7 +25,7 @@ def plugin() -> None:
 def list_plugins(session: Session, as_json: bool) -> None:
     """List every installed plugin, whether it loaded, and if not, why."""
     with session.plugins() as plugins:
-        from ..reports.shapes import plugin_report
+        from ..reports.installed import plugin_report
 
         items = [plugin_report(plugins, status.id) for status in plugins.statuses]
     if as_json:
@@ -42,22 +42,22 @@ def list_plugins(session: Session, as_json: bool) -> None:
 def show(session: Session, plugin_id: str, as_json: bool) -> None:
     """Show one plugin: whether it loaded, if not why, its hooks, and what its import costs."""
     with session.plugins() as plugins:
-        from ..reports.shapes import plugin_report
+        from ..reports.installed import plugin_report
 
-        found = plugin_report(plugins, plugin_id)
-    print_json(found) if as_json else _print_plugin(found)
+        report = plugin_report(plugins, plugin_id)
+    print_json(report) if as_json else _print_plugin(report)
 
 
-def _print_plugin(found: dict[str, Any]) -> None:
-    click.echo(f"{found['id']}  {mark(_MARKS[found['status']], found['status'])}")
-    click.echo(f"  from {found['distribution']} {found['version']}, imported in {found['import_ms']} ms")
-    if found["reason"]:
-        click.echo(f"  {found['reason']}")
-    if found["title"]:
-        click.echo(f"  {found['title']}: {found['description']}")
-        click.echo(f"  capabilities: {', '.join(found['capabilities']) or '–'}")
-        click.echo(f"  hook API {found['hook_api']}: {', '.join(found['hooks'])}")
-        click.echo(f"  settings schema: {found['settings_schema_id'] or '(without $id)'}")
+def _print_plugin(report: dict[str, Any]) -> None:
+    click.echo(f"{report['id']}  {mark(_MARKS[report['status']], report['status'])}")
+    click.echo(f"  from {report['distribution']} {report['version']}, imported in {report['import_ms']} ms")
+    if report["reason"]:
+        click.echo(f"  {report['reason']}")
+    if report["title"]:
+        click.echo(f"  {report['title']}: {report['description']}")
+        click.echo(f"  capabilities: {', '.join(report['capabilities']) or '–'}")
+        click.echo(f"  hook API {report['hook_api']}: {', '.join(report['hooks'])}")
+        click.echo(f"  settings schema: {report['settings_schema_id'] or '(without $id)'}")
 
 
 @plugin.command()
@@ -117,14 +117,14 @@ def check(distribution: str, tests: Path | None, as_json: bool) -> None:
 def _print_grade(verdict: dict[str, Any], *, derived: bool) -> None:
     counts = " · ".join(f"{count} {result.replace('_', ' ')}" for result, count in verdict["counts"].items())
     click.echo(f"{verdict['distribution']} {verdict['version']} is {verdict['grade']}\n  {counts}")
-    for found in (one for one in verdict["checks"] if one["result"] == "failed"):
-        click.echo(f"\n✘ {found['plugin']}: {found['check']}".replace("✘ : ", "✘ "))
-        click.echo("\n".join(f"    {line}" for line in found["what"].splitlines()))
-        click.echo(f"    Why it matters: {found['why']}\n    How to mend it: {found['mend']}")
+    for check in (one for one in verdict["checks"] if one["result"] == "failed"):
+        click.echo(f"\n✘ {check['plugin']}: {check['check']}".replace("✘ : ", "✘ "))
+        click.echo("\n".join(f"    {line}" for line in check["what"].splitlines()))
+        click.echo(f"    Why it matters: {check['why']}\n    How to mend it: {check['mend']}")
     for result, title in (("not_checked", "Not checked"), ("not_claimed", "Not claimed")):
         reasons: dict[str, list[str]] = {}
-        for found in (one for one in verdict["checks"] if one["result"] == result):
-            reasons.setdefault(found["what"], []).append(found["check"])
+        for check in (one for one in verdict["checks"] if one["result"] == result):
+            reasons.setdefault(check["what"], []).append(check["check"])
         if reasons:
             click.echo(f"\n{title}")
         for reason, checks in reasons.items():

@@ -1,4 +1,4 @@
-"""``qwoty-host preview``: the plan beside the signed quote, as a table."""
+"""``qwoty-host preview``: the plan and the signed quote as a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .session import NOT_DONE, Session, json_option, read_json, say
 if TYPE_CHECKING:
     from ..host import Host
 
-#: A description is cut to this in the table; the JSON has it whole.
+#: The table shortens descriptions to this; the JSON has them in full.
 _WIDTH = 40
 
 
@@ -31,10 +31,10 @@ def preview(session: Session, workspace: str, quote: str, as_json: bool) -> None
     is here.
     """
     with session.host() as host:
-        from ..reports.previews import preview as ask
+        from ..reports.previews import preview as preview_document
 
         document = _document(host, workspace, quote)
-        found = ask(
+        report = preview_document(
             workspace,
             document,
             plugins=host.plugins,
@@ -42,14 +42,14 @@ def preview(session: Session, workspace: str, quote: str, as_json: bool) -> None
             contexts=host.runs.contexts,
             clock=host.clock,
         )
-    if not found["previews"]:
+    if not report["previews"]:
         say("No enabled integration can preview quotes for this workspace.")
     if as_json:
-        print_json(found)
+        print_json(report)
     else:
-        for plan in found["previews"]:
+        for plan in report["previews"]:
             _print_plan(plan)
-    if not found["ends_well"]:
+    if not report["ends_well"]:
         raise SystemExit(NOT_DONE)
 
 
@@ -114,7 +114,7 @@ def _print_lines(plan: dict[str, Any]) -> None:
 
 
 def _rows(line: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """One row for the line; each tax after the first has one of its own."""
+    """Yield the line's row, and one row for each tax after the first."""
     taxes = [(f"{tax['name']} {tax['percentage']} %", tax["amount"]) for tax in line["taxes"]] or [("", "")]
     yield (_cut(line["description"]), line["amount"], *taxes[0], line["total"])
     for name, amount in taxes[1:]:
@@ -142,6 +142,6 @@ def _print_sentences(sentences: Iterable[str]) -> None:
 
 
 def _wrapped(text: str) -> str:
-    """Broken between words as wide as the terminal is, so that it does not break within them."""
+    """Wrap a text between words at the terminal's width."""
     width = max(shutil.get_terminal_size().columns, _WIDTH)
     return click.wrap_text(text, width=width, initial_indent="  ", subsequent_indent="    ")

@@ -1,4 +1,4 @@
-"""One line at the terminal that says what is being done, while a person waits; nothing where nobody watches."""
+"""The progress line on a terminal while a command waits; without a terminal there is none."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _START_OF_LINE_AND_CLEAR = "\r\x1b[2K"
 
 
 class Show(Protocol):
-    """Shows how far the work is; to be called now and then."""
+    """Updates the progress line; called periodically."""
 
     def __call__(self) -> None: ...
 
 
 @contextmanager
 def progress(host: Host, run_ids: Sequence[str]) -> Iterator[Show]:
-    """Give what shows the runs' present steps on stderr; the line is gone after the block."""
+    """Yield a function that shows the runs' present steps on stderr; the line is cleared after the block."""
     if not sys.stderr.isatty():
         yield lambda: None
         return
     began = time.monotonic()
 
     def show() -> None:
-        words = f"{_at_work(host, run_ids)} · {time.monotonic() - began:.0f} s"
-        click.echo(_START_OF_LINE_AND_CLEAR + words[: shutil.get_terminal_size().columns - 1], err=True, nl=False)
+        line = f"{_at_work(host, run_ids)} · {time.monotonic() - began:.0f} s"
+        click.echo(_START_OF_LINE_AND_CLEAR + line[: shutil.get_terminal_size().columns - 1], err=True, nl=False)
 
     try:
         yield show
@@ -43,7 +43,7 @@ def progress(host: Host, run_ids: Sequence[str]) -> Iterator[Show]:
 
 def _at_work(host: Host, run_ids: Sequence[str]) -> str:
     from ..quotes.run import FINISHED
-    from ..reports.shapes import find_run
+    from ..reports.runs import find_run
 
     runs = [find_run(host.store, run_id) for run_id in run_ids]
     ended = sum(run["status"] in FINISHED for run in runs)

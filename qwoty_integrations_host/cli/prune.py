@@ -7,7 +7,7 @@ import click
 from .output import print_json, table
 from .session import Session, json_option, say
 
-_WORDS = {
+_LABELS = {
     "jobs": "jobs of the engine",
     "runs": "ended runs",
     "upkeep_runs": "upkeep that went well",
@@ -38,5 +38,5 @@ def prune(session: Session, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json({"dry_run": dry_run, "keep_days": keep_days, "pruned": counts})
         return
-    click.echo(table(("what", "number"), [(_WORDS[name], number) for name, number in counts.items()], right=(1,)))
+    click.echo(table(("what", "number"), [(_LABELS[name], number) for name, number in counts.items()], right=(1,)))
     say("Nothing was deleted." if dry_run else f"Ended runs are kept for {keep_days} days.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .output import TONES, mark, minute, print_json, print_quote, print_run, said_in_full, table
+from .output import TONES, mark, minute, print_json, print_quote, print_run, standing_text, table
 from .session import (
     NOT_DONE,
     Session,
@@ -34,7 +34,7 @@ _DAY = click.DateTime(formats=["%Y-%m-%d"])
 def accept(session: Session, workspace: str, path: str, wait: bool, timeout: float, as_json: bool) -> None:
     """Take an accepted quote: one run per enabled integration. The same quote twice makes nothing twice."""
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         accepted = host.runs.accept(workspace, read_json(path))
         done = work_and_wait(host, accepted.run_ids, timeout=timeout) if wait and accepted.run_ids else True
@@ -99,13 +99,13 @@ def list_quotes(
     as_json: bool,
 ) -> None:
     """List a workspace's quotes, newest first. Days are counted in the workspace's time zone."""
-    from ..reports.search import QUOTE_STATES, Asked
-    from ..reports.shapes import list_quotes as report
+    from ..reports.quotes import list_quotes as report
+    from ..reports.search import QUOTE_STATES, QuoteFilter
 
     if status not in {None, *QUOTE_STATES}:
         raise click.BadParameter(f"Choose one of {', '.join(QUOTE_STATES)}.", param_hint="--status")
     with session.host() as host:
-        asked = Asked(
+        quote_filter = QuoteFilter(
             search=search,
             state=status,
             first=first.date() if first else None,
@@ -113,21 +113,21 @@ def list_quotes(
             asking=asking,
             without_invoice=without_invoice,
         )
-        found = report(host.store, workspace, host.clock.now(), limit=limit, asked=asked)
+        page = report(host.store, workspace, host.clock.now(), limit=limit, quote_filter=quote_filter)
     if as_json:
-        print_json(found)
+        print_json(page)
         return
-    click.echo(table(("id", "number", "customer", "total", "state", "received (UTC)"), map(_row, found["data"])))
-    if found["has_more"]:
+    click.echo(table(("id", "number", "customer", "total", "state", "received (UTC)"), map(_row, page["data"])))
+    if page["has_more"]:
         say(f"There are more; --limit {limit * 2} shows some of them.")
-    if without_invoice and found["data"]:
+    if without_invoice and page["data"]:
         say(f"  → qwoty-host quote run {workspace} ID")
 
 
 def _state(standing: dict[str, Any]) -> str:
-    """A word; where a person has to act, why."""
-    words = said_in_full(standing) if standing["tone"] in {"attention", "bad"} else standing["label"]
-    return click.unstyle(mark(TONES[standing["tone"]], words))
+    """Return a standing's label; when a person has to act, with the sentence."""
+    text = standing_text(standing) if standing["tone"] in {"attention", "bad"} else standing["label"]
+    return click.unstyle(mark(TONES[standing["tone"]], text))
 
 
 def _row(quote: dict[str, Any]) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ def run_quote(
 ) -> None:
     """Run a quote that was not worked: nothing was enabled, or something was missing. What succeeded is left alone."""
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         quote_id = quote_id_of(host, workspace, quote_id)
         run_ids = host.runs.run_quote(workspace, quote_id, plugin)
@@ -179,7 +179,7 @@ def run_quote(
 def dismiss(session: Session, workspace: str, quote_id: str, reason: str, as_json: bool) -> None:
     """Say that a quote without an invoice needs none any more, since a person has dealt with it."""
     with session.host() as host:
-        from ..reports.shapes import quote_report
+        from ..reports.quotes import quote_report
 
         quote_id = quote_id_of(host, workspace, quote_id)
         host.runs.dismiss_quote(workspace, quote_id, reason)
@@ -198,7 +198,7 @@ def dismiss(session: Session, workspace: str, quote_id: str, reason: str, as_jso
 def show(session: Session, workspace: str, quote_id: str, as_json: bool) -> None:
     """Show a quote's invoice, payments, installments and runs. QUOTE is its number or its id."""
     with session.host() as host:
-        from ..reports.shapes import quote_report
+        from ..reports.quotes import quote_report
 
         quote_id = quote_id_of(host, workspace, quote_id)
         report = quote_report(host.store, workspace, quote_id, host.clock.now())
@@ -224,17 +224,17 @@ def cancel(
     Accepted again, the quote begins anew.
     """
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         quote_id = quote_id_of(host, workspace, quote_id)
-        found = host.runs.cancel(workspace, quote_id, reason=reason)
-        done = work_and_wait(host, found.run_ids, timeout=timeout) if wait and found.run_ids else True
-        runs = [find_run(host.store, run_id) for run_id in found.run_ids]
-    say("This quote was cancelled before." if found.duplicate else "The quote is cancelled.")
+        result = host.runs.cancel(workspace, quote_id, reason=reason)
+        done = work_and_wait(host, result.run_ids, timeout=timeout) if wait and result.run_ids else True
+        runs = [find_run(host.store, run_id) for run_id in result.run_ids]
+    say("This quote was cancelled before." if result.duplicate else "The quote is cancelled.")
     if not runs:
         say("No integration has anything to take back.")
     if as_json:
-        print_json({"quote_id": quote_id, "duplicate": found.duplicate, "runs": runs})
+        print_json({"quote_id": quote_id, "duplicate": result.duplicate, "runs": runs})
     else:
         _print_runs(runs, waited=wait)
     if wait:

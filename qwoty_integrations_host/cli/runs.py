@@ -47,7 +47,7 @@ def list_runs(
     if status not in {None, *RunStatus}:
         raise click.BadParameter(f"Choose one of {', '.join(RunStatus)}.", param_hint="--status")
     with session.host() as host:
-        from ..reports.shapes import list_runs as report
+        from ..reports.runs import list_runs as report
 
         only: dict[str, Any] = {
             "quote_id": quote_id,
@@ -55,18 +55,18 @@ def list_runs(
             "quiet": quiet,
             "without_invoice": without_invoice,
         }
-        found = report(host.store, limit=limit, **only)
+        page = report(host.store, limit=limit, **only)
     if as_json:
-        print_json(found)
+        print_json(page)
         return
     names = ("id", "workspace", "plugin", "kind", "quote_id", "status")
-    click.echo(table((*names, "why"), [[*(item[name] for name in names), _why(item)] for item in found["data"]]))
-    if found["has_more"]:
+    click.echo(table((*names, "why"), [[*(item[name] for name in names), _why(item)] for item in page["data"]]))
+    if page["has_more"]:
         say(f"There are more; --limit {limit * 2} shows some of them.")
 
 
 def _why(item: dict[str, Any]) -> str:
-    """In a few words, why a run did not simply succeed; and when one that waits goes on."""
+    """Return briefly why a run did not succeed, and when a waiting run continues."""
     from ..quotes.run import lacks_something
 
     if not item["error"]:
@@ -84,10 +84,10 @@ def _why(item: dict[str, Any]) -> str:
 def show(session: Session, run_id: str, as_json: bool) -> None:
     """Show a run: its timeline, its outcome, and what to do."""
     with session.host() as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
-        found = find_run(host.store, run_id)
-    print_json(found) if as_json else print_run(found)
+        report = find_run(host.store, run_id)
+    print_json(report) if as_json else print_run(report)
 
 
 @run.command("retry")
@@ -102,20 +102,20 @@ def retry(session: Session, run_id: str | None, all_failed: bool, wait: bool, ti
     if (run_id is None) != all_failed:
         raise click.UsageError("Give the run's ID, or --all-failed.")
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         run_ids = host.runs.retry_all_failed() if run_id is None else [host.runs.retry(run_id)]
         done = work_and_wait(host, run_ids, timeout=timeout) if wait and run_ids else True
-        found = [find_run(host.store, each) for each in run_ids]
+        reports = [find_run(host.store, each) for each in run_ids]
     if as_json:
-        print_json({"data": found, "has_more": False} if all_failed else found[0])
+        print_json({"data": reports, "has_more": False} if all_failed else reports[0])
     else:
-        for each in found:
+        for each in reports:
             print_run(each)
-    if not found:
+    if not reports:
         say("No run has failed.")
     if wait:
-        raise SystemExit(exit_code_of_runs(found) if done else NOT_DONE)
+        raise SystemExit(exit_code_of_runs(reports) if done else NOT_DONE)
 
 
 @run.command("undo")
@@ -127,14 +127,14 @@ def retry(session: Session, run_id: str | None, all_failed: bool, wait: bool, ti
 def undo(session: Session, run_id: str, wait: bool, timeout: float, as_json: bool) -> None:
     """Take back what a run made and is not final: a draft, an open link. It says what only a person can do."""
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         undoing = host.runs.request_undo(run_id)
         done = work_and_wait(host, [undoing], timeout=timeout) if wait else True
-        found = find_run(host.store, undoing)
-    print_json(found) if as_json else print_run(found)
+        report = find_run(host.store, undoing)
+    print_json(report) if as_json else print_run(report)
     if wait:
-        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)
+        raise SystemExit(exit_code_of_runs([report]) if done else NOT_DONE)
 
 
 @run.command("dismiss")
@@ -145,8 +145,8 @@ def undo(session: Session, run_id: str, wait: bool, timeout: float, as_json: boo
 def dismiss(session: Session, run_id: str, reason: str, as_json: bool) -> None:
     """Say that a run which needs attention, failed or waits was dealt with by a person."""
     with session.host() as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         host.runs.dismiss(run_id, reason)
-        found = find_run(host.store, run_id)
-    print_json(found) if as_json else print_run(found)
+        report = find_run(host.store, run_id)
+    print_json(report) if as_json else print_run(report)

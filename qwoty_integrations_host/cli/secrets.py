@@ -23,11 +23,11 @@ def status(session: Session, as_json: bool) -> None:
 
         with host.store.read() as db:
             needed = count_by_key(db)
-        found = [{"key_id": key_id, "secrets": needed.get(key_id, 0)} for key_id in host.vault.key_ids]
+        keys = [{"key_id": key_id, "secrets": needed.get(key_id, 0)} for key_id in host.vault.key_ids]
     if as_json:
-        print_json({"data": found, "has_more": False})
+        print_json({"data": keys, "has_more": False})
         return
-    rows = [(key["key_id"], key["secrets"], "" if number else "seals from now on") for number, key in enumerate(found)]
+    rows = [(key["key_id"], key["secrets"], "" if number else "seals from now on") for number, key in enumerate(keys)]
     click.echo(table(("key", "secrets", ""), rows, right=(1,)))
 
 

@@ -1,4 +1,4 @@
-"""``qwoty-host serve`` and ``qwoty-host worker``: the processes that stay."""
+"""``qwoty-host serve`` and ``qwoty-host worker``: the long-running processes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[Callable[[], None]]:
-    """Leave the garbage collector out until the function given is called, and what was loaded by then for good.
+def _without_gc() -> Iterator[Callable[[], None]]:
+    """Disable garbage collection until the yielded function is called, which also exempts the objects of the start.
 
-    It takes a tenth of a second of each start and finds nothing: what is imported stays (docs/performance.md).
+    During the start it would take a tenth of a second and find nothing: imported objects stay (docs/performance.md).
     """
 
     def started() -> None:
@@ -43,7 +43,7 @@ def _undisturbed() -> Iterator[Callable[[], None]]:
 @click.pass_obj
 def serve(session: Session, address: str, port: int, no_worker: bool) -> None:
     """Serve the HTTP side and work the runs, until stopped."""
-    with _undisturbed() as started, session.host(runs=True, begins=True, log_level="INFO", patience=60.0) as host:
+    with _without_gc() as started, session.host(runs=True, begins=True, log_level="INFO", patience=60.0) as host:
         from ..web.app import create_app
         from ..web.server import create_server
 
@@ -76,7 +76,7 @@ def serve(session: Session, address: str, port: int, no_worker: bool) -> None:
 @click.pass_obj
 def worker(session: Session, metrics_port: int | None, metrics_host: str) -> None:
     """Work the runs, without the HTTP side, until stopped. On PostgreSQL any number of them share the work."""
-    with _undisturbed() as started, session.host(runs=True, begins=True, log_level="INFO", patience=60.0) as host:
+    with _without_gc() as started, session.host(runs=True, begins=True, log_level="INFO", patience=60.0) as host:
         _interrupt_on_sigterm()
         _start_working(host)
         host.schedule.start()
@@ -91,7 +91,7 @@ def worker(session: Session, metrics_port: int | None, metrics_host: str) -> Non
 
 
 def _start_working(host: Host) -> None:
-    # A short-lived `accept --wait` may hold the lock just now; another `serve` holds it for good.
+    # A short-lived `accept --wait` may hold the lock for a moment; another `serve` holds it until it stops.
     if host.start_worker():
         return
     say("Another process works the runs of this data directory; waiting a moment for it to end …")

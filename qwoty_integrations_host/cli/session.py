@@ -1,4 +1,4 @@
-"""What every command needs: opening the host, reading a JSON file, and errors turned into exit codes."""
+"""What every command needs: opening the host, reading JSON files, and turning errors into exit codes."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ timeout_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One call of the command line."""
+    """One invocation of the command line."""
 
     data_dir: str | None
-    #: A step still works in this process although the command is done; only the process's end stops it.
+    #: Whether a step still works in this process after the command is done; only the process's end stops it.
     left_working: ClassVar[bool] = False
 
     @contextmanager
@@ -50,9 +50,8 @@ class Session:
     ) -> Iterator[Host]:
         """Open the host for the block, with an engine when the command starts ``runs``.
 
-        Only a command that ``begins`` something makes a data directory where there is none.
-        Every known error becomes a message on stderr and an exit code. ``patience``: seconds that a running step
-        gets to end.
+        Only a command that ``begins`` creates a missing data directory. Every known error becomes a message on stderr
+        and an exit code. ``patience``: how many seconds to wait for a running step at the end.
         """
         from ..engine.no_engine import NoEngine
         from ..host import create_host
@@ -60,7 +59,7 @@ class Session:
         from ..observability.logs import set_up_logging
 
         set_up_logging(log_level)
-        os.umask(0o077)  # what we write is for this user's eyes only
+        os.umask(0o077)  # files are readable by this user only
         with known_errors():
             config = self._config()
             is_new = not config.holds_a_host
@@ -77,7 +76,7 @@ class Session:
 
     @contextmanager
     def plugins(self) -> Iterator[Plugins]:
-        """Load what is installed for the block, which needs no data directory."""
+        """Load the installed plugins for the block; this needs no data directory."""
         from ..clock import SystemClock
         from ..host import load_plugins
         from ..observability.logs import set_up_logging
@@ -95,7 +94,7 @@ class Session:
 
 
 def _nothing_there(config: HostConfig) -> Exception:
-    """What a command says in the wrong folder."""
+    """Return the error for a missing data directory."""
     from ..errors import ActionRefused
 
     return ActionRefused(
@@ -119,15 +118,15 @@ def known_errors() -> Iterator[None]:
 
 
 def _operator() -> str:
-    """Who is logged in to the machine, as far as it knows."""
+    """Return the operating system's user name, if known."""
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
+    except (OSError, KeyError):  # a user without a name, in a container
         return "unknown"
 
 
 def exit_code_of(error: Exception) -> int:
-    """The exit code that says what kind of error this is."""
+    """Return the exit code of an error."""
     from ..errors import ActionRefused, InvalidInput, NotFound, SettingsError, SettingsIncomplete
 
     table: list[tuple[type[Exception], int]] = [
@@ -141,7 +140,7 @@ def exit_code_of(error: Exception) -> int:
 
 
 def explain(error: Any) -> None:
-    """Print an error as people want it: what happened, each field, what to do."""
+    """Print an error: its title, its fields, its hint with commands."""
     say(f"Error: {error.title}")
     for problem in getattr(error, "problems", ()):
         say(f"  {problem.dotted}: {problem.message}")
@@ -153,12 +152,12 @@ def explain(error: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Talk to the person: stderr."""
+    """Print a message to stderr."""
     click.echo(text, err=True)
 
 
-def say_nobody_is_told(workspace: str) -> None:
-    """Warn whoever just set something up that its troubles reach nobody."""
+def warn_no_recipients(workspace: str) -> None:
+    """Warn that nobody receives the workspace's alerts."""
     say("Nobody is told when something needs a person.")
     say(f"  → qwoty-host alerts set {workspace} --mail ADDRESS")
 
@@ -178,14 +177,14 @@ def read_json(path: str) -> Any:
 
 
 def quote_id_of(host: Host, workspace: str, name: str) -> str:
-    """The id of the quote that somebody names by its id or its number. Raises: ActionRefused where several fit."""
-    from ..reports.search import quote_id_of as found
+    """Return the id of a quote, named by id or number. Raises: ActionRefused when several have the number."""
+    from ..reports import search
 
-    return found(host.store, workspace, name)
+    return search.quote_id_of(host.store, workspace, name)
 
 
 def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool:
-    """Wait until the runs have ended: work them here when no other process does, else wait while that one is there."""
+    """Wait until the runs have ended, working them here unless another process does; return whether all have ended."""
     deadline = time.monotonic() + timeout
     done = host.wait_for(run_ids, timeout=0)
     try:
@@ -195,7 +194,7 @@ def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool
                 host.start_worker()
                 done = host.wait_for(run_ids, timeout=min(0.5, left))
     except KeyboardInterrupt:
-        _say_it_goes_on(run_ids)
+        _explain_interrupt(run_ids)
         raise SystemExit(NOT_DONE) from None
     for row in host.waiting(run_ids):
         say(f"Run {row.id} waits until {row.waits_until:%Y-%m-%d %H:%M} UTC: {row.error_title}")
@@ -206,15 +205,15 @@ def work_and_wait(host: Host, run_ids: Sequence[str], *, timeout: float) -> bool
     return done
 
 
-def _say_it_goes_on(run_ids: Sequence[str]) -> None:
-    """Ctrl-C ends the waiting, never the work: a run is kept, and resumes at its last step."""
+def _explain_interrupt(run_ids: Sequence[str]) -> None:
+    """Tell that Ctrl-C ends the waiting only: the run is stored, and resumes at its last step."""
     say("\nStopped waiting. The run goes on while a worker is there: `qwoty-host serve`.")
     for run_id in run_ids:
         say(f"  → See: qwoty-host run show {run_id}")
 
 
 def exit_code_of_runs(runs: Sequence[dict[str, Any]]) -> int:
-    """0 when every run succeeded or was rightly skipped; 2 for a refused request; else 1."""
+    """Return 0 when every run succeeded or was skipped without an error, 2 for a refused request, else 1."""
     if any(run["kind"] == "installment" and run["status"] == "skipped" and run["error"] for run in runs):
         return REFUSED
     return OK if all(run["status"] in {"succeeded", "skipped"} for run in runs) else NOT_DONE

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connections import said_of
+from .connections import summary_of
 from .output import print_json
-from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say, say_nobody_is_told
+from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say, warn_no_recipients
 
 if TYPE_CHECKING:
     from ..host import Host
@@ -107,12 +107,12 @@ def enable(session: Session, workspace: str, plugin: str, anyway: bool, run_wait
         if run_waiting:
             say(f"{len(run_ids)} {'quote is' if len(run_ids) == 1 else 'quotes are'} run: qwoty-host run list")
         _offer(host, workspace, plugin)
-        if not host.alerts.tells_somebody(workspace):
-            say_nobody_is_told(workspace)
+        if not host.alert_recipients.exist(workspace):
+            warn_no_recipients(workspace)
 
 
 def _offer(host: Host, workspace: str, plugin: str) -> None:
-    """Say how many signed quotes an integration could run, which is never done by itself."""
+    """Tell how many signed quotes wait for an integration; they never run automatically."""
     if number := host.uninvoiced.count(workspace, plugin):
         say(f"{number} signed {'quote has' if number == 1 else 'quotes have'} no invoice yet. Some may be old.")
         say(f"  → See them: qwoty-host quote list {workspace} --without-invoice")
@@ -121,7 +121,7 @@ def _offer(host: Host, workspace: str, plugin: str) -> None:
 
 @contextmanager
 def _refusal(choice: str) -> Iterator[None]:
-    """After a refusal by the test of the connection, name the second choice."""
+    """Add an alternative to the hint of a failed connection test."""
     from ..errors import ActionRefused
 
     try:
@@ -151,7 +151,7 @@ def _show(shown: Any, as_json: bool) -> None:
     for name, value in shown.get("settings", {}).items():
         click.echo(f"  {name}: {_value(value)}")
     if shown.get("connection"):
-        click.echo(f"Connection: {said_of(shown['connection'])}")
+        click.echo(f"Connection: {summary_of(shown['connection'])}")
 
 
 def _value(value: Any) -> str:

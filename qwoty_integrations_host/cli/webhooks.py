@@ -31,13 +31,13 @@ def webhook() -> None:
 def status(session: Session, workspace: str, as_json: bool) -> None:
     """Show each webhook endpoint, its last event, and when it was last looked after."""
     with session.host() as host:
-        found = host.upkeep.status(workspace)
+        report = host.upkeep.status(workspace)
     if as_json:
-        print_json(found)
+        print_json(report)
         return
-    if not found["data"]:
+    if not report["data"]:
         click.echo("No webhook endpoint yet; one is made with the first payment link.")
-    for endpoint in found["data"]:
+    for endpoint in report["data"]:
         _print_endpoint(endpoint)
 
 
@@ -54,22 +54,22 @@ def check(session: Session, workspace: str, roll_secrets: bool, wait: bool, time
     With --wait such payments are worked, too, before the command ends.
     """
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         run_ids = host.upkeep.request(workspace, roll_secrets=roll_secrets)
         done = work_and_wait(host, run_ids, timeout=timeout) if wait else True
-        found = [find_run(host.store, run_id) for run_id in run_ids]
-        missed = [run_id for run in found for run_id in run["outcome"].get("found_runs", [])] if wait else []
+        reports = [find_run(host.store, run_id) for run_id in run_ids]
+        missed = [run_id for run in reports for run_id in run["outcome"].get("found_runs", [])] if wait else []
         if missed:
             done = work_and_wait(host, missed, timeout=timeout) and done
-            found += [find_run(host.store, run_id) for run_id in missed]
+            reports += [find_run(host.store, run_id) for run_id in missed]
     if as_json:
-        print_json({"data": found, "has_more": False})
+        print_json({"data": reports, "has_more": False})
     else:
-        for run in found:
+        for run in reports:
             print_run(run)
     if wait:
-        raise SystemExit(exit_code_of_runs(found) if done else NOT_DONE)
+        raise SystemExit(exit_code_of_runs(reports) if done else NOT_DONE)
 
 
 @webhook.command("list")
@@ -84,15 +84,15 @@ def list_deliveries(
 ) -> None:
     """List what was delivered, newest first: events, and refused deliveries by day and reason."""
     with session.host() as host:
-        from ..reports.shapes import list_deliveries as report
+        from ..reports.deliveries import list_deliveries as report
 
-        found = report(host.store, workspace, result=result, plugin=plugin, limit=limit)
+        page = report(host.store, workspace, result=result, plugin=plugin, limit=limit)
     if as_json:
-        print_json(found)
+        print_json(page)
         return
     header = ("received (UTC)", "plugin", "result", "times", "event", "what", "run")
-    click.echo(table(header, [_delivery(one) for one in found["data"]], right=(3,)))
-    if found["has_more"]:
+    click.echo(table(header, [_delivery(one) for one in page["data"]], right=(3,)))
+    if page["has_more"]:
         say(f"There are more; --limit {limit * 2} shows some of them.")
 
 
@@ -109,14 +109,14 @@ def replay(
 ) -> None:
     """Work a stored event again, by its own run."""
     with session.host(runs=True) as host:
-        from ..reports.shapes import find_run
+        from ..reports.runs import find_run
 
         run_id = host.runs.replay(workspace, plugin, event_id)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
-        found = find_run(host.store, run_id)
-    print_json(found) if as_json else print_run(found)
+        report = find_run(host.store, run_id)
+    print_json(report) if as_json else print_run(report)
     if wait:
-        raise SystemExit(exit_code_of_runs([found]) if done else NOT_DONE)
+        raise SystemExit(exit_code_of_runs([report]) if done else NOT_DONE)
 
 
 def _delivery(one: dict[str, Any]) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .output import minute, print_json, table
-from .session import Session, json_option, say, say_nobody_is_told
+from .session import Session, json_option, say, warn_no_recipients
 
 
 @click.group()
@@ -32,14 +32,14 @@ def add(session: Session, workspace_id: str, alerts_to: tuple[str, ...], as_json
         with host.store.write() as db:
             added = add_workspace(db, workspace_id, host.clock.now())
             if alerts_to:
-                host.alerts.tell_too(db, workspace_id, alerts_to)
-        told = host.alerts.tells_somebody(workspace_id)
+                host.alert_recipients.add(db, workspace_id, alerts_to)
+        has_recipients = host.alert_recipients.exist(workspace_id)
     if as_json:
         print_json({"id": workspace_id, "added": added})
     else:
         click.echo(f"Workspace {workspace_id} " + ("added." if added else "was there already."))
-    if not told:
-        say_nobody_is_told(workspace_id)
+    if not has_recipients:
+        warn_no_recipients(workspace_id)
 
 
 @workspace.command("set")
@@ -101,14 +101,14 @@ def list_keys(session: Session, workspace_id: str, limit: int, as_json: bool) ->
     with session.host() as host:
         from ..workspaces import api_keys
 
-        found = api_keys.list_keys(host.store, workspace_id, limit=limit)
+        page = api_keys.list_keys(host.store, workspace_id, limit=limit)
     if as_json:
-        print_json(found)
+        print_json(page)
         return
     names = ("created_at", "last_used_at", "revoked_at")
     rows = [
         (key["id"], key["name"] or "", " ".join(key["scopes"]), *(minute(key[name]) for name in names))
-        for key in found["data"]
+        for key in page["data"]
     ]
     click.echo(table(("id", "name", "scopes", "made (UTC)", "last used (UTC)", "revoked (UTC)"), rows))
 

@@ -1,1 +1,1 @@
-"""Mail: building the message, the ways it leaves (SMTP, files), and the ledger that sends each once."""
+"""Mail: building messages, transports (SMTP, files), and the record that sends each mail once."""

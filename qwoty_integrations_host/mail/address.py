@@ -1,4 +1,4 @@
-"""What an address of mail is: one rule for recipients, for those who are answered, and for alerts."""
+"""Validation of mail addresses, the same for recipients, reply addresses and alert recipients."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from ..errors import NeedsAttention
 
 
 def mail_address(text: str) -> str:
-    """Give an address in the form that every mail server takes: ASCII, with a domain in other letters as its A-label.
+    """Return an address in ASCII, which every mail server takes: an international domain becomes its A-label.
 
-    It is judged by its syntax (RFC 5321, IDNA 2008), not by DNS: an internal server may take names that the internet
-    does not know. An address in ASCII stays as it is written.
+    Only the syntax is checked (RFC 5321, IDNA 2008), not DNS: an internal mail server may know domains that the
+    internet does not. An address in ASCII is returned unchanged.
 
-    Raises: NeedsAttention with the code ``mail_address``; the title says why, and never repeats the address.
+    Raises: NeedsAttention with the code ``mail_address``; its title says why, without the address.
     """
     library = _email_validator()
     try:
-        found = library.validate_email(text, check_deliverability=False, strict=True)
+        address = library.validate_email(text, check_deliverability=False, strict=True)
     except library.EmailNotValidError as error:
         raise _refused("The e-mail address is not one that mail can be sent to.") from error
-    if found.ascii_email is None:
-        # Only servers with SMTPUTF8 (RFC 6531) take it, and many have none.
+    if address.ascii_email is None:
+        # It needs SMTPUTF8 (RFC 6531), which many servers lack.
         raise _refused("The e-mail address has letters before the @ that not every mail server takes.")
-    return text if text.isascii() else str(found.ascii_email)
+    return text if text.isascii() else str(address.ascii_email)
 
 
 def is_mail_address(text: str) -> bool:
-    """Whether mail can be sent to an address."""
+    """Return whether an address is valid."""
     try:
         mail_address(text)
     except NeedsAttention:
@@ -45,6 +45,6 @@ def _refused(title: str) -> NeedsAttention:
 def _email_validator() -> ModuleType:
     import email_validator  # noqa: PLC0415 - lazy: most commands send no mail
 
-    # The library's own way to let pass what an internal server may take, such as names in .local.
+    # The library's documented way to allow domains of internal servers, such as those in .local.
     email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
     return email_validator

@@ -1,4 +1,4 @@
-"""From a ``MailMessage`` to the bytes that travel."""
+"""Builds the MIME message of a ``MailMessage``."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ..contract.visible_text import visible
 from ..errors import NeedsAttention
 from .address import mail_address
 
-#: RFC 5322: a line has 998 characters at most, and should have 78.
+#: RFC 5322: a line must not exceed 998 characters, and should not exceed 78.
 _MOST, _SHOULD = 998, 76
 
 
 class _Wire(EmailPolicy):
-    """The standard library's form, but for the sender's name.
+    """The standard library's policy, except that the From header is not folded within a quoted name.
 
-    Its folding drops the quotes of a name that is longer than a line, and each comma in it then begins another sender.
-    And some programs end a quoted name at the fold: it stays on one line, or goes out in encoded words (RFC 2047).
+    The standard folding drops the quotes of a long name, so that each comma in it begins another sender. Some mail
+    programs end a quoted name at a fold. So the name stays on one line, or is sent as encoded words (RFC 2047).
     """
 
     def fold(self, name: str, value: Any) -> str:
@@ -42,12 +42,12 @@ class _Wire(EmailPolicy):
         return self.fold(name, value).encode("ascii") if name == "From" else super().fold_binary(name, value)
 
 
-#: Lines end as they do on the wire.
+#: Lines end in CRLF, as SMTP requires.
 WIRE = _Wire(linesep="\r\n")
 
 
 def build(message: MailMessage, *, sender: str, message_id: str, now: datetime) -> EmailMessage:
-    """Build the MIME message. Raises: NeedsAttention for an address that mail cannot be sent to."""
+    """Return the MIME message. Raises: NeedsAttention for an invalid address."""
     mail = EmailMessage(policy=WIRE)
     name, address = parseaddr(sender)
     mail["From"] = _sender(_one_line(message.from_name or name), address)
@@ -63,17 +63,17 @@ def build(message: MailMessage, *, sender: str, message_id: str, now: datetime) 
     for file in message.attachments:
         main, sub = file.mime_type.split("/")
         mail.add_attachment(file.content, maintype=main, subtype=sub, filename=_one_line(file.filename))
-    mail["Content-Language"] = message.language  # last: what is added to a mail takes its Content- headers along
+    mail["Content-Language"] = message.language  # last: adding a part would move it there
     return mail
 
 
 def _one_line(text: str) -> str:
-    # Only what breaks a line or controls a terminal goes: the blanks inside an amount are meant.
+    # Replaces line breaks and control characters only: special blanks within an amount are intended.
     return visible(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip())
 
 
 def _sender(name: str, address: str) -> Address:
-    # Not by the rule for recipients: what the operator's own server takes from its host is for that server to say.
+    # Less strict than for recipients: the operator's own mail server decides which senders it takes.
     try:
         return Address(name, addr_spec=address)
     except (ValueError, IndexError, MessageError) as error:

@@ -1,4 +1,4 @@
-"""The two ways a mail leaves: by SMTP, or as a file in the outbox folder (the default)."""
+"""The mail transports: SMTP, or files in the outbox folder (the default)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import HostError, NeedsAttention, RetryableError
 from ..network.addresses import is_loopback
 
 _TIMEOUT = 30.0
-#: What helps after a refusal, by what was refused.
+#: The hints, by what the server refused.
 _RECIPIENT = "Correct the e-mail address in Qwoty and accept the quote again, then retry the run."
 _ITS_URL = "Correct QWOTY_HOST_SMTP_URL and restart the host, then retry the run."
 _ITS_LOG = "The mail server's log says why. Mend that, then retry the run."
@@ -31,21 +31,21 @@ _ITS_CERTIFICATE = (
 
 
 class Transport(Protocol):
-    """Sends a built mail. ``repeatable`` says that sending the same Message-ID again makes no second mail."""
+    """Sends a MIME message. ``repeatable``: sending the same Message-ID again makes no second mail."""
 
     repeatable: bool
     sender: str
 
     def deliver(self, mail: EmailMessage, leaving: Callable[[], None]) -> None:
-        """Send a mail; ``leaving`` is called right before it may be gone, and not when it certainly did not leave.
+        """Send a mail, and call ``leaving`` right before the first moment at which it may have been sent.
 
-        Raises: RetryableError (did not leave), NeedsAttention (refused, or not known whether it left).
+        Raises: RetryableError (not sent), NeedsAttention (refused, or not known whether it was sent).
         """
         ...
 
 
 class OutboxTransport:
-    """Writes ``.eml`` files. The name follows from the Message-ID, so a repeat replaces the file."""
+    """Writes ``.eml`` files. The file's name is derived from the Message-ID, so a repeated mail replaces its file."""
 
     repeatable = True
 
@@ -72,15 +72,15 @@ class OutboxTransport:
 
 
 class SmtpTransport:
-    """Speaks to ``smtp://[user:password@]host[:port]`` (STARTTLS), or ``smtps://…`` (TLS from the start).
+    """Sends to ``smtp://[user:password@]host[:port]`` (STARTTLS), or ``smtps://…`` (implicit TLS).
 
-    Nothing is said to a server without TLS, except on this machine where ``?tls=none`` ends the URL.
+    TLS is required, except for a server on this machine whose URL ends in ``?tls=none``.
     """
 
     repeatable = False
 
     def __init__(self, url: str, sender: str) -> None:
-        """Raises: HostError naming the setting, for what is no such address or would be said without TLS."""
+        """Raises: HostError, which names the setting, for an invalid URL or one that would send without TLS."""
         parts = urlsplit(url)
         if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or not _has_port_or_none(parts):
             raise _wrong("is not an address of a mail server")
@@ -101,7 +101,7 @@ class SmtpTransport:
             self._hand_over(server, mail)
 
     def check(self) -> str:
-        """Connect, log in, say goodbye; give where. Raises: RetryableError, NeedsAttention."""
+        """Connect, log in and quit; return a sentence about the server. Raises: RetryableError, NeedsAttention."""
         try:
             server = self._connect()
         except (OSError, smtplib.SMTPException) as error:
@@ -112,7 +112,7 @@ class SmtpTransport:
 
     def _connect(self) -> _Line:
         if self._tls == "TLS from the start":
-            # It checks the certificate's names and its authority.
+            # The default context verifies the certificate and its host name.
             context = ssl.create_default_context()
             return _TlsLine(self._host, self._port, timeout=_TIMEOUT, context=context)
         return _Line(self._host, self._port, timeout=_TIMEOUT)
@@ -127,7 +127,7 @@ class SmtpTransport:
         except smtplib.SMTPAuthenticationError as error:
             raise _refused(error.smtp_code, "The mail server refused the login.", hint=_ITS_URL) from error
         except smtplib.SMTPNotSupportedError as error:
-            # To wait would not help: it is QWOTY_HOST_SMTP_URL that asks for it.
+            # Retrying would not help: QWOTY_HOST_SMTP_URL has a user.
             raise _refused(550, "The mail server offers no login.", hint=_ITS_URL) from error
         except (OSError, smtplib.SMTPException) as error:
             raise _unreachable(error) from error
@@ -145,12 +145,12 @@ class SmtpTransport:
         except (OSError, smtplib.SMTPException) as error:
             if not server.handing_over:
                 raise _unreachable(error) from error
-            # The line broke while the mail was handed over: it may have left or not.
+            # The connection broke while the mail was transferred: it may have been sent or not.
             raise unsure() from error
 
 
 class _Line(smtplib.SMTP):
-    """Remembers whether the mail itself was on its way when the line broke."""
+    """An SMTP connection that knows whether the mail itself was being transferred when it broke."""
 
     handing_over = False
     leaving: Callable[[], None]
@@ -162,11 +162,11 @@ class _Line(smtplib.SMTP):
 
 
 class _TlsLine(_Line, smtplib.SMTP_SSL):
-    """The same over TLS from the first byte."""
+    """The same with implicit TLS."""
 
 
 def _start_tls(server: smtplib.SMTP) -> None:
-    # Whoever sits in between can take the offer away: without it nothing is said, least of all the password.
+    # A man in the middle can remove the offer of STARTTLS: without it nothing is sent, least of all the password.
     if not server.has_extn("starttls"):
         raise _no_tls()
     try:
@@ -217,7 +217,7 @@ def _has_port_or_none(parts: SplitResult) -> bool:
 
 
 def unsure() -> NeedsAttention:
-    """The one answer for "nobody can know whether it left": rather no second mail than two."""
+    """Return the error for a mail that may have been sent: no mail is better than two."""
     return NeedsAttention(
         "It is not known whether the mail left: the connection or the host died in that moment.",
         hint="Ask the recipient or look into the mail server's log. Retry the run to send it again.",
@@ -232,7 +232,7 @@ def _refused(code: int, title: str, *, hint: str) -> RetryableError | NeedsAtten
 
 
 class _Goodbye:
-    """Say goodbye to the server without letting a failed goodbye hide what happened before."""
+    """Quits the connection; an error of QUIT does not hide an earlier error."""
 
     def __init__(self, server: smtplib.SMTP) -> None:
         self._server = server

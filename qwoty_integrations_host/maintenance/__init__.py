@@ -1,1 +1,1 @@
-"""What the host does by itself: upkeep, pruning, the change of keys."""
+"""Scheduled maintenance: upkeep of webhook endpoints, pruning, key rotation."""

@@ -1,4 +1,4 @@
-"""Changing the key that seals the secrets: a new one in front of the ring, then every secret sealed with it."""
+"""Key rotation: puts a new key at the front of the key ring, and seals every secret with it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..vault import Vault, add_key_to_file
 log = logging.getLogger(__name__)
 
 _WRITING_SECONDS = 30.0
-#: For how long workers of the release before may go on beside the first of this one.
-_UPGRADE_TAKES = timedelta(days=1)
+#: How long workers of the previous release may run beside those of this one.
+_UPGRADE_PERIOD = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What a rotation did: the key that seals from now on, how many secrets it sealed anew, which keys are old."""
+    """The result of a rotation: the new key, how many secrets were sealed with it, and the old keys."""
 
     key_id: str
     resealed: int
@@ -31,7 +31,7 @@ class Rotation:
 
 
 def refuse_missing_keys(store: Store, vault: Vault) -> None:
-    """Raises: HostError naming the first key that a stored secret needs and the ring does not hold."""
+    """Raises: HostError for a key that a stored secret needs and the key ring lacks."""
     with store.read() as db:
         needed = secrets.count_by_key(db)
     for key_id in needed:
@@ -44,9 +44,9 @@ def refuse_missing_keys(store: Store, vault: Vault) -> None:
 
 
 def rotate(config: HostConfig, store: Store, vault: Vault) -> Rotation:
-    """Seal everything with a new key; a crash in between leaves every secret readable, and a second call finishes.
+    """Seal every secret with a new key. After a crash every secret is still readable, and a second call finishes.
 
-    With the ring in a file the new key is made here; with QWOTY_HOST_KEYS it is the first one there.
+    A key ring in a file gets a new key here; QWOTY_HOST_KEYS already has it at its front.
     Raises: HostError when QWOTY_HOST_KEYS holds one key only, or a key is missing.
     """
     if config.keys is None:
@@ -62,7 +62,7 @@ def rotate(config: HostConfig, store: Store, vault: Vault) -> Rotation:
 
 
 def _add_key(config: HostConfig) -> None:
-    # One at a time: of two who write the file anew the second would drop the first one's key, and what it sealed.
+    # Locked: of two concurrent writers, the second would drop the first one's key, and with it the sealed secrets.
     writing = WorkerLock(config.data_dir, "open.lock")
     if not writing.acquire(patience=_WRITING_SECONDS):
         raise HostError(
@@ -75,7 +75,7 @@ def _add_key(config: HostConfig) -> None:
 
 
 def reseal(store: Store, vault: Vault) -> Rotation:
-    """Seal with the newest key whatever was sealed with another."""
+    """Seal every secret with the newest key."""
     newest, *old = vault.key_ids
     with store.read() as db:
         rows = [row for row in secrets.all_sealed(db) if vault.key_id_of(row["blob"]) != newest]
@@ -86,9 +86,9 @@ def reseal(store: Store, vault: Vault) -> Rotation:
 
 
 def take_up_unversioned(store: Store, vault: Vault, clock: Clock) -> None:
-    """Of a database that a release without versions used: give its secrets one, and for a day also open what has none.
+    """Upgrade a database of a release without secret versions; for a day, secrets without a version are still opened.
 
-    So long workers of that release may go on beside this one, and write.
+    During that day, workers of the old release may run beside this one, and write.
     """
     with store.read() as db:
         upgraded = secrets.upgraded_at(db)
@@ -99,13 +99,13 @@ def take_up_unversioned(store: Store, vault: Vault, clock: Clock) -> None:
         with store.write() as db:
             secrets.note_upgrade(db, now)
         upgraded = now
-    until = datetime.fromtimestamp(upgraded, UTC) + _UPGRADE_TAKES
+    until = datetime.fromtimestamp(upgraded, UTC) + _UPGRADE_PERIOD
     vault.take_unversioned(lambda: clock.now() < until)
     give_versions(store, vault)
 
 
 def give_versions(store: Store, vault: Vault) -> None:
-    """Seal anew what an earlier release sealed, as long as that is opened."""
+    """Give a version to every secret without one, while such secrets are still opened."""
     if not vault.takes_unversioned:
         return
     with store.read() as db:
@@ -114,6 +114,6 @@ def give_versions(store: Store, vault: Vault) -> None:
         try:
             with store.write() as db:
                 secrets.reseal(db, vault, row["workspace"], row["plugin"], row["field"])
-        except HostError as error:  # whoever needs it is told the same
+        except HostError as error:  # whoever uses the secret gets the same error
             facts = {"workspace": row["workspace"], "plugin": row["plugin"], "title": error.title}
             log.warning("secret.not_opened", extra=facts)

@@ -1,4 +1,4 @@
-"""Pruning what is no longer needed: the host's own tables, and the engine's jobs."""
+"""Pruning: deletes what is older than needed from the host's tables and from the engine's jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Pruning:
     keep_days: int
 
     def prune(self, *, dry_run: bool = False) -> dict[str, int]:
-        """Prune and give the counts by kind; with ``dry_run`` only count. Calling it again does no harm."""
+        """Prune, and return the counts by kind; with ``dry_run`` only count. Idempotent."""
         now = self.clock.now()
         jobs = self.engine.forget(now - timedelta(days=JOBS), of=self._ended, dry_run=dry_run)
         return {"jobs": jobs, **prune_tables(self.store, now, keep_days=self.keep_days, dry_run=dry_run)}

@@ -1,4 +1,4 @@
-"""What the host does by itself when its time has come."""
+"""The scheduler of periodic jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to do at once and then every so many seconds (None: only at once)."""
+    """A function to call at the start, and then every so many seconds (None: only at the start)."""
 
     name: str
     work: Callable[[], object]
@@ -20,7 +20,7 @@ class Job:
 
 
 class Schedule:
-    """Does jobs until stopped, each in a thread of its own: one that fails or takes its time holds up no other."""
+    """Runs each job in a thread of its own until stopped, so that a failing or slow job delays no other."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = jobs
@@ -28,7 +28,7 @@ class Schedule:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Begin; a second call changes nothing."""
+        """Start the threads; a second call does nothing."""
         if not self._threads:
             self._threads = [
                 threading.Thread(target=self._run, args=(job,), name=f"schedule: {job.name}", daemon=True)
@@ -38,7 +38,7 @@ class Schedule:
                 thread.start()
 
     def stop(self) -> None:
-        """Let what has begun end, and begin nothing else."""
+        """Wait for running jobs to end, and start no others."""
         self._stopped.set()
         for thread in self._threads:
             thread.join()
@@ -48,7 +48,7 @@ class Schedule:
             try:
                 job.work()
             except Exception:
-                # A locked database, say: the next time makes it good.
+                # The next run may succeed: the database may have been locked, for example.
                 log.exception("schedule.failed", extra={"job": job.name})
             if job.every is None:
                 return

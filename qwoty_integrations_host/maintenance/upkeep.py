@@ -1,4 +1,4 @@
-"""Upkeep: the connection of each integration to its service is looked after, by the hour and after each start."""
+"""Upkeep: checks and repairs each integration's webhook endpoints, hourly and after each start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import ActionRefused, IntegrationError
 from ..plugins.contexts import Contexts
 from ..plugins.manager import Plugins
 from ..runs.requests import Runs
-from ..store import runs as rows
+from ..store import runs as runs_table
 from ..store import webhooks
 from ..store.database import Store
 from ..store.plugin_storage import records_awaiting_payment
@@ -23,15 +23,15 @@ from ..workspaces.settings import WorkspaceSettings
 
 log = logging.getLogger(__name__)
 
-#: How often each workspace's integration is looked after.
+#: How often each workspace's integrations get an upkeep.
 EVERY = timedelta(hours=1)
-#: Many workers may start at once.
+#: Several workers that start together request one upkeep.
 _AFTER_A_START = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """Asks for upkeep, and tells how the webhooks of a workspace are."""
+    """Requests upkeep runs, and reports the webhook endpoints of a workspace."""
 
     store: Store
     plugins: Plugins
@@ -41,28 +41,28 @@ class Upkeep:
     runs: Runs
 
     def request_due(self) -> list[str]:
-        """Queue an upkeep wherever the last one is an hour old; give the runs' ids."""
+        """Request an upkeep wherever the last one is an hour old; return the runs' ids."""
         return self._request_everywhere(EVERY)
 
     def request_after_start(self) -> list[str]:
-        """Queue an upkeep everywhere, since the service may have spoken to nobody."""
+        """Request an upkeep everywhere, since webhooks may have been missed while the host was down."""
         return self._request_everywhere(_AFTER_A_START)
 
     def request(self, workspace: str, *, roll_secrets: bool = False) -> list[str]:
-        """Queue an upkeep of every integration of a workspace now; give the runs' ids.
+        """Request an upkeep of every integration of a workspace now; return the runs' ids.
 
-        Raises: NotFound; ActionRefused when there is nothing to look after, or an upkeep has not ended.
+        Raises: NotFound; ActionRefused when no integration needs one, or an upkeep has not ended.
         """
         with self.store.read() as db:
             require_workspace(db, workspace)
-        kept = [plugin for plugin in self.settings.enabled_plugins(workspace) if self._is_needed(workspace, plugin)]
-        if not kept:
+        plugins = [plugin for plugin in self.settings.enabled_plugins(workspace) if self._is_needed(workspace, plugin)]
+        if not plugins:
             raise ActionRefused(
                 "No integration of this workspace has a webhook endpoint or an open invoice.",
                 hint="An invoice is made when a quote is accepted, an endpoint with the first payment link.",
             )
-        asked = (self.runs.request_upkeep(workspace, plugin, roll_secrets=roll_secrets) for plugin in kept)
-        return [run_id for run_id in asked if run_id]
+        run_ids = (self.runs.request_upkeep(workspace, plugin, roll_secrets=roll_secrets) for plugin in plugins)
+        return [run_id for run_id in run_ids if run_id]
 
     def status(self, workspace: str) -> dict[str, Any]:
         """Report each endpoint of a workspace as ``{"workspace", "data"}``; ages in whole seconds. Raises: NotFound."""
@@ -76,25 +76,25 @@ class Upkeep:
         return {"workspace": workspace, "data": data}
 
     def _request_everywhere(self, unless_within: timedelta) -> list[str]:
-        asked: list[str | None] = []
+        run_ids: list[str | None] = []
         for workspace, plugin in self.settings.enabled_everywhere():
             try:
                 if self.plugins.is_loaded(plugin) and (unfit := self.settings.unfit(workspace, plugin)):
-                    shown = {"code": unfit.code, "title": unfit.title, "hint": unfit.hint}
-                    self.runs.alerts.settings_unfit(workspace, plugin, shown)
+                    error = {"code": unfit.code, "title": unfit.title, "hint": unfit.hint}
+                    self.runs.alerts.settings_unfit(workspace, plugin, error)
                 elif self._is_needed(workspace, plugin):
-                    asked.append(self.runs.request_upkeep(workspace, plugin, unless_within=unless_within))
+                    run_ids.append(self.runs.request_upkeep(workspace, plugin, unless_within=unless_within))
             except IntegrationError:
-                # One workspace's trouble (a secret that cannot be opened, a plugin's bug) is not the others'.
+                # An error of one workspace (an unreadable secret, a plugin's bug) must not stop the others.
                 log.exception("upkeep.not_requested", extra={"workspace": workspace, "plugin": plugin})
-        return [run_id for run_id in asked if run_id]
+        return [run_id for run_id in run_ids if run_id]
 
     def _is_needed(self, workspace: str, plugin: str) -> bool:
-        """Whether there is an endpoint to mend, or an invoice of whose payment no endpoint may tell."""
+        """Return whether there is an endpoint to check, or an open invoice whose payment no webhook may report."""
         if self._endpoints(workspace, plugin):
             return True
-        looks = self.plugins.is_loaded(plugin) and self.plugins.implements(plugin, "on_upkeep")
-        return looks and bool(records_awaiting_payment(self.store, workspace, plugin, limit=1))
+        has_hook = self.plugins.is_loaded(plugin) and self.plugins.implements(plugin, "on_upkeep")
+        return has_hook and bool(records_awaiting_payment(self.store, workspace, plugin, limit=1))
 
     def _endpoints(self, workspace: str, plugin: str) -> Sequence[WebhookEndpoint]:
         if not self.plugins.is_loaded(plugin) or not self.plugins.implements(plugin, "on_upkeep"):
@@ -107,7 +107,7 @@ class Upkeep:
     def _report(self, workspace: str, plugin: str, endpoint: WebhookEndpoint) -> dict[str, Any]:
         with self.store.read() as db:
             last = webhooks.last_received(db, workspace, plugin, endpoint.account)
-            run = rows.last_upkeep(db, workspace, plugin)
+            run = runs_table.last_upkeep(db, workspace, plugin)
         return {
             "plugin": plugin,
             "account": endpoint.account,
@@ -129,6 +129,6 @@ class Upkeep:
 
 
 def _masked(url: str) -> str:
-    """The address without the middle of its token, which is known to the service and us alone."""
+    """Return the URL without the middle of its token, which only the service and the host know."""
     base, _, token = url.rpartition("/")
     return f"{base}/{token[:4]}…{token[-4:]}" if len(token) >= 16 else f"{base}/…"

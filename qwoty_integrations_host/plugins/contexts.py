@@ -13,7 +13,7 @@ from ..concurrency.locks import Locks
 from ..concurrency.rate_limits import Paces
 from ..contract.context import Attempt, HookContext, Json, Steps
 from ..contract.settings_document import secrets_by_name
-from ..mail.ledger import LedgerMailer
+from ..mail.mailer import RecordedMailer
 from ..mail.transports import Transport
 from ..observability.leaks import KnownSecrets
 from ..platform.resolver import Platforms
@@ -63,7 +63,7 @@ class Contexts:
             clock=self.clock,
             log=structlog.get_logger("qwoty").bind(workspace=workspace, plugin=plugin, run_id=run_id),
             platform=self.platforms.of_run(workspace, run_id),
-            mail=LedgerMailer(self.store, self.transport, self.clock, *place, quote_id),
+            mail=RecordedMailer(self.store, self.transport, self.clock, *place, quote_id),
             state=PluginState(self.store, *place, known),
             secrets=PluginSecrets(self.store, self.vault, *place, known),
             records=PluginRecords(self.store, *place, known),

@@ -1,1 +1,1 @@
-"""What people are shown of quotes and runs, the same for CLI, API and console."""
+"""Reports for people, the same for CLI, API and console."""

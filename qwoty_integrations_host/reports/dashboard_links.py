@@ -1,4 +1,4 @@
-"""Where a service shows what its ids name: asked of the plugin, for people who look at a run or a quote."""
+"""Dashboard URLs of remote ids, from the plugin's hook ``service_links``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..plugins.manager import Plugins
 from ..workspaces.settings import WorkspaceSettings
 
 
-def service_links(
+def dashboard_links(
     plugins: Plugins,
     settings: WorkspaceSettings,
     contexts: Contexts,
@@ -18,13 +18,12 @@ def service_links(
     plugin: str,
     ids: Sequence[str],
 ) -> dict[str, str]:
-    """Give https addresses by id; none for what the plugin does not know, or while it cannot say."""
+    """Return https URLs by id; an id that the plugin does not know has none, nor has any while the plugin fails."""
     if not ids or not plugins.is_loaded(plugin) or not settings.is_configured(workspace, plugin):
         return {}
     try:
-        found = plugins.service_links(
-            plugin, contexts.make(workspace, plugin, settings.effective(workspace, plugin)), ids
-        )
-    except IntegrationError:  # a page without links is still a page
+        ctx = contexts.make(workspace, plugin, settings.effective(workspace, plugin))
+        links = plugins.service_links(plugin, ctx, ids)
+    except IntegrationError:  # pages work without links, too
         return {}
-    return {name: address for name, address in found.items() if address.startswith("https://")}
+    return {name: url for name, url in links.items() if url.startswith("https://")}

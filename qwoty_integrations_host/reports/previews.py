@@ -1,4 +1,4 @@
-"""What the enabled integrations would make of a quote, and how their runs would end; no network, nothing is written."""
+"""Previews: what each enabled integration would do with a quote, without network or writes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..plugins.manager import Plugins
 from ..store.workspaces import require_workspace, timezone_of
 from ..workspaces.settings import WorkspaceSettings
 
-#: What only a plan has.
-_OF_A_PLAN = (
+#: The fields that only a plan has.
+_PLAN_FIELDS = (
     "currency",
     "lines",
     "subtotal",
@@ -40,15 +40,17 @@ def preview(
     contexts: Contexts,
     clock: Clock,
 ) -> dict[str, Any]:
-    """Foretell the runs of a document; as ``foretold``. Raises: NotFound, InvalidInput."""
+    """Preview a document's runs, like ``preview_report``. Raises: NotFound, InvalidInput."""
     with contexts.store.read() as db:
         require_workspace(db, workspace)
     quote = load_quote(document, workspace_id=workspace, received_at=clock.now())
-    return foretold(quote, plugins=plugins, settings=settings, contexts=contexts)
+    return preview_report(quote, plugins=plugins, settings=settings, contexts=contexts)
 
 
-def foretold(quote: Quote, *, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts) -> dict[str, Any]:
-    """Give what each integration would make of a quote, money as decimal strings in major units::
+def preview_report(
+    quote: Quote, *, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts
+) -> dict[str, Any]:
+    """Report what each integration would do with a quote, money as decimal strings in major units::
 
         {"quote_id", "ends_well": bool,
          "previews": [{"plugin", "enabled",
@@ -58,66 +60,67 @@ def foretold(quote: Quote, *, plugins: Plugins, settings: WorkspaceSettings, con
                        "problems": [{"code", "title", "hint", "status"}],      # the first would be the run's error
                        "notes": [sentence], …plan}]}
 
-    The workspace's enabled plugins are asked. Without an enabled one, those that were never set up for the workspace
-    are asked, with their default settings; one that was switched off is not asked at all.
+    It covers the workspace's enabled plugins. Without an enabled plugin, it covers those that were never configured in
+    the workspace, with their default settings, but no disabled one.
     """
     workspace = quote.workspace_id
     with contexts.store.read() as db:
         zone = timezone_of(db, workspace)
     quote = replace(quote, timezone=zone or quote.timezone)
     enabled = [plugin for plugin in settings.enabled_plugins(workspace) if plugins.is_loaded(plugin)]
-    asked = enabled or [plugin for plugin in plugins.loaded() if not settings.is_configured(workspace, plugin)]
-    found = [
-        {"plugin": plugin, "enabled": plugin in enabled, **ask(plugin, quote, plugins, settings, contexts)}
-        for plugin in asked
+    plugin_ids = enabled or [plugin for plugin in plugins.loaded() if not settings.is_configured(workspace, plugin)]
+    previews = [
+        {"plugin": plugin, "enabled": plugin in enabled, **plugin_preview(plugin, quote, plugins, settings, contexts)}
+        for plugin in plugin_ids
         if plugins.implements(plugin, "preview_quote")
     ]
     return {
         "quote_id": quote.id,
-        "ends_well": bool(found) and all(one["ends_well"] for one in found),
-        "previews": found,
+        "ends_well": bool(previews) and all(one["ends_well"] for one in previews),
+        "previews": previews,
     }
 
 
-def ask(plugin: str, quote: Quote, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts) -> dict[str, Any]:
-    """Give what one integration foretells, as ``foretold`` says it."""
+def plugin_preview(
+    plugin: str, quote: Quote, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts
+) -> dict[str, Any]:
+    """Return one integration's preview, as an item of ``preview_report``."""
     try:
         ctx = contexts.make(quote.workspace_id, plugin, settings.effective(quote.workspace_id, plugin))
-        answer = plugins.preview_quote(plugin, ctx, quote)
+        result = plugins.preview_quote(plugin, ctx, quote)
     except (NeedsAttention, SettingsIncomplete) as error:
-        # A run would end with the same.
-        answer = Outcome.needs_attention(error.code, error.title, hint=error.hint)
-    return _of_outcome(answer) if isinstance(answer, Outcome) else _of_preview(answer)
+        # A run would end in the same way.
+        result = Outcome.needs_attention(error.code, error.title, hint=error.hint)
+    return _from_outcome(result) if isinstance(result, Outcome) else _from_preview(result)
 
 
-def _of_outcome(answer: Outcome) -> dict[str, Any]:
-    known = {"code": answer.code, "title": answer.title, "hint": answer.hint, "status": answer.status}
-    problems = [known] if answer.code else []
-    notes = list(answer.notes)
-    ends = {"ends": answer.status, "ends_well": not problems}
-    return {"status": answer.status, **ends, "problems": problems, "notes": notes}
+def _from_outcome(outcome: Outcome) -> dict[str, Any]:
+    problem = {"code": outcome.code, "title": outcome.title, "hint": outcome.hint, "status": outcome.status}
+    problems = [problem] if outcome.code else []
+    ends = {"ends": outcome.status, "ends_well": not problems}
+    return {"status": outcome.status, **ends, "problems": problems, "notes": list(outcome.notes)}
 
 
-def _of_preview(answer: Preview) -> dict[str, Any]:
-    ends: str = "needs_attention" if answer.needs_attention else "succeeded"
-    if answer.problems:
-        ends = answer.problems[0].status
-    plan: dict[str, Any] = asdict(answer)
-    plan["lines"] = [{**asdict(line), "total": line.total} for line in answer.lines]
+def _from_preview(preview: Preview) -> dict[str, Any]:
+    ends: str = "needs_attention" if preview.needs_attention else "succeeded"
+    if preview.problems:
+        ends = preview.problems[0].status
+    plan: dict[str, Any] = asdict(preview)
+    plan["lines"] = [{**asdict(line), "total": line.total} for line in preview.lines]
     names = ("number", "amount", "due_date")
-    plan["installments"] = [dict(zip(names, part, strict=True)) for part in answer.installments]
-    is_planned = bool(answer.lines or not answer.problems)
+    plan["installments"] = [dict(zip(names, part, strict=True)) for part in preview.installments]
+    is_planned = bool(preview.lines or not preview.problems)
     if not is_planned:
-        plan = {name: value for name, value in plan.items() if name not in _OF_A_PLAN}
+        plan = {name: value for name, value in plan.items() if name not in _PLAN_FIELDS}
     status = "planned" if is_planned else ends
-    return {"status": status, "ends": ends, "ends_well": ends == "succeeded", **_plain(plan)}
+    return {"status": status, "ends": ends, "ends_well": ends == "succeeded", **_json_ready(plan)}
 
 
-def _plain(value: Any) -> Any:
+def _json_ready(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
+        return {name: _json_ready(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [_json_ready(inner) for inner in value]
     if isinstance(value, Decimal):
         return format(value, "f")
     return value.isoformat() if isinstance(value, date) else value

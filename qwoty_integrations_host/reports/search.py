@@ -1,4 +1,4 @@
-"""Which quotes a person means: one by its id or its number, or those that fit what is looked for."""
+"""Searching quotes: one by its id or number, or all that match a filter."""
 
 from __future__ import annotations
 
@@ -17,68 +17,68 @@ from ..store.database import Store
 from ..store.search import Wanted, count
 from ..store.workspaces import require_workspace, timezone_of
 
-#: The states by which quotes are listed; one that could not be fetched is in no list.
+#: The states that a filter may name; quotes that are not fetched are in no list.
 QUOTE_STATES = tuple(name for name in STATES if name not in {"fetching", "not_fetched"})
-#: So many quotes with one number are named.
+#: An error names at most so many quotes with the same number.
 _CANDIDATES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Which quotes a person looks for: words of them, a state of ``QUOTE_STATES``, and the days on which they came.
+class QuoteFilter:
+    """A filter of quotes: search words, a state of ``QUOTE_STATES``, and the days of their arrival.
 
-    The days are those of the workspace's time zone, the last one included.
+    Days are those of the workspace's time zone; the last one is included.
     """
 
     search: str | None = None
     state: str | None = None
     first: date | None = None
     last: date | None = None
-    #: Only those that stay as they are until a person acts.
+    #: Only quotes that wait for a person.
     asking: bool = False
-    #: Only signed quotes that have no invoice although nothing works on them.
+    #: Only signed quotes that have no invoice and no run at work.
     without_invoice: bool = False
 
 
-def wanted(db: Connection, workspace: str, asked: Asked, now: datetime) -> Wanted | None:
-    """What the store is asked for; None where every quote is wanted."""
+def to_search(db: Connection, workspace: str, quote_filter: QuoteFilter, now: datetime) -> Wanted | None:
+    """Return the store's search for a filter; None when the filter excludes nothing."""
     zone = timezone_of(db, workspace)
-    found = Wanted(
+    search = Wanted(
         now=now,
         today=now.astimezone(zone or UTC).date(),
-        words=terms_of(asked.search) if asked.search and asked.search.strip() else None,
-        states=(asked.state,) if asked.state else ASKING if asked.asking else (),
-        since=begins(asked.first, zone) if asked.first else None,
-        until=begins(asked.last, zone) + timedelta(days=1) if asked.last else None,
-        without_invoice=asked.without_invoice,
+        words=terms_of(quote_filter.search) if quote_filter.search and quote_filter.search.strip() else None,
+        states=(quote_filter.state,) if quote_filter.state else ASKING if quote_filter.asking else (),
+        since=begins(quote_filter.first, zone) if quote_filter.first else None,
+        until=begins(quote_filter.last, zone) + timedelta(days=1) if quote_filter.last else None,
+        without_invoice=quote_filter.without_invoice,
     )
-    return None if found.is_everything else found
+    return None if search.is_everything else search
 
 
 def count_asking(db: Connection, workspace: str, now: datetime) -> int:
-    """How many quotes of a workspace stay as they are until a person acts."""
+    """Return how many quotes of a workspace wait for a person."""
     today = now.astimezone(timezone_of(db, workspace) or UTC).date()
     return count(db, workspace, Wanted(now=now, today=today, states=ASKING))
 
 
 def quote_id_of(store: Store, workspace: str, name: str) -> str:
-    """Give the id of the quote that has this id, or else this number; the name itself where no quote has it.
+    """Return the id of the quote with this id, or else with this number; the name itself when there is none.
 
-    Raises: ActionRefused where several have the number, and names them.
+    Raises: ActionRefused, which names the quotes, when several have the number.
     """
     with store.read() as db:
-        found = [quote_id for _, quote_id in quotes.named(db, name, workspace)]
-        if len(found) < 2:
-            return found[0] if found else name
-        shown = quotes.headings(db, workspace, found[:_CANDIDATES])
+        ids = [quote_id for _, quote_id in quotes.named(db, name, workspace)]
+        if len(ids) < 2:
+            return ids[0] if ids else name
+        shown = quotes.headings(db, workspace, ids[:_CANDIDATES])
     each = "; ".join(f"{one.id} ({one.customer_name}, {one.received_at:%Y-%m-%d})" for one in shown)
-    more = "; …" if len(found) > len(shown) else ""
-    title = f"{len(found)} quotes have the number {name!r}."
+    more = "; …" if len(ids) > len(shown) else ""
+    title = f"{len(ids)} quotes have the number {name!r}."
     raise ActionRefused(title, hint=f"Name the one that you mean by its id: {each}{more}.", code="ambiguous_number")
 
 
 def stored_document(store: Store, workspace: str, name: str) -> Any:
-    """Give a quote as it was sent, by its id or its number. Raises: NotFound, ActionRefused."""
+    """Return a quote's document as it was received, by its id or number. Raises: NotFound, ActionRefused."""
     with store.read() as db:
         require_workspace(db, workspace)
         quote_id = quote_id_of(store, workspace, name)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..alerts.service import MAIL_WAITS, Alerts
+from ..alerts.recording import MAIL_WAITS, Alerts
 from ..clock import Clock
 from ..concurrency.locks import Locks
 from ..config import RetryPolicy
@@ -44,7 +44,7 @@ from ..plugins.settings_migrations import UNFIT
 from ..quotes.run import OPEN, TAKING_BACK, Run, RunKind, RunStatus, lacks_something
 from ..quotes.without_invoice import SWITCHED_OFF
 from ..redaction import redacted
-from ..reports.shapes import outcome_of
+from ..reports.runs import outcome_of
 from ..store import holds, quotes, webhooks
 from ..store import runs as rows
 from ..store import steps as step_rows

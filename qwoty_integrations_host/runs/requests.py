@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from ..alerts.service import Alerts
+from ..alerts.recording import Alerts
 from ..clock import Clock
 from ..contract.exact_json import parse_json
 from ..contract.hook_types import WebhookEvent, WebhookRequest
@@ -44,7 +44,7 @@ from ..quotes.run import MAKING, TAKING_BACK, Run, RunKind, RunStatus
 from ..quotes.standing import is_a_mail
 from ..quotes.stops import require_voidable
 from ..quotes.without_invoice import cause, explained
-from ..reports.shapes import outcome_of
+from ..reports.runs import outcome_of
 from ..store import audit, mails, quotes, webhooks
 from ..store import runs as rows
 from ..store import steps as step_rows

@@ -1,7 +1,7 @@
-"""The authors' kit: what a plugin is tested with. Needs the extra ``testing``.
+"""The testing kit for plugin authors. Needs the extra ``testing``.
 
-``PluginConformance`` checks a plugin against the contract; the fixtures of ``pytest_plugin`` tell stories with it. The
-names are public like those of ``qwoty_integrations_host``, and imported when they are first asked for, because pytest
+``PluginConformance`` checks a plugin against the contract; the fixtures of ``pytest_plugin`` run a plugin in a host.
+The names are public like those of ``qwoty_integrations_host``. They are imported at their first use, because pytest
 loads this package in every run.
 """
 

@@ -1,7 +1,7 @@
-"""Recorded traffic (vcrpy, pytest-recording) without secrets, and a replay that fails on what was not recorded.
+"""Cassettes (vcrpy, pytest-recording) without secrets, and a replay that fails on unrecorded requests.
 
-vcrpy's defaults compare no bodies, keep every header, and turn a missing answer into a network error, which a plugin
-rightly takes for "try later". What is here does none of that.
+vcrpy's defaults compare no bodies, keep every header, and turn a missing response into a network error, which a plugin
+rightly retries. This module does none of that.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qsl
 
-#: Headers that say what was asked, and what was answered. Everything else tells of a machine or of a person.
+#: The recorded headers. All others identify machines or people.
 REQUEST_HEADERS = frozenset({"content-type", "idempotency-key"})
 RESPONSE_HEADERS = frozenset({"content-length", "content-type", "date", "location", "request-id", "retry-after"})
 MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
@@ -27,10 +27,10 @@ def cassette_options(
     request_headers: Iterable[str] = (),
     response_headers: Iterable[str] = (),
 ) -> dict[str, Any]:
-    r"""Give what the fixture ``vcr_config`` of pytest-recording returns.
+    r"""Return the configuration for pytest-recording's fixture ``vcr_config``.
 
-    ``stand_in``: the name of a stand-in on any local port, such as ``http://notes.invalid``. ``secrets``: regular
-    expressions of everything that must not be written, such as ``tok_\w+``. The headers are kept beside the usual.
+    ``stand_in``: the recorded name of a stand-in on any local port, such as ``http://notes.invalid``. ``secrets``:
+    regular expressions of what must not be recorded, such as ``tok_\w+``. The headers are recorded beside the usual.
 
     Example:
         @pytest.fixture(scope="module")
@@ -66,12 +66,12 @@ def cassette_options(
 
 
 def only(headers: Mapping[str, Any], kept: Iterable[str]) -> dict[str, Any]:
-    """The headers whose lower-case names are in ``kept``."""
+    """Return the headers whose lower-case names are in ``kept``."""
     return {name: value for name, value in headers.items() if name.lower() in set(kept)}
 
 
 def same_form(one: Any, other: Any) -> bool:
-    """Whether two requests' bodies ask for the same: forms in any order, and an empty value is not a missing one."""
+    """Return whether two requests' forms are equal, in any order; an empty value differs from a missing one."""
     return _form(one) == _form(other)
 
 
@@ -81,8 +81,8 @@ def _form(request: Any) -> list[tuple[str, str]]:
 
 @contextmanager
 def misses_noted(note: Callable[[str], None]) -> Iterator[None]:
-    """Note each request that is not recorded: to a plugin it looks like a network error, to be tried again."""
-    from vcr import stubs  # noqa: PLC0415 - lazy: only who has cassettes pays for it
+    """Report each request that is not recorded, which a plugin sees as a network error and would retry."""
+    from vcr import stubs  # noqa: PLC0415 - lazy: needed with cassettes only
 
     class Noted(stubs.CannotOverwriteExistingCassetteException):  # type: ignore[misc] # vcrpy has no types
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -96,7 +96,7 @@ def misses_noted(note: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def honest_replay(cassette: Any, *, recording: bool) -> Iterator[None]:
-    """Raise AssertionError when the replay in the block was not the recording: asked for more, or for less.
+    """Raise AssertionError when the block makes a request that is not recorded, or leaves a recorded one out.
 
     Example:
         @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""An engine in the calling thread whose process can die at a step, and begin again."""
+"""An engine in the calling thread that can simulate a process dying at a step, and its restart."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..errors import Interruption
 
 
 class Died(Interruption):
-    """The process dies; no plugin may catch it by accident."""
+    """The simulated death of the process; not an ``Exception``, so that no plugin catches it by accident."""
 
 
 class CrashingEngine(InlineEngine):
-    """Works like the inline engine, until told at which step to die."""
+    """An inline engine that dies at a given step."""
 
     def die_at(self, step: str, *, recorded: bool = False) -> None:
         """Die once when this step is done: before its result is recorded, or (``recorded``) right after."""
@@ -33,7 +33,7 @@ class CrashingEngine(InlineEngine):
         raise Died
 
     def begin_again(self) -> None:
-        """Do what the next process does: work every job that was begun and has not ended, from its top."""
+        """Restart: run every unfinished job again from its top, as the next process does."""
         for job_id in sorted(self._known - self._done - set(self._queued)):
             self.work_again(job_id)
         self.work_queued()

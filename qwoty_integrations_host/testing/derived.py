@@ -1,6 +1,6 @@
-"""The conformance suite for a plugin whose author is not there: settings are made from the schema.
+"""The conformance suite without an author's fixtures: settings are derived from the schema.
 
-There is no stand-in for the service then, so the network is blocked, and what needs one is not checked.
+Without a stand-in for the service the network is blocked, and checks that need the service are skipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .nonconformity import not_checked
 
 
 class DerivedConformance(PluginConformance):
-    """The suite with what the schema's examples, defaults, choices and patterns give."""
+    """The suite with settings from the schema's examples, defaults, choices and patterns."""
 
     @pytest.fixture(autouse=True)
     def _no_network(self) -> Iterator[None]:
@@ -40,11 +40,11 @@ class DerivedConformance(PluginConformance):
     @pytest.fixture
     def invalid_settings(self, manifest: Manifest) -> Sequence[tuple[Mapping[str, Any], str]]:
         valid = derived_settings(manifest.settings_schema)
-        return [] if valid is None else list(_spoilt(manifest.settings_schema, valid))
+        return [] if valid is None else list(_invalid(manifest.settings_schema, valid))
 
 
 def derived_settings(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Make settings that the schema accepts, with as little as it asks for; None where that is not found."""
+    """Return minimal settings that the schema accepts; None when none can be derived."""
     return copy.deepcopy(_derived(json.dumps(schema)))
 
 
@@ -52,7 +52,7 @@ def derived_settings(schema: Mapping[str, Any]) -> dict[str, Any] | None:
 def _derived(text: str) -> dict[str, Any] | None:
     schema: dict[str, Any] = json.loads(text)
     settings: dict[str, Any] = {}
-    # Which settings a condition asks for shows when they are missing.
+    # Validation reports which settings a condition requires.
     for _ in range(len(schema.get("properties", {})) + 1):
         problems = list(schema_problems(schema, with_defaults(schema, settings)))
         if not problems:
@@ -66,13 +66,13 @@ def _derived(text: str) -> dict[str, Any] | None:
 
 
 def _value(part: Mapping[str, Any]) -> Any:
-    rows = part.get("additionalProperties")
-    if isinstance(rows, Mapping):
-        inner = _value(rows)
+    values = part.get("additionalProperties")
+    if isinstance(values, Mapping):
+        inner = _value(values)
         return None if inner is None else {"unit1": inner}
-    chosen = [one.get("const") for one in part.get("oneOf", ()) if isinstance(one, Mapping)]
-    told = [*part.get("examples", ()), part.get("x-placeholder"), *chosen, *part.get("enum", ())]
-    candidates = chain(told, [False, 1], _texts(part))
+    choices = [one.get("const") for one in part.get("oneOf", ()) if isinstance(one, Mapping)]
+    from_schema = [*part.get("examples", ()), part.get("x-placeholder"), *choices, *part.get("enum", ())]
+    candidates = chain(from_schema, [False, 1], _texts(part))
     is_valid = Draft202012Validator(part).is_valid
     return next((value for value in candidates if value is not None and is_valid(value)), None)
 
@@ -80,14 +80,14 @@ def _value(part: Mapping[str, Any]) -> Any:
 def _texts(part: Mapping[str, Any]) -> Iterator[str]:
     yield from ("conformance", "https://service.invalid", "conformance@service.invalid")
     if "pattern" in part:
-        # lazy: it takes a while to import, and only settings without an example need it
+        # lazy: it is slow to import, and only settings without an example need it
         from hypothesis import find, settings  # noqa: PLC0415
         from hypothesis.errors import HypothesisException  # noqa: PLC0415
         from hypothesis.strategies import from_regex  # noqa: PLC0415
 
         try:
             plain = from_regex(re.compile(str(part["pattern"]), re.ASCII), fullmatch=True)
-            # Long enough to be looked for: a secret of two letters stands everywhere.
+            # Long enough to search for: a secret of two letters would be found everywhere.
             length = max(12, int(part.get("minLength", 0)))
             yield find(plain, lambda text: len(text) >= length and text.isprintable(), settings=settings(database=None))
             yield find(plain, str.isprintable, settings=settings(database=None))
@@ -95,7 +95,7 @@ def _texts(part: Mapping[str, Any]) -> Iterator[str]:
             return
 
 
-def _spoilt(schema: Mapping[str, Any], valid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+def _invalid(schema: Mapping[str, Any], valid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     for name, part in schema.get("properties", {}).items():
         if part.get("type") == "boolean":
             yield {**valid, name: "perhaps"}, name

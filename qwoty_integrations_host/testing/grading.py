@@ -1,6 +1,6 @@
-"""Grades an installed distribution: the conformance suite in a process of its own, and a verdict in words.
+"""Grades an installed distribution: runs the conformance suite in a separate process, and returns the verdict.
 
-A process, because a broken plugin may do anything: leave it, hang it, or keep what it imported.
+A broken plugin may exit or hang its process, or change global state: so it gets a process of its own.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ..errors import NotFound
 from ..plugins.manager import GROUP
 from ..redaction import redacted
 
-#: Seconds after which a suite is given up.
+#: The timeout of a suite, in seconds.
 PATIENCE = 600.0
 RESULTS = ("passed", "failed", "not_checked", "not_claimed")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How one check ended; ``what`` is wrong or missing, ``why`` and ``mend`` only where it failed."""
+    """The result of one check: ``what`` is wrong or missing; if it failed also ``why`` it matters, and ``mend``."""
 
     plugin: str
     check: str
@@ -40,7 +40,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The verdict over a distribution."""
+    """The verdict on a distribution."""
 
     distribution: str
     version: str
@@ -55,36 +55,36 @@ class Grade:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many checks ended how; what a plugin does not claim counts for nothing."""
-        found = Counter(check.result for check in self.checks)
-        return {result: found[result] for result in RESULTS}
+        """The number of checks by result."""
+        counter = Counter(check.result for check in self.checks)
+        return {result: counter[result] for result in RESULTS}
 
     def document(self) -> dict[str, Any]:
-        """Give the verdict as JSON: ``{"distribution", "version", "grade", "counts", "checks"}``."""
+        """Return the verdict as JSON: ``{"distribution", "version", "grade", "counts", "checks"}``, without secrets."""
         head = {"distribution": self.distribution, "version": self.version, "grade": self.grade, "counts": self.counts}
-        shown: dict[str, Any] = redacted({**head, "checks": [asdict(check) for check in self.checks]})
-        return shown
+        document: dict[str, Any] = redacted({**head, "checks": [asdict(check) for check in self.checks]})
+        return document
 
 
 def grade(name: str, tests: Path | None = None) -> Grade:
-    """Run the suite over every plugin of an installed distribution: the author's test classes, or derived settings.
+    """Run the suite for every plugin of an installed distribution, with the author's tests or with derived settings.
 
     Raises: NotFound when no distribution of that name is installed.
     """
     try:
-        found = distribution(name)
+        dist = distribution(name)
     except PackageNotFoundError as error:
         raise NotFound(
             f"No distribution called {name!r} is installed beside this host.",
-            hint=_instead(name),
+            hint=_hint(name),
         ) from error
-    plugins = sorted({point.name for point in found.entry_points if point.group == GROUP})
+    plugins = sorted({point.name for point in dist.entry_points if point.group == GROUP})
     checks = [_no_plugin(name)] if not plugins else _checked(plugins, tests)
-    return Grade(found.name, _version(found), tuple(checks))
+    return Grade(dist.name, _version(dist), tuple(checks))
 
 
-def _instead(name: str) -> str:
-    """What to check instead: somebody may have given the plugin's id."""
+def _hint(name: str) -> str:
+    """Return the hint for an unknown distribution; the name may be a plugin's id."""
     for point in entry_points(group=GROUP, name=name):
         if point.dist is not None:
             return f"That is a plugin's id: `qwoty-host plugin check {point.dist.name}` checks its distribution."
@@ -114,12 +114,12 @@ def _checked(plugins: Sequence[str], tests: Path | None) -> list[Check]:
             command += ["-c", str(folder / "pytest.ini"), "--rootdir", str(folder), str(folder / "test_derived.py")]
         else:
             command.append(str(tests))
-        said = _run(command, folder)
+        result = _run(command, folder)
         lines = report.read_text("utf-8").splitlines() if report.exists() else []
-    checks = [Check(**json.loads(line)) for line in lines]
-    found = [check for check in checks if check.plugin in plugins]
-    ended = {plugin for plugin in plugins if any(check.plugin == plugin for check in found)}
-    return [*found, *(_did_not_run(plugin, said) for plugin in plugins if plugin not in ended), *_cut_short(said)]
+    checks = [check for check in (Check(**json.loads(line)) for line in lines) if check.plugin in plugins]
+    checked = {check.plugin for check in checks}
+    missing = [_did_not_run(plugin, result) for plugin in plugins if plugin not in checked]
+    return [*checks, *missing, *_cut_short(result)]
 
 
 def _suites(plugins: Sequence[str]) -> str:
@@ -131,43 +131,44 @@ def _suites(plugins: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What became of the process: ``code`` is None when it was given up."""
+class _ProcessResult:
+    """The exit code (None after a timeout) and the last line of the suite's process."""
 
     code: int | None
     text: str
 
 
-def _run(command: Sequence[str], scratch: Path) -> _Said:
+def _run(command: Sequence[str], scratch: Path) -> _ProcessResult:
     env = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
     try:
-        done = subprocess.run(  # noqa: S603 - this interpreter, and files of ours or those that were asked for
+        done = subprocess.run(  # noqa: S603 - this interpreter, with our own files or the given tests
             command, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
     except subprocess.TimeoutExpired:
-        return _Said(None, f"it did not end within {PATIENCE:g} s")
-    return _Said(done.returncode, next(iter((done.stdout + done.stderr).strip().splitlines()[-1:]), "without a word"))
+        return _ProcessResult(None, f"it did not end within {PATIENCE:g} s")
+    last_line = next(iter((done.stdout + done.stderr).strip().splitlines()[-1:]), "without a word")
+    return _ProcessResult(done.returncode, last_line)
 
 
-def _did_not_run(plugin: str, said: _Said) -> Check:
+def _did_not_run(plugin: str, result: _ProcessResult) -> Check:
     return Check(
         plugin,
         "the suite runs",
         "failed",
-        f"No conformance check of {plugin!r} ran: {said.text}",
+        f"No conformance check of {plugin!r} ran: {result.text}",
         "Nothing is known of a plugin that was not looked at.",
         "Is there a subclass of PluginConformance with this plugin_id among the tests that were given?",
     )
 
 
-def _cut_short(said: _Said) -> list[Check]:
-    """Pytest ends with 0 or 1 when every test was run, and 5 when there was none."""
-    if said.code in {0, 1, 5}:
+def _cut_short(result: _ProcessResult) -> list[Check]:
+    """Return a failed check unless pytest ended with 0 or 1 (all tests ran), or 5 (there were none)."""
+    if result.code in {0, 1, 5}:
         return []
     why = "What came after is not known."
     mend = "Run the tests with pytest, and see where it stops."
-    return [Check("", "the suite ends", "failed", f"The suite was cut short: {said.text}", why, mend)]
+    return [Check("", "the suite ends", "failed", f"The suite was cut short: {result.text}", why, mend)]
 
 
-def _version(found: Distribution) -> str:
-    return str(found.version)
+def _version(dist: Distribution) -> str:
+    return str(dist.version)

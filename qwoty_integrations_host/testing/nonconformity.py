@@ -1,4 +1,4 @@
-"""How a check of the conformance suite ends when it does not pass: three sentences, or a reason said aloud."""
+"""How a conformance check fails (with three sentences), or is skipped (with a reason)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NoReturn
 
 import pytest
 
-#: How the reasons of skipped checks begin; the grader tells them apart by it.
+#: The prefixes of skip reasons, by which the grader tells them apart.
 NOT_CLAIMED, NOT_CHECKED = "not claimed: ", "not checked: "
 
 
 class Nonconformity(pytest.fail.Exception):  # type: ignore[name-defined,misc] # pytest names it only so
-    """A plugin departs from the contract: what is wrong, why it matters, and how to mend it. No traceback helps."""
+    """A plugin violates the contract: what is wrong, why it matters, how to fix it. It is shown without traceback."""
 
     def __init__(self, what: str, *, why: str, mend: str) -> None:
         super().__init__(f"{what}\n\n  Why it matters: {why}\n  How to mend it: {mend}\n", pytrace=False)
@@ -19,21 +19,21 @@ class Nonconformity(pytest.fail.Exception):  # type: ignore[name-defined,misc] #
 
 
 def require(condition: object, what: str, *, why: str, mend: str) -> None:
-    """Go on when the condition holds. Raises: Nonconformity."""
+    """Check a condition. Raises: Nonconformity."""
     if not condition:
         raise Nonconformity(what, why=why, mend=mend)
 
 
 def require_none(problems: list[str], *, why: str, mend: str) -> None:
-    """Go on when the list is empty. Raises: Nonconformity, which names every problem."""
+    """Check that the list is empty. Raises: Nonconformity, which lists every problem."""
     require(not problems, "\n".join(problems), why=why, mend=mend)
 
 
 def not_claimed(what: str) -> NoReturn:
-    """Skip a check of a capability that the manifest does not name, or of a hook that the plugin does not have."""
+    """Skip a check of a capability that the manifest does not claim, or of a hook that the plugin lacks."""
     pytest.skip(f"{NOT_CLAIMED}{what}")
 
 
 def not_checked(reason: str) -> NoReturn:
-    """Skip a check that cannot be made; the reason says what the author can give so that it can be."""
+    """Skip a check that lacks a fixture; the reason names what the author can add."""
     pytest.skip(NOT_CHECKED + reason)

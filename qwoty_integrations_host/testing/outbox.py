@@ -1,4 +1,4 @@
-"""The mails that left: a host without an SMTP server writes them into its outbox folder."""
+"""The sent mails: a host without an SMTP server writes them into its outbox folder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Outbox:
 
     @property
     def mails(self) -> list[EmailMessage]:
-        """Every mail, oldest first."""
+        """All mails, oldest first."""
         files = sorted(self.folder.glob("*.eml"), key=lambda file: (file.stat().st_mtime_ns, file.name))
         return [message_from_bytes(file.read_bytes(), policy=default) for file in files]
 
     def to(self, address: str) -> list[EmailMessage]:
-        """Give the mails to one address, oldest first."""
+        """Return the mails to one address, oldest first."""
         return [mail for mail in self.mails if address in str(mail["To"])]
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
-"""The host's pytest plugin: fixtures with which a plugin's tests tell stories. Loaded by entry point in every run.
+"""The host's pytest plugin: fixtures for a plugin's tests. Pytest loads it by entry point in every run.
 
-It imports nothing heavy before a test asks for a fixture. A test folder may override ``host_config``.
+Heavy modules are imported when a test uses a fixture. A test folder may override ``host_config``.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """The host's time: it begins now, and moves when somebody sleeps or ``clock.advance(seconds)``."""
+    """The host's clock: it starts at the present time, and moves by sleeping or ``clock.advance(seconds)``."""
     return ManualClock(SystemClock().now())
 
 
 @pytest.fixture
 def host_config() -> Mapping[str, Any]:
-    """What the host is told beyond the usual (fields of HostConfig); override it in a module or a folder."""
+    """The host's configuration beyond the defaults (fields of HostConfig); override it in a module or a folder."""
     return {}
 
 
 @pytest.fixture
 def workbench(tmp_path: Path, clock: ManualClock, host_config: Mapping[str, Any]) -> Iterator[Workbench]:
-    """A host at work with two workspaces, and everything that one does with it in a test."""
+    """A running host with two workspaces, and the actions of a test."""
     from .workbench import open_workbench  # noqa: PLC0415 - lazy: every pytest run loads this module
 
     with open_workbench(tmp_path / "host", clock, **host_config) as bench:
@@ -43,7 +43,7 @@ def workbench(tmp_path: Path, clock: ManualClock, host_config: Mapping[str, Any]
 
 @pytest.fixture
 def host(workbench: Workbench) -> Host:
-    """The host: real SQLite in a folder of the test, runs worked when something is accepted or delivered."""
+    """The host, with SQLite in the test's folder; it works runs when a quote is accepted or a webhook is delivered."""
     return workbench.host
 
 
@@ -85,5 +85,5 @@ def deliver_webhook(workbench: Workbench) -> Callable[..., Delivered]:
 
 @pytest.fixture
 def outbox(workbench: Workbench) -> Outbox:
-    """The mails that left: ``outbox.mails`` are EmailMessages, oldest first."""
+    """The sent mails: ``outbox.mails`` are EmailMessages, oldest first."""
     return workbench.outbox

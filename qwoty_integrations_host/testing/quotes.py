@@ -1,4 +1,4 @@
-"""Builders of quotes: one call, and only what a test is about is said in it."""
+"""Builders of quotes, in which a test sets only what it is about."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def a_quote(
     contact: dict[str, Any] | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """A quote with these lines; its tax is computed like Stripe's (per line and rate) unless ``total`` is given."""
-    found = list(lines) or [a_line()]
+    """Return a quote with these lines; its tax is computed like Stripe (per line, per rate) unless ``total`` is set."""
+    line_items = list(lines) or [a_line()]
     person = {
         "id": "c-1",
         "first_name": "Ana",
@@ -69,7 +69,7 @@ def a_quote(
     }
     percentages = _equal(installments) if isinstance(installments, int) else installments
     parts = [{"percentage": p, "term": "due_now", "order_number": n} for n, p in enumerate(percentages, 1)]
-    net, tax = _totals(found, discount)
+    net, tax = _totals(line_items, discount)
     tax = tax if total is None else Decimal(total) - net
     quote = {
         "id": id,
@@ -91,7 +91,7 @@ def a_quote(
             },
             "contacts": [{**person, **(contact or {})}],
         },
-        "pricing_table": {"sections": [{"id": "s1", "type": "product", "phases": [{"line_items": found}]}]},
+        "pricing_table": {"sections": [{"id": "s1", "type": "product", "phases": [{"line_items": line_items}]}]},
         "discounts": [{"id": "d1", "label": None, "type": "amount", "value": discount, "amount": discount}]
         if discount
         else [],
@@ -128,5 +128,5 @@ def _tax(amount: Decimal, tax: dict[str, Any]) -> Decimal:
 
 
 def loaded(document: dict[str, Any], workspace: str = "ws-1") -> Quote:
-    """Give the canonical quote as a plugin gets it."""
+    """Return the canonical quote, as a plugin receives it."""
     return load_quote(document, workspace_id=workspace, received_at=datetime(2026, 3, 10, tzinfo=UTC))

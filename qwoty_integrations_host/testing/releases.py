@@ -1,4 +1,4 @@
-"""What a plugin's next release may do to a run that the one before left half done, played on the plugin as it is."""
+"""Simulates a plugin's next release, which resumes runs of the previous release with renamed steps."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LOST = RetryableError("The answer was lost.")
 
 @contextmanager
 def renamed_steps(names: Callable[[str], str]) -> Iterator[None]:
-    """Inside the block every plugin's steps have other names: ``names("note")`` gives that of the step ``note``."""
-    with _steps_pass(lambda step, name, work: step(names(name), work)):
+    """Rename every plugin's steps within the block: ``names("note")`` returns the new name of the step ``note``."""
+    with _intercepted_steps(lambda step, name, work: step(names(name), work)):
         yield
 
 
 @contextmanager
 def answers_lost(of: Callable[[str], bool], *, how: Callable[[], BaseException] = lambda: _LOST) -> Iterator[None]:
-    """Inside the block each step that is meant ends with an error when it is done: its run waits there, or dies."""
+    """Within the block, let each step that ``of`` selects do its work and then fail: its run waits there, or dies."""
 
     def losing(step: Steps, name: str, work: Callable[[Attempt], Json]) -> Json:
         def done(attempt: Attempt) -> Json:
@@ -32,40 +32,40 @@ def answers_lost(of: Callable[[str], bool], *, how: Callable[[], BaseException] 
 
         return step(name, done if of(name) else work)
 
-    with _steps_pass(losing):
+    with _intercepted_steps(losing):
         yield
 
 
 class NthStep:
-    """Tells the step that hooks come to as the nth one, whatever its name is."""
+    """Selects the nth step that hooks begin, whatever its name is."""
 
     def __init__(self, number: int) -> None:
         self._number = number
         self._seen: dict[str, None] = {}
 
     def __call__(self, name: str) -> bool:
-        """Whether it is this one."""
+        """Return whether a name is that of the nth step."""
         self._seen.setdefault(name)
         return name == self.name
 
     @property
     def name(self) -> str | None:
-        """What it is called; None as long as no hook has come to it."""
+        """The nth step's name; None until a hook begins it."""
         return next(iter(list(self._seen)[self._number - 1 : self._number]), None)
 
     def renamed(self, name: str) -> str:
-        """What a release calls a step that calls this one otherwise, and no other."""
+        """Return a step's name in a release that renames the nth step only."""
         return renamed(name) if name == self.name else name
 
 
 def renamed(name: str) -> str:
-    """What a release calls a step that calls each of them otherwise."""
+    """Return a step's name in a release that renames every step."""
     return f"new {name}"
 
 
 @contextmanager
-def _steps_pass(between: Callable[[Steps, str, Callable[[Attempt], Json]], Json]) -> Iterator[None]:
-    """Let each ``ctx.step`` of each host in this process go through a function."""
+def _intercepted_steps(between: Callable[[Steps, str, Callable[[Attempt], Json]], Json]) -> Iterator[None]:
+    """Intercept each ``ctx.step`` of each host in this process by a function."""
     made = Contexts.make
 
     def make(contexts: Contexts, *place: Any, **given: Any) -> HookContext:

@@ -1,4 +1,4 @@
-"""A pytest plugin that writes down how each conformance check ended, one JSON document a line, for the grader."""
+"""A pytest plugin that reports each conformance check to the grader, as one JSON document per line."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def pytest_runtest_makereport(
     plugin = getattr(suite, "plugin_id", None)
     if file and plugin and (report.failed or report.skipped or report.when == "call"):
         name = item.name.removeprefix("test_").replace("_", " ")
-        found = {"plugin": plugin, "check": name, **_ending(report, call)}
+        check = {"plugin": plugin, "check": name, **_result(report, call)}
         with Path(file).open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(found) + "\n")
+            lines.write(json.dumps(check) + "\n")
     return report
 
 
-def _ending(report: pytest.TestReport, call: pytest.CallInfo[Any]) -> dict[str, str]:
+def _result(report: pytest.TestReport, call: pytest.CallInfo[Any]) -> dict[str, str]:
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, Nonconformity):
         return {"result": "failed", "what": error.what, "why": error.why, "mend": error.mend}
@@ -44,7 +44,7 @@ def _ending(report: pytest.TestReport, call: pytest.CallInfo[Any]) -> dict[str, 
             return {"result": "not_claimed", "what": reason.removeprefix(NOT_CLAIMED), "why": "", "mend": ""}
         return {"result": "not_checked", "what": reason.removeprefix(NOT_CHECKED), "why": "", "mend": ""}
     if report.failed:
-        # The check itself came to grief: the last line says over what, the tests say where.
+        # The check itself crashed. Only the error's first line is reported; pytest shows the traceback.
         last = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
         what = f"The check ended with {type(error).__name__}: {last[0][:300]}"
         why = "Something happened that the suite does not foresee."

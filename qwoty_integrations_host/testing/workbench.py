@@ -1,4 +1,4 @@
-"""A whole host for tests: real SQLite and the real web side, runs worked in the calling thread, time that stands."""
+"""A whole host for tests: real SQLite, the real HTTP server, runs in the calling thread, and a manual clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ..config import HostConfig
 from ..contract.context import HookContext
 from ..contract.hook_types import WebhookRequest
 from ..host import Host, create_host
-from ..reports.shapes import find_run, quote_report
+from ..reports.quotes import quote_report
+from ..reports.runs import find_run
 from ..store import tables as t
 from ..store.workspaces import add_workspace
 from ..workspaces.inquiries import Begin, at_once
@@ -30,9 +31,9 @@ PUBLIC_URL = "https://integrations.example.com"
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What a webhook was answered, and the reports of the runs that it started.
+    """The response to a webhook, and the reports of the runs that it started.
 
-    ``received``: ``stored``, ``duplicate``, ``ignored``; empty when it was refused.
+    ``received``: ``stored``, ``duplicate``, ``ignored``; empty when the webhook was rejected.
     """
 
     status: int
@@ -42,34 +43,34 @@ class Delivered:
 
 @dataclass
 class Workbench:
-    """A host with the workspaces ``ws-1`` and ``ws-2``; sleeping moves its clock, so nothing waits."""
+    """A host with the workspaces ``ws-1`` and ``ws-2``. Sleeping advances its clock, so that no test waits."""
 
     host: Host
     clock: ManualClock
 
     @property
     def engine(self) -> CrashingEngine:
-        """The engine, which a test may let die."""
+        """The engine, which can simulate a crash."""
         assert isinstance(self.host.engine, CrashingEngine)
         return self.host.engine
 
     @property
     def outbox(self) -> Outbox:
-        """The mails that left."""
+        """The sent mails."""
         return Outbox(self.host.config.data_dir / "outbox")
 
     def set_up(self, plugin: str, settings: Mapping[str, Any], workspace: str = "ws-1") -> None:
-        """Save a plugin's settings and switch it on. Raises: SettingsError."""
+        """Save a plugin's settings and enable it. Raises: SettingsError."""
         self.host.settings.save(workspace, plugin, dict(settings))
         self.host.settings.enable(workspace, plugin)
 
     def context(self, plugin: str, workspace: str = "ws-1") -> HookContext:
-        """What the host hands to a hook that it calls outside a run."""
+        """Return the context of a hook that the host calls outside a run."""
         contexts, settings = self.host.execution.contexts, self.host.settings
         return contexts.make(workspace, plugin, settings.effective(workspace, plugin))
 
     def accept(self, quote: dict[str, Any], workspace: str = "ws-1", *, plugin: str | None = None) -> dict[str, Any]:
-        """Accept a quote, work what is queued, and report the run of ``plugin``, or of the only one switched on."""
+        """Accept a quote, work the queued runs, and report the run of ``plugin``, or of the only enabled one."""
         accepted = self.host.runs.accept(workspace, quote)
         self.work()
         (run,) = (run for run in map(self.run, accepted.run_ids) if plugin in {None, run["plugin"]})
@@ -80,7 +81,7 @@ class Workbench:
         self.engine.work_queued()
 
     def work_until_it_dies(self) -> bool:
-        """Work what is queued; whether the process died at the step that ``engine.die_at`` named."""
+        """Work the queued runs; return whether the process died at the step that ``engine.die_at`` named."""
         try:
             self.work()
         except Died:
@@ -88,7 +89,7 @@ class Workbench:
         return False
 
     def restart(self) -> None:
-        """Go on as the process after a crash does."""
+        """Resume as the process after a crash does."""
         self.engine.begin_again()
 
     def run(self, run_id: str) -> dict[str, Any]:
@@ -96,7 +97,7 @@ class Workbench:
         return find_run(self.host.store, run_id)
 
     def retry(self, run_id: str) -> dict[str, Any]:
-        """Try a run again, and report it."""
+        """Retry a run, and report it."""
         self.host.runs.retry(run_id)
         self.work()
         return self.run(run_id)
@@ -108,20 +109,20 @@ class Workbench:
     def runs(self, workspace: str = "ws-1") -> dict[str, dict[str, Any]]:
         """Report every run of a workspace, upkeep included, by id."""
         with self.host.store.read() as db:
-            found = db.execute(select(t.runs.c.id).where(t.runs.c.workspace == workspace)).scalars().all()
-        return {run_id: self.run(run_id) for run_id in found}
+            run_ids = db.execute(select(t.runs.c.id).where(t.runs.c.workspace == workspace)).scalars().all()
+        return {run_id: self.run(run_id) for run_id in run_ids}
 
     def deliver(self, plugin: str, request: WebhookRequest, workspace: str = "ws-1") -> Delivered:
-        """Post a webhook to the host's web side, and work the run that it starts."""
-        from ..web.app import create_app  # noqa: PLC0415 - lazy: stories without a web side need no Flask
+        """Post a webhook to the host's HTTP server, and work the run that it starts."""
+        from ..web.app import create_app  # noqa: PLC0415 - lazy: tests without HTTP need no Flask
 
         before = set(self.runs(workspace))
         address = f"/webhooks/{plugin}/{workspace}/{request.token}"
-        answer = create_app(self.host).test_client().post(address, data=request.body, headers=dict(request.headers))
+        response = create_app(self.host).test_client().post(address, data=request.body, headers=dict(request.headers))
         self.work()
-        received = str((answer.get_json(silent=True) or {}).get("received", ""))
+        received = str((response.get_json(silent=True) or {}).get("received", ""))
         new = tuple(run for run_id, run in self.runs(workspace).items() if run_id not in before)
-        return Delivered(answer.status_code, received, new)
+        return Delivered(response.status_code, received, new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,11 @@ class Workspace:
     bench: Workbench
 
     def enable(self, plugin: str, **settings: Any) -> None:
-        """Save a plugin's settings and switch it on. Raises: SettingsError."""
+        """Save a plugin's settings and enable it. Raises: SettingsError."""
         self.bench.set_up(plugin, settings, self.id)
 
     def disable(self, plugin: str) -> None:
-        """Switch a plugin off: it gets no call any more."""
+        """Disable a plugin: the host no longer calls it."""
         self.bench.host.settings.disable(self.id, plugin)
 
     def run(self, run_id: str) -> dict[str, Any]:
@@ -149,7 +150,7 @@ class Workspace:
 
 
 def build_host(data_dir: Path, clock: ManualClock, *, begin_inquiry: Begin = at_once, **config: Any) -> Host:
-    """Build a host with the workspaces ``ws-1`` and ``ws-2``; ``config``: what HostConfig shall say."""
+    """Build a host with the workspaces ``ws-1`` and ``ws-2``; ``config``: fields of HostConfig."""
     host = create_host(
         HostConfig(data_dir=data_dir, **config),
         engine=lambda _: CrashingEngine(clock),
@@ -157,7 +158,7 @@ def build_host(data_dir: Path, clock: ManualClock, *, begin_inquiry: Begin = at_
         begin_inquiry=begin_inquiry,
     )
     if not host.config.is_shared:
-        # Real SQLite, but no waiting for the disk: nobody cuts the power of a test.
+        # Real SQLite, but without fsync: no test has power failures.
         listen(host.store.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA synchronous=OFF"))
     with host.store.write() as db:
         for workspace in WORKSPACES:

@@ -1,1 +1,1 @@
-"""The HTTP side: thin views over the host's functions."""
+"""The HTTP server: thin views over the host's functions."""

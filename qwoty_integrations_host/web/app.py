@@ -7,34 +7,34 @@ from flask.json.provider import DefaultJSONProvider
 
 from ..errors import NotFound
 from ..host import Host
-from . import api, console, pages, problems, watching, webhooks
+from . import api, console, monitoring, pages, problems, webhooks
 from .proxies import ClientAddresses
-from .throttle import WrongKeys
+from .rate_limit import AuthFailures
 
 MAX_BODY_BYTES = 2_000_000
 
 
 def create_app(host: Host) -> Flask:
-    """Build the app; it keeps nothing of its own but who sent wrong keys of late."""
+    """Build the app. Its only state of its own are the counters of failed authentications."""
     app = Flask("qwoty_integrations_host", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     assert isinstance(app.json, DefaultJSONProvider)
     app.json.sort_keys = False  # the order of a settings schema is the order of its form
     app.extensions["qwoty_host"] = host
-    app.extensions["qwoty_wrong_keys"] = WrongKeys(host.clock)
+    app.extensions["qwoty_auth_failures"] = AuthFailures(host.clock)
     api.register(app)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(pages.blueprint)
-    app.register_blueprint(watching.blueprint)
-    watching.watch(app)
+    app.register_blueprint(monitoring.blueprint)
+    monitoring.monitor(app)
     console.register(app)
-    app.before_request(_refuse_nul)
+    app.before_request(_reject_nul)
     problems.register(app)
     app.wsgi_app = ClientAddresses(app.wsgi_app, host.config.trusted_proxies)  # type: ignore[method-assign]
     return app
 
 
-def _refuse_nul() -> None:
-    """No address of ours has a NUL, and PostgreSQL takes none."""
+def _reject_nul() -> None:
+    """Raise NotFound for a path with a NUL: no route has one, and PostgreSQL stores none."""
     if "\0" in request.path:
         raise NotFound("There is nothing at this address.", hint="Addresses hold no NUL character: leave it out.")

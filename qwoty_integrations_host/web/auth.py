@@ -1,4 +1,4 @@
-"""Bearer API keys: each opens one workspace, for what its scopes allow."""
+"""Authentication by bearer API keys: each key opens one workspace, within its scopes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 from ..errors import DatabaseUnavailable, NotFound
 from ..host import Host
 from ..store import api_keys
-from .throttle import Kind, WrongKeys
+from .rate_limit import AuthFailures, Credential
 
 
 def the_host() -> Host:
-    """The host that this application serves."""
+    """Return the host that this application serves."""
     host: Host = current_app.extensions["qwoty_host"]
     return host
 
 
-def wrong_keys() -> WrongKeys:
-    """Who sent wrong keys of late."""
-    found: WrongKeys = current_app.extensions["qwoty_wrong_keys"]
-    return found
+def auth_failures() -> AuthFailures:
+    """Return the counters of failed authentications."""
+    failures: AuthFailures = current_app.extensions["qwoty_auth_failures"]
+    return failures
 
 
 def require_key() -> RowMapping:
-    """Give the row of the key that the request came with.
+    """Return the row of the request's API key.
 
-    Raises: Unauthorized without a valid key; TooManyRequests after many wrong ones from one address.
+    Raises: Unauthorized without a valid key; TooManyRequests after many wrong keys from one address.
     """
     token = request.authorization.token if request.authorization else None
     key = None
@@ -38,7 +38,7 @@ def require_key() -> RowMapping:
         with the_host().store.read() as db:
             key = api_keys.find_by_key(db, token)
     if key is None:
-        _slow_down(presented=bool(token))
+        _limit_failures(presented=bool(token))
         raise Unauthorized(
             "Send a valid API key: Authorization: Bearer qwh_…", www_authenticate=WWWAuthenticate("bearer")
         )
@@ -47,7 +47,7 @@ def require_key() -> RowMapping:
 
 
 def require_key_for(workspace: str, scope: str = "write") -> RowMapping:
-    """Let the request pass when its key opens this workspace and has this scope; give the key's row.
+    """Return the row of the request's API key, which opens this workspace and has this scope.
 
     Raises: as ``require_key``; NotFound for any other workspace, existing or not; Forbidden without the scope.
     """
@@ -67,18 +67,18 @@ def require_scope(key: RowMapping, scope: str) -> None:
         raise Forbidden(f"This API key lacks the scope {scope!r}.")
 
 
-def note_proof() -> None:
-    """Note that the request proved by itself who sends it: by a signature."""
-    g.is_proved = True
+def mark_authenticated() -> None:
+    """Mark the request as authenticated by a valid signature."""
+    g.is_authenticated = True
 
 
-def is_proved() -> bool:
-    """Whether it is known who sends the request: by an API key, a session of the console, or a signature."""
-    return bool(g.get("is_proved")) or g.get("api_key") is not None or g.get("session") is not None
+def is_authenticated() -> bool:
+    """Return whether an API key, a console session or a signature authenticates the request."""
+    return bool(g.get("is_authenticated")) or g.get("api_key") is not None or g.get("session") is not None
 
 
-def note_use() -> None:
-    """Note that the request's key was used, unless that was noted a moment ago; trouble of the database waits."""
+def record_key_use() -> None:
+    """Record the use of the request's API key, at most every few minutes; a database error is ignored."""
     key, host = g.get("api_key"), the_host()
     if key is None:
         return
@@ -88,7 +88,7 @@ def note_use() -> None:
             api_keys.note_use(db, key["id"], now)
 
 
-def _slow_down(*, presented: bool) -> None:
-    """A valid key passes all the same: behind one proxy's address there may be others."""
-    if presented and (wait := wrong_keys().note(Kind.API_KEY, request.remote_addr or "")):
+def _limit_failures(*, presented: bool) -> None:
+    """Count a failure and raise TooManyRequests above the limit. Valid keys pass: one address may be a shared proxy."""
+    if presented and (wait := auth_failures().record(Credential.API_KEY, request.remote_addr or "")):
         raise TooManyRequests("Too many wrong API keys came from this address.", retry_after=wait)

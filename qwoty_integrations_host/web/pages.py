@@ -1,4 +1,4 @@
-"""The few pages outside the console: those that a paying customer sees, and the front door."""
+"""The pages outside the console: those that a paying customer sees, and the redirect to the console."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 
-_WORDS = {
+_TEXTS = {
     "paid": {
         "en": ("Thank you", "Your payment is on its way. You may close this page."),
         "fr": ("Merci", "Votre paiement est en cours de traitement. Vous pouvez fermer cette page."),
@@ -43,26 +43,26 @@ _WORDS = {
 
 
 @blueprint.get("/")
-def front_door() -> Response:
-    """Whoever opens the bare address is looking for the console."""
+def index() -> Response:
+    """Redirect to the console."""
     return redirect(url_for("console.integrations"))
 
 
 @blueprint.get("/paid")
 def paid() -> str:
-    """Where Checkout sends a customer who has paid."""
+    """The page to which Checkout returns a customer who has paid."""
     return _page("paid")
 
 
 @blueprint.get("/cancelled")
 def cancelled() -> str:
-    """Where Checkout sends a customer who turned back."""
+    """The page to which Checkout returns a customer who has not paid."""
     return _page("cancelled")
 
 
 def _page(name: str) -> str:
-    words = _WORDS[name]
-    wished = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality)
-    language = next((tag for tag in wished if tag in words), "en")
-    title, text = words[language]
+    texts = _TEXTS[name]
+    accepted = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality)
+    language = next((tag for tag in accepted if tag in texts), "en")
+    title, text = texts[language]
     return render_template("payment.html", language=language, title=title, text=text, state=name)

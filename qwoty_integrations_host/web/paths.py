@@ -1,4 +1,4 @@
-"""Ids of a platform in the paths of addresses: they may hold anything, slashes too."""
+"""The URL converter for a platform's ids, which may contain any character, slashes too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter
 
 
 class PlatformId(BaseConverter):
-    """``<id:…>``: an id in which everything but plain letters is escaped."""
+    """``<id:…>``: an id in which every reserved character is percent-encoded."""
 
     part_isolating = False
     regex = ".+?"
@@ -24,17 +24,17 @@ class PlatformId(BaseConverter):
 
 
 def register(app: Flask) -> None:
-    """Let rules say ``<id:…>``; call it before they are added."""
+    """Register the converter; call it before any rule uses ``<id:…>``."""
     app.url_map.converters["id"] = PlatformId
-    # Two slashes in an id are two slashes.
+    # An id may contain two slashes in a row.
     app.url_map.merge_slashes = False
     app.wsgi_app = _EscapedSlashes(app.wsgi_app)  # type: ignore[method-assign]
 
 
 class _EscapedSlashes:
-    """Leaves a slash that is part of an id escaped, until the rules have been looked through.
+    """Keeps a slash within an id percent-encoded until Flask has matched the route.
 
-    WSGI hands on a path without escapes: ``/quotes/a%2Finstallments`` would else be the installments of quote ``a``.
+    WSGI decodes the path: ``/quotes/a%2Finstallments`` would otherwise be the installments of quote ``a``.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:

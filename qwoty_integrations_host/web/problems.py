@@ -1,6 +1,6 @@
-"""Errors as RFC 9457 answers (``application/problem+json``), everywhere the same, with a pointer per field.
+"""Errors as RFC 9457 responses (``application/problem+json``), with a JSON pointer per field.
 
-Whatever has the shape of a secret is taken out, since names of fields and ids come from the caller.
+What looks like a secret is redacted, since field names and ids come from the caller.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ from ..errors import (
 from ..redaction import redacted_json
 
 MIMETYPE = "application/problem+json"
-#: When to come again while the host cannot do its work.
+#: The Retry-After of a 503.
 RETRY_AFTER_SECONDS = 30
 _KEPT_HEADERS = {"allow", "www-authenticate", "retry-after"}
 log = logging.getLogger(__name__)
 
 
 def register(app: Flask) -> None:
-    """Let every error of the app be answered as a problem."""
-    app.register_error_handler(IntegrationError, of_ours)
-    app.register_error_handler(HTTPException, of_http)
-    app.register_error_handler(Exception, _hide)
+    """Answer every error of the app with a problem response."""
+    app.register_error_handler(IntegrationError, integration_error_response)
+    app.register_error_handler(HTTPException, http_error_response)
+    app.register_error_handler(Exception, _crash_response)
 
 
-def of_ours(error: Exception) -> Response:
-    """The answer to an error of our tree."""
+def integration_error_response(error: Exception) -> Response:
+    """Return the response to an error of the host's own tree."""
     assert isinstance(error, IntegrationError)
     extra: dict[str, Any] = {}
     if isinstance(error, InvalidInput):
         extra["errors"] = [{"pointer": p.pointer, "detail": p.message} for p in error.problems]
-    answer = problem(status_of(error), error.title, detail=error.hint, code=error.code, **extra)
-    if answer.status_code == 503:
-        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return answer
+    response = problem(status_of(error), error.title, detail=error.hint, code=error.code, **extra)
+    if response.status_code == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
 
 
 def status_of(error: IntegrationError) -> int:
-    """The HTTP status that says what kind of error this is."""
+    """Return the HTTP status of an error."""
     if isinstance(error, WebhookRejected):
         return error.status
     table: list[tuple[type[IntegrationError], int]] = [
@@ -66,26 +66,26 @@ def status_of(error: IntegrationError) -> int:
     return next((status for kind, status in table if isinstance(error, kind)), 500)
 
 
-def of_http(error: Exception) -> Response:
-    """The answer to an error of HTTP itself, or of arguments that a schema refused."""
+def http_error_response(error: Exception) -> Response:
+    """Return the response to an HTTP error, or to arguments that a schema rejects."""
     assert isinstance(error, HTTPException)
-    refused = getattr(error, "data", {}).get("messages")
-    if refused:
+    rejected = getattr(error, "data", {}).get("messages")
+    if rejected:
         pointers = [
             {"pointer": FieldProblem(path, "").pointer, "detail": sentence}
-            for messages in refused.values()
+            for messages in rejected.values()
             for path, sentence in _flat(messages)
         ]
         return problem(422, "The request is not valid.", code=InvalidInput.default_code, errors=pointers)
-    answer = problem(error.code or 500, error.name, detail=error.description or "")
+    response = problem(error.code or 500, error.name, detail=error.description or "")
     for name, value in error.get_headers():
         if name.lower() in _KEPT_HEADERS:
-            answer.headers[name] = value
-    return answer
+            response.headers[name] = value
+    return response
 
 
 def _flat(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each (path, sentence) of marshmallow's nested messages."""
+    """Yield each (path, sentence) of marshmallow's nested messages."""
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
             yield from _flat(inner, path if name == "_schema" else (*path, str(name)))
@@ -93,13 +93,13 @@ def _flat(messages: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
         yield path, " ".join(messages)
 
 
-def _hide(error: Exception) -> Response:
+def _crash_response(error: Exception) -> Response:
     log.error("web.crashed", exc_info=error)
     return problem(500, "The host could not answer.", detail="Its log says why; nothing was half-done.")
 
 
 def problem(status: int, title: str, *, detail: str = "", **extra: Any) -> Response:
-    """An RFC 9457 answer."""
+    """Return an RFC 9457 response."""
     body = {
         "type": "about:blank",
         "title": title,

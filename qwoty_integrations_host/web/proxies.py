@@ -1,4 +1,4 @@
-"""Who asks: whoever holds the connection, unless that is a proxy of ours, which says for whom it asks (ADR 0076)."""
+"""The client's address: the peer's, or the one that a trusted proxy forwards (ADR 0076)."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ _X_FORWARDED, _FORWARDED = "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED"
 
 
 class ClientAddresses:
-    """Puts the client's address into ``REMOTE_ADDR``, as werkzeug's ProxyFix does, but by naming proxies, not counting.
+    """Puts the client's address into ``REMOTE_ADDR``; like werkzeug's ProxyFix, but proxies are named, not counted.
 
-    From the right, each address of ``X-Forwarded-For`` or ``Forwarded`` was added by the one after it; the first that
-    is no proxy of ours is the client. A proxy sets one of the two headers and hands the other on as it came: where both
-    are there, neither can be believed.
+    Each proxy appends its peer's address to ``X-Forwarded-For`` or ``Forwarded``. From the right, the first address
+    that is not a trusted proxy's is the client's. A proxy sets one of the two headers and forwards the other unchanged:
+    when both are present, neither is used.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]], proxies: Sequence[Network]) -> None:
         self._app, self._proxies = app, proxies
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        given = [_split(environ.pop(name, ""), name) for name in (_X_FORWARDED, _FORWARDED)]
-        said = [addresses for addresses in given if addresses]
-        if len(said) == 1:
-            environ["REMOTE_ADDR"] = self._client(environ.get("REMOTE_ADDR", ""), said[0])
+        headers = [_split(environ.pop(name, ""), name) for name in (_X_FORWARDED, _FORWARDED)]
+        present = [addresses for addresses in headers if addresses]
+        if len(present) == 1:
+            environ["REMOTE_ADDR"] = self._client(environ.get("REMOTE_ADDR", ""), present[0])
         return self._app(environ, start_response)
 
-    def _client(self, peer: str, said: list[str]) -> str:
-        while said and self._is_ours(peer):
-            address = _address(said.pop())
+    def _client(self, peer: str, forwarded: list[str]) -> str:
+        while forwarded and self._is_trusted(peer):
+            address = _address(forwarded.pop())
             if address is None:
-                break  # a proxy that names nobody asks for itself
+                break  # the proxy names no client: the request is its own
             peer = address
         return peer
 
-    def _is_ours(self, peer: str) -> bool:
+    def _is_trusted(self, peer: str) -> bool:
         return (known := _address(peer)) is not None and any(ip_address(known) in each for each in self._proxies)
 
 
-def one_place(address: str) -> str:
-    """What is counted as one place: an address, and of IPv6 the network that one customer of a provider has."""
+def rate_limit_key(address: str) -> str:
+    """Return what one rate limit covers: an IPv4 address, or the /64 network that a provider gives one customer."""
     known = _address(address)
     if known is None or not isinstance(ip_address(known), IPv6Address):
         return known or address
@@ -58,15 +58,15 @@ def _split(header: str, name: str) -> list[str]:
 
 
 def _address(text: str) -> str | None:
-    """The address without port, brackets and zone; an IPv4 one that is mapped into IPv6 as itself."""
+    """Return the address without port, brackets and zone, an IPv4-mapped one as IPv4; None if invalid."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        found = ip_address(text.partition("%")[0])
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return str(mapped or found)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)

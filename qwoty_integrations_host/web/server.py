@@ -1,8 +1,8 @@
-"""The server at the door: waitress, so that whoever holds a connection holds no thread and no place (ADR 0074).
+"""The HTTP server: waitress with timeouts and limits against slow clients (ADR 0074).
 
-Waitress takes a request in whole, in one loop for all connections, before a thread begins to work on it. What it lacks
-is a limit on how long that may take, on how long an answer may wait to be taken, and on what all who do so may hold
-together: a connection that sends a byte now and then stays for good, and one that reads nothing keeps its thread.
+Waitress reads a whole request in one event loop before a thread works on it. It limits neither how long a client may
+take to send the request or to read the response, nor how much memory all pending requests take together: a client that
+sends a byte now and then keeps its connection for good, and one that reads nothing keeps its thread.
 """
 
 from __future__ import annotations
@@ -17,115 +17,115 @@ from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 
 from .app import MAX_BODY_BYTES
 
-#: Waitress takes a body in before anybody is asked for a key. A little more than the application takes, so that this
-#: says itself why not; and so much of all bodies together, in memory.
+#: Waitress reads a body before any authentication. The limit is a little above the application's, so that the
+#: application itself explains the rejection. The second limit is for all bodies in memory together.
 _MOST_BODY_BYTES = MAX_BODY_BYTES + MAX_BODY_BYTES // 8
-_MOST_KEPT_BYTES = 64_000_000
+_MOST_BYTES_IN_MEMORY = 64_000_000
 _MOST_HEADER_BYTES = 65_536
-#: Requests that are worked at once; none of them waits for a service.
+#: Requests that are handled at once; none of them waits for a service.
 _THREADS = 8
-#: Requests that one connection may send without waiting for an answer; browsers and proxies send one.
+#: Requests that one connection may pipeline; browsers and proxies send one.
 _MOST_REQUESTS = 4
-#: When so many are connected, a tenth makes room, but nobody who has just come. Nobody is let in above the most, well
-#: below the thousand files that a process may usually open.
-_CONNECTIONS, _ROOM, _MOST_CONNECTIONS = 500, 50, 700
+#: At 500 connections the 50 slowest are closed, except those younger than two seconds. The maximum is well below the
+#: usual limit of 1,024 open files.
+_CONNECTIONS, _CLOSED_AT_ONCE, _MOST_CONNECTIONS = 500, 50, 700
 _NEW_SECONDS = 2
-#: How long a connection may rest, how long a whole request may take to arrive, and how long the peer may take nothing.
-_REST_SECONDS = 60
-_LOOKS_EVERY_SECONDS = 5
+#: How long a connection may be idle, a request may take to arrive, and the client may read nothing.
+_TIMEOUT_SECONDS = 60
+_CHECK_EVERY_SECONDS = 5
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
-    """A connection that knows since when its peer is waited for: to say a whole request, or to take of an answer."""
+    """A connection that knows since when the server waits for its client: to send a request, or to read a response."""
 
-    def __init__(self, *given: Any, **more: Any) -> None:
-        super().__init__(*given, **more)
-        self.came = self.waits_since = time.monotonic()
-        self.rests = True
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.connected_at = self.waits_since = time.monotonic()
+        self.is_idle = True
 
     @property
-    def is_waited_for(self) -> bool:
+    def waits_for_client(self) -> bool:
         return not self.requests or bool(self.total_outbufs_len)
 
     @property
-    def kept_bytes(self) -> int:
+    def body_bytes(self) -> int:
         return sum(each.body_bytes_received for each in (*self.requests, self.request) if each)
 
     def received(self, data: bytes) -> bool:
-        """Take in what the peer says."""
-        if self.rests:
-            self.rests, self.waits_since = False, time.monotonic()
-        taken = bool(super().received(data))
+        """Read data of the client's request."""
+        if self.is_idle:
+            self.is_idle, self.waits_since = False, time.monotonic()
+        has_data = bool(super().received(data))
         if len(self.requests) > _MOST_REQUESTS:
             self.handle_close()
-        return taken
+        return has_data
 
     def write_soon(self, data: Any) -> int:
-        """Answer; the peer has to take it from now on, and may ask anew when it did."""
-        self.rests = True
+        """Queue data of a response; the client may send its next request once it has read it."""
+        self.is_idle = True
         if not self.total_outbufs_len:
             self.waits_since = time.monotonic()
         return int(super().write_soon(data))
 
     def send(self, data: bytes, do_close: bool = True) -> int:
-        """Send what the peer takes; gives how many bytes it took."""
-        taken = int(super().send(data, do_close))
-        if taken:
+        """Send what the client reads; return the number of bytes."""
+        sent = int(super().send(data, do_close))
+        if sent:
             self.waits_since = time.monotonic()
-        return taken
+        return sent
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
-    """Lets go of who keeps it waiting: after a minute, and at once when there is no other place for who comes.
+    """Closes connections of slow clients: after a minute, and at once when room for new ones is needed.
 
-    They are closed on the spot: waitress' own ``will_close`` waits until the peer takes something.
+    It closes them immediately: waitress' own ``will_close`` waits until the client reads something.
     """
 
     channel_class = _Channel
 
     def maintenance(self, now: float) -> None:
-        """Close who has been waited for too long; waitress calls it from time to time."""
-        for channel in self._waited_for():
-            if time.monotonic() - channel.waits_since > _REST_SECONDS:
+        """Close connections that time out; waitress calls this periodically."""
+        for channel in self._slowest_first():
+            if time.monotonic() - channel.waits_since > _TIMEOUT_SECONDS:
                 channel.handle_close()
 
     def readable(self) -> bool:
-        """Whether somebody may come in: always, though others may have to go."""
+        """Make room for a new connection, and return whether one may be accepted."""
         if len(self.active_channels) >= _CONNECTIONS:
-            known = [each for each in self._waited_for() if time.monotonic() - each.came >= _NEW_SECONDS]
-            for channel in known[:_ROOM]:
+            old = [each for each in self._slowest_first() if time.monotonic() - each.connected_at >= _NEW_SECONDS]
+            for channel in old[:_CLOSED_AT_ONCE]:
                 channel.handle_close()
-        kept = sum(each.kept_bytes for each in self.active_channels.values())
-        for channel in self._waited_for() if kept > _MOST_KEPT_BYTES else ():
-            if kept > _MOST_KEPT_BYTES and channel.kept_bytes:
-                kept -= channel.kept_bytes
+        in_memory = sum(each.body_bytes for each in self.active_channels.values())
+        for channel in self._slowest_first() if in_memory > _MOST_BYTES_IN_MEMORY else ():
+            if in_memory > _MOST_BYTES_IN_MEMORY and channel.body_bytes:
+                in_memory -= channel.body_bytes
                 channel.handle_close()
         return bool(super().readable())
 
-    def _waited_for(self) -> list[_Channel]:
-        """Whose peers are waited for, the longest first."""
-        found = [each for each in self.active_channels.values() if each.is_waited_for]
-        return sorted(found, key=lambda each: each.waits_since)
+    def _slowest_first(self) -> list[_Channel]:
+        """Return the connections that wait for their client, the longest first."""
+        waiting = [each for each in self.active_channels.values() if each.waits_for_client]
+        return sorted(waiting, key=lambda each: each.waits_since)
 
 
 def create_server(app: Flask, address: str, port: int) -> Server:
-    """Give the server, which listens already; ``run()`` answers. Raises: OSError, ValueError when it cannot listen."""
+    """Return a server that listens; ``run()`` serves. Raises: OSError, ValueError when it cannot listen."""
     adjustments = Adjustments(
         host=address,
         port=port,
         threads=_THREADS,
         ident="qwoty",
         max_request_body_size=_MOST_BODY_BYTES,
-        # Above it: no body goes to a file.
+        # Above the largest body, so that none is written to a file.
         inbuf_overflow=2 * _MOST_BODY_BYTES,
         max_request_header_size=_MOST_HEADER_BYTES,
-        cleanup_interval=_LOOKS_EVERY_SECONDS,
-        # Whom to believe is our own decision.
+        cleanup_interval=_CHECK_EVERY_SECONDS,
+        # proxies.py decides which headers to trust.
         clear_untrusted_proxy_headers=False,
         connection_limit=_MOST_CONNECTIONS,
         asyncore_use_poll=True,
     )
-    # A name may have several addresses (localhost, *): one server each, on one port, in one loop.
+    # A name may resolve to several addresses (localhost, *): one server each, on one port, in one loop.
     loop: dict[int, Any] = {}
     first = Server(app, loop, adj=adjustments, sockinfo=adjustments.listen[0])
     for family, kind, protocol, (where, _, *more) in adjustments.listen[1:]:

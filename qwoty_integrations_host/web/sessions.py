@@ -1,6 +1,6 @@
-"""Logging in to the console: by a link that opens it once, or by a password. A session ends, or is revoked.
+"""Console sessions: logging in by a one-time link or a password, logging out, and revoking.
 
-A later login by OIDC ends where these two end: in ``begin``, with a workspace and a role.
+Every login ends in ``begin`` with a workspace and a role; a later login by OIDC would, too.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ..errors import FieldProblem, HostError, InvalidInput, NotFound
 from ..host import Host
 from ..observability.actor import acting_as
 from ..store import audit
-from ..store import sessions as rows
+from ..store import sessions as sessions_table
 from ..store.database import Store
 from ..store.workspaces import require_workspace
 
-#: What each may do: look; look and act.
+#: A viewer reads; an admin reads and acts.
 ROLES = ("viewer", "admin")
 LINK_LASTS, SESSION_LASTS = timedelta(minutes=15), timedelta(hours=12)
 _SHORTEST_PASSWORD = 12
@@ -32,7 +32,7 @@ _SHORTEST_PASSWORD = 12
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody who is logged in."""
+    """A session of a logged-in person."""
 
     id: str
     workspace: str
@@ -45,12 +45,12 @@ class Session:
 
     @property
     def actor(self) -> str:
-        """The name in the audit log."""
+        """The actor's name in the audit log."""
         return f"console, session {self.id} ({self.role})"
 
 
 def login_link(host: Host, workspace: str, role: str) -> str:
-    """Make an address that logs in once, within a quarter of an hour.
+    """Return a URL that logs in once, within 15 minutes.
 
     Raises: NotFound for the workspace; HostError without QWOTY_HOST_PUBLIC_URL.
     """
@@ -63,90 +63,90 @@ def login_link(host: Host, workspace: str, role: str) -> str:
     token, now = secrets.token_urlsafe(32), host.clock.now()
     with host.store.write() as db:
         require_workspace(db, workspace)
-        rows.add_link(db, token, workspace, role, now + LINK_LASTS)
+        sessions_table.add_link(db, token, workspace, role, now + LINK_LASTS)
         audit.note(db, workspace, "login_link.made", role, now)
     return f"{host.config.public_url}/console/login/{token}"
 
 
 def follow_link(store: Store, clock: Clock, token: str) -> tuple[Session, str] | None:
-    """Use a link up; give the session and its cookie, or None when the link does not work (any more)."""
+    """Consume a login link and begin a session; return it and its cookie, or None for an invalid or used link."""
     with store.write() as db:
-        link = rows.use_link(db, token, clock.now())
+        link = sessions_table.use_link(db, token, clock.now())
         return begin(db, clock, link["workspace"], link["role"], "a link") if link else None
 
 
 @cache
-def _nobodys() -> str:
-    """Compared when a workspace has no password: whether it has one is not to be told from how long the answer takes.
+def _dummy_hash() -> str:
+    """Return a hash to compare when a workspace has no password, so that response times do not reveal that.
 
-    Made with the first login: it takes a seventh of a second, and a start is waited for.
+    Computed at the first login, since it would delay the start by a seventh of a second.
     """
     return generate_password_hash(secrets.token_urlsafe())
 
 
 def log_in(store: Store, clock: Clock, workspace: str, password: str) -> tuple[Session, str] | None:
-    """Give the session of the role that has this password, and its cookie; None when none has."""
-    nobodys = _nobodys()
+    """Begin a session for the role that has this password; return it and its cookie, or None for a wrong password."""
+    dummy = _dummy_hash()
     with store.read() as db:
-        hashes = rows.passwords(db, workspace)
-    known = {role: hashes.get(role, nobodys) for role in ROLES}
-    # Each is compared, whatever the others say: the answer always takes as long.
-    fitting = [role for role, slow_hash in known.items() if check_password_hash(slow_hash, password)]
-    if not fitting:
+        hashes = sessions_table.passwords(db, workspace)
+    by_role = {role: hashes.get(role, dummy) for role in ROLES}
+    # Every hash is compared, so that the response time is constant.
+    matching = [role for role, slow_hash in by_role.items() if check_password_hash(slow_hash, password)]
+    if not matching:
         return None
     with store.write() as db:
-        return begin(db, clock, workspace, fitting[-1], "a password")
+        return begin(db, clock, workspace, matching[-1], "a password")
 
 
 def begin(db: Connection, clock: Clock, workspace: str, role: str, how: str) -> tuple[Session, str]:
-    """Begin a session of somebody who has proved to be allowed to; give it and its cookie."""
+    """Begin a session for an authenticated person; return it and its cookie."""
     token, now = secrets.token_urlsafe(32), clock.now()
     session = Session(secrets.token_hex(4), workspace, role, now + SESSION_LASTS)
-    rows.add(db, session.id, token, workspace=workspace, role=role, now=now, expires_at=session.expires_at)
+    sessions_table.add(db, session.id, token, workspace=workspace, role=role, now=now, expires_at=session.expires_at)
     with acting_as(session.actor):
         audit.note(db, workspace, "session.began", f"by {how}", now)
     return session, token
 
 
 def find(store: Store, clock: Clock, token: str) -> Session | None:
-    """The open session of a cookie."""
+    """Return the open session of a cookie, or None."""
     with store.read() as db:
-        row = rows.find_open(db, token, clock.now())
+        row = sessions_table.find_open(db, token, clock.now())
     return Session(row["id"], row["workspace"], row["role"], row["expires_at"]) if row else None
 
 
 def list_open(store: Store, clock: Clock, workspace: str) -> list[dict[str, Any]]:
-    """A workspace's open sessions: ``{"id", "role", "created_at", "expires_at"}``, newest first. Raises: NotFound."""
+    """Return the open sessions, newest first: ``{"id", "role", "created_at", "expires_at"}``. Raises: NotFound."""
     with store.read() as db:
         require_workspace(db, workspace)
-        found = rows.all_open(db, workspace, clock.now())
+        rows = sessions_table.all_open(db, workspace, clock.now())
     moments = ("created_at", "expires_at")
-    return [{"id": row["id"], "role": row["role"], **{m: row[m].isoformat() for m in moments}} for row in found]
+    return [{"id": row["id"], "role": row["role"], **{m: row[m].isoformat() for m in moments}} for row in rows]
 
 
 def revoke(store: Store, clock: Clock, workspace: str, session_id: str | None = None) -> list[str]:
-    """Close a session, or all of a workspace's, and give their ids. Raises: NotFound."""
+    """Revoke a session, or all of a workspace's; return their ids. Raises: NotFound."""
     now = clock.now()
     with store.write() as db:
         require_workspace(db, workspace)
-        closed = rows.revoke(db, workspace, session_id, now)
-        for each in closed:
+        revoked = sessions_table.revoke(db, workspace, session_id, now)
+        for each in revoked:
             audit.note(db, workspace, "session.revoked", each, now)
-    return closed
+    return revoked
 
 
 def end(store: Store, clock: Clock, session: Session) -> None:
     """Log out."""
     now = clock.now()
-    with store.write() as db, suppress(NotFound):  # somebody else has revoked it meanwhile
-        rows.revoke(db, session.workspace, session.id, now)
+    with store.write() as db, suppress(NotFound):  # already revoked
+        sessions_table.revoke(db, session.workspace, session.id, now)
         audit.note(db, session.workspace, "session.ended", session.id, now)
 
 
 def set_password(store: Store, clock: Clock, workspace: str, role: str, password: str) -> None:
-    """Give a role a password. Open sessions stay.
+    """Set a role's password. Open sessions stay.
 
-    Raises: NotFound for the workspace, InvalidInput for one that is empty or too short.
+    Raises: NotFound for the workspace, InvalidInput for an empty or short password.
     """
     if len(password) < _SHORTEST_PASSWORD:
         problem = FieldProblem(("password",), f"Must have {_SHORTEST_PASSWORD} characters or more.")
@@ -156,13 +156,13 @@ def set_password(store: Store, clock: Clock, workspace: str, role: str, password
     slow_hash = generate_password_hash(password)
     with store.write() as db:
         require_workspace(db, workspace)
-        rows.put_password(db, workspace, role, slow_hash, now)
+        sessions_table.put_password(db, workspace, role, slow_hash, now)
         audit.note(db, workspace, "password.set", role, now)
 
 
 def remove_password(store: Store, clock: Clock, workspace: str, role: str) -> None:
-    """Take a role's password away. Open sessions stay. Raises: NotFound for the workspace."""
+    """Remove a role's password. Open sessions stay. Raises: NotFound for the workspace."""
     with store.write() as db:
         require_workspace(db, workspace)
-        rows.forget_password(db, workspace, role)
+        sessions_table.forget_password(db, workspace, role)
         audit.note(db, workspace, "password.removed", role, clock.now())

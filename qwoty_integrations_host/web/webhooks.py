@@ -1,4 +1,4 @@
-"""What remote services tell the host: authenticated over the raw bytes, stored, answered, worked later."""
+"""Webhooks from remote services: authenticated over the raw bytes, stored, answered; a run acts on them later."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from ..contract.hook_types import WebhookRequest
 from ..metrics import WEBHOOKS
 from ..observability.logs import about
-from .auth import note_proof, the_host
+from .auth import mark_authenticated, the_host
 
 blueprint = Blueprint("webhook_intake", __name__)
 MAX_WEBHOOK_BYTES = 512_000
@@ -16,20 +16,20 @@ MAX_WEBHOOK_BYTES = 512_000
 
 @blueprint.post("/webhooks/<plugin>/<workspace>/<token>")
 def receive(plugin: str, workspace: str, token: str) -> Response:
-    """200 when stored, a duplicate, or nothing of ours; 400 forged or garbled; 404 unknown; 413 too large."""
+    """Return 200 when stored, duplicate or irrelevant; 400 when forged or malformed; 404 for an unknown URL; 413."""
     if (request.content_length or 0) > MAX_WEBHOOK_BYTES:
         raise RequestEntityTooLarge
     body = request.get_data()
     if len(body) > MAX_WEBHOOK_BYTES:
         raise RequestEntityTooLarge
-    found = WebhookRequest(token, body, dict(request.headers))
+    webhook = WebhookRequest(token, body, dict(request.headers))
     host = the_host()
     with about(workspace=workspace, plugin=plugin):
         result = "refused"
         try:
-            result = host.runs.receive_webhook(workspace, plugin, found)
-            note_proof()
+            result = host.runs.receive_webhook(workspace, plugin, webhook)
+            mark_authenticated()
         finally:
-            # Anybody may call any address: only names that there are become labels.
+            # Anybody may call any URL: only loaded plugins become labels.
             WEBHOOKS.labels(plugin if host.plugins.is_loaded(plugin) else "(unknown)", result).inc()
     return jsonify({"received": result})

@@ -12,7 +12,7 @@ import pytest
 from builders import a_quote
 from host.conftest import TOKEN
 from qwoty_integrations_host import NeedsAttention, Outcome, PermanentError, WebhookEndpoint, WebhookRequest
-from qwoty_integrations_host.reports.shapes import find_quote, quote_report
+from qwoty_integrations_host.reports.quotes import find_quote, quote_report
 
 
 def receive(caller: Any, id: str = "evt_1", quote_id: str | None = "q-7") -> None:

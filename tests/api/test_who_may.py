@@ -15,7 +15,7 @@ from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.errors import HostError
 from qwoty_integrations_host.host import Host
 from qwoty_integrations_host.store.api_keys import SCOPES
-from qwoty_integrations_host.web import throttle
+from qwoty_integrations_host.web import rate_limit
 from qwoty_integrations_host.web.app import create_app
 
 #: What anybody may read, and what finds out by itself who calls.
@@ -159,13 +159,13 @@ def test_many_wrong_keys_from_one_address_are_429_while_a_right_one_still_passes
 
 
 def test_the_host_remembers_only_so_many_places(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle, "_PLACES", 3)
-    wrong_keys = throttle.WrongKeys(desk.clock)
+    monkeypatch.setattr(rate_limit, "_MOST_COUNTERS", 3)
+    failures = rate_limit.AuthFailures(desk.clock)
 
     for number in range(10):
-        wrong_keys.note(throttle.Kind.API_KEY, f"192.0.2.{number}")
+        failures.record(rate_limit.Credential.API_KEY, f"192.0.2.{number}")
 
-    assert [place for _, place in wrong_keys._seen] == ["192.0.2.7", "192.0.2.8", "192.0.2.9"]
+    assert [place for _, place in failures._counters] == ["192.0.2.7", "192.0.2.8", "192.0.2.9"]
 
 
 # -- who asks: the connection's address, or whom a proxy of ours names ---------------------------------------
@@ -213,7 +213,7 @@ def test_who_asks_is_the_peer_or_whom_a_trusted_proxy_names(
     answer = Client(app).get("/v1/workspaces", headers=given, environ_base={"REMOTE_ADDR": peer})
 
     assert answer.status_code == 401
-    assert list(app.extensions["qwoty_wrong_keys"]._seen) == [(throttle.Kind.API_KEY, counted)]
+    assert list(app.extensions["qwoty_auth_failures"]._counters) == [(rate_limit.Credential.API_KEY, counted)]
 
 
 def test_without_a_trusted_proxy_no_header_counts(desk: Any) -> None:

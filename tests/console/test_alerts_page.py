@@ -37,7 +37,7 @@ def api(desk: Any) -> Callable[..., Any]:
 
 
 def told(desk: Any) -> list[str]:
-    mails: list[str] = desk.host.alerts.show("ws-1")["mails"]
+    mails: list[str] = desk.host.alert_recipients.show("ws-1")["mails"]
     return mails
 
 
@@ -69,7 +69,7 @@ def test_what_was_told_is_the_same_on_the_page_and_in_the_api(admin: Any) -> Non
     run = admin.desk.accept()
 
     before = admin.page("/console/alerts")
-    admin.desk.host.alerts.deliver()
+    admin.desk.host.alert_delivery.deliver()
     after = admin.page("/console/alerts")
 
     assert "One alert is still to be told." in before and "One alert is still to be told." not in after
@@ -87,7 +87,7 @@ def test_what_was_told_is_the_same_on_the_page_and_in_the_api(admin: Any) -> Non
 def test_a_test_is_sent_from_the_page_and_by_the_api(admin: Any) -> None:
     ask = api(admin.desk)
     assert ask("POST", "/alerts/test").status_code == 409
-    admin.desk.host.alerts.set("ws-1", {"mails": [ANA]})
+    admin.desk.host.alert_recipients.replace("ws-1", {"mails": [ANA]})
 
     page = admin.post("/console/alerts/test")
 
@@ -138,13 +138,13 @@ def test_an_address_that_is_none_is_explained_where_it_was_typed_and_nothing_is_
 
 
 def test_people_are_added_and_removed_and_the_rest_stays(admin: Any) -> None:
-    admin.desk.host.alerts.set("ws-1", {"mails": [ANA], "language": "fr", "daily_digest": False})
+    admin.desk.host.alert_recipients.replace("ws-1", {"mails": [ANA], "language": "fr", "daily_digest": False})
 
     admin.post("/console/alerts/people", {"mail": BEN})
     admin.post("/console/alerts/people/remove", {"mail": ANA})
     wrong = admin.post("/console/alerts/people", {"mail": "nobody"})
 
-    found = admin.desk.host.alerts.show("ws-1")
+    found = admin.desk.host.alert_recipients.show("ws-1")
     assert (found["mails"], found["language"], found["daily_digest"]) == ([BEN], "fr", False)
     assert wrong.status_code == 422 and 'value="nobody"' in wrong.text and "Is not an e-mail address." in wrong.text
 
@@ -155,7 +155,7 @@ def test_how_is_kept_also_while_nobody_is_told(admin: Any) -> None:
     assert admin.post("/console/alerts", form).status_code == 303
     admin.post("/console/alerts/people", {"mail": ANA})
 
-    found = admin.desk.host.alerts.show("ws-1")
+    found = admin.desk.host.alert_recipients.show("ws-1")
     assert (found["language"], found["silent_after_hours"], found["daily_digest"]) == ("fr", 48, False)
 
 
@@ -187,7 +187,7 @@ def test_the_secret_of_a_new_machine_is_shown_this_once(admin: Any) -> None:
 
 def test_a_viewer_looks_and_changes_nothing(people: Any) -> None:
     viewer = people("viewer")
-    viewer.desk.host.alerts.set("ws-1", {"mails": [ANA]})
+    viewer.desk.host.alert_recipients.replace("ws-1", {"mails": [ANA]})
 
     assert ANA in viewer.page("/console/alerts")
     assert "Send a test" not in viewer.page("/console/alerts")

@@ -8,7 +8,7 @@ from typing import Any
 from console.conftest import words
 from host.conftest import TOKEN
 from qwoty_integrations_host.observability.actor import acting_as
-from qwoty_integrations_host.reports.shapes import list_audit
+from qwoty_integrations_host.reports.audit import list_audit
 from qwoty_integrations_host.workspaces import api_keys
 
 

@@ -155,7 +155,7 @@ def test_a_page_whose_host_died_does_not_say_for_ever_that_it_is_testing(enter: 
 
 @EACH_SCREEN
 def test_the_page_of_the_alerts_shows_who_was_told(enter: Any, desk: Any, held: Any, screen: Any) -> None:
-    desk.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+    desk.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     page = enter(**screen)
     page.goto("/console/alerts")
 

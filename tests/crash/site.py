@@ -20,7 +20,8 @@ from crash import child
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.engine.no_engine import NoEngine
 from qwoty_integrations_host.host import create_host
-from qwoty_integrations_host.reports.shapes import find_run, list_runs, quote_report
+from qwoty_integrations_host.reports.quotes import quote_report
+from qwoty_integrations_host.reports.runs import find_run, list_runs
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.store.database import Store
 from qwoty_integrations_host.store.workspaces import add_workspace

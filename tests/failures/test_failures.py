@@ -26,7 +26,7 @@ from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.plugins import manager
 from qwoty_integrations_host.plugins.deadlines import Patience
-from qwoty_integrations_host.reports.shapes import find_run
+from qwoty_integrations_host.reports.runs import find_run
 from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web import sessions
 from qwoty_integrations_host.web.app import create_app

@@ -27,7 +27,7 @@ from qwoty_integrations_host.host import create_host
 from qwoty_integrations_host.plugins.deadlines import MOST_LEFT, Patience
 from qwoty_integrations_host.plugins.manager import Plugins
 from qwoty_integrations_host.reports.previews import preview
-from qwoty_integrations_host.reports.shapes import find_run
+from qwoty_integrations_host.reports.runs import find_run
 from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web.app import create_app
 
@@ -206,7 +206,7 @@ def test_a_run_whose_plugin_is_removed_waits_for_it_and_goes_on_when_it_is_back(
         client = create_app(without.host).test_client()
         assert client.post("/webhooks/recorder/ws-1/right", data=REQUEST.body).status_code == 503
         assert without.host.upkeep.request_due() == without.host.runs.request_due_installments() == []
-        assert without.host.silence.look() == []
+        assert without.host.missing_webhooks.record_new() == []
         details = [found.detail for found in examine(without.host)]
         assert "recorder is switched on in ws-1, but not installed." in details
         assert "1 run waits: The integration recorder (fake-recorder 1.0) is not installed." in details
@@ -246,7 +246,7 @@ def test_the_console_shows_what_a_removed_plugin_did(desks: Any) -> None:
 def test_people_are_told_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> None:
     before = desks()
     before.enable()
-    before.host.alerts.set("ws-1", {"mails": ["ops@example.com"]})
+    before.host.alert_recipients.replace("ws-1", {"mails": ["ops@example.com"]})
     before.host.close()
     without = desks(plugins_blocked=WITHOUT)
 
@@ -254,9 +254,9 @@ def test_people_are_told_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> N
         without.host.runs.accept("ws-1", a_quote(id=f"q-{number}"))
     without.work()
 
-    (alert,) = without.host.alerts.show("ws-1")["alerts"]
+    (alert,) = without.host.alert_recipients.show("ws-1")["alerts"]
     assert (alert["type"], alert["code"]) == ("run.waits", "plugin_not_loaded")
-    assert without.host.alerts.deliver() == 1
+    assert without.host.alert_delivery.deliver() == 1
 
 
 # -- finding out --------------------------------------------------------------------------------------------

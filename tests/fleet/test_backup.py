@@ -14,7 +14,7 @@ import pytest
 
 from builders import KEY, LINK, a_quote
 from fleet.machines import Fleet, until
-from qwoty_integrations_host.reports.shapes import quote_report
+from qwoty_integrations_host.reports.quotes import quote_report
 from stripe_simulator import StripeSimulator
 
 

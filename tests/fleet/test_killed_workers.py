@@ -15,7 +15,7 @@ import pytest
 from builders import LINK, a_line, a_quote, vat
 from fleet.machines import Fleet, Process, until
 from qwoty_integrations_host.host import Host
-from qwoty_integrations_host.reports.shapes import quote_report
+from qwoty_integrations_host.reports.quotes import quote_report
 from stripe_simulator import StripeSimulator
 
 #: What may happen to a run whose worker was killed, and that a person has to see: `run retry` is the answer.

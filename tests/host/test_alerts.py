@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -34,8 +35,8 @@ from qwoty_integrations_host import (
     UpkeepReport,
     WebhookEndpoint,
 )
-from qwoty_integrations_host.alerts.service import silence
-from qwoty_integrations_host.alerts.webhook import is_address, new_secret, post
+from qwoty_integrations_host.alerts.alert import missing_webhooks
+from qwoty_integrations_host.alerts.webhook import is_valid_url, new_secret, post
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.contract.hook_types import WebhookRequest
 from qwoty_integrations_host.errors import ActionRefused, InvalidInput, NotFound
@@ -53,7 +54,7 @@ def ends_with(desk: Any, error: Exception) -> None:
 
 
 def alerts(desk: Any, workspace: str = "ws-1") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = desk.host.alerts.show(workspace)["alerts"]
+    found: list[dict[str, Any]] = desk.host.alert_recipients.show(workspace)["alerts"]
     return found
 
 
@@ -69,7 +70,7 @@ def words_of(mail: Any) -> str:
 @pytest.fixture
 def told(desk: Any) -> Any:
     """A desk on which Ana is to be told."""
-    desk.host.alerts.set("ws-1", {"mails": [ANA]})
+    desk.host.alert_recipients.replace("ws-1", {"mails": [ANA]})
     desk.enable()
     return desk
 
@@ -117,7 +118,7 @@ def receiver() -> Iterator[Receiver]:
 def hooked(desks: Callable[..., Any], receiver: Receiver) -> Any:
     """A desk whose alerts go to the receiver."""
     desk = desks(private_alerts=True)
-    desk.secret = desk.host.alerts.set("ws-1", {"webhook_url": receiver.url})["webhook_secret"]
+    desk.secret = desk.host.alert_recipients.replace("ws-1", {"webhook_url": receiver.url})["webhook_secret"]
     desk.enable()
     return desk
 
@@ -136,7 +137,7 @@ def test_a_run_that_needs_a_person_is_told_with_what_to_do(told: Any, error: Exc
     ends_with(told, error)
 
     run = told.accept()
-    assert told.host.alerts.deliver() == 1
+    assert told.host.alert_delivery.deliver() == 1
 
     (alert,) = alerts(told)
     assert (alert["type"], alert["code"], alert["run_id"]) == (kind, "totals_differ", run["id"])
@@ -154,7 +155,7 @@ def test_a_run_that_ends_well_is_not_told(told: Any, end: Outcome) -> None:
 
     told.accept()
 
-    assert (told.host.alerts.deliver(), alerts(told), mails(told)) == (0, [], [])
+    assert (told.host.alert_delivery.deliver(), alerts(told), mails(told)) == (0, [], [])
 
 
 def test_a_run_that_gives_up_after_an_outage_is_told_once_at_its_end(told: Any) -> None:
@@ -180,12 +181,12 @@ def test_a_run_that_was_set_aside_is_told(told: Any) -> None:
 def test_each_attempt_is_told_and_none_twice(told: Any) -> None:
     ends_with(told, NeedsAttention("Look at it."))
     run = told.accept()
-    told.host.alerts.deliver()
-    told.host.alerts.deliver()
+    told.host.alert_delivery.deliver()
+    told.host.alert_delivery.deliver()
     assert len(mails(told)) == 1
 
     told.retry(run["id"])
-    told.host.alerts.deliver()
+    told.host.alert_delivery.deliver()
 
     assert len(mails(told)) == 2
 
@@ -196,7 +197,7 @@ def test_the_other_workspace_hears_nothing(told: Any) -> None:
 
     told.accept("ws-2")
 
-    assert told.host.alerts.deliver() == 0
+    assert told.host.alert_delivery.deliver() == 0
     assert alerts(told) == alerts(told, "ws-2") == []
 
 
@@ -313,10 +314,10 @@ def test_a_service_is_silent_when_a_link_ended_a_day_ago_and_nothing_was_heard_s
     hear(listening, "e-1")
 
     listening.clock.advance(47 * 3600)
-    assert listening.host.silence.look() == []
+    assert listening.host.missing_webhooks.record_new() == []
     listening.clock.advance(2 * 3600)
-    assert len(listening.host.silence.look()) == 1
-    assert listening.host.silence.look() == []
+    assert len(listening.host.missing_webhooks.record_new()) == 1
+    assert listening.host.missing_webhooks.record_new() == []
 
     (alert,) = alerts(listening)
     assert (alert["type"], alert["code"], alert["command"]) == (
@@ -326,7 +327,7 @@ def test_a_service_is_silent_when_a_link_ended_a_day_ago_and_nothing_was_heard_s
     )
     hear(listening, "e-2")
     listening.clock.advance(7 * 24 * 3600)
-    assert listening.host.silence.look() == []
+    assert listening.host.missing_webhooks.record_new() == []
 
 
 @pytest.mark.parametrize(
@@ -339,31 +340,31 @@ def test_only_links_whose_end_must_have_been_told_count(listening: Any, link: di
 
     listening.clock.advance(49 * 3600)
 
-    assert bool(listening.host.silence.look()) == silent
+    assert bool(listening.host.missing_webhooks.record_new()) == silent
 
 
 def test_the_threshold_is_the_workspaces_choice_and_without_targets_nobody_looks(listening: Any) -> None:
     with_link(listening)
     listening.clock.advance(30 * 3600)
-    assert listening.host.silence.look() == []
+    assert listening.host.missing_webhooks.record_new() == []
 
-    listening.host.alerts.set("ws-1", {})
-    assert listening.host.silence.look() == []
-    listening.host.alerts.set("ws-1", {"mails": [ANA], "silent_after_hours": 5})
-    assert len(listening.host.silence.look()) == 1
+    listening.host.alert_recipients.replace("ws-1", {})
+    assert listening.host.missing_webhooks.record_new() == []
+    listening.host.alert_recipients.replace("ws-1", {"mails": [ANA], "silent_after_hours": 5})
+    assert len(listening.host.missing_webhooks.record_new()) == 1
 
 
 # -- by mail -----------------------------------------------------------------------------------------------
 
 
 def test_what_came_together_is_told_in_one_mail_to_each(told: Any) -> None:
-    told.host.alerts.set("ws-1", {"mails": [ANA, BEN, ANA], "language": "fr"})
+    told.host.alert_recipients.replace("ws-1", {"mails": [ANA, BEN, ANA], "language": "fr"})
     ends_with(told, NeedsAttention("Look <here>."))
     for number in range(25):
         told.accept(id=f"q-{number}")
         told.clock.advance(1)
 
-    told.host.alerts.deliver()
+    told.host.alert_delivery.deliver()
 
     assert sorted(mail["To"] for mail in mails(told)) == [ANA, BEN]
     mail = mails(told)[0]
@@ -374,11 +375,11 @@ def test_what_came_together_is_told_in_one_mail_to_each(told: Any) -> None:
 
 
 def test_a_french_mail_says_in_french_what_was_recorded(told: Any) -> None:
-    told.host.alerts.set("ws-1", {"mails": [ANA], "language": "fr"})
+    told.host.alert_recipients.replace("ws-1", {"mails": [ANA], "language": "fr"})
     ends_with(told, NeedsAttention("Invoice in_1 is open already.", hint="Retry the run; else ask Qwoty."))
     told.accept()
 
-    told.host.alerts.deliver()
+    told.host.alert_delivery.deliver()
 
     (mail,) = mails(told)
     assert mail["Subject"] == "Intégrations Qwoty, ws-1\u202f: La facture in_1 est déjà ouverte."
@@ -389,35 +390,35 @@ def test_a_french_mail_says_in_french_what_was_recorded(told: Any) -> None:
 
 def test_a_mail_server_that_is_away_is_tried_again_and_given_up_in_the_end(desks: Any, mail_server: Any) -> None:
     desk = desks(smtp_url=f"smtp://127.0.0.1:{mail_server.port}?tls=none", mail_from="Host <host@seller.example>")
-    desk.host.alerts.set("ws-1", {"mails": [ANA, BEN]})
+    desk.host.alert_recipients.replace("ws-1", {"mails": [ANA, BEN]})
     desk.enable()
     ends_with(desk, NeedsAttention("Look at it."))
     desk.accept()
     mail_server.be("451 data", mails=1)
 
-    assert desk.host.alerts.deliver() == 0
+    assert desk.host.alert_delivery.deliver() == 0
     (alert,) = alerts(desk)
     assert (alert["tries"], alert["trouble"]) == (1, "The mail server refused the mail.")
-    assert desk.host.alerts.deliver() == 0, "not before its time"
+    assert desk.host.alert_delivery.deliver() == 0, "not before its time"
     desk.clock.advance(60)
-    assert desk.host.alerts.deliver() == 1
+    assert desk.host.alert_delivery.deliver() == 1
     # Ben had been told at once, and is not told twice.
     assert sorted(str(parsed(envelope)["To"]) for envelope in mail_server.taken) == [ANA, BEN]
 
     mail_server.be("451 data")
     desk.accept(id="q-8")
     for _ in range(20):
-        desk.host.alerts.deliver()
+        desk.host.alert_delivery.deliver()
         desk.clock.advance(12 * 3600)
     assert (alerts(desk)[0]["tries"], alerts(desk)[0]["delivered_at"]) == (10, None)
-    assert desk.host.alerts.show("ws-1")["waiting"] == 0
+    assert desk.host.alert_recipients.show("ws-1")["waiting"] == 0
 
 
 def test_a_mail_server_that_is_away_is_asked_once_a_round_and_the_machine_is_told_all_the_same(
     desks: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = desks(smtp_url="smtp://127.0.0.1:1?tls=none", mail_from="host@seller.example", private_alerts=True)
-    desk.host.alerts.set("ws-1", {"mails": [ANA, BEN], "webhook_url": receiver.url})
+    desk.host.alert_recipients.replace("ws-1", {"mails": [ANA, BEN], "webhook_url": receiver.url})
     desk.enable()
     ends_with(desk, NeedsAttention("Look at it."))
     desk.accept()
@@ -425,7 +426,7 @@ def test_a_mail_server_that_is_away_is_asked_once_a_round_and_the_machine_is_tol
     deliver = SmtpTransport.deliver
     monkeypatch.setattr(SmtpTransport, "deliver", lambda *given: asked.append(given[1]["To"]) or deliver(*given))
 
-    assert desk.host.alerts.deliver() == 0
+    assert desk.host.alert_delivery.deliver() == 0
 
     assert asked == [ANA]
     assert len(receiver.taken) == 1
@@ -435,13 +436,13 @@ def test_a_mail_server_that_is_away_is_asked_once_a_round_and_the_machine_is_tol
 def test_told_in_the_moment_of_a_crash_it_is_told_again_under_the_same_message_id(told: Any) -> None:
     ends_with(told, NeedsAttention("Look at it."))
     told.accept()
-    told.host.alerts.deliver()
+    told.host.alert_delivery.deliver()
     (before,) = mails(told)
     with told.host.store.write() as db:  # what was delivered was never noted
         document = json.dumps({**told_document(db), "told": []})
         db.exec_driver_sql("UPDATE alerts SET delivered_at = NULL, tries = 0, document = ?", (document,))
 
-    assert told.host.alerts.deliver() == 1
+    assert told.host.alert_delivery.deliver() == 1
 
     (after,) = mails(told)
     assert after["Message-ID"] == before["Message-ID"]
@@ -461,7 +462,7 @@ def test_a_machine_is_told_each_by_one_signed_request(hooked: Any, receiver: Rec
     hooked.clock.advance(1)
     hooked.accept(id="q-8")
 
-    assert hooked.host.alerts.deliver() == 2
+    assert hooked.host.alert_delivery.deliver() == 2
 
     assert len(receiver.taken) == 2
     headers, body = receiver.taken[0]
@@ -494,11 +495,11 @@ def test_a_machine_that_does_not_take_it_is_told_again_under_the_same_id(
     ends_with(hooked, NeedsAttention("Look at it."))
     hooked.accept()
 
-    assert hooked.host.alerts.deliver() == 0
+    assert hooked.host.alert_delivery.deliver() == 0
     assert alerts(hooked)[0]["trouble"] == f"The alert webhook answered with HTTP {answer}."
     receiver.answer = 204
     hooked.clock.advance(60)
-    assert hooked.host.alerts.deliver() == 1
+    assert hooked.host.alert_delivery.deliver() == 1
 
     ids = [headers["webhook-id"] for headers, _ in receiver.taken]
     assert len(ids) == 2
@@ -525,12 +526,12 @@ def test_a_machine_that_does_not_take_it_is_told_again_under_the_same_id(
     ],
 )
 def test_only_public_https_addresses_are_told(told: Any, url: str, allowed: bool) -> None:
-    assert is_address(url, allow_private=False) == allowed
+    assert is_valid_url(url, allow_private=False) == allowed
     if allowed:
-        told.host.alerts.set("ws-1", {"webhook_url": url})
+        told.host.alert_recipients.replace("ws-1", {"webhook_url": url})
     else:
         with pytest.raises(InvalidInput) as caught:
-            told.host.alerts.set("ws-1", {"webhook_url": url})
+            told.host.alert_recipients.replace("ws-1", {"webhook_url": url})
         assert [problem.dotted for problem in caught.value.problems] == ["webhook_url"]
         assert url not in str(caught.value.problems)
 
@@ -538,17 +539,17 @@ def test_only_public_https_addresses_are_told(told: Any, url: str, allowed: bool
 def test_a_name_that_leads_to_a_private_place_is_not_told(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     place = (2, 1, 6, "", ("10.0.0.7", 443))
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [place])
-    told.host.alerts.set("ws-1", {"webhook_url": "https://inside.example/in"})
+    told.host.alert_recipients.replace("ws-1", {"webhook_url": "https://inside.example/in"})
 
-    (found,) = told.host.alerts.test("ws-1")["data"]
+    (found,) = told.host.alert_delivery.test("ws-1")["data"]
 
     assert not found["delivered"]
     assert "private address" in found["trouble"]
 
 
 def test_an_address_that_is_none_holds_up_nobody_else(told: Any) -> None:
-    told.host.alerts.set("ws-1", {"webhook_url": "https://alerts.example/"})
-    told.host.alerts.set("ws-2", {"mails": [ANA]})
+    told.host.alert_recipients.replace("ws-1", {"webhook_url": "https://alerts.example/"})
+    told.host.alert_recipients.replace("ws-2", {"mails": [ANA]})
     with told.host.store.write() as db:  # as earlier releases took it
         wrong = f"https://{'a' * 70}.example/"
         document = f"UPDATE alert_targets SET document = replace(document, 'https://alerts.example/', '{wrong}')"
@@ -556,15 +557,15 @@ def test_an_address_that_is_none_holds_up_nobody_else(told: Any) -> None:
     for workspace in ("ws-1", "ws-2"):
         tell(told, workspace)
 
-    assert told.host.alerts.deliver() == 1
+    assert told.host.alert_delivery.deliver() == 1
 
     assert alerts(told)[0]["trouble"] == "The alert webhook has a host name that is not known."
     assert len(mails(told)) == 1
 
 
 def test_a_secret_that_cannot_be_opened_holds_up_nobody_else(told: Any) -> None:
-    told.host.alerts.set("ws-1", {"webhook_url": "https://alerts.example/"})
-    told.host.alerts.set("ws-2", {"mails": [ANA]})
+    told.host.alert_recipients.replace("ws-1", {"webhook_url": "https://alerts.example/"})
+    told.host.alert_recipients.replace("ws-2", {"mails": [ANA]})
     with told.host.store.write() as db:
         db.exec_driver_sql(
             "UPDATE secrets SET blob = 'v1.' || substr(blob, 4, 8) || '.damaged0' WHERE workspace = 'ws-1'"
@@ -572,13 +573,13 @@ def test_a_secret_that_cannot_be_opened_holds_up_nobody_else(told: Any) -> None:
     tell(told, "ws-1")
     tell(told, "ws-2")
 
-    assert told.host.alerts.deliver() == 1
+    assert told.host.alert_delivery.deliver() == 1
 
     assert len(mails(told)) == 1
 
 
 def tell(desk: Any, workspace: str) -> None:
-    facts = silence("recorder", {"code": "c", "title": "t", "hint": ""}, "")
+    facts = missing_webhooks("recorder", {"code": "c", "title": "t", "hint": ""}, "")
     with desk.host.store.write() as db:
         desk.host.alerts.add(db, workspace, "s", facts)
 
@@ -587,17 +588,17 @@ def tell(desk: Any, workspace: str) -> None:
 
 
 def test_a_secret_is_shown_once_kept_with_its_address_and_made_anew_for_another(told: Any) -> None:
-    first = told.host.alerts.set("ws-1", {"webhook_url": "https://one.example/"})["webhook_secret"]
-    again = told.host.alerts.set("ws-1", {"webhook_url": "https://one.example/", "mails": [ANA]})
+    first = told.host.alert_recipients.replace("ws-1", {"webhook_url": "https://one.example/"})["webhook_secret"]
+    again = told.host.alert_recipients.replace("ws-1", {"webhook_url": "https://one.example/", "mails": [ANA]})
     assert again["webhook_secret"] == {"set": True, "last4": first[-4:]}
-    assert first not in repr(told.host.alerts.show("ws-1"))
+    assert first not in repr(told.host.alert_recipients.show("ws-1"))
     with told.host.store.read() as db:
         assert first not in repr(db.exec_driver_sql("SELECT * FROM secrets").all())
 
-    other = told.host.alerts.set("ws-1", {"webhook_url": "https://two.example/"})["webhook_secret"]
+    other = told.host.alert_recipients.replace("ws-1", {"webhook_url": "https://two.example/"})["webhook_secret"]
     assert isinstance(other, str)
     assert other != first
-    assert told.host.alerts.set("ws-1", {"mails": [ANA]})["webhook_secret"] is None
+    assert told.host.alert_recipients.replace("ws-1", {"mails": [ANA]})["webhook_secret"] is None
 
 
 @pytest.mark.parametrize(
@@ -615,17 +616,17 @@ def test_a_secret_is_shown_once_kept_with_its_address_and_made_anew_for_another(
 )
 def test_what_cannot_be_told_is_refused_by_field(told: Any, document: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        told.host.alerts.set("ws-1", document)
+        told.host.alert_recipients.replace("ws-1", document)
 
     assert [problem.dotted for problem in caught.value.problems] == [field]
-    assert told.host.alerts.show("ws-1")["mails"] == [ANA]
+    assert told.host.alert_recipients.show("ws-1")["mails"] == [ANA]
 
 
 def test_a_test_tells_everybody_at_once_and_says_who_could_not_be_told(hooked: Any, receiver: Receiver) -> None:
-    hooked.host.alerts.set("ws-1", {"mails": [ANA], "webhook_url": receiver.url})
+    hooked.host.alert_recipients.replace("ws-1", {"mails": [ANA], "webhook_url": receiver.url})
     receiver.answer = 500
 
-    found = hooked.host.alerts.test("ws-1")["data"]
+    found = hooked.host.alert_delivery.test("ws-1")["data"]
 
     assert [(one["to"], one["delivered"]) for one in found] == [(ANA, True), (receiver.url, False)]
     assert receiver.documents[0]["type"] == "test"
@@ -636,18 +637,18 @@ def test_a_test_tells_everybody_at_once_and_says_who_could_not_be_told(hooked: A
 def test_without_anybody_to_tell_there_is_nothing_to_test_and_what_waits_is_given_up(told: Any) -> None:
     ends_with(told, NeedsAttention("Look at it."))
     told.accept()
-    told.host.alerts.set("ws-1", {})
+    told.host.alert_recipients.replace("ws-1", {})
 
-    assert told.host.alerts.deliver() == 0
-    assert told.host.alerts.show("ws-1")["waiting"] == 0
+    assert told.host.alert_delivery.deliver() == 0
+    assert told.host.alert_recipients.show("ws-1")["waiting"] == 0
     with pytest.raises(ActionRefused, match="Nobody"):
-        told.host.alerts.test("ws-1")
+        told.host.alert_delivery.test("ws-1")
 
 
-@pytest.mark.parametrize("act", ["show", "test"])
+@pytest.mark.parametrize("act", ["alert_recipients.show", "alert_delivery.test"])
 def test_a_workspace_that_does_not_exist_is_not_found(told: Any, act: str) -> None:
     with pytest.raises(NotFound):
-        getattr(told.host.alerts, act)("nowhere")
+        attrgetter(act)(told.host)("nowhere")
 
 
 # -- at the command line -----------------------------------------------------------------------------------
@@ -682,7 +683,7 @@ def test_command_show_tells_what_was_told(told: Any, line: Any) -> None:
     told.accept()
 
     assert "not yet" in line("show", "ws-1").stdout
-    told.host.alerts.deliver()
+    told.host.alert_delivery.deliver()
     shown = line("show", "ws-1").stdout
 
     assert "totals_differ  Look at it.  2026-03-10 09:00" in shown
@@ -694,7 +695,7 @@ def test_command_test_ends_with_1_when_somebody_could_not_be_told(
     assert line("test", "ws-1").stdout == f"✓ {ANA}\n"
 
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.0.0.7", 443))])
-    told.host.alerts.set("ws-1", {"webhook_url": "https://inside.example/in"})
+    told.host.alert_recipients.replace("ws-1", {"webhook_url": "https://inside.example/in"})
     found = line("test", "ws-1")
 
     assert found.exit_code == 1

@@ -123,14 +123,14 @@ def test_a_key_that_a_service_repeats_in_its_words_goes_no_further(desk: Any, lo
     desk.recorder.answers["on_quote_accepted"] = lambda ctx, _quote: ends(ctx)
     desk.recorder.answers["check_connection"] = lambda _ctx, _request: ConnectionReport((REFUSED,), (CANARY,))
     desk.enable()
-    desk.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+    desk.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
 
     run = desk.accept()
     desk.host.connections.test("ws-1", "recorder")
-    desk.host.alerts.deliver()
+    desk.host.alert_delivery.deliver()
 
     assert run["status"] != "queued"
-    shown = [run, desk.host.connections.show("ws-1", "recorder"), desk.host.alerts.show("ws-1")]
+    shown = [run, desk.host.connections.show("ws-1", "recorder"), desk.host.alert_recipients.show("ws-1")]
     assert "Canary" not in json.dumps(shown) + log()
     folder: Path = desk.host.config.data_dir
     assert [p.name for p in folder.rglob("*") if p.is_file() and b"CanaryABC" in p.read_bytes()] == []

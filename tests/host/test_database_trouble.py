@@ -22,7 +22,7 @@ from qwoty_integrations_host import Attempt, Outcome, QuoteRecord
 from qwoty_integrations_host.config import HostConfig, RetryPolicy
 from qwoty_integrations_host.errors import DatabaseUnavailable
 from qwoty_integrations_host.host import Host, create_host
-from qwoty_integrations_host.reports.shapes import find_run
+from qwoty_integrations_host.reports.runs import find_run
 from qwoty_integrations_host.store import database
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.store.workspaces import add_workspace

@@ -12,7 +12,7 @@ from sqlalchemy.event import listen, remove
 from builders import a_quote
 from qwoty_integrations_host import WebhookEvent, WebhookRejected, WebhookRequest
 from qwoty_integrations_host.errors import IntegrationError
-from qwoty_integrations_host.reports.shapes import list_deliveries
+from qwoty_integrations_host.reports.deliveries import list_deliveries
 
 DAY = 24 * 3600.0
 CANARY = "CanaryOfTheSender"

@@ -41,15 +41,15 @@ def digests(desk: Any) -> list[dict[str, Any]]:
 def test_what_is_open_at_eight_is_told_once_however_many_look(told: Any) -> None:
     ends_with(told, NeedsAttention("Look at it.", hint="Compare.", code="totals_differ"))
     run = told.accept()
-    told.host.alerts.deliver()
+    told.host.alert_delivery.deliver()
 
     go_to(told, 11, 7, 59)
-    assert told.host.digest.look() == []
+    assert told.host.digest.record_due() == []
     go_to(told, 11, 8)
-    assert told.host.digest.look() == ["ws-1"]
+    assert told.host.digest.record_due() == ["ws-1"]
     go_to(told, 11, 23)
-    assert told.host.digest.look() == []
-    told.host.alerts.deliver()
+    assert told.host.digest.record_due() == []
+    told.host.alert_delivery.deliver()
 
     (digest,) = digests(told)
     (one,) = digest["open"]
@@ -63,7 +63,7 @@ def test_what_is_open_at_eight_is_told_once_however_many_look(told: Any) -> None
     assert (mail["To"], mail["Subject"]) == (ANA, "Qwoty integrations, ws-1: One thing is still open.")
     assert "Quote N-q-7: Look at it. [totals_differ]" in words_of(mail)
     go_to(told, 12, 8)
-    assert told.host.digest.look() == ["ws-1"], "it is open still"
+    assert told.host.digest.record_due() == ["ws-1"], "it is open still"
 
 
 def test_nothing_is_told_when_nothing_is_open(told: Any) -> None:
@@ -73,7 +73,7 @@ def test_nothing_is_told_when_nothing_is_open(told: Any) -> None:
 
     go_to(told, 11, 9)
 
-    assert (told.host.digest.look(), digests(told)) == ([], [])
+    assert (told.host.digest.record_due(), digests(told)) == ([], [])
 
 
 def test_what_happened_after_eight_was_told_by_itself_and_waits_for_the_next_day(told: Any) -> None:
@@ -81,11 +81,11 @@ def test_what_happened_after_eight_was_told_by_itself_and_waits_for_the_next_day
     ends_with(told, NeedsAttention("Look at it."))
     told.accept()
     go_to(told, 11, 9)
-    assert told.host.digest.look() == []
+    assert told.host.digest.record_due() == []
 
     go_to(told, 12, 9)
 
-    assert told.host.digest.look() == ["ws-1"]
+    assert told.host.digest.record_due() == ["ws-1"]
 
 
 def test_eight_is_eight_in_the_workspaces_time_zone(told: Any) -> None:
@@ -94,9 +94,9 @@ def test_eight_is_eight_in_the_workspaces_time_zone(told: Any) -> None:
     told.accept()
 
     go_to(told, 11, 11, 59)
-    assert told.host.digest.look() == []
+    assert told.host.digest.record_due() == []
     go_to(told, 11, 12)
-    assert told.host.digest.look() == ["ws-1"], "New York is four hours behind in March"
+    assert told.host.digest.record_due() == ["ws-1"], "New York is four hours behind in March"
 
 
 def test_who_is_entered_later_is_told_what_was_open_before(desk: Any) -> None:
@@ -104,22 +104,22 @@ def test_who_is_entered_later_is_told_what_was_open_before(desk: Any) -> None:
     ends_with(desk, NeedsAttention("Look at it."))
     desk.accept()
     go_to(desk, 12, 10)
-    assert desk.host.digest.look() == [] and alerts(desk) == []
+    assert desk.host.digest.record_due() == [] and alerts(desk) == []
 
-    desk.host.alerts.set("ws-1", {"mails": [ANA]})
+    desk.host.alert_recipients.replace("ws-1", {"mails": [ANA]})
 
-    assert desk.host.digest.look() == ["ws-1"]
+    assert desk.host.digest.record_due() == ["ws-1"]
     assert [one["title"] for one in digests(desk)[0]["open"]] == ["Look at it."]
 
 
 def test_a_workspace_can_do_without(told: Any) -> None:
-    told.host.alerts.change("ws-1", {"daily_digest": False})
+    told.host.alert_recipients.change("ws-1", {"daily_digest": False})
     ends_with(told, NeedsAttention("Look at it."))
     told.accept()
 
     go_to(told, 11, 9)
 
-    assert told.host.digest.look() == []
+    assert told.host.digest.record_due() == []
 
 
 def test_a_refused_key_and_a_silent_service_are_open_until_they_are_well(told: Any) -> None:
@@ -129,7 +129,7 @@ def test_a_refused_key_and_a_silent_service_are_open_until_they_are_well(told: A
     told.accept()
     go_to(told, 13, 9)
 
-    told.host.digest.look()
+    told.host.digest.record_due()
 
     kinds = [one["type"] for one in digests(told)[0]["open"]]
     assert kinds == ["connection.needs_attention", "webhooks.silent", "run.needs_attention"]
@@ -138,7 +138,7 @@ def test_a_refused_key_and_a_silent_service_are_open_until_they_are_well(told: A
     told.recorder.answers.clear()
     told.retry(alerts(told)[-1]["run_id"])
     go_to(told, 14, 9)
-    assert told.host.digest.look() == ["ws-1"]
+    assert told.host.digest.record_due() == ["ws-1"]
     assert [one["type"] for one in digests(told)[0]["open"]] == ["quote.asks"], "its link ended unpaid"
 
 
@@ -154,7 +154,7 @@ def test_of_an_upkeep_only_the_last_one_is_open(told: Any) -> None:
 
     go_to(told, 11, 9)
 
-    assert told.host.digest.look() == []
+    assert told.host.digest.record_due() == []
 
 
 def test_a_long_list_is_counted(told: Any) -> None:
@@ -162,10 +162,10 @@ def test_a_long_list_is_counted(told: Any) -> None:
     for number in range(23):
         told.accept(id=f"q-{number}")
     go_to(told, 11, 9)
-    told.host.alerts.change("ws-1", {"language": "fr"})
+    told.host.alert_recipients.change("ws-1", {"language": "fr"})
 
-    told.host.digest.look()
-    told.host.alerts.deliver()
+    told.host.digest.record_due()
+    told.host.alert_delivery.deliver()
 
     (digest,) = digests(told)
     assert (digest["title"], len(digest["open"]), digest["left_out"]) == ("23 things are still open.", 20, 3)
@@ -175,11 +175,11 @@ def test_a_long_list_is_counted(told: Any) -> None:
 def test_a_machine_gets_the_digest_as_a_type_of_its_own(hooked: Any, receiver: Receiver) -> None:
     ends_with(hooked, NeedsAttention("Look at it."))
     hooked.accept()
-    hooked.host.alerts.deliver()
+    hooked.host.alert_delivery.deliver()
     go_to(hooked, 11, 9)
 
-    hooked.host.digest.look()
-    hooked.host.alerts.deliver()
+    hooked.host.digest.record_due()
+    hooked.host.alert_delivery.deliver()
 
     found = receiver.documents[-1]
     assert (found["type"], found["data"]["title"]) == ("digest", "One thing is still open.")

@@ -14,8 +14,9 @@ from sqlalchemy.event import listen, remove
 from builders import a_quote
 from qwoty_integrations_host import InstallmentRecord, InvoiceRecord, Outcome, QuoteRecord
 from qwoty_integrations_host.errors import ActionRefused, CredentialsError
-from qwoty_integrations_host.reports.search import Asked, quote_id_of
-from qwoty_integrations_host.reports.shapes import list_quotes, list_runs
+from qwoty_integrations_host.reports.quotes import list_quotes
+from qwoty_integrations_host.reports.runs import list_runs
+from qwoty_integrations_host.reports.search import QuoteFilter, quote_id_of
 from qwoty_integrations_host.store import search as finding
 from qwoty_integrations_host.workspaces.workspace import set_timezone
 
@@ -30,7 +31,9 @@ def anywhere(request: pytest.FixtureRequest, desks: Callable[..., Any]) -> Any:
 
 
 def found(desk: Any, *, limit: int = 50, after: str | None = None, **asked: Any) -> list[str]:
-    answer = list_quotes(desk.host.store, "ws-1", desk.clock.now(), limit=limit, after=after, asked=Asked(**asked))
+    answer = list_quotes(
+        desk.host.store, "ws-1", desk.clock.now(), limit=limit, after=after, quote_filter=QuoteFilter(**asked)
+    )
     return [quote["quote_id"] for quote in answer["data"]]
 
 

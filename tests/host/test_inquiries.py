@@ -83,7 +83,7 @@ def token(desk: Any) -> str:
 def test_a_request_that_asks_a_service_is_answered_before_anybody_is_asked(
     waiting: Any, held: Any, call: Any, method: str, path: str, body: Any, kind: str
 ) -> None:
-    waiting.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+    waiting.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     if kind == "settings.save":
         waiting.host.settings.enable("ws-1", "recorder")
     waiting.recorder.calls.clear()
@@ -384,7 +384,7 @@ BODIES = {
 def test_no_route_asks_a_service_itself(waiting: Any, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every route of the application is walked with whatever it needs; nobody is asked before the test says so."""
     waiting.enable()
-    waiting.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+    waiting.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     run = waiting.accept()
     waiting.recorder.calls.clear()
     app = create_app(waiting.host)

@@ -12,7 +12,7 @@ from builders import a_quote
 from qwoty_integrations_host import Attempt, Outcome, PermanentError, WebhookRequest
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.errors import HostError
-from qwoty_integrations_host.reports.shapes import quote_report
+from qwoty_integrations_host.reports.quotes import quote_report
 from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.store.rate_limits import SharedSlots
 

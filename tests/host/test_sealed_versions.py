@@ -54,11 +54,11 @@ def set_platform(desk: Any, token: str | None) -> None:
 
 
 def set_alerts(desk: Any, name: str | None) -> None:
-    desk.host.alerts.set("ws-1", {"webhook_url": name and f"https://{name}.example"})
+    desk.host.alert_recipients.replace("ws-1", {"webhook_url": name and f"https://{name}.example"})
 
 
 def deliver_alerts(desk: Any) -> Any:
-    return desk.host.alerts.show("ws-1")
+    return desk.host.alert_recipients.show("ws-1")
 
 
 KINDS: dict[str, tuple[Callable[[Any, str | None], None], Callable[[Any], Any]]] = {

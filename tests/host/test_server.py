@@ -178,7 +178,7 @@ def test_who_comes_when_all_places_are_taken_gets_that_of_who_was_waited_for_the
     server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(door, "_CONNECTIONS", 3)
-    monkeypatch.setattr(door, "_ROOM", 1)
+    monkeypatch.setattr(door, "_CLOSED_AT_ONCE", 1)
     lines = []
     for _ in range(2):
         lines.append(connect(server, HALF))
@@ -215,7 +215,7 @@ def test_who_takes_nothing_of_an_answer_makes_room_for_who_comes(
     server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(door, "_CONNECTIONS", 2)
-    monkeypatch.setattr(door, "_ROOM", 1)
+    monkeypatch.setattr(door, "_CLOSED_AT_ONCE", 1)
     with take_nothing(server, b"/big"):
         while is_at_work(server):
             turn(server, 1)
@@ -228,7 +228,7 @@ def test_who_takes_nothing_of_an_answer_makes_room_for_who_comes(
 
 def test_who_has_just_come_does_not_make_room(server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "_CONNECTIONS", 2)
-    monkeypatch.setattr(door, "_ROOM", 1)
+    monkeypatch.setattr(door, "_CLOSED_AT_ONCE", 1)
     with connect(server) as first, connect(server) as second:
         assert not is_closed(server, first)
         time.now += 2
@@ -289,14 +289,14 @@ def test_a_body_goes_to_no_file_before_somebody_is_asked_for_a_key(
     with connect(server) as line:
         say_a_body(server, line, 1_950_000)
 
-        assert sum(each.kept_bytes for each in server.active_channels.values()) == 1_950_000
+        assert sum(each.body_bytes for each in server.active_channels.values()) == 1_950_000
         assert files == []
 
 
 def test_who_does_not_end_a_body_makes_room_for_the_bodies_of_others(
     server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "_MOST_KEPT_BYTES", 250_000)
+    monkeypatch.setattr(door, "_MOST_BYTES_IN_MEMORY", 250_000)
     with connect(server) as silent, connect(server) as first, connect(server) as second:
         for line in (first, second):
             time.now += 1

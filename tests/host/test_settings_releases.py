@@ -216,23 +216,23 @@ def test_at_a_start_with_a_release_that_fits_again_runs_go_on(incomplete: Any, f
 
 
 def test_people_are_told_that_runs_wait_for_settings(incomplete: Any) -> None:
-    incomplete.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+    incomplete.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
 
     incomplete.accept()
     incomplete.accept(id="q-8")
 
-    (alert,) = incomplete.host.alerts.show("ws-1")["alerts"]
+    (alert,) = incomplete.host.alert_recipients.show("ws-1")["alerts"]
     assert (alert["type"], alert["code"]) == ("run.waits", "settings_incomplete")
 
 
 def test_people_are_told_though_no_run_waits_once_a_day(incomplete: Any) -> None:
-    incomplete.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+    incomplete.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
 
     incomplete.host.upkeep.request_after_start()
     incomplete.host.upkeep.request_due()
     incomplete.accept()
 
-    (alert,) = incomplete.host.alerts.show("ws-1")["alerts"]
+    (alert,) = incomplete.host.alert_recipients.show("ws-1")["alerts"]
     assert (alert["type"], alert["code"]) == ("connection.needs_attention", "settings_incomplete")
     assert alert["command"] == "qwoty-host settings show ws-1 recorder"
 
@@ -356,7 +356,7 @@ def test_what_only_looks_goes_on_without_the_plugin(incomplete: Any) -> None:
     assert foretold["previews"][0]["problems"][0]["code"] == "settings_incomplete"
     assert incomplete.host.upkeep.status("ws-1")["data"] == []
     assert incomplete.host.upkeep.request_due() == []
-    assert incomplete.host.silence.silent("ws-1") == []
+    assert incomplete.host.missing_webhooks.silent_accounts("ws-1") == []
     assert runs.request_due_installments() == []
 
 

@@ -435,7 +435,7 @@ def test_a_step_name_used_twice_is_a_bug_on_every_engine(desk: Any) -> None:
 
 
 def _runs(desk: Any) -> list[dict[str, Any]]:
-    from qwoty_integrations_host.reports.shapes import list_runs
+    from qwoty_integrations_host.reports.runs import list_runs
 
     found: list[dict[str, Any]] = list_runs(desk.host.store)["data"]
     return found

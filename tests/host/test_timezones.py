@@ -15,7 +15,8 @@ from qwoty_integrations_host import HookContext, Outcome, Quote, offset_name
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.contract.timezones import find_timezone
 from qwoty_integrations_host.errors import InvalidInput, NotFound
-from qwoty_integrations_host.reports.shapes import list_audit, workspace_report
+from qwoty_integrations_host.reports.audit import list_audit
+from qwoty_integrations_host.reports.installed import workspace_report
 from qwoty_integrations_host.workspaces.workspace import set_timezone
 
 

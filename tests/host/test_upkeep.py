@@ -21,7 +21,7 @@ from qwoty_integrations_host import (
 )
 from qwoty_integrations_host.contract.hook_types import WebhookRequest
 from qwoty_integrations_host.errors import ActionRefused, NotFound
-from qwoty_integrations_host.reports.shapes import list_runs
+from qwoty_integrations_host.reports.runs import list_runs
 
 ENDPOINT = WebhookEndpoint("main", "test", "we_1", "https://host.example/webhooks/recorder/ws-1/tokentokentoken1234")
 NOTHING = UpkeepReport(Outcome.skipped("Nothing had to be mended."))

@@ -199,7 +199,7 @@ def test_the_doctor_finds_a_well_host_well(desks: Any) -> None:
     desk.enable()
     desk.host.connections.test("ws-1", "recorder")
     for workspace in ("ws-1", "ws-2"):
-        desk.host.alerts.set(workspace, {"mails": ["ana@seller.example"]})
+        desk.host.alert_recipients.replace(workspace, {"mails": ["ana@seller.example"]})
 
     found = findings(desk)
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 from standardwebhooks import Webhook
 
-from qwoty_integrations_host.reports.shapes import list_runs
+from qwoty_integrations_host.reports.runs import list_runs
 from qwoty_integrations_host.store.api_keys import SCOPES, create_api_key
 from qwoty_stand_in import TOKEN, QwotyStandIn
 

@@ -335,7 +335,7 @@ def test_with_a_new_token_everything_that_was_refused_is_fetched_again(
 def test_of_a_refused_token_people_are_told_once_until_it_is_set_anew(
     bench: Any, qwoty: QwotyStandIn, tell: Tell
 ) -> None:
-    bench.host.alerts.set("ws-1", {"mails": ["ops@seller.example"]})
+    bench.host.alert_recipients.replace("ws-1", {"mails": ["ops@seller.example"]})
 
     def refuse(quote_id: str) -> None:
         qwoty.put(completed(id=quote_id))

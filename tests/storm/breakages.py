@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qwoty_integrations_host.contract.context import Attempt
-from qwoty_integrations_host.mail.ledger import LedgerMailer
+from qwoty_integrations_host.mail.mailer import RecordedMailer
 from qwoty_integrations_host.mail.message import build
 from qwoty_integrations_host.runs.requests import Runs
 from qwoty_integrations_host.store import holds, mails
@@ -39,7 +39,7 @@ def ledger_after_the_mail(patch: pytest.MonkeyPatch) -> None:
             sending.has_left(db, now)
         return True
 
-    patch.setattr(LedgerMailer, "send", send)
+    patch.setattr(RecordedMailer, "send", send)
 
 
 def link_not_expired(patch: pytest.MonkeyPatch) -> None:

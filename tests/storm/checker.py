@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from qwoty_integrations_host.reports.shapes import quote_report
+from qwoty_integrations_host.reports.quotes import quote_report
 from qwoty_integrations_host.store import quotes
 from qwoty_integrations_host.store import tables as t
 from storm.story import Figures, Signed, Story

@@ -103,7 +103,7 @@ def calendar(world: World, story: Story, number: int) -> None:
     def act(host: Host) -> None:
         host.runs.request_due_installments()
         host.upkeep.request_due()
-        host.alerts.deliver()
+        host.alert_delivery.deliver()
 
     world.ask(Request("calendar", act))
 

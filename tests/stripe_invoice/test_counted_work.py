@@ -19,7 +19,8 @@ from sqlalchemy.event import listen, remove
 from builders import LINK, a_line, a_quote, the_example
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.host import Host, create_host
-from qwoty_integrations_host.reports.shapes import list_quotes, list_runs
+from qwoty_integrations_host.reports.quotes import list_quotes
+from qwoty_integrations_host.reports.runs import list_runs
 from qwoty_integrations_host.store.workspaces import add_workspace
 from stripe_simulator import StripeSimulator
 

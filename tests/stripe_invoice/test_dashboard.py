@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from builders import KEY, LIVE
-from qwoty_integrations_host.reports.dashboard_links import service_links
+from qwoty_integrations_host.reports.dashboard_links import dashboard_links
 
 UNITS = {"token_scope": "business_unit", "business_unit_api_tokens": {"bu_1": KEY, "bu_2": f"sk_{LIVE}_Unit0002"}}
 
 
 def links(bench: Any, *ids: str) -> dict[str, str]:
     host = bench.host
-    return service_links(host.plugins, host.settings, host.runs.contexts, "ws-1", "stripe_invoice", ids)
+    return dashboard_links(host.plugins, host.settings, host.runs.contexts, "ws-1", "stripe_invoice", ids)
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_a_stripe_that_does_not_answer_is_said_to_be_away(bench: Any, fault: str
 
 
 def test_a_key_that_is_revoked_later_marks_the_connection_tells_people_once_and_a_good_test_ends_it(bench: Any) -> None:
-    bench.host.alerts.set("ws-1", {"mails": ["admin@seller.example"]})
+    bench.host.alert_recipients.replace("ws-1", {"mails": ["admin@seller.example"]})
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS)
     bench.enable(workspace_api_token=RESTRICTED)
     assert bench.host.connections.test("ws-1", "stripe_invoice")["status"] == "ok"
@@ -261,7 +261,7 @@ def test_a_key_that_is_revoked_later_marks_the_connection_tells_people_once_and_
 
     problem = bench.host.connections.show("ws-1", "stripe_invoice")["problem"]
     assert (problem["code"], problem["run_id"]) == ("key_refused", runs[0]["id"])
-    assert bench.host.alerts.deliver() == 1
+    assert bench.host.alert_delivery.deliver() == 1
     (mail,) = bench.mails()
     assert "/console/" in mail.read_text("utf-8"), "where it is mended"
     assert RESTRICTED not in mail.read_text("utf-8")
@@ -269,28 +269,28 @@ def test_a_key_that_is_revoked_later_marks_the_connection_tells_people_once_and_
 
 
 def test_a_stripe_whose_webhooks_do_not_arrive_is_told_although_the_upkeep_finds_the_payments(bench: Any) -> None:
-    bench.host.alerts.set("ws-1", {"mails": ["admin@seller.example"]})
+    bench.host.alert_recipients.replace("ws-1", {"mails": ["admin@seller.example"]})
     bench.stripe.config.update(webhooks_held=True)
     bench.enable(**LINK)
     bench.accept(the_example())
 
     for _ in range(48):
-        assert bench.host.silence.look() == []
+        assert bench.host.missing_webhooks.record_new() == []
         bench.clock.advance(3600)
         bench.stripe.clock.advance(3600)
     bench.clock.advance(3600)
     bench.host.upkeep.request("ws-1")
     bench.work()
 
-    assert len(bench.host.silence.look()) == 1
+    assert len(bench.host.missing_webhooks.record_new()) == 1
     bench.stripe.config.update(webhooks_held=False)
     bench.webhooks()
     bench.clock.advance(3600)
-    assert bench.host.silence.look() == []
+    assert bench.host.missing_webhooks.record_new() == []
 
 
 def test_a_stripe_that_is_heard_is_not_said_to_be_silent(bench: Any) -> None:
-    bench.host.alerts.set("ws-1", {"mails": ["admin@seller.example"]})
+    bench.host.alert_recipients.replace("ws-1", {"mails": ["admin@seller.example"]})
     bench.enable(**LINK)
     bench.accept(the_example())
 
@@ -299,4 +299,4 @@ def test_a_stripe_that_is_heard_is_not_said_to_be_silent(bench: Any) -> None:
     bench.webhooks()
     bench.clock.advance(200 * 3600)
 
-    assert bench.host.silence.look() == []
+    assert bench.host.missing_webhooks.record_new() == []

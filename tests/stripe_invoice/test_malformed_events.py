@@ -24,7 +24,7 @@ ids = count()
 def linked(bench: Any) -> Any:
     """A bench on which the example has its invoice and its first link, and somebody is told of trouble."""
     bench.enable(**LINK)
-    bench.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
+    bench.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     assert bench.accept(the_example())["status"] == "succeeded"
     return bench
 
@@ -50,10 +50,10 @@ def blamed(bench: Any) -> dict[str, Any]:
         kept = "SELECT name FROM plugin_state WHERE name LIKE 'webhook_refused:%'"
         refused = db.exec_driver_sql(kept).scalars().all()
         stored = db.exec_driver_sql("SELECT event_id FROM webhook_deliveries").scalars().all()
-    bench.host.alerts.deliver()
+    bench.host.alert_delivery.deliver()
     return {
         "runs": webhook_runs(bench),
-        "alerts": bench.host.alerts.show("ws-1")["alerts"],
+        "alerts": bench.host.alert_recipients.show("ws-1")["alerts"],
         "connection": [one["problem"] for one in bench.host.connections.list("ws-1")["data"]],
         "secret": refused,
         "stored": stored,

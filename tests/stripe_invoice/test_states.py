@@ -20,8 +20,8 @@ from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.clock import SystemClock
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.quotes.standing import ASKING, STATES
-from qwoty_integrations_host.reports.search import Asked
-from qwoty_integrations_host.reports.shapes import list_quotes
+from qwoty_integrations_host.reports.quotes import list_quotes
+from qwoty_integrations_host.reports.search import QuoteFilter
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link
@@ -303,7 +303,7 @@ def by_console(bench: Any, language: str) -> str:
 
 
 def found(bench: Any) -> list[dict[str, Any]]:
-    listed = list_quotes(bench.host.store, "ws-1", bench.clock.now(), asked=Asked(asking=True))
+    listed = list_quotes(bench.host.store, "ws-1", bench.clock.now(), quote_filter=QuoteFilter(asking=True))
     data: list[dict[str, Any]] = listed["data"]
     return data
 

@@ -74,8 +74,10 @@ def doors(bench: Any) -> Iterator[Doors]:
 @pytest.fixture
 def told(bench: Any) -> Callable[[], list[tuple[str, str, str | None]]]:
     """Whom to tell is set; gives what was told: type, code and quote number."""
-    bench.host.alerts.set("ws-1", {"mails": ["ana@seller.example"]})
-    return lambda: [(one["type"], one["code"], one["quote_number"]) for one in bench.host.alerts.show("ws-1")["alerts"]]
+    bench.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
+    return lambda: [
+        (one["type"], one["code"], one["quote_number"]) for one in bench.host.alert_recipients.show("ws-1")["alerts"]
+    ]
 
 
 def by_unit(bench: Any, **keys: str) -> None:

@@ -51,11 +51,12 @@ def webhook_events() -> list[tuple[str, str]]:
 
 
 def alert_types() -> list[str]:
-    """The types that alerts/service.py gives to ``_facts``; that of a run is its status."""
+    """The types that modules of alerts/ give to ``facts``; that of a run is its status."""
     found = {
         text
-        for name, call in calls(tree_of("alerts/service.py"))
-        if name == "_facts" and (text := text_of(argument(call, 0, "type")))
+        for module in ("alert", "delivery", "recording")
+        for name, call in calls(tree_of(f"alerts/{module}.py"))
+        if name == "facts" and (text := text_of(argument(call, 0, "kind")))
     }
     by_status = {f"run.{status}" for status in ("needs_attention", "failed")}
     return sorted((found - {"run.…"}) | by_status)

@@ -1,4 +1,4 @@
-"""The conformance suite: what every plugin keeps, checked from outside. One subject per module."""
+"""The conformance suite: checks a plugin against the contract from outside. One subject per module."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class PluginConformance(
     SecretChecks,
     IsolationChecks,
 ):
-    """Everything that the host relies on. Subclass it, name the plugin, and give settings that work.
+    """All conformance checks. Subclass it, name the plugin, and define a fixture with valid settings.
 
-    Fixtures: ``valid_settings`` (obligatory), ``invalid_settings``, ``service``, ``side_effects``,
-    ``signed_webhook``, ``forged_webhooks``, ``quote``; ``given.py`` documents each. What cannot be checked for want of
-    one is skipped, and says so.
+    Fixtures: ``valid_settings`` (required), ``invalid_settings``, ``service``, ``side_effects``,
+    ``signed_webhook``, ``forged_webhooks``, ``quote``; ``fixtures.py`` documents each. A check that lacks a fixture is
+    skipped with the reason.
 
     Example:
         class TestConformance(PluginConformance):

@@ -1,19 +1,19 @@
-"""A process that dies between two steps: the next one goes on, and nothing happens twice."""
+"""Crashes: after a process dies at a step, the next one resumes, and no effect happens twice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...reports.shapes import mails_of_quote
+from ...reports.quotes import mails_of_quote
 from ..network import no_network
 from ..nonconformity import not_checked, require, require_none
 from ..workbench import Workbench
-from .given import WELL, Given, what_happened
+from .fixtures import SUCCESSFUL, ConformanceFixtures, what_happened
 
 
-class CrashChecks(Given):
-    """The plugin's own steps, found by watching it work once."""
+class CrashChecks(ConformanceFixtures):
+    """Checks at the plugin's own steps, which a first run reveals."""
 
     def test_a_crash_before_any_checkpoint_has_no_second_effect(
         self,
@@ -23,7 +23,7 @@ class CrashChecks(Given):
         quote: dict[str, Any],
         counted: Callable[[str], int],
     ) -> None:
-        self.worked(enabled, quote, "conformance-first")  # what is made once for all, such as an endpoint
+        self.worked(enabled, quote, "conformance-first")  # creates what is created once, such as an endpoint
         whole = self.worked(enabled, quote, "conformance-whole")
         made, mails = counted("conformance-whole"), self._mails_of(enabled, whole)
         problems = []
@@ -57,14 +57,14 @@ class CrashChecks(Given):
         enabled.engine.die_at(whole["steps"][-1]["name"], recorded=True)
         if not enabled.work_until_it_dies():
             not_checked("its steps are not named alike for two quotes")
-        with no_network() as asked:
+        with no_network() as attempts:
             enabled.restart()
         (run,) = (run for run in enabled.runs().values() if run["quote_id"] == "conformance-replay")
 
         require(
-            not asked and run["status"] in WELL,
+            not attempts and run["status"] in SUCCESSFUL,
             f"All steps were done when the process died; then the network is asked again, and {what_happened(run)}."
-            if asked
+            if attempts
             else f"All steps were done when the process died, and then {what_happened(run)}.",
             why="After a crash the hook runs again from its top. What it does outside a step, it does twice.",
             mend="Move every request into `ctx.step`, and let only what steps gave back decide between them.",

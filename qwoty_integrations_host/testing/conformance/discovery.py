@@ -1,4 +1,4 @@
-"""It is found, it loads, it says who it is, and its hooks are those of the contract."""
+"""Discovery: the entry point, loading, the manifest, and the hooks' signatures."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ...contract.hook_types import Manifest
 from ...contract.hookspecs import HOOK_API, PROJECT
 from ...plugins.manager import GROUP, Plugins
 from ..nonconformity import not_checked, require, require_none
-from .given import Given
+from .fixtures import ConformanceFixtures
 
-#: The hooks that go with a capability.
+#: The hooks of each capability.
 _HOOKS_OF = {
     "quotes": ("on_quote_accepted",),
     "webhooks": ("authenticate_webhook", "on_webhook"),
@@ -24,7 +24,7 @@ _HOOKS_OF = {
 }
 
 
-class DiscoveryChecks(Given):
+class DiscoveryChecks(ConformanceFixtures):
     """From the entry point to the manifest."""
 
     def test_it_is_found_by_its_entry_point(self) -> None:
@@ -46,7 +46,7 @@ class DiscoveryChecks(Given):
 
     def test_what_is_installed_is_complete(self) -> None:
         point = self._point()
-        files = _files_of_a_wheel(point.dist)
+        files = _installed_files(point.dist)
         module = point.value.partition(":")[0].replace(".", "/")
 
         require(
@@ -78,11 +78,11 @@ class DiscoveryChecks(Given):
         )
 
     def test_it_speaks_the_hosts_hook_api(self) -> None:
-        found = getattr(self._module(), "HOOK_API", None)
+        hook_api = getattr(self._module(), "HOOK_API", None)
 
         require(
-            found == HOOK_API,
-            f"The plugin's module says HOOK_API = {found!r}; this host speaks {HOOK_API}.",
+            hook_api == HOOK_API,
+            f"The plugin's module says HOOK_API = {hook_api!r}; this host speaks {HOOK_API}.",
             why="The number is how a host knows that it may call a plugin at all.",
             mend=f"Write `HOOK_API = {HOOK_API}` at the top of the plugin's module, once it keeps that contract.",
         )
@@ -101,7 +101,7 @@ class DiscoveryChecks(Given):
     def test_its_manifest_says_who_it_is(self, manifest: Manifest) -> None:
         dist = self._point().dist
         problems = [
-            f"The manifest's {name} is empty." for name in ("title", "description") if not _said(manifest, name)
+            f"The manifest's {name} is empty." for name in ("title", "description") if not _has_text(manifest, name)
         ]
         if dist is not None and manifest.version != dist.version:
             problems.append(f"The manifest says version {manifest.version!r}, the distribution {dist.version!r}.")
@@ -137,7 +137,7 @@ class DiscoveryChecks(Given):
     def _module(self) -> Any:
         try:
             return self._point().load()
-        except (Exception, SystemExit):  # noqa: BLE001 - whatever a broken module does
+        except (Exception, SystemExit):  # noqa: BLE001 - a broken module may raise anything
             not_checked("the plugin's module cannot be imported; another check says why")
 
 
@@ -145,11 +145,11 @@ def _origin(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
 
 
-def _said(manifest: Manifest, name: str) -> bool:
+def _has_text(manifest: Manifest, name: str) -> bool:
     return bool(str(getattr(manifest, name)).strip())
 
 
-def _files_of_a_wheel(dist: Distribution | None) -> list[str]:
+def _installed_files(dist: Distribution | None) -> list[str]:
     direct = json.loads((dist and dist.read_text("direct_url.json")) or "{}")
     if direct.get("dir_info", {}).get("editable"):
         not_checked("it is installed from its folder (editable); build the wheel and install that to check it")

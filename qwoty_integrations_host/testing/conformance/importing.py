@@ -1,4 +1,4 @@
-"""Loading a plugin is cheap and touches nothing: every command of the host pays for it, also where it is off."""
+"""Importing a plugin is cheap and has no side effects: every command imports it, even where it is disabled."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 from ...plugins.manager import GROUP
 from ..nonconformity import Nonconformity, not_checked, require, require_none
-from .given import Given
+from .fixtures import ConformanceFixtures
 
-#: Seconds of processor time that importing the plugin's module may take, beyond the host's public names.
+#: The CPU time in seconds that importing the plugin's module may take, beyond the host's public names.
 BUDGET = 0.25
 _CLIENTS = ("requests", "urllib3", "httpx", "aiohttp", "http.client")
-#: Runs in a fresh interpreter: imports the module named in argv, and prints what that did.
+#: Runs in a fresh interpreter: imports the module named in argv, and prints the import's cost and side effects.
 _PROGRAM = """
 import collections, json, os, sys, time
 import qwoty_integrations_host
@@ -54,8 +54,8 @@ print("\\n" + json.dumps({"took": took, "modules": sorted(set(sys.modules) - bef
 """
 
 
-class ImportChecks(Given):
-    """Each asks the same fresh interpreter."""
+class ImportChecks(ConformanceFixtures):
+    """Checks on one import in a fresh interpreter."""
 
     def test_importing_it_is_cheap(self) -> None:
         # The best of three: a busy machine makes an import slower, never faster.
@@ -70,11 +70,11 @@ class ImportChecks(Given):
         )
 
     def test_importing_it_imports_no_sdk_and_no_http_client(self) -> None:
-        found = self._import()["modules"]
+        modules = self._import()["modules"]
         heavy = {*_CLIENTS, *_names_of_dependencies(self._dist())}
 
         require_none(
-            [f"Importing the plugin's module imports {name}." for name in sorted(heavy & set(found))],
+            [f"Importing the plugin's module imports {name}." for name in sorted(heavy & set(modules))],
             why="SDKs are slow to import, and what they do at import happens to every workspace.",
             mend="Import it in the one module that speaks to the service, and that module inside the hooks.",
         )
@@ -106,31 +106,31 @@ class ImportChecks(Given):
 def _imported(module: str, path: tuple[str, ...], number: int) -> dict[str, Any]:
     program = f"import sys; sys.path[:] = {list(path)!r}\n{_PROGRAM}"
     try:
-        done = subprocess.run(  # noqa: S603 - this interpreter, and the entry point's own module
+        done = subprocess.run(  # noqa: S603 - this interpreter, with the entry point's module
             [sys.executable, "-c", program, module], capture_output=True, text=True, timeout=60, check=True
         )
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired:
-        why, said = "A module that waits at import stops every command of the host.", "does not end within a minute"
+        why, what = "A module that waits at import stops every command of the host.", "does not end within a minute"
     except (subprocess.CalledProcessError, ValueError, IndexError) as error:
         last = (getattr(error, "stderr", None) or "it ended without a word").strip().splitlines()[-1]
-        why, said = "The host goes on without it, and its quotes wait.", f"fails: {last}"
+        why, what = "The host goes on without it, and its quotes wait.", f"fails: {last}"
     else:
-        return found
+        return result
     raise Nonconformity(
-        f"Importing {module} {said}", why=why, mend=f"Let `python -c 'import {module}'` end without an error."
+        f"Importing {module} {what}", why=why, mend=f"Let `python -c 'import {module}'` end without an error."
     )
 
 
 def _names_of_dependencies(name: str | None) -> set[str]:
-    """The import names of what the distribution requires, the host left out."""
+    """Return the import names of the distribution's requirements, except the host's."""
     if name is None:
         return set()
-    wanted = {_plain(text) for text in requires(name) or () if "extra ==" not in text}
-    wanted -= {_plain("qwoty-integrations-host"), _plain(distribution(name).name)}
-    return {top for top, dists in packages_distributions().items() if wanted & set(map(_plain, dists))}
+    required = {_normalized(text) for text in requires(name) or () if "extra ==" not in text}
+    required -= {_normalized("qwoty-integrations-host"), _normalized(distribution(name).name)}
+    return {top for top, dists in packages_distributions().items() if required & set(map(_normalized, dists))}
 
 
-def _plain(requirement: str) -> str:
-    found = re.match(r"[A-Za-z0-9._-]+", requirement)
-    return re.sub(r"[-_.]+", "-", found.group()).lower() if found else ""
+def _normalized(requirement: str) -> str:
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    return re.sub(r"[-_.]+", "-", name.group()).lower() if name else ""

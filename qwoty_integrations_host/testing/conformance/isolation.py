@@ -1,4 +1,4 @@
-"""One workspace's settings never reach the work for another."""
+"""Isolation: one workspace's secrets are never used for another workspace."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from ...contract.hook_types import Manifest
 from ...contract.settings_document import placed, reach, schema_problems, with_defaults
 from ...redaction import secret_paths
-from ..network import overheard
+from ..network import recorded_traffic
 from ..nonconformity import not_checked, require
 from ..workbench import Workbench
-from .given import Given
+from .fixtures import ConformanceFixtures
 
 
-class IsolationChecks(Given):
-    """Two workspaces with secrets of their own; what is sent is overheard."""
+class IsolationChecks(ConformanceFixtures):
+    """Checks on the recorded traffic of two workspaces with different secrets."""
 
     def test_a_workspaces_secrets_are_sent_for_no_other(
         self,
@@ -30,13 +30,13 @@ class IsolationChecks(Given):
             not_checked("no second secret could be made that the schema accepts")
         enabled.set_up(self.plugin_id, theirs, "ws-2")
         ours, foreign = (_secrets(manifest, settings) for settings in (valid_settings, theirs))
-        with overheard() as first:
+        with recorded_traffic() as first:
             self.accepted(enabled, quote, id="conformance-ours")
         if not any(secret in first for secret in ours):
             not_checked("the secret is not sent in clear, so nobody can overhear whose it is")
-        with overheard() as second:
+        with recorded_traffic() as second:
             enabled.accept({**quote, "id": "conformance-theirs"}, "ws-2", plugin=self.plugin_id)
-        with overheard() as third:
+        with recorded_traffic() as third:
             self.accepted(enabled, quote, id="conformance-ours-again")
 
         mixed = [*(secret in second for secret in ours), *(secret in first + third for secret in foreign)]
@@ -50,17 +50,17 @@ class IsolationChecks(Given):
 
 
 def other_secrets(schema: Mapping[str, Any], valid: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The settings with every secret replaced by another that the schema accepts; None when there is none."""
-    found = dict(valid)
+    """Return the settings with every secret replaced by another that the schema accepts; None when that fails."""
+    settings = dict(valid)
     for path in secret_paths(schema, valid):
         if secret := reach(valid, path):
-            found = placed(found, path, _another(str(secret)))
-    is_valid = not any(schema_problems(schema, with_defaults(schema, found)))
-    return found if is_valid and found != dict(valid) else None
+            settings = placed(settings, path, _another(str(secret)))
+    is_valid = not any(schema_problems(schema, with_defaults(schema, settings)))
+    return settings if is_valid and settings != dict(valid) else None
 
 
 def _another(secret: str) -> str:
-    """The secret with its last letters and digits turned into others of their kind."""
+    """Return the secret with each of its last four letters and digits replaced by the next one."""
 
     def turn(letter: str) -> str:
         for kind in ("0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"):

@@ -1,4 +1,4 @@
-"""A worker that slept while another one took its run over: awake again, it writes nothing more."""
+"""Takeover: a worker whose run another worker has taken over writes nothing more."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ...errors import Overtaken
 from ...store import holds
 from ..nonconformity import require_none
 from ..workbench import Workbench
-from .given import Given
+from .fixtures import ConformanceFixtures
 
 
-class OvertakenChecks(Given):
-    """The plugin's own steps, found by watching it work once."""
+class OvertakenChecks(ConformanceFixtures):
+    """Checks at the plugin's own steps, which a first run reveals."""
 
     def test_a_worker_that_was_overtaken_writes_nothing_to_the_service(
         self,
@@ -25,7 +25,7 @@ class OvertakenChecks(Given):
         counted: Callable[[str], int],
         monkeypatch: Any,
     ) -> None:
-        self.worked(enabled, quote, "conformance-first")  # what is made once for all, such as an endpoint
+        self.worked(enabled, quote, "conformance-first")  # creates what is created once, such as an endpoint
         whole = self.worked(enabled, quote, "conformance-whole")
         problems, before = [], ""
         for number, step in enumerate(whole["steps"], start=1):

@@ -1,4 +1,4 @@
-"""An accepted quote: worked once, however often it comes, and with only those errors that the host understands."""
+"""Accepted quotes: worked once, however often they are accepted, and with the host's errors only."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ..network import no_network
 from ..nonconformity import not_checked, not_claimed, require
 from ..quotes import loaded
 from ..workbench import Workbench
-from .given import WELL, Given, what_happened
+from .fixtures import SUCCESSFUL, ConformanceFixtures, what_happened
 
 _AT_ONCE = 4
 
 
-class QuoteChecks(Given):
-    """Each with a quote of its own."""
+class QuoteChecks(ConformanceFixtures):
+    """Checks with accepted quotes, each with its own."""
 
     def test_an_accepted_quote_is_worked(
         self, works_quotes: None, stand_in: Any, enabled: Workbench, quote: dict[str, Any]
@@ -25,7 +25,7 @@ class QuoteChecks(Given):
         run = self.accepted(enabled, quote, id="conformance-1")
 
         require(
-            run["status"] in WELL,
+            run["status"] in SUCCESSFUL,
             f"With valid_settings and the fixture quote, {what_happened(run)}.",
             why="What the suite checks from here on stands on a quote that works.",
             mend="Look at the run's error: is the stand-in found? Give a quote of your own (fixture `quote`) if the "
@@ -36,11 +36,11 @@ class QuoteChecks(Given):
         plugins = enabled.host.plugins
         if not plugins.implements(self.plugin_id, "preview_quote"):
             not_claimed("preview_quote")
-        with no_network() as asked:
+        with no_network() as attempts:
             plugins.preview_quote(self.plugin_id, enabled.context(self.plugin_id), loaded(quote))
 
         require(
-            not asked,
+            not attempts,
             "`preview_quote` asks the network for something.",
             why="A preview is shown to people who only look, and must work with a key that may do nothing.",
             mend="Compute it from the quote and the settings alone.",
@@ -57,7 +57,7 @@ class QuoteChecks(Given):
         first = self.worked(enabled, quote, "conformance-twice")
         made, mails = counted("conformance-twice"), len(enabled.outbox)
         self.accepted(enabled, quote, id="conformance-twice")
-        _require_once(made, counted("conformance-twice"), mails, len(enabled.outbox), "accepted twice", first)
+        _require_no_more(made, counted("conformance-twice"), mails, len(enabled.outbox), "accepted twice", first)
 
     def test_the_same_quote_at_once_has_no_second_effect(
         self,
@@ -74,15 +74,15 @@ class QuoteChecks(Given):
             list(threads.map(lambda _: enabled.host.runs.accept("ws-1", document), range(_AT_ONCE)))
         enabled.work()
         again, left = counted("conformance-at-once"), len(enabled.outbox) - mails
-        _require_once(made, again, mails, left, f"accepted {_AT_ONCE} times at once", first)
+        _require_no_more(made, again, mails, left, f"accepted {_AT_ONCE} times at once", first)
 
     def test_unknown_fields_are_tolerated(
         self, works_quotes: None, stand_in: Any, enabled: Workbench, quote: dict[str, Any]
     ) -> None:
-        run = self.accepted(enabled, _with_strangers(quote), id="conformance-unknown")
+        run = self.accepted(enabled, _with_unknown_fields(quote), id="conformance-unknown")
 
         require(
-            run["status"] in WELL,
+            run["status"] in SUCCESSFUL,
             f"With fields in quote, customer and lines that nobody knows yet, {what_happened(run)}.",
             why="Quotes gain fields with every release of the platform.",
             mend="Read the fields you need from the Quote, and do not count or compare the others.",
@@ -91,9 +91,9 @@ class QuoteChecks(Given):
     def test_a_service_that_is_away_lets_the_run_wait(
         self, works_quotes: None, enabled: Workbench, quote: dict[str, Any]
     ) -> None:
-        with no_network() as asked:
+        with no_network() as attempts:
             run = self.accepted(enabled, quote, id="conformance-away")
-        if not asked:
+        if not attempts:
             not_checked("the plugin did not ask for its service")
 
         require(
@@ -107,8 +107,8 @@ class QuoteChecks(Given):
         if not enabled.host.plugins.implements(self.plugin_id, "check_connection"):
             not_claimed("check_connection")
         with no_network():
-            found = enabled.host.connections.test("ws-1", self.plugin_id)
-        statuses = [key.get("status") for key in found.get("keys", ())]
+            report = enabled.host.connections.test("ws-1", self.plugin_id)
+        statuses = [key.get("status") for key in report.get("keys", ())]
 
         require(
             "ok" not in statuses,
@@ -118,7 +118,7 @@ class QuoteChecks(Given):
         )
 
 
-def _require_once(made: int, again: int, mails: int, left: int, how: str, run: Mapping[str, Any]) -> None:
+def _require_no_more(made: int, again: int, mails: int, left: int, how: str, run: Mapping[str, Any]) -> None:
     require(
         made > 0 or run["status"] == "skipped",
         "side_effects counts nothing for a quote that was worked.",
@@ -134,15 +134,16 @@ def _require_once(made: int, again: int, mails: int, left: int, how: str, run: M
     )
 
 
-def _with_strangers(quote: Mapping[str, Any]) -> dict[str, Any]:
-    """The quote with one more field wherever there is an object."""
+def _with_unknown_fields(quote: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the quote with an unknown field in every object."""
 
-    def more(value: Any) -> Any:
+    def add_field(value: Any) -> Any:
         if isinstance(value, list):
-            return [more(one) for one in value]
+            return [add_field(one) for one in value]
         if isinstance(value, dict):
-            return {**{name: more(one) for name, one in value.items()}, "conformance_field": {"of": ["tomorrow"]}}
+            fields = {name: add_field(one) for name, one in value.items()}
+            return {**fields, "conformance_field": {"of": ["tomorrow"]}}
         return value
 
-    found: dict[str, Any] = more(deepcopy(dict(quote)))
-    return found
+    document: dict[str, Any] = add_field(deepcopy(dict(quote)))
+    return document

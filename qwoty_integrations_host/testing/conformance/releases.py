@@ -1,4 +1,4 @@
-"""The plugin's next release goes on with runs that wait: whatever it calls its steps, nothing doubles."""
+"""Releases: a release with renamed steps resumes waiting runs without duplicate effects."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from ..nonconformity import not_checked, require_none
 from ..releases import NthStep, answers_lost, renamed, renamed_steps
 from ..workbench import Workbench
-from .given import WELL, Given, what_happened
+from .fixtures import SUCCESSFUL, ConformanceFixtures, what_happened
 
-#: Seconds after which a run that waits has been tried again.
+#: After so many seconds a waiting run has been retried.
 _LATER = 3600.0
 
 
-class ReleaseChecks(Given):
-    """The plugin's own steps, found by watching it work once."""
+class ReleaseChecks(ConformanceFixtures):
+    """Checks at the plugin's own steps, which a first run reveals."""
 
     def test_a_renamed_step_has_no_second_effect(
         self,
@@ -25,7 +25,7 @@ class ReleaseChecks(Given):
         quote: dict[str, Any],
         counted: Callable[[str], int],
     ) -> None:
-        self.worked(enabled, quote, "conformance-first")  # what is made once for all, such as an endpoint
+        self.worked(enabled, quote, "conformance-first")  # creates what is created once, such as an endpoint
         mails = len(enabled.outbox)
         whole = self.worked(enabled, quote, "conformance-whole")
         once = (counted("conformance-whole"), len(enabled.outbox) - mails)
@@ -36,13 +36,13 @@ class ReleaseChecks(Given):
             for which in ("that step", "each step"):
                 quote_id, mails = f"conformance-{which}-{number}".replace(" ", "-"), len(enabled.outbox)
                 run = self._released(enabled, {**quote, "id": quote_id}, NthStep(number), each=which == "each step")
-                found = (counted(quote_id), len(enabled.outbox) - mails)
+                twice = (counted(quote_id), len(enabled.outbox) - mails)
                 how = f"When a run waits at step {step['name']!r} and a release renames {which}"
-                if run["status"] not in {*WELL, "needs_attention"}:
+                if run["status"] not in {*SUCCESSFUL, "needs_attention"}:
                     problems.append(f"{how}, {what_happened(run)}.")
-                elif any(more > made for more, made in zip(found, once, strict=True)):
+                elif any(more > made for more, made in zip(twice, once, strict=True)):
                     problems.append(
-                        f"{how}, there are {found[0]} effects and {found[1]} mails; else {once[0]} and {once[1]}."
+                        f"{how}, there are {twice[0]} effects and {twice[1]} mails; else {once[0]} and {once[1]}."
                     )
 
         require_none(
@@ -53,7 +53,7 @@ class ReleaseChecks(Given):
         )
 
     def _released(self, bench: Workbench, quote: dict[str, Any], at: NthStep, *, each: bool) -> Mapping[str, Any]:
-        """The run that waited at a step whose answer was lost, and went on with the release."""
+        """Return a run that waited at a step whose response was lost, and resumed with the release."""
         with answers_lost(at):
             run = self.accepted(bench, quote)
         with renamed_steps(renamed if each else at.renamed):

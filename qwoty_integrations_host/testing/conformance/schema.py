@@ -1,4 +1,4 @@
-"""The settings schema keeps to the conventions from which the console makes its form, and the host its messages."""
+"""The settings schema follows the conventions on which the console's form and the host's messages rely."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from jsonschema import Draft202012Validator
 
 from ...contract.hook_types import Manifest
 from ..nonconformity import require, require_none
-from .given import Given
+from .fixtures import ConformanceFixtures
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-#: What a schema, and what one setting, may say beside annotations that begin with ``x-``.
+#: The keywords that a schema, and a setting, may have beside annotations that begin with ``x-``.
 _ROOT = set("$schema $id title description type properties required additionalProperties if then else".split())
 _SETTING = set(
     "type title description default examples oneOf const format writeOnly pattern propertyNames additionalProperties "
@@ -21,11 +21,11 @@ _SETTING = set(
 )
 _TYPES = ("string", "boolean", "integer", "number", "object")
 _SECRET = re.compile(r"(^|_)(token|tokens|secret|password|api_key|key)$")
-_DOCS = "docs/writing-a-plugin.md shows a schema that keeps to all of this."
+_SEE_DOCS = "docs/writing-a-plugin.md shows a schema that keeps to all of this."
 
 
-class SchemaChecks(Given):
-    """One check per convention."""
+class SchemaChecks(ConformanceFixtures):
+    """Checks on the schema, one per convention."""
 
     def test_its_schema_is_named_and_of_the_right_draft(self, manifest: Manifest) -> None:
         schema = manifest.settings_schema
@@ -47,13 +47,13 @@ class SchemaChecks(Given):
         for name, part in _settings(schema):
             if part.get("type") not in _TYPES:
                 problems.append(f"{name} is of the type {part.get('type')!r}, not one of {', '.join(_TYPES)}.")
-            if part.get("type") == "object" and ("properties" in part or not _rows(part)):
+            if part.get("type") == "object" and ("properties" in part or not _map_values(part)):
                 problems.append(f"{name} is an object that is no map: it needs additionalProperties of type string.")
 
         require_none(
             problems,
             why="A form shows one level, and an error has to name one field that people can see.",
-            mend=f"Give every setting a name of its own; a map has propertyNames and additionalProperties. {_DOCS}",
+            mend=f"Give every setting a name of its own; a map has propertyNames and additionalProperties. {_SEE_DOCS}",
         )
 
     def test_its_schema_is_closed(self, manifest: Manifest) -> None:
@@ -75,14 +75,19 @@ class SchemaChecks(Given):
                 if not str(part.get(word, "")).strip()
             ],
             why="They are the labels and the help of the form; a setting's name explains itself to its author only.",
-            mend=f"Write both in plain English. {_DOCS}",
+            mend=f"Write both in plain English. {_SEE_DOCS}",
         )
 
     def test_every_optional_setting_has_a_default_that_is_valid(self, manifest: Manifest) -> None:
         schema = manifest.settings_schema
         problems = []
         for name, part in _settings(schema):
-            if "default" not in part and name not in _required(schema) and not _is_secret(part) and not _rows(part):
+            if (
+                "default" not in part
+                and name not in _required(schema)
+                and not _is_secret(part)
+                and not _map_values(part)
+            ):
                 problems.append(f"{name} is optional and has no default.")
             if "default" in part and any(Draft202012Validator(part).iter_errors(part["default"])):
                 problems.append(f"The default of {name} is not valid.")
@@ -96,7 +101,7 @@ class SchemaChecks(Given):
     def test_secrets_are_marked(self, manifest: Manifest) -> None:
         problems = []
         for name, part in _settings(manifest.settings_schema):
-            inner = _rows(part) or part
+            inner = _map_values(part) or part
             is_choice = "oneOf" in inner or inner.get("type") != "string"
             if _SECRET.search(name) and not is_choice and not inner.get("writeOnly"):
                 problems.append(f"{name} sounds like a secret and is not marked writeOnly.")
@@ -127,7 +132,7 @@ class SchemaChecks(Given):
             problems,
             why="With anything else the form cannot be shown, or one mistake makes several messages at wrong places.",
             mend=f"Choices are `oneOf` of const and title, conditions one root if/then/else of `required`; own "
-            f"annotations begin with x-. {_DOCS}",
+            f"annotations begin with x-. {_SEE_DOCS}",
         )
 
     def test_what_is_shown_on_a_condition_names_settings(self, manifest: Manifest) -> None:
@@ -150,10 +155,10 @@ def _settings(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
         yield name, part if isinstance(part, Mapping) else {}
 
 
-def _rows(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The schema of a map's values; None when it is no map."""
-    rows = part.get("additionalProperties")
-    return rows if isinstance(rows, Mapping) else None
+def _map_values(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the schema of a map's values; None for another setting."""
+    values = part.get("additionalProperties")
+    return values if isinstance(values, Mapping) else None
 
 
 def _is_secret(part: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Secrets stay where they were put: in no log, run, record, mail or text of an object, and in no file in clear."""
+"""Secrets never leak: into no log, run, record, mail or ``repr``, and into no file in clear."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ...redaction import secret_paths
 from ..network import no_network
 from ..nonconformity import not_checked, not_claimed, require_none
 from ..workbench import Workbench
-from .given import Given
+from .fixtures import ConformanceFixtures
 
-#: A secret shorter than this may be found by chance.
-_TELLING = 8
+#: A shorter secret could be found by chance.
+_SHORTEST = 8
 _MEND = (
     "Never put a setting into a message, a log line, a step's result, `ctx.state` or an id; give a dataclass that "
     "holds one `field(repr=False)`. What a library says may repeat what it was sent: say it in your own words."
 )
 
 
-class SecretChecks(Given):
-    """The secrets of ``valid_settings`` are looked for wherever the plugin could have left them."""
+class SecretChecks(ConformanceFixtures):
+    """Checks that search for the secrets of ``valid_settings`` wherever the plugin could have left them."""
 
     @pytest.fixture
     def canaries(self, manifest: Manifest, valid_settings: Mapping[str, Any]) -> list[str]:
         """The secrets, as the schema marks them."""
         values = (reach(valid_settings, path) for path in secret_paths(manifest.settings_schema, valid_settings))
-        found = [value for value in values if isinstance(value, str) and len(value) >= _TELLING]
-        return found or not_checked("valid_settings hold no secret of 8 characters or more")
+        secrets = [value for value in values if isinstance(value, str) and len(value) >= _SHORTEST]
+        return secrets or not_checked("valid_settings hold no secret of 8 characters or more")
 
     def test_no_secret_leaves_the_work_on_a_quote(
         self,
@@ -47,11 +47,11 @@ class SecretChecks(Given):
             self.accepted(enabled, quote, id="conformance-secret")
             with no_network():
                 self.accepted(enabled, quote, id="conformance-secret-away")
-        said = {"the log": caplog.text, "what was printed": "".join(capfd.readouterr())}
-        said |= {f"the run of {run['quote_id']}": str(run) for run in enabled.runs().values()}
+        texts = {"the log": caplog.text, "what was printed": "".join(capfd.readouterr())}
+        texts |= {f"the run of {run['quote_id']}": str(run) for run in enabled.runs().values()}
 
         require_none(
-            [*_found_in(said, canaries), *_found_in_files(enabled, canaries), *_refused(enabled)],
+            [*_leaks(texts, canaries), *_leaks_in_files(enabled, canaries), *_rejected(enabled)],
             why="Logs, timelines and backups are read by people who must not have the key.",
             mend=_MEND,
         )
@@ -61,14 +61,15 @@ class SecretChecks(Given):
     ) -> None:
         host = enabled.host
         ctx = enabled.context(self.plugin_id)
-        said = {"repr(manifest)": repr(manifest)}
+        texts = {"repr(manifest)": repr(manifest)}
         for hook in ("webhook_endpoints", "service_links"):
             if host.plugins.implements(self.plugin_id, hook):
-                given = {"ids": ["conformance-id"]} if hook == "service_links" else {}
-                said[f"repr of what {hook} gives"] = repr(getattr(host.plugins, hook)(self.plugin_id, ctx, **given))
+                arguments = {"ids": ["conformance-id"]} if hook == "service_links" else {}
+                result = getattr(host.plugins, hook)(self.plugin_id, ctx, **arguments)
+                texts[f"repr of what {hook} gives"] = repr(result)
 
         require_none(
-            list(_found_in(said, canaries)),
+            list(_leaks(texts, canaries)),
             why="The text of an object ends up in tracebacks and logs.",
             mend=_MEND,
         )
@@ -78,8 +79,8 @@ class SecretChecks(Given):
             not_claimed("check_connection")
         try:
             with no_network():
-                shown = str(enabled.host.connections.test("ws-1", self.plugin_id))
-            problems = list(_found_in({"the report of the connection test": shown}, canaries))
+                report = str(enabled.host.connections.test("ws-1", self.plugin_id))
+            problems = list(_leaks({"the report of the connection test": report}, canaries))
         except IntegrationError as error:
             problems = [error.title]
 
@@ -90,19 +91,19 @@ class SecretChecks(Given):
         )
 
 
-def _found_in(said: Mapping[str, str], canaries: list[str]) -> Iterator[str]:
-    for where, text in said.items():
+def _leaks(texts: Mapping[str, str], canaries: list[str]) -> Iterator[str]:
+    for where, text in texts.items():
         if any(canary in text for canary in canaries):
             yield f"A secret of the settings stands in {where}."
 
 
-def _refused(bench: Workbench) -> Iterator[str]:
-    """What the host refused to store, for the secret that it holds."""
+def _rejected(bench: Workbench) -> Iterator[str]:
+    """Yield the errors of results that the host did not store because they contain a secret."""
     errors = (run["error"] or {} for run in bench.runs().values())
     yield from sorted({error["title"] for error in errors if error.get("code") == PluginContractError.default_code})
 
 
-def _found_in_files(bench: Workbench, canaries: list[str]) -> Iterator[str]:
+def _leaks_in_files(bench: Workbench, canaries: list[str]) -> Iterator[str]:
     folder = bench.host.config.data_dir
     for path in folder.rglob("*"):
         if path.is_file() and any(canary.encode() in path.read_bytes() for canary in canaries):

@@ -1,4 +1,4 @@
-"""Settings: what works is accepted, what cannot work is blamed on its field, and nothing is asked of the network."""
+"""Settings: valid ones are accepted, invalid ones are rejected by field, and neither uses the network."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from ...plugins.settings_migrations import brought_up
 from ..network import no_network
 from ..nonconformity import Nonconformity, not_checked, not_claimed, require, require_none
 from ..workbench import Workbench
-from .given import Given
+from .fixtures import ConformanceFixtures
 
-#: A text shorter than this may stand in a message by chance.
-_TELLING = 8
+#: A shorter text could occur in a message by chance.
+_SHORTEST = 8
 
 
-class SettingsChecks(Given):
-    """What happens when somebody saves the form."""
+class SettingsChecks(ConformanceFixtures):
+    """Checks on saving and migrating settings."""
 
     def test_valid_settings_are_accepted_without_network(
         self, manifest: Manifest, workbench: Workbench, valid_settings: Mapping[str, Any]
     ) -> None:
-        with no_network() as asked:
+        with no_network() as attempts:
             try:
                 workbench.set_up(self.plugin_id, valid_settings)
             except IntegrationError as error:
                 raise Nonconformity(
-                    f"valid_settings are refused: {_said(error)}",
+                    f"valid_settings are refused: {_text_of(error)}",
                     why="What the suite checks of the plugin's work needs settings that work.",
                     mend="Mend the fixture, or what refuses it: the schema's pattern, or `validate_settings`.",
                 ) from error
 
         require(
-            not asked,
+            not attempts,
             "Saving settings asks the network for something.",
             why="A form must be saved while the service is away, and a wrong key must not be tried unasked.",
             mend="Look at values only in `validate_settings`; try them at the service in `check_connection`.",
@@ -89,13 +89,13 @@ class SettingsChecks(Given):
             not_claimed("a settings_version above 1")
         if not earlier_settings:
             not_checked("the test class has no fixture earlier_settings")
-        with no_network() as asked:
+        with no_network() as attempts:
             problems = [
                 problem
                 for version, settings in earlier_settings
                 for problem in self._migrated(workbench, manifest, version, settings)
             ]
-        if asked:
+        if attempts:
             problems.append("`migrate_settings` asks the network for something.")
 
         require_none(
@@ -113,17 +113,17 @@ class SettingsChecks(Given):
         stored = StoredSettings(settings, {}, version)
         ctx = bench.host.execution.contexts.make("ws-1", self.plugin_id, settings)
         try:
-            found = [joined(brought_up(plugins, self.plugin_id, ctx, stored)) for _ in range(2)]
+            migrated = [joined(brought_up(plugins, self.plugin_id, ctx, stored)) for _ in range(2)]
         except SettingsIncomplete as error:
             yield f"Of {which}: {error.title}"
             return
-        if found[0] != found[1]:
+        if migrated[0] != migrated[1]:
             yield f"From {which} another document comes at the second time."
-        whole = with_defaults(manifest.settings_schema, found[0])
+        whole = with_defaults(manifest.settings_schema, migrated[0])
         yield from (
             f"From {which} come settings that the schema refuses. {problem.dotted}: {problem.message}"
             for problem in schema_problems(manifest.settings_schema, whole)
-            if problem.path[0] in found[0]
+            if problem.path[0] in migrated[0]
         )
 
     def _judged(self, bench: Workbench, sample: str, settings: Mapping[str, Any], field: str) -> Iterator[str]:
@@ -137,12 +137,12 @@ class SettingsChecks(Given):
             if any(text in words for text in _texts(settings)):
                 yield f"{sample} makes a message that repeats a value."
         except IntegrationError as error:
-            yield f"{sample} is not judged: {_said(error)}"
+            yield f"{sample} is not judged: {_text_of(error)}"
         else:
             yield f"{sample} is accepted; {field} should be blamed."
 
 
-def _said(error: IntegrationError) -> str:
+def _text_of(error: IntegrationError) -> str:
     problems = getattr(error, "problems", ())
     return " ".join([error.title, *(f"{problem.dotted}: {problem.message}" for problem in problems)])
 
@@ -151,12 +151,12 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for inner in value.values():
             yield from _texts(inner)
-    elif isinstance(value, str) and len(value) >= _TELLING:
+    elif isinstance(value, str) and len(value) >= _SHORTEST:
         yield value
 
 
 def _variations(schema: Mapping[str, Any], valid: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The valid settings with every choice and switch turned, one and two at a time."""
+    """Yield the valid settings with one or two choices and switches changed."""
     turns = [
         (name, value)
         for name, part in schema.get("properties", {}).items()

@@ -1,4 +1,4 @@
-"""Webhooks: proved before they are believed, worked once, and answered also when they concern nothing of ours."""
+"""Webhooks: authenticated, worked once, and acknowledged even when they are irrelevant."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...contract.hook_types import Manifest, WebhookRequest
 from ..network import no_network
 from ..nonconformity import not_checked, not_claimed, require, require_none
 from ..workbench import Workbench
-from .given import WELL, Given, what_happened
+from .fixtures import SUCCESSFUL, ConformanceFixtures, what_happened
 from .isolation import other_secrets
 
 _QUOTE = "conformance-webhook"
@@ -19,8 +19,8 @@ _OK = 200
 _REFUSALS = (400, 401, 403, 404)
 
 
-class WebhookChecks(Given):
-    """After one quote was accepted in ``ws-1``."""
+class WebhookChecks(ConformanceFixtures):
+    """Checks with webhooks, after one quote was accepted in ``ws-1``."""
 
     @pytest.fixture
     def listening(
@@ -30,7 +30,7 @@ class WebhookChecks(Given):
         quote: dict[str, Any],
         signed_webhook: Callable[..., WebhookRequest] | None,
     ) -> Workbench:
-        """A host that has worked a quote, and may get webhooks about it."""
+        """A host that has worked a quote, and can receive webhooks about it."""
         if "webhooks" not in manifest.capabilities:
             not_claimed("webhooks")
         if signed_webhook is None:
@@ -44,17 +44,17 @@ class WebhookChecks(Given):
     ) -> None:
         request = signed_webhook("evt_conformance_1", _QUOTE)
         ctx = listening.context(self.plugin_id)
-        with no_network() as asked:
+        with no_network() as attempts:
             listening.host.plugins.authenticate_webhook(self.plugin_id, ctx, request)
-        answer = listening.deliver(self.plugin_id, request)
+        delivered = listening.deliver(self.plugin_id, request)
 
         require(
-            answer.status == _OK and not asked,
-            f"A signed webhook is answered {answer.status}" + (", after asking the network." if asked else "."),
+            delivered.status == _OK and not attempts,
+            f"A signed webhook is answered {delivered.status}" + (", after asking the network." if attempts else "."),
             why="A service repeats for days what is not answered with 200, and gives an endpoint up that is slow.",
             mend="`authenticate_webhook` proves the raw bytes with a secret from `ctx.secrets` or the settings, alone.",
         )
-        bad = [what_happened(run) for run in answer.runs if run["status"] not in WELL]
+        bad = [what_happened(run) for run in delivered.runs if run["status"] not in SUCCESSFUL]
         require_none(
             bad,
             why="A webhook that is believed must be worked.",
@@ -69,9 +69,11 @@ class WebhookChecks(Given):
     ) -> None:
         problems = []
         for how, forged in forged_webhooks(signed_webhook("evt_conformance_forged", _QUOTE)).items():
-            answer = listening.deliver(self.plugin_id, forged)
-            if answer.status not in _REFUSALS or answer.runs:
-                problems.append(f"A webhook {how} is answered {answer.status}, and starts {len(answer.runs)} runs.")
+            delivered = listening.deliver(self.plugin_id, forged)
+            if delivered.status not in _REFUSALS or delivered.runs:
+                problems.append(
+                    f"A webhook {how} is answered {delivered.status}, and starts {len(delivered.runs)} runs."
+                )
 
         require_none(
             problems,
@@ -96,14 +98,14 @@ class WebhookChecks(Given):
     def test_an_unknown_event_is_acknowledged(
         self, listening: Workbench, signed_webhook: Callable[..., WebhookRequest]
     ) -> None:
-        answer = listening.deliver(
+        delivered = listening.deliver(
             self.plugin_id, signed_webhook("evt_conformance_new", _QUOTE, type="conformance.unknown")
         )
 
         require(
-            answer.status == _OK and all(run["status"] in WELL for run in answer.runs),
-            f"An event of a type that nobody knows is answered {answer.status}"
-            + "".join(f"; {what_happened(run)}" for run in answer.runs),
+            delivered.status == _OK and all(run["status"] in SUCCESSFUL for run in delivered.runs),
+            f"An event of a type that nobody knows is answered {delivered.status}"
+            + "".join(f"; {what_happened(run)}" for run in delivered.runs),
             why="Services gain types of events; one that is not answered is repeated, and may close the endpoint.",
             mend="Give a `WebhookEvent` without quote_id for what is not yours, or `Outcome.skipped` in `on_webhook`.",
         )
@@ -116,11 +118,11 @@ class WebhookChecks(Given):
     ) -> None:
         schema = listening.host.plugins.manifest(self.plugin_id).settings_schema
         listening.set_up(self.plugin_id, other_secrets(schema, valid_settings) or valid_settings, "ws-2")
-        answer = listening.deliver(self.plugin_id, signed_webhook("evt_conformance_other", _QUOTE), "ws-2")
+        delivered = listening.deliver(self.plugin_id, signed_webhook("evt_conformance_other", _QUOTE), "ws-2")
 
         require(
-            not answer.runs,
-            f"A webhook of workspace ws-1, delivered to the address of ws-2, starts {len(answer.runs)} runs there.",
+            not delivered.runs,
+            f"A webhook of workspace ws-1, delivered to the address of ws-2, starts {len(delivered.runs)} runs there.",
             why="One customer of the platform would act on what another one's service says.",
             mend="Keep secret and token of a webhook in `ctx.secrets` and `ctx.state`, which are the workspace's own.",
         )

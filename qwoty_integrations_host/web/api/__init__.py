@@ -21,7 +21,7 @@ from . import (
 )
 from .description import HostApi, make_api
 
-#: In the order in which they are described.
+#: In the order of the OpenAPI description.
 _SUBJECTS = (
     workspaces,
     plugins,
@@ -39,7 +39,7 @@ _SUBJECTS = (
 
 
 def register(app: Flask) -> HostApi:
-    """Serve the API and its description; give the Api, which can be asked for that."""
+    """Serve the API and its OpenAPI description; return the Api."""
     paths.register(app)
     api = make_api(app)
     for subject in _SUBJECTS:

@@ -1,4 +1,4 @@
-"""Whom a workspace tells when something needs a person, and what was told."""
+"""A workspace's alert recipients, and its newest alerts."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 from flask import Response, request
 
 from ...contract.exact_json import parse_json
-from .. import asking
+from .. import inquiries
 from ..auth import the_host
-from .blueprint import Blueprint, needs, shown_once
-from .fields import Answer, flag, integer, many, moment, text, texts
-from .inquiries import WHERE, InquirySchema, begun
+from .blueprint import Blueprint, requires_scope, shown_once
+from .fields import ResponseSchema, flag, integer, many, moment, text, texts
+from .inquiries import LOCATION_HEADER, InquirySchema, begun
 
-blueprint = Blueprint("alerts", "Who is told when something needs a person, and what was told.")
+blueprint = Blueprint("alerts", "Who receives alerts when something needs a person, and the newest alerts.")
 
 _DOCUMENT = {
     "required": True,
-    "description": "Replaces who is told; what is left out takes its default. Nobody is told without `mails` and "
-    "`webhook_url`.",
+    "description": "Replaces the recipients; omitted fields take their defaults. Without `mails` and `webhook_url` "
+    "there are no alerts.",
     "content": {
         "application/json": {
             "schema": {
@@ -37,11 +37,11 @@ _DOCUMENT = {
 }
 
 
-class MatterSchema(Answer):
+class MatterSchema(ResponseSchema):
     """Something that needs a person."""
 
-    type = text("As the alert webhook names it, such as `run.failed`.")
-    code = text("A stable word for machines.")
+    type = text("The alert's type, as in the alert webhook, such as `run.failed`.")
+    code = text("A stable error code.")
     title = text("What happened.")
     hint = text("What to do about it.")
     plugin = text(nullable=True)
@@ -51,61 +51,59 @@ class MatterSchema(Answer):
 
 
 class AlertSchema(MatterSchema):
-    """Something that was to be told."""
+    """An alert."""
 
-    url = text("The console's page about it; none without a public address.", nullable=True)
-    open = many(MatterSchema, "What a daily digest tells of; empty for every other type.")
-    left_out = integer("How many more things were open.")
+    url = text("The console's page about it; null without a public URL.", nullable=True)
+    open = many(MatterSchema, "The alerts that a daily digest lists; empty for every other type.")
+    left_out = integer("How many more things were open than the digest lists.")
     created_at = moment("When it happened.")
-    delivered_at = moment("When everybody had been told.", nullable=True)
-    trouble = text("Why somebody was not told yet; else empty.")
+    delivered_at = moment("When it had reached every recipient.", nullable=True)
+    trouble = text("Why the last delivery failed; otherwise empty.")
 
 
-class TargetsSchema(Answer):
-    """Who is told, and the newest alerts."""
+class TargetsSchema(ResponseSchema):
+    """The recipients, and the newest alerts."""
 
     workspace = text()
-    mails = texts("Who is told by mail.")
-    webhook_url = text("The machine that is told.", nullable=True)
-    language = text("Of the mails.", enum=["en", "fr"])
+    mails = texts("The recipients by mail.")
+    webhook_url = text("The URL that receives a signed request for each alert.", nullable=True)
+    language = text("The language of the mails.", enum=["en", "fr"])
     silent_after_hours = integer(
-        "A service is silent so long after the end of a payment link of which it told nothing."
+        "So many hours after a payment link's end without any webhook of its service, there is an alert."
     )
-    daily_digest = flag("Whether what is still open is told every morning.")
-    waiting = integer("How many alerts are still to be told.")
+    daily_digest = flag("Whether a mail every morning lists what is still open.")
+    waiting = integer("How many alerts wait for delivery.")
     alerts = many(AlertSchema, "The newest alerts.")
 
 
 class NewTargetsSchema(TargetsSchema):
-    """Who is told from now on."""
+    """The new recipients."""
 
-    new_webhook_secret = text(
-        "The secret that a new `webhook_url` was given, this once; `null` for one that stays.", nullable=True
-    )
+    new_webhook_secret = text("The secret of a new `webhook_url`, shown once; otherwise `null`.", nullable=True)
 
 
 @blueprint.get("/workspaces/<workspace>/alerts")
 @blueprint.response(200, TargetsSchema)
 def show_alerts(workspace: str) -> dict[str, Any]:
-    """Show who is told, and the newest alerts"""
-    return the_host().alerts.show(workspace)
+    """Show the recipients, and the newest alerts"""
+    return the_host().alert_recipients.show(workspace)
 
 
 @blueprint.put("/workspaces/<workspace>/alerts")
 @blueprint.doc(requestBody=_DOCUMENT)
 @blueprint.response(200, NewTargetsSchema)
-@needs("admin")
+@requires_scope("admin")
 @shown_once("new_webhook_secret")
 def replace_alerts(workspace: str) -> dict[str, Any]:
-    """Replace who is told; a new webhook's secret is shown this once"""
-    set_ = the_host().alerts.set(workspace, parse_json(request.get_data()))
-    secret = set_["webhook_secret"]
-    return {**set_, "new_webhook_secret": secret if isinstance(secret, str) else None}
+    """Replace the recipients; a new webhook's secret is shown once"""
+    report = the_host().alert_recipients.replace(workspace, parse_json(request.get_data()))
+    secret = report["webhook_secret"]
+    return {**report, "new_webhook_secret": secret if isinstance(secret, str) else None}
 
 
 @blueprint.post("/workspaces/<workspace>/alerts/test")
-@blueprint.response(202, InquirySchema, headers=WHERE)
-@needs("admin")
+@blueprint.response(202, InquirySchema, headers=LOCATION_HEADER)
+@requires_scope("admin")
 def test_alerts(workspace: str) -> Response:
-    """Begin to tell everybody a test"""
-    return begun(workspace, asking.tell(workspace))
+    """Begin to send every recipient a test"""
+    return begun(workspace, inquiries.test_alerts(workspace))

@@ -1,6 +1,6 @@
-"""A blueprint whose every route asks for a key and a scope, answers repeated writes once, and says so in OpenAPI.
+"""A blueprint whose routes require an API key with a scope, run idempotent writes once, and document both in OpenAPI.
 
-A route that forgot to say who may call it needs ``read`` to be looked at and ``write`` for everything else.
+The default scope is ``read`` for GET and ``write`` for every other method.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from ...contract.exact_json import parse_json
 from ...errors import MalformedInput, NotFound
 from ...observability.actor import acting_as
 from ...reports.search import quote_id_of
-from ..auth import note_use, require_key, require_key_for, require_scope, the_host
-from .idempotency import answered_once
+from ..auth import record_key_use, require_key, require_key_for, require_scope, the_host
+from .idempotency import run_once
 
 View = TypeVar("View", bound=Callable[..., Any])
 #: Methods that change something.
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 
-def needs(scope: str) -> Callable[[View], View]:
-    """Say which scope a route needs, where the method does not say it."""
+def requires_scope(scope: str) -> Callable[[View], View]:
+    """Require another scope than the method's default."""
     return _marked("_scope", scope)
 
 
-def is_no_write(view: View) -> View:
-    """Say of a POST that doing it twice does no harm: it takes no ``Idempotency-Key``, and may ask a service."""
+def safe_to_repeat(view: View) -> View:
+    """Mark a POST that is safe to repeat: it takes no ``Idempotency-Key``, and may begin a request to a service."""
     return _marked("_writes", False)(view)
 
 
-def proves_itself(view: View) -> View:
-    """Say that a route finds out by itself who calls, for example by a signature."""
+def authenticates_itself(view: View) -> View:
+    """Mark a route that authenticates its caller itself, by a signature for example."""
     return _marked("_scope", None)(view)
 
 
-def names_fields(view: View) -> View:
-    """The view says by field what is wrong with a text in its body."""
-    return _marked("_names_fields", True)(view)
+def reports_field_errors(view: View) -> View:
+    """Mark a route that reports an invalid text in its body by field."""
+    return _marked("_reports_field_errors", True)(view)
 
 
 def shown_once(*names: str) -> Callable[[View], View]:
-    """Name the fields of an answer that are secret: a repeated request gets ``null`` for them."""
+    """Name the secret fields of a response: a repeated request gets ``null`` for them."""
     return _marked("_shown_once", names)
 
 
@@ -61,7 +61,7 @@ def _marked(name: str, value: Any) -> Callable[[View], View]:
 
 
 class _Parser(FlaskParser):
-    """Reads bodies as JSON whatever they are called, and refuses parameters it does not know."""
+    """Parses bodies as JSON whatever their content type, and rejects unknown parameters."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": RAISE}  # noqa: RUF012 - webargs' own form
 
@@ -71,7 +71,7 @@ class _Parser(FlaskParser):
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc] # flask-smorest has no types
-    """See the module."""
+    """A blueprint of the API; see the module."""
 
     ARGUMENTS_PARSER = _Parser()
 
@@ -80,20 +80,20 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc] # flask-smorest 
         self._prepare_doc_cbks.append(_describe)
 
     def add_url_rule(
-        self, rule: str, endpoint: str | None = None, view_func: Any = None, *given: Any, **options: Any
+        self, rule: str, endpoint: str | None = None, view_func: Any = None, *args: Any, **options: Any
     ) -> None:
         (method,) = options.get("methods", ["GET"])
-        super().add_url_rule(rule, endpoint, _guarded(view_func, method), *given, **options)
+        super().add_url_rule(rule, endpoint, _access_controlled(view_func, method), *args, **options)
 
 
-def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
+def _access_controlled(view: Callable[..., Any], method: str) -> Callable[..., Any]:
     scope = getattr(view, "_scope", "write" if method in _WRITES else "read")
     writes = method in _WRITES and getattr(view, "_writes", True)
     hidden = getattr(view, "_shown_once", ())
-    names_fields = getattr(view, "_names_fields", False)
+    reports_fields = getattr(view, "_reports_field_errors", False)
 
     @wraps(view)
-    def guarded(**path: Any) -> Response:
+    def authorized(**path: Any) -> Response:
         if scope is None:
             return current_app.make_response(view(**path))
         workspace = path.get("workspace")
@@ -101,42 +101,42 @@ def _guarded(view: Callable[..., Any], method: str) -> Callable[..., Any]:
             require_scope(require_key(), scope)
         else:
             require_key_for(workspace, scope)
-        _refuse_nul(path, b"" if names_fields else request.get_data())
+        _reject_nul(path, b"" if reports_fields else request.get_data())
         with acting_as(f"API key {g.api_key['id']}"):
             if writes and workspace is not None:
-                answer = answered_once(workspace, lambda: view(**_with_id(path)), hidden)
+                response = run_once(workspace, lambda: view(**_with_quote_id(path)), hidden)
             else:
-                answer = current_app.make_response(view(**_with_id(path)))
-        note_use()
-        return answer
+                response = current_app.make_response(view(**_with_quote_id(path)))
+        record_key_use()
+        return response
 
-    guard = {"scope": scope, "once": scope is not None and writes, "name": view.__name__}
-    return _marked("_apidoc", {**getattr(view, "_apidoc", {}), "guard": guard})(guarded)
+    access = {"scope": scope, "idempotent": scope is not None and writes, "name": view.__name__}
+    return _marked("_apidoc", {**getattr(view, "_apidoc", {}), "access": access})(authorized)
 
 
-def _with_id(path: dict[str, str]) -> dict[str, str]:
-    """The path with a quote's id where it has the quote's number. Raises: ActionRefused where several have it."""
+def _with_quote_id(path: dict[str, str]) -> dict[str, str]:
+    """Replace a quote's number in the path by its id. Raises: ActionRefused when several quotes have the number."""
     if "quote_id" not in path:
         return path
     return {**path, "quote_id": quote_id_of(the_host().store, path["workspace"], path["quote_id"])}
 
 
-def _refuse_nul(path: Mapping[str, str], body: bytes) -> None:
-    """PostgreSQL keeps no text with this character, so nothing has it in its name."""
+def _reject_nul(path: Mapping[str, str], body: bytes) -> None:
+    """Raise for a NUL character, which PostgreSQL cannot store in a text."""
     if any("\0" in value for value in path.values()):
         raise NotFound("Nothing has such a name.", hint="Names hold no NUL character: leave it out.")
-    given = (value for values in request.args.lists() for value in values[1])
-    if any("\0" in value for value in given) or b"\\u0000" in body:
+    parameters = (value for _name, values in request.args.lists() for value in values)
+    if any("\0" in value for value in parameters) or b"\\u0000" in body:
         raise MalformedInput("The request holds a NUL character.", hint="Leave it out.")
 
 
 def _describe(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
-    guard = doc_info["guard"]
-    doc["operationId"] = guard["name"]
-    # A problem is a problem: which statuses there are is said once, in docs/api.md.
-    doc["responses"] = {status: found for status, found in doc["responses"].items() if str(status) != "422"}
-    if guard["scope"]:
-        doc["security"] = [{"bearer": [guard["scope"]]}]
-    if guard["once"]:
+    access = doc_info["access"]
+    doc["operationId"] = access["name"]
+    # docs/api.md lists the statuses of errors once for all routes.
+    doc["responses"] = {status: response for status, response in doc["responses"].items() if str(status) != "422"}
+    if access["scope"]:
+        doc["security"] = [{"bearer": [access["scope"]]}]
+    if access["idempotent"]:
         doc.setdefault("parameters", []).append("IdempotencyKey")
     return doc

@@ -1,4 +1,4 @@
-"""The OpenAPI description: what all operations have in common."""
+"""The OpenAPI description: what all operations share."""
 
 from __future__ import annotations
 
@@ -12,51 +12,53 @@ from marshmallow import fields
 
 from ...contract import document_fields
 from .. import problems
-from .fields import Answer
+from .fields import ResponseSchema
 
 _INTRODUCTION = """\
-What a platform and its people do with a host of Qwoty integrations. Amounts are decimal strings in major units, times
-are ISO 8601 in UTC. Errors are `application/problem+json`. The tour with examples is `docs/api.md`."""
+The HTTP API of a host of Qwoty integrations. Amounts are decimal strings in major units, times are ISO 8601 in UTC.
+Errors are `application/problem+json`. `docs/api.md` is a tour with examples."""
 
 
-class FieldErrorSchema(Answer):
-    """What is wrong with one field."""
+class FieldErrorSchema(ResponseSchema):
+    """An invalid field."""
 
     pointer = fields.String(
         required=True,
-        metadata={"description": "JSON pointer to the field (or `/` and the parameter); empty for the whole."},
+        metadata={"description": "JSON pointer to the field, or `/` and the parameter; empty for the whole document."},
     )
     detail = fields.String(required=True)
 
 
-class ProblemSchema(Answer):
+class ProblemSchema(ResponseSchema):
     """An error, as RFC 9457 has it."""
 
-    type = fields.String(required=True, metadata={"description": "Always `about:blank`: the status says the kind."})
+    type = fields.String(
+        required=True, metadata={"description": "Always `about:blank`: the status tells the kind of error."}
+    )
     title = fields.String(required=True, metadata={"description": "What happened."})
     status = fields.Integer(required=True)
     detail = fields.String(metadata={"description": "What to do about it."})
-    code = fields.String(metadata={"description": "A stable word for machines."})
-    errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "One per field."})
+    code = fields.String(metadata={"description": "A stable error code."})
+    errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "The invalid fields."})
 
 
 class HostApi(Api):  # type: ignore[misc]
-    """flask-smorest's Api with our problems in the place of its errors, described when somebody asks for that."""
+    """flask-smorest's Api with RFC 9457 problems as errors; it builds the description at the first request for it."""
 
     ERROR_SCHEMA = ProblemSchema
 
-    def __init__(self, *given: Any, **named: Any) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
         self._undescribed: list[Blueprint] = []
         self._describing = Lock()
-        super().__init__(*given, **named)
+        super().__init__(*args, **options)
 
     def register_blueprint(self, blueprint: Blueprint) -> None:
-        """Serve a blueprint, and describe it later: that takes a tenth of a second, and few ask."""
+        """Serve a blueprint. It is described on request only, since that takes a tenth of a second."""
         self._app.register_blueprint(blueprint)
         self._undescribed.append(blueprint)
 
     def openapi(self) -> dict[str, Any]:
-        """Give the description."""
+        """Return the OpenAPI description."""
         with self._describing:
             while self._undescribed:
                 blueprint = self._undescribed.pop(0)
@@ -70,33 +72,33 @@ class HostApi(Api):  # type: ignore[misc]
 
     @staticmethod
     def handle_http_exception(error: Exception) -> Response:
-        return problems.of_http(error)
+        return problems.http_error_response(error)
 
     def _register_responses(self) -> None:
         content = {problems.MIMETYPE: {"schema": ProblemSchema}}
         self.spec.components.response("DEFAULT_ERROR", {"description": "A problem.", "content": content})
 
     def _register_etag_headers(self) -> None:
-        """None of ours has one."""
+        """Override: the API has no ETags."""
 
     def _register_pagination_header(self) -> None:
-        """Ours are in the body."""
+        """Override: pagination is in the body."""
 
 
 def make_api(app: Flask) -> HostApi:
-    """Give the Api that serves and describes the app's blueprints."""
+    """Return the Api that serves and describes the app's blueprints."""
     app.config.update(OPENAPI_URL_PREFIX="/v1")
     bearer = {
         "type": "http",
         "scheme": "bearer",
-        "description": "`qwh_…`: an admin makes one on the console's page Access, or by this API.",
+        "description": "`qwh_…`: an admin creates one on the console's page Access, or by this API.",
     }
     key = {
         "name": "Idempotency-Key",
         "in": "header",
         "required": False,
-        "description": "Any word of yours for this request: sent again within a day, it does nothing twice and gets "
-        "the first answer.",
+        "description": "An identifier of this request. A request that is repeated under the same key within a day has "
+        "no second effect, and gets the first response.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     }
     api = HostApi(
@@ -115,7 +117,7 @@ def make_api(app: Flask) -> HostApi:
 
 
 def own_fields(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
-    """What the quote's own field types accept, in JSON Schema."""
+    """Return the JSON Schema of the quote's own field types."""
     if isinstance(field, document_fields.Amount):
         number: dict[str, Any] = {"type": "number"}
         text = {"type": "string", "pattern": rf"^\s*{document_fields.DECIMAL.pattern}\s*$"}

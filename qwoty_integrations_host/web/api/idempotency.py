@@ -1,7 +1,7 @@
-"""``Idempotency-Key``: what a request does and its answer are kept in one transaction, so both or neither are there.
+"""``Idempotency-Key``: a request's effect and its response are stored in one transaction.
 
-Two requests under one key at once wait for each other; a request that was refused or failed keeps nothing, so that it
-can be sent again, corrected, under the same key.
+Concurrent requests under one key wait for each other. A request that is rejected or fails stores nothing, so a
+corrected one may use the same key.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from flask import Response, current_app, request
 
 from ...errors import FieldProblem, InvalidInput
 from ...redaction import redacted_json
-from ...store import idempotency as rows
+from ...store import idempotency as idempotency_table
 from ..auth import the_host
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
-def answered_once(workspace: str, view: Callable[[], Any], hidden: Sequence[str]) -> Response:
-    """Give the view's answer, or the one that was kept when the request came under this key before.
+def run_once(workspace: str, view: Callable[[], Any], hidden: Sequence[str]) -> Response:
+    """Return the view's response, or the stored one of the first request under this key.
 
-    ``hidden`` fields of the answer are not kept. Raises: InvalidInput for another request under the same key.
+    ``hidden`` fields of the response are not stored. Raises: InvalidInput for another request under the same key.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -34,21 +34,21 @@ def answered_once(workspace: str, view: Callable[[], Any], hidden: Sequence[str]
         raise InvalidInput("This is no idempotency key.", [problem])
     host = the_host()
     with host.store.write() as db:
-        if not rows.begin(db, workspace, key, _digest(), host.clock.now()):
-            return _replay(rows.find(db, workspace, key))
-        answer = current_app.make_response(view())
-        rows.keep(db, workspace, key, answer.status_code, _kept(answer, hidden))
-    return answer
+        if not idempotency_table.begin(db, workspace, key, _digest(), host.clock.now()):
+            return _replay(idempotency_table.find(db, workspace, key))
+        response = current_app.make_response(view())
+        idempotency_table.keep(db, workspace, key, response.status_code, _body_to_store(response, hidden))
+    return response
 
 
 def _digest() -> str:
-    # Keyed, since bodies hold secrets.
+    # A keyed hash, since bodies contain secrets.
     parts = (request.method, request.full_path, request.get_data().decode("latin-1"))
     return the_host().vault.fingerprint("\n".join(parts))
 
 
-def _kept(answer: Response, hidden: Sequence[str]) -> str:
-    body = answer.get_json()
+def _body_to_store(response: Response, hidden: Sequence[str]) -> str:
+    body = response.get_json()
     return redacted_json({**body, **{name: None for name in hidden if name in body}})
 
 
@@ -56,6 +56,6 @@ def _replay(row: Any) -> Response:
     if row["digest"] != _digest():
         problem = FieldProblem((HEADER,), "Was sent with another request before.")
         raise InvalidInput("An idempotency key is for one request.", [problem], hint="Send this one under a new key.")
-    answer = Response(row["body"], row["status"], mimetype="application/json")
-    answer.headers[REPLAYED] = "true"
-    return answer
+    response = Response(row["body"], row["status"], mimetype="application/json")
+    response.headers[REPLAYED] = "true"
+    return response

@@ -1,4 +1,4 @@
-"""What came of a test that a request began: the place to look that a 202 names."""
+"""The results of background checks: the ``Location`` of a 202."""
 
 from __future__ import annotations
 
@@ -9,74 +9,74 @@ from flask import Response, jsonify, url_for
 from ...errors import FieldProblem
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import Answer, flag, many, moment, one, text
+from .fields import ResponseSchema, flag, many, moment, one, text
 
-blueprint = Blueprint("tests", "What came of the tests that requests began: nobody waits for a service.")
+blueprint = Blueprint("tests", "The results of tests that requests began; no request waits for a service.")
 
-#: What the description says of a 202's headers.
-WHERE = {"Location": {"description": "How the test stands: ask there until its `status` is not `running`."}}
-
-
-class PlaceSchema(Answer):
-    """What is wrong with one field."""
-
-    pointer = text("Of the document that was sent, as a JSON pointer.")
-    detail = text("A sentence.")
+#: The headers of a 202, for the description.
+LOCATION_HEADER = {"Location": {"description": "The test: poll it until its `status` is not `running`."}}
 
 
-class InquiryErrorSchema(Answer):
-    """Why nothing came of it."""
+class PlaceSchema(ResponseSchema):
+    """An invalid field."""
 
-    code = text("A stable word for machines.")
+    pointer = text("JSON pointer to the field of the sent document.")
+    detail = text("What is wrong.")
+
+
+class InquiryErrorSchema(ResponseSchema):
+    """Why a test failed."""
+
+    code = text("A stable error code.")
     title = text("What happened.")
     hint = text("What a person does about it; may be empty.")
-    errors = many(PlaceSchema, "By field, where fields are wrong.")
+    errors = many(PlaceSchema, "The invalid fields.")
 
 
-class ToldSchema(Answer):
-    """Whether somebody was told a test."""
+class ToldSchema(ResponseSchema):
+    """The result of a test alert for one recipient."""
 
-    to = text("A mail address, or the webhook's.")
-    delivered = flag("Whether it was taken.")
-    trouble = text("Why not; else empty.")
+    to = text("The recipient's mail address or webhook URL.")
+    delivered = flag("Whether the test was delivered.")
+    trouble = text("Why not; otherwise empty.")
 
 
-class InquirySchema(Answer):
-    """A test that a request began. What a test of a connection found is the connection's."""
+class InquirySchema(ResponseSchema):
+    """A test that a request began. The result of a connection test is in the connection."""
 
     id = text()
     workspace = text()
     kind = text(enum=["connection.test", "integration.enable", "settings.save", "alerts.test"])
-    plugin = text("Whose; none of a test of the alerts.", nullable=True)
+    plugin = text("The integration; null for a test of the alerts.", nullable=True)
     status = text(
-        "`running`; `succeeded`: it was done as asked; `failed`: it was not, and `error` says why; `lost`: the host "
-        "did not finish it in time, and nothing was changed. A test that finds a problem has succeeded.",
+        "`running`; `succeeded`: the request was carried out; `failed`: it was not, and `error` says why; `lost`: the "
+        "host did not finish it in time, and nothing was changed. A test that finds a problem has succeeded.",
         enum=["running", "succeeded", "failed", "lost"],
     )
-    begun_at = moment("When it was asked for.")
+    begun_at = moment("When it was requested.")
     ended_at = moment("When it ended.", nullable=True)
     error = one(InquiryErrorSchema, nullable=True)
-    told = many(ToldSchema, "Of a test of the alerts: who was told.")
+    told = many(ToldSchema, "For a test of the alerts: the result for each recipient.")
 
 
 @blueprint.get("/workspaces/<workspace>/tests/<test_id>")
 @blueprint.response(200, InquirySchema)
 def show_test(workspace: str, test_id: str) -> dict[str, Any]:
-    """Show how a test stands; it is kept for a day"""
-    return _shown(workspace, test_id)
+    """Show a test's status; it is stored for a day"""
+    return _report(workspace, test_id)
 
 
 def begun(workspace: str, inquiry_id: str) -> Response:
-    """202, and where to look."""
-    answer = jsonify(InquirySchema().dump(_shown(workspace, inquiry_id)))
-    answer.status_code = 202
-    answer.headers["Location"] = url_for("tests.show_test", workspace=workspace, test_id=inquiry_id)
-    return answer
+    """Return a 202 with the inquiry and its location."""
+    response = jsonify(InquirySchema().dump(_report(workspace, inquiry_id)))
+    response.status_code = 202
+    response.headers["Location"] = url_for("tests.show_test", workspace=workspace, test_id=inquiry_id)
+    return response
 
 
-def _shown(workspace: str, inquiry_id: str) -> dict[str, Any]:
-    found = the_host().inquiries.find(workspace, inquiry_id)
-    return {**found, "error": found["error"] and _error(found["error"]), "told": found["found"] or []}
+def _report(workspace: str, inquiry_id: str) -> dict[str, Any]:
+    inquiry = the_host().inquiries.find(workspace, inquiry_id)
+    return {**inquiry, "error": inquiry["error"] and _error(inquiry["error"]), "told": inquiry["found"] or []}
 
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Installments: the parts in which a quote is paid."""
+"""Installments: the parts of a quote's payment."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from ...reports.shapes import find_run, quote_report
+from ...reports.quotes import quote_report
+from ...reports.runs import find_run
 from ..auth import the_host
 from .blueprint import Blueprint
 from .lists import list_of, whole
 from .quote_schemas import InstallmentReportSchema
 from .run_schemas import RunSchema
 
-blueprint = Blueprint("installments", "The parts in which a quote is paid.")
+blueprint = Blueprint("installments", "The parts of a quote's payment.")
 
 
 class InstallmentRequestSchema(Schema):
@@ -24,11 +25,13 @@ class InstallmentRequestSchema(Schema):
         allow_none=True,
         strict=True,
         validate=validate.Range(1, 10_000),
-        metadata={"description": "The lowest unpaid one unless given."},
+        metadata={"description": "Default: the lowest unpaid one."},
     )
     look_first = fields.Boolean(
         load_default=False,
-        metadata={"description": "Let the run ask the service what is possible; else what is on record decides."},
+        metadata={
+            "description": "Whether the run asks the service what is possible; otherwise the host's record decides."
+        },
     )
 
 
@@ -44,7 +47,7 @@ def list_installments(workspace: str, quote_id: str) -> dict[str, Any]:
 @blueprint.arguments(InstallmentRequestSchema, required=False)
 @blueprint.response(202, RunSchema)
 def send_installment(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
-    """Mail the customer a payment link for an installment; an open link of the same one is replaced"""
+    """Mail the customer a payment link for an installment; it replaces an open link for the same installment"""
     host = the_host()
     run_id = host.runs.request_installment(workspace, quote_id, body["number"], look_first=body["look_first"])
     return find_run(host.store, run_id)

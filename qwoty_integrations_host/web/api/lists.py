@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from .fields import Answer, many
+from .fields import ResponseSchema, many
 
 MOST = 100
 
@@ -30,7 +30,7 @@ def list_of(item: type[Schema]) -> type[Schema]:
         "data": many(item),
         "has_more": fields.Boolean(required=True, metadata={"description": "Whether another page follows."}),
     }
-    return type(name, (Answer,), members)
+    return type(name, (ResponseSchema,), members)
 
 
 def whole(items: list[Any]) -> dict[str, Any]:

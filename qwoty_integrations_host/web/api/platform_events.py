@@ -1,4 +1,4 @@
-"""What the platform tells: signed, or with an API key; stored with what it causes, then answered."""
+"""Platform events: authenticated by a signature or an API key, stored with their effects, then answered."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from flask import Response, jsonify, request
 from marshmallow import Schema, fields
 
 from ...platform import signatures
-from ..auth import note_proof, note_use, require_key_for, the_host
-from .blueprint import Blueprint, proves_itself
-from .fields import Answer, many, text
+from ..auth import mark_authenticated, record_key_use, require_key_for, the_host
+from .blueprint import Blueprint, authenticates_itself
+from .fields import ResponseSchema, many, text
 from .quote_schemas import StartedRunSchema
 
-blueprint = Blueprint("events", "What the platform tells of its quotes.")
+blueprint = Blueprint("events", "The platform's events about its quotes.")
 
 
 class PlatformEventSchema(Schema):
-    """An event that names a quote, or holds it."""
+    """An event that names a quote, or contains it."""
 
     event_type = fields.String(required=True, metadata={"description": "Such as `quote.accepted`."})
-    id = fields.String(metadata={"description": "The quote's; not needed where the quote itself is there."})
+    id = fields.String(metadata={"description": "The quote's id; not needed with `quote`."})
     quote = fields.Raw(metadata={"description": "The canonical quote. Without it, the quote is fetched."})
 
 
-class TakenSchema(Answer):
-    """What an event caused."""
+class TakenSchema(ResponseSchema):
+    """The effects of an event."""
 
-    id = text("The event's: its `webhook-id`, or one that the host made.")
+    id = text("The event's id: its `webhook-id`, or one that the host generated.")
     event_type = text()
-    status = text("What became of it.", enum=["accepted", "cancelled", "queued", "ignored"])
+    status = text("The result.", enum=["accepted", "cancelled", "queued", "ignored"])
     quote_id = text(nullable=True)
-    note = fields.String(metadata={"description": "There when a person should know why nothing came of it."})
-    runs = many(StartedRunSchema, "Those of the quote; where it is to be fetched, the run that does so.")
+    note = fields.String(metadata={"description": "Present when a person should know why the event was ignored."})
+    runs = many(StartedRunSchema, "The quote's runs; for a quote to be fetched, the run that fetches it.")
 
 
 def _header(name: str, description: str) -> dict[str, Any]:
@@ -41,11 +41,13 @@ def _header(name: str, description: str) -> dict[str, Any]:
 
 
 _HEADERS = [
-    _header(signatures.ID, "The event's id: sent again, it does nothing twice and gets the first answer."),
+    _header(
+        signatures.ID, "The event's id. An event that is sent again has no second effect, and gets the first response."
+    ),
     _header(signatures.TIMESTAMP, "Seconds since 1970; at most five minutes from now."),
     _header(signatures.SIGNATURE, "`v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64 (Standard Webhooks)."),
 ]
-#: Only described: the signature is over the raw bytes, and numbers must not pass through a float.
+#: For the description only: the view reads the raw bytes, which are signed, and parses numbers exactly.
 _BODY = {"required": True, "content": {"application/json": {"schema": PlatformEventSchema}}}
 
 
@@ -53,19 +55,19 @@ _BODY = {"required": True, "content": {"application/json": {"schema": PlatformEv
 @blueprint.doc(requestBody=_BODY, parameters=_HEADERS, security=[{}, {"bearer": ["write"]}])
 @blueprint.response(202, TakenSchema)
 @blueprint.alt_response(200, schema=TakenSchema, description="The event is known, ignored, or changed nothing.")
-@proves_itself
+@authenticates_itself
 def receive_event(workspace: str) -> Response:
     """Take an event: 202 when it caused something new, 200 when not, 401 without signature and API key"""
     events, body = the_host().platform_events, request.get_data()
     if signatures.SIGNATURE in request.headers:
-        # Who signs is judged by the signature alone: a wrong one is not mended by a key.
+        # A signed request is authenticated by its signature alone, even when it also has an API key.
         event_id = events.authenticate(workspace, dict(request.headers), body)
-        note_proof()
+        mark_authenticated()
     else:
         require_key_for(workspace, "write")
         event_id = request.headers.get(signatures.ID, "")
-    found = events.receive(workspace, body, event_id)
-    note_use()
-    answer = jsonify(found.body)
-    answer.status_code = 202 if found.is_new else 200
-    return answer
+    received = events.receive(workspace, body, event_id)
+    record_key_use()
+    response = jsonify(received.body)
+    response.status_code = 202 if received.is_new else 200
+    return response

@@ -6,37 +6,37 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from ...reports.shapes import plugin_report
+from ...reports.installed import plugin_report
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import Answer, integer, text, texts
+from .fields import ResponseSchema, integer, text, texts
 from .lists import list_of, whole
 
 blueprint = Blueprint("plugins", "The installed integrations.")
 
 
-class PluginSchema(Answer):
+class PluginSchema(ResponseSchema):
     """An installed integration."""
 
-    id = text("Its name everywhere.")
+    id = text("Its id.")
     status = text("`loaded`, `failed`, `incompatible` or `blocked`.")
-    reason = text("Why it is not loaded; else empty.")
-    distribution = text("The package that brought it.")
-    version = text("That package's version.")
+    reason = text("Why it is not loaded; otherwise empty.")
+    distribution = text("The Python distribution that contains it.")
+    version = text("The distribution's version.")
     title = text(nullable=True)
     description = text(nullable=True)
-    capabilities = texts("What it works with.")
-    hooks = texts("The hooks that it has.")
-    hook_api = integer("The hook API that it speaks.", nullable=True)
+    capabilities = texts("Its capabilities, such as `quotes`.")
+    hooks = texts("The hooks that it implements.")
+    hook_api = integer("The version of the hook API that it uses.", nullable=True)
     settings_schema_id = text("The `$id` of its settings' schema.", nullable=True)
     import_ms = integer("How long its import took, in milliseconds.")
-    hanging = texts("Calls of it that did not come back, in the process that answers.")
+    hanging = texts("Its calls that hang in the process that responds.")
 
 
 @blueprint.get("/plugins")
 @blueprint.response(200, list_of(PluginSchema))
 def list_plugins() -> dict[str, Any]:
-    """List the installed integrations, also those that failed to load, and why"""
+    """List the installed integrations; those that failed to load with the reason"""
     plugins = the_host().plugins
     return whole([plugin_report(plugins, status.id) for status in plugins.statuses])
 
@@ -51,5 +51,5 @@ def show_plugin(plugin: str) -> dict[str, Any]:
 @blueprint.get("/plugins/<plugin>/settings-schema")
 @blueprint.response(200, {"type": "object", "additionalProperties": True})
 def show_settings_schema(plugin: str) -> Response:
-    """Give the JSON Schema of an integration's settings as it is, for a form of your own"""
+    """Return the JSON Schema of an integration's settings unchanged, for a form of your own"""
     return jsonify(the_host().plugins.manifest(plugin).settings_schema)

@@ -1,4 +1,4 @@
-"""How a run is shown."""
+"""The schemas of runs."""
 
 from __future__ import annotations
 
@@ -6,76 +6,76 @@ from marshmallow import Schema, fields, validate
 
 from ...contract.document_fields import Text
 from ...quotes.run import RunStatus
-from .fields import Answer, Open, integer, many, moment, money, one, text, texts
+from .fields import OpenSchema, ResponseSchema, integer, many, moment, money, one, text, texts
 
 KINDS = ("quote_accepted", "installment", "webhook", "undo", "cancel", "void", "upkeep", "platform_event")
 
 
 class DismissalSchema(Schema):
-    """What a person did about it."""
+    """A person's reason to dismiss a run or a quote."""
 
     reason = Text(required=True, validate=validate.Length(1, 500))
 
 
-class PaymentLinkSchema(Answer):
-    """A link that can be paid now."""
+class PaymentLinkSchema(ResponseSchema):
+    """An open payment link."""
 
-    url = text("Where the customer pays.")
-    amount = money("What is paid with it.", nullable=False)
-    expires_at = moment("Until when.", nullable=True)
+    url = text("The URL at which the customer pays.")
+    amount = money("The amount to pay.", nullable=False)
+    expires_at = moment("When it expires.", nullable=True)
 
 
-class OutcomeSchema(Open):
-    """What came of a run; an integration may add results of its own."""
+class OutcomeSchema(OpenSchema):
+    """A run's outcome; an integration may add results of its own."""
 
     invoice_id = text(nullable=True)
-    invoice_status = text("The service's word: draft, open, paid, void …", nullable=True)
-    payment_status = text("`partially_paid` beside the service's words.", nullable=True)
-    currency = text("ISO 4217.", nullable=True)
-    net = money("Of the invoice, without tax.")
-    tax = money("Of the invoice.")
-    total = money("Of the invoice.")
-    customer_id = text("The customer at the service.", nullable=True)
+    invoice_status = text("The service's status: draft, open, paid, void …", nullable=True)
+    payment_status = text("The service's status, or `partially_paid`.", nullable=True)
+    currency = text("The currency, ISO 4217.", nullable=True)
+    net = money("The invoice's total without tax.")
+    tax = money("The invoice's tax.")
+    total = money("The invoice's total.")
+    customer_id = text("The service's id of the customer.", nullable=True)
     payment_link = one(PaymentLinkSchema, nullable=True)
     notes = texts("Sentences for people.")
 
 
-class StepSchema(Answer):
+class StepSchema(ResponseSchema):
     """One step of a run."""
 
     name = text()
     status = text()
-    attempts = integer("How often it was begun.")
-    started_at = moment("When it was first begun, or begun with its present idempotency key.")
-    ms = integer("How long its last try took, in milliseconds.")
-    request_ids = texts("The service's names for the requests.")
+    attempts = integer("The number of attempts.")
+    started_at = moment("When the first attempt began, or the first one with the present idempotency key.")
+    ms = integer("How long the last attempt took, in milliseconds.")
+    request_ids = texts("The service's ids of the requests.")
 
 
-class RunErrorSchema(Open):
+class RunErrorSchema(OpenSchema):
     """Why a run did not succeed."""
 
-    code = text("A stable word for machines.")
+    code = text("A stable error code.")
     title = text("What happened.")
     hint = text("What a person does about it; may be empty.")
 
 
-class RunSchema(Answer):
+class RunSchema(ResponseSchema):
     """One integration's work on one event."""
 
     id = text()
     kind = text(f"{', '.join(KINDS)}, …")
     workspace = text()
     plugin = text()
-    quote_id = text("Empty for what concerns no quote.")
+    quote_id = text("The quote's id; empty for a run about no quote.")
     status = text(f"{', '.join(RunStatus)}.")
-    created_at = moment("When it was asked for.")
+    created_at = moment("When it was requested.")
     finished_at = moment("When it ended.", nullable=True)
-    waits_until = moment("While it waits through an outage: when it tries again.", nullable=True)
+    waits_until = moment("When a waiting run is retried.", nullable=True)
     outcome = one(OutcomeSchema)
-    steps = many(StepSchema, "The timeline.")
+    steps = many(StepSchema, "The steps, in order.")
     error = fields.Nested(
         RunErrorSchema,
         required=True,
         allow_none=True,
-        metadata={"description": "Also of a run that was `skipped` for want of something."},
+        metadata={"description": "Also set for a run that was `skipped` because something was missing."},
     )

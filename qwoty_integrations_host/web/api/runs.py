@@ -1,4 +1,4 @@
-"""Runs: what integrations did with quotes, why not, and trying again."""
+"""Runs: listing, retrying, dismissing and undoing them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 from marshmallow import fields, validate
 
 from ...quotes.run import RunStatus
-from ...reports.shapes import find_run, list_runs
+from ...reports.runs import find_run, list_runs
 from ..auth import the_host
 from .blueprint import Blueprint
-from .fields import Answer, texts
+from .fields import ResponseSchema, texts
 from .lists import PageQuery, list_of
 from .run_schemas import KINDS, DismissalSchema, RunSchema
 
-blueprint = Blueprint("runs", "The work of integrations on quotes, with its timeline.")
+blueprint = Blueprint("runs", "The work of integrations on quotes, step by step.")
 
 
 class RunQuery(PageQuery):
@@ -25,15 +25,17 @@ class RunQuery(PageQuery):
     plugin = fields.String(load_default=None)
     kind = fields.String(load_default=None, metadata={"description": f"Such as {', '.join(KINDS)}."})
     quiet = fields.Boolean(
-        data_key="all", load_default=False, metadata={"description": "Also upkeep that had nothing to do."}
+        data_key="all",
+        load_default=False,
+        metadata={"description": "Whether to include upkeep that had nothing to do."},
     )
     without_invoice = fields.Boolean(
-        load_default=False, metadata={"description": "Only those that made no invoice for want of something."}
+        load_default=False, metadata={"description": "Only runs that created no invoice because something was missing."}
     )
 
 
-class RetriedSchema(Answer):
-    """What is tried again."""
+class RetriedSchema(ResponseSchema):
+    """The runs that are retried."""
 
     run_ids = texts("The runs, oldest first.")
 
@@ -50,14 +52,14 @@ def get_runs(query: dict[str, Any], workspace: str) -> dict[str, Any]:
 @blueprint.get("/workspaces/<workspace>/runs/<run_id>")
 @blueprint.response(200, RunSchema)
 def get_run(workspace: str, run_id: str) -> dict[str, Any]:
-    """Show a run with its timeline"""
+    """Show a run with its steps"""
     return find_run(the_host().store, run_id, workspace=workspace)
 
 
 @blueprint.post("/workspaces/<workspace>/runs/<run_id>/retry")
 @blueprint.response(202, RunSchema)
 def retry_run(workspace: str, run_id: str) -> dict[str, Any]:
-    """Try a run again that did not succeed, or waits: it resumes at the step that failed"""
+    """Retry a run that did not succeed, or waits: it resumes at the step that failed"""
     host = the_host()
     find_run(host.store, run_id, workspace=workspace)
     return find_run(host.store, host.runs.retry(run_id))
@@ -67,7 +69,7 @@ def retry_run(workspace: str, run_id: str) -> dict[str, Any]:
 @blueprint.arguments(DismissalSchema)
 @blueprint.response(200, RunSchema)
 def dismiss_run(body: dict[str, Any], workspace: str, run_id: str) -> dict[str, Any]:
-    """Say that a person has dealt with a run; it can still be retried"""
+    """Dismiss a run that a person has dealt with; it can still be retried"""
     host = the_host()
     find_run(host.store, run_id, workspace=workspace)
     return find_run(host.store, host.runs.dismiss(run_id, body["reason"]))
@@ -76,7 +78,7 @@ def dismiss_run(body: dict[str, Any], workspace: str, run_id: str) -> dict[str, 
 @blueprint.post("/workspaces/<workspace>/runs/<run_id>/undo")
 @blueprint.response(202, RunSchema)
 def undo_run(workspace: str, run_id: str) -> dict[str, Any]:
-    """Take back what a run made and is not final; give the run that does it"""
+    """Take back what a run created and is not final; return the run that does it"""
     host = the_host()
     find_run(host.store, run_id, workspace=workspace)
     return find_run(host.store, host.runs.request_undo(run_id))
@@ -85,5 +87,5 @@ def undo_run(workspace: str, run_id: str) -> dict[str, Any]:
 @blueprint.post("/workspaces/<workspace>/runs/retry-all-failed")
 @blueprint.response(202, RetriedSchema)
 def retry_all_failed(workspace: str) -> dict[str, Any]:
-    """Try every failed run of the workspace again"""
+    """Retry every failed run of the workspace"""
     return {"run_ids": the_host().runs.retry_all_failed(workspace)}

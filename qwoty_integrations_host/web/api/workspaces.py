@@ -1,4 +1,4 @@
-"""Workspaces: the tenants of a host, of which a key sees its own."""
+"""Workspaces: the host's tenants. An API key sees its own workspace."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any
 from flask import g
 from marshmallow import RAISE, Schema, fields
 
-from ...reports.shapes import workspace_report
+from ...reports.installed import workspace_report
 from ...workspaces.workspace import set_timezone
 from ..auth import the_host
-from .blueprint import Blueprint, needs
-from .fields import Answer, flag, many, moment, text
+from .blueprint import Blueprint, requires_scope
+from .fields import ResponseSchema, flag, many, moment, text
 from .lists import list_of, whole
 
 blueprint = Blueprint("workspaces", "The tenants of the host. A key opens one of them.")
 
 
-class WorkspacePluginSchema(Answer):
+class WorkspacePluginSchema(ResponseSchema):
     """An integration of a workspace."""
 
-    id = text("As in `/v1/plugins`.")
+    id = text("Its id in `/v1/plugins`.")
     status = text("`loaded`, or why it cannot be called: `failed`, `incompatible`, `blocked`.")
-    enabled = flag("Whether it gets this workspace's quotes.")
+    enabled = flag("Whether the integration receives this workspace's quotes.")
     configured = flag("Whether settings are stored.")
 
 
-class WorkspaceSchema(Answer):
+class WorkspaceSchema(ResponseSchema):
     """A tenant."""
 
     id = text()
     created_at = moment("When it was added.")
     timezone = text(
-        "Where its days are counted, an IANA name; None: in the offset in which each quote was accepted.", nullable=True
+        "The time zone of its days, an IANA name; null: the offset in which each quote was accepted.", nullable=True
     )
     plugins = many(WorkspacePluginSchema, "The installed integrations.")
 
@@ -52,7 +52,7 @@ def show_workspace(workspace: str) -> dict[str, Any]:
 
 
 class ChangeSchema(Schema):
-    """What is changed of a workspace."""
+    """A change of a workspace."""
 
     class Meta:
         unknown = RAISE
@@ -61,7 +61,7 @@ class ChangeSchema(Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "An IANA name such as `Europe/Paris`; null takes it away.",
+            "description": "An IANA name such as `Europe/Paris`; null removes it.",
             "examples": ["Europe/Paris"],
         },
     )
@@ -70,7 +70,7 @@ class ChangeSchema(Schema):
 @blueprint.patch("/workspaces/<workspace>")
 @blueprint.arguments(ChangeSchema)
 @blueprint.response(200, WorkspaceSchema)
-@needs("admin")
+@requires_scope("admin")
 def change_workspace(change: dict[str, Any], workspace: str) -> dict[str, Any]:
     """Set the time zone in which the workspace's days are counted"""
     host = the_host()

@@ -1,4 +1,4 @@
-"""Who may come in: API keys for programs, sessions of people."""
+"""The page Access: API keys of programs, sessions of people."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ...store.api_keys import SCOPES
 from ...workspaces import api_keys
 from .. import sessions
 from ..auth import the_host
-from .guard import blueprint, go_to, session
+from .access_control import blueprint, redirect_to, session
 
-#: So many keys are shown; a workspace with more lists them by the command line.
+#: The page shows so many keys; `apikey list` shows more.
 _KEYS = 200
 
 
@@ -26,7 +26,7 @@ def access() -> str:
 
 @blueprint.post("/access/keys")
 def make_key() -> Response:
-    """Make an API key; the answer shows it, this once."""
+    """Create an API key; the response shows it, this once."""
     host, name = the_host(), request.form.get("name", "").strip()
     scopes = [scope for scope in request.form.getlist("scope") if scope in SCOPES]
     try:
@@ -40,18 +40,18 @@ def make_key() -> Response:
 
 @blueprint.post("/access/keys/<key_id>/revoke")
 def revoke_key(key_id: str) -> Response:
-    """Close a key for good."""
+    """Revoke an API key."""
     host = the_host()
     api_keys.revoke(host.store, host.clock, session().workspace, key_id)
-    return go_to(url_for("console.access"))
+    return redirect_to(url_for("console.access"))
 
 
 @blueprint.post("/access/sessions/<session_id>/revoke")
 def revoke_session(session_id: str) -> Response:
-    """Log somebody out."""
+    """Revoke a session."""
     host = the_host()
     sessions.revoke(host.store, host.clock, session().workspace, session_id)
-    return go_to(url_for("console.access"))
+    return redirect_to(url_for("console.access"))
 
 
 def _page(**facts: Any) -> str:

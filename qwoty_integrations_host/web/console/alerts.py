@@ -1,4 +1,4 @@
-"""Who is told when something needs a person, what was told, and what waits."""
+"""The page Alerts: the recipients, the newest alerts, and those that wait."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from flask import make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ...errors import InvalidInput
-from .. import asking
+from .. import inquiries
 from ..auth import the_host
-from . import shown
+from . import filters
+from .access_control import blueprint, redirect_to, session
 from .form import whole_number
-from .guard import blueprint, go_to, session
-from .tested import asked_for
-from .words import gettext as _
+from .i18n import gettext as _
+from .inquiries import current_inquiry
 
 
 @blueprint.get("/alerts")
 def alerts() -> str:
-    """Whom this workspace tells, and the newest alerts."""
+    """Show the workspace's recipients, and the newest alerts."""
     done = {"saved": _("Saved.")}.get(request.args.get("done", ""), "")
-    return _page(done=done, test=asked_for(None))
+    return _page(done=done, test=current_inquiry(None))
 
 
 @blueprint.post("/alerts/people")
 def add_person() -> Response:
-    """Tell somebody else as well."""
+    """Add a mail recipient."""
     host, address = the_host(), request.form.get("mail", "").strip()
     try:
         with host.store.write() as db:
-            host.alerts.tell_too(db, session().workspace, [address])
+            host.alert_recipients.add(db, session().workspace, [address])
     except InvalidInput as error:
         return make_response(_page(typed=address, wrong={"mail": _sentence(error)}), 422)
     return _saved()
@@ -38,15 +38,15 @@ def add_person() -> Response:
 
 @blueprint.post("/alerts/people/remove")
 def remove_person() -> Response:
-    """Tell somebody nothing any more."""
-    alerts, workspace, gone = the_host().alerts, session().workspace, request.form.get("mail", "")
-    alerts.change(workspace, {"mails": [mail for mail in alerts.show(workspace)["mails"] if mail != gone]})
+    """Remove a mail recipient."""
+    recipients, workspace, removed = the_host().alert_recipients, session().workspace, request.form.get("mail", "")
+    recipients.change(workspace, {"mails": [mail for mail in recipients.show(workspace)["mails"] if mail != removed]})
     return _saved()
 
 
 @blueprint.post("/alerts")
 def save_alerts() -> Response:
-    """Save how and when people and a machine are told; the secret of a new webhook is shown this once."""
+    """Save language, digest and webhook; the response shows a new webhook's secret, this once."""
     form = request.form
     hours = form.get("silent_after_hours", "").strip()
     number = whole_number(hours)
@@ -57,31 +57,31 @@ def save_alerts() -> Response:
         "webhook_url": form.get("webhook_url", "").strip() or None,
     }
     try:
-        found = the_host().alerts.change(session().workspace, changes)
+        report = the_host().alert_recipients.change(session().workspace, changes)
     except InvalidInput as error:
         name = error.problems[0].path[0] if error.problems else ""
         return make_response(_page(changes=changes, wrong={name: _sentence(error)}), 422)
-    if isinstance(found["webhook_secret"], str):
-        return make_response(_page(secret=found["webhook_secret"]))
+    if isinstance(report["webhook_secret"], str):
+        return make_response(_page(secret=report["webhook_secret"]))
     return _saved()
 
 
 @blueprint.post("/alerts/test")
 def test_alerts() -> Response:
-    """Tell everybody a test; the page says how each took it."""
-    return go_to(url_for("console.alerts", test=asking.tell(session().workspace)))
+    """Send every recipient a test; the page shows each result."""
+    return redirect_to(url_for("console.alerts", test=inquiries.test_alerts(session().workspace)))
 
 
 def _saved() -> Response:
-    return go_to(url_for("console.alerts", done="saved"))
+    return redirect_to(url_for("console.alerts", done="saved"))
 
 
 def _sentence(error: InvalidInput) -> str:
-    return str(shown.said(_(error.problems[0].message if error.problems else error.title)))
+    return str(filters.translated(_(error.problems[0].message if error.problems else error.title)))
 
 
 def _page(*, changes: dict[str, Any] | None = None, wrong: dict[str, str] | None = None, **facts: Any) -> str:
-    it = the_host().alerts.show(session().workspace)
+    it = the_host().alert_recipients.show(session().workspace)
     return render_template(
         "console/alerts.html", it={**it, **(changes or {})}, wrong=wrong or {}, **{"test": None, **facts}
     )

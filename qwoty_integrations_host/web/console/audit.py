@@ -1,19 +1,19 @@
-"""The audit log: who did what, and which fields changed; never a value."""
+"""The audit log: who did what, and which fields changed, without values."""
 
 from __future__ import annotations
 
 from flask import render_template, request, url_for
 
-from ...reports.shapes import list_audit
+from ...reports.audit import list_audit
 from ..auth import the_host
-from .guard import blueprint, session
+from .access_control import blueprint, session
 from .runs import PAGE
 
 
 @blueprint.get("/audit")
 def audit() -> str:
-    """What was done in this workspace, newest first."""
+    """List the workspace's audit log, newest first."""
     after = request.args.get("after") or None
-    found = list_audit(the_host().store, session().workspace, limit=PAGE * 2, after=after)
-    following = url_for("console.audit", after=found["data"][-1]["id"]) if found["has_more"] else None
-    return render_template("console/audit.html", entries=found["data"], following=following, first_page=not after)
+    page = list_audit(the_host().store, session().workspace, limit=PAGE * 2, after=after)
+    following = url_for("console.audit", after=page["data"][-1]["id"]) if page["has_more"] else None
+    return render_template("console/audit.html", entries=page["data"], following=following, first_page=not after)

@@ -1,8 +1,8 @@
-"""The settings form: from a plugin's JSON Schema to fields, and from what a browser sent back to a document. Pure.
+"""The settings form: from a plugin's JSON Schema to fields, and from a submitted form to a document. Pure.
 
-Names in the form: a field's own name; ``_shown`` once per field that was shown; of a map ``<name>.<row>.was`` (the
-stored identifier), ``.key``, ``.value`` and ``.remove``. A field that was not shown keeps its stored value, and an
-empty secret the stored one.
+Names in the form: a field's own name; ``_shown`` once per rendered field; for a map ``<name>.<row>.was`` (the
+stored identifier), ``.key``, ``.value`` and ``.remove``. A field that was not rendered, and an empty secret, keep their
+stored values.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 from ...errors import FieldProblem
 from ...redaction import redact
-from .words import gettext as _
-from .words import of_schema
+from .i18n import gettext as _
+from .i18n import of_schema
 
-#: Empty rows at the end of a map, for new entries.
+#: The number of empty rows at the end of a map, for new entries.
 _NEW_ROWS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """An entry of a map. ``was``: the stored identifier, empty for a new one."""
+    """A map's entry as a row of the form. ``was``: the stored identifier, empty for a new entry."""
 
     number: int
     was: str = ""
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One setting as it is shown. ``kind``: select, boolean, secret, map, number or text."""
+    """One setting as a field of the form. ``kind``: select, boolean, secret, map, number or text."""
 
     name: str
     kind: str
@@ -45,10 +45,10 @@ class Field:
     value: Any = None
     #: (value, title) of each choice.
     choices: tuple[tuple[str, str], ...] = ()
-    #: What must be chosen elsewhere for this to have a meaning, as JSON for the browser and in words.
+    #: The condition under which the field applies, as JSON for the browser and as a text.
     show_if: str = ""
     only_when: str = ""
-    #: Whether that is so with the present values.
+    #: Whether the present values meet the condition.
     active: bool = True
     is_set: bool = False
     last4: str = ""
@@ -59,47 +59,47 @@ class Field:
 
 @dataclass(slots=True)
 class Submitted:
-    """What a browser sent: the document to save, and what is wrong with it before any schema is asked.
+    """A submitted form: the document to save, and the problems that precede schema validation.
 
-    ``rows``: of each map the form's row numbers, in the order of the document's entries.
+    ``rows``: the form's row numbers by map, in the order of the document's entries; ``numbers``: by map and key.
     """
 
     document: dict[str, Any]
     problems: list[FieldProblem] = field(default_factory=list)
     rows: dict[str, list[int]] = field(default_factory=dict)
-    names: dict[str, dict[str, int]] = field(default_factory=dict)
+    numbers: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def fields_of(
     schema: Mapping[str, Any], values: Mapping[str, Any], errors: Mapping[str, str] | None = None
 ) -> list[Field]:
-    """The form's fields in the schema's order; ``values`` as ``settings.show`` gives them, errors by form name."""
+    """Return the form's fields in the schema's order; ``values``: of ``settings.show``; ``errors``: by form name."""
     properties = schema.get("properties", {})
     return [_field(name, part, properties, values, errors or {}) for name, part in properties.items()]
 
 
 def titles_of(fields: Iterable[Field]) -> dict[str, str]:
-    """The fields' titles by name, for a summary of what is wrong."""
+    """Return the fields' titles by name, for the summary of errors."""
     return {one.name: one.title for one in fields}
 
 
 def submitted(schema: Mapping[str, Any], form: Any, stored: Mapping[str, Any]) -> Submitted:
-    """Read what a browser sent (a MultiDict), given the stored values as ``settings.show`` gives them."""
-    shown, found = set(form.getlist("_shown")), Submitted({})
+    """Parse a submitted form (a MultiDict); ``stored`` are the values of ``settings.show``."""
+    shown, sent = set(form.getlist("_shown")), Submitted({})
     for name, part in schema.get("properties", {}).items():
         if _kind(part) == "map":
             if name in shown:
-                _read_map(name, part, form, found)
+                _read_map(name, form, sent)
             elif not _holds_secrets(part) and name in stored:
-                found.document[name] = stored[name]
+                sent.document[name] = stored[name]
         elif name not in shown:
             if not part.get("writeOnly") and name in stored:
-                found.document[name] = stored[name]
+                sent.document[name] = stored[name]
         else:
             value = _read(name, part, form)
             if value is not None:
-                found.document[name] = value
-    return found
+                sent.document[name] = value
+    return sent
 
 
 def errors_of(
@@ -107,40 +107,40 @@ def errors_of(
     problems: Iterable[FieldProblem],
     sent: Submitted | None = None,
     *,
-    said: Callable[[str], str] = str,
+    translate: Callable[[str], str] = str,
 ) -> dict[str, str]:
-    """Sentences by the form's names, in the reader's language: a problem with a map's entry stands at its row.
+    """Return error messages by form name, in the reader's language; an error in a map's entry belongs to its row.
 
-    ``said``: what a plugin's own check found, in that language.
+    ``translate``: translates the messages of a plugin's own validation.
     """
-    own = _errors_in_words(schema)
-    found: dict[str, str] = {}
+    translations = _translated_errors(schema)
+    errors: dict[str, str] = {}
     for problem in problems:
         name = problem.path[0] if problem.path else ""
-        sentence = own.get(problem.message) or said(_(problem.message))
+        message = translations.get(problem.message) or translate(_(problem.message))
         if len(problem.path) > 1 and sent is not None and (row := _row_of(problem.path, sent)) is not None:
             name = f"{name}.{row}"
-        found.setdefault(name, sentence)
-    return found
+        errors.setdefault(name, message)
+    return errors
 
 
-def _errors_in_words(schema: Mapping[str, Any]) -> dict[str, str]:
-    """A plugin's own sentences about wrong values, each with how it is said in the reader's language."""
+def _translated_errors(schema: Mapping[str, Any]) -> dict[str, str]:
+    """Return the schema's own error messages (``x-error``) with their translations."""
     entries = (part.get("additionalProperties") for part in schema.get("properties", {}).values())
     parts = [*schema.get("properties", {}).values(), *(entry for entry in entries if isinstance(entry, Mapping))]
-    said = {}
-    for part in parts:
-        for keyword, sentence in part.get("x-error", {}).items():
-            said[sentence] = of_schema({**part, keyword: sentence}, keyword)
-    return said
+    return {
+        message: of_schema({**part, keyword: message}, keyword)
+        for part in parts
+        for keyword, message in part.get("x-error", {}).items()
+    }
 
 
 def typed_again(schema: Mapping[str, Any], form: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The values to show after a refusal: what was typed, but of secrets only what is stored."""
+    """Return the values to show again after an error: the typed ones, but secrets as they are stored."""
     shown, values = set(form.getlist("_shown")), dict(stored)
     for name, part in schema.get("properties", {}).items():
         if name in shown and not part.get("writeOnly") and _kind(part) != "map":
-            # A key pasted into the wrong box is not shown back.
+            # A secret pasted into the wrong field is not shown again.
             typed = _read(name, part, form)
             values[name] = "" if isinstance(typed, str) and redact(typed) != typed else typed
     return values
@@ -167,7 +167,7 @@ def _field(
         value=None if kind in {"secret", "map"} else value,
         choices=tuple(_choices(part)),
         show_if=json.dumps(condition) if condition else "",
-        only_when=_in_words(condition, properties),
+        only_when=_condition_text(condition, properties),
         active=_holds(condition, properties, values),
         is_set=bool(secret.get("set")),
         last4=str(secret.get("last4", "")),
@@ -202,22 +202,22 @@ def _holds(condition: Mapping[str, Any], properties: Mapping[str, Any], values: 
     )
 
 
-def _in_words(condition: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
-    """``Create invoice as: Open``, for whoever sees the field all the same: without JavaScript."""
-    said = []
+def _condition_text(condition: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
+    """Return a text such as ``Create invoice as: Open``, for browsers without JavaScript, which hide no field."""
+    texts = []
     for name, wanted in condition.items():
         part = properties.get(name, {})
         choice = (_("on") if wanted else _("off")) if isinstance(wanted, bool) else dict(_choices(part)).get(wanted)
-        said.append(f"{of_schema(part, 'title') or name}{_(':')} {choice or wanted}")
-    return f"{_(';')} ".join(said)
+        texts.append(f"{of_schema(part, 'title') or name}{_(':')} {choice or wanted}")
+    return f"{_(';')} ".join(texts)
 
 
 def _rows(name: str, value: Any, errors: Mapping[str, str]) -> Iterable[Row]:
-    known = list(value.items()) if isinstance(value, Mapping) else []
-    for number, (key, shown) in enumerate(known):
-        last4 = str(shown.get("last4", "")) if isinstance(shown, Mapping) else ""
+    entries = list(value.items()) if isinstance(value, Mapping) else []
+    for number, (key, secret) in enumerate(entries):
+        last4 = str(secret.get("last4", "")) if isinstance(secret, Mapping) else ""
         yield Row(number=number, was=key, key=key, last4=last4, error=errors.get(f"{name}.{number}", ""))
-    for number in range(len(known), len(known) + _NEW_ROWS):
+    for number in range(len(entries), len(entries) + _NEW_ROWS):
         yield Row(number=number, error=errors.get(f"{name}.{number}", ""))
 
 
@@ -240,32 +240,32 @@ def _number(text: str) -> Any:
 
 
 def whole_number(text: str) -> int | None:
-    """A number that a form counts with; None for what is none, or has more digits than anything here."""
+    """Parse a non-negative number of at most nine digits; None if invalid."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def _read_map(name: str, part: Mapping[str, Any], form: Any, found: Submitted) -> None:
+def _read_map(name: str, form: Any, sent: Submitted) -> None:
     entries: dict[str, Any] = {}
-    found.rows[name], found.names[name] = [], {}
-    found_numbers = (whole_number(key.split(".")[1]) for key in form if key.startswith(f"{name}."))
-    for number in sorted({number for number in found_numbers if number is not None}):
+    sent.rows[name], sent.numbers[name] = [], {}
+    numbers = (whole_number(key.split(".")[1]) for key in form if key.startswith(f"{name}."))
+    for number in sorted({number for number in numbers if number is not None}):
         was, key, value = (str(form.get(f"{name}.{number}.{what}", "")).strip() for what in ("was", "key", "value"))
         if was and (f"{name}.{number}.remove" in form or not (key or value)):
             entries[was] = None
         elif key or value:
-            sentence = _wrong_row(was, key, value, entries)
-            if sentence:
-                found.problems.append(FieldProblem((name, f"row {len(found.rows[name]) + 1}"), sentence))
+            message = _row_error(was, key, value, entries)
+            if message:
+                sent.problems.append(FieldProblem((name, f"row {len(sent.rows[name]) + 1}"), message))
             if was and was != key:
                 entries.setdefault(was, None)
             entries[key] = value
-            found.rows[name].append(number)
-            found.names[name][key] = number
-    if entries:  # without any, it was left alone
-        found.document[name] = entries
+            sent.rows[name].append(number)
+            sent.numbers[name][key] = number
+    if entries:  # an untouched map keeps its stored entries
+        sent.document[name] = entries
 
 
-def _wrong_row(was: str, key: str, value: str, entries: Mapping[str, Any]) -> str:
+def _row_error(was: str, key: str, value: str, entries: Mapping[str, Any]) -> str:
     if not key:
         return _("Enter the identifier.")
     if entries.get(key) is not None:
@@ -279,8 +279,8 @@ def _wrong_row(was: str, key: str, value: str, entries: Mapping[str, Any]) -> st
 
 def _row_of(path: Sequence[str], sent: Submitted) -> int | None:
     name, entry = path[0], path[1]
-    if entry in sent.names.get(name, {}):
-        return sent.names[name][entry]
+    if entry in sent.numbers.get(name, {}):
+        return sent.numbers[name][entry]
     word, _space, number = entry.partition(" ")
     rows = sent.rows.get(name, [])
     place = whole_number(number) or 0

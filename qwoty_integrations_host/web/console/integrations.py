@@ -1,4 +1,4 @@
-"""The integrations of a workspace: how each stands, its settings, switching it on and off, testing its connection."""
+"""A workspace's integrations: state, settings, enabling and disabling, and connection tests."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ from ...reports.search import count_asking
 from ...store import connections, runs
 from ...store.platforms import PLATFORM
 from ...workspaces.workspace import set_timezone
-from .. import asking
+from .. import inquiries
 from ..auth import the_host
-from . import shown
+from . import filters
+from .access_control import blueprint, redirect_to, session
 from .form import Submitted, errors_of, fields_of, submitted, titles_of, typed_again
-from .guard import blueprint, go_to, session
-from .tested import asked_for
-from .words import gettext as _
-from .words import session_timezone
+from .i18n import gettext as _
+from .i18n import session_timezone
+from .inquiries import current_inquiry
 
 
 @blueprint.get("/")
 def integrations() -> str:
-    """Every installed integration: off, on, needing attention, or failed to load; and where days are counted."""
+    """List every installed integration with its state, and show the workspace's time zone."""
     return _overview(done=_DONE.get(request.args.get("done", ""), lambda: "")())
 
 
 @blueprint.post("/timezone")
 def save_timezone() -> Response:
-    """Set the time zone in which the workspace's days are counted; empty takes it away."""
+    """Set the time zone in which the workspace's days are counted; an empty one removes it."""
     host, typed = the_host(), request.form.get("timezone", "").strip()
     try:
         set_timezone(host.store, host.clock, session().workspace, typed or None)
     except InvalidInput as error:
-        problem = shown.said(error.problems[0].message)
-        return make_response(_overview(typed=typed, error=problem), 422)
-    return go_to(url_for("console.integrations", done="saved", _anchor="days"))
+        message = filters.translated(error.problems[0].message)
+        return make_response(_overview(typed=typed, error=message), 422)
+    return redirect_to(url_for("console.integrations", done="saved", _anchor="days"))
 
 
 def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> str:
     host = the_host()
     installed = [status.id for status in host.plugins.statuses]
-    gone = [plugin for plugin in host.settings.enabled_plugins(session().workspace) if plugin not in installed]
+    missing = [plugin for plugin in host.settings.enabled_plugins(session().workspace) if plugin not in installed]
     with host.store.read() as db:
-        to_look_at = runs.count_open(db, session().workspace)
-        asking = count_asking(db, session().workspace, host.clock.now())
-    makers = host.plugins.makers()
-    found = [
-        # Whatever asks a person about a quote is about its invoice, or about a run.
-        {**_standing(plugin), "open": to_look_at.get(plugin, 0), "quotes": asking if plugin in makers else 0}
-        for plugin in [*installed, *gone]
+        open_runs = runs.count_open(db, session().workspace)
+        open_quotes = count_asking(db, session().workspace, host.clock.now())
+    invoicing = host.plugins.makers()
+    states = [
+        # A quote that needs a person needs one about its invoice, or about a run.
+        {**_state_of(plugin), "open": open_runs.get(plugin, 0), "quotes": open_quotes if plugin in invoicing else 0}
+        for plugin in [*installed, *missing]
     ]
     zone = session_timezone()
     return render_template(
         "console/integrations.html",
-        integrations=found,
+        integrations=states,
         timezone=typed if typed is not None else zone.key if zone else "",
         timezones=timezone_names(),
-        told=host.alerts.tells_somebody(session().workspace),
-        not_fetched=to_look_at.get(PLATFORM, 0),
+        has_recipients=host.alert_recipients.exist(session().workspace),
+        not_fetched=open_runs.get(PLATFORM, 0),
         error=error,
         done=done,
         lacking=host.uninvoiced.count(session().workspace),
@@ -73,153 +73,153 @@ def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> s
 
 @blueprint.get("/integrations/<plugin>")
 def integration(plugin: str) -> str:
-    """One integration's settings and connection."""
+    """Show an integration's settings and connection."""
     return _page(plugin)
 
 
 @blueprint.post("/integrations/<plugin>")
 def save_settings(plugin: str) -> Response:
-    """Save the settings, and switch the integration on when that was asked for; each is tested first."""
+    """Save the settings, and enable the integration on request, each after a connection test."""
     host, workspace = the_host(), session().workspace
     schema = host.plugins.manifest(plugin).settings_schema
-    shown = host.settings.show(workspace, plugin)["settings"]
-    sent = submitted(schema, request.form, shown)
+    stored = host.settings.show(workspace, plugin)["settings"]
+    sent = submitted(schema, request.form, stored)
     if sent.problems:
-        return _refused(plugin, tuple(sent.problems), sent, typed_again(schema, request.form, shown))
-    then, typed = request.form.get("then"), typed_again(schema, request.form, shown)
+        return _rejected(plugin, tuple(sent.problems), sent, typed_again(schema, request.form, stored))
+    then, typed = request.form.get("then"), typed_again(schema, request.form, stored)
     try:
         if then == "enable":
-            _tell_too(request.form.get("alerts_to", "").strip())
-        test_id = asking.save(workspace, plugin, sent.document, anyway=then == "save_anyway", typed=typed)
+            _add_recipient(request.form.get("alerts_to", "").strip())
+        test_id = inquiries.save_settings(workspace, plugin, sent.document, anyway=then == "save_anyway", typed=typed)
     except SettingsError as error:
-        return _refused(plugin, error.problems, sent, typed)
+        return _rejected(plugin, error.problems, sent, typed)
     if test_id is not None:
-        # The form stays in the browser, with the secrets that were typed.
+        # With htmx the form stays in the browser, with the typed secrets.
         return _saving(plugin, test_id) if request.headers.get("HX-Request") else _back_to(plugin, test=test_id)
-    return _switch_on(plugin, anyway=False) if then == "enable" else _back_to(plugin, done="saved")
+    return _enable(plugin, anyway=False) if then == "enable" else _back_to(plugin, done="saved")
 
 
 @blueprint.get("/integrations/<plugin>/saving/<test_id>")
 def saving(plugin: str, test_id: str) -> Response:
-    """What stands above the form while its settings are tested, and what came of it."""
+    """Return the fragment above the form while its settings are tested, or the test's errors."""
     return _saving(plugin, test_id)
 
 
 def _saving(plugin: str, test_id: str) -> Response:
-    found = the_host().inquiries.find(session().workspace, test_id)
-    if found["status"] == "succeeded":
+    inquiry = the_host().inquiries.find(session().workspace, test_id)
+    if inquiry["status"] == "succeeded":
         return _back_to(plugin, test=test_id)
-    return _errors(plugin, _outcome(plugin, found))
+    return _errors(plugin, _outcome(plugin, inquiry))
 
 
-def _tell_too(address: str) -> None:
-    """Tell whoever was entered beside the switch, too. Raises: SettingsError at that field."""
+def _add_recipient(address: str) -> None:
+    """Add the alert recipient that the form names. Raises: SettingsError at that field."""
     host = the_host()
     if not address:
         return
     try:
         with host.store.write() as db:
-            host.alerts.tell_too(db, session().workspace, [address])
+            host.alert_recipients.add(db, session().workspace, [address])
     except InvalidInput as error:
         raise SettingsError(error.title, [FieldProblem(("alerts_to",), error.problems[0].message)]) from error
 
 
 @blueprint.post("/integrations/<plugin>/enable")
 def enable(plugin: str) -> Response:
-    """Switch on after a test; settings that are not valid yet are explained on the form."""
+    """Enable the integration after a connection test; show the form with errors while the settings are invalid."""
     try:
-        return _switch_on(plugin, anyway=request.form.get("anyway") == "on")
+        return _enable(plugin, anyway=request.form.get("anyway") == "on")
     except SettingsError as error:
-        return _refused(plugin, error.problems)
+        return _rejected(plugin, error.problems)
 
 
-def _switch_on(plugin: str, *, anyway: bool) -> Response:
-    """Switch on, after a test where there is one. Raises: SettingsError."""
-    test_id = asking.enable(session().workspace, plugin, anyway=anyway)
+def _enable(plugin: str, *, anyway: bool) -> Response:
+    """Enable the integration, after a connection test if it has one. Raises: SettingsError."""
+    test_id = inquiries.enable_integration(session().workspace, plugin, anyway=anyway)
     return _back_to(plugin, done="enabled_untested") if test_id is None else _back_to(plugin, test=test_id)
 
 
 @blueprint.post("/integrations/<plugin>/disable")
 def disable(plugin: str) -> Response:
-    """Switch off."""
+    """Disable the integration."""
     the_host().settings.disable(session().workspace, plugin)
     return _back_to(plugin, done="disabled")
 
 
 @blueprint.post("/integrations/<plugin>/test")
 def test_connection(plugin: str) -> Response:
-    """Try the saved settings at the service, without any effect there."""
-    return _back_to(plugin, test=asking.test(session().workspace, plugin), anchor="connection")
+    """Begin a connection test of the saved settings; it changes nothing at the service."""
+    return _back_to(plugin, test=inquiries.test_connection(session().workspace, plugin), anchor="connection")
 
 
-def _back_to(plugin: str, *, anchor: str | None = None, **about: Any) -> Response:
-    return go_to(url_for("console.integration", plugin=plugin, **about, _anchor=anchor))
+def _back_to(plugin: str, *, anchor: str | None = None, **query: Any) -> Response:
+    return redirect_to(url_for("console.integration", plugin=plugin, **query, _anchor=anchor))
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What the page says of what was asked: ``done``, or why not."""
+    """The result of a request on the integration's page: ``done``, or why not."""
 
     done: str = ""
-    #: What was asked for.
+    #: The inquiry's kind.
     kind: str = ""
-    #: It is still being tested.
+    #: The inquiry, while it runs.
     testing: dict[str, Any] | None = None
-    #: Sentences by field.
+    #: Error messages by field.
     errors: dict[str, str] = field(default_factory=dict)
-    #: What the test of settings found, which are not saved therefore.
+    #: The connection test's error, because of which the settings were not saved.
     untrusted: Mapping[str, Any] | None = None
-    #: Why nothing came of it.
+    #: Any other error.
     failed: Mapping[str, Any] | None = None
-    #: What the form shows: what was typed.
+    #: The typed values, to show in the form.
     values: dict[str, Any] | None = None
 
 
-def _outcome(plugin: str, found: Mapping[str, Any]) -> _Outcome:
-    """What came of a test, or that it is under way."""
-    kind, error = found["kind"], found["error"]
-    if found["status"] == "running":
-        return _Outcome(kind=kind, testing=dict(found), values=found["typed"])
-    if found["status"] == "succeeded":
-        connection = _standing(plugin)["connection"]
-        is_well = bool(connection and connection["status"] == "ok")
-        # What the test found is said instead.
-        words = {asking.CONNECTION: "tested" if is_well else "", asking.SAVE: "saved"}
-        return _Outcome(done=words.get(kind, "enabled" if is_well else "enabled_untested"))
+def _outcome(plugin: str, inquiry: Mapping[str, Any]) -> _Outcome:
+    """Return an inquiry's outcome, or that it is running."""
+    kind, error = inquiry["kind"], inquiry["error"]
+    if inquiry["status"] == "running":
+        return _Outcome(kind=kind, testing=dict(inquiry), values=inquiry["typed"])
+    if inquiry["status"] == "succeeded":
+        connection = _state_of(plugin)["connection"]
+        is_ok = bool(connection and connection["status"] == "ok")
+        # A test that found a problem gets no notice: the connection's section shows the problem.
+        done = {inquiries.CONNECTION_TEST: "tested" if is_ok else "", inquiries.SETTINGS_SAVE: "saved"}
+        return _Outcome(done=done.get(kind, "enabled" if is_ok else "enabled_untested"))
     if error["problems"]:
         problems = tuple(FieldProblem(tuple(one["path"]), one["message"]) for one in error["problems"])
-        return _Outcome(errors=_sentences(plugin, problems), values=found["typed"])
+        return _Outcome(errors=_messages(plugin, problems), values=inquiry["typed"])
     if error["code"] != "connection_refused":
-        return _Outcome(kind=kind, failed=error, values=found["typed"])
-    # The page shows what is wrong with saved settings, and the second choice.
-    return _Outcome(untrusted=error, values=found["typed"]) if kind == asking.SAVE else _Outcome()
+        return _Outcome(kind=kind, failed=error, values=inquiry["typed"])
+    # When enabling fails, the page shows the connection's problem and the button to enable anyway.
+    return _Outcome(untrusted=error, values=inquiry["typed"]) if kind == inquiries.SETTINGS_SAVE else _Outcome()
 
 
-def _refused(
+def _rejected(
     plugin: str,
     problems: tuple[FieldProblem, ...],
     sent: Submitted | None = None,
     values: dict[str, Any] | None = None,
 ) -> Response:
-    """The form again, with what is wrong at its fields."""
-    outcome = _Outcome(errors=_sentences(plugin, problems, sent), values=values)
+    """Return the form with errors at its fields."""
+    outcome = _Outcome(errors=_messages(plugin, problems, sent), values=values)
     if request.headers.get("HX-Request"):
         return _errors(plugin, outcome, 422)
     return make_response(_page(plugin, outcome), 422)
 
 
-def _sentences(plugin: str, problems: tuple[FieldProblem, ...], sent: Submitted | None = None) -> dict[str, str]:
+def _messages(plugin: str, problems: tuple[FieldProblem, ...], sent: Submitted | None = None) -> dict[str, str]:
     schema = the_host().plugins.manifest(plugin).settings_schema
-    return errors_of(schema, problems, sent, said=lambda sentence: shown.said(sentence, plugin))
+    return errors_of(schema, problems, sent, translate=lambda message: filters.translated(message, plugin))
 
 
 def _errors(plugin: str, outcome: _Outcome, status: int = 200) -> Response:
-    """The sentences alone: the form stays as it is, with the secrets that were typed."""
-    names = {each.name: each for each in _fields(plugin, outcome.values, outcome.errors)}
-    page = render_template(
-        "console/settings_errors.html", fields=names, titles_of=titles_of, plugin_id=plugin, outcome=outcome
+    """Return the error messages alone: the form stays in the browser, with the typed secrets."""
+    fields = {each.name: each for each in _fields(plugin, outcome.values, outcome.errors)}
+    fragment = render_template(
+        "console/settings_errors.html", fields=fields, titles_of=titles_of, plugin_id=plugin, outcome=outcome
     )
-    return make_response(page, status)
+    return make_response(fragment, status)
 
 
 def _fields(plugin: str, values: dict[str, Any] | None, errors: dict[str, str] | None) -> list[Any]:
@@ -232,27 +232,27 @@ def _page(plugin: str, outcome: _Outcome | None = None) -> str:
     host = the_host()
     host.plugins.status(plugin)
     if outcome is None:
-        found = asked_for(plugin)
-        outcome = _outcome(plugin, found) if found else _Outcome(done=request.args.get("done", ""))
-    standing = _standing(plugin)
+        inquiry = current_inquiry(plugin)
+        outcome = _outcome(plugin, inquiry) if inquiry else _Outcome(done=request.args.get("done", ""))
+    state = _state_of(plugin)
     with host.store.read() as db:
         units = connections.recent_business_units(db, session().workspace)
     return render_template(
         "console/integration.html",
-        it=standing,
-        fields=_fields(plugin, outcome.values, outcome.errors) if standing["loaded"] else [],
+        it=state,
+        fields=_fields(plugin, outcome.values, outcome.errors) if state["loaded"] else [],
         titles_of=titles_of,
         outcome=outcome,
         plugin_id=plugin,
         units=units,
         waiting=host.uninvoiced.count(session().workspace, plugin),
-        told=host.alerts.tells_somebody(session().workspace),
-        testable=standing["configured"] and host.plugins.implements(plugin, "check_connection"),
+        has_recipients=host.alert_recipients.exist(session().workspace),
+        testable=state["configured"] and host.plugins.implements(plugin, "check_connection"),
         done=_DONE.get(outcome.done, lambda: "")(),
     )
 
 
-#: What is said after something was done, by the word in the address.
+#: The notices after a redirect, by the URL's parameter ``done``.
 _DONE = {
     "saved": lambda: _("Saved."),
     "enabled": lambda: _("Tested and switched on: accepted quotes are worked from now on."),
@@ -262,8 +262,8 @@ _DONE = {
 }
 
 
-def _switched_on(connection: Mapping[str, Any] | None) -> str:
-    """The state of an integration that is on: a tick is for what a test found to work, or what has no test."""
+def _enabled_state(connection: Mapping[str, Any] | None) -> str:
+    """Return the state of an enabled integration: ``on`` only after a successful test, or without a test."""
     if connection is None:
         return "on"
     if connection["status"] in {"needs_attention", "settings_incomplete"}:
@@ -271,8 +271,8 @@ def _switched_on(connection: Mapping[str, Any] | None) -> str:
     return "on" if connection["status"] == "ok" or not connection["testable"] else "on_untested"
 
 
-def _standing(plugin: str) -> dict[str, Any]:
-    """How an integration stands in this workspace: ``state``, and what there is to say about it."""
+def _state_of(plugin: str) -> dict[str, Any]:
+    """Return an integration's ``state`` in this workspace, with what explains it."""
     host, workspace = the_host(), session().workspace
     known = {each.id: each for each in host.plugins.statuses}
     status = known.get(plugin) or PluginStatus(plugin, "", "", "failed", _("It is switched on, but not installed."))
@@ -281,11 +281,11 @@ def _standing(plugin: str) -> dict[str, Any]:
     enabled, configured = host.settings.is_enabled(workspace, plugin), host.settings.is_configured(workspace, plugin)
     try:
         connection = host.connections.show(workspace, plugin) if loaded and configured else None
-    except NotFound:  # the settings were taken away between two looks
+    except NotFound:  # the settings were removed meanwhile
         connection = None
     state: str = "load_failed" if status.state == "failed" else status.state
     if loaded:
-        state = _switched_on(connection) if enabled else "off"
+        state = _enabled_state(connection) if enabled else "off"
     modes = sorted({key["mode"] for key in connection["keys"] if key["mode"]}) if connection else []
     return {
         "id": plugin,

@@ -10,83 +10,81 @@ from werkzeug.exceptions import BadRequest, TooManyRequests
 from werkzeug.wrappers import Response
 
 from .. import sessions
-from ..auth import the_host, wrong_keys
-from ..throttle import Kind
-from .guard import blueprint, go_to, let_browser_keep, page_of_error, session
-from .words import COOKIE, LANGUAGES
-from .words import gettext as _
+from ..auth import auth_failures, the_host
+from ..rate_limit import Credential
+from .access_control import blueprint, error_page, redirect_to, session, set_session_cookie
+from .i18n import COOKIE, LANGUAGES
+from .i18n import gettext as _
 
 _YEAR = 365 * 24 * 3600
-#: What no address holds; a browser leaves some of them out, and no header takes the others.
+#: Characters that no URL contains; browsers drop some of them, and headers cannot hold the others.
 _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @blueprint.get("/login")
 def login() -> str:
-    """Say how to log in."""
+    """Show the login page."""
     return render_template("console/login.html", workspace="", wrong=False)
 
 
 @blueprint.post("/login")
 def log_in() -> Response:
-    """Log in by a password."""
+    """Log in with a password."""
     host, workspace = the_host(), request.form.get("workspace", "").strip()[:64]
-    # A password can be guessed, unlike a key: whoever was wrong too often is not even compared.
-    tries = ((Kind.PASSWORD, request.remote_addr or ""), (Kind.WORKSPACE, workspace))
-    _refuse_for(max(wrong_keys().wait(*one) for one in tries))
-    found = sessions.log_in(host.store, host.clock, workspace, request.form.get("password", ""))
-    if found is None:
-        _refuse_for(max(wrong_keys().note(*one) for one in tries))
+    # Passwords can be guessed, unlike keys: above the rate limit no password is compared.
+    counters = ((Credential.PASSWORD, request.remote_addr or ""), (Credential.WORKSPACE, workspace))
+    _reject_for(max(auth_failures().wait(*counter) for counter in counters))
+    login = sessions.log_in(host.store, host.clock, workspace, request.form.get("password", ""))
+    if login is None:
+        _reject_for(max(auth_failures().record(*counter) for counter in counters))
         return make_response(render_template("console/login.html", workspace=workspace, wrong=True), 422)
-    return let_browser_keep(redirect(url_for("console.integrations"), 303), found[1])
+    return set_session_cookie(redirect(url_for("console.integrations"), 303), login[1])
 
 
 @blueprint.get("/login/<token>")
 def show_link(token: str) -> str:
-    """Ask for a click: whatever looks at a link before a person does, such as a mail scanner, does not use it up."""
+    """Ask for a click, so that a mail scanner that opens the link does not consume it."""
     return render_template("console/login_link.html")
 
 
 @blueprint.post("/login/<token>")
 def follow_link(token: str) -> Response:
-    """Log in by a link, which works once."""
+    """Log in with a one-time link."""
     host = the_host()
-    found = sessions.follow_link(host.store, host.clock, token)
-    if found is None:
-        _refuse_for(wrong_keys().note(Kind.LOGIN_LINK, request.remote_addr or ""))
+    login = sessions.follow_link(host.store, host.clock, token)
+    if login is None:
+        _reject_for(auth_failures().record(Credential.LOGIN_LINK, request.remote_addr or ""))
         title = _("This login link does not work any more.")
-        return page_of_error(
-            403, title, _("Each works once, within 15 minutes. Ask the host's operator for a new one.")
-        )
-    return let_browser_keep(redirect(url_for("console.integrations"), 303), found[1])
+        return error_page(403, title, _("Each works once, within 15 minutes. Ask the host's operator for a new one."))
+    return set_session_cookie(redirect(url_for("console.integrations"), 303), login[1])
 
 
 @blueprint.post("/logout")
 def log_out() -> Response:
-    """End the session, here and on the host."""
+    """Log out: end the session and delete its cookie."""
     host = the_host()
     sessions.end(host.store, host.clock, session())
-    return let_browser_keep(redirect(url_for("console.login"), 303), "")
+    return set_session_cookie(redirect(url_for("console.login"), 303), "")
 
 
 @blueprint.post("/language")
 def choose_language() -> Response:
-    """Remember a language."""
+    """Store the chosen language in a cookie."""
     chosen, back = request.form.get("language", ""), request.form.get("back", "")
     if chosen not in LANGUAGES:
         raise BadRequest
-    answer = go_to(back if _is_page(back) else url_for("console.login"))
-    answer.set_cookie(COOKIE, chosen, max_age=_YEAR, samesite="Lax", httponly=True, path="/console")
-    return answer
+    response = redirect_to(back if _is_console_url(back) else url_for("console.login"))
+    response.set_cookie(COOKIE, chosen, max_age=_YEAR, samesite="Lax", httponly=True, path="/console")
+    return response
 
 
-def _is_page(address: str) -> bool:
-    """Whether it leads to a page of the console, whatever a browser makes of it: no dots that lead out, no controls."""
-    if "\\" in address or _CONTROLS.search(address) or not re.match(r"/console(?:[/?]|$)", address):
+def _is_console_url(url: str) -> bool:
+    """Return whether every browser resolves a URL to a page of the console: no ``..``, no control characters."""
+    if "\\" in url or _CONTROLS.search(url) or not re.match(r"/console(?:[/?]|$)", url):
         return False
-    return ".." not in map(unquote, address.partition("?")[0].split("/"))
+    return ".." not in map(unquote, url.partition("?")[0].split("/"))
 
 
-def _refuse_for(wait: int) -> None:
+def _reject_for(wait: int) -> None:
     if wait:
         raise TooManyRequests(_("Too many wrong logins came from this address. Wait a minute."), retry_after=wait)

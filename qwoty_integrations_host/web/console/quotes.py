@@ -1,4 +1,4 @@
-"""Quotes: what was invoiced, what is paid and due, and sending the next installment."""
+"""Quotes: list, page and preview; running, dismissing, and sending the next installment."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ from werkzeug.wrappers import Response
 
 from ...errors import ActionRefused
 from ...quotes.standing import STATES
-from ...reports.dashboard_links import service_links
-from ...reports.previews import foretold
-from ...reports.search import QUOTE_STATES, Asked
-from ...reports.shapes import find_quote, list_quotes, quote_report
+from ...reports.dashboard_links import dashboard_links
+from ...reports.previews import preview_report
+from ...reports.quotes import find_quote, list_quotes, quote_report
+from ...reports.search import QUOTE_STATES, QuoteFilter
 from ..auth import the_host
-from .endings import may_void
+from .access_control import blueprint, redirect_to, session
+from .cancellation import may_void
 from .form import whole_number
-from .guard import blueprint, go_to, session
+from .i18n import gettext as _
 from .runs import PAGE, day
-from .words import gettext as _
 
 
 @blueprint.get("/quotes")
 def quotes() -> str:
-    """The workspace's quotes, newest first, by words, state and day."""
-    asked = {
+    """List the workspace's quotes, newest first, filtered by words, state and day."""
+    query = {
         name: request.args.get(name, "").strip()
         for name in ("search", "status", "since", "until", "without_invoice", "after")
     }
     host = the_host()
-    found = list_quotes(
+    page = list_quotes(
         host.store,
         session().workspace,
         host.clock.now(),
         limit=PAGE,
-        after=asked["after"] or None,
-        asked=Asked(
-            search=asked["search"],
-            state=asked["status"] if asked["status"] in QUOTE_STATES else None,
-            first=day(asked["since"]),
-            last=day(asked["until"]),
-            without_invoice=bool(asked["without_invoice"]),
-            asking=asked["status"] == "asking",
+        after=query["after"] or None,
+        quote_filter=QuoteFilter(
+            search=query["search"],
+            state=query["status"] if query["status"] in QUOTE_STATES else None,
+            first=day(query["since"]),
+            last=day(query["until"]),
+            without_invoice=bool(query["without_invoice"]),
+            asking=query["status"] == "asking",
         ),
     )
-    filters: dict[str, Any] = {name: value for name, value in asked.items() if value and name != "after"}
+    active: dict[str, Any] = {name: value for name, value in query.items() if value and name != "after"}
     following = None
-    if found["has_more"]:
-        following = url_for("console.quotes", **filters, after=found["data"][-1]["quote_id"])
+    if page["has_more"]:
+        following = url_for("console.quotes", **active, after=page["data"][-1]["quote_id"])
     return render_template(
         "console/quotes.html",
-        quotes=found["data"],
-        asked=asked,
-        filtered=bool(filters),
+        quotes=page["data"],
+        query=query,
+        filtered=bool(active),
         states=[STATES[name] for name in QUOTE_STATES],
         following=following,
-        first_page=not asked["after"],
-        without_invoice=asked["without_invoice"],
+        first_page=not query["after"],
+        without_invoice=query["without_invoice"],
         lacking=host.uninvoiced.count(session().workspace),
         runnable=_is_runnable(),
     )
@@ -65,22 +65,22 @@ def quotes() -> str:
 
 @blueprint.post("/run/<id:quote_id>")
 def run_quote(quote_id: str) -> Response:
-    """Run a quote that was not worked."""
+    """Run a quote that no integration has run."""
     run_id, *more = the_host().runs.run_quote(session().workspace, quote_id)
-    return go_to(url_for("console.quote", quote_id=quote_id) if more else url_for("console.run", run_id=run_id))
+    return redirect_to(url_for("console.quote", quote_id=quote_id) if more else url_for("console.run", run_id=run_id))
 
 
 @blueprint.post("/dismiss/<id:quote_id>")
 def dismiss_quote(quote_id: str) -> Response:
-    """Note that a quote without an invoice needs none any more."""
+    """Dismiss a quote that needs no invoice."""
     reason = request.form.get("reason", "").strip() or _("no reason given")
     the_host().runs.dismiss_quote(session().workspace, quote_id, reason)
-    return go_to(url_for("console.quote", quote_id=quote_id))
+    return redirect_to(url_for("console.quote", quote_id=quote_id))
 
 
 @blueprint.get("/run-waiting")
 def confirm_run_waiting() -> str:
-    """Ask before quotes are run that may be old: how many, since when, by which integration."""
+    """Ask for confirmation before running the waiting quotes: show how many, since when, for which integration."""
     host, workspace, plugin = the_host(), session().workspace, request.args.get("plugin") or None
     host.runs.takers(workspace, plugin)
     waiting = host.uninvoiced.waiting(workspace, plugin)
@@ -92,32 +92,32 @@ def confirm_run_waiting() -> str:
 def run_waiting() -> Response:
     """Run every signed quote that has no invoice."""
     the_host().uninvoiced.run_all(session().workspace, request.form.get("plugin") or None)
-    return go_to(url_for("console.runs"))
+    return redirect_to(url_for("console.runs"))
 
 
 def _is_runnable() -> bool:
-    """Whether an integration is switched on that a quote could be run by."""
+    """Return whether any integration is enabled."""
     return bool(the_host().settings.enabled_plugins(session().workspace))
 
 
 @blueprint.get("/quotes/<id:quote_id>")
 def quote(quote_id: str) -> str:
-    """One quote: figures, installments as a picture, runs."""
+    """Show a quote: figures, installments as a chart, runs."""
     return render_template("console/quote.html", **_facts(quote_id))
 
 
 @blueprint.get("/preview/<id:quote_id>")
 def preview(quote_id: str) -> str:
-    """What a run would make of the quote with the settings of now, for whom, and what it would stop at."""
+    """Show what a run would do with the quote under the present settings, and where it would stop."""
     host = the_host()
-    found = find_quote(host.store, session().workspace, quote_id)
-    plans = foretold(found, plugins=host.plugins, settings=host.settings, contexts=host.runs.contexts)["previews"]
-    return render_template("console/preview.html", quote=found, previews=plans)
+    quote = find_quote(host.store, session().workspace, quote_id)
+    report = preview_report(quote, plugins=host.plugins, settings=host.settings, contexts=host.runs.contexts)
+    return render_template("console/preview.html", quote=quote, previews=report["previews"])
 
 
 @blueprint.get("/send/<id:quote_id>")
 def confirm_send(quote_id: str) -> str:
-    """Ask before a customer is mailed: which installment, how much, to whom."""
+    """Ask for confirmation before mailing the customer: show the installment, amount and recipient."""
     facts = _facts(quote_id)
     part = facts["next"]
     if part is None:
@@ -129,35 +129,35 @@ def confirm_send(quote_id: str) -> str:
 
 @blueprint.post("/send/<id:quote_id>")
 def send(quote_id: str) -> Response:
-    """Queue the mail with the link; what was confirmed is what is sent."""
+    """Request the run that mails the confirmed installment's link."""
     host, number = the_host(), whole_number(request.form.get("number", ""))
     if not number:
         raise ActionRefused(_("Say which installment is to be sent."), hint=_("Begin from the quote's page."))
     run_id = host.runs.request_installment(session().workspace, quote_id, number)
-    return go_to(url_for("console.run", run_id=run_id))
+    return redirect_to(url_for("console.run", run_id=run_id))
 
 
 def _facts(quote_id: str) -> dict[str, Any]:
     host, workspace = the_host(), session().workspace
     report = quote_report(host.store, workspace, quote_id, host.clock.now())
-    found = find_quote(host.store, workspace, quote_id) if report["number"] else None
+    quote = find_quote(host.store, workspace, quote_id) if report["number"] else None
     ids = [report["invoice"] and report["invoice"]["id"], *(part["payment_id"] for part in report["installments"])]
     links: dict[str, str] = {}
     for plugin in {run["plugin"] for run in report["runs"]}:
-        wanted = [one for one in ids if one]
-        links |= service_links(host.plugins, host.settings, host.runs.contexts, workspace, plugin, wanted)
+        known_ids = [one for one in ids if one]
+        links |= dashboard_links(host.plugins, host.settings, host.runs.contexts, workspace, plugin, known_ids)
     is_stopped = bool(report["cancelled"] or report["undone"])
     payable = report["payment_status"] in {"unpaid", "partially_paid"} and not is_stopped
     unpaid = [part for part in report["installments"] if part["status"] != "paid"]
     return {
-        "quote": found,
+        "quote": quote,
         # A quote that could not be fetched has no number yet.
-        "name": found.number if found else quote_id,
+        "name": quote.number if quote else quote_id,
         "at": report["standing"],
         "steps": [step["step"] for step in report["standing"]["steps"]],
         "report": report,
         "links": links,
-        "contact": found.billing_contact if found else None,
+        "contact": quote.billing_contact if quote else None,
         "bars": _bars(report["installments"]),
         "runnable": _is_runnable(),
         "next": unpaid[0] if payable and unpaid else None,
@@ -166,7 +166,7 @@ def _facts(quote_id: str) -> dict[str, Any]:
 
 
 def _bars(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Where each installment stands in a picture 1000 wide."""
+    """Return the installments with their places in a bar chart 1000 units wide."""
     whole = sum((Decimal(part["amount"]) for part in parts), Decimal(0))
     bars, left = [], Decimal(0)
     for part in parts:

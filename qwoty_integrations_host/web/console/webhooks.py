@@ -1,32 +1,32 @@
-"""What the services said: deliveries, and working one again."""
+"""Webhooks: endpoints, deliveries, and replaying an event."""
 
 from __future__ import annotations
 
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from ...reports.shapes import list_deliveries
+from ...reports.deliveries import list_deliveries
 from ...store.webhooks import RESULTS
 from ..auth import the_host
-from .guard import blueprint, go_to, session
+from .access_control import blueprint, redirect_to, session
 from .runs import PAGE
 
 
 @blueprint.get("/webhooks")
 def webhooks() -> str:
-    """The endpoints, and what was delivered, newest first: events, and what was refused."""
+    """Show the endpoints, and the deliveries, newest first: events, and rejected webhooks."""
     host, workspace = the_host(), session().workspace
     after, result = request.args.get("after") or None, request.args.get("result")
     result = result if result in RESULTS else None
-    # What was refused a moment ago is what somebody looks for who mends an endpoint.
+    # Whoever repairs an endpoint looks for the latest rejected webhooks.
     host.runs.refusals.write_down()
-    found = list_deliveries(host.store, workspace, limit=PAGE, after=after, result=result)
+    page = list_deliveries(host.store, workspace, limit=PAGE, after=after, result=result)
     following = None
-    if found["has_more"]:
-        following = url_for("console.webhooks", result=result, after=found["data"][-1]["id"])
+    if page["has_more"]:
+        following = url_for("console.webhooks", result=result, after=page["data"][-1]["id"])
     return render_template(
         "console/webhooks.html",
-        deliveries=found["data"],
+        deliveries=page["data"],
         endpoints=host.upkeep.status(workspace)["data"],
         results=(None, *RESULTS),
         result=result,
@@ -37,6 +37,6 @@ def webhooks() -> str:
 
 @blueprint.post("/webhooks/<plugin>/<event_id>/replay")
 def replay(plugin: str, event_id: str) -> Response:
-    """Work a stored event again, by its own run."""
+    """Replay a stored event in a run of its own."""
     run_id = the_host().runs.replay(session().workspace, plugin, event_id)
-    return go_to(url_for("console.run", run_id=run_id))
+    return redirect_to(url_for("console.run", run_id=run_id))

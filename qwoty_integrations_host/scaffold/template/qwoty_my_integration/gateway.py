@@ -1,4 +1,4 @@
-"""The only module that speaks to the service: its requests, and its answers as errors that the host understands."""
+"""The only module that calls the service: it makes the requests, and maps responses to the host's errors."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Gateway:
     token: str = field(repr=False)
 
     def find_note(self, reference: str) -> str | None:
-        """Give the id of the note with this reference, if there is one."""
-        notes = self._ask("GET", params={"reference": reference})["data"]
+        """Return the id of the note with this reference, or None."""
+        notes = self._request("GET", params={"reference": reference})["data"]
         return str(notes[0]["id"]) if notes else None
 
     def write_note(self, reference: str, text: str) -> str:
-        """Write a note and give its id."""
-        return str(self._ask("POST", json={"reference": reference, "text": text})["id"])
+        """Create a note, and return its id."""
+        return str(self._request("POST", json={"reference": reference, "text": text})["id"])
 
-    def _ask(self, method: str, **given: Any) -> Any:
-        """Raises: RetryableError when it may work later, CredentialsError, PermanentError."""
+    def _request(self, method: str, **options: Any) -> Any:
+        """Raises: RetryableError when a later try may succeed, CredentialsError, PermanentError."""
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
-            answer = requests.request(method, f"{self.address}/notes", headers=headers, timeout=_TIMEOUT, **given)
-            status, body = answer.status_code, answer.json() if answer.ok else None
+            response = requests.request(method, f"{self.address}/notes", headers=headers, timeout=_TIMEOUT, **options)
+            status, body = response.status_code, response.json() if response.ok else None
         except requests.RequestException as error:
             if why_unsent(error):
                 raise PermanentError("The request could not be written.", hint="Correct what the log names.") from error

@@ -42,18 +42,18 @@ def integration_manifest() -> Manifest:
 
 @hookimpl
 def on_quote_accepted(ctx: HookContext, quote: Quote) -> Outcome:
-    """Write one note. Called again from the top after a crash: everything that touches the service is in a step."""
+    """Write one note. After a crash the host calls this again, so every request to the service is in a step."""
     gateway = _gateway(ctx)
     reference, text = f"{ctx.workspace}/{quote.id}", _text(ctx, quote)
 
     def write(attempt: Attempt) -> str:
-        # The step may have been cut short after the note was written: look before writing again.
-        found = gateway.find_note(reference) if attempt.repeated else None
-        if found is None:
-            # Right before a write: this process may have slept, and another one have taken the run over.
+        # An earlier attempt may have died after it wrote the note: look for it before writing again.
+        note_id = gateway.find_note(reference) if attempt.repeated else None
+        if note_id is None:
+            # Right before a write: another process may have taken over the run while this one slept.
             attempt.confirm()
-            found = gateway.write_note(reference, text)
-        return found
+            note_id = gateway.write_note(reference, text)
+        return note_id
 
     note = ctx.step("note", write)
     return Outcome.done(f"Note {note} was written.", result={"note_id": note})

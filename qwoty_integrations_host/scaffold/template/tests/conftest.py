@@ -10,6 +10,6 @@ from stand_in import Service, running_service
 
 @pytest.fixture
 def notes() -> Iterator[Service]:
-    """The service that keeps notes, empty."""
+    """The service, without notes."""
     with running_service() as running:
         yield running

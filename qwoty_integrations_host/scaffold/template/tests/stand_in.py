@@ -1,4 +1,4 @@
-"""The service of the tests: it keeps notes, over real HTTP on this machine."""
+"""The stand-in for the service: it stores notes, over real HTTP on this machine."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ TOKEN = "tok_StandIn00000001"
 
 @dataclass
 class Service:
-    """What the service holds, and what a test tells it to do."""
+    """The service's notes, and how it misbehaves in a test."""
 
     address: str = ""
     notes: list[dict[str, str]] = field(default_factory=list)
-    #: Answer every request with this status instead.
+    #: If set, every request gets this status.
     status: int | None = None
     refused_tokens: set[str] = field(default_factory=set)
 
     def about(self, quote_id: str) -> list[dict[str, str]]:
-        """The notes about a quote."""
+        """Return the notes about a quote."""
         return [note for note in self.notes if note["reference"].partition("/")[2] == quote_id]
 
 
@@ -35,21 +35,21 @@ def running_service() -> Iterator[Service]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            (wanted,) = parse_qs(urlsplit(self.path).query)["reference"]
-            self._answer({"data": [note for note in service.notes if note["reference"] == wanted]})
+            (reference,) = parse_qs(urlsplit(self.path).query)["reference"]
+            self._respond({"data": [note for note in service.notes if note["reference"] == reference]})
 
         def do_POST(self) -> None:
-            given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            note = {**given, "id": f"note_{len(service.notes) + 1}"}
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            note = {**body, "id": f"note_{len(service.notes) + 1}"}
             if self._status() == 200:
-                service.notes.append(note)  # before the answer: whoever has that may look
-            self._answer(note)
+                service.notes.append(note)  # before the response, after which a test may look
+            self._respond(note)
 
         def _status(self) -> int:
             token = self.headers["Authorization"].removeprefix("Bearer ")
             return service.status or (401 if token in service.refused_tokens else 200)
 
-        def _answer(self, body: object) -> None:
+        def _respond(self, body: object) -> None:
             sent = json.dumps(body).encode()
             self.send_response(self._status())
             self.send_header("Content-Length", str(len(sent)))

@@ -1,4 +1,4 @@
-"""My Integration keeps the contract with the host."""
+"""My Integration passes the conformance suite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What My Integration does, told with the host's fixtures."""
+"""The behavior of My Integration, tested with the host's fixtures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qwoty_integrations_host.testing import Workspace
 
 @pytest.fixture
 def enabled(workspace: Workspace, notes: Service) -> Workspace:
-    """The workspace, with the integration switched on."""
+    """The workspace with the integration enabled."""
     workspace.enable("my_integration", address=notes.address, token=TOKEN)
     return workspace
 

@@ -1,7 +1,7 @@
-// What makes the settings form nicer; everything works without it.
+// Enhances the settings form, which works without JavaScript, too.
 "use strict";
 
-// A field that has no meaning with the present choices is hidden and not sent, so that its stored value stays.
+// Hides and disables fields that do not apply under the present choices, so that they keep their stored values.
 function showWhatCounts() {
   for (const field of document.querySelectorAll("[data-show-if]")) {
     const wanted = Object.entries(JSON.parse(field.dataset.showIf));
@@ -18,7 +18,7 @@ function valueOf(name) {
   return input.type === "checkbox" ? input.checked : input.value;
 }
 
-// After a refusal only the sentences were replaced: mark the inputs, and lead to the summary.
+// After an error htmx replaces only the messages: mark the inputs as invalid, and focus the summary.
 function markWhatIsWrong() {
   for (const error of document.querySelectorAll(".error")) {
     const input = document.getElementById(error.id.replace(/^error-/, ""));

@@ -1,4 +1,4 @@
-"""What an author gives to the suite, and what is assumed where nothing is given."""
+"""The fixtures of the conformance suite: the author's with their defaults, and the suite's own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..nonconformity import not_checked, not_claimed
 from ..quotes import a_line, a_quote
 from ..workbench import Workbench
 
-#: Ends with which a plugin has done what it should.
-WELL = ("succeeded", "skipped")
+#: The statuses of a run that did what it should.
+SUCCESSFUL = ("succeeded", "skipped")
 
 
-class Given:
-    """The fixtures of the suite. Those before the rule are the author's."""
+class ConformanceFixtures:
+    """The fixtures of the suite. The author overrides those above the rule."""
 
     #: The name of the plugin's entry point.
     plugin_id: ClassVar[str]
@@ -32,12 +32,12 @@ class Given:
 
     @pytest.fixture
     def valid_settings(self, service: Any) -> Mapping[str, Any]:
-        """Settings with which the plugin works against ``service``. Made-up secrets of 8 characters or more."""
+        """Settings with which the plugin works against ``service``, with made-up secrets of 8 characters or more."""
         return not_checked("the test class has no fixture valid_settings")
 
     @pytest.fixture
     def invalid_settings(self) -> Sequence[tuple[Mapping[str, Any], str]]:
-        """Settings that must be refused, each with the field to blame: ``({"token": "?"}, "token")``."""
+        """Settings that must be rejected, each with the wrong field: ``({"token": "?"}, "token")``."""
         return ()
 
     @pytest.fixture
@@ -47,25 +47,25 @@ class Given:
 
     @pytest.fixture
     def quote(self) -> dict[str, Any]:
-        """A quote document on which the plugin acts."""
+        """The document of a quote on which the plugin acts."""
         return a_quote(a_line(), installments=2)
 
     @pytest.fixture
     def side_effects(self, service: Any) -> Callable[[str], int] | None:
-        """Count the lasting things that the service holds for a quote's id, such as invoices or messages."""
+        """A function that counts what the service holds for a quote's id, such as invoices or messages."""
         return None
 
     @pytest.fixture
     def signed_webhook(self, service: Any) -> Callable[..., WebhookRequest] | None:
-        """Make a webhook as the service signs it: ``make(event_id, quote_id, type=None)``.
+        """A function that makes a webhook as the service signs it: ``make(event_id, quote_id, type=None)``.
 
-        Called after the quote was accepted in ``ws-1``. ``type`` is None for one that the plugin acts on.
+        It is called after the quote was accepted in ``ws-1``. ``type`` None means a type on which the plugin acts.
         """
         return None
 
     @pytest.fixture
     def forged_webhooks(self) -> Callable[[WebhookRequest], Mapping[str, WebhookRequest]]:
-        """Forge a signed webhook in every way that matters, by a name for each."""
+        """A function that forges a signed webhook in several ways, each with a name."""
 
         def forge(genuine: WebhookRequest) -> Mapping[str, WebhookRequest]:
             return {
@@ -76,7 +76,7 @@ class Given:
 
         return forge
 
-    # -- what the suite makes of it ------------------------------------------------------------------
+    # -- the suite's own -----------------------------------------------------------------------------
 
     @pytest.fixture
     def host_config(self) -> Mapping[str, Any]:
@@ -84,12 +84,12 @@ class Given:
         return {"plugins_blocked": self.others()}
 
     def others(self) -> frozenset[str]:
-        """Every other plugin that is installed here."""
+        """Return every other installed plugin."""
         return frozenset(point.name for point in entry_points(group=GROUP)) - {self.plugin_id}
 
     @pytest.fixture
     def manifest(self) -> Manifest:
-        """The manifest of the loaded plugin; nothing else can be checked of one that does not load."""
+        """The plugin's manifest; every check that needs it is skipped when the plugin does not load."""
         try:
             return Plugins(blocked=self.others()).manifest(self.plugin_id)
         except IntegrationError:
@@ -99,7 +99,7 @@ class Given:
     def enabled(
         self, manifest: Manifest, service: Any, workbench: Workbench, valid_settings: Mapping[str, Any]
     ) -> Workbench:
-        """A host with the plugin switched on in ``ws-1``."""
+        """A host in which the plugin is enabled for ``ws-1``."""
         try:
             workbench.set_up(self.plugin_id, valid_settings)
         except IntegrationError:
@@ -107,35 +107,35 @@ class Given:
         return workbench
 
     def accepted(self, bench: Workbench, quote: dict[str, Any], **changes: Any) -> dict[str, Any]:
-        """Accept the quote and give its run."""
+        """Accept the quote and return its run."""
         return bench.accept({**quote, **changes}, plugin=self.plugin_id)
 
     def worked(self, bench: Workbench, quote: Mapping[str, Any], quote_id: str) -> dict[str, Any]:
-        """Accept the quote under another id and give its run; nothing more can be seen if that does not work."""
+        """Accept the quote under another id and return its run; skip the check when the run fails."""
         run = self.accepted(bench, dict(quote), id=quote_id)
-        if run["status"] not in WELL:
+        if run["status"] not in SUCCESSFUL:
             not_checked("a first quote does not work; another check says why")
         return run
 
     @pytest.fixture
     def stand_in(self, service: Any) -> Any:
-        """The author's stand-in, without which no work can be judged."""
+        """The author's stand-in; checks that need it are skipped without one."""
         return service or not_checked("the test class has no fixture service that starts a stand-in for the service")
 
     @pytest.fixture
     def works_quotes(self, manifest: Manifest) -> None:
-        """Skip aloud what is about quotes where the plugin does not work with them."""
+        """Skip checks about quotes for a plugin without that capability."""
         if "quotes" not in manifest.capabilities:
             not_claimed("quotes")
 
     @pytest.fixture
     def counted(self, side_effects: Callable[[str], int] | None) -> Callable[[str], int]:
-        """The author's counter."""
+        """The author's ``side_effects``; checks that need it are skipped without one."""
         return side_effects or not_checked("the test class has no fixture side_effects that counts them")
 
 
 def what_happened(run: Mapping[str, Any]) -> str:
-    """How a run ended, in words for a report."""
+    """Return how a run ended, as part of a sentence."""
     error = run["error"] or {}
-    said = f": {error['title']} [{error['code']}]" if error else ""
-    return f"the run of quote {run['quote_id']} is {run['status']}{said}"
+    reason = f": {error['title']} [{error['code']}]" if error else ""
+    return f"the run of quote {run['quote_id']} is {run['status']}{reason}"

@@ -1,4 +1,4 @@
-"""Each mail once: the ledger is written right before a mail leaves, by one worker alone, and after."""
+"""Sends each mail once: records it right before and after sending, by one worker at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .message import build
 from .transports import Transport, unsure
 
 
-class LedgerMailer:
+class RecordedMailer:
     """Implements ``context.Mailer`` for one workspace, plugin and quote."""
 
     def __init__(
@@ -36,7 +36,7 @@ class LedgerMailer:
         if state == "sending" and not self._transport.repeatable:
             raise unsure()
         try:
-            # Noted as late as possible: a mail takes a second, and whoever dies in it before this has sent nothing.
+            # Recorded as late as possible: a process that dies before has certainly sent nothing.
             self._transport.deliver(mail, lambda: self._begin(sending))
         except (RetryableError, NeedsAttention) as error:
             self._settle(sending, error)
@@ -49,7 +49,7 @@ class LedgerMailer:
         with self._store.write() as db:
             is_ours = sending.begin(db, self._clock.now(), again=self._transport.repeatable)
         if not is_ours:
-            raise unsure()  # another one sends it just now
+            raise unsure()  # another worker is sending it
 
     def _settle(self, sending: mails.Sending, error: Exception) -> None:
         if isinstance(error, NeedsAttention) and error.code == "mail_unsure":

@@ -1,4 +1,4 @@
-"""How the host's words for states, kinds and deeds are said and marked; never by color alone."""
+"""Template filters: labels, tones and symbols of states, kinds and actions; color is never the only mark."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ...plugins.catalogs import STATE, STEP
 from ...plugins.settings_migrations import UNFIT
 from ...quotes.run import lacks_something
 from ..auth import the_host
-from .words import gettext as _
-from .words import language
+from .i18n import gettext as _
+from .i18n import language
 
 _CODE = re.compile(r"`([^`]+)`")
 _GOOD, _BUSY, _ATTENTION, _BAD, _QUIET = "good", "busy", "attention", "bad", "quiet"
@@ -43,32 +43,32 @@ _TONES = {
 
 
 def set_up(app: Flask) -> None:
-    """Lend these to templates."""
+    """Register the filters for templates."""
     app.jinja_env.globals.update(symbols=_SYMBOLS)
-    filters = (tone, symbol, state, status, result, refusal, mode, kind, deed, subject, said, standing, step)
+    filters = (tone, symbol, state, status, result, rejection, mode, kind, action, subject, translated, standing, step)
     app.jinja_env.filters.update({one.__name__: one for one in filters}, plugin=plugin_title)
 
 
 def tone(word: str) -> str:
-    """The class of a state: good, busy, attention, bad or quiet."""
+    """Return a state's CSS class: good, busy, attention, bad or quiet."""
     return _TONES.get(word, _QUIET)
 
 
 def symbol(word: str) -> str:
-    """The sign of a state."""
+    """Return a state's symbol."""
     return _SYMBOLS[tone(word)]
 
 
 def state(run: Mapping[str, Any]) -> str:
-    """The word for how a run stands: its status, but what did nothing for want of something is said to be that."""
+    """Return a run's status; of a run that lacked something, ``without_invoice`` or ``not_done``."""
     if not lacks_something(run["kind"], run["status"], run["error"]):
         return str(run["status"])
     return "without_invoice" if run["plugin"] in the_host().plugins.makers() else "not_done"
 
 
 def status(word: str) -> str:
-    """A state in the reader's words; one that is not known as it is."""
-    said = {
+    """Return the label of a state; an unknown state unchanged."""
+    labels = {
         "queued": _("Queued"),
         "running": _("Running"),
         "retrying": _("Trying again"),
@@ -114,23 +114,23 @@ def status(word: str) -> str:
         "verified": _("Verified"),
         "refused_delivery": _("Refused"),
     }
-    return said.get(word, word)
+    return labels.get(word, word)
 
 
 def result(word: str) -> str:
-    """What can have come of deliveries, as a choice of what is listed."""
-    said = {
+    """Return the label of a filter for deliveries."""
+    labels = {
         "received": _("All received"),
         "verified": _("Verified ones"),
         "duplicate": _("Duplicates"),
         "refused": _("Refused ones"),
     }
-    return said[word]
+    return labels[word]
 
 
-def refusal(reason: str) -> str:
-    """Why a delivery was refused; one that is not known in general words."""
-    said = {
+def rejection(reason: str) -> str:
+    """Return why a delivery was rejected; for an unknown reason just that it was."""
+    labels = {
         "wrong_signature": _("Wrong signature"),
         "wrong_time": _("Too old, or a clock is wrong"),
         "no_event": _("Not an event"),
@@ -140,17 +140,17 @@ def refusal(reason: str) -> str:
         **dict.fromkeys(UNFIT, _("Settings incomplete")),
         "database_unavailable": _("The host could not work"),
     }
-    return said.get(reason, _("Refused"))
+    return labels.get(reason, _("Refused"))
 
 
 def mode(word: str) -> str:
-    """A service's mode: with money, or without."""
+    """Return the label of a service's mode: test or live."""
     return {"test": _("test mode"), "live": _("live mode")}.get(word, word)
 
 
 def kind(word: str) -> str:
-    """What a run does."""
-    said = {
+    """Return the label of a run's kind."""
+    labels = {
         "quote_accepted": _("Quote accepted"),
         "installment": _("Installment"),
         "webhook": _("Webhook"),
@@ -160,12 +160,12 @@ def kind(word: str) -> str:
         "upkeep": _("Upkeep"),
         "platform_event": _("Fetch the quote"),
     }
-    return said.get(word, word)
+    return labels.get(word, word)
 
 
-def deed(word: str) -> str:
-    """What somebody did, in the audit log."""
-    said = {
+def action(word: str) -> str:
+    """Return the label of an action in the audit log."""
+    labels = {
         "settings.saved": _("Settings saved"),
         "integration.enabled": _("Integration switched on"),
         "integration.disabled": _("Integration switched off"),
@@ -178,7 +178,7 @@ def deed(word: str) -> str:
         "quote.cancelled": _("Quote cancelled"),
         "invoice.voided": _("Voiding asked for"),
         "run.dismissed": _("Run dismissed"),
-        "installment.asked_for": _("Installment asked for"),
+        "installment.current_inquiry": _("Installment asked for"),
         "workspace.set": _("Workspace set"),
         "platform.set": _("Platform set"),
         "platform.removed": _("Platform removed"),
@@ -192,37 +192,37 @@ def deed(word: str) -> str:
         "password.set": _("Password set"),
         "password.removed": _("Password removed"),
     }
-    return said.get(word, word)
+    return labels.get(word, word)
 
 
 def subject(word: str) -> str:
-    """What a deed was done to, in the audit log: an id as it is, but some are words."""
-    said = {
+    """Return the label of an action's subject in the audit log; an id unchanged."""
+    labels = {
         "by a link": _("by a link"),
         "by a password": _("by a password"),
         "admin": _("Admin"),
         "viewer": _("Viewer"),
     }
-    return said.get(word) or plugin_title(word)
+    return labels.get(word) or plugin_title(word)
 
 
-def said(text: str, plugin: str = "") -> Markup:
-    """What was recorded of a plugin's work, in the reader's language; `commands` as code."""
-    found = the_host().translations.say(text, language(), plugin)
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(found))))  # noqa: S704 - escaped right here
+def translated(text: str, plugin: str = "") -> Markup:
+    """Translate a recorded sentence into the reader's language, with `commands` as code."""
+    translation = the_host().translations.say(text, language(), plugin)
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(translation))))  # noqa: S704 - escaped right here
 
 
 def standing(label: str) -> str:
-    """Where a quote stands, in a word or two of the reader's language."""
+    """Translate the label of a quote's standing."""
     return the_host().translations.say(label, language(), "", kind=STATE)
 
 
 def step(name: str, plugin: str) -> str:
-    """What a step does, in words; its name where nobody gave any."""
+    """Translate a step's name; return it unchanged without a translation."""
     return the_host().translations.say(name, language(), plugin, kind=STEP)
 
 
 def plugin_title(plugin_id: str) -> str:
-    """A plugin's title, or its id while it is not loaded."""
+    """Return a plugin's title, or its id while it is not loaded."""
     plugins = the_host().plugins
     return plugins.manifest(plugin_id).title if plugins.is_loaded(plugin_id) else plugin_id

@@ -1,4 +1,4 @@
-"""The end of a quote: cancelling it, and voiding its invoice, each after a page that asks."""
+"""Cancelling a quote and voiding its invoice, each after a confirmation page."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ...errors import ActionRefused
-from ...reports.shapes import find_quote, quote_report
+from ...reports.quotes import find_quote, quote_report
 from ..auth import the_host
-from .guard import blueprint, go_to, session
+from .access_control import blueprint, redirect_to, session
 
 
 @blueprint.get("/cancel/<id:quote_id>")
 def confirm_cancel(quote_id: str) -> str:
-    """Ask before a quote is cancelled, and why it is."""
+    """Ask for confirmation and a reason before cancelling a quote."""
     return render_template("console/cancel.html", **_facts(quote_id))
 
 
 @blueprint.post("/cancel/<id:quote_id>")
 def cancel(quote_id: str) -> Response:
-    """Cancel it: nothing more is made or sent, and what is not final is taken back."""
+    """Cancel a quote: stop its runs, and take back what is not final."""
     the_host().runs.cancel(session().workspace, quote_id, reason=request.form.get("reason", ""))
-    return go_to(url_for("console.quote", quote_id=quote_id))
+    return redirect_to(url_for("console.quote", quote_id=quote_id))
 
 
 @blueprint.get("/void/<id:quote_id>")
 def confirm_void(quote_id: str) -> str:
-    """Ask before an invoice is voided, which nobody can take back."""
+    """Ask for confirmation before voiding an invoice, which is irreversible."""
     facts = _facts(quote_id)
     the_host().runs.voiding_plugin(session().workspace, quote_id)
     return render_template("console/void.html", **facts)
@@ -37,12 +37,12 @@ def confirm_void(quote_id: str) -> str:
 
 @blueprint.post("/void/<id:quote_id>")
 def void(quote_id: str) -> Response:
-    """Void the invoice of which nothing is paid."""
-    return go_to(url_for("console.run", run_id=the_host().runs.request_void(session().workspace, quote_id)))
+    """Void an unpaid invoice."""
+    return redirect_to(url_for("console.run", run_id=the_host().runs.request_void(session().workspace, quote_id)))
 
 
 def may_void(quote_id: str) -> bool:
-    """Whether the quote's invoice can be voided now."""
+    """Return whether the quote's invoice can be voided now."""
     with suppress(ActionRefused):
         return bool(the_host().runs.voiding_plugin(session().workspace, quote_id))
     return False

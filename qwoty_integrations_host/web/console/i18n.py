@@ -1,6 +1,7 @@
-"""The console's languages: gettext catalogs, compiled when they are first used, and how money and times are written.
+"""Internationalization: gettext catalogs, and the formats of money, dates and times.
 
-A text is English in code and templates; ``translations/<language>.po`` says it in another language.
+Texts are English in code and templates; ``translations/<language>.po`` holds a language's translations, which are
+compiled at their first use.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ COOKIE = "qwoty_language"
 
 
 def set_up(app: Flask) -> None:
-    """Let templates translate, and write money and times."""
+    """Register gettext, the filters for money, dates and times, and the languages for templates."""
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.filters.update(money=money, moment=moment, day=day, duration=duration)
@@ -39,66 +40,66 @@ def set_up(app: Flask) -> None:
 
 
 def language() -> str:
-    """What the reader chose, or else what the browser asks for."""
+    """Return the language of the cookie, or else the best match of the browser's languages."""
     if "language" not in g:
         chosen = request.cookies.get(COOKIE, "")
         g.language = chosen if chosen in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or "en"
-    found: str = g.language
-    return found
+    current: str = g.language
+    return current
 
 
-def gettext(text: str, **facts: Any) -> str:
-    """The text in the reader's language; ``%(name)s`` is put in."""
-    found = str(_catalog(language()).ugettext(text))
-    return found % facts if facts else found
+def gettext(text: str, **variables: Any) -> str:
+    """Translate a text into the reader's language, and fill in ``%(name)s``."""
+    translation = str(_catalog(language()).ugettext(text))
+    return translation % variables if variables else translation
 
 
-def ngettext(one: str, many: str, number: int, **facts: Any) -> str:
-    """The same for a number of things."""
-    return str(_catalog(language()).ungettext(one, many, number)) % {"num": number, **facts}
+def ngettext(singular: str, plural: str, number: int, **variables: Any) -> str:
+    """Translate a text with a number, ``%(num)s``."""
+    return str(_catalog(language()).ungettext(singular, plural, number)) % {"num": number, **variables}
 
 
 def of_schema(part: Mapping[str, Any], name: str) -> str:
-    """A word of a plugin's schema (``title``, ``description``) in the reader's language, by its ``x-i18n``."""
+    """Return a schema's text (``title``, ``description``) in the reader's language, by its ``x-i18n``."""
     return str(part.get("x-i18n", {}).get(language(), {}).get(name) or part.get(name, ""))
 
 
 def money(amount: str | Decimal | None, currency: str | None) -> str:
-    """An amount in major units, as the reader's language writes it."""
+    """Format an amount in major units for the reader's language."""
     if amount is None or not currency:
         return "–"
     return format_currency(Decimal(amount), currency, locale=language())
 
 
 def moment(when: str | datetime | None) -> str:
-    """A time to the minute, in the workspace's time zone, with its offset spelt out."""
+    """Format a time to the minute in the workspace's time zone, with its offset."""
     if when is None:
         return "–"
-    found = datetime.fromisoformat(when) if isinstance(when, str) else when
-    here = found.astimezone(session_timezone() or UTC)
-    return f"{format_datetime(here, 'd MMM y, HH:mm', tzinfo=here.tzinfo, locale=language())} {offset_name(here)}"
+    time = datetime.fromisoformat(when) if isinstance(when, str) else when
+    local = time.astimezone(session_timezone() or UTC)
+    return f"{format_datetime(local, 'd MMM y, HH:mm', tzinfo=local.tzinfo, locale=language())} {offset_name(local)}"
 
 
 def session_timezone() -> ZoneInfo | None:
-    """The time zone of the workspace that is looked at; None when none is set, or nobody is logged in."""
+    """Return the time zone of the session's workspace; None without one, or without a session."""
     if "timezone" not in g:
         g.timezone = None
         if g.get("session"):
             with the_host().store.read() as db:
                 g.timezone = timezone_of(db, g.session.workspace)
-    found: ZoneInfo | None = g.timezone
-    return found
+    zone: ZoneInfo | None = g.timezone
+    return zone
 
 
 def day(when: str | date | None) -> str:
-    """A day."""
+    """Format a date."""
     if when is None:
         return "–"
     return format_date(date.fromisoformat(when) if isinstance(when, str) else when, "d MMMM y", locale=language())
 
 
 def duration(ms: int) -> str:
-    """How long something took."""
+    """Format a duration."""
     return f"{ms} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 
