@@ -21,7 +21,7 @@ NOT_RECORDED = """
     words.py payment_mail.py alerts/mail.py contract/quote_document.py contract/document_fields.py contract/exact_json.py config.py doctor.py
     maintenance/key_rotation.py host.py engine store cli web workspaces/platforms.py platform/configuration.py platform/signatures.py
     workspaces/api_keys.py contract/hookspecs.py observability/logs.py metrics.py network/addresses.py plugins/contexts.py plugins/catalogs.py
-    quotes/search_words.py concurrency/locks.py concurrency/rate_limits.py contract/context.py contract/countries.py testing scaffold
+    quotes/search_words.py concurrency contract/context.py contract/countries.py testing scaffold
 """.split()
 #: Strings with blanks in them that no run records: parts of requests and commands, and what is said at a door.
 NOT_SAID = [

@@ -51,10 +51,10 @@ def webhook_events() -> list[tuple[str, str]]:
 
 
 def alert_types() -> list[str]:
-    """The types that alerts.py gives to ``_facts``; that of a run is its status."""
+    """The types that alerts/service.py gives to ``_facts``; that of a run is its status."""
     found = {
         text
-        for name, call in calls(tree_of("alerts.py"))
+        for name, call in calls(tree_of("alerts/service.py"))
         if name == "_facts" and (text := text_of(argument(call, 0, "type")))
     }
     by_status = {f"run.{status}" for status in ("needs_attention", "failed")}
