@@ -156,6 +156,7 @@ def test_the_error_tree_is_what_plugins_rely_on() -> None:
         "NeedsAttention": "IntegrationError",
         "AlreadyFinal": "NeedsAttention",
         "CredentialsError": "NeedsAttention",
+        "PermissionMissing": "CredentialsError",
         "RetryableError": "IntegrationError",
         "PermanentError": "IntegrationError",
         "ActionRefused": "IntegrationError",
@@ -176,7 +177,7 @@ def test_the_error_tree_is_what_plugins_rely_on() -> None:
 def test_the_public_names_only_grow() -> None:
     frozen = """HOOK_API ActionRefused Address Attachment Attempt Clock Contact CredentialsError Discount FieldProblem
         HookContext Installment InstallmentRecord InstallmentRequest IntegrationError InvoiceRecord LineItem MailMessage
-        Manifest NeedsAttention Outcome PermanentError Preview PreviewLine PreviewProblem PreviewRecipient PreviewTax Quote QuoteRecord RetryableError Section
+        Manifest NeedsAttention Outcome PermanentError PermissionMissing Preview PreviewLine PreviewProblem PreviewRecipient PreviewTax Quote QuoteRecord RetryableError Section
         SettingsProblem Tax UpkeepReport UpkeepRequest WebhookEndpoint WebhookEvent WebhookRejected WebhookRequest hookimpl pick_installment""".split()
 
     assert set(frozen) <= set(qwoty_integrations_host.__all__)

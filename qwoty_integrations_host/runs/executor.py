@@ -23,17 +23,15 @@ from ..engine.attempts import Attempts, Wait, run_of
 from ..engine.attempts import job_id as job_of
 from ..engine.interface import Engine, ReplayDoesNotFit
 from ..errors import (
-    ActionRefused,
     AlreadyFinal,
     CredentialsError,
     DatabaseUnavailable,
     IntegrationError,
-    NeedsAttention,
     Overtaken,
     PermanentError,
+    PermissionMissing,
     PluginHangs,
     RetryableError,
-    SettingsIncomplete,
 )
 from ..metrics import RUN_SECONDS, RUNS_ENDED
 from ..observability.leaks import secrets_known_to
@@ -57,7 +55,7 @@ from .steps import AttemptOver, RecordedSteps, RunWaits
 log = logging.getLogger(__name__)
 
 #: Of an outcome, which has no class: the service refused the key, or it lacks a right.
-_REFUSED = {CredentialsError.default_code, "permission_missing", "access_refused"}
+_REFUSED = {CredentialsError.default_code, PermissionMissing.default_code, "access_refused"}
 #: Of a run whose integration is switched on, but not there.
 NOT_LOADED = "plugin_not_loaded"
 #: It waits for somebody to put the integration right, and uses up nobody's patience.
@@ -169,7 +167,7 @@ class Execution:
 
     def _end_with_error(self, row: RowMapping, error: IntegrationError, steps: RecordedSteps) -> None:
         steps.known.take_out_of(error)
-        if isinstance(error, RetryableError | PluginHangs | SettingsIncomplete):
+        if error.run_status == "waiting":
             steps.left_behind = isinstance(error, PluginHangs)
             self._wait(row, error, progressed=steps.progressed)
         elif error.restart and row["outage_since"] and row["carried"]:
@@ -177,7 +175,7 @@ class Execution:
             self.attempts.try_again(row, resume=False)
         else:
             # A refusal was right for what was seen then: asked again, everything is looked at again.
-            may_resume = steps.failed is not None and not error.restart and not isinstance(error, ActionRefused)
+            may_resume = steps.failed is not None and not error.restart and error.is_resumable
             self._finish_with_error(row, error, resumable=may_resume)
 
     def _steps(self, row: RowMapping) -> RecordedSteps:
@@ -396,12 +394,9 @@ class Execution:
         self._end(row, outcome.status, outcome.notes, outcome.result, error, resumable=False, refused=refused)
 
     def _finish_with_error(self, row: RowMapping, error: IntegrationError, *, resumable: bool) -> None:
-        status = "needs_attention" if isinstance(error, NeedsAttention) else "failed"
-        if isinstance(error, ActionRefused):
-            status = "skipped"
         shown = {"code": error.code, "title": error.title, "hint": error.hint}
         refused = isinstance(error, CredentialsError)
-        self._end(row, status, (), {}, shown, resumable=resumable, refused=refused)
+        self._end(row, error.run_status, (), {}, shown, resumable=resumable, refused=refused)
 
     def _end(
         self,

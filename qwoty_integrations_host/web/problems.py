@@ -12,17 +12,7 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from ..errors import (
-    ActionRefused,
-    FieldProblem,
-    HostError,
-    IntegrationError,
-    InvalidInput,
-    MalformedInput,
-    NotFound,
-    SettingsIncomplete,
-    WebhookRejected,
-)
+from ..errors import FieldProblem, IntegrationError, InvalidInput
 from ..redaction import redacted_json
 
 MIMETYPE = "application/problem+json"
@@ -45,25 +35,10 @@ def of_ours(error: Exception) -> Response:
     extra: dict[str, Any] = {}
     if isinstance(error, InvalidInput):
         extra["errors"] = [{"pointer": p.pointer, "detail": p.message} for p in error.problems]
-    answer = problem(status_of(error), error.title, detail=error.hint, code=error.code, **extra)
+    answer = problem(error.http_status, error.title, detail=error.hint, code=error.code, **extra)
     if answer.status_code == 503:
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer
-
-
-def status_of(error: IntegrationError) -> int:
-    """The HTTP status that says what kind of error this is."""
-    if isinstance(error, WebhookRejected):
-        return error.status
-    table: list[tuple[type[IntegrationError], int]] = [
-        (MalformedInput, 400),
-        (InvalidInput, 422),
-        (NotFound, 404),
-        (ActionRefused, 409),
-        (SettingsIncomplete, 409),
-        (HostError, 503),
-    ]
-    return next((status for kind, status in table if isinstance(error, kind)), 500)
 
 
 def of_http(error: Exception) -> Response:

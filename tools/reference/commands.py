@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from qwoty_integrations_host.cli import main, session
+from qwoty_integrations_host.errors import NotFound, SettingsError
 
 from . import markdown as md
 
@@ -15,8 +16,8 @@ EXITS = (
     (session.OK, "done, or rightly skipped"),
     (session.NOT_DONE, "not done: needs attention, failed, waits, or not finished in time"),
     (session.REFUSED, "usage, or input that was refused"),
-    (session.INVALID_SETTINGS, "invalid settings"),
-    (session.NOTHING_FOUND, "nothing found"),
+    (SettingsError.exit_code, "invalid settings"),
+    (NotFound.exit_code, "nothing found"),
 )
 
 

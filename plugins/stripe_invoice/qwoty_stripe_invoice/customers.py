@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from qwoty_integrations_host import Attempt, Contact, CredentialsError, HookContext, NeedsAttention, Quote
+from qwoty_integrations_host import Attempt, Contact, HookContext, NeedsAttention, PermissionMissing, Quote
 
 from . import customer_data, external_ids
 from .gateway import Gateway, StripeRefused
@@ -203,11 +203,8 @@ class _Finder:
         query = {"query": f"{field}:'{text}'"}
         try:
             found = self.stripe.read(self.attempt, lambda v1: v1.customers.search(params=query))
-        except (StripeRefused, CredentialsError) as error:
-            # Search is not open to every key and country: the list by e-mail is.
-            if isinstance(error, CredentialsError) and error.code != "permission_missing":
-                raise
-            return []
+        except (StripeRefused, PermissionMissing):
+            return []  # search is not open to every key and country: the list by e-mail is
         return list(found["data"])
 
     def _by_email(self) -> tuple[Customer | None, list[str]]:

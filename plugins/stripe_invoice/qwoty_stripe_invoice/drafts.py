@@ -13,10 +13,10 @@ from typing import Any
 from qwoty_integrations_host import (
     AlreadyFinal,
     Attempt,
-    CredentialsError,
     HookContext,
     InvoiceRecord,
     NeedsAttention,
+    PermissionMissing,
     Quote,
     QuoteRecord,
 )
@@ -204,9 +204,7 @@ class Drafts:
         pending = self.stripe.pages(attempt, lambda v1, p: v1.invoice_items.list(params=p), wanted)
         try:
             return [item["id"] for item in pending if "qwoty_line" in (item.get("metadata") or {})]
-        except CredentialsError as error:
-            if error.code != "permission_missing":
-                raise
+        except PermissionMissing:
             return []  # reading items is not among the permissions that we ask for; nothing is known to be left
 
     def _delete_item(self, attempt: Attempt, item: str) -> None:

@@ -29,6 +29,7 @@ from qwoty_integrations_host import (
     NeedsAttention,
     Pace,
     PermanentError,
+    PermissionMissing,
     RetryableError,
     WebhookRejected,
     why_unsent,
@@ -410,21 +411,19 @@ def _access_refused(code: str, words: str) -> CredentialsError | None:
     return None
 
 
-def _permission_missing(error: stripe_sdk.StripeError) -> CredentialsError:
+def _permission_missing(error: stripe_sdk.StripeError) -> PermissionMissing:
     found = _PERMISSIONS.search(error.user_message or "")
     names = re.findall(r"rak_([a-z0-9_]+)", found[1]) if found else []
     if not names:
-        return CredentialsError(
+        return PermissionMissing(
             "The Stripe key lacks a permission.",
             hint="Stripe does not say which one: the log of requests in the Stripe Dashboard shows it. Add it to the "
             "restricted key, then retry the run.",
-            code="permission_missing",
         )
     wanted = " or ".join(names)
-    return CredentialsError(
+    return PermissionMissing(
         "The Stripe key lacks a permission.",
         hint=f"Add the permission {wanted} to the restricted key in the Stripe Dashboard, then retry the run.",
-        code="permission_missing",
     )
 
 

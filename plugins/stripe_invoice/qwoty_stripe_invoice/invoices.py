@@ -11,6 +11,7 @@ from qwoty_integrations_host import (
     CredentialsError,
     HookContext,
     NeedsAttention,
+    PermissionMissing,
     Quote,
     RetryableError,
 )
@@ -209,7 +210,7 @@ class Invoice:
                 lambda v1, p, o: v1.invoices.add_lines(invoice_id, params=p, options=o),
             )
         except (StripeRefused, CredentialsError) as error:
-            if self.plan.has_amounts and (isinstance(error, StripeRefused) or error.code == "permission_missing"):
+            if self.plan.has_amounts and isinstance(error, StripeRefused | PermissionMissing):
                 return {"refused": error.title, "again": again}
             if _add_lines_unsupported(error):
                 # What an earlier try left behind must not be added again, item by item.
@@ -454,4 +455,4 @@ def _add_lines_unsupported(error: StripeRefused | CredentialsError) -> bool:
     """No public recording proves ``add_lines``: these answers say "not like this", and items are proven."""
     if isinstance(error, StripeRefused):
         return error.status == 404 or error.stripe_code == "parameter_unknown"
-    return error.code == "permission_missing"
+    return isinstance(error, PermissionMissing)

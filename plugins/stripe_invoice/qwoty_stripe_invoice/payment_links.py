@@ -13,10 +13,10 @@ from qwoty_integrations_host import (
     ActionRefused,
     Attempt,
     Contact,
-    CredentialsError,
     HookContext,
     InstallmentRecord,
     NeedsAttention,
+    PermissionMissing,
     Quote,
     QuoteRecord,
     RetryableError,
@@ -116,9 +116,7 @@ class PaymentLink:
             return record, part
         try:
             session = self._stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(session_id))
-        except CredentialsError as error:
-            if error.code != "permission_missing":
-                raise
+        except PermissionMissing:
             return record, part
         self._ctx.records.update(self._quote.id, lambda r: session_seen(r or record, self._number, session))
         return self._installment()
@@ -157,10 +155,8 @@ class PaymentLink:
             for session in sessions:
                 if session["status"] == "open" and wanted.items() <= dict(session.get("metadata") or {}).items():
                     return session
-        except CredentialsError as error:
-            # Reading sessions is not among the permissions that are asked for: Stripe's replay has to do.
-            if error.code != "permission_missing":
-                raise
+        except PermissionMissing:
+            pass  # reading sessions is not among the permissions that are asked for: Stripe's replay has to do
         return None
 
     def _installment(self) -> tuple[QuoteRecord, InstallmentRecord]:

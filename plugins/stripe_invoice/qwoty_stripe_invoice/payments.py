@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qwoty_integrations_host import Attempt, CredentialsError, HookContext, NeedsAttention, QuoteRecord
+from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, PermissionMissing, QuoteRecord
 
 from .gateway import Gateway, StripeRefused
 from .invoices import retrieve_invoice
@@ -122,9 +122,7 @@ def _note_outside(
     """Somebody paid otherwise than by our links: at Stripe, or outside it."""
     try:
         payments = list(_payments_of(stripe, attempt, invoice["id"], {}))
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
+    except PermissionMissing:
         return  # what is paid is known, only not where
     ctx.records.update(quote_id, lambda r: outside_seen(there(r, invoice), payments))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from qwoty_integrations_host import Attempt, CredentialsError, HookContext, QuoteRecord
+from qwoty_integrations_host import Attempt, HookContext, PermissionMissing, QuoteRecord
 
 from .gateway import Gateway, StripeRefused
 from .ledger import session_seen
@@ -30,9 +30,7 @@ def _look(
 ) -> dict[str, Any]:
     try:
         session: Mapping[str, Any] = stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(event["id"]))
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
+    except PermissionMissing:
         if not _tells_enough(event):
             # Nobody told and the key may not look: what is on record stands.
             return {"id": event["id"], "number": installment_of(event), "payment_status": None}
@@ -115,9 +113,7 @@ def open_links(ctx: HookContext, stripe: Gateway, quote_id: str, attempt: Attemp
     mine = {"qwoty_workspace": ctx.workspace, "qwoty_quote_id": quote_id}
     try:
         there = list(stripe.pages(attempt, lambda v1, p: v1.checkout.sessions.list(params=p), wanted))
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
+    except PermissionMissing:
         return {}  # reading sessions is not among the permissions that are asked for: the record has to do
     return {one["id"]: installment_of(one) for one in there if mine.items() <= dict(one.get("metadata") or {}).items()}
 

@@ -23,7 +23,6 @@ from ...observability.actor import acting_as
 from ...reports.search import quote_id_of
 from .. import sessions
 from ..auth import the_host
-from ..problems import status_of
 from ..sessions import SESSION_LASTS, Session
 from .words import gettext as _
 
@@ -110,7 +109,7 @@ def _with_everything_seen(page: str) -> str:
 @blueprint.errorhandler(IntegrationError)
 def explain(error: IntegrationError) -> Response:
     """A page that says what happened and what to do."""
-    return page_of_error(status_of(error), error.title, error.hint)
+    return page_of_error(error.http_status, error.title, error.hint)
 
 
 @blueprint.errorhandler(HTTPException)
