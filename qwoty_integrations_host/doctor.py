@@ -140,7 +140,7 @@ def _stuck(host: Host) -> Iterator[Finding]:
         first = next(row for row in waiting if row["error"]["title"] == title)
         detail = f"{number} {'run waits' if number == 1 else 'runs wait'}: {title}"
         yield Finding("plugins", "failed", detail, first["error"]["hint"])
-    for call in host.plugins.calls.left():
+    for call in host.plugins.calls.abandoned():
         yield Finding("plugins", "failed", f"{call}.")
 
 

@@ -67,7 +67,7 @@ class _State(Collector):
             plugins.add_metric([status.id, status.state], 1)
         yield plugins
         left: dict[tuple[str, ...], int] = {}
-        for call in self._plugins.calls.left():
+        for call in self._plugins.calls.abandoned():
             left[call.plugin, call.hook] = left.get((call.plugin, call.hook), 0) + 1
         help_text = "Calls of hooks that this process has left behind, since they do not come back."
         yield _family("qwoty_plugin_calls_left", help_text, ("plugin", "hook"), left)

@@ -16,6 +16,7 @@ from host_server import REAL
 from qwoty_integrations_host import errors, testing
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.contract import hookspecs
+from qwoty_integrations_host.plugins.manager import HookMethod, Plugins
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -37,11 +38,18 @@ def _tracked(pattern: str) -> list[Path]:
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
 
 
+def test_every_hook_has_its_method_in_the_facade() -> None:
+    methods = {name for name, method in vars(Plugins).items() if isinstance(method, HookMethod)}
+
+    # Asked when a plugin is loaded, before there is anything to call it by.
+    assert methods == {hook.__name__ for hook in HOOKS} - {"integration_manifest"}
+
+
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
 def test_every_hook_is_documented_with_its_exact_signature(hook: object) -> None:
     signature = str(inspect.signature(hook)).replace("'", "")  # type: ignore[arg-type]
 
-    assert f"## {hook.__name__}{signature}\n" in _read("docs/hooks.md")  # type: ignore[attr-defined]
+    assert f"## {hook.__name__}\n\n```python\n{hook.__name__}{signature}\n" in _read("docs/reference/hooks.md")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("plugin", "page"), [("slack", "slack.md"), ("stripe_invoice", "settings.md")])

@@ -32,7 +32,7 @@ def ready() -> Response:
     """Whether requests can be taken: 503 while the database cannot be read. Plugins that failed or hang are named."""
     host = the_host()
     states = {status.id: status.state for status in host.plugins.statuses}
-    hanging = [str(call) for call in host.plugins.calls.left()]
+    hanging = [str(call) for call in host.plugins.calls.abandoned()]
     well = "ok" if set(states.values()) <= {"loaded", "blocked"} and not hanging else "degraded"
     try:
         with host.store.read() as db:
