@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Engine as DatabaseEngine
 from sqlalchemy import RowMapping
-from sqlalchemy.exc import DBAPIError
 
 from .alerts.digest import Digest
 from .alerts.missing_webhooks import Silence
@@ -22,7 +19,7 @@ from .concurrency.rate_limits import Paces, ProcessSlots
 from .config import HostConfig
 from .engine.attempts import Attempts
 from .engine.interface import Engine
-from .errors import DatabaseUnavailable, HostError
+from .errors import HostError
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .maintenance.key_rotation import give_versions, refuse_missing_keys, take_up_unversioned
 from .maintenance.pruning import Pruning
@@ -41,15 +38,14 @@ from .runs.uninvoiced import Uninvoiced
 from .store import runs as run_rows
 from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
+from .store.opening import make_private, opening, refuse_lost_keys
 from .store.rate_limits import SharedSlots
-from .store.secrets import any_sealed
-from .vault import Vault, has_key_file, load_vault
+from .vault import Vault, load_vault
 from .workspaces.connections import Connections
 from .workspaces.inquiries import Begin, Inquiries, in_a_thread
 from .workspaces.platforms import WorkspacePlatforms
 from .workspaces.settings import WorkspaceSettings
 
-_OPENING_SECONDS = 60.0
 #: Seconds between two looks at the calendar; what is sent on a day need not be sent to the minute.
 _INSTALLMENTS_EVERY = 300.0
 #: Seconds between two looks whether an upkeep is due; each workspace's comes once an hour.
@@ -156,20 +152,20 @@ def create_host(
     clock: Clock | None = None,
     begin_inquiry: Begin = in_a_thread,
 ) -> Host:
-    """Build a host; nothing is worked until ``start_worker``.
+    """Build a host; it works no runs until ``start_worker``.
 
-    ``begin_inquiry`` begins what a request asks of a service; a test may do it in its own thread, or later.
-
-
+    ``begin_inquiry`` starts the inquiries that requests make at services; a test may run them itself, or later.
     Raises: HostError when the data directory, the key ring or the configuration cannot be used.
     """
     clock = clock or SystemClock()
-    _make_private(config)
-    _refuse_lost_keys(config)
+    make_private(config)
+    refuse_lost_keys(config)
     vault = load_vault(config.data_dir, config.keys)
     transport = _transport(config)
     plugins = load_plugins(config, clock)
-    database, worked_by = _open(config, engine or _durable)
+    with opening(config):
+        database = open_database(config.database_url)
+        worked_by = (engine or _durable)(database)
     store = Store(database)
     _refuse_missing_keys(store, worked_by, vault)
     take_up_unversioned(store, vault, clock)
@@ -255,49 +251,6 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     )
 
 
-def _open(config: HostConfig, engine: Callable[[DatabaseEngine], Engine]) -> tuple[DatabaseEngine, Engine]:
-    with _opening(config):
-        database = open_database(config.database_url)
-        return database, engine(database)
-
-
-@contextmanager
-def _opening(config: HostConfig) -> Iterator[None]:
-    # One at a time: two first starts at once would both make the tables.
-    opening = WorkerLock(config.data_dir, "open.lock")
-    opening.acquire(patience=_OPENING_SECONDS)
-    try:
-        yield
-    except (DBAPIError, DatabaseUnavailable) as error:
-        words = getattr(error if isinstance(error, DBAPIError) else error.__cause__, "orig", error)
-        why = str(words).splitlines()[0].rstrip(".")
-        where = "at QWOTY_HOST_DATABASE_URL" if config.is_shared else f"in {config.data_dir}"
-        raise HostError(
-            f"The database {where} cannot be opened: {str(why).rstrip('.')}.",
-            hint="Is it a host's own, not full, and not held by another program?",
-            code="data_dir",
-        ) from error
-    finally:
-        opening.release()
-
-
-def _refuse_lost_keys(config: HostConfig) -> None:
-    """A key ring made anew would let a database with secrets look well, until the first of them is needed."""
-    if config.keys is not None or has_key_file(config.data_dir):
-        return
-    with _opening(config):
-        store = Store(open_database(config.database_url))
-        with store.read() as db:
-            lost = any_sealed(db)
-        store.close()
-    if lost:
-        raise HostError(
-            f"The file keys is missing in {config.data_dir}, but the database holds secrets that only its keys open.",
-            hint="Put the file back from the backup, or set QWOTY_HOST_KEYS to what the other machines have.",
-            code="key_missing",
-        )
-
-
 def _refuse_missing_keys(store: Store, engine: Engine, vault: Vault) -> None:
     try:
         refuse_missing_keys(store, vault)
@@ -316,23 +269,6 @@ def _durable(database: DatabaseEngine) -> Engine:
 def load_plugins(config: HostConfig, clock: Clock) -> Plugins:
     """Load what is installed. Raises: HostError where a plugin that does not load stops the start."""
     return Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict, trace=config.trace_hooks, clock=clock)
-
-
-def _make_private(config: HostConfig) -> None:
-    try:
-        config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise HostError(
-            f"The data directory {config.data_dir} cannot be made: {error.strerror}.",
-            hint="Choose another with --data-dir or QWOTY_HOST_DATA_DIR.",
-            code="data_dir",
-        ) from error
-    if not os.access(config.data_dir, os.W_OK):
-        raise HostError(
-            f"The data directory {config.data_dir} cannot be written to.",
-            hint="Give its user the right to write there, or choose another with --data-dir or QWOTY_HOST_DATA_DIR.",
-            code="data_dir",
-        )
 
 
 def _transport(config: HostConfig) -> Transport:
