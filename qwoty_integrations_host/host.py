@@ -15,7 +15,7 @@ from .alerts.service import Alerts
 from .clock import Clock, SystemClock
 from .concurrency.file_lock import WorkerLock
 from .concurrency.locks import Locks, NamedLocks
-from .concurrency.rate_limits import Paces, ProcessSlots
+from .concurrency.rate_limits import ProcessSlots, RateLimits
 from .config import HostConfig
 from .engine.attempts import Attempts
 from .engine.interface import Engine
@@ -26,7 +26,7 @@ from .maintenance.pruning import Pruning
 from .maintenance.scheduler import Job, Schedule
 from .maintenance.upkeep import Upkeep
 from .platform.configuration import Configurations
-from .platform.resolver import Platforms
+from .platform.resolver import PlatformResolver
 from .plugins.catalogs import Translations
 from .plugins.contexts import Contexts
 from .plugins.manager import Plugins
@@ -141,7 +141,7 @@ class Ground:
     plugins: Plugins
     transport: Transport
     locks: Locks
-    paces: Paces
+    rate_limits: RateLimits
     begin_inquiry: Begin = in_a_thread
 
 
@@ -170,25 +170,28 @@ def create_host(
     _refuse_missing_keys(store, worked_by, vault)
     take_up_unversioned(store, vault, clock)
     locks: Locks = AdvisoryLocks(database) if config.is_shared else NamedLocks()
-    # Between machines the database's clock decides, and waiting for a turn there is real.
-    paces = Paces(SharedSlots(database), SystemClock()) if config.is_shared else Paces(ProcessSlots(clock), clock)
-    return assemble(config, Ground(clock, store, worked_by, vault, plugins, transport, locks, paces, begin_inquiry))
+    # Machines share the database's clock, so they wait in real time also where a test has a clock of its own.
+    slots, slots_clock = (SharedSlots(database), SystemClock()) if config.is_shared else (ProcessSlots(clock), clock)
+    rate_limits = RateLimits(slots, slots_clock)
+    return assemble(
+        config, Ground(clock, store, worked_by, vault, plugins, transport, locks, rate_limits, begin_inquiry)
+    )
 
 
 def assemble(config: HostConfig, ground: Ground) -> Host:
     """Put a host together on what is opened already; nothing is opened, read or written."""
     clock, store, worked_by, vault = ground.clock, ground.store, ground.engine, ground.vault
-    plugins, transport, locks, paces = ground.plugins, ground.transport, ground.locks, ground.paces
+    plugins, transport, locks, rate_limits = ground.plugins, ground.transport, ground.locks, ground.rate_limits
     configurations = Configurations(store, vault)
-    chosen = Platforms(store, configurations, paces, config.private_pdfs, config.private_platforms)
-    contexts = Contexts(store, vault, clock, transport, locks, paces, chosen, config.public_url, plugins)
+    platforms = PlatformResolver(store, configurations, rate_limits, config.private_pdfs, config.private_platforms)
+    contexts = Contexts(store, vault, clock, transport, locks, rate_limits, platforms, config.public_url, plugins)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
     refusals = Refusals(store, clock)
     translations = Translations(plugins)
     alerts = Alerts(store, vault, clock, locks, transport, config.private_alerts, config.public_url, translations)
     runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts, refusals, alerts)
-    platform_events = PlatformEvents(store, clock, chosen, runs)
+    platform_events = PlatformEvents(store, clock, platforms, runs)
     execution = Execution(
         store,
         worked_by,

@@ -33,13 +33,13 @@ class Missing(NeedsAttention):
 
 
 class QwotyClient:
-    """Qwoty for one workspace. ``turn`` waits until the next request may go out.
+    """Qwoty for one workspace. ``acquire`` waits until the next request may go out.
 
     ``allow_private``: its address may lead to any machine, and not only to one of the internet (or to loopback).
     """
 
-    def __init__(self, base_url: str, token: str, turn: Callable[[], None], *, allow_private: bool = False) -> None:
-        self._base, self._token, self._turn = base_url.rstrip("/"), token, turn
+    def __init__(self, base_url: str, token: str, acquire: Callable[[], None], *, allow_private: bool = False) -> None:
+        self._base, self._token, self._acquire = base_url.rstrip("/"), token, acquire
         parts = split(base_url)
         self._may_be_private = allow_private or (parts is not None and is_loopback(parts.hostname or ""))
 
@@ -60,7 +60,7 @@ class QwotyClient:
         if not entity_id.strip("."):  # such a name would be another address
             raise Missing(f"Qwoty has no such {kind} id.", hint="Look at what the event names.")
         address = f"{self._base}/{kind}/{escaped(entity_id, safe='')}"
-        self._turn()
+        self._acquire()
         try:
             with (
                 self._session() as session,

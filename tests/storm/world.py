@@ -139,12 +139,12 @@ def _fill(settings: int, store: Store) -> None:
 
 def _assembled(store: Store, clock: Any, engine: Any, transport: Any, plugins: Plugins, locks: Any) -> Host:
     vault = Vault([b"\7" * 32])
-    paces: Any = _NoPaces()
-    return assemble(_CONFIG, Ground(clock, store, engine, vault, plugins, transport, locks, paces))
+    rate_limits: Any = _NoRateLimits()
+    return assemble(_CONFIG, Ground(clock, store, engine, vault, plugins, transport, locks, rate_limits))
 
 
-class _NoPaces:
-    def turn(self, name: str, per_second: float) -> None:
+class _NoRateLimits:
+    def acquire(self, name: str, per_second: float) -> None:
         return
 
 
