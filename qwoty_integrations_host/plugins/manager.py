@@ -1,8 +1,7 @@
-"""Discovery of plugins by entry point, their isolated loading, and the typed call of ONE plugin's hook.
+"""Discovers plugins by entry point, loads each in isolation, and calls one plugin's hook with its types.
 
-Promises (plugin-host page): the host always starts; a blocked plugin is never imported; every plugin ends in
-a visible status with a reason and the distribution to blame. Nothing else touches ``pm.hook``, which is
-``Any`` to a type checker.
+The host always starts, and never imports a blocked plugin. Every plugin gets a visible status with a reason and its
+distribution. Nothing else uses ``pm.hook``, which is ``Any`` to a type checker.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from ..contract.hook_types import Manifest
 from ..contract.hookspecs import HOOK_API
 from ..errors import IntegrationError, NotFound, PluginContractError, PluginHangs, PluginLoadError
 from ..observability.leaks import at_work, secrets_known_to
-from ..observability.logs import about
+from ..observability.logs import log_context
 from ..redaction import redact
 from .deadlines import Calls, Deadlines, Escaped
 from .trace import trace_hooks
 
 GROUP = "qwoty_integrations"
-#: The name of the host's own runs and secrets beside those of the plugins.
+#: The plugin id of the host's own runs and secrets.
 RESERVED = "platform"
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class PluginStatus:
-    """What became of one entry point. ``origin`` is "distribution version"; ``reason`` is empty when loaded."""
+    """The result of loading one entry point. ``origin`` is "distribution version"; ``reason`` is empty when loaded."""
 
     id: str
     distribution: str
@@ -61,7 +60,7 @@ class PluginStatus:
 
 @runtime_checkable
 class Audible(Protocol):
-    """Steps of which it is known when they last gave a sign of life, by ``time.monotonic``."""
+    """Steps that know when they last gave a sign of life, by ``time.monotonic``."""
 
     heard: float
 
@@ -103,7 +102,7 @@ class Plugins:
     # -- questions -----------------------------------------------------------------------------
 
     def status(self, plugin_id: str) -> PluginStatus:
-        """Give a plugin's status. Raises: NotFound."""
+        """Return a plugin's status. Raises: NotFound."""
         for status in self.statuses:
             if status.id == plugin_id:
                 return status
@@ -112,7 +111,7 @@ class Plugins:
         )
 
     def manifest(self, plugin_id: str) -> Manifest:
-        """Give a loaded plugin's manifest. Raises: NotFound, with the reason when it is there but not loaded."""
+        """Return a loaded plugin's manifest. Raises: NotFound, with the reason why it is not loaded."""
         status = self.status(plugin_id)
         if plugin_id not in self._manifests:
             raise NotFound(f"The plugin {plugin_id!r} is {status.state}.", hint=status.reason)
@@ -123,11 +122,11 @@ class Plugins:
         return plugin_id in self._manifests
 
     def loaded(self) -> tuple[str, ...]:
-        """Ids of the loaded plugins, sorted."""
+        """Return the ids of the loaded plugins, sorted."""
         return tuple(self._manifests)
 
     def makers(self) -> tuple[str, ...]:
-        """Ids of the loaded plugins that make invoices, sorted."""
+        """Return the ids of the loaded plugins that create invoices, sorted."""
         return tuple(one for one, manifest in self._manifests.items() if "invoices" in manifest.capabilities)
 
     def implements(self, plugin_id: str, hook: str) -> bool:
@@ -135,12 +134,12 @@ class Plugins:
         return any(impl.plugin_name == plugin_id for impl in getattr(self._manager.hook, hook).get_hookimpls())
 
     def hooks(self, plugin_id: str) -> tuple[str, ...]:
-        """The hooks that a loaded plugin has, sorted; none for one that is not loaded."""
+        """Return the names of a loaded plugin's hooks, sorted; empty for a plugin that is not loaded."""
         plugin = self._manager.get_plugin(plugin_id)
         return tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
 
     def shadowed(self) -> list[str]:
-        """The copies of plugins' distributions that are never seen, since another one comes before them on the path."""
+        """Return the plugin distributions that are shadowed by another version earlier on the path."""
         seen = {status.distribution: status.version for status in self.statuses}
         found = []
         for each in distributions():
@@ -185,7 +184,7 @@ class Plugins:
         origin, steps = self.status(plugin_id).origin, getattr(facts["ctx"], "step", None)
         heard = (lambda: steps.heard) if isinstance(steps, Audible) else None
         known = secrets_known_to(facts["ctx"])
-        with about(plugin=plugin_id, hook=name, distribution=origin), at_work(known):
+        with log_context(plugin=plugin_id, hook=name, distribution=origin), at_work(known):
             try:
                 caller, seconds = self._caller(plugin_id, name, facts), self.calls.deadlines.of(rules.deadline)
                 results = self.calls.make(plugin_id, name, origin, caller, seconds=seconds, heard=heard)
@@ -222,7 +221,7 @@ class Plugins:
         claims: defaultdict[str, list[EntryPoint]] = defaultdict(list)
         for point in entry_points(group=GROUP):
             claims[point.name].append(point)
-        # Sorted, because the order in which a file system lists folders differs between machines.
+        # Sorted, because file systems list folders in different orders.
         return [self._load(name, claims[name], blocked) for name in sorted(claims)]
 
     def _load(self, name: str, points: list[EntryPoint], blocked: frozenset[str]) -> PluginStatus:
@@ -285,7 +284,7 @@ def _check_implementations(manager: pluggy.PluginManager, plugin: Any) -> None:
 def _check_implementation(name: str, impl: pluggy.HookImpl) -> None:
     if impl.hookwrapper or impl.wrapper or impl.tryfirst or impl.trylast:
         raise TypeError(f"{name}: wrappers, tryfirst and trylast are not part of this contract.")
-    # pluggy never passes an argument that has a default value: it would stay at its default for ever.
+    # pluggy never passes a value for an argument that has a default.
     if any(p.default is not Parameter.empty for p in signature(impl.function).parameters.values()):
         raise TypeError(f"{name}: an argument has a default value, so the host's value would never arrive.")
 

@@ -35,7 +35,7 @@ from ..errors import (
 )
 from ..metrics import RUN_SECONDS, RUNS_ENDED
 from ..observability.leaks import secrets_known_to
-from ..observability.logs import about
+from ..observability.logs import log_context
 from ..plugins.contexts import Contexts
 from ..plugins.manager import Plugins
 from ..plugins.settings_migrations import UNFIT
@@ -135,7 +135,7 @@ class Execution:
 
     def _work(self, row: RowMapping) -> None:
         names = {"run_id": "id", "workspace": "workspace", "plugin": "plugin", "quote_id": "quote_id", "kind": "kind"}
-        with about(**{fact: row[column] for fact, column in names.items()}):
+        with log_context(**{fact: row[column] for fact, column in names.items()}):
             self._work_on(row)
 
     def _work_on(self, row: RowMapping) -> None:

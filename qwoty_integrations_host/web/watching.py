@@ -11,7 +11,7 @@ from uuid import uuid4
 from flask import Blueprint, Flask, Response, g, jsonify, request
 
 from ..errors import DatabaseUnavailable
-from ..observability.logs import about
+from ..observability.logs import log_context
 from .auth import is_proved, the_host
 from .ceiling import LogCeiling
 
@@ -68,7 +68,7 @@ def watch(app: Flask) -> None:
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         g.began, g.about = perf_counter(), ExitStack()
-        g.about.enter_context(about(request_id=g.request_id))
+        g.about.enter_context(log_context(request_id=g.request_id))
 
     @app.after_request
     def end(answer: Response) -> Response:
