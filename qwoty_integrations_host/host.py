@@ -1,4 +1,4 @@
-"""Puts one host together. There are no singletons: tests build many (but only one engine works at a time)."""
+"""Builds a host. There are no singletons: tests build many hosts, of which one at a time has a running engine."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ from .workspaces.inquiries import Begin, Inquiries, in_a_thread
 from .workspaces.platforms import WorkspacePlatforms
 from .workspaces.settings import WorkspaceSettings
 
-#: Seconds between two looks at the calendar; what is sent on a day need not be sent to the minute.
+#: Seconds between two checks for due installments, which are due on a day, not at a minute.
 _INSTALLMENTS_EVERY = 300.0
-#: Seconds between two looks whether an upkeep is due; each workspace's comes once an hour.
+#: Seconds between two checks for due upkeep; each workspace's is due once an hour.
 _UPKEEP_EVERY = 300.0
 _PRUNING_EVERY = 24 * 3600.0
 _SILENCE_EVERY = 3600.0
-#: Seconds between two looks for what workers of an earlier release have sealed during an upgrade.
+#: Seconds between two checks for secrets that workers of an earlier release have sealed during an upgrade.
 _SECRETS_EVERY = 3600.0
-#: Seconds between two writings of how many webhooks were refused.
+#: Seconds between two writes of the counts of rejected webhooks.
 _REFUSALS_EVERY = 5.0
-#: Seconds between two looks whether people are to be told something.
+#: Seconds between two deliveries of alerts.
 _ALERTS_EVERY = 30.0
-#: Seconds between two looks whether it is time for the daily digest.
+#: Seconds between two checks whether the daily digest is due.
 _DIGEST_EVERY = 300.0
 
 
@@ -91,7 +91,7 @@ class Host:
     uninvoiced: Uninvoiced
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
-        """Begin to work runs; on SQLite unless another process does so for this data directory (then False)."""
+        """Start to work runs. Return False when another process works this SQLite data directory."""
         if self.worker_lock.held:
             return True
         if not self.worker_lock.acquire(patience=patience):
@@ -101,7 +101,7 @@ class Host:
         return True
 
     def wait_for(self, run_ids: Sequence[str], *, timeout: float) -> bool:
-        """Wait until these runs have ended or wait through an outage; False when the time (seconds) is over first."""
+        """Wait until these runs have ended or wait through an outage; return False after ``timeout`` seconds."""
 
         def ended() -> bool:
             with self.store.read() as db:
@@ -110,15 +110,15 @@ class Host:
         return self.engine.wait(ended, timeout=timeout)
 
     def waiting(self, run_ids: Sequence[str]) -> Sequence[RowMapping]:
-        """Those of these runs that wait through an outage."""
+        """Return those of these runs that wait through an outage."""
         with self.store.read() as db:
             return run_rows.waiting(db, run_ids)
 
     def close(self, *, patience: float = 60.0) -> bool:
-        """Let running steps end, then let go of engine, database and lock; the next start goes on there.
+        """Let running steps end, then close engine, database and lock; the next start continues the runs.
 
-        False when a step still works after ``patience`` seconds: the lock then stays until the process ends, so
-        that nobody does the same step beside it.
+        Return False when a step still runs after ``patience`` seconds. The lock is then held until the process ends, so
+        that no other process repeats the step at the same time.
         """
         self.schedule.stop()
         self.inquiries.close()
@@ -132,7 +132,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a host stands on."""
+    """The opened resources on which a host is built."""
 
     clock: Clock
     store: Store
@@ -179,7 +179,7 @@ def create_host(
 
 
 def assemble(config: HostConfig, ground: Ground) -> Host:
-    """Put a host together on what is opened already; nothing is opened, read or written."""
+    """Build a host on opened resources; opens, reads and writes nothing."""
     clock, store, worked_by, vault = ground.clock, ground.store, ground.engine, ground.vault
     plugins, transport, locks, rate_limits = ground.plugins, ground.transport, ground.locks, ground.rate_limits
     configurations = Configurations(store, vault)
@@ -207,7 +207,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
         platform_events,
         config.restored,
     )
-    # Any number of workers share a PostgreSQL; a SQLite file has one.
+    # Any number of workers share a PostgreSQL; a SQLite file has one worker.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
     upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
     connections = Connections(store, plugins, settings, contexts, clock, attempts)
@@ -270,7 +270,7 @@ def _durable(database: DatabaseEngine) -> Engine:
 
 
 def load_plugins(config: HostConfig, clock: Clock) -> Plugins:
-    """Load what is installed. Raises: HostError where a plugin that does not load stops the start."""
+    """Load the installed plugins. Raises: HostError in strict mode, when one of them does not load."""
     return Plugins(blocked=config.plugins_blocked, strict=config.plugins_strict, trace=config.trace_hooks, clock=clock)
 
 

@@ -101,7 +101,7 @@ class Text(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
         if not is_storable(text):
-            raise ValidationError("Holds a character that is none.")
+            raise ValidationError("Contains an invalid character.")
         return self._to_blanks.sub(" ", text).strip()
 
 
