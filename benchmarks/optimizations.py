@@ -16,6 +16,7 @@ from sqlalchemy import Connection, NullPool, create_engine, select, text
 from qwoty_integrations_host import Attempt
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.contract import quote_document
+from qwoty_integrations_host.contract.quote_schema import QuoteSchema
 from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.store import quotes
 from qwoty_integrations_host.store import tables as t
@@ -68,7 +69,7 @@ def _schema(times: int) -> Row:
     def load() -> None:
         quote_document.load_quote(a_quote("q", lines=_LINES), workspace_id="ws", received_at=datetime.now(UTC))
 
-    each_its_own = patch.object(quote_document, "_schema", quote_document.QuoteSchema)
+    each_its_own = patch.object(quote_document, "_schema", QuoteSchema)
     return _row("schema", "read and check 20 lines: the schema is kept", *_with_and_without(load, each_its_own, times))
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         IntegrationError,
         NeedsAttention,
         PermanentError,
+        PermissionMissing,
         RetryableError,
         WebhookRejected,
     )
@@ -79,6 +80,7 @@ __all__ = [
     "Outcome",
     "Pace",
     "PermanentError",
+    "PermissionMissing",
     "Preview",
     "PreviewLine",
     "PreviewProblem",

@@ -1,4 +1,4 @@
-"""Time and waiting, injected: everything that asks for the time or sleeps is handed a ``Clock``."""
+"""The injected clock: everything that reads the time or sleeps gets a ``Clock``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the host and its plugins get the time from."""
+    """The source of time for the host and its plugins."""
 
     def now(self) -> datetime:
-        """Give the time as aware UTC."""
+        """Return the time as aware UTC."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait; a test's clock returns at once and moves itself."""
+        """Sleep; a test's clock returns at once and advances."""
         ...
 
 
@@ -30,7 +30,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that only moves when told to; sleeping moves it."""
+    """A clock that advances only when told to, or by sleeping."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start

@@ -1,4 +1,4 @@
-"""Whether everything that a host needs is there: asked by `qwoty-host doctor`, answered one line per thing."""
+"""Checks everything that a host needs, for `qwoty-host doctor`: one line per finding."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .reports.search import count_asking
 from .store import counts, runs, secrets, workspaces
 from .store.platforms import PLATFORM
 
-#: How far two clocks may be apart.
+#: The largest difference between two clocks.
 _SKEW = timedelta(seconds=5)
-#: A run that nobody has begun for so long: nobody works.
+#: A run that has waited longer than this to begin means that no worker runs.
 _PATIENCE = timedelta(minutes=2)
 _LEAST_FREE_BYTES = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. ``detail`` says what was found, ``hint`` what to do about it."""
+    """The result of one check. ``detail`` says what was found, ``hint`` what to do about it."""
 
     about: str
     state: Literal["ok", "warning", "failed"]
@@ -39,7 +39,7 @@ class Finding:
 
 
 def examine(host: Host) -> list[Finding]:
-    """Look at everything; what goes wrong with one thing holds up no other. Calls services, changes nothing."""
+    """Run all checks and return their findings; one that fails stops no other. Calls services, changes nothing."""
     looks: tuple[tuple[str, Callable[[Host], Iterator[Finding]]], ...] = (
         ("configuration", _configuration),
         ("database", _database),
@@ -133,14 +133,14 @@ def _plugins(host: Host) -> Iterator[Finding]:
 
 
 def _stuck(host: Host) -> Iterator[Finding]:
-    """What waits for a plugin, and what this process has left behind."""
+    """Yield runs that wait for a plugin, and calls of this process that were abandoned."""
     with host.store.read() as db:
         waiting = runs.waiting_for_a_plugin(db, ("plugin_not_loaded", "plugin_hangs", *UNFIT))
     for title, number in Counter(row.error_title for row in waiting).items():
         first = next(row for row in waiting if row.error_title == title)
         detail = f"{number} {'run waits' if number == 1 else 'runs wait'}: {title}"
         yield Finding("plugins", "failed", detail, first.error_hint)
-    for call in host.plugins.calls.left():
+    for call in host.plugins.calls.abandoned():
         yield Finding("plugins", "failed", f"{call}.")
 
 
@@ -180,7 +180,7 @@ def _services(host: Host) -> Iterator[Finding]:
 
 
 def _connections(host: Host) -> Iterator[Finding]:
-    """What is known; nobody is asked."""
+    """Yield the stored state of connections, without calling services."""
     for workspace in sorted({workspace for workspace, _ in host.settings.enabled_everywhere()}):
         for connection in host.connections.list(workspace)["data"]:
             whose, problem = f"{workspace}, {connection['plugin']}", connection["problem"]
@@ -216,7 +216,7 @@ def _webhooks(host: Host) -> Iterator[Finding]:
 
 
 def _quotes(host: Host) -> Iterator[Finding]:
-    """What a person of a workspace has to look at."""
+    """Yield quotes that need a person."""
     with host.store.read() as db:
         lacking = counts.quotes_without_invoice(db)
         everywhere = workspaces.all_ids(db)
@@ -238,7 +238,7 @@ def _quotes(host: Host) -> Iterator[Finding]:
 
 
 def _alerts(host: Host) -> Iterator[Finding]:
-    """Who is told when nobody looks."""
+    """Yield workspaces without alert recipients, and alerts that cannot be delivered."""
     with host.store.read() as db:
         everywhere = workspaces.all_ids(db)
     for workspace in everywhere:

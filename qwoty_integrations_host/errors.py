@@ -1,15 +1,16 @@
 """Every error that crosses the boundary between host and plugin, sorted by what the host does next.
 
-A class answers one question: *what should happen now?* The message (``title``) says what happened, the
-``hint`` what a person does about it, the ``code`` is a stable slug for machines. None of the three ever
-holds a secret or a rejected value.
+A class answers one question: *what should happen now?* Its class attributes are the answer: how a run goes on
+(``run_status``, ``is_resumable``), the exit code of a command and the HTTP status of a response. The ``title`` says
+what happened, the ``hint`` what a person does about it, and the ``code`` is a stable slug for machines. None of the
+three ever holds a secret or a rejected value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from .redaction import redact
 
@@ -32,18 +33,21 @@ class FieldProblem:
         return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in self.path)
 
 
-#: What people read at once; a plugin's message may be a whole answer of a service.
+#: Characters of a title or hint. A plugin may put a service's whole response into one.
 _LONGEST = 2000
 
 
 class Interruption(BaseException):
-    """The host itself cuts a hook short. Whatever else leaves a hook, ``IntegrationError`` apart, is a plugin's bug."""
+    """Cuts a hook short on the host's behalf.
+
+    Anything else that leaves a hook, except ``IntegrationError``, is a bug of the plugin.
+    """
 
 
 class Overtaken(Interruption):
-    """Another worker has taken what this one works on, which slept or was cut off: nothing more is done for it here.
+    """Another worker has taken over the quote, because this one slept or lost its connection. This worker stops.
 
-    ``by``: the job that it was taken for, which may be the same one.
+    ``by`` is the job for which it was taken over; it may be the same job.
     """
 
     def __init__(self, job_id: str, *, by: str | None) -> None:
@@ -51,21 +55,35 @@ class Overtaken(Interruption):
         self.by = by
 
 
+#: What becomes of a run that meets an error.
+RunStatus = Literal["waiting", "needs_attention", "skipped", "failed"]
+
+
 class IntegrationError(Exception):
     """Root of the tree; nothing else is expected to leave a plugin."""
 
     default_code: ClassVar[str] = "error"
+    #: The status that this error gives to a run. A ``waiting`` run goes on by itself.
+    run_status: ClassVar[RunStatus] = "failed"
+    #: Whether a retry resumes at the step that failed; else it looks at everything again.
+    is_resumable: ClassVar[bool] = True
+    #: The exit code of a command.
+    exit_code: ClassVar[int] = 1
+    #: The status of an HTTP response.
+    http_status: int = 500
+    #: The name under which a step records it: that of a class in ``RECORDABLE``.
+    recorded_as: ClassVar[str] = "PermanentError"
 
     def __init__(self, title: str, *, hint: str = "", code: str | None = None, restart: bool = False) -> None:
-        # Services and libraries repeat what they were sent.
+        # Redacted, because services and libraries repeat what they were sent.
         self.title = _shortened(redact(title))
         self.hint = _shortened(redact(hint))
         super().__init__(self.title)
         self.code = code or self.default_code
-        #: What earlier steps recorded can no longer be trusted: the next attempt begins at the first step.
+        #: Whether the next attempt begins at the first step, because what earlier steps recorded is out of date.
         self.restart = restart
-        #: The service gave a final answer to a *write*, which it may repeat for the same idempotency key: the next
-        #: try looks first and uses a new key. Never set after silence, when the write may still be under way.
+        #: Whether the service gave a final answer to a *write*, which it may repeat for the same idempotency key. The
+        #: next try then looks first and uses a new key. Never set after a timeout: the write may still be under way.
         self.answered = False
 
 
@@ -73,37 +91,48 @@ class IntegrationError(Exception):
 
 
 class NeedsAttention(IntegrationError):
-    """A person has to look. The run stops as ``needs_attention``; nothing is retried by itself."""
+    """A person has to look. The run ends as ``needs_attention`` and is not retried automatically."""
 
     default_code = "needs_attention"
+    run_status = "needs_attention"
+    recorded_as = "NeedsAttention"
 
 
 class AlreadyFinal(NeedsAttention):
-    """What was made of an earlier version of the quote can no longer be changed.
+    """The invoice of an earlier version of the quote can no longer be changed.
 
     The host puts that version back and works on with it; the change becomes a note on the run. ``title`` says what is
     final.
     """
 
     default_code = "already_final"
+    recorded_as = "AlreadyFinal"
 
 
 class CredentialsError(NeedsAttention):
-    """The remote service refused the key, or the key lacks a right. An admin mends the settings."""
+    """The remote service refused the key, or the key lacks a right. An admin corrects the settings."""
 
     default_code = "key_refused"
+    recorded_as = "CredentialsError"
+
+
+class PermissionMissing(CredentialsError):
+    """The remote service accepts the key, but the key lacks a permission. An admin adds the one that ``hint`` names."""
+
+    default_code = "permission_missing"
 
 
 # -- try again ------------------------------------------------------------------------------------
 
 
 class RetryableError(IntegrationError):
-    """Network, rate limit, lock or outage. The host backs off and repeats the step.
+    """Network, rate limit, lock or outage. The host backs off and repeats the step; after a while the run waits.
 
-    ``retry_after`` is the service's own wish in seconds.
+    ``retry_after`` is how many seconds the service asks to wait.
     """
 
     default_code = "temporarily_unavailable"
+    run_status = "waiting"
 
     def __init__(
         self,
@@ -123,38 +152,47 @@ class RetryableError(IntegrationError):
 
 
 class PermanentError(IntegrationError):
-    """It can never work as it stands. The run ends as ``failed`` and can be retried by a person."""
+    """Repeating it cannot help. The run ends as ``failed``; a person may retry it."""
 
     default_code = "failed"
 
 
 class ActionRefused(IntegrationError):
-    """What a person asked for is not possible now (and nothing was changed). CLI exit 2, HTTP 409."""
+    """What a person asked for is not possible now, and nothing was changed. The run ends as ``skipped``."""
 
     default_code = "refused"
+    run_status = "skipped"
+    is_resumable = False
+    exit_code = 2
+    http_status = 409
+    recorded_as = "ActionRefused"
 
 
 class WebhookRejected(IntegrationError):
-    """A webhook that is not answered with 200.
+    """A webhook that is not accepted.
 
-    ``status``: 400 (forged, garbled), 401 (signed by nobody known) or 404 (unknown address). ``code`` says why in one
-    of a few fixed words, by which refused deliveries are counted; never a part of what was sent.
+    ``status`` is the HTTP status of the response: 400 (forged or malformed), 401 (unknown signer) or 404 (unknown
+    address). ``code`` is one of a few fixed words, by which rejected webhooks are counted; it never holds a part of
+    the request.
     """
 
     default_code = "webhook_rejected"
+    http_status = 400
 
     def __init__(self, title: str, *, status: int = 400, code: str | None = None) -> None:
         super().__init__(title, code=code)
-        self.status = status
+        self.status = self.http_status = status
 
 
 # -- refuse at the door ---------------------------------------------------------------------------
 
 
 class InvalidInput(IntegrationError):
-    """Bad input, refused before anything is stored. CLI exit 2; HTTP 400 (not JSON) or 422 (fields)."""
+    """Invalid input, refused before anything is stored."""
 
     default_code = "invalid_input"
+    exit_code = 2
+    http_status = 422
 
     def __init__(self, title: str, problems: Sequence[FieldProblem] = (), *, hint: str = "") -> None:
         super().__init__(title, hint=hint)
@@ -162,52 +200,62 @@ class InvalidInput(IntegrationError):
 
 
 class MalformedInput(InvalidInput):
-    """The input could not even be read (not JSON, truncated, not UTF-8). HTTP 400."""
+    """The input cannot be read: it is not JSON, truncated, or not UTF-8."""
 
     default_code = "malformed_input"
+    http_status = 400
 
 
 class SettingsError(InvalidInput):
-    """An admin must change settings; each problem names its field. CLI exit 3, HTTP 422."""
+    """An admin must change settings; each problem names its field."""
 
     default_code = "invalid_settings"
+    exit_code = 3
 
 
 class SettingsIncomplete(IntegrationError):
-    """An integration's stored settings do not fit the release that is here. Runs wait; CLI exit 3, HTTP 409."""
+    """An integration's stored settings do not fit its installed release. Runs wait."""
 
     default_code = "settings_incomplete"
+    run_status = "waiting"
+    exit_code = 3
+    http_status = 409
 
 
 class NotFound(IntegrationError):
-    """No such workspace, plugin, quote or run. CLI exit 5, HTTP 404."""
+    """There is no such workspace, plugin, quote or run."""
 
     default_code = "not_found"
+    exit_code = 5
+    http_status = 404
 
 
 # -- about the host or a plugin -------------------------------------------------------------------
 
 
 class HostError(IntegrationError):
-    """The host itself cannot do its work (data directory, key ring, lock); an operator mends it."""
+    """The host itself cannot work (data directory, key ring, lock). An operator corrects it."""
 
     default_code = "host"
+    http_status = 503
 
 
 class DatabaseUnavailable(HostError):
-    """The host's own database cannot be used: locked, full, or away. Runs wait and go on by themselves; HTTP 503."""
+    """The host's own database is locked, full or unreachable. Runs wait and go on by themselves."""
 
     default_code = "database_unavailable"
+    run_status = "waiting"
 
 
 class PluginHangs(HostError):
-    """A plugin's hook does not come back. The host goes on without the answer; a run waits, HTTP gets a 503."""
+    """A plugin's hook does not return in time. The host goes on without its result; a run waits."""
 
     default_code = "plugin_hangs"
+    run_status = "waiting"
 
 
 class PluginLoadError(HostError):
-    """In strict mode: a plugin failed to load or speaks another hook API. Carries the statuses."""
+    """In strict mode, a plugin failed to load or uses another hook API. ``statuses`` says which."""
 
     default_code = "plugin_load"
 
@@ -218,7 +266,7 @@ class PluginLoadError(HostError):
 
 
 class PluginContractError(PermanentError):
-    """A plugin answered with the wrong type or raised what it may not: a bug of that plugin."""
+    """A plugin returned the wrong type, or raised an error that it may not raise: a bug of that plugin."""
 
     default_code = "plugin_bug"
 
@@ -227,17 +275,16 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
 
 
-#: The errors that a recorded step may end with, by the name they are recorded under.
+#: The errors that a step records, by the name under which they are recorded.
 RECORDABLE: dict[str, type[IntegrationError]] = {
-    kind.__name__: kind for kind in (NeedsAttention, AlreadyFinal, CredentialsError, PermanentError, ActionRefused)
+    kind.recorded_as: kind for kind in (NeedsAttention, AlreadyFinal, CredentialsError, PermanentError, ActionRefused)
 }
 
 
 def to_record(error: IntegrationError) -> dict[str, Any]:
-    """Give the JSON form in which a step's final error is checkpointed."""
-    kind = next((name for name, known in reversed(RECORDABLE.items()) if isinstance(error, known)), "PermanentError")
+    """Return the JSON form in which a step records its final error."""
     return {
-        "kind": kind,
+        "kind": error.recorded_as,
         "code": error.code,
         "title": error.title,
         "hint": error.hint,
@@ -245,7 +292,10 @@ def to_record(error: IntegrationError) -> dict[str, Any]:
     }
 
 
-def from_record(found: dict[str, Any]) -> IntegrationError:
-    """Rebuild the error that ``to_record`` wrote, so that a replay raises what the first run raised."""
-    kind = RECORDABLE[found["kind"]]
-    return kind(found["title"], hint=found["hint"], code=found["code"], restart=found["restart"])
+def from_record(recorded: dict[str, Any]) -> IntegrationError:
+    """Rebuild the error that ``to_record`` recorded, so that a replay raises what the first run raised."""
+    kind = RECORDABLE[recorded["kind"]]
+    # Recorded as its parent, which workers of an earlier release know, too.
+    if kind is CredentialsError and recorded["code"] == PermissionMissing.default_code:
+        kind = PermissionMissing
+    return kind(recorded["title"], hint=recorded["hint"], code=recorded["code"], restart=recorded["restart"])

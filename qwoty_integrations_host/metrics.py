@@ -1,7 +1,7 @@
-"""What Prometheus may ask.
+"""The metrics for Prometheus.
 
-Counters are this process's own; the state of runs, mails and webhooks is read from the database when somebody asks, so
-that every process tells the same. No label names a workspace, a quote or a person.
+Counters are those of this process. The state of runs, mails and webhooks is read from the database on each scrape, so
+that every process reports the same. No label names a workspace, a quote or a person.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .plugins.manager import Plugins
 from .store import counts
 from .store.database import Store
 
-# When a counter began is a second line for each, which nobody asks for.
+# Without a second line per counter for the time of its creation.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client has no types there
 
 RUNS_ENDED = Counter("qwoty_runs_ended", "Runs that ended in this process.", ["plugin", "kind", "status"])
@@ -35,7 +35,7 @@ HTTP_SECONDS = Histogram("qwoty_http_request_seconds", "HTTP requests, in second
 
 
 def registry(store: Store, plugins: Plugins, clock: Clock) -> CollectorRegistry:
-    """Everything that one host can tell."""
+    """Return the registry of one host's metrics."""
     found = CollectorRegistry(auto_describe=False)
     found.register(_State(store, plugins, clock))
     found.register(_ThisProcess())
@@ -67,7 +67,7 @@ class _State(Collector):
             plugins.add_metric([status.id, status.state], 1)
         yield plugins
         left: dict[tuple[str, ...], int] = {}
-        for call in self._plugins.calls.left():
+        for call in self._plugins.calls.abandoned():
             left[call.plugin, call.hook] = left.get((call.plugin, call.hook), 0) + 1
         help_text = "Calls of hooks that this process has left behind, since they do not come back."
         yield _family("qwoty_plugin_calls_left", help_text, ("plugin", "hook"), left)

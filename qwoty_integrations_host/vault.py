@@ -1,4 +1,4 @@
-"""Secrets at rest: AES-256-GCM, each blob bound to its place, keys that can be rotated.
+"""Encrypts secrets at rest: AES-256-GCM, each blob bound to its place, with keys that can be rotated.
 
 A blob is ``v1.<key id>.<base64url(nonce + ciphertext)>``. The associated data is
 ``workspace|plugin|field``: a row copied to another workspace or field does not decrypt. The nonce begins with the
@@ -24,14 +24,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .errors import HostError
 
-#: A nonce is the version and eight random bytes. What earlier releases sealed has random ones alone.
+#: A nonce is the version and eight random bytes. Blobs of earlier releases have only random bytes.
 _NONCE_BYTES, _VERSION_BYTES = 12, 4
 
 
 class Vault:
     """Encrypts and decrypts with a key ring, newest key first (each key 32 bytes).
 
-    ``read_again`` gives the ring as it is by now: another process may have put a new key in front of it.
+    ``read_again`` returns the present ring, because another process may have added a key.
     """
 
     def __init__(self, keys: Sequence[bytes], read_again: Callable[[], Sequence[bytes]] | None = None) -> None:
@@ -52,39 +52,39 @@ class Vault:
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """The ids of the ring's keys, newest first."""
+        """Return the ids of the ring's keys, newest first."""
         return tuple(self._ciphers)
 
     @staticmethod
     def key_id_of(blob: str) -> str:
-        """Which key a blob was sealed with."""
+        """Return the id of the key with which a blob was sealed."""
         return f"{blob}..".split(".")[1]
 
     def holds(self, key_id: str) -> bool:
-        """Whether what was sealed with this key can be opened."""
+        """Whether the ring has this key."""
         if key_id not in self._ciphers:
             self.reload()
         return key_id in self._ciphers
 
     def reload(self) -> None:
-        """Take up what was added to the ring since it was read."""
+        """Read the ring again, with the keys that were added since."""
         if self._read_again is not None:
             self._use(self._read_again())
 
     def fingerprint(self, text: str) -> str:
-        """A keyed digest: equal texts show, and nobody can guess a short one from it."""
+        """Return a keyed digest: equal texts have equal digests, and a short text cannot be guessed from it."""
         return hmac.new(self._digest_key, text.encode(), hashlib.sha256).hexdigest()
 
     def __repr__(self) -> str:
         return f"Vault(keys={sorted(self._ciphers)})"
 
     def take_unversioned(self, whether: Callable[[], bool]) -> None:
-        """Open also what has no version, as long as ``whether`` says so: earlier releases still write beside us."""
+        """Also open blobs without a version while ``whether`` returns True: earlier releases still write them."""
         self._takes_unversioned = whether
 
     @property
     def takes_unversioned(self) -> bool:
-        """Whether what has no version is opened at present."""
+        """Whether blobs without a version are opened at present."""
         return self._takes_unversioned()
 
     def seal(self, clear: str, *place: str, version: int = 0) -> str:
@@ -99,9 +99,9 @@ class Vault:
         return _version_of(blob) == version
 
     def open(self, blob: str, *place: str, version: int = 0) -> str:
-        """Decrypt a blob at its place, where this version of it is the newest.
+        """Decrypt a blob at its place; ``version`` is the newest one of that place.
 
-        Raises: HostError when the key is missing, the place is another, or the blob is an older one.
+        Raises: HostError when the key is missing, or the blob is of another place or of an older version.
         """
         _, key_id, body = f"{blob}..".split(".")[:3]
         if not self.holds(key_id):
@@ -110,7 +110,7 @@ class Vault:
                 hint="Add that key to QWOTY_HOST_KEYS or to the file keys in the data directory.",
                 code="key_missing",
             )
-        # Earlier releases' blobs begin with random bytes: hardly ever as small as a version.
+        # Blobs of earlier releases begin with random bytes, which are hardly ever as small as a version.
         if (found := _version_of(blob)) != version and not (found > version and self._takes_unversioned()):
             raise HostError(
                 "A stored secret is not the one that was saved last: an older one was put there, or it is damaged.",
@@ -129,7 +129,7 @@ class Vault:
 
 
 def _version_of(blob: str) -> int:
-    """The version that a blob's nonce begins with; -1 for what is no blob."""
+    """Return the version in a blob's nonce; -1 for a text that is not a blob."""
     try:
         nonce = base64.urlsafe_b64decode(f"{blob}..".split(".")[2][:16])
     except ValueError:
@@ -148,7 +148,7 @@ def _bind(place: Sequence[str]) -> bytes:
 def load_vault(data_dir: Path, keys: str | None) -> Vault:
     """Open the key ring: ``keys`` (from QWOTY_HOST_KEYS, newest first, comma-separated) or ``DIR/keys``.
 
-    The file is made with one new key, readable by its owner only, when it does not exist.
+    If the file does not exist, it is created with one new key, readable by its owner only.
     """
     path = data_dir / "keys"
     if keys is None and not has_key_file(data_dir):
@@ -160,10 +160,10 @@ def load_vault(data_dir: Path, keys: str | None) -> Vault:
 
 
 def _refuse_open_file(path: Path) -> None:
-    """Raises: HostError for a key ring that others on this machine can read, or write.
+    """Refuse a key ring that others on this machine can read or write. Raises: HostError.
 
-    As PostgreSQL has it for its own key: its owner alone, if that is us; a file of root's, which is how secrets are
-    mounted into a container, may be read by a group, since that is how we read it.
+    PostgreSQL has the same rule for its key: only the owner may read it. A file of root, as secrets are mounted into
+    containers, may also be readable by a group, because that is how this process reads it.
     """
     if os.name != "posix":
         return
@@ -192,14 +192,14 @@ def _new_line() -> bytes:
 
 
 def _make_key_file(path: Path) -> None:
-    # Linked into place: two first starts at once must agree on one key.
+    # Linked into place, so that two first starts at the same time agree on one key.
     with _written_aside(path, _new_line()) as draft, suppress(FileExistsError):
         os.link(draft, path)
     _keep_name(path)
 
 
 def add_key_to_file(data_dir: Path) -> None:
-    """Put a new key in front of those in ``DIR/keys``, which stay."""
+    """Add a new key in front of those in ``DIR/keys``."""
     path = data_dir / "keys"
     with _written_aside(path, _new_line() + path.read_bytes()) as draft:
         draft.replace(path)
@@ -207,7 +207,7 @@ def add_key_to_file(data_dir: Path) -> None:
 
 
 def _keep_name(path: Path) -> None:
-    """Nothing may be sealed with a key that a power failure takes back."""
+    """Sync the directory, so that a power failure cannot lose a key that is already in use."""
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -18,6 +18,7 @@ from host_server import REAL
 from qwoty_integrations_host import errors, testing
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.contract import hookspecs
+from qwoty_integrations_host.plugins.manager import HookMethod, Plugins
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -54,11 +55,17 @@ def _tracked(pattern: str) -> list[Path]:
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
 
 
+def test_every_hook_has_its_method_in_the_facade() -> None:
+    methods = {name for name, method in vars(Plugins).items() if isinstance(method, HookMethod)}
+
+    # Asked when a plugin is loaded, before there is anything to call it by.
+    assert methods == {hook.__name__ for hook in HOOKS} - {"integration_manifest"}
+
+
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
 def test_every_hook_is_documented_with_its_exact_signature(hook: object) -> None:
     name, signature = hook.__name__, str(inspect.signature(hook)).replace("'", "")  # type: ignore[arg-type, attr-defined]
 
-    assert notes.noted("hooks") <= {one.__name__ for one in HOOKS}
     (section,) = re.findall(rf"(?ms)^## {name}\n(.*?)(?=^## |\Z)", _read("docs/reference/hooks.md"))
     assert f"\n```python\n{name}{signature}\n```\n" in section
     assert f"\n@hookimpl\ndef {name}(" in section
@@ -197,6 +204,7 @@ def test_the_error_tree_is_what_plugins_rely_on() -> None:
         "NeedsAttention": "IntegrationError",
         "AlreadyFinal": "NeedsAttention",
         "CredentialsError": "NeedsAttention",
+        "PermissionMissing": "CredentialsError",
         "RetryableError": "IntegrationError",
         "PermanentError": "IntegrationError",
         "ActionRefused": "IntegrationError",
@@ -217,7 +225,7 @@ def test_the_error_tree_is_what_plugins_rely_on() -> None:
 def test_the_public_names_only_grow() -> None:
     frozen = """HOOK_API ActionRefused Address Attachment Attempt Clock Contact CredentialsError Discount FieldProblem
         HookContext Installment InstallmentRecord InstallmentRequest IntegrationError InvoiceRecord LineItem MailMessage
-        Manifest NeedsAttention Outcome PermanentError Preview PreviewLine PreviewProblem PreviewRecipient PreviewTax Quote QuoteRecord RetryableError Section
+        Manifest NeedsAttention Outcome PermanentError PermissionMissing Preview PreviewLine PreviewProblem PreviewRecipient PreviewTax Quote QuoteRecord RetryableError Section
         SettingsProblem Tax UpkeepReport UpkeepRequest WebhookEndpoint WebhookEvent WebhookRejected WebhookRequest hookimpl pick_installment""".split()
 
     assert set(frozen) <= set(qwoty_integrations_host.__all__)

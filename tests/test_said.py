@@ -18,7 +18,8 @@ PLUGINS = sorted(file.parent for file in (Path(__file__).parents[1] / "plugins")
 PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
 #: What customers read has its own tables; what an operator reads on a terminal, or a plugin's author, is English.
 NOT_RECORDED = """
-    wording.py payment_mail.py alerts/mail.py contract/quote_document.py contract/document_fields.py contract/exact_json.py config.py doctor.py
+    wording.py payment_mail.py alerts/mail.py contract/quote_document.py contract/quote_schema.py contract/line_schemas.py
+    contract/terms_schemas.py contract/document_fields.py contract/exact_json.py config.py doctor.py
     maintenance/key_rotation.py host.py engine store cli web workspaces/platforms.py platform/configuration.py platform/signatures.py
     workspaces/api_keys.py contract/hookspecs.py observability/logs.py metrics.py network/addresses.py plugins/contexts.py plugins/catalogs.py
     quotes/search_words.py concurrency contract/context.py contract/countries.py testing scaffold

@@ -13,7 +13,7 @@ from flask import Flask
 
 import qwoty_slack.settings
 import qwoty_stripe_invoice.settings
-from qwoty_integrations_host.contract import quote_document
+from qwoty_integrations_host.contract import quote_schema
 from qwoty_integrations_host.contract.hook_types import Manifest
 from qwoty_integrations_host.web import api
 from qwoty_integrations_host.web.api.description import own_fields
@@ -39,7 +39,7 @@ def quote() -> dict[str, Any]:
     spec = APISpec("quote", "1", "3.1.0", plugins=[plugin])
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(own_fields)
-    spec.components.schema("Quote", schema=quote_document.QuoteSchema)
+    spec.components.schema("Quote", schema=quote_schema.QuoteSchema)
     parts: dict[str, Any] = spec.to_dict()["components"]["schemas"]
     text = json.dumps(parts, default=str).replace("#/components/schemas/", "#/$defs/")
     definitions = json.loads(text)

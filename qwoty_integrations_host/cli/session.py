@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ..host import Host
     from ..plugins.manager import Plugins
 
-OK, NOT_DONE, REFUSED, INVALID_SETTINGS, NOTHING_FOUND = 0, 1, 2, 3, 5
+#: Exit codes of commands; those of errors stand in ``errors``.
+OK, NOT_DONE, REFUSED = 0, 1, 2
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
 wait_option = click.option("--wait", is_flag=True, help="Wait until the run has ended.")
@@ -114,7 +115,7 @@ def known_errors() -> Iterator[None]:
         yield
     except IntegrationError as error:
         explain(error)
-        raise SystemExit(exit_code_of(error)) from None
+        raise SystemExit(error.exit_code) from None
 
 
 def _operator() -> str:
@@ -123,20 +124,6 @@ def _operator() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a user without a name, in a container
         return "unknown"
-
-
-def exit_code_of(error: Exception) -> int:
-    """Return the exit code of an error."""
-    from ..errors import ActionRefused, InvalidInput, NotFound, SettingsError, SettingsIncomplete
-
-    table: list[tuple[type[Exception], int]] = [
-        (SettingsError, INVALID_SETTINGS),
-        (SettingsIncomplete, INVALID_SETTINGS),
-        (InvalidInput, REFUSED),
-        (ActionRefused, REFUSED),
-        (NotFound, NOTHING_FOUND),
-    ]
-    return next((code for kind, code in table if isinstance(error, kind)), NOT_DONE)
 
 
 def explain(error: Any) -> None:

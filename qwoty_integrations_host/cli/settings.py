@@ -10,7 +10,7 @@ import click
 
 from .connections import summary_of
 from .output import print_json
-from .session import INVALID_SETTINGS, Session, explain, json_option, read_json, say, warn_no_recipients
+from .session import Session, explain, json_option, read_json, say, warn_no_recipients
 
 if TYPE_CHECKING:
     from ..host import Host
@@ -79,7 +79,7 @@ def validate(session: Session, plugin: str, path: str, as_json: bool) -> None:
             if as_json:
                 print_json({"valid": False, "problems": problems})
             explain(error)
-            raise SystemExit(INVALID_SETTINGS) from None
+            raise SystemExit(error.exit_code) from None
     if as_json:
         print_json({"valid": True, "problems": []})
     else:

@@ -10,19 +10,19 @@ from typing import Protocol
 
 
 class Locks(Protocol):
-    """Locks by name, between everything that works the runs of one database."""
+    """Locks by name, among everything that works the runs of one database."""
 
     def hold(self, name: str) -> AbstractContextManager[None]:
         """Hold the lock ``name`` during the block; a thread may hold the same name twice."""
         ...
 
     def confirm(self) -> None:
-        """Make sure that this thread still has the locks that it holds. Raises: DatabaseUnavailable."""
+        """Check that this thread still has the locks that it holds. Raises: DatabaseUnavailable."""
         ...
 
 
 class NamedLocks:
-    """Implements ``Locks`` for one process, which is all that works a SQLite data directory."""
+    """Implements ``Locks`` for one process: the only one that works a SQLite data directory."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -31,7 +31,7 @@ class NamedLocks:
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        """Hold the lock ``name`` during the block; a name nobody uses is forgotten."""
+        """Hold the lock ``name`` during the block; an unused name is forgotten."""
         with self._guard:
             self._users[name] += 1
             lock = self._locks[name]
@@ -45,4 +45,4 @@ class NamedLocks:
                     del self._users[name], self._locks[name]
 
     def confirm(self) -> None:
-        """Nothing takes them from this process."""
+        """Do nothing: a process cannot lose its own locks."""

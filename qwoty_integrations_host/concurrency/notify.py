@@ -1,4 +1,4 @@
-"""What processes on one PostgreSQL tell each other: that there is work. Who misses it looks by the clock."""
+"""Tells all processes on one PostgreSQL that there is work. A process that misses it looks by the clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 _NOTIFY = text("SELECT pg_notify('qwoty_runs', '')")
-#: Seconds after which a listener looks whether it is to stop, and between two tries to reach the database.
+#: Seconds between two checks whether to stop listening, and between two tries to reach the database.
 _LOOK, _TRY_AGAIN = 0.2, 1.0
 
 log = logging.getLogger(__name__)
@@ -22,16 +22,16 @@ def tell(db: Connection) -> None:
 
 
 class Listener:
-    """Hears what others tell, on a connection of its own."""
+    """Listens to other processes, on a connection of its own."""
 
     def __init__(self, database: Engine) -> None:
         self._engine = create_engine(database.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         assert self._engine.dialect.dbapi is not None
-        # What the driver raises by itself, where SQLAlchemy is not between.
+        # The driver's own errors, where no SQLAlchemy call translates them.
         self._troubles = (DBAPIError, self._engine.dialect.dbapi.Error)
 
     def listen(self, stop: threading.Event, heard: Callable[[], None]) -> None:
-        """Call ``heard`` for all that is told, until ``stop``; while the database is away, try again and again."""
+        """Call ``heard`` for each notification until ``stop``; while the database is away, keep trying."""
         while not stop.is_set():
             try:
                 self._listen(stop, heard)
@@ -44,7 +44,7 @@ class Listener:
             line.exec_driver_sql("LISTEN qwoty_runs")
             driver = line.connection.driver_connection
             assert driver is not None
-            heard()  # what was told before anybody listened
+            heard()  # for what was told before this connection listened
             while not stop.is_set():
                 for _ in driver.notifies(timeout=_LOOK, stop_after=1):
                     heard()

@@ -1,4 +1,4 @@
-"""The pace of requests: turns by name, spaced evenly, so that no service is asked more often than it allows."""
+"""Rate limits by name: evenly spaced slots, so that no service gets more requests than it allows."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Protocol
 
 from ..clock import Clock
 
-#: A turn that comes later than this, in seconds, is given up for another: late ones together would be a burst.
+#: A slot that is used later than this, in seconds, is given up for another: late requests together are a burst.
 _LATE = 0.1
-_TURNS_GIVEN_UP = 5
-#: No queue is this long, in seconds: where a turn is further away, the clock was set back.
+_SLOTS_GIVEN_UP = 5
+#: Seconds. No queue is this long: a slot that is further away means that the clock was set back.
 LONGEST_QUEUE = 60.0
 
 
 class Slots(Protocol):
-    """Where turns are reserved, between everything that works on one database."""
+    """Reserves slots among everything that uses one database."""
 
     def reserve(self, name: str, gap: float) -> float:
-        """Reserve the next free turn of a name, ``gap`` seconds after the one before; give the seconds until it."""
+        """Reserve the name's next slot, ``gap`` seconds after the one before; return the seconds until it."""
         ...
 
 
-class Paces:
-    """Implements ``context.Pace``, whoever keeps the slots."""
+class RateLimits:
+    """Implements ``context.Pace`` on the slots of a process or of a database."""
 
     def __init__(self, slots: Slots, clock: Clock) -> None:
         self._slots, self._clock = slots, clock
 
-    def turn(self, name: str, per_second: float) -> None:
-        """Wait for the next turn of this name."""
-        for _ in range(_TURNS_GIVEN_UP):
+    def acquire(self, name: str, per_second: float) -> None:
+        """Wait for the next slot of this name."""
+        for _ in range(_SLOTS_GIVEN_UP):
             asked = self._clock.now()
             seconds = self._slots.reserve(name, 1 / per_second)
             if seconds > 0:
@@ -41,7 +41,7 @@ class Paces:
 
 
 class ProcessSlots:
-    """Implements ``Slots`` for one process, which is all that works a SQLite data directory."""
+    """Implements ``Slots`` for one process: the only one that works a SQLite data directory."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self._guard = clock, threading.Lock()
@@ -51,7 +51,7 @@ class ProcessSlots:
         with self._guard:
             now = self._clock.now()
             longest = now + timedelta(seconds=LONGEST_QUEUE)
-            # A name whose turn is free at once need not be remembered.
+            # A name whose next slot is free now need not be remembered.
             self._free = {each: free for each, free in self._free.items() if now < free < longest}
             start = self._free.get(name, now)
             self._free[name] = start + timedelta(seconds=gap)

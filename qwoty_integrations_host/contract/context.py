@@ -1,8 +1,8 @@
-"""What a hook is handed: ``HookContext`` and the small services behind it.
+"""The context of a hook: ``HookContext`` and the small services in it.
 
-Everything effectful that a plugin does for a quote happens inside ``ctx.step``. Between two steps only
-recorded values may decide: after a crash the hook runs again from its top, and each step that had finished
-hands back what it recorded instead of running again.
+Every side effect that a plugin has for a quote happens inside ``ctx.step``. Between two steps only recorded values may
+decide: after a crash the hook runs again from its top, and each finished step returns what it recorded instead of
+running again.
 """
 
 from __future__ import annotations
@@ -23,47 +23,47 @@ Json = Any
 
 @dataclass(slots=True)
 class Attempt:
-    """One try of one step, handed to the step's function.
+    """One try of one step, passed to the step's function.
 
-    ``number`` counts every beginning of the step, also those of a process that died. ``key`` belongs into the
-    idempotency key of a write: it stays the same until the service has given a final answer that it may replay,
-    and is remembered when a person retries the run. ``first_started_at`` is when the present key came into use.
+    ``number`` counts every beginning of the step, also those of a process that died. Put ``key`` into the idempotency
+    key of a write: it stays the same, also when a person retries the run, until the service has given a final answer
+    that it may repeat. ``first_started_at`` is when the present key was first used.
     """
 
     number: int
     key: int
     first_started_at: datetime
     request_ids: list[str] = field(default_factory=list)
-    #: ``attempt.confirm()`` right before each write to a service: a worker that slept, and whose run or locks others
-    #: have by now, does not come back from it.
+    #: Call ``attempt.confirm()`` right before each write to a service. It does not return in a worker that has lost
+    #: its run or its locks to another worker.
     confirm: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
     @property
     def repeated(self) -> bool:
-        """Look for what the step made before making it again: it began before, or may have, under another name.
+        """Whether the step began before, or may have under another name: look for what it made before making it again.
 
-        False only where the step is known to have had no effect.
+        False only when the step certainly had no effect.
         """
         return self.number > 1 or self.key > 1
 
 
 class Steps(Protocol):
-    """Runs a named step once, whatever crashes: its result is recorded, retried when retryable, on the timeline."""
+    """Runs a named step once, also across crashes. Its result is recorded; retryable errors repeat it."""
 
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json: ...
 
 
 class Platform(Protocol):
-    """The CPQ side: keeps the ids that a plugin finds or makes for contacts and taxes, and has the quote's PDF."""
+    """The CPQ side: stores the ids that a plugin finds or creates for contacts and taxes, and has the quote's PDF."""
 
     def save_external_id(self, kind: str, entity_id: str, value: str, *, slot: str = "accounting") -> None:
         """Save ``value`` on the ``contact`` or ``tax`` with this id; saving it again changes nothing."""
         ...
 
     def quote_pdf(self, quote: Quote) -> bytes | None:
-        """Fetch the signed quote's PDF (20 MB at most), or None when it has none. Call it inside a step; keep nothing.
+        """Return the signed quote's PDF (20 MB at most), or None when it has none. Call it inside a step.
 
-        Raises: RetryableError while it cannot be had, NeedsAttention when it never will.
+        Raises: RetryableError while it cannot be fetched, NeedsAttention when it never can.
         """
         ...
 
@@ -95,9 +95,9 @@ class Mailer(Protocol):
     """Sends a mail at most once per quote and ``name``."""
 
     def send(self, name: str, message: MailMessage) -> bool:
-        """Send, or return False when a mail of this name has left already.
+        """Send the mail; return False when one of this name was sent before.
 
-        Raises: RetryableError when it certainly did not leave, NeedsAttention when that cannot be known.
+        Raises: RetryableError when it was certainly not sent, NeedsAttention when that cannot be known.
         """
         ...
 
@@ -106,7 +106,7 @@ class State(Protocol):
     """Small JSON values that a plugin keeps per workspace, such as its own map of ids."""
 
     def get(self, name: str) -> Json:
-        """Give the value, or None."""
+        """Return the value, or None."""
         ...
 
     def set(self, name: str, value: Json) -> None: ...
@@ -134,19 +134,19 @@ class Records(Protocol):
     def get(self, quote_id: str) -> QuoteRecord | None: ...
 
     def update(self, quote_id: str, change: Callable[[QuoteRecord | None], QuoteRecord]) -> QuoteRecord:
-        """Change the record in one transaction and give it back. Call it inside a step."""
+        """Change the record in one transaction and return it. Call it inside a step."""
         ...
 
     def awaiting_payment(self, *, after: str, limit: int) -> list[str]:
-        """The ids of quotes whose invoice can still be paid, drafts too, in order, beginning behind ``after``."""
+        """Return the ids of quotes after ``after`` whose invoice can still be paid, drafts included, in order."""
         ...
 
 
 class Pace(Protocol):
-    """Spaces requests evenly, between everything that works on this host's database."""
+    """A rate limit, shared by everything that uses this host's database."""
 
     def __call__(self, name: str, *, per_second: float) -> None:
-        """Wait for the next turn of this name; call it right before the request goes out."""
+        """Wait for the next slot of this name. Call it right before the request."""
         ...
 
 
@@ -160,7 +160,7 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookContext:
-    """Handed to every hook; bound to one workspace and one plugin."""
+    """The first argument of every hook, for one workspace and one plugin."""
 
     workspace: str
     plugin: str
@@ -178,17 +178,17 @@ class HookContext:
     lock: Callable[[str], AbstractContextManager[None]] = field(repr=False)
     #: ``ctx.pace("charges/" + account, per_second=20)`` right before a request that a service counts.
     pace: Pace = field(repr=False)
-    #: The run that is worked, the same in each of its attempts; None outside a run.
+    #: The id of the run, the same in each of its attempts; None outside a run.
     run_id: str | None = None
-    #: The address under which the outside reaches this host, without a trailing slash; None when not set.
+    #: This host's public address, without a trailing slash; None when not set.
     public_url: str | None = None
 
     def today(self, quote: Quote) -> date:
-        """Which day it is now, in the quote's ``timezone``."""
+        """Return today's date in the quote's ``timezone``."""
         return self.clock.now().astimezone(quote.timezone).date()
 
     def webhook_address(self, token: str) -> str | None:
-        """Where the remote service delivers its webhooks; None without a public address."""
+        """Return the address to which the service delivers its webhooks; None without a public address."""
         if self.public_url is None:
             return None
         return f"{self.public_url}/webhooks/{self.plugin}/{self.workspace}/{token}"

@@ -1,7 +1,6 @@
-"""Country names and codes, read the same way wherever a quote has one.
+"""Country names and codes, read in the same way wherever a quote has one.
 
-Names come from Babel (CLDR) in every language it knows, ISO 3166-1 codes too. CLDR leaves out names that people write
-all the same; those stand in ``_ALSO``.
+Names in all languages and ISO 3166-1 codes come from Babel (CLDR). ``_ALSO`` has further names that people write.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 
-#: Two-letter codes of CLDR that are regions, unions, reservations or tests, and no country of ISO 3166-1.
+#: Two-letter codes of CLDR that are not countries of ISO 3166-1: regions, unions, reservations and tests.
 _NO_COUNTRIES = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ".split())
-#: No country has a name as long.
+#: No country's name is longer.
 _LONGEST = 120
 _ARTICLE = re.compile(r"(?:the|la|le|les|die)\s+|l['’]", re.IGNORECASE)
 
@@ -68,11 +67,11 @@ _ALSO = {
 
 
 def country_code(text: str | None) -> str | None:
-    """Read a country's code (ISO 3166-1, two or three letters) or its name in any language.
+    """Return the two-letter code of a country, from its code (ISO 3166-1) or its name in any language.
 
-    Gives the two letters in upper case. Case, accents, blanks and punctuation do not matter. Gives None for what is no
-    country (``EU``, ``XX``), and for a name that means two countries in two languages, unless one reading is plain: it
-    is English, French or one of ours (``UK``, ``Holland``), or the language is an official one of that country only.
+    Case, accents, blanks and punctuation do not matter. Return None for a text that is not a country (``EU``, ``XX``).
+    Also return None for a name that means two countries in two languages, unless one reading is preferred: it is
+    English, French or in ``_ALSO`` (``UK``, ``Holland``), or its language is an official one of that country only.
     """
     text = (text or "").strip()
     return _read(text) if 0 < len(text) <= _LONGEST else None
@@ -92,7 +91,7 @@ def _first(written: Iterable[str], names: Mapping[str, str]) -> str | None:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """The text; the text without an article, without its comma (``Korea, Republic of``), with ``ü`` for ``ue``."""
+    """Yield the text: as it is, without article, without comma (``Korea, Republic of``), with ``ü`` for ``ue``."""
     yield _folded(text)
     yield _folded(text[article.end() if (article := _ARTICLE.match(text)) else 0 :])
     name, comma, title = text.partition(",")
@@ -102,7 +101,7 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _folded(text: str) -> str:
-    """Letters and digits without case and accents; ``&`` is ``and``, ``St.`` is ``Saint``."""
+    """Return the letters and digits without case and accents; ``&`` becomes ``and``, ``St.`` becomes ``Saint``."""
     text = unicodedata.normalize("NFKD", re.sub(r"\bst\b", "saint", text.replace("&", " and ").casefold()))
     return "".join(filter(_counts, text))
 
@@ -121,7 +120,7 @@ def _codes() -> frozenset[str]:
 
 @cache
 def _plain() -> Mapping[str, str]:
-    """Codes, names in English and French, and our own: they come before any other reading."""
+    """Return codes by folded code, by English and French name, and by ``_ALSO``: these readings are preferred."""
     from babel import Locale  # noqa: PLC0415 - lazy, as above
     from babel.core import get_global  # noqa: PLC0415
 
@@ -137,7 +136,7 @@ def _plain() -> Mapping[str, str]:
 
 @cache
 def _everywhere() -> Mapping[str, str]:
-    """Names in all languages that mean one country; read when a name is not plain (half a second, once)."""
+    """Return codes by name in all languages, for names that mean one country. Takes half a second, once."""
     from babel.languages import get_official_languages  # noqa: PLC0415 - lazy, as above
 
     meant: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -158,9 +157,9 @@ def _everywhere() -> Mapping[str, str]:
 
 
 def _territories() -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Each language of Babel with its names of territories.
+    """Yield each language of Babel with its names of territories.
 
-    Babel would keep all it reads, 150 MB, so its files are read here, one at a time.
+    Babel caches what it reads (150 MB), so its files are read here, one at a time.
     """
     from babel import localedata  # noqa: PLC0415 - lazy, as above
 

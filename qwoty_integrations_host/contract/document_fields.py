@@ -1,4 +1,4 @@
-"""The kinds of fields in a quote's document: what each takes, and what it says of anything else."""
+"""The kinds of fields in a quote's document: what each accepts, and its message for anything else."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 _MAX_DIGITS = 28
-#: An integer of more digits is no text either.
+#: A larger integer is not accepted as a text either.
 _MAX_INTEGER = 10**_MAX_DIGITS
 DECIMAL = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-#: What a double holds for certain: the digits behind these are noise of binary arithmetic (1237.0500000000002).
+#: The digits that a double stores exactly; further digits are noise of binary arithmetic (1237.0500000000002).
 _DOUBLE = Context(prec=15)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -25,7 +25,7 @@ _is_stored: ContextVar[bool] = ContextVar("is_stored", default=False)
 
 @contextmanager
 def stored_document() -> Iterator[None]:
-    """Read, inside the block, a document that is stored already: an earlier release's door may have let more pass."""
+    """Read a stored document inside the block: an earlier release may have accepted more than this one."""
     token = _is_stored.set(True)
     try:
         yield
@@ -34,19 +34,19 @@ def stored_document() -> Iterator[None]:
 
 
 def at_the_door() -> bool:
-    """Whether a document arrives now, so that rules apply which earlier releases did not have."""
+    """Whether the document has just arrived, so that rules apply which earlier releases did not have."""
     return not _is_stored.get()
 
 
 def word_of(status: str) -> str:
-    """A status as one lower-case word, however it is spelled: ``Pending Signature`` is ``pending_signature``."""
+    """Return a status as one lower-case word: ``Pending Signature`` becomes ``pending_signature``."""
     return "_".join(status.lower().split())
 
 
 class Amount(fields.Field[Decimal]):
-    """A decimal as string or number; never a float, never infinite, never absurdly long.
+    """A decimal as string or number; never a float, infinite, or of absurd length.
 
-    A fraction of more than 15 significant digits is rounded to 15. ``below``: what to say of less than ``least``.
+    A fraction of more than 15 significant digits is rounded to 15. ``below`` is the message for less than ``least``.
     """
 
     def __init__(self, *, least: int | None = None, below: str = "", **kwargs: Any) -> None:
@@ -79,7 +79,7 @@ def _without_noise(number: Decimal) -> Decimal:
 
 
 class Whole(fields.Integer):
-    """A whole number of ordinary size; marshmallow's own would write out ``1E+999999999`` in full."""
+    """A whole number of ordinary size; marshmallow's own field would expand ``1E+999999999``."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         number = Amount()._deserialize(value, attr, data, **kwargs)  # noqa: SLF001 - the same rules
@@ -89,24 +89,24 @@ class Whole(fields.Integer):
 
 
 def is_storable(text: str) -> bool:
-    """Whether every database and service can hold a text: it has no NUL, and no half of a character."""
+    """Whether every database and service can store the text: it has no NUL and no lone surrogate."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 class Text(fields.String):
-    """A string that every database and service can hold. Control characters become blanks; blanks around it go."""
+    """A string that every database and service can store. Control characters become blanks; outer blanks go."""
 
     _to_blanks = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+")  # tab and line breaks are ordinary
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = str(super()._deserialize(value, attr, data, **kwargs))
         if not is_storable(text):
-            raise ValidationError("Holds a character that is none.")
+            raise ValidationError("Contains an invalid character.")
         return self._to_blanks.sub(" ", text).strip()
 
 
 class Wording(Text):
-    """A text of a document, which may write an integer as such: a postal code, a phone number."""
+    """A text that the document may also write as an integer: a postal code, a phone number."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MAX_INTEGER:
@@ -115,9 +115,9 @@ class Wording(Text):
 
 
 class Identifier(Wording):
-    """An id or a number by which something is found again: at most 255 characters, none of which controls anything.
+    """An id or a number by which something is looked up: at most 255 characters, without control characters.
 
-    A blank one that is not required says the same as none. One that is stored already keeps its every character.
+    A blank optional identifier counts as absent. A stored one keeps every character.
     """
 
     _to_blanks = re.compile(r"(?!)")
@@ -141,7 +141,7 @@ class Identifier(Wording):
 
 
 class Choice(Wording):
-    """One of a few words; what an earlier release stored is given as it stands."""
+    """One of a few words; a value that an earlier release stored is returned as it is."""
 
     def __init__(self, *words: str) -> None:
         right = validate.OneOf(words, error=f"Must be {' or '.join(words)}.")
@@ -154,7 +154,7 @@ class Choice(Wording):
 
 
 class Several(fields.List[Any]):
-    """A list in which null says the same as no elements."""
+    """A list that may be null, which means empty."""
 
     def __init__(self, element: Any, **kwargs: Any) -> None:
         super().__init__(fields.Nested(element), allow_none=True, **kwargs)
@@ -164,7 +164,7 @@ class Several(fields.List[Any]):
 
 
 class Flag(fields.Field[bool]):
-    """True or false, and nothing that only resembles them."""
+    """True or false, and nothing that is only truthy or falsy."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -173,13 +173,13 @@ class Flag(fields.Field[bool]):
 
 
 class Instant(fields.Field[datetime]):
-    """An ISO 8601 time, returned in its own offset; a time without one is taken as UTC."""
+    """An ISO 8601 time, returned in its own offset; a time without an offset is UTC."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         try:
             found = datetime.fromisoformat(value)
             found = found.replace(tzinfo=found.tzinfo or UTC)
-            # At the ends of the calendar a day of another time zone, or a month later, would be none.
+            # Near the ends of the calendar, conversion to another time zone or a month later would overflow.
             is_ordinary = 1900 <= found.astimezone(UTC).year <= 9000
         except (TypeError, ValueError, OverflowError):
             is_ordinary = False
@@ -189,7 +189,7 @@ class Instant(fields.Field[datetime]):
 
 
 class Roles(fields.Field[tuple[str, ...]]):
-    """A list of words; the quote's own page shows a single word, the REST page a list."""
+    """A list of words, or a single word: Qwoty's documentation shows both."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
         words = [value] if isinstance(value, str) else value

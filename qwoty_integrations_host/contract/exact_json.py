@@ -11,14 +11,14 @@ from typing import Any
 from ..errors import MalformedInput
 
 _MAX_DEPTH = 64
-#: A string, so that nothing inside one is found; what is no JSON; or a number.
+#: A string (so that its content is skipped), a constant that JSON does not have, or a number.
 _TOKENS = re.compile(r'"(?:\\.|[^"\\])*"|(?P<constant>NaN|-?Infinity)|(?P<number>-?\d[\d.eE+-]*)', re.DOTALL)
 
 
 def parse_json(raw: bytes | str) -> Any:
     """Parse JSON with every number as ``Decimal`` or ``int``, so that money never passes through a float.
 
-    Raises: MalformedInput, which says where the text stops being JSON and never quotes it.
+    Raises: MalformedInput, which says where the JSON breaks off and never quotes it.
     """
     try:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
@@ -46,7 +46,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _strange_number(text: str) -> MalformedInput:
-    """Name the first number that JSON, or anybody who counts, does not know; Python's own error has no place."""
+    """Return an error that locates the first number that is not JSON or too large; Python's error has no position."""
     for token in _TOKENS.finditer(text):
         before = text[: token.start()]
         where = f"line {before.count(chr(10)) + 1}, column {token.start() - before.rfind(chr(10))}"

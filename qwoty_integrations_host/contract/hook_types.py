@@ -1,6 +1,6 @@
-"""What goes through the hooks: one object of facts in, one typed answer out.
+"""The arguments and results of the hooks.
 
-Fields are only ever added within one HOOK_API, with a meaning when absent.
+Within one HOOK_API, fields are only added, each with a default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SettingsProblem = FieldProblem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Who a plugin is. ``settings_schema`` follows JSON Schema 2020-12 and the conventions of docs/settings.md."""
+    """Describes a plugin. ``settings_schema`` follows JSON Schema 2020-12 and the conventions of docs/settings.md."""
 
     id: str
     title: str
@@ -29,54 +29,53 @@ class Manifest:
     version: str
     hook_api: int
     settings_schema: Mapping[str, Any]
-    #: Raised by a release that reads settings of another form: those of before go through ``migrate_settings``.
+    #: Raise it when the form of the settings changes: older settings then go through ``migrate_settings``.
     settings_version: int = 1
-    #: What it works with: ``quotes``, ``webhooks``, ``installments``, ``invoices``.
+    #: Some of ``quotes``, ``webhooks``, ``installments``, ``invoices``.
     capabilities: frozenset[str] = frozenset()
-    #: A folder with ``fr.po`` and others: what the plugin records, in its readers' languages (docs/hooks.md). Read when
-    #: somebody first needs it.
+    #: A folder with ``fr.po`` and others, which translate what the plugin records (docs/hooks.md).
     translations: Traversable | None = field(default=None, repr=False)
 
 
-#: How a run can end by a plugin's word.
+#: The statuses with which a plugin can end a run.
 OUTCOMES = ("succeeded", "skipped", "needs_attention")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. References and figures belong into the record, words for people into ``notes``."""
+    """How a run ends. Put references and figures into the record, and sentences for people into ``notes``."""
 
     status: Literal["succeeded", "skipped", "needs_attention"]
     notes: tuple[str, ...] = ()
     code: str = ""
     title: str = ""
     hint: str = ""
-    #: Further small JSON values worth showing; the record's figures are added by the host.
+    #: Further small JSON values to show; the host adds the record's figures.
     result: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def done(cls, *notes: str, result: Mapping[str, Any] | None = None) -> Outcome:
-        """Everything asked for is done."""
+        """Return the outcome of a run that has done everything."""
         return cls("succeeded", notes, result=result or {})
 
     @classmethod
     def skipped(cls, reason: str, *notes: str, code: str = "", hint: str = "") -> Outcome:
-        """There was rightly nothing to do; the reason is shown first.
+        """Return the outcome of a run that had nothing to do; the reason is shown first.
 
-        With a ``code`` nothing was done for want of something: the reason then is the run's error, ``hint`` says how a
-        person adds what is missing, and an accepted quote counts as one without an invoice.
+        A ``code`` means that something is missing: the reason becomes the run's error, ``hint`` says how a person adds
+        what is missing, and an accepted quote counts as one without an invoice.
         """
         return cls("skipped", notes, code, reason, hint) if code else cls("skipped", (reason, *notes))
 
     @classmethod
     def needs_attention(cls, code: str, title: str, *notes: str, hint: str = "") -> Outcome:
-        """A person has to look: ``code`` for machines, ``title`` what happened, ``hint`` what to do."""
+        """Return the outcome of a run that needs a person: ``title`` says what happened, ``hint`` what to do."""
         return cls("needs_attention", notes, code, title, hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewTax:
-    """One tax on a line: ``VAT``, 20 (percent), and what it should come to, in major units."""
+    """One tax on a line: its name (``VAT``), percentage (20) and expected amount in major units."""
 
     name: str
     percentage: Decimal
@@ -85,7 +84,7 @@ class PreviewTax:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewLine:
-    """One line of what would be made; ``amount`` in major units without tax."""
+    """One line of the invoice; ``amount`` is in major units without tax."""
 
     key: str
     description: str
@@ -94,13 +93,13 @@ class PreviewLine:
 
     @property
     def total(self) -> Decimal:
-        """The amount with its taxes."""
+        """The amount with taxes."""
         return self.amount + sum((tax.amount for tax in self.taxes), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewProblem:
-    """What a run would stop at: ``code``, ``title`` and ``hint`` as of its error, ``status`` as it would end."""
+    """A problem at which a run would stop: ``code``, ``title`` and ``hint`` of its error, and its final ``status``."""
 
     code: str
     title: str
@@ -110,7 +109,7 @@ class PreviewProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewRecipient:
-    """Who is billed, as the service would be told; ``address`` in one line, empty where the quote names none."""
+    """Who is billed, as the service would get it; ``address`` is one line, empty where the quote has none."""
 
     name: str
     company: str = ""
@@ -120,9 +119,9 @@ class PreviewRecipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a plugin would make of a quote, in major units; the ``signed_…`` figures are the quote's own.
+    """What a plugin would create for a quote, in major units; the ``signed_…`` figures are the quote's own.
 
-    With ``problems`` and no lines there is no plan, and the sums say nothing.
+    ``problems`` without ``lines`` mean that there is no plan; the sums then have no meaning.
     """
 
     currency: str
@@ -131,30 +130,30 @@ class Preview:
     tax: Decimal
     total: Decimal
     signed_total: Decimal
-    #: None where the quote does not tell them apart.
+    #: None where the quote states only the total.
     signed_net: Decimal | None = None
     signed_tax: Decimal | None = None
     #: One sentence on what a run would do about the totals; empty when they are not compared.
     verdict: str = ""
-    #: Whether a run would end with a person having to look.
+    #: Whether a run would end as ``needs_attention``.
     needs_attention: bool = False
-    #: Why a figure is not the quote's, one sentence each.
+    #: Why figures differ from the quote's, one sentence each.
     differences: tuple[str, ...] = ()
     #: (number, amount, due date if it can be known)
     installments: tuple[tuple[int, Decimal, date | None], ...] = ()
     notes: tuple[str, ...] = ()
-    #: Everything that a run would stop at, in the order in which it would: the first is the run's error.
+    #: Every problem at which a run would stop, in the run's order: the first is the run's error.
     problems: tuple[PreviewProblem, ...] = ()
     billed: PreviewRecipient | None = None
-    #: One sentence on who would be mailed what; empty when nobody can tell.
+    #: One sentence on who would get which mail; empty when that is unknown.
     mailed: str = ""
-    #: Where the service's customer would be looked for, in this order, one sentence each.
+    #: Where a run would look for the service's customer, in this order, one sentence each.
     customer: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class InstallmentRequest:
-    """Somebody asks for an installment of the quote to be sent now; 1 is the first, None the lowest unpaid one."""
+    """A request to send an installment of the quote now. ``number`` 1 is the first; None is the lowest unpaid one."""
 
     quote: Quote = field(repr=False)
     number: int | None = None
@@ -166,35 +165,35 @@ class InstallmentRequest:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """An HTTP request of the remote service, untouched. ``token`` is the last segment of its address."""
+    """An HTTP request of the remote service, unchanged. ``token`` is the last segment of its path."""
 
     token: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
 
     def header(self, name: str) -> str:
-        """Give a header's value regardless of case; empty when it was not sent."""
+        """Return a header's value regardless of case; empty when it was not sent."""
         return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """An authenticated event. Without ``quote_id`` it concerns nothing of ours: kept, answered, no run."""
+    """An authenticated event. Without a ``quote_id`` the host stores it and starts no run."""
 
     id: str
     type: str
     payload: Mapping[str, Any] = field(repr=False)
     quote_id: str | None = None
-    #: Which of the service's accounts it came from, as in ``WebhookEndpoint.account``; empty when nobody can tell.
+    #: The service's account from which it came, as in ``WebhookEndpoint.account``; empty when unknown.
     account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookEndpoint:
-    """Where a service delivers its webhooks to, as far as the plugin knows.
+    """An endpoint to which a service delivers its webhooks, as the plugin knows it.
 
-    ``account`` tells the service's accounts apart (at most 64 characters, never a key), ``mode`` is the service's own
-    word (test, live), ``id`` the service's name for the endpoint.
+    ``account`` distinguishes the service's accounts (at most 64 characters, never a key), ``mode`` is the service's own
+    word (test, live), and ``id`` is the service's id of the endpoint.
     """
 
     account: str
@@ -205,14 +204,14 @@ class WebhookEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class UpkeepRequest:
-    """The connection to the service is to be looked after; ``roll_secrets``: somebody wants new webhook secrets."""
+    """A request to maintain the connection to the service. ``roll_secrets`` asks for new webhook secrets."""
 
     roll_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class UpkeepReport:
-    """What came of it: ``skipped`` when nothing had to be mended, and what the service said that was not delivered."""
+    """The result of ``on_upkeep``: its outcome (``skipped`` when nothing had to be repaired) and undelivered events."""
 
     outcome: Outcome
     events: tuple[WebhookEvent, ...] = ()
@@ -220,23 +219,23 @@ class UpkeepReport:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRequest:
-    """Somebody wants to know whether the settings' keys work.
+    """A request to test the keys of the settings.
 
-    ``business_units``: those of recent quotes, names (or the ids again) by id.
+    ``business_units`` has the units of recent quotes: names by id, or the id again where a unit has no name.
     """
 
     business_units: Mapping[str, str] = field(default_factory=dict)
 
 
-#: How a key can stand: it works; it lacks a right; the service refused it; the service did not answer.
+#: A key works; it lacks a right; the service refused it; the service did not answer.
 KEY_STATUSES = ("ok", "missing", "refused", "unreachable")
-#: How a right can stand; ``unclear`` where it cannot be told without doing something, and never stops anybody.
+#: ``unclear``: only a write could tell; never blocks anything.
 RIGHT_STATUSES = ("ok", "missing", "unclear")
 
 
 @dataclass(frozen=True, slots=True)
 class RightReport:
-    """One right that the settings need of a key: ``Customers``, ``Write``, as the service's own pages call it."""
+    """One right that the settings need: ``Customers``, ``Write``, in the words of the service's own pages."""
 
     resource: str
     access: str
@@ -245,16 +244,16 @@ class RightReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyReport:
-    """How one key stands. ``label`` says which it is, ``last4`` are its last four characters, and no more of it."""
+    """The state of one key. ``label`` says which key it is; ``last4`` holds its last four characters and no more."""
 
     label: str
     last4: str
     #: The service's own word: test, live.
     mode: str
-    #: Tells the service's accounts apart, as in ``WebhookEndpoint.account``; never a key.
+    #: Distinguishes the service's accounts, as in ``WebhookEndpoint.account``; never a key.
     account: str
     status: Literal["ok", "missing", "refused", "unreachable"]
-    #: What is wrong, and what to do, such as which boxes to tick; ``code`` as in an error. Empty when nothing is.
+    #: What is wrong and what to do, such as which boxes to tick, as in an error. Empty when nothing is wrong.
     code: str = ""
     title: str = ""
     hint: str = ""
@@ -263,7 +262,7 @@ class KeyReport:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
-    """How each key of the settings stands; ``notes``: what else an admin should know, such as a unit without a key."""
+    """The state of each key of the settings. ``notes`` tells an admin more, such as of a unit without a key."""
 
     keys: tuple[KeyReport, ...]
     notes: tuple[str, ...] = ()
@@ -271,7 +270,7 @@ class ConnectionReport:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """Whether the plugin's service answers from here: after how many ms, or (``detail``) what stood in the way."""
+    """Whether the service can be reached from this machine: after how many ms, or what failed (``detail``)."""
 
     reachable: bool
     ms: int

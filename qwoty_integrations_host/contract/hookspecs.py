@@ -1,7 +1,10 @@
-"""HOOK_API 1: the hooks a plugin may implement. Each takes the context and one object of facts.
+"""HOOK_API 1: the hooks that a plugin may implement. Each takes the context and one object of facts.
 
-The host calls one plugin at a time and never broadcasts. An implementation names the arguments exactly as
-here, without default values. The order in which plugins are called is not part of the contract.
+Everything about a hook is said here, once: its signature, its rules (``@hookspec``), its documentation, its example,
+and its default, which is the body of the function. A body of ``raise NotImplementedError`` has no default.
+
+The host calls one plugin at a time and never broadcasts. An implementation names the arguments exactly as here, without
+default values, and may leave some out. The order in which plugins are called is not part of the contract.
 """
 
 from __future__ import annotations
@@ -11,7 +14,9 @@ from typing import Any
 
 import pluggy
 
+from . import hook_results as results
 from .context import HookContext
+from .hook_rules import PROJECT, hookspec
 from .hook_types import (
     ConnectionReport,
     ConnectionRequest,
@@ -30,15 +35,16 @@ from .hook_types import (
 from .quote import Quote
 
 HOOK_API = 1
-PROJECT = "qwoty_integrations"
 
-hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
-@hookspec
+@hookspec(results.MANIFEST)
 def integration_manifest() -> Manifest:
-    """Say who you are; asked once, at load, without network.
+    """Describe the plugin. Called once, when the plugin is loaded; no network.
+
+    The manifest states the id (the entry point's name), title, description, version, ``hook_api``, the JSON Schema of
+    the settings and its ``settings_version``, the capabilities, and where the translations are.
 
     Example:
         @hookimpl
@@ -49,9 +55,9 @@ def integration_manifest() -> Manifest:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.SETTINGS_PROBLEMS)
 def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence[SettingsProblem]:
-    """Check what a JSON Schema cannot say, on save; no network. Give one problem per field, or none.
+    """Check on save what a JSON Schema cannot express; no network. Return one problem per field.
 
     Called after the schema has passed and defaults were filled in. Messages never repeat a value.
 
@@ -62,17 +68,23 @@ def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence
                 return [SettingsProblem(("to_hour",), "Must be later than the first hour.")]
             return []
     """
-    raise NotImplementedError
+    return ()
 
 
-@hookspec
+@hookspec(results.SETTINGS, may_hold_secrets=True)
 def migrate_settings(ctx: HookContext, settings: Mapping[str, Any], from_version: int) -> Mapping[str, Any]:
-    """Give settings that an earlier release saved in the form that this one reads; pure, no network.
+    """Convert settings that an earlier release saved to the form that this release reads; pure, no network.
 
-    Called whenever such settings are read, with the secrets in clear and without defaults, when the manifest's
-    ``settings_version`` is higher than the one they were saved with (``from_version``, 1 where none was stated). Give
-    every secret back at a setting that is one. What is raised leaves the stored settings as they are, and runs wait.
-    Not implemented means that they need no change.
+    Called whenever settings are read whose ``from_version`` (1 where none was stated) is lower than the manifest's
+    ``settings_version``, until somebody saves them; it may be called often. The settings hold the secrets in clear and
+    no defaults. Return every secret at a setting that is ``writeOnly``: a secret that is left out stays where it was,
+    and one at any other setting is refused. When the hook raises an error, the stored settings stay as they are, and
+    runs wait. Without this hook, the settings are used as they are.
+
+    A setting that the schema no longer knows is dropped without a migration, and a new setting with a default needs
+    none either. **A new required setting without a default** cannot be migrated: the integration is
+    ``settings_incomplete``, and its runs wait until somebody has entered the setting. Workers of the earlier release
+    may run beside this one and read the names that *they* know, so rename a setting only where you must.
 
     Example:
         @hookimpl
@@ -82,16 +94,26 @@ def migrate_settings(ctx: HookContext, settings: Mapping[str, Any], from_version
                 del settings["token"]
             return settings
     """
-    raise NotImplementedError
+    return settings
 
 
-@hookspec
+@hookspec(results.CONNECTION_REPORT, deadline="service")
 def check_connection(ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
-    """Try every key of ``ctx.settings`` at the service, without any effect there; one row per key.
+    """Try every key of ``ctx.settings`` at the service, without changing anything there. Return one row per key.
 
-    Called when somebody presses "Test connection", before the integration is switched on, and before settings are
-    saved while it is on; outside a run, so there are no steps. A key that is refused or a service that is away is a row
-    of the report, not an error.
+    Called when somebody tests the connection, before the integration is switched on, and before settings are saved
+    while it is on. It is called outside a run, so there are no steps. Return a row, not an error, for a key that the
+    service refuses and for a service that cannot be reached.
+
+    Each ``RightReport`` is a right that the present settings need: ``ok``, ``missing``, or ``unclear`` where only a
+    write could tell. A key whose status is ``refused`` or ``missing`` (a right) keeps the integration from being
+    switched on and its settings from being saved, unless a person overrides that; ``unreachable`` and ``unclear`` do
+    not. ``code``, ``title`` and ``hint`` say what is wrong and what to do, such as which boxes to tick.
+    ``connection.business_units`` names the units of recent quotes by id; ``notes`` may name those without a key. A
+    plugin without this hook is switched on without a test.
+
+    A run that ends with a ``CredentialsError``, or with an outcome of the code ``key_refused``, ``permission_missing``
+    or ``access_refused``, marks the connection as needing attention until this hook reports that every key works.
 
     Example:
         @hookimpl
@@ -105,11 +127,12 @@ def check_connection(ctx: HookContext, connection: ConnectionRequest) -> Connect
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.SERVICE_STATUS, deadline="service")
 def service_status(ctx: HookContext) -> ServiceStatus:
-    """Say whether the service answers from this machine: one request without a key or any effect, with a timeout.
+    """Report whether the service can be reached from this machine, by one request with a timeout.
 
-    The context is of no workspace and has no settings.
+    The request needs no key and changes nothing. The context has no workspace and no settings. ``detail`` says what
+    failed.
 
     Example:
         @hookimpl
@@ -119,9 +142,14 @@ def service_status(ctx: HookContext) -> ServiceStatus:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.PREVIEW)
 def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
-    """Say what ``on_quote_accepted`` would make, without network and without writing; or the reason it would not.
+    """Return what ``on_quote_accepted`` would create, or the reason why it would create nothing; no network, no writes.
+
+    A ``Preview`` shows each line with its taxes, and the sums beside the signed ones. ``problems`` lists everything at
+    which a run would stop, in the run's order, with the ``code``, ``title`` and ``hint`` of the run's error. Problems
+    without lines mean that there is no plan. Use the functions that the run uses, so that preview and run cannot
+    disagree. A ``NeedsAttention`` that is raised becomes the only problem.
 
     Example:
         @hookimpl
@@ -134,7 +162,7 @@ def preview_quote(ctx: HookContext, quote: Quote) -> Preview | Outcome:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.OUTCOME, deadline="run")
 def on_quote_accepted(ctx: HookContext, quote: Quote) -> Outcome:
     """Act on a quote that a customer has just accepted.
 
@@ -150,11 +178,11 @@ def on_quote_accepted(ctx: HookContext, quote: Quote) -> Outcome:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.OUTCOME, deadline="run")
 def on_installment_due(ctx: HookContext, installment: InstallmentRequest) -> Outcome:
     """Ask the customer for an installment: an admin, the API or a schedule wants it sent now.
 
-    Raise ``ActionRefused`` when it is not possible any more; nothing may have changed then.
+    Raise ``ActionRefused`` when this is no longer possible, before anything has changed.
 
     Example:
         @hookimpl
@@ -165,9 +193,12 @@ def on_installment_due(ctx: HookContext, installment: InstallmentRequest) -> Out
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.OUTCOME, deadline="run")
 def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
-    """Take back what was made of a quote, as far as it is not final; say in the notes what only a person can do.
+    """Take back what was created for a quote, except what is final. The notes say what only a person can do.
+
+    Before it calls the hook, the host dismisses the runs of this plugin that would create more. The plugin creates and
+    sends nothing for the quote until the quote is accepted again.
 
     Example:
         @hookimpl
@@ -178,12 +209,17 @@ def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.OUTCOME, deadline="run")
 def on_quote_cancelled(ctx: HookContext, quote: Quote) -> Outcome:
     """Act on the end of a quote: it was accepted, and is now cancelled, expired or lost.
 
-    Take back what is not final, and let nobody pay or be written to any more. Ask for a person's decision by
-    ``Outcome.needs_attention``. The host has stopped whatever else worked on the quote.
+    Take back what is not final, so that nobody can pay and no further mail is sent. Check for payments first: the
+    customer may be paying at this moment. Return ``Outcome.needs_attention`` where a person has to decide, such as for
+    an open or a paid invoice. Before it calls the hook, the host stops all other work on the quote. A quote that is
+    accepted again goes to ``on_quote_accepted``.
+
+    Called for every enabled plugin, also for one that has created nothing for the quote: return ``Outcome.skipped``
+    then. A plugin without this hook is not told.
 
     Example:
         @hookimpl
@@ -194,9 +230,13 @@ def on_quote_cancelled(ctx: HookContext, quote: Quote) -> Outcome:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.OUTCOME, deadline="run")
 def void_invoice(ctx: HookContext, quote: Quote) -> Outcome:
-    """Void the quote's final invoice, since a person has decided so; look first whether it was paid meanwhile.
+    """Void the quote's final invoice, because a person has decided so. Check first whether it was paid meanwhile.
+
+    Return ``Outcome.needs_attention`` for an invoice that can no longer be voided. The host offers this only while
+    the record says that nothing is paid (``QuoteRecord.is_voidable``). A quote that is accepted again gets a new
+    invoice. Without this hook, invoices cannot be voided.
 
     Example:
         @hookimpl
@@ -207,25 +247,28 @@ def void_invoice(ctx: HookContext, quote: Quote) -> Outcome:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.BOOL)
 def sends_due_installments(ctx: HookContext) -> bool:
-    """Whether the host's schedule may call ``on_installment_due`` for this workspace, each installment on its day.
+    """Return whether the host's schedule may call ``on_installment_due`` for each installment on its day; no network.
 
-    Asked before every look at the calendar, with the present settings; no network. Not implemented means no.
+    Called with the present settings each time the host looks for due installments. The first installment is not among
+    them. Without this hook, the schedule sends none.
 
     Example:
         @hookimpl
         def sends_due_installments(ctx):
             return ctx.settings["reminders"] == "by_themselves"
     """
-    raise NotImplementedError
+    return False
 
 
-@hookspec
+@hookspec(results.EVENT, may_hold_secrets=True)
 def authenticate_webhook(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
-    """Prove where a webhook comes from, over its raw bytes; at intake, before anything is stored, no network.
+    """Verify where a webhook comes from, over its raw bytes, before anything is stored; no network.
 
-    Raise ``WebhookRejected(status=404)`` for an unknown token and ``WebhookRejected`` for a bad signature.
+    Raise ``WebhookRejected(status=404)`` for an unknown token and ``WebhookRejected`` for a bad signature. Its
+    ``code``, one of a few fixed words (``wrong_signature``, ``unknown_address``, …), tells people why. An event
+    without ``quote_id`` is stored and starts no run.
 
     Example:
         @hookimpl
@@ -237,9 +280,9 @@ def authenticate_webhook(ctx: HookContext, request: WebhookRequest) -> WebhookEv
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.OUTCOME, deadline="run")
 def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
-    """Act on an authenticated event that concerns a quote. Fetch the state afresh: events come late and twice.
+    """Act on an authenticated event of a quote. Read the present state from the service: events come late and twice.
 
     Example:
         @hookimpl
@@ -250,27 +293,28 @@ def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(results.LINKS)
 def service_links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
-    """Give the addresses under which the service's own pages show these ids; no network.
+    """Return the addresses of the service's own pages for these ids; no network.
 
-    Leave out what you do not know. Ids are those of the record (invoice, customer, payments) and of requests, as steps
-    noted them. Only https addresses are shown. Not implemented means no links.
+    The ids come from the record (invoice, customer, payments), from the requests that steps noted, and from the
+    ``ids`` of an outcome's ``result``. Leave out the ids that you do not know. Only https addresses are shown. Without
+    this hook, the console shows no links.
 
     Example:
         @hookimpl
         def service_links(ctx, ids):
             return {id: f"https://greeter.example/cards/{id}" for id in ids if id.startswith("card_")}
     """
-    raise NotImplementedError
+    return {}
 
 
-@hookspec
+@hookspec(results.ENDPOINTS)
 def webhook_endpoints(ctx: HookContext) -> Sequence[WebhookEndpoint]:
-    """Name the webhook endpoints that you keep at the service for this workspace, as you know them; no network.
+    """Return the webhook endpoints that the plugin keeps at the service for this workspace; no network.
 
-    While there is one, or a record awaits payment, the host calls ``on_upkeep`` every hour and after each start. Not
-    implemented means none.
+    While there is one, or while a record awaits payment, the host calls ``on_upkeep`` once an hour and after each
+    start. ``webhook status`` shows the endpoints.
 
     Example:
         @hookimpl
@@ -278,16 +322,21 @@ def webhook_endpoints(ctx: HookContext) -> Sequence[WebhookEndpoint]:
             known = ctx.state.get("endpoint")
             return [WebhookEndpoint("main", "test", known["id"], known["url"])] if known else []
     """
-    raise NotImplementedError
+    return ()
 
 
-@hookspec
+@hookspec(results.UPKEEP_REPORT, deadline="run")
 def on_upkeep(ctx: HookContext, upkeep: UpkeepRequest) -> UpkeepReport:
-    """Look after the connection to the service: mend its endpoints, and find events that were never delivered.
+    """Maintain the connection to the service: repair its endpoints, and find events that were never delivered.
 
-    Worked like any run, in steps, but of no quote; one at a time per workspace. The events are stored and worked as
-    if they had been delivered, each id once: hand over whatever may be news. An event must not be lost when a later
-    step fails, so note how far you looked in the last steps.
+    This is a run of kind ``upkeep`` without a quote, with steps and retries as in any run; one at a time per workspace
+    and plugin. Make new webhook secrets when ``upkeep.roll_secrets`` is set. The report's ``outcome`` is ``skipped``
+    when nothing had to be repaired; such a run is listed only on request.
+
+    The host stores and works the report's ``events`` as if they had been delivered, each id once, so return every event
+    that may be new. Record how far you have read in the last steps: otherwise a step that fails would lose the
+    events that an earlier step found. ``ctx.records.awaiting_payment(after=…, limit=…)`` returns the quotes whose
+    invoice can still be paid, in order, so that each call can check a few of them.
 
     Example:
         @hookimpl

@@ -1,4 +1,4 @@
-"""Which installment may be asked for now. Pure: nothing but the record is asked."""
+"""Decides from the record which installment may be sent now."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .record import QuoteRecord
 
 
 def pick_installment(record: QuoteRecord, number: int | None, now: datetime) -> int:
-    """Decide which installment may be sent now: the one asked for, else the lowest unpaid one.
+    """Return the installment that may be sent now: the requested one, or else the lowest unpaid one.
 
-    Raises: ActionRefused, naming what stands in the way.
+    Raises: ActionRefused with the reason why none may be sent.
     """
     _refuse_unless_open(record)
     unpaid = [part.number for part in record.installments if part.status != "paid"]
@@ -38,7 +38,7 @@ def pick_installment(record: QuoteRecord, number: int | None, now: datetime) -> 
 
 
 def due_installment(record: QuoteRecord, today: date) -> int | None:
-    """The installment after the first whose day has come, unless it was asked for already; None when there is none."""
+    """Return the installment after the first that is due today and not yet requested; None when there is none."""
     return next(
         (
             part.number
@@ -50,7 +50,7 @@ def due_installment(record: QuoteRecord, today: date) -> int | None:
 
 
 def may_be_asked_for(record: QuoteRecord, number: int | None, now: datetime) -> None:
-    """Refuse only what can never become possible; whether it is so now, the run finds out at the service.
+    """Refuse an installment that can never be sent; the run checks at the service whether it can be sent now.
 
     Raises: ActionRefused.
     """

@@ -1,7 +1,7 @@
-"""The canonical quote: what every plugin sees, whatever the platform sent (Qwoty page, section 3).
+"""The canonical quote: what every plugin sees, whatever the platform sent.
 
-Money, quantities and percentages are ``Decimal``; money is in **major** units. Unknown fields are ignored,
-missing optional ones are ``None``: the platform's own object grows between its releases.
+Money, quantities and percentages are ``Decimal``; money is in **major** units. Unknown fields are ignored and missing
+optional ones are ``None``, because the platform adds fields between its releases.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class ExternalIds:
-    """The ids other systems gave to a contact, a customer or a tax."""
+    """The ids that other systems have for a contact, a customer or a tax."""
 
     crm: str | None = None
     erp: str | None = None
@@ -22,7 +22,7 @@ class ExternalIds:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A postal address. ``country`` is as written, ``country_code`` (ISO 3166-1 alpha-2) what is understood by it."""
+    """A postal address. ``country`` is as written; ``country_code`` is its ISO 3166-1 alpha-2 code, if known."""
 
     line1: str | None = None
     line2: str | None = None
@@ -86,8 +86,8 @@ class Owner:
 class Tax:
     """A tax on a line: a percentage (``rate`` 20 = 20 %) or a fixed ``amount`` in major units.
 
-    ``country`` is an ISO 3166-1 alpha-2 code, or as written where it is not understood. ``type`` is Qwoty's word: VAT,
-    GST, Sales tax or Custom.
+    ``country`` is an ISO 3166-1 alpha-2 code, or the text as written when it is not known. ``type`` is Qwoty's word:
+    VAT, GST, Sales tax or Custom.
     """
 
     id: str | None = None
@@ -104,15 +104,15 @@ class Tax:
 
     @property
     def entity_id(self) -> str | None:
-        """The id under which a tax's external id is kept: its own, else its API name."""
+        """The id under which a tax's external id is stored: its own, else its API name."""
         return self.id or self.api_name
 
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """``percentage`` or ``amount``; ``amount`` is the money it comes to, in major units, None where it was not said.
+    """A discount by ``percentage`` or ``amount``. ``amount`` is its sum in major units, or None when it is not stated.
 
-    A quote that was stored by an earlier release may have any ``type``, or none.
+    A quote that an earlier release stored may have any ``type``, or none.
     """
 
     id: str | None = None
@@ -133,7 +133,7 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What is sold on a line."""
+    """The product of a line."""
 
     name: str
     product_id: str | None = None
@@ -142,7 +142,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """How the price was made; ``list_price`` is per unit for ``per_unit`` and whole for ``flat``."""
+    """The price of a line; ``list_price`` is per unit for ``per_unit`` and for the whole line for ``flat``."""
 
     model: str
     list_price: Decimal | None = None
@@ -151,7 +151,7 @@ class Pricing:
 
 @dataclass(frozen=True, slots=True)
 class LineItem:
-    """One product on the quote. The platform's own ``amounts`` win over quantity times price."""
+    """One product on the quote. The platform's own ``amounts`` take precedence over quantity times price."""
 
     id: str
     product: Product
@@ -161,13 +161,13 @@ class LineItem:
     amounts: Amounts | None = None
     discount: Discount | None = None
     taxes: tuple[Tax, ...] = ()
-    #: Offered beside the rest. ``selected``: whether the customer took it; None where nobody said.
+    #: Whether the line is optional. ``selected`` is whether the customer took it; None when it is not stated.
     optional: bool = False
     selected: bool | None = None
 
     @property
     def is_chosen(self) -> bool:
-        """Whether the customer buys it: an optional line of which nothing is said was not selected."""
+        """Whether the customer buys the line: an optional line counts as selected only when that is stated."""
         return not self.optional or bool(self.selected)
 
 
@@ -245,16 +245,16 @@ class Quote:
     business_unit: BusinessUnit | None = None
     discounts: tuple[Discount, ...] = ()
     payment_terms: PaymentTerms | None = None
-    #: The one-off totals that the customer signed; None when the platform did not send enough of them.
+    #: The one-off totals that the customer signed; None when the platform sent too few of them.
     totals: Totals | None = None
-    #: Monthly recurring revenue in major units; None when the platform did not say.
+    #: Monthly recurring revenue in major units; None when the platform did not send it.
     mrr: Decimal | None = None
     prices_hidden: bool = False
-    #: Where people find the quote. None where the platform gave no link, or one that is not kept here.
+    #: The link at which people find the quote; None when the platform sent none, or one that is not stored.
     dealroom_link: str | None = field(default=None, repr=False)
     #: The signed PDF's address, where it came with the quote; `ctx.platform.quote_pdf` fetches the PDF itself.
     pdf_link: str | None = field(default=None, repr=False)
-    #: Where its days are counted: the workspace's time zone, else the offset in which it was accepted, else UTC.
+    #: The time zone of its days: the workspace's, else the offset in which it was accepted, else UTC.
     timezone: tzinfo = UTC
     #: Which acceptance of the quote this is: a correction gets another one, except of a final invoice's contacts,
     #: language or owner. Given by the host, without a meaning.
@@ -266,19 +266,19 @@ class Quote:
         return self.accepted_at.astimezone(self.timezone).date()
 
     def is_as_signed(self, other: Quote) -> bool:
-        """Whether the customer signed the same in both: contacts, language and owner are not signed."""
+        """Whether both have the same signed content. Contacts, language and owner are not signed."""
         return _as_signed(self) == _as_signed(other)
 
     def unsigned_changes(self, other: Quote) -> tuple[str, ...]:
-        """What the other says otherwise of what is not signed: ``contacts``, ``language``, ``owner``.
+        """Return which unsigned parts differ in the other quote: ``contacts``, ``language``, ``owner``.
 
-        Of the owner the e-mail address counts alone: nobody else is ever told of the rest.
+        Of the owner only the e-mail address counts, because nothing else of the owner is used.
         """
         return tuple(name for name, said in _unsigned(self).items() if said != _unsigned(other)[name])
 
     @property
     def billing_contact(self) -> Contact | None:
-        """Who is billed: role billing, else signer, else buyer, else the first; those with an e-mail come first."""
+        """The contact who is billed: role billing, else signer, buyer, or any; those with an e-mail take precedence."""
         people = self.customer.contacts
         reachable = [person for person in people if person.email] or list(people)
         by_role = (person for role in ("billing", "signer", "buyer") for person in reachable if role in person.role)
@@ -291,7 +291,7 @@ class Quote:
 
 
 def _as_signed(quote: Quote) -> Quote:
-    """The quote without what is not signed, nor what may differ from one delivery of it to the next."""
+    """Return the quote without its unsigned parts and without what may differ between two deliveries of it."""
     customer = replace(quote.customer, contacts=(), external_ids=ExternalIds())
     sections = tuple(_without_tax_ids(section) for section in quote.sections)
     epoch = datetime.fromtimestamp(0, UTC)

@@ -1,4 +1,4 @@
-"""What is remembered of one quote at one plugin: the invoice, its installments, the links and payments.
+"""What a plugin records for a quote: the invoice, its installments, the links and payments.
 
 Money is ``Decimal`` in major units with the currency's own number of decimals. The record is the single
 source for ``quote show``, ``installment list`` and every run's outcome.
@@ -15,16 +15,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceRecord:
-    """The remote invoice. ``status`` is the service's own word; ``account`` tells keys apart, never a key."""
+    """The remote invoice. ``status`` is the service's own word; ``account`` names the account, never a key."""
 
     id: str
     status: str
     account: str
     number: str | None = None
     customer_id: str | None = None
-    #: The version of the quote that it was made from; another one needs another draft.
+    #: The version of the quote from which it was created; another version needs another draft.
     version: str = ""
-    #: The last day on which all of it is to be paid; None where the service told none, and in earlier records.
+    #: The due date of the whole invoice; None when the service has none, and in records of earlier releases.
     due_date: date | None = None
 
 
@@ -32,7 +32,7 @@ class InvoiceRecord:
 class InstallmentRecord:
     """One part of the payment. ``status``: scheduled, sent, processing, paid, failed, expired or closed.
 
-    Closed: nobody is to pay it any more, since the invoice was settled outside the service.
+    Closed means that nobody has to pay it any more, because the invoice was settled outside the service.
     """
 
     number: int
@@ -42,58 +42,58 @@ class InstallmentRecord:
     url: str | None = None
     session_id: str | None = None
     expires_at: datetime | None = None
-    #: The customer's payment, also one that the service did not credit to the invoice.
+    #: The customer's payment, even if the service did not credit it to the invoice.
     payment_id: str | None = None
-    #: What of that payment was given back so far.
+    #: The refunded part of that payment.
     amount_refunded: Decimal | None = None
-    #: How many links were made for it so far; the next one is counted on, never reused.
+    #: How many links were created for it; numbers are never reused.
     links: int = 0
-    #: When the newest link was made, and when it was mailed.
+    #: When the newest link was created, and when it was mailed.
     linked_at: datetime | None = None
     mailed_at: datetime | None = None
 
     def is_open(self, now: datetime) -> bool:
-        """Whether a customer can still pay by its link."""
+        """Whether the customer can still pay by its link."""
         return self.status == "sent" and (self.expires_at is None or now < self.expires_at)
 
     @property
     def is_unmailed(self) -> bool:
-        """Whether its link was made and not mailed; of links of the first release that is not known."""
+        """Whether its link was created and not mailed; False for links of the first release, where that is unknown."""
         return self.status == "sent" and self.linked_at is not None and self.mailed_at is None
 
     def seen_at(self, now: datetime) -> InstallmentRecord:
-        """The same, with a link whose time is over shown as expired."""
+        """Return the installment as it is at ``now``: ``expired`` once its link has expired."""
         return self if self.status != "sent" or self.is_open(now) else replace(self, status="expired")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteRecord:
-    """Everything known about the quote's invoice; money is None until there is one."""
+    """Everything known about the quote's invoice. Amounts are None until there is an invoice."""
 
     currency: str
-    #: The name that people know the service by; empty also in what earlier releases recorded.
+    #: The service's name for people; empty in records of earlier releases.
     service: str = ""
     invoice: InvoiceRecord | None = None
     total: Decimal | None = None
-    #: The total without its taxes; None also in what earlier releases recorded.
+    #: The total without taxes; None in records of earlier releases.
     net: Decimal | None = None
-    #: In whichever way it was paid.
+    #: Paid in any way.
     amount_paid: Decimal | None = None
-    #: What of it was settled outside the service, by bank transfer for instance; None while that is not known.
+    #: The part that was settled outside the service, such as by bank transfer; None while that is unknown.
     amount_paid_outside: Decimal | None = None
     amount_remaining: Decimal | None = None
-    #: What was paid beyond what was due.
+    #: The part that was paid beyond the amount due.
     amount_overpaid: Decimal | None = None
     installments: tuple[InstallmentRecord, ...] = ()
 
     @property
     def tax(self) -> Decimal | None:
-        """What of the total is tax; None where the net is not known."""
+        """The tax in the total; None when the net is unknown."""
         return None if self.total is None or self.net is None else self.total - self.net
 
     @property
     def is_final(self) -> bool:
-        """Whether there is an invoice that can no longer be deleted and made anew."""
+        """Whether there is an invoice that can no longer be deleted and created again."""
         return self.invoice is not None and self.invoice.status != "draft"
 
     @property
@@ -109,17 +109,17 @@ class QuoteRecord:
 
     @property
     def is_voidable(self) -> bool:
-        """Whether there is a final invoice of which nobody has paid anything, or is about to."""
+        """Whether there is a final invoice without any payment, finished or in progress."""
         return self.payment_status in {"unpaid", "uncollectible"}
 
     @property
     def awaits_payment(self) -> bool:
-        """Whether there is an invoice that can still be paid; a draft can, once somebody makes it final."""
+        """Whether there is an invoice that can still be paid; a draft counts, because it can be finalized."""
         return self.invoice is not None and self.invoice.status in {"draft", "open"}
 
     @property
     def next_due(self) -> date | None:
-        """The first day on which an installment after the first is to be asked for; None when none is waiting."""
+        """The due date of the next installment after the first that was not sent; None when there is none."""
         if self.invoice is None or self.invoice.status != "open":
             return None
         later = (part for part in self.installments if part.number > 1 and part.status == "scheduled")
@@ -135,9 +135,9 @@ class QuoteRecord:
         return replace(self, installments=parts)
 
     def closed(self) -> QuoteRecord:
-        """The record of a paid invoice: nothing remains of it, and no installment is to be paid any more.
+        """Return the record of a paid invoice: nothing remains due, and unpaid installments are closed.
 
-        What the service itself did not take of it was settled outside: such an invoice may still say that it remains.
+        What the service did not receive was settled outside it; the service may still report that part as remaining.
         """
         remaining = self.amount_remaining or Decimal(0)
         outside = remaining or self.amount_paid_outside
@@ -154,7 +154,7 @@ class QuoteRecord:
         )
 
     def open_link(self, now: datetime) -> InstallmentRecord | None:
-        """The installment whose link can be paid now; there is one at most."""
+        """Return the installment whose link can be paid now; there is at most one."""
         if self.invoice is None or self.invoice.status != "open":
             return None
         return next((part for part in self.installments if part.is_open(now)), None)
@@ -165,7 +165,7 @@ _AMOUNTS = ("total", "net", "amount_paid", "amount_paid_outside", "amount_remain
 
 
 def to_document(record: QuoteRecord) -> dict[str, Any]:
-    """Give the JSON form, in which money is a decimal string."""
+    """Return the JSON form, in which money is a decimal string."""
     return {
         "currency": record.currency,
         "service": record.service,
@@ -181,11 +181,11 @@ def from_document(found: Mapping[str, Any]) -> QuoteRecord:
         currency=found["currency"],
         service=found.get("service", ""),
         invoice=_invoice(found["invoice"]) if found["invoice"] else None,
-        # Records that were stored before a field came lack it.
+        # Records of earlier releases lack newer fields.
         **{name: _money(found.get(name)) for name in _AMOUNTS},
         installments=tuple(_installments(found["installments"])),
     )
-    # Earlier releases kept what was settled outside as remaining.
+    # Earlier releases stored what was settled outside as remaining.
     return record.closed() if record.invoice and record.invoice.status == "paid" else record
 
 

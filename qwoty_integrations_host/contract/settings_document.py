@@ -1,4 +1,4 @@
-"""Settings as documents, pure: what is wrong with one, its defaults, and the secrets that stand in it by path."""
+"""Settings as documents: validation, defaults, and the secrets in them by path. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import FieldProblem, InvalidInput
 from ..redaction import redact, secret_paths
 from .document_fields import is_storable
 
-#: Sentences by JSON Schema keyword; a plugin's ``x-error`` wins. None of them repeats the value.
+#: Messages by JSON Schema keyword; a plugin's ``x-error`` takes precedence. None of them repeats the value.
 _SENTENCES = {
     "type": "Has the wrong type.",
     "enum": "Is not one of the choices.",
@@ -27,7 +27,7 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class StoredSettings:
-    """Settings as they are kept: ``document`` without secrets, ``secrets`` in clear by path.
+    """Settings as they are stored: ``document`` without secrets, and ``secrets`` in clear by path.
 
     ``version`` is the manifest's ``settings_version`` of the release that saved them.
     """
@@ -38,7 +38,7 @@ class StoredSettings:
 
 
 def schema_problems(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Iterable[FieldProblem]:
-    """One problem per field, in a stable order, without ever repeating a value (ux page, section 3)."""
+    """Return one problem per field, in a stable order, without repeating a value."""
     found: dict[tuple[str, ...], str] = {}
     errors = Draft202012Validator(schema).iter_errors(document)
     for error in sorted(errors, key=lambda e: [str(part) for part in e.absolute_path]):
@@ -48,10 +48,10 @@ def schema_problems(schema: Mapping[str, Any], document: Mapping[str, Any]) -> I
 
 
 def strange_texts(document: Mapping[str, Any]) -> Iterable[FieldProblem]:
-    """Settings that hold, as value or as a row's name, what no database holds."""
+    """Yield a problem for each setting whose value or row name holds a character that databases cannot store."""
     for name, value in document.items():
         if not all(is_storable(text) for text in _texts_in(value)):
-            yield FieldProblem((name,), "Holds a character that is none.")
+            yield FieldProblem((name,), "Contains an invalid character.")
 
 
 def _texts_in(value: Any) -> Iterable[str]:
@@ -67,7 +67,7 @@ def _texts_in(value: Any) -> Iterable[str]:
 
 
 def pasted_secrets(document: Mapping[str, Any]) -> Iterable[FieldProblem]:
-    """Names that are secrets, pasted into the wrong place: they would be kept, and named, in clear."""
+    """Yield a problem for each name that is a pasted secret: names are stored and shown in clear."""
     for name, rows in document.items():
         for number, row in enumerate(rows if isinstance(rows, Mapping) else (), start=1):
             if redact(row) != row:
@@ -82,13 +82,13 @@ def _explained(document: Mapping[str, Any], error: Any) -> Iterable[tuple[tuple[
         missing = (name for name in error.validator_value if name not in error.instance)
         return [((*path, name), "This field is required.") for name in missing]
     if "propertyNames" in error.absolute_schema_path:
-        # The name may itself be a pasted key: give the row, never the text.
+        # The name may itself be a pasted key: tell the row, never the text.
         row = list(reach(document, path)).index(error.instance) + 1
         return [((*path, f"row {row}"), "This identifier has the wrong form.")]
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         strange = [str(name) for name in error.instance if name not in known]
-        # Only what reads like a setting's name is repeated: anything else may be a pasted key.
+        # Repeat only what looks like a setting's name: anything else may be a pasted key.
         named = [(*path, name) for name in strange if re.fullmatch("[a-z][a-z_]{0,39}", name)]
         return [(where, "This integration does not know this setting.") for where in named or [path]]
     own = error.schema.get("x-error", {}).get(error.validator)
@@ -102,7 +102,7 @@ def with_defaults(schema: Mapping[str, Any], document: Mapping[str, Any]) -> dic
 
 
 def stripped(given: Any) -> dict[str, Any]:
-    """A copy of a given document without blanks around its texts. Raises: InvalidInput when it is not an object."""
+    """Return a copy of the document with its texts stripped. Raises: InvalidInput when it is not an object."""
     if not isinstance(given, Mapping):
         raise InvalidInput("The settings are not a JSON object.", hint="Send an object with the settings by name.")
     return {str(name).strip(): _strip(value) for name, value in given.items()}
@@ -111,7 +111,7 @@ def stripped(given: Any) -> dict[str, Any]:
 def _strip(value: Any) -> Any:
     if isinstance(value, Mapping):
         return stripped(value)
-    if isinstance(value, Decimal):  # numbers of a file are read exactly; settings are kept as plain JSON
+    if isinstance(value, Decimal):  # files are parsed with exact numbers; settings are stored as plain JSON
         return float(value)
     return value.strip() if isinstance(value, str) else value
 
@@ -119,7 +119,7 @@ def _strip(value: Any) -> Any:
 def keep_secrets(
     schema: Mapping[str, Any], given: dict[str, Any], stored: Mapping[tuple[str, ...], str]
 ) -> dict[str, Any]:
-    """A given document with those of the stored secrets that it does not change."""
+    """Return the document with the stored secrets that it does not change."""
     merged: dict[str, Any] = dict(given)
     for path, secret in stored.items():
         if _left_as_it_is(given, path):
@@ -130,7 +130,7 @@ def keep_secrets(
 
 
 def _left_as_it_is(given: Mapping[str, Any], path: tuple[str, ...]) -> bool:
-    """Whether the stored secret at ``path`` stays: it was left out or empty, and no ``null`` removes it."""
+    """Whether the stored secret at ``path`` stays: the document leaves it out or empty, and has no ``null`` there."""
     if len(path) == 2 and path[0] in given and not isinstance(given[path[0]], Mapping):
         return False
     holder = reach(given, path[:-1]) or {}
@@ -138,7 +138,7 @@ def _left_as_it_is(given: Mapping[str, Any], path: tuple[str, ...]) -> bool:
 
 
 def joined(stored: StoredSettings) -> dict[str, Any]:
-    """The whole document, secrets in clear."""
+    """Return the whole document with secrets in clear."""
     document = dict(stored.document)
     for path, secret in stored.secrets.items():
         document = placed(document, path, secret)
@@ -146,13 +146,13 @@ def joined(stored: StoredSettings) -> dict[str, Any]:
 
 
 def secrets_by_name(schema: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, str]:
-    """The secrets of a document by their names for people: ``tokens.unit_1``."""
+    """Return the secrets of a document by their names for people: ``tokens.unit_1``."""
     found = {".".join(path): reach(document, path) for path in secret_paths(schema, document)}
     return {name: secret for name, secret in found.items() if isinstance(secret, str)}
 
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """The names of what differs, sorted; of a map those of its entries (``tokens.unit_1``)."""
+    """Return the names of the fields that differ, sorted; for a map, those of its entries (``tokens.unit_1``)."""
     found: list[str] = []
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
@@ -164,7 +164,7 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
 
 
 def reach(document: Any, path: Iterable[Any]) -> Any:
-    """Give the value at a path, or None."""
+    """Return the value at a path, or None."""
     for part in path:
         if not isinstance(document, Mapping) or part not in document:
             return None
@@ -173,14 +173,14 @@ def reach(document: Any, path: Iterable[Any]) -> Any:
 
 
 def placed(document: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """A copy of the document with one value set."""
+    """Return a copy of the document with one value set."""
     head, *rest = path
     inner = placed(document.get(head) or {}, tuple(rest), value) if rest else value
     return {**document, head: inner}
 
 
 def without(document: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
-    """A copy of the document without the values at these paths (an emptied map goes, too)."""
+    """Return a copy of the document without the values at these paths, and without maps that become empty."""
     gone = set(paths)
     kept: dict[str, Any] = {}
     for name, value in document.items():

@@ -8,19 +8,19 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from ..errors import FieldProblem, InvalidInput
 
-#: Between these, every day is one in every zone.
+#: Days between these exist in every time zone.
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 1, 1)
-#: Names of files beside the zones, which mean something else on every machine.
+#: Names that are not zones: files beside them that mean something else on each machine.
 _NO_ZONES = {"localtime", "posixrules", "Factory"}
 
 
 def timezone_names() -> list[str]:
-    """Every name that can be set, sorted."""
+    """Return every name that can be set, sorted."""
     return sorted(available_timezones() - _NO_ZONES)
 
 
 def find_timezone(name: str) -> ZoneInfo:
-    """Give the zone of an IANA name such as ``Europe/Paris``. Raises: InvalidInput, which names the nearest one."""
+    """Return the zone of an IANA name such as ``Europe/Paris``. Raises: InvalidInput with the nearest name."""
     known = timezone_names()
     if name not in known:
         nearest = _nearest(name, known)
@@ -35,7 +35,7 @@ def _nearest(name: str, known: list[str]) -> str | None:
     within = [zone for zone in known if wanted and wanted in zone.lower()]
     if within:
         return min(within, key=len)
-    # The place tells more than the continent before it.
+    # Compare the place first: it says more than the continent.
     by_place = {zone.rpartition("/")[2].lower(): zone for zone in known}
     by_name = {zone.lower(): zone for zone in known}
     place = get_close_matches(wanted.rpartition("/")[2], by_place, n=1, cutoff=0.75)
@@ -46,13 +46,13 @@ def _nearest(name: str, known: list[str]) -> str | None:
 
 
 def begins(day: date, zone: tzinfo | None) -> datetime:
-    """When a day begins in a zone, or else in UTC; of days that no clock shows, the first or last one of ours."""
+    """Return when a day begins in a zone, or in UTC; a day out of range becomes the first or last one."""
     shown = min(max(day, _FIRST_DAY), _LAST_DAY)
     return datetime.combine(shown, time(), zone or UTC)
 
 
 def offset_name(moment: datetime) -> str:
-    """The offset of an aware time as people write it: ``UTC``, ``UTC+2``, ``UTC-3:30``."""
+    """Return the offset of an aware time as people write it: ``UTC``, ``UTC+2``, ``UTC-3:30``."""
     offset = moment.utcoffset() or timedelta(0)
     sign, minutes = "-" if offset < timedelta(0) else "+", abs(offset) // timedelta(minutes=1)
     if not minutes:

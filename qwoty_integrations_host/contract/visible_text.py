@@ -1,15 +1,15 @@
-"""Characters that nobody sees, shown as what they are: a name must not read otherwise than it is written.
+"""Makes invisible characters visible, so that a name reads as it is written.
 
-A right-to-left override lets a name end as another one, and a blank of no width makes two customers of one name. What
-is stored and sent to services stays as it was given; only people are shown ``⟨U+202E⟩``.
+A right-to-left override can disguise the end of a name, and a zero-width space makes two customers look like one.
+Stored texts and texts for services stay unchanged; only people see ``⟨U+202E⟩``.
 """
 
 from __future__ import annotations
 
 import re
 
-#: Controls but tab and line break, what Unicode calls format characters and default-ignorable, and blanks of no width
-#: or of a script's filler; those that are seen (Arabic number signs) are none. Halves of characters are no text at all.
+#: Controls except tab and line break, Unicode's format and default-ignorable characters, zero-width spaces and fillers,
+#: and lone surrogates; without the visible ones among them (Arabic number signs).
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
@@ -19,12 +19,12 @@ _JOINERS, _STYLES = "\u200c\u200d", "\ufe0e\ufe0f"
 
 
 def visible(text: str) -> str:
-    """The text, with what is not seen in it spelt out."""
+    """Return the text with its invisible characters spelt out."""
     return _INVISIBLE.sub(_spelt, text)
 
 
 def escaped_in_json(document: str) -> str:
-    """JSON text with the same left to its own escapes: it reads as what it is, and means what it meant."""
+    """Return JSON text with invisible characters written as JSON escapes, which keeps its meaning."""
     return _INVISIBLE.sub(_escaped, document)
 
 
@@ -38,7 +38,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _belongs_there(found: re.Match[str]) -> bool:
-    """Joiners inside the scripts that need them, and in emoji; the style of a symbol behind it."""
+    """Whether the character belongs there: a joiner in a script that needs it or in an emoji, a symbol's style."""
     before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
     if found[0] in _JOINERS:
         joins = before in _STYLES or not _INVISIBLE.match(before)

@@ -1,1 +1,1 @@
-"""Requests to addresses that others gave us, and what became of those that failed."""
+"""Requests to addresses that others supply, and the meaning of their errors."""

@@ -1,4 +1,4 @@
-"""What a public address is: the internet's machines, and none of our own network. Asked here, and nowhere else."""
+"""Decides what a public address is: a machine on the internet, not in the host's own network."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-#: What two readers may read in two ways: a backslash, a blank, a control.
+#: Characters that two URL parsers may read differently: backslash, blank, control characters.
 _READ_IN_TWO_WAYS = re.compile(r"[\x00-\x20\\\x7f]")
-#: Written out, because Python's own answer changed from release to release (IANA's special-purpose registries).
+#: IANA's special-purpose registries, written out because Python's ``is_global`` changes between releases.
 _NOT_PUBLIC_4 = [
     ip_network(text)
     for text in (
@@ -17,24 +17,24 @@ _NOT_PUBLIC_4 = [
         "192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4"
     ).split()
 ]
-#: All of IPv6 that is in use. What holds an IPv4 address (mapped, NAT64, 6to4, Teredo) may lead to any of those above.
+#: The IPv6 space in use. Ranges that embed an IPv4 address (mapped, NAT64, 6to4, Teredo) may lead to any of the above.
 _PUBLIC_6 = ip_network("2000::/3")
 _NOT_PUBLIC_6 = [ip_network(text) for text in "2001::/23 2001:db8::/32 2002::/16 3fff::/20".split()]
 
 
 class UnknownHost(Exception):
-    """Nobody knows this name, at least now."""
+    """The name cannot be resolved, at least now."""
 
 
 class NotPublic(Exception):
-    """The name leads to a machine that is not on the internet, or also to such a one."""
+    """At least one address of the name is not public."""
 
 
 def split(url: str) -> SplitResult | None:
-    """The parts of an address; None for what is none, or would be read otherwise by whoever goes there."""
+    """Return the parts of a URL; None if it is invalid or if another parser could read it differently."""
     try:
         parts = urlsplit(url)
-        # Read here, because a port out of range or a label that is too long is only noticed then.
+        # Access both, because only that raises for a port out of range or a label that is too long.
         _ = parts.port, (parts.hostname or "").encode("idna")
     except ValueError:
         return None
@@ -42,7 +42,7 @@ def split(url: str) -> SplitResult | None:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet's. Raises: ValueError for what is no IP address."""
+    """Whether an IP address is public. Raises: ValueError for a text that is not an IP address."""
     found: IPv4Address | IPv6Address = ip_address(address)
     if isinstance(found, IPv4Address):
         return not any(found in network for network in _NOT_PUBLIC_4)
@@ -50,7 +50,7 @@ def is_public(address: str) -> bool:
 
 
 def is_literally_private(host: str) -> bool:
-    """Whether a host says by its own letters that it is not public; where a name leads is seen by who goes there."""
+    """Whether the host's text alone shows that it is not public. Names are resolved only when a connection is made."""
     try:
         return not is_public(host)
     except ValueError:
@@ -59,7 +59,7 @@ def is_literally_private(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its own letters."""
+    """Whether the host's text alone shows that it is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -67,9 +67,9 @@ def is_loopback(host: str) -> bool:
 
 
 def public_places(host: str, port: int) -> list[str]:
-    """The IP addresses of a host, looked up once: connect to one of these, not to the name.
+    """Return the IP addresses of a host, resolved once: connect to one of these, not to the name.
 
-    Raises: UnknownHost; NotPublic when a single one of them is not public.
+    Raises: UnknownHost; NotPublic when any of them is not public.
     """
     try:
         found = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)

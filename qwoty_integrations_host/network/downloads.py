@@ -1,8 +1,7 @@
-"""Requests to addresses that others gave us: each connection goes to a machine that was found to be public.
+"""Requests to addresses that others supply; each connection goes only to a public machine.
 
-A name is looked up once, by the connection itself, and what was looked up is what it connects to: a name that leads
-elsewhere a moment later (DNS rebinding) or an address that is read in two ways gains nothing. TLS and the request still
-go by the name.
+The connection itself resolves the name, once, and connects to the resolved address. So a name that resolves differently
+a moment later (DNS rebinding) cannot bypass the check. TLS and the request still use the name.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
 
 _MOST_REDIRECTS = 3
 _TIMEOUT = (10, 30)
-#: So long may a body take as a whole; the timeout is of each piece.
+#: Seconds for a whole body; the timeout applies to each piece.
 _MOST_SECONDS = 60
 
 
 class NotFetched(Exception):
-    """Why nothing was fetched, as the end of a sentence about the address. It never holds the address itself.
+    """The reason why nothing was fetched, as the end of a sentence about the address, which it never contains.
 
-    ``is_final``: to come again does not help. ``status``: of an answer that was none with 200.
+    ``is_final`` means that a retry cannot help. ``status`` is that of a response other than 200.
     """
 
     def __init__(self, why: str, *, is_final: bool = False, status: int | None = None) -> None:
@@ -39,10 +38,10 @@ class NotFetched(Exception):
 
 
 def public_session() -> requests.Session:
-    """A session that connects to public machines only, and knows no passwords or proxies of this machine.
+    """Return a session that connects to public machines only and uses no passwords or proxies of this machine.
 
-    Its requests raise NotPublic and UnknownHost beside what ``requests`` raises. Where somebody sets ``trust_env`` and
-    this machine has a proxy, the proxy looks names up and decides.
+    Its requests also raise NotPublic and UnknownHost. With ``trust_env`` and a proxy, the proxy resolves names and
+    decides.
     """
     session = plain_session()
     for scheme in ("https://", "http://"):
@@ -51,7 +50,7 @@ def public_session() -> requests.Session:
 
 
 def plain_session() -> requests.Session:
-    """The same for addresses that the operator chose: they may lead anywhere."""
+    """Return such a session for addresses that the operator chose, which may lead anywhere."""
     import requests  # noqa: PLC0415 - lazy: every command would pay for it
 
     session = requests.Session()
@@ -60,9 +59,9 @@ def plain_session() -> requests.Session:
 
 
 def download(url: str, *, most_bytes: int, may_be_asked: Callable[[SplitResult], bool] | None = None) -> bytes:
-    """Fetch what is behind an https address of the internet, without credentials, over at most three redirects.
+    """Return the body at a public https address, fetched without credentials over at most three redirects.
 
-    ``may_be_asked``: which addresses of http or https the operator chose; these may also lead elsewhere.
+    ``may_be_asked`` says which http or https addresses the operator chose; these need not be public.
     Raises: NotFetched.
     """
     for _ in range(_MOST_REDIRECTS + 1):
@@ -76,13 +75,13 @@ def download(url: str, *, most_bytes: int, may_be_asked: Callable[[SplitResult],
                     return _content(answer, most_bytes)
                 url = urljoin(url, answer.headers["location"])
         except Exception as error:  # noqa: BLE001 - of half a dozen libraries' own; each is told apart below
-            # Without `from`: the cause's text holds the address.
+            # Without `from`, because the cause's text contains the address.
             raise _not_fetched(error) from None
     raise NotFetched("leads on and on", is_final=True)
 
 
 def _refuse_unless_allowed(url: str, may_be_asked: Callable[[SplitResult], bool] | None) -> bool:
-    """Give whether the operator chose it."""
+    """Return whether the operator chose the address. Raises: NotFetched for any other that is not public https."""
     parts = split(url)
     if parts is None:
         raise NotFetched("is none", is_final=True)
@@ -106,9 +105,9 @@ def _content(answer: requests.Response, most_bytes: int) -> bytes:
 
 
 def pieces(answer: requests.Response) -> Iterator[bytes]:
-    """Give the body as it comes. Raises: requests.RequestException when it breaks off, or takes more than a minute.
+    """Yield the body as it arrives. Raises: requests.RequestException when it breaks off or takes more than a minute.
 
-    Whatever has come is taken at once: to wait for a full piece is to wait for whoever sends a byte now and then.
+    Pieces are yielded as they are, because waiting for a full one would wait for a server that sends a byte at a time.
     """
     import requests  # noqa: PLC0415 - lazy, as above
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
@@ -138,7 +137,7 @@ def _not_fetched(error: Exception) -> Exception:
         return NotFetched("is none", is_final=True)
     if isinstance(error, requests.RequestException | HTTPError):
         return NotFetched("cannot be fetched")
-    if isinstance(error, ValueError):  # requests reads the address of a redirect, though it does not follow it
+    if isinstance(error, ValueError):  # requests parses the address of a redirect even when it does not follow it
         return NotFetched("leads to no address", is_final=True)
     return error
 
@@ -148,7 +147,7 @@ def _not_fetched(error: Exception) -> Exception:
 
 @cache
 def _adapter() -> Any:
-    """The adapter whose connections look for themselves; made when it is first needed, since requests is lazy."""
+    """Return an adapter whose connections check their address; built on first use, because it imports requests."""
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - lazy, as above
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool  # noqa: PLC0415
 
@@ -169,7 +168,7 @@ def _adapter() -> Any:
 
 
 def _looking(connection: Any) -> Any:
-    """The connection, which goes to a public place of its host or nowhere."""
+    """Return the connection class with a connect that goes to a public address of its host, or fails."""
     connection._new_conn = partial(_connect, connection)  # noqa: SLF001 - where urllib3 looks up and connects
     return connection
 

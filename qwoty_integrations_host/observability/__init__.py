@@ -1,1 +1,1 @@
-"""What is logged, for whom, how much of it, and without secrets."""
+"""Logs: their form, their limits, the actor, and the removal of secrets."""

@@ -1,4 +1,4 @@
-"""Who acts: whatever is done inside ``acting_as("…")`` is written to the audit log under that name."""
+"""The actor in the audit log: everything inside ``acting_as("…")`` is recorded under that name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _actor: ContextVar[str] = ContextVar("actor", default="host")
 
 @contextmanager
 def acting_as(who: str) -> Iterator[None]:
-    """Name who acts inside the block, such as ``session 1a2b (admin)``; never a secret."""
+    """Set the actor for the block, such as ``session 1a2b (admin)``; never a secret."""
     token = _actor.set(who)
     try:
         yield
@@ -20,5 +20,5 @@ def acting_as(who: str) -> Iterator[None]:
 
 
 def actor() -> str:
-    """Who acts now; ``host`` when nobody said so."""
+    """Return the present actor; ``host`` by default."""
     return _actor.get()

@@ -1,4 +1,4 @@
-"""The secrets that a plugin was handed, looked for in what it gives back: plain, quoted for an address, in base64."""
+"""Finds a plugin's secrets in what it returns or logs: plain, URL-quoted, or in base64."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from urllib.parse import quote, quote_plus
 
 from ..errors import IntegrationError, PluginContractError
 
-#: A shorter secret stands somewhere by chance, so it is not looked for.
+#: A shorter secret is not searched for, because it may occur by chance.
 TELLING = 8
-#: With all of its backslashes, so that what is left of JSON is JSON.
+#: Includes all preceding backslashes, so that the rest stays valid JSON.
 _ESCAPED_BREAK = re.compile(r"(?<!\\)\\++[rn]")
 _ESCAPED = re.compile("%[0-9A-F]{2}")
 
 
 @dataclass(slots=True)
 class KnownSecrets:
-    """The secrets of one workspace that one plugin knows, by a name for people: ``settings.api_key``."""
+    """The secrets that one plugin knows in one workspace, by a name for people: ``settings.api_key``."""
 
-    #: "distribution version" of the plugin, to blame for a leak.
+    #: "distribution version" of the plugin, for the error about a leak.
     origin: str = ""
-    #: Gives the secrets of the settings by name; asked when something is first looked at.
+    #: Returns the secrets of the settings by name; called on the first search.
     settings: Callable[[], Mapping[str, str]] = dict
-    #: What the plugin has put into ``ctx.secrets`` or got from there, by name.
+    #: The secrets that the plugin has written to or read from ``ctx.secrets``, by name.
     kept: dict[str, str] = field(default_factory=dict)
     _settings: Mapping[str, str] | None = None
 
     def refuse(self, given: Any, what: str) -> None:
-        """Go on when a value holds none of them. Raises: PluginContractError, which names the secret."""
+        """Refuse a value that contains one of them. Raises: PluginContractError, which names the secret."""
         self.refuse_json(json.dumps(given, default=_plain), what)
 
     def refuse_json(self, text: str, what: str) -> None:
-        """The same for what is JSON already."""
+        """Refuse a JSON text that contains one of them. Raises: PluginContractError, which names the secret."""
         looks = {text, _in_one_line(text)}
         name = next(
             (name for name, secret in self._all() if any(form in look for form in forms(secret) for look in looks)),
@@ -52,17 +52,17 @@ class KnownSecrets:
             )
 
     def keep(self, name: str, secret: str) -> str:
-        """Know one more from now on, and give it."""
+        """Add a secret and return it."""
         self.kept[name] = secret
         return secret
 
     def take_out_of(self, error: IntegrationError) -> None:
-        """Take the secrets out of an error's words: a service may repeat what it was sent."""
+        """Remove the secrets from an error's texts, because a service may repeat what it was sent."""
         error.title, error.hint = (json.loads(self.taken_out(json.dumps(text))) for text in (error.title, error.hint))
         error.args = (error.title,)
 
     def taken_out(self, text: str) -> str:
-        """Give a text of JSON without them; without its line breaks, too, where one was broken by them."""
+        """Return a JSON text without them; also without line breaks, when a secret spans some."""
         text = self._without(text)
         if (line := _in_one_line(text)) != text and (left := self._without(line)) != line:
             return left
@@ -78,7 +78,7 @@ class KnownSecrets:
         if self._settings is None:
             self._settings = self.settings()
         yield from ((f"settings.{name}", secret) for name, secret in self._settings.items() if len(secret) >= TELLING)
-        # Another thread may keep one meanwhile.
+        # A copy, because another thread may add one meanwhile.
         yield from ((f"secrets.{name}", secret) for name, secret in list(self.kept.items()) if len(secret) >= TELLING)
 
 
@@ -88,18 +88,18 @@ class _Knowing(Protocol):
 
 
 def secrets_known_to(ctx: Any) -> KnownSecrets:
-    """Give the secrets that a hook knows by its context."""
+    """Return the secrets that a hook knows by its context."""
     kept = getattr(ctx, "secrets", None)
     return kept.known if isinstance(kept, _Knowing) else KnownSecrets()
 
 
-#: Those of the hook that this thread works in.
+#: The secrets of the hook that this thread runs.
 _at_work: ContextVar[KnownSecrets | None] = ContextVar("secrets_at_work", default=None)
 
 
 @contextmanager
 def at_work(known: KnownSecrets) -> Iterator[None]:
-    """Let no line that is logged inside the block hold one of these secrets."""
+    """Remove these secrets from every line that is logged inside the block."""
     before = _at_work.set(known)
     try:
         yield
@@ -108,13 +108,13 @@ def at_work(known: KnownSecrets) -> Iterator[None]:
 
 
 def without_secrets_at_work(line: str) -> str:
-    """Give a line of the log without the secrets of the hook that it is logged in."""
+    """Return a line of the log without the secrets of the hook that logs it."""
     known = _at_work.get()
     return line if known is None else known.taken_out(line)
 
 
 def _in_one_line(text: str) -> str:
-    """A text without line breaks, also those of JSON in JSON: base64 in mails and certificates is broken by them."""
+    """Return a text without line breaks, also those of nested JSON: base64 in mails and certificates has them."""
     if "\\" in text:
         text = _ESCAPED_BREAK.sub("", text)
     return text.replace("\r", "").replace("\n", "")
@@ -122,7 +122,7 @@ def _in_one_line(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def forms(secret: str) -> tuple[str, ...]:
-    """The forms in which a secret is looked for, each as it stands in JSON."""
+    """Return the forms in which a secret is searched for, each as written in JSON."""
     quoted = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
     lower = {_ESCAPED.sub(lambda found: found[0].lower(), text) for text in quoted}
     encoded = set(_in_base64(secret.encode()))
@@ -132,10 +132,10 @@ def forms(secret: str) -> tuple[str, ...]:
 
 
 def _in_base64(secret: bytes) -> Iterator[str]:
-    """What of a text in base64 is the secret's alone, at each of the three places where it may begin."""
+    """Yield the base64 characters that depend on the secret alone, for each of its three possible alignments."""
     for before in range(3):
         text = base64.b64encode(bytes(before) + secret).decode()
-        # A digit stands for six bits: the first ones and the last one may be a neighbour's, too.
+        # A base64 digit has six bits: the first ones and the last one may also depend on neighbouring bytes.
         own = text[(before * 8 + 5) // 6 : (before + len(secret)) * 8 // 6]
         yield from (own, own.translate(str.maketrans("+/", "-_")))
 

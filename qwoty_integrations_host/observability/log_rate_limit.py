@@ -1,6 +1,6 @@
-"""A log that nobody can flood: so many lines of one plugin in ten seconds, then one line says how many were left out.
+"""Limits the log lines of each plugin and library; one line then says how many were left out.
 
-The host's own lines are never left out: they are few, one for what happened.
+The host's own lines are never left out, because there are few of them.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from dataclasses import dataclass
 
 import structlog
 
-#: Lines of one plugin, or of one library, within so many seconds.
+#: Lines of one plugin or library, and the seconds in which it may write them.
 MOST_LINES, WINDOW = 200, 10.0
-#: The logger of the host's own lines, and that of what plugins write with ``ctx.log``.
+#: The logger of the host, and the logger behind ``ctx.log``.
 OURS, PLUGINS = "qwoty_integrations_host", "qwoty"
 
 
 @dataclass(slots=True)
 class _Count:
-    """The lines of one source since ``began``, and how many of them were left out."""
+    """The lines of one source since ``began``, and how many of them were dropped."""
 
     began: float
     lines: int = 0
     left_out: int = 0
 
 
-class FloodGate(logging.Filter):
-    """Lets each source write its share, and tells what it kept back when the time is over, or at the next line."""
+class LogRateLimit(logging.Filter):
+    """Drops the lines of a source above its limit, and logs how many it dropped when the time is over."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class FloodGate(logging.Filter):
 
 
 def _source(record: logging.LogRecord) -> str:
-    """Who writes: the distribution whose hook is called, wherever the line comes from; else the logger."""
+    """Return the source of a line: the distribution whose hook runs, or else the logger."""
     facts = structlog.contextvars.get_contextvars()
     if "distribution" in facts:
         return str(facts["distribution"])

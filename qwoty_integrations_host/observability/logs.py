@@ -1,7 +1,7 @@
-"""Logging: one line per event on stderr, JSON when nobody watches.
+"""Logging: one line per event on stderr; JSON unless stderr is a terminal.
 
-Every line inside ``about(run_id=…)`` carries these facts. Secrets are redacted three times: by the name of the fact
-(``token``, ``password``, …) and, in the finished line, by their shape, and those that the hook at work knows.
+Every line inside ``log_context(run_id=…)`` has these facts. Secrets are redacted three times: by the name of the fact
+(``token``, ``password``, …) and, in the finished line, by their shape and by the secrets that the running hook knows.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import structlog
 
 from ..redaction import redact
 from .leaks import without_secrets_at_work
-from .log_rate_limit import FloodGate
+from .log_rate_limit import LogRateLimit
 
-#: Facts that our own lines may carry; what another library attaches is left out.
+#: The facts that the host's lines may have; what other libraries attach is left out.
 _FACTS = (
     *("workspace", "plugin", "run_id", "quote_id", "request_id", "hook", "job", "kind", "status"),
     *("code", "title", "until", "method", "route", "ms", "lines"),
 )
-#: Characters of one fact, of a traceback; facts of one line.
+#: Characters of one fact and of a traceback, and facts of one line, at most.
 _LONGEST, _LONGEST_TRACE, _MOST_FACTS = 2_000, 20_000, 50
 _OWN_FACTS = {"event", "level", "logger", "timestamp", "exception"}
 _SECRET_NAME = re.compile(r"token|secret|passw|authorization|api_?key|signature|cookie|credential", re.IGNORECASE)
 
 
-def about(**facts: str) -> AbstractContextManager[None]:
-    """Let every line that is logged inside the block carry these facts."""
+def log_context(**facts: str) -> AbstractContextManager[None]:
+    """Add these facts to every line that is logged inside the block."""
     return structlog.contextvars.bound_contextvars(**facts)
 
 
@@ -58,10 +58,10 @@ def set_up_logging(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, _redact_line],
         )
     )
-    handler.addFilter(FloodGate())
-    # Other libraries only when something is wrong: their chatter holds addresses and e-mails.
+    handler.addFilter(LogRateLimit())
+    # Other libraries log warnings only: their other lines contain addresses and e-mails.
     logging.basicConfig(level="WARNING", handlers=[handler], force=True)
-    # It warns of each request that waits a moment for a thread; that they wait long is seen in their times.
+    # It warns of each request that waits briefly for a thread; long waits show in the request times.
     logging.getLogger("waitress.queue").setLevel("ERROR")
     for ours in ("qwoty", "qwoty_integrations_host"):
         logging.getLogger(ours).setLevel(level)
@@ -78,7 +78,7 @@ def set_up_logging(level: str) -> None:
 
 
 def _shorten(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Keep a line readable: each fact has its longest, a traceback more, and there are not too many of them."""
+    """Shorten long facts and tracebacks, and drop facts above the maximum."""
     own = {name: event.pop(name) for name in [*event] if name in _OWN_FACTS or name.startswith("_")}
     shown = {name: _short(value, _LONGEST) for name, value in islice(event.items(), _MOST_FACTS)}
     own["event"] = _short(own["event"], _LONGEST)
@@ -105,5 +105,5 @@ def _without_secrets(name: str, value: Any) -> Any:
 
 
 def _redact_line(_logger: Any, _method: str, line: Any) -> str:
-    # The finished line, not the single facts: a secret may sit in a list, in a mapping, in a traceback.
+    # The finished line, not each fact: a secret may be in a list, a mapping or a traceback.
     return redact(without_secrets_at_work(str(line)))

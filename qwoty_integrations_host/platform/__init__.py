@@ -1,1 +1,1 @@
-"""Where quotes come from, and where ids found for them are saved back."""
+"""Platforms: where quotes come from, and where external ids are saved."""

@@ -1,4 +1,4 @@
-"""How a workspace's platform is reached: what an admin set, and the secrets of it in clear."""
+"""A workspace's platform: its settings, with secrets in clear."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..store.database import Store
 from ..vault import Vault
 
 QWOTY = "qwoty"
-#: Without a platform a workspace's quotes are pushed in full.
+#: The default platform: quotes are pushed in full.
 STANDALONE = "standalone"
 DEFAULT_BASE_URL = "https://qwoty.app/api"
 ACCEPTED = "quote.accepted"
-#: What a platform may call the end of a quote, as an event and as a status.
+#: The default events and statuses that mean the end of a quote.
 CANCELLED_EVENTS = ("quote.canceled", "quote.cancelled", "quote.expired", "quote.lost")
 CANCELLED_STATUSES = ("canceled", "cancelled", "expired", "lost")
-#: Which events and which statuses mean what.
+#: The meaning of events and statuses.
 LISTS = ("accepted_event_types", "accepted_statuses", "cancelled_event_types", "cancelled_statuses")
 TOKEN, SIGNING = "token", "signing/"
 
@@ -30,7 +30,7 @@ def _words(default: Sequence[str]) -> dict[str, Any]:
     return {"type": "array", "items": words, "minItems": 1, "maxItems": 20, "default": list(default)}
 
 
-#: The form in which a platform is set; a JSON Schema like those of the plugins' settings.
+#: The JSON Schema of a platform's settings, like those of the plugins.
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -54,7 +54,7 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class PlatformConfiguration:
-    """One workspace's platform. ``token`` in clear: never log or return it."""
+    """One workspace's platform. Never log or return ``token``: it is in clear."""
 
     platform: str = STANDALONE
     base_url: str = DEFAULT_BASE_URL
@@ -65,35 +65,35 @@ class PlatformConfiguration:
     cancelled_statuses: tuple[str, ...] = CANCELLED_STATUSES
 
     def means_cancelled(self, status: Any) -> bool:
-        """Whether a quote in this status is cancelled."""
+        """Whether a quote with this status is cancelled."""
         return isinstance(status, str) and word_of(status) in map(word_of, self.cancelled_statuses)
 
     @property
     def can_fetch(self) -> bool:
-        """Whether quotes can be fetched there."""
+        """Whether quotes can be fetched from it."""
         return self.platform == QWOTY
 
 
 @dataclass(frozen=True, slots=True)
 class Configurations:
-    """Reads what is stored about the platforms."""
+    """Reads the stored settings of platforms."""
 
     store: Store
     vault: Vault
 
     def of(self, workspace: str) -> PlatformConfiguration:
-        """Give a workspace's platform; the standalone one when none was set."""
+        """Return a workspace's platform; the standalone one by default."""
         with self.store.read() as db:
             document = platforms.find(db, workspace)
             token = secrets.get(db, self.vault, workspace, platforms.PLATFORM, TOKEN)
         if document is None:
             return PlatformConfiguration()
-        # What was set before a list came lacks it.
+        # Settings of earlier releases lack newer lists.
         lists = {name: tuple(document[name]) for name in LISTS if name in document}
         return PlatformConfiguration(document["platform"], document["base_url"], token or "", **lists)
 
     def signing_secrets(self, workspace: str) -> dict[str, dict[str, str]]:
-        """The secrets with which the platform signs, by id: ``{"secret", "created_at"}``."""
+        """Return the secrets with which the platform signs, by id: ``{"secret", "created_at"}``."""
         with self.store.read() as db:
             sealed = secrets.of_plugin(db, workspace, platforms.PLATFORM, SIGNING)
         return {name: json.loads(self._open(workspace, SIGNING + name, found)) for name, found in sealed.items()}

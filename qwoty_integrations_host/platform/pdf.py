@@ -1,7 +1,6 @@
-"""Fetching a quote's PDF by its signed address, with nothing that could leak, loop, or look into our own network.
+"""Fetches a quote's PDF by its signed address, without leaks, redirect loops, or access to the host's own network.
 
-The address opens the quote to whoever has it, and expires: it is fetched at once, and never logged or put into a
-message.
+The address expires and gives access to the quote: it is fetched at once, and never logged or put into a message.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ _MOST_BYTES = 20 * 2**20
 def fetch(url: str, *, allow_private: bool) -> bytes:
     """Fetch a PDF of at most 20 MB over https, without credentials, following at most three redirects.
 
-    ``allow_private``: also from private addresses, and over http. Raises: RetryableError while it cannot be had,
-    NeedsAttention when it never will.
+    ``allow_private`` also allows private addresses and http. Raises: RetryableError while the PDF cannot be fetched,
+    NeedsAttention when it never can.
     """
     try:
         content = download(url, most_bytes=_MOST_BYTES, may_be_asked=lambda _: allow_private)

@@ -1,4 +1,4 @@
-"""Qwoty as a platform: a quote fetched and made canonical, ids written back."""
+"""Qwoty as a platform: fetches canonical quotes and writes external ids back."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .configuration import PlatformConfiguration
 from .qwoty_client import QwotyClient
 from .qwoty_quotes import canonical, contacts_without_ids, id_of
 
-#: Each is one call, and only one contact is billed.
+#: Contacts to fetch at most: each takes one call, and only one contact is billed.
 _MOST_CONTACTS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A quote's canonical document, and what a person should know of how it came about."""
+    """A quote's canonical document, with notes for people on how it was fetched."""
 
     document: dict[str, Any]
     notes: tuple[str, ...] = ()
@@ -31,9 +31,9 @@ class QwotyPlatform:
     configuration: PlatformConfiguration
 
     def fetch(self, quote_id: str, *, accepted_at: datetime) -> Fetched:
-        """Fetch a quote, accepted or cancelled, and those of its contacts whose external ids it leaves out.
+        """Return an accepted or cancelled quote, completed by those contacts whose external ids it leaves out.
 
-        ``accepted_at`` counts where Qwoty does not say. Raises: CredentialsError, NeedsAttention, RetryableError.
+        ``accepted_at`` is the default when Qwoty sends none. Raises: CredentialsError, NeedsAttention, RetryableError.
         """
         found = self.client.quote(quote_id)
         if id_of(found) != quote_id:
@@ -53,16 +53,16 @@ class QwotyPlatform:
         return Fetched(document, notes)
 
     def pdf_link(self, quote_id: str) -> str | None:
-        """The address of a quote's PDF, signed just now; None when it has none. Raises: as ``fetch``."""
+        """Return a freshly signed address of a quote's PDF, or None when it has none. Raises: as ``fetch``."""
         link = self.client.quote(quote_id).get("pdf_link")
         return link if isinstance(link, str) and link else None
 
     def save_external_id(self, kind: str, entity_id: str, value: str, *, slot: str) -> None:
-        """Write an id to a contact. Raises: as ``fetch``."""
+        """Save an external id on a contact. Raises: as ``fetch``."""
         self.client.change_contact(entity_id, {f"id_{slot}": value})
 
     def has_place_for(self, kind: str) -> bool:
-        """Whether Qwoty documents a place for the ids of this kind."""
+        """Whether Qwoty documents a field for the ids of this kind."""
         return kind == "contact"
 
     def _contacts(self, found: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
@@ -75,6 +75,6 @@ class QwotyPlatform:
             except RetryableError:
                 raise
             except IntegrationError as error:
-                # Its ids are hints alone: the invoice does not depend on them.
+                # The external ids are only hints; the invoice does not depend on them.
                 notes.append(f"Contact {contact_id} could not be looked up in Qwoty: {error.title}")
         return contacts, tuple(notes)

@@ -1,4 +1,4 @@
-"""Qwoty's REST API: three calls, and its answers as errors that say what happens next."""
+"""Qwoty's REST API: three calls, whose failures become errors that say what happens next."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ from ..network.request_errors import why_unsent
 
 log = logging.getLogger(__name__)
 
-#: No limit is documented, and calls above a plan's quota are billed.
+#: Qwoty documents no limit, and bills calls above a plan's quota.
 REQUESTS_PER_SECOND = 2
 _CONNECT_SECONDS, _READ_SECONDS = 10, 30
 _MOST_BYTES = 5_000_000
-#: 407 is a proxy's word, which says nothing of Qwoty.
+#: 407 comes from a proxy, not from Qwoty.
 _AGAIN = {407, 408, 425, 429}
 _BASE_URL = "Is base_url right? Have the host's operator correct it in the platform's settings, then retry the run."
 
 
 class Missing(NeedsAttention):
-    """Qwoty knows nothing under this id."""
+    """Qwoty has no object with this id."""
 
     default_code = "platform_not_found"
 
 
 class QwotyClient:
-    """Qwoty for one workspace. ``turn`` waits until the next request may go out.
+    """Qwoty for one workspace. ``acquire`` waits until the next request may go out.
 
-    ``allow_private``: its address may lead to any machine, and not only to one of the internet (or to loopback).
+    ``allow_private`` allows any address, not only public ones and loopback.
     """
 
-    def __init__(self, base_url: str, token: str, turn: Callable[[], None], *, allow_private: bool = False) -> None:
-        self._base, self._token, self._turn = base_url.rstrip("/"), token, turn
+    def __init__(self, base_url: str, token: str, acquire: Callable[[], None], *, allow_private: bool = False) -> None:
+        self._base, self._token, self._acquire = base_url.rstrip("/"), token, acquire
         parts = split(base_url)
         self._may_be_private = allow_private or (parts is not None and is_loopback(parts.hostname or ""))
 
     def quote(self, quote_id: str) -> dict[str, Any]:
-        """Give a quote as Qwoty has it. Raises: CredentialsError, Missing, NeedsAttention, RetryableError."""
+        """Return a quote in Qwoty's form. Raises: CredentialsError, Missing, NeedsAttention, RetryableError."""
         found = self._ask("GET", "quote", quote_id)
         return _inside(found, "quote")
 
     def contact(self, contact_id: str) -> dict[str, Any]:
-        """Give a contact as Qwoty has it. Raises: as ``quote``."""
+        """Return a contact in Qwoty's form. Raises: as ``quote``."""
         return _inside(self._ask("GET", "contacts", contact_id), "contact")
 
     def change_contact(self, contact_id: str, changes: Mapping[str, Any]) -> None:
-        """Change the given fields of a contact; the same change again changes nothing. Raises: as ``quote``."""
+        """Change the given fields of a contact; idempotent. Raises: as ``quote``."""
         self._ask("PATCH", "contacts", contact_id, changes)
 
     def _ask(self, method: str, kind: str, entity_id: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        if not entity_id.strip("."):  # such a name would be another address
+        if not entity_id.strip("."):  # dots alone would address a parent path
             raise Missing(f"Qwoty has no such {kind} id.", hint="Look at what the event names.")
         address = f"{self._base}/{kind}/{escaped(entity_id, safe='')}"
-        self._turn()
+        self._acquire()
         try:
             with (
                 self._session() as session,
@@ -71,7 +71,7 @@ class QwotyClient:
                     auth=self._authorize,
                     headers={"Accept": "application/json"},
                     timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                    # A redirect could carry the token to somebody else.
+                    # A redirect could send the token to another server.
                     allow_redirects=False,
                     stream=True,
                 ) as answer,
@@ -98,11 +98,11 @@ class QwotyClient:
 
     def _session(self) -> requests.Session:
         session = plain_session() if self._may_be_private else public_session()
-        session.trust_env = True  # a proxy may be the only way out
+        session.trust_env = True  # a proxy may be the only way to the internet
         return session
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # As an ``auth``, because a netrc file of this machine would take the place of a header.
+        # As ``auth``, because a netrc file of this machine would replace a header.
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
@@ -116,7 +116,7 @@ def _read(answer: requests.Response, kind: str) -> Mapping[str, Any]:
         if len(raw) > _MOST_BYTES:
             raise _not_understood("It is larger than five megabytes.")
     if not raw.strip():
-        return {}  # enough of an answer to a write
+        return {}  # a write needs no more of its response
     try:
         found = parse_json(bytes(raw))
     except MalformedInput as error:
@@ -170,12 +170,12 @@ def _not_understood(why: str) -> NeedsAttention:
 
 
 def _seconds(text: str) -> float | None:
-    """What Retry-After asks for; its other form, a date, is left to our own gaps."""
+    """Return the seconds of a Retry-After header; None for its other form, a date."""
     return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _inside(found: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Take off the envelopes that Qwoty's pages show: ``data``, and the object's own name."""
+    """Return the object inside the envelopes that Qwoty documents: ``data``, and the object's own name."""
     for layer in ("data", name):
         inner = found.get(layer)
         if isinstance(inner, Mapping):

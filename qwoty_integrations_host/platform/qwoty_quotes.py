@@ -1,8 +1,8 @@
-"""Qwoty's quote as our canonical document: the one file to correct when Qwoty's form turns out to be another.
+"""Converts Qwoty's quote to the canonical document: the one file to correct when Qwoty's form is different.
 
-What its pages show is taken in each form they show. What they do not show (taxes, discounts and net amounts of a
-line, discounts of the quote, when it was accepted) is expected under the canonical names. Nothing is refused here:
-what has the wrong form is passed on, for the schema to say so by field. docs/platform.md has the whole table.
+Every form in Qwoty's documentation is accepted. Fields that it does not show (taxes, discounts and net amounts of a
+line, discounts of the quote, the time of acceptance) are expected under the canonical names. Nothing is refused here:
+values of a wrong form are passed on, so that the schema names the field. docs/platform.md has the whole table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from ..contract.document_fields import word_of
 
-#: Each external id has three spellings on Qwoty's pages.
+#: Each external id has three spellings in Qwoty's documentation.
 _SLOTS = ("crm", "erp", "accounting")
 _ADDRESS = ("line1", "line2", "city", "state", "postal_code", "country", "country_code")
 
@@ -26,13 +26,13 @@ def canonical(
     accepted_statuses: Collection[str],
     accepted_at: datetime,
 ) -> dict[str, Any]:
-    """Give the canonical document of a quote.
+    """Return the canonical document of a quote.
 
-    ``contacts``: what the REST API says of its contacts, by id. ``accepted_at`` counts where the quote does not say.
+    ``contacts`` has its contacts from the REST API, by id. ``accepted_at`` is the default when the quote has none.
     """
     customer = _of(found.get("customer"), lambda customer: _customer(customer, contacts))
     return {
-        # Not workspace_id, which is Qwoty's own, and no links: they are signed, expire, and open the quote to anybody.
+        # No workspace_id, which is Qwoty's own, and no links, which expire and give anybody access to the quote.
         **_taken(found, "id", "number", "currency", "language", "title", "discounts", "issue_date", "expiration_date"),
         "status": _status(found.get("status"), accepted_statuses),
         "accepted_at": found.get("accepted_at") or accepted_at.isoformat(),
@@ -46,7 +46,7 @@ def canonical(
 
 
 def contacts_without_ids(found: Mapping[str, Any]) -> list[str]:
-    """The ids of the contacts of which the quote does not say what other systems call them, in its order."""
+    """Return the ids of the contacts whose external ids the quote leaves out, in its order."""
     customer = found.get("customer")
     people = customer.get("contacts") if isinstance(customer, Mapping) else None
     return [
@@ -57,7 +57,7 @@ def contacts_without_ids(found: Mapping[str, Any]) -> list[str]:
 
 
 def id_of(found: Mapping[str, Any]) -> str:
-    """An object's id, which may be a number; empty for what is none."""
+    """Return an object's id, which may be a number; empty if invalid."""
     found_id = found.get("id")
     return str(found_id) if isinstance(found_id, str | int) and not isinstance(found_id, bool) else ""
 
@@ -73,7 +73,7 @@ def _status(found: Any, accepted: Collection[str]) -> Any:
 
 
 def _owner(found: Mapping[str, Any]) -> Any:
-    # Older pages call the person owner_id.
+    # Older documentation calls the person owner_id.
     owner = found.get("owner") or found.get("owner_id")
     return _taken(owner, "id", "first_name", "last_name", "email") if isinstance(owner, Mapping) else None
 
@@ -89,7 +89,7 @@ def _customer(found: Mapping[str, Any], contacts: Mapping[str, Mapping[str, Any]
 
 
 def _contact(found: Mapping[str, Any], rest: Mapping[str, Any]) -> dict[str, Any]:
-    """A contact as the quote shows it, completed by what the REST API says."""
+    """Return the quote's contact, completed by the contact of the REST API."""
     names = ("id", "first_name", "last_name", "email", "phone")
     person = {**_taken(rest, *names), **{name: value for name, value in _taken(found, *names).items() if value}}
     roles = [role for holder in (found, rest) for role in _roles(holder.get("role"))]
@@ -97,7 +97,7 @@ def _contact(found: Mapping[str, Any], rest: Mapping[str, Any]) -> dict[str, Any
 
 
 def _roles(found: Any) -> list[Any]:
-    # One word in the quote, a list in the REST API; the quote's need not be one of the list's.
+    # One word in the quote, a list in the REST API; the list may lack the quote's word.
     return found if isinstance(found, list) else [found] if found else []
 
 
@@ -113,7 +113,7 @@ def _pricing_table(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _section(found: Mapping[str, Any]) -> dict[str, Any]:
-    # A section without phases has its lines itself; the schema takes both.
+    # A section without phases has lines of its own; the schema accepts both.
     lines = {} if isinstance(found.get("phases"), list) else _list(found, "line_items", _line)
     phases = {} if lines else _list(found, "phases", _phase)
     return {**_taken(found, "id", "type", "rank", "name"), **phases, **lines}
@@ -142,7 +142,7 @@ def _product(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pricing(found: Mapping[str, Any]) -> dict[str, Any]:
-    # The price object of the REST API says pricing_model and amount.
+    # The price object of the REST API uses pricing_model and amount.
     price = {"model": found.get("pricing_model"), "list_price": found.get("amount")}
     price |= _taken(found, "model", "list_price", "currency")
     return {name: value for name, value in price.items() if value is not None}
@@ -154,7 +154,7 @@ def _tax(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _default_tax(price: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The one tax of a price in the form of the REST API."""
+    """Return the single tax of a price in the REST API's form."""
     names = ("id", "name", "rate", "amount", "is_percentage")
     tax = {name: price.get(f"default_tax_{name}") for name in names}
     if tax["id"] is None:
@@ -163,7 +163,7 @@ def _default_tax(price: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _payment_terms(found: Mapping[str, Any]) -> Any:
-    # Where they are in the quote is shown nowhere.
+    # The documentation does not show their place in the quote.
     for holder in (found, found.get("pricing_table"), found.get("summary")):
         if isinstance(holder, Mapping) and holder.get("payment_terms") is not None:
             return _of(holder["payment_terms"], _terms)
@@ -180,7 +180,7 @@ def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
     metrics = found.get("metrics")
     return {
         "one_off": _of(found.get("one_off"), lambda totals: _taken(totals, *names)),
-        # Shown and never charged: a figure in another form is left out rather than the quote refused.
+        # Only shown, never charged: an invalid figure is left out instead of refusing the quote.
         "metrics": {"mrr": _number(metrics.get("mrr"))} if isinstance(metrics, Mapping) else None,
     }
 
@@ -200,12 +200,12 @@ def _tells_ids(found: Mapping[str, Any]) -> bool:
 
 
 def _address(found: Mapping[str, Any]) -> dict[str, Any]:
-    """An address with ``line1``, or ``address_line1`` as in the REST API."""
+    """Return an address from ``line1``, or from ``address_line1`` as in the REST API."""
     lines = {f"line{number}": found.get(f"address_line{number}") for number in ("1", "2")}
     return {**lines, **_taken(found, *_ADDRESS)}
 
 
-# -- taking parts of a document whose form is not certain -----------------------------------------
+# -- reading a document whose form is not certain --------------------------------------------------
 
 
 def _taken(found: Mapping[str, Any], *names: str) -> dict[str, Any]:

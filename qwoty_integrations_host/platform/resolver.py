@@ -1,4 +1,4 @@
-"""Which platform a workspace has, and what is written back to it."""
+"""Finds the platform of a workspace, and writes back to it what runs give it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from ..concurrency.rate_limits import Paces
+from ..concurrency.rate_limits import RateLimits
 from ..contract.quote import Quote
 from ..errors import IntegrationError, RetryableError
 from ..store import external_ids, runs
@@ -20,36 +20,36 @@ from .standalone import StandalonePlatform
 
 
 @dataclass(frozen=True, slots=True)
-class Platforms:
-    """The platforms of one host's workspaces."""
+class PlatformResolver:
+    """Finds the platform of each workspace."""
 
     store: Store
     configurations: Configurations
-    paces: Paces
-    #: Quotes' PDFs may come from private addresses.
+    rate_limits: RateLimits
+    #: Whether PDFs of quotes may come from private addresses.
     private_pdfs: bool = False
-    #: A platform itself may have a private address.
+    #: Whether a platform may have a private address.
     private_platforms: bool = False
 
     def qwoty(self, workspace: str) -> QwotyPlatform | None:
-        """The workspace's Qwoty; None when its quotes are pushed in full."""
+        """Return the workspace's Qwoty, or None when its quotes are pushed in full."""
         found = self.configurations.of(workspace)
         if not found.can_fetch:
             return None
-        turn = partial(self._turn, f"qwoty/{workspace}")
-        client = QwotyClient(found.base_url, found.token, turn, allow_private=self.private_platforms)
+        acquire = partial(self._acquire, f"qwoty/{workspace}")
+        client = QwotyClient(found.base_url, found.token, acquire, allow_private=self.private_platforms)
         return QwotyPlatform(client, found)
 
-    def _turn(self, name: str) -> None:
-        self.paces.turn(name, REQUESTS_PER_SECOND)
+    def _acquire(self, name: str) -> None:
+        self.rate_limits.acquire(name, REQUESTS_PER_SECOND)
         self.store.confirm()
 
     def of_run(self, workspace: str, run_id: str | None) -> RunPlatform:
-        """What a hook is handed as its platform."""
+        """Return the ``ctx.platform`` of a hook."""
         return RunPlatform(self, workspace, run_id)
 
     def with_saved_ids(self, workspace: str, quote: Quote) -> Quote:
-        """The quote with the ids that are kept here, of those that the platform has no place for."""
+        """Return the quote with the ids that this host stores because the platform has no field for them."""
         qwoty = self.qwoty(workspace)
         kinds = [kind for kind in ("contact", "tax") if qwoty is None or not qwoty.has_place_for(kind)]
         return StandalonePlatform(self.store, workspace).with_saved_ids(quote, kinds)
@@ -57,12 +57,13 @@ class Platforms:
 
 @dataclass(frozen=True, slots=True)
 class RunPlatform:
-    """Implements ``context.Platform``: an id is always kept here, and written to the platform where it has a place.
+    """Implements ``context.Platform``: this host stores every id, and writes it to a platform that has a field for it.
 
-    What the platform refuses becomes a note on the run: an invoice does not hang on it. An outage repeats the step.
+    When the platform refuses an id, the run gets a note and goes on; no invoice depends on it. An outage repeats the
+    step.
     """
 
-    platforms: Platforms
+    platforms: PlatformResolver
     workspace: str
     run_id: str | None
 
@@ -87,7 +88,7 @@ class RunPlatform:
             self._note(db, f"{kind}/{entity_id}/{slot}", refused)
 
     def quote_pdf(self, quote: Quote) -> bytes | None:
-        # A link that came with the quote has expired by the time of a retry; the platform signs another one.
+        # The link in the quote expires, perhaps before a retry; the platform signs a new one.
         qwoty = self.platforms.qwoty(self.workspace)
         link = (qwoty.pdf_link(quote.id) if qwoty else None) or quote.pdf_link
         return pdf.fetch(link, allow_private=self.platforms.private_pdfs) if link else None

@@ -1,4 +1,4 @@
-"""Signed messages of a platform, by the scheme of Standard Webhooks."""
+"""Verifies signed messages of a platform, by the scheme of Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from standardwebhooks import Webhook
 from ..errors import FieldProblem, InvalidInput, WebhookRejected
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
-#: How far a message's time may be from ours, to either side.
+#: The largest difference between a message's time and the host's, in either direction.
 TOLERANCE = timedelta(minutes=5)
 _PREFIX = "whsec_"
 _FEWEST_BYTES, _MOST_BYTES = 24, 64
 
 
 def new_secret() -> str:
-    """A signing secret: ``whsec_`` and 32 random bytes in base64."""
+    """Return a new signing secret: ``whsec_`` and 32 random bytes in base64."""
     return _PREFIX + b64encode(secrets.token_bytes(32)).decode()
 
 
 def require_secret(text: str) -> str:
-    """Give back a secret that somebody else made. Raises: InvalidInput when it is none."""
+    """Return a secret that somebody else made. Raises: InvalidInput when it is not valid."""
     try:
         size = len(b64decode(text.removeprefix(_PREFIX), validate=True)) if text.startswith(_PREFIX) else 0
     except ValueError:
@@ -37,14 +37,14 @@ def require_secret(text: str) -> str:
 
 
 def verify(headers: Mapping[str, str], body: bytes, known: Iterable[str], now: datetime) -> str:
-    """Give the id of a message that one of the secrets has signed, over its raw bytes.
+    """Return the id of a message after verifying its signature over the raw bytes with one of the secrets.
 
-    Raises: WebhookRejected, with 401 unless the signature is right, and with 400 when a rightly signed message is
-    more than five minutes old or early.
+    Raises: WebhookRejected, with 401 for a wrong signature, and with 400 for a correctly signed message that is more
+    than five minutes old or early.
     """
     given = {name.lower(): value for name, value in headers.items()}
     message, timestamp, signatures = (given.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
-    # Without a secret there is one that nobody knows: an unknown workspace costs the same work as a wrong signature.
+    # Without secrets a random one is tried, so that an unknown workspace takes as long as a wrong signature.
     expected = [_sign(secret, message, timestamp, body) for secret in (*known, new_secret())]
     presented = [one.encode() for one in signatures.split()]
     if not any(hmac.compare_digest(ours, theirs) for ours in expected for theirs in presented if ours):
@@ -57,7 +57,7 @@ def verify(headers: Mapping[str, str], body: bytes, known: Iterable[str], now: d
 
 
 def _sign(secret: str, message: str, timestamp: str, body: bytes) -> bytes:
-    """The signature as bytes; empty for what cannot have been signed."""
+    """Return the signature as bytes; empty when the secret is not valid."""
     try:
         text = body.decode()
     except UnicodeDecodeError:

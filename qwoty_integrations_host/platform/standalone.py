@@ -1,4 +1,4 @@
-"""The standalone platform: quotes are pushed in full, external ids are kept in this host and handed back."""
+"""The standalone platform: quotes are pushed in full, and this host stores their external ids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StandalonePlatform:
             external_ids.save(db, self._workspace, kind, entity_id, slot, value)
 
     def with_saved_ids(self, quote: Quote, kinds: Collection[str] = ("contact", "tax")) -> Quote:
-        """The quote with the saved ids of these kinds filled in where the document has none."""
+        """Return the quote with the saved ids of these kinds where the document has none."""
         with self._store.read() as db:
             saved = {kind: external_ids.of_kind(db, self._workspace, kind) for kind in kinds}
         contacts, taxes = saved.get("contact", {}), saved.get("tax", {})

@@ -1,15 +1,13 @@
-"""What runs recorded, said in a reader's language.
+"""Translates what runs recorded into a reader's language.
 
-Recorded sentences stay English in the database. A catalog per language (gettext's ``.po``) has them as templates, whose
-``{name}`` stands for what was put in; at display a sentence is matched with them, and what they caught is put into the
-translation. What matches nothing is shown as recorded.
+Recorded sentences are English. A catalog per language (gettext's ``.po``) has them as templates with places such as
+``{name}``. To show a sentence, it is matched with the templates, and the values found are put into the translation.
+A sentence without a match is shown as recorded.
 
-A plugin's catalogs come with it (``Manifest.translations``), the host's own are in ``translations/``. The kind of an
-entry is its ``msgctxt``: ``sentence`` without one, ``step`` and ``state`` for the names of those, or a kind of the
-catalog's own.
-``{name:kind}`` says that what was put in is of this kind, and is said in the same way. ``{name:money}`` is an amount
-such as ``9102.00 EUR``, ``{name:day}`` a day such as ``2026-03-10``, which the language writes in its own way, and
-``{name:quoted}`` a name in quotes.
+Plugins bring their catalogs (``Manifest.translations``); the host's are in ``translations/``. The kind of an entry is
+its ``msgctxt``: ``sentence`` by default, ``step`` and ``state`` for names of those, or a kind of the catalog's own.
+``{name:kind}`` marks a value of that kind, which is translated, too. ``{name:money}`` is an amount (``9102.00 EUR``)
+and ``{name:day}`` a day (``2026-03-10``), both formatted for the language; ``{name:quoted}`` is a name in quotes.
 """
 
 from __future__ import annotations
@@ -29,13 +27,13 @@ from .manager import Plugins
 log = logging.getLogger(__name__)
 
 SENTENCE, STEP, STATE, MONEY, DAY, QUOTED = "sentence", "step", "state", "money", "day", "quoted"
-#: What stands for a value of these kinds; of any other, whatever the rest of the template leaves.
+#: The pattern of a value of these kinds. A value of another kind is whatever the rest of the template leaves.
 _CAUGHT = {
     MONEY: r"-?\d+(?:\.\d+)? [A-Z]{3}",
     DAY: r"\d{4}-\d\d-\d\d",
     QUOTED: r"'[^']*'|\"[^\"]*\"",
 }
-#: Nothing that is recorded as one text is as long; what is, is not looked into.
+#: A longer text is not translated; no recorded text is as long.
 _LONGEST = 2000
 _PLACE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _END_OF_SENTENCE = re.compile(r"(?<=[.!?]) ")
@@ -44,16 +42,16 @@ _END_OF_SENTENCE = re.compile(r"(?<=[.!?]) ")
 @dataclass(frozen=True, slots=True)
 class _Template:
     pattern: re.Pattern[str]
-    #: The sentence, with the names of its places alone.
+    #: The sentence, with its places reduced to their names.
     source: str
     says: str
     kinds: Mapping[str, str]
-    #: Characters that must be there word for word: of two templates that fit, the more exact one is meant.
+    #: The number of literal characters. Of two templates that match, the more exact one is used.
     exactness: int
 
 
 class Catalog:
-    """The sentences of one language, from catalogs in the order in which they count."""
+    """The sentences of one language, from one or more catalogs; an earlier catalog takes precedence."""
 
     def __init__(self, language: str, *sources: bytes) -> None:
         self._language = language
@@ -69,7 +67,7 @@ class Catalog:
             templates.sort(key=lambda one: -one.exactness)
 
     def say(self, text: str, kind: str = SENTENCE) -> str | None:
-        """The text in this language; None when it is not known. Of several sentences each is looked up."""
+        """Return the text in this language, or None when it has no translation. Sentences are translated one by one."""
         if len(text) > _LONGEST:
             return None
         if (known := self._words.get((kind, text))) is not None:
@@ -80,7 +78,7 @@ class Catalog:
         return self._say_each(text) if kind == SENTENCE else None
 
     def template(self, sentence: str) -> str:
-        """What a sentence with ``{name}`` in it is translated to, for a page that shows the sentence itself."""
+        """Return the translation of a template, with its places, for a page that shows the template itself."""
         plain = _PLACE.sub(r"{\1}", sentence)
         found = (one.says for one in self._templates.get(SENTENCE, ()) if one.source == plain)
         return next(found, None) or self._words.get((SENTENCE, sentence), sentence)
@@ -102,26 +100,26 @@ class Catalog:
         return _PLACE.sub(value, template.says)
 
     def _written(self, text: str, kind: str) -> str:
-        """An amount or a day, as the language writes it."""
-        from babel.dates import format_date  # noqa: PLC0415 - lazy: most commands say nothing in French
+        """Return an amount or a day in the format of the language."""
+        from babel.dates import format_date  # noqa: PLC0415 - lazy: most commands need no translation
         from babel.numbers import format_currency  # noqa: PLC0415
 
         if kind == DAY:
             return str(format_date(date.fromisoformat(text), "long", locale=self._language))
         number, currency = text.split()
-        # An amount that was recorded with more digits than its currency has keeps them.
+        # An amount that was recorded with more decimals than its currency has keeps them.
         return str(format_currency(Decimal(number), currency, locale=self._language, decimal_quantization=False))
 
 
 class Translations:
-    """The languages of one host and its plugins; each catalog is read when it is first needed."""
+    """The catalogs of one host and its plugins; each is read when it is first needed."""
 
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
         self._catalogs: dict[tuple[str, str], Catalog] = {}
 
     def say(self, text: str, language: str, plugin: str, *, kind: str = SENTENCE) -> str:
-        """Something that a plugin, or the host about its run, has recorded; as it is where nobody translated it."""
+        """Return the translation of a text that the plugin, or the host for it, recorded; else the text itself."""
         return self._catalog(language, plugin).say(text, kind) or text
 
     def _catalog(self, language: str, plugin: str) -> Catalog:
@@ -140,13 +138,13 @@ def _read(language: str, folders: list[Traversable], plugin: str) -> Catalog:
     try:
         return Catalog(language, *sources)
     except Exception:
-        # A plugin's catalog that cannot be read must not take the pages with it.
+        # A broken catalog of a plugin must not break the pages.
         log.exception("translations.not_read", extra={"plugin": plugin, "language": language})
         return Catalog(language, *sources[-1:]) if plugin else Catalog(language)
 
 
 def _entries(source: bytes) -> Iterator[tuple[str, str, str]]:
-    """The kind, the sentence and its translation, of what is translated."""
+    """Yield kind, sentence and translation of each translated entry."""
     from babel.messages.pofile import read_po  # noqa: PLC0415 - lazy, as above
 
     for message in read_po(BytesIO(source), abort_invalid=True):

@@ -1,4 +1,4 @@
-"""Puts together what a hook is handed, bound to one workspace and one plugin."""
+"""Makes the context of a hook, for one workspace and one plugin."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import structlog
 
 from ..clock import Clock
 from ..concurrency.locks import Locks
-from ..concurrency.rate_limits import Paces
+from ..concurrency.rate_limits import RateLimits
 from ..contract.context import Attempt, HookContext, Json, Steps
 from ..contract.settings_document import secrets_by_name
 from ..mail.mailer import RecordedMailer
 from ..mail.transports import Transport
 from ..observability.leaks import KnownSecrets
-from ..platform.resolver import Platforms
+from ..platform.resolver import PlatformResolver
 from ..store.database import Store
 from ..store.plugin_storage import PluginRecords, PluginSecrets, PluginState
 from ..vault import Vault
@@ -24,7 +24,7 @@ from .manager import Plugins
 
 
 def no_steps(name: str, work: Callable[[Attempt], Json]) -> Json:
-    """The ``ctx.step`` of hooks that are not called in a run."""
+    """Raise RuntimeError: the ``ctx.step`` of a hook that is called outside a run."""
     raise RuntimeError(f"The step {name!r} was asked for outside a run.")
 
 
@@ -37,11 +37,11 @@ class Contexts:
     clock: Clock
     transport: Transport
     locks: Locks
-    paces: Paces
-    platforms: Platforms
+    rate_limits: RateLimits
+    platforms: PlatformResolver
     public_url: str | None
     plugins: Plugins
-    #: What plugins keep by ``ctx.secrets``, as far as they were handed it here: by workspace and plugin, then by name.
+    #: The values of ``ctx.secrets`` that plugins have read or written here, by workspace and plugin, then by name.
     kept: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def make(
@@ -69,13 +69,13 @@ class Contexts:
             records=PluginRecords(self.store, *place, known),
             step=step,
             lock=lambda name: self.locks.hold("/".join((*place, name))),
-            pace=lambda name, *, per_second: self.paces.turn(f"{plugin}/{name}", per_second),
+            pace=lambda name, *, per_second: self.rate_limits.acquire(f"{plugin}/{name}", per_second),
             run_id=run_id,
             public_url=self.public_url,
         )
 
     def _known(self, workspace: str, plugin: str, settings: Mapping[str, Any]) -> KnownSecrets:
-        """The secrets that a plugin must give back nowhere."""
+        """Return the secrets that the plugin's results must not hold."""
         kept = self.kept.setdefault((workspace, plugin), {})
         if not self.plugins.is_loaded(plugin):
             return KnownSecrets(kept=kept)

@@ -1,7 +1,7 @@
-"""Calling a plugin so that the host goes on whatever comes back, or does not (ADR 0047).
+"""Calls a plugin under a deadline, so that a plugin that hangs does not stop the host (ADR 0047).
 
-Nobody can stop a thread from outside. So each hook is called in a thread of its own, and the host waits for it only so
-long: then it says who is to blame and goes on, and the thread is left behind until it comes back or the process ends.
+Python cannot stop a thread from outside. So each hook is called in a thread of its own. When the deadline passes, the
+host raises PluginHangs and goes on; the thread is abandoned until it returns or the process ends.
 """
 
 from __future__ import annotations
@@ -13,29 +13,33 @@ from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from ..clock import Clock
 from ..errors import Interruption, PluginHangs
 
 log = logging.getLogger(__name__)
 
-#: So many calls of one plugin may be left behind: then it is not called any more.
-MOST_LEFT = 4
+#: A plugin with this many abandoned calls is not called any more.
+MOST_ABANDONED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How many seconds the host waits for what."""
+class Deadlines:
+    """How many seconds the host waits for a plugin."""
 
-    #: For an answer that needs no network.
-    answer: float = 10.0
-    #: For one that asks a service, perhaps about many keys.
+    #: For a hook that needs no network.
+    local: float = 10.0
+    #: For a hook that asks a service, perhaps about many keys.
     service: float = 120.0
     #: For the import of a plugin.
     load: float = 30.0
-    #: For the next sign of life of a run's hook: each beginning and each end of a step is one.
+    #: For the next sign of life of a run's hook: the beginning or the end of a step.
     run: float = 600.0
+
+    def of(self, kind: Literal["local", "service", "run"]) -> float:
+        """Return the seconds of the deadline that a hook declares."""
+        return {"local": self.local, "service": self.service, "run": self.run}[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +56,24 @@ class Call:
 
 
 class Escaped(Exception):
-    """A plugin raised what ends a program (SystemExit, KeyboardInterrupt, …): here it ends nothing. Its cause is that.
+    """A plugin raised an error that would end the program (SystemExit, KeyboardInterrupt, …); its cause is that error.
 
-    What an operator's Ctrl-C raises is met where the host waits, never in a plugin's thread.
+    An operator's Ctrl-C is raised in the thread where the host waits, never in a plugin's thread.
     """
 
 
 class Calls:
-    """The calls of one host, and those it has left behind."""
+    """Makes the calls of one host, and knows those that were abandoned."""
 
-    def __init__(self, clock: Clock, patience: Patience) -> None:
-        self.patience = patience
+    def __init__(self, clock: Clock, deadlines: Deadlines) -> None:
+        self.deadlines = deadlines
         self._clock, self._lock = clock, threading.Lock()
-        self._left: dict[int, Call] = {}
+        self._abandoned: dict[int, Call] = {}
 
-    def left(self, plugin: str | None = None) -> list[Call]:
-        """The calls that have not come back, of one plugin or of all, oldest first."""
+    def abandoned(self, plugin: str | None = None) -> list[Call]:
+        """Return the abandoned calls that still run, of one plugin or of all, oldest first."""
         with self._lock:
-            return [call for call in self._left.values() if plugin in {None, call.plugin}]
+            return [call for call in self._abandoned.values() if plugin in {None, call.plugin}]
 
     def make(
         self,
@@ -78,59 +82,59 @@ class Calls:
         origin: str,
         work: Callable[[], Any],
         *,
-        patience: float,
+        seconds: float,
         heard: Callable[[], float] | None = None,
     ) -> Any:
-        """Do ``work`` in a thread of its own, and give what it gives or raise what it raises.
+        """Do ``work`` in a thread of its own, and return its value or raise its error.
 
-        ``patience``: seconds since the beginning, or since ``heard()`` (a moment of ``time.monotonic``).
-        Raises: Escaped; PluginHangs when it does not come back in time, or when too many calls before it did not.
+        The deadline is ``seconds`` after the beginning, or after ``heard()`` (a moment of ``time.monotonic``).
+        Raises: Escaped; PluginHangs after the deadline, or when too many earlier calls were abandoned.
         """
-        if len(before := self.left(plugin)) >= MOST_LEFT:
+        if len(before := self.abandoned(plugin)) >= MOST_ABANDONED:
             raise PluginHangs(
                 f"The integration {origin} is not called any more: {len(before)} calls did not come back.",
                 hint="Restart the host; the log says which hooks hang. Tell the integration's author.",
             )
         call, began = Call(plugin, hook, origin, self._clock.now()), time.monotonic()
-        ended, answer = threading.Event(), _Answer(work)
+        ended, returned = threading.Event(), _Returned(work)
         thread = threading.Thread(
-            target=copy_context().run, args=(self._work, answer, ended), name=f"{plugin}.{hook}", daemon=True
+            target=copy_context().run, args=(self._work, returned, ended), name=f"{plugin}.{hook}", daemon=True
         )
         thread.start()
-        while not ended.wait(max(0.0, (heard() if heard else began) + patience - time.monotonic())):
-            if time.monotonic() - (heard() if heard else began) >= patience and self._leave(call, ended):
+        while not ended.wait(max(0.0, (heard() if heard else began) + seconds - time.monotonic())):
+            if time.monotonic() - (heard() if heard else began) >= seconds and self._abandon(call, ended):
                 log.warning("plugin.hangs", extra={"plugin": plugin, "hook": hook, "title": str(call)})
                 raise PluginHangs(
                     f"The integration {call}.",
                     hint="Only a restart of the host ends that call. Tell the integration's author.",
                 )
-        return answer.get()
+        return returned.get()
 
-    def _work(self, answer: _Answer, ended: threading.Event) -> None:
-        answer.find()
+    def _work(self, returned: _Returned, ended: threading.Event) -> None:
+        returned.run()
         with self._lock:
             ended.set()
-            late = self._left.pop(id(ended), None)
+            late = self._abandoned.pop(id(ended), None)
         if late is not None:
             log.warning("plugin.came_back", extra={"plugin": late.plugin, "hook": late.hook, "title": late.origin})
 
-    def _leave(self, call: Call, ended: threading.Event) -> bool:
-        """Whether it is left behind; not when it came back in the last moment."""
+    def _abandon(self, call: Call, ended: threading.Event) -> bool:
+        """Return whether the call is abandoned; False when it has just returned."""
         with self._lock:
             if not ended.is_set():
-                self._left[id(ended)] = call
+                self._abandoned[id(ended)] = call
             return not ended.is_set()
 
 
-class _Answer:
-    """What came back from a call: a value or an error, whatever its class."""
+class _Returned:
+    """What a call returned or raised, whatever the error's class."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self._work = work
         self._value: Any = None
         self._error: BaseException | None = None
 
-    def find(self) -> None:
+    def run(self) -> None:
         try:
             self._value = self._work()
         except BaseException as error:  # noqa: BLE001 - it is raised again where the host waits

@@ -1,8 +1,7 @@
-"""Discovery of plugins by entry point, their isolated loading, and the typed call of ONE plugin's hook.
+"""Discovers plugins by entry point, loads each in isolation, and calls one plugin's hook with its types.
 
-Promises (plugin-host page): the host always starts; a blocked plugin is never imported; every plugin ends in
-a visible status with a reason and the distribution to blame. Nothing else touches ``pm.hook``, which is
-``Any`` to a type checker.
+The host always starts, and never imports a blocked plugin. Every plugin gets a visible status with a reason and its
+distribution. Nothing else uses ``pm.hook``, which is ``Any`` to a type checker.
 """
 
 from __future__ import annotations
@@ -10,53 +9,41 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, distributions, entry_points
 from inspect import Parameter, signature
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import pluggy
 from jsonschema import Draft202012Validator
 
 from ..clock import Clock, SystemClock
 from ..contract import hookspecs
-from ..contract.context import HookContext
-from ..contract.hook_types import (
-    ConnectionReport,
-    ConnectionRequest,
-    InstallmentRequest,
-    Manifest,
-    Outcome,
-    Preview,
-    ServiceStatus,
-    SettingsProblem,
-    UpkeepReport,
-    UpkeepRequest,
-    WebhookEndpoint,
-    WebhookEvent,
-    WebhookRequest,
-)
-from ..contract.hookspecs import HOOK_API, PROJECT
-from ..contract.quote import Quote
+from ..contract.hook_rules import PROJECT, HookRules, rules_of
+from ..contract.hook_types import Manifest
+from ..contract.hookspecs import HOOK_API
 from ..errors import IntegrationError, NotFound, PluginContractError, PluginHangs, PluginLoadError
 from ..observability.leaks import at_work, secrets_known_to
-from ..observability.logs import about
+from ..observability.logs import log_context
 from ..redaction import redact
-from . import results as answers
-from .deadlines import Calls, Escaped, Patience
+from .deadlines import Calls, Deadlines, Escaped
 from .trace import trace_hooks
 
 GROUP = "qwoty_integrations"
-#: The name of the host's own runs and secrets beside those of the plugins.
+#: The plugin id of the host's own runs and secrets.
 RESERVED = "platform"
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
 class PluginStatus:
-    """What became of one entry point. ``origin`` is "distribution version"; ``reason`` is empty when loaded."""
+    """The result of loading one entry point. ``origin`` is "distribution version"; ``reason`` is empty when loaded."""
 
     id: str
     distribution: str
@@ -73,28 +60,19 @@ class PluginStatus:
 
 @runtime_checkable
 class Audible(Protocol):
-    """Steps of which it is known when they last gave a sign of life, by ``time.monotonic``."""
+    """Steps that know when they last gave a sign of life, by ``time.monotonic``."""
 
     heard: float
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a hook is to answer: how to tell, in words, within how many seconds, and what no implementation means."""
+class HookMethod(Generic[P, R]):
+    """A method of ``Plugins`` that calls one hook of one plugin: the plugin's id, then the arguments of the hook."""
 
-    is_right: Callable[[Any], bool]
-    words: str
-    default: Any = None
-    #: Whether it may hold the secrets that the hook was handed: only where it goes to nobody else.
-    may_hold_secrets: bool = False
-    within: Literal["answer", "service", "run"] = "answer"
+    def __init__(self, hook: Callable[P, R]) -> None:
+        self._hook = hook
 
-
-_OUTCOME = Answer(
-    answers.is_outcome,
-    "an Outcome with a known status, notes in words and a JSON result, all of sensible length",
-    within="run",
-)
+    def __get__(self, plugins: Plugins, owner: type[Plugins]) -> Callable[Concatenate[str, P], R]:
+        return partial(plugins.call, self._hook)
 
 
 class Plugins:
@@ -107,9 +85,9 @@ class Plugins:
         strict: bool = False,
         trace: bool = False,
         clock: Clock | None = None,
-        patience: Patience | None = None,
+        deadlines: Deadlines | None = None,
     ) -> None:
-        self.calls = Calls(clock or SystemClock(), patience or Patience())
+        self.calls = Calls(clock or SystemClock(), deadlines or Deadlines())
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         if trace:
@@ -124,7 +102,7 @@ class Plugins:
     # -- questions -----------------------------------------------------------------------------
 
     def status(self, plugin_id: str) -> PluginStatus:
-        """Give a plugin's status. Raises: NotFound."""
+        """Return a plugin's status. Raises: NotFound."""
         for status in self.statuses:
             if status.id == plugin_id:
                 return status
@@ -133,7 +111,7 @@ class Plugins:
         )
 
     def manifest(self, plugin_id: str) -> Manifest:
-        """Give a loaded plugin's manifest. Raises: NotFound, with the reason when it is there but not loaded."""
+        """Return a loaded plugin's manifest. Raises: NotFound, with the reason why it is not loaded."""
         status = self.status(plugin_id)
         if plugin_id not in self._manifests:
             raise NotFound(f"The plugin {plugin_id!r} is {status.state}.", hint=status.reason)
@@ -144,11 +122,11 @@ class Plugins:
         return plugin_id in self._manifests
 
     def loaded(self) -> tuple[str, ...]:
-        """Ids of the loaded plugins, sorted."""
+        """Return the ids of the loaded plugins, sorted."""
         return tuple(self._manifests)
 
     def makers(self) -> tuple[str, ...]:
-        """Ids of the loaded plugins that make invoices, sorted."""
+        """Return the ids of the loaded plugins that create invoices, sorted."""
         return tuple(one for one, manifest in self._manifests.items() if "invoices" in manifest.capabilities)
 
     def implements(self, plugin_id: str, hook: str) -> bool:
@@ -156,12 +134,12 @@ class Plugins:
         return any(impl.plugin_name == plugin_id for impl in getattr(self._manager.hook, hook).get_hookimpls())
 
     def hooks(self, plugin_id: str) -> tuple[str, ...]:
-        """The hooks that a loaded plugin has, sorted; none for one that is not loaded."""
+        """Return the names of a loaded plugin's hooks, sorted; empty for a plugin that is not loaded."""
         plugin = self._manager.get_plugin(plugin_id)
         return tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
 
     def shadowed(self) -> list[str]:
-        """The copies of plugins' distributions that are never seen, since another one comes before them on the path."""
+        """Return the plugin distributions that are shadowed by another version earlier on the path."""
         seen = {status.distribution: status.version for status in self.statuses}
         found = []
         for each in distributions():
@@ -171,105 +149,59 @@ class Plugins:
                 found.append(f"{name} {each.version}")
         return sorted(set(found))
 
-    # -- one typed method per hook ---------------------------------------------------------------
+    # -- calls: one method per hook, with the types of its spec ------------------------------------
 
-    def validate_settings(
-        self, plugin_id: str, ctx: HookContext, settings: Mapping[str, Any]
-    ) -> Sequence[SettingsProblem]:
-        answer = Answer(answers.are_problems, "a list of SettingsProblem", default=())
-        found = self._call(plugin_id, "validate_settings", answer, ctx=ctx, settings=settings)
-        return cast("Sequence[SettingsProblem]", found)
+    validate_settings = HookMethod(hookspecs.validate_settings)
+    migrate_settings = HookMethod(hookspecs.migrate_settings)
+    check_connection = HookMethod(hookspecs.check_connection)
+    service_status = HookMethod(hookspecs.service_status)
+    preview_quote = HookMethod(hookspecs.preview_quote)
+    on_quote_accepted = HookMethod(hookspecs.on_quote_accepted)
+    on_installment_due = HookMethod(hookspecs.on_installment_due)
+    undo_quote = HookMethod(hookspecs.undo_quote)
+    on_quote_cancelled = HookMethod(hookspecs.on_quote_cancelled)
+    void_invoice = HookMethod(hookspecs.void_invoice)
+    sends_due_installments = HookMethod(hookspecs.sends_due_installments)
+    authenticate_webhook = HookMethod(hookspecs.authenticate_webhook)
+    on_webhook = HookMethod(hookspecs.on_webhook)
+    service_links = HookMethod(hookspecs.service_links)
+    webhook_endpoints = HookMethod(hookspecs.webhook_endpoints)
+    on_upkeep = HookMethod(hookspecs.on_upkeep)
 
-    def migrate_settings(
-        self, plugin_id: str, ctx: HookContext, settings: Mapping[str, Any], from_version: int
-    ) -> Mapping[str, Any]:
-        answer = Answer(answers.is_settings, "a dict of settings by name", default=settings, may_hold_secrets=True)
-        found = self._call(plugin_id, "migrate_settings", answer, ctx=ctx, settings=settings, from_version=from_version)
-        return cast("Mapping[str, Any]", found)
+    def call(self, hook: Callable[P, R], plugin_id: str, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call one plugin's hook and return its checked result, or the default when the plugin has no such hook.
 
-    def check_connection(self, plugin_id: str, ctx: HookContext, connection: ConnectionRequest) -> ConnectionReport:
-        words = "a ConnectionReport with KeyReports of known statuses"
-        answer = Answer(answers.is_connection, words, within="service")
-        found = self._call(plugin_id, "check_connection", answer, ctx=ctx, connection=connection)
-        return cast("ConnectionReport", found)
-
-    def service_status(self, plugin_id: str, ctx: HookContext) -> ServiceStatus:
-        answer = Answer(answers.is_service, "a ServiceStatus", within="service")
-        return cast("ServiceStatus", self._call(plugin_id, "service_status", answer, ctx=ctx))
-
-    def preview_quote(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Preview | Outcome:
-        answer = Answer(answers.is_preview, "a Preview with Decimal amounts, or an Outcome")
-        return cast("Preview | Outcome", self._call(plugin_id, "preview_quote", answer, ctx=ctx, quote=quote))
-
-    def on_quote_accepted(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
-        return cast("Outcome", self._call(plugin_id, "on_quote_accepted", _OUTCOME, ctx=ctx, quote=quote))
-
-    def on_installment_due(self, plugin_id: str, ctx: HookContext, installment: InstallmentRequest) -> Outcome:
-        found = self._call(plugin_id, "on_installment_due", _OUTCOME, ctx=ctx, installment=installment)
-        return cast("Outcome", found)
-
-    def undo_quote(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
-        return cast("Outcome", self._call(plugin_id, "undo_quote", _OUTCOME, ctx=ctx, quote=quote))
-
-    def on_quote_cancelled(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
-        return cast("Outcome", self._call(plugin_id, "on_quote_cancelled", _OUTCOME, ctx=ctx, quote=quote))
-
-    def void_invoice(self, plugin_id: str, ctx: HookContext, quote: Quote) -> Outcome:
-        return cast("Outcome", self._call(plugin_id, "void_invoice", _OUTCOME, ctx=ctx, quote=quote))
-
-    def sends_due_installments(self, plugin_id: str, ctx: HookContext) -> bool:
-        answer = Answer(lambda found: isinstance(found, bool), "True or False", default=False)
-        return bool(self._call(plugin_id, "sends_due_installments", answer, ctx=ctx))
-
-    def authenticate_webhook(self, plugin_id: str, ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
-        answer = Answer(answers.is_event, "a WebhookEvent with an id and a type", may_hold_secrets=True)
-        return cast("WebhookEvent", self._call(plugin_id, "authenticate_webhook", answer, ctx=ctx, request=request))
-
-    def on_webhook(self, plugin_id: str, ctx: HookContext, event: WebhookEvent) -> Outcome:
-        return cast("Outcome", self._call(plugin_id, "on_webhook", _OUTCOME, ctx=ctx, event=event))
-
-    def webhook_endpoints(self, plugin_id: str, ctx: HookContext) -> Sequence[WebhookEndpoint]:
-        answer = Answer(answers.are_endpoints, "a list of WebhookEndpoint", default=())
-        return cast("Sequence[WebhookEndpoint]", self._call(plugin_id, "webhook_endpoints", answer, ctx=ctx))
-
-    def service_links(self, plugin_id: str, ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
-        answer = Answer(answers.are_links, "a dict of addresses by id", default={})
-        return cast("Mapping[str, str]", self._call(plugin_id, "service_links", answer, ctx=ctx, ids=ids))
-
-    def on_upkeep(self, plugin_id: str, ctx: HookContext, upkeep: UpkeepRequest) -> UpkeepReport:
-        answer = Answer(answers.is_upkeep, "an UpkeepReport with an Outcome and JSON events", within="run")
-        return cast("UpkeepReport", self._call(plugin_id, "on_upkeep", answer, ctx=ctx, upkeep=upkeep))
-
-    # -- how ---------------------------------------------------------------------------------------
-
-    def _call(self, plugin_id: str, hook: str, answer: Answer, **facts: Any) -> Any:
-        """Call one plugin's hook and give what it answers.
-
-        Raises: IntegrationError as the hook did, PluginContractError for whatever else came back, PluginHangs.
+        Raises: IntegrationError as the hook did; PluginContractError for a result or an error that is not allowed;
+        PluginHangs when the hook misses its deadline.
         """
-        if answer.default is not None and not self.implements(plugin_id, hook):
-            return answer.default
+        if not self.implements(plugin_id, hook.__name__):
+            with suppress(NotImplementedError):
+                return hook(*args, **kwargs)
+        facts = signature(hook).bind(*args, **kwargs).arguments
+        return cast("R", self._call(plugin_id, hook.__name__, rules_of(hook), facts))
+
+    def _call(self, plugin_id: str, name: str, rules: HookRules, facts: dict[str, Any]) -> Any:
         origin, steps = self.status(plugin_id).origin, getattr(facts["ctx"], "step", None)
         heard = (lambda: steps.heard) if isinstance(steps, Audible) else None
         known = secrets_known_to(facts["ctx"])
-        with about(plugin=plugin_id, hook=hook, distribution=origin), at_work(known):
+        with log_context(plugin=plugin_id, hook=name, distribution=origin), at_work(known):
             try:
-                ask, patience = self._caller(plugin_id, hook, facts), getattr(self.calls.patience, answer.within)
-                results = self.calls.make(plugin_id, hook, origin, ask, patience=patience, heard=heard)
+                caller, seconds = self._caller(plugin_id, name, facts), self.calls.deadlines.of(rules.deadline)
+                results = self.calls.make(plugin_id, name, origin, caller, seconds=seconds, heard=heard)
             except IntegrationError as error:
-                if not isinstance(getattr(error, "hint", None), str):  # a class of its own that forgot ours
-                    raise self._bug(origin, hook, error) from error
+                if not isinstance(getattr(error, "hint", None), str):  # a subclass that does not call our __init__
+                    raise self._bug(origin, name, error) from error
                 raise
             except Exception as error:
-                log.exception("plugin.crashed", extra={"plugin": plugin_id, "hook": hook})
-                raise self._bug(origin, hook, error) from error
-            if not results or not answer.is_right(results[0]):
+                log.exception("plugin.crashed", extra={"plugin": plugin_id, "hook": name})
+                raise self._bug(origin, name, error) from error
+            if not results or not rules.result.is_valid(results[0]):
                 raise PluginContractError(
-                    f"The integration {origin} has a bug: {hook} did not return {answer.words}.",
+                    f"The integration {origin} has a bug: {name} did not return {rules.result.description}.",
                     hint="Report it to the integration's author.",
                 )
-            if not answer.may_hold_secrets:
-                known.refuse(results[0], f"{hook} gives back")
+            if not rules.may_hold_secrets:
+                known.refuse(results[0], f"{name} gives back")
         return results[0]
 
     def _caller(self, plugin_id: str, hook: str, facts: Mapping[str, Any]) -> Callable[[], Any]:
@@ -289,7 +221,7 @@ class Plugins:
         claims: defaultdict[str, list[EntryPoint]] = defaultdict(list)
         for point in entry_points(group=GROUP):
             claims[point.name].append(point)
-        # Sorted, because the order in which a file system lists folders differs between machines.
+        # Sorted, because file systems list folders in different orders.
         return [self._load(name, claims[name], blocked) for name in sorted(claims)]
 
     def _load(self, name: str, points: list[EntryPoint], blocked: frozenset[str]) -> PluginStatus:
@@ -303,7 +235,7 @@ class Plugins:
         began = time.perf_counter()
         try:
             plugin = self.calls.make(
-                name, "its import", f"{distribution} {version}", points[0].load, patience=self.calls.patience.load
+                name, "its import", f"{distribution} {version}", points[0].load, seconds=self.calls.deadlines.load
             )
             ms = round((time.perf_counter() - began) * 1000)
             if getattr(plugin, "HOOK_API", None) != HOOK_API:
@@ -320,10 +252,11 @@ class Plugins:
     def _register(self, plugin: Any, name: str, origin: str) -> None:
         self._manager.register(plugin, name=name)
         _check_implementations(self._manager, plugin)
-        ask = self._caller(name, "integration_manifest", {})
-        manifests = self.calls.make(name, "integration_manifest", origin, ask, patience=self.calls.patience.answer)
-        if not manifests or not answers.is_manifest(manifests[0]):
-            raise TypeError("integration_manifest must return a Manifest.")
+        hook, rules = hookspecs.integration_manifest.__name__, rules_of(hookspecs.integration_manifest)
+        seconds = self.calls.deadlines.of(rules.deadline)
+        manifests = self.calls.make(name, hook, origin, self._caller(name, hook, {}), seconds=seconds)
+        if not manifests or not rules.result.is_valid(manifests[0]):
+            raise TypeError(f"{hook} must return {rules.result.description}.")
         if manifests[0].id != name:
             raise ValueError(f"The manifest's id {manifests[0].id!r} is not the entry point's name {name!r}.")
         Draft202012Validator.check_schema(manifests[0].settings_schema)
@@ -351,7 +284,7 @@ def _check_implementations(manager: pluggy.PluginManager, plugin: Any) -> None:
 def _check_implementation(name: str, impl: pluggy.HookImpl) -> None:
     if impl.hookwrapper or impl.wrapper or impl.tryfirst or impl.trylast:
         raise TypeError(f"{name}: wrappers, tryfirst and trylast are not part of this contract.")
-    # pluggy never passes an argument that has a default value: it would stay at its default for ever.
+    # pluggy never passes a value for an argument that has a default.
     if any(p.default is not Parameter.empty for p in signature(impl.function).parameters.values()):
         raise TypeError(f"{name}: an argument has a default value, so the host's value would never arrive.")
 

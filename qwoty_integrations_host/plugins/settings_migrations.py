@@ -1,7 +1,7 @@
-"""Stored settings, brought to the form that the present release of their plugin reads (ADR 0072).
+"""Migrates stored settings to the form that the plugin's present release reads (ADR 0072).
 
-They are migrated whenever they are read, and stored in their new form when somebody saves them: a worker of the
-release before reads what it always read, and a migration that fails has changed nothing.
+Settings are migrated whenever they are read, and stored in their new form when somebody saves them. So workers of the
+release before still read the old form, and a migration that fails changes nothing.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from ..errors import IntegrationError, SettingsIncomplete
 from ..redaction import secret_paths
 from .manager import Plugins
 
-#: Why runs wait for somebody to save settings, or for another release.
+#: The codes with which runs wait until somebody saves the settings or installs another release.
 NOT_MIGRATED, NEWER = "settings_not_migrated", "settings_newer"
 UNFIT = (SettingsIncomplete.default_code, NOT_MIGRATED, NEWER)
-#: A text shorter than this stands somewhere by chance.
+#: A shorter text may occur by chance.
 _TELLING = 8
 
 
 def brought_up(plugins: Plugins, plugin: str, ctx: HookContext, stored: StoredSettings) -> StoredSettings:
-    """Give stored settings as the present release has them; what its schema does not know any more is left out.
+    """Return stored settings in the form of the present release, without fields that its schema does not have.
 
-    Raises: SettingsIncomplete for those of a newer release, and for a migration that fails.
+    Raises: SettingsIncomplete for settings of a newer release, and when the migration fails.
     """
     manifest = plugins.manifest(plugin)
     if stored.version > manifest.settings_version:
@@ -51,7 +51,7 @@ def brought_up(plugins: Plugins, plugin: str, ctx: HookContext, stored: StoredSe
 
 
 def as_known(schema: Mapping[str, Any], document: Mapping[str, Any], version: int) -> StoredSettings:
-    """Give what a schema knows of a document, its secrets apart."""
+    """Return the fields of a document that the schema has, with secrets separate."""
     closed = schema.get("additionalProperties") is False
     known = {name: value for name, value in document.items() if not closed or name in schema.get("properties", {})}
     held = {path: reach(known, path) for path in secret_paths(schema, known)}
@@ -60,7 +60,7 @@ def as_known(schema: Mapping[str, Any], document: Mapping[str, Any], version: in
 
 
 def require_fit(plugins: Plugins, plugin: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give settings with their defaults. Raises: SettingsIncomplete where the present release needs others."""
+    """Return the settings with defaults. Raises: SettingsIncomplete when they do not fit the present release."""
     schema = plugins.manifest(plugin).settings_schema
     whole = with_defaults(schema, document)
     if problems := schema_problems(schema, whole):
@@ -77,7 +77,7 @@ def _migrated(plugins: Plugins, plugin: str, ctx: HookContext, stored: StoredSet
 
 
 def _secrets_kept(schema: Mapping[str, Any], stored: StoredSettings, found: dict[str, Any]) -> dict[str, Any]:
-    """The migrated settings, with the secrets that were left out. Raises: IntegrationError for one put in clear."""
+    """Return the migrated settings with the secrets they left out. Raises: IntegrationError for one in clear."""
     paths = list(secret_paths(schema, found))
     moved, clear = {reach(found, path) for path in paths}, json.dumps(without(found, paths), ensure_ascii=False)
     for path, secret in stored.secrets.items():
@@ -89,7 +89,7 @@ def _secrets_kept(schema: Mapping[str, Any], stored: StoredSettings, found: dict
 
 
 def _is_secret(schema: Mapping[str, Any], path: tuple[str, ...]) -> bool:
-    """Whether the schema keeps a secret at this path, in a map or by itself."""
+    """Whether the schema has a secret at this path, in a map or on its own."""
     inside = {path[0]: dict.fromkeys(path[1:])}
     return path in secret_paths(schema, inside)
 

@@ -1,4 +1,4 @@
-"""``QWOTY_TRACE_HOOKS=1``: each call of a hook, and what came back, as two lines on stderr, for plugin authors."""
+"""``QWOTY_TRACE_HOOKS=1`` prints each call of a hook and its result on stderr, for plugin authors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pluggy
 from ..contract.context import HookContext
 from ..redaction import redact
 
-#: What says which object it is. Everything else may be a secret, or a person's.
+#: Fields that identify an object. Any other field may be secret or personal.
 _NAMES = ("id", "type", "status", "code", "number", "reachable", "roll_secrets")
 
 
 def trace_hooks(manager: pluggy.PluginManager) -> None:
-    """Print every call that goes through the manager from now on."""
+    """Print every later call that goes through the manager."""
 
     def before(hook: str, implementations: Sequence[pluggy.HookImpl], given: Mapping[str, Any]) -> None:
         for each in implementations:

@@ -1,1 +1,1 @@
-"""Where a quote stands, and by which words it is found. Pure: nothing is looked up."""
+"""The state of a quote, and the words by which it is found. Pure functions: they read no database."""

@@ -1,4 +1,4 @@
-"""What time alone makes of where a quote stands: a link expires, a day goes by without its payment. Pure."""
+"""How a quote's state changes by time alone: a link expires, a due date passes. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from .standing import Facts, standing_of
 
-#: Before every link and every day: nothing has expired, and nothing is overdue.
+#: A moment before everything: nothing has expired and nothing is overdue.
 _BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The name of the state in which a quote is, and the one into which it turns by itself.
+    """The name of a quote's state, and of the state into which it changes by itself.
 
-    It turns at a moment, or when a day begins where the workspace's days are counted; at most one of both is there.
+    It changes at a moment, or when a day begins in the workspace's time zone; at most one of the two is set.
     """
 
     state: str
@@ -25,7 +25,7 @@ class Course:
 
 
 def course_of(known: Facts) -> Course:
-    """The last turn that time brings, and the state before it; so it holds at any moment, and needs no clock."""
+    """Return the last change that time brings, and the state before it. The result is valid at any moment."""
     turns: list[tuple[datetime, date | None]] = []
     for record in known.records.values():
         turns += [(part.expires_at, None) for part in record.installments if part.expires_at]

@@ -1,7 +1,8 @@
-"""The words by which quotes are found: which ones a quote has, and what a person means who looks for some. Pure.
+"""The words by which quotes are found: those of a quote, and those of a search. Pure functions.
 
-A word is without case and accents. It is found by its beginning, and from each place behind a sign: ``0017`` finds
-``q-2026-0017``, and ``dupont`` finds ``marie.dupont@acme.fr``. An amount is found whole, however it is written.
+Words have no case and no accents. A search matches the beginning of a word, and of each part after punctuation:
+``0017`` finds ``q-2026-0017``, and ``dupont`` finds ``marie.dupont@acme.fr``. An amount matches only as a whole, in any
+notation.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from decimal import Decimal
 
 from ..contract.record import QuoteRecord
 
-#: How long a word is kept, how many a quote has at most, and how many are looked for at once.
+#: Characters of a word, words of a quote, and words of a search, at most.
 LONGEST, _MOST, _MOST_ASKED = 64, 80, 8
-#: In front of amounts, so that they are told from words.
+#: The prefix of amounts, which distinguishes them from words.
 _AMOUNT = "="
-#: Letters that Unicode does not take apart, though people type them without their stroke.
+#: Letters that Unicode does not decompose, though people type them without their stroke.
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "\N{RIGHT SINGLE QUOTATION MARK}": "'"}
 )
-#: Where a word can be found from: a letter or digit behind a sign. Ids of services keep their ``in_`` and ``cus_``.
+#: Where a part of a word begins: a letter or digit after punctuation. Service ids keep their ``in_`` and ``cus_``.
 _BEGINNING = re.compile(r"(?<=[^\w])\w")
 _IN_GROUPS = re.compile(r"(?<![\w.,])\d{1,3}(?: \d{3})+(?![\w])")
 _GROUPED = re.compile(r"(\d{1,3}(?P<sign>[.,'])\d{3}(?:(?P=sign)\d{3})*)(?:(?!(?P=sign))[.,](\d+))?")
@@ -31,27 +32,27 @@ _PLAIN = re.compile(r"(\d+)(?:[.,](\d+))?")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One of the words that a person looks for: a word that begins so, or one of these amounts."""
+    """One word of a search: it matches words that begin with it, or one of these amounts."""
 
     beginning: str
     amounts: tuple[str, ...] = ()
 
     @property
     def end(self) -> str:
-        """The first word behind all that begin so."""
+        """The first word after all that begin with this one."""
         return self.beginning + chr(0x10FFFF)
 
 
 def words_of_quote(
     *, number: str, customer: str, emails: Iterable[str], currency: str, total: Decimal | None
 ) -> tuple[str, ...]:
-    """The words of what was signed."""
+    """Return the words of the signed quote."""
     amounts = () if total is None else (total,)
     return _words((number, customer, currency, *emails), amounts)
 
 
 def words_of_record(record: QuoteRecord | None) -> tuple[str, ...]:
-    """The words of what an integration made of a quote: its invoice's number and ids, and its amounts."""
+    """Return the words of a quote's record: the invoice's number, ids and amounts."""
     if record is None or record.invoice is None:
         return ()
     names = (record.invoice.number, record.invoice.id, record.invoice.customer_id)
@@ -60,14 +61,14 @@ def words_of_record(record: QuoteRecord | None) -> tuple[str, ...]:
 
 
 def terms_of(text: str) -> tuple[Term, ...]:
-    """What a person looks for: quotes that have all of these; nothing has what is none."""
+    """Return the terms of a search; a quote matches when it has all of them. Without terms, nothing matches."""
     joined = _IN_GROUPS.sub(lambda found: found[0].replace(" ", ""), fold(text))
     words = list(dict.fromkeys(_trimmed(joined)))[:_MOST_ASKED]
     return tuple(Term(word, tuple(_amounts_meant(word))) for word in words)
 
 
 def fold(text: str) -> str:
-    """The text without case, accents and control characters, its words one space apart."""
+    """Return the text without case, accents and control characters, and with single spaces."""
     plain = unicodedata.normalize("NFKD", text.casefold()).translate(_LETTERS)
     kept = (" " if letter.isspace() else letter for letter in plain if not unicodedata.combining(letter))
     return " ".join("".join(letter for letter in kept if unicodedata.category(letter)[0] != "C").split())
@@ -80,7 +81,7 @@ def _words(texts: Iterable[str], amounts: Iterable[Decimal]) -> tuple[str, ...]:
 
 
 def _trimmed(folded: str) -> Iterator[str]:
-    """The words of a folded text, without the signs around them."""
+    """Yield the words of a folded text, without the punctuation around them."""
     words = (re.sub(r"^\W+|\W+$", "", word) for word in folded.split())
     return (word[:LONGEST] for word in words if word)
 
@@ -91,7 +92,7 @@ def _parts(word: str) -> Iterator[str]:
 
 
 def _amounts_meant(word: str) -> Iterator[str]:
-    """What an amount may mean: ``1,234`` is a thousand and more, or one and a little."""
+    """Yield the amounts that a word may mean: ``1,234`` may be 1234 or 1.234."""
     if found := _GROUPED.fullmatch(word):
         whole = re.sub(r"\D", "", found[1])
         yield _AMOUNT + _written(Decimal(f"{whole}.{found[3] or 0}"))

@@ -1,8 +1,7 @@
-"""Where a quote stands: one true sentence, who acts next, and what they can do. Pure.
+"""The state of a quote: one sentence, who acts next, and what they can do. Pure functions.
 
-Of all that is known of a quote, the most pressing thing decides: what a person must mend, what works or waits, that
-it was cancelled or undone, how its invoice stands, and why there is none. docs/reference/states.md is this table,
-with what each state says in French.
+The most urgent fact decides, in this order: what a person must correct, what works or waits, a cancellation or undo,
+the state of the invoice, and why there is no invoice. docs/reference/states.md is generated from this table.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from .without_invoice import NO_INTEGRATION, NO_INVOICING, SWITCHED_OFF
 GOOD, BUSY, ATTENTION, BAD, QUIET = "good", "busy", "attention", "bad", "quiet"
 HOST, CUSTOMER, PERSON, NOBODY = "host", "customer", "person", "nobody"
 
-#: What a person can do about a state, in words for docs; each skin has its own button, request or command for it.
+#: What a person can do in a state, for the docs. Console, API and command line each have their own way to do it.
 STEPS: Mapping[str, str] = {
     "retry": "Retry the run",
     "dismiss": "Dismiss it",
@@ -38,7 +37,7 @@ STEPS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A state that a quote can be in; ``sentence`` has places for facts: ``{total}``."""
+    """A state of a quote; ``sentence`` has places for facts, such as ``{total}``."""
 
     name: str
     label: str
@@ -191,24 +190,24 @@ ASKING = tuple(name for name, state in STATES.items() if state.tone in {ATTENTIO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of a quote. ``runs``: its runs, oldest first, as stored; those of upkeep concern no quote."""
+    """What is known of a quote. ``runs`` are its stored runs, oldest first."""
 
     runs: Sequence[Run] = ()
     #: By plugin.
     records: Mapping[str, QuoteRecord] = field(default_factory=dict)
-    #: Why a signed quote has no invoice, as ``no_invoice.explained`` says it.
+    #: Why a signed quote has no invoice, from ``without_invoice.explained``.
     without_invoice: Mapping[str, Any] | None = None
     stops: Stops = field(default_factory=Stops)
-    #: False where only runs are known: the platform has told of the quote, and it could not be fetched.
+    #: False when only runs exist: the platform announced the quote, but it could not be fetched.
     is_stored: bool = True
     zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a quote stands. ``facts`` is what the state's sentence says of this quote.
+    """The state of one quote. ``facts`` are the values in the state's sentence.
 
-    ``plugin`` and ``run_id`` say whose the state is, where one run or one record decides; ``hint`` is that run's.
+    ``plugin`` and ``run_id`` are those of the run or record that decides, if one does; ``hint`` is that run's.
     """
 
     state: State
@@ -216,15 +215,15 @@ class Standing:
     hint: str = ""
     plugin: str = ""
     run_id: str | None = None
-    #: The installment to send, where that is a step.
+    #: The installment that can be sent, if any.
     installment: int | None = None
-    #: What else a person can do here than in most quotes of this state, and what they cannot.
+    #: What a person can do with this quote in addition to its state's steps, and which of those they cannot do.
     also: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """What a person can do, the most useful first."""
+        """What a person can do, most useful first."""
         return self.also + tuple(step for step in self.state.steps if step not in self.without)
 
     @property
@@ -234,7 +233,7 @@ class Standing:
 
 
 def standing_of(known: Facts, now: datetime) -> Standing:
-    """Where the quote stands at a moment."""
+    """Return the state of the quote at a moment."""
     return (
         _in_trouble(known, now)
         or _at_work(known)
@@ -257,7 +256,7 @@ def _standing(
     return Standing(STATES[name], facts or {}, hint, plugin, run_id, installment, also)
 
 
-# -- what presses most -------------------------------------------------------------------------------
+# -- what is most urgent -----------------------------------------------------------------------------
 
 
 def _in_trouble(known: Facts, now: datetime) -> Standing | None:
@@ -278,27 +277,27 @@ def _in_trouble(known: Facts, now: datetime) -> Standing | None:
 
 
 def _paid_all_the_same(run: Run, record: QuoteRecord) -> Standing:
-    """What a run that took back could not: whatever it advised, there is money now that was not there."""
+    """Return the state after a take-back that a payment has overtaken: the run's advice is out of date."""
     standing = _standing("cancelled_paid" if run.kind == RunKind.CANCEL else "undone_paid", run, _figures(record))
     hint = "Give it back by a refund or a credit note, or keep it. Then dismiss the run."
-    # A run that is dismissed is tried again first: then it says what is paid.
+    # Retry a dismissed run first: it then reports what is paid.
     return replace(standing, hint=hint, without=("dismiss",) if run.status == RunStatus.DISMISSED else ("retry",))
 
 
 def is_a_mail(run: Run) -> bool:
-    """Whether all that a run could not do was to mail a link, which nobody misses once nothing is to be paid."""
+    """Whether a run failed only to mail a link, which does not matter once nothing is to be paid."""
     return run.kind in MAKING and run.error_code.startswith("mail_")
 
 
 def _to_decide(known: Facts, plugin: str) -> Run | None:
-    """The cancellation that a person has dealt with before anything was paid; None where they knew of the payment."""
+    """Return the cancellation that a person settled before something was paid; None when they knew of the payment."""
     ended = [run for run in known.runs if (run.plugin, run.kind) == (plugin, RunKind.CANCEL)]
     seen = (ended[-1].outcome or {}).get("payment_status") if ended else "paid"
     return None if seen in {"paid", "partially_paid"} else ended[-1]
 
 
 def _is_past(run: Run, known: Facts) -> bool:
-    """Whether what the run could not do was done since, or is no longer wanted."""
+    """Whether what the run could not do has been done since, or is no longer needed."""
     record = known.records.get(run.plugin)
     if record is not None and record.payment_status in {"paid", "void"} and is_a_mail(run):
         return True
@@ -308,7 +307,7 @@ def _is_past(run: Run, known: Facts) -> bool:
         and (one.plugin, one.kind) == (run.plugin, run.kind)
         and one.facts.get("number") == run.facts.get("number")
         for one in later
-        if run.kind != RunKind.WEBHOOK  # another event says nothing of this one
+        if run.kind != RunKind.WEBHOOK  # another event does not settle this one
     )
 
 
@@ -327,7 +326,7 @@ def _at_work(known: Facts) -> Standing | None:
 
 
 def _stopped(known: Facts) -> Standing | None:
-    """Cancelled or undone; and what is open or paid all the same."""
+    """Return the state of a cancelled or undone quote, with what is still open or was paid."""
     stop = known.stops.cancelled or next(iter(known.stops.undone.values()), None)
     if stop is None:
         return None
@@ -341,7 +340,7 @@ def _stopped(known: Facts) -> Standing | None:
                 return Standing(STATES["undone_paid"], _figures(record), plugin=plugin)
             if (run := _to_decide(known, plugin)) is not None:
                 return _paid_all_the_same(run, record)
-            continue  # what was to be decided about it, a person has decided
+            continue  # a person has already decided about it
         if record.payment_status in {"unpaid", "processing"}:
             without = () if record.is_voidable else ("void",)
             return Standing(STATES[f"{name}_open"], {**facts, "invoice": _name(record)}, plugin=plugin, without=without)
@@ -355,7 +354,7 @@ def _day(moment: str | datetime, zone: tzinfo) -> str:
     return when.astimezone(zone).date().isoformat()
 
 
-# -- how the invoice stands --------------------------------------------------------------------------
+# -- the state of the invoice ------------------------------------------------------------------------
 
 
 def _invoiced(known: Facts, now: datetime) -> Standing | None:
@@ -389,7 +388,7 @@ def _of_invoice(plugin: str, record: QuoteRecord, now: datetime, zone: tzinfo) -
 
 
 def _overdue(record: QuoteRecord, parts: Sequence[InstallmentRecord], today: date) -> tuple[date, int | None] | None:
-    """The first day that has gone by without its payment, and of which installment; an invoice has a day, too."""
+    """Return the earliest missed due date and its installment; the invoice itself has a due date, too."""
     for part in parts:
         if part.status != "paid" and part.due_date is not None and part.due_date < today:
             return part.due_date, part.number
@@ -433,11 +432,11 @@ def _name(record: QuoteRecord) -> str:
 
 
 def _money(amount: Decimal | None, currency: str) -> str:
-    # A plugin need not record every figure.
+    # A plugin may leave figures out of the record.
     return "–" if amount is None else f"{amount:f} {currency}"
 
 
-# -- why there is none -------------------------------------------------------------------------------
+# -- why there is no invoice -------------------------------------------------------------------------
 
 
 def _without_invoice(known: Facts) -> Standing:
@@ -457,7 +456,7 @@ def _without_invoice(known: Facts) -> Standing:
 
 
 def _why(run: Run) -> str:
-    """What the run said: its error, or the first of its notes."""
+    """Return the run's reason: its error, or its first note."""
     if run.error:
         return run.error_title
     notes = (run.outcome or {}).get("notes") or ("",)

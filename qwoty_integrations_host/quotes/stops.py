@@ -1,4 +1,4 @@
-"""What stands in the way of a quote: it is cancelled, or what was made of it is undone. Pure: nothing is looked up."""
+"""What blocks a quote: it is cancelled, or its invoice was undone. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..errors import ActionRefused
 
 @dataclass(frozen=True, slots=True)
 class Stops:
-    """Why nothing more is made of a quote, until it is accepted again.
+    """Why nothing more is created for a quote until it is accepted again.
 
-    ``cancelled``: ``{"at", "by", "reason", "how"}``, where ``how`` is ``request``, or the event or the status by which
-    the platform said so. ``undone``: ``{"at", "by", "how"}`` by plugin, where ``how`` is ``undo`` or ``void``.
+    ``cancelled`` is ``{"at", "by", "reason", "how"}``, where ``how`` is ``request``, or the platform's event or status.
+    ``undone`` is ``{"at", "by", "how"}`` by plugin, where ``how`` is ``undo`` or ``void``.
     """
 
     cancelled: Mapping[str, str] | None = None
@@ -24,7 +24,7 @@ class Stops:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Stops:
-        """What is kept with a quote."""
+        """Return the stops in a quote's row."""
         return cls(row["cancelled"], row["undone"] or {})
 
     def since(self, moment: datetime) -> bool:
@@ -33,7 +33,7 @@ class Stops:
         return any(datetime.fromisoformat(stop["at"]) > moment for stop in found)
 
     def refuse(self, plugin: str = "") -> None:
-        """Refuse to make or send more of the quote; without a plugin only a cancellation counts.
+        """Refuse to create or send more for the quote; without a plugin only a cancellation counts.
 
         Raises: ActionRefused.
         """
@@ -51,12 +51,12 @@ class Stops:
             )
 
     def holds(self, plugin: str) -> bool:
-        """Whether nothing more is made of the quote by this plugin."""
+        """Whether this plugin creates nothing more for the quote."""
         return self.cancelled is not None or plugin in self.undone
 
 
 def require_voidable(record: QuoteRecord) -> None:
-    """Let only an invoice be voided that is final, and that nobody has paid anything of. Raises: ActionRefused."""
+    """Refuse to void an invoice that is not final or has a payment. Raises: ActionRefused."""
     status = record.payment_status
     if status is None:
         raise ActionRefused("There is no invoice yet.", hint="Only a final invoice is voided.")

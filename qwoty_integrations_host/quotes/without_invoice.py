@@ -1,6 +1,6 @@
-"""Why a signed quote has no invoice although nothing works on it any more: for want of an integration, or of a key.
+"""Why a signed quote has no invoice although all runs have ended: an integration or a key is missing.
 
-Pure. What the rule finds is kept with the quote, so that such quotes are counted and listed at once (ADR 0063).
+Pure functions. The cause is stored with the quote, so that such quotes can be counted and listed quickly (ADR 0063).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any
 
 from .run import Run
 
-#: Nothing was enabled when the quote was accepted; or something was, but nothing that makes invoices.
+#: No integration was enabled when the quote was accepted; or none that creates invoices.
 NO_INTEGRATION, NO_INVOICING = "no_integration", "no_invoicing_integration"
-#: Of a run whose integration was switched off before it began.
+#: The code of a run whose integration was switched off before it began.
 SWITCHED_OFF = "switched_off"
 
 _SAID = {
@@ -24,9 +24,9 @@ _SWITCH_ON = "Switch on an integration that makes invoices, then run the quote."
 
 
 def cause(runs: Sequence[Run], *, makers: Collection[str], enabled: Iterable[str]) -> str | None:
-    """Give the code of why a quote has no invoice; None when it has one, is worked on, or is told of otherwise.
+    """Return why a quote has no invoice, as a code; None when it has one, is worked on, or is reported otherwise.
 
-    ``runs`` are those that accepted the quote, one per integration; ``makers`` are the integrations that make
+    ``runs`` are the runs of kind ``quote_accepted``, one per integration; ``makers`` are the integrations that create
     invoices, ``enabled`` those that are switched on for the workspace.
     """
     if not runs:
@@ -39,9 +39,9 @@ def cause(runs: Sequence[Run], *, makers: Collection[str], enabled: Iterable[str
 
 
 def explained(code: str, runs: Iterable[Run], *, enabled: Collection[str]) -> dict[str, Any]:
-    """Say why a quote has no invoice: ``{"code", "title", "hint", "plugin", "run_id"}``.
+    """Return why a quote has no invoice: ``{"code", "title", "hint", "plugin", "run_id"}``.
 
-    ``plugin`` and ``run_id`` are those of the run that found it; None where there was no run.
+    ``plugin`` and ``run_id`` are those of the run that found it, or None.
     """
     for run in runs:
         if run.lacks_something and run.error_code == code:

@@ -25,7 +25,7 @@ def plugin_report(plugins: Plugins, plugin_id: str) -> dict[str, Any]:
         "hook_api": manifest and manifest.hook_api,
         "settings_schema_id": manifest and manifest.settings_schema.get("$id"),
         "import_ms": status.import_ms,
-        "hanging": [str(call) for call in plugins.calls.left(plugin_id)],
+        "hanging": [str(call) for call in plugins.calls.abandoned(plugin_id)],
     }
 
 

@@ -23,21 +23,19 @@ from ..engine.attempts import Attempts, Wait, run_of
 from ..engine.attempts import job_id as job_of
 from ..engine.interface import Engine
 from ..errors import (
-    ActionRefused,
     AlreadyFinal,
     CredentialsError,
     DatabaseUnavailable,
     IntegrationError,
-    NeedsAttention,
     Overtaken,
     PermanentError,
+    PermissionMissing,
     PluginHangs,
     RetryableError,
-    SettingsIncomplete,
 )
 from ..metrics import RUN_SECONDS, RUNS_ENDED
 from ..observability.leaks import secrets_known_to
-from ..observability.logs import about
+from ..observability.logs import log_context
 from ..plugins.contexts import Contexts
 from ..plugins.manager import Plugins
 from ..plugins.settings_migrations import UNFIT
@@ -58,7 +56,7 @@ from .steps import AttemptOver, RecordedSteps, ReplayDoesNotFit, RunWaits
 log = logging.getLogger(__name__)
 
 #: Of an outcome, which has no class: the service refused the key, or it lacks a right.
-_REFUSED = {CredentialsError.default_code, "permission_missing", "access_refused"}
+_REFUSED = {CredentialsError.default_code, PermissionMissing.default_code, "access_refused"}
 #: Of a run whose integration is switched on, but not there.
 NOT_LOADED = "plugin_not_loaded"
 #: It waits for somebody to put the integration right, and uses up nobody's patience.
@@ -137,7 +135,7 @@ class Execution:
 
     def _work(self, run: Run) -> None:
         names = {"run_id": "id", "workspace": "workspace", "plugin": "plugin", "quote_id": "quote_id", "kind": "kind"}
-        with about(**{fact: getattr(run, column) for fact, column in names.items()}):
+        with log_context(**{fact: getattr(run, column) for fact, column in names.items()}):
             self._work_on(run)
 
     def _work_on(self, run: Run) -> None:
@@ -169,7 +167,7 @@ class Execution:
 
     def _end_with_error(self, run: Run, error: IntegrationError, steps: RecordedSteps) -> None:
         steps.known.take_out_of(error)
-        if isinstance(error, RetryableError | PluginHangs | SettingsIncomplete):
+        if error.run_status == "waiting":
             steps.left_behind = isinstance(error, PluginHangs)
             self._wait(run, error, progressed=steps.progressed)
         elif error.restart and run.outage_since and steps.resumes:
@@ -177,7 +175,7 @@ class Execution:
             self.attempts.try_again(run, resume=False)
         else:
             # A refusal was right for what was seen then: asked again, everything is looked at again.
-            may_resume = steps.failed is not None and not error.restart and not isinstance(error, ActionRefused)
+            may_resume = steps.failed is not None and not error.restart and error.is_resumable
             self._finish_with_error(run, error, resumable=may_resume)
 
     def _steps(self, run: Run) -> RecordedSteps:
@@ -402,12 +400,9 @@ class Execution:
         self._end(run, outcome.status, outcome.notes, outcome.result, error, resumable=False, refused=refused)
 
     def _finish_with_error(self, run: Run, error: IntegrationError, *, resumable: bool) -> None:
-        status = RunStatus.NEEDS_ATTENTION if isinstance(error, NeedsAttention) else RunStatus.FAILED
-        if isinstance(error, ActionRefused):
-            status = RunStatus.SKIPPED
         shown = {"code": error.code, "title": error.title, "hint": error.hint}
         refused = isinstance(error, CredentialsError)
-        self._end(run, status, (), {}, shown, resumable=resumable, refused=refused)
+        self._end(run, error.run_status, (), {}, shown, resumable=resumable, refused=refused)
 
     def _end(
         self,

@@ -22,7 +22,7 @@ from ..errors import ActionRefused, FieldProblem, InvalidInput, NeedsAttention, 
 from ..observability.actor import acting_as
 from ..platform import signatures
 from ..platform.configuration import ACCEPTED, PlatformConfiguration
-from ..platform.resolver import Platforms
+from ..platform.resolver import PlatformResolver
 from ..quotes.run import Run, RunStatus
 from ..store import events
 from ..store import runs as rows
@@ -57,7 +57,7 @@ class PlatformEvents:
 
     store: Store
     clock: Clock
-    platforms: Platforms
+    platforms: PlatformResolver
     runs: Runs
 
     def authenticate(self, workspace: str, headers: Mapping[str, str], body: bytes) -> str:

@@ -18,11 +18,11 @@ from ..clock import Clock
 from ..concurrency.locks import Locks
 from ..config import RetryPolicy
 from ..contract.context import Attempt, Json
+from ..contract.hook_results import as_recorded
 from ..engine.interface import Engine
 from ..errors import DatabaseUnavailable, IntegrationError, Interruption, PermanentError, RetryableError
 from ..metrics import REMOTE_REQUESTS, STEPS
 from ..observability.leaks import KnownSecrets
-from ..plugins.results import as_recorded
 from ..store import steps as rows
 from ..store.database import Store
 

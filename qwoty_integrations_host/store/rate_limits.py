@@ -18,7 +18,7 @@ _RESERVE = text(f"""
 
 
 class SharedSlots:
-    """Implements ``paces.Slots``."""
+    """Implements ``rate_limits.Slots``."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -11,7 +11,7 @@ from uuid import uuid4
 from flask import Blueprint, Flask, Response, g, jsonify, request
 
 from ..errors import DatabaseUnavailable
-from ..observability.logs import about
+from ..observability.logs import log_context
 from .auth import is_authenticated, the_host
 from .log_limit import LogLimit
 
@@ -32,7 +32,7 @@ def ready() -> Response:
     """Return 200 when requests can be served, 503 when the database cannot be read; name broken and hanging plugins."""
     host = the_host()
     states = {status.id: status.state for status in host.plugins.statuses}
-    hanging = [str(call) for call in host.plugins.calls.left()]
+    hanging = [str(call) for call in host.plugins.calls.abandoned()]
     status = "ok" if set(states.values()) <= {"loaded", "blocked"} and not hanging else "degraded"
     try:
         with host.store.read() as db:
@@ -68,7 +68,7 @@ def monitor(app: Flask) -> None:
         request_id = request.headers.get("X-Request-Id", "")
         g.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else uuid4().hex
         g.began, g.log_context = perf_counter(), ExitStack()
-        g.log_context.enter_context(about(request_id=g.request_id))
+        g.log_context.enter_context(log_context(request_id=g.request_id))
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -12,17 +12,7 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from ..errors import (
-    ActionRefused,
-    FieldProblem,
-    HostError,
-    IntegrationError,
-    InvalidInput,
-    MalformedInput,
-    NotFound,
-    SettingsIncomplete,
-    WebhookRejected,
-)
+from ..errors import FieldProblem, IntegrationError, InvalidInput
 from ..redaction import redacted_json
 
 MIMETYPE = "application/problem+json"
@@ -45,25 +35,10 @@ def integration_error_response(error: Exception) -> Response:
     extra: dict[str, Any] = {}
     if isinstance(error, InvalidInput):
         extra["errors"] = [{"pointer": p.pointer, "detail": p.message} for p in error.problems]
-    response = problem(status_of(error), error.title, detail=error.hint, code=error.code, **extra)
+    response = problem(error.http_status, error.title, detail=error.hint, code=error.code, **extra)
     if response.status_code == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
-
-
-def status_of(error: IntegrationError) -> int:
-    """Return the HTTP status of an error."""
-    if isinstance(error, WebhookRejected):
-        return error.status
-    table: list[tuple[type[IntegrationError], int]] = [
-        (MalformedInput, 400),
-        (InvalidInput, 422),
-        (NotFound, 404),
-        (ActionRefused, 409),
-        (SettingsIncomplete, 409),
-        (HostError, 503),
-    ]
-    return next((status for kind, status in table if isinstance(error, kind)), 500)
 
 
 def http_error_response(error: Exception) -> Response:

@@ -7,7 +7,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..contract.hook_types import WebhookRequest
 from ..metrics import WEBHOOKS
-from ..observability.logs import about
+from ..observability.logs import log_context
 from .auth import mark_authenticated, the_host
 
 blueprint = Blueprint("webhook_intake", __name__)
@@ -24,7 +24,7 @@ def receive(plugin: str, workspace: str, token: str) -> Response:
         raise RequestEntityTooLarge
     webhook = WebhookRequest(token, body, dict(request.headers))
     host = the_host()
-    with about(workspace=workspace, plugin=plugin):
+    with log_context(workspace=workspace, plugin=plugin):
         result = "refused"
         try:
             result = host.runs.receive_webhook(workspace, plugin, webhook)

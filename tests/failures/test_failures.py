@@ -25,7 +25,7 @@ from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.plugins import manager
-from qwoty_integrations_host.plugins.deadlines import Patience
+from qwoty_integrations_host.plugins.deadlines import Deadlines
 from qwoty_integrations_host.reports.runs import find_run
 from qwoty_integrations_host.store.workspaces import add_workspace
 from qwoty_integrations_host.web import sessions
@@ -33,14 +33,14 @@ from qwoty_integrations_host.web.app import create_app
 from written_log import written_log
 
 PAGE = Path(__file__).parents[2] / "docs" / "plugin-failures.md"
-QUICK = Patience(answer=2.0, service=2.0, load=2.0, run=2.0)
+QUICK = Deadlines(local=2.0, service=2.0, load=2.0, run=2.0)
 
 
 @contextmanager
 def host_with_everything(data_dir: Path) -> Iterator[Host]:
     """A host beside every distribution that fails, with one that works: ``second``."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manager, "Patience", lambda: QUICK)
+        patch.setattr(manager, "Deadlines", lambda: QUICK)
         patch.syspath_prepend(str(FAKES))
         patch.syspath_prepend(str(FAKES / "failing"))
         config = HostConfig(data_dir=data_dir, public_url="http://localhost", plugins_blocked=REAL)

@@ -24,7 +24,7 @@ from qwoty_integrations_host.contract.hook_types import ConnectionReport, Webhoo
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.errors import IntegrationError, PluginContractError, PluginHangs
 from qwoty_integrations_host.host import create_host
-from qwoty_integrations_host.plugins.deadlines import MOST_LEFT, Patience
+from qwoty_integrations_host.plugins.deadlines import MOST_ABANDONED, Deadlines
 from qwoty_integrations_host.plugins.manager import Plugins
 from qwoty_integrations_host.reports.previews import preview
 from qwoty_integrations_host.reports.runs import find_run
@@ -63,7 +63,7 @@ def hangs() -> Iterator[Callable[..., Any]]:
 @pytest.mark.parametrize("hook", QUESTIONS)
 def test_a_question_that_gets_no_answer_is_given_up_and_blamed(desk: Any, hangs: Any, hook: str) -> None:
     desk.enable()
-    desk.host.plugins.calls.patience = Patience(answer=0.2, service=0.2)
+    desk.host.plugins.calls.deadlines = Deadlines(local=0.2, service=0.2)
     desk.recorder.answers[hook] = hangs
 
     with pytest.raises(PluginHangs) as given_up:
@@ -81,7 +81,7 @@ def test_a_question_that_gets_no_answer_is_given_up_and_blamed(desk: Any, hangs:
 
 def test_a_service_that_is_told_of_a_hanging_plugin_comes_again(desk: Any, hangs: Any) -> None:
     desk.enable()
-    desk.host.plugins.calls.patience = Patience(answer=0.2)
+    desk.host.plugins.calls.deadlines = Deadlines(local=0.2)
     desk.recorder.answers["authenticate_webhook"] = hangs
 
     answer = create_app(desk.host).test_client().post("/webhooks/recorder/ws-1/right", data=REQUEST.body)
@@ -109,10 +109,10 @@ def test_rubbish_in_place_of_an_answer_is_named_as_a_bug(desk: Any, hook: str, a
 
 
 def test_a_plugin_whose_calls_hang_is_not_called_any_more_until_one_comes_back(desk: Any) -> None:
-    release, desk.host.plugins.calls.patience = threading.Event(), Patience(run=0.2)
+    release, desk.host.plugins.calls.deadlines = threading.Event(), Deadlines(run=0.2)
     desk.recorder.answers["on_quote_accepted"] = lambda _ctx, _quote: release.wait(60) and Outcome.done()
     desk.enable()
-    for number in range(MOST_LEFT):
+    for number in range(MOST_ABANDONED):
         assert desk.accept(id=f"q-{number}")["error"]["code"] == "plugin_hangs"
     desk.recorder.calls.clear()
 
@@ -124,14 +124,14 @@ def test_a_plugin_whose_calls_hang_is_not_called_any_more_until_one_comes_back(d
     release.set()
     desk.recorder.answers.clear()
     deadline = time.monotonic() + 5
-    while desk.host.plugins.calls.left() and time.monotonic() < deadline:
+    while desk.host.plugins.calls.abandoned() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert desk.retry(refused["id"])["status"] == "succeeded"
 
 
 def test_a_workspace_whose_runs_hang_keeps_no_place_of_the_others(tmp_path: Path, fakes: Any, hangs: Any) -> None:
     host = create_host(HostConfig(data_dir=tmp_path, plugins_blocked=BROKEN | REAL))
-    host.plugins.calls.patience = Patience(run=1.0)
+    host.plugins.calls.deadlines = Deadlines(run=1.0)
     fakes.answers["on_quote_accepted"] = hangs
     with host.store.write() as db:
         add_workspace(db, "ws-1", host.clock.now())

@@ -19,7 +19,7 @@ from host_server import REAL, served
 from qwoty_integrations_host import CredentialsError, Outcome, RetryableError, ServiceStatus
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.doctor import examine
-from qwoty_integrations_host.observability.logs import about
+from qwoty_integrations_host.observability.logs import log_context
 from written_log import written_log
 
 SECRET = "key_NobodyMaySee123"
@@ -73,7 +73,7 @@ def test_an_address_with_a_token_is_logged_as_its_route(desk: Any, log: Any) -> 
 def test_a_fact_whose_name_is_that_of_a_secret_is_never_written(log: Any, name: str) -> None:
     import structlog
 
-    with about(run_id="r-1"):
+    with log_context(run_id="r-1"):
         structlog.get_logger("qwoty").warning("careless", **{name: SECRET, "deep": {name: SECRET}})
 
     (line,) = log("careless")
@@ -81,7 +81,7 @@ def test_a_fact_whose_name_is_that_of_a_secret_is_never_written(log: Any, name: 
 
 
 def test_facts_end_with_their_block(log: Any) -> None:
-    with about(run_id="r-1"):
+    with log_context(run_id="r-1"):
         pass
     logging.getLogger("qwoty").warning("afterwards")
 

@@ -27,6 +27,7 @@ from sqlalchemy import Connection, Engine, select
 from builders import KEY
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.contract.hook_rules import HookRules
 from qwoty_integrations_host.contract.hook_types import WebhookRequest
 from qwoty_integrations_host.errors import (
     DatabaseUnavailable,
@@ -38,7 +39,7 @@ from qwoty_integrations_host.errors import (
 )
 from qwoty_integrations_host.host import Ground, Host, assemble
 from qwoty_integrations_host.mail.transports import unsure
-from qwoty_integrations_host.plugins.deadlines import Calls, Patience, _Answer
+from qwoty_integrations_host.plugins.deadlines import Calls, Deadlines, _Returned
 from qwoty_integrations_host.plugins.manager import Plugins
 from qwoty_integrations_host.store import tables as t
 from qwoty_integrations_host.store.database import Store
@@ -79,9 +80,9 @@ class InlineCalls(Calls):
     """Calls a hook in the same line: which of two threads is faster would be luck."""
 
     def make(self, plugin: str, hook: str, origin: str, work: Callable[[], Any], **_: Any) -> Any:
-        answer = _Answer(work)
-        answer.find()
-        return answer.get()
+        returned = _Returned(work)
+        returned.run()
+        return returned.get()
 
 
 class Released(Plugins):
@@ -96,10 +97,10 @@ class Released(Plugins):
         later.statuses = tuple(replace(each, version=f"{each.version}+{release}") for each in self.statuses)
         return later
 
-    def _call(self, plugin_id: str, hook: str, answer: Any, **facts: Any) -> Any:
+    def _call(self, plugin_id: str, hook: str, rules: HookRules, facts: dict[str, Any]) -> Any:
         if self.release > 1 and getattr(facts["ctx"].step, "used", None) is not None:
             facts["ctx"] = replace(facts["ctx"], step=_Renaming(facts["ctx"].step, self.release))
-        return super()._call(plugin_id, hook, answer, **facts)
+        return super()._call(plugin_id, hook, rules, facts)
 
 
 class _Renaming:
@@ -121,7 +122,7 @@ class _Renaming:
 @cache
 def _plugins() -> Released:
     plugins = Released(clock=ManualClock(BEGIN))
-    plugins.calls = InlineCalls(ManualClock(BEGIN), Patience())
+    plugins.calls = InlineCalls(ManualClock(BEGIN), Deadlines())
     return plugins
 
 
@@ -138,12 +139,12 @@ def _fill(settings: int, store: Store) -> None:
 
 def _assembled(store: Store, clock: Any, engine: Any, transport: Any, plugins: Plugins, locks: Any) -> Host:
     vault = Vault([b"\7" * 32])
-    paces: Any = _NoPaces()
-    return assemble(_CONFIG, Ground(clock, store, engine, vault, plugins, transport, locks, paces))
+    rate_limits: Any = _NoRateLimits()
+    return assemble(_CONFIG, Ground(clock, store, engine, vault, plugins, transport, locks, rate_limits))
 
 
-class _NoPaces:
-    def turn(self, name: str, per_second: float) -> None:
+class _NoRateLimits:
+    def acquire(self, name: str, per_second: float) -> None:
         return
 
 

@@ -22,15 +22,15 @@ FLOOD = textwrap.dedent("""
     from datetime import UTC, datetime
     from qwoty_integrations_host import Attempt
     from qwoty_integrations_host.clock import SystemClock
-    from qwoty_integrations_host.concurrency.rate_limits import Paces
+    from qwoty_integrations_host.concurrency.rate_limits import RateLimits
     from qwoty_integrations_host.store.database import open_database
     from qwoty_integrations_host.store.rate_limits import SharedSlots
     from qwoty_stripe_invoice.gateway import Gateway
     from qwoty_stripe_invoice.stripe_errors import StripeRefused
 
     url, key, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    paces = Paces(SharedSlots(open_database(url)), SystemClock())
-    stripe = Gateway(key, workspace="ws-1", pace=lambda name, *, per_second: paces.turn(name, per_second))
+    limits = RateLimits(SharedSlots(open_database(url)), SystemClock())
+    stripe = Gateway(key, workspace="ws-1", pace=lambda name, *, per_second: limits.acquire(name, per_second))
 
     def flood():
         while time.monotonic() < end:
@@ -107,19 +107,20 @@ def test_two_processes_that_flood_one_endpoint_stay_below_what_stripe_allows(
         assert len(times) > 0.5 * seconds * REQUESTS_PER_SECOND, "the pace is used, too"
 
 
-def test_a_run_waits_for_its_turn_before_each_request(bench: Any) -> None:
-    turns: list[str] = []
-    turn = bench.host.runs.contexts.paces.turn
-    bench.host.runs.contexts.paces.turn = lambda name, per_second: (turns.append(name), turn(name, per_second))
+def test_a_run_acquires_a_slot_before_each_request(bench: Any) -> None:
+    acquired: list[str] = []
+    limits = bench.host.runs.contexts.rate_limits
+    acquire = limits.acquire
+    limits.acquire = lambda name, per_second: (acquired.append(name), acquire(name, per_second))
     bench.enable(**LINK)
 
     bench.accept(the_example())
 
     asked = [f"stripe_invoice/{endpoint_of(r.method, r.path)}" for r in bench.stripe.requests]
-    waited_for = [name.rpartition(" ")[0] for name in turns]
+    waited_for = [name.rpartition(" ")[0] for name in acquired]
     # They are read while the customer is, so their place among the others is not the same each time.
     meanwhile = "stripe_invoice/GET /v1/tax_rates"
     assert waited_for.count(meanwhile) == asked.count(meanwhile) == 1
     assert [each for each in waited_for if each != meanwhile] == [each for each in asked if each != meanwhile]
-    assert len({name.rpartition(" ")[2] for name in turns}) == 1
-    assert KEY not in str(turns)
+    assert len({name.rpartition(" ")[2] for name in acquired}) == 1
+    assert KEY not in str(acquired)

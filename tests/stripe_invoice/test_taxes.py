@@ -9,8 +9,8 @@ import pytest
 
 from builders import vat
 from qwoty_integrations_host import NeedsAttention
+from qwoty_integrations_host.contract.line_schemas import TaxSchema
 from qwoty_integrations_host.contract.quote import Tax
-from qwoty_integrations_host.contract.quote_document import TaxSchema
 from qwoty_stripe_invoice.taxes import PlannedRate, parse_api_name, plan_rate, told_apart
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from qwoty_integrations_host.cli import main, session
+from qwoty_integrations_host.errors import NotFound, SettingsError
 
 from . import markdown as md
 from .notes import note
@@ -20,8 +21,8 @@ EXITS = (
         "somebody could not be told",
     ),
     (session.REFUSED, "usage, or input that was refused"),
-    (session.INVALID_SETTINGS, "invalid settings"),
-    (session.NOTHING_FOUND, "nothing found"),
+    (SettingsError.exit_code, "invalid settings"),
+    (NotFound.exit_code, "nothing found"),
 )
 
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from qwoty_integrations_host import errors
-from qwoty_integrations_host.cli.session import exit_code_of
-from qwoty_integrations_host.errors import IntegrationError
-from qwoty_integrations_host.web.problems import status_of
+from qwoty_integrations_host.errors import IntegrationError, NeedsAttention
 
 from . import markdown as md
 from . import notes
@@ -56,8 +54,9 @@ def page() -> str:
         "## The tree",
         "A class says what the host does next. A plugin raises nothing else.",
         md.fence("text", "\n".join(_branch(IntegrationError))),
-        "The code is the default; exit code and HTTP status are those of a command and of a request that end with it.",
-        md.table(("Error", "Code", "Exit, HTTP", "Meaning"), map(_row, _kinds())),
+        "The code is the default. Then follow the status of a run that ends with the error (`waiting`: it goes on by "
+        "itself), the exit code of a command, and the status of an HTTP response.",
+        md.table(("Error", "Code", "Run, exit, HTTP", "What happens"), map(_row, _kinds())),
         *_meanings(),
         "## Every wording",
         "Each title and hint in the source; `…` is filled in. A code without a title takes that of its cause.",
@@ -87,14 +86,13 @@ def _branch(kind: type[IntegrationError], depth: int = 0) -> Iterator[str]:
 
 
 def _row(kind: type[IntegrationError]) -> tuple[str, ...]:
-    met = kind("")
-    answers = f"{exit_code_of(met)}, {status_of(met)}"
-    return md.code(kind.__name__), md.code(kind.default_code), answers, md.words(kind.__doc__)
+    mapping = f"{kind.run_status}, {kind.exit_code}, {kind.http_status}"
+    return md.code(kind.__name__), md.code(kind.default_code), mapping, md.words(kind.__doc__)
 
 
 def all_codes() -> list[Found]:
     """Every code that stands in the source, by name, each wording once."""
-    kinds = {kind.__name__ for kind in _kinds()}
+    kinds = {kind.__name__: kind for kind in _kinds()}
     found: set[Found] = set()
     for path, tree in trees():
         for name, call in calls(tree):
@@ -106,7 +104,10 @@ def all_codes() -> list[Found]:
                 code, shown = argument(call, -1, "code"), kind if kind in kinds else ""
                 title = argument(call, 0 if shown else -1, "title")
             hint = text_of(argument(call, -1, "hint")) or ""
-            for word in texts_of(code):
+            codes = texts_of(code)
+            if code is None and shown and issubclass(kinds[shown], NeedsAttention):
+                codes = [kinds[shown].default_code]
+            for word in codes:
                 found.add(Found(word, distribution_of(path), shown, text_of(title) or "", hint))
     return sorted(found)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from qwoty_integrations_host.contract import hookspecs
+from qwoty_integrations_host.contract.hook_rules import rules_of
+from qwoty_integrations_host.plugins.deadlines import Deadlines
 
 from . import markdown as md
-from .notes import note
 
 
 def page() -> str:
@@ -49,8 +51,16 @@ def _sections() -> Iterator[str]:
         yield f"## {hook.__name__}"
         yield md.fence("python", signature(hook))
         yield contract
-        yield md.words(note("hooks", hook.__name__))
+        yield _rules(hook)
         yield md.fence("python", code)
+
+
+def _rules(hook: Callable[..., Any]) -> str:
+    """The default and the deadline, from the declaration."""
+    rules, (*_, last) = rules_of(hook), ast.parse(inspect.getsource(hook)).body[0].body  # type: ignore[attr-defined]
+    default = f"Default: `{ast.unparse(last.value)}`. " if isinstance(last, ast.Return) and last.value else ""
+    seconds = f"{Deadlines().of(rules.deadline):.0f} seconds"
+    return default + f"Deadline: {seconds}" + (" between two signs of life." if rules.deadline == "run" else ".")
 
 
 def _parts(hook: Callable[..., Any]) -> tuple[str, str]:

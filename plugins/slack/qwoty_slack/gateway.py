@@ -21,6 +21,7 @@ from qwoty_integrations_host import (
     IntegrationError,
     NeedsAttention,
     PermanentError,
+    PermissionMissing,
     RetryableError,
     why_unsent,
 )
@@ -258,11 +259,10 @@ def _translated(slack_code: str, answer: requests.Response, found: Mapping[str, 
             code="key_refused",
         )
     if slack_code == "missing_scope":
-        return CredentialsError(
+        return PermissionMissing(
             "The Slack token lacks a scope.",
             hint=f"Add the bot scope {_word(found.get('needed'))} to the Slack app (OAuth & Permissions), install it "
             "anew, then retry the run.",
-            code="permission_missing",
         )
     return SlackRefused(slack_code)
 

@@ -13,9 +13,9 @@ from typing import Any
 from qwoty_integrations_host import (
     AlreadyFinal,
     Attempt,
-    CredentialsError,
     InvoiceRecord,
     NeedsAttention,
+    PermissionMissing,
     Quote,
     QuoteRecord,
 )
@@ -205,9 +205,7 @@ class Drafts:
         pending = self.work.stripe.pages(attempt, lambda v1, p: v1.invoice_items.list(params=p), wanted)
         try:
             return [item["id"] for item in pending if "qwoty_line" in (item.get("metadata") or {})]
-        except CredentialsError as error:
-            if error.code != "permission_missing":
-                raise
+        except PermissionMissing:
             return []  # the key need not be allowed to read items
 
     def _delete_item(self, attempt: Attempt, item: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from qwoty_integrations_host import Attempt, CredentialsError, NeedsAttention, Quote
+from qwoty_integrations_host import Attempt, CredentialsError, NeedsAttention, PermissionMissing, Quote
 
 from . import wording
 from .check import ROUNDING_KEY, in_planned_order, line_differences, rounding_of
@@ -200,7 +200,7 @@ class InvoiceDraft:
                 lambda v1, p, o: v1.invoices.add_lines(invoice_id, params=p, options=o),
             )
         except (StripeRefused, CredentialsError) as error:
-            if self.plan.has_amounts and (isinstance(error, StripeRefused) or error.code == "permission_missing"):
+            if self.plan.has_amounts and isinstance(error, StripeRefused | PermissionMissing):
                 return {"refused": error.title, "again": again}
             if _add_lines_unsupported(error):
                 # What an earlier try left behind must not be added again, item by item.
@@ -308,4 +308,4 @@ def _add_lines_unsupported(error: StripeRefused | CredentialsError) -> bool:
     """Whether Stripe does not offer ``add_lines`` to this key: then the lines are added as invoice items."""
     if isinstance(error, StripeRefused):
         return error.status == 404 or error.stripe_code == "parameter_unknown"
-    return error.code == "permission_missing"
+    return isinstance(error, PermissionMissing)

@@ -21,6 +21,7 @@ from qwoty_integrations_host import (
     HookContext,
     IntegrationError,
     KeyReport,
+    PermissionMissing,
     RetryableError,
     RightReport,
     ServiceStatus,
@@ -239,9 +240,7 @@ def _rights(stripe: Gateway, wanted: Sequence[_Resource]) -> list[RightReport]:
 def _try(stripe: Gateway, call: _Call) -> _Status:
     try:
         stripe.probe(call)
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
+    except PermissionMissing:
         return "missing"
     except RetryableError as error:
         if isinstance(error, NotStripe) or error.code == "stripe_unreachable":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from qwoty_integrations_host import Attempt, CredentialsError, HookContext, WebhookEvent
+from qwoty_integrations_host import Attempt, HookContext, PermissionMissing, WebhookEvent
 
 from .endpoint_spec import EVENTS
 from .endpoint_state import KeptEndpoint
@@ -57,9 +57,7 @@ def _undelivered(work: Work, attempt: Attempt) -> dict[str, Any]:
     pages = work.stripe.pages(attempt, lambda v1, p: v1.events.list(params=p), params)
     try:
         events = list(islice(pages, EVENTS_A_RUN))
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
+    except PermissionMissing:
         return {"readable": False, "events": [], "next": None}
     then = last["then"] if last["before"] else now
     done = {"since": then, "before": None, "then": now, "gap": gap}

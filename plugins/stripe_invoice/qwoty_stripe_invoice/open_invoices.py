@@ -9,10 +9,10 @@ from typing import Any
 
 from qwoty_integrations_host import (
     Attempt,
-    CredentialsError,
     HookContext,
     InstallmentRecord,
     NeedsAttention,
+    PermissionMissing,
     QuoteRecord,
     WebhookEvent,
 )
@@ -91,9 +91,8 @@ def _seen(look: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
     except StripeRefused as error:
         if not error.missing:
             raise
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
+    except PermissionMissing:
+        pass
     return None
 
 

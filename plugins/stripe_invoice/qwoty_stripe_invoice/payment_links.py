@@ -13,9 +13,9 @@ from qwoty_integrations_host import (
     ActionRefused,
     Attempt,
     Contact,
-    CredentialsError,
     InstallmentRecord,
     NeedsAttention,
+    PermissionMissing,
     Quote,
     QuoteRecord,
     RetryableError,
@@ -116,9 +116,7 @@ class PaymentLink:
             return record, part
         try:
             session = self._stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(session_id))
-        except CredentialsError as error:
-            if error.code != "permission_missing":
-                raise
+        except PermissionMissing:
             return record, part
         self._ctx.records.update(self._quote.id, lambda r: session_seen(r or record, self._number, session))
         return self._installment()
@@ -157,10 +155,8 @@ class PaymentLink:
             for session in sessions:
                 if session["status"] == "open" and wanted.items() <= dict(session.get("metadata") or {}).items():
                     return session
-        except CredentialsError as error:
-            # The key need not be allowed to read sessions: then Stripe replays its answer to the same request.
-            if error.code != "permission_missing":
-                raise
+        except PermissionMissing:
+            pass  # the key need not be allowed to read sessions: then Stripe replays its answer to the same request
         return None
 
     def _installment(self) -> tuple[QuoteRecord, InstallmentRecord]:

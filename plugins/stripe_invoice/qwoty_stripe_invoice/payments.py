@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qwoty_integrations_host import Attempt, CredentialsError, HookContext, NeedsAttention, QuoteRecord
+from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, PermissionMissing, QuoteRecord
 
 from .gateway import Gateway
 from .invoices import retrieve_invoice
@@ -126,9 +126,7 @@ def _note_outside(work: Work, quote_id: str, invoice: Mapping[str, Any], attempt
     """Record how much was paid outside Stripe, if the key may read the invoice's payments."""
     try:
         payments = list(_payments_of(work.stripe, attempt, invoice["id"], {}))
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
+    except PermissionMissing:
         return  # how much is paid is known, but not where
     work.ctx.records.update(quote_id, lambda r: outside_seen(record_or_new(r, invoice), payments))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from qwoty_integrations_host import Attempt, CredentialsError, HookContext
+from qwoty_integrations_host import Attempt, HookContext, PermissionMissing
 
 from .record import record_or_new, session_seen
 from .stripe_errors import StripeRefused
@@ -27,9 +27,7 @@ def look_at_session(work: Work, quote_id: str, event: Mapping[str, Any], *, name
 def _look(work: Work, quote_id: str, event: Mapping[str, Any], attempt: Attempt) -> dict[str, Any]:
     try:
         session: Mapping[str, Any] = work.stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(event["id"]))
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
+    except PermissionMissing:
         if not _tells_enough(event):
             # The event does not say and the key may not read: the record stays as it is.
             return {"id": event["id"], "number": installment_of(event), "payment_status": None}
@@ -112,9 +110,7 @@ def open_links(work: Work, quote_id: str, attempt: Attempt) -> dict[str, int]:
     mine = {"qwoty_workspace": work.ctx.workspace, "qwoty_quote_id": quote_id}
     try:
         there = list(work.stripe.pages(attempt, lambda v1, p: v1.checkout.sessions.list(params=p), wanted))
-    except CredentialsError as error:
-        if error.code != "permission_missing":
-            raise
+    except PermissionMissing:
         return {}  # the key need not be allowed to read sessions: the record has to do
     return {one["id"]: installment_of(one) for one in there if mine.items() <= dict(one.get("metadata") or {}).items()}
 

@@ -15,6 +15,7 @@ from qwoty_integrations_host import (
     IntegrationError,
     NeedsAttention,
     PermanentError,
+    PermissionMissing,
     RetryableError,
     why_unsent,
 )
@@ -128,19 +129,17 @@ def _access_refused(code: str, message: str) -> CredentialsError | None:
     return None
 
 
-def _permission_missing(message: str) -> CredentialsError:
+def _permission_missing(message: str) -> PermissionMissing:
     found = _PERMISSIONS.search(message)
     names = re.findall(r"rak_([a-z0-9_]+)", found[1]) if found else []
     if not names:
-        return CredentialsError(
+        return PermissionMissing(
             "The Stripe key lacks a permission.",
             hint="Stripe does not say which one: the log of requests in the Stripe Dashboard shows it. Add it to the "
             "restricted key, then retry the run.",
-            code="permission_missing",
         )
     wanted = " or ".join(names)
-    return CredentialsError(
+    return PermissionMissing(
         "The Stripe key lacks a permission.",
         hint=f"Add the permission {wanted} to the restricted key in the Stripe Dashboard, then retry the run.",
-        code="permission_missing",
     )

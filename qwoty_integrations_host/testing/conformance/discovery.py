@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ...contract import hookspecs
+from ...contract.hook_rules import PROJECT
 from ...contract.hook_types import Manifest
-from ...contract.hookspecs import HOOK_API, PROJECT
+from ...contract.hookspecs import HOOK_API
 from ...plugins.manager import GROUP, Plugins
 from ..nonconformity import not_checked, require, require_none
 from .fixtures import ConformanceFixtures

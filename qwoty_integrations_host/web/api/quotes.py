@@ -9,7 +9,7 @@ from marshmallow import Schema, validate
 
 from ...contract.document_fields import Text
 from ...contract.exact_json import parse_json
-from ...contract.quote_document import QuoteSchema
+from ...contract.quote_schema import QuoteSchema
 from ...reports.previews import preview
 from ...reports.quotes import list_quotes, quote_report
 from ...reports.runs import find_run

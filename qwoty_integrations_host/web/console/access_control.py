@@ -23,7 +23,6 @@ from ...observability.actor import acting_as
 from ...reports.search import quote_id_of
 from .. import sessions
 from ..auth import the_host
-from ..problems import status_of
 from ..sessions import SESSION_LASTS, Session
 from .i18n import gettext as _
 
@@ -110,7 +109,7 @@ def _with_visible_text(page: str) -> str:
 @blueprint.errorhandler(IntegrationError)
 def handle_integration_error(error: IntegrationError) -> Response:
     """Return an error page with the error's title and hint."""
-    return error_page(status_of(error), error.title, error.hint)
+    return error_page(error.http_status, error.title, error.hint)
 
 
 @blueprint.errorhandler(HTTPException)

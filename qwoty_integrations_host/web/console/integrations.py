@@ -292,7 +292,7 @@ def _state_of(plugin: str) -> dict[str, Any]:
         "title": manifest.title if manifest else plugin,
         "schema": manifest.settings_schema if manifest else {},
         "origin": status.origin,
-        "reason": " ".join([status.reason, *(f"{call}." for call in host.plugins.calls.left(plugin))]).strip(),
+        "reason": " ".join([status.reason, *(f"{call}." for call in host.plugins.calls.abandoned(plugin))]).strip(),
         "loaded": loaded,
         "enabled": enabled,
         "configured": configured,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from qwoty_integrations_host.clock import ManualClock
-from qwoty_integrations_host.concurrency.rate_limits import LONGEST_QUEUE, Paces, ProcessSlots, Slots
+from qwoty_integrations_host.concurrency.rate_limits import LONGEST_QUEUE, ProcessSlots, RateLimits, Slots
 from qwoty_integrations_host.store.database import Store, open_database
 from qwoty_integrations_host.store.rate_limits import SharedSlots
 
@@ -30,29 +30,29 @@ def slots(request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[Callab
     store.close()
 
 
-def test_turns_of_one_name_are_spaced_and_other_names_are_not_held_up(slots: Callable[[], Slots]) -> None:
+def test_slots_of_one_name_are_spaced_and_other_names_are_not_held_up(slots: Callable[[], Slots]) -> None:
     waits = [slots().reserve("a", 5.0) for _ in range(3)]
 
     assert waits == pytest.approx([0.0, 5.0, 10.0], abs=1.0)
     assert slots().reserve("b", 5.0) == pytest.approx(0.0, abs=1.0)
 
 
-def test_a_turn_that_is_absurdly_far_away_is_forgotten(slots: Callable[[], Slots]) -> None:
+def test_a_slot_that_is_absurdly_far_away_is_forgotten(slots: Callable[[], Slots]) -> None:
     slots().reserve("a", 10 * LONGEST_QUEUE)
 
     assert slots().reserve("a", 1.0) == pytest.approx(0.0, abs=1.0)
 
 
-def test_waiting_for_turns_takes_the_time_that_the_pace_says(clock: ManualClock) -> None:
-    paces, start = Paces(ProcessSlots(clock), clock), clock.now()
+def test_acquiring_takes_the_time_that_the_rate_says(clock: ManualClock) -> None:
+    limits, start = RateLimits(ProcessSlots(clock), clock), clock.now()
 
     for _ in range(21):
-        paces.turn("a", 20)
+        limits.acquire("a", 20)
 
     assert (clock.now() - start).total_seconds() == pytest.approx(1.0)
 
 
-def test_a_turn_that_comes_late_is_given_up_for_another(clock: ManualClock) -> None:
+def test_a_slot_that_comes_late_is_given_up_for_another(clock: ManualClock) -> None:
     class Sleepy(ManualClock):
         """Sleeps for too long, the first time."""
 
@@ -63,10 +63,10 @@ def test_a_turn_that_comes_late_is_given_up_for_another(clock: ManualClock) -> N
     sleepy = Sleepy(clock.now())
     slots = ProcessSlots(sleepy)
     slots.reserve("a", 1.0)
-    paces = Paces(slots, sleepy)
+    limits = RateLimits(slots, sleepy)
 
-    paces.turn("a", 1)
+    limits.acquire("a", 1)
 
-    # Its turn was at 1 s and it woke at 4 s: it takes that moment's turn, and the next one is a second later.
+    # Its slot was at 1 s and it woke at 4 s: it takes the slot of that moment, and the next one is a second later.
     assert (sleepy.now() - clock.now()).total_seconds() == pytest.approx(4.0)
     assert slots.reserve("a", 1.0) == pytest.approx(1.0)

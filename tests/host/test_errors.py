@@ -1,0 +1,41 @@
+"""What an error says about itself, and how a step records it."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from qwoty_integrations_host import errors
+from qwoty_integrations_host.errors import IntegrationError, PermissionMissing, RetryableError, WebhookRejected
+
+KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, IntegrationError)]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_an_error_that_is_recorded_is_raised_again_as_its_recorded_kind(kind: type[IntegrationError]) -> None:
+    again = errors.from_record(errors.to_record(kind("It stopped.")))
+
+    assert again.title == "It stopped."
+    assert again.code == kind.default_code
+    assert type(again) in {errors.RECORDABLE[kind.recorded_as], PermissionMissing}
+    # What ends a step ends it again in the same way; what is not recorded as itself ends as failed.
+    assert again.run_status == (kind.run_status if kind.run_status in {"needs_attention", "skipped"} else "failed")
+
+
+def test_a_missing_permission_is_recorded_as_earlier_releases_read_it() -> None:
+    recorded = errors.to_record(PermissionMissing("The key lacks a permission.", hint="Add it."))
+
+    assert (recorded["kind"], recorded["code"]) == ("CredentialsError", "permission_missing")
+    assert type(errors.from_record(recorded)) is PermissionMissing
+
+
+def test_a_rejected_webhook_has_the_status_of_its_response() -> None:
+    assert WebhookRejected("Unknown.", status=404).http_status == 404
+    assert (WebhookRejected("Forged.").http_status, WebhookRejected.http_status) == (400, 400)
+
+
+def test_only_errors_that_pass_by_themselves_let_a_run_wait() -> None:
+    waiting = {kind.__name__ for kind in KINDS if kind.run_status == "waiting"}
+
+    assert waiting == {RetryableError.__name__, "SettingsIncomplete", "DatabaseUnavailable", "PluginHangs"}

@@ -1,0 +1,41 @@
+"""What engine/wake.py relies on in DBOS and no interface of DBOS promises: read this when an upgrade fails here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qwoty_integrations_host.engine.durable import _QUEUE, _SUSPECTS, DurableEngine
+from qwoty_integrations_host.engine.wake import QUEUE_THREAD
+from qwoty_integrations_host.store.database import Store, open_database
+
+BROKEN = "DBOS changed what engine/wake.py relies on: jobs would start late, by the clock (ADR 0051)"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[DurableEngine]:
+    store = Store(open_database(f"sqlite:///{tmp_path / 'host.db'}"))
+    engine = DurableEngine(store.engine)
+    engine.start(lambda job_id: None)
+    yield engine
+    engine.close()
+    store.close()
+
+
+def test_dbos_looks_into_each_queue_in_a_thread_of_the_name_that_is_woken(engine: DurableEngine) -> None:
+    names = {QUEUE_THREAD.format(queue) for queue in (_QUEUE, _SUSPECTS)}
+
+    assert names <= {thread.name for thread in threading.enumerate()}, BROKEN
+
+
+def test_dbos_pauses_between_two_looks_by_waiting_for_a_stop_event_that_is_patched(engine: DurableEngine) -> None:
+    names = {QUEUE_THREAD.format(queue) for queue in (_QUEUE, _SUSPECTS)}
+    deadline = time.monotonic() + 10
+    while not names <= engine._wake.paused and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert names <= engine._wake.paused, BROKEN
