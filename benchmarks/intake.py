@@ -53,7 +53,7 @@ def _host(place: Site, database: str, alone: float, seconds: float, times: int) 
             )
             hook = known.scalars().one()["url"]
         token = hook.rsplit("/", 1)[1]
-        ctx = host.execution.contexts.make("ws", "stripe_invoice", host.settings.effective("ws", "stripe_invoice"))
+        ctx = host.integrations.contexts.make("ws", "stripe_invoice", host.settings.effective("ws", "stripe_invoice"))
         secret = str(ctx.secrets.get(f"webhook:{token}"))
         rows = []
         _sent(hook, secret, seconds / 2)

@@ -158,7 +158,7 @@ def _set_up(env: dict[str, str]) -> dict[str, str]:
                 keys[workspace] = create_api_key(db, workspace, host.clock.now())
             host.settings.save(workspace, "stripe_invoice", dict(DRAFT))
             host.settings.enable(workspace, "stripe_invoice")
-        host.execution.contexts.make("ws-0", "stripe_invoice", {}).secrets.set(f"webhook:{TOKEN}", SECRET)
+        host.integrations.contexts.make("ws-0", "stripe_invoice", {}).secrets.set(f"webhook:{TOKEN}", SECRET)
     finally:
         host.close()
     return keys

@@ -45,6 +45,7 @@ from .store.rate_limits import SharedSlots
 from .vault import Vault, load_vault
 from .workspaces.connections import Connections
 from .workspaces.inquiries import Begin, Inquiries, in_a_thread
+from .workspaces.integration import Integrations
 from .workspaces.platforms import WorkspacePlatforms
 from .workspaces.settings import WorkspaceSettings
 
@@ -74,6 +75,7 @@ class Host:
     vault: Vault
     plugins: Plugins
     settings: WorkspaceSettings
+    integrations: Integrations
     runs: Runs
     execution: Execution
     upkeep: Upkeep
@@ -196,14 +198,13 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     alerts = Alerts(store, clock)
     alert_recipients = AlertRecipients(store, vault, clock, config.private_alerts, config.public_url)
     alert_delivery = AlertDelivery(store, clock, locks, transport, translations, alert_recipients)
-    runs = Runs(store, worked_by, plugins, settings, contexts, clock, attempts, refusals, alerts)
+    integrations = Integrations(plugins, settings, contexts)
+    runs = Runs(store, worked_by, integrations, clock, attempts, refusals, alerts)
     platform_events = PlatformEvents(store, clock, platforms, runs)
     execution = Execution(
         store,
         worked_by,
-        plugins,
-        settings,
-        contexts,
+        integrations,
         locks,
         clock,
         config.retry,
@@ -215,9 +216,9 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     )
     # Any number of workers share a PostgreSQL; a SQLite file has one worker.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
-    upkeep = Upkeep(store, plugins, settings, contexts, clock, runs)
-    connections = Connections(store, plugins, settings, contexts, clock, attempts)
-    missing_webhooks = MissingWebhooks(store, plugins, settings, contexts, clock, alerts)
+    upkeep = Upkeep(store, integrations, clock, runs)
+    connections = Connections(store, integrations, clock, attempts)
+    missing_webhooks = MissingWebhooks(store, integrations, clock, alerts)
     digest = DailyDigest(store, clock, alerts, missing_webhooks)
     pruning = Pruning(store, worked_by, clock, config.keep_days)
     schedule = Schedule(
@@ -240,6 +241,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
         vault,
         plugins,
         settings,
+        integrations,
         runs,
         execution,
         upkeep,

@@ -12,13 +12,11 @@ from ..clock import Clock
 from ..contract.hook_types import WebhookEndpoint
 from ..contract.record import QuoteRecord
 from ..errors import IntegrationError
-from ..plugins.contexts import Contexts
-from ..plugins.manager import Plugins
 from ..store import alerts as alerts_table
 from ..store import webhooks
 from ..store.database import Store
 from ..store.plugin_storage import records_awaiting_payment
-from ..workspaces.settings import WorkspaceSettings
+from ..workspaces.integration import Integration, Integrations
 from . import alert
 from .recipients import SILENT_AFTER_HOURS
 from .recording import Alerts
@@ -47,9 +45,7 @@ class MissingWebhooks:
     """
 
     store: Store
-    plugins: Plugins
-    settings: WorkspaceSettings
-    contexts: Contexts
+    integrations: Integrations
     clock: Clock
     alerts: Alerts
 
@@ -70,19 +66,19 @@ class MissingWebhooks:
         with self.store.read() as db:
             hours = (alerts_table.targets(db, workspace) or {}).get("silent_after_hours", SILENT_AFTER_HOURS)
         accounts: list[SilentAccount] = []
-        for plugin in self.settings.enabled_plugins(workspace):
-            if self.plugins.is_loaded(plugin):
+        for one in self.integrations.enabled(workspace):
+            if one.is_loaded:
                 try:
-                    accounts += self._silent_accounts(workspace, plugin, timedelta(hours=hours))
+                    accounts += self._silent_accounts(one, timedelta(hours=hours))
                 except IntegrationError:
-                    log.exception("silence.not_looked", extra={"workspace": workspace, "plugin": plugin})
+                    log.exception("silence.not_looked", extra={"workspace": workspace, "plugin": one.plugin})
         return accounts
 
-    def _silent_accounts(self, workspace: str, plugin: str, patience: timedelta) -> list[SilentAccount]:
-        if self.settings.unfit(workspace, plugin):
+    def _silent_accounts(self, one: Integration, patience: timedelta) -> list[SilentAccount]:
+        if one.unfit:
             return []
-        ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
-        endpoints = self.plugins.webhook_endpoints(plugin, ctx)
+        workspace, plugin = one.workspace, one.plugin
+        endpoints = self.integrations.plugins.webhook_endpoints(plugin, one.context())
         records = records_awaiting_payment(self.store, workspace, plugin, limit=_MOST) if endpoints else []
         accounts = (self._silent_account(workspace, plugin, each, records, patience) for each in endpoints)
         return [account for account in accounts if account]

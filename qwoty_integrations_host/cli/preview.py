@@ -34,14 +34,7 @@ def preview(session: Session, workspace: str, quote: str, as_json: bool) -> None
         from ..reports.previews import preview as preview_document
 
         document = _document(host, workspace, quote)
-        report = preview_document(
-            workspace,
-            document,
-            plugins=host.plugins,
-            settings=host.settings,
-            contexts=host.runs.contexts,
-            clock=host.clock,
-        )
+        report = preview_document(workspace, document, host.integrations)
     if not report["previews"]:
         say("No enabled integration can preview quotes for this workspace.")
     if as_json:

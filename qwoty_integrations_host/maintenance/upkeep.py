@@ -11,15 +11,13 @@ from typing import Any
 from ..clock import Clock
 from ..contract.hook_types import WebhookEndpoint
 from ..errors import ActionRefused, IntegrationError
-from ..plugins.contexts import Contexts
-from ..plugins.manager import Plugins
 from ..runs.requests import Runs
 from ..store import runs as runs_table
 from ..store import webhooks
 from ..store.database import Store
 from ..store.plugin_storage import records_awaiting_payment
 from ..store.workspaces import require_workspace
-from ..workspaces.settings import WorkspaceSettings
+from ..workspaces.integration import Integration, Integrations
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +32,7 @@ class Upkeep:
     """Requests upkeep runs, and reports the webhook endpoints of a workspace."""
 
     store: Store
-    plugins: Plugins
-    settings: WorkspaceSettings
-    contexts: Contexts
+    integrations: Integrations
     clock: Clock
     runs: Runs
 
@@ -55,7 +51,7 @@ class Upkeep:
         """
         with self.store.read() as db:
             require_workspace(db, workspace)
-        plugins = [plugin for plugin in self.settings.enabled_plugins(workspace) if self._is_needed(workspace, plugin)]
+        plugins = [one.plugin for one in self.integrations.enabled(workspace) if self._is_needed(one)]
         if not plugins:
             raise ActionRefused(
                 "No integration of this workspace has a webhook endpoint or an open invoice.",
@@ -69,40 +65,40 @@ class Upkeep:
         with self.store.read() as db:
             require_workspace(db, workspace)
         data = [
-            self._report(workspace, plugin, endpoint)
-            for plugin in self.settings.enabled_plugins(workspace)
-            for endpoint in self._endpoints(workspace, plugin)
+            self._report(workspace, one.plugin, endpoint)
+            for one in self.integrations.enabled(workspace)
+            for endpoint in self._endpoints(one)
         ]
         return {"workspace": workspace, "data": data}
 
     def _request_everywhere(self, unless_within: timedelta) -> list[str]:
         run_ids: list[str | None] = []
-        for workspace, plugin in self.settings.enabled_everywhere():
+        for one in self.integrations.enabled_everywhere():
+            workspace, plugin = one.workspace, one.plugin
             try:
-                if self.plugins.is_loaded(plugin) and (unfit := self.settings.unfit(workspace, plugin)):
+                if one.is_loaded and (unfit := one.unfit):
                     error = {"code": unfit.code, "title": unfit.title, "hint": unfit.hint}
                     self.runs.alerts.settings_unfit(workspace, plugin, error)
-                elif self._is_needed(workspace, plugin):
+                elif self._is_needed(one):
                     run_ids.append(self.runs.request_upkeep(workspace, plugin, unless_within=unless_within))
             except IntegrationError:
                 # An error of one workspace (an unreadable secret, a plugin's bug) must not stop the others.
                 log.exception("upkeep.not_requested", extra={"workspace": workspace, "plugin": plugin})
         return [run_id for run_id in run_ids if run_id]
 
-    def _is_needed(self, workspace: str, plugin: str) -> bool:
+    def _is_needed(self, one: Integration) -> bool:
         """Return whether there is an endpoint to check, or an open invoice whose payment no webhook may report."""
-        if self._endpoints(workspace, plugin):
+        if self._endpoints(one):
             return True
-        has_hook = self.plugins.is_loaded(plugin) and self.plugins.implements(plugin, "on_upkeep")
-        return has_hook and bool(records_awaiting_payment(self.store, workspace, plugin, limit=1))
+        awaits_payment = one.supports("on_upkeep") and records_awaiting_payment(
+            self.store, one.workspace, one.plugin, limit=1
+        )
+        return bool(awaits_payment)
 
-    def _endpoints(self, workspace: str, plugin: str) -> Sequence[WebhookEndpoint]:
-        if not self.plugins.is_loaded(plugin) or not self.plugins.implements(plugin, "on_upkeep"):
+    def _endpoints(self, one: Integration) -> Sequence[WebhookEndpoint]:
+        if not one.supports("on_upkeep") or one.unfit:
             return []
-        if self.settings.unfit(workspace, plugin):
-            return []
-        ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
-        return self.plugins.webhook_endpoints(plugin, ctx)
+        return self.integrations.plugins.webhook_endpoints(one.plugin, one.context())
 
     def _report(self, workspace: str, plugin: str, endpoint: WebhookEndpoint) -> dict[str, Any]:
         with self.store.read() as db:

@@ -7,15 +7,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from ..clock import Clock
 from ..contract.hook_types import Outcome, Preview
 from ..contract.quote import Quote
 from ..contract.quote_document import load_quote
 from ..errors import NeedsAttention, SettingsIncomplete
-from ..plugins.contexts import Contexts
-from ..plugins.manager import Plugins
 from ..store.workspaces import require_workspace, timezone_of
-from ..workspaces.settings import WorkspaceSettings
+from ..workspaces.integration import Integration, Integrations
 
 #: The fields that only a plan has.
 _PLAN_FIELDS = (
@@ -31,25 +28,15 @@ _PLAN_FIELDS = (
 )
 
 
-def preview(
-    workspace: str,
-    document: Any,
-    *,
-    plugins: Plugins,
-    settings: WorkspaceSettings,
-    contexts: Contexts,
-    clock: Clock,
-) -> dict[str, Any]:
+def preview(workspace: str, document: Any, integrations: Integrations) -> dict[str, Any]:
     """Preview a document's runs, like ``preview_report``. Raises: NotFound, InvalidInput."""
+    contexts = integrations.contexts
     with contexts.store.read() as db:
         require_workspace(db, workspace)
-    quote = load_quote(document, workspace_id=workspace, received_at=clock.now())
-    return preview_report(quote, plugins=plugins, settings=settings, contexts=contexts)
+    return preview_report(load_quote(document, workspace_id=workspace, received_at=contexts.clock.now()), integrations)
 
 
-def preview_report(
-    quote: Quote, *, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts
-) -> dict[str, Any]:
+def preview_report(quote: Quote, integrations: Integrations) -> dict[str, Any]:
     """Report what each integration would do with a quote, money as decimal strings in major units::
 
         {"quote_id", "ends_well": bool,
@@ -64,15 +51,15 @@ def preview_report(
     the workspace, with their default settings, but no disabled one.
     """
     workspace = quote.workspace_id
-    with contexts.store.read() as db:
+    with integrations.contexts.store.read() as db:
         zone = timezone_of(db, workspace)
     quote = replace(quote, timezone=zone or quote.timezone)
-    enabled = [plugin for plugin in settings.enabled_plugins(workspace) if plugins.is_loaded(plugin)]
-    plugin_ids = enabled or [plugin for plugin in plugins.loaded() if not settings.is_configured(workspace, plugin)]
+    enabled = [one for one in integrations.enabled(workspace) if one.is_loaded]
+    shown = enabled or [one for one in integrations.loaded(workspace) if not one.is_configured]
     previews = [
-        {"plugin": plugin, "enabled": plugin in enabled, **plugin_preview(plugin, quote, plugins, settings, contexts)}
-        for plugin in plugin_ids
-        if plugins.implements(plugin, "preview_quote")
+        {"plugin": one.plugin, "enabled": bool(enabled), **plugin_preview(one, quote)}
+        for one in shown
+        if one.supports("preview_quote")
     ]
     return {
         "quote_id": quote.id,
@@ -81,13 +68,10 @@ def preview_report(
     }
 
 
-def plugin_preview(
-    plugin: str, quote: Quote, plugins: Plugins, settings: WorkspaceSettings, contexts: Contexts
-) -> dict[str, Any]:
+def plugin_preview(integration: Integration, quote: Quote) -> dict[str, Any]:
     """Return one integration's preview, as an item of ``preview_report``."""
     try:
-        ctx = contexts.make(quote.workspace_id, plugin, settings.effective(quote.workspace_id, plugin))
-        result = plugins.preview_quote(plugin, ctx, quote)
+        result = integration.among.plugins.preview_quote(integration.plugin, integration.context(), quote)
     except (NeedsAttention, SettingsIncomplete) as error:
         # A run would end in the same way.
         result = Outcome.needs_attention(error.code, error.title, hint=error.hint)

@@ -48,6 +48,7 @@ from ..store import runs as rows
 from ..store import steps as step_rows
 from ..store.database import Store
 from ..workspaces.connections import worked_in_a_run
+from ..workspaces.integration import Integrations
 from ..workspaces.settings import WorkspaceSettings
 from .platform_events import PlatformEvents
 from .requests import Runs
@@ -69,9 +70,7 @@ class Execution:
 
     store: Store
     engine: Engine
-    plugins: Plugins
-    settings: WorkspaceSettings
-    contexts: Contexts
+    integrations: Integrations
     locks: Locks
     clock: Clock
     retry_policy: RetryPolicy
@@ -80,6 +79,21 @@ class Execution:
     alerts: Alerts
     platform_events: PlatformEvents
     restored: bool = False
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins of the host."""
+        return self.integrations.plugins
+
+    @property
+    def settings(self) -> WorkspaceSettings:
+        """The settings of its workspaces."""
+        return self.integrations.settings
+
+    @property
+    def contexts(self) -> Contexts:
+        """What makes the contexts of hooks."""
+        return self.integrations.contexts
 
     def execute(self, job_id: str) -> None:
         """Work one attempt of a run; called by the engine, again from the top after a crash.

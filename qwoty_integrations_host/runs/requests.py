@@ -52,6 +52,7 @@ from ..store.database import Store
 from ..store.platforms import PLATFORM
 from ..store.plugin_storage import quotes_due, records_of_quote
 from ..store.workspaces import lock_workspace, require_workspace, timezone_of
+from ..workspaces.integration import Integrations
 from ..workspaces.settings import WorkspaceSettings
 from .rejected_webhooks import Refusals
 
@@ -94,13 +95,26 @@ class Runs:
 
     store: Store
     engine: Engine
-    plugins: Plugins
-    settings: WorkspaceSettings
-    contexts: Contexts
+    integrations: Integrations
     clock: Clock
     attempts: Attempts
     refusals: Refusals
     alerts: Alerts
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins of the host."""
+        return self.integrations.plugins
+
+    @property
+    def settings(self) -> WorkspaceSettings:
+        """The settings of its workspaces."""
+        return self.integrations.settings
+
+    @property
+    def contexts(self) -> Contexts:
+        """What makes the contexts of hooks."""
+        return self.integrations.contexts
 
     # -- what starts a run -----------------------------------------------------------------------
 
@@ -420,12 +434,10 @@ class Runs:
         return [run_id for run_id in asked if run_id]
 
     def _sends_due_installments(self, workspace: str, plugin: str) -> bool:
-        if not self.settings.is_enabled(workspace, plugin) or not self.plugins.is_loaded(plugin):
+        one = self.integrations.of(workspace, plugin)
+        if not one.is_enabled or not one.is_loaded or one.unfit:
             return False
-        if self.settings.unfit(workspace, plugin):
-            return False
-        ctx = self.contexts.make(workspace, plugin, self.settings.effective(workspace, plugin))
-        return self.plugins.sends_due_installments(plugin, ctx)
+        return self.plugins.sends_due_installments(plugin, one.context())
 
     def _request_due(self, workspace: str, plugin: str, quote_id: str) -> str | None:
         """One try a day while another link is in the way; what was tried and did not work is left to people."""
@@ -615,7 +627,7 @@ class Runs:
                     hint="Undo the run that accepted the quote.",
                 )
             quotes.lock(db, workspace, quote_id)
-            if not self.settings.is_enabled(workspace, plugin) or not self.plugins.implements(plugin, "undo_quote"):
+            if not (one := self.integrations.of(workspace, plugin)).is_enabled or not one.supports("undo_quote"):
                 raise ActionRefused(
                     "The integration is switched off here, or cannot take back what it made.",
                     hint="Switch it on, or take it back at the service by hand.",
@@ -641,7 +653,7 @@ class Runs:
     def voiding_plugin(self, workspace: str, quote_id: str) -> str:
         """The plugin that can void the quote's invoice now. Raises: ActionRefused, and why there is none."""
         for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
-            if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "void_invoice"):
+            if (one := self.integrations.of(workspace, plugin)).is_enabled and one.supports("void_invoice"):
                 require_voidable(record)
                 return plugin
         raise ActionRefused(
@@ -838,7 +850,7 @@ class Runs:
         with self.store.read() as db:
             self._require_quote(db, workspace, quote_id)
         for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
-            if self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "on_installment_due"):
+            if (one := self.integrations.of(workspace, plugin)).is_enabled and one.supports("on_installment_due"):
                 return plugin, record
         raise ActionRefused(
             "No enabled integration has made an invoice for this quote.",

@@ -66,7 +66,7 @@ class Workbench:
 
     def context(self, plugin: str, workspace: str = "ws-1") -> HookContext:
         """Return the context of a hook that the host calls outside a run."""
-        contexts, settings = self.host.execution.contexts, self.host.settings
+        contexts, settings = self.host.integrations.contexts, self.host.settings
         return contexts.make(workspace, plugin, settings.effective(workspace, plugin))
 
     def accept(self, quote: dict[str, Any], workspace: str = "ws-1", *, plugin: str | None = None) -> dict[str, Any]:

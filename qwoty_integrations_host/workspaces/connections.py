@@ -23,6 +23,7 @@ from ..store import runs, steps
 from ..store.database import Store
 from ..store.workspaces import require_workspace
 from .inquiries import Proceed
+from .integration import Integrations
 from .settings import WorkspaceSettings
 
 #: The worst of a report's keys decides; what cannot be reached says nothing about the settings.
@@ -74,11 +75,24 @@ class Connections:
     """
 
     store: Store
-    plugins: Plugins
-    settings: WorkspaceSettings
-    contexts: Contexts
+    integrations: Integrations
     clock: Clock
     attempts: Attempts
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins of the host."""
+        return self.integrations.plugins
+
+    @property
+    def settings(self) -> WorkspaceSettings:
+        """The settings of its workspaces."""
+        return self.integrations.settings
+
+    @property
+    def contexts(self) -> Contexts:
+        """What makes the contexts of hooks."""
+        return self.integrations.contexts
 
     def asks_to_enable(self, workspace: str, plugin: str) -> bool:
         """Whether ``enable`` will ask the service. Raises: as ``enable`` does before it asks."""
@@ -90,7 +104,8 @@ class Connections:
     def asks_to_save(self, workspace: str, plugin: str, given: Any) -> bool:
         """Whether ``save`` will ask the service. Raises: as ``save`` does before it asks."""
         self.settings.as_saved(workspace, plugin, given)
-        return self.settings.is_enabled(workspace, plugin) and self.plugins.implements(plugin, "check_connection")
+        one = self.integrations.of(workspace, plugin)
+        return one.is_enabled and one.supports("check_connection")
 
     def enable(
         self, workspace: str, plugin: str, *, anyway: bool = False, proceed: Proceed = _at_once

@@ -134,7 +134,7 @@ def served(tmp_path: Path, service: SlowService) -> Iterator[Served]:
                 keys[workspace] = create_api_key(db, workspace, host.clock.now())
             host.settings.save(workspace, "stripe_invoice", {"workspace_api_token": KEY})
             host.settings.enable(workspace, "stripe_invoice")
-        host.execution.contexts.make("ws-0", "stripe_invoice", {}).secrets.set(f"webhook:{TOKEN}", SECRET)
+        host.integrations.contexts.make("ws-0", "stripe_invoice", {}).secrets.set(f"webhook:{TOKEN}", SECRET)
     program = Path(sys.executable).with_name("qwoty-host")
     command = [program, "serve", "--no-worker", "--port", "0"]
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE) as popen:

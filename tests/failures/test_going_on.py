@@ -286,7 +286,7 @@ def test_plugin_show_tells_hooks_schema_and_cost(tmp_path: Path, fakes: Any, mon
 
 def test_the_trace_shows_each_call_and_no_secret(desk: Any, fakes: Any, capsys: Any) -> None:
     plugins = Plugins(blocked=BROKEN, trace=True)
-    ctx = desk.host.runs.contexts.make("ws-1", "recorder", {"token": "key_Plain123"})
+    ctx = desk.host.integrations.contexts.make("ws-1", "recorder", {"token": "key_Plain123"})
 
     plugins.authenticate_webhook("recorder", ctx, REQUEST)
     plugins.validate_settings("recorder", ctx, {"token": "key_Plain123"})

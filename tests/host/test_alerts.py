@@ -288,7 +288,7 @@ def with_link(desk: Any, *, quote_id: str = "q-7", status: str = "sent", account
     )
     invoice = InvoiceRecord(id="in_1", status="open", account=account)
     record = QuoteRecord(currency="EUR", invoice=invoice, installments=(part,))
-    desk.host.runs.contexts.make("ws-1", "recorder", {}).records.update(quote_id, lambda _: record)
+    desk.host.integrations.contexts.make("ws-1", "recorder", {}).records.update(quote_id, lambda _: record)
 
 
 def hear(desk: Any, event: str) -> None:

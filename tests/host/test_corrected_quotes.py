@@ -29,7 +29,7 @@ def accept(desk: Any, net: str) -> tuple[Any, dict[str, dict[str, Any]]]:
 
 
 def keep(desk: Any, plugin: str, record: QuoteRecord) -> None:
-    desk.host.runs.contexts.make("ws-1", plugin, {}).records.update("q-7", lambda _: record)
+    desk.host.integrations.contexts.make("ws-1", plugin, {}).records.update("q-7", lambda _: record)
 
 
 @pytest.mark.parametrize("others", [None, DRAFT], ids=["nothing", "a draft"])

@@ -74,7 +74,7 @@ def test_a_corrected_quote_is_found_by_what_it_says_now(anywhere: Any) -> None:
 def test_a_record_that_changes_is_found_by_what_it_says_now(anywhere: Any) -> None:
     invoices(anywhere)
     anywhere.accept(id="q-7")
-    ctx = anywhere.host.runs.contexts.make("ws-1", "recorder", {})
+    ctx = anywhere.host.integrations.contexts.make("ws-1", "recorder", {})
     paid = InvoiceRecord(id="in_2", status="paid", account="a", number="F78-1")
     ctx.records.update("q-7", lambda _: QuoteRecord(currency="EUR", invoice=paid, amount_paid=Decimal(1)))
 

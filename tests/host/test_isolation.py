@@ -33,7 +33,7 @@ REQUEST = WebhookRequest("right", b'{"id": "e", "type": "t", "quote_id": "q-7"}'
 
 
 def with_record(desk: Any) -> None:
-    desk.host.runs.contexts.make("ws-1", "recorder", {}).records.update("q-7", lambda _: RECORD)
+    desk.host.integrations.contexts.make("ws-1", "recorder", {}).records.update("q-7", lambda _: RECORD)
 
 
 def accept(desk: Any) -> None:
@@ -52,8 +52,7 @@ def webhook(desk: Any) -> None:
 
 
 def ask_preview(desk: Any) -> None:
-    runs = desk.host.runs
-    preview("ws-1", a_quote(), plugins=runs.plugins, settings=runs.settings, contexts=runs.contexts, clock=desk.clock)
+    preview("ws-1", a_quote(), desk.host.integrations)
 
 
 @pytest.mark.parametrize("call", [accept, installment, webhook, ask_preview], ids=lambda call: call.__name__)

@@ -194,8 +194,8 @@ def test_a_leak_ends_the_run_as_the_plugins_bug_and_is_never_stored(
     desk: Any, monkeypatch: pytest.MonkeyPatch, leaks: Any, said: str
 ) -> None:
     desk.enable(token=TOKEN, unit_tokens={"bu_1": UNIT})
-    desk.host.runs.contexts.make("ws-1", "recorder", {}).secrets.set("old", "an old secret of before")
-    desk.host.runs.contexts.kept.clear()
+    desk.host.integrations.contexts.make("ws-1", "recorder", {}).secrets.set("old", "an old secret of before")
+    desk.host.integrations.contexts.kept.clear()
     desk.recorder.answers["on_quote_accepted"] = lambda ctx, _: leaks(ctx) or Outcome.done()
 
     with written_log(monkeypatch) as written:
@@ -281,4 +281,4 @@ def test_a_secret_is_kept_where_it_belongs_and_nobody_elses_stands_in_the_way(de
     desk.recorder.answers["on_quote_accepted"] = hook
 
     assert desk.accept()["status"] == "succeeded"
-    assert desk.host.runs.contexts.make("ws-1", "recorder", {}).secrets.get("hook") == KEPT
+    assert desk.host.integrations.contexts.make("ws-1", "recorder", {}).secrets.get("hook") == KEPT

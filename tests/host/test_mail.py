@@ -134,7 +134,7 @@ def test_a_line_cut_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk:
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "mail_unsure")
     assert len(server.taken) == 1
     server.mood = ""
-    ctx_mail = smtp_desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
+    ctx_mail = smtp_desk.host.integrations.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
     with pytest.raises(NeedsAttention) as unsure:
         ctx_mail.send("mail:1", a_mail())
     assert unsure.value.code == "mail_unsure"
@@ -154,7 +154,7 @@ def test_a_retry_of_one_quote_forgets_nothing_about_another(smtp_desk: Any, serv
 
     smtp_desk.retry(run["id"])
 
-    other = smtp_desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q/7").mail
+    other = smtp_desk.host.integrations.contexts.make("ws-1", "recorder", {}, quote_id="q/7").mail
     with pytest.raises(NeedsAttention):
         other.send("mail:1", a_mail())
 
@@ -163,7 +163,7 @@ def test_a_crash_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk: An
     class Crash(Interruption):
         pass
 
-    mailer = smtp_desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
+    mailer = smtp_desk.host.integrations.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
     deliver = mailer._transport.deliver
 
     class Dying:
@@ -194,7 +194,7 @@ def test_a_crash_before_the_mail_leaves_makes_nothing_unsure(
     def crash(*_: Any) -> None:
         raise Crash
 
-    mailer = smtp_desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
+    mailer = smtp_desk.host.integrations.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
     with monkeypatch.context() as patch:
         patch.setattr(smtplib.SMTP, "rcpt", crash)
         with pytest.raises(Crash):
@@ -244,7 +244,7 @@ def test_no_header_can_be_smuggled_in(smtp_desk: Any, server: Any, where: str, b
 
 
 def test_the_outbox_holds_one_file_however_often_it_is_sent(desk: Any) -> None:
-    mailer = desk.host.runs.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
+    mailer = desk.host.integrations.contexts.make("ws-1", "recorder", {}, quote_id="q-7").mail
     assert mailer.send("mail:1", a_mail()) is True
     (first,) = (desk.host.config.data_dir / "outbox").iterdir()
     content = first.read_bytes()
@@ -262,7 +262,7 @@ def test_the_outbox_holds_one_file_however_often_it_is_sent(desk: Any) -> None:
 
 
 def test_a_mail_of_the_same_name_for_another_quote_or_workspace_is_another_mail(desk: Any) -> None:
-    make = desk.host.runs.contexts.make
+    make = desk.host.integrations.contexts.make
 
     sent = [
         make(workspace, "recorder", {}, quote_id=quote).mail.send("mail:1", a_mail())

@@ -42,7 +42,7 @@ def save_settings(desk: Any, secret: str | None) -> None:
 
 
 def keep(desk: Any, secret: str | None) -> None:
-    kept = desk.host.runs.contexts.make("ws-1", "recorder", {}).secrets
+    kept = desk.host.integrations.contexts.make("ws-1", "recorder", {}).secrets
     kept.forget("webhook") if secret is None else kept.set("webhook", secret)
 
 
@@ -65,7 +65,7 @@ KINDS: dict[str, tuple[Callable[[Any, str | None], None], Callable[[Any], Any]]]
     "settings": (save_settings, lambda desk: desk.host.settings.effective("ws-1", "recorder")),
     "kept by a plugin": (
         keep,
-        lambda desk: desk.host.runs.contexts.make("ws-1", "recorder", {}).secrets.get("webhook"),
+        lambda desk: desk.host.integrations.contexts.make("ws-1", "recorder", {}).secrets.get("webhook"),
     ),
     "a platform": (set_platform, lambda desk: desk.host.platforms.show("ws-1")),
     "alerts": (set_alerts, deliver_alerts),

@@ -191,14 +191,14 @@ def test_a_number_from_a_file_is_kept_as_a_number(desk: Any) -> None:
 
 def test_secrets_are_nowhere_in_the_files_of_the_host(desk: Any) -> None:
     save(desk, token=CANARY, unit_tokens={"bu_1": CANARY + "x"})
-    desk.host.runs.contexts.make("ws-1", "recorder", {}).secrets.set("webhook", CANARY)
+    desk.host.integrations.contexts.make("ws-1", "recorder", {}).secrets.set("webhook", CANARY)
 
     folder: Path = desk.host.config.data_dir
     files = [path for path in folder.rglob("*") if path.is_file()]
 
     assert {"host.sqlite3", "host.sqlite3-wal", "keys"} <= {path.name for path in files}
     assert [path.name for path in files if CANARY.encode() in path.read_bytes()] == []
-    assert desk.host.runs.contexts.make("ws-1", "recorder", {}).secrets.get("webhook") == CANARY
+    assert desk.host.integrations.contexts.make("ws-1", "recorder", {}).secrets.get("webhook") == CANARY
 
 
 @pytest.mark.parametrize("settings", [None, {"mode": "fast"}], ids=["none", "never saved"])
@@ -278,4 +278,4 @@ def test_a_plugin_may_keep_state_while_its_settings_are_validated(desk: Any) -> 
 
     save(desk, token=TOKEN)
 
-    assert desk.host.runs.contexts.make("ws-1", "recorder", {}).state.get("seen") is True
+    assert desk.host.integrations.contexts.make("ws-1", "recorder", {}).state.get("seen") is True

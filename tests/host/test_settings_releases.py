@@ -343,21 +343,13 @@ def test_a_webhook_is_asked_to_come_again(incomplete: Any) -> None:
 
 
 def test_what_only_looks_goes_on_without_the_plugin(incomplete: Any) -> None:
-    runs = incomplete.host.runs
-    foretold = preview(
-        "ws-1",
-        a_quote(),
-        plugins=runs.plugins,
-        settings=runs.settings,
-        contexts=runs.contexts,
-        clock=incomplete.clock,
-    )
+    foretold = preview("ws-1", a_quote(), incomplete.host.integrations)
 
     assert foretold["previews"][0]["problems"][0]["code"] == "settings_incomplete"
     assert incomplete.host.upkeep.status("ws-1")["data"] == []
     assert incomplete.host.upkeep.request_due() == []
     assert incomplete.host.missing_webhooks.silent_accounts("ws-1") == []
-    assert runs.request_due_installments() == []
+    assert incomplete.host.runs.request_due_installments() == []
 
 
 # -- of a newer release --------------------------------------------------------------------------------------

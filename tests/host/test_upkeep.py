@@ -256,7 +256,7 @@ def test_an_invoice_that_awaits_payment_is_looked_after_where_no_endpoint_tells_
     desk.enable()
     desk.accept()
     assert desk.host.upkeep.request_due() == []
-    records = desk.host.runs.contexts.make("ws-1", "recorder", {}).records
+    records = desk.host.integrations.contexts.make("ws-1", "recorder", {}).records
     opened = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="in_1", status="open", account="a"))
     records.update("q-7", lambda _: opened)
 
@@ -266,7 +266,7 @@ def test_an_invoice_that_awaits_payment_is_looked_after_where_no_endpoint_tells_
 
 
 def test_the_quotes_that_await_a_payment_are_given_in_turn(kept: Any) -> None:
-    records = kept.host.runs.contexts.make("ws-1", "recorder", {}).records
+    records = kept.host.integrations.contexts.make("ws-1", "recorder", {}).records
     for quote_id, status in (("q-a", "open"), ("q-b", "paid"), ("q-c", "draft"), ("q-d", "void"), ("q-e", "open")):
         kept.host.runs.accept("ws-1", a_quote(id=quote_id))
         record = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="in_1", status=status, account="a"))

@@ -220,7 +220,7 @@ def test_a_run_that_was_dismissed_while_its_job_was_being_taken_up_stays_dismiss
         desk.host.runs.dismiss(run["id"], "meanwhile")
         return answer(*place)
 
-    object.__setattr__(desk.host.execution, "settings", _With(desk.host.settings, **{asked: dismisses}))
+    object.__setattr__(desk.host.integrations, "settings", _With(desk.host.settings, **{asked: dismisses}))
     later(desk, minutes=1)
 
     assert (desk.run(run["id"])["status"], len(service.seen)) == ("dismissed", seen)

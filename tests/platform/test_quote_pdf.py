@@ -14,7 +14,7 @@ from qwoty_stand_in import QwotyStandIn, completed
 
 
 def platform(bench: Any) -> Any:
-    return bench.host.runs.contexts.make("ws-1", "any", {}).platform
+    return bench.host.integrations.contexts.make("ws-1", "any", {}).platform
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_of_another_workspace_slack_hears_nothing(desk: Any) -> None:
 
 def test_the_message_is_linked_on_the_runs_page(desk: Any) -> None:
     run = desk.accept()
-    ctx = desk.host.runs.contexts.make("ws-1", "slack", {})
+    ctx = desk.host.integrations.contexts.make("ws-1", "slack", {})
     (made,) = run["outcome"]["ids"]
 
     assert desk.host.plugins.service_links("slack", ctx, [made, "req00000001", "in_1"]) == {

@@ -103,7 +103,7 @@ def test_a_slack_in_trouble_says_nothing_about_the_token(desk: Any, trouble: Any
 
 
 def test_whether_slack_is_there_is_asked_without_a_token(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    ctx = desk.host.runs.contexts.make("", "slack", {})
+    ctx = desk.host.integrations.contexts.make("", "slack", {})
     assert desk.host.plugins.service_status("slack", ctx).reachable
     monkeypatch.setenv("QWOTY_SLACK_API_BASE", "http://127.0.0.1:9/api")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builders import EMAIL, LINK, a_quote, loaded
-from qwoty_integrations_host.reports.previews import ask
+from qwoty_integrations_host.reports.previews import plugin_preview
 
 OPEN = {"invoice_status": "open"}
 #: Two people or none, or nothing that is an address.
@@ -175,7 +175,7 @@ def test_the_preview_shows_what_a_run_would_say(
 
     quote = loaded(a_quote(installments=2, contact={"email": "ana@buyer"}))
     host = bench.host
-    plan = ask("stripe_invoice", quote, host.plugins, host.settings, host.runs.contexts)
+    plan = plugin_preview(host.integrations.of("ws-1", "stripe_invoice"), quote)
 
     assert plan["needs_attention"] is needs_attention
     assert sentence in "\n".join([plan["verdict"], *plan["notes"]])

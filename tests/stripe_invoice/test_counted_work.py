@@ -160,7 +160,7 @@ def _signed_event(host: Host, token: str) -> Any:
 
     from qwoty_integrations_host.contract.hook_types import WebhookRequest
 
-    ctx = host.execution.contexts.make("ws-1", "stripe_invoice", {})
+    ctx = host.integrations.contexts.make("ws-1", "stripe_invoice", {})
     secret = ctx.secrets.get(f"webhook:{token}")
     assert secret is not None
     body = b'{"id": "evt_1", "object": "event", "type": "customer.created", "data": {"object": {}}}'

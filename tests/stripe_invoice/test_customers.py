@@ -545,13 +545,13 @@ def test_two_contacts_whose_ids_look_like_each_others_email_do_not_wait_for_each
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[str] = []
-    hold = bench.host.execution.contexts.locks.hold
+    hold = bench.host.integrations.contexts.locks.hold
 
     def noted(name: str) -> Any:
         held.append(name)
         return hold(name)
 
-    monkeypatch.setattr(type(bench.host.execution.contexts.locks), "hold", lambda _, name: noted(name))
+    monkeypatch.setattr(type(bench.host.integrations.contexts.locks), "hold", lambda _, name: noted(name))
     bench.enable()
 
     for mine, other in (("a@x.example", "b@x.example"), ("b@x.example", "a@x.example")):
@@ -564,13 +564,13 @@ def test_two_contacts_whose_ids_look_like_each_others_email_do_not_wait_for_each
 
 def test_contact_and_email_are_locked_in_one_order(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[str] = []
-    hold = bench.host.execution.contexts.locks.hold
+    hold = bench.host.integrations.contexts.locks.hold
 
     def noted(name: str) -> Any:
         held.append(name)
         return hold(name)
 
-    monkeypatch.setattr(type(bench.host.execution.contexts.locks), "hold", lambda _, name: noted(name))
+    monkeypatch.setattr(type(bench.host.integrations.contexts.locks), "hold", lambda _, name: noted(name))
     bench.enable()
 
     for number, email in enumerate(("ana@buyer.example", "ANA@Buyer.example")):

@@ -14,7 +14,7 @@ UNITS = {"token_scope": "business_unit", "business_unit_api_tokens": {"bu_1": KE
 
 def links(bench: Any, *ids: str) -> dict[str, str]:
     host = bench.host
-    return dashboard_links(host.plugins, host.settings, host.runs.contexts, "ws-1", "stripe_invoice", ids)
+    return dashboard_links(host.integrations.of("ws-1", "stripe_invoice"), ids)
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,6 @@ def test_the_preview_counts_as_the_run_would(bench: Any) -> None:
     host = bench.host
 
     quote = on_terms("due_now", "eom0", accepted_at="2028-03-30T22:30:00Z")
-    lent = {"plugins": host.plugins, "settings": host.settings, "contexts": host.runs.contexts, "clock": bench.clock}
-    (plan,) = preview("ws-1", quote, **lent)["previews"]
+    (plan,) = preview("ws-1", quote, host.integrations)["previews"]
 
     assert [part["due_date"] for part in plan["installments"]] == ["2028-03-31", "2028-04-30"]

@@ -27,8 +27,7 @@ def of_customer(quote: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 def foretell(bench: Any, quote: dict[str, Any]) -> dict[str, Any]:
     host = bench.host
-    lent = {"plugins": host.plugins, "settings": host.settings, "contexts": host.runs.contexts, "clock": bench.clock}
-    (found,) = preview("ws-1", quote, **lent)["previews"]
+    (found,) = preview("ws-1", quote, host.integrations)["previews"]
     return found
 
 
@@ -85,7 +84,7 @@ def test_a_run_ends_as_its_preview_foretells(
 
 def test_without_a_public_address_a_link_is_foretold_to_stop(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.enable(**LINK)
-    contexts = type(bench.host.runs.contexts)
+    contexts = type(bench.host.integrations.contexts)
     make = contexts.make
 
     def without_address(self: Any, *args: Any, **more: Any) -> Any:

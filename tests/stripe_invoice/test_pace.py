@@ -109,7 +109,7 @@ def test_two_processes_that_flood_one_endpoint_stay_below_what_stripe_allows(
 
 def test_a_run_acquires_a_slot_before_each_request(bench: Any) -> None:
     acquired: list[str] = []
-    limits = bench.host.runs.contexts.rate_limits
+    limits = bench.host.integrations.contexts.rate_limits
     acquire = limits.acquire
     limits.acquire = lambda name, per_second: (acquired.append(name), acquire(name, per_second))
     bench.enable(**LINK)

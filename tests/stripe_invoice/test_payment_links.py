@@ -163,8 +163,8 @@ def test_an_endpoint_at_a_former_public_address_is_moved_to_the_new(bench: Any) 
     bench.enable(**LINK)
     linked(bench)
     (old,) = bench.stripe.objects("endpoints")
-    other = bench.host.runs.contexts
-    object.__setattr__(bench.host.execution, "contexts", replace(other, public_url="https://new.example"))
+    other = bench.host.integrations.contexts
+    object.__setattr__(bench.host.integrations, "contexts", replace(other, public_url="https://new.example"))
 
     linked(bench, the_example(id="q-2"))
 
@@ -175,7 +175,7 @@ def test_an_endpoint_at_a_former_public_address_is_moved_to_the_new(bench: Any) 
 
 @pytest.mark.parametrize("installments", [0, 4])
 def test_without_a_public_address_the_link_stops_before_any_request(bench: Any, installments: int) -> None:
-    object.__setattr__(bench.host.execution, "contexts", replace(bench.host.runs.contexts, public_url=None))
+    object.__setattr__(bench.host.integrations, "contexts", replace(bench.host.integrations.contexts, public_url=None))
     bench.enable(**LINK)
 
     run = bench.accept(a_quote(installments=installments))

@@ -109,8 +109,8 @@ def test_the_same_repair_within_a_day_is_a_new_request(linked: Any, v1: Any) -> 
 
 def test_a_changed_public_address_is_told_to_stripe(linked: Any) -> None:
     before = endpoint(linked)
-    contexts = replace(linked.host.runs.contexts, public_url="https://new.example")
-    object.__setattr__(linked.host.execution, "contexts", contexts)
+    contexts = replace(linked.host.integrations.contexts, public_url="https://new.example")
+    object.__setattr__(linked.host.integrations, "contexts", contexts)
 
     run = look_after(linked)
 

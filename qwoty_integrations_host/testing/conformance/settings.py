@@ -111,7 +111,7 @@ class SettingsChecks(ConformanceFixtures):
     ) -> Iterator[str]:
         plugins, which = bench.host.plugins, f"settings of version {version}"
         stored = StoredSettings(settings, {}, version)
-        ctx = bench.host.execution.contexts.make("ws-1", self.plugin_id, settings)
+        ctx = bench.host.integrations.contexts.make("ws-1", self.plugin_id, settings)
         try:
             migrated = [joined(brought_up(plugins, self.plugin_id, ctx, stored)) for _ in range(2)]
         except SettingsIncomplete as error:

@@ -67,15 +67,7 @@ def preview_quote(workspace: str) -> dict[str, Any]:
 
 
 def _preview(workspace: str, document: Any) -> dict[str, Any]:
-    host = the_host()
-    return preview(
-        workspace,
-        document,
-        plugins=host.plugins,
-        settings=host.settings,
-        contexts=host.runs.contexts,
-        clock=host.clock,
-    )
+    return preview(workspace, document, the_host().integrations)
 
 
 def _started(result: Accepted | Cancelled, flags: dict[str, bool]) -> Response:

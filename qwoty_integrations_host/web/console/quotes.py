@@ -111,7 +111,7 @@ def preview(quote_id: str) -> str:
     """Show what a run would do with the quote under the present settings, and where it would stop."""
     host = the_host()
     quote = find_quote(host.store, session().workspace, quote_id)
-    report = preview_report(quote, plugins=host.plugins, settings=host.settings, contexts=host.runs.contexts)
+    report = preview_report(quote, host.integrations)
     return render_template("console/preview.html", quote=quote, previews=report["previews"])
 
 
@@ -145,7 +145,7 @@ def _facts(quote_id: str) -> dict[str, Any]:
     links: dict[str, str] = {}
     for plugin in {run["plugin"] for run in report["runs"]}:
         known_ids = [one for one in ids if one]
-        links |= dashboard_links(host.plugins, host.settings, host.runs.contexts, workspace, plugin, known_ids)
+        links |= dashboard_links(host.integrations.of(workspace, plugin), known_ids)
     is_stopped = bool(report["cancelled"] or report["undone"])
     payable = report["payment_status"] in {"unpaid", "partially_paid"} and not is_stopped
     unpaid = [part for part in report["installments"] if part["status"] != "paid"]

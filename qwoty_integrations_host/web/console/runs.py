@@ -148,9 +148,7 @@ def _facts(run_id: str) -> dict[str, Any]:
         "plan": plan,
         "figures": _figures(quote, plan, outcome),
         "mails": mails_of_quote(host.store, workspace, plugin, run["quote_id"]) if of_quote else [],
-        "links": dashboard_links(
-            host.plugins, host.settings, host.runs.contexts, workspace, plugin, [i for i in ids if i]
-        ),
+        "links": dashboard_links(host.integrations.of(workspace, plugin), [i for i in ids if i]),
         "works": status not in {*FINISHED, "waiting"},
         "may": {
             "retry": status in _MAY_BE_RETRIED and not (is_stopped and kind in MAKING),
@@ -179,11 +177,11 @@ def _created_ids(ids: Any) -> list[str]:
 
 def _plan(plugin: str, quote: Any) -> dict[str, Any] | None:
     """Return the integration's plan for the quote under the present settings; None without one."""
-    host = the_host()
-    if not host.plugins.is_loaded(plugin) or not host.plugins.implements(plugin, "preview_quote"):
+    integration = the_host().integrations.of(quote.workspace_id, plugin)
+    if not integration.supports("preview_quote"):
         return None
     try:
-        plan = previews.plugin_preview(plugin, quote, host.plugins, host.settings, host.runs.contexts)
+        plan = previews.plugin_preview(integration, quote)
     except IntegrationError:
         return None
     return plan if plan["status"] == "planned" else None

@@ -1,0 +1,84 @@
+"""A workspace's integration: one plugin in one workspace, with the settings and the context that its hooks get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..contract.context import HookContext
+from ..errors import SettingsIncomplete
+from ..plugins.contexts import Contexts
+from ..plugins.manager import Plugins
+from .settings import WorkspaceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Integrations:
+    """The integrations of all workspaces of one host."""
+
+    plugins: Plugins
+    settings: WorkspaceSettings
+    contexts: Contexts
+
+    def of(self, workspace: str, plugin: str) -> Integration:
+        """Return a plugin's integration, installed or not, switched on or not."""
+        return Integration(self, workspace, plugin)
+
+    def enabled(self, workspace: str) -> list[Integration]:
+        """Return those that are switched on for a workspace, by plugin; also one whose plugin does not load."""
+        return [self.of(workspace, plugin) for plugin in self.settings.enabled_plugins(workspace)]
+
+    def enabled_everywhere(self) -> list[Integration]:
+        """Return those that are switched on, of all workspaces."""
+        return [self.of(*place) for place in self.settings.enabled_everywhere()]
+
+    def loaded(self, workspace: str) -> list[Integration]:
+        """Return the integrations of all loaded plugins, by plugin."""
+        return [self.of(workspace, plugin) for plugin in self.plugins.loaded()]
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One plugin in one workspace."""
+
+    among: Integrations
+    workspace: str
+    plugin: str
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the plugin can be called."""
+        return self.among.plugins.is_loaded(self.plugin)
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the plugin may be called for this workspace."""
+        return self.among.settings.is_enabled(self.workspace, self.plugin)
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether settings are stored, switched on or not."""
+        return self.among.settings.is_configured(self.workspace, self.plugin)
+
+    @property
+    def unfit(self) -> SettingsIncomplete | None:
+        """Why the stored settings do not fit the plugin's release; None when they do, or there are none."""
+        return self.among.settings.unfit(self.workspace, self.plugin)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings as the plugin's hooks get them. Raises: SettingsIncomplete, HostError."""
+        return self.among.settings.effective(self.workspace, self.plugin)
+
+    def supports(self, hook: str) -> bool:
+        """Whether the plugin is loaded and has this hook."""
+        return self.among.plugins.implements(self.plugin, hook)
+
+    def context(self, settings: Mapping[str, Any] | None = None, **run: Any) -> HookContext:
+        """Make the context of a hook; ``run``: what a run adds, as ``Contexts.make`` takes it.
+
+        Raises: SettingsIncomplete, HostError, unless ``settings`` are given.
+        """
+        given = self.settings if settings is None else settings
+        return self.among.contexts.make(self.workspace, self.plugin, given, **run)
