@@ -1,1 +1,1 @@
-"""Everything that the host remembers, by subject. SQL lives here and nowhere else."""
+"""Everything that the host stores, one module per subject. Only this package contains SQL."""

@@ -1,4 +1,4 @@
-"""Named locks between all processes on one PostgreSQL: they end with the connection that holds them."""
+"""Named locks among all processes on one PostgreSQL. A lock ends with the connection that holds it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _LOCK = text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
 _TRY = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
 _THERE = text("SELECT 1")
 _UNLOCK = text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))")
-#: How many connections stay open for the next locks.
+#: The number of connections that stay open for later locks.
 _KEPT = 8
 
 
 class AdvisoryLocks:
-    """Implements ``locks.Locks``: a connection of its own for each lock that is held."""
+    """Implements ``locks.Locks``; each held lock has its own connection."""
 
     def __init__(self, database: Engine) -> None:
-        # Not from the host's pool: a lock is held for as long as a run works. Nor a new one each time: PostgreSQL
-        # makes a process for it.
+        # A pool of its own: a lock is held as long as a run works, which would exhaust the host's pool. PostgreSQL
+        # starts a process for each new connection, so connections are reused.
         self._engine = create_engine(
             database.url, isolation_level="AUTOCOMMIT", pool_size=_KEPT, max_overflow=-1, pool_pre_ping=True
         )
@@ -49,7 +49,7 @@ class AdvisoryLocks:
                 _unlock(connection, name)
 
     def confirm(self) -> None:
-        """Make sure that this thread still has the locks that it holds: each ends with its connection."""
+        """Check that this thread still has the locks that it holds. Raises: DatabaseUnavailable."""
         with explained():
             for connection in self._held.values():
                 connection.execute(_THERE)
@@ -61,7 +61,7 @@ class AdvisoryLocks:
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[bool]:
-        """Whether the lock is ours during the block; nobody waits."""
+        """Try to take the lock for the block, without waiting; yield whether that succeeded."""
         with explained(), self._engine.connect() as connection:
             mine = bool(connection.execute(_TRY, {"name": name}).scalar())
             try:
@@ -77,5 +77,5 @@ def _unlock(connection: Connection, name: str) -> None:
     try:
         connection.execute(_UNLOCK, {"name": name})
     except DBAPIError:
-        # Lost, it has let go of its locks; else it must: what was done under them must not look failed for that.
+        # Close the connection, which releases its locks. Do not raise: the work under the lock has succeeded.
         connection.invalidate()

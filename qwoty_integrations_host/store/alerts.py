@@ -1,4 +1,4 @@
-"""Whom each workspace wants told, and what they were told."""
+"""Rows of alerts, and of each workspace's alert recipients."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from sqlalchemy import Connection, RowMapping, func, select
 from . import tables as t
 from .upsert import insert_or_ignore
 
-#: The place of the webhook's secret beside those of the plugins, which all have a name: plugin and field.
+#: The plugin and field of the webhook's secret. The plugin is empty, so it differs from every real plugin's name.
 SECRET = ("", "alerts/webhook_secret")
 
 
 def document(db: Connection, workspace: str) -> dict[str, Any]:
-    """What a workspace has set, whether it names anybody or not."""
+    """Return the stored document about recipients, empty if there is none; it may name no recipient."""
     wanted = select(t.alert_targets.c.document).where(t.alert_targets.c.workspace == workspace)
     return db.execute(wanted).scalar() or {}
 
 
 def targets(db: Connection, workspace: str) -> dict[str, Any] | None:
-    """Give the document of a workspace; None when nobody is to be told."""
+    """Return the recipients of a workspace; None if there are none."""
     found = document(db, workspace)
     return found if _names_anybody(found) else None
 
 
 def all_targets(db: Connection) -> dict[str, dict[str, Any]]:
-    """The documents of all workspaces in which somebody is to be told."""
+    """Return the recipients by workspace, for all workspaces that have any."""
     rows = db.execute(select(t.alert_targets))
     return {row.workspace: row.document for row in rows if _names_anybody(row.document)}
 
@@ -38,37 +38,37 @@ def _names_anybody(document: Mapping[str, Any]) -> bool:
 
 
 def save_targets(db: Connection, workspace: str, document: Mapping[str, Any], now: datetime) -> None:
-    """Replace the document."""
+    """Replace the recipients of a workspace."""
     db.execute(t.alert_targets.delete().where(t.alert_targets.c.workspace == workspace))
     row = {"workspace": workspace, "document": dict(document), "updated_at": now}
     db.execute(t.alert_targets.insert().values(row))
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
-    """Store something to tell; False when it was told before."""
+    """Store an alert; return False if the workspace has one about the same subject."""
     return insert_or_ignore(db, t.alerts, row)
 
 
 def is_stored(db: Connection, workspace: str, subject: str) -> bool:
-    """Whether there is an alert about this."""
+    """Whether the workspace has an alert about this subject."""
     here = (t.alerts.c.workspace == workspace) & (t.alerts.c.subject == subject)
     return db.execute(select(t.alerts.c.subject).where(here)).first() is not None
 
 
 def untold(db: Connection, *, tries: int) -> Sequence[RowMapping]:
-    """What nobody, or not everybody, was told yet in fewer than so many tries; oldest first."""
+    """Return the alerts that have not reached every recipient and have had fewer tries than ``tries``, oldest first."""
     wanted = select(t.alerts).where(t.alerts.c.delivered_at.is_(None) & (t.alerts.c.tries < tries))
     return db.execute(wanted.order_by(t.alerts.c.created_at, t.alerts.c.subject)).mappings().all()
 
 
 def newest(db: Connection, workspace: str, *, limit: int) -> Sequence[RowMapping]:
-    """The newest alerts of a workspace."""
+    """Return the newest alerts of a workspace."""
     wanted = select(t.alerts).where(t.alerts.c.workspace == workspace)
     return db.execute(wanted.order_by(t.alerts.c.created_at.desc(), t.alerts.c.subject).limit(limit)).mappings().all()
 
 
 def count_untold(db: Connection, workspace: str, *, tries: int) -> int:
-    """How many of a workspace are still to be told."""
+    """Return how many alerts of a workspace are not delivered and have had fewer tries than ``tries``."""
     here = (t.alerts.c.workspace == workspace) & t.alerts.c.delivered_at.is_(None) & (t.alerts.c.tries < tries)
     return int(db.execute(select(func.count()).select_from(t.alerts).where(here)).scalar_one())
 

@@ -1,4 +1,4 @@
-"""Rows of the bearer keys that open the HTTP API: of the secret part only a digest."""
+"""Rows of the HTTP API's bearer keys. Only a digest of a key's secret part is stored."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from . import tables as t
 from .pagination import newest_first
 from .workspaces import require_workspace
 
-#: What a key may be allowed to do: look; hand over quotes and act on them; settings and keys.
+#: What a key may do: ``write`` is to send quotes and act on them, ``admin`` to change settings and keys.
 SCOPES = ("read", "write", "admin")
-#: How exact ``last_used_at`` is: a key that is used all day costs no write per request.
+#: The precision of ``last_used_at``, so that a key in constant use does not cost a write per request.
 USED_EVERY = timedelta(minutes=5)
 
 _SHAPE = re.compile(r"qwh_([0-9a-f]{8})_([A-Za-z0-9_-]{20,100})")
@@ -26,7 +26,7 @@ _SHAPE = re.compile(r"qwh_([0-9a-f]{8})_([A-Za-z0-9_-]{20,100})")
 def create_api_key(
     db: Connection, workspace: str, now: datetime, *, name: str | None = None, scopes: Sequence[str] = SCOPES
 ) -> str:
-    """Make a bearer key. Only its digest is kept: with 256 random bits that needs no slow hash.
+    """Create a bearer key and return it. Only its digest is stored; 256 random bits need no slow hash.
 
     Raises: NotFound for the workspace.
     """
@@ -38,12 +38,12 @@ def create_api_key(
 
 
 def id_of(key: str) -> str:
-    """The public part of a key, by which it is listed and revoked."""
+    """Return the public part of a key, by which it is listed and revoked."""
     return key.split("_")[1]
 
 
 def find_by_key(db: Connection, key: str) -> RowMapping | None:
-    """Give the row of a presented key, unless it is none of ours or revoked."""
+    """Return the row of a presented key; None if it is unknown or revoked."""
     found = _SHAPE.fullmatch(key)
     if found is None:
         return None
@@ -54,12 +54,12 @@ def find_by_key(db: Connection, key: str) -> RowMapping | None:
 
 
 def scopes_of(row: RowMapping) -> tuple[str, ...]:
-    """What a key may do; those of earlier releases may do everything."""
+    """Return what a key may do. A key without scopes is from an earlier release and may do everything."""
     return SCOPES if row["scopes"] is None else tuple(row["scopes"])
 
 
 def find(db: Connection, workspace: str, key_id: str) -> RowMapping:
-    """Give one key of a workspace. Raises: NotFound."""
+    """Return one key of a workspace. Raises: NotFound."""
     here = (t.api_keys.c.workspace == workspace) & (t.api_keys.c.id == key_id)
     row = db.execute(select(t.api_keys).where(here)).mappings().first()
     if row is None:
@@ -68,19 +68,19 @@ def find(db: Connection, workspace: str, key_id: str) -> RowMapping:
 
 
 def newest(db: Connection, workspace: str, *, limit: int, after: str | None = None) -> Sequence[RowMapping]:
-    """A workspace's keys, newest first, the revoked ones too. Raises: InvalidInput for an unknown ``after``."""
+    """Return a workspace's keys with the revoked ones, newest first. Raises: InvalidInput for an unknown ``after``."""
     table = t.api_keys.c
     whose = select(t.api_keys).where(table.workspace == workspace)
     return newest_first(db, whose, (table.created_at, table.id), after=after, limit=limit)
 
 
 def note_use(db: Connection, key_id: str, now: datetime) -> None:
-    """Note that a key was used."""
+    """Record when a key was last used."""
     db.execute(t.api_keys.update().where(t.api_keys.c.id == key_id).values(last_used_at=now))
 
 
 def revoke(db: Connection, workspace: str, key_id: str, now: datetime) -> RowMapping:
-    """Close a key for good and give its row; revoking again changes nothing. Raises: NotFound."""
+    """Revoke a key for good and return its row; a second call changes nothing. Raises: NotFound."""
     find(db, workspace, key_id)
     here = (t.api_keys.c.id == key_id) & t.api_keys.c.revoked_at.is_(None)
     db.execute(t.api_keys.update().where(here).values(revoked_at=now))

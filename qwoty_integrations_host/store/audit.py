@@ -1,4 +1,4 @@
-"""The audit log: who did what, to which fields; never a value."""
+"""The audit log: who did what, and to which fields. It never contains a field's value."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .pagination import newest_first
 def note(
     db: Connection, workspace: str, action: str, subject: str, now: datetime, *, fields: Sequence[str] = ()
 ) -> None:
-    """Write down, in the transaction of what is done, that the present actor does it."""
+    """Record that the current actor performs an action, in the transaction of that action."""
     row = {"id": uuid4().hex, "workspace": workspace, "at": now, "actor": actor()[:255]}
     db.execute(t.audit.insert().values({**row, "action": action, "subject": subject[:255], "fields": list(fields)}))
 
 
 def newest(db: Connection, workspace: str, *, limit: int, after: str | None = None) -> Sequence[RowMapping]:
-    """A workspace's entries, newest first. Raises: InvalidInput for an unknown ``after``."""
+    """Return a workspace's entries, newest first. Raises: InvalidInput for an unknown ``after``."""
     whose = select(t.audit).where(t.audit.c.workspace == workspace)
     return newest_first(db, whose, (t.audit.c.at, t.audit.c.id), after=after, limit=limit)

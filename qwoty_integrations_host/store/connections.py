@@ -1,4 +1,4 @@
-"""How each workspace's integration stands with its service: the last test, and what is wrong since."""
+"""Rows of the connections to services: the last test of each integration, and its known problem."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from . import quotes
 from . import tables as t
 from .upsert import insert_or_ignore
 
-#: So many quotes tell which business units are in use.
+#: The number of newest quotes in which business units are looked for.
 _RECENT = 100
 
 
 def load(db: Connection, workspace: str, plugin: str, *, lock: bool = False) -> RowMapping | None:
-    """Give ``report``, ``checked_at`` and ``problem``; None when nothing was tested or met."""
+    """Return the row with ``report``, ``checked_at`` and ``problem``; None before the first test or problem."""
     here = (t.connections.c.workspace == workspace) & (t.connections.c.plugin == plugin)
     wanted = select(t.connections).where(here)
     return db.execute(wanted.with_for_update() if lock else wanted).mappings().first()
 
 
 def mark(db: Connection, workspace: str, plugin: str, problem: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Note what is wrong, unless something is known to be wrong already; give what is known now."""
+    """Record a problem, unless one is known already; return the one that is known now."""
     insert_or_ignore(db, t.connections, {"workspace": workspace, "plugin": plugin})
     row = load(db, workspace, plugin, lock=True)
     assert row is not None, "it was inserted above"
@@ -37,14 +37,14 @@ def mark(db: Connection, workspace: str, plugin: str, problem: Mapping[str, Any]
 
 
 def change(db: Connection, workspace: str, plugin: str, **values: Any) -> None:
-    """Update columns; the row is made when it is not there."""
+    """Update columns of a row, which is created if it does not exist."""
     insert_or_ignore(db, t.connections, {"workspace": workspace, "plugin": plugin})
     here = (t.connections.c.workspace == workspace) & (t.connections.c.plugin == plugin)
     db.execute(t.connections.update().where(here).values(**values))
 
 
 def problems(db: Connection, workspace: str) -> dict[str, dict[str, Any]]:
-    """What is wrong, by plugin; nothing of those that are switched off."""
+    """Return the known problems by plugin, without those of disabled integrations."""
     off = select(t.settings.c.plugin).where((t.settings.c.workspace == workspace) & t.settings.c.enabled.is_(False))
     connection = t.connections.c
     here = (connection.workspace == workspace) & connection.plugin.not_in(off)
@@ -53,14 +53,17 @@ def problems(db: Connection, workspace: str) -> dict[str, dict[str, Any]]:
 
 
 def forget_problem(db: Connection, workspace: str, plugin: str) -> None:
-    """Whatever was wrong was mended by a person, or is asked for no more."""
+    """Clear the known problem, after a person has changed or removed the connection."""
     row = load(db, workspace, plugin, lock=True)
     if row is not None and row["problem"]:
         change(db, workspace, plugin, problem=None)
 
 
 def is_same_key(db: Connection, one: Run, other: Run) -> bool:
-    """Whether two runs were worked with the same secret: there is one, or their quotes are of one business unit."""
+    """Whether two runs used the same secret key.
+
+    They did if the integration's settings have at most one secret, or if both quotes are of one business unit.
+    """
     secret = t.secrets.c
     here = (secret.workspace == one.workspace) & (secret.plugin == one.plugin) & secret.field.like("settings/%")
     if len(db.execute(select(secret.field).where(here).limit(2)).all()) < 2:
@@ -71,19 +74,19 @@ def is_same_key(db: Connection, one: Run, other: Run) -> bool:
 
 
 def settings_saved_at(db: Connection, workspace: str, plugin: str) -> datetime | None:
-    """When the settings were last saved."""
+    """Return when the settings were last saved; None if they never were."""
     here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)
     return db.execute(select(t.settings.c.updated_at).where(here)).scalar()
 
 
 def configured_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
-    """The plugins with settings, switched on or not, sorted."""
+    """Return the plugins that have stored settings, enabled or not, sorted."""
     wanted = select(t.settings.c.plugin).where(t.settings.c.workspace == workspace).order_by(t.settings.c.plugin)
     return tuple(db.execute(wanted).scalars())
 
 
 def recent_business_units(db: Connection, workspace: str) -> dict[str, str]:
-    """The business units of the newest quotes: names (or the ids again) by id, in order of the ids."""
+    """Return the business units of the newest quotes: their names by id, sorted by id; the id stands for no name."""
     newest = select(t.quotes.c.id).where(t.quotes.c.workspace == workspace).order_by(t.quotes.c.received_at.desc())
     ids = db.execute(newest.limit(_RECENT)).scalars().all()
     units = (quotes.get(db, workspace, quote_id).business_unit for quote_id in ids)

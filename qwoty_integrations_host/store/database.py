@@ -1,4 +1,4 @@
-"""The one database of a host: opening it, and the two ways to use it (``read`` and ``write``)."""
+"""Opens the host's database, and gives access to it through ``Store.read`` and ``Store.write``."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from . import holds, search
 from .schema import bring_up_to_date
 from .trouble import explained
 
-#: How long SQLite waits for another program that holds the database.
+#: How long SQLite waits for another program that has locked the database.
 BUSY_SECONDS = 30.0
-#: How long a connection to a server is taken to be as it was.
+#: A connection that was idle for less time than this is used without a ping.
 _TRUSTED_SECONDS = 1.0
 _RESTS_SINCE = "qwoty_rests_since"
-#: From Python 3.12 on, DBOS stamps its rows with unixepoch('subsec'), which an older SQLite answers with NULL.
+#: From Python 3.12 on, DBOS stamps its rows with unixepoch('subsec'), which returns NULL on an older SQLite.
 _SUBSEC_SINCE = (3, 42)
 
 
@@ -32,7 +32,10 @@ def _unixepoch(modifier: str) -> float | int | None:
 
 
 def open_database(url: str) -> Engine:
-    """Open the database, made or upgraded as needed. SQLite gets WAL with full syncs: what was answered is on disk."""
+    """Open the database, after creating or upgrading its tables if needed.
+
+    SQLite uses WAL with full syncs, so that a committed transaction is on disk.
+    """
     engine = create_engine(url, pool_size=20, max_overflow=20, hide_parameters=True)
     if engine.dialect.name == "postgresql":
         _ask_when_rested(engine)
@@ -57,9 +60,9 @@ def open_database(url: str) -> Engine:
 
 
 def _ask_when_rested(engine: Engine) -> None:
-    """Ask a connection that nobody used for a while whether its server is still there, before it is used again.
+    """Ping a connection that was idle for a while before it is used again.
 
-    SQLAlchemy's own ``pool_pre_ping`` asks each time: a hundred times for one quote (ADR 0051).
+    SQLAlchemy's own ``pool_pre_ping`` pings at each checkout: a hundred times for one quote (ADR 0051).
     """
 
     @listens_for(engine, "checkin")
@@ -77,37 +80,37 @@ def _ask_when_rested(engine: Engine) -> None:
 
 
 def close_for_good(engine: Engine) -> None:
-    """Close every connection: those at rest now, those that a thread still uses when it gives them back."""
-    # They go back to a pool that nobody looks into any more, where only the garbage collector would find them.
+    """Close every connection: an idle one now, one in use when it is checked in."""
+    # A connection in use returns to the disposed pool, where it would stay open until it is garbage-collected.
     listen(engine, "checkin", lambda _raw, record: record.invalidate())
     engine.dispose()
 
 
 class Store:
-    """Hands out transactions. One process-wide lock orders the writers of SQLite; PostgreSQL orders its own.
+    """Opens transactions and connections. On SQLite, a process-wide lock lets one thread write at a time.
 
-    All ways raise DatabaseUnavailable while the database is locked, full or away. What is written in a run is written
-    under its hold, or not at all (Overtaken).
+    All methods raise DatabaseUnavailable while the database is locked, full or unreachable. In a run, ``write`` raises
+    Overtaken once another worker has taken over the run's hold.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
-        # Without BEGIN and ROLLBACK around each query: either way it sees what is committed when it is asked.
+        # Autocommit saves BEGIN and ROLLBACK around each query, which sees the committed rows of its moment either way.
         self._readable = engine if self._is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writing: AbstractContextManager[Any] = threading.RLock() if self._is_sqlite else nullcontext()
         self._mine = threading.local()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits at the end of the block, or leaves nothing; inside another, a part of it."""
+        """Open a transaction that commits at the end of the block, or rolls back; a nested one joins the outer one."""
         if (outer := getattr(self._mine, "transaction", None)) is not None:
             yield outer
             return
         afterwards: list[Callable[[], object]] = []
         with self._writing, explained(), self.engine.begin() as connection:
             if self._is_sqlite:
-                # At once, not with the first change: what is read here must still be true when we write.
+                # Lock now, not at the first change: rows that are read here must not change before we write.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             holds.confirm(connection, keep=True)
             self._mine.transaction, self._mine.afterwards = connection, afterwards
@@ -121,7 +124,7 @@ class Store:
             work()
 
     def afterwards(self, work: Callable[[], object]) -> None:
-        """Do ``work`` once this thread's transaction has committed, at once outside one; never if it is rolled back."""
+        """Call ``work`` after this thread's transaction has committed, not if it rolls back; at once outside one."""
         if (waiting := getattr(self._mine, "afterwards", None)) is None:
             work()
         else:
@@ -129,7 +132,7 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for queries; inside a transaction of this thread it is that one, so it sees what was written."""
+        """Open a connection for queries. Inside a transaction of this thread, it is that transaction's connection."""
         if (outer := getattr(self._mine, "transaction", None)) is not None:
             yield outer
             return
@@ -137,7 +140,7 @@ class Store:
             yield connection
 
     def confirm(self) -> None:
-        """Make sure that no other worker has overtaken this run, right before something leaves this host.
+        """Check that no other worker has overtaken this run, right before something leaves this host.
 
         Raises: Overtaken.
         """

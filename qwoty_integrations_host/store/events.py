@@ -1,4 +1,4 @@
-"""What platforms told us, one row per message."""
+"""Events of platforms, one row per event."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .upsert import insert_or_ignore
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
-    """Store an authenticated event; False when this workspace has one of this id."""
+    """Store an authenticated event; return False if the workspace has one with this id."""
     return insert_or_ignore(db, t.events, row)
 
 
 def answered(db: Connection, workspace: str, event_id: str, *, quote_id: str | None, answer: Mapping[str, Any]) -> None:
-    """Note what was answered to an event."""
+    """Record the answer to an event."""
     here = (t.events.c.workspace == workspace) & (t.events.c.id == event_id)
     db.execute(t.events.update().where(here).values(quote_id=quote_id, answer=dict(answer)))
 
 
 def get(db: Connection, workspace: str, event_id: str) -> RowMapping:
-    """Give a stored event."""
+    """Return a stored event."""
     here = (t.events.c.workspace == workspace) & (t.events.c.id == event_id)
     return db.execute(select(t.events).where(here)).mappings().one()

@@ -1,4 +1,4 @@
-"""External ids of contacts and taxes, kept here for platforms that have no place for them."""
+"""External ids of contacts and taxes, for platforms that cannot store them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def save(db: Connection, workspace: str, kind: str, entity_id: str, slot: str, v
 
 
 def of_kind(db: Connection, workspace: str, kind: str, slot: str = "accounting") -> dict[str, str]:
-    """All ids of a kind in one slot, by entity."""
+    """Return all ids of a kind in one slot, by entity."""
     table = t.external_ids.c
     here = (table.workspace == workspace) & (table.kind == kind) & (table.slot == slot)
     return {row.entity_id: row.value for row in db.execute(select(table.entity_id, table.value).where(here))}

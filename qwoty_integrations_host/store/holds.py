@@ -1,7 +1,8 @@
-"""Who works on a quote: each time a worker takes it, its epoch rises, and whoever has an older one writes nothing.
+"""Holds on quotes: fencing tokens that stop an overtaken worker from writing.
 
-A lock ends with the connection that holds it, and the worker that held it may sleep through that. So the lock decides
-who may begin, and the epoch who may still write (ADR 0002).
+Each time a worker takes a hold, its epoch rises. A worker with an older epoch cannot write any more. A lock alone is
+not enough: it ends with its connection, and a worker that was suspended does not notice that. So the lock decides who
+may begin, and the epoch decides who may still write (ADR 0002).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from . import tables as t
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One worker's hold of what one plugin does for one quote. ``job_id``: the attempt of a run that it works."""
+    """One worker's hold on one plugin's work for one quote. ``job_id`` is the attempt of a run that it works."""
 
     workspace: str
     plugin: str
@@ -31,17 +32,17 @@ class Hold:
     epoch: int
 
 
-#: What is done in a run, in the hook's own thread too, is done under its hold; everything else under none.
+#: The hold of the current run, also in the thread of a hook; None outside a run.
 _held: ContextVar[Hold | None] = ContextVar("hold", default=None)
 
 _PLACE = ("workspace", "plugin", "quote_id")
-# Every write of a run asks these: built once, since that costs more than to ask (docs/performance.md).
+# Every write of a run executes these. They are built once, because building costs more (docs/performance.md).
 _PRESENT = select(t.holds.c.epoch, t.holds.c.job_id).where(*(t.holds.c[name] == bindparam(name) for name in _PLACE))
 _KEPT = _PRESENT.with_for_update(read=True)
 
 
 def take(db: Connection, workspace: str, plugin: str, quote_id: str, job_id: str) -> Hold:
-    """Take a quote, whoever has it: waits until what that one is just writing is written, and lets it write no more."""
+    """Take over the hold on a quote. Waits for a write of the present holder, which cannot write after that."""
     place = {"workspace": workspace, "plugin": plugin, "quote_id": quote_id}
     epoch = db.execute(_taking(db.dialect.name), {**place, "job_id": job_id}).scalar_one()
     return Hold(**place, job_id=job_id, epoch=epoch)
@@ -49,7 +50,7 @@ def take(db: Connection, workspace: str, plugin: str, quote_id: str, job_id: str
 
 @contextmanager
 def under(hold: Hold) -> Iterator[None]:
-    """Do what is in the block under a hold: each transaction and ``Store.confirm`` then ask whether it still is one."""
+    """Run the block under a hold, so that each transaction and ``Store.confirm`` check that it is still valid."""
     token = _held.set(hold)
     try:
         yield
@@ -58,12 +59,12 @@ def under(hold: Hold) -> Iterator[None]:
 
 
 def held() -> Hold | None:
-    """The hold under which this is done; None outside a run."""
+    """Return the current run's hold; None outside a run."""
     return _held.get()
 
 
 def confirm(db: Connection, *, keep: bool) -> None:
-    """Ask whether the present hold still is one; with ``keep`` it stays so until the transaction ends.
+    """Check that the current hold is still valid; with ``keep``, lock it until the transaction ends.
 
     Raises: Overtaken.
     """
@@ -71,7 +72,7 @@ def confirm(db: Connection, *, keep: bool) -> None:
     if hold is None:
         return
     place = {name: getattr(hold, name) for name in _PLACE}
-    # The first lock of a transaction: a worker that takes a hold has no other, so the two never wait for each other.
+    # This is the transaction's first lock. A worker that takes a hold has no other lock, so no deadlock can arise.
     found = db.execute(_KEPT if keep else _PRESENT, place).first()
     if found is None or found.epoch != hold.epoch:
         raise Overtaken(hold.job_id, by=found and found.job_id)

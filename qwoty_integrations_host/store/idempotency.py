@@ -1,4 +1,4 @@
-"""Answers that are given again to whoever repeats a write under the same key."""
+"""Rows of idempotency keys: the stored response that answers a repeated request."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .upsert import insert_or_ignore
 
 
 def begin(db: Connection, workspace: str, key: str, digest: str, now: datetime) -> bool:
-    """Take a key for a request, waiting for another one that has just taken it; False when it was answered before."""
+    """Take a key for a request; return False if another request had it. Waits for a concurrent one to commit."""
     row = {"workspace": workspace, "key": key, "digest": digest, "created_at": now}
     return insert_or_ignore(db, t.idempotency_keys, row)
 
 
 def keep(db: Connection, workspace: str, key: str, status: int, body: str) -> None:
-    """Keep the answer."""
+    """Store the response."""
     here = (t.idempotency_keys.c.workspace == workspace) & (t.idempotency_keys.c.key == key)
     db.execute(t.idempotency_keys.update().where(here).values(status=status, body=body))
 
 
 def find(db: Connection, workspace: str, key: str) -> RowMapping:
-    """Give the row of a key that was taken."""
+    """Return the row of a key that was taken."""
     here = (t.idempotency_keys.c.workspace == workspace) & (t.idempotency_keys.c.key == key)
     return db.execute(select(t.idempotency_keys).where(here)).mappings().one()

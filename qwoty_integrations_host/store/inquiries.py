@@ -1,4 +1,4 @@
-"""Rows of what a request asks of a service beside itself."""
+"""Rows of inquiries: checks of a service that a request begins and that continue in the background."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ RUNNING = "running"
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> None:
-    """Keep one that begins."""
+    """Store an inquiry that begins."""
     db.execute(t.inquiries.insert().values({**row, "status": RUNNING}))
 
 
 def find(db: Connection, workspace: str, inquiry_id: str) -> RowMapping | None:
-    """One of a workspace."""
+    """Return an inquiry of a workspace; None if there is none with this id."""
     here = (t.inquiries.c.workspace == workspace) & (t.inquiries.c.id == inquiry_id)
     return db.execute(select(t.inquiries).where(here)).mappings().first()
 
 
 def count_running(db: Connection, workspace: str, now: datetime) -> int:
-    """How many of a workspace's are under way."""
+    """Return how many inquiries of a workspace are running."""
     return int(db.execute(select(func.count()).where(_running(workspace, now))).scalar_one())
 
 
 def running(db: Connection, workspace: str, kind: str, plugin: str, now: datetime) -> str | None:
-    """The id of one of this kind that is under way."""
+    """Return the id of a running inquiry of this kind about this plugin; None if there is none."""
     here = _running(workspace, now) & (t.inquiries.c.kind == kind) & (t.inquiries.c.plugin == plugin)
     return db.execute(select(t.inquiries.c.id).where(here).limit(1)).scalar()
 
 
 def end(db: Connection, ids: Iterable[str], now: datetime, **values: Any) -> None:
-    """Write how they ended, unless that was written before."""
+    """Record how inquiries ended, except for those whose end is recorded."""
     here = t.inquiries.c.id.in_(list(ids)) & (t.inquiries.c.status == RUNNING)
     db.execute(t.inquiries.update().where(here).values(ended_at=now, **values))
 

@@ -1,6 +1,6 @@
-"""The sent-once ledger of mails: ``sending`` is written before a mail leaves, ``sent`` after.
+"""Rows of mails, so that each is sent once: a mail is ``sending`` before it leaves and ``sent`` afterwards.
 
-A mail that is ``sending`` belongs to the epoch of the hold under which it is sent, and to nobody else.
+A mail that is ``sending`` belongs to one worker: the row has the epoch of the hold under which it is sent.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, select
 from . import tables as t
 from .upsert import insert_or_ignore
 
-#: Of an escaped quote id, a character of which may take twelve: the table's names have 512.
+#: The longest escaped quote id in a name. One character may take twelve, and the column holds 512.
 _LONGEST_ID = 400
 
 
 def name_for(quote_id: str, name: str) -> str:
-    """The ledger's name of a quote's mail; no other quote's name begins like it."""
+    """Return the stored name of a quote's mail. Its prefix belongs to this quote alone."""
     whose = quote(quote_id, safe="")
-    if len(whose) > _LONGEST_ID:  # no escaped id has a "%" before these letters
+    if len(whose) > _LONGEST_ID:  # no escaped id begins with "%sha256"
         whose = f"%sha256-{sha256(quote_id.encode()).hexdigest()}"
     return f"{whose}/{name}"
 
 
 def state(db: Connection, workspace: str, plugin: str, name: str) -> str | None:
-    """``sending``, ``sent`` or None."""
+    """Return ``sending`` or ``sent``; None for an unknown mail."""
     table = t.mails.c
     here = (table.workspace == workspace) & (table.plugin == plugin) & (table.name == name)
     return db.execute(select(table.state).where(here)).scalar()
@@ -38,7 +38,7 @@ def state(db: Connection, workspace: str, plugin: str, name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One mail that is about to leave, and whose it is."""
+    """One mail that is about to leave, and the epoch of the hold that sends it."""
 
     workspace: str
     plugin: str
@@ -47,21 +47,21 @@ class Sending:
     epoch: int
 
     def begin(self, db: Connection, now: datetime, *, again: bool) -> bool:
-        """Write that it is ours to send; False when it is another's, or has left.
+        """Claim the mail for sending; return False if another worker has claimed it, or if it has left.
 
-        ``again``: to send it a second time makes no second mail, so what another one has begun may be begun anew.
+        ``again`` takes over a claim of another worker: allowed where a repeated request sends no second mail.
         """
         if insert_or_ignore(db, t.mails, self._row("sending", now)):
             return True
         return again and self._change(db, t.mails.c.state == "sending", self._row("sending", now))
 
     def has_left(self, db: Connection, now: datetime) -> None:
-        """Write that it is gone, unless somebody else is sending it by now."""
+        """Record that the mail has left, unless another worker has claimed it meanwhile."""
         if not self._change(db, t.mails.c.epoch == self.epoch, self._row("sent", now)):
             insert_or_ignore(db, t.mails, self._row("sent", now))
 
     def forget(self, db: Connection) -> None:
-        """Take back that it is being sent: it certainly did not leave."""
+        """Remove our claim: the mail certainly did not leave."""
         ours = (t.mails.c.state == "sending") & (t.mails.c.epoch == self.epoch)
         db.execute(t.mails.delete().where(self._here & ours))
 
@@ -79,7 +79,7 @@ class Sending:
 
 
 def of_quote(db: Connection, workspace: str, plugin: str, quote_id: str) -> Sequence[RowMapping]:
-    """A quote's mails, oldest first."""
+    """Return a quote's mails, oldest first."""
     table = t.mails.c
     here = (table.workspace == workspace) & (table.plugin == plugin)
     named = table.name.startswith(name_for(quote_id, ""), autoescape=True)
@@ -88,7 +88,10 @@ def of_quote(db: Connection, workspace: str, plugin: str, quote_id: str) -> Sequ
 
 
 def settle_unsure(db: Connection, workspace: str, plugin: str, quote_id: str) -> None:
-    """A person asked for the run again: mails of which it was not known whether they left may leave again."""
+    """Remove all claims on a quote's mails, because a person retries a run that could not tell whether a mail left.
+
+    These mails may then be sent again.
+    """
     table = t.mails.c
     here = (table.workspace == workspace) & (table.plugin == plugin) & (table.state == "sending")
     db.execute(t.mails.delete().where(here & table.name.startswith(name_for(quote_id, ""), autoescape=True)))

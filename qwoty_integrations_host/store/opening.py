@@ -1,4 +1,4 @@
-"""What must be right before a host's database is used: a private data directory, one opener at a time, known keys."""
+"""Checks before a host uses its database: the data directory is private, one process opens it, the keys are there."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def make_private(config: HostConfig) -> None:
 
 @contextmanager
 def opening(config: HostConfig) -> Iterator[None]:
-    """Hold the lock for opening the database, and say where a database is that cannot be opened. Raises: HostError."""
-    # One process at a time: two first starts at once would both create the tables.
+    """Hold the lock for opening the database. Raises: HostError, with the database's place, when it does not open."""
+    # Two processes that start for the first time would both create the tables.
     lock = WorkerLock(config.data_dir, "open.lock")
     lock.acquire(patience=_OPENING_SECONDS)
     try:

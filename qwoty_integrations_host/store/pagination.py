@@ -1,4 +1,4 @@
-"""Pages of a list, newest first: each begins after the last item of the one before, whatever was added since."""
+"""Keyset pagination, newest first: a page begins after the last item of the page before, whatever was added since."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, literal, t
 from ..errors import FieldProblem, InvalidInput
 
 Order = Sequence[ColumnElement[Any]]
-#: The values of the order's columns at a row.
+#: A row's position in a list: its values of the columns in the list's order.
 Place = tuple[Any, ...]
 
 
@@ -23,17 +23,17 @@ def newest_first(
     limit: int,
     only: Sequence[ColumnElement[bool]] = (),
 ) -> Sequence[RowMapping]:
-    """Give the rows after the one whose id is ``after``, from the newest on.
+    """Return the rows that follow the one with the id ``after``, newest first.
 
-    ``order`` is the time and what tells rows of one time apart; its last column is the id. ``only`` are the filters,
-    which the row ``after`` need not pass any more. Raises: InvalidInput when the list has no such row.
+    ``order`` is a time, and columns that order rows of the same time; the last one is the id. ``only`` are filters,
+    which the row ``after`` need not pass. Raises: InvalidInput when the list has no such row.
     """
     place = find_place(db, [(whose, order)], after)
     return newest_behind(db, whose, order, place, limit=limit, only=only)
 
 
 def find_place(db: Connection, lists: Iterable[tuple[Select[Any], Order]], after: str | None) -> Place | None:
-    """Where the row with this id stands in the list that has it; None for the beginning. Raises: InvalidInput."""
+    """Return the place of the row with this id in the list that has it; None for no id. Raises: InvalidInput."""
     if after is None:
         return None
     for whose, order in lists:
@@ -53,7 +53,7 @@ def newest_behind(
     limit: int,
     only: Sequence[ColumnElement[bool]] = (),
 ) -> Sequence[RowMapping]:
-    """Give the rows behind a place, from the newest on."""
+    """Return the rows behind a place, newest first."""
     wanted = whose.where(*only)
     if place is not None:
         values = (literal(value, column.type) for value, column in zip(place, order, strict=True))

@@ -1,4 +1,4 @@
-"""Where each workspace's quotes come from, without the secrets of that connection."""
+"""Rows of the platforms that workspaces get their quotes from; the secrets are in ``secrets``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sqlalchemy import Connection, select
 from . import tables as t
 from .upsert import put
 
-#: The host's own name beside those of the plugins: of the runs that fetch quotes, and of its secrets.
+#: The name that stands in place of a plugin's for runs that fetch quotes, and for a platform's secrets.
 PLATFORM = "platform"
 
 
 def find(db: Connection, workspace: str) -> dict[str, Any] | None:
-    """Give a workspace's platform document, without secrets, or None."""
+    """Return a workspace's platform document, which has no secrets; None if there is none."""
     here = t.platforms.c.workspace == workspace
     found = db.execute(select(t.platforms.c.document).where(here)).scalar()
     return None if found is None else dict(found)

@@ -1,4 +1,4 @@
-"""What is kept for a plugin: its state, its secrets and its records, each bound to one workspace."""
+"""Implements a plugin's storage in one workspace: its state, its secrets and its records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _place(table: Any) -> Any:
     return (table.workspace == bindparam("workspace")) & (table.plugin == bindparam("plugin"))
 
 
-# What every step and every webhook asks is built once: that costs more than to ask it (docs/performance.md).
+# Every step and every webhook executes these. They are built once, because building costs more (docs/performance.md).
 _VALUE = select(t.plugin_state.c.value).where(_place(t.plugin_state.c) & (t.plugin_state.c.name == bindparam("name")))
 _RECORD = select(t.records.c.document).where(_place(t.records.c) & (t.records.c.quote_id == bindparam("quote_id")))
 _RECORD_LOCKED = _RECORD.with_for_update()
@@ -56,7 +56,7 @@ class PluginSecrets:
 
     def __init__(self, store: Store, vault: Vault, workspace: str, plugin: str, known: KnownSecrets) -> None:
         self._store, self._vault, self._workspace, self._plugin = store, vault, workspace, plugin
-        #: What is handed out or taken here, so that it is found should it come back by another way.
+        #: Collects the secrets that are read or written here, so that the plugin is caught leaking one elsewhere.
         self.known = known
 
     def get(self, name: str) -> str | None:
@@ -114,7 +114,7 @@ class PluginRecords:
 
 
 def quotes_due(store: Store, today: date) -> dict[tuple[str, str], list[str]]:
-    """The quotes with an installment whose day has come, by (workspace, plugin)."""
+    """Return the ids of quotes with an installment that is due by ``today``, by (workspace, plugin)."""
     table = t.records.c
     wanted = select(table.workspace, table.plugin, table.quote_id).where(table.next_due <= today)
     found: dict[tuple[str, str], list[str]] = {}
@@ -125,7 +125,7 @@ def quotes_due(store: Store, today: date) -> dict[tuple[str, str], list[str]]:
 
 
 def records_awaiting_payment(store: Store, workspace: str, plugin: str, *, limit: int) -> list[r.QuoteRecord]:
-    """The records of quotes whose invoice can still be paid, those with the highest ids first."""
+    """Return the records that may await a payment, by quote id in descending order."""
     table = t.records.c
     here = (table.workspace == workspace) & (table.plugin == plugin) & table.awaits_payment.is_not(False)
     wanted = select(table.document).where(here).order_by(table.quote_id.desc()).limit(limit)
@@ -134,12 +134,12 @@ def records_awaiting_payment(store: Store, workspace: str, plugin: str, *, limit
 
 
 def records_of_quote(store: Store, workspace: str, quote_id: str) -> dict[str, r.QuoteRecord]:
-    """The records of one quote by plugin."""
+    """Return the records of one quote, by plugin."""
     return records_of_quotes(store, workspace, [quote_id]).get(quote_id, {})
 
 
 def records_of_quotes(store: Store, workspace: str, quote_ids: Sequence[str]) -> dict[str, dict[str, r.QuoteRecord]]:
-    """The records of quotes by plugin, for each quote that has any."""
+    """Return the records of each quote that has any, by quote id and plugin."""
     table = t.records.c
     here = (table.workspace == workspace) & table.quote_id.in_(quote_ids)
     found: defaultdict[str, dict[str, r.QuoteRecord]] = defaultdict(dict)

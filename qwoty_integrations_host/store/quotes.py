@@ -1,4 +1,4 @@
-"""Quotes as they were accepted."""
+"""Rows of accepted quotes."""
 
 from __future__ import annotations
 
@@ -24,27 +24,26 @@ from .pagination import find_place, newest_first
 from .search import Wanted
 from .upsert import insert_or_ignore
 
-# Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
+# Every webhook and attempt executes these. They are built once, because building costs more (docs/performance.md).
 _EXISTS = select(t.quotes.c.id).filter_by(workspace=bindparam("workspace"), id=bindparam("id"))
 _ONE = _EXISTS.with_only_columns(t.quotes, t.workspaces.c.timezone).join(t.workspaces)
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a list shows of a quote: to load each one whole, with all its lines, takes forty times as long."""
+    """What a list shows of a quote. Loading whole quotes, with their lines, takes forty times as long."""
 
     id: str
     number: str
     customer_name: str
     currency: str
-    #: In major units; None where nothing was signed to compare with.
+    #: In major units; None if the document has no signed total.
     signed_total: Decimal | None
     received_at: datetime
-    #: The code of why it has no invoice although nothing works on it; None for all others.
 
 
 def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> bool:
-    """Store an accepted quote; False when this workspace has it already (the stored one stays)."""
+    """Store an accepted quote; return False if the workspace has it already. Then the stored one stays."""
     row = {
         "workspace": quote.workspace_id,
         "id": quote.id,
@@ -65,24 +64,25 @@ def exists(db: Connection, workspace: str, quote_id: str) -> bool:
 
 
 def number(db: Connection, workspace: str, quote_id: str) -> str | None:
-    """What people call the quote."""
+    """Return the quote's number, by which people know it; None if there is no such quote."""
     return db.execute(select(t.quotes.c.number).where(_here(workspace, quote_id))).scalar()
 
 
 def version(db: Connection, workspace: str, quote_id: str) -> str:
-    """Which acceptance of the quote is stored."""
+    """Return the version of the stored quote: which acceptance it is. Empty for a quote without one."""
     return db.execute(select(t.quotes.c.version).where(_here(workspace, quote_id))).scalar() or ""
 
 
 def document(db: Connection, workspace: str, quote_id: str) -> Any:
-    """The stored quote as it was sent."""
+    """Return the stored quote's document as it was sent."""
     return parse_json(db.execute(select(t.quotes.c.document).where(_here(workspace, quote_id))).scalar_one())
 
 
 def correct(db: Connection, quote: Quote, document: Any, *, was_worked: bool) -> None:
-    """Put a corrected quote in the place of the stored one, which is kept beside it.
+    """Replace the stored quote by a corrected one.
 
-    Of several corrections in a row, those are kept that something may have been made of: ``was_worked``.
+    The first version is kept beside it. A corrected version that is replaced in turn is kept only if runs have begun to
+    work on it (``was_worked``).
     """
     here = _here(quote.workspace_id, quote.id)
     before = db.execute(select(t.quotes).where(here)).mappings().one()
@@ -97,13 +97,13 @@ def correct(db: Connection, quote: Quote, document: Any, *, was_worked: bool) ->
 
 
 def replace_unsigned(db: Connection, quote: Quote, document: Any) -> None:
-    """Put a quote in the place of the stored one, of which the customer signed the same: it keeps the version."""
+    """Replace the stored quote by one with the same signed content. The version stays."""
     db.execute(t.quotes.update().where(_here(quote.workspace_id, quote.id)).values(document=_text(document)))
     _reword(db, quote.workspace_id, quote.id, quote.number, _text(document))
 
 
 def put_back(db: Connection, workspace: str, quote_id: str, version: str) -> bool:
-    """Undo the corrections since this version, or all where it is not kept; False when there is nothing to put back."""
+    """Restore this version, or the first one if this is not kept; return False if no earlier version is kept."""
     here = _here(workspace, quote_id)
     first = db.execute(select(t.quotes.c.replaced).where(here)).scalar()
     if not first:
@@ -121,25 +121,25 @@ def _reword(db: Connection, workspace: str, quote_id: str, number: str, document
 
 
 def settle(db: Connection, workspace: str, quote_id: str) -> None:
-    """Forget the version before the last correction."""
+    """Delete the kept earlier versions: the corrections are final."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(replaced=None))
 
 
 def stops(db: Connection, workspace: str, quote_id: str) -> Stops:
-    """Why nothing more is made of a quote, if anything stands in its way."""
+    """Return what blocks a quote: its cancellation and what was undone, if any."""
     wanted = select(t.quotes.c.cancelled, t.quotes.c.undone).where(_here(workspace, quote_id))
     row = db.execute(wanted).mappings().first()
     return Stops() if row is None else Stops.of(dict(row))
 
 
 def cancel(db: Connection, workspace: str, quote_id: str, cancellation: Mapping[str, str]) -> None:
-    """Write down that a quote is cancelled."""
+    """Record that a quote is cancelled."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=dict(cancellation)))
     search.touch(db, workspace, quote_id)
 
 
 def undo(db: Connection, workspace: str, quote_id: str, plugin: str, undone: Mapping[str, str]) -> None:
-    """Write down that what a plugin made of a quote is undone."""
+    """Record that what a plugin created for a quote is undone."""
     known = stops(db, workspace, quote_id).undone
     values = {"undone": {**known, plugin: dict(undone)}}
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(values))
@@ -147,13 +147,13 @@ def undo(db: Connection, workspace: str, quote_id: str, plugin: str, undone: Map
 
 
 def lift_stops(db: Connection, workspace: str, quote_id: str) -> None:
-    """Let a quote begin anew."""
+    """Remove everything that blocks a quote, so that it can begin anew."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(cancelled=None, undone=None))
     search.touch(db, workspace, quote_id)
 
 
 def lock(db: Connection, workspace: str, quote_id: str) -> None:
-    """Let nobody else decide about this quote before the transaction ends."""
+    """Lock the quote's row until the transaction ends, so that decisions about the quote are made one at a time."""
     db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id)).with_for_update())
 
 
@@ -162,7 +162,7 @@ def _here(workspace: str, quote_id: str) -> ColumnElement[bool]:
 
 
 def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
-    """Load a stored quote."""
+    """Return a stored quote; None if there is none."""
     row = db.execute(_ONE, {"workspace": workspace, "id": quote_id}).mappings().first()
     return None if row is None else _loaded(row)
 
@@ -170,7 +170,7 @@ def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
 def newest(
     db: Connection, workspace: str, *, limit: int, after: str | None = None, wanted: Wanted | None = None
 ) -> Sequence[Heading]:
-    """The headings of a workspace's quotes, or of those that are wanted, newest first.
+    """Return the headings of a workspace's quotes, newest first; with ``wanted``, of those that match.
 
     Raises: InvalidInput for an unknown ``after``.
     """
@@ -184,18 +184,18 @@ def newest(
 
 
 def why_without_invoice(db: Connection, workspace: str, quote_id: str) -> str | None:
-    """The code of why a quote has no invoice; None when nothing is missing."""
+    """Return the code of why a quote has no invoice; None when nothing is missing."""
     return db.execute(select(t.quotes.c.without_invoice).where(_here(workspace, quote_id))).scalar()
 
 
 def note_without_invoice(db: Connection, workspace: str, quote_id: str, code: str | None) -> None:
-    """Keep why a quote has no invoice; None when nothing is missing any more."""
+    """Store the code of why a quote has no invoice; None when nothing is missing any more."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(without_invoice=code))
     search.touch(db, workspace, quote_id)
 
 
 def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str], code: str) -> None:
-    """Keep a code with every quote that no integration of these was given, and that has no code yet."""
+    """Store ``code`` with each quote that has no code, is not cancelled, and was given to none of the ``makers``."""
     quote, run = t.quotes.c, t.runs.c
     accepted = (run.workspace == quote.workspace) & (run.quote_id == quote.id) & (run.kind == "quote_accepted")
     never = (
@@ -204,20 +204,20 @@ def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str],
         & ~select(run.id).where(accepted & run.plugin.in_(makers)).exists()
     )
     these = (quote.workspace == workspace) & never
-    # However many they are, two statements: nothing works on them, so that only what was settled turns into this.
+    # Two statements, however many quotes there are. Only quotes in a settled state get the new state.
     search.lack_an_invoice(db, workspace, select(quote.id).where(these))
     db.execute(t.quotes.update().where(these).values(without_invoice=code))
 
 
 def without_invoice(db: Connection, workspace: str, code: str | None = None) -> Sequence[RowMapping]:
-    """What names each quote without an invoice (``id``, ``received_at``), oldest first; of one code, or of all."""
+    """Return ``id`` and ``received_at`` of quotes without an invoice, oldest first; with ``code``, only of those."""
     quote = t.quotes.c
     wanted = select(quote.id, quote.received_at).where(_lacking(workspace, code))
     return db.execute(wanted.order_by(quote.received_at, quote.id)).mappings().all()
 
 
 def count_without_invoice(db: Connection, workspace: str, code: str | None = None) -> int:
-    """How many quotes have no invoice although nothing works on them; of one code, or of all."""
+    """Return how many quotes have no invoice although no run is at work on them; with ``code``, only of those."""
     return db.execute(select(func.count()).select_from(t.quotes).where(_lacking(workspace, code))).scalar_one()
 
 
@@ -240,7 +240,10 @@ def _heading(row: RowMapping) -> Heading:
 
 
 def named(db: Connection, name: str, workspace: str | None = None) -> Sequence[tuple[str, str]]:
-    """The (workspace, id) of quotes with this id, or else with this number, newest first; of a workspace or of all."""
+    """Return the (workspace, id) of quotes with this id, else of those with this number, newest first.
+
+    Without a ``workspace``, search all workspaces.
+    """
     quote = t.quotes.c
     for column in (quote.id, quote.number):
         here = [column == name, *([quote.workspace == workspace] if workspace is not None else [])]
@@ -251,7 +254,7 @@ def named(db: Connection, name: str, workspace: str | None = None) -> Sequence[t
 
 
 def headings(db: Connection, workspace: str, quote_ids: Collection[str]) -> Sequence[Heading]:
-    """What a list shows of these quotes, newest first."""
+    """Return the headings of these quotes, newest first."""
     here = (t.quotes.c.workspace == workspace) & t.quotes.c.id.in_(quote_ids)
     return [
         _heading(row)
@@ -260,13 +263,13 @@ def headings(db: Connection, workspace: str, quote_ids: Collection[str]) -> Sequ
 
 
 def numbers(db: Connection, workspace: str, quote_ids: Collection[str]) -> dict[str, str]:
-    """The numbers of quotes, by id."""
+    """Return the numbers of quotes, by id."""
     here = (t.quotes.c.workspace == workspace) & t.quotes.c.id.in_(quote_ids)
     return {row.id: row.number for row in db.execute(select(t.quotes.c.id, t.quotes.c.number).where(here))}
 
 
 def unknown(workspace: str, quote_id: str) -> NotFound:
-    """The answer about a quote that was never accepted here."""
+    """Return the error for a quote that was never accepted here."""
     return NotFound(
         f"There is no quote {quote_id!r} in workspace {workspace!r}.",
         hint="Look for it in the list of quotes, by a part of its number or by its customer.",
@@ -274,7 +277,7 @@ def unknown(workspace: str, quote_id: str) -> NotFound:
 
 
 def get(db: Connection, workspace: str, quote_id: str) -> Quote:
-    """Load a quote that is known to be stored, such as a run's."""
+    """Return a quote that is known to be stored, such as a run's."""
     quote = find(db, workspace, quote_id)
     assert quote is not None, "a run is stored together with its quote"
     return quote
@@ -288,9 +291,9 @@ def _loaded(row: RowMapping) -> Quote:
 
 
 def _version(before: str, document: Any) -> str:
-    """A word for this acceptance: going back to what was said earlier is another one."""
+    """Return an id of this acceptance. It depends on the one before, so a return to earlier content gets a new id."""
     return hashlib.sha256(f"{before}|{_text(document)}".encode()).hexdigest()[:16]
 
 
 def _text(document: Any) -> str:
-    return json.dumps(document, default=str)  # Decimals become strings, which load again exactly
+    return json.dumps(document, default=str)  # Decimals become strings, which load exactly

@@ -1,4 +1,4 @@
-"""The turns of requests, shared by all processes on one PostgreSQL: one row per name, by the database's clock."""
+"""Rate-limit slots that all processes on one PostgreSQL share: one row per name, timed by the database's clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 from ..concurrency.rate_limits import LONGEST_QUEUE
 from .trouble import explained
 
-# The clock is asked where the row is locked already, so that whoever waited for the row reserves from then on.
+# Reads the clock after the row is locked, so that a process that waited for the lock reserves from that moment on.
 _NOW = "extract(epoch from clock_timestamp())"
 _RESERVE = text(f"""
     INSERT INTO paces AS known (name, free_at) VALUES (:name, {_NOW} + :gap)

@@ -1,4 +1,4 @@
-"""Deliveries that were refused: how often a day, by plugin and reason; nothing of what was sent."""
+"""Counts of rejected webhooks by day, plugin and reason; nothing that was sent is stored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .upsert import insert_or_ignore
 def add(
     db: Connection, *, workspace: str, plugin: str, reason: str, times: int, first_at: datetime, last_at: datetime
 ) -> None:
-    """Count refusals of one day (UTC) in its one row."""
+    """Add rejected webhooks to the row of their day (UTC), plugin and reason."""
     table = t.webhook_refusals
     row = {"workspace": workspace, "id": f"refused.{first_at.date().isoformat()}.{plugin}.{reason}"}
     values = {"plugin": plugin, "reason": reason, "times": times, "first_at": first_at, "last_at": last_at}

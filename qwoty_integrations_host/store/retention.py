@@ -1,7 +1,7 @@
-"""What is kept for how long; the rest is pruned, a few hundred rows per transaction.
+"""Retention: how long rows are kept. Older ones are pruned, a few hundred per transaction.
 
-For good stays what makes things happen once: quotes, records, saved ids, the ledger of mails, the event ids of
-webhooks, and of each quote the run that accepted it.
+Rows that make things happen only once are kept for good: quotes, records, saved ids, mails, the event ids of webhooks,
+and the runs that accepted each quote.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from . import search
 from . import tables as t
 from .database import Store
 
-#: Days. How long runs and their timelines are kept is the deployment's choice (QWOTY_HOST_KEEP_DAYS).
+#: Days. For runs and their timelines, the deployment sets the number (QWOTY_HOST_KEEP_DAYS).
 JOBS, WEBHOOK_BODIES, ALERTS, UPKEEP_RUNS, TRACES, ANSWERS, INQUIRIES = 30, 90, 90, 7, 1, 1, 1
 _BATCH = 500
 _WELL = ("succeeded", "skipped")
 
 
 def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool = False) -> dict[str, int]:
-    """Prune what is older than it needs to be and give the counts by kind; with ``dry_run`` only count."""
+    """Prune old rows and return their numbers by kind; with ``dry_run``, only count them."""
     runs_before, bodies_before = now - timedelta(days=keep_days), now - timedelta(days=WEBHOOK_BODIES)
     traces_before = now - timedelta(days=TRACES)
     moment = traces_before.timestamp()
@@ -48,7 +48,7 @@ def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool =
 
 
 def of_ended_runs(db: Connection, job_ids: Sequence[str]) -> list[str]:
-    """Those of the engine's jobs whose run has ended, or is not there any more."""
+    """Return those of the engine's jobs whose run has ended or no longer exists."""
     run_ids = {job_id: job_id.rpartition(".")[0] for job_id in job_ids}
     here = t.runs.c.id.in_(set(run_ids.values())) & t.runs.c.status.not_in(FINISHED)
     alive = set(db.execute(select(t.runs.c.id).where(here)).scalars())
@@ -76,14 +76,15 @@ def _old_runs(before: datetime) -> Select[Any]:
 
 
 def _old_upkeep(before: datetime) -> Select[Any]:
-    """One an hour; those that a person has to see stay as long as other runs."""
+    """Select upkeep runs that ended well: one is added every hour. Those that did not are kept like other runs."""
     return _old_runs(before).where((t.runs.c.kind == RunKind.UPKEEP) & t.runs.c.status.in_(_WELL))
 
 
 def _must_stay() -> Any:
-    """Without its accepting run a quote would be invoiced again when it is accepted again.
+    """Return the condition for runs that are kept for good.
 
-    Without the run that tried in vain to send an installment, the schedule would try again.
+    Without the run that accepted it, a quote that is accepted again would be invoiced again. Without the run that
+    failed to send an installment, the schedule would try again.
     """
     tried = (t.runs.c.kind == "installment") & t.runs.c.status.not_in(_WELL)
     return (t.runs.c.kind == "quote_accepted") | tried
@@ -94,7 +95,7 @@ def _has_steps() -> Any:
 
 
 def _old_bodies(before: datetime) -> Select[Any]:
-    """Of events that were dealt with: a run that may be retried still needs its event."""
+    """Select the events whose body can go: a run that may still be retried needs its event."""
     event, run = t.webhook_deliveries.c, t.runs.c
     its_run = (run.workspace == event.workspace) & (run.plugin == event.plugin) & (run.subject == event.event_id)
     needed = exists().where(its_run & (run.kind == "webhook") & run.status.not_in(_WELL))
@@ -107,7 +108,7 @@ def _old_alerts(before: datetime) -> Select[Any]:
 
 
 def _old_deaths(before: datetime) -> Select[Any]:
-    """Of runs that ended long enough ago, or are not there any more."""
+    """Select the deaths at jobs whose run ended long enough ago or no longer exists."""
     run = t.runs.c
     still_of_interest = run.status.not_in(FINISHED) | (run.finished_at >= before)
     its_run = t.job_deaths.c.job_id.startswith(run.id + ".")
@@ -143,7 +144,7 @@ def _drop_runs(db: Connection, found: Sequence[Any]) -> None:
 
 def _drop_timelines(db: Connection, found: Sequence[Any]) -> None:
     for row in db.execute(select(t.runs.c.id, t.runs.c.facts).where(t.runs.c.id.in_([row.id for row in found]))).all():
-        # Tried again, it must look for what it made, though no step is known to have begun.
+        # Without its steps, a retried run cannot know what it has created: each step must look for it first.
         values = {"facts": {**row.facts, "forgotten": True}, "resumable": False}
         db.execute(update(t.runs).where(t.runs.c.id == row.id).values(values))
     db.execute(delete(t.steps).where(t.steps.c.run_id.in_([row.id for row in found])))

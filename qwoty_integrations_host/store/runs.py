@@ -1,4 +1,4 @@
-"""Rows of runs; their steps are in steps.py."""
+"""Rows of runs. The rows of their steps are in ``steps``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from . import tables as t
 from .pagination import newest_first
 from .upsert import insert_or_ignore
 
-#: The columns from which is said where a run's quote stands.
+#: The columns that decide the state of a run's quote.
 _SHOWN = {"status", "error"}
 
-# Every step asks this: built once, since that costs more than to ask (docs/performance.md).
+# Every step executes this. It is built once, because building costs more (docs/performance.md).
 _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
-    """Insert a run; False when one of the same kind and subject exists."""
+    """Insert a run; return False if the plugin has one of the same kind and subject."""
     added = insert_or_ignore(db, t.runs, row)
     if added:
         search.touch(db, row["workspace"], row["quote_id"])
@@ -31,7 +31,7 @@ def add(db: Connection, row: Mapping[str, Any]) -> bool:
 
 
 def find(db: Connection, run_id: str) -> Run | None:
-    """Return one run."""
+    """Return one run; None if there is none with this id."""
     row = db.execute(_ONE, {"run": run_id}).mappings().first()
     return None if row is None else Run.of(row)
 
@@ -53,7 +53,7 @@ def change(db: Connection, run_id: str, **values: Any) -> None:
 
 
 def say(db: Connection, run_id: str, about: str, note: str | None) -> None:
-    """Keep a note on a run beside what its outcome will say, one for each thing it is about; None takes it away."""
+    """Store a note on a run, besides those of its outcome. Each ``about`` has one note; None removes it."""
     db.execute(select(t.runs.c.id).where(t.runs.c.id == run_id).with_for_update())
     facts = require(db, run_id).facts
     said = {**facts.get("said", {}), about: note}
@@ -63,7 +63,7 @@ def say(db: Connection, run_id: str, about: str, note: str | None) -> None:
 
 
 def of_quote(db: Connection, workspace: str, quote_id: str, *, kind: RunKind | None = None) -> list[Run]:
-    """A quote's runs, oldest first."""
+    """Return a quote's runs, oldest first."""
     here = (t.runs.c.workspace == workspace) & (t.runs.c.quote_id == quote_id)
     if kind is not None:
         here &= t.runs.c.kind == kind
@@ -90,11 +90,13 @@ def newest(
     after: str | None = None,
     limit: int,
 ) -> list[Run]:
-    """Runs of one workspace or of all, newest first; those of upkeep that had nothing to do only if ``quiet``.
+    """Return the runs of one workspace or of all, newest first.
 
-    ``without_invoice``: those that did nothing for an accepted quote for want of something.
-    ``quote_id``: a quote's id or its number; of several quotes with this number the runs of each are wanted.
-    Those that began ``since`` a moment, and before ``until`` another.
+    ``quote_id``: a quote's id or number; if several quotes have this number, the runs of all of them.
+    ``quiet``: include the upkeep runs that had nothing to do.
+    ``without_invoice``: only runs that were skipped for an accepted quote because something was missing.
+    ``to_look_at``: only runs that need a person.
+    ``since``, ``until``: only runs created at or after the one, and before the other.
     Raises: InvalidInput for an unknown ``after``.
     """
     run = t.runs.c
@@ -106,7 +108,7 @@ def newest(
     if to_look_at:
         only.append(t.IS_OPEN)
     if without_invoice:
-        # An error that is None is kept as the JSON null.
+        # This column stores None as the JSON null.
         lacks = cast(run.error, Text) != "null"
         only += [run.kind == RunKind.QUOTE_ACCEPTED, run.status == RunStatus.SKIPPED, lacks]
     if not quiet:
@@ -118,14 +120,14 @@ def newest(
 
 
 def _of_quotes(db: Connection, workspace: str | None, name: str) -> ColumnElement[bool]:
-    # A quote that could not be fetched has runs, and is not there.
+    # A quote that could not be fetched has runs but is not stored.
     found = quotes.named(db, name, workspace)
     here = [(t.runs.c.workspace == where) & (t.runs.c.quote_id == quote_id) for where, quote_id in found]
     return or_(*here) if here else t.runs.c.quote_id == name
 
 
 def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> Run | None:
-    """The run that works a webhook's event."""
+    """Return the run that works a webhook's event; None if there is none."""
     run = t.runs.c
     here = (
         (run.workspace == workspace)
@@ -137,20 +139,20 @@ def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> Run 
 
 
 def last_upkeep(db: Connection, workspace: str, plugin: str) -> Run | None:
-    """The newest run that looked after a plugin's connection."""
+    """Return a plugin's newest upkeep run; None if there is none."""
     here = (t.runs.c.workspace == workspace) & (t.runs.c.plugin == plugin) & (t.runs.c.kind == RunKind.UPKEEP)
     return next(iter(_all(db, select(t.runs).where(here).order_by(t.runs.c.created_at.desc()).limit(1))), None)
 
 
 def count_open(db: Connection, workspace: str) -> dict[str, int]:
-    """How many runs of each plugin a person has to look at."""
+    """Return how many runs need a person, by plugin."""
     run = t.runs.c
     found = select(run.plugin, func.count()).where((run.workspace == workspace) & t.IS_OPEN).group_by(run.plugin)
     return {row[0]: row[1] for row in db.execute(found)}
 
 
 def failed(db: Connection, workspace: str | None = None) -> Sequence[str]:
-    """The ids of the runs that failed, in one workspace or in all, oldest first."""
+    """Return the ids of the failed runs, in one workspace or in all, oldest first."""
     wanted = select(t.runs.c.id).where(t.runs.c.status == RunStatus.FAILED)
     if workspace is not None:
         wanted = wanted.where(t.runs.c.workspace == workspace)
@@ -158,9 +160,9 @@ def failed(db: Connection, workspace: str | None = None) -> Sequence[str]:
 
 
 def open_since(db: Connection, workspace: str, before: datetime) -> list[Run]:
-    """The runs that a person has to look at and that ended before a moment, oldest first.
+    """Return the runs that need a person and ended before a moment, oldest first.
 
-    Of upkeep only the last run counts: it says what is still wrong.
+    Of a plugin's upkeep runs only the last one counts, because it shows what is still wrong.
     """
     run = t.runs.c
     wanted = (
@@ -177,7 +179,7 @@ def _is_last_upkeep(db: Connection, run: Run) -> bool:
 
 
 def stopped_fetches(db: Connection, workspace: str) -> Sequence[str]:
-    """The ids of the runs that could not fetch a quote until a person does something, oldest first."""
+    """Return the ids of the runs that need a person before they can fetch a quote, oldest first."""
     run = t.runs.c
     here = (
         (run.workspace == workspace) & (run.kind == RunKind.PLATFORM_EVENT) & (run.status == RunStatus.NEEDS_ATTENTION)
@@ -186,36 +188,36 @@ def stopped_fetches(db: Connection, workspace: str) -> Sequence[str]:
 
 
 def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:
-    """Whether one of these runs is still queued or running; one that waits through an outage is neither."""
+    """Whether any of these runs is queued or running. A run that waits through an outage is neither."""
     here = t.runs.c.id.in_(run_ids) & t.runs.c.status.in_([RunStatus.QUEUED, RunStatus.RUNNING])
     return db.execute(select(t.runs.c.id).where(here).limit(1)).first() is not None
 
 
 def waiting(db: Connection, run_ids: Sequence[str]) -> list[Run]:
-    """Those of these runs that wait through an outage."""
+    """Return those of these runs that wait through an outage, oldest first."""
     here = t.runs.c.id.in_(run_ids) & (t.runs.c.status == RunStatus.WAITING)
     return _all(db, select(t.runs).where(here).order_by(t.runs.c.created_at))
 
 
 def last_origin(db: Connection, plugin: str) -> str | None:
-    """The distribution and version that worked a plugin's newest runs, where one of them was begun."""
+    """Return the "distribution version" of the plugin in its newest run that has begun; None if no recent one has."""
     newest_runs = select(t.runs.c.facts).where(t.runs.c.plugin == plugin).order_by(t.runs.c.created_at.desc()).limit(50)
     found = (facts.get("origin") for facts in db.execute(newest_runs).scalars())
     return next((origin for origin in found if origin), None)
 
 
 def waiting_for_a_plugin(db: Connection, codes: Collection[str]) -> list[Run]:
-    """The runs that wait for one of these reasons, oldest first."""
+    """Return the waiting runs whose error has one of these codes, oldest first."""
     waits = select(t.runs).where(t.runs.c.status == RunStatus.WAITING).order_by(t.runs.c.created_at)
     return [run for run in _all(db, waits) if run.error_code in codes]
 
 
 def all_unfinished(db: Connection) -> list[Run]:
-    """Return the runs that are queued or running, or wait."""
+    """Return the runs that are queued, running or waiting."""
     return _all(db, select(t.runs).where(t.runs.c.status.in_(UNFINISHED)))
 
 
 def is_current(db: Connection, run_id: str, attempt: int) -> bool:
-    """Whether this is the run's present attempt, and nobody has dismissed the run meanwhile."""
+    """Whether this is the run's current attempt, and the run is not dismissed."""
     run = find(db, run_id)
     return run is not None and run.attempt == attempt and run.status != RunStatus.DISMISSED

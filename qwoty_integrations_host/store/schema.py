@@ -1,4 +1,4 @@
-"""The form of the tables: today's in an empty database, else brought up from an earlier release with its data."""
+"""Creates the tables in an empty database, and migrates those of an earlier release."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..errors import HostError
 from . import search
 from . import tables as t
 
-#: The newest of migrations/versions; a test compares.
+#: The newest version in migrations/versions; a test compares the two.
 LATEST = "0018"
 _FIRST = "0001"
 
 
 def bring_up_to_date(db: Connection) -> None:
-    """Make or upgrade the tables, in the connection's transaction. Raises: HostError for a newer release's."""
+    """Create or upgrade the tables in the connection's transaction. Raises: HostError for tables of a newer release."""
     if db.dialect.name == "postgresql":
         db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('host tables', 0))"))
     there = set(inspect(db).get_table_names())
@@ -24,7 +24,7 @@ def bring_up_to_date(db: Connection) -> None:
         t.metadata.create_all(db)
         db.execute(t.host_version.insert().values(version_num=LATEST))
         return
-    # The first release did not write down which it was.
+    # The first release stored no version.
     found = db.execute(select(t.host_version.c.version_num)).scalar() if t.VERSION_TABLE in there else None
     if found == LATEST:
         return

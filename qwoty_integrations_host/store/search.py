@@ -1,7 +1,7 @@
-"""How quotes are found among many: their words, and the state that each is in (ADR 0066).
+"""The search index of quotes: the words and the state of each quote (ADR 0066).
 
-Whatever changes a quote, its runs or its records says so by ``touch``. At the end of that transaction ``settle`` writes
-once what is found of the quote, however often it was touched.
+Code that changes a quote, its runs or its records calls ``touch``. At the end of the transaction, ``settle`` updates
+the index once per touched quote.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from ..quotes.search_words import Term, words_of_quote, words_of_record
 from . import tables as t
 from .standings import facts_of
 
-#: The source of the words that were signed; the others are those of a plugin's record.
+#: The source of the words in the signed quote. Each other source is a plugin, whose record has the words.
 SIGNED = ""
-#: Up to so many quotes that have a word are looked through; of a word that more have, the newest quotes are.
+#: If at most this many quotes have a word, these quotes are searched; otherwise the newest quotes are.
 FEW = 3000
 _FILLED_AT_ONCE = 500
 _TOUCHED = "qwoty_touched"
-#: Whatever is recorded of a quote in these, its runs say where it stands.
 _SETTLED = ("done", "dismissed", "nothing_to_do")
+#: In these states, only a quote's runs decide its state: a change of a record makes no difference.
 _AT_WORK = {"accepted", "running", "waiting"}
 
 _KEY = (t.standings.c.workspace == bindparam("in_workspace")) & (t.standings.c.quote_id == bindparam("of_quote"))
-# Every run asks these: built once, since that costs more than to ask (docs/performance.md).
+# Every run executes these. They are built once, because building costs more (docs/performance.md).
 _KNOWN = select(t.standings).where(_KEY).with_for_update()
 _CHANGE = t.standings.update().where(_KEY)
 _WORDS_OF = (t.quote_words.c.workspace == bindparam("in_workspace")) & (
@@ -59,17 +59,17 @@ _STORED = _OF_QUOTE.where((_Q.workspace == bindparam("in_workspace")) & (_Q.id =
 _FORGET_WORDS = t.quote_words.delete().where(_WORDS_OF & (t.quote_words.c.source == bindparam("of_source")))
 
 
-# -- kept current -----------------------------------------------------------------------------------
+# -- updating ---------------------------------------------------------------------------------------
 
 
 def begin(db: Connection) -> None:
-    """Begin to note what a transaction touches."""
+    """Begin to collect the quotes that a transaction touches."""
     db.info[_TOUCHED] = {}
 
 
 @dataclass(slots=True)
 class _Touch:
-    """What changes of one quote: the new words by source, and whether more than what is recorded of it."""
+    """What changes for one quote: its new words by source, and whether more than a record changes (``more``)."""
 
     words: dict[str, Sequence[str]] = field(default_factory=dict)
     more: bool = False
@@ -83,7 +83,7 @@ def touch(
     *,
     only_record: bool = False,
 ) -> None:
-    """Note that a quote, one of its runs or records changes in this transaction; ``words``: the new ones by source."""
+    """Note that a quote, or one of its runs or records, changes in this transaction; ``words`` are new, by source."""
     if quote_id:
         found: _Touch = db.info[_TOUCHED].setdefault((workspace, quote_id), _Touch())
         found.words.update(words or {})
@@ -91,16 +91,16 @@ def touch(
 
 
 def settle(db: Connection) -> None:
-    """Write what is found of the quotes that were touched: the last thing that a transaction does."""
+    """Update the index for the touched quotes. A transaction does this last."""
     touched: Mapping[tuple[str, str], _Touch] = db.info.pop(_TOUCHED)
-    # In their order: two transactions that touch the same quotes wait for each other, and neither for good.
+    # Sorted, so that two transactions that touch the same quotes lock them in one order and cannot deadlock.
     for workspace, quote_id in sorted(touched):
         _settle(db, workspace, quote_id, touched[workspace, quote_id])
 
 
 def _settle(db: Connection, workspace: str, quote_id: str, change: _Touch) -> None:
     place = {"in_workspace": workspace, "of_quote": quote_id}
-    # Locked before the facts are read: whoever comes second sees what the first has written.
+    # Lock the row before reading the facts, so that a second transaction sees what the first has written.
     known = db.execute(_KNOWN, place).mappings().first()
     if known is None:
         _fill(db, workspace, db.execute(_STORED, place).mappings().all())
@@ -115,14 +115,14 @@ def _settle(db: Connection, workspace: str, quote_id: str, change: _Touch) -> No
 
 
 def lack_an_invoice(db: Connection, workspace: str, quote_ids: Any) -> None:
-    """Turn quotes that were settled without an invoice into ones that lack it, all at once."""
+    """Set the state of those of these quotes that are settled to ``no_invoice``, in one statement."""
     found = t.standings.c
     here = (found.workspace == workspace) & found.quote_id.in_(quote_ids) & found.state.in_(_SETTLED)
     db.execute(t.standings.update().where(here).values(state="no_invoice"))
 
 
 def fill(db: Connection) -> None:
-    """Make findable what an earlier release stored, some hundred quotes at a time."""
+    """Index the quotes that an earlier release stored, some hundreds at a time."""
     there = t.standings.c
     unknown = _OF_QUOTE.outerjoin(t.standings, (there.workspace == _Q.workspace) & (there.quote_id == _Q.id))
     unknown = unknown.where(there.quote_id.is_(None)).order_by(_Q.workspace, _Q.id).limit(_FILLED_AT_ONCE)
@@ -134,7 +134,7 @@ def fill(db: Connection) -> None:
 
 
 def _fill(db: Connection, workspace: str, rows: Sequence[RowMapping]) -> None:
-    """Write all that is found of quotes of which nothing is written; none where the platform told of one only."""
+    """Index quotes for the first time. ``rows`` is empty for a quote that the platform named but that is not stored."""
     if not rows:
         return
     known = facts_of(db, workspace, [row["id"] for row in rows])
@@ -165,12 +165,12 @@ def _add_words(db: Connection, workspace: str, words: Mapping[tuple[str, str], S
 
 
 def _inserting(db: Connection, table: Table) -> Any:
-    # A worker of an earlier release writes none of these: two of today may find that at once.
+    # A worker of an earlier release does not index its quotes; two workers of this one may index them at once.
     return (postgresql if db.dialect.name == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
 
 
 def words_of_document(number: str, document: str) -> tuple[str, ...]:
-    """The words of a quote as it is stored."""
+    """Return the words of a stored quote's document."""
     said = json.loads(document, parse_float=Decimal)
     customer, currency, totals = load_heading(said)
     emails = [one["email"] for one in said["customer"]["contacts"] if isinstance(one.get("email"), str)]
@@ -178,25 +178,25 @@ def words_of_document(number: str, document: str) -> tuple[str, ...]:
     return words_of_quote(number=number, customer=customer, emails=emails, currency=currency, total=total)
 
 
-# -- looked for -------------------------------------------------------------------------------------
+# -- searching --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which quotes are looked for: those that have all of the words, are in a state, and came within a time.
+    """A search: quotes that have all of the words, are in one of the states, and were received within a time.
 
-    ``words``: None for all quotes; without any word nothing fits. ``now`` and ``today`` (where the workspace's days are
-    counted) tell what time has made of the states.
+    ``words``: None matches every quote, an empty sequence none. ``now``, and ``today`` in the workspace's time zone,
+    decide which states have changed by time alone.
     """
 
     now: datetime
     today: date
     words: Sequence[Term] | None = None
-    #: Any of these; all where there are none.
+    #: Empty for any state.
     states: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
-    #: Only signed quotes that have no invoice although nothing works on them.
+    #: Only signed quotes that have no invoice although no run is at work on them.
     without_invoice: bool = False
 
     @property
@@ -208,7 +208,7 @@ class Wanted:
 def ids(
     db: Connection, workspace: str, wanted: Wanted, *, behind: tuple[datetime, str] | None, limit: int
 ) -> Sequence[str]:
-    """The ids of the newest quotes that fit, behind a place in the list (when it came, and its id)."""
+    """Return the ids of the newest matching quotes behind a place in the list: (received_at, id)."""
     if wanted.words is not None and not wanted.words:
         return []
     found = t.standings.c
@@ -233,7 +233,7 @@ def ids(
 
 
 def count(db: Connection, workspace: str, wanted: Wanted) -> int:
-    """How many quotes are in one of the wanted states."""
+    """Return how many quotes are in one of the wanted states; the other criteria are ignored."""
     here = t.standings.c.workspace == workspace
     parts = [select(func.count()).select_from(t.standings).where(here, *states) for states in _in_state(wanted)]
     return sum(db.execute(part).scalar_one() for part in parts)
@@ -244,23 +244,24 @@ def _literals(place: tuple[datetime, str]) -> tuple[ColumnElement[Any], ...]:
 
 
 def _in_state(wanted: Wanted) -> list[list[ColumnElement[bool]]]:
-    """The conditions of each list that the state's quotes are in: those that are in it, and those that turned into it.
+    """Return the conditions of each query for the wanted states.
 
-    Two lists, since an index gives the newest of either at once, and not of both.
+    One query finds quotes whose stored state is wanted and has not changed by time, the other those that have changed
+    into a wanted state. An index returns the newest of either in order, but not of both together.
     """
     if not wanted.states:
         return [[]]
     found = t.standings.c
-    # As one expression it is looked at along the index; of two, PostgreSQL would make a list and sort it.
+    # PostgreSQL checks one expression along the index; for two, it would collect the rows and sort them.
     over = func.coalesce(found.turns_at <= wanted.now, found.turns_on <= wanted.today, false())
     return [[found.state.in_(wanted.states), ~over], [found.turns_into.in_(wanted.states), over]]
 
 
 def _have(db: Connection, workspace: str, words: Sequence[Term]) -> list[ColumnElement[bool]]:
-    """That a quote has all of these words.
+    """Return the conditions that a quote has all of these words.
 
-    The quotes with the rarest word are looked through if they are few. Else each of the newest quotes is asked for its
-    words until there are enough: the more quotes have a word, the sooner that is.
+    If few quotes have the rarest word, only these are searched. Otherwise the newest quotes are checked one after the
+    other until enough match, which is soon if many quotes have the words.
     """
     if not words:
         return []
@@ -274,13 +275,13 @@ def _have(db: Connection, workspace: str, words: Sequence[Term]) -> list[ColumnE
 
 
 def _count(db: Connection, workspace: str, word: Term) -> int:
-    """How many times quotes have the word; more than ``FEW`` are not counted."""
+    """Return how many rows match the word, counting no further than ``FEW`` + 1."""
     some = _with(workspace, word).limit(FEW + 1).subquery()
     return int(db.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def _with(workspace: str, word: Term) -> Any:
-    """The quotes with a word."""
+    """Select the ids of the quotes with a word."""
     there = t.quote_words.c
     parts: list[Select[Any]] = [
         select(there.quote_id).where(there.workspace == workspace, fits) for fits in _fits(word)
@@ -289,7 +290,10 @@ def _with(workspace: str, word: Term) -> Any:
 
 
 def _has(word: Term) -> ColumnElement[bool]:
-    """That a quote has a word, asked for this one quote: neither database makes a list of all such quotes of it."""
+    """Return the condition that a quote has a word.
+
+    It is a scalar subquery for one quote, so that no database collects all quotes with the word first.
+    """
     there, found = t.quote_words.c, t.standings.c
     here = (there.workspace == found.workspace) & (there.quote_id == found.quote_id)
     return or_(

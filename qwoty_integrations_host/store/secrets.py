@@ -1,7 +1,7 @@
-"""The sealed secrets, whoever they belong to: settings (``settings/…``), plugins (``kept/…``), platforms, alerts.
+"""Sealed secrets: those of settings (``settings/…``), of plugins (``kept/…``), of platforms and of alerts.
 
-Each writing of a secret gets the next version of its place. The versions stand in a table of their own and are never
-taken away, so that an older blob that somebody puts back does not open (ADR 0078).
+A secret's place is its workspace, plugin and field. Each write seals with the place's next version. Versions are in a
+table of their own and are never deleted, so that an older blob that somebody restores does not open (ADR 0078).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..vault import Vault
 from . import tables as t
 from .upsert import put as put_row
 
-#: A blob, and the version that its place is at.
+#: A blob, and the current version of its place.
 Sealed = tuple[str, int]
 
 _VERSION = func.coalesce(t.secret_versions.c.version, 0).label("version")
@@ -25,7 +25,7 @@ _KEYS = ("workspace", "plugin", "field")
 _SAME = [t.secrets.c[name] == t.secret_versions.c[name] for name in _KEYS]
 _BOTH = t.secrets.outerjoin(t.secret_versions, _SAME[0] & _SAME[1] & _SAME[2])
 _PLUGINS: dict[str, Any] = {"workspace": bindparam("workspace"), "plugin": bindparam("plugin")}
-# Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
+# Every webhook and attempt executes these. They are built once, because building costs more (docs/performance.md).
 _ONE = select(t.secrets.c.blob, _VERSION).select_from(_BOTH).where(*(t.secrets.c[n] == bindparam(n) for n in _KEYS))
 _OF_PLUGIN = (
     select(t.secrets.c.field, t.secrets.c.blob, _VERSION)
@@ -34,18 +34,18 @@ _OF_PLUGIN = (
     .where(t.secrets.c.field.startswith(bindparam("prefix"), autoescape=False))
     .order_by(t.secrets.c.field)
 )
-#: Where the moment stands at which a release without versions was upgraded: seconds since 1970; 0 before a host saw it.
+#: The row with the time of the upgrade from a release without versions: seconds since 1970; 0 until a host has seen it.
 _UPGRADE = {"workspace": "", "plugin": "", "field": "upgraded"}
 
 
 def get(db: Connection, vault: Vault, workspace: str, plugin: str, field: str) -> str | None:
-    """Give a secret in clear, or None. Raises: HostError when it does not open."""
+    """Return a secret in clear; None if there is none. Raises: HostError when it does not open."""
     row = db.execute(_ONE, {"workspace": workspace, "plugin": plugin, "field": field}).first()
     return None if row is None else vault.open(row.blob, workspace, plugin, field, version=row.version)
 
 
 def of_plugin(db: Connection, workspace: str, plugin: str, prefix: str) -> dict[str, Sealed]:
-    """The sealed secrets whose field begins so, by the rest of it."""
+    """Return a plugin's sealed secrets whose field begins with ``prefix``, by the rest of the field."""
     found = db.execute(_OF_PLUGIN, {"workspace": workspace, "plugin": plugin, "prefix": prefix})
     return {row.field.removeprefix(prefix): (row.blob, row.version) for row in found}
 
@@ -58,7 +58,7 @@ def put(db: Connection, vault: Vault, workspace: str, plugin: str, field: str, c
 
 
 def forget(db: Connection, workspace: str, plugin: str, field: str) -> bool:
-    """Remove a secret, so that it does not open even if it is put back; False when there is none."""
+    """Delete a secret, so that it does not open even if its row is restored; return False if there is none."""
     gone = db.execute(t.secrets.delete().where(_here(t.secrets, workspace, plugin, field))).rowcount > 0
     if gone:
         _next_version(db, workspace, plugin, field)
@@ -67,7 +67,7 @@ def forget(db: Connection, workspace: str, plugin: str, field: str) -> bool:
 
 def reseal(db: Connection, vault: Vault, workspace: str, plugin: str, field: str) -> None:
     """Seal a secret with the newest key, as its next version."""
-    # First of all: whoever writes this secret meanwhile waits here.
+    # The first statement, because it locks: another transaction that writes this secret waits here.
     version = _next_version(db, workspace, plugin, field)
     here = _here(t.secrets, workspace, plugin, field)
     blob = db.execute(select(t.secrets.c.blob).where(here)).scalar()
@@ -79,29 +79,29 @@ def reseal(db: Connection, vault: Vault, workspace: str, plugin: str, field: str
 
 
 def any_sealed(db: Connection) -> bool:
-    """Whether anything is sealed in this database: of settings, or kept by a plugin."""
+    """Whether the database has any sealed secret."""
     return db.execute(select(t.secrets.c.field).limit(1)).first() is not None
 
 
 def count_by_key(db: Connection) -> dict[str, int]:
-    """How many secrets each key of the ring opens, by key id (a blob is ``v1.<key id>.…``)."""
+    """Return how many secrets are sealed with each key, by key id (a blob is ``v1.<key id>.…``)."""
     key_id = func.substr(t.secrets.c.blob, 4, 8)
     found = db.execute(select(key_id, func.count()).group_by(key_id).order_by(key_id))
     return {row[0]: row[1] for row in found}
 
 
 def all_sealed(db: Connection) -> Sequence[RowMapping]:
-    """Every sealed secret: its place, ``blob``, and the ``version`` that its place is at."""
+    """Return every sealed secret: its place, its ``blob``, and the current ``version`` of the place."""
     return db.execute(_all()).mappings().all()
 
 
 def upgraded_at(db: Connection) -> int | None:
-    """When a release without versions was upgraded, in seconds since 1970; None for a database that never had one."""
+    """Return when a release without versions was upgraded (see ``_UPGRADE``); None if the database never was of one."""
     return db.execute(select(t.secret_versions.c.version).where(_here(t.secret_versions, **_UPGRADE))).scalar()
 
 
 def note_upgrade(db: Connection, seconds: int) -> None:
-    """Note when the upgrade was first seen."""
+    """Record when a host first saw the upgrade; later calls change nothing."""
     unseen = _here(t.secret_versions, **_UPGRADE) & (t.secret_versions.c.version == 0)
     db.execute(t.secret_versions.update().where(unseen).values(version=seconds))
 

@@ -1,4 +1,4 @@
-"""Rows of login links, sessions and passwords of the console; of tokens only digests."""
+"""Rows of the console's login links, sessions and passwords. Of tokens, only digests are stored."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .upsert import put
 
 
 def digest(token: str) -> str:
-    """What is kept of a token: with 256 random bits that needs no slow hash."""
+    """Return the digest of a token, which is what is stored. 256 random bits need no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def add_link(db: Connection, token: str, workspace: str, role: str, expires_at: datetime) -> None:
-    """Keep a link that opens the console once."""
+    """Store a login link, which opens the console once."""
     row = {"digest": digest(token), "workspace": workspace, "role": role, "expires_at": expires_at}
     db.execute(t.login_links.insert().values(row))
 
 
 def use_link(db: Connection, token: str, now: datetime) -> RowMapping | None:
-    """Take a link away and give its row; None when there is none, or its time is over."""
-    # Who deletes it has it: two requests at once cannot both.
+    """Delete a login link and return its row; None if there is none or it has expired."""
+    # Only one of two concurrent requests deletes the row, so only one uses the link.
     gone = t.login_links.delete().where(t.login_links.c.digest == digest(token)).returning(*t.login_links.c)
     row = db.execute(gone).mappings().first()
     return row if row is not None and now < row["expires_at"] else None
@@ -35,26 +35,26 @@ def use_link(db: Connection, token: str, now: datetime) -> RowMapping | None:
 def add(
     db: Connection, session_id: str, token: str, *, workspace: str, role: str, now: datetime, expires_at: datetime
 ) -> None:
-    """Keep a new session."""
+    """Store a new session."""
     row = {"id": session_id, "digest": digest(token), "workspace": workspace, "role": role}
     db.execute(t.sessions.insert().values({**row, "created_at": now, "expires_at": expires_at}))
 
 
 def find_open(db: Connection, token: str, now: datetime) -> RowMapping | None:
-    """The session of a cookie, unless it has ended or was revoked."""
+    """Return the session of a cookie's token; None if it is unknown, expired or revoked."""
     row = db.execute(select(t.sessions).where(t.sessions.c.digest == digest(token))).mappings().first()
     return row if row is not None and row["revoked_at"] is None and now < row["expires_at"] else None
 
 
 def all_open(db: Connection, workspace: str, now: datetime) -> Sequence[RowMapping]:
-    """A workspace's sessions that are open, newest first."""
+    """Return a workspace's open sessions, newest first."""
     table = t.sessions.c
     here = (table.workspace == workspace) & table.revoked_at.is_(None) & (table.expires_at > now)
     return db.execute(select(t.sessions).where(here).order_by(table.created_at.desc(), table.id)).mappings().all()
 
 
 def revoke(db: Connection, workspace: str, session_id: str | None, now: datetime) -> list[str]:
-    """Close one session of a workspace, or all of them, and give the ids. Raises: NotFound for an unknown one."""
+    """Revoke one session of a workspace, or all, and return the ids. Raises: NotFound for one that is not open."""
     found = [row["id"] for row in all_open(db, workspace, now) if session_id in {None, row["id"]}]
     if session_id is not None and not found:
         raise NotFound("This workspace has no such open session.", hint="The list of sessions shows who is logged in.")
@@ -63,16 +63,16 @@ def revoke(db: Connection, workspace: str, session_id: str | None, now: datetime
 
 
 def put_password(db: Connection, workspace: str, role: str, slow_hash: str, now: datetime) -> None:
-    """Keep the password of a role, in the place of the one before."""
+    """Store the password hash of a role, replacing any earlier one."""
     put(db, t.passwords, {"workspace": workspace, "role": role, "hash": slow_hash, "changed_at": now})
 
 
 def forget_password(db: Connection, workspace: str, role: str) -> None:
-    """Take a role's password away."""
+    """Delete a role's password."""
     db.execute(t.passwords.delete().where((t.passwords.c.workspace == workspace) & (t.passwords.c.role == role)))
 
 
 def passwords(db: Connection, workspace: str) -> dict[str, str]:
-    """The slow hashes of a workspace, by role."""
+    """Return a workspace's password hashes, by role."""
     found = db.execute(select(t.passwords).where(t.passwords.c.workspace == workspace)).mappings()
     return {row["role"]: row["hash"] for row in found}

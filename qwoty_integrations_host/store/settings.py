@@ -15,13 +15,13 @@ from .secrets import Sealed
 from .upsert import put
 
 _PREFIX = "settings/"
-# Every webhook and every attempt asks these: built once, since that costs more than to ask (docs/performance.md).
+# Every webhook and attempt executes this. It is built once, because building costs more (docs/performance.md).
 _PLACE: dict[str, Any] = {"workspace": bindparam("workspace"), "plugin": bindparam("plugin")}
 _ROW = select(t.settings).filter_by(**_PLACE)
 
 
 class Saved(NamedTuple):
-    """Settings as they are stored: the document without secrets, its version, and sealed secrets by field."""
+    """Stored settings: the document without secrets, its version, and the sealed secrets by field."""
 
     document: dict[str, Any]
     version: int
@@ -29,43 +29,43 @@ class Saved(NamedTuple):
 
 
 def load(db: Connection, workspace: str, plugin: str) -> Saved | None:
-    """Give the settings, or None."""
+    """Return the settings; None if there are none."""
     row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
     return None if row is None else _found(db, row)
 
 
 def load_enabled(db: Connection, workspace: str, plugin: str) -> Saved | None:
-    """Give the same, but None also where the switch is off."""
+    """Return the settings; None if there are none or the integration is disabled."""
     row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
     return _found(db, row) if row is not None and row.enabled else None
 
 
 def _found(db: Connection, row: Row[Any]) -> Saved:
-    # A worker of an earlier release, which knows no versions, may have saved since.
+    # If the times differ, a worker of an earlier release has saved since, without a version.
     version = row.version if row.version and row.versioned_at == row.updated_at else 1
     return Saved(row.document, version, secrets.of_plugin(db, row.workspace, row.plugin, _PREFIX))
 
 
 def enabled(db: Connection, workspace: str, plugin: str) -> bool:
-    """Whether the switch is on."""
+    """Whether the integration is enabled."""
     here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)
     return bool(db.execute(select(t.settings.c.enabled).where(here)).scalar())
 
 
 def enabled_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
-    """Plugins whose switch is on, sorted."""
+    """Return the workspace's enabled plugins, sorted."""
     here = (t.settings.c.workspace == workspace) & t.settings.c.enabled
     return tuple(db.execute(select(t.settings.c.plugin).where(here).order_by(t.settings.c.plugin)).scalars())
 
 
 def configured_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
-    """Plugins with stored settings, switched on or not, sorted."""
+    """Return the plugins that have stored settings, enabled or not, sorted."""
     here = t.settings.c.workspace == workspace
     return tuple(db.execute(select(t.settings.c.plugin).where(here).order_by(t.settings.c.plugin)).scalars())
 
 
 def enabled_everywhere(db: Connection) -> list[tuple[str, str]]:
-    """Every (workspace, plugin) whose switch is on, sorted."""
+    """Return every enabled (workspace, plugin), sorted."""
     place = (t.settings.c.workspace, t.settings.c.plugin)
     return [(row[0], row[1]) for row in db.execute(select(*place).where(t.settings.c.enabled).order_by(*place))]
 
@@ -80,7 +80,7 @@ def replace(
     clear: Mapping[str, str],
     now: datetime,
 ) -> None:
-    """Replace document and secrets (in clear, by field) together; the switch stays as it is."""
+    """Replace the document and the secrets (``clear``, by field); whether the integration is enabled stays as it is."""
     place = {"workspace": workspace, "plugin": plugin}
     switch, stamped = enabled(db, workspace, plugin), {"version": version, "versioned_at": now}
     put(db, t.settings, {**place, "document": dict(document), "enabled": switch, "updated_at": now, **stamped})
@@ -91,6 +91,6 @@ def replace(
 
 
 def switch(db: Connection, workspace: str, plugin: str, *, on: bool) -> None:
-    """Turn the switch on or off; nothing happens without stored settings."""
+    """Enable or disable an integration. Without stored settings, this does nothing."""
     here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)
     db.execute(t.settings.update().where(here).values(enabled=on))

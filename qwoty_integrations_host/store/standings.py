@@ -1,4 +1,4 @@
-"""What is known of quotes, from which is said where they stand."""
+"""Loads the facts about quotes from which their states are derived."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .workspaces import timezone_of
 
 
 def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[str, Facts]:
-    """The facts of each of these quotes, in a few queries however many they are."""
+    """Return the facts about each of these quotes. The number of queries does not grow with the number of quotes."""
     runs: defaultdict[str, list[Run]] = defaultdict(list)
     records: defaultdict[str, dict[str, QuoteRecord]] = defaultdict(dict)
     run, record, quote = t.runs.c, t.records.c, t.quotes.c
@@ -51,6 +51,6 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
 
 
 def _lacking(quote: RowMapping | None, runs: Sequence[Run], enabled: Collection[str]) -> Mapping[str, Any] | None:
-    """Why a quote has no invoice; None where nothing is known to be missing."""
+    """Return why a quote has no invoice; None when nothing is known to be missing."""
     code = quote["without_invoice"] if quote else None
     return explained(code, runs, enabled=enabled) if code else None

@@ -1,7 +1,8 @@
-"""A run's steps, which are its timeline and its memory: each row says how its step stands and what it gave back.
+"""Rows of a run's steps: its timeline and its memory. Each row has a step's status and its result.
 
-The way of a step: ``begin`` commits before its work begins, ``end`` commits with its result. Another attempt of the run
-starts with ``keep_results`` (it resumes) or ``forget_results`` (it begins anew).
+``begin`` commits before a step's work begins. ``record`` commits its end together with its result; ``end`` commits the
+end of a try that has no result yet. A further attempt of the run starts with ``keep_results`` if it resumes, or with
+``forget_results`` if it begins anew.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from . import tables as t
 
-# Every step asks these: built once, since that costs more than to ask (docs/performance.md).
+# Every step executes these. They are built once, because building costs more (docs/performance.md).
 _OF_RUN = select(t.steps).where(t.steps.c.run_id == bindparam("run"))
 _STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
 _IS_CURRENT = (
@@ -39,7 +40,7 @@ def of_run(db: Connection, run_id: str) -> dict[str, RowMapping]:
 
 
 def of_runs(db: Connection, run_ids: Sequence[str]) -> dict[str, list[RowMapping]]:
-    """Return the steps of runs by run, each run's in their order."""
+    """Return the steps of each run in their order, by run id."""
     here = t.steps.c.run_id.in_(run_ids)
     found: defaultdict[str, list[RowMapping]] = defaultdict(list)
     for step in db.execute(select(t.steps).where(here).order_by(t.steps.c.run_id, t.steps.c.position)).mappings():
@@ -48,9 +49,10 @@ def of_runs(db: Connection, run_ids: Sequence[str]) -> dict[str, list[RowMapping
 
 
 def begin(db: Connection, run_id: str, attempt: int, new: Mapping[str, Any]) -> RowMapping | None:
-    """Count one more beginning of a step and return its row; ``new`` is its row before, if it has none yet.
+    """Count one more beginning of a step and return its row.
 
-    Return None when the run is at another attempt by now, or dismissed.
+    ``new`` holds the values of a step that has no row yet, before this beginning is counted. Return None when the run
+    has another attempt by now, or is dismissed.
     """
     first = {"run": run_id, "attempt": attempt, "request_ids": [], **new, "attempts": new["attempts"] + 1}
     return db.execute(_beginning(db.dialect.name), first).mappings().first()
@@ -70,17 +72,17 @@ def _beginning(dialect: str) -> Any:
 
 
 def end(db: Connection, run_id: str, name: str, **values: Any) -> None:
-    """Note how a try of a step ended that is tried again, soon or later."""
+    """Record how a try of a step ended, when it is not the last one."""
     db.execute(_END, {"run": run_id, "step": name, **values})
 
 
 def record(
     db: Connection, run_id: str, attempt: int, name: str, result: Mapping[str, Any], place: int, **values: Any
 ) -> None:
-    """Note how a step ended, with its result: ``{"value": …}`` or ``{"error": …}``.
+    """Record how a step ended, with its result: ``{"value": …}`` or ``{"error": …}``.
 
-    ``place`` counts the results of this attempt. Once the run is at another attempt, the result means nothing to it
-    and is left out.
+    ``place`` is the result's number within this attempt. If the run has another attempt by now, the result is not
+    stored, because it belongs to an earlier one.
     """
     given = {"of_attempt": attempt, "given": result, "at": place}
     db.execute(_RECORD, {"run": run_id, "step": name, **given, **values})
@@ -93,9 +95,10 @@ def count_results(db: Connection, run_id: str) -> int:
 
 
 def keep_results(db: Connection, run_id: str) -> bool:
-    """Let the next attempt of a run go on with the values of its steps; return whether there are any.
+    """Keep the values of succeeded steps for the next attempt of a run; return whether there are any.
 
-    Their order means nothing to it: a step that failed is done again, and others may come before it.
+    Their places are cleared, because the next attempt may take steps in another order: it repeats the failed step, and
+    others may come before it.
     """
     mine = t.steps.c.run_id == run_id
     db.execute(t.steps.update().where(mine & (t.steps.c.status != "succeeded")).values(result=None))
@@ -104,23 +107,26 @@ def keep_results(db: Connection, run_id: str) -> bool:
 
 
 def forget_results(db: Connection, run_id: str) -> None:
-    """Let the next attempt of a run begin at its first step."""
+    """Delete the results of a run's steps, so that its next attempt begins at the first step."""
     db.execute(t.steps.update().where(t.steps.c.run_id == run_id).values(result=None, place=None))
 
 
 def renew_keys(db: Connection, run_id: str, now: datetime) -> None:
-    """Let a run's steps that succeeded be done again under their next key: what they made is taken back or known."""
+    """Give a run's succeeded steps their next key, so that they can be done again.
+
+    With the old key, a service could repeat its old answer, although what the step created was undone since.
+    """
     here = (t.steps.c.run_id == run_id) & (t.steps.c.status == "succeeded")
     db.execute(t.steps.update().where(here).values(key=t.steps.c.key + 1, started_at=now))
 
 
 def fail_waiting(db: Connection, run_id: str) -> None:
-    """Show the step at which a run waited as failed."""
+    """Set the status of the step at which a run waited to failed."""
     here = (t.steps.c.run_id == run_id) & (t.steps.c.status == "waiting")
     db.execute(t.steps.update().where(here).values(status="failed"))
 
 
 def has_asked_a_service(db: Connection, run_id: str) -> bool:
-    """Return whether a step of the run got an answer of its service."""
+    """Whether a step of the run has an answer of its service."""
     answered = db.execute(select(t.steps.c.request_ids).where(t.steps.c.run_id == run_id)).scalars()
     return any(answered)

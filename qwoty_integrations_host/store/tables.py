@@ -1,4 +1,4 @@
-"""The tables of the host (the engine keeps its own beside them, never joined or shown)."""
+"""The host's tables. The engine keeps its own in the same database; they are never joined or shown."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-#: Where Alembic keeps the number of the newest migration that was applied.
+#: The table in which Alembic stores the version of the last migration that was applied.
 VERSION_TABLE = "host_version"
 host_version = Table(VERSION_TABLE, metadata, Column("version_num", String(32), primary_key=True))
 
 
 class UtcText(TypeDecorator[datetime]):
-    """Aware UTC kept as ISO text: sorts as time on every database, and reads well in a shell."""
+    """An aware datetime, stored as ISO text in UTC: it sorts by time on every database and is readable in a shell."""
 
     impl = String(32)
     cache_ok = True
@@ -54,7 +54,7 @@ workspaces = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("created_at", UtcText, nullable=False),
-    #: The IANA name of the zone in which days are counted; None: in each quote's own offset.
+    #: The IANA name of the time zone in which days begin and end; None: each quote's own offset.
     Column("timezone", String(64)),
 )
 
@@ -68,7 +68,7 @@ def _plugin() -> Column[str]:
 
 
 def _among(rows: TextClause) -> dict[str, Any]:
-    """An index of some of the rows only."""
+    """Return the arguments that restrict an index to some rows."""
     return {"sqlite_where": rows, "postgresql_where": rows}
 
 
@@ -80,12 +80,12 @@ settings = Table(
     Column("document", JSON, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("updated_at", UtcText, nullable=False),
-    #: The plugin's settings_version that they were saved with, and when: an earlier release saves without.
+    #: The plugin's settings_version at the last save, and the time of it: an earlier release saves without either.
     Column("version", Integer),
     Column("versioned_at", UtcText),
 )
 
-#: Encrypted values: the secrets of the settings (``settings/<field>``) and those a plugin keeps (``kept/<name>``).
+#: Encrypted values, such as the secrets of settings (``settings/<field>``) and those of a plugin (``kept/<name>``).
 secrets = Table(
     "secrets",
     metadata,
@@ -95,7 +95,7 @@ secrets = Table(
     Column("blob", Text, nullable=False),
 )
 
-#: Which version of a secret is the newest, also of one that was removed: never taken away, and counted up only.
+#: The newest version of each secret, also of a deleted one. Rows are never deleted, and versions only increase.
 secret_versions = Table(
     "secret_versions",
     metadata,
@@ -112,22 +112,22 @@ quotes = Table(
     Column("id", String(255), primary_key=True),
     Column("number", String(255), nullable=False, index=True),
     Column("document", Text, nullable=False),
-    #: Which acceptance this is; None for those of the first release.
+    #: The id of this acceptance; None for quotes of the first release.
     Column("version", String(32)),
-    #: The version before a correction, until it is certain that nothing final had been made of it.
+    #: The versions before a correction, until it is certain that nothing final was created from them.
     Column("replaced", JSON),
-    #: Why nothing more is made of it (quotes/stops.py): its cancellation, and what was undone, by plugin.
+    #: What blocks the quote (quotes/stops.py): its cancellation, and what was undone, by plugin.
     Column("cancelled", JSON(none_as_null=True)),
     Column("undone", JSON(none_as_null=True)),
     Column("received_at", UtcText, nullable=False),
-    #: The code of why it has no invoice although nothing works on it (quotes/without_invoice.py); None for all others.
+    #: The code of why it has no invoice although no run is at work (quotes/without_invoice.py); None for other quotes.
     Column("without_invoice", String(255)),
     Index("quotes_by_age", "workspace", "received_at", "id"),
     Index("quotes_by_number", "workspace", "number"),
     Index("quotes_without_invoice", "workspace", "received_at", "id", **_among(text("without_invoice IS NOT NULL"))),
 )
 
-#: Where each quote stands as long as nothing but time goes by, and what that makes of it (quotes/expiry.py).
+#: The state of each quote, and the state into which it changes by time alone, with the time of that (quotes/expiry.py).
 standings = Table(
     "standings",
     metadata,
@@ -144,8 +144,8 @@ standings = Table(
     Index("standings_by_turn", "workspace", "turns_into", "received_at", "quote_id", "turns_at", "turns_on"),
 )
 
-#: The words by which quotes are found, and whose they are: of what was signed (""), or of a plugin's record.
-#: Ordered by their bytes on every database, so that those which begin alike stand together.
+#: The words by which quotes are found, and their source: the signed quote (""), or the plugin whose record has them.
+#: Every database sorts them by their bytes, so that words with the same beginning are next to each other.
 quote_words = Table(
     "quote_words",
     metadata,
@@ -158,7 +158,7 @@ quote_words = Table(
     sqlite_with_rowid=False,
 )
 
-#: What a person has to look at; written out, since SQLite takes a partial index for nothing else.
+#: Selects the runs that need a person. It is literal text, because SQLite uses a partial index only for the same text.
 IS_OPEN = text("status IN ('needs_attention', 'failed')")
 
 runs = Table(
@@ -169,20 +169,20 @@ runs = Table(
     Column("plugin", String(64), nullable=False),
     Column("kind", String(32), nullable=False),
     Column("quote_id", String(255), nullable=False),
-    #: What makes the run unique within its kind: the quote, the webhook event, the request for an installment.
+    #: Makes the run unique within its kind: the quote, the webhook event or the request for an installment.
     Column("subject", String(512), nullable=False),
     Column("facts", JSON, nullable=False),
     Column("status", String(32), nullable=False),
     Column("attempt", Integer, nullable=False),
-    #: Digest of the settings that the current attempt began with; None until it begins.
+    #: The digest of the settings with which the current attempt began; None until it begins.
     Column("settings_digest", String(64)),
     #: Whether the last attempt ended at a step, so that a retry resumes there.
     Column("resumable", Boolean, nullable=False),
-    #: Unused since results stand with the steps (0018); workers of the release before still read it.
+    #: Unused since results are stored with the steps (0018). Workers of the release before still read it.
     Column("carried", JSON),
     Column("outcome", JSON),
     Column("error", JSON),
-    #: While a run waits through an outage: when it tries again, and since when the service has been away.
+    #: Set while a run waits through an outage: when it tries again, and since when it has waited.
     Column("waits_until", UtcText),
     Column("outage_since", UtcText),
     Column("created_at", UtcText, nullable=False),
@@ -203,15 +203,15 @@ steps = Table(
     Column("position", Integer, nullable=False),
     Column("status", String(32), nullable=False),
     Column("attempts", Integer, nullable=False),
-    #: Counts the final answers so far: what a service may repeat for one idempotency key, it must not be asked again.
+    #: The number in the idempotency key. A final answer raises it, because a service may repeat it for the old key.
     Column("key", Integer, nullable=False),
     Column("ms", Integer, nullable=False),
     Column("request_ids", JSON, nullable=False),
     Column("error", JSON),
     Column("started_at", UtcText, nullable=False),
-    #: What the step gave back, as ``{"value": …}`` or ``{"error": …}``; NULL while the present attempt has to do it.
+    #: What the step returned, as ``{"value": …}`` or ``{"error": …}``; NULL if the current attempt has to do the step.
     Column("result", JSON(none_as_null=True)),
-    #: Its number among the results of the present attempt, from 0; NULL when it is of an earlier attempt.
+    #: The result's number within the current attempt, from 0; NULL if it is from an earlier attempt.
     Column("place", Integer),
 )
 
@@ -222,15 +222,15 @@ records = Table(
     _plugin(),
     Column("quote_id", String(255), primary_key=True),
     Column("document", JSON, nullable=False),
-    #: From this day on the schedule looks whether an installment is to be sent; None when none is waiting.
+    #: The day from which the schedule checks whether an installment is to be sent; None if no installment waits.
     Column("next_due", Date),
-    #: Whether somebody still has to pay; None where a worker of an earlier release wrote.
+    #: Whether a payment is still expected; None if a worker of an earlier release wrote the row.
     Column("awaits_payment", Boolean),
     Index("records_by_next_due", "next_due"),
     Index("records_awaiting_payment", "workspace", "plugin", "awaits_payment", "quote_id"),
 )
 
-#: What a plugin remembers beside its records: small JSON values under names of its own.
+#: A plugin's state: small JSON values under names that the plugin chooses.
 plugin_state = Table(
     "plugin_state",
     metadata,
@@ -259,7 +259,7 @@ mails = Table(
     Column("state", String(16), nullable=False),
     Column("message_id", String(255), nullable=False),
     Column("changed_at", UtcText, nullable=False),
-    #: Whose it is to send: the epoch of the hold under which that was begun; 0 outside a run.
+    #: The epoch of the hold under which sending began; 0 outside a run.
     Column("epoch", Integer, nullable=False, server_default="0"),
 )
 
@@ -272,18 +272,18 @@ webhook_deliveries = Table(
     Column("type", String(255), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", UtcText, nullable=False),
-    #: Which of the service's accounts it came from; None for those of earlier releases.
+    #: The account of the service from which it came; None if that is not known, as in earlier releases.
     Column("account", String(64)),
-    #: Nobody delivered it: an upkeep found it.
+    #: Whether an upkeep found it, because it was not delivered.
     Column("found", Boolean, nullable=False, server_default=false()),
-    #: How often it was delivered again, and when last.
+    #: How often it was delivered again, and when that last happened.
     Column("duplicates", Integer, nullable=False, server_default="0"),
     Column("last_at", UtcText),
     Index("deliveries_by_account", "workspace", "plugin", "account", "received_at"),
     Index("deliveries_by_age", "workspace", "received_at", "event_id"),
 )
 
-#: Deliveries that were refused: a row per day, plugin and reason, so that what anybody may send does not fill it.
+#: Rejected webhooks: one row per day, plugin and reason, because anybody could fill a table of single requests.
 webhook_refusals = Table(
     "webhook_refusals",
     metadata,
@@ -297,7 +297,7 @@ webhook_refusals = Table(
     Index("refusals_by_age", "workspace", "first_at", "id"),
 )
 
-#: The worker processes and when each last said that it is alive (seconds since 1970, the database's clock).
+#: The worker processes, and the last heartbeat of each (seconds since 1970, by the database's clock).
 worker_leases = Table(
     "worker_leases",
     metadata,
@@ -305,7 +305,7 @@ worker_leases = Table(
     Column("seen", Double, nullable=False),
 )
 
-#: Who took the work on a quote last: how often it was taken, and for which attempt of which run (holds.py).
+#: The last hold on a plugin's work for a quote (holds.py): how often it was taken, and for which attempt of which run.
 holds = Table(
     "holds",
     metadata,
@@ -316,7 +316,7 @@ holds = Table(
     Column("job_id", String(128), nullable=False),
 )
 
-#: How often a worker died at a job since the job's last checkpoint.
+#: How often a worker died at a job since the job last made progress.
 job_deaths = Table(
     "job_deaths",
     metadata,
@@ -325,7 +325,7 @@ job_deaths = Table(
     Column("times", Integer, nullable=False),
 )
 
-#: When the next request of a name may go out (seconds since 1970, the database's clock).
+#: Rate limits by name: when the next request may be sent (seconds since 1970, by the database's clock).
 paces = Table(
     "paces",
     metadata,
@@ -340,30 +340,30 @@ api_keys = Table(
     Column("workspace", String(64), ForeignKey("workspaces.id"), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("created_at", UtcText, nullable=False),
-    #: What it is for, in the words of whoever made it.
+    #: The name that its creator gave it.
     Column("name", String(100)),
-    #: What it may do; None for those of earlier releases, which may do everything.
+    #: What it may do; None for a key of an earlier release, which may do everything.
     Column("scopes", JSON),
     Column("last_used_at", UtcText),
     Column("revoked_at", UtcText),
 )
 
-#: Answers that are given again when a platform repeats a write under the same ``Idempotency-Key``.
+#: Responses that are returned again when a client repeats a write under the same ``Idempotency-Key``.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
     _workspace(),
     Column("key", String(255), primary_key=True),
-    #: Of method, address and body: another request under the same key is refused.
+    #: The digest of method, URL and body: another request under the same key is rejected.
     Column("digest", String(64), nullable=False),
-    #: Both are there once the transaction is, which took the key.
+    #: Both are set in the transaction that inserts the row.
     Column("status", Integer),
     Column("body", Text),
     Column("created_at", UtcText, nullable=False),
     Index("idempotency_keys_by_age", "created_at"),
 )
 
-#: Which platform a workspace's quotes come from and how it is reached; its secrets are in ``secrets``.
+#: The platform that a workspace gets its quotes from, and how to reach it; its secrets are in ``secrets``.
 platforms = Table(
     "platforms",
     metadata,
@@ -372,7 +372,7 @@ platforms = Table(
     Column("updated_at", UtcText, nullable=False),
 )
 
-#: What a platform told us, by the id of its message: once each.
+#: Events of platforms, one row per event.
 events = Table(
     "events",
     metadata,
@@ -386,7 +386,7 @@ events = Table(
     Index("events_by_age", "workspace", "received_at"),
 )
 
-#: How a workspace's integration stands with its service: the last test, and what a run met since.
+#: The connection of a workspace's integration to its service: the last test, and the known problem.
 connections = Table(
     "connections",
     metadata,
@@ -394,32 +394,32 @@ connections = Table(
     _plugin(),
     Column("report", JSON),
     Column("checked_at", UtcText),
-    #: What is wrong until a test succeeds (code, title, hint, run_id, since); None when nothing is known to be.
+    #: The known problem (code, title, hint, run_id, since), until it is solved; None if there is none.
     Column("problem", JSON),
 )
 
-#: What a request asks of a service, beside the request; see ``inquiries``.
+#: Checks of a service that a request begins and that continue in the background; see ``inquiries``.
 inquiries = Table(
     "inquiries",
     metadata,
     Column("id", String(32), primary_key=True),
     Column("workspace", String(64), ForeignKey("workspaces.id"), nullable=False),
     Column("kind", String(32), nullable=False),
-    #: The plugin; empty where it is about none.
+    #: Empty for an inquiry that is not about a plugin.
     Column("plugin", String(64), nullable=False),
-    #: ``running`` means no more than that no end was written: after the deadline nobody works on it.
+    #: ``running`` only means that no end is recorded: after the deadline, nothing works on the inquiry.
     Column("status", String(16), nullable=False),
     Column("begun_at", UtcText, nullable=False),
     Column("deadline", UtcText, nullable=False),
     Column("ended_at", UtcText),
-    #: What was typed and may be shown again, for the form that was sent; never a secret.
+    #: The submitted form's values that may be shown again; never a secret.
     Column("typed", JSON),
     Column("found", JSON),
     Column("error", JSON),
     Index("inquiries_by_age", "workspace", "begun_at"),
 )
 
-#: Whom to tell when something needs a person; a webhook's secret is in ``secrets``.
+#: The alert recipients of each workspace; a webhook's secret is in ``secrets``.
 alert_targets = Table(
     "alert_targets",
     metadata,
@@ -428,12 +428,12 @@ alert_targets = Table(
     Column("updated_at", UtcText, nullable=False),
 )
 
-#: What people were told, once per subject.
+#: Alerts, one per subject.
 alerts = Table(
     "alerts",
     metadata,
     _workspace(),
-    #: What it is about, such as a run's attempt: nobody is told twice.
+    #: What the alert is about, such as a run's attempt. As part of the key, it prevents a second alert.
     Column("subject", String(255), primary_key=True),
     Column("code", String(64), nullable=False),
     Column("document", JSON, nullable=False),
@@ -443,7 +443,7 @@ alerts = Table(
     Index("alerts_by_age", "created_at"),
 )
 
-#: Addresses that open the console once, each for some minutes. Of their tokens only digests are kept.
+#: Links that open the console once, within some minutes. Only digests of their tokens are stored.
 login_links = Table(
     "login_links",
     metadata,
@@ -453,7 +453,7 @@ login_links = Table(
     Column("expires_at", UtcText, nullable=False),
 )
 
-#: Who is logged in to the console. Of the cookie only a digest is kept.
+#: Sessions of the console. Only a digest of the cookie's token is stored.
 sessions = Table(
     "sessions",
     metadata,
@@ -466,7 +466,7 @@ sessions = Table(
     Column("revoked_at", UtcText),
 )
 
-#: The console's passwords, one per role of a workspace at most; slow hashes.
+#: The console's passwords as slow hashes, at most one per role of a workspace.
 passwords = Table(
     "passwords",
     metadata,
@@ -476,7 +476,7 @@ passwords = Table(
     Column("changed_at", UtcText, nullable=False),
 )
 
-#: What people and programs did, and to which fields; never a value.
+#: The audit log: what people and programs did, and to which fields. It contains no values.
 audit = Table(
     "audit",
     metadata,
@@ -485,7 +485,7 @@ audit = Table(
     Column("at", UtcText, nullable=False),
     Column("actor", String(255), nullable=False),
     Column("action", String(64), nullable=False),
-    #: What it was done to: a plugin, a run, a key.
+    #: What the action was done to, such as a plugin, a run or a key.
     Column("subject", String(255), nullable=False),
     Column("fields", JSON, nullable=False),
     Index("audit_by_age", "workspace", "at"),

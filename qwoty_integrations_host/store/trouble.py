@@ -1,4 +1,4 @@
-"""The database's own trouble, told apart from bugs: it is locked, full, or away, and work goes on when it is well."""
+"""Tells outages of the database (locked, full, unreachable) from bugs. Work goes on when an outage is over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ..errors import DatabaseUnavailable
 
-#: What SQLite says when a file, a disk or another program is in the way; anything else is a bug of ours.
+#: The SQLite result codes of outages. Any other code is a bug of ours.
 _SQLITE = {
     sqlite3.SQLITE_BUSY: "locked by another program",
     sqlite3.SQLITE_LOCKED: "locked by another program",
@@ -22,13 +22,13 @@ _SQLITE = {
     sqlite3.SQLITE_CORRUPT: "damaged",
     sqlite3.SQLITE_NOTADB: "damaged",
 }
-#: A PostgreSQL that became a read-only copy of another one.
+#: The SQLSTATE of a write to a PostgreSQL that is read-only, such as a replica.
 _READ_ONLY = "25006"
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Raise DatabaseUnavailable for trouble of the database inside the block."""
+    """Raise DatabaseUnavailable for an outage of the database inside the block."""
     try:
         yield
     except SQLAlchemyError as error:
@@ -47,7 +47,7 @@ def _words(error: SQLAlchemyError) -> str | None:
     if not isinstance(error, DBAPIError):
         return None
     if isinstance(error.orig, sqlite3.Error):
-        # The lower byte is the kind, the rest what exactly.
+        # The lowest byte is the primary result code; the others give details.
         code = getattr(error.orig, "sqlite_errorcode", None)
         return None if code is None else _SQLITE.get(code & 0xFF)
     is_away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)

@@ -1,6 +1,6 @@
 """Insert-or-ignore and insert-or-replace, the same on SQLite and PostgreSQL.
 
-Each statement is built once: that costs more than to execute it (docs/performance.md).
+Each statement is built once, because building costs more than executing (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def insert_or_ignore(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
-    """Insert unless a unique constraint says that it is there; tell whether it was inserted."""
+    """Insert a row unless it conflicts with a unique constraint; return whether it was inserted."""
     return db.execute(_ignoring(db.dialect.name, table), row).first() is not None
 
 
 def put(db: Connection, table: Table, row: Mapping[str, Any]) -> None:
-    """Insert, or replace the row with the same primary key."""
+    """Insert a row, or update these columns of the row with the same primary key."""
     db.execute(_replacing(db.dialect.name, table, tuple(row)), row)
 
 
 @cache
 def _ignoring(dialect: str, table: Table) -> Any:
-    # Asked for what was inserted: PostgreSQL's driver does not count rows here.
+    # RETURNING shows whether a row was inserted; PostgreSQL's driver does not count rows here.
     return _insert(dialect, table).on_conflict_do_nothing().returning(*table.primary_key)
 
 

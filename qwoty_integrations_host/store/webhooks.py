@@ -1,4 +1,4 @@
-"""Webhook deliveries, stored before anything acts on them; one row per event. Refused ones: rejected_webhooks.py."""
+"""Rows of webhook events, stored before anything acts on them. Rejected webhooks are in ``rejected_webhooks``."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from . import tables as t
 from .pagination import find_place, newest_behind
 from .upsert import insert_or_ignore
 
-#: What can have come of a delivery: its event is authentic; it was so and had come before; it was refused.
+#: The results of a delivery: an authentic event, an authentic event that was delivered before, or a rejected webhook.
 RESULTS = ("verified", "duplicate", "refused")
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
-    """Store an authenticated event; False for a duplicate."""
+    """Store an authenticated event; return False for a duplicate."""
     return insert_or_ignore(db, t.webhook_deliveries, row)
 
 
 def came_again(db: Connection, row: Mapping[str, Any]) -> None:
-    """Note that a stored event was delivered: once more, or after all when an upkeep had found it."""
+    """Record another delivery of a stored event, or the first delivery of one that an upkeep had found."""
     table, now = t.webhook_deliveries.c, row["received_at"]
     here = (table.workspace == row["workspace"]) & (table.plugin == row["plugin"]) & (table.event_id == row["event_id"])
     again = {"duplicates": table.duplicates + 1, "last_at": now}
@@ -33,7 +33,7 @@ def came_again(db: Connection, row: Mapping[str, Any]) -> None:
 
 
 def last_received(db: Connection, workspace: str, plugin: str, account: str) -> datetime | None:
-    """When the last event of an account was delivered."""
+    """Return when the last event of an account was first delivered; None if none was."""
     table = t.webhook_deliveries.c
     here = (table.workspace == workspace) & (table.plugin == plugin) & (table.account == account) & ~table.found
     newest = select(table.received_at).where(here).order_by(table.received_at.desc()).limit(1)
@@ -41,7 +41,7 @@ def last_received(db: Connection, workspace: str, plugin: str, account: str) -> 
 
 
 def find(db: Connection, workspace: str, plugin: str, event_id: str) -> RowMapping:
-    """Give a stored event. Raises: NotFound."""
+    """Return a stored event. Raises: NotFound."""
     table = t.webhook_deliveries.c
     here = (table.workspace == workspace) & (table.plugin == plugin) & (table.event_id == event_id)
     row = db.execute(select(t.webhook_deliveries).where(here)).mappings().first()
@@ -62,10 +62,10 @@ def newest(
     after: str | None = None,
     limit: int,
 ) -> Sequence[RowMapping]:
-    """What was delivered to a workspace, newest first: events, and what was refused by day, plugin and reason.
+    """Return a workspace's events, and its rejected webhooks by day, plugin and reason, newest first.
 
-    ``result``: one of ``RESULTS``. An event's row has ``run_id`` and ``run_status`` of the run that works it, if one
-    does, and ``kept``: whether its body is still there. Raises: InvalidInput for an unknown ``after``.
+    ``result`` is one of ``RESULTS``. An event's row has the ``run_id`` and ``run_status`` of the run that works it, if
+    there is one; ``kept`` says whether its body is still stored. Raises: InvalidInput for an unknown ``after``.
     """
     event, refusal = t.webhook_deliveries.c, t.webhook_refusals.c
     events, by_event = _events(workspace), (event.received_at, event.event_id)
@@ -79,12 +79,12 @@ def newest(
     if result in {None, "refused"} and type is None:
         only = [refusal.plugin == plugin] if plugin is not None else []
         found += newest_behind(db, refusals, by_refusal, place, limit=limit, only=only)
-    # Two queries and not one of both: each walks its own index, however long the lists are.
+    # Two queries instead of a union: each follows its own index, so that long lists cost no more.
     return sorted(found, key=lambda row: (row["received_at"], row["id"]), reverse=True)[:limit]
 
 
 def _events(workspace: str) -> Select[Any]:
-    """A workspace's events; ``times``: how often each was delivered, 0 for one that an upkeep found."""
+    """Select a workspace's events. ``times`` is how often each was delivered, 0 for one that an upkeep found."""
     event, run = t.webhook_deliveries.c, t.runs.c
     its_run = (run.workspace == event.workspace) & (run.plugin == event.plugin) & (run.subject == event.event_id)
     shown = (
@@ -106,7 +106,7 @@ def _events(workspace: str) -> Select[Any]:
 
 
 def _refusals(workspace: str) -> Select[Any]:
-    """A workspace's refused deliveries in the same columns."""
+    """Select a workspace's rejected webhooks, with the same columns."""
     row = t.webhook_refusals.c
     here = (row.id, row.plugin, row.first_at.label("received_at"), row.last_at, row.times, row.reason)
     nothing = (null().label(name) for name in ("type", "account", "run_id", "run_status"))

@@ -1,4 +1,4 @@
-"""Workspaces: the tenants of a host."""
+"""Rows of workspaces, which are the tenants of a host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def add_workspace(db: Connection, workspace: str, now: datetime) -> bool:
-    """Add a workspace; False when it exists. Raises: InvalidInput for an id that does not fit into an address."""
+    """Add a workspace; return False if it exists. Raises: InvalidInput for an id that does not fit into a URL."""
     if not _ID.fullmatch(workspace):
         raise InvalidInput(
             "This is not a workspace id.", [FieldProblem(("id",), "Letters, digits, - and _; at most 64.")]
@@ -26,17 +26,17 @@ def add_workspace(db: Connection, workspace: str, now: datetime) -> bool:
 
 
 def all_ids(db: Connection) -> list[str]:
-    """Every workspace, sorted."""
+    """Return the ids of all workspaces, sorted."""
     return list(db.execute(select(t.workspaces.c.id).order_by(t.workspaces.c.id)).scalars())
 
 
 def workspace_exists(db: Connection, workspace: str) -> bool:
-    """Whether there is such a workspace."""
+    """Whether the workspace exists."""
     return db.execute(select(t.workspaces.c.id).where(t.workspaces.c.id == workspace)).first() is not None
 
 
 def require_workspace(db: Connection, workspace: str) -> None:
-    """Raises: NotFound when there is no such workspace."""
+    """Check that the workspace exists. Raises: NotFound."""
     if not workspace_exists(db, workspace):
         raise NotFound(
             f"There is no workspace {workspace!r}.", hint="Is its id right? The host's operator adds a workspace."
@@ -44,23 +44,26 @@ def require_workspace(db: Connection, workspace: str) -> None:
 
 
 def find_workspace(db: Connection, workspace: str) -> RowMapping:
-    """Give one workspace. Raises: NotFound."""
+    """Return one workspace. Raises: NotFound."""
     require_workspace(db, workspace)
     return db.execute(select(t.workspaces).where(t.workspaces.c.id == workspace)).mappings().one()
 
 
 def set_timezone(db: Connection, workspace: str, name: str | None) -> None:
-    """Set the IANA name of a workspace's time zone, or take it away."""
+    """Set the IANA name of a workspace's time zone; None removes it."""
     db.execute(t.workspaces.update().where(t.workspaces.c.id == workspace).values(timezone=name))
 
 
 def timezone_of(db: Connection, workspace: str) -> ZoneInfo | None:
-    """The workspace's time zone; None when none is set."""
+    """Return the workspace's time zone; None if it is not set."""
     name = db.execute(_TIMEZONE, {"id": workspace}).scalar()
     return ZoneInfo(name) if name else None
 
 
 def lock_workspace(db: Connection, workspace: str) -> None:
-    """Let nobody else decide for the whole workspace before the transaction ends; its quotes may come meanwhile."""
+    """Lock the workspace's row until the transaction ends, for a decision about the whole workspace.
+
+    Quotes can still be added meanwhile.
+    """
     here = t.workspaces.c.id == workspace
     db.execute(select(t.workspaces.c.id).where(here).with_for_update(key_share=True))
