@@ -1,1 +1,1 @@
-"""Durable execution behind a small interface; only ``durable`` names DBOS."""
+"""Durable execution behind a small interface. Only this package uses DBOS."""

@@ -1,4 +1,4 @@
-"""The attempts of a run, each one job of the engine: at once, or when the wait through an outage is over."""
+"""Queues the attempts of runs. An attempt is one job of the engine, due at once or after a wait through an outage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .interface import Engine
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A run's wait through an outage: when it tries again, since when it has waited, and how it is shown meanwhile."""
+    """A run's wait through an outage: until when, since when, and the error and outcome that are shown meanwhile."""
 
     until: datetime
     since: datetime
@@ -28,18 +28,18 @@ class Wait:
 
 
 def job_id(run_id: str, attempt: int) -> str:
-    """The engine's id of one attempt of a run."""
+    """Return the engine's job id of one attempt of a run."""
     return f"{run_id}.{attempt}"
 
 
 def run_of(job_id: str) -> str:
-    """The run of which a job is an attempt."""
+    """Return the id of the run of which a job is an attempt."""
     return job_id.rpartition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Queues further attempts of runs; the job of the attempt before then does nothing any more."""
+    """Queues further attempts of runs. The job of the previous attempt then does nothing more."""
 
     store: Store
     engine: Engine
@@ -51,14 +51,15 @@ class Attempts:
         self._next(db, run, None, None)
 
     def resume(self, db: Connection, run: Run, *, wait: Wait | None = None) -> None:
-        """Queue an attempt that goes on with the steps that are done, as long as the settings are the same."""
+        """Queue an attempt that keeps the results of succeeded steps, as long as the settings are the same."""
         is_begun = steps.keep_results(db, run.id)
         self._next(db, run, run.settings_digest if is_begun else None, wait)
 
     def try_again(self, run: Run, *, resume: bool, forgotten: bool = False) -> None:
-        """Queue an attempt of a run that was last seen so, unless it has ended since or another attempt is there.
+        """Queue another attempt, unless the stored run has finished or has another attempt than ``run``.
 
-        ``forgotten``: what the attempts before did is not known by its steps' names, so each step looks first.
+        ``forgotten``: the names of the recorded steps do not tell what earlier attempts have done, so each step first
+        looks for what exists.
         """
         with self.store.write() as db:
             quotes.lock(db, run.workspace, run.quote_id)
@@ -69,7 +70,7 @@ class Attempts:
                 (self.resume if resume else self.begin_anew)(db, present)
 
     def go_on(self, workspace: str, plugin: str, reasons: Collection[str]) -> None:
-        """Queue the next attempt of what waits for one of these reasons, by their codes, at once."""
+        """Queue at once the next attempt of a plugin's runs that wait with one of these error codes."""
         with self.store.read() as db:
             waiting = rows.waiting_for_a_plugin(db, reasons)
         for run in waiting:

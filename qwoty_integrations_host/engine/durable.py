@@ -1,6 +1,6 @@
-"""The durable engine on DBOS (ADR 0002). The numbers below are the seven rules of docs/adr/0002.
+"""The durable engine on DBOS. The numbered rules in comments are the seven rules of ADR 0002.
 
-DBOS lives once per process, so one ``DurableEngine`` at a time can be started; any number can enqueue.
+DBOS is global to a process, so only one ``DurableEngine`` at a time can be started; any number can enqueue.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from .interface import Progress, SetAside, T, Work
 from .leases import LEASE_SECONDS, MOST_DEATHS, Leases
 from .wake import Wake
 
-#: Rule 4: fixed, and changed only on purpose: jobs of another version would stay where they are.
+#: Rule 4: fixed, and changed only on purpose, because jobs of another version would not be worked.
 _VERSION = "1"
-#: How many jobs of one partition are worked at a time, by all workers together.
+#: The most jobs of one partition that are worked at a time, by all workers together.
 MOST_OF_A_PARTITION = 4
 _QUEUE, _SUSPECTS = "runs", "suspects"
 _WORKFLOW = "execute_run"
-#: Seconds between two looks into the queue by the clock. Who adds a job wakes the workers; the clock is for jobs that
-#: were delayed, and on SQLite for those of other processes, such as `qwoty-host accept`.
+#: The polling interval of a queue, in seconds. Enqueueing a job wakes the workers, so polling only finds delayed jobs
+#: and, on SQLite, the jobs of other processes such as `qwoty-host accept`.
 _POLL_SECONDS = 1.0
 _UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
-#: How many jobs are forgotten in one go.
+#: How many jobs ``forget`` lists and deletes at a time.
 _BATCH = 200
 #: How many jobs are asked about in one query.
 _MANY = 2000
@@ -50,20 +50,23 @@ _MANY = 2000
 log = logging.getLogger(__name__)
 _dbos_log = logging.getLogger("dbos")
 _dbos_log.setLevel(logging.ERROR)
-# A logger with a handler is left alone by DBOS, so its errors go to the host's own one, which redacts.
+# DBOS does not change a logger that has a handler, so its errors reach the host's handler, which redacts them.
 _dbos_log.addHandler(logging.NullHandler())
 
 
 class RecordedError(Exception):
-    """An error as it was recorded; what kind it was is in its text."""
+    """A recorded error. Its text begins with the name of the original class."""
 
 
 class _Stopping(Interruption):
-    """The process stops: the job stays as it is, for the next one. DBOS records ``Exception`` only."""
+    """Raised in a job when the process stops; the next process works the job.
+
+    It is no ``Exception``, because DBOS would record that as the end of the job.
+    """
 
 
 class _JsonSerializer(Serializer):
-    """Rule 6: JSON, also for exceptions: the default is pickle, which runs whatever a row holds."""
+    """Rule 6: JSON, also for exceptions. The default is pickle, which executes what a row contains."""
 
     def name(self) -> str:
         return "qwoty_json"
@@ -84,9 +87,9 @@ class _JsonSerializer(Serializer):
 
 
 class DurableEngine:
-    """Runs jobs as DBOS workflows in the host's own database."""
+    """Works jobs as DBOS workflows, which are stored in the host's database."""
 
-    #: The engine that works jobs in this process: DBOS itself is process-global.
+    #: The engine that works jobs in this process; DBOS is global to a process.
     live: DurableEngine | None = None
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -99,22 +102,22 @@ class DurableEngine:
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._leases = Leases(engine)
         self._locks = AdvisoryLocks(engine)
-        self._me = uuid4().hex  # Rule 2: never reused, never DBOS's default "local"
+        self._me = uuid4().hex  # Rule 2: never reused, and never DBOS's default "local"
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
         self._wake = Wake(engine, _QUEUE)
         self._counting = threading.Lock()
         with nullcontext() if self._is_sqlite else self._locks.hold("migrate"):
             DBOS.migrate(self._url)
-        # What the client asks is asked by people and by HTTP: they are told at once that the database is away.
+        # People and HTTP requests wait for the client, so it reports an unreachable database at once.
         self._client = DBOSClient(
             system_database_engine=engine, serializer=_JsonSerializer(), retry_connection_errors=False
         )
         self._register_queues()
 
     def _register_queues(self) -> None:
-        # Before launch: a queue that appears later is only noticed a second on. Jobs of a dead process go
-        # through a serial queue, so that one which kills its process takes no innocent ones with it.
+        # Before launch, because DBOS notices a later queue only after a second. Jobs of a dead process go through a
+        # serial queue, so that a job that kills its process does not interrupt others of that queue.
         for name, at_once in ((_QUEUE, 8), (_SUSPECTS, 1)):
             self._client.register_queue(
                 name,
@@ -149,7 +152,7 @@ class DurableEngine:
         with explained():
             self._launch()
         if self._is_sqlite:
-            return  # no other worker asks whether this one is alive, or tells of work
+            return  # there is no other worker that would need a heartbeat or send notifications
         listen = partial(Listener(self._engine).listen, self._stop, self._wake.now)
         self._threads = [
             threading.Thread(target=self._tend, name="leases", daemon=True),
@@ -159,7 +162,7 @@ class DurableEngine:
             thread.start()
 
     def _launch(self) -> None:
-        # Rule 3: the lease before the launch, or a newborn worker's first job would look orphaned.
+        # Rule 3: the lease before the launch, because without it, this worker's first job would look orphaned.
         self._leases.beat(self._me)
         dbos = DBOS(
             config=DBOSConfig(
@@ -183,17 +186,17 @@ class DurableEngine:
                     self._leases.beat(self._me)
                     self._take_over()
             except DatabaseUnavailable as error:
-                # Others may take our jobs over then: whatever we write for them is refused (ADR 0002).
+                # Other workers may now take over our jobs; their holds stop us from writing (ADR 0002).
                 log.warning("worker.beat_failed", extra={"title": error.title})
             except Exception:
                 log.exception("worker.beat_failed")
 
     def _take_over(self) -> None:
-        """Resume the jobs of dead workers. One worker at a time: two with stale lists would start a job twice."""
+        """Resume the jobs of dead workers. Only one worker at a time: two with stale lists would start a job twice."""
         with self._only_one("take-over") as mine:
             if not mine:
                 return
-            # The jobs before the leases: a worker born in between has its lease already.
+            # List the jobs before the leases: a worker that starts a listed job already has its lease.
             jobs = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
             alive = {self._me} if self._is_sqlite else self._leases.alive()
             for job in jobs:
@@ -202,7 +205,7 @@ class DurableEngine:
 
     def _resume(self, job_id: str, worker: str) -> None:
         if self._leases.died(worker) and self._leases.count_death(job_id, self._progress(job_id)) >= MOST_DEATHS:
-            self._set_aside(job_id)  # first: a death in between must not leave a run that nobody works
+            self._set_aside(job_id)  # first, because a death in between must not leave a run without a worker
             DBOS.cancel_workflow(job_id)
             return
         DBOS.resume_workflow(job_id, queue_name=_SUSPECTS)
@@ -210,7 +213,7 @@ class DurableEngine:
 
     @contextmanager
     def _only_one(self, name: str) -> Iterator[bool]:
-        """On SQLite the worker lock is held by whoever starts: there is no other worker."""
+        """Try to take a lock; yield whether that succeeded. On SQLite it always does: there is only one worker."""
         if self._is_sqlite:
             yield True
         else:
@@ -233,7 +236,7 @@ class DurableEngine:
         return True
 
     def execute(self, job_id: str) -> None:
-        """Work one job; called by the workflow."""
+        """Work one job. The DBOS workflow calls this."""
         with self._counting:
             if self._stop.is_set():
                 raise _Stopping
@@ -295,7 +298,7 @@ class DurableEngine:
             DBOS.destroy(workflow_completion_timeout_sec=0)
             DurableEngine.live = None
             with suppress(DBAPIError):
-                self._leases.hand_back(self._me)  # else it runs out
+                self._leases.hand_back(self._me)  # if this fails, the lease expires
         self._client.destroy()
         return True
 

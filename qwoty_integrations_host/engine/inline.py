@@ -1,4 +1,4 @@
-"""An engine in the calling thread, for tests and plugin authors: jobs run when somebody waits for them."""
+"""An engine in the calling thread, for tests and plugin authors: it works jobs when a caller waits for them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,12 @@ from sqlalchemy.event import contains, listen
 from ..clock import Clock, SystemClock
 from .interface import Progress, SetAside, T, Work
 
-#: Where a connection notes the jobs of the transaction that it has just committed.
+#: The key in a connection's ``info`` for the jobs of the transaction that it has just committed.
 _COMMITTED = "qwoty_committed_jobs"
 
 
 class InlineEngine:
-    """Keeps jobs in memory. It survives no crash.
-
-    A delayed job is due by ``clock``.
-    """
+    """Keeps jobs in memory, so they do not survive a crash. ``clock`` decides when a delayed job is due."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -44,7 +41,7 @@ class InlineEngine:
                 listen(db.engine, "checkin", self._given_back)
 
     def _given_back(self, _raw: Any, record: Any) -> None:
-        # SQLAlchemy tells of a commit before it happens: another thread would look for what nobody can see yet.
+        # SQLAlchemy signals a commit before it happens, when other threads cannot see the run of the job yet.
         self._queued += record.info.pop(_COMMITTED, [])
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None, progress: Progress = lambda _: 0) -> None:
@@ -60,7 +57,7 @@ class InlineEngine:
         return done()
 
     def work_queued(self) -> None:
-        """Work every queued job that is due, those queued meanwhile included."""
+        """Work every queued job that is due, including those queued meanwhile."""
         while self._work is not None and (job_id := self._next_due()) is not None:
             self._queued.remove(job_id)
             self.work_again(job_id)
@@ -70,7 +67,7 @@ class InlineEngine:
         return next((job_id for job_id in self._queued if self._due.get(job_id, now) <= now), None)
 
     def work_again(self, job_id: str) -> None:
-        """Work a job from its top, as after a crash."""
+        """Work a job from its beginning, as after a crash."""
         assert self._work is not None, "start() first"
         self._work(job_id)
         self._done.add(job_id)

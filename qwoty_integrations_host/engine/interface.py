@@ -1,4 +1,4 @@
-"""What the host asks of an engine. Both implementations pass one contract test."""
+"""The interface of an engine. Both implementations that work jobs pass one contract test."""
 
 from __future__ import annotations
 
@@ -12,63 +12,63 @@ from ..clock import Clock
 
 T = TypeVar("T")
 
-#: Works one job from its top; called again after a crash.
+#: Works one job from its beginning; called again after a crash.
 Work = Callable[[str], None]
 
-#: Told which job is not worked any more, because worker after worker died at the same place of it.
+#: Called with a job that is given up, because several workers died at the same place in it.
 SetAside = Callable[[str], None]
 
-#: Returns how far a job has come: deaths of workers at the same number are deaths at the same place.
+#: Returns how far a job has come, as a number. Deaths at the same number are deaths at the same place.
 Progress = Callable[[str], int]
 
 
 class Engine(Protocol):
-    """Takes jobs inside our own transactions and works each until it has ended."""
+    """Enqueues jobs inside our own transactions and works each until it has ended."""
 
     def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
-        """Add a job in the caller's transaction: it exists exactly when that commits. Ids are never reused.
+        """Add a job in the caller's transaction. It exists if and only if that commits. Ids are never reused.
 
-        It is not worked before ``delay`` seconds have passed, whoever is there then to work it.
+        It is not worked before ``delay`` seconds have passed, also if another process works it.
         """
         ...
 
     def start(self, work: Work, set_aside: SetAside = lambda _: None, progress: Progress = lambda _: 0) -> None:
-        """Begin to work the queued jobs, and those that a dead process left unfinished."""
+        """Begin to work the queued jobs, and the jobs that a dead process left unfinished."""
         ...
 
     def step(self, name: str, work: Callable[[], T], record: Callable[[T], None]) -> T:
-        """Inside a job: do ``work``, ``record`` what it returns, and return it.
+        """Inside a job: call ``work``, pass its result to ``record``, and return it.
 
-        A job whose engine stops does not come back from this: the next start works it from its top.
+        If the engine is stopping, this raises instead: the job is worked from its beginning after the next start.
         """
         ...
 
     def wait(self, done: Callable[[], bool], *, timeout: float) -> bool:
-        """Wait until ``done()``; False when the time (seconds) is over first."""
+        """Wait until ``done()`` is true; return False if ``timeout`` seconds pass first."""
         ...
 
     def pause(self, seconds: float, clock: Clock) -> None:
-        """Inside a job: wait between two tries; a job whose engine stops does not come back from it."""
+        """Inside a job: wait between two tries. If the engine stops meanwhile, this raises, as ``step`` does."""
         ...
 
     def ended(self, job_id: str) -> bool:
-        """Whether nothing will be done for this job any more."""
+        """Whether the job has ended, so that it is not worked any more."""
         ...
 
     def which_ended(self, job_ids: Sequence[str]) -> set[str]:
-        """Those of many jobs for which nothing will be done any more."""
+        """Return those of these jobs that have ended."""
         ...
 
     def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
-        """Forget ended jobs that were queued before a moment, and give how many; with ``dry_run`` only count.
+        """Delete ended jobs that were queued before a moment, and return how many; with ``dry_run``, only count them.
 
-        ``of`` is handed job ids, some hundreds at a time, and gives back those that may go.
+        ``of`` receives job ids, some hundreds at a time, and returns those that may be deleted.
         """
         ...
 
     def close(self, *, patience: float = 60.0) -> bool:
-        """Stop taking jobs and let running ones end their step (the next start goes on there).
+        """Stop taking jobs, and wait until running jobs have ended their current step. The next start resumes them.
 
-        False when one still works after ``patience`` seconds: then everything stays held until the process ends.
+        Return False if a job still runs after ``patience`` seconds. Then nothing is released until the process ends.
         """
         ...

@@ -1,6 +1,6 @@
-"""Which worker processes are alive, by the database's own clock; and which jobs their workers died at.
+"""Leases tell which worker processes are alive, by the database's clock. Deaths are counted by job.
 
-A lease is never a list of work: what has to be taken over is every pending job whose worker is not alive.
+A lease does not list a worker's jobs: every pending job whose worker is not alive is taken over.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from sqlalchemy import Double, Engine, delete, literal_column, select, update
 from ..store import tables as t
 from ..store.upsert import insert_or_ignore, put
 
-#: Seconds after its last beat that a worker counts as dead. Beats and looks come three times as often.
+#: A worker counts as dead this many seconds after its last heartbeat. It beats three times in that time.
 LEASE_SECONDS = 3.0
-#: Deaths at one job without a checkpoint in between before it is set aside.
+#: A job is set aside when this many workers have died at it without any progress in between.
 MOST_DEATHS = 3
 
 _NOW = {"postgresql": "extract(epoch from clock_timestamp())", "sqlite": "((julianday('now') - 2440587.5) * 86400.0)"}
@@ -26,29 +26,29 @@ class Leases:
         self._now = literal_column(_NOW[engine.dialect.name], Double)
 
     def beat(self, worker: str) -> None:
-        """Say that this worker is alive."""
+        """Record a heartbeat of this worker."""
         with self._engine.begin() as db:
             insert_or_ignore(db, t.worker_leases, {"id": worker, "seen": 0.0})
             db.execute(update(t.worker_leases).where(t.worker_leases.c.id == worker).values(seen=self._now))
 
     def hand_back(self, worker: str) -> None:
-        """Say that this worker stops in good order: what it leaves undone, it did not die at."""
+        """Delete the lease on a clean shutdown, so that the worker's open jobs do not count as crashes."""
         with self._engine.begin() as db:
             db.execute(delete(t.worker_leases).where(t.worker_leases.c.id == worker))
 
     def alive(self) -> set[str]:
-        """The workers whose last beat is young enough."""
+        """Return the workers whose lease has not expired."""
         with self._engine.connect() as db:
             young = t.worker_leases.c.seen > self._now - LEASE_SECONDS
             return set(db.execute(select(t.worker_leases.c.id).where(young)).scalars())
 
     def died(self, worker: str) -> bool:
-        """Whether a worker that is not alive left without handing back."""
+        """Whether a worker that is not alive has left its lease behind, so it did not shut down cleanly."""
         with self._engine.connect() as db:
             return db.execute(select(t.worker_leases.c.id).where(t.worker_leases.c.id == worker)).first() is not None
 
     def count_death(self, job_id: str, checkpoints: int) -> int:
-        """Note that a worker died at this job, and give how often since its last checkpoint."""
+        """Record that a worker died at a job; return how often that has happened since the job last made progress."""
         deaths = t.job_deaths.c
         with self._engine.begin() as db:
             here = (deaths.job_id == job_id) & (deaths.checkpoints == checkpoints)

@@ -1,4 +1,4 @@
-"""No engine: for commands that start no runs, which must not pay half a second for importing DBOS."""
+"""An engine for commands that start no runs. It saves them the half second that importing DBOS takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .interface import Progress, SetAside, T, Work
 
 
 class NoEngine:
-    """Refuses all work, loudly: a job taken here would be lost."""
+    """Raises RuntimeError for all work, because a job that it accepted would be lost."""
 
     def __init__(self, _database: Engine) -> None:
         pass

@@ -1,7 +1,7 @@
-"""Wakes a queue of DBOS as soon as it has work; otherwise DBOS looks by the clock (ADR 0051).
+"""Wakes a queue of DBOS as soon as it has work; without that, DBOS polls (ADR 0051).
 
-DBOS has no interface for this. A queue's thread pauses by ``stop_event.wait(seconds)``, so that method is replaced by
-one that can also be ended by a wake. tests/host/test_wake.py fails when an upgrade of DBOS pauses in another way.
+DBOS has no interface for this. A queue's thread pauses in ``stop_event.wait(seconds)``, so that method is replaced by
+one that also returns on a wake. tests/host/test_wake.py fails when an upgrade of DBOS pauses in another way.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.event import listen
 
-#: Seconds between a wake and the look into the queue, so that one look claims all jobs queued at the same moment.
+#: Seconds between a wake and the poll of the queue, so that one poll claims all jobs queued at the same moment.
 _GATHER = 0.002
-#: How DBOS names the thread of a queue. A thread of another name is not woken and looks by the clock.
+#: The name that DBOS gives the thread of a queue. A thread with another name is not woken and only polls.
 QUEUE_THREAD = "queue-worker-{}"
 _QUEUED = "qwoty_queued"
 
 
 class Wake:
-    """Ends the pauses of the threads that look into the queues."""
+    """Ends the pauses of the threads that poll the queues."""
 
     def __init__(self, engine: Engine, queue: str) -> None:
         self._queue = queue
         self._changed = threading.Condition()
         self._wakes: Counter[str] = Counter()
-        #: Names of the threads that have paused here.
+        #: The names of the threads that have paused here.
         self.paused: set[str] = set()
         self._local = threading.local()
-        # A connection is checked in when its transaction is over; only then are the queued jobs visible to others.
+        # A connection is checked in after its transaction; only then can others see the queued jobs.
         listen(engine, "checkin", self._checked_in)
 
     def after(self, db: Connection) -> None:
@@ -40,7 +40,7 @@ class Wake:
         db.info[_QUEUED] = True
 
     def after_job(self) -> None:
-        """Wake the queue once the end of this thread's job is committed: there is room for another job."""
+        """Wake the queue once the end of this thread's job is committed, because then there is room for another job."""
         self._local.job_ended = True
 
     def _checked_in(self, _raw: Any, record: Any) -> None:
@@ -49,13 +49,13 @@ class Wake:
             self.now()
 
     def now(self, queue: str | None = None) -> None:
-        """Wake the queue, or another one by name."""
+        """Wake the queue, or another one by name, at once."""
         with self._changed:
             self._wakes[QUEUE_THREAD.format(queue or self._queue)] += 1
             self._changed.notify_all()
 
     def attach(self, stops: Iterable[threading.Event]) -> None:
-        """Replace ``wait`` of the events that stop DBOS's threads, so that a wake ends it, too."""
+        """Replace ``wait`` of the events that stop DBOS's threads, so that it also returns on a wake."""
         for stop in stops:
             self._attach(stop)
 
