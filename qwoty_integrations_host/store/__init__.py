@@ -1,1 +1,1 @@
-"""Everything that the host stores, one module per subject. Only this package contains SQL."""
+"""Everything that the host stores: the tables, and the queries of them, one module per subject."""

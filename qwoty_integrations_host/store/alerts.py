@@ -16,7 +16,7 @@ SECRET = ("", "alerts/webhook_secret")
 
 
 def document(db: Connection, workspace: str) -> dict[str, Any]:
-    """Return the stored document about recipients, empty if there is none; it may name no recipient."""
+    """Return the stored document with the recipients of a workspace. It may name none; without one it is empty."""
     wanted = select(t.alert_targets.c.document).where(t.alert_targets.c.workspace == workspace)
     return db.execute(wanted).scalar() or {}
 

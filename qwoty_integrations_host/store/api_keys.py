@@ -68,7 +68,7 @@ def find(db: Connection, workspace: str, key_id: str) -> RowMapping:
 
 
 def newest(db: Connection, workspace: str, *, limit: int, after: str | None = None) -> Sequence[RowMapping]:
-    """Return a workspace's keys with the revoked ones, newest first. Raises: InvalidInput for an unknown ``after``."""
+    """Return a workspace's keys, revoked ones too, newest first. Raises: InvalidInput for an unknown ``after``."""
     table = t.api_keys.c
     whose = select(t.api_keys).where(table.workspace == workspace)
     return newest_first(db, whose, (table.created_at, table.id), after=after, limit=limit)

@@ -86,7 +86,7 @@ def configured_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
 
 
 def recent_business_units(db: Connection, workspace: str) -> dict[str, str]:
-    """Return the business units of the newest quotes: their names by id, sorted by id; the id stands for no name."""
+    """Return the names of the newest quotes' business units, by id and sorted by it. Without a name, the id is used."""
     newest = select(t.quotes.c.id).where(t.quotes.c.workspace == workspace).order_by(t.quotes.c.received_at.desc())
     ids = db.execute(newest.limit(_RECENT)).scalars().all()
     units = (quotes.get(db, workspace, quote_id).business_unit for quote_id in ids)

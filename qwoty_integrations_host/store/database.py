@@ -96,7 +96,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
-        # Autocommit saves BEGIN and ROLLBACK around each query, which sees the committed rows of its moment either way.
+        # Autocommit saves BEGIN and ROLLBACK around each query. Each one sees what is committed when it starts, anyway.
         self._readable = engine if self._is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writing: AbstractContextManager[Any] = threading.RLock() if self._is_sqlite else nullcontext()
         self._mine = threading.local()

@@ -11,7 +11,7 @@ from .upsert import insert_or_ignore
 
 
 def begin(db: Connection, workspace: str, key: str, digest: str, now: datetime) -> bool:
-    """Take a key for a request; return False if another request had it. Waits for a concurrent one to commit."""
+    """Take a key for a request; return False if an earlier request has it. Waits for a concurrent one to end."""
     row = {"workspace": workspace, "key": key, "digest": digest, "created_at": now}
     return insert_or_ignore(db, t.idempotency_keys, row)
 

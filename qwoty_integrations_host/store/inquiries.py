@@ -1,4 +1,7 @@
-"""Rows of inquiries: checks of a service that a request begins and that continue in the background."""
+"""Rows of inquiries: checks of a service that a request begins and that continue in the background.
+
+An inquiry is running until its end is recorded or its deadline is over.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Rows of mails, so that each is sent once: a mail is ``sending`` before it leaves and ``sent`` afterwards.
 
-A mail that is ``sending`` belongs to one worker: the row has the epoch of the hold under which it is sent.
+A mail that is ``sending`` is claimed by one worker: the row has the epoch of the hold under which it is sent.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from . import tables as t
 from .upsert import put
 
-#: The name that stands in place of a plugin's for runs that fetch quotes, and for a platform's secrets.
+#: Used instead of a plugin's name in runs that fetch quotes, in a platform's known problem, and for its secrets.
 PLATFORM = "platform"
 
 

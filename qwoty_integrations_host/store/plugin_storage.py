@@ -56,7 +56,7 @@ class PluginSecrets:
 
     def __init__(self, store: Store, vault: Vault, workspace: str, plugin: str, known: KnownSecrets) -> None:
         self._store, self._vault, self._workspace, self._plugin = store, vault, workspace, plugin
-        #: Collects the secrets that are read or written here, so that the plugin is caught leaking one elsewhere.
+        #: Collects the secrets that are read or written here, so that a leak of one elsewhere is found.
         self.known = known
 
     def get(self, name: str) -> str | None:

@@ -210,14 +210,14 @@ def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str],
 
 
 def without_invoice(db: Connection, workspace: str, code: str | None = None) -> Sequence[RowMapping]:
-    """Return ``id`` and ``received_at`` of quotes without an invoice, oldest first; with ``code``, only of those."""
+    """Return ``id`` and ``received_at`` of quotes without an invoice, oldest first; ``code`` selects one reason."""
     quote = t.quotes.c
     wanted = select(quote.id, quote.received_at).where(_lacking(workspace, code))
     return db.execute(wanted.order_by(quote.received_at, quote.id)).mappings().all()
 
 
 def count_without_invoice(db: Connection, workspace: str, code: str | None = None) -> int:
-    """Return how many quotes have no invoice although no run is at work on them; with ``code``, only of those."""
+    """Return how many quotes have no invoice although no run is at work on them; ``code`` selects one reason."""
     return db.execute(select(func.count()).select_from(t.quotes).where(_lacking(workspace, code))).scalar_one()
 
 

@@ -76,7 +76,7 @@ def _old_runs(before: datetime) -> Select[Any]:
 
 
 def _old_upkeep(before: datetime) -> Select[Any]:
-    """Select upkeep runs that ended well: one is added every hour. Those that did not are kept like other runs."""
+    """Select the upkeep runs that ended well, because one is added every hour. The others are kept like all runs."""
     return _old_runs(before).where((t.runs.c.kind == RunKind.UPKEEP) & t.runs.c.status.in_(_WELL))
 
 

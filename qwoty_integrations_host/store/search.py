@@ -115,7 +115,7 @@ def _settle(db: Connection, workspace: str, quote_id: str, change: _Touch) -> No
 
 
 def lack_an_invoice(db: Connection, workspace: str, quote_ids: Any) -> None:
-    """Set the state of those of these quotes that are settled to ``no_invoice``, in one statement."""
+    """Change the state of these quotes to ``no_invoice`` where it is a settled one, in one statement."""
     found = t.standings.c
     here = (found.workspace == workspace) & found.quote_id.in_(quote_ids) & found.state.in_(_SETTLED)
     db.execute(t.standings.update().where(here).values(state="no_invoice"))

@@ -96,7 +96,7 @@ def all_sealed(db: Connection) -> Sequence[RowMapping]:
 
 
 def upgraded_at(db: Connection) -> int | None:
-    """Return when a release without versions was upgraded (see ``_UPGRADE``); None if the database never was of one."""
+    """Return when the database was upgraded from a release without versions (see ``_UPGRADE``); None if never."""
     return db.execute(select(t.secret_versions.c.version).where(_here(t.secret_versions, **_UPGRADE))).scalar()
 
 

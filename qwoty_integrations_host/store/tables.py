@@ -80,7 +80,7 @@ settings = Table(
     Column("document", JSON, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("updated_at", UtcText, nullable=False),
-    #: The plugin's settings_version at the last save, and the time of it: an earlier release saves without either.
+    #: The plugin's settings_version at a save, and the time of that save. An earlier release does not set them.
     Column("version", Integer),
     Column("versioned_at", UtcText),
 )
