@@ -1,1 +1,1 @@
-"""Durable execution behind a small interface. Only this package uses DBOS."""
+"""Durable execution behind a small interface. Only ``durable`` imports DBOS."""
