@@ -283,8 +283,8 @@ class Runs:
         """Replace the stored quote by a changed one, unless a final invoice forbids it; return whether it was replaced.
 
         A final invoice states what was signed, so a change of that only adds a note to the runs. A change of what was
-        not signed is always taken, and the version stays: the invoice stays as it is, and the remaining work uses the
-        change (ADR 0060).
+        not signed is always taken. If an invoice is final, the version and the invoice stay, and only the remaining
+        work uses the change (ADR 0060).
         """
         quotes.lock(db, quote.workspace_id, quote.id)
         stored = quotes.get(db, quote.workspace_id, quote.id)
@@ -355,7 +355,7 @@ class Runs:
             self.attempts.begin_anew(db, run)
 
     def put_back(self, run: Run, why: str) -> bool:
-        """Put the quote back to the version of its final invoice; return False if there is no such version.
+        """Put the quote back to the version of its final invoice; return False if there is no correction to undo.
 
         The correction's contacts, language and owner stay, if it changes nothing else.
         """
@@ -402,8 +402,8 @@ class Runs:
     ) -> str:
         """Queue the sending of an installment and return the run's id; without a number, send the lowest unpaid one.
 
-        With ``look_first``, a record that may be out of date refuses nothing: the run looks at the service and decides.
-        Raises: NotFound; ActionRefused, with the reason, when the installment cannot be sent now.
+        With ``look_first``, the record refuses only what cannot have changed at the service meanwhile; the run looks
+        there and decides. Raises: NotFound; ActionRefused, with the reason, when the installment cannot be sent now.
         """
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
@@ -557,7 +557,7 @@ class Runs:
     def retry(self, run_id: str) -> str:
         """Queue a new attempt of a run that waits or did not succeed, and return its id.
 
-        The attempt resumes at the step that failed, if the run is resumable, and otherwise begins anew.
+        The attempt resumes where the last one ended if the run waits or is resumable, and otherwise begins anew.
         Raises: NotFound; ActionRefused when the run succeeded or has not ended, or its quote is cancelled or undone.
         """
         with self.store.write() as db:

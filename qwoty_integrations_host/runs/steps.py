@@ -61,8 +61,8 @@ class RecordedSteps:
     attempt: int
     #: "distribution version" of the plugin, to blame for a bug.
     origin: str
-    #: Earlier attempts cannot be recognized by their steps' names (pruned, restored from a backup, done by another
-    #: release), so each step looks for what it may have made.
+    #: Whether the steps' rows do not tell what earlier attempts did, because they were pruned, restored from a backup,
+    #: or recorded by another release. Then each step looks for what it may have made.
     forgotten: bool = False
     #: The step names used since the hook was called. A second step of the same name would look like a replay.
     used: set[str] = field(default_factory=set)

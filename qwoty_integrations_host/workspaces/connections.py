@@ -366,7 +366,7 @@ def _after(report: ConnectionReport, known: Mapping[str, Any] | None, now: datet
 
 
 def _unfit_since(error: SettingsIncomplete, saved_at: datetime | None) -> dict[str, Any]:
-    """Return the error of settings that do not fit as a problem, since the time they were saved."""
+    """Return the problem of settings that do not fit; it exists since they were saved."""
     since = saved_at.isoformat() if saved_at else None
     return {"code": error.code, "title": error.title, "hint": error.hint, "run_id": None, "since": since}
 

@@ -72,7 +72,7 @@ class Integration:
         return self.among.settings.effective(self.workspace, self.plugin)
 
     def supports(self, hook: str) -> bool:
-        """Whether the plugin is loaded and has this hook."""
+        """Return whether the plugin is loaded and has this hook."""
         return self.among.plugins.implements(self.plugin, hook)
 
     def context(self, settings: Mapping[str, Any] | None = None, **run: Any) -> HookContext:
