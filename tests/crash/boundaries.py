@@ -37,7 +37,7 @@ _TIMES = {"worker_leases", "paces", "api_keys"}
 #: Tables that follow from the rest of a transaction: the audit log, a quote's state, and its search words.
 _BESIDES = {"audit", "standings", "quote_words"}
 _WRITES = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM)\s+(?:"?\w+"?\.)?"?(\w+)"?', re.IGNORECASE)
-#: Boundaries that only a worker that will be suspended notes.
+#: Further boundaries, noted only by a worker that a test suspends.
 JOB_BEGUN, JOB_OVER = "a job begins", "a job is over"
 _ID = re.compile(r"(?<=/)(?:[a-z]+_(?:test_)?(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{8,}|[\w-]{30,})(?=[/.]|$)")
 

@@ -314,7 +314,7 @@ class Spec:
 
 
 class World:
-    """Everything that a storm happens to."""
+    """Everything that a storm acts on."""
 
     def __init__(self, seed: int, spec: Spec, postgresql: str = "") -> None:
         self.spec = spec
