@@ -1,1 +1,1 @@
-"""The state of a quote, and the words by which it is found. Pure functions: they read no database."""
+"""The state of a quote, and the words by which a search finds it. Pure functions: they read no database."""

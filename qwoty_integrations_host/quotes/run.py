@@ -1,4 +1,4 @@
-"""A run: one plugin's work on one event of one quote. Its kinds, its states, and what a person may do with it. Pure."""
+"""A run: one plugin's work on one event of one quote, with its kinds and states. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RunStatus(StrEnum):
 
     QUEUED = "queued"
     RUNNING = "running"
-    #: An outage lasts: the run goes on by itself.
+    #: The run waits for the end of an outage, and then goes on by itself.
     WAITING = "waiting"
     SUCCEEDED = "succeeded"
     SKIPPED = "skipped"
@@ -26,17 +26,17 @@ class RunStatus(StrEnum):
     DISMISSED = "dismissed"
 
 
-#: Runs that a worker has to do something for, now or later.
+#: A worker still has work to do for these runs, now or later.
 UNFINISHED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING})
 FINISHED = frozenset(RunStatus) - UNFINISHED
-#: Runs that a person has to look at.
+#: A person has to look at these runs.
 OPEN = frozenset({RunStatus.NEEDS_ATTENTION, RunStatus.FAILED})
-#: Runs that nobody has to do anything for.
+#: Neither a worker nor a person has anything to do for these runs.
 DEALT_WITH = frozenset({RunStatus.SUCCEEDED, RunStatus.SKIPPED, RunStatus.DISMISSED})
 
 
 class RunKind(StrEnum):
-    """What a run works on. A newer release may store kinds that are not among these."""
+    """The kind of event that a run works on. A newer release may store further kinds."""
 
     QUOTE_ACCEPTED = "quote_accepted"
     INSTALLMENT = "installment"
@@ -44,21 +44,21 @@ class RunKind(StrEnum):
     UNDO = "undo"
     CANCEL = "cancel"
     VOID = "void"
-    #: Concerns no quote: it looks after a plugin's connection to its service.
+    #: Maintains a plugin's connection to its service; concerns no quote.
     UPKEEP = "upkeep"
-    #: The host's own: it fetches a quote that a platform has told of.
+    #: Fetches a quote that the platform has announced; the host does this without a plugin.
     PLATFORM_EVENT = "platform_event"
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
-        """Return a member for a kind of a newer release, which is in no list of them."""
+        """Return a member for a kind of a newer release; iterating over the enum does not yield it."""
         unknown = str.__new__(cls, value)
         unknown._name_, unknown._value_ = str(value).upper(), str(value)
         return unknown
 
     @property
     def is_known(self) -> bool:
-        """Whether this release knows how to work such a run."""
+        """Whether this release knows how to execute such a run."""
         return self in set(RunKind)
 
 
@@ -72,8 +72,8 @@ TAKING_BACK = (RunKind.UNDO, RunKind.CANCEL, RunKind.VOID)
 class Run:
     """A run as it is stored.
 
-    ``subject`` makes it unique within its kind: the quote, the webhook event, the request for an installment.
-    ``error``: ``{"code", "title", "hint"}`` of a run that did not do what it should.
+    ``subject`` makes it unique within its kind: the id of the quote, the webhook event, or the request.
+    ``error`` is ``{"code", "title", "hint"}``, or None if the run did what it should.
     """
 
     id: str
@@ -104,7 +104,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether no worker has to do anything for it."""
+        """Whether no worker has work to do for it."""
         return self.status in FINISHED
 
     @property
@@ -114,12 +114,12 @@ class Run:
 
     @property
     def is_dealt_with(self) -> bool:
-        """Whether nobody has to do anything for it."""
+        """Whether neither a worker nor a person has anything to do for it."""
         return self.status in DEALT_WITH
 
     @property
     def lacks_something(self) -> bool:
-        """Whether it did nothing for an accepted quote for want of something, which its error names."""
+        """Whether it did nothing for an accepted quote because something is missing, which its error names."""
         return lacks_something(self.kind, self.status, self.error)
 
     @property
@@ -144,10 +144,10 @@ class Run:
 
     @property
     def notes(self) -> list[str]:
-        """The notes that stay whichever attempt ends: of a changed quote, and what was said meanwhile."""
+        """The notes that every attempt keeps: those about changes of the quote, and others added meanwhile."""
         return [*self.facts.get("changes", []), *self.facts.get("said", {}).values()]
 
 
 def lacks_something(kind: str, status: str, error: Mapping[str, Any] | None) -> bool:
-    """Return whether such a run did nothing for an accepted quote for want of something, which its error names."""
+    """Return whether such a run did nothing for an accepted quote because something is missing."""
     return (kind, status) == (RunKind.QUOTE_ACCEPTED, RunStatus.SKIPPED) and bool(error)

@@ -285,7 +285,7 @@ def _paid_all_the_same(run: Run, record: QuoteRecord) -> Standing:
 
 
 def is_a_mail(run: Run) -> bool:
-    """Whether a run failed only to mail a link, which does not matter once nothing is to be paid."""
+    """Return whether a run failed only to mail a link, which does not matter once nothing is to be paid."""
     return run.kind in MAKING and run.error_code.startswith("mail_")
 
 
@@ -297,7 +297,7 @@ def _to_decide(known: Facts, plugin: str) -> Run | None:
 
 
 def _is_past(run: Run, known: Facts) -> bool:
-    """Whether what the run could not do has been done since, or is no longer needed."""
+    """Return whether what the run could not do has been done since, or is no longer needed."""
     record = known.records.get(run.plugin)
     if record is not None and record.payment_status in {"paid", "void"} and is_a_mail(run):
         return True

@@ -28,7 +28,7 @@ class Stops:
         return cls(row["cancelled"], row["undone"] or {})
 
     def since(self, moment: datetime) -> bool:
-        """Whether the quote was cancelled or undone after a moment."""
+        """Return whether the quote was cancelled or undone after a moment."""
         found = [*([self.cancelled] if self.cancelled else []), *self.undone.values()]
         return any(datetime.fromisoformat(stop["at"]) > moment for stop in found)
 
@@ -51,7 +51,7 @@ class Stops:
             )
 
     def holds(self, plugin: str) -> bool:
-        """Whether this plugin creates nothing more for the quote."""
+        """Return whether this plugin creates nothing more for the quote."""
         return self.cancelled is not None or plugin in self.undone
 
 

@@ -1,1 +1,1 @@
-"""Runs: what starts one, how it is worked step by step, and how it ends."""
+"""Runs: what starts a run, how it is executed step by step, and how it ends."""

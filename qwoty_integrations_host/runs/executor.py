@@ -1,4 +1,4 @@
-"""Working runs: the only place where a plugin's work hooks are called, and where it is written down how a run ends."""
+"""Executes runs. Only this module calls the hooks that do a run's work; it also records how each run ends."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ from .steps import AttemptOver, RecordedSteps, ReplayDoesNotFit, RunWaits
 
 log = logging.getLogger(__name__)
 
-#: Of an outcome, which has no class: the service refused the key, or it lacks a right.
+#: Codes of outcomes that mean: the service refused the key, or the key lacks a permission.
 _REFUSED = {CredentialsError.default_code, PermissionMissing.default_code, "access_refused"}
-#: Of a run whose integration is switched on, but not there.
+#: The error code of a run whose integration is enabled but not loaded.
 NOT_LOADED = "plugin_not_loaded"
-#: It waits for somebody to put the integration right, and uses up nobody's patience.
+#: The errors that a person corrects at the host. A run waits for that as long as it takes.
 _FOR_PEOPLE = {NOT_LOADED, *UNFIT}
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """Works the jobs that the engine hands over."""
+    """Executes the jobs that the engine hands over."""
 
     store: Store
     engine: Engine
@@ -87,18 +87,18 @@ class Execution:
 
     @property
     def settings(self) -> WorkspaceSettings:
-        """The settings of its workspaces."""
+        """The settings of the host's workspaces."""
         return self.integrations.settings
 
     @property
     def contexts(self) -> Contexts:
-        """What makes the contexts of hooks."""
+        """The factory of hook contexts."""
         return self.integrations.contexts
 
     def execute(self, job_id: str) -> None:
-        """Work one attempt of a run; called by the engine, again from the top after a crash.
+        """Execute one attempt of a run. After a crash, the engine calls this again from the start.
 
-        Raises: Overtaken when another worker works this attempt, which ends it.
+        Raises: Overtaken when another worker executes this attempt; that worker ends it.
         """
         try:
             self._take(job_id, self._work)
@@ -106,7 +106,10 @@ class Execution:
             self._hold_out(job_id, error)
 
     def _take(self, job_id: str, work: Callable[[Run], None]) -> None:
-        """Do ``work`` on a run that is held here, unless it has ended; step aside for who has overtaken this worker."""
+        """Hold the quote of a job's run and call ``work`` with the run; do nothing if the run has ended.
+
+        Raises: Overtaken when another worker has taken over this job.
+        """
         try:
             with self._held(job_id) as run:
                 if run is not None:
@@ -115,7 +118,7 @@ class Execution:
             log.warning("run.overtaken", extra={"run_id": run_of(job_id), "by": now.by})
             if now.by == job_id:
                 raise
-            # Another run of the quote had its turn meanwhile: this one's comes again.
+            # Another run of the quote took the hold meanwhile: queue this run again.
             with self.store.read() as db:
                 run = self._unfinished(db, job_id)
             if run is not None:
@@ -123,17 +126,17 @@ class Execution:
 
     @contextmanager
     def _held(self, job_id: str) -> Iterator[Run | None]:
-        """Lock and hold the quote of a run during the block, and give the run; None when there is nothing to work."""
+        """Lock and hold the quote of a job's run during the block, and yield the run; None if it needs no work."""
         with self.store.read() as db:
             run = self._unfinished(db, job_id)
         if run is None:
             yield None
             return
         place = (run.workspace, run.plugin, run.quote_id)
-        # One run of a quote at a time: what two runs do to one invoice must not interleave.
+        # One run of a quote at a time: two runs must not change one invoice at once.
         with self.locks.hold("/".join(("run", *place))):
             with self.store.write() as db:
-                # A worker that slept since then has lost the lock, and must not take the hold from whoever works now.
+                # A worker that was suspended has lost the lock. It must not take the hold from the present worker.
                 self.locks.confirm()
                 hold = holds.take(db, *place, job_id)
                 run = self._unfinished(db, job_id)
@@ -141,7 +144,7 @@ class Execution:
                 yield run
 
     def _unfinished(self, db: Connection, job_id: str) -> Run | None:
-        """The run whose present attempt this job is, unless it has ended."""
+        """Return the run whose present attempt is this job; None if there is none, or the run has ended."""
         run = rows.find(db, run_of(job_id))
         if run is None or job_id != job_of(run.id, run.attempt) or run.is_finished:
             return None
@@ -160,9 +163,9 @@ class Execution:
                 outcome = self._call(run, settings, steps)
                 self._finish(run, outcome)
         except AttemptOver:
-            return  # the quote was corrected meanwhile: another attempt takes over
+            return  # another attempt has taken over, or a person has dismissed the run
         except ReplayDoesNotFit:
-            # A release in between took other steps. What it did under their names is looked for, not done again.
+            # Another release took other steps. Each step now looks for what that release made before making anything.
             log.warning("run.begins_again", extra={"run_id": run.id})
             self.attempts.try_again(run, resume=False, forgotten=True)
         except RunWaits as now:
@@ -185,10 +188,10 @@ class Execution:
             steps.left_behind = isinstance(error, PluginHangs)
             self._wait(run, error, progressed=steps.progressed)
         elif error.restart and run.outage_since and steps.resumes:
-            # It is what was done before the outage that is out of date, such as a link that has run out.
+            # What was done before the outage is out of date, such as a link that has expired: begin again.
             self.attempts.try_again(run, resume=False)
         else:
-            # A refusal was right for what was seen then: asked again, everything is looked at again.
+            # A refusal rests on what was seen at the time, so a retry looks at everything again.
             may_resume = steps.failed is not None and not error.restart and error.is_resumable
             self._finish_with_error(run, error, resumable=may_resume)
 
@@ -207,11 +210,15 @@ class Execution:
         )
 
     def _begin(self, run: Run, steps: RecordedSteps) -> Mapping[str, Any] | None:
-        """Give the settings of this attempt; None when they or the plugin changed since, and another one takes over."""
+        """Mark the run as running and return the settings of this attempt.
+
+        Return None if the integration is switched off, which ends the run. Return None as well if the settings or the
+        plugin have changed since the attempt began, which begins another attempt.
+        """
         settings = self._settings(run)
         if settings is None:
             with self.store.write() as db:
-                # Switched on again, it gets the quote when that is accepted again.
+                # Without a version, the integration gets the quote when the quote is accepted again.
                 rows.change(db, run.id, facts={**run.facts, "version": None})
             self._finish(run, _switched_off(run))
             return None
@@ -219,25 +226,28 @@ class Execution:
         with self.store.write() as db:
             quotes.lock(db, run.workspace, run.quote_id)
             present = rows.require(db, run.id)
-            # Dismissed meanwhile, say: a run that waited must not wake up after that.
+            # A run that was dismissed while it waited must not go on.
             if present.attempt != run.attempt or present.is_finished:
                 raise AttemptOver
             origin, before = self._origin(run), present.facts.get("origin")
             if before not in (None, origin):
-                # What another release's steps gave back means something to that release only (ADR 0002).
+                # Only the release that recorded a step's result can read it (ADR 0002).
                 rows.change(db, run.id, facts={**present.facts, "origin": origin, "forgotten": True})
             if run.settings_digest not in (None, current) or before not in (None, origin):
                 self.attempts.begin_anew(db, run)
                 return None
             values = {"status": RunStatus.RUNNING, "settings_digest": current, "error": None, "waits_until": None}
             if run.error_code in _FOR_PEOPLE:
-                values["outage_since"] = None  # the service has not been met: its time begins with the next outage
+                values["outage_since"] = None  # the service had no outage: its time begins with the first one
             rows.change(db, run.id, **values, facts={**present.facts, "origin": origin})
             steps.load(db)
         return settings
 
     def _settings(self, run: Run) -> Mapping[str, Any] | None:
-        """The settings that the run is worked with; None where its integration is switched off."""
+        """Return the settings for the run; None if its integration is switched off.
+
+        Raises: RetryableError when the plugin is not loaded.
+        """
         workspace, plugin = run.workspace, run.plugin
         if run.kind == RunKind.PLATFORM_EVENT:
             return asdict(self.contexts.platforms.configurations.of(workspace))
@@ -248,7 +258,7 @@ class Execution:
         return self.settings.effective(workspace, plugin)
 
     def _not_loaded(self, run: Run) -> RetryableError:
-        """Why the run's integration cannot be called, by the distribution that is to blame or was there before."""
+        """Return the error of a run whose plugin is not loaded; it names the plugin's present or last distribution."""
         plugin = run.plugin
         status = next((each for each in self.plugins.statuses if each.id == plugin), None)
         if status is not None:
@@ -321,7 +331,7 @@ class Execution:
     # -- how a run waits --------------------------------------------------------------------------
 
     def _wait(self, run: Run, error: IntegrationError, *, progressed: bool) -> None:
-        """Let the run go on later with what it has done, or end it when its outage has lasted too long."""
+        """Schedule the run to resume later; end it if its outage has lasted too long."""
         record = self.contexts.make(run.workspace, run.plugin, {}).records.get(run.quote_id)
         now = self.clock.now()
         with self.store.write() as db:
@@ -329,13 +339,11 @@ class Execution:
             present = rows.require(db, run.id)
             if present.attempt != run.attempt or present.is_finished:
                 return
-            # Whatever was done since the last wait, its service was there: what is met now is another outage.
+            # If a step has succeeded since the last wait, the service was up, and this error begins another outage.
             since = (None if progressed else present.outage_since) or now
             until = self.retry_policy.next_try(since, now, getattr(error, "retry_after", None))
             if until is None and error.code in _FOR_PEOPLE:
-                until = (
-                    now + self.retry_policy.waits[-1]
-                )  # no service has refused anything: nobody's patience is used up
+                until = now + self.retry_policy.waits[-1]  # no service has an outage: wait without a limit
             if until is None:
                 self._give_up(db, run, error)
                 return
@@ -359,7 +367,10 @@ class Execution:
         self._finish_with_error(run, exhausted, resumable=True)
 
     def _hold_out(self, job_id: str, error: DatabaseUnavailable) -> None:
-        """Keep the job until it can be written down that its run waits; a process that ends leaves it to the next."""
+        """Try, with growing pauses, to record that the job's run waits.
+
+        If the process ends first, the engine hands the job to another process.
+        """
         seconds = 1.0
         while True:
             log.warning("run.database_unavailable", extra={"run_id": run_of(job_id), "title": error.title})
@@ -372,15 +383,15 @@ class Execution:
     # -- how a run ends ---------------------------------------------------------------------------
 
     def count_results(self, job_id: str) -> int:
-        """Return how many steps of a job's run have a result: how far the job has come."""
+        """Return how many steps of a job's run have a result, as a measure of its progress."""
         with self.store.read() as db:
             return step_rows.count_results(db, run_of(job_id))
 
     def set_aside(self, job_id: str) -> None:
-        """End a run at which worker after worker died; what it has done stays done."""
+        """End a run whose workers died repeatedly. A retry resumes it with the recorded steps."""
         with self.store.write() as db:
             run = self._unfinished(db, job_id)
-            if run is not None:  # a worker that was only asleep must not go on
+            if run is not None:  # a worker that was only suspended must not go on
                 holds.take(db, run.workspace, run.plugin, run.quote_id, job_id)
         if run is None:
             return
@@ -392,9 +403,9 @@ class Execution:
         self._finish_with_error(run, poison, resumable=True)
 
     def resume_stranded(self) -> None:
-        """Try the runs again whose job is over though they are not: their last write failed (a full disk, say).
+        """Requeue runs whose job ended before their status was saved, for example because the disk was full.
 
-        Those that waited for their integration to be installed, mended, or rid of calls that hang, go on, too.
+        Also requeue runs that waited for their integration, once it is loaded and its settings fit.
         """
         with self.store.read() as db:
             open_runs = rows.all_unfinished(db)
@@ -430,7 +441,7 @@ class Execution:
         refused: bool,
     ) -> None:
         if status in OPEN and error is not None and not error["hint"]:
-            # An integration that says what happened, and leaves its reader with it.
+            # The integration gave no hint, but the reader needs to know what to do.
             error = {**error, "hint": "Mend what it names, then retry the run; or dismiss it."}
         record = self.contexts.make(run.workspace, run.plugin, {}).records.get(run.quote_id)
         now = self.clock.now()
@@ -438,7 +449,7 @@ class Execution:
             quotes.lock(db, run.workspace, run.quote_id)
             present = rows.require(db, run.id)
             if present.attempt != run.attempt or present.status == RunStatus.DISMISSED:
-                return  # the quote was corrected meanwhile: another attempt takes over; or nothing is wanted any more
+                return  # another attempt has taken over, or a person has dismissed the run
             outcome = redacted({**outcome_of(record, now), **result, "notes": [*notes, *present.notes]})
             rows.change(
                 db,
@@ -463,7 +474,7 @@ class Execution:
         log.info("run.ended", extra={"run_id": run.id, "status": status})
 
     def _settle(self, db: Connection, run: Run) -> None:
-        """Once every integration has worked on the corrected quote, there is no way back to the one before."""
+        """Forget the quote's version before its correction once every integration has worked on the correction."""
         runs_of_quote = rows.of_quote(db, run.workspace, run.quote_id, kind=RunKind.QUOTE_ACCEPTED)
         if all(one.status in {RunStatus.SUCCEEDED, RunStatus.SKIPPED} for one in runs_of_quote):
             quotes.settle(db, run.workspace, run.quote_id)
@@ -472,7 +483,10 @@ class Execution:
 
 
 def _switched_off(run: Run) -> Outcome:
-    """How a run ends whose integration is switched off: a quote waits for it, what it should take back is there."""
+    """Return the outcome of a run whose integration is switched off.
+
+    A run that takes something back needs attention, because that is still there. Other runs are skipped.
+    """
     if run.kind in TAKING_BACK:
         return Outcome.needs_attention(
             "integration_off",

@@ -1,4 +1,4 @@
-"""What a platform tells: an event is stored with what it causes; a quote that it only names is fetched by a run."""
+"""Receives the platform's events. An event is stored together with its effect; a run fetches a quote it only names."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _QUOTE_ID = Identifier(required=True)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered to an event: ``is_new`` when it caused something that was not there before."""
+    """The answer to an event. ``is_new``: the event caused something that did not exist before."""
 
     body: Mapping[str, Any]
     is_new: bool
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an event says: that something happened to a quote, which it names or holds."""
+    """The contents of an event: what happened to a quote. The event names the quote or holds it."""
 
     type: str
     quote_id: str | None
@@ -53,7 +53,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class PlatformEvents:
-    """Takes the events of all platforms, and works the runs that fetch quotes."""
+    """Receives the events of all platforms, and executes the runs that fetch quotes."""
 
     store: Store
     clock: Clock
@@ -61,16 +61,17 @@ class PlatformEvents:
     runs: Runs
 
     def authenticate(self, workspace: str, headers: Mapping[str, str], body: bytes) -> str:
-        """Give the id of a signed message. Raises: WebhookRejected (401, or 400 when its time is not now)."""
+        """Return the id of a signed message. Raises: WebhookRejected (401; 400 when its time is not now)."""
         known = self.platforms.configurations.signing_secrets(workspace)
         secrets = [one["secret"] for one in known.values()]
         return signatures.verify(headers, body, secrets, self.clock.now())
 
     def receive(self, workspace: str, body: bytes, event_id: str = "") -> Answer:
-        """Take an authenticated event, once by its id: it is stored together with what it causes.
+        """Store an authenticated event together with its effect. A repeated event gets the first one's answer.
 
-        Raises: NotFound for the workspace; InvalidInput for the body, or when an earlier event of this id had another;
-        ActionRefused when it only names a quote and there is no platform to fetch that from. Then nothing is stored.
+        Raises: NotFound for the workspace; InvalidInput for the body, or when an earlier event with this id had another
+        body; ActionRefused when the event only names a quote and no platform is set to fetch it from. Then nothing is
+        stored.
         """
         if event_id and not _NAME.fullmatch(event_id):
             problem = FieldProblem((signatures.ID,), "1 to 255 plain characters.")
@@ -89,8 +90,8 @@ class PlatformEvents:
         return answer
 
     def fetch(self, row: Run, step: Steps) -> Outcome:
-        """Work a run: fetch the quote that an event named, and accept it. Called again from the top after a crash."""
-        # One step, so that nothing of the quote is kept beside the quote; accepting it again changes nothing.
+        """Fetch the quote that an event named, and accept it. Called again from the start after a crash."""
+        # Fetch and accept in one step, so that no step's result holds the quote. Accepting twice changes nothing.
         found = step("accept", lambda attempt: self._accept(row, attempt))
         if found["how"] == "cancelled":
             return Outcome.done(f"Qwoty says that quote {found['number']} is cancelled.", result=found["shown"])
@@ -116,7 +117,7 @@ class PlatformEvents:
                 hint="Correct the quote in Qwoty, then retry the run.",
                 code="quote_invalid",
             ) from None
-        except NotFound:  # it was cancelled before it was ever taken
+        except NotFound:  # the quote is cancelled, and the host does not have it
             return {"how": "unknown", "number": fetched.document["number"]}
         shown = {"quote_id": accepted.quote_id, "runs": list(accepted.run_ids)}
         number = fetched.document["number"]
@@ -137,7 +138,7 @@ class PlatformEvents:
         if told.quote is not None:
             try:
                 return self._taken(event_id, told, self.runs.accept(workspace, told.quote))
-            except NotFound:  # it says that the quote is cancelled
+            except NotFound:  # the quote is cancelled, and the host does not have it
                 return self._never_seen(event_id, told, id_of(told.quote, workspace_id=workspace))
         assert told.quote_id is not None, "it names or holds a quote"
         _require_platform(configuration)
@@ -153,7 +154,7 @@ class PlatformEvents:
         return self._answer(event_id, told, "cancelled", quote_id, found.run_ids, is_new=not found.duplicate)
 
     def _never_seen(self, event_id: str, told: Told, quote_id: str) -> Answer:
-        """Nothing is to be stopped: the platform is told so, and need not come again."""
+        """Return the answer about a cancelled quote that the host does not have: the event is ignored."""
         answer = self._answer(event_id, told, "ignored", quote_id, (), is_new=False)
         return Answer({**answer.body, "note": _NEVER_SEEN}, is_new=False)
 
@@ -164,14 +165,14 @@ class PlatformEvents:
     def _answer(
         self, event_id: str, told: Told, status: str, quote_id: str | None, run_ids: tuple[str, ...], *, is_new: bool
     ) -> Answer:
-        with self.store.write() as db:  # the runs are not committed yet
+        with self.store.write() as db:  # joins the caller's transaction, where the runs are not committed yet
             found = [rows.require(db, run_id) for run_id in run_ids]
         runs = [{"id": row.id, "plugin": row.plugin, "status": row.status} for row in found]
         body = {"id": event_id, "event_type": told.type, "status": status, "quote_id": quote_id, "runs": runs}
         return Answer(body, is_new)
 
 
-#: Who acts, where the platform says what is done.
+#: The actor in the audit log for what the platform's events cause.
 _PLATFORM = "platform"
 _NEVER_SEEN = "It was never accepted here."
 _WORDS = {
@@ -184,7 +185,7 @@ _SET = "Have the host's operator set the platform, then retry the run."
 
 
 def _how(accepted: Accepted) -> str:
-    """What became of a fetched quote, in one of a few words."""
+    """Return what happened to a fetched quote: ``cancelled``, or a key of ``_WORDS``."""
     words = ("cancelled", "anew", "corrected", "duplicate")
     return next((word for word in words if getattr(accepted, word)), "new")
 
@@ -205,7 +206,10 @@ def _again(before: RowMapping, digest: str) -> Answer:
 
 
 def _read(found: Any) -> Told:
-    """The three forms of a body: a quote itself, an event that holds one, an event that names one."""
+    """Return the contents of a body: a quote, an event that holds a quote, or an event that names one.
+
+    Raises: InvalidInput.
+    """
     if not isinstance(found, dict):
         raise InvalidInput("The body is not an event.", [FieldProblem((), "Must be a JSON object.")])
     if "event_type" not in found and "pricing_table" in found:
@@ -213,7 +217,7 @@ def _read(found: Any) -> Told:
     problems, event_type, quote_id = [], found.get("event_type"), found.get("id")
     if not isinstance(event_type, str) or not _NAME.fullmatch(event_type):
         problems.append(FieldProblem(("event_type",), "Must be 1 to 255 plain characters."))
-    # An event that holds its quote need not name it; what only names one is asked for by that name.
+    # An event that holds its quote may leave out the id. An event without the quote needs the id to fetch it.
     if quote_id is not None or found.get("quote") is None:
         try:
             quote_id = _QUOTE_ID.deserialize(quote_id)

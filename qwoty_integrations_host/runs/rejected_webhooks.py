@@ -1,8 +1,9 @@
-"""Counting the webhooks that were refused, so that people see them.
+"""Counts rejected webhooks, so that people see them.
 
-Anybody may call a webhook address, as often as they like. So a refusal is only counted in memory; the schedule writes
-the counts down every few seconds, one row per day, plugin and reason. What is written does not grow with what is sent,
-and the intake never waits for it. A process that dies loses the counts of its last seconds.
+Anybody can call a webhook address, as often as they like. So a rejection is only counted in memory, and the schedule
+writes the counts to the database every few seconds: one row per day, plugin and reason. The number of rows does not
+grow with the number of requests, and no request waits for a write. A process that dies loses the counts of its last
+seconds.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _UNNAMED = "webhook_rejected"
-#: Reasons that are told apart in one workspace and plugin between two writings; a plugin has a handful.
+#: The most reasons that are counted apart per workspace and plugin between two writes; a plugin has a handful.
 _MOST_REASONS = 20
 
 _Place = tuple[str, str, str, date]
@@ -36,14 +37,14 @@ class _Count:
 
 
 class Refusals:
-    """The refused deliveries of one host."""
+    """The counts of the webhooks that one host rejected."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock, self._lock = store, clock, Lock()
         self._counted: dict[_Place, _Count] = {}
 
     def note(self, workspace: str, plugin: str, reason: str) -> None:
-        """Count a refused delivery of a workspace and plugin that there are; ``reason`` is a plugin's slug."""
+        """Count a rejected webhook. The workspace and plugin must exist; ``reason`` is an error code."""
         now = self._clock.now()
         with self._lock:
             place = (workspace, plugin, self._known(workspace, plugin, reason), now.date())
@@ -52,7 +53,7 @@ class Refusals:
             count.last_at = now
 
     def write_down(self) -> None:
-        """Write down what was counted since the last time."""
+        """Write the counts since the last write to the database."""
         with self._lock:
             counted, self._counted = self._counted, {}
         if not counted:
@@ -73,7 +74,7 @@ class Refusals:
             log.warning("refusals.lost", extra={"times": sum(count.times for count in counted.values())})
 
     def _known(self, workspace: str, plugin: str, reason: str) -> str:
-        """The reason, unless a plugin takes it from what it was sent: what anybody may invent is not written down."""
+        """Return the reason, or a general one if it is no slug or one of too many: a sender may have invented it."""
         if not _SLUG.fullmatch(reason):
             return _UNNAMED
         others = {known for ws, its, known, _ in self._counted if (ws, its) == (workspace, plugin)}

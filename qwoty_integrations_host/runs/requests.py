@@ -1,7 +1,7 @@
-"""What starts a run: an accepted quote or its end, a request, a webhook, the schedule, a retry; executor.py works it.
+"""Starts runs: for accepted and cancelled quotes, people's requests, webhooks, the schedule, and retries.
 
-A run is one plugin's work on one event of one quote. It is stored together with its job, in one transaction;
-each attempt is one job of the engine.
+A run is one plugin's work on one event of one quote. It is stored together with its job, in one transaction.
+Each attempt is one job of the engine; executor.py executes it.
 """
 
 from __future__ import annotations
@@ -58,18 +58,18 @@ from .rejected_webhooks import Refusals
 
 log = logging.getLogger(__name__)
 
-#: Where each day begins first.
+#: The time zone in which each day begins first.
 _EARLIEST = timezone(timedelta(hours=14))
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to an accepted quote. ``duplicate``: this quote was here before; the runs are the first's.
+    """The answer to an accepted quote. ``duplicate``: the quote was accepted before, and the runs are from then.
 
-    ``corrected``: it was here before, said something else, and the change was taken. The runs begin anew, unless an
-    invoice is final: then what is still to be done is done with the correction. ``anew``: it was cancelled or undone,
-    and begins anew. ``cancelled``: the document says that the quote is cancelled; the runs are the cancellation's.
+    ``corrected``: it was accepted before with other contents, and the change was taken. The runs begin anew, unless an
+    invoice is final; then the remaining work uses the correction. ``anew``: it was cancelled or undone, and begins
+    anew. ``cancelled``: the document says that the quote is cancelled, and the runs are those of the cancellation.
     """
 
     quote_id: str
@@ -82,7 +82,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The answer to a cancellation. ``duplicate``: the quote was cancelled before; the runs are the first's."""
+    """The answer to a cancellation. ``duplicate``: the quote was cancelled before, and the runs are from then."""
 
     quote_id: str
     duplicate: bool
@@ -108,23 +108,24 @@ class Runs:
 
     @property
     def settings(self) -> WorkspaceSettings:
-        """The settings of its workspaces."""
+        """The settings of the host's workspaces."""
         return self.integrations.settings
 
     @property
     def contexts(self) -> Contexts:
-        """What makes the contexts of hooks."""
+        """The factory of hook contexts."""
         return self.integrations.contexts
 
     # -- what starts a run -----------------------------------------------------------------------
 
     def accept(self, workspace: str, document: Any, *, told_at: datetime | None = None) -> Accepted:
-        """Store an accepted quote and queue one run per enabled plugin: both, or neither.
+        """Store an accepted quote and queue one run per enabled plugin, in one transaction.
 
-        ``told_at``: when the platform told of it; a quote that was cancelled or undone since stays so.
+        ``told_at``: when the platform announced the acceptance; a quote that was cancelled or undone since stays so.
 
-        A document whose status says that the quote is cancelled cancels it. Raises: NotFound for the workspace, or for
-        a cancelled quote that was never accepted here; InvalidInput for the quote. Then nothing is stored.
+        If the document's status says that the quote is cancelled, cancel the quote instead. Raises: NotFound for the
+        workspace, or for a cancelled quote that was never accepted here; InvalidInput for the quote. Then nothing is
+        stored.
         """
         with self.store.read() as db:
             require_workspace(db, workspace)
@@ -142,7 +143,7 @@ class Runs:
             corrected = not is_new and self._correct(db, quote, document, anew=anew)
             stored = replace(quote, version=quotes.version(db, workspace, quote.id))
             for plugin in self._takers(workspace):
-                # A plugin that was enabled later still gets the quote: once.
+                # A plugin that was enabled since gets the quote, too, but only once.
                 self._start(db, plugin, stored)
             found = rows.of_quote(db, workspace, quote.id, kind=RunKind.QUOTE_ACCEPTED)
             if not found or not is_new:
@@ -151,14 +152,17 @@ class Runs:
         return Accepted(quote.id, duplicate, tuple(run.id for run in found), corrected, anew)
 
     def _says_cancelled(self, workspace: str, document: Any) -> str:
-        """The status by which a document says that its quote is cancelled; empty where it says something else."""
+        """Return the document's status if it means that the quote is cancelled, and an empty string otherwise."""
         status = document.get("status") if isinstance(document, Mapping) else None
         if not isinstance(status, str) or status.lower() == "accepted":
             return ""
         return status if self.contexts.platforms.configurations.of(workspace).means_cancelled(status) else ""
 
     def _lift_stops(self, db: Connection, quote: Quote) -> bool:
-        """Let a quote that is accepted again begin anew; what still takes something back gives up."""
+        """Lift the stops of a quote that is accepted again, and dismiss the runs that still take something back.
+
+        Return whether the quote was cancelled or undone.
+        """
         workspace = quote.workspace_id
         quotes.lock(db, workspace, quote.id)
         stops = quotes.stops(db, workspace, quote.id)
@@ -168,25 +172,25 @@ class Runs:
         for run in rows.of_quote(db, workspace, quote.id):
             if run.kind == RunKind.QUOTE_ACCEPTED and stops.holds(run.plugin):
                 step_rows.renew_keys(db, run.id, self.clock.now())
-                # How it had ended before the stop is nothing to go back to.
+                # ``put_back`` must not restore how the run ended before the stop.
                 rows.change(db, run.id, facts={**run.facts, "before": {}})
             elif run.kind in TAKING_BACK and not run.is_dealt_with:
                 self._dismiss(db, run, "the quote is accepted again")
         return True
 
     def _takers(self, workspace: str) -> list[str]:
-        """The enabled plugins that take accepted quotes.
+        """Return the enabled plugins that take accepted quotes.
 
-        One that does not load is among them: its run waits, visibly, and goes on when the plugin is mended.
+        A plugin that does not load is among them: its run waits, visibly, and goes on when the plugin loads.
         """
         enabled, can = self.settings.enabled_plugins(workspace), self.plugins
         return [one for one in enabled if not can.is_loaded(one) or can.implements(one, "on_quote_accepted")]
 
     def run_quote(self, workspace: str, quote_id: str, plugin: str | None = None) -> list[str]:
-        """Queue what was not done for a stored quote, by one plugin or by all that are enabled; give the runs' ids.
+        """Queue the work that a stored quote still lacks, by one plugin or by all enabled ones; return the runs' ids.
 
-        A run that there is goes on as a retry does; one that succeeded is left alone.
-        Raises: NotFound; ActionRefused when nothing can be queued, and why.
+        An existing run is retried, unless it is queued, running or succeeded.
+        Raises: NotFound; ActionRefused, with the reason, when nothing can be queued.
         """
         begun: list[str] = []
         with self.store.write() as db:
@@ -212,7 +216,7 @@ class Runs:
         return [run.id for run in found if run.plugin in begun]
 
     def takers(self, workspace: str, plugin: str | None = None) -> list[str]:
-        """Whom an accepted quote is given to when it is run: the plugin that is asked for, or all.
+        """Return the plugins that get an accepted quote when it is run: the given one, or all that take quotes.
 
         Raises: NotFound; ActionRefused when there is none.
         """
@@ -231,10 +235,10 @@ class Runs:
         return [plugin]
 
     def dismiss_quote(self, workspace: str, quote_id: str, reason: str) -> None:
-        """Note that a quote without an invoice needs none any more, since a person has dealt with it.
+        """Note that a quote needs no invoice any more, because a person has dealt with it.
 
-        It can still be run: what stands for it is a dismissed run. Raises: NotFound; ActionRefused when nothing is
-        missing, or no integration is installed that could be given the quote.
+        A dismissed run stands for the quote, so the quote can still be run. Raises: NotFound; ActionRefused when the
+        quote lacks nothing, or no installed integration takes quotes.
         """
         with self.store.write() as db:
             self._require_quote(db, workspace, quote_id)
@@ -251,7 +255,10 @@ class Runs:
             audit.note(db, workspace, "quote.dismissed", quote_id, self.clock.now())
 
     def _never_begun(self, db: Connection, workspace: str, quote_id: str) -> Run:
-        """Store the run of a quote that nothing was given, without a job; of what would make its invoice."""
+        """Store a run without a job for a quote that no plugin got, and return it.
+
+        The run is that of a plugin that makes invoices, and of an enabled one, if possible.
+        """
         enabled, loaded = set(self.settings.enabled_plugins(workspace)), self.plugins.loaded()
         takers = [one for one in loaded if self.plugins.implements(one, "on_quote_accepted")]
         best = sorted(takers, key=lambda one: (one not in self.plugins.makers(), one not in enabled))
@@ -263,7 +270,7 @@ class Runs:
         return rows.require(db, row["id"])
 
     def note_cause(self, db: Connection, workspace: str, quote_id: str) -> None:
-        """Keep with the quote why it has no invoice, or that nothing is missing any more; tell people once of each."""
+        """Store with the quote why it has no invoice, or that it lacks nothing; alert people once for each cause."""
         found = rows.of_quote(db, workspace, quote_id, kind=RunKind.QUOTE_ACCEPTED)
         enabled = self.settings.enabled_plugins(workspace)
         is_cancelled = quotes.stops(db, workspace, quote_id).cancelled is not None
@@ -273,11 +280,11 @@ class Runs:
             self.alerts.quote_without_invoice(db, workspace, quote_id, explained(code, found, enabled=enabled))
 
     def _correct(self, db: Connection, quote: Quote, document: Any, *, anew: bool) -> bool:
-        """Take a changed quote in the place of the stored one, as far as nothing final was made of that.
+        """Replace the stored quote by a changed one, unless a final invoice forbids it; return whether it was replaced.
 
-        A final invoice says what was signed, so a change of that is a note on the runs and nothing else. What was not
-        signed is taken at any time, and the version stays: the invoice is not touched, and what is still to be done is
-        done with it (ADR 0060).
+        A final invoice states what was signed, so a change of that only adds a note to the runs. A change of what was
+        not signed is always taken. If an invoice is final, the version and the invoice stay, and only the remaining
+        work uses the change (ADR 0060).
         """
         quotes.lock(db, quote.workspace_id, quote.id)
         stored = quotes.get(db, quote.workspace_id, quote.id)
@@ -285,7 +292,7 @@ class Runs:
         if stored.is_as_signed(quote) and not changes:
             return False
         records = records_of_quote(self.store, quote.workspace_id, quote.id)
-        gone = {"void"} if anew else set()  # a void invoice is made anew, too
+        gone = {"void"} if anew else set()  # a new invoice replaces a void one
         invoices = [record.invoice for record in records.values() if record.invoice and record.is_final]
         final = next((invoice for invoice in invoices if invoice.status not in gone), None)
         if stored.is_as_signed(quote) and (final is not None or changes == ("owner",)):
@@ -293,7 +300,7 @@ class Runs:
             self._note_taken(db, quote, changes)
             for run in rows.of_quote(db, quote.workspace_id, quote.id):
                 if run.status == RunStatus.RUNNING and run.kind in {"quote_accepted", "installment"}:
-                    self.attempts.resume(db, run)  # what is at work was handed the quote as it was
+                    self.attempts.resume(db, run)  # the present attempt got the quote as it was before
             return True
         if final is None:
             present = rows.of_quote(db, quote.workspace_id, quote.id, kind=RunKind.QUOTE_ACCEPTED)
@@ -305,7 +312,7 @@ class Runs:
         return False
 
     def _note_taken(self, db: Connection, quote: Quote, changes: Sequence[str]) -> None:
-        """Say on the quote's runs what was corrected."""
+        """Add a note to the quote's runs for each correction."""
         day = self._today(db, quote.workspace_id, quote).isoformat()
         said = {
             "contacts": f"The contacts were corrected on {day}: what is still to be sent goes to the corrected ones.",
@@ -317,7 +324,7 @@ class Runs:
                 self._note(db, run, said[change])
 
     def _note_change(self, db: Connection, quote: Quote, why: str) -> None:
-        """Say on the quote's runs that a change came too late; once, however often it comes."""
+        """Add a note to the quote's runs that a change came too late. A repeated change adds no second note."""
         day = self._today(db, quote.workspace_id, quote).isoformat()
         total = f", over {quote.totals.total_amount:f} {quote.currency}" if quote.totals else ""
         undone = f"{why} Nothing was changed: correct it there, or by a new quote."
@@ -327,19 +334,19 @@ class Runs:
                 self._note(db, run, note)
 
     def _note(self, db: Connection, run: Run, note: str) -> None:
-        """Add a note of a change to a run; it stays there, whichever attempt ends."""
+        """Add a note about a change to a run. Later attempts keep the note."""
         shown = run.outcome and {**run.outcome, "notes": [*run.outcome["notes"], note]}
         changes = [*run.facts.get("changes", []), note]
         rows.change(db, run.id, facts={**run.facts, "changes": changes}, outcome=shown)
 
     def _start(self, db: Connection, plugin: str, quote: Quote) -> None:
-        """Let a plugin work on this version of the quote, unless it does or did so already."""
+        """Queue a plugin's work on this version of the quote, unless its run already has this version."""
         workspace, facts = quote.workspace_id, {"version": quote.version}
         if self._add(db, workspace, plugin, RunKind.QUOTE_ACCEPTED, quote.id, subject=quote.id, facts=facts):
             return
         run = next(r for r in rows.of_quote(db, workspace, quote.id, kind=RunKind.QUOTE_ACCEPTED) if r.plugin == plugin)
         if run.facts.get("version", "") != quote.version:
-            # How it had ended before the correction, or that it was on its way ({}): the way back leads there.
+            # Keep how the run ended before the correction ({} if it had not), so that ``put_back`` can restore it.
             before = run.facts.get("before")
             if before is None:
                 names = ("status", "outcome", "error") if run.is_finished else ()
@@ -348,15 +355,15 @@ class Runs:
             self.attempts.begin_anew(db, run)
 
     def put_back(self, run: Run, why: str) -> bool:
-        """Go back to the version that something final was made of; False when there is none to go back to.
+        """Put the quote back to the version of its final invoice; return False if there is no correction to undo.
 
-        What the correction says of contacts, language and owner stays taken, if it changes nothing else.
+        The correction's contacts, language and owner stay, if it changes nothing else.
         """
         workspace, quote_id = run.workspace, run.quote_id
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
             if not rows.is_current(db, run.id, run.attempt):
-                return True  # another correction has come: its attempt finds out by itself
+                return True  # another correction has begun another attempt, which will find the invoice itself
             late, document = quotes.get(db, workspace, quote_id), quotes.document(db, workspace, quote_id)
             record = records_of_quote(self.store, workspace, quote_id).get(run.plugin)
             made_of = record.invoice.version if record and record.invoice else ""
@@ -378,7 +385,7 @@ class Runs:
         return True
 
     def _return(self, db: Connection, run: Run, quote: Quote) -> None:
-        """Let a run be as it was before the correction: ended, or on its way with the earlier version."""
+        """Restore a run to its state before the correction: ended, or queued with the earlier version."""
         ended = run.facts.get("before")
         if not ended or run.facts.get("version") == quote.version:
             self._start(db, run.plugin, quote)
@@ -393,10 +400,10 @@ class Runs:
     def request_installment(
         self, workspace: str, quote_id: str, number: int | None, *, look_first: bool = False
     ) -> str:
-        """Queue the sending of an installment (the lowest unpaid one without a number); give the run's id.
+        """Queue the sending of an installment and return the run's id; without a number, send the lowest unpaid one.
 
-        With ``look_first`` the record alone refuses nothing that may have changed at the service meanwhile: the run
-        looks there and decides. Raises: NotFound; ActionRefused when it cannot be sent now, and why.
+        With ``look_first``, the record refuses only what cannot have changed at the service meanwhile; the run looks
+        there and decides. Raises: NotFound; ActionRefused, with the reason, when the installment cannot be sent now.
         """
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
@@ -408,7 +415,7 @@ class Runs:
                     raise ActionRefused(
                         f"An installment of this quote is being sent by run {run.id}.", hint=_way_out(run)
                     )
-            # Without a number the plugin picks again, once it knows what was paid meanwhile.
+            # Without a number, the plugin picks the installment again, when it knows what was paid meanwhile.
             subject, facts = uuid4().hex, {"number": number}
             added = self._add(db, workspace, plugin, RunKind.INSTALLMENT, quote_id, subject=subject, facts=facts)
             audit.note(db, workspace, "installment.asked_for", quote_id, self.clock.now())
@@ -416,9 +423,9 @@ class Runs:
         return added
 
     def request_due_installments(self) -> list[str]:
-        """Queue the sending of every later installment whose day has come where the quote's days are counted.
+        """Queue the sending of every later installment that is due in its quote's time zone; return the runs' ids.
 
-        Only where the plugin wants that.
+        Only plugins that send due installments take part.
         """
         latest = self.clock.now().astimezone(_EARLIEST).date()
         asked: list[str | None] = []
@@ -429,7 +436,7 @@ class Runs:
             except DatabaseUnavailable:
                 raise
             except IntegrationError:
-                # One integration's bug is not the others'.
+                # A bug in one integration must not stop the others.
                 log.exception("installments.not_requested", extra={"workspace": workspace, "plugin": plugin})
         return [run_id for run_id in asked if run_id]
 
@@ -440,7 +447,11 @@ class Runs:
         return self.plugins.sends_due_installments(plugin, one.context())
 
     def _request_due(self, workspace: str, plugin: str, quote_id: str) -> str | None:
-        """One try a day while another link is in the way; what was tried and did not work is left to people."""
+        """Queue the sending of a quote's due installment and return the run's id; None if there is nothing to queue.
+
+        While another link stands in the way, there is one try a day. A person decides about an installment whose
+        sending failed.
+        """
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
             if quotes.stops(db, workspace, quote_id).holds(plugin):
@@ -459,16 +470,17 @@ class Runs:
             return self._add(db, workspace, plugin, RunKind.INSTALLMENT, quote_id, subject=subject, facts=facts)
 
     def _today(self, db: Connection, workspace: str, quote: Quote | None = None) -> date:
-        """Which day it is for a quote, or for the workspace as a whole, whose days without a time zone are UTC's."""
+        """Return today's date in the time zone of the quote, or of the workspace (UTC if it has none)."""
         zone = quote.timezone if quote else timezone_of(db, workspace) or UTC
         return self.clock.now().astimezone(zone).date()
 
     def request_upkeep(
         self, workspace: str, plugin: str, *, roll_secrets: bool = False, unless_within: timedelta | None = None
     ) -> str | None:
-        """Queue an upkeep of a plugin's connection; give the run's id, or None if one began ``unless_within`` or works.
+        """Queue an upkeep of a plugin's connection and return the run's id.
 
-        Without ``unless_within`` somebody asks for it. Raises: ActionRefused then, while one has not ended.
+        With ``unless_within``, return None if an upkeep is under way or began within that time. Without it, raise
+        ActionRefused while an upkeep is under way.
         """
         with self.store.write() as db:
             lock_workspace(db, workspace)
@@ -480,7 +492,7 @@ class Runs:
             if last is not None and unless_within is not None and now - last.created_at < unless_within:
                 return None
             if last is not None and last.is_open:
-                # What is still wrong is said by the new one: one run of them stands open, not one an hour.
+                # The new upkeep will report what is still wrong. So one upkeep is open at most, not one per hour.
                 outcome = last.outcome or {}
                 notes = [*outcome["notes"], "A later upkeep took its place."]
                 rows.change(db, last.id, status=RunStatus.DISMISSED, outcome={**outcome, "notes": notes})
@@ -488,7 +500,7 @@ class Runs:
             return self._add(db, workspace, plugin, RunKind.UPKEEP, "", subject=uuid4().hex, facts=facts)
 
     def request_fetch(self, workspace: str, quote_id: str, *, event_id: str, event_type: str) -> str:
-        """Queue the fetching of a quote that the workspace's platform told of, once per event; give the run's id."""
+        """Queue the fetch of a quote that the workspace's platform announced; return the run's id."""
         facts = {"event_id": event_id, "type": event_type}
         with self.store.write() as db:
             added = self._add(db, workspace, PLATFORM, RunKind.PLATFORM_EVENT, quote_id, subject=event_id, facts=facts)
@@ -496,7 +508,7 @@ class Runs:
         return added
 
     def receive_found(self, workspace: str, plugin: str, events: Sequence[WebhookEvent]) -> dict[str, WebhookEvent]:
-        """Store and queue what an upkeep found, as if it had been delivered; give what is new, by its run's id."""
+        """Store and queue the events that an upkeep found, as if delivered; return the new ones by their runs' ids."""
         new: dict[str, WebhookEvent] = {}
         for event in events:
             _, run_id = self._store_event(workspace, plugin, event, json.dumps(event.payload).encode(), found=True)
@@ -505,11 +517,11 @@ class Runs:
         return new
 
     def receive_webhook(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
-        """Authenticate, store, queue: give ``stored``, ``duplicate`` or ``ignored`` (nothing of ours).
+        """Authenticate, store and queue a webhook; return ``stored``, ``duplicate``, or ``ignored`` (no quote of ours).
 
-        Raises: NotFound for an unknown address; WebhookRejected, also for a body that is no JSON; HostError while the
-        plugin is not loaded or its settings do not fit (the service comes again). Then nothing is stored, and it is
-        counted where the integration is switched on.
+        Raises: NotFound for an unknown address; WebhookRejected, also for a body that is not JSON; HostError while the
+        plugin is not loaded or its settings do not fit, so that the service delivers it again. Then nothing is stored,
+        and the rejection is counted if the integration is enabled.
         """
         settings = self.settings.if_enabled(workspace, plugin)
         if settings is None:
@@ -537,14 +549,15 @@ class Runs:
         event = self.plugins.authenticate_webhook(plugin, ctx, request)
         try:
             if event.quote_id is not None:
-                parse_json(request.body)  # as its run will
+                parse_json(request.body)  # its run will parse the body, too
         except MalformedInput as error:
             raise WebhookRejected("The webhook's body is no JSON that can be kept.", code="no_event") from error
         return event
 
     def retry(self, run_id: str) -> str:
-        """Queue a new attempt of a run that did not succeed, or waits; it resumes at the step that failed.
+        """Queue a new attempt of a run that waits or did not succeed, and return its id.
 
+        The attempt resumes where the last one ended if the run waits or is resumable, and otherwise begins anew.
         Raises: NotFound; ActionRefused when the run succeeded or has not ended, or its quote is cancelled or undone.
         """
         with self.store.write() as db:
@@ -572,27 +585,27 @@ class Runs:
         return run_id
 
     def retry_fetches(self, workspace: str) -> list[str]:
-        """Queue a new attempt of every fetch of a quote that needs attention, since its platform was set anew.
+        """Queue a new attempt of every quote fetch that needs attention; return the runs' ids.
 
-        Gives the runs' ids.
+        Called after the platform was set.
         """
         with self.store.read() as db:
             stopped = rows.stopped_fetches(db, workspace)
         return [self.retry(run_id) for run_id in stopped]
 
     def retry_all_failed(self, workspace: str | None = None) -> list[str]:
-        """Queue a new attempt of every run that failed (retries exhausted, a bug, set aside); give their ids.
+        """Queue a new attempt of every failed run, of one workspace or of all; return the runs' ids.
 
-        Of one workspace, or of all.
+        A run fails when its retries are exhausted, by a bug, or when it is set aside.
         """
         with self.store.read() as db:
             failed = rows.failed(db, workspace)
         return [self.retry(run_id) for run_id in failed]
 
     def replay(self, workspace: str, plugin: str, event_id: str) -> str:
-        """Queue the work on a stored event again, by its own run, whose id is given; one that waits goes on at once.
+        """Queue the run of a stored event again and return its id; a run that waits goes on at once.
 
-        Raises: NotFound; ActionRefused when no run works it, it is being worked, or its body is no longer kept.
+        Raises: NotFound; ActionRefused when the event has no run, its run is under way, or its body is no longer kept.
         """
         with self.store.write() as db:
             event = webhooks.find(db, workspace, plugin, event_id)
@@ -613,10 +626,10 @@ class Runs:
         return str(run.id)
 
     def request_undo(self, run_id: str) -> str:
-        """Queue the taking back of what a run's integration made of the quote; give the new run's id.
+        """Queue a run that takes back what a run's integration made of the quote; return the new run's id.
 
-        Nothing more is made or sent until the quote is accepted again, and what would make more of it is dismissed.
-        Raises: NotFound; ActionRefused while a run of the quote works, or when the integration cannot take back.
+        Nothing more is made or sent until the quote is accepted again: the runs that would do so are dismissed.
+        Raises: NotFound; ActionRefused while a run of the quote is under way, or if the integration cannot take back.
         """
         with self.store.write() as db:
             run = rows.require(db, run_id)
@@ -637,10 +650,10 @@ class Runs:
         return added
 
     def request_void(self, workspace: str, quote_id: str) -> str:
-        """Queue the voiding of a quote's invoice; give the run's id.
+        """Queue the voiding of a quote's invoice; return the run's id.
 
-        Nothing more is made or sent until the quote is accepted again: then with a new invoice.
-        Raises: NotFound; ActionRefused when it cannot be voided, or while a run of the quote works.
+        Nothing more is made or sent until the quote is accepted again, which makes a new invoice.
+        Raises: NotFound; ActionRefused when it cannot be voided, or while a run of the quote is under way.
         """
         with self.store.write() as db:
             self._require_quote(db, workspace, quote_id)
@@ -651,7 +664,7 @@ class Runs:
         return added
 
     def voiding_plugin(self, workspace: str, quote_id: str) -> str:
-        """The plugin that can void the quote's invoice now. Raises: ActionRefused, and why there is none."""
+        """Return the plugin that can void the quote's invoice now. Raises: ActionRefused, with the reason."""
         for plugin, record in records_of_quote(self.store, workspace, quote_id).items():
             if (one := self.integrations.of(workspace, plugin)).is_enabled and one.supports("void_invoice"):
                 require_voidable(record)
@@ -662,17 +675,20 @@ class Runs:
         )
 
     def invoice_is_closed(self, db: Connection, run: Run, how: str) -> None:
-        """Dismiss what asked a person to mail a link of an invoice that is paid or void by now, or to void it."""
+        """Dismiss the open runs that a paid or void invoice settles.
+
+        These are the runs that failed to mail a link and, if the invoice is void, the quote's cancellation.
+        """
         for other in rows.of_quote(db, run.workspace, run.quote_id):
             is_open = other.plugin == run.plugin and other.is_open
             if is_open and (is_a_mail(other) or (how, other.kind) == ("void", RunKind.CANCEL)):
                 self._dismiss(db, other, f"the invoice is {how}")
 
     def cancel(self, workspace: str, quote_id: str, *, reason: str = "", how: str = "request") -> Cancelled:
-        """Note that a quote is cancelled, stop all work on it, and queue the taking back of what was made of it.
+        """Note that a quote is cancelled, stop all work on it, and queue the runs that take back what was made of it.
 
-        ``how``: ``request``, or the platform's event or status. What works on the quote stops at its next step.
-        Cancelled again, it stays the first cancellation. Raises: NotFound.
+        ``how``: ``request``, or the platform's event or status. A run that is under way stops at its next step.
+        A repeated cancellation changes nothing. Raises: NotFound.
         """
         now = self.clock.now()
         with self.store.write() as db:
@@ -699,7 +715,7 @@ class Runs:
         return Cancelled(quote_id, before is not None, run_ids)
 
     def _give_up_fetches(self, db: Connection, workspace: str, quote_id: str) -> bool:
-        """Dismiss the fetches that were to take the quote as accepted, and could not yet; whether there were any."""
+        """Dismiss the runs that have yet to fetch the quote as accepted; return whether there were any."""
         given_up = False
         for run in rows.of_quote(db, workspace, quote_id, kind=RunKind.PLATFORM_EVENT):
             if run.status in {RunStatus.QUEUED, RunStatus.WAITING} or run.is_open:
@@ -708,9 +724,9 @@ class Runs:
         return given_up
 
     def _concerned(self, workspace: str, quote_id: str) -> list[str]:
-        """The plugins that are told of a cancellation: those switched on, and those whose invoice is still there.
+        """Return the plugins that are told of a cancellation: the enabled ones, and those whose invoice still exists.
 
-        One that does not load gets a run, too, as with an accepted quote.
+        A plugin that does not load is among them, as for an accepted quote.
         """
         records = records_of_quote(self.store, workspace, quote_id)
         left = {plugin for plugin, record in records.items() if record.invoice and record.invoice.status != "void"}
@@ -721,10 +737,13 @@ class Runs:
         ]
 
     def _take_back(self, db: Connection, workspace: str, plugin: str, kind: str, quote_id: str, why: str) -> str:
-        """Note that a plugin's work on a quote is undone, stop that work, and queue the run that takes it back."""
+        """Note that a plugin's work on a quote is undone, stop it, and queue the run that takes it back.
+
+        Return that run's id. Raises: ActionRefused while a run of the quote is under way.
+        """
         for other in rows.of_quote(db, workspace, quote_id):
             if other.plugin != plugin or other.kind == RunKind.WEBHOOK or other.is_finished:
-                continue  # a payment is noted before or after: one run of a quote works at a time
+                continue  # a webhook's run may stay: two runs of a quote are never under way at once
             if other.status != RunStatus.WAITING or other.kind == RunKind.CANCEL:
                 raise ActionRefused(f"Run {other.id} of this quote has not ended.", hint=_way_out(other))
             if other.kind in TAKING_BACK:
@@ -737,21 +756,21 @@ class Runs:
         return added
 
     def _stop_work(self, db: Connection, workspace: str, quote_id: str, why: str, *, plugin: str | None = None) -> None:
-        """Dismiss what makes or sends something of a quote, by one plugin or by all; what works stops at its next step.
+        """Dismiss the runs of a quote that make or send something, of one plugin or of all.
 
-        What waits to note a payment goes on.
+        A run that is under way stops at its next step. Runs that wait to note a payment go on.
         """
         for run in rows.of_quote(db, workspace, quote_id):
             if run.kind in MAKING and plugin in {None, run.plugin}:
-                # Accepted again, the quote is worked on again, and its installments are asked for again.
+                # When the quote is accepted again, these runs begin again, and installments can be requested again.
                 rows.change(db, run.id, facts={**run.facts, "version": None, "stopped": True})
                 if not run.is_dealt_with:
                     self._dismiss(db, run, why)
 
     def dismiss(self, run_id: str, reason: str) -> str:
-        """Note that a person has dealt with a run that needed attention, failed or waits; it can still be retried.
+        """Note that a person has dealt with a run, and return its id; the run can still be retried.
 
-        So it is with a run that did nothing for want of something.
+        The run needs attention, failed, waits, or did nothing because something was missing.
         Raises: NotFound; ActionRefused when there is nothing to dismiss.
         """
         with self.store.write() as db:
@@ -776,7 +795,7 @@ class Runs:
         note = f"Dismissed on {day}: {_one_line(reason)}"
         shown = run.outcome or self._figures(run)
         outcome = {**shown, "notes": [*shown["notes"], note]}
-        # One that waited is tried again, if a person wants that, with what it had done.
+        # If a person retries a run that waited, it resumes with what it has done.
         resumable = run.resumable or run.status == RunStatus.WAITING
         finished = run.finished_at or now
         rows.change(db, run.id, status=RunStatus.DISMISSED, outcome=outcome, resumable=resumable, finished_at=finished)
@@ -784,7 +803,7 @@ class Runs:
     def _store_event(
         self, workspace: str, plugin: str, event: WebhookEvent, body: bytes, *, found: bool = False
     ) -> tuple[str, str | None]:
-        """Give what is answered, and the id of the run that works it, if one does."""
+        """Store an event, queue its run, and return the answer and the run's id, None without a run."""
         place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
         whence = {"account": event.account or None, "found": found, "received_at": self.clock.now()}
         row = {**place, **whence, "type": event.type, "body": body}
@@ -811,7 +830,7 @@ class Runs:
         subject: str,
         facts: Mapping[str, Any] | None = None,
     ) -> str | None:
-        """Store a run with its job and give its id; None when there is one of this kind and subject."""
+        """Store a run with its job and return its id; None if a run of this kind and subject exists."""
         row = self._row(workspace, plugin, kind, quote_id, subject=subject, facts=facts)
         if not rows.add(db, row):
             return None
@@ -821,7 +840,7 @@ class Runs:
     def _row(
         self, workspace: str, plugin: str, kind: str, quote_id: str, *, subject: str, facts: Mapping[str, Any] | None
     ) -> dict[str, Any]:
-        """A run as it is stored before it begins."""
+        """Return the row of a new run."""
         return {
             "id": uuid4().hex,
             "workspace": workspace,
@@ -837,7 +856,7 @@ class Runs:
         }
 
     def _figures(self, run: Run) -> dict[str, Any]:
-        """What is shown of a run that has not ended."""
+        """Return the outcome to show for a run that has none yet."""
         record = records_of_quote(self.store, run.workspace, run.quote_id).get(run.plugin)
         return {**outcome_of(record, self.clock.now()), "notes": run.notes}
 
@@ -868,19 +887,19 @@ def _unknown_address() -> NotFound:
 
 
 def _one_line(text: str) -> str:
-    """What a person typed, as one line of at most 500 characters."""
+    """Return a person's text as one line of at most 500 characters."""
     return " ".join(text.split())[:500]
 
 
 def _way_out(run: Run) -> str:
-    """What a person can do about a run that stands in the way."""
+    """Return what a person can do about a run that stands in the way."""
     if run.status != RunStatus.WAITING:
         return _WAIT
     return f"It waits: {run.error_title} Retry that run to try at once, or dismiss it to give it up."
 
 
 def _done_already(run: Run) -> ActionRefused:
-    """Why there is nothing to begin for a quote whose run succeeded, or has not ended."""
+    """Return why a quote has nothing to begin: its run has succeeded, or has not ended."""
     if run.status != RunStatus.SUCCEEDED:
         return ActionRefused(f"Run {run.id} of this quote has not ended.", hint=_way_out(run))
     if run.facts.get("version", "") is None:
@@ -891,9 +910,10 @@ def _done_already(run: Run) -> ActionRefused:
 
 
 def _tried(run: Run, number: int) -> bool:
-    """Whether this run asked for the installment, and was not merely refused because something stood in the way.
+    """Return whether this run tried to send the installment.
 
-    What was asked for before the quote was cancelled or undone is of no account.
+    A run that was refused because something stood in the way does not count, and neither does a run from before the
+    quote was cancelled or undone.
     """
     is_its_own = run.kind == RunKind.INSTALLMENT and run.facts["number"] == number
     is_earlier = run.facts.get("stopped", False)

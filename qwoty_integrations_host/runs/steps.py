@@ -1,4 +1,4 @@
-"""A run's steps: each recorded with its result, repeated while that can help, and shown on the timeline."""
+"""A run's steps: each is recorded with its result, retried while that can help, and shown on the timeline."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ log = logging.getLogger(__name__)
 
 
 class AttemptOver(Interruption):
-    """Another attempt of the run takes over: this one does nothing more. No plugin may catch it by accident."""
+    """Stops this attempt, because another attempt of the run takes over. No plugin can catch it by accident."""
 
 
 class ReplayDoesNotFit(Interruption):
-    """A run takes other steps than its attempt has recorded: another release worked it before."""
+    """The run takes other steps than this attempt has recorded, because another release recorded them."""
 
 
 class RunWaits(Interruption):
-    """A step cannot be done at present: the run goes on later. Nothing is recorded of the step, so it is done again.
+    """A step cannot be done at present, so the run goes on later. The step has no result and will be done again.
 
-    No plugin may catch it by accident.
+    No plugin can catch it by accident.
     """
 
     def __init__(self, error: IntegrationError) -> None:
@@ -61,31 +61,31 @@ class RecordedSteps:
     attempt: int
     #: "distribution version" of the plugin, to blame for a bug.
     origin: str
-    #: What the attempts before did is not known by its steps' names (pruned, restored from a backup, done by another
-    #: release): each step looks for what it made.
+    #: Whether the steps' rows do not tell what earlier attempts did, because they were pruned, restored from a backup,
+    #: or recorded by another release. Then each step looks for what it may have made.
     forgotten: bool = False
-    #: Names seen since the hook was called: a second step of one name could not be told from a replay.
+    #: The step names used since the hook was called. A second step of the same name would look like a replay.
     used: set[str] = field(default_factory=set)
     #: The steps that the run had begun before this hook was called, by name.
     begun_before: Mapping[str, RowMapping] = field(default_factory=dict)
-    #: Of these, the ones that this attempt has recorded and not been asked for again, in their order.
+    #: The names of the steps that this attempt has recorded and not replayed yet, in order.
     replay: Iterator[str] = field(default_factory=lambda: iter(()))
-    #: How many results this attempt has recorded.
+    #: The number of results that this attempt has recorded.
     recorded: int = 0
     #: The step that ended this attempt with an error, if one did.
     failed: str | None = None
-    #: Whether this attempt has done a step that no earlier one had done.
+    #: Whether a step without a recorded result has succeeded in this attempt.
     progressed: bool = False
     plugin: str = ""
-    #: The secrets that no step may give back.
+    #: The secrets that no step may return.
     known: KnownSecrets = field(default_factory=KnownSecrets)
     #: When a step last began or ended, by ``time.monotonic()``.
     heard: float = field(default_factory=time.monotonic)
-    #: The host has gone on without this attempt's hook: should it come back, it does nothing more.
+    #: Whether the host has abandoned this attempt's hook. If the hook goes on, its next step stops it.
     left_behind: bool = False
 
     def load(self, db: Connection) -> None:
-        """Read what the attempts before, and this one before a crash, have done."""
+        """Read the steps of earlier attempts, and of this one before a crash."""
         self.begun_before = rows.of_run(db, self.run_id)
         mine = [row for row in self.begun_before.values() if row["place"] is not None]
         self.replay = iter([row["name"] for row in sorted(mine, key=lambda row: row["place"])])
@@ -93,7 +93,7 @@ class RecordedSteps:
 
     @property
     def resumes(self) -> bool:
-        """Whether this attempt goes on with what an earlier one has done."""
+        """Whether this attempt uses results of an earlier one."""
         return any(map(_is_carried, self.begun_before.values()))
 
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json:
@@ -121,7 +121,7 @@ class RecordedSteps:
         return result["value"]
 
     def _replayed(self, name: str) -> Mapping[str, Any] | None:
-        """Return the recorded result of a step; None when it has to be done. Raises: ReplayDoesNotFit."""
+        """Return the recorded result of a step; None if it has none. Raises: ReplayDoesNotFit."""
         row = self.begun_before.get(name)
         if (row is None or not _is_carried(row)) and next(self.replay, name) != name:
             raise ReplayDoesNotFit(name)
@@ -129,9 +129,9 @@ class RecordedSteps:
         return result
 
     def _repeat(self, name: str, work: Callable[[Attempt], Json]) -> Ended:
-        """Do the step until it ends, and return its value or its final error.
+        """Retry the step until it ends, and return its value or its final error.
 
-        Raises: RunWaits when it is no use to try again soon.
+        Raises: RunWaits when retrying soon cannot help.
         """
         tried = 0
         while True:
@@ -140,7 +140,7 @@ class RecordedSteps:
             started = self.clock.now()
             try:
                 with self._counted(attempt):
-                    # What a replay will be handed, from the start.
+                    # Return the same value now that a replay will return later.
                     value = as_recorded(
                         work(attempt), partial(self.known.refuse_json, what=f"its step {name!r} gives back")
                     )
@@ -156,12 +156,12 @@ class RecordedSteps:
                 self.engine.pause(gap, self.clock)
             except IntegrationError as error:
                 self.known.take_out_of(error)
-                # A refusal is a final answer, too: under the same key a service may repeat it for a day.
+                # A refusal is an answer, too: a service may repeat it for a day under the same key.
                 attempt.key += error.answered
                 return Ended(name, attempt, started, error=error)
             except Interruption:
                 raise
-            except BaseException as error:  # also what no plugin should raise: nobody would hear of it otherwise
+            except BaseException as error:  # also SystemExit and its like, which nobody would see otherwise
                 log.exception("plugin.crashed", extra={"run_id": self.run_id})
                 return Ended(name, attempt, started, error=self._bug(name, error))
             else:
@@ -189,7 +189,7 @@ class RecordedSteps:
 
     def _begin(self, name: str) -> Attempt:
         self._sign_of_life()
-        # Committed before the work begins, so that a step which a crash cut short knows it is a repetition.
+        # Commit before the work begins, so that the step knows after a crash that it is a repetition.
         with self.store.write() as db:
             row = rows.begin(db, self.run_id, self.attempt, self._new_step(name))
         if row is None:
@@ -201,11 +201,11 @@ class RecordedSteps:
         self.store.confirm()
 
     def _new_step(self, name: str) -> dict[str, Any]:
-        """How a step stands that is not known by its name.
+        """Return the row of a step that has none under its name.
 
-        Another release may have done its work under the name of a step that has not come up again: then it goes on with
-        that one's key, and with its time unless it is known to be done, so that a service takes the same request for a
-        repetition (ADR 0002).
+        Another release may have done the step's work under another name, which has not come up again. So the step takes
+        the key of such a step, and its time unless it is known to have succeeded. Then a service recognizes the same
+        request as a repetition (ADR 0002).
         """
         elsewhere = [row for other, row in self.begun_before.items() if other not in self.used]
         uncertain = [row for row in elsewhere if self.forgotten or row["status"] != "succeeded"]
@@ -218,7 +218,7 @@ class RecordedSteps:
         }
 
     def _end(self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError) -> None:
-        """Note a try that is not the last one."""
+        """Record a try after which the step is tried again."""
         values = self._ending(attempt, started, status, error)
         with self.store.write() as db:
             rows.end(db, self.run_id, name, **values)
@@ -237,7 +237,7 @@ class RecordedSteps:
         STEPS.labels(self.plugin, status).inc()
         elapsed = round((self.clock.now() - started).total_seconds() * 1000)
         shown = error and {"code": error.code, "title": error.title, "hint": error.hint}
-        # What is uncertain begins with the next key.
+        # The service has answered, so only requests under the next key are uncertain: they begin now.
         again = {"started_at": self.clock.now()} if error is not None and error.answered else {}
         asked = attempt.request_ids[-20:]
         return {"status": status, "key": attempt.key, "ms": elapsed, "error": shown, "request_ids": asked, **again}
@@ -245,7 +245,7 @@ class RecordedSteps:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a step ended: with its value, or with its final error."""
+    """The end of a step: its value, or its final error."""
 
     name: str
     attempt: Attempt
@@ -255,7 +255,7 @@ class Ended:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What is recorded, and handed to a replay."""
+        """The result as it is recorded and replayed."""
         return {"value": self.value} if self.error is None else {"error": errors.to_record(self.error)}
 
 

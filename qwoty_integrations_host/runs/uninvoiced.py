@@ -1,6 +1,6 @@
-"""Signed quotes that have no invoice although nothing works on them: how many there are, and running them.
+"""Counts and runs the signed quotes that have no invoice although all their runs have ended.
 
-They are never run by themselves: they may be old, and somebody may have invoiced them by hand.
+The host never runs them by itself: they may be old, and somebody may have invoiced them by hand.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from .requests import Runs
 
 @dataclass(frozen=True, slots=True)
 class Uninvoiced:
-    """The quotes without an invoice of one host; why each has none stands with the quote."""
+    """The quotes without an invoice of one host. Each quote's row says why it has none."""
 
     store: Store
     plugins: Plugins
     runs: Runs
 
     def count(self, workspace: str, plugin: str | None = None) -> int:
-        """How many there are in a workspace; with a plugin, how many of them it would run. Raises: NotFound."""
+        """Return how many a workspace has; with a plugin, how many of them it would run. Raises: NotFound."""
         with self.store.read() as db:
             require_workspace(db, workspace)
             return quotes.count_without_invoice(db, workspace, self._only(plugin))
 
     def waiting(self, workspace: str, plugin: str | None = None) -> Sequence[RowMapping]:
-        """The same quotes, oldest first, by ``id`` and ``received_at``."""
+        """Return ``id`` and ``received_at`` of the same quotes, oldest first."""
         with self.store.read() as db:
             return quotes.without_invoice(db, workspace, self._only(plugin))
 
     def run_all(self, workspace: str, plugin: str | None = None) -> list[str]:
-        """Run each, oldest first, by one plugin or by all that are enabled; give the runs' ids.
+        """Run each quote, oldest first, by one plugin or by all that are enabled; return the runs' ids.
 
-        Raises: NotFound; ActionRefused when the plugin, or every one, is switched off.
+        Raises: NotFound; ActionRefused when the plugin, or every plugin, is switched off.
         """
         with self.store.read() as db:
             require_workspace(db, workspace)
@@ -54,5 +54,8 @@ class Uninvoiced:
         return begun
 
     def _only(self, plugin: str | None) -> str | None:
-        """One that makes no invoices is given only what nobody was given."""
+        """Return the cause of the quotes that a plugin would run, or None for all causes.
+
+        A plugin that makes no invoices gets only the quotes that no plugin got.
+        """
         return None if plugin is None or plugin in self.plugins.makers() else NO_INTEGRATION

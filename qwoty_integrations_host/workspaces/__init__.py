@@ -1,1 +1,1 @@
-"""What a workspace sets: its integrations, its platform, its API keys; and whether its connections work."""
+"""A workspace's settings, platform, API keys and time zone, and the state of its connections."""

@@ -1,4 +1,4 @@
-"""API keys: making them, showing them without their secret part, revoking them. The same for CLI and API."""
+"""Creates, lists and revokes API keys, for the CLI and the API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_NAME = 100
 def create(
     store: Store, clock: Clock, workspace: str, *, name: str | None = None, scopes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Make a key and report it with ``key``, this once; without ``scopes`` it may do everything.
+    """Create a key and return its report with ``key``, which is shown only this once; no ``scopes`` means all.
 
     Raises: NotFound for the workspace, InvalidInput for an unknown scope or a name that is too long.
     """
@@ -43,7 +43,7 @@ def create(
 
 
 def list_keys(store: Store, workspace: str, *, limit: int = 50, after: str | None = None) -> dict[str, Any]:
-    """Report a workspace's keys, newest first, as ``{"data", "has_more"}``. Raises: NotFound, InvalidInput."""
+    """Return a workspace's keys, newest first, as ``{"data", "has_more"}``. Raises: NotFound, InvalidInput."""
     with store.read() as db:
         require_workspace(db, workspace)
         found = rows.newest(db, workspace, limit=limit + 1, after=after)
@@ -51,7 +51,7 @@ def list_keys(store: Store, workspace: str, *, limit: int = 50, after: str | Non
 
 
 def revoke(store: Store, clock: Clock, workspace: str, key_id: str) -> dict[str, Any]:
-    """Close a key for good and report it; revoking it again changes nothing. Raises: NotFound."""
+    """Revoke a key for good and return its report; revoking it again changes nothing. Raises: NotFound."""
     now = clock.now()
     with store.write() as db:
         revoked = rows.revoke(db, workspace, key_id, now)
@@ -60,7 +60,7 @@ def revoke(store: Store, clock: Clock, workspace: str, key_id: str) -> dict[str,
 
 
 def key_report(row: RowMapping) -> dict[str, Any]:
-    """A key as it is shown: never its secret part, which nobody has but its user."""
+    """Return what is shown of a key. The host does not store the secret part, so it is never shown."""
     moments = {name: row[name].isoformat() if row[name] else None for name in ("last_used_at", "revoked_at")}
     created = row["created_at"].isoformat()
     scopes = list(rows.scopes_of(row))

@@ -1,4 +1,4 @@
-"""How a workspace's integration stands with its service: tested before it works, marked when a run was refused."""
+"""The connections of integrations to their services: tested before they are used, marked when a run is refused."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from .inquiries import Proceed
 from .integration import Integrations
 from .settings import WorkspaceSettings
 
-#: The worst of a report's keys decides; what cannot be reached says nothing about the settings.
+#: The worst status of a report's keys is the report's; an unreachable service says nothing about the settings.
 _WORST_FIRST = ("refused", "missing", "unreachable", "ok")
 
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """One test: what it found, of which settings (a fingerprint), and what was known to be wrong when it began."""
+    """One test: its report, the fingerprint of the tested settings, and the problem that was known when it began."""
 
     report: ConnectionReport
     settings: str
@@ -41,37 +41,38 @@ class _Test:
 
     @property
     def problem(self) -> dict[str, Any] | None:
-        """What is wrong after it: nothing, what it found, or, if it reached nobody, what was known before."""
+        """The problem after the test: None, what the test found, or the known one if the service was unreachable."""
         return _after(self.report, self.known, self.begun)
 
 
 def _at_once() -> None:
-    """Whoever waits for the answer hears of what was changed."""
+    """Never object to a change, because the caller waits for the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
     """The connections of one host.
 
-    ``test`` and ``show`` give the same document::
+    ``test`` and ``show`` return the same document::
 
         {"workspace", "plugin", "enabled",
          "testable": bool,                     # whether the plugin has a test
          "status": "ok" | "needs_attention" | "unreachable" | "untested" | "settings_incomplete",
          "problem": None | {"code", "title", "hint", "run_id", "since"},   # until a test succeeds
-         "outdated": bool,                     # the test or the problem is of other settings than those of now
+         "outdated": bool,                     # the test or the problem concerns earlier settings
          "checked_at": None | ISO time,
          "keys": [{"label", "last4", "mode", "account", "status", "code", "title", "hint",
                    "rights": [{"resource", "access", "status"}]}],
          "notes": [sentence]}
 
     A key's ``status`` is ``ok``, ``missing`` (a right), ``refused`` or ``unreachable``, a right's ``ok``, ``missing``
-    or ``unclear``. ``run_id`` is the first run that met the problem, None when a test did. A test counts for the
-    settings that it tried: after they changed, ``status`` is ``untested``. Settings that do not fit the plugin's
-    present release are ``settings_incomplete``; the problem says why, and ``since`` when they were saved.
+    or ``unclear``. ``run_id`` is the first run that met the problem; it is None if a test met it. A test counts only
+    for the settings that it tried: after they change, ``status`` is ``untested``. If the settings do not fit the
+    plugin's present release, ``status`` is ``settings_incomplete``; the problem says why, and its ``since`` is when
+    they were saved.
 
-    ``enable``, ``save`` and ``settings_of`` give ``{"workspace", "plugin", "enabled", "settings", "connection"}``;
-    ``connection`` is that document, None without settings.
+    ``enable``, ``save`` and ``settings_of`` return ``{"workspace", "plugin", "enabled", "settings", "connection"}``;
+    ``connection`` is the document above, or None without settings.
     """
 
     store: Store
@@ -86,23 +87,23 @@ class Connections:
 
     @property
     def settings(self) -> WorkspaceSettings:
-        """The settings of its workspaces."""
+        """The settings of the host's workspaces."""
         return self.integrations.settings
 
     @property
     def contexts(self) -> Contexts:
-        """What makes the contexts of hooks."""
+        """The factory of hook contexts."""
         return self.integrations.contexts
 
     def asks_to_enable(self, workspace: str, plugin: str) -> bool:
-        """Whether ``enable`` will ask the service. Raises: as ``enable`` does before it asks."""
+        """Return whether ``enable`` will call the service. Raises: as ``enable`` does before that call."""
         if self.settings.is_enabled(workspace, plugin):
             return False
         self.settings.as_saved(workspace, plugin, self.settings.present(workspace, plugin))
         return self.plugins.implements(plugin, "check_connection")
 
     def asks_to_save(self, workspace: str, plugin: str, given: Any) -> bool:
-        """Whether ``save`` will ask the service. Raises: as ``save`` does before it asks."""
+        """Return whether ``save`` will call the service. Raises: as ``save`` does before that call."""
         self.settings.as_saved(workspace, plugin, given)
         one = self.integrations.of(workspace, plugin)
         return one.is_enabled and one.supports("check_connection")
@@ -110,16 +111,16 @@ class Connections:
     def enable(
         self, workspace: str, plugin: str, *, anyway: bool = False, proceed: Proceed = _at_once
     ) -> dict[str, Any]:
-        """Test the saved settings, and switch on unless a key is refused or lacks a right.
+        """Test the saved settings, and enable the integration unless a key is refused or lacks a permission.
 
-        A service that cannot be reached says nothing about the keys: it stops nobody, and ``connection`` says so.
-        ``proceed`` is called between the test and the switch, and may raise.
+        An unreachable service says nothing about the keys, so the integration is enabled, and ``connection`` reports
+        it. ``proceed`` is called between the test and the change, and may raise.
 
         Raises: NotFound; SettingsError without valid settings; ActionRefused (``connection_refused``) for what the test
-        found, unless ``anyway``: then the integration stays off.
+        found, unless ``anyway``. When this raises, the integration stays off.
         """
         if self.settings.is_enabled(workspace, plugin):
-            return self.settings_of(workspace, plugin)  # it was tested, or switched on all the same
+            return self.settings_of(workspace, plugin)  # it was tested when it was enabled, if it has a test
         present = self.settings.present(workspace, plugin)
         tested = self._tried(workspace, plugin, self.settings.as_saved(workspace, plugin, present))
         if tested:
@@ -132,13 +133,12 @@ class Connections:
     def save(
         self, workspace: str, plugin: str, given: Any, *, anyway: bool = False, proceed: Proceed = _at_once
     ) -> dict[str, Any]:
-        """Save settings; those of an integration that is on are tested first, since they work at once.
+        """Save settings. If the integration is enabled, test them first, because they take effect at once.
 
-        ``proceed`` is called before they are saved, and may raise. Runs that waited because the settings of before did
-        not fit go on.
+        ``proceed`` is called before they are saved, and may raise. Runs that waited for settings that fit go on.
 
         Raises: as ``WorkspaceSettings.save``; ActionRefused (``connection_refused``) for what the test found, unless
-        ``anyway``: then the settings of before stay.
+        ``anyway``. When this raises, the earlier settings stay.
         """
         wanted, tested = self.settings.as_saved(workspace, plugin, given), None
         if self.settings.is_enabled(workspace, plugin) and (tested := self._tried(workspace, plugin, wanted)):
@@ -151,13 +151,13 @@ class Connections:
         return self.settings_of(workspace, plugin)
 
     def settings_of(self, workspace: str, plugin: str) -> dict[str, Any]:
-        """The settings as they may be shown, and how their connection stands; no network. Raises: NotFound."""
+        """Return the settings without secrets and the state of their connection; no network. Raises: NotFound."""
         shown = self.settings.show(workspace, plugin)
         is_there = self.settings.is_configured(workspace, plugin)
         return {**shown, "connection": self.show(workspace, plugin) if is_there else None}
 
     def test(self, workspace: str, plugin: str) -> dict[str, Any]:
-        """Try the saved settings at the service, without any effect there; switched on or not.
+        """Test the saved settings at the service, without any effect there, whether the integration is on or off.
 
         Raises: NotFound without workspace, plugin or settings; ActionRefused when the plugin cannot be tested;
         SettingsIncomplete.
@@ -167,7 +167,7 @@ class Connections:
         return self.show(workspace, plugin)
 
     def require_testable(self, workspace: str, plugin: str) -> None:
-        """Raises: as ``test`` does before it asks."""
+        """Check that the connection can be tested. Raises: as ``test`` does before it calls the service."""
         self._require_settings(workspace, plugin)
         if not self.plugins.implements(plugin, "check_connection"):
             raise ActionRefused(
@@ -177,7 +177,7 @@ class Connections:
         self.settings.effective(workspace, plugin)
 
     def _tried(self, workspace: str, plugin: str, settings: Mapping[str, Any]) -> _Test | None:
-        """A test of these settings, None of a plugin that has none; one that fails by itself says nothing of them."""
+        """Test these settings; return None if the plugin has no test. A test that itself fails means unreachable."""
         if not self.plugins.implements(plugin, "check_connection"):
             return None
         return self._try(workspace, plugin, settings, or_else=_not_asked)
@@ -208,13 +208,13 @@ class Connections:
             present = rows.load(db, workspace, plugin, lock=True)
             report = {**redacted(asdict(tested.report)), "settings": tested.settings}
             values: dict[str, Any] = {"report": report, "checked_at": tested.begun}
-            # What a run met while the test was under way is not what was tested.
+            # If a run met a problem during the test, keep that problem: the test did not see it.
             if _problem(present) == tested.known:
                 values["problem"] = redacted(tested.problem)
             rows.change(db, workspace, plugin, **values)
 
     def show(self, workspace: str, plugin: str) -> dict[str, Any]:
-        """The last test, and what runs met since; no network. Raises: NotFound."""
+        """Return the last test, and the problem that runs met since; no network. Raises: NotFound."""
         self._require_settings(workspace, plugin)
         with self.store.read() as db:
             row = rows.load(db, workspace, plugin)
@@ -248,12 +248,12 @@ class Connections:
         met_at = datetime.fromisoformat(problem["since"]) if problem else None
         last = max((moment for moment in (checked_at, met_at) if moment), default=None)
         if last is not None and last == checked_at and "settings" in report:
-            # Whatever was saved meanwhile, the same settings need no other test.
+            # Settings that were saved again without a change need no new test.
             return bool(report["settings"] != self.settings.digest(self.settings.present(workspace, plugin)))
         return last is not None and saved_at is not None and saved_at > last
 
     def list(self, workspace: str) -> dict[str, Any]:
-        """``{"workspace", "data"}``: ``show`` of each integration that has settings and loads. Raises: NotFound."""
+        """Return ``{"workspace", "data"}``: ``show`` of each loaded integration with settings. Raises: NotFound."""
         with self.store.read() as db:
             require_workspace(db, workspace)
             plugins = rows.configured_plugins(db, workspace)
@@ -261,9 +261,9 @@ class Connections:
         return {"workspace": workspace, "data": data}
 
     def services(self) -> dict[str, Any]:
-        """``{"data": [{"plugin", "reachable", "ms", "detail"}]}``: whether the services answer from here.
+        """Return whether the services answer from here: ``{"data": [{"plugin", "reachable", "ms", "detail"}]}``.
 
-        Those of the plugins that a workspace has enabled; nobody else's is asked for anything.
+        Only the services of plugins that some workspace has enabled are called.
         """
         used = sorted({plugin for _, plugin in self.settings.enabled_everywhere()} & set(self.plugins.loaded()))
         asked = [plugin for plugin in used if self.plugins.implements(plugin, "service_status")]
@@ -289,15 +289,16 @@ class Connections:
 def met_in_a_run(
     db: Connection, workspace: str, plugin: str, run_id: str, error: Mapping[str, Any], now: datetime
 ) -> Mapping[str, Any]:
-    """Mark the connection after a run was refused; a problem that is known stays the first. Give what is known now."""
+    """Record that a run was refused, unless a problem is known already; return the known problem."""
     return rows.mark(db, workspace, plugin, {**_shown(error), "run_id": run_id, "since": now.isoformat()})
 
 
 def worked_in_a_run(db: Connection, run: Run) -> None:
-    """Forget what is wrong after a run succeeded at what an earlier one, or a test, was refused for.
+    """Forget the connection's problem after a run has succeeded, if that shows that the problem is gone.
 
-    It must be a run of the same kind, with the same key: where there are several, one of the same business unit's.
-    Of a missing right that a test found, a run that does not need it says nothing.
+    If a run met the problem, only a run of the same kind with the same key shows this; if there are several keys, the
+    same key means the same business unit. If a test found a missing permission, no run shows this, because the run may
+    not need the permission.
     """
     workspace, plugin = run.workspace, run.plugin
     row = rows.load(db, workspace, plugin)
@@ -309,7 +310,7 @@ def worked_in_a_run(db: Connection, run: Run) -> None:
         return
     if met is not None and (met.kind != run.kind or not rows.is_same_key(db, met, run)):
         return
-    # What a test had found of the keys is no longer so.
+    # A test found the problem, so its report is no longer true.
     tested = {} if met is not None else {"report": None, "checked_at": None}
     rows.change(db, workspace, plugin, problem=None, **tested)
 
@@ -321,7 +322,7 @@ def _refuse(tested: _Test, *, anyway: bool) -> None:
 
 
 def _not_asked(error: IntegrationError) -> ConnectionReport:
-    """The report of a test that itself failed: nobody was asked."""
+    """Return the report of a test that itself failed, so that the service was not called."""
     key = KeyReport(
         label="connection test",
         last4="",
@@ -365,7 +366,7 @@ def _after(report: ConnectionReport, known: Mapping[str, Any] | None, now: datet
 
 
 def _unfit_since(error: SettingsIncomplete, saved_at: datetime | None) -> dict[str, Any]:
-    """Settings that do not fit, as a problem: known of those that were saved then."""
+    """Return the problem of settings that do not fit; it exists since they were saved."""
     since = saved_at.isoformat() if saved_at else None
     return {"code": error.code, "title": error.title, "hint": error.hint, "run_id": None, "since": since}
 

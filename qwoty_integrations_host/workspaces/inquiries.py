@@ -1,7 +1,7 @@
-"""Asking a service beside the request that wants to know: the request is answered at once and says where to look.
+"""Inquiries: calls to a service in the background. The HTTP request is answered at once, and says where to look.
 
-What is asked has a row in the database and a thread of this process (ADR 0075). What was typed stays in the thread's
-memory. When the process ends, so does the inquiry: its row says so, at the latest when its deadline is over.
+An inquiry has a row in the database and a thread in this process (ADR 0075). Secrets that a person typed stay in the
+thread's memory. The inquiry ends with its process; its row counts as lost then, at the latest after its deadline.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from ..store.workspaces import lock_workspace, require_workspace
 
 log = logging.getLogger(__name__)
 
-#: Inquiries under way at once: in this process, and of one workspace.
+#: The most inquiries under way at once: in this process, and of one workspace.
 MOST_AT_ONCE, MOST_OF_A_WORKSPACE = 64, 8
-#: After so long nobody waits for a service any more; a plugin's hook has two minutes.
+#: How long an inquiry may take; a plugin's hook has two minutes.
 PATIENCE = timedelta(seconds=150)
 
-#: Call it right before anything is changed: it raises where the inquiry is over already.
+#: Called right before anything is changed; raises if the inquiry is over already.
 Proceed = Callable[[], None]
-#: Asks, and gives what was found as JSON.
+#: Calls the service, and returns what was found as JSON.
 Ask = Callable[[Proceed], Any]
-#: Does work beside the caller, or in a test when the test says so.
+#: Begins work in the background; a test may begin it elsewhere or later.
 Begin = Callable[[Callable[[], None]], None]
 
 _LOST = {
@@ -51,19 +51,19 @@ _CRASHED = {
 
 
 def in_a_thread(work: Callable[[], None]) -> None:
-    """Begin work in a thread that keeps no process alive."""
+    """Begin work in a daemon thread."""
     threading.Thread(target=work, name="inquiry", daemon=True).start()
 
 
 def at_once(work: Callable[[], None]) -> None:
-    """Do work in the caller's thread: for tests."""
+    """Do work in the caller's thread, for tests."""
     work()
 
 
 class Inquiries:
     """The inquiries of one host.
 
-    ``find`` gives ``{"id", "workspace", "kind", "plugin": str | None, "status": "running" | "succeeded" | "failed" |
+    ``find`` returns ``{"id", "workspace", "kind", "plugin": str | None, "status": "running" | "succeeded" | "failed" |
     "lost", "begun_at", "ended_at": ISO time | None, "typed", "found", "error": None | {"code", "title", "hint",
     "problems": [{"path": [str], "message"}]}}``.
     """
@@ -84,10 +84,10 @@ class Inquiries:
         typed: Mapping[str, Any] | None = None,
         patience: timedelta = PATIENCE,
     ) -> str:
-        """Begin to ask, once the caller's transaction has committed; give the inquiry's id.
+        """Begin an inquiry as soon as the caller's transaction has committed; return the inquiry's id.
 
-        ``once``: where the same is asked already, give that one. ``typed``: what a form may show again, no secret.
-        Raises: NotFound for the workspace; HostError (``too_many_tests``) where too many are under way.
+        ``once``: if the same inquiry is under way, return its id. ``typed``: what a form may show again, no secrets.
+        Raises: NotFound for the workspace; HostError (``too_many_tests``) when too many are under way.
         """
         inquiry_id, now = uuid4().hex, self._clock.now()
         with self._store.write() as db:
@@ -106,7 +106,7 @@ class Inquiries:
         return inquiry_id
 
     def find(self, workspace: str, inquiry_id: str) -> dict[str, Any]:
-        """How an inquiry stands. Raises: NotFound."""
+        """Return an inquiry and its result so far. Raises: NotFound."""
         with self._store.read() as db:
             row = rows.find(db, workspace, inquiry_id)
         if row is None:
@@ -122,7 +122,7 @@ class Inquiries:
         }
 
     def close(self) -> None:
-        """Say of what is under way that it is lost. The process ends; nobody waits for a service."""
+        """Mark this process's inquiries as lost, and wait for none of them, because the process ends."""
         with self._lock:
             self._closed, lost = True, set(self._mine)
         if lost:
@@ -134,7 +134,7 @@ class Inquiries:
 
     def _start(self, inquiry_id: str, work: Callable[[], None]) -> None:
         with self._lock:
-            # Others may have come since it was let in.
+            # Others may have begun since the first check.
             if has_room := self._has_room():
                 self._mine.add(inquiry_id)
         if not (has_room and self._has_begun(work)):
@@ -146,7 +146,7 @@ class Inquiries:
     def _has_begun(self, work: Callable[[], None]) -> bool:
         try:
             self._begin(work)
-        except RuntimeError:  # the machine gives no thread any more
+        except RuntimeError:  # the machine has no more threads
             return False
         return True
 
@@ -177,7 +177,10 @@ class Inquiries:
         return {"status": "succeeded", "found": redacted(found)}
 
     def _proceed(self, workspace: str, inquiry_id: str) -> None:
-        """Whoever looked was told that nothing was changed: so it must stay. Raises: ActionRefused."""
+        """Refuse a change after the inquiry was lost, because people may have read that nothing was changed.
+
+        Raises: ActionRefused.
+        """
         with self._store.read() as db:
             row = rows.find(db, workspace, inquiry_id)
         if row is None or row["status"] != rows.RUNNING or self._is_lost(row):

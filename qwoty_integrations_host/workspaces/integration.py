@@ -1,4 +1,4 @@
-"""A workspace's integration: one plugin in one workspace, with the settings and the context that its hooks get."""
+"""A workspace's integration: one plugin in one workspace, with the settings and the context for its hooks."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Integrations:
     contexts: Contexts
 
     def of(self, workspace: str, plugin: str) -> Integration:
-        """Return a plugin's integration, installed or not, switched on or not."""
+        """Return a plugin's integration, whether the plugin is installed and enabled or not."""
         return Integration(self, workspace, plugin)
 
     def enabled(self, workspace: str) -> list[Integration]:
-        """Return those that are switched on for a workspace, by plugin; also one whose plugin does not load."""
+        """Return a workspace's enabled integrations, sorted by plugin, including those whose plugin does not load."""
         return [self.of(workspace, plugin) for plugin in self.settings.enabled_plugins(workspace)]
 
     def enabled_everywhere(self) -> list[Integration]:
-        """Return those that are switched on, of all workspaces."""
+        """Return the enabled integrations of all workspaces."""
         return [self.of(*place) for place in self.settings.enabled_everywhere()]
 
     def loaded(self, workspace: str) -> list[Integration]:
-        """Return the integrations of all loaded plugins, by plugin."""
+        """Return a workspace's integrations of all loaded plugins, enabled or not."""
         return [self.of(workspace, plugin) for plugin in self.plugins.loaded()]
 
 
@@ -58,25 +58,25 @@ class Integration:
 
     @property
     def is_configured(self) -> bool:
-        """Whether settings are stored, switched on or not."""
+        """Whether settings are stored, enabled or not."""
         return self.among.settings.is_configured(self.workspace, self.plugin)
 
     @property
     def unfit(self) -> SettingsIncomplete | None:
-        """Why the stored settings do not fit the plugin's release; None when they do, or there are none."""
+        """Why the stored settings do not fit the plugin's release; None if they fit, or there are none."""
         return self.among.settings.unfit(self.workspace, self.plugin)
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The settings as the plugin's hooks get them. Raises: SettingsIncomplete, HostError."""
+        """The effective settings, as the plugin's hooks get them. Raises: SettingsIncomplete, HostError."""
         return self.among.settings.effective(self.workspace, self.plugin)
 
     def supports(self, hook: str) -> bool:
-        """Whether the plugin is loaded and has this hook."""
+        """Return whether the plugin is loaded and has this hook."""
         return self.among.plugins.implements(self.plugin, hook)
 
     def context(self, settings: Mapping[str, Any] | None = None, **run: Any) -> HookContext:
-        """Make the context of a hook; ``run``: what a run adds, as ``Contexts.make`` takes it.
+        """Return the context for a hook; ``run``: what a run adds, as ``Contexts.make`` takes it.
 
         Raises: SettingsIncomplete, HostError, unless ``settings`` are given.
         """

@@ -1,4 +1,4 @@
-"""A workspace's platform: setting it, showing it, and the secrets with which it signs its events."""
+"""Sets, shows and removes a workspace's platform, and the secrets with which the platform signs its events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..store.database import Store
 from ..store.workspaces import lock_workspace, require_workspace
 from ..vault import Vault
 
-#: One is in use, one takes over; more than a few are forgotten ones.
+#: A rotation needs two; if there are more than a few, people have forgotten to remove them.
 MOST_SIGNING_SECRETS = 5
 
 
@@ -35,15 +35,15 @@ class WorkspacePlatforms:
     vault: Vault
     clock: Clock
     configurations: Configurations
-    #: Tries a workspace's failed fetches of quotes again, and returns the ids of their runs.
+    #: Retries a workspace's failed fetches of quotes, and returns the ids of their runs.
     retry_fetches: Callable[[str], list[str]]
 
     def save(self, workspace: str, given: Any) -> dict[str, Any]:
-        """Set a workspace's platform; a token that is left out or empty keeps its stored value.
+        """Set a workspace's platform, and retry the quote fetches that need attention.
 
-        Fetches that need attention are tried again: gives what ``show`` gives, and their runs as ``retried``.
-        Raises: NotFound; InvalidInput when it is no object; SettingsError with one problem per field. Then nothing
-        has changed.
+        A token that is left out or empty keeps its stored value. Return what ``show`` returns, and the ids of the
+        retried runs as ``retried``. Raises: NotFound; InvalidInput when ``given`` is not an object; SettingsError with
+        one problem per field. Then nothing has changed.
         """
         document = with_defaults(SCHEMA, stripped(given))
         token = document.pop("token", "") or ""
@@ -64,9 +64,9 @@ class WorkspacePlatforms:
         return {**self.show(workspace), "retried": retried}
 
     def show(self, workspace: str) -> dict[str, Any]:
-        """Give ``{workspace, platform, base_url, token, signing_secrets}`` and the lists of words in ``LISTS``.
+        """Return ``{workspace, platform, base_url, token, signing_secrets}`` and the word lists named in ``LISTS``.
 
-        Of a secret only that it is set, and its last four. Raises: NotFound.
+        A secret is shown only as set, with its last four characters. Raises: NotFound.
         """
         with self.store.read() as db:
             require_workspace(db, workspace)
@@ -83,7 +83,7 @@ class WorkspacePlatforms:
         }
 
     def remove(self, workspace: str) -> dict[str, Any]:
-        """Forget how the platform is reached: quotes are pushed in full from now on. Signing secrets stay.
+        """Forget the platform's address and token, so that quotes must be sent in full. Signing secrets stay.
 
         Raises: NotFound.
         """
@@ -96,9 +96,9 @@ class WorkspacePlatforms:
         return self.show(workspace)
 
     def add_signing_secret(self, workspace: str, secret: str | None = None) -> dict[str, Any]:
-        """Make a signing secret, or take one that the platform made; give ``{"id", "secret"}``, this once.
+        """Store a new signing secret, or one that the platform made; return ``{"id", "secret"}``, only this once.
 
-        Those before stay valid until they are removed. Raises: NotFound; InvalidInput; ActionRefused beyond five.
+        Earlier secrets stay valid until they are removed. Raises: NotFound; InvalidInput; ActionRefused beyond five.
         """
         secret = new_secret() if secret is None else require_secret(secret.strip())
         secret_id = uuid4().hex[:8]
@@ -116,7 +116,7 @@ class WorkspacePlatforms:
         return {"id": secret_id, "secret": secret}
 
     def signing_secrets(self, workspace: str) -> list[dict[str, Any]]:
-        """The signing secrets, oldest first: ``{"id", "created_at", "last4"}``. Raises: NotFound."""
+        """Return the signing secrets, oldest first, as ``{"id", "created_at", "last4"}``. Raises: NotFound."""
         with self.store.read() as db:
             require_workspace(db, workspace)
         found = self.configurations.signing_secrets(workspace)
@@ -127,7 +127,7 @@ class WorkspacePlatforms:
         return sorted(shown, key=lambda one: (one["created_at"], one["id"]))
 
     def remove_signing_secret(self, workspace: str, secret_id: str) -> None:
-        """From now on nothing signed with it is taken. Raises: NotFound."""
+        """Remove a signing secret, so that events signed with it are rejected. Raises: NotFound."""
         with self.store.write() as db:
             require_workspace(db, workspace)
             if not secrets.forget(db, workspace, rows.PLATFORM, SIGNING + secret_id):

@@ -1,7 +1,7 @@
-"""A workspace's settings of a plugin: validating, storing with secrets apart, showing, enabling.
+"""Validates, stores and shows a workspace's settings for a plugin, and enables the plugin for the workspace.
 
-The stored document never holds a secret; secrets are sealed beside it, one by one. ``is_enabled`` is the one
-function that decides whether a plugin gets a call for a workspace.
+The stored document never holds a secret: each secret is encrypted in a row of its own. A plugin gets no call for a
+workspace unless ``is_enabled`` is true.
 """
 
 from __future__ import annotations
@@ -53,27 +53,27 @@ class WorkspaceSettings:
         self._context = context
 
     def is_enabled(self, workspace: str, plugin: str) -> bool:
-        """Whether the plugin may be called at all for this workspace. (Whether it can be is its load status.)"""
+        """Return whether the plugin may be called for this workspace. (Its load status says whether it can be.)"""
         with self._store.read() as db:
             return table.enabled(db, workspace, plugin)
 
     def is_configured(self, workspace: str, plugin: str) -> bool:
-        """Whether settings are stored, switched on or not."""
+        """Return whether settings are stored, enabled or not."""
         with self._store.read() as db:
             return table.load(db, workspace, plugin) is not None
 
     def enabled_plugins(self, workspace: str) -> tuple[str, ...]:
-        """Ids of the plugins that get this workspace's events, sorted; also of one that does not load at present."""
+        """Return the ids of the plugins that are enabled for a workspace, sorted, including those that do not load."""
         with self._store.read() as db:
             return table.enabled_plugins(db, workspace)
 
     def enabled_everywhere(self) -> list[tuple[str, str]]:
-        """Every (workspace, plugin) that is switched on."""
+        """Return every enabled (workspace, plugin)."""
         with self._store.read() as db:
             return table.enabled_everywhere(db)
 
     def validate(self, plugin: str, given: Any, *, workspace: str = "") -> Mapping[str, Any]:
-        """Check a settings document and give it back with defaults filled in and blanks stripped.
+        """Check a settings document and return it with defaults filled in and blanks stripped.
 
         Raises: SettingsError with one problem per field; InvalidInput when it is not an object.
         """
@@ -88,16 +88,16 @@ class WorkspaceSettings:
         return document
 
     def save(self, workspace: str, plugin: str, given: Any) -> Mapping[str, Any]:
-        """Replace the document; a secret that is omitted or empty keeps its stored value, ``null`` removes it.
+        """Replace the document. A secret that is omitted or empty keeps its stored value; ``null`` removes it.
 
-        Raises: NotFound, InvalidInput, SettingsError, SettingsIncomplete where a newer release has saved them; then
-        nothing has changed.
+        Raises: NotFound; InvalidInput; SettingsError; SettingsIncomplete when a newer release has saved the settings.
+        Then nothing has changed.
         """
         schema = self._plugins.manifest(plugin).settings_schema
         stored, document = self._merged(workspace, plugin, given)
         with self._store.write() as db:
             lock_workspace(db, workspace)
-            while stored != (present := self._stored(workspace, plugin)):  # somebody was faster
+            while stored != (present := self._stored(workspace, plugin)):  # somebody else saved first
                 stored, document = present, self._merged(workspace, plugin, given)[1]
             secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
             clear = {"/".join(path): value for path, value in secrets.items()}
@@ -109,13 +109,13 @@ class WorkspaceSettings:
         return self.show(workspace, plugin)
 
     def as_saved(self, workspace: str, plugin: str, given: Any) -> Mapping[str, Any]:
-        """Give what would be saved, as a plugin would get it, secrets in clear. Raises: as ``save`` does."""
+        """Return what would be saved, as the plugin would get it, with secrets in clear. Raises: as ``save`` does."""
         return self._merged(workspace, plugin, given)[1]
 
     def _merged(self, workspace: str, plugin: str, given: Any) -> tuple[StoredSettings | None, Mapping[str, Any]]:
-        """What is stored, and the given document with the secrets that it keeps, checked.
+        """Return the stored settings, and the given document with the secrets that it keeps, validated.
 
-        Outside a transaction: a plugin is asked, which may take its time.
+        Call this outside a transaction, because it calls the plugin, which may be slow.
         """
         with self._store.read() as db:
             require_workspace(db, workspace)
@@ -127,7 +127,7 @@ class WorkspaceSettings:
         return stored, self.validate(plugin, merged, workspace=workspace)
 
     def show(self, workspace: str, plugin: str) -> Mapping[str, Any]:
-        """Give ``{workspace, plugin, enabled, settings}``; a secret is shown as set, with its last four."""
+        """Return ``{workspace, plugin, enabled, settings}``; of a secret, only its last four characters are shown."""
         schema = self._plugins.manifest(plugin).settings_schema
         with self._store.read() as db:
             require_workspace(db, workspace)
@@ -139,7 +139,7 @@ class WorkspaceSettings:
         return {"workspace": workspace, "plugin": plugin, "enabled": enabled, "settings": shown}
 
     def enable(self, workspace: str, plugin: str) -> Mapping[str, Any]:
-        """Switch on. Raises: SettingsError when there are no valid settings."""
+        """Enable the plugin for the workspace. Raises: SettingsError without valid settings."""
         manifest = self._plugins.manifest(plugin)
         with self._store.read() as db:
             require_workspace(db, workspace)
@@ -152,13 +152,13 @@ class WorkspaceSettings:
                 table.replace(db, self._vault, workspace, plugin, {}, manifest.settings_version, {}, self._clock.now())
             table.switch(db, workspace, plugin, on=True)
             if plugin in self._plugins.makers():
-                # What others were given meanwhile, or nobody, is not invoiced by itself: it may be old.
+                # Quotes that no plugin with invoices got may be old, so the host does not invoice them by itself.
                 quotes.note_never_invoiced(db, workspace, self._plugins.makers(), NO_INVOICING)
             audit.note(db, workspace, "integration.enabled", plugin, self._clock.now())
         return self.show(workspace, plugin)
 
     def disable(self, workspace: str, plugin: str) -> Mapping[str, Any]:
-        """Switch off, also what is not installed any more: the plugin gets no further call for this workspace."""
+        """Disable the plugin, installed or not, so that it gets no further call for this workspace."""
         if not self.is_configured(workspace, plugin):
             self._plugins.status(plugin)
         with self._store.write() as db:
@@ -168,9 +168,9 @@ class WorkspaceSettings:
         return {"workspace": workspace, "plugin": plugin, "enabled": False}
 
     def effective(self, workspace: str, plugin: str) -> Mapping[str, Any]:
-        """Give the settings as a plugin gets them: defaults filled in, secrets in clear.
+        """Return the settings as the plugin gets them, with defaults filled in and secrets in clear.
 
-        Raises: SettingsIncomplete where those that are stored do not fit the plugin's present release.
+        Raises: SettingsIncomplete when the stored settings do not fit the plugin's present release.
         """
         stored = self._stored(workspace, plugin)
         if stored is None:
@@ -178,14 +178,14 @@ class WorkspaceSettings:
         return self._as_a_plugin_gets_them(workspace, plugin, stored)
 
     def present(self, workspace: str, plugin: str) -> Mapping[str, Any]:
-        """Give the same as far as the present release knows them, whether they fit it or not."""
+        """Return the effective settings as far as the plugin's present release knows them, even if they do not fit."""
         known = self._as_far_as_known(workspace, plugin, self._stored(workspace, plugin))
         return with_defaults(self._plugins.manifest(plugin).settings_schema, joined(known))
 
     def unfit(self, workspace: str, plugin: str) -> SettingsIncomplete | None:
-        """Why the stored settings do not fit the plugin's present release; None where they do, or there are none.
+        """Return why the stored settings do not fit the plugin's present release; None if they fit, or there are none.
 
-        Nothing is said of a secret that cannot be opened: whoever needs it does.
+        Return None as well for a secret that cannot be decrypted: ``effective`` raises that error.
         """
         try:
             stored = self._stored(workspace, plugin)
@@ -196,9 +196,9 @@ class WorkspaceSettings:
         return self._unfit(workspace, plugin, stored)
 
     def if_enabled(self, workspace: str, plugin: str) -> Callable[[], Mapping[str, Any]] | None:
-        """Give what gives the settings as a plugin gets them; None where it is switched off for this workspace.
+        """Return a loader of the effective settings, or None if the plugin is disabled for this workspace.
 
-        The switch and the settings are read at once, and the secrets opened when they are asked for.
+        The settings are read now; the loader decrypts the secrets.
         """
         with self._store.read() as db:
             found = table.load_enabled(db, workspace, plugin)
@@ -207,7 +207,7 @@ class WorkspaceSettings:
         return lambda: self._as_a_plugin_gets_them(workspace, plugin, self._opened(workspace, plugin, found))
 
     def digest(self, settings: Mapping[str, Any]) -> str:
-        """Fingerprint of effective settings, secrets included, to tell whether they changed since an attempt began."""
+        """Return a fingerprint of effective settings, secrets included, which shows whether they have changed."""
         return self._vault.fingerprint(json.dumps(settings, sort_keys=True))
 
     # -- how ---------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ class WorkspaceSettings:
         return None
 
     def _as_far_as_known(self, workspace: str, plugin: str, stored: StoredSettings | None) -> StoredSettings:
-        """What the present release knows of stored settings, also of those that it cannot migrate."""
+        """Return what the plugin's present release knows of stored settings, even if it cannot migrate them."""
         if stored is None:
             return StoredSettings({}, {})
         try:

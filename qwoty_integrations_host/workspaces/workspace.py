@@ -1,4 +1,4 @@
-"""What people set of a workspace as a whole."""
+"""Sets what concerns a workspace as a whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..store.database import Store
 
 
 def set_timezone(store: Store, clock: Clock, workspace: str, name: str | None) -> None:
-    """Set the time zone in which a workspace's days are counted, by its IANA name; None: in each quote's own offset.
+    """Set a workspace's time zone by its IANA name. With None, each quote's own UTC offset counts.
 
     Raises: NotFound for the workspace, InvalidInput for the name.
     """

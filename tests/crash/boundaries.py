@@ -1,8 +1,8 @@
-"""The places at which a host may die, found by watching what reaches the outside: nothing here lists them.
+"""Finds the places at which a host may die, by watching its effects on the outside. There is no list of them.
 
-A boundary is where something has just become visible to somebody else, or is about to: a request to Stripe, a commit,
-a mail, an id saved on the platform, an answer to a caller. It is named for what happens there, and counted: the second
-commit of one kind is another boundary.
+A boundary is a place where something has just become visible to somebody else, or is about to: a request to Stripe, a
+commit, a mail, an id saved on the platform, an answer to a caller. Its name says what happens there, with a number: the
+second commit of one kind is another boundary.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from qwoty_integrations_host.engine.durable import DurableEngine
 from qwoty_integrations_host.mail.transports import OutboxTransport, SmtpTransport
 from qwoty_integrations_host.platform.standalone import StandalonePlatform
 
-#: Not part of what happens, but of when: a worker's beat, the turn that a request waits for, a key's last use.
+#: Tables that depend on time only: a worker's heartbeat, rate limits, a key's last use.
 _TIMES = {"worker_leases", "paces", "api_keys"}
-#: What follows from the rest of its transaction: who did it, and by what the quote is found.
+#: Tables that follow from the rest of a transaction: the audit log, a quote's state, and its search words.
 _BESIDES = {"audit", "standings", "quote_words"}
 _WRITES = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM)\s+(?:"?\w+"?\.)?"?(\w+)"?', re.IGNORECASE)
-#: What a worker that sleeps notes as well.
+#: Further boundaries, noted only by a worker that a test suspends.
 JOB_BEGUN, JOB_OVER = "a job begins", "a job is over"
 _ID = re.compile(r"(?<=/)(?:[a-z]+_(?:test_)?(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{8,}|[\w-]{30,})(?=[/.]|$)")
 
@@ -45,7 +45,7 @@ _ID = re.compile(r"(?<=/)(?:[a-z]+_(?:test_)?(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{8,}|[
 class Boundaries:
     """Notes each boundary that this process passes, and stops the process at one: by its name, or the n-th of all.
 
-    ``by``: the signal that stops it; without one it ends itself. From SIGSTOP it wakes when it gets a SIGCONT.
+    ``by``: the signal that stops the process; without one it calls ``os._exit``. SIGCONT wakes it after SIGSTOP.
     """
 
     def __init__(self, journal: Path, *, stop_at: str | int | None, by: int | None) -> None:
@@ -56,7 +56,7 @@ class Boundaries:
         self._lock = threading.Lock()
 
     def reach(self, what: str) -> None:
-        """Note that this boundary was reached, and stop when it is the one to stop at."""
+        """Note that this boundary was reached, and stop the process if it is the one to stop at."""
         with self._lock:
             self._seen[what] += 1
             self._passed += 1
@@ -65,18 +65,18 @@ class Boundaries:
             if self._stop_at in {name, self._passed}:
                 if self._by is None:
                     os._exit(9)
-                # To this thread, which does not return before it is stopped, and the others with it.
+                # A signal to this thread stops the whole process before this call returns.
                 signal.pthread_kill(threading.get_ident(), self._by)
 
     @contextmanager
     def around(self, what: str) -> Iterator[None]:
-        """The boundary before something and the one after it."""
+        """Reach the boundary before something and the one after it."""
         self.reach(f"before {what}")
         yield
         self.reach(f"after {what}")
 
     def watch(self) -> None:
-        """Watch everything by which this process touches the outside."""
+        """Watch all effects of this process on the outside."""
         self._watch_requests()
         self._watch_commits()
         self._watch_mails()
@@ -84,7 +84,7 @@ class Boundaries:
         _wrap(StandalonePlatform, "save_external_id", lambda _, kind, *__, **___: self.around(f"saving a {kind}'s id"))
 
     def watch_jobs(self) -> None:
-        """Note when a job begins as well, and when it is over, however it ended."""
+        """Also note when a job begins, and when it is over, however it ended."""
         execute = DurableEngine.execute
 
         @wraps(execute)
@@ -103,7 +103,7 @@ class Boundaries:
 
         @wraps(receive)
         def getresponse(line: Any, *given: Any, **named: Any) -> Any:
-            # Readable: the service has done what it was asked for, and nobody here knows yet.
+            # Once the socket is readable, the service has executed the request, and this process does not know it yet.
             select.select([line.sock], [], [], 60)
             self.reach(
                 f"answer unread, {line._response_options.request_method} {_path(line._response_options.request_url)}"
@@ -116,7 +116,7 @@ class Boundaries:
         written: dict[int, dict[str, None]] = {}
 
         def note(_line: Any, cursor: Any, statement: str, *_: Any) -> None:
-            # A worker that looks for work writes, too, but changes nothing. What is given back of a run is counted late.
+            # A worker that looks for work writes, too, but changes no row. The row count of UPDATE runs comes too late.
             has_written = cursor.rowcount != 0 or statement.startswith("UPDATE runs")
             if has_written and (found := _WRITES.match(statement)) and found[2] not in _BESIDES:
                 what = f"{found[1].split()[0].upper()} {found[2]}"

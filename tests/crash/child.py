@@ -1,4 +1,4 @@
-"""A host in a process of its own, which may die at a boundary. Forked from one that has imported everything."""
+"""A host in a process of its own, which may die at a boundary. It is forked from one that has imported everything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import stripe
 import waitress.server
 
-# What takes a second to import is imported once, in the process that all hosts are forked from.
+# These imports take a second, so the process that all hosts are forked from does them once.
 import qwoty_stripe_invoice.installments
 import qwoty_stripe_invoice.invoicing
 import qwoty_stripe_invoice.undo
@@ -46,7 +46,7 @@ class Death:
 
 @dataclass(frozen=True)
 class Sleep:
-    """Where a process falls asleep, whole as it is, until somebody wakes it."""
+    """Where a process is suspended, until somebody wakes it."""
 
     at: str
     signal: int = signal.SIGSTOP
@@ -55,7 +55,7 @@ class Sleep:
 def start(
     words: Sequence[str], env: Mapping[str, str], *, journal: Path, log: Path, stop: Death | Sleep | None
 ) -> BaseProcess:
-    """Start ``qwoty-host`` with these words."""
+    """Start ``qwoty-host`` with these arguments, and return its process."""
     process = _context.Process(target=_run, args=(list(words), dict(env), journal, log, stop), daemon=True)
     process.start()
     return process
@@ -70,7 +70,7 @@ def _run(words: list[str], env: dict[str, str], journal: Path, log: Path, stop: 
     boundaries.watch()
     if isinstance(stop, Sleep):
         boundaries.watch_jobs()
-    # What the clock would begin, the flows begin, so that each is the same every time.
+    # The flows begin what the schedule would begin, so that each flow is the same every time.
     Schedule.start = lambda _: None  # type: ignore[method-assign]
     sys.argv = ["qwoty-host", *words]
     entry()

@@ -14,12 +14,12 @@ from crash.report import chosen
 from crash.site import Database, InDataDir, PostgreSql, Site
 from stripe_simulator import StripeSimulator
 
-# The process that all hosts are forked from finds its modules by this.
+# The process that all hosts are forked from finds the test modules here.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What takes long is done for some flows only, others with every commit; for all when all is asked for."""
+    """Run slow tests for two flows only, for others with each commit, and for all flows with ``--deaths=all``."""
     wanted = metafunc.config.getoption("--deaths")
     workers = tuple(flow for flow in FLOWS if flow.is_one_workers)
     for name, flows in (("flow_in_turn", FLOWS), ("workers_flow_in_turn", workers)):
@@ -29,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def wanted(request: pytest.FixtureRequest) -> str:
-    """How many deaths: a number, or ``all``."""
+    """Return the number of deaths, or ``all``."""
     return str(request.config.getoption("--deaths"))
 
 
@@ -37,7 +37,7 @@ def wanted(request: pytest.FixtureRequest) -> str:
 def admit(
     request: pytest.FixtureRequest, stripe_simulator: StripeSimulator, tmp_path: Path
 ) -> Iterator[Callable[[Flow, str], Ward]]:
-    """Set up a host that is about to go through a flow, on a database of its own."""
+    """Yield a function that sets up a host for a flow, on a database of its own."""
     with ExitStack() as stack:
 
         def database(name: str) -> Database:

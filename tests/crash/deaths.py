@@ -1,4 +1,4 @@
-"""Letting a host die at a boundary, starting it again, and asking whether all is well."""
+"""Lets a host die at a boundary, starts it again, and checks that all is well."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from crash.child import Death, Sleep
 from crash.flows import Flow
 from crash.site import Site
 
-#: Seconds without a new boundary after which a process is believed to do nothing more.
+#: The seconds without a new boundary after which a process is believed to be idle.
 QUIET = 0.6
-#: What a worker does for a run, seen by others. That it looks for the next job, or takes a quote of which it then sees
-#: that nothing is left to do, is nobody's loss.
+#: The boundaries at which a worker changes something for others. Looking for the next job does no harm, and neither
+#: does holding a quote that turns out to need no work.
 _WRITTEN = re.compile(
     r"after commit of (?!UPDATE workflow_status #|INSERT queues|INSERT holds #)|before (POST|DELETE|PATCH) "
 )
 
 
 class Ward:
-    """One flow on one site, again and again from the same beginning."""
+    """One flow on one site, repeated from the same beginning."""
 
     def __init__(self, site: Site, flow: Flow) -> None:
         self._site, self._flow = site, flow
@@ -40,20 +40,20 @@ class Ward:
     # -- one host -------------------------------------------------------------------------------------
 
     def boundaries(self) -> list[str]:
-        """What a process passes from its start to the end of the flow, when nothing happens to it."""
+        """Return the boundaries that an undisturbed process passes from its start to the end of the flow."""
         self._begin(None)
         if self._flow.command is not None:
-            self._site.serve("second")  # works what the command has started
+            self._site.serve("second")  # executes the runs that the command has queued
         return self._seen_to_the_end()
 
     def die(self, death: Death) -> None:
-        """Die there, start again, and check."""
+        """Let the host die there, start it again, and check the result."""
         self._die_first(death)
         self._go_on(self._site.serve("second"))
         self._flow.check(self._site)
 
     def die_twice(self, first: Death, second: Death) -> bool:
-        """Die there, and die again on the way back; give whether the way back was long enough for that."""
+        """Let the host die there and again during recovery; return whether recovery reached the second death."""
         self._die_first(first)
         host = self._site.serve("second", stop=second)
         self._go_on(host)
@@ -66,7 +66,7 @@ class Ward:
     def _die_first(self, death: Death) -> None:
         victim = self._begin(death)
         while self._flow.several_runs and not self._died(victim):
-            victim = self._begin(death)  # how often the queue was asked is luck then: not always so often
+            victim = self._begin(death)  # the number of boundaries varies, so it may not reach this one each time
         self._bury(victim, death)
 
     def _died(self, victim: BaseProcess) -> bool:
@@ -99,7 +99,7 @@ class Ward:
         assert process.exitcode in {9, -9}, f"it never came to {death.at}: {process.exitcode}"
 
     def _go_on(self, host: BaseProcess) -> None:
-        """Whoever was not heard asks again, and what is left to do is done (or the host dies of it)."""
+        """Repeat the request if it got no answer, and wait until no work is left, or the host has died again."""
         if host.is_alive() and (not self._acted or (not self._heard and self._flow.unheard(self._site))):
             self._act()
         self._site.stripe.deliver(timeout=0)
@@ -108,12 +108,12 @@ class Ward:
     # -- two workers ----------------------------------------------------------------------------------
 
     def boundaries_of_worker(self) -> list[str]:
-        """What a worker passes while another process takes the requests."""
+        """Return the boundaries that a worker passes while another process takes the requests."""
         self._begin_apart(None)
         return self._seen_to_the_end()
 
     def hand_over(self, death: Death) -> float:
-        """Let one of two workers die there; give the seconds until the other one has taken its work over."""
+        """Let one of two workers die there; return the seconds until the other one takes over its work."""
         site, victim = self._site, self._begin_apart(death)
         site.wait(lambda: not victim.is_alive() or self._has_begun(), "no worker began")
         site.start("second", "worker")
@@ -126,7 +126,10 @@ class Ward:
         return seconds
 
     def sleep(self, sleep: Sleep) -> list[str]:
-        """Let a worker sleep there until another one has finished, wake it, check; give what it wrote after that."""
+        """Suspend a worker there until another one has finished, wake it, and check the result.
+
+        Return the boundaries at which it changed something after it woke.
+        """
         site, sleeper = self._site, self._begin_apart(sleep)
         site.wait(lambda: _is_asleep(sleeper), f"it never came to {sleep.at}")
         site.cut_off("victim")
@@ -135,7 +138,7 @@ class Ward:
         before = site.passed("victim")
         os.kill(sleeper.pid or 0, signal.SIGCONT)
         site.wait(lambda: not _is_at_work(site.passed("victim")), "it never came back")
-        sleeper.kill()  # else it would work what is asked for from here on
+        sleeper.kill()  # otherwise it would execute later runs
         sleeper.join()
         self._flow.check(site)
         return [boundary for boundary in site.passed("victim")[len(before) :] if _WRITTEN.match(boundary)]

@@ -1,4 +1,4 @@
-"""What a host is killed at: each flow from its beginning to its end, and what must be true of it afterwards."""
+"""The flows during which a host is killed, and what must be true after each of them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ Act = Callable[[Site], bool]
 
 @dataclass(frozen=True)
 class Flow:
-    """One thing that happens to a quote. ``act`` says whether whoever asked was told that it is taken care of."""
+    """Something that happens to a quote. ``act`` does it, and returns whether the caller got a success answer."""
 
     name: str
     act: Act
     check: Callable[[Site], None]
     settings: Mapping[str, Any] = field(default_factory=lambda: LINK)
     before: Callable[[Site], None] = lambda _: None
-    #: Whether the caller, who got no answer, sees that it has to ask again.
+    #: Whether a caller without an answer sees that it has to repeat the request.
     unheard: Callable[[Site], bool] = lambda _: False
-    #: A command that works by itself dies, and not the serving host.
+    #: The command that dies in place of the serving host.
     command: Callable[[Site], tuple[str, ...]] | None = None
     smtp: bool = False
 
-    #: Several runs at a time: which worker takes which one, and which are taken together, is luck.
+    #: Whether there are several runs at a time, so that chance decides which worker takes which run.
     several_runs: bool = False
 
     @property
     def is_one_workers(self) -> bool:
-        """Whether one worker does all the work, apart from whoever asks for it."""
+        """Whether one worker does all the work, in a process other than the one that takes the request."""
         return self.command is None and not self.several_runs
 
 
@@ -51,7 +51,7 @@ def sent_example(site: Site) -> None:
 def pay(site: Site) -> bool:
     (session,) = [session for session in site.stripe.objects("sessions") if session["status"] == "open"]
     site.stripe.pay(session["id"])
-    return True  # Stripe delivers its webhook until it is told that it has arrived
+    return True  # Stripe repeats its webhook until it is accepted
 
 
 def paid_example(site: Site) -> None:
@@ -66,7 +66,7 @@ def pay_on_stripes_page(site: Site) -> bool:
 
 
 def refused_example(site: Site) -> None:
-    """The key lacks a permission, until somebody mends it."""
+    """The key lacks a permission, so the run needs attention."""
     site.stripe.faults.add("403", method="POST", path="/finalize$", code="invoice_write")
     sent_example(site)
     assert site.runs()[0]["status"] == "needs_attention", site.runs()
@@ -89,7 +89,7 @@ LINES = [780000, -78000, 76500, -20000]
 def of_example(
     *, paid: int = 0, links: tuple[str, ...], mails: int, runs: int, status: str = "open"
 ) -> Callable[[Site], None]:
-    """One of everything of the example; ``paid`` in cents, by so many payments as there are complete links."""
+    """Return a check that there is exactly one of each object of the example. ``paid`` is in cents."""
 
     def check(site: Site) -> None:
         stripe = site.stripe
@@ -132,7 +132,7 @@ def sent_by_stripe(site: Site) -> None:
 
 
 def mailed_or_asked(site: Site) -> None:
-    """The one place where nobody can know: then no second mail leaves by itself, and a person is asked."""
+    """Check the only case in which nobody can know whether a mail was sent: no second mail is sent unasked."""
     (run,) = site.runs()
     if run["status"] == "needs_attention":
         assert run["error"]["code"] == "mail_unsure"
@@ -155,7 +155,7 @@ def nothing_left(site: Site) -> None:
 
 
 def paid_unheard(site: Site) -> tuple[str, ...]:
-    """The customer has paid, and Stripe's webhook does not come through."""
+    """Let the customer pay while Stripe's webhooks are held back; return the command that finds the payment."""
     site.stripe.config.update(webhooks_held=True)
     pay(site)
     return ("webhook", "check", "ws-1", "--roll-secrets", "--wait")

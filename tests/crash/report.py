@@ -1,4 +1,4 @@
-"""The pytest plugin of the crash tests: how many deaths, which ones, and what came of them."""
+"""The pytest plugin of the crash tests: chooses how many and which deaths to test, and collects the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).with_name("results.json")
 One = TypeVar("One")
-#: Test properties of these names are what docs/reliability.md is made of.
+#: docs/reliability.md is generated from the test properties with these names.
 KINDS = ("crashes", "pairs", "take-overs", "sleepers", "fault", "fleet")
 
 
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _Collector:
-    """Gathers what the tests that passed have found out, from all workers; what did not pass has no result."""
+    """Collects the results of the tests that passed, from all workers; a test that failed has no result."""
 
     def __init__(self) -> None:
         self._found: dict[str, dict[str, Any]] = {}
@@ -71,12 +71,12 @@ def _machine() -> dict[str, Any]:
 
 
 def results() -> dict[str, dict[str, Any]]:
-    """What the last whole run has found out, by kind and name."""
+    """Return the results of the last complete run, by kind and name."""
     return json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
 
 
 def chosen(names: Sequence[One], wanted: str) -> list[One]:
-    """As many of them as are wanted, evenly spread: others with every commit, so that in time all have their turn."""
+    """Return about as many names as wanted, evenly spread; each commit chooses others, so that all are tested in time."""
     if wanted == "all" or int(wanted) >= len(names):
         return list(names)
     stride = -(-len(names) // int(wanted))
@@ -84,11 +84,11 @@ def chosen(names: Sequence[One], wanted: str) -> list[One]:
 
 
 def turn() -> int:
-    """A number that the commit decides."""
+    """Return a number that follows from the commit."""
     found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     return int(found.stdout[:8] or "0", 16)
 
 
 def by_kind(boundaries: Sequence[str]) -> dict[str, int]:
-    """How many of each kind: their numbers left out."""
+    """Return how many boundaries there are of each kind, without their numbers."""
     return dict(Counter(name.rsplit(" #", 1)[0] for name in boundaries))

@@ -1,4 +1,4 @@
-"""A real host in processes of its own, with its database, its Stripe and its mail server; all can be put back."""
+"""A real host in processes of its own, with its database, Stripe and mail server; all of it can be restored."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATIENCE = 30.0
 
 
 class Database(Protocol):
-    """Where a host keeps its tables, beside the data directory."""
+    """A host's database, which may be in the data directory."""
 
     name: str
 
@@ -40,11 +40,11 @@ class Database(Protocol):
     def url(self) -> str | None: ...
 
     def save(self) -> None:
-        """Keep a copy of the tables as they are."""
+        """Save a copy of the tables."""
         ...
 
     def restore(self) -> None:
-        """Go back to the copy."""
+        """Restore the saved copy."""
         ...
 
 
@@ -61,7 +61,7 @@ class InDataDir:
 
 
 class PostgreSql:
-    """A database that is copied by the server itself."""
+    """A PostgreSQL database, which the server itself copies."""
 
     name = "PostgreSQL"
 
@@ -93,7 +93,7 @@ class PostgreSql:
 
 @dataclass
 class Mailbox:
-    """What a mail server has taken."""
+    """The mails that the mail server has accepted."""
 
     mails: list[bytes] = field(default_factory=list)
 
@@ -117,13 +117,13 @@ class Site:
         self._processes: list[BaseProcess] = []
         self._stripe_before: Any = None
         self._key = ""
-        #: Our own connection to the host's database.
+        #: The harness's own connection to the host's database.
         self._eye: Engine | None = None
 
     # -- setting up, and putting back ---------------------------------------------------------------
 
     def set_up(self, settings: Mapping[str, Any]) -> None:
-        """Make the workspace, enable the integration."""
+        """Create the workspace, and enable the integration."""
         host = create_host(self._config(), engine=NoEngine)
         try:
             now = host.clock.now()
@@ -143,14 +143,14 @@ class Site:
             host.close()
 
     def save(self) -> None:
-        """Remember everything as it is now; no process may be running."""
+        """Save the present state of everything; no process may be running."""
         self.database.save()
         shutil.rmtree(self._saved, ignore_errors=True)
         shutil.copytree(self.data, self._saved)
         self._stripe_before = self.stripe.snapshot()
 
     def restore(self) -> None:
-        """Be as when it was saved, with new journals."""
+        """Restore the saved state, with new journals."""
         self.end()
         self._mailbox.mails.clear()
         self.stripe.restore(self._stripe_before)
@@ -161,7 +161,7 @@ class Site:
             old.unlink()
 
     def end(self) -> None:
-        """Kill whatever still runs."""
+        """Kill all processes that still run."""
         for process in self._processes:
             process.kill()
             process.join()
@@ -176,16 +176,16 @@ class Site:
     # -- processes ----------------------------------------------------------------------------------
 
     def start(self, name: str, *words: str, stop: child.Death | child.Sleep | None = None) -> BaseProcess:
-        """Start a command; ``name`` is its journal's."""
+        """Start a command; ``name`` names its journal."""
         journal, log = self.journal_of(name), self._folder / "log.txt"
-        # By its name the server knows its connections (libpq).
+        # PostgreSQL shows the connections of the process under this name (libpq).
         env = {**self._env(), "PGAPPNAME": name}
         process = child.start(words, env, journal=journal, log=log, stop=stop)
         self._processes.append(process)
         return process
 
     def serve(self, name: str, *words: str, stop: child.Death | None = None) -> BaseProcess:
-        """Start a host that serves, and wait until it does (or is dead)."""
+        """Start a host that serves, and wait until it listens or has died."""
         process = self.start(name, "serve", "--port", str(self._port), *words, stop=stop)
         self.wait(lambda: not process.is_alive() or self._listens(), "the host did not start")
         return process
@@ -194,14 +194,14 @@ class Site:
         return self._folder / f"{name}.journal"
 
     def passed(self, name: str) -> list[str]:
-        """The boundaries that a process has passed."""
+        """Return the boundaries that a process has passed."""
         journal = self.journal_of(name)
         return journal.read_text().splitlines() if journal.exists() else []
 
     # -- what clients do ----------------------------------------------------------------------------
 
     def accept(self, quote: Mapping[str, Any]) -> bool:
-        """Send an accepted quote; whether the host said that it has it."""
+        """Send an accepted quote; return whether the host confirmed it."""
         try:
             answer = requests.post(
                 f"{self.url}/v1/workspaces/{WORKSPACE}/quotes/accepted",
@@ -215,7 +215,7 @@ class Site:
         return True
 
     def command(self, *words: str) -> bool:
-        """Run a command to its end; whether it ended well."""
+        """Run a command to its end; return whether it succeeded."""
         process = self.start("command", *words)
         process.join(PATIENCE)
         return process.exitcode == 0
@@ -223,7 +223,7 @@ class Site:
     # -- what can be seen ---------------------------------------------------------------------------
 
     def runs(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The runs, oldest first, with their steps."""
+        """Return the runs, oldest first, with their steps."""
         found = self._ask(
             lambda store: [find_run(store, r["id"]) for r in list_runs(store, quote_id=None, limit=50)["data"]]
         )
@@ -242,11 +242,11 @@ class Site:
         return len(list((self.data / "outbox").glob("*.eml")))
 
     def settled(self) -> bool:
-        """Whether nothing is left to do: no run open, no webhook on its way."""
+        """Return whether no work is left: no run is unfinished, and no webhook is on its way."""
         return not self._ask(_open_runs) and self.stripe.wait_for_webhooks(0.0)
 
     def settle(self, *, dying: BaseProcess | None = None) -> None:
-        """Wait until nothing is left to do, or the process has died."""
+        """Wait until no work is left, or the process has died."""
         self.wait(lambda: (dying is not None and not dying.is_alive()) or self.settled(), "not all work has ended")
 
     def wait(self, done: Callable[[], bool], otherwise: str) -> None:
@@ -256,7 +256,7 @@ class Site:
             time.sleep(0.1)
 
     def cut_off(self, name: str) -> None:
-        """Cut every connection of a process to its database, and let its lease run out: a fail-over that it misses."""
+        """Cut a process's connections to its database, and let its lease expire, as in a fail-over that it misses."""
 
         def cut(store: Store) -> None:
             of_it = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = :name")

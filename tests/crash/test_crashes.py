@@ -1,6 +1,7 @@
-"""Killed anywhere, by ``os._exit`` or kill -9, a host that is started again finishes by itself; nothing is doubled.
+"""A host that is killed anywhere and started again finishes by itself, and creates nothing twice.
 
-Without ``--deaths=all`` each test tries a few of the boundaries that it finds, others with every commit.
+It is killed by ``os._exit`` or kill -9. Without ``--deaths=all`` each test tries a few of the boundaries that it finds,
+and others with each commit.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from write_reliability import COUNTED_BEFORE
 
 Admit = Callable[[Flow, str], Ward]
 Note = Callable[[str, Any], None]
-#: On PostgreSQL, what one worker works for somebody else is killed with a second worker beside it.
+#: On PostgreSQL, the flows that one worker does alone are tested with a second worker instead.
 ALONE = [(flow, "SQLite") for flow in FLOWS] + [(flow, "PostgreSQL") for flow in FLOWS if not flow.is_one_workers]
 pytestmark = pytest.mark.timeout(7200)
 
@@ -36,7 +37,7 @@ def test_a_host_that_died_at_any_boundary_finishes_by_itself(
     dying = chosen(boundaries, wanted)
 
     for boundary in dying:
-        # By the one signal here, by the other on the other database.
+        # Alternate the two ways to die, and swap them on the other database.
         ward.die(Death(boundary, kill=(boundaries.index(boundary) + (database == "SQLite")) % 2 == 0))
 
     place = {"name": flow.name, "database": database}
@@ -52,7 +53,7 @@ def test_a_second_death_on_the_way_back_from_the_first_changes_nothing(
     boundaries = ward.boundaries()
     died = 0
 
-    # Each with each would be a hundred thousand: some of each flow, others with every commit.
+    # There are a hundred thousand pairs, so test some of each flow, and others with each commit.
     for number, boundary in enumerate(chosen(boundaries, "4" if wanted == "all" else wanted), turn()):
         left = len(boundaries) - boundaries.index(boundary)
         died += ward.die_twice(Death(boundary), Death(1 + number * 7 % left, kill=True))
@@ -79,7 +80,7 @@ def test_a_worker_that_sleeps_through_its_take_over_does_nothing_more(
     workers_flow_in_turn: Flow, admit: Admit, wanted: str, record_property: Note
 ) -> None:
     ward = admit(workers_flow_in_turn, "PostgreSQL")
-    # Since it has taken the run: what it does before that is nobody's.
+    # Begin where the worker holds the quote: before that, it does nothing for the run.
     boundaries = [*dropwhile(lambda boundary: "holds" not in boundary, ward.boundaries_of_worker())]
     sleeping = chosen(boundaries, wanted)
 
@@ -93,14 +94,14 @@ def test_a_worker_that_sleeps_through_its_take_over_does_nothing_more(
 def test_a_worker_that_sleeps_while_the_mail_server_looks_at_the_recipient_sends_no_second_mail(admit: Admit) -> None:
     (flow,) = (flow for flow in FLOWS if flow.smtp)
     ward = admit(flow, "PostgreSQL")
-    # The server's answers: a welcome, to EHLO, to MAIL, to RCPT.
+    # The server's answers are its greeting and those to EHLO, MAIL and RCPT.
     at_the_recipient = Sleep("mail server's answer unread #4")
 
     assert ward.sleep(at_the_recipient) == []
 
 
 def _is_what_the_page_says(kind: str, title: str, flow: Flow, boundaries: Sequence[str], wanted: str) -> None:
-    """Every boundary that is found now died when the page was written, whether this test lets it die or not."""
+    """Check that the host was killed at each boundary that is found now when the page was written."""
     if wanted == "all" or flow.name in COUNTED_BEFORE:
         return
     found, killed = by_kind(boundaries), results()[kind][title]["killed"]

@@ -1,4 +1,4 @@
-"""docs/reliability.md says what the last whole run found out, and nothing else."""
+"""docs/reliability.md states the results of the last complete run, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m storm``."""
+"""Runs ``python -m storm``."""
 
 import sys
 

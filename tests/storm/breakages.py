@@ -1,4 +1,4 @@
-"""Faults that are planted into the product, so that it is seen whether a storm finds them: one row each."""
+"""Bugs that tests plant in the product to check that a storm finds them, one function each."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def no_look_up(patch: pytest.MonkeyPatch) -> None:
-    """A step that is repeated does not look for what it made before."""
+    """A repeated step does not look for what it made before."""
     patch.setattr(Attempt, "repeated", property(lambda _: False))
 
 
 def ledger_after_the_mail(patch: pytest.MonkeyPatch) -> None:
-    """It is written down that a mail leaves when it has left."""
+    """The host records a mail only after sending it."""
 
     def send(mailer: Any, name: str, message: Any) -> bool:
         whole, now = mails.name_for(mailer._quote_id, name), mailer._clock.now()
@@ -43,36 +43,36 @@ def ledger_after_the_mail(patch: pytest.MonkeyPatch) -> None:
 
 
 def link_not_expired(patch: pytest.MonkeyPatch) -> None:
-    """A link that another one replaces stays payable."""
+    """A replaced link stays payable."""
     for module in (sessions, payment_links):
         patch.setattr(module, "expire_link", lambda *_: "expired")
 
 
 def links_left_open(patch: pytest.MonkeyPatch) -> None:
-    """An invoice that is paid otherwise leaves its link payable."""
+    """The link of an invoice that was paid in another way stays payable."""
     for module in (sessions, webhooks, installments):
         patch.setattr(module, "close_links", lambda *_: [])
 
 
 def work_goes_on_after_the_end(patch: pytest.MonkeyPatch) -> None:
-    """A quote that is cancelled or undone is worked on."""
+    """Work on a quote goes on after it is cancelled or undone."""
     patch.setattr(Runs, "_stop_work", lambda *_, **__: None)
 
 
 def no_lease_check(patch: pytest.MonkeyPatch) -> None:
-    """A worker that was overtaken in its sleep writes, and sends mails."""
+    """A suspended worker whose work was taken over still writes and sends mails."""
     patch.setattr(holds, "confirm", lambda *_, **__: None)
     patch.setattr(mails.Sending, "begin", lambda *_, **__: True)
     patch.setattr(engine.StormLocks, "confirm", lambda _: None)
 
 
 def not_attached(patch: pytest.MonkeyPatch) -> None:
-    """A payment counts as attached to its invoice without being so."""
+    """A payment counts as attached to its invoice although it is not."""
     patch.setattr(payments, "_is_attached", lambda *_: True)
 
 
 def a_cent_too_much(patch: pytest.MonkeyPatch) -> None:
-    """A large item is a cent larger than what was signed."""
+    """A large item is one cent more than what was signed."""
     make = planned.PlanLine.__init__
 
     def wrong(line: Any, *given: Any, **named: Any) -> None:

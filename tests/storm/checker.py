@@ -1,4 +1,4 @@
-"""What must be true when a storm is over; worked out from what was signed and what Stripe has, not from our own plan."""
+"""Checks what must be true after a storm, from the signed quotes and Stripe's objects, not from the plugin's plan."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from qwoty_integrations_host.store import tables as t
 from storm.story import Figures, Signed, Story
 from storm.world import WORKSPACE, World
 
-#: Of runs that asked a person for something, which no storm can make good by itself, nor a retry.
+#: Error codes of runs that need a person's decision; a retry does not settle them.
 PERSONS = {"overpaid", "payment_not_attached", "invoice_stays_open", "invoice_is_paid", "invoice_partly_paid"}
-#: The states that are true of an invoice of this status; ``paid``: whether some of it is paid.
+#: The quote states that are true for an invoice's status and whether some of it is paid.
 TRUE_STATES: dict[tuple[str, bool], set[str]] = {
     ("draft", False): {"draft"},
     ("open", False): {"open", "link_sent", "link_made", "link_expired", "processing", "payment_failed", "overdue"},
@@ -42,7 +42,7 @@ IN_TROUBLE = {"needs_attention", "failed", "link_made", "cancelled_paid", "undon
 
 @dataclass(frozen=True)
 class Quote:
-    """A quote after the storm: its report, and what Stripe has of it."""
+    """A quote after the storm: its report, and its objects at Stripe."""
 
     world: World
     versions: tuple[Signed, ...]
@@ -59,7 +59,7 @@ class Quote:
 
     @cached_property
     def figures(self) -> Figures:
-        """What was signed: of the version that the host holds, in our own arithmetic."""
+        """The signed figures of the version that the host holds, computed by the test itself."""
         with self.world.eye.store.read() as db:
             document = quotes.document(db, WORKSPACE, self.id)
         return next(one.figures for one in self.versions if one.document["pricing_table"] == document["pricing_table"])
@@ -80,14 +80,14 @@ class Quote:
 
     @cached_property
     def stop(self) -> str:
-        """How the quote was stopped, as the host says; empty where it was not."""
+        """How the quote was stopped, according to the host; empty if it was not."""
         if self.report["cancelled"]:
             return "cancelled"
         return "undone" if self.report["undone"] else ""
 
     @cached_property
     def codes(self) -> set[str]:
-        """What its runs ask a person for."""
+        """The error codes of its runs that need attention or failed."""
         is_asking = t.runs.c.status.in_(["needs_attention", "failed"])
         with self.world.eye.store.read() as db:
             wanted = select(t.runs.c.error).where(t.runs.c.quote_id == self.id, is_asking)
@@ -95,12 +95,12 @@ class Quote:
 
 
 def faults(world: World, story: Story, *, after_people: bool = False) -> list[str]:
-    """What is not as it must be. ``after_people``: whatever a retry could mend was mended."""
+    """Return what is wrong, as sentences. ``after_people``: people have retried what needed attention."""
     return [*_of_the_world(world), *_of_the_quotes(world, story, after_people)]
 
 
 def asks(world: World, story: Story, place: int) -> bool:
-    """Whether a run of a quote asks for a person."""
+    """Return whether a run of a quote needs attention or failed."""
     quote = Quote(world, story.quotes[place], f"q-{place + 1}")
     return quote.is_stored and bool(quote.codes)
 
@@ -120,7 +120,7 @@ def _of_the_world(world: World) -> Iterator[str]:
     for name, key in (("customers", "qwoty_contact"), ("tax_rates", "qwoty_tax")):
         counted = Counter(one["metadata"].get(key) for one in world.stripe.objects(name))
         yield from (f"{count} {name} for {what}" for what, count in counted.items() if count > 1)
-    # Without a link nobody needs one: those whose answers were lost go with the next link.
+    # Without an open link no endpoint is needed. Endpoints whose answers were lost are deleted with the next link.
     is_needed = any(one["status"] == "open" for one in world.stripe.objects("sessions"))
     if is_needed and (count := len(world.stripe.objects("endpoints"))) > 1:
         yield f"{count} webhook endpoints"
@@ -147,10 +147,10 @@ def _one_invoice(quote: Quote, after_people: bool) -> Iterator[str]:
 def _figures(quote: Quote, after_people: bool) -> Iterator[str]:
     for invoice in quote.live:
         if invoice["status"] == "draft" and quote.codes and not after_people:
-            continue  # work on it stopped on its way, and says so
+            continue  # the work stopped halfway, and a run reports it
         tax = invoice["total"] - invoice["total_excluding_tax"]
         found, wanted = (invoice["total"], tax), (quote.figures.total, quote.figures.tax)
-        # Stopped before a correction was worked, the quote keeps an invoice of what was signed before.
+        # A quote that was stopped before its correction was executed keeps the invoice of an earlier version.
         earlier = {(one.figures.total, one.figures.tax) for one in quote.versions} if quote.stop else set()
         if found not in {wanted, *earlier}:
             yield f"the {invoice['status']} invoice's total and tax are {found}, signed are {wanted} {sorted(quote.codes)}"
@@ -197,7 +197,7 @@ def _mails(quote: Quote, after_people: bool) -> Iterator[str]:
             lifted = any(one.answered > stop.asked and one.asked < mail.begun for one in begins)
             if mail.begun > stop.answered and not lifted:
                 yield f"a mail left after the quote was {stop.what}"
-    # Accepted again after its end, a quote is sent again.
+    # A quote that is accepted again after a stop is sent again.
     anew = sum(one.answer.anew for one in begins)
     for invoice in quote.invoices:
         count = sum(invoice["id"] in one.values() for one in quote.world.stripe.objects("sent"))

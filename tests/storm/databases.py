@@ -1,4 +1,4 @@
-"""The database of a storm, begun anew for each: SQLite in memory, or for a share of them a PostgreSQL."""
+"""The database of a storm, reset for each storm: SQLite in memory, or PostgreSQL for some of them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Database(Protocol):
     engine: Engine
 
     def begin(self, settings: int, fill: Fill) -> None:
-        """Be as ``fill`` leaves an empty database, which is asked once for each kind of settings."""
+        """Reset the database to what ``fill`` makes of an empty one; ``fill`` is called once per ``settings``."""
         ...
 
 
 class InMemory:
-    """One SQLite in memory: whoever connects to it shares its one connection."""
+    """One SQLite database in memory, whose single connection all users share."""
 
     def __init__(self) -> None:
         self.engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
@@ -55,7 +55,7 @@ class InMemory:
 
 
 class OnPostgreSql:
-    """A database of its own on a PostgreSQL, emptied for each storm."""
+    """One database on a PostgreSQL server, emptied for each storm."""
 
     def __init__(self, url: str) -> None:
         self.engine = create_engine(url, pool_size=10, max_overflow=10)
@@ -84,13 +84,13 @@ class OnPostgreSql:
 
 @cache
 def in_memory() -> InMemory:
-    """This process's SQLite."""
+    """Return this process's SQLite database."""
     return InMemory()
 
 
 @cache
 def on_postgresql(url: str) -> OnPostgreSql:
-    """A PostgreSQL at this address."""
+    """Return the PostgreSQL database at this address."""
     return OnPostgreSql(url)
 
 

@@ -1,7 +1,7 @@
-"""The engine of a storm: what DBOS and PostgreSQL promise to several workers, in this process's memory.
+"""The engine of a storm: it keeps in memory the promises that DBOS and PostgreSQL make to several workers.
 
-Jobs are added with the transaction that adds them, and the jobs of a worker without a lease are another's. It dies with
-no process: it is the database's side of the engine.
+A job is added when its transaction commits, and the jobs of a worker without a lease go to another worker. The jobs
+stand for the database's side of the engine, so they survive the death of any process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from storm.scheduler import Actor, Scheduler
 
 @dataclass
 class Jobs:
-    """All jobs of one database, and which worker works which."""
+    """All jobs of one database, and which worker executes which."""
 
     scheduler: Scheduler
     clock: Clock
@@ -35,7 +35,7 @@ class Jobs:
     owner: dict[str, Actor] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     deaths: dict[tuple[str, int], int] = field(default_factory=dict)
-    #: Of jobs that were added in a transaction that has not ended.
+    #: The jobs that were added in a transaction that has not ended, with their delays.
     pending: list[tuple[str, float]] = field(default_factory=list)
 
     def next_due(self) -> str | None:
@@ -43,11 +43,11 @@ class Jobs:
         return next((job for job in self.queued if self.due.get(job, now) <= now), None)
 
     def next_moment(self) -> datetime | None:
-        """When the next delayed job is due."""
+        """Return when the next delayed job is due."""
         return min((self.due[job] for job in self.queued if job in self.due), default=None)
 
     def lose(self, worker: Actor, progress: Progress) -> list[str]:
-        """This worker has no lease any more: its jobs go to others. Gives those at which too many have died."""
+        """Give the jobs of a worker without a lease to others; return those at which too many workers have died."""
         poison = []
         for job in [job for job, owner in self.owner.items() if owner is worker]:
             del self.owner[job]
@@ -82,7 +82,7 @@ class StormEngine:
     # -- the worker's side ------------------------------------------------------------------------
 
     def work_next(self) -> None:
-        """Take the oldest job that is due, and work it."""
+        """Take the oldest job that is due, and execute it."""
         job = self._jobs.next_due()
         if job is None or self._work is None:
             return
@@ -148,12 +148,12 @@ class StormEngine:
 
 
 def _plain(name: str) -> str:
-    """A step's name without what it is about, and without the release that it is of."""
+    """Return a step's name without its subject and its release."""
     return re.sub(r"(\.\d+)?(:.*)?$", "", name)
 
 
 class StormLocks:
-    """Implements ``Locks`` for one process: who loses its connection to the database loses its locks."""
+    """Implements ``Locks`` for one process, which loses its locks when it loses its connection to the database."""
 
     def __init__(self, held: dict[str, tuple[Actor, int]], scheduler: Scheduler) -> None:
         self._held, self._scheduler = held, scheduler
@@ -190,6 +190,6 @@ class StormLocks:
 
 
 def cut_locks(held: dict[str, tuple[Actor, int]], actor: Actor) -> None:
-    """The database lets go of what this process holds: its connection is gone."""
+    """Release the locks of a process whose connection to the database is lost."""
     for name in [name for name, (owner, _) in held.items() if owner is actor]:
         del held[name]

@@ -1,4 +1,4 @@
-"""Everything that can happen in a storm: one row each, with its weight and what it does to the world."""
+"""Everything that can happen in a storm, one row each, with its weight and its effect on the world."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Act = Callable[[World, Story, int], None]
 class Happening:
     """One kind of event.
 
-    ``strikes``: it strikes whoever reaches its boundary, in the middle of its work; with ``at``, the first boundary from
-    there on whose name begins so.
+    ``strikes``: it hits the process that reaches its boundary, in the middle of that process's work. With ``at``, it
+    waits for the next boundary whose name begins with ``at``.
     """
 
     weight: int
@@ -40,7 +40,7 @@ def _quote(story: Story, number: int) -> str:
 
 
 def accept(world: World, story: Story, number: int, *, version: int | None = None) -> None:
-    """The platform sends a quote as it was accepted; it goes on until it is heard."""
+    """The platform sends an accepted quote, and repeats it until it gets an answer."""
     place = number % len(story.quotes)
     last = world.versions.get(place, 0)
     world.versions[place] = place_of = last if version is None else min(version, 2)
@@ -98,7 +98,7 @@ def ask_installment(world: World, story: Story, number: int) -> None:
 
 
 def calendar(world: World, story: Story, number: int) -> None:
-    """The host's own clockwork: what is due, and what must be looked after."""
+    """The host's schedule: due installments, upkeep, and alerts."""
 
     def act(host: Host) -> None:
         host.runs.request_due_installments()
@@ -131,7 +131,7 @@ def forge(world: World, story: Story, number: int) -> None:
 
 
 def on_a_session(do: str) -> Act:
-    """The customer does something with a link, if it lets them."""
+    """Return an act: the customer does this with a link, if the link's state allows it."""
 
     def act(world: World, story: Story, number: int) -> None:
         sessions = world.stripe.objects("sessions")
@@ -147,7 +147,7 @@ def on_a_session(do: str) -> Act:
 
 
 def on_an_invoice(do: str) -> Act:
-    """Somebody does something with an invoice at Stripe, if it lets them."""
+    """Return an act: somebody does this with an invoice at Stripe, if the invoice's state allows it."""
 
     def act(world: World, story: Story, number: int) -> None:
         invoices = [one for one in world.stripe.objects("invoices") if one["status"] == "open"]
@@ -203,7 +203,7 @@ def release(world: World, story: Story, number: int) -> None:
 
 
 def death(world: World, story: Story, number: int) -> None:
-    """Whoever is at this boundary dies, and is started again a little later."""
+    """The process at this boundary dies, and is started again a little later."""
     actor = world.scheduler.current
     assert actor is not None
     actor.away_until = world.scheduler.passed + number % 60
@@ -211,11 +211,11 @@ def death(world: World, story: Story, number: int) -> None:
 
 
 def freeze(world: World, story: Story, number: int, *, cut: bool) -> None:
-    """Whoever is at this boundary is frozen for so long that others take its work over, and then wakes."""
+    """The process at this boundary is frozen, others take over its work, and later it wakes."""
     actor = world.scheduler.current
     assert actor is not None
     if actor.in_transaction:
-        return  # the database would end the transaction: that is a death
+        return  # the database would end the transaction, which is the same as a death
     actor.away_until = world.scheduler.passed + 20 + number % 200
     world.take_over(actor, cut=cut)
 

@@ -1,4 +1,4 @@
-"""Storms that once ended badly, at their shortest, by what was mended. Later code may pass their places otherwise."""
+"""The shortest schedules of storms that once failed, by what was fixed. Later code may reach other boundaries."""
 
 KEPT = {
     "endpoints whose answers were lost one after the other are all deleted": (

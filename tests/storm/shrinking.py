@@ -1,4 +1,4 @@
-"""A failing storm, made as short as it can be: what is not needed for the fault does not happen."""
+"""Shrinks a failing storm: removes the events that the fault does not need."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from storm.story import Event, Story
 
 
 def kind_of(faults: list[str]) -> str:
-    """What kind of fault it is, whichever quote and figures it names; empty where there is none."""
+    """Return the kind of the first fault, without the quote and figures that it names; empty without a fault."""
     return re.sub(r"[\d.]+|\[.*?\]|\(.*?\)", "#", faults[0]) if faults else ""
 
 
 def shortest(story: Story, faults_of: Callable[[Story], list[str]]) -> Story:
-    """Leave out events, many at once at first, as long as the same kind of fault remains."""
+    """Remove events, many at once at first, while the same kind of fault remains; return the shortest story."""
     wanted = kind_of(faults_of(story))
     events = list(story.events)
     size = max(1, len(events) // 2)

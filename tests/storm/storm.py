@@ -1,4 +1,4 @@
-"""One storm from its beginning to its calm: the schedule happens, then nothing bad happens any more."""
+"""One storm from its beginning to its calm: first the story's events happen, then nothing bad happens any more."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from storm.scheduler import Actor, Died, Stuck
 from storm.story import Event, Story, story_of
 from storm.world import World, weather
 
-#: In the calm, the clock goes on at most so often and so far before everything must have come to its end.
+#: In the calm, all work must end within this many rounds, each of which moves the clock by at most ``_ROUND``.
 _ROUNDS, _ROUND = 60, timedelta(hours=1)
-#: So often people retry what asks for them: what was retried may ask again, for something else.
+#: How often people retry what needs attention: after a retry, something else may need attention.
 _RETRIES = 2
 
 
 @dataclass
 class Ended:
-    """How a storm ended. ``faults``: what must not be, in sentences; empty when all is well."""
+    """The result of a storm. ``faults``: what is wrong, in sentences; empty when all is well."""
 
     story: Story
     faults: list[str]
@@ -29,12 +29,12 @@ class Ended:
 
 
 def storm(seed: int, *, postgresql: str = "") -> Ended:
-    """Let the storm of a seed happen; on the PostgreSQL at this address, if one is given."""
+    """Play the storm of a seed, on the PostgreSQL at this address if one is given."""
     return play(story_of(seed, WEIGHTS), postgresql=postgresql)
 
 
 def play(story: Story, *, postgresql: str = "") -> Ended:
-    """Let a storm happen, and look at what is left when it is calm."""
+    """Play a storm, and check the world when it is calm."""
     with weather(story.seed):
         world = World(story.seed, story.spec, postgresql)
         try:
@@ -51,7 +51,7 @@ def play(story: Story, *, postgresql: str = "") -> Ended:
 
 
 def _rage(world: World, story: Story) -> None:
-    """Everything on the schedule happens."""
+    """Let all events of the story happen."""
     left = list(story.events)
     striking = [event for event in left if HAPPENINGS[event.kind].strikes]
     coming = [event for event in left if not HAPPENINGS[event.kind].strikes]
@@ -62,7 +62,7 @@ def _rage(world: World, story: Story) -> None:
             if aim and not what.startswith(aim):
                 continue  # its boundary is still to come
             striking.remove(event)
-            if aim or event.at == world.scheduler.passed:  # else nobody was there: time had jumped over it
+            if aim or event.at == world.scheduler.passed:  # otherwise the scheduler skipped its boundary
                 let_happen(world, story, event)
         if actor.dying:
             raise Died
@@ -78,7 +78,7 @@ def _rage(world: World, story: Story) -> None:
 
 
 def _calm(world: World, story: Story) -> None:
-    """Nothing bad happens any more: what was delayed arrives, time goes on, and the host's clockwork turns."""
+    """End all trouble, and let time pass until delayed requests have arrived and the host has done its work."""
     world.wire.troubles.clear()
     world.mail_troubles.clear()
     world.database_refusals = world.lost_commits = 0
@@ -97,7 +97,7 @@ def _calm(world: World, story: Story) -> None:
 
 
 def _people_help(world: World, story: Story) -> bool:
-    """A person retries whatever asks for a person, twice at most; whether there was anything."""
+    """Let a person retry what needs attention, twice at most; return whether there was anything."""
     asking = [place for place in range(len(story.quotes)) if checker.asks(world, story, place)]
     if not asking or world.retries == _RETRIES:
         return False
@@ -109,7 +109,7 @@ def _people_help(world: World, story: Story) -> bool:
 
 
 def _settle(world: World) -> None:
-    """Let everybody work until nobody has anything to do at this moment, and every webhook has arrived."""
+    """Let all processes work until none has work at this moment, and every webhook has arrived."""
     for _ in range(50):
         world.scheduler.run()
         waiting = [one for one in world.deliveries if one.status in {"pending", "on its way"}]

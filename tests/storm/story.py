@@ -1,4 +1,4 @@
-"""What a seed says: the world, its quotes, and everything that happens to it, each at so many boundaries passed."""
+"""The story of a seed: the world, its quotes, and every event, each at a number of boundaries passed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WEIGHTS = (6, 3, 3, 2, 2, 1)
 
 @dataclass(frozen=True, order=True)
 class Event:
-    """Something that happens when so many boundaries have been passed; ``number`` decides whatever is left open."""
+    """Something that happens when ``at`` boundaries have been passed; ``number`` decides the details."""
 
     at: int
     kind: str
@@ -31,7 +31,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Figures:
-    """What was signed, in minor units, worked out here a second time."""
+    """The signed amounts in minor units, computed independently of the product."""
 
     net: int
     tax: int
@@ -64,7 +64,7 @@ class Story:
         return tuple(_versions(chance, number, contacts) for number in range(1, self.spec.quotes + 1))
 
     def with_events(self, events: Sequence[Event]) -> Story:
-        """The same world, and other things that happen."""
+        """Return a story of the same world with other events."""
         return replace(self, events=tuple(events))
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class Story:
 
 
 def read_story(text: str) -> Story:
-    """A storm as it was written down: ``str`` of a story."""
+    """Return the story of a text that ``str`` made of one."""
     world, *events = text.split()
     seed, count, workers, settings, refuses = (int(word) for word in world.split("/"))
     happening = [event.rsplit(":", 1) for event in events]
@@ -87,7 +87,7 @@ def read_story(text: str) -> Story:
 
 
 def story_of(seed: int, kinds: Mapping[str, int]) -> Story:
-    """Draw the storm of a seed. ``kinds``: what can happen, with its weight."""
+    """Return the story that a seed draws. ``kinds``: the kinds of events, with their weights."""
     chance = random.Random(f"story/{seed}")
     count = chance.choices((1, 2, 3, 4), weights=(10, 5, 2, 1))[0]
     spec = Spec(
@@ -132,7 +132,7 @@ def _signed(chance: random.Random, number: int, contact: dict[str, Any], parts: 
 
 
 def _half_up(amount: int, rate: str) -> int:
-    """The tax on an amount in minor units, half a unit up: in whole numbers, from thousandths of a percent."""
+    """Return the tax on an amount in minor units, rounded half up, computed in whole numbers."""
     return (amount * int(Decimal(rate) * 1000) * 2 + 100_000) // 200_000
 
 

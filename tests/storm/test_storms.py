@@ -1,6 +1,6 @@
-"""Storms: everything at once, at places that follow from a seed; in the end all is as it must be (docs/reliability.md).
+"""Storms: many events at once, at places that a seed decides; all must be well in the end (docs/reliability.md).
 
-`make storm` plays more of them, shows a failing one again, and finds the shortest schedule that fails.
+`make storm` plays more of them, replays a failing one, and finds the shortest schedule that fails.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from storm.shrinking import shortest
 from storm.storm import play, storm
 from storm.story import read_story, story_of
 
-#: How many fresh storms each commit meets, and in how many tests.
+#: The number of fresh storms per commit, and of the tests that play them.
 _FRESH, _PARTS = 2000, 20
-#: Seeds up to here are those of `make storm`: fresh ones lie behind them.
+#: `make storm` uses seeds up to here; fresh seeds are larger.
 _KNOWN = 10**7
 
 

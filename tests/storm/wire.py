@@ -1,4 +1,4 @@
-"""The way to Stripe and back, in this process: the SDK's requests go to the simulator, and anything may happen to them."""
+"""The connection to Stripe, in this process: the SDK's requests go to the simulator, and may run into trouble."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stripe_simulator.api import ApiRequest, ConnectionCut
 if TYPE_CHECKING:
     from storm.world import World
 
-#: What may happen to a request, and whether Stripe does what was asked: before it is answered, later, or never.
+#: What may happen to a request, and whether Stripe executes it: before the answer (done), later, or never.
 TROUBLES = {
     "lost request": "never",
     "lost answer": "done",
@@ -47,7 +47,7 @@ _ANSWERS = {
 
 @dataclass
 class Trouble:
-    """Ordered trouble: it meets the next ``times`` requests that write, or any."""
+    """Trouble for the next ``times`` requests, or only for the next ones that write."""
 
     kind: str
     times: int = 1
@@ -59,14 +59,14 @@ class Trouble:
 
 @dataclass
 class Wire:
-    """What is on its way."""
+    """The trouble to come, and the requests that Stripe has not executed yet."""
 
     troubles: list[Trouble] = field(default_factory=list)
-    #: A request that Stripe still works on, though nobody waits for its answer any more, and its idempotency key.
+    #: Idempotency keys and requests that Stripe will execute later, although no client waits for the answers.
     slow: list[tuple[str | None, Callable[[], Any]]] = field(default_factory=list)
 
     def finish_slow(self) -> list[str | None]:
-        """Stripe comes to the end of what it still worked on; gives the keys."""
+        """Execute the requests that Stripe has not executed yet; return their keys."""
         keys = []
         while self.slow:
             key, finish = self.slow.pop(0)
@@ -76,7 +76,7 @@ class Wire:
 
 
 def client_for(world: World, key: str) -> Any:
-    """An SDK client whose requests stay in this process."""
+    """Return an SDK client whose requests stay in this process."""
     base: type[Any] = gateway._paced(gateway._sdk())
 
     class InProcess(base, _Simulated):  # type: ignore[misc]
@@ -88,7 +88,7 @@ def client_for(world: World, key: str) -> Any:
 
 
 class _Simulated(stripe.RequestsClient):
-    """What the paced client hands on goes to the simulator's API."""
+    """Sends the requests of the rate-limited client to the simulator's API."""
 
     world: World
     key: str
@@ -127,7 +127,7 @@ class _Simulated(stripe.RequestsClient):
             raise _cut()
         status, body = _ANSWERS[kind]
         if kind == "internal error after" and answered is not None and given.method == "POST":
-            # Stripe keeps the answer of an execution under its key, whatever it was.
+            # Stripe stores the answer of an executed request under its key, even an error.
             scope = next((s for s in self.world.stripe.api.idempotency._stored if s[2] == given.idempotency_key), None)
             if scope is not None:
                 self.world.stripe.api.idempotency.finish(scope, status=status, body=body, request_id="req_sim_storm")

@@ -1,7 +1,7 @@
 """The world of a storm: several processes of the host on one real database, Stripe, a mail server, and people.
 
-Each process is a whole host, put together as ``create_host`` does it. What is played is what lies around it: Stripe
-and the mail server answer in this process, the engine keeps its jobs in memory, and a hook is called in line.
+Each process is a whole host, assembled as ``create_host`` does it. Only its surroundings are simulated: Stripe and the
+mail server answer in this process, the engine keeps its jobs in memory, and hooks are called in the same thread.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ from stripe_simulator.clock import Clock as StripeClock
 from stripe_simulator.delivery import Delivery, signature
 
 WORKSPACE, PLUGIN = "ws-1", "stripe_invoice"
-#: What each workspace's Stripe delivers to; the simulator speaks to loopback only.
+#: The base address of the webhooks; the simulator delivers to loopback addresses only.
 PUBLIC_URL = "http://127.0.0.1:9"
 BEGIN = datetime(2026, 3, 10, 9, 15, tzinfo=UTC)
-#: So often Stripe delivers a webhook that nobody takes.
+#: The most deliveries of a webhook that is not accepted.
 MOST_DELIVERIES = 16
-#: How the workspace sends its invoices, and what it does when a quote is cancelled.
+#: The plugin settings that a story can choose.
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"invoice_status": "open", "send_payment_link": True},
     {"invoice_status": "open", "send_payment_link": True, "void_on_cancel": True},
@@ -77,7 +77,7 @@ _CONFIG = HostConfig(data_dir=Path(os.devnull), public_url=PUBLIC_URL)
 
 
 class InlineCalls(Calls):
-    """Calls a hook in the same line: which of two threads is faster would be luck."""
+    """Calls a hook in the same thread, because the order of two threads would depend on chance."""
 
     def make(self, plugin: str, hook: str, origin: str, work: Callable[[], Any], **_: Any) -> Any:
         returned = _Returned(work)
@@ -86,12 +86,12 @@ class InlineCalls(Calls):
 
 
 class Released(Plugins):
-    """The plugins as a later release has them: each step has another name, and a step comes before the first."""
+    """The plugins of a later release: each step has another name, and a new step comes first."""
 
     release = 1
 
     def of(self, release: int) -> Released:
-        """These plugins, ``release`` releases later."""
+        """Return these plugins as this release has them."""
         later = copy(self)
         later.release = release
         later.statuses = tuple(replace(each, version=f"{each.version}+{release}") for each in self.statuses)
@@ -127,7 +127,7 @@ def _plugins() -> Released:
 
 
 def _fill(settings: int, store: Store) -> None:
-    """Add the workspace, and switch the integration on."""
+    """Add the workspace, and enable the integration."""
     with store.write() as db:
         add_workspace(db, WORKSPACE, BEGIN)
     clock = ManualClock(BEGIN)
@@ -149,7 +149,7 @@ class _NoRateLimits:
 
 
 class StormClock(ManualClock):
-    """One clock for everybody: who sleeps lets others go on."""
+    """One clock for all processes; a process that sleeps lets others run."""
 
     scheduler: Scheduler
 
@@ -161,7 +161,7 @@ class StormClock(ManualClock):
 
 
 class StormStore(Store):
-    """The store of one process; the database may be away, and each commit is a boundary."""
+    """The store of one process. The database may be unavailable, and each commit is a boundary."""
 
     def __init__(self, engine: Engine, world: World) -> None:
         super().__init__(engine)
@@ -216,7 +216,7 @@ def _caller() -> str:
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail that left: what it says, and how many boundaries had been passed when its step began."""
+    """A sent mail. ``begun``, ``left``: the boundaries passed when its step began, and when it was sent."""
 
     text: str
     to: str
@@ -225,7 +225,7 @@ class Mail:
 
 
 class StormTransport:
-    """A mail server that takes mails, refuses them, or breaks off while it takes one."""
+    """A mail server that accepts mails, refuses them, or breaks the connection while it accepts one."""
 
     repeatable = False
     sender = "billing@seller.example"
@@ -268,7 +268,7 @@ MAIL_TROUBLES = ("unreachable", "deferred", "refused", "cut before", "cut after"
 
 @dataclass
 class Request:
-    """What somebody asks of the host's HTTP side; ``again``: who hears nothing asks again."""
+    """A request to the host's HTTP side. ``again``: the caller repeats it until it gets an answer."""
 
     name: str
     act: Callable[[Host], Any]
@@ -278,7 +278,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Told:
-    """What was asked of a quote, what was answered (an error, if it was refused), and between which boundaries."""
+    """A request about a quote, its answer (an error if it was refused), and the boundaries passed at both moments."""
 
     what: str
     quote_id: str
@@ -293,7 +293,7 @@ class Told:
 
 @dataclass
 class Process:
-    """One process of the host: a worker or an HTTP side, and the host in it."""
+    """One process, a worker or an HTTP side, and the host in it."""
 
     actor: Actor
     host: Host
@@ -303,18 +303,18 @@ class Process:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a world is made of."""
+    """The properties of a world."""
 
     quotes: int = 1
     workers: int = 1
-    #: Its place in SETTINGS.
+    #: The index in SETTINGS.
     settings: int = 0
-    #: The account refuses taxes that the caller computed.
+    #: Whether the Stripe account refuses taxes that the caller computed.
     refuses_tax_amounts: bool = False
 
 
 class World:
-    """Everything that a storm happens to."""
+    """Everything that a storm acts on."""
 
     def __init__(self, seed: int, spec: Spec, postgresql: str = "") -> None:
         self.spec = spec
@@ -328,16 +328,16 @@ class World:
         self.mails: list[Mail] = []
         self.mail_troubles: list[str] = []
         self.requests: list[Request] = []
-        #: So often more, the database is away when somebody wants to use it.
+        #: How often the database will still be unavailable.
         self.database_refusals = 0
         self.lost_commits = 0
         self.release = 1
-        #: What people were answered, for the checker.
+        #: The answers that people got, for the checker.
         self.told: list[Told] = []
-        #: Which version of each quote was accepted last, by its place.
+        #: The last accepted version of each quote, by the quote's index.
         self.versions: dict[int, int] = {}
         self.happened: list[Any] = []
-        #: How often people have retried, in the calm, what asked for them.
+        #: How often people have retried, in the calm, what needed attention.
         self.retries = 0
         database = on_postgresql(postgresql) if postgresql else in_memory()
         database.begin(spec.settings, partial(_fill, spec.settings))
@@ -345,7 +345,7 @@ class World:
         self._client()
         self.processes = [self._process(f"worker {n}", works=True) for n in range(1, spec.workers + 1)]
         self.processes += [self._process(f"front {n}", works=False) for n in (1, 2)]
-        #: For the harness itself: to look, outside every process.
+        #: A host for the harness itself, outside every process.
         self.eye = self._host(self.processes[-1].engine, 1)
 
     def _client(self) -> None:
@@ -373,7 +373,7 @@ class World:
         return _assembled(StormStore(self._database, self), self.clock, engine, StormTransport(self), plugins, locks)
 
     def _alive(self, process: Process, work: Callable[[Process], None]) -> None:
-        """Work as a process that may die, and then be started again."""
+        """Work as a process; if it dies, start it again."""
         if process.release != self.release:
             self._start_again(process)
         try:
@@ -413,13 +413,13 @@ class World:
             process.actor.doing = ""
 
     def take_over(self, actor: Actor, *, cut: bool = True) -> None:
-        """What this process had to do goes to others: it is dead, or so late that it seems dead."""
+        """Give the jobs of a process to others, because it is dead, or so late that it seems dead."""
         if cut:
             cut_locks(self.locks, actor)
         current, self.scheduler.current = self.scheduler.current, None
         try:
             for job in self.jobs.lose(actor, progress=self.eye.execution.count_results):
-                # In nobody's name: this may be said in the middle of a sleeper's work.
+                # In an empty context, because this may be called in the middle of a frozen process's work.
                 Context().run(self.eye.execution.set_aside, job)
         finally:
             self.scheduler.current = current
@@ -427,18 +427,18 @@ class World:
     # -- how it is ------------------------------------------------------------------------------------
 
     def open_runs(self) -> list[tuple[str, str, str]]:
-        """The runs that have not ended: kind, quote, status."""
+        """Return kind, quote and status of the runs that have not ended."""
         open_ones = t.runs.c.status.in_(["queued", "running", "waiting"])
         with self.eye.store.read() as db:
             wanted = select(t.runs.c.kind, t.runs.c.quote_id, t.runs.c.status).where(open_ones)
             return [tuple(row) for row in db.execute(wanted)]
 
     def is_at_rest(self) -> bool:
-        """Whether nothing is left to do."""
+        """Return whether no work is left."""
         return not self.jobs.queued and not self.jobs.owner and not self.requests and not self.open_runs()
 
     def close(self) -> None:
-        """End every process where it is."""
+        """Stop every process where it is."""
         for process in self.processes:
             line = process.actor.line
             if line and not line.dead:
@@ -461,11 +461,11 @@ class World:
     # -- what services do ---------------------------------------------------------------------------
 
     def ask(self, request: Request) -> None:
-        """Somebody sends a request to the HTTP side."""
+        """Send a request to the HTTP side."""
         self.requests.append(request)
 
     def tell(self, quote_id: str, what: str, act: Callable[[Host], Any], *, again: bool = False) -> None:
-        """A person or the platform asks for something of a quote."""
+        """Send a request about a quote, from a person or the platform, and keep its answer."""
         asked = self.scheduler.passed
 
         def heard(answer: Any) -> None:
@@ -479,7 +479,7 @@ class World:
         return self.stripe._deliveries._all
 
     def deliver(self, delivery: Delivery, *, forged: bool = False) -> None:
-        """Stripe delivers a webhook; it comes again until it is taken."""
+        """Deliver a webhook from Stripe, which is repeated until it is accepted."""
         state = self.stripe.world.state(delivery.account, delivery.livemode)
         endpoint = state.endpoints.get(delivery.endpoint_id)
         if endpoint is None or endpoint["status"] != "enabled":
@@ -511,7 +511,7 @@ class World:
 
 @contextmanager
 def weather(seed: int) -> Iterator[None]:
-    """Chance follows from the seed, logs are still, and what would leave the process stays in it."""
+    """Make randomness follow from the seed, silence the logs, and keep all requests in this process."""
     chance = random.Random(f"chance/{seed}")
     alphabet = stripe_ids.ALPHANUMERIC
     kept = (os.urandom, random._urandom, stripe_ids.random_text, payment_links.fetch_pdf)
@@ -538,7 +538,7 @@ def weather(seed: int) -> Iterator[None]:
 
 
 class _InLine:
-    """A thread that has done its work when it is started."""
+    """A thread that does its work when it is started, before ``start`` returns."""
 
     def __init__(self, target: Callable[..., None], args: tuple[Any, ...], **_: Any) -> None:
         self._work = lambda: target(*args)
@@ -548,6 +548,6 @@ class _InLine:
 
 
 def _named(function: Any) -> list[tuple[Any, str]]:
-    """Where a function of the simulator is known by name."""
+    """Return the modules and names of the simulator under which a function is known."""
     modules = [module for name, module in list(sys.modules.items()) if name.startswith("stripe_simulator")]
     return [(m, name) for m in modules for name, value in vars(m).items() if value is function]
