@@ -35,7 +35,7 @@ KINDS = {n: k for n, k in vars(errors).items() if inspect.isclass(k) and issubcl
 #: They wait, or answer a machine that needs no advice; and who writes one catches it or gives it one.
 ADVISE_NOBODY = {"RetryableError", "WebhookRejected", "IntegrationError", "PluginLoadError"}
 #: What only a person at the command line, or the author of a plugin, meets.
-OF_THE_COMMAND_LINE = ("cli/", "doctor.py", "host.py", "scaffold/", "testing/")
+OF_THE_COMMAND_LINE = ("cli/", "doctor.py", "host.py", "store/opening.py", "scaffold/", "testing/")
 COMMAND = re.compile(r"qwoty-host|`[a-z]+( [a-z-]+)+`|(?<![\w-])--[a-z]{3,}")
 #: What is written beside a hint for who has a terminal: alerts name a command of their own. And the engine's name.
 BESIDE = (

@@ -706,10 +706,8 @@ class Runs:
                 self._give_up_fetches(db, workspace, quote_id)
                 self.note_cause(db, workspace, quote_id)
                 for plugin in self._concerned(workspace, quote_id):
-                    subject = f"{now.isoformat()}/{quote_id}"
-                    self._add(
-                        db, workspace, plugin, RunKind.CANCEL, quote_id, subject=subject, facts={"at": cancelled["at"]}
-                    )
+                    subject, facts = uuid4().hex, {"at": cancelled["at"]}
+                    self._add(db, workspace, plugin, RunKind.CANCEL, quote_id, subject=subject, facts=facts)
             found = rows.of_quote(db, workspace, quote_id, kind=RunKind.CANCEL)
             run_ids = tuple(run.id for run in found if run.facts["at"] == cancelled["at"])
         return Cancelled(quote_id, before is not None, run_ids)

@@ -36,10 +36,7 @@ WITHOUT = BROKEN | REAL | {"recorder"}
 
 
 def ask_preview(desk: Any) -> Any:
-    runs = desk.host.runs
-    return preview(
-        "ws-1", a_quote(), plugins=runs.plugins, settings=runs.settings, contexts=runs.contexts, clock=desk.clock
-    )
+    return preview("ws-1", a_quote(), desk.host.integrations)
 
 
 #: What asks which hook, outside runs.

@@ -31,7 +31,7 @@ def database(trouble: Callable[[Host], Any], path: str) -> Strike:
         if host.config.is_shared:
             pytest.skip("these are SQLite's; PostgreSQL's are in tests/host/test_database_trouble.py")
         listen(host.store.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout=50"))
-        befallen, answer, sleep, struck = trouble(host), api.answer, clock.sleep, []
+        befallen, answer, sleep, pass_time, struck = trouble(host), api.answer, clock.sleep, story.time_passes, []
 
         def answering(given: Any) -> Any:
             found = answer(given)
@@ -43,8 +43,14 @@ def database(trouble: Callable[[Host], Any], path: str) -> Strike:
             befallen.let_go()
             sleep(seconds)
 
+        def passing(seconds: float) -> None:
+            # What is written may fit into pages that the database has: then nobody has waited so far.
+            befallen.let_go()
+            pass_time(seconds)
+
         story.patch.setattr(api, "answer", answering)
         story.patch.setattr(clock, "sleep", sleeping)
+        story.patch.setattr(story, "time_passes", passing)
         story.at_the_end += [befallen.close, lambda: _assert_struck(struck)]
 
     return strike

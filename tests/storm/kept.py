@@ -25,4 +25,8 @@ KEPT = {
     "what a link brought and what was settled outside Stripe add up": (
         "5662345758840/2/1/0/0 0:accepted:0 233:link_paid:43052 376:webhook:58083 449:marked_as_paid:41181"
     ),
+    "a quote cancelled twice in one second is taken back twice": (
+        "7780455699110/1/3/1/0 0:accepted:0 57:Stripe:_still_at_work:49976 130:corrected:48728 "
+        "211:cancelled:36549 258:corrected:4584 376:death:23632 414:cancelled:35561"
+    ),
 }

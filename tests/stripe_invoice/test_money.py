@@ -21,7 +21,7 @@ PURE = (
     "check",
     "explain",
     "preview",
-    "ledger",
+    "record",
     "invoices",
     "payment_links",
     "payments",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -20,6 +21,7 @@ from host_server import BROKEN
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.errors import ActionRefused, NotFound
+from qwoty_integrations_host.quotes.run import Run, RunKind, RunStatus
 from qwoty_integrations_host.quotes.without_invoice import NO_INTEGRATION, NO_INVOICING, SWITCHED_OFF, cause
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.workspaces import api_keys
@@ -314,8 +316,13 @@ class TestBesideAnotherIntegration:
         assert [run["plugin"] for run in both.quote("q-2")["runs"]] == ["second"]
 
 
-def a_run(plugin: str, status: str, code: str | None = None) -> dict[str, Any]:
-    return {"plugin": plugin, "kind": "quote_accepted", "status": status, "error": {"code": code} if code else None}
+def a_run(plugin: str, status: str, code: str | None = None) -> Run:
+    place = {"id": "r", "workspace": "ws-1", "plugin": plugin, "quote_id": "q-1", "subject": "q-1", "facts": {}}
+    never = dict.fromkeys(("settings_digest", "outcome", "waits_until", "outage_since", "finished_at"))
+    kept = {"kind": RunKind.QUOTE_ACCEPTED, "status": RunStatus(status), "attempt": 1, "resumable": False}
+    return Run(
+        **place, **never, **kept, error={"code": code} if code else None, created_at=datetime(2026, 3, 10, tzinfo=UTC)
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ blueprint = Blueprint("runs", "The work of integrations on quotes, step by step.
 class RunQuery(PageQuery):
     """Which runs."""
 
-    status = fields.String(load_default=None, validate=validate.OneOf(RunStatus))
+    status = fields.String(load_default=None, validate=validate.OneOf(list(RunStatus)))
     quote_id = fields.String(load_default=None, metadata={"description": "A quote's id, or its number."})
     plugin = fields.String(load_default=None)
     kind = fields.String(load_default=None, metadata={"description": f"Such as {', '.join(KINDS)}."})
