@@ -139,6 +139,7 @@ class Died(Interruption):
     """The process dies."""
 
 
+@pytest.mark.timeout(900)  # dozens of stories, each with webhooks over real HTTP
 @pytest.mark.parametrize("stops", ["waits", "dies"])
 @pytest.mark.parametrize("hook", HOOKS)
 def test_whatever_a_release_calls_the_steps_nothing_is_doubled(
