@@ -36,8 +36,6 @@ from ..errors import (
 from ..metrics import RUN_SECONDS, RUNS_ENDED
 from ..observability.leaks import secrets_known_to
 from ..observability.logs import log_context
-from ..plugins.contexts import Contexts
-from ..plugins.manager import Plugins
 from ..plugins.settings_migrations import UNFIT
 from ..quotes.run import OPEN, TAKING_BACK, Run, RunKind, RunStatus, lacks_something
 from ..quotes.without_invoice import SWITCHED_OFF
@@ -48,8 +46,7 @@ from ..store import runs as rows
 from ..store import steps as step_rows
 from ..store.database import Store
 from ..workspaces.connections import worked_in_a_run
-from ..workspaces.integration import Integrations
-from ..workspaces.settings import WorkspaceSettings
+from ..workspaces.integration import Integrations, WithIntegrations
 from .platform_events import PlatformEvents
 from .requests import Runs
 from .steps import AttemptOver, RecordedSteps, ReplayDoesNotFit, RunWaits
@@ -65,7 +62,7 @@ _FOR_PEOPLE = {NOT_LOADED, *UNFIT}
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(WithIntegrations):
     """Executes the jobs that the engine hands over."""
 
     store: Store
@@ -79,21 +76,6 @@ class Execution:
     alerts: Alerts
     platform_events: PlatformEvents
     restored: bool = False
-
-    @property
-    def plugins(self) -> Plugins:
-        """The plugins of the host."""
-        return self.integrations.plugins
-
-    @property
-    def settings(self) -> WorkspaceSettings:
-        """The settings of the host's workspaces."""
-        return self.integrations.settings
-
-    @property
-    def contexts(self) -> Contexts:
-        """The factory of hook contexts."""
-        return self.integrations.contexts
 
     def execute(self, job_id: str) -> None:
         """Execute one attempt of a run. After a crash, the engine calls this again from the start.

@@ -38,8 +38,6 @@ from ..errors import (
     WebhookRejected,
 )
 from ..observability.actor import actor
-from ..plugins.contexts import Contexts
-from ..plugins.manager import Plugins
 from ..quotes.run import MAKING, TAKING_BACK, Run, RunKind, RunStatus
 from ..quotes.standing import is_a_mail
 from ..quotes.stops import require_voidable
@@ -52,8 +50,7 @@ from ..store.database import Store
 from ..store.platforms import PLATFORM
 from ..store.plugin_storage import quotes_due, records_of_quote
 from ..store.workspaces import lock_workspace, require_workspace, timezone_of
-from ..workspaces.integration import Integrations
-from ..workspaces.settings import WorkspaceSettings
+from ..workspaces.integration import Integrations, WithIntegrations
 from .rejected_webhooks import Refusals
 
 log = logging.getLogger(__name__)
@@ -90,7 +87,7 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class Runs(WithIntegrations):
     """The runs of one host."""
 
     store: Store
@@ -100,21 +97,6 @@ class Runs:
     attempts: Attempts
     refusals: Refusals
     alerts: Alerts
-
-    @property
-    def plugins(self) -> Plugins:
-        """The plugins of the host."""
-        return self.integrations.plugins
-
-    @property
-    def settings(self) -> WorkspaceSettings:
-        """The settings of the host's workspaces."""
-        return self.integrations.settings
-
-    @property
-    def contexts(self) -> Contexts:
-        """The factory of hook contexts."""
-        return self.integrations.contexts
 
     # -- what starts a run -----------------------------------------------------------------------
 

@@ -13,8 +13,6 @@ from ..clock import Clock
 from ..contract.hook_types import ConnectionReport, ConnectionRequest, KeyReport
 from ..engine.attempts import Attempts
 from ..errors import ActionRefused, IntegrationError, NotFound, SettingsIncomplete
-from ..plugins.contexts import Contexts
-from ..plugins.manager import Plugins
 from ..plugins.settings_migrations import UNFIT
 from ..quotes.run import Run
 from ..redaction import redacted
@@ -23,8 +21,7 @@ from ..store import runs, steps
 from ..store.database import Store
 from ..store.workspaces import require_workspace
 from .inquiries import Proceed
-from .integration import Integrations
-from .settings import WorkspaceSettings
+from .integration import Integrations, WithIntegrations
 
 #: The worst status of a report's keys is the report's; an unreachable service says nothing about the settings.
 _WORST_FIRST = ("refused", "missing", "unreachable", "ok")
@@ -50,7 +47,7 @@ def _at_once() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Connections:
+class Connections(WithIntegrations):
     """The connections of one host.
 
     ``test`` and ``show`` return the same document::
@@ -79,21 +76,6 @@ class Connections:
     integrations: Integrations
     clock: Clock
     attempts: Attempts
-
-    @property
-    def plugins(self) -> Plugins:
-        """The plugins of the host."""
-        return self.integrations.plugins
-
-    @property
-    def settings(self) -> WorkspaceSettings:
-        """The settings of the host's workspaces."""
-        return self.integrations.settings
-
-    @property
-    def contexts(self) -> Contexts:
-        """The factory of hook contexts."""
-        return self.integrations.contexts
 
     def asks_to_enable(self, workspace: str, plugin: str) -> bool:
         """Return whether ``enable`` will call the service. Raises: as ``enable`` does before that call."""

@@ -82,3 +82,25 @@ class Integration:
         """
         given = self.settings if settings is None else settings
         return self.among.contexts.make(self.workspace, self.plugin, given, **run)
+
+
+class WithIntegrations:
+    """The base of a class with ``integrations``: short names for the host's plugins, settings and contexts."""
+
+    __slots__ = ()
+    integrations: Integrations
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins of the host."""
+        return self.integrations.plugins
+
+    @property
+    def settings(self) -> WorkspaceSettings:
+        """The settings of the host's workspaces."""
+        return self.integrations.settings
+
+    @property
+    def contexts(self) -> Contexts:
+        """The factory of hook contexts."""
+        return self.integrations.contexts
