@@ -87,7 +87,7 @@ def _wake(place: Site, host: Host, times: int) -> Row:
     with requests.Session() as session:
         for number in range(times):
             woken.append(start_of(host, place.accept(session, "ws", a_quote(f"woken-{number}", lines=_LINES))))
-            (run,) = host.runs.accept("ws", a_quote(f"unheard-{number}", lines=_LINES)).run_ids
+            (run,) = host.runs.acceptance.accept("ws", a_quote(f"unheard-{number}", lines=_LINES)).run_ids
             unheard.append(start_of(host, run))
     return _row("wake", "accept → first step, SQLite: woken by the commit", woken, unheard)
 

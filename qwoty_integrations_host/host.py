@@ -34,9 +34,7 @@ from .plugins.manager import Plugins
 from .quotes.run import Run
 from .runs.executor import Execution
 from .runs.platform_events import PlatformEvents
-from .runs.rejected_webhooks import Refusals
-from .runs.requests import Runs
-from .runs.uninvoiced import Uninvoiced
+from .runs.runs import Runs, create_runs
 from .store import runs as run_rows
 from .store.advisory_locks import AdvisoryLocks
 from .store.database import Store, open_database
@@ -94,7 +92,6 @@ class Host:
     platforms: WorkspacePlatforms
     platform_events: PlatformEvents
     translations: Translations
-    uninvoiced: Uninvoiced
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Start to work runs. Return False when another process works this SQLite data directory."""
@@ -128,7 +125,7 @@ class Host:
         """
         self.schedule.stop()
         self.inquiries.close()
-        self.runs.refusals.write_down()
+        self.runs.webhooks.rejected.write_down()
         if not self.engine.close(patience=patience):
             return False
         self.store.close()
@@ -193,13 +190,12 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     contexts = Contexts(store, vault, clock, transport, locks, rate_limits, platforms, config.public_url, plugins)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
-    refusals = Refusals(store, clock)
     translations = Translations(plugins)
     alerts = Alerts(store, clock)
     alert_recipients = AlertRecipients(store, vault, clock, config.private_alerts, config.public_url)
     alert_delivery = AlertDelivery(store, clock, locks, transport, translations, alert_recipients)
     integrations = Integrations(plugins, settings, contexts)
-    runs = Runs(store, worked_by, integrations, clock, attempts, refusals, alerts)
+    runs = create_runs(store, worked_by, integrations, clock, attempts, alerts)
     platform_events = PlatformEvents(store, clock, platforms, runs)
     execution = Execution(
         store,
@@ -216,20 +212,20 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     )
     # Any number of workers share a PostgreSQL; a SQLite file has one worker.
     lock = WorkerLock(config.data_dir, shared=config.is_shared)
-    upkeep = Upkeep(store, integrations, clock, runs)
+    upkeep = Upkeep(store, integrations, clock, runs.queue, alerts)
     connections = Connections(store, integrations, clock, attempts)
     missing_webhooks = MissingWebhooks(store, integrations, clock, alerts)
     digest = DailyDigest(store, clock, alerts, missing_webhooks)
     pruning = Pruning(store, worked_by, clock, config.keep_days)
     schedule = Schedule(
         [
-            Job("installments", runs.request_due_installments, _INSTALLMENTS_EVERY),
+            Job("installments", runs.installments.request_due, _INSTALLMENTS_EVERY),
             Job("upkeep after a start", upkeep.request_after_start, None),
             Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
             Job("pruning", pruning.prune, _PRUNING_EVERY),
             Job("missing webhooks", missing_webhooks.record_new, _MISSING_WEBHOOKS_EVERY),
             Job("secrets", partial(give_versions, store, vault), _SECRETS_EVERY),
-            Job("refusals", refusals.write_down, _REFUSALS_EVERY),
+            Job("refusals", runs.webhooks.rejected.write_down, _REFUSALS_EVERY),
             Job("digest", digest.record_due, _DIGEST_EVERY),
             Job("alerts", alert_delivery.deliver, _ALERTS_EVERY),
         ]
@@ -257,10 +253,9 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
         schedule,
         pruning,
         transport,
-        WorkspacePlatforms(store, vault, clock, configurations, runs.retry_fetches),
+        WorkspacePlatforms(store, vault, clock, configurations, runs.control.retry_fetches),
         platform_events,
         translations,
-        Uninvoiced(store, plugins, runs),
     )
 
 

@@ -219,11 +219,11 @@ class Stage:
 
     def accept(self, quote: dict[str, Any]) -> dict[str, Any]:
         """Accept a quote, work what is queued, and report its one run."""
-        (run_id,) = self.host.runs.accept(WORKSPACE, quote).run_ids
+        (run_id,) = self.host.runs.acceptance.accept(WORKSPACE, quote).run_ids
         return self._worked(run_id)
 
     def send_installment(self, quote_id: str, number: int | None = None) -> dict[str, Any]:
-        return self._worked(self.host.runs.request_installment(WORKSPACE, quote_id, number))
+        return self._worked(self.host.runs.installments.request(WORKSPACE, quote_id, number))
 
     def _worked(self, run_id: str) -> dict[str, Any]:
         self._work()

@@ -45,7 +45,7 @@ class Bench(Workbench):
     def send_installment(
         self, quote_id: str, number: int | None = None, workspace: str = "ws-1", *, look_first: bool = False
     ) -> dict[str, Any]:
-        run_id = self.host.runs.request_installment(workspace, quote_id, number, look_first=look_first)
+        run_id = self.host.runs.installments.request(workspace, quote_id, number, look_first=look_first)
         self.work()
         return self.run(run_id)
 

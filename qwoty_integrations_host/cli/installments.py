@@ -63,7 +63,7 @@ def send(
         from ..reports.runs import find_run
 
         quote_id = quote_id_of(host, workspace, quote_id)
-        run_id = host.runs.request_installment(workspace, quote_id, number, look_first=wait)
+        run_id = host.runs.installments.request(workspace, quote_id, number, look_first=wait)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
         report = find_run(host.store, run_id)
     print_json(report) if as_json else print_run(report)

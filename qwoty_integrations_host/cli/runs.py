@@ -104,7 +104,7 @@ def retry(session: Session, run_id: str | None, all_failed: bool, wait: bool, ti
     with session.host(runs=True) as host:
         from ..reports.runs import find_run
 
-        run_ids = host.runs.retry_all_failed() if run_id is None else [host.runs.retry(run_id)]
+        run_ids = host.runs.control.retry_all_failed() if run_id is None else [host.runs.control.retry(run_id)]
         done = work_and_wait(host, run_ids, timeout=timeout) if wait and run_ids else True
         reports = [find_run(host.store, each) for each in run_ids]
     if as_json:
@@ -129,7 +129,7 @@ def undo(session: Session, run_id: str, wait: bool, timeout: float, as_json: boo
     with session.host(runs=True) as host:
         from ..reports.runs import find_run
 
-        undoing = host.runs.request_undo(run_id)
+        undoing = host.runs.taking_back.undo(run_id)
         done = work_and_wait(host, [undoing], timeout=timeout) if wait else True
         report = find_run(host.store, undoing)
     print_json(report) if as_json else print_run(report)
@@ -147,6 +147,6 @@ def dismiss(session: Session, run_id: str, reason: str, as_json: bool) -> None:
     with session.host() as host:
         from ..reports.runs import find_run
 
-        host.runs.dismiss(run_id, reason)
+        host.runs.control.dismiss(run_id, reason)
         report = find_run(host.store, run_id)
     print_json(report) if as_json else print_run(report)

@@ -102,7 +102,7 @@ def enable(session: Session, workspace: str, plugin: str, anyway: bool, run_wait
     with session.host(runs=run_waiting) as host:
         with _refusal(f"Not switched on. Switch it on anyway: {command}"):
             shown = host.connections.enable(workspace, plugin, anyway=anyway)
-        run_ids = host.uninvoiced.run_all(workspace, plugin) if run_waiting else []
+        run_ids = host.runs.acceptance.run_all(workspace, plugin) if run_waiting else []
         _show({**shown, **({"run_ids": run_ids} if run_waiting else {})}, as_json)
         if run_waiting:
             say(f"{len(run_ids)} {'quote is' if len(run_ids) == 1 else 'quotes are'} run: qwoty-host run list")
@@ -113,7 +113,7 @@ def enable(session: Session, workspace: str, plugin: str, anyway: bool, run_wait
 
 def _offer(host: Host, workspace: str, plugin: str) -> None:
     """Tell how many signed quotes wait for an integration; they never run automatically."""
-    if number := host.uninvoiced.count(workspace, plugin):
+    if number := host.runs.uninvoiced.count(workspace, plugin):
         say(f"{number} signed {'quote has' if number == 1 else 'quotes have'} no invoice yet. Some may be old.")
         say(f"  → See them: qwoty-host quote list {workspace} --without-invoice")
         say(f"  → Run all of them: qwoty-host enable {workspace} {plugin} --run-waiting")

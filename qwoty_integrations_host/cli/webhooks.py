@@ -111,7 +111,7 @@ def replay(
     with session.host(runs=True) as host:
         from ..reports.runs import find_run
 
-        run_id = host.runs.replay(workspace, plugin, event_id)
+        run_id = host.runs.webhooks.replay(workspace, plugin, event_id)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
         report = find_run(host.store, run_id)
     print_json(report) if as_json else print_run(report)

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
+from ..alerts.recording import Alerts
 from ..clock import Clock
 from ..contract.hook_types import WebhookEndpoint
 from ..errors import ActionRefused, IntegrationError
-from ..runs.requests import Runs
-from ..store import runs as runs_table
+from ..quotes.run import RunKind, RunStatus
+from ..runs.queue import RunQueue
+from ..store import runs as rows
 from ..store import webhooks
 from ..store.database import Store
 from ..store.plugin_storage import records_awaiting_payment
-from ..store.workspaces import require_workspace
+from ..store.workspaces import lock_workspace, require_workspace
 from ..workspaces.integration import Integration, Integrations
 
 log = logging.getLogger(__name__)
@@ -34,7 +37,8 @@ class Upkeep:
     store: Store
     integrations: Integrations
     clock: Clock
-    runs: Runs
+    queue: RunQueue
+    alerts: Alerts
 
     def request_due(self) -> list[str]:
         """Request an upkeep wherever the last one is an hour old; return the runs' ids."""
@@ -57,8 +61,33 @@ class Upkeep:
                 "No integration of this workspace has a webhook endpoint or an open invoice.",
                 hint="An invoice is made when a quote is accepted, an endpoint with the first payment link.",
             )
-        run_ids = (self.runs.request_upkeep(workspace, plugin, roll_secrets=roll_secrets) for plugin in plugins)
+        run_ids = (self.request_for(workspace, plugin, roll_secrets=roll_secrets) for plugin in plugins)
         return [run_id for run_id in run_ids if run_id]
+
+    def request_for(
+        self, workspace: str, plugin: str, *, roll_secrets: bool = False, unless_within: timedelta | None = None
+    ) -> str | None:
+        """Queue an upkeep of a plugin's connection and return the run's id.
+
+        With ``unless_within``, return None if an upkeep is under way or began within that time. Without it, raise
+        ActionRefused while an upkeep is under way.
+        """
+        with self.store.write() as db:
+            lock_workspace(db, workspace)
+            last, now = rows.last_upkeep(db, workspace, plugin), self.clock.now()
+            if last is not None and not last.is_finished:
+                if unless_within is None:
+                    raise ActionRefused(f"Run {last.id} looks after it now.", hint="Wait for that run to end.")
+                return None
+            if last is not None and unless_within is not None and now - last.created_at < unless_within:
+                return None
+            if last is not None and last.is_open:
+                # The new upkeep will report what is still wrong. So one upkeep is open at most, not one per hour.
+                outcome = last.outcome or {}
+                notes = [*outcome["notes"], "A later upkeep took its place."]
+                rows.change(db, last.id, status=RunStatus.DISMISSED, outcome={**outcome, "notes": notes})
+            facts = {"roll_secrets": roll_secrets}
+            return self.queue.add(db, workspace, plugin, RunKind.UPKEEP, "", subject=uuid4().hex, facts=facts)
 
     def status(self, workspace: str) -> dict[str, Any]:
         """Report each endpoint of a workspace as ``{"workspace", "data"}``; ages in whole seconds. Raises: NotFound."""
@@ -78,9 +107,9 @@ class Upkeep:
             try:
                 if one.is_loaded and (unfit := one.unfit):
                     error = {"code": unfit.code, "title": unfit.title, "hint": unfit.hint}
-                    self.runs.alerts.settings_unfit(workspace, plugin, error)
+                    self.alerts.settings_unfit(workspace, plugin, error)
                 elif self._is_needed(one):
-                    run_ids.append(self.runs.request_upkeep(workspace, plugin, unless_within=unless_within))
+                    run_ids.append(self.request_for(workspace, plugin, unless_within=unless_within))
             except IntegrationError:
                 # An error of one workspace (an unreadable secret, a plugin's bug) must not stop the others.
                 log.exception("upkeep.not_requested", extra={"workspace": workspace, "plugin": plugin})
@@ -103,7 +132,7 @@ class Upkeep:
     def _report(self, workspace: str, plugin: str, endpoint: WebhookEndpoint) -> dict[str, Any]:
         with self.store.read() as db:
             last = webhooks.last_received(db, workspace, plugin, endpoint.account)
-            run = runs_table.last_upkeep(db, workspace, plugin)
+            run = rows.last_upkeep(db, workspace, plugin)
         return {
             "plugin": plugin,
             "account": endpoint.account,

@@ -48,7 +48,7 @@ from ..store.database import Store
 from ..workspaces.connections import worked_in_a_run
 from ..workspaces.integration import Integrations, WithIntegrations
 from .platform_events import PlatformEvents
-from .requests import Runs
+from .runs import Runs
 from .steps import AttemptOver, RecordedSteps, ReplayDoesNotFit, RunWaits
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class Execution(WithIntegrations):
         except RunWaits as now:
             self._wait(run, now.error, progressed=steps.progressed)
         except AlreadyFinal as error:
-            if not self.runs.put_back(run, error.title):
+            if not self.runs.corrections.put_back(run, error.title):
                 self._finish_with_error(run, error, resumable=False)
         except DatabaseUnavailable:
             raise
@@ -279,7 +279,7 @@ class Execution(WithIntegrations):
 
     def _upkeep(self, run: Run, ctx: HookContext) -> Outcome:
         report = self.plugins.on_upkeep(run.plugin, ctx, UpkeepRequest(run.facts["roll_secrets"]))
-        found = self.runs.receive_found(run.workspace, run.plugin, report.events)
+        found = self.runs.webhooks.receive_found(run.workspace, run.plugin, report.events)
         if not found:
             return report.outcome
         told = (
@@ -447,10 +447,10 @@ class Execution(WithIntegrations):
             if status == RunStatus.SUCCEEDED:
                 worked_in_a_run(db, present)
             if record is not None and record.payment_status in {"paid", "void"}:
-                self.runs.invoice_is_closed(db, present, record.payment_status)
+                self.runs.taking_back.invoice_is_closed(db, present, record.payment_status)
             self.alerts.run_ended(db, present, status, error, refused=refused)
             if lacks_something(run.kind, status, error):
-                self.runs.note_cause(db, run.workspace, run.quote_id)
+                self.runs.uninvoiced.note_cause(db, run.workspace, run.quote_id)
         RUNS_ENDED.labels(run.plugin, run.kind, status).inc()
         RUN_SECONDS.labels(run.plugin, run.kind).observe((now - run.created_at).total_seconds())
         log.info("run.ended", extra={"run_id": run.id, "status": status})

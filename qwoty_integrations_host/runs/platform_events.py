@@ -23,12 +23,14 @@ from ..observability.actor import acting_as
 from ..platform import signatures
 from ..platform.configuration import ACCEPTED, PlatformConfiguration
 from ..platform.resolver import PlatformResolver
-from ..quotes.run import Run, RunStatus
+from ..quotes.run import Run, RunKind, RunStatus
 from ..store import events
 from ..store import runs as rows
 from ..store.database import Store
+from ..store.platforms import PLATFORM
 from ..store.workspaces import require_workspace
-from .requests import Accepted, Runs
+from .acceptance import Accepted
+from .runs import Runs
 
 _NAME = re.compile(r"[ -~]{1,255}")
 _QUOTE_ID = Identifier(required=True)
@@ -109,7 +111,7 @@ class PlatformEvents:
         fetched = qwoty.fetch(row.quote_id, accepted_at=row.created_at)
         try:
             with acting_as(_PLATFORM):
-                accepted = self.runs.accept(workspace, fetched.document, told_at=row.created_at)
+                accepted = self.runs.acceptance.accept(workspace, fetched.document, told_at=row.created_at)
         except InvalidInput as error:
             wrong = "; ".join(f"{problem.dotted}: {problem.message}" for problem in error.problems[:5])
             raise NeedsAttention(
@@ -137,18 +139,28 @@ class PlatformEvents:
             return self._answer(event_id, told, "ignored", told.quote_id, (), is_new=False)
         if told.quote is not None:
             try:
-                return self._taken(event_id, told, self.runs.accept(workspace, told.quote))
+                return self._taken(event_id, told, self.runs.acceptance.accept(workspace, told.quote))
             except NotFound:  # the quote is cancelled, and the host does not have it
                 return self._never_seen(event_id, told, id_of(told.quote, workspace_id=workspace))
         assert told.quote_id is not None, "it names or holds a quote"
         _require_platform(configuration)
-        run_id = self.runs.request_fetch(workspace, told.quote_id, event_id=event_id, event_type=told.type)
+        run_id = self._request_fetch(workspace, told.quote_id, event_id=event_id, event_type=told.type)
         return self._answer(event_id, told, RunStatus.QUEUED, told.quote_id, (run_id,), is_new=True)
+
+    def _request_fetch(self, workspace: str, quote_id: str, *, event_id: str, event_type: str) -> str:
+        """Queue the fetch of a quote that the workspace's platform announced; return the run's id."""
+        facts = {"event_id": event_id, "type": event_type}
+        with self.store.write() as db:
+            added = self.runs.queue.add(
+                db, workspace, PLATFORM, RunKind.PLATFORM_EVENT, quote_id, subject=event_id, facts=facts
+            )
+        assert added is not None, "an event is stored once, together with its run"
+        return added
 
     def _cancel(self, workspace: str, event_id: str, told: Told) -> Answer:
         quote_id = told.quote_id or id_of(told.quote, workspace_id=workspace)
         try:
-            found = self.runs.cancel(workspace, quote_id, how=told.type)
+            found = self.runs.taking_back.cancel(workspace, quote_id, how=told.type)
         except NotFound:
             return self._never_seen(event_id, told, quote_id)
         return self._answer(event_id, told, "cancelled", quote_id, found.run_ids, is_new=not found.duplicate)

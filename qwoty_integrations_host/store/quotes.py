@@ -23,6 +23,7 @@ from . import tables as t
 from .pagination import find_place, newest_first
 from .search import Wanted
 from .upsert import insert_or_ignore
+from .workspaces import require_workspace
 
 # Every webhook and attempt executes these. They are built once, because building costs more (docs/performance.md).
 _EXISTS = select(t.quotes.c.id).filter_by(workspace=bindparam("workspace"), id=bindparam("id"))
@@ -274,6 +275,13 @@ def unknown(workspace: str, quote_id: str) -> NotFound:
         f"There is no quote {quote_id!r} in workspace {workspace!r}.",
         hint="Look for it in the list of quotes, by a part of its number or by its customer.",
     )
+
+
+def require(db: Connection, workspace: str, quote_id: str) -> None:
+    """Raises: NotFound for the workspace, or for a quote that was never accepted in it."""
+    require_workspace(db, workspace)
+    if not exists(db, workspace, quote_id):
+        raise unknown(workspace, quote_id)
 
 
 def get(db: Connection, workspace: str, quote_id: str) -> Quote:

@@ -71,7 +71,7 @@ class Workbench:
 
     def accept(self, quote: dict[str, Any], workspace: str = "ws-1", *, plugin: str | None = None) -> dict[str, Any]:
         """Accept a quote, work the queued runs, and report the run of ``plugin``, or of the only enabled one."""
-        accepted = self.host.runs.accept(workspace, quote)
+        accepted = self.host.runs.acceptance.accept(workspace, quote)
         self.work()
         (run,) = (run for run in map(self.run, accepted.run_ids) if plugin in {None, run["plugin"]})
         return run
@@ -98,7 +98,7 @@ class Workbench:
 
     def retry(self, run_id: str) -> dict[str, Any]:
         """Retry a run, and report it."""
-        self.host.runs.retry(run_id)
+        self.host.runs.control.retry(run_id)
         self.work()
         return self.run(run_id)
 

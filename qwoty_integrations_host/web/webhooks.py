@@ -27,7 +27,7 @@ def receive(plugin: str, workspace: str, token: str) -> Response:
     with log_context(workspace=workspace, plugin=plugin):
         result = "refused"
         try:
-            result = host.runs.receive_webhook(workspace, plugin, webhook)
+            result = host.runs.webhooks.receive(workspace, plugin, webhook)
             mark_authenticated()
         finally:
             # Anybody may call any URL: only loaded plugins become labels.

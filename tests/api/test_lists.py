@@ -15,14 +15,14 @@ def accepted(caller: Any, *numbers: int) -> None:
     for number in numbers:
         # Several in the same moment, so that the time alone does not say the order.
         caller.desk.clock.advance(number % 2)
-        caller.desk.host.runs.accept("ws-1", a_quote(id=f"q-{number}"))
+        caller.desk.host.runs.acceptance.accept("ws-1", a_quote(id=f"q-{number}"))
 
 
 def delivered(caller: Any, *numbers: int) -> None:
     for number in numbers:
         caller.desk.clock.advance(number % 2)
         body = json.dumps({"id": f"evt_{number}", "type": "thing.done", "quote_id": None}).encode()
-        caller.desk.host.runs.receive_webhook(
+        caller.desk.host.runs.webhooks.receive(
             "ws-1", "recorder", WebhookRequest("right", body, {"X-Signature": "signed"})
         )
 
@@ -111,7 +111,7 @@ def test_a_wrong_or_misspelt_parameter_is_422_and_named(caller: Any, query: str)
 
 
 def test_upkeep_that_had_nothing_to_do_is_listed_when_asked_for(caller: Any) -> None:
-    caller.desk.host.runs.request_upkeep("ws-1", "recorder")
+    caller.desk.host.upkeep.request_for("ws-1", "recorder")
     caller.desk.work()
 
     assert caller.get("/ws-1/runs")["data"] == []

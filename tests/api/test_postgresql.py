@@ -44,15 +44,15 @@ def test_pages_go_on_where_the_one_before_ended(caller: Any) -> None:
         body = json.dumps({"id": f"evt_{number % 2}", "type": "paid", "quote_id": None}).encode()
         token = "right" if number < 4 else "wrong"
         with suppress(WebhookRejected):
-            runs.receive_webhook("ws-1", "recorder", WebhookRequest(token, body, {"X-Signature": signature}))
-    runs.refusals.write_down()
+            runs.webhooks.receive("ws-1", "recorder", WebhookRequest(token, body, {"X-Signature": signature}))
+    runs.webhooks.rejected.write_down()
     with suppress(WebhookRejected):
-        runs.receive_webhook("ws-1", "recorder", WebhookRequest("wrong", b"", {}))
-    runs.refusals.write_down()
+        runs.webhooks.receive("ws-1", "recorder", WebhookRequest("wrong", b"", {}))
+    runs.webhooks.rejected.write_down()
     for number in range(2, 4):
         caller.desk.clock.advance(1)
         body = json.dumps({"id": f"evt_{number}", "type": "paid", "quote_id": None}).encode()
-        runs.receive_webhook("ws-1", "recorder", WebhookRequest("right", body, {"X-Signature": "signed"}))
+        runs.webhooks.receive("ws-1", "recorder", WebhookRequest("right", body, {"X-Signature": "signed"}))
 
     seen = {item["reason"] or item["id"]: item["times"] for item in caller.get("/ws-1/webhooks/deliveries")["data"]}
     assert seen == {"evt_0": 2, "evt_1": 1, "evt_2": 1, "evt_3": 1, "wrong_signature": 1, "unknown_address": 2}

@@ -17,7 +17,7 @@ from qwoty_integrations_host.reports.quotes import find_quote, quote_report
 
 def receive(caller: Any, id: str = "evt_1", quote_id: str | None = "q-7") -> None:
     body = json.dumps({"id": id, "type": "thing.done", "quote_id": quote_id}).encode()
-    caller.desk.host.runs.receive_webhook("ws-1", "recorder", WebhookRequest("right", body, {"X-Signature": "signed"}))
+    caller.desk.host.runs.webhooks.receive("ws-1", "recorder", WebhookRequest("right", body, {"X-Signature": "signed"}))
 
 
 def fail(caller: Any, error: Exception, hook: str = "on_quote_accepted") -> None:

@@ -187,7 +187,7 @@ def gets_the_right_key_working(page: Any, seen: Callable[..., None], *, keeps_wh
 
 
 def watches_a_run_end(bench: Any, page: Any, seen: Callable[..., None]) -> None:
-    accepted = bench.host.runs.accept("ws-1", the_example())
+    accepted = bench.host.runs.acceptance.accept("ws-1", the_example())
     page.get_by_role("link", name="Runs").click()
     page.get_by_role("link", name=re.compile(the_example()["number"])).click()
     page.get_by_role("status").get_by_text("Queued").wait_for()

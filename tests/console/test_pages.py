@@ -79,7 +79,7 @@ def test_a_run_that_somebody_dealt_with_is_dismissed_with_the_reason(admin: Any)
 
 def test_only_a_run_that_works_looks_again_by_itself(admin: Any) -> None:
     admin.desk.enable()
-    (run_id,) = admin.desk.host.runs.accept("ws-1", a_quote()).run_ids
+    (run_id,) = admin.desk.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
     at_work = admin.page(f"/console/runs/{run_id}")
 
     admin.desk.work()

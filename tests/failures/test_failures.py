@@ -64,7 +64,7 @@ def work(host: Host, workspace: str, settings: dict[str, Any] | None = None) -> 
     if settings is not None:
         host.settings.save(workspace, "misbehaving", settings)
         host.settings.enable(workspace, "misbehaving")
-    accepted = host.runs.accept(workspace, a_quote())
+    accepted = host.runs.acceptance.accept(workspace, a_quote())
     assert isinstance(host.engine, InlineEngine)
     host.engine.work_queued()
     return {run["plugin"]: run for run in (find_run(host.store, run_id) for run_id in accepted.run_ids)}

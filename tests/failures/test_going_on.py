@@ -44,7 +44,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "validate_settings": lambda desk: desk.host.settings.save("ws-1", "recorder", {"token": "key_Another123"}),
     "check_connection": lambda desk: desk.host.connections.test("ws-1", "recorder"),
     "preview_quote": ask_preview,
-    "authenticate_webhook": lambda desk: desk.host.runs.receive_webhook("ws-1", "recorder", REQUEST),
+    "authenticate_webhook": lambda desk: desk.host.runs.webhooks.receive("ws-1", "recorder", REQUEST),
     "webhook_endpoints": lambda desk: desk.host.upkeep.status("ws-1"),
 }
 
@@ -135,12 +135,12 @@ def test_a_workspace_whose_runs_hang_keeps_no_place_of_the_others(tmp_path: Path
     host.settings.save("ws-1", "recorder", {"token": "key_Plain123"})
     host.settings.enable("ws-1", "recorder")
     # One more than the engine works of one workspace at a time.
-    stuck = [run for n in range(5) for run in host.runs.accept("ws-1", a_quote(id=f"q-{n}")).run_ids]
+    stuck = [run for n in range(5) for run in host.runs.acceptance.accept("ws-1", a_quote(id=f"q-{n}")).run_ids]
     host.settings.disable("ws-1", "recorder")
     host.settings.enable("ws-1", "recorder")
     host.settings.enable("ws-1", "second")
     assert host.start_worker()
-    after = host.runs.accept("ws-1", a_quote(id="q-after")).run_ids
+    after = host.runs.acceptance.accept("ws-1", a_quote(id="q-after")).run_ids
 
     try:
         assert host.wait_for([*stuck, *after], timeout=30)
@@ -193,7 +193,7 @@ def test_a_run_whose_plugin_is_removed_waits_for_it_and_goes_on_when_it_is_back(
     with uninstalled():
         without = desks(public_url="http://localhost")
         for _ in range(3):  # however often: no patience is used up
-            without.host.runs.retry(run_id)
+            without.host.runs.control.retry(run_id)
             without.work()
             without.clock.advance(2 * 24 * 3600)
         run = without.run(run_id)
@@ -202,7 +202,7 @@ def test_a_run_whose_plugin_is_removed_waits_for_it_and_goes_on_when_it_is_back(
         assert "Install it again" in run["error"]["hint"]
         client = create_app(without.host).test_client()
         assert client.post("/webhooks/recorder/ws-1/right", data=REQUEST.body).status_code == 503
-        assert without.host.upkeep.request_due() == without.host.runs.request_due_installments() == []
+        assert without.host.upkeep.request_due() == without.host.runs.installments.request_due() == []
         assert without.host.missing_webhooks.record_new() == []
         details = [found.detail for found in examine(without.host)]
         assert "recorder is switched on in ws-1, but not installed." in details
@@ -248,7 +248,7 @@ def test_people_are_told_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> N
     without = desks(plugins_blocked=WITHOUT)
 
     for number in range(3):
-        without.host.runs.accept("ws-1", a_quote(id=f"q-{number}"))
+        without.host.runs.acceptance.accept("ws-1", a_quote(id=f"q-{number}"))
     without.work()
 
     (alert,) = without.host.alert_recipients.show("ws-1")["alerts"]

@@ -172,7 +172,7 @@ def test_a_run_that_gives_up_after_an_outage_is_told_once_at_its_end(told: Any) 
 
 
 def test_a_run_that_was_set_aside_is_told(told: Any) -> None:
-    accepted = told.host.runs.accept("ws-1", a_quote())
+    accepted = told.host.runs.acceptance.accept("ws-1", a_quote())
     told.host.execution.set_aside(f"{accepted.run_ids[0]}.1")
 
     assert [alert["code"] for alert in alerts(told)] == ["set_aside"]
@@ -222,7 +222,7 @@ def test_the_alert_is_stored_with_the_runs_end_or_not_at_all(told: Any, monkeypa
 
     with monkeypatch.context() as dying:
         dying.setattr("qwoty_integrations_host.runs.executor.Execution._settle", settle)
-        accepted = told.host.runs.accept("ws-1", a_quote())
+        accepted = told.host.runs.acceptance.accept("ws-1", a_quote())
         with pytest.raises(RuntimeError):
             told.work()
     assert alerts(told) == []
@@ -294,7 +294,7 @@ def with_link(desk: Any, *, quote_id: str = "q-7", status: str = "sent", account
 def hear(desk: Any, event: str) -> None:
     body = json.dumps({"id": event, "type": "t", "quote_id": "q-7"}).encode()
     desk.recorder.answers["authenticate_webhook"] = lambda ctx, request: heard(event)
-    desk.host.runs.receive_webhook("ws-1", "recorder", WebhookRequest("right", body, {"X-Signature": "signed"}))
+    desk.host.runs.webhooks.receive("ws-1", "recorder", WebhookRequest("right", body, {"X-Signature": "signed"}))
 
 
 def heard(event: str) -> Any:

@@ -84,7 +84,7 @@ def test_hook_check_connection_gets_the_saved_settings_before_they_are_enabled(s
 
 def test_it_is_told_which_business_units_recent_quotes_have(saved: Any) -> None:
     for number, unit in enumerate([{"id": "bu_2", "name": "Two"}, {"id": "bu_1"}, None, {"id": "bu_2", "name": "Two"}]):
-        saved.host.runs.accept("ws-1", a_quote(id=f"q-{number}", business_unit=unit))
+        saved.host.runs.acceptance.accept("ws-1", a_quote(id=f"q-{number}", business_unit=unit))
     seen: list[ConnectionRequest] = []
     saved.recorder.answers["check_connection"] = lambda ctx, request: seen.append(request) or ConnectionReport(())
 

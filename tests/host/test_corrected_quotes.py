@@ -23,7 +23,7 @@ def two(desk: Any) -> Any:
 
 
 def accept(desk: Any, net: str) -> tuple[Any, dict[str, dict[str, Any]]]:
-    accepted = desk.host.runs.accept("ws-1", a_quote(a_line(net=net)))
+    accepted = desk.host.runs.acceptance.accept("ws-1", a_quote(a_line(net=net)))
     desk.work()
     return accepted, {run["plugin"]: run for run in map(desk.run, accepted.run_ids)}
 

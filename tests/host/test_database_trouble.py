@@ -107,7 +107,7 @@ def test_a_run_goes_on_by_itself_when_the_database_is_well_again(
 
         fakes.answers["on_quote_accepted"] = hook
         assert host.start_worker()
-        (run_id,) = host.runs.accept("ws-1", a_quote()).run_ids
+        (run_id,) = host.runs.acceptance.accept("ws-1", a_quote()).run_ids
 
         run = ended(host, run_id)
 
@@ -115,7 +115,7 @@ def test_a_run_goes_on_by_itself_when_the_database_is_well_again(
         assert len(first) == 1, "what was recorded is carried over"
         assert len(seen) > 1, "the trouble was noticed"
         assert all(attempt.repeated for attempt in seen[1:]), "what may have been done is looked for first"
-        assert len(host.runs.accept("ws-1", a_quote()).run_ids) == 1
+        assert len(host.runs.acceptance.accept("ws-1", a_quote()).run_ids) == 1
 
 
 @pytest.mark.parametrize("kind", TROUBLE)
@@ -133,7 +133,7 @@ def test_a_process_that_stops_meanwhile_leaves_the_run_to_the_next(
     with durable(kind, tmp_path, request) as (host, trouble):
         fakes.answers["on_quote_accepted"] = lambda ctx, _: ctx.step("it", lambda _: work(trouble)) and Outcome.done()
         assert host.start_worker()
-        (run_id,) = host.runs.accept("ws-1", a_quote()).run_ids
+        (run_id,) = host.runs.acceptance.accept("ws-1", a_quote()).run_ids
         assert host.engine.wait(lambda: bool(seen), timeout=10)
         time.sleep(0.5)
         let_go = threading.Timer(1.0, trouble.let_go)

@@ -23,18 +23,18 @@ def deliver(
 ) -> None:
     body = json.dumps({"id": event_id, "type": "thing.done", "quote_id": "q-7"}).encode()
     with suppress(IntegrationError):
-        desk.host.runs.receive_webhook(workspace, "recorder", WebhookRequest(token, body, {"X-Signature": signature}))
+        desk.host.runs.webhooks.receive(workspace, "recorder", WebhookRequest(token, body, {"X-Signature": signature}))
 
 
 def listed(desk: Any, workspace: str = "ws-1", **which: Any) -> list[dict[str, Any]]:
-    desk.host.runs.refusals.write_down()
+    desk.host.runs.webhooks.rejected.write_down()
     found: list[dict[str, Any]] = list_deliveries(desk.host.store, workspace, **which)["data"]
     return found
 
 
 def test_each_delivery_is_seen_with_what_came_of_it(desk: Any) -> None:
     desk.enable()
-    desk.host.runs.accept("ws-1", a_quote())
+    desk.host.runs.acceptance.accept("ws-1", a_quote())
     deliver(desk)
     for _ in range(2):
         desk.clock.advance(60)
@@ -157,7 +157,7 @@ def test_refusals_are_kept_for_90_days(desk: Any) -> None:
 
 def test_what_an_upkeep_found_was_never_delivered_until_it_is(desk: Any) -> None:
     desk.enable()
-    desk.host.runs.receive_found("ws-1", "recorder", [WebhookEvent("evt_1", "thing.done", {"id": "evt_1"})])
+    desk.host.runs.webhooks.receive_found("ws-1", "recorder", [WebhookEvent("evt_1", "thing.done", {"id": "evt_1"})])
     (found,) = listed(desk)
     deliver(desk)
     (delivered,) = listed(desk)

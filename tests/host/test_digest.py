@@ -69,7 +69,7 @@ def test_what_is_open_at_eight_is_told_once_however_many_look(told: Any) -> None
 def test_nothing_is_told_when_nothing_is_open(told: Any) -> None:
     ends_with(told, PermanentError("It cannot work."))
     run = told.accept()
-    told.host.runs.dismiss(run["id"], "done by hand")
+    told.host.runs.control.dismiss(run["id"], "done by hand")
 
     go_to(told, 11, 9)
 

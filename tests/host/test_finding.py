@@ -149,14 +149,14 @@ def test_the_state_that_is_looked_for_is_the_one_that_is_shown(anywhere: Any) ->
     desk.accept(id="done")
     desk.recorder.answers["on_quote_accepted"] = refuse
     run = desk.accept(id="dismissed")
-    desk.host.runs.dismiss(run["id"], "Dealt with.")
+    desk.host.runs.control.dismiss(run["id"], "Dealt with.")
     desk.accept(id="refused")
     desk.recorder.answers["on_quote_accepted"] = lambda ctx, quote: Outcome.skipped("Nothing to bill.")
     desk.accept(id="skipped")
     desk.host.settings.disable("ws-1", "recorder")
-    desk.host.runs.accept("ws-1", a_quote(id="alone"))
+    desk.host.runs.acceptance.accept("ws-1", a_quote(id="alone"))
     desk.enable()
-    desk.host.runs.accept("ws-1", a_quote(id="queued"))
+    desk.host.runs.acceptance.accept("ws-1", a_quote(id="queued"))
 
     shown = list_quotes(desk.host.store, "ws-1", desk.clock.now())["data"]
 
@@ -187,7 +187,7 @@ def test_a_quote_that_an_earlier_releases_worker_stored_is_found_once_something_
         db.execute(text("DELETE FROM standings"))
     assert found(anywhere, search="n-7") == []
 
-    anywhere.host.runs.dismiss(run["id"], "It is dealt with.")
+    anywhere.host.runs.control.dismiss(run["id"], "It is dealt with.")
 
     assert found(anywhere, search="n-7", state="dismissed") == ["q-7"]
 

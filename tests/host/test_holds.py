@@ -111,7 +111,7 @@ def begin(sleeper: Sleeper, hook: Callable[[Any, Any], Outcome]) -> str:
     desk = sleeper.desk
     desk.recorder.answers["on_quote_accepted"] = hook
     desk.enable()
-    (run_id,) = desk.host.runs.accept("ws-1", a_quote(id="q-7")).run_ids
+    (run_id,) = desk.host.runs.acceptance.accept("ws-1", a_quote(id="q-7")).run_ids
     desk.engine.work_again(f"{run_id}.1")
     return str(run_id)
 
@@ -319,7 +319,7 @@ def test_only_one_of_two_workers_begins_to_send_a_mail(store: Any) -> None:
 def test_a_worker_that_slept_before_it_took_a_quote_takes_it_from_nobody(sleeper: Sleeper) -> None:
     desk, host = sleeper.desk, sleeper.desk.host
     desk.enable()
-    accepted = host.runs.accept("ws-1", a_quote()).run_ids[0]
+    accepted = host.runs.acceptance.accept("ws-1", a_quote()).run_ids[0]
     epochs: list[int] = []
 
     class Slept(NamedLocks):

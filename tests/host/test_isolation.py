@@ -37,18 +37,18 @@ def with_record(desk: Any) -> None:
 
 
 def accept(desk: Any) -> None:
-    desk.host.runs.accept("ws-1", a_quote())
+    desk.host.runs.acceptance.accept("ws-1", a_quote())
     desk.work()
 
 
 def installment(desk: Any) -> None:
     with pytest.raises(ActionRefused):
-        desk.host.runs.request_installment("ws-1", "q-7", None)
+        desk.host.runs.installments.request("ws-1", "q-7", None)
 
 
 def webhook(desk: Any) -> None:
     with pytest.raises(NotFound):
-        desk.host.runs.receive_webhook("ws-1", "recorder", REQUEST)
+        desk.host.runs.webhooks.receive("ws-1", "recorder", REQUEST)
 
 
 def ask_preview(desk: Any) -> None:
@@ -73,9 +73,9 @@ def test_what_was_queued_before_it_was_disabled_gets_no_call_either(desk: Any) -
     desk.enable()
     accept(desk)
     with_record(desk)
-    desk.host.runs.request_installment("ws-1", "q-7", None)
-    desk.host.runs.receive_webhook("ws-1", "recorder", REQUEST)
-    desk.host.runs.accept("ws-1", a_quote(id="q-8"))
+    desk.host.runs.installments.request("ws-1", "q-7", None)
+    desk.host.runs.webhooks.receive("ws-1", "recorder", REQUEST)
+    desk.host.runs.acceptance.accept("ws-1", a_quote(id="q-8"))
     desk.host.settings.disable("ws-1", "recorder")
     desk.recorder.calls.clear()
 
@@ -107,7 +107,7 @@ def test_a_broken_plugin_fails_its_run_by_name_and_touches_no_other(desk: Any, a
     desk.enable()
     desk.enable(plugin="second")
 
-    accepted = desk.host.runs.accept("ws-1", a_quote())
+    accepted = desk.host.runs.acceptance.accept("ws-1", a_quote())
     desk.work()
 
     runs = {run["plugin"]: run for run in map(desk.run, accepted.run_ids)}
@@ -121,11 +121,11 @@ def test_a_broken_plugin_fails_its_run_by_name_and_touches_no_other(desk: Any, a
 
 def test_accepting_again_after_enabling_another_plugin_gives_it_the_quote_once(desk: Any) -> None:
     desk.enable()
-    first = desk.host.runs.accept("ws-1", a_quote())
+    first = desk.host.runs.acceptance.accept("ws-1", a_quote())
     desk.enable(plugin="second")
 
-    again = desk.host.runs.accept("ws-1", a_quote())
-    third = desk.host.runs.accept("ws-1", a_quote())
+    again = desk.host.runs.acceptance.accept("ws-1", a_quote())
+    third = desk.host.runs.acceptance.accept("ws-1", a_quote())
 
     assert (first.duplicate, again.duplicate, third.duplicate) == (False, True, True)
     assert len(first.run_ids) == 1
@@ -136,7 +136,7 @@ def test_the_same_quote_in_two_workspaces_is_two_quotes(desk: Any) -> None:
     desk.enable()
     desk.enable("ws-2")
 
-    found = [desk.host.runs.accept(workspace, a_quote()) for workspace in ("ws-1", "ws-2")]
+    found = [desk.host.runs.acceptance.accept(workspace, a_quote()) for workspace in ("ws-1", "ws-2")]
 
     assert [accepted.duplicate for accepted in found] == [False, False]
     assert found[0].run_ids != found[1].run_ids
@@ -146,7 +146,7 @@ def test_accepting_at_once_from_many_threads_makes_one_run(desk: Any) -> None:
     desk.enable()
 
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: desk.host.runs.accept("ws-1", a_quote()), range(8)))
+        found = list(pool.map(lambda _: desk.host.runs.acceptance.accept("ws-1", a_quote()), range(8)))
 
     assert sorted(accepted.duplicate for accepted in found) == [False] + [True] * 7
     assert len({accepted.run_ids for accepted in found}) == 1
@@ -159,7 +159,7 @@ def test_asking_for_an_installment_at_once_from_many_threads_makes_one_run(desk:
 
     def ask(_: int) -> str | None:
         try:
-            return str(desk.host.runs.request_installment("ws-1", "q-7", None))
+            return str(desk.host.runs.installments.request("ws-1", "q-7", None))
         except ActionRefused:
             return None
 
@@ -195,11 +195,11 @@ def test_a_run_can_be_retried_unless_it_succeeded(desk: Any, answer: Any, status
 
     if not again:
         with pytest.raises(ActionRefused):
-            desk.host.runs.retry(run["id"])
+            desk.host.runs.control.retry(run["id"])
         return
     assert desk.retry(run["id"])["status"] == "succeeded"
     with pytest.raises(ActionRefused):
-        desk.host.runs.retry(run["id"])
+        desk.host.runs.control.retry(run["id"])
 
 
 def test_a_run_that_was_retried_is_not_retried_at_the_same_time(desk: Any) -> None:
@@ -209,7 +209,7 @@ def test_a_run_that_was_retried_is_not_retried_at_the_same_time(desk: Any) -> No
 
     def retry(_: int) -> bool:
         try:
-            desk.host.runs.retry(run["id"])
+            desk.host.runs.control.retry(run["id"])
         except ActionRefused:
             return False
         return True
@@ -222,7 +222,7 @@ def test_an_old_job_of_a_retried_run_does_nothing(desk: Any) -> None:
     desk.recorder.answers["on_quote_accepted"] = lambda _ctx, _quote: Outcome.skipped("Not yet.")
     desk.enable()
     run = desk.accept()
-    desk.host.runs.retry(run["id"])
+    desk.host.runs.control.retry(run["id"])
     desk.recorder.calls.clear()
 
     desk.work_again(run["id"], attempt=1)
@@ -238,7 +238,7 @@ def test_a_quote_is_not_lost_on_an_enabled_plugin_that_does_not_load(desks: Call
     desk.host.close()
     without = desks("data", plugins_blocked=BROKEN | REAL | {"recorder"})
 
-    accepted = without.host.runs.accept("ws-1", a_quote())
+    accepted = without.host.runs.acceptance.accept("ws-1", a_quote())
     without.work()
 
     (run,) = map(without.run, accepted.run_ids)

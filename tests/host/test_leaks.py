@@ -261,7 +261,7 @@ def test_neither_a_connection_test_nor_an_upkeep_gives_a_secret_back(desk: Any) 
 
     with pytest.raises(PluginContractError, match=r"check_connection gives back a secret: settings\.token"):
         desk.host.connections.test("ws-1", "recorder")
-    run_id = desk.host.runs.request_upkeep("ws-1", "recorder")
+    run_id = desk.host.upkeep.request_for("ws-1", "recorder")
     desk.work()
     assert "on_upkeep gives back a secret: settings.token." in desk.run(run_id)["error"]["title"]
     assert desk.count("webhook_deliveries") == 0

@@ -29,7 +29,7 @@ def test_the_present_step_is_shown_at_a_terminal_and_gone_afterwards(
 
     desk.recorder.answers["on_quote_accepted"] = greet
     desk.enable()
-    (run_id,) = desk.host.runs.accept("ws-1", a_quote()).run_ids
+    (run_id,) = desk.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
 
     monkeypatch.setattr(sys, "stderr", terminal)
     with progress(desk.host, [run_id]) as show:

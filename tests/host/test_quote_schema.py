@@ -320,14 +320,14 @@ def test_nothing_is_stored_of_a_refused_quote(desk: Any, change: dict[str, Any])
     desk.enable()
 
     with pytest.raises(InvalidInput):
-        desk.host.runs.accept("ws-1", a_quote(**change))
+        desk.host.runs.acceptance.accept("ws-1", a_quote(**change))
 
     assert [desk.count(table) for table in ("quotes", "runs", "steps")] == [0, 0, 0]
 
 
 def test_a_quote_is_the_same_when_it_comes_back_from_the_store(desk: Any) -> None:
     document = parse_json(json.dumps(put(the_example(), f"{LINE}.taxes.0", vat("5.5"))).replace('"12"', "12.50"))
-    desk.host.runs.accept("ws-1", document)
+    desk.host.runs.acceptance.accept("ws-1", document)
 
     with desk.host.store.read() as db:
         found = quotes.find(db, "ws-1", "q-1")
@@ -557,7 +557,7 @@ def test_of_the_totals_two_tell_the_third(desk: Any, one_off: dict[str, Any], to
     found = load(quote).totals
 
     assert (found and (found.net_amount, found.tax_amount, found.total_amount)) == totals
-    desk.host.runs.accept("ws-1", quote)
+    desk.host.runs.acceptance.accept("ws-1", quote)
     with desk.host.store.read() as db:
         (heading,) = quotes.newest(db, "ws-1", limit=5)
     assert heading.signed_total == (totals and totals[2])

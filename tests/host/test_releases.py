@@ -113,7 +113,7 @@ def test_a_run_that_goes_on_with_a_second_version_stays_a_repetition(plugin: Plu
 def test_a_run_that_died_goes_on_with_another_version_at_its_first_step(plugin: Plugin) -> None:
     plugin.takes(["a", "b", "c"])
     plugin.desk.engine.die_at("b")
-    plugin.desk.host.runs.accept("ws-1", a_quote())
+    plugin.desk.host.runs.acceptance.accept("ws-1", a_quote())
     assert plugin.desk.work_until_it_dies()
     plugin.is_released("2.0")
     plugin.takes(["a", "b", "c"])
@@ -135,7 +135,7 @@ def test_a_renamed_step_goes_on_with_the_key_and_the_time_of_before(plugin: Plug
 
 def test_a_run_that_nobody_had_begun_is_a_first_attempt_whatever_is_released(plugin: Plugin) -> None:
     plugin.takes(["a"])
-    plugin.desk.host.runs.accept("ws-1", a_quote())
+    plugin.desk.host.runs.acceptance.accept("ws-1", a_quote())
     plugin.is_released("2.0")
 
     assert plugin.goes_on() == {"a": False}

@@ -23,7 +23,7 @@ NOTHING = dict.fromkeys(KINDS, 0)
 
 def webhook(desk: Any, event_id: str = "evt_1") -> str:
     body = json.dumps({"id": event_id, "type": "paid", "quote_id": "q-7"}).encode()
-    stored: str = desk.host.runs.receive_webhook(
+    stored: str = desk.host.runs.webhooks.receive(
         "ws-1", "recorder", WebhookRequest("right", body, {"X-Signature": "signed"})
     )
     desk.work()
@@ -87,7 +87,7 @@ def test_the_same_quote_and_the_same_event_again_start_nothing(desk: Any) -> Non
     pruned(desk, days=401)
     desk.recorder.calls.clear()
 
-    again = desk.host.runs.accept("ws-1", a_quote())
+    again = desk.host.runs.acceptance.accept("ws-1", a_quote())
     assert webhook(desk) == "duplicate"
 
     assert (again.duplicate, again.run_ids) == (True, (run["id"],))
@@ -151,7 +151,7 @@ def test_an_event_that_a_run_may_still_need_keeps_its_body_and_a_lost_one_is_sai
 
 def test_what_has_not_ended_is_kept_however_old(desk: Any) -> None:
     with_a_step(desk)
-    desk.host.runs.accept("ws-1", a_quote())  # nobody works it
+    desk.host.runs.acceptance.accept("ws-1", a_quote())  # nobody works it
 
     assert pruned(desk, days=1000) == {}
 
@@ -191,7 +191,7 @@ def test_leases_deaths_and_paces_go_after_a_day(desks: Callable[..., Any], postg
     desk = desks(shared_database=postgresql)
     now = desk.clock.now()
     with_a_step(desk)
-    queued = desk.host.runs.accept("ws-1", a_quote()).run_ids[0]
+    queued = desk.host.runs.acceptance.accept("ws-1", a_quote()).run_ids[0]
     with desk.host.store.write() as db:
         db.exec_driver_sql(f"INSERT INTO worker_leases VALUES ('w', {now.timestamp()})")
         db.exec_driver_sql(f"INSERT INTO job_deaths VALUES ('gone.1', 1, 1), ('{queued}.1', 1, 2)")

@@ -349,7 +349,7 @@ def test_what_only_looks_goes_on_without_the_plugin(incomplete: Any) -> None:
     assert incomplete.host.upkeep.status("ws-1")["data"] == []
     assert incomplete.host.upkeep.request_due() == []
     assert incomplete.host.missing_webhooks.silent_accounts("ws-1") == []
-    assert incomplete.host.runs.request_due_installments() == []
+    assert incomplete.host.runs.installments.request_due() == []
 
 
 # -- of a newer release --------------------------------------------------------------------------------------

@@ -349,7 +349,7 @@ def test_a_result_means_nothing_to_a_run_that_is_at_another_attempt_by_now(desk:
 
 def test_disabled_in_between_is_skipped_without_a_call(desk: Any) -> None:
     desk.enable()
-    accepted = desk.host.runs.accept("ws-1", _quote())
+    accepted = desk.host.runs.acceptance.accept("ws-1", _quote())
     desk.host.settings.disable("ws-1", "recorder")
     desk.recorder.calls.clear()
 
@@ -364,7 +364,7 @@ def test_disabled_in_between_is_skipped_without_a_call(desk: Any) -> None:
 def test_runs_of_a_plugin_that_no_longer_loads_wait_and_say_why(desks: Any) -> None:
     desk = desks()
     desk.enable()
-    accepted = desk.host.runs.accept("ws-1", _quote())
+    accepted = desk.host.runs.acceptance.accept("ws-1", _quote())
     desk.host.plugins._manifests.pop("recorder")
 
     desk.work()

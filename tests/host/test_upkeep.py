@@ -151,7 +151,7 @@ def test_what_was_delivered_before_is_nothing_new_and_what_comes_after_is_a_dupl
     def deliver(event_id: str) -> str:
         body = json.dumps({"id": event_id, "type": "paid", "quote_id": "q-7"}).encode()
         request = WebhookRequest("right", body, {"X-Signature": "signed"})
-        return str(kept.host.runs.receive_webhook("ws-1", "recorder", request))
+        return str(kept.host.runs.webhooks.receive("ws-1", "recorder", request))
 
     assert deliver("e-1") == "stored"
     finds(kept, FOUND, WebhookEvent("e-2", "paid", {}, "q-7"))
@@ -221,7 +221,7 @@ def test_an_upkeep_cannot_be_undone_but_retried(kept: Any) -> None:
     run = look_after(kept)
     assert run["status"] == "needs_attention"
     with pytest.raises(ActionRefused, match="nothing to take back"):
-        kept.host.runs.request_undo(run["id"])
+        kept.host.runs.taking_back.undo(run["id"])
     finds(kept)
 
     assert kept.retry(run["id"])["status"] == "skipped"
@@ -268,7 +268,7 @@ def test_an_invoice_that_awaits_payment_is_looked_after_where_no_endpoint_tells_
 def test_the_quotes_that_await_a_payment_are_given_in_turn(kept: Any) -> None:
     records = kept.host.integrations.contexts.make("ws-1", "recorder", {}).records
     for quote_id, status in (("q-a", "open"), ("q-b", "paid"), ("q-c", "draft"), ("q-d", "void"), ("q-e", "open")):
-        kept.host.runs.accept("ws-1", a_quote(id=quote_id))
+        kept.host.runs.acceptance.accept("ws-1", a_quote(id=quote_id))
         record = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="in_1", status=status, account="a"))
         records.update(quote_id, lambda _, made=record: made)
 

@@ -97,7 +97,7 @@ def hidden(text: str) -> list[str]:
 def test_the_console_shows_it(desks: Any, page: str) -> None:
     desk = desks(public_url="http://localhost")
     desk.enable()
-    desk.host.runs.accept("ws-1", named())
+    desk.host.runs.acceptance.accept("ws-1", named())
     desk.work()
     person = Person(desk, Client(create_app(desk.host)))
     person.log_in()

@@ -124,7 +124,7 @@ def test_an_outage_that_a_hook_meets_outside_a_step_lets_the_run_wait_too(desk: 
 
 def test_a_run_that_only_a_newer_release_knows_waits_for_one(desk: Any) -> None:
     desk.enable()
-    (run_id,) = desk.host.runs.accept("ws-1", a_quote()).run_ids
+    (run_id,) = desk.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
     with desk.host.store.write() as db:
         rows.change(db, run_id, kind="of_tomorrow")
 
@@ -185,7 +185,7 @@ def test_a_dismissed_run_does_not_wake_up_and_can_still_be_retried_with_what_it_
     first.away = False
     with_steps(desk, first=first, second=service)
     run = desk.accept()
-    desk.host.runs.dismiss(run["id"], "invoiced by hand")
+    desk.host.runs.control.dismiss(run["id"], "invoiced by hand")
     seen = len(service.seen)
 
     later(desk, days=4)
@@ -217,7 +217,7 @@ def test_a_run_that_was_dismissed_while_its_job_was_being_taken_up_stays_dismiss
         desk.host.settings.disable("ws-1", "recorder")
 
     def dismisses(*place: str) -> Any:
-        desk.host.runs.dismiss(run["id"], "meanwhile")
+        desk.host.runs.control.dismiss(run["id"], "meanwhile")
         return answer(*place)
 
     object.__setattr__(desk.host.integrations, "settings", _With(desk.host.settings, **{asked: dismisses}))

@@ -104,7 +104,7 @@ def test_metrics_tell_what_became_of_runs_and_what_waits(desk: Any) -> None:
     desk.enable()
     before = scraped(desk)
     desk.accept()
-    desk.host.runs.accept("ws-1", a_quote(id="q-8"))
+    desk.host.runs.acceptance.accept("ws-1", a_quote(id="q-8"))
     desk.clock.advance(90)
 
     found = scraped(desk)
@@ -233,7 +233,7 @@ def clock_went_back(desk: Any) -> str:
 
 
 def nobody_works(desk: Any) -> str:
-    desk.host.runs.accept("ws-1", a_quote())
+    desk.host.runs.acceptance.accept("ws-1", a_quote())
     desk.clock.advance(timedelta(minutes=10).total_seconds())
     return "worker"
 

@@ -193,7 +193,7 @@ def test_a_run_that_another_worker_ends_while_a_new_one_looks_for_stranded_ones_
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.enable()
-    run_ids = desk.host.runs.accept("ws-1", a_quote()).run_ids
+    run_ids = desk.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
 
     def which_ended(job_ids: list[str]) -> set[str]:
         desk.work()  # the other worker is just that much faster

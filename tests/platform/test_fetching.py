@@ -13,7 +13,7 @@ from console.conftest import follow
 from dying import Crash, work_and_die
 from qwoty_integrations_host.errors import InvalidInput, PermanentError
 from qwoty_integrations_host.platform.qwoty_client import QwotyClient
-from qwoty_integrations_host.runs.requests import Runs
+from qwoty_integrations_host.runs.runs import Runs
 from qwoty_integrations_host.store import quotes
 from qwoty_integrations_host.store.tables import alerts
 from qwoty_integrations_host.web.app import create_app
@@ -99,7 +99,7 @@ def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled_since(
     late = tell(QUOTE)
     bench.clock.advance(60)
 
-    bench.host.runs.cancel("ws-1", QUOTE)
+    bench.host.runs.taking_back.cancel("ws-1", QUOTE)
     bench.work()
     again = bench.retry(late["id"])
 
@@ -116,7 +116,7 @@ def test_a_quote_that_was_cancelled_before_it_could_be_fetched_is_not_waited_for
     page = home(bench)
     assert "1 quote could not be fetched from the platform." in page
 
-    bench.host.runs.cancel("ws-1", QUOTE)
+    bench.host.runs.taking_back.cancel("ws-1", QUOTE)
 
     assert bench.run(run["id"])["status"] == "dismissed"
     assert "could not be fetched" not in home(bench)
@@ -134,7 +134,7 @@ def test_a_quote_that_is_being_fetched_says_so(bench: Any, qwoty: QwotyStandIn, 
     run = tell(QUOTE)
     assert bench.quote(QUOTE)["standing"]["state"] == "waiting"
 
-    bench.host.runs.retry(run["id"])
+    bench.host.runs.control.retry(run["id"])
 
     assert bench.quote(QUOTE)["standing"]["state"] == "fetching"
 

@@ -35,7 +35,7 @@ def both(desk: Any, stripe_simulator: StripeSimulator, monkeypatch: pytest.Monke
 
 
 def accept(desk: Any, **changes: Any) -> dict[str, dict[str, Any]]:
-    accepted = desk.host.runs.accept("ws-1", desk.document(**changes))
+    accepted = desk.host.runs.acceptance.accept("ws-1", desk.document(**changes))
     desk.work()
     return {run["plugin"]: run for run in map(desk.run, accepted.run_ids)}
 
@@ -57,7 +57,7 @@ def test_one_that_fails_leaves_the_other_alone(both: Any, stripe_simulator: Stri
     runs = accept(both)
 
     assert (runs["slack"]["status"], runs["stripe_invoice"]["status"]) == ("needs_attention", "succeeded")
-    both.host.runs.retry(runs["slack"]["id"])
+    both.host.runs.control.retry(runs["slack"]["id"])
     both.work()
     assert (len(both.slack.posted), len(stripe_simulator.objects("invoices"))) == (1, 1)
 
@@ -72,7 +72,7 @@ def test_a_change_that_comes_after_the_invoice_is_final_changes_no_message(both:
 
 
 def test_of_another_workspace_slack_hears_nothing(desk: Any) -> None:
-    accepted = desk.host.runs.accept("ws-2", the_example(workspace_id="ws-2"))
+    accepted = desk.host.runs.acceptance.accept("ws-2", the_example(workspace_id="ws-2"))
     desk.work()
 
     assert (accepted.run_ids, desk.slack.calls) == ((), [])

@@ -28,7 +28,7 @@ def deaths(desk: Any, monkeypatch: pytest.MonkeyPatch, after: str) -> Iterator[t
         desk.slack.messages.clear()
         desk.slack.files.clear()
         desk.slack.calls.clear()
-        (run_id,) = desk.host.runs.accept("ws-1", desk.document(id=f"q-{number}")).run_ids
+        (run_id,) = desk.host.runs.acceptance.accept("ws-1", desk.document(id=f"q-{number}")).run_ids
         if not work_and_die(desk, monkeypatch, after, number):
             return
         yield number, run_id
@@ -51,7 +51,7 @@ def test_wherever_the_process_dies_there_is_one_message_and_one_file(
 def test_killed_without_the_right_to_look_it_asks_a_person_and_posts_no_second_one(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (run_id,) = desk.host.runs.accept("ws-1", desk.document()).run_ids
+    (run_id,) = desk.host.runs.acceptance.accept("ws-1", desk.document()).run_ids
     assert work_and_die(desk, monkeypatch, "answer", 1)
 
     desk.restart()
@@ -152,7 +152,7 @@ def test_the_wish_to_slow_down_is_kept(desk: Any) -> None:
 def test_a_slack_that_cannot_be_reached_was_told_nothing(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     there = desk.slack.url
     monkeypatch.setenv("QWOTY_SLACK_API_BASE", "http://127.0.0.1:9/api")
-    (run_id,) = desk.host.runs.accept("ws-1", desk.document()).run_ids
+    (run_id,) = desk.host.runs.acceptance.accept("ws-1", desk.document()).run_ids
     desk.work()
     run = desk.run(run_id)
     assert (run["status"], run["error"]["code"]) == ("waiting", "slack_unreachable")

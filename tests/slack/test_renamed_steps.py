@@ -31,7 +31,7 @@ def test_whatever_a_release_calls_the_steps_nothing_is_posted_twice(
             desk.slack.messages.clear()
             desk.slack.files.clear()
             at = NthStep(number)
-            (run_id,) = desk.host.runs.accept("ws-1", desk.document(id=f"q-{number}")).run_ids
+            (run_id,) = desk.host.runs.acceptance.accept("ws-1", desk.document(id=f"q-{number}")).run_ids
             with answers_lost(at, **({} if stops == "waits" else {"how": Died})), suppress(Died):
                 desk.work()
             with renamed_steps(renamed if which == "each" else at.renamed):

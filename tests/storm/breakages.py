@@ -10,7 +10,7 @@ import pytest
 from qwoty_integrations_host.contract.context import Attempt
 from qwoty_integrations_host.mail.mailer import RecordedMailer
 from qwoty_integrations_host.mail.message import build
-from qwoty_integrations_host.runs.requests import Runs
+from qwoty_integrations_host.runs.runs import Runs
 from qwoty_integrations_host.store import holds, mails
 from qwoty_stripe_invoice import installments, payment_links, payments, planned, sessions, webhooks
 from storm import engine

@@ -45,7 +45,7 @@ def accept(world: World, story: Story, number: int, *, version: int | None = Non
     last = world.versions.get(place, 0)
     world.versions[place] = place_of = last if version is None else min(version, 2)
     document = story.quotes[place][place_of].document
-    world.tell(f"q-{place + 1}", "accepted", lambda host: host.runs.accept(WORKSPACE, document), again=True)
+    world.tell(f"q-{place + 1}", "accepted", lambda host: host.runs.acceptance.accept(WORKSPACE, document), again=True)
 
 
 def correct(world: World, story: Story, number: int) -> None:
@@ -55,7 +55,7 @@ def correct(world: World, story: Story, number: int) -> None:
 
 def cancel(world: World, story: Story, number: int) -> None:
     quote = _quote(story, number)
-    world.tell(quote, "cancelled", lambda host: host.runs.cancel(WORKSPACE, quote), again=True)
+    world.tell(quote, "cancelled", lambda host: host.runs.taking_back.cancel(WORKSPACE, quote), again=True)
 
 
 def undo(world: World, story: Story, number: int) -> None:
@@ -64,14 +64,14 @@ def undo(world: World, story: Story, number: int) -> None:
     def act(host: Host) -> Any:
         with host.store.read() as db:
             found = run_rows.of_quote(db, WORKSPACE, quote, kind=RunKind.QUOTE_ACCEPTED)
-        return host.runs.request_undo(found[0].id) if found else None
+        return host.runs.taking_back.undo(found[0].id) if found else None
 
     world.tell(quote, "undone", act)
 
 
 def void(world: World, story: Story, number: int) -> None:
     quote = _quote(story, number)
-    world.tell(quote, "voided", lambda host: host.runs.request_void(WORKSPACE, quote))
+    world.tell(quote, "voided", lambda host: host.runs.taking_back.void(WORKSPACE, quote))
 
 
 def retry(world: World, story: Story, number: int) -> None:
@@ -84,7 +84,7 @@ def retry(world: World, story: Story, number: int) -> None:
         if not found:
             return None
         chosen = found[number % len(found)]
-        host.runs.retry(chosen.id)
+        host.runs.control.retry(chosen.id)
         return chosen.error_code
 
     world.tell(quote, "retried", act)
@@ -93,7 +93,7 @@ def retry(world: World, story: Story, number: int) -> None:
 def ask_installment(world: World, story: Story, number: int) -> None:
     quote = _quote(story, number)
     world.tell(
-        quote, "installment", lambda host: host.runs.request_installment(WORKSPACE, quote, None, look_first=True)
+        quote, "installment", lambda host: host.runs.installments.request(WORKSPACE, quote, None, look_first=True)
     )
 
 
@@ -101,7 +101,7 @@ def calendar(world: World, story: Story, number: int) -> None:
     """The host's schedule: due installments, upkeep, and alerts."""
 
     def act(host: Host) -> None:
-        host.runs.request_due_installments()
+        host.runs.installments.request_due()
         host.upkeep.request_due()
         host.alert_delivery.deliver()
 

@@ -502,7 +502,7 @@ class World:
         if not forged:
             delivery.status = "on its way"
         self.ask(
-            Request("webhook", lambda host: host.runs.receive_webhook(WORKSPACE, PLUGIN, found), not forged, heard)
+            Request("webhook", lambda host: host.runs.webhooks.receive(WORKSPACE, PLUGIN, found), not forged, heard)
         )
 
 

@@ -107,7 +107,7 @@ def test_any_text_in_any_id_and_name_ends_in_the_right_invoice(
 @example("a%2Finstallments/send")
 @examples(30)
 def test_a_quote_of_any_id_is_shown_by_command_api_and_console(bench: Any, text: str) -> None:
-    quote_id = bench.host.runs.accept("ws-1", a_quote(id=f"{text[:250]}")).quote_id
+    quote_id = bench.host.runs.acceptance.accept("ws-1", a_quote(id=f"{text[:250]}")).quote_id
     key = api_keys.create(bench.host.store, bench.host.clock, "ws-1")["key"]
     client = Client(create_app(bench.host))
     bearer = {"Authorization": f"Bearer {key}"}

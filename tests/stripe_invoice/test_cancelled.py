@@ -19,14 +19,14 @@ BY_ITSELF = {**LINK, "send_next_installments": "on_due_date"}
 
 def cancel(bench: Any, quote_id: str = "q-7", **said: Any) -> dict[str, Any]:
     """Cancel a quote, work what follows, and report the run that heard of it."""
-    (run_id,) = bench.host.runs.cancel("ws-1", quote_id, **said).run_ids
+    (run_id,) = bench.host.runs.taking_back.cancel("ws-1", quote_id, **said).run_ids
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
     return found
 
 
 def void(bench: Any) -> dict[str, Any]:
-    run_id = bench.host.runs.request_void("ws-1", "q-7")
+    run_id = bench.host.runs.taking_back.void("ws-1", "q-7")
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
     return found
@@ -158,12 +158,12 @@ def test_nothing_is_scheduled_or_sent_however_much_is_due(bench: Any, due: str) 
     if due == "cancelled":
         cancel(bench)
     else:
-        bench.host.runs.request_undo(run["id"])
+        bench.host.runs.taking_back.undo(run["id"])
         bench.work()
     later(bench, 40)
     mails = len(bench.mails())
 
-    asked = bench.host.runs.request_due_installments()
+    asked = bench.host.runs.installments.request_due()
     with pytest.raises(ActionRefused, match="nothing more is made of it or sent") as refused:
         bench.send_installment("q-7", 2)
     with pytest.raises(ActionRefused, match="nothing more is made of it or sent"):
@@ -179,7 +179,7 @@ def test_what_has_not_ended_is_dismissed_and_does_not_come_back(bench: Any, stat
     bench.enable()
     if status == "waiting":
         bench.stripe.faults.add("500_before", path="/add_lines", times=99)
-    (run_id,) = bench.host.runs.accept("ws-1", a_quote()).run_ids
+    (run_id,) = bench.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
     if status == "waiting":
         bench.work()
         bench.stripe.faults.reset()
@@ -194,12 +194,12 @@ def test_what_has_not_ended_is_dismissed_and_does_not_come_back(bench: Any, stat
     assert "the quote is cancelled" in notes(run)
     assert bench.stripe.objects("invoices") == []
     with pytest.raises(ActionRefused, match="The quote is cancelled"):
-        bench.host.runs.retry(run_id)
+        bench.host.runs.control.retry(run_id)
 
 
 def test_a_run_at_work_stops_at_its_next_step(bench: Any, meanwhile: Any) -> None:
     bench.enable(**LINK, void_on_cancel=True)
-    open_orders = meanwhile("POST", "/finalize", lambda: bench.host.runs.cancel("ws-1", "q-7"))
+    open_orders = meanwhile("POST", "/finalize", lambda: bench.host.runs.taking_back.cancel("ws-1", "q-7"))
 
     run = bench.accept(a_quote(installments=2))
 
@@ -252,7 +252,7 @@ def test_what_cannot_be_voided_is_refused_with_what_to_do_instead(
     meanwhile(bench)
 
     with pytest.raises(ActionRefused) as refused:
-        bench.host.runs.request_void("ws-1", "q-7")
+        bench.host.runs.taking_back.void("ws-1", "q-7")
 
     assert refused.value.title == why and refused.value.hint
 
@@ -291,7 +291,7 @@ def test_accepted_again_it_begins_anew(bench: Any, settings: dict[str, Any], net
         void(bench)  # what was signed has changed: the invoice cannot stay
     later(bench, 3)
 
-    accepted = bench.host.runs.accept("ws-1", a_quote(a_line(net=net), installments=2))
+    accepted = bench.host.runs.acceptance.accept("ws-1", a_quote(a_line(net=net), installments=2))
     bench.work()
     run = bench.run(before["id"])
 
@@ -311,7 +311,7 @@ def test_after_a_voided_invoice_the_installments_of_the_new_one_go_out_on_their_
     bench.accept(due_later())
     later(bench, 40)
     bench.stripe.faults.add("403", path="/v1/checkout/sessions$", method="POST")
-    (tried,) = bench.host.runs.request_due_installments()
+    (tried,) = bench.host.runs.installments.request_due()
     bench.work()
     assert bench.run(tried)["status"] == "needs_attention"
     cancel(bench)
@@ -319,7 +319,7 @@ def test_after_a_voided_invoice_the_installments_of_the_new_one_go_out_on_their_
     bench.pay(bench.stripe.objects("sessions")[-1]["id"])
     later(bench, 40)
 
-    asked = bench.host.runs.request_due_installments()
+    asked = bench.host.runs.installments.request_due()
     bench.work()
 
     assert bench.run(tried)["status"] == "dismissed"
@@ -329,7 +329,7 @@ def test_after_a_voided_invoice_the_installments_of_the_new_one_go_out_on_their_
 def test_accepted_again_before_it_was_taken_back_it_goes_on(bench: Any) -> None:
     bench.enable(**LINK, void_on_cancel=True)
     bench.accept(a_quote(installments=2))
-    (told,) = bench.host.runs.cancel("ws-1", "q-7").run_ids
+    (told,) = bench.host.runs.taking_back.cancel("ws-1", "q-7").run_ids
     run = bench.accept(a_quote(installments=2))
 
     assert bench.run(told)["status"] == "dismissed"
@@ -341,8 +341,8 @@ def test_cancelling_twice_is_the_same_cancellation(bench: Any) -> None:
     bench.enable()
     bench.accept(a_quote())
 
-    first = bench.host.runs.cancel("ws-1", "q-7", reason="  The customer\n went elsewhere ")
-    second = bench.host.runs.cancel("ws-1", "q-7", reason="Another")
+    first = bench.host.runs.taking_back.cancel("ws-1", "q-7", reason="  The customer\n went elsewhere ")
+    second = bench.host.runs.taking_back.cancel("ws-1", "q-7", reason="Another")
 
     assert (first.duplicate, second.duplicate) == (False, True)
     assert first.run_ids == second.run_ids
@@ -352,10 +352,10 @@ def test_cancelling_twice_is_the_same_cancellation(bench: Any) -> None:
 def test_money_that_comes_in_after_a_person_had_dealt_with_the_cancellation_asks_again(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=1))
-    (run_id,) = bench.host.runs.cancel("ws-1", "q-7").run_ids
+    (run_id,) = bench.host.runs.taking_back.cancel("ws-1", "q-7").run_ids
     bench.work()
     bench.webhooks()
-    bench.host.runs.dismiss(run_id, "They pay all the same.")
+    bench.host.runs.control.dismiss(run_id, "They pay all the same.")
     assert bench.quote("q-7")["standing"]["state"] == "cancelled_open"
 
     bench.stripe.pay_hosted(bench.stripe.objects("invoices")[0]["id"])
@@ -363,19 +363,19 @@ def test_money_that_comes_in_after_a_person_had_dealt_with_the_cancellation_asks
 
     asks = bench.quote("q-7")["standing"]
     assert (asks["state"], [one["step"] for one in asks["steps"]]) == ("cancelled_paid", ["retry"])
-    bench.host.runs.retry(asks["run_id"])
+    bench.host.runs.control.retry(asks["run_id"])
     bench.work()
     asks = bench.quote("q-7")["standing"]
     assert (asks["state"], [one["step"] for one in asks["steps"]]) == ("cancelled_paid", ["dismiss"])
-    bench.host.runs.dismiss(asks["run_id"], "Kept: they wanted it after all.")
+    bench.host.runs.control.dismiss(asks["run_id"], "Kept: they wanted it after all.")
     assert bench.quote("q-7")["standing"]["state"] == "cancelled"
 
 
 def test_a_quote_that_we_never_saw_is_not_found(bench: Any) -> None:
     with pytest.raises(NotFound, match="There is no quote 'q-7' in workspace 'ws-1'"):
-        bench.host.runs.cancel("ws-1", "q-7")
+        bench.host.runs.taking_back.cancel("ws-1", "q-7")
     with pytest.raises(NotFound, match="There is no quote"):
-        bench.host.runs.accept("ws-1", {**a_quote(), "status": "Lost"})
+        bench.host.runs.acceptance.accept("ws-1", {**a_quote(), "status": "Lost"})
 
 
 def test_an_integration_that_is_switched_off_meanwhile_is_not_forgotten(bench: Any) -> None:
@@ -394,7 +394,7 @@ def test_a_draft_whose_answer_was_lost_is_found_and_deleted(bench: Any) -> None:
     bench.enable()
     bench.stripe.faults.add("cut_after", path="/v1/invoices$", method="POST")
     bench.stripe.faults.add("500_before", path="/v1/invoices$", method="GET", times=99)
-    (run_id,) = bench.host.runs.accept("ws-1", a_quote()).run_ids
+    (run_id,) = bench.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
     bench.work()
     bench.stripe.faults.reset()
     assert bench.run(run_id)["status"] == "waiting" and len(bench.stripe.objects("invoices")) == 1
@@ -442,7 +442,7 @@ def test_a_process_that_dies_meanwhile_takes_everything_back_once(bench: Any, st
     bench.enable(**LINK, void_on_cancel=True)
     bench.accept(a_quote(installments=2))
     (session,) = bench.stripe.objects("sessions")
-    (run_id,) = bench.host.runs.cancel("ws-1", "q-7").run_ids
+    (run_id,) = bench.host.runs.taking_back.cancel("ws-1", "q-7").run_ids
     name = f"{step}:{session['id']}" if step in {"session", "link.expire"} else step
     bench.engine.die_at(name, recorded=recorded)
 
@@ -459,7 +459,7 @@ def test_a_process_that_dies_while_a_void_invoice_is_forgotten_makes_one_new_one
     bench.enable(**LINK, void_on_cancel=True)
     bench.accept(a_quote(installments=2))
     cancel(bench)
-    (run_id,) = bench.host.runs.accept("ws-1", a_quote(installments=2)).run_ids
+    (run_id,) = bench.host.runs.acceptance.accept("ws-1", a_quote(installments=2)).run_ids
     bench.engine.die_at("draft.discard", recorded=recorded)
 
     died = bench.work_until_it_dies()
@@ -475,7 +475,7 @@ def test_after_the_invoice_alone_is_voided_a_corrected_quote_gets_a_new_one(benc
     bench.accept(a_quote(installments=2))
     void(bench)
 
-    accepted = bench.host.runs.accept("ws-1", a_quote(a_line(net="200.00"), installments=2))
+    accepted = bench.host.runs.acceptance.accept("ws-1", a_quote(a_line(net="200.00"), installments=2))
     bench.work()
 
     assert bench.quote("q-7")["undone"] == [] and accepted.corrected
@@ -485,7 +485,7 @@ def test_after_the_invoice_alone_is_voided_a_corrected_quote_gets_a_new_one(benc
 def test_one_integration_is_undone_and_the_others_go_on(bench: Any) -> None:
     bench.enable()
     run = bench.accept(a_quote())
-    bench.host.runs.request_undo(run["id"])
+    bench.host.runs.taking_back.undo(run["id"])
     bench.work()
 
     with bench.host.store.read() as db:
@@ -504,8 +504,8 @@ def test_a_run_that_needed_a_person_is_dismissed_and_cannot_be_retried(bench: An
 
     assert bench.run(run["id"])["status"] == "dismissed"
     with pytest.raises(ActionRefused, match="The quote is cancelled"):
-        bench.host.runs.retry(run["id"])
-    assert bench.host.runs.retry_all_failed() == []
+        bench.host.runs.control.retry(run["id"])
+    assert bench.host.runs.control.retry_all_failed() == []
 
 
 @pytest.mark.parametrize(
@@ -516,7 +516,7 @@ def test_the_end_of_no_quote_of_ours_is_refused_by_field(bench: Any, document: d
     bench.accept(a_quote())
 
     with pytest.raises(InvalidInput) as refused:
-        bench.host.runs.accept("ws-1", {**a_quote(), "status": "lost", **document})
+        bench.host.runs.acceptance.accept("ws-1", {**a_quote(), "status": "lost", **document})
 
     assert [problem.dotted for problem in refused.value.problems] == [field]
     assert bench.quote("q-7")["cancelled"] is None
@@ -527,10 +527,10 @@ def test_accepted_again_though_the_invoice_became_final_unheard_it_goes_on_with_
 ) -> None:
     bench.enable()
     run = bench.accept(a_quote())
-    bench.host.runs.cancel("ws-1", "q-7")
+    bench.host.runs.taking_back.cancel("ws-1", "q-7")
     v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"])
 
-    bench.host.runs.accept("ws-1", a_quote(a_line(net="200.00")))
+    bench.host.runs.acceptance.accept("ws-1", a_quote(a_line(net="200.00")))
     bench.work()
 
     found = bench.run(run["id"])

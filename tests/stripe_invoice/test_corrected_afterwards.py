@@ -34,7 +34,7 @@ def at_stripe(bench: Any) -> list[tuple[str, str]]:
 
 
 def accept_again(bench: Any, quote: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    accepted = bench.host.runs.accept("ws-1", quote)
+    accepted = bench.host.runs.acceptance.accept("ws-1", quote)
     bench.work()
     return accepted, bench.run(accepted.run_ids[0])
 
@@ -216,7 +216,7 @@ def test_what_waits_goes_on_with_the_corrected_contact(bench: Any, mail_server: 
 def test_what_is_at_work_goes_on_with_the_corrected_contact(bench: Any, mail_server: Any, meanwhile: Any) -> None:
     bench.enable(**LINK)
     corrected = a_quote(installments=2, contact=RIGHT)
-    meanwhile("POST", "^/v1/checkout/sessions$", lambda: bench.host.runs.accept("ws-1", corrected))
+    meanwhile("POST", "^/v1/checkout/sessions$", lambda: bench.host.runs.acceptance.accept("ws-1", corrected))
 
     run = bench.accept(a_quote(installments=2))
     bench.work()

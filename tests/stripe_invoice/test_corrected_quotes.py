@@ -14,7 +14,7 @@ OTHER_KEY = "sk_test_51OtherAccount0002"
 
 
 def accept_again(bench: Any, quote: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    accepted = bench.host.runs.accept("ws-1", quote)
+    accepted = bench.host.runs.acceptance.accept("ws-1", quote)
     bench.work()
     (run_id,) = accepted.run_ids
     return accepted, bench.run(run_id)

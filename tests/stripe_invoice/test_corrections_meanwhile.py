@@ -24,7 +24,7 @@ def over(net: str, **changes: Any) -> dict[str, Any]:
 
 def send(bench: Any, quote: dict[str, Any]) -> Callable[[], Any]:
     """The platform says that this quote was accepted."""
-    return lambda: bench.host.runs.accept("ws-1", quote)
+    return lambda: bench.host.runs.acceptance.accept("ws-1", quote)
 
 
 def totals(bench: Any) -> list[tuple[str, int]]:
@@ -47,7 +47,7 @@ def test_a_correction_during_the_last_request_for_a_draft_is_not_lost(bench: Any
     assert not waiting
     assert (run["status"], run["outcome"]["total"]) == ("succeeded", "300.00")
     assert totals(bench) == [("draft", 30000)]
-    assert bench.host.runs.accept("ws-1", over("250.00")).duplicate
+    assert bench.host.runs.acceptance.accept("ws-1", over("250.00")).duplicate
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_correction_that_comes_too_late_during_a_run_is_noted_and_its_quote_pu
     waiting = meanwhile("POST", path, send(bench, over("250.00", installments=2)))
 
     run = bench.accept(first)
-    again = bench.host.runs.accept("ws-1", first)
+    again = bench.host.runs.acceptance.accept("ws-1", first)
 
     assert not waiting
     assert run["status"] == "succeeded", run
@@ -110,8 +110,8 @@ def test_an_installment_that_waits_is_asked_for_as_its_own_quote_says(bench: Any
     bench.enable()
     bench.accept(over("100.00", installments=2))
     v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"])
-    installment = bench.host.runs.request_installment("ws-1", "q-7", None, look_first=True)
-    bench.host.runs.accept("ws-1", over("250.00", installments=3, number="N-CORRECTED"))
+    installment = bench.host.runs.installments.request("ws-1", "q-7", None, look_first=True)
+    bench.host.runs.acceptance.accept("ws-1", over("250.00", installments=3, number="N-CORRECTED"))
 
     bench.work()
 
@@ -140,7 +140,7 @@ def test_a_draft_deleted_right_before_the_process_died_neither_comes_back_nor_go
             raise Crash
         return record
 
-    (run_id,) = bench.host.runs.accept("ws-1", over("250.00")).run_ids
+    (run_id,) = bench.host.runs.acceptance.accept("ws-1", over("250.00")).run_ids
     with monkeypatch.context() as patch:
         patch.setattr(PluginRecords, "update", forgetting)
         with pytest.raises(Crash):
@@ -176,7 +176,7 @@ def deaths(
         def accept(net: str, number: int = number) -> str:
             contact = {"id": f"c-{number}", "email": f"c-{number}@buyer.example"}
             quote = over(net, id=f"q-{number}", contact=contact)
-            return str(bench.host.runs.accept("ws-1", quote).run_ids[0])
+            return str(bench.host.runs.acceptance.accept("ws-1", quote).run_ids[0])
 
         for net in done:
             accept(net)
@@ -254,10 +254,10 @@ def test_a_draft_that_was_never_answered_is_not_taken_for_the_corrected_quotes(
     if gave_up:
         bench.stripe.faults.add("500_before", method="GET", path="^/v1/invoices$", times=99)
     else:
-        meanwhile("POST", "^/v1/invoices$", lambda: bench.host.runs.accept("ws-1", corrected))
+        meanwhile("POST", "^/v1/invoices$", lambda: bench.host.runs.acceptance.accept("ws-1", corrected))
     bench.accept(over("100.00"))
     bench.stripe.faults.reset()
-    bench.host.runs.accept("ws-1", corrected)
+    bench.host.runs.acceptance.accept("ws-1", corrected)
     bench.work()
     (invoice,) = bench.stripe.objects("invoices")
     assert (invoice["total"], look(invoice)) == (30000, shown)

@@ -72,7 +72,7 @@ def host(tmp_path: Path, stripe_simulator: StripeSimulator, monkeypatch: pytest.
 
 
 def work(host: Host, quote: dict[str, Any]) -> None:
-    (run_id,) = host.runs.accept("ws-1", quote).run_ids
+    (run_id,) = host.runs.acceptance.accept("ws-1", quote).run_ids
     # Until the engine has written down that it is over, too.
     assert host.engine.wait(lambda: host.engine.ended(f"{run_id}.1"), timeout=30)
     assert not host.waiting([run_id])
@@ -91,7 +91,7 @@ def test_working_a_warm_quote_to_its_mail_costs_so_much_and_no_more(host: Host) 
 
 def test_accepting_a_quote_is_one_commit(host: Host) -> None:
     with counted(host.store.engine, threading.current_thread().name) as found:
-        host.runs.accept("ws-1", the_example(id="q-2"))
+        host.runs.acceptance.accept("ws-1", the_example(id="q-2"))
 
     assert found["commits"] == 1
     assert found["statements"] <= 16, found  # eight of them make the quote one that is found
@@ -129,7 +129,7 @@ def test_a_webhook_about_nothing_of_ours_costs_six_questions_and_one_commit(host
     request = _signed_event(host, token)
 
     with counted(host.store.engine, threading.current_thread().name, HOOKS) as found:
-        assert host.runs.receive_webhook("ws-1", "stripe_invoice", request) == "ignored"
+        assert host.runs.webhooks.receive("ws-1", "stripe_invoice", request) == "ignored"
 
     assert found["commits"] == 1
     assert found["statements"] <= 6, found

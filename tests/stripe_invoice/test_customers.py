@@ -405,8 +405,8 @@ def test_the_id_is_saved_on_the_contact_and_handed_back_to_the_next_quote(bench:
 
 def test_two_quotes_of_one_new_contact_queued_at_once_make_one_customer(bench: Any) -> None:
     bench.enable()
-    bench.host.runs.accept("ws-1", a_quote(id="q-1"))
-    bench.host.runs.accept("ws-1", a_quote(id="q-2"))
+    bench.host.runs.acceptance.accept("ws-1", a_quote(id="q-1"))
+    bench.host.runs.acceptance.accept("ws-1", a_quote(id="q-2"))
 
     bench.work()
 
@@ -534,7 +534,9 @@ def test_two_contacts_of_one_company_with_one_email_are_one_customer(bench: Any,
     stranger = a_customer(v1, name="Stranger")
     v1.customers.delete(stranger)
     for number, email in enumerate(("ana@buyer.example", "Ana@Buyer.example")):
-        bench.host.runs.accept("ws-1", a_quote(id=f"q-{number}", contact={"id": f"c-{number}", "email": email}))
+        bench.host.runs.acceptance.accept(
+            "ws-1", a_quote(id=f"q-{number}", contact={"id": f"c-{number}", "email": email})
+        )
 
     bench.work()
 

@@ -138,9 +138,9 @@ def test_the_next_installment_goes_out_when_its_day_begins_there(
     assert due_dates(bench)[1] == "2028-04-30"
 
     at(bench, too_early)
-    early = bench.host.runs.request_due_installments()
+    early = bench.host.runs.installments.request_due()
     at(bench, comes_at)
-    asked = bench.host.runs.request_due_installments()
+    asked = bench.host.runs.installments.request_due()
 
     assert (early, len(asked)) == ([], 1)
 

@@ -121,7 +121,7 @@ def test_an_undone_quote_with_installments_that_fall_due(bench: Any, mail_server
 
     bench.clock.advance(20 * DAY)
     bench.stripe.clock.advance(20 * DAY)
-    bench.host.runs.request_due_installments()
+    bench.host.runs.installments.request_due()
     bench.work()
     follow(bench, "void")
 

@@ -321,7 +321,7 @@ def test_the_same_quote_accepted_again_makes_no_second_invoice(bench: Any) -> No
     first = bench.accept(the_example())
     before = len(bench.stripe.requests)
 
-    again = bench.host.runs.accept("ws-1", the_example())
+    again = bench.host.runs.acceptance.accept("ws-1", the_example())
     bench.work()
 
     assert (again.duplicate, again.run_ids) == (True, (first["id"],))

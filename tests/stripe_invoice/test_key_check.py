@@ -197,7 +197,7 @@ def test_each_business_units_key_has_its_row_and_units_without_a_key_are_named(b
     bench.stripe.add_key(UNIT_1, account="acct_1")
     bench.stripe.add_key(UNIT_2, revoked=True)
     for number, unit in enumerate([{"id": "bu_1", "name": "One"}, {"id": "bu_3", "name": "Three"}, None]):
-        bench.host.runs.accept("ws-1", the_example(id=f"q-{number}", business_unit=unit))
+        bench.host.runs.acceptance.accept("ws-1", the_example(id=f"q-{number}", business_unit=unit))
     keys = {"bu_1": UNIT_1, "bu_2": UNIT_2, "bu_4": UNIT_1}
 
     found = ask(bench, token_scope="business_unit", business_unit_api_tokens=keys, workspace_api_token=None)

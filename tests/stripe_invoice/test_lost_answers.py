@@ -57,7 +57,7 @@ def test_a_link_whose_answer_was_lost_is_closed_when_the_invoice_is_paid_meanwhi
 
 def test_paying_the_invoice_closes_a_link_that_only_stripe_knows_of(bench: Any) -> None:
     run = waiting(bench, path="/v1/checkout/sessions")
-    bench.host.runs.dismiss(run["id"], "it takes too long")
+    bench.host.runs.control.dismiss(run["id"], "it takes too long")
     bench.stripe.mark_paid(bench.stripe.objects("invoices")[0]["id"])
 
     bench.webhooks()
@@ -67,7 +67,7 @@ def test_paying_the_invoice_closes_a_link_that_only_stripe_knows_of(bench: Any) 
 
 def test_a_run_that_waited_takes_the_link_that_another_run_made_meanwhile(bench: Any) -> None:
     waiting(bench, path="/finalize$")
-    bench.host.runs.request_upkeep("ws-1", "stripe_invoice")
+    bench.host.upkeep.request_for("ws-1", "stripe_invoice")
     bench.work()
     assert bench.quote("q-7")["invoice"]["status"] == "open", "what the lost answer would have said"
     assert bench.send_installment("q-7", look_first=True)["status"] == "succeeded"

@@ -141,7 +141,7 @@ def test_a_link_is_asked_for_beside_a_run_that_waits_only_once_that_is_settled(b
         bench.send_installment("q-1", 2)
 
     assert waiting["id"] in refused.value.title and "Retry that run" in refused.value.hint
-    bench.host.runs.dismiss(waiting["id"], "sent by hand")
+    bench.host.runs.control.dismiss(waiting["id"], "sent by hand")
     bench.stripe.faults.reset()
     pass_time(bench, DAY)
     assert bench.run(waiting["id"])["status"] == "dismissed"
@@ -154,7 +154,7 @@ def test_what_waits_is_undone_and_does_not_come_back(bench: Any) -> None:
     run = bench.accept(the_example())
     assert run["status"] == "waiting"
 
-    undone = bench.host.runs.request_undo(run["id"])
+    undone = bench.host.runs.taking_back.undo(run["id"])
     bench.work()
 
     assert bench.run(undone)["status"] == "succeeded"

@@ -97,7 +97,7 @@ def test_our_endpoint_without_secret_is_made_anew_and_strangers_are_untouched(be
 def test_a_process_that_dies_after_a_lost_answer_leaves_one_endpoint(bench: Any) -> None:
     bench.stripe.faults.add("cut_after", method="POST", path="/v1/webhook_endpoints")
     bench.enable(**LINK)
-    bench.host.runs.accept("ws-1", the_example())
+    bench.host.runs.acceptance.accept("ws-1", the_example())
     bench.engine.die_at("webhook_endpoint.create")
 
     died = bench.work_until_it_dies()

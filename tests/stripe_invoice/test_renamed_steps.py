@@ -24,7 +24,7 @@ def accept(bench: Any, quote_id: str) -> list[str]:
     # The rate is the quote's own, so that each one has to be made.
     tax = {**vat(rate_of(quote_id)), "id": f"tax of {quote_id}", "api_name": quote_id}
     quote = a_quote(a_line(taxes=[tax]), id=quote_id, installments=2, contact=contact)
-    return list(bench.host.runs.accept("ws-1", quote).run_ids)
+    return list(bench.host.runs.acceptance.accept("ws-1", quote).run_ids)
 
 
 def rate_of(quote_id: str) -> str:
@@ -40,7 +40,7 @@ def with_an_invoice(bench: Any, quote_id: str) -> None:
 def installment(bench: Any, quote_id: str) -> list[str]:
     with_an_invoice(bench, quote_id)
     bench.pay(open_sessions(bench, quote_id)[0])
-    return [bench.host.runs.request_installment("ws-1", quote_id, None)]
+    return [bench.host.runs.installments.request("ws-1", quote_id, None)]
 
 
 def payment(bench: Any, quote_id: str) -> list[str]:
@@ -54,18 +54,18 @@ def payment(bench: Any, quote_id: str) -> list[str]:
 
 def cancellation(bench: Any, quote_id: str) -> list[str]:
     with_an_invoice(bench, quote_id)
-    return list(bench.host.runs.cancel("ws-1", quote_id).run_ids)
+    return list(bench.host.runs.taking_back.cancel("ws-1", quote_id).run_ids)
 
 
 def voiding(bench: Any, quote_id: str) -> list[str]:
     with_an_invoice(bench, quote_id)
-    return [bench.host.runs.request_void("ws-1", quote_id)]
+    return [bench.host.runs.taking_back.void("ws-1", quote_id)]
 
 
 def undoing(bench: Any, quote_id: str) -> list[str]:
     (run_id,) = accept(bench, quote_id)
     bench.work()
-    return [bench.host.runs.request_undo(run_id)]
+    return [bench.host.runs.taking_back.undo(run_id)]
 
 
 def again_after_undoing(bench: Any, quote_id: str) -> list[str]:

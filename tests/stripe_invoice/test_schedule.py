@@ -24,7 +24,7 @@ def in_terms(*terms: str) -> dict[str, Any]:
 
 def tick(bench: Any) -> list[str]:
     """The schedule looks at the calendar, and what it asks for is worked."""
-    asked: list[str] = bench.host.runs.request_due_installments()
+    asked: list[str] = bench.host.runs.installments.request_due()
     bench.work()
     return [bench.run(run_id)["status"] for run_id in asked]
 

@@ -32,7 +32,7 @@ DAY = 24 * 3600.0
 
 def begun(bench: Any, quote: dict[str, Any]) -> None:
     """The quote is accepted, and no worker has taken it up yet."""
-    bench.host.runs.accept("ws-1", quote)
+    bench.host.runs.acceptance.accept("ws-1", quote)
 
 
 def invoiced(bench: Any, settings: dict[str, Any], **changes: Any) -> Any:
@@ -63,7 +63,7 @@ def waiting_for_integration(bench: Any, v1: Any) -> None:
 def running(bench: Any, v1: Any) -> None:
     invoiced(bench, LINK, installments=2)
     bench.pay(session(bench))
-    bench.host.runs.request_installment("ws-1", "q-7", 2)
+    bench.host.runs.installments.request("ws-1", "q-7", 2)
 
 
 def waiting(bench: Any, v1: Any) -> None:
@@ -105,7 +105,7 @@ def dismissed(bench: Any, v1: Any) -> None:
     bench.stripe.faults.add("500_before", path="^/v1/", times=1000)
     bench.enable()
     run = bench.accept(a_quote())
-    bench.host.runs.dismiss(run["id"], "Invoiced by hand.")
+    bench.host.runs.control.dismiss(run["id"], "Invoiced by hand.")
 
 
 def draft(bench: Any, v1: Any) -> None:
@@ -179,7 +179,7 @@ def settled_outside(bench: Any, v1: Any) -> None:
 
 
 def cancel(bench: Any) -> dict[str, Any]:
-    (run_id,) = bench.host.runs.cancel("ws-1", "q-7", reason="The customer changed their mind.").run_ids
+    (run_id,) = bench.host.runs.taking_back.cancel("ws-1", "q-7", reason="The customer changed their mind.").run_ids
     bench.work()
     bench.webhooks()
     found: dict[str, Any] = bench.run(run_id)
@@ -194,7 +194,7 @@ def cancelled(bench: Any, v1: Any) -> None:
 def cancelled_open(bench: Any, v1: Any) -> None:
     link_sent(bench, v1)
     run = cancel(bench)
-    bench.host.runs.dismiss(run["id"], "The customer pays all the same.")
+    bench.host.runs.control.dismiss(run["id"], "The customer pays all the same.")
 
 
 def cancelled_paid(bench: Any, v1: Any) -> None:
@@ -209,7 +209,7 @@ def undone_paid(bench: Any, v1: Any) -> None:
 
 def undo(bench: Any) -> None:
     run, *_ = bench.quote("q-7")["runs"]
-    bench.host.runs.request_undo(run["id"])
+    bench.host.runs.taking_back.undo(run["id"])
     bench.work()
     bench.webhooks()
 
@@ -351,20 +351,20 @@ def do(bench: Any, v1: Any, step: str) -> None:
     """Do what a standing advises, as its button does. Raises: ActionRefused."""
     runs, found = bench.host.runs, bench.quote("q-7")["standing"]
     deeds: dict[str, Callable[[], Any]] = {
-        "retry": lambda: runs.retry(found["run_id"]),
+        "retry": lambda: runs.control.retry(found["run_id"]),
         "dismiss": lambda: (
-            runs.dismiss_quote("ws-1", "q-7", "Done by hand.")
+            runs.uninvoiced.dismiss("ws-1", "q-7", "Done by hand.")
             if bench.quote("q-7")["without_invoice"]
-            else runs.dismiss(found["run_id"], "Done by hand.")
+            else runs.control.dismiss(found["run_id"], "Done by hand.")
         ),
-        "run": lambda: (bench.enable(), runs.run_quote("ws-1", "q-7")),
+        "run": lambda: (bench.enable(), runs.acceptance.run("ws-1", "q-7")),
         "enable": bench.enable,
         "settings": bench.enable,
-        "send": lambda: runs.request_installment("ws-1", "q-7", found["installment"]),
+        "send": lambda: runs.installments.request("ws-1", "q-7", found["installment"]),
         "finalize": lambda: v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"]),
         "remind": lambda: v1.invoices.send_invoice(bench.stripe.objects("invoices")[0]["id"]),
-        "void": lambda: runs.request_void("ws-1", "q-7"),
-        "accept": lambda: runs.accept("ws-1", a_quote()),
+        "void": lambda: runs.taking_back.void("ws-1", "q-7"),
+        "accept": lambda: runs.acceptance.accept("ws-1", a_quote()),
     }
     deeds[step]()
 

@@ -13,7 +13,7 @@ OPEN = {"invoice_status": "open"}
 
 
 def undo(bench: Any, run: dict[str, Any]) -> dict[str, Any]:
-    run_id = bench.host.runs.request_undo(run["id"])
+    run_id = bench.host.runs.taking_back.undo(run["id"])
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
     return found
@@ -97,14 +97,14 @@ def test_where_nothing_was_made_there_is_nothing_to_take_back(bench: Any) -> Non
 
 def test_it_is_refused_while_a_run_of_the_quote_works_or_the_integration_is_off(bench: Any) -> None:
     bench.enable()
-    run_ids = bench.host.runs.accept("ws-1", a_quote()).run_ids
+    run_ids = bench.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
 
     with pytest.raises(ActionRefused, match="has not ended"):
-        bench.host.runs.request_undo(run_ids[0])
+        bench.host.runs.taking_back.undo(run_ids[0])
     bench.work()
     bench.host.settings.disable("ws-1", "stripe_invoice")
     with pytest.raises(ActionRefused, match="switched off"):
-        bench.host.runs.request_undo(run_ids[0])
+        bench.host.runs.taking_back.undo(run_ids[0])
 
 
 @pytest.mark.parametrize("fault", ["500_after", "cut_after", "cut_before", "500_before"])

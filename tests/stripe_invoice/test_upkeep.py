@@ -458,7 +458,7 @@ def test_an_upkeep_an_hour_is_asked_for_and_one_after_each_start(linked: Any) ->
 
 def another_run_meanwhile(bench: Any, number: int) -> None:
     """Before the upkeep is resumed, another quote's link makes sure that there is an endpoint."""
-    bench.host.runs.accept("ws-1", a_quote(id=f"q-meanwhile-{number}", installments=2))
+    bench.host.runs.acceptance.accept("ws-1", a_quote(id=f"q-meanwhile-{number}", installments=2))
     bench.host.engine.work_again(bench.host.engine._queued.pop(0))
 
 

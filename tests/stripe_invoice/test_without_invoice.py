@@ -99,7 +99,7 @@ def findings(bench: Any) -> list[tuple[str, str]]:
 def test_a_quote_accepted_while_nothing_was_enabled_says_so_everywhere_and_is_run(
     bench: Any, doors: Doors, told: Any
 ) -> None:
-    assert bench.host.runs.accept("ws-1", the_example(number="N-1")).run_ids == ()
+    assert bench.host.runs.acceptance.accept("ws-1", the_example(number="N-1")).run_ids == ()
 
     assert f"! {NOTHING_ENABLED}" in doors.cli("quote", "show", "ws-1", "q-1").output
     assert NOTHING_ENABLED in doors.cli("quote", "list", "ws-1", "--without-invoice").output
@@ -172,22 +172,22 @@ def test_a_quote_that_names_no_unit_gets_its_invoice_by_either_advised_step(benc
 
     bench.accept(of_unit("bu_1", "q-1"))
     bench.enable(**LINK, token_scope="workspace")
-    bench.host.runs.run_quote("ws-1", "q-2")
+    bench.host.runs.acceptance.run("ws-1", "q-2")
     bench.work()
 
     assert [bench.quote(one)["payment_status"] for one in ("q-1", "q-2")] == ["unpaid", "unpaid"]
-    assert bench.host.uninvoiced.count("ws-1") == 0
+    assert bench.host.runs.uninvoiced.count("ws-1") == 0
 
 
 def test_a_quote_whose_integration_was_switched_off_before_its_run_began_waits_to_be_run(bench: Any) -> None:
     bench.enable(**LINK)
-    (run_id,) = bench.host.runs.accept("ws-1", the_example()).run_ids
+    (run_id,) = bench.host.runs.acceptance.accept("ws-1", the_example()).run_ids
     bench.host.settings.disable("ws-1", STRIPE)
     bench.work()
     assert bench.quote("q-1")["without_invoice"]["code"] == SWITCHED_OFF
 
     bench.host.settings.enable("ws-1", STRIPE)
-    assert bench.host.uninvoiced.run_all("ws-1", STRIPE) == [run_id]
+    assert bench.host.runs.acceptance.run_all("ws-1", STRIPE) == [run_id]
     bench.work()
 
     assert bench.run(run_id)["status"] == "succeeded"
@@ -211,7 +211,7 @@ def test_what_was_invoiced_by_hand_is_dismissed_and_can_still_be_run(
 ) -> None:
     if enabled:
         by_unit(bench, bu_1=UNIT_1)
-    bench.host.runs.accept("ws-1", of_unit("bu_2"))
+    bench.host.runs.acceptance.accept("ws-1", of_unit("bu_2"))
     bench.work()
     reason = {"reason": "Invoiced by hand."}
 
@@ -228,13 +228,13 @@ def test_what_was_invoiced_by_hand_is_dismissed_and_can_still_be_run(
 
     (run,) = bench.quote("q-1")["runs"]
     assert run["status"] == "dismissed" and "Invoiced by hand." in run["outcome"]["notes"][0]
-    assert bench.host.uninvoiced.count("ws-1") == 0
+    assert bench.host.runs.uninvoiced.count("ws-1") == 0
     with pytest.raises(ActionRefused, match="nothing to dismiss"):
-        bench.host.runs.dismiss_quote("ws-1", "q-1", "twice")
+        bench.host.runs.uninvoiced.dismiss("ws-1", "q-1", "twice")
     bench.enable(**LINK)
-    assert bench.host.uninvoiced.count("ws-1") == 0, "enabling does not forget it"
+    assert bench.host.runs.uninvoiced.count("ws-1") == 0, "enabling does not forget it"
     assert bench.accept(of_unit("bu_2"))["status"] == "dismissed", "nor does accepting it again"
-    bench.host.runs.run_quote("ws-1", "q-1")
+    bench.host.runs.acceptance.run("ws-1", "q-1")
     bench.work()
     assert bench.quote("q-1")["payment_status"] == "unpaid"
 
@@ -253,11 +253,11 @@ def test_running_a_quote_that_succeeded_is_refused_with_what_can_be_done(bench: 
 def test_what_was_undone_is_worked_anew_by_the_advised_step(bench: Any) -> None:
     bench.enable()
     run = bench.accept(the_example())
-    bench.host.runs.request_undo(run["id"])
+    bench.host.runs.taking_back.undo(run["id"])
     bench.work()
 
     with pytest.raises(ActionRefused, match="is undone") as refused:
-        bench.host.runs.run_quote("ws-1", "q-1")
+        bench.host.runs.acceptance.run("ws-1", "q-1")
 
     assert refused.value.hint == "Accepted again, it begins anew."
     bench.accept(the_example())
@@ -274,10 +274,10 @@ def test_what_was_undone_is_worked_anew_by_the_advised_step(bench: Any) -> None:
     ],
 )
 def test_a_quote_that_cannot_be_run_says_why(bench: Any, quote_id: str, plugin: str | None, refusal: str) -> None:
-    bench.host.runs.accept("ws-1", the_example())
+    bench.host.runs.acceptance.accept("ws-1", the_example())
 
     with pytest.raises((ActionRefused, NotFound), match=refusal):
-        bench.host.runs.run_quote("ws-1", quote_id, plugin)
+        bench.host.runs.acceptance.run("ws-1", quote_id, plugin)
 
 
 class TestBesideAnotherIntegration:
@@ -292,11 +292,11 @@ class TestBesideAnotherIntegration:
     def test_what_only_another_integration_was_given_is_counted_once_invoices_are_made(self, both: Any) -> None:
         both.set_up("second", {})
         both.accept(the_example())
-        assert both.host.uninvoiced.count("ws-1") == 0
+        assert both.host.runs.uninvoiced.count("ws-1") == 0
 
         both.enable()
         assert both.quote("q-1")["without_invoice"]["code"] == NO_INVOICING
-        (run_id,) = both.host.uninvoiced.run_all("ws-1")
+        (run_id,) = both.host.runs.acceptance.run_all("ws-1")
         both.work()
 
         assert (both.run(run_id)["plugin"], both.run(run_id)["status"]) == (STRIPE, "succeeded")
@@ -306,11 +306,11 @@ class TestBesideAnotherIntegration:
         by_unit(both, bu_1=UNIT_1)
         both.accept(of_unit("bu_2", "q-1"))
         both.host.settings.disable("ws-1", STRIPE)
-        both.host.runs.accept("ws-1", of_unit("bu_1", "q-2"))
+        both.host.runs.acceptance.accept("ws-1", of_unit("bu_1", "q-2"))
         both.set_up("second", {})
 
-        assert both.host.uninvoiced.count("ws-1", "second") == 1
-        both.host.uninvoiced.run_all("ws-1", "second")
+        assert both.host.runs.uninvoiced.count("ws-1", "second") == 1
+        both.host.runs.acceptance.run_all("ws-1", "second")
         both.work()
 
         assert [run["plugin"] for run in both.quote("q-2")["runs"]] == ["second"]

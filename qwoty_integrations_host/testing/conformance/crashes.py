@@ -53,7 +53,7 @@ class CrashChecks(ConformanceFixtures):
         whole = self.worked(enabled, quote, "conformance-whole")
         if not whole["steps"]:
             not_checked("the plugin took no step")
-        enabled.host.runs.accept("ws-1", {**quote, "id": "conformance-replay"})
+        enabled.host.runs.acceptance.accept("ws-1", {**quote, "id": "conformance-replay"})
         enabled.engine.die_at(whole["steps"][-1]["name"], recorded=True)
         if not enabled.work_until_it_dies():
             not_checked("its steps are not named alike for two quotes")
@@ -71,7 +71,7 @@ class CrashChecks(ConformanceFixtures):
         )
 
     def _died(self, bench: Workbench, quote: dict[str, Any], step: str) -> Mapping[str, Any]:
-        (run_id,) = bench.host.runs.accept("ws-1", quote).run_ids
+        (run_id,) = bench.host.runs.acceptance.accept("ws-1", quote).run_ids
         bench.engine.die_at(step)
         bench.work_until_it_dies()
         bench.restart()

@@ -30,7 +30,7 @@ class OvertakenChecks(ConformanceFixtures):
         problems, before = [], ""
         for number, step in enumerate(whole["steps"], start=1):
             quote_id = f"conformance-overtaken-{number}"
-            enabled.host.runs.accept("ws-1", {**quote, "id": quote_id})
+            enabled.host.runs.acceptance.accept("ws-1", {**quote, "id": quote_id})
             if before:
                 enabled.engine.die_at(before, recorded=True)
                 enabled.work_until_it_dies()

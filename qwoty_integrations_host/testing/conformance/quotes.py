@@ -71,7 +71,7 @@ class QuoteChecks(ConformanceFixtures):
         made, mails = counted("conformance-alone"), len(enabled.outbox)
         document = {**quote, "id": "conformance-at-once"}
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            list(threads.map(lambda _: enabled.host.runs.accept("ws-1", document), range(_AT_ONCE)))
+            list(threads.map(lambda _: enabled.host.runs.acceptance.accept("ws-1", document), range(_AT_ONCE)))
         enabled.work()
         again, left = counted("conformance-at-once"), len(enabled.outbox) - mails
         _require_no_more(made, again, mails, left, f"accepted {_AT_ONCE} times at once", first)

@@ -49,5 +49,5 @@ def list_installments(workspace: str, quote_id: str) -> dict[str, Any]:
 def send_installment(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
     """Mail the customer a payment link for an installment; it replaces an open link for the same installment"""
     host = the_host()
-    run_id = host.runs.request_installment(workspace, quote_id, body["number"], look_first=body["look_first"])
+    run_id = host.runs.installments.request(workspace, quote_id, body["number"], look_first=body["look_first"])
     return find_run(host.store, run_id)

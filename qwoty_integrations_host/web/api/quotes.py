@@ -14,7 +14,8 @@ from ...reports.previews import preview
 from ...reports.quotes import list_quotes, quote_report
 from ...reports.runs import find_run
 from ...reports.search import QuoteFilter, stored_document
-from ...runs.requests import Accepted, Cancelled
+from ...runs.acceptance import Accepted
+from ...runs.taking_back import Cancelled
 from ...store import runs as runs_table
 from ..auth import the_host
 from .blueprint import Blueprint, reports_field_errors, requires_scope, safe_to_repeat
@@ -51,7 +52,7 @@ class CancellationRequest(Schema):
 @reports_field_errors
 def accept_quote(workspace: str) -> Response:
     """Accept a quote: 202 when it is new, 200 when it was accepted before"""
-    accepted = the_host().runs.accept(workspace, parse_json(request.get_data()))
+    accepted = the_host().runs.acceptance.accept(workspace, parse_json(request.get_data()))
     flags = {name: True for name in ("corrected", "anew", "cancelled") if getattr(accepted, name)}
     return _started(accepted, flags)
 
@@ -100,7 +101,7 @@ def preview_stored_quote(workspace: str, quote_id: str) -> dict[str, Any]:
 @blueprint.response(202, BegunSchema)
 def run_waiting_quotes(body: dict[str, Any], workspace: str) -> dict[str, Any]:
     """Run every signed quote without an invoice and without a run at work, oldest first; some may be old"""
-    return {"run_ids": the_host().uninvoiced.run_all(workspace, body["plugin"])}
+    return {"run_ids": the_host().runs.acceptance.run_all(workspace, body["plugin"])}
 
 
 @blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/run")
@@ -108,7 +109,7 @@ def run_waiting_quotes(body: dict[str, Any], workspace: str) -> dict[str, Any]:
 @blueprint.response(202, BegunSchema)
 def run_quote(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
     """Run a quote for which no integration was enabled, or something was missing"""
-    return {"run_ids": the_host().runs.run_quote(workspace, quote_id, body["plugin"])}
+    return {"run_ids": the_host().runs.acceptance.run(workspace, quote_id, body["plugin"])}
 
 
 @blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/dismiss")
@@ -117,7 +118,7 @@ def run_quote(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, 
 def dismiss_quote(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
     """Dismiss a quote that needs no invoice; it can still be run"""
     host = the_host()
-    host.runs.dismiss_quote(workspace, quote_id, body["reason"])
+    host.runs.uninvoiced.dismiss(workspace, quote_id, body["reason"])
     return quote_report(host.store, workspace, quote_id, host.clock.now())
 
 
@@ -135,7 +136,7 @@ def get_quote(workspace: str, quote_id: str) -> dict[str, Any]:
 @blueprint.alt_response(200, schema=CancelledSchema, description="The quote was cancelled before.")
 def cancel_quote(body: dict[str, Any], workspace: str, quote_id: str) -> Response:
     """Cancel a quote: stop its runs, and take back what is not final"""
-    return _started(the_host().runs.cancel(workspace, quote_id, reason=body["reason"]), {})
+    return _started(the_host().runs.taking_back.cancel(workspace, quote_id, reason=body["reason"]), {})
 
 
 @blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/invoice/void")
@@ -143,4 +144,4 @@ def cancel_quote(body: dict[str, Any], workspace: str, quote_id: str) -> Respons
 def void_invoice(workspace: str, quote_id: str) -> dict[str, Any]:
     """Void a quote's final, unpaid invoice; return the run that does it"""
     host = the_host()
-    return find_run(host.store, host.runs.request_void(workspace, quote_id))
+    return find_run(host.store, host.runs.taking_back.void(workspace, quote_id))

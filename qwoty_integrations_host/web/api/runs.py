@@ -62,7 +62,7 @@ def retry_run(workspace: str, run_id: str) -> dict[str, Any]:
     """Retry a run that did not succeed, or waits: it resumes at the step that failed"""
     host = the_host()
     find_run(host.store, run_id, workspace=workspace)
-    return find_run(host.store, host.runs.retry(run_id))
+    return find_run(host.store, host.runs.control.retry(run_id))
 
 
 @blueprint.post("/workspaces/<workspace>/runs/<run_id>/dismiss")
@@ -72,7 +72,7 @@ def dismiss_run(body: dict[str, Any], workspace: str, run_id: str) -> dict[str, 
     """Dismiss a run that a person has dealt with; it can still be retried"""
     host = the_host()
     find_run(host.store, run_id, workspace=workspace)
-    return find_run(host.store, host.runs.dismiss(run_id, body["reason"]))
+    return find_run(host.store, host.runs.control.dismiss(run_id, body["reason"]))
 
 
 @blueprint.post("/workspaces/<workspace>/runs/<run_id>/undo")
@@ -81,11 +81,11 @@ def undo_run(workspace: str, run_id: str) -> dict[str, Any]:
     """Take back what a run created and is not final; return the run that does it"""
     host = the_host()
     find_run(host.store, run_id, workspace=workspace)
-    return find_run(host.store, host.runs.request_undo(run_id))
+    return find_run(host.store, host.runs.taking_back.undo(run_id))
 
 
 @blueprint.post("/workspaces/<workspace>/runs/retry-all-failed")
 @blueprint.response(202, RetriedSchema)
 def retry_all_failed(workspace: str) -> dict[str, Any]:
     """Retry every failed run of the workspace"""
-    return {"run_ids": the_host().runs.retry_all_failed(workspace)}
+    return {"run_ids": the_host().runs.control.retry_all_failed(workspace)}

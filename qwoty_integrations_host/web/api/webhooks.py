@@ -95,4 +95,4 @@ def get_deliveries(query: dict[str, Any], workspace: str) -> dict[str, Any]:
 def replay_delivery(workspace: str, plugin: str, event_id: str) -> dict[str, Any]:
     """Replay a stored event in a run of its own"""
     host = the_host()
-    return find_run(host.store, host.runs.replay(workspace, plugin, event_id))
+    return find_run(host.store, host.runs.webhooks.replay(workspace, plugin, event_id))

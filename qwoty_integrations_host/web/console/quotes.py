@@ -58,7 +58,7 @@ def quotes() -> str:
         following=following,
         first_page=not query["after"],
         without_invoice=query["without_invoice"],
-        lacking=host.uninvoiced.count(session().workspace),
+        lacking=host.runs.uninvoiced.count(session().workspace),
         runnable=_is_runnable(),
     )
 
@@ -66,7 +66,7 @@ def quotes() -> str:
 @blueprint.post("/run/<id:quote_id>")
 def run_quote(quote_id: str) -> Response:
     """Run a quote that no integration has run."""
-    run_id, *more = the_host().runs.run_quote(session().workspace, quote_id)
+    run_id, *more = the_host().runs.acceptance.run(session().workspace, quote_id)
     return redirect_to(url_for("console.quote", quote_id=quote_id) if more else url_for("console.run", run_id=run_id))
 
 
@@ -74,7 +74,7 @@ def run_quote(quote_id: str) -> Response:
 def dismiss_quote(quote_id: str) -> Response:
     """Dismiss a quote that needs no invoice."""
     reason = request.form.get("reason", "").strip() or _("no reason given")
-    the_host().runs.dismiss_quote(session().workspace, quote_id, reason)
+    the_host().runs.uninvoiced.dismiss(session().workspace, quote_id, reason)
     return redirect_to(url_for("console.quote", quote_id=quote_id))
 
 
@@ -82,8 +82,8 @@ def dismiss_quote(quote_id: str) -> Response:
 def confirm_run_waiting() -> str:
     """Ask for confirmation before running the waiting quotes: show how many, since when, for which integration."""
     host, workspace, plugin = the_host(), session().workspace, request.args.get("plugin") or None
-    host.runs.takers(workspace, plugin)
-    waiting = host.uninvoiced.waiting(workspace, plugin)
+    host.runs.acceptance.takers(workspace, plugin)
+    waiting = host.runs.uninvoiced.waiting(workspace, plugin)
     oldest = waiting[0]["received_at"] if waiting else None
     return render_template("console/run_waiting.html", plugin=plugin, number=len(waiting), oldest=oldest)
 
@@ -91,7 +91,7 @@ def confirm_run_waiting() -> str:
 @blueprint.post("/run-waiting")
 def run_waiting() -> Response:
     """Run every signed quote that has no invoice."""
-    the_host().uninvoiced.run_all(session().workspace, request.form.get("plugin") or None)
+    the_host().runs.acceptance.run_all(session().workspace, request.form.get("plugin") or None)
     return redirect_to(url_for("console.runs"))
 
 
@@ -133,7 +133,7 @@ def send(quote_id: str) -> Response:
     host, number = the_host(), whole_number(request.form.get("number", ""))
     if not number:
         raise ActionRefused(_("Say which installment is to be sent."), hint=_("Begin from the quote's page."))
-    run_id = host.runs.request_installment(session().workspace, quote_id, number)
+    run_id = host.runs.installments.request(session().workspace, quote_id, number)
     return redirect_to(url_for("console.run", run_id=run_id))
 
 

@@ -88,7 +88,7 @@ def run_progress(run_id: str) -> str:
 def retry(run_id: str) -> Response:
     """Retry a run: it resumes at the step that failed."""
     _ours(run_id)
-    the_host().runs.retry(run_id)
+    the_host().runs.control.retry(run_id)
     return redirect_to(url_for("console.run", run_id=run_id))
 
 
@@ -96,7 +96,7 @@ def retry(run_id: str) -> Response:
 def dismiss(run_id: str) -> Response:
     """Dismiss a run that a person has dealt with."""
     _ours(run_id)
-    the_host().runs.dismiss(run_id, request.form.get("reason", "").strip() or _("no reason given"))
+    the_host().runs.control.dismiss(run_id, request.form.get("reason", "").strip() or _("no reason given"))
     return redirect_to(url_for("console.run", run_id=run_id, done="dismissed"))
 
 
@@ -110,7 +110,7 @@ def confirm_undo(run_id: str) -> str:
 def undo(run_id: str) -> Response:
     """Request the run that takes back what is not final."""
     _ours(run_id)
-    return redirect_to(url_for("console.run", run_id=the_host().runs.request_undo(run_id)))
+    return redirect_to(url_for("console.run", run_id=the_host().runs.taking_back.undo(run_id)))
 
 
 _DONE = {"dismissed": "dismissed"}

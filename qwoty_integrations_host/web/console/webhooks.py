@@ -19,7 +19,7 @@ def webhooks() -> str:
     after, result = request.args.get("after") or None, request.args.get("result")
     result = result if result in RESULTS else None
     # Whoever repairs an endpoint looks for the latest rejected webhooks.
-    host.runs.refusals.write_down()
+    host.runs.webhooks.rejected.write_down()
     page = list_deliveries(host.store, workspace, limit=PAGE, after=after, result=result)
     following = None
     if page["has_more"]:
@@ -38,5 +38,5 @@ def webhooks() -> str:
 @blueprint.post("/webhooks/<plugin>/<event_id>/replay")
 def replay(plugin: str, event_id: str) -> Response:
     """Replay a stored event in a run of its own."""
-    run_id = the_host().runs.replay(session().workspace, plugin, event_id)
+    run_id = the_host().runs.webhooks.replay(session().workspace, plugin, event_id)
     return redirect_to(url_for("console.run", run_id=run_id))
