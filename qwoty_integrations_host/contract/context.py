@@ -40,7 +40,7 @@ class Attempt:
 
     @property
     def repeated(self) -> bool:
-        """Whether the step has begun before, or may have begun under another name. False only if it had no effect yet.
+        """Whether the step has begun before, or may have under another name. False only if it certainly had no effect.
 
         If true, look for what the step has made before you make it again.
         """
