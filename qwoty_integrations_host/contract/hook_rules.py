@@ -35,7 +35,7 @@ def hookspec(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare a hook. The body of the function is the default, which the host uses if a plugin has no such hook.
 
-    If the body raises NotImplementedError, there is no default: the host calls the hook only of plugins that have it.
+    If the body raises NotImplementedError, there is no default: the host may call this hook only if the plugin has it.
     """
 
     def declare(hook: Callable[P, R]) -> Callable[P, R]:
