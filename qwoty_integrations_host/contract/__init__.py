@@ -1,1 +1,1 @@
-"""What the host and its plugins say to each other: quotes, records, hooks, and the documents they are read from."""
+"""The contract between the host and its plugins: hooks, quotes, records, and the documents of quotes and settings."""

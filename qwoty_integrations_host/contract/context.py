@@ -1,8 +1,8 @@
 """The context of a hook: ``HookContext`` and the small services in it.
 
-Every side effect that a plugin has for a quote happens inside ``ctx.step``. Between two steps only recorded values may
-decide: after a crash the hook runs again from its top, and each finished step returns what it recorded instead of
-running again.
+Every side effect that a plugin has for a quote happens inside ``ctx.step``. After a crash, the hook runs again from its
+top: each finished step returns its recorded result instead of running again. So between two steps, a decision may
+depend only on recorded results.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Json = Any
 class Attempt:
     """One try of one step, passed to the step's function.
 
-    ``number`` counts every beginning of the step, also those of a process that died. Put ``key`` into the idempotency
-    key of a write: it stays the same, also when a person retries the run, until the service has given a final answer
-    that it may repeat. ``first_started_at`` is when the present key was first used.
+    ``number`` counts how often the step has begun, including in processes that died. Put ``key`` into the idempotency
+    key of a write. It stays the same, even when a person retries the run, until the service has given a final answer;
+    then it changes, because a service may repeat that answer. ``first_started_at`` is when this ``key`` was first used.
     """
 
     number: int
@@ -40,28 +40,28 @@ class Attempt:
 
     @property
     def repeated(self) -> bool:
-        """Whether the step began before, or may have under another name: look for what it made before making it again.
+        """Whether the step has begun before, or may have under another name. False only if it certainly had no effect.
 
-        False only when the step certainly had no effect.
+        If true, look for what the step has made before you make it again.
         """
         return self.number > 1 or self.key > 1
 
 
 class Steps(Protocol):
-    """Runs a named step once, also across crashes. Its result is recorded; retryable errors repeat it."""
+    """Runs a named step once, even across crashes, and records its result. A retryable error repeats the step."""
 
     def __call__(self, name: str, work: Callable[[Attempt], Json]) -> Json: ...
 
 
 class Platform(Protocol):
-    """The CPQ side: stores the ids that a plugin finds or creates for contacts and taxes, and has the quote's PDF."""
+    """The platform of the quote: stores ids that a plugin finds or makes for contacts and taxes, and has the PDF."""
 
     def save_external_id(self, kind: str, entity_id: str, value: str, *, slot: str = "accounting") -> None:
         """Save ``value`` on the ``contact`` or ``tax`` with this id; saving it again changes nothing."""
         ...
 
     def quote_pdf(self, quote: Quote) -> bytes | None:
-        """Return the signed quote's PDF (20 MB at most), or None when it has none. Call it inside a step.
+        """Return the signed quote's PDF (20 MB at most); None if the quote has no PDF. Call it inside a step.
 
         Raises: RetryableError while it cannot be fetched, NeedsAttention when it never can.
         """
@@ -95,9 +95,9 @@ class Mailer(Protocol):
     """Sends a mail at most once per quote and ``name``."""
 
     def send(self, name: str, message: MailMessage) -> bool:
-        """Send the mail; return False when one of this name was sent before.
+        """Send the mail; return False if a mail of this name was sent before.
 
-        Raises: RetryableError when it was certainly not sent, NeedsAttention when that cannot be known.
+        Raises: RetryableError if the mail was certainly not sent, NeedsAttention if nobody can know whether it was.
         """
         ...
 
@@ -174,7 +174,7 @@ class HookContext:
     secrets: Secrets = field(repr=False)
     records: Records = field(repr=False)
     step: Steps = field(repr=False)
-    #: ``with ctx.lock("customer:…")``: one run at a time inside, across the runs of this host.
+    #: ``with ctx.lock("customer:…")``: only one of this host's runs at a time is inside the block.
     lock: Callable[[str], AbstractContextManager[None]] = field(repr=False)
     #: ``ctx.pace("charges/" + account, per_second=20)`` right before a request that a service counts.
     pace: Pace = field(repr=False)

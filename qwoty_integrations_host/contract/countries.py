@@ -1,4 +1,4 @@
-"""Country names and codes, read in the same way wherever a quote has one.
+"""Country names and codes, so that each country in a quote is read in the same way.
 
 Names in all languages and ISO 3166-1 codes come from Babel (CLDR). ``_ALSO`` has further names that people write.
 """
@@ -82,7 +82,7 @@ def _read(text: str) -> str | None:
     written = list(dict.fromkeys(_spellings(text)))
     if found := _first(written, _plain()):
         return found
-    # Two letters are a code, and this one is unknown: no language has to be read for that.
+    # A text of two letters is a code, and this code is unknown. There is no need to read the names of all languages.
     return None if text.isascii() and len(written[0]) <= 2 else _first(written, _everywhere())
 
 
@@ -91,7 +91,7 @@ def _first(written: Iterable[str], names: Mapping[str, str]) -> str | None:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """Yield the text: as it is, without article, without comma (``Korea, Republic of``), with ``ü`` for ``ue``."""
+    """Yield the text in several forms: as it is, without an article, without a comma, and with ``ü`` for ``ue``."""
     yield _folded(text)
     yield _folded(text[article.end() if (article := _ARTICLE.match(text)) else 0 :])
     name, comma, title = text.partition(",")
@@ -107,7 +107,7 @@ def _folded(text: str) -> str:
 
 
 def _counts(letter: str) -> bool:
-    # Marks above and below are accents of Latin, Greek and Cyrillic letters; elsewhere marks are letters of their own.
+    # Leave out the marks above and below letters, the accents of Latin, Greek and Cyrillic. Other marks are letters.
     return letter.isalnum() or (unicodedata.category(letter)[0] == "M" and unicodedata.combining(letter) < 200)
 
 
@@ -120,11 +120,14 @@ def _codes() -> frozenset[str]:
 
 @cache
 def _plain() -> Mapping[str, str]:
-    """Return codes by folded code, by English and French name, and by ``_ALSO``: these readings are preferred."""
+    """Return country codes by code, by English and French name, and by the names in ``_ALSO``; all of them folded.
+
+    These readings take precedence over those of other languages.
+    """
     from babel import Locale  # noqa: PLC0415 - lazy, as above
     from babel.core import get_global  # noqa: PLC0415
 
-    # Two-letter aliases are left out: CT and MI are Kiribati's and Midway's only in old lists.
+    # Leave out aliases of two letters. CT and MI, for example, are codes of islands only in old lists.
     aliases = get_global("territory_aliases")
     three = {old: new for old, (new, *more) in aliases.items() if len(old) == 3 and old.isalpha() and not more}
     codes = {code: code for code in _codes()} | {old: new for old, new in three.items() if new in _codes()}
@@ -136,7 +139,7 @@ def _plain() -> Mapping[str, str]:
 
 @cache
 def _everywhere() -> Mapping[str, str]:
-    """Return codes by name in all languages, for names that mean one country. Takes half a second, once."""
+    """Return country codes by name in all languages, for names that mean one country. The first call takes 0.5 s."""
     from babel.languages import get_official_languages  # noqa: PLC0415 - lazy, as above
 
     meant: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))

@@ -1,4 +1,4 @@
-"""The kinds of fields in a quote's document: what each accepts, and its message for anything else."""
+"""The kinds of fields in a quote's document: the values that each accepts, and its message for any other value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 _MAX_DIGITS = 28
-#: A larger integer is not accepted as a text either.
+#: A field for texts accepts integers below this one.
 _MAX_INTEGER = 10**_MAX_DIGITS
 DECIMAL = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 #: The digits that a double stores exactly; further digits are noise of binary arithmetic (1237.0500000000002).
@@ -25,7 +25,7 @@ _is_stored: ContextVar[bool] = ContextVar("is_stored", default=False)
 
 @contextmanager
 def stored_document() -> Iterator[None]:
-    """Read a stored document inside the block: an earlier release may have accepted more than this one."""
+    """Read a stored document inside the block, without the rules that earlier releases did not have."""
     token = _is_stored.set(True)
     try:
         yield
@@ -34,7 +34,7 @@ def stored_document() -> Iterator[None]:
 
 
 def at_the_door() -> bool:
-    """Whether the document has just arrived, so that rules apply which earlier releases did not have."""
+    """Whether the document has just arrived, so that newer rules apply to it; they do not apply to stored documents."""
     return not _is_stored.get()
 
 
@@ -44,7 +44,7 @@ def word_of(status: str) -> str:
 
 
 class Amount(fields.Field[Decimal]):
-    """A decimal as string or number; never a float, infinite, or of absurd length.
+    """A decimal, written as a string or a number. A float, an infinite number or one of absurd length is refused.
 
     A fraction of more than 15 significant digits is rounded to 15. ``below`` is the message for less than ``least``.
     """
@@ -179,7 +179,7 @@ class Instant(fields.Field[datetime]):
         try:
             found = datetime.fromisoformat(value)
             found = found.replace(tzinfo=found.tzinfo or UTC)
-            # Near the ends of the calendar, conversion to another time zone or a month later would overflow.
+            # Near the ends of the calendar, converting to another time zone or adding a month would overflow.
             is_ordinary = 1900 <= found.astimezone(UTC).year <= 9000
         except (TypeError, ValueError, OverflowError):
             is_ordinary = False

@@ -1,4 +1,4 @@
-"""Reading JSON without losing a digit."""
+"""Parses JSON without losing digits of numbers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What each hook may return: type and size, checked before the host uses a result.
+"""Checks what a hook returns, its type and its size, before the host uses it.
 
-A plugin can return anything that Python can hold: an endless sequence, a text of a gigabyte, a mapping that contains
-itself. So a list must be a list or tuple, texts and documents have a maximum length, and the length is checked first.
+A plugin can return any Python object: an endless sequence, a text of a gigabyte, a mapping that contains itself. So a
+list must be a list or a tuple, texts and documents have a maximum length, and the length is checked first.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ from .hook_types import (
 
 #: Items of a list; characters of a sentence, of a name, and of a document as JSON.
 MOST, LONGEST_SENTENCE, LONGEST_NAME, LONGEST_DOCUMENT = 10_000, 2_000, 255, 1_000_000
-#: What PostgreSQL cannot store: NUL as JSON writes it; in a text, NUL and lone surrogates.
+#: The characters that PostgreSQL cannot store: in JSON an escaped NUL, in a text NUL and lone surrogates.
 _NUL_IN_JSON = "\\u0000"
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a hook returns: a check, and a description for the error of a plugin that fails it."""
+    """The check of a hook's result, and its description for the error message if the check fails."""
 
     is_valid: Callable[[Any], bool]
     description: str
 
 
 def as_recorded(value: Any, inspect: Callable[[str], None] = lambda _: None) -> Any:
-    """Return a step's result as a replay will get it. ``inspect`` is called with its JSON.
+    """Return a step's result in the form in which a replay gets it. Calls ``inspect`` with the result as JSON.
 
-    Raises: TypeError, ValueError, RecursionError for a value that is not JSON or too long; what ``inspect`` raises.
+    Raises: TypeError, ValueError or RecursionError for a value that is not JSON or is too long; as ``inspect`` does.
     """
     text = json.dumps(value, allow_nan=False)
     if len(text) > LONGEST_DOCUMENT:

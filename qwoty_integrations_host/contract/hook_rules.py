@@ -1,4 +1,4 @@
-"""How the host calls a hook, stated beside the hook's signature: what it returns, how soon, and what it may hold."""
+"""The rules of a hook, declared with its signature: its result, its deadline, and whether it may return secrets."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class HookRules:
 def hookspec(
     result: Result, *, deadline: Literal["local", "service", "run"] = "local", may_hold_secrets: bool = False
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Declare a hook. The body of the function is the default: what the host does when a plugin has no such hook.
+    """Declare a hook. The body of the function is the default, which the host uses if a plugin has no such hook.
 
-    A body that raises NotImplementedError means that a plugin which is asked must have the hook.
+    If the body raises NotImplementedError, there is no default: the host may call this hook only if the plugin has it.
     """
 
     def declare(hook: Callable[P, R]) -> Callable[P, R]:

@@ -29,11 +29,11 @@ class Manifest:
     version: str
     hook_api: int
     settings_schema: Mapping[str, Any]
-    #: Raise it when the form of the settings changes: older settings then go through ``migrate_settings``.
+    #: Increase it when the form of the settings changes. Then ``migrate_settings`` converts older settings.
     settings_version: int = 1
     #: Some of ``quotes``, ``webhooks``, ``installments``, ``invoices``.
     capabilities: frozenset[str] = frozenset()
-    #: A folder with ``fr.po`` and others, which translate what the plugin records (docs/hooks.md).
+    #: A folder with files such as ``fr.po``, which translate the sentences that the plugin records (docs/hooks.md).
     translations: Traversable | None = field(default=None, repr=False)
 
 
@@ -43,7 +43,7 @@ OUTCOMES = ("succeeded", "skipped", "needs_attention")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ends. Put references and figures into the record, and sentences for people into ``notes``."""
+    """How a run ends. Put ids and figures into the record, and sentences for people into ``notes``."""
 
     status: Literal["succeeded", "skipped", "needs_attention"]
     notes: tuple[str, ...] = ()
@@ -62,8 +62,8 @@ class Outcome:
     def skipped(cls, reason: str, *notes: str, code: str = "", hint: str = "") -> Outcome:
         """Return the outcome of a run that had nothing to do; the reason is shown first.
 
-        A ``code`` means that something is missing: the reason becomes the run's error, ``hint`` says how a person adds
-        what is missing, and an accepted quote counts as one without an invoice.
+        A ``code`` means that something is missing. Then the reason becomes the run's error, ``hint`` says how a person
+        can add what is missing, and an accepted quote is counted among the quotes without an invoice.
         """
         return cls("skipped", notes, code, reason, hint) if code else cls("skipped", (reason, *notes))
 
@@ -109,7 +109,7 @@ class PreviewProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewRecipient:
-    """Who is billed, as the service would get it; ``address`` is one line, empty where the quote has none."""
+    """Who is billed, in the form sent to the service. ``address`` is one line, empty if the quote has no address."""
 
     name: str
     company: str = ""
@@ -119,9 +119,9 @@ class PreviewRecipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a plugin would create for a quote, in major units; the ``signed_…`` figures are the quote's own.
+    """The invoice that a plugin would create for a quote, in major units. The ``signed_…`` figures are the quote's own.
 
-    ``problems`` without ``lines`` mean that there is no plan; the sums then have no meaning.
+    If there are ``problems`` and no ``lines``, the plugin has no plan, and the sums have no meaning.
     """
 
     currency: str
@@ -130,7 +130,7 @@ class Preview:
     tax: Decimal
     total: Decimal
     signed_total: Decimal
-    #: None where the quote states only the total.
+    #: None if the quote states only the total.
     signed_net: Decimal | None = None
     signed_tax: Decimal | None = None
     #: One sentence on what a run would do about the totals; empty when they are not compared.
@@ -153,7 +153,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class InstallmentRequest:
-    """A request to send an installment of the quote now. ``number`` 1 is the first; None is the lowest unpaid one."""
+    """A request to send an installment of the quote now. ``number`` begins at 1; None means the lowest unpaid one."""
 
     quote: Quote = field(repr=False)
     number: int | None = None
@@ -192,8 +192,8 @@ class WebhookEvent:
 class WebhookEndpoint:
     """An endpoint to which a service delivers its webhooks, as the plugin knows it.
 
-    ``account`` distinguishes the service's accounts (at most 64 characters, never a key), ``mode`` is the service's own
-    word (test, live), and ``id`` is the service's id of the endpoint.
+    ``account`` distinguishes the service's accounts (at most 64 characters, never a key). ``mode`` is the service's own
+    word (test, live), and ``id`` is the endpoint's id at the service.
     """
 
     account: str
@@ -221,15 +221,15 @@ class UpkeepReport:
 class ConnectionRequest:
     """A request to test the keys of the settings.
 
-    ``business_units`` has the units of recent quotes: names by id, or the id again where a unit has no name.
+    ``business_units`` has the units of recent quotes: names by id. If a unit has no name, its id is used as the name.
     """
 
     business_units: Mapping[str, str] = field(default_factory=dict)
 
 
-#: A key works; it lacks a right; the service refused it; the service did not answer.
+#: In this order: the key works; it lacks a right; the service refused it; the service did not answer.
 KEY_STATUSES = ("ok", "missing", "refused", "unreachable")
-#: ``unclear``: only a write could tell; never blocks anything.
+#: ``unclear``: only a write could show whether the key has the right. This status blocks nothing.
 RIGHT_STATUSES = ("ok", "missing", "unclear")
 
 
@@ -253,7 +253,7 @@ class KeyReport:
     #: Distinguishes the service's accounts, as in ``WebhookEndpoint.account``; never a key.
     account: str
     status: Literal["ok", "missing", "refused", "unreachable"]
-    #: What is wrong and what to do, such as which boxes to tick, as in an error. Empty when nothing is wrong.
+    #: As in an error: what is wrong and what to do, such as which boxes to tick. Empty if nothing is wrong.
     code: str = ""
     title: str = ""
     hint: str = ""
@@ -262,7 +262,7 @@ class KeyReport:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
-    """The state of each key of the settings. ``notes`` tells an admin more, such as of a unit without a key."""
+    """The state of each key of the settings. ``notes`` are further sentences for an admin, such as on a missing key."""
 
     keys: tuple[KeyReport, ...]
     notes: tuple[str, ...] = ()

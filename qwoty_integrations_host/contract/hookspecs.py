@@ -1,7 +1,7 @@
 """HOOK_API 1: the hooks that a plugin may implement. Each takes the context and one object of facts.
 
-Everything about a hook is said here, once: its signature, its rules (``@hookspec``), its documentation, its example,
-and its default, which is the body of the function. A body of ``raise NotImplementedError`` has no default.
+This module says everything about a hook: its signature, its rules (``@hookspec``), its documentation, its example, and
+its default, which is the body of the function. If the body raises NotImplementedError, the hook has no default.
 
 The host calls one plugin at a time and never broadcasts. An implementation names the arguments exactly as here, without
 default values, and may leave some out. The order in which plugins are called is not part of the contract.
@@ -75,16 +75,16 @@ def validate_settings(ctx: HookContext, settings: Mapping[str, Any]) -> Sequence
 def migrate_settings(ctx: HookContext, settings: Mapping[str, Any], from_version: int) -> Mapping[str, Any]:
     """Convert settings that an earlier release saved to the form that this release reads; pure, no network.
 
-    Called whenever settings are read whose ``from_version`` (1 where none was stated) is lower than the manifest's
-    ``settings_version``, until somebody saves them; it may be called often. The settings hold the secrets in clear and
-    no defaults. Return every secret at a setting that is ``writeOnly``: a secret that is left out stays where it was,
-    and one at any other setting is refused. When the hook raises an error, the stored settings stay as they are, and
-    runs wait. Without this hook, the settings are used as they are.
+    Called whenever the host reads settings whose ``from_version`` (1 if the release stated none) is lower than the
+    manifest's ``settings_version``. This may happen often, until somebody saves the settings. The settings hold the
+    secrets in clear and no defaults. Return every secret at a setting that is ``writeOnly``: a secret that is left out
+    stays where it was, and one at any other setting is refused. If the hook raises an error, the stored settings stay
+    as they are, and runs wait. Without this hook, the settings are used as they are.
 
     A setting that the schema no longer knows is dropped without a migration, and a new setting with a default needs
     none either. **A new required setting without a default** cannot be migrated: the integration is
     ``settings_incomplete``, and its runs wait until somebody has entered the setting. Workers of the earlier release
-    may run beside this one and read the names that *they* know, so rename a setting only where you must.
+    may run beside this one and read the names that *they* know, so rename a setting only if you must.
 
     Example:
         @hookimpl
@@ -105,10 +105,10 @@ def check_connection(ctx: HookContext, connection: ConnectionRequest) -> Connect
     while it is on. It is called outside a run, so there are no steps. Return a row, not an error, for a key that the
     service refuses and for a service that cannot be reached.
 
-    Each ``RightReport`` is a right that the present settings need: ``ok``, ``missing``, or ``unclear`` where only a
-    write could tell. A key whose status is ``refused`` or ``missing`` (a right) keeps the integration from being
-    switched on and its settings from being saved, unless a person overrides that; ``unreachable`` and ``unclear`` do
-    not. ``code``, ``title`` and ``hint`` say what is wrong and what to do, such as which boxes to tick.
+    Each ``RightReport`` is a right that the present settings need: ``ok``, ``missing``, or ``unclear`` if only a write
+    could show it. If a key is ``refused`` or has a ``missing`` right, the integration cannot be switched on and its
+    settings cannot be saved, unless a person overrides that. ``unreachable`` and ``unclear`` block nothing.
+    ``code``, ``title`` and ``hint`` say what is wrong and what to do, such as which boxes to tick.
     ``connection.business_units`` names the units of recent quotes by id; ``notes`` may name those without a key. A
     plugin without this hook is switched on without a test.
 
@@ -195,7 +195,7 @@ def on_installment_due(ctx: HookContext, installment: InstallmentRequest) -> Out
 
 @hookspec(results.OUTCOME, deadline="run")
 def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
-    """Take back what was created for a quote, except what is final. The notes say what only a person can do.
+    """Take back what was created for a quote, except what is final. The notes say what a person has to do.
 
     Before it calls the hook, the host dismisses the runs of this plugin that would create more. The plugin creates and
     sends nothing for the quote until the quote is accepted again.
@@ -211,15 +211,15 @@ def undo_quote(ctx: HookContext, quote: Quote) -> Outcome:
 
 @hookspec(results.OUTCOME, deadline="run")
 def on_quote_cancelled(ctx: HookContext, quote: Quote) -> Outcome:
-    """Act on the end of a quote: it was accepted, and is now cancelled, expired or lost.
+    """Act on a quote that was accepted and is now cancelled, expired or lost.
 
     Take back what is not final, so that nobody can pay and no further mail is sent. Check for payments first: the
-    customer may be paying at this moment. Return ``Outcome.needs_attention`` where a person has to decide, such as for
-    an open or a paid invoice. Before it calls the hook, the host stops all other work on the quote. A quote that is
+    customer may be paying at this moment. Return ``Outcome.needs_attention`` if a person has to decide, such as for an
+    open or a paid invoice. Before it calls the hook, the host stops all other work on the quote. A quote that is
     accepted again goes to ``on_quote_accepted``.
 
-    Called for every enabled plugin, also for one that has created nothing for the quote: return ``Outcome.skipped``
-    then. A plugin without this hook is not told.
+    Called for every enabled plugin that has this hook. A plugin that has created nothing for the quote returns
+    ``Outcome.skipped``.
 
     Example:
         @hookimpl
@@ -297,9 +297,9 @@ def on_webhook(ctx: HookContext, event: WebhookEvent) -> Outcome:
 def service_links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
     """Return the addresses of the service's own pages for these ids; no network.
 
-    The ids come from the record (invoice, customer, payments), from the requests that steps noted, and from the
-    ``ids`` of an outcome's ``result``. Leave out the ids that you do not know. Only https addresses are shown. Without
-    this hook, the console shows no links.
+    The ids come from the record (invoice, customer, payments), from the requests that steps noted, and from ``ids`` in
+    an outcome's ``result``. Leave out unknown ids. Only https addresses are shown. Without this hook, the console shows
+    no links.
 
     Example:
         @hookimpl
@@ -313,8 +313,8 @@ def service_links(ctx: HookContext, ids: Sequence[str]) -> Mapping[str, str]:
 def webhook_endpoints(ctx: HookContext) -> Sequence[WebhookEndpoint]:
     """Return the webhook endpoints that the plugin keeps at the service for this workspace; no network.
 
-    While there is one, or while a record awaits payment, the host calls ``on_upkeep`` once an hour and after each
-    start. ``webhook status`` shows the endpoints.
+    While the plugin keeps an endpoint, or a record awaits payment, the host calls ``on_upkeep`` once an hour and after
+    each start. ``webhook status`` shows the endpoints.
 
     Example:
         @hookimpl
@@ -333,10 +333,10 @@ def on_upkeep(ctx: HookContext, upkeep: UpkeepRequest) -> UpkeepReport:
     and plugin. Make new webhook secrets when ``upkeep.roll_secrets`` is set. The report's ``outcome`` is ``skipped``
     when nothing had to be repaired; such a run is listed only on request.
 
-    The host stores and works the report's ``events`` as if they had been delivered, each id once, so return every event
-    that may be new. Record how far you have read in the last steps: otherwise a step that fails would lose the
-    events that an earlier step found. ``ctx.records.awaiting_payment(after=…, limit=…)`` returns the quotes whose
-    invoice can still be paid, in order, so that each call can check a few of them.
+    The host stores the report's ``events`` and works on them as if they had been delivered, each id once. So return
+    every event that may be new. Record only in the last step how far you have read: otherwise, if a step fails, the
+    events that earlier steps found are lost. ``ctx.records.awaiting_payment(after=…, limit=…)`` returns the quotes
+    whose invoice can still be paid, in order, so that each call can check a few of them.
 
     Example:
         @hookimpl

@@ -79,7 +79,7 @@ class AmountsSchema(DocumentPart):
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> q.Amounts:
-        """Build the three figures; a missing discount follows from gross and net."""
+        """Build the three figures. A missing discount is the difference between gross and net."""
         gross, net, discount = data["gross"], data["net"], data["discount"]
         return q.Amounts(gross, gross - net if discount is None else discount, net)
 

@@ -28,7 +28,7 @@ class AddressSchema(DocumentPart):
     def _make(self, data: dict[str, Any], **_: Any) -> q.Address:
         code, country = data.pop("country_code", None), data.pop("country", None)
         understood = country_code(code) or country_code(country)
-        # A country that is not known stays as written, so that a run can name it.
+        # An unknown country stays as it is written, so that a run can quote it.
         return q.Address(**data, country=country or (None if understood else code) or None, country_code=understood)
 
 

@@ -1,4 +1,4 @@
-"""The canonical quote: what every plugin sees, whatever the platform sent.
+"""The canonical quote: every plugin gets a quote in this form, whatever form the platform has sent.
 
 Money, quantities and percentages are ``Decimal``; money is in **major** units. Unknown fields are ignored and missing
 optional ones are ``None``, because the platform adds fields between its releases.
@@ -86,8 +86,8 @@ class Owner:
 class Tax:
     """A tax on a line: a percentage (``rate`` 20 = 20 %) or a fixed ``amount`` in major units.
 
-    ``country`` is an ISO 3166-1 alpha-2 code, or the text as written when it is not known. ``type`` is Qwoty's word:
-    VAT, GST, Sales tax or Custom.
+    ``country`` is an ISO 3166-1 alpha-2 code; for an unknown country, it is the text as written. ``type`` is Qwoty's
+    word: VAT, GST, Sales tax or Custom.
     """
 
     id: str | None = None
@@ -142,7 +142,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """The price of a line; ``list_price`` is per unit for ``per_unit`` and for the whole line for ``flat``."""
+    """The price of a line: of one unit if ``model`` is ``per_unit``, of the whole line if it is ``flat``."""
 
     model: str
     list_price: Decimal | None = None
@@ -161,13 +161,13 @@ class LineItem:
     amounts: Amounts | None = None
     discount: Discount | None = None
     taxes: tuple[Tax, ...] = ()
-    #: Whether the line is optional. ``selected`` is whether the customer took it; None when it is not stated.
+    #: Whether the line is optional. ``selected`` says whether the customer chose it; None if that is not stated.
     optional: bool = False
     selected: bool | None = None
 
     @property
     def is_chosen(self) -> bool:
-        """Whether the customer buys the line: an optional line counts as selected only when that is stated."""
+        """Whether the customer buys the line. An optional line is bought only if the quote says that it is selected."""
         return not self.optional or bool(self.selected)
 
 
@@ -245,19 +245,19 @@ class Quote:
     business_unit: BusinessUnit | None = None
     discounts: tuple[Discount, ...] = ()
     payment_terms: PaymentTerms | None = None
-    #: The one-off totals that the customer signed; None when the platform sent too few of them.
+    #: The one-off totals that the customer signed; None if the platform did not send enough of them.
     totals: Totals | None = None
     #: Monthly recurring revenue in major units; None when the platform did not send it.
     mrr: Decimal | None = None
     prices_hidden: bool = False
-    #: The link at which people find the quote; None when the platform sent none, or one that is not stored.
+    #: The link to the quote for people; None if the platform sent no link, or one that is not stored.
     dealroom_link: str | None = field(default=None, repr=False)
-    #: The signed PDF's address, where it came with the quote; `ctx.platform.quote_pdf` fetches the PDF itself.
+    #: The signed PDF's address, if the platform sent it with the quote; `ctx.platform.quote_pdf` fetches the PDF.
     pdf_link: str | None = field(default=None, repr=False)
-    #: The time zone of its days: the workspace's, else the offset in which it was accepted, else UTC.
+    #: The time zone in which its days begin: the workspace's, else the UTC offset of its acceptance, else UTC.
     timezone: tzinfo = UTC
-    #: Which acceptance of the quote this is: a correction gets another one, except of a final invoice's contacts,
-    #: language or owner. Given by the host, without a meaning.
+    #: An id of this acceptance, chosen by the host. A corrected quote gets another version, unless its invoice is final
+    #: and only contacts, language or owner have changed.
     version: str = ""
 
     @property
@@ -278,7 +278,10 @@ class Quote:
 
     @property
     def billing_contact(self) -> Contact | None:
-        """The contact who is billed: role billing, else signer, buyer, or any; those with an e-mail take precedence."""
+        """The contact who is billed, among those with an e-mail address if there are any.
+
+        It is the first with the role billing, else signer, else buyer, else the first of all.
+        """
         people = self.customer.contacts
         reachable = [person for person in people if person.email] or list(people)
         by_role = (person for role in ("billing", "signer", "buyer") for person in reachable if role in person.role)
@@ -291,12 +294,12 @@ class Quote:
 
 
 def _as_signed(quote: Quote) -> Quote:
-    """Return the quote without its unsigned parts and without what may differ between two deliveries of it."""
+    """Return the quote without its unsigned parts, and without the parts that may differ when it is delivered again."""
     customer = replace(quote.customer, contacts=(), external_ids=ExternalIds())
     sections = tuple(_without_tax_ids(section) for section in quote.sections)
     epoch = datetime.fromtimestamp(0, UTC)
     said = replace(quote, customer=customer, sections=sections, accepted_at=epoch, language="", owner=None)
-    # The recurring revenue is a sum of lines, which are compared themselves.
+    # The recurring revenue is a sum of lines, and the lines are compared.
     return replace(said, pdf_link=None, dealroom_link=None, mrr=None, title=None, timezone=UTC, version="")
 
 

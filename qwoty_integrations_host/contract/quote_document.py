@@ -1,8 +1,8 @@
 """Loads a quote's document into ``Quote`` objects, and names each field that is not valid.
 
-The marshmallow classes mirror the document of ``schemas/host/quote.v1.json``. They refuse what can never be invoiced
-(negative quantity, unknown currency, installments that do not sum to 100 %). What a person may still want to see on a
-run (a discount above its line) is left to the plugin.
+The marshmallow classes mirror the document of ``schemas/host/quote.v1.json``. They refuse a quote that can never be
+invoiced (negative quantity, unknown currency, installments that do not sum to 100 %). Other problems, such as a
+discount above its line, are left to the plugin, whose run shows them to a person.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def load_quote(document: Any, *, workspace_id: str, received_at: datetime, store
 
 
 def id_of(document: Any, *, workspace_id: str) -> str:
-    """Return the id of a quote whose other fields do not matter, such as a cancelled one. Raises: InvalidInput."""
+    """Return the id in a quote's document, without checking its other fields. Raises: InvalidInput."""
     if not isinstance(document, Mapping):
         raise InvalidInput("The document is not a quote.", [FieldProblem((), "Must be a JSON object.")])
     _refuse_foreign(document.get("workspace_id"), workspace_id)
@@ -60,7 +60,7 @@ def id_of(document: Any, *, workspace_id: str) -> str:
 
 
 def load_heading(document: Mapping[str, Any]) -> tuple[str, str, q.Totals | None]:
-    """Return customer's name, currency and totals of a stored quote; much faster than loading all its lines."""
+    """Return the customer's name, the currency and the totals of a stored quote. Much faster than loading all lines."""
     name, currency = (Wording().deserialize(text) for text in (document["customer"]["name"], document["currency"]))
     summary = _summary().load(document.get("summary") or {})
     return name, currency.upper(), summary["one_off"]

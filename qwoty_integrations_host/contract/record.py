@@ -1,7 +1,7 @@
-"""What a plugin records for a quote: the invoice, its installments, the links and payments.
+"""The record that a plugin keeps for a quote: the invoice, its installments, their links and payments.
 
-Money is ``Decimal`` in major units with the currency's own number of decimals. The record is the single
-source for ``quote show``, ``installment list`` and every run's outcome.
+Money is ``Decimal`` in major units with the currency's own number of decimals. ``quote show``, ``installment list`` and
+every run's outcome take their figures from the record only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class InvoiceRecord:
     account: str
     number: str | None = None
     customer_id: str | None = None
-    #: The version of the quote from which it was created; another version needs another draft.
+    #: The version of the quote from which the invoice was created. Another version needs another draft.
     version: str = ""
     #: The due date of the whole invoice; None when the service has none, and in records of earlier releases.
     due_date: date | None = None
@@ -32,7 +32,7 @@ class InvoiceRecord:
 class InstallmentRecord:
     """One part of the payment. ``status``: scheduled, sent, processing, paid, failed, expired or closed.
 
-    Closed means that nobody has to pay it any more, because the invoice was settled outside the service.
+    A closed installment need not be paid any more, because the invoice was settled outside the service.
     """
 
     number: int
@@ -58,7 +58,7 @@ class InstallmentRecord:
 
     @property
     def is_unmailed(self) -> bool:
-        """Whether its link was created and not mailed; False for links of the first release, where that is unknown."""
+        """Whether its link was created but not mailed; False for links of the first release, where it is unknown."""
         return self.status == "sent" and self.linked_at is not None and self.mailed_at is None
 
     def seen_at(self, now: datetime) -> InstallmentRecord:
@@ -71,13 +71,13 @@ class QuoteRecord:
     """Everything known about the quote's invoice. Amounts are None until there is an invoice."""
 
     currency: str
-    #: The service's name for people; empty in records of earlier releases.
+    #: The service's name, to show to people; empty in records of earlier releases.
     service: str = ""
     invoice: InvoiceRecord | None = None
     total: Decimal | None = None
     #: The total without taxes; None in records of earlier releases.
     net: Decimal | None = None
-    #: Paid in any way.
+    #: The amount that was paid, in any way.
     amount_paid: Decimal | None = None
     #: The part that was settled outside the service, such as by bank transfer; None while that is unknown.
     amount_paid_outside: Decimal | None = None
@@ -130,14 +130,14 @@ class QuoteRecord:
         return next((part for part in self.installments if part.number == number), None)
 
     def with_installment(self, changed: InstallmentRecord) -> QuoteRecord:
-        """The same record with one installment replaced."""
+        """Return the record with one installment replaced."""
         parts = tuple(changed if part.number == changed.number else part for part in self.installments)
         return replace(self, installments=parts)
 
     def closed(self) -> QuoteRecord:
         """Return the record of a paid invoice: nothing remains due, and unpaid installments are closed.
 
-        What the service did not receive was settled outside it; the service may still report that part as remaining.
+        An amount that the service did not receive was settled outside it. The service may still call it remaining.
         """
         remaining = self.amount_remaining or Decimal(0)
         outside = remaining or self.amount_paid_outside
@@ -185,7 +185,7 @@ def from_document(found: Mapping[str, Any]) -> QuoteRecord:
         **{name: _money(found.get(name)) for name in _AMOUNTS},
         installments=tuple(_installments(found["installments"])),
     )
-    # Earlier releases stored what was settled outside as remaining.
+    # Earlier releases stored an amount that was settled outside as remaining.
     return record.closed() if record.invoice and record.invoice.status == "paid" else record
 
 

@@ -82,13 +82,13 @@ def _explained(document: Mapping[str, Any], error: Any) -> Iterable[tuple[tuple[
         missing = (name for name in error.validator_value if name not in error.instance)
         return [((*path, name), "This field is required.") for name in missing]
     if "propertyNames" in error.absolute_schema_path:
-        # The name may itself be a pasted key: tell the row, never the text.
+        # The name may be a pasted secret, so the message has the row's number instead of the name.
         row = list(reach(document, path)).index(error.instance) + 1
         return [((*path, f"row {row}"), "This identifier has the wrong form.")]
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         strange = [str(name) for name in error.instance if name not in known]
-        # Repeat only what looks like a setting's name: anything else may be a pasted key.
+        # Repeat only names that look like a setting's. Any other name may be a pasted secret.
         named = [(*path, name) for name in strange if re.fullmatch("[a-z][a-z_]{0,39}", name)]
         return [(where, "This integration does not know this setting.") for where in named or [path]]
     own = error.schema.get("x-error", {}).get(error.validator)
@@ -130,7 +130,7 @@ def keep_secrets(
 
 
 def _left_as_it_is(given: Mapping[str, Any], path: tuple[str, ...]) -> bool:
-    """Whether the stored secret at ``path`` stays: the document leaves it out or empty, and has no ``null`` there."""
+    """Whether the stored secret at ``path`` stays: the document has nothing or an empty text there, and no ``null``."""
     if len(path) == 2 and path[0] in given and not isinstance(given[path[0]], Mapping):
         return False
     holder = reach(given, path[:-1]) or {}

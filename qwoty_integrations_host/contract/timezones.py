@@ -10,7 +10,7 @@ from ..errors import FieldProblem, InvalidInput
 
 #: Days between these exist in every time zone.
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 1, 1)
-#: Names that are not zones: files beside them that mean something else on each machine.
+#: Names that are not zones: files in the same folder whose content depends on the machine.
 _NO_ZONES = {"localtime", "posixrules", "Factory"}
 
 
@@ -35,7 +35,7 @@ def _nearest(name: str, known: list[str]) -> str | None:
     within = [zone for zone in known if wanted and wanted in zone.lower()]
     if within:
         return min(within, key=len)
-    # Compare the place first: it says more than the continent.
+    # Compare the city first, because it says more than the continent.
     by_place = {zone.rpartition("/")[2].lower(): zone for zone in known}
     by_name = {zone.lower(): zone for zone in known}
     place = get_close_matches(wanted.rpartition("/")[2], by_place, n=1, cutoff=0.75)

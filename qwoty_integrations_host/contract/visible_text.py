@@ -1,4 +1,4 @@
-"""Makes invisible characters visible, so that a name reads as it is written.
+"""Makes invisible characters visible, so that people see every character of a name.
 
 A right-to-left override can disguise the end of a name, and a zero-width space makes two customers look like one.
 Stored texts and texts for services stay unchanged; only people see ``⟨U+202E⟩``.

@@ -1,4 +1,4 @@
-"""Queues the attempts of runs. An attempt is one job of the engine, due at once or after a wait through an outage."""
+"""Queues the attempts of runs. An attempt is one job of the engine. It is due at once, or after a wait in an outage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .interface import Engine
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A run's wait through an outage: until when, since when, and the error and outcome that are shown meanwhile."""
+    """A run's wait in an outage: when it ends, when it began, and the error and outcome that are shown meanwhile."""
 
     until: datetime
     since: datetime
@@ -33,13 +33,13 @@ def job_id(run_id: str, attempt: int) -> str:
 
 
 def run_of(job_id: str) -> str:
-    """Return the id of the run of which a job is an attempt."""
+    """Return the id of the run that a job is an attempt of."""
     return job_id.rpartition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Queues further attempts of runs. The job of the previous attempt then does nothing more."""
+    """Queues further attempts of runs. After that, the job of the previous attempt does nothing."""
 
     store: Store
     engine: Engine
@@ -58,8 +58,8 @@ class Attempts:
     def try_again(self, run: Run, *, resume: bool, forgotten: bool = False) -> None:
         """Queue another attempt, unless the stored run has finished or has another attempt than ``run``.
 
-        ``forgotten``: the names of the recorded steps do not tell what earlier attempts have done, so each step first
-        looks for what exists.
+        With ``forgotten``, the recorded steps do not say what earlier attempts have done. Then each step first looks
+        for what it may have made.
         """
         with self.store.write() as db:
             quotes.lock(db, run.workspace, run.quote_id)

@@ -31,7 +31,7 @@ from .interface import Progress, SetAside, T, Work
 from .leases import LEASE_SECONDS, MOST_DEATHS, Leases
 from .wake import Wake
 
-#: Rule 4: fixed, and changed only on purpose, because jobs of another version would not be worked.
+#: Rule 4: the version is fixed. Change it only on purpose, because jobs of another version are not worked.
 _VERSION = "1"
 #: The most jobs of one partition that are worked at a time, by all workers together.
 MOST_OF_A_PARTITION = 4
@@ -61,7 +61,7 @@ class RecordedError(Exception):
 class _Stopping(Interruption):
     """Raised in a job when the process stops; the next process works the job.
 
-    It is no ``Exception``, because DBOS would record that as the end of the job.
+    It is not an ``Exception``, because DBOS would record an ``Exception`` as the end of the job.
     """
 
 
@@ -109,15 +109,15 @@ class DurableEngine:
         self._counting = threading.Lock()
         with nullcontext() if self._is_sqlite else self._locks.hold("migrate"):
             DBOS.migrate(self._url)
-        # People and HTTP requests wait for the client, so it reports an unreachable database at once.
+        # The client does not retry, because people and HTTP requests wait for it: an unreachable database is an error.
         self._client = DBOSClient(
             system_database_engine=engine, serializer=_JsonSerializer(), retry_connection_errors=False
         )
         self._register_queues()
 
     def _register_queues(self) -> None:
-        # Before launch, because DBOS notices a later queue only after a second. Jobs of a dead process go through a
-        # serial queue, so that a job that kills its process does not interrupt others of that queue.
+        # Register before the launch, because DBOS notices a later queue only after a second. The second queue takes the
+        # jobs of dead processes, one at a time: a job that kills its process then interrupts no other job of the queue.
         for name, at_once in ((_QUEUE, 8), (_SUSPECTS, 1)):
             self._client.register_queue(
                 name,
@@ -162,7 +162,7 @@ class DurableEngine:
             thread.start()
 
     def _launch(self) -> None:
-        # Rule 3: the lease before the launch, because without it, this worker's first job would look orphaned.
+        # Rule 3: take the lease before the launch. Without it, this worker's first job would look abandoned.
         self._leases.beat(self._me)
         dbos = DBOS(
             config=DBOSConfig(
@@ -192,7 +192,10 @@ class DurableEngine:
                 log.exception("worker.beat_failed")
 
     def _take_over(self) -> None:
-        """Resume the jobs of dead workers. Only one worker at a time: two with stale lists would start a job twice."""
+        """Resume the jobs of dead workers.
+
+        Only one worker does this at a time. Two workers with old lists of jobs would start a job twice.
+        """
         with self._only_one("take-over") as mine:
             if not mine:
                 return

@@ -1,4 +1,4 @@
-"""An engine in the calling thread, for tests and plugin authors: it works jobs when a caller waits for them."""
+"""An engine for tests and plugin authors. It works jobs in the calling thread when a caller waits for them."""
 
 from __future__ import annotations
 

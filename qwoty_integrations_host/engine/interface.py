@@ -15,7 +15,7 @@ T = TypeVar("T")
 #: Works one job from its beginning; called again after a crash.
 Work = Callable[[str], None]
 
-#: Called with a job that is given up, because several workers died at the same place in it.
+#: Called with a job that is given up because several workers have died at the same place in it.
 SetAside = Callable[[str], None]
 
 #: Returns how far a job has come, as a number. Deaths at the same number are deaths at the same place.
@@ -26,9 +26,9 @@ class Engine(Protocol):
     """Enqueues jobs inside our own transactions and works each until it has ended."""
 
     def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
-        """Add a job in the caller's transaction. It exists if and only if that commits. Ids are never reused.
+        """Add a job in the caller's transaction. The job exists if and only if that commits. Ids are never reused.
 
-        It is not worked before ``delay`` seconds have passed, also if another process works it.
+        No process works the job before ``delay`` seconds have passed.
         """
         ...
 
@@ -48,7 +48,7 @@ class Engine(Protocol):
         ...
 
     def pause(self, seconds: float, clock: Clock) -> None:
-        """Inside a job: wait between two tries. If the engine stops meanwhile, this raises, as ``step`` does."""
+        """Inside a job: wait between two tries. If the engine stops during the wait, this raises as ``step`` does."""
         ...
 
     def ended(self, job_id: str) -> bool:

@@ -1,6 +1,6 @@
-"""Leases tell which worker processes are alive, by the database's clock. Deaths are counted by job.
+"""Leases show which worker processes are alive, by the database's clock. Deaths of workers are counted by job.
 
-A lease does not list a worker's jobs: every pending job whose worker is not alive is taken over.
+A lease does not list its worker's jobs. Other workers take over every pending job whose worker is not alive.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Leases:
             return set(db.execute(select(t.worker_leases.c.id).where(young)).scalars())
 
     def died(self, worker: str) -> bool:
-        """Whether a worker that is not alive has left its lease behind, so it did not shut down cleanly."""
+        """Whether a worker that is not alive still has a lease, which means that it did not shut down cleanly."""
         with self._engine.connect() as db:
             return db.execute(select(t.worker_leases.c.id).where(t.worker_leases.c.id == worker)).first() is not None
 

@@ -32,7 +32,7 @@ class Wake:
         #: The names of the threads that have paused here.
         self.paused: set[str] = set()
         self._local = threading.local()
-        # A connection is checked in after its transaction; only then can others see the queued jobs.
+        # A connection is checked in after its transaction has ended. Only then can others see the queued jobs.
         listen(engine, "checkin", self._checked_in)
 
     def after(self, db: Connection) -> None:

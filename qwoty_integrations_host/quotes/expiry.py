@@ -1,4 +1,4 @@
-"""How a quote's state changes by time alone: a link expires, a due date passes. Pure functions."""
+"""Works out when a quote's state changes by time alone: a link expires, or a due date passes. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The name of a quote's state, and of the state into which it changes by itself.
+    """The name of a quote's state, and of the state into which it changes by time alone.
 
-    It changes at a moment, or when a day begins in the workspace's time zone; at most one of the two is set.
+    It changes at a moment (``turns_at``), or when a day begins in the workspace's time zone (``turns_on``). At most one
+    of the two is set.
     """
 
     state: str
@@ -25,7 +26,10 @@ class Course:
 
 
 def course_of(known: Facts) -> Course:
-    """Return the last change that time brings, and the state before it. The result is valid at any moment."""
+    """Return the last change of the state by time alone, and the state before it.
+
+    Nothing in the result depends on the present moment, so it stays valid until a fact changes.
+    """
     turns: list[tuple[datetime, date | None]] = []
     for record in known.records.values():
         turns += [(part.expires_at, None) for part in record.installments if part.expires_at]

@@ -1,4 +1,4 @@
-"""A run: one plugin's work on one event of one quote, with its kinds and states. Pure functions."""
+"""A run, its kinds and its states. A run is one plugin's work on one event of one quote. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping
 
 
 class RunStatus(StrEnum):
-    """The states of a run, in the order of its life."""
+    """The states of a run, in the order in which it passes through them."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -51,7 +51,7 @@ class RunKind(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
-        """Return a member for a kind of a newer release; iterating over the enum does not yield it."""
+        """Return a member for a kind that only a newer release knows. Iteration over the enum does not yield it."""
         unknown = str.__new__(cls, value)
         unknown._name_, unknown._value_ = str(value).upper(), str(value)
         return unknown
@@ -62,9 +62,9 @@ class RunKind(StrEnum):
         return self in set(RunKind)
 
 
-#: The kinds of runs that make or send something of a quote; a stop ends them.
+#: The kinds of runs that create or send something for a quote. A cancellation or an undo ends them.
 MAKING = (RunKind.QUOTE_ACCEPTED, RunKind.INSTALLMENT)
-#: The kinds of runs that take back what was made; they end when the quote is accepted again.
+#: The kinds of runs that take back what was created. They end when the quote is accepted again.
 TAKING_BACK = (RunKind.UNDO, RunKind.CANCEL, RunKind.VOID)
 
 
@@ -87,7 +87,7 @@ class Run:
     attempt: int
     #: Digest of the settings that the present attempt began with; None until it begins.
     settings_digest: str | None
-    #: Whether a retry goes on at the step where the last attempt ended.
+    #: Whether a retry resumes at the step where the last attempt ended.
     resumable: bool
     outcome: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
@@ -119,7 +119,7 @@ class Run:
 
     @property
     def lacks_something(self) -> bool:
-        """Whether it did nothing for an accepted quote because something is missing, which its error names."""
+        """Whether it did nothing for an accepted quote because something is missing. Its error says what."""
         return lacks_something(self.kind, self.status, self.error)
 
     @property
@@ -144,7 +144,7 @@ class Run:
 
     @property
     def notes(self) -> list[str]:
-        """The notes that every attempt keeps: those about changes of the quote, and others added meanwhile."""
+        """The notes that are kept across attempts: on changes of the quote, and others that were added in between."""
         return [*self.facts.get("changes", []), *self.facts.get("said", {}).values()]
 
 

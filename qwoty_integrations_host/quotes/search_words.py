@@ -1,7 +1,7 @@
-"""The words by which quotes are found: those of a quote, and those of a search. Pure functions.
+"""The words of a quote and the words of a search, by which people find quotes. Pure functions.
 
-Words have no case and no accents. A search matches the beginning of a word, and of each part after punctuation:
-``0017`` finds ``q-2026-0017``, and ``dupont`` finds ``marie.dupont@acme.fr``. An amount matches only as a whole, in any
+Case and accents do not count. A search matches the beginning of a word, and of each part after punctuation: ``0017``
+finds ``q-2026-0017``, and ``dupont`` finds ``marie.dupont@acme.fr``. An amount matches only as a whole, but in any
 notation.
 """
 
@@ -15,11 +15,11 @@ from decimal import Decimal
 
 from ..contract.record import QuoteRecord
 
-#: Characters of a word, words of a quote, and words of a search, at most.
+#: The most characters of a word, the most words of a quote, and the most words of a search.
 LONGEST, _MOST, _MOST_ASKED = 64, 80, 8
 #: The prefix of amounts, which distinguishes them from words.
 _AMOUNT = "="
-#: Letters that Unicode does not decompose, though people type them without their stroke.
+#: Letters that Unicode does not decompose, but that people type as plain letters.
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "\N{RIGHT SINGLE QUOTATION MARK}": "'"}
 )
@@ -39,7 +39,7 @@ class Term:
 
     @property
     def end(self) -> str:
-        """The first word after all that begin with this one."""
+        """The end of the range of words that begin with this one."""
         return self.beginning + chr(0x10FFFF)
 
 

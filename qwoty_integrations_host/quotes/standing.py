@@ -1,7 +1,8 @@
 """The state of a quote: one sentence, who acts next, and what they can do. Pure functions.
 
-The most urgent fact decides, in this order: what a person must correct, what works or waits, a cancellation or undo,
-the state of the invoice, and why there is no invoice. docs/reference/states.md is generated from this table.
+The most urgent fact decides. In this order: a problem that a person must correct, a run at work or waiting, a
+cancellation or undo, the state of the invoice, and why there is no invoice. docs/reference/states.md is generated from
+``STATES``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ STEPS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A state of a quote; ``sentence`` has places for facts, such as ``{total}``."""
+    """A state of a quote. ``sentence`` has placeholders for facts, such as ``{total}``."""
 
     name: str
     label: str
@@ -190,7 +191,7 @@ ASKING = tuple(name for name, state in STATES.items() if state.tone in {ATTENTIO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of a quote. ``runs`` are its stored runs, oldest first."""
+    """The facts about a quote from which its state is worked out. ``runs`` are its stored runs, oldest first."""
 
     runs: Sequence[Run] = ()
     #: By plugin.
@@ -207,7 +208,7 @@ class Facts:
 class Standing:
     """The state of one quote. ``facts`` are the values in the state's sentence.
 
-    ``plugin`` and ``run_id`` are those of the run or record that decides, if one does; ``hint`` is that run's.
+    If a run or a record decides the state, ``plugin`` and ``run_id`` are those of it; ``hint`` is the run's.
     """
 
     state: State
@@ -277,10 +278,10 @@ def _in_trouble(known: Facts, now: datetime) -> Standing | None:
 
 
 def _paid_all_the_same(run: Run, record: QuoteRecord) -> Standing:
-    """Return the state after a take-back that a payment has overtaken: the run's advice is out of date."""
+    """Return the state of a cancelled or undone quote that was paid all the same; the run's hint is out of date."""
     standing = _standing("cancelled_paid" if run.kind == RunKind.CANCEL else "undone_paid", run, _figures(record))
     hint = "Give it back by a refund or a credit note, or keep it. Then dismiss the run."
-    # Retry a dismissed run first: it then reports what is paid.
+    # Dismissing a dismissed run does nothing, so offer to retry it: it then reports what is paid.
     return replace(standing, hint=hint, without=("dismiss",) if run.status == RunStatus.DISMISSED else ("retry",))
 
 
@@ -290,14 +291,14 @@ def is_a_mail(run: Run) -> bool:
 
 
 def _to_decide(known: Facts, plugin: str) -> Run | None:
-    """Return the cancellation that a person settled before something was paid; None when they knew of the payment."""
+    """Return the cancellation's run if it did not report the payment yet, so that a person has to decide; else None."""
     ended = [run for run in known.runs if (run.plugin, run.kind) == (plugin, RunKind.CANCEL)]
     seen = (ended[-1].outcome or {}).get("payment_status") if ended else "paid"
     return None if seen in {"paid", "partially_paid"} else ended[-1]
 
 
 def _is_past(run: Run, known: Facts) -> bool:
-    """Return whether what the run could not do has been done since, or is no longer needed."""
+    """Return whether the work that the run could not do was done later, or is no longer needed."""
     record = known.records.get(run.plugin)
     if record is not None and record.payment_status in {"paid", "void"} and is_a_mail(run):
         return True
@@ -307,7 +308,7 @@ def _is_past(run: Run, known: Facts) -> bool:
         and (one.plugin, one.kind) == (run.plugin, run.kind)
         and one.facts.get("number") == run.facts.get("number")
         for one in later
-        if run.kind != RunKind.WEBHOOK  # another event does not settle this one
+        if run.kind != RunKind.WEBHOOK  # a run on one event does no work for another event
     )
 
 
@@ -340,12 +341,12 @@ def _stopped(known: Facts) -> Standing | None:
                 return Standing(STATES["undone_paid"], _figures(record), plugin=plugin)
             if (run := _to_decide(known, plugin)) is not None:
                 return _paid_all_the_same(run, record)
-            continue  # a person has already decided about it
+            continue  # the payment was reported when the quote was cancelled, so a person has decided about it
         if record.payment_status in {"unpaid", "processing"}:
             without = () if record.is_voidable else ("void",)
             return Standing(STATES[f"{name}_open"], {**facts, "invoice": _name(record)}, plugin=plugin, without=without)
         if record.payment_status == "void" and name == "undone":
-            return None  # the invoice says more
+            return None  # the state of the invoice says more
     return _standing(name, facts=facts)
 
 
@@ -388,7 +389,10 @@ def _of_invoice(plugin: str, record: QuoteRecord, now: datetime, zone: tzinfo) -
 
 
 def _overdue(record: QuoteRecord, parts: Sequence[InstallmentRecord], today: date) -> tuple[date, int | None] | None:
-    """Return the earliest missed due date and its installment; the invoice itself has a due date, too."""
+    """Return the earliest missed due date and the number of its installment; None if no due date was missed.
+
+    The number is None if it is the due date of the invoice itself.
+    """
     for part in parts:
         if part.status != "paid" and part.due_date is not None and part.due_date < today:
             return part.due_date, part.number

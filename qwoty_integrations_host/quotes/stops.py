@@ -1,4 +1,4 @@
-"""What blocks a quote: it is cancelled, or its invoice was undone. Pure functions."""
+"""The stops of a quote: it is cancelled, or its invoice was undone. Pure functions."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Stops:
         return any(datetime.fromisoformat(stop["at"]) > moment for stop in found)
 
     def refuse(self, plugin: str = "") -> None:
-        """Refuse to create or send more for the quote; without a plugin only a cancellation counts.
+        """Raise ActionRefused if nothing more may be created or sent for the quote.
 
-        Raises: ActionRefused.
+        Without a plugin, only a cancellation counts.
         """
         if self.cancelled is not None:
             raise ActionRefused(
@@ -51,12 +51,12 @@ class Stops:
             )
 
     def holds(self, plugin: str) -> bool:
-        """Return whether this plugin creates nothing more for the quote."""
+        """Return whether this plugin may create nothing more for the quote."""
         return self.cancelled is not None or plugin in self.undone
 
 
 def require_voidable(record: QuoteRecord) -> None:
-    """Refuse to void an invoice that is not final or has a payment. Raises: ActionRefused."""
+    """Raise ActionRefused if the invoice cannot be voided: it is not final, or has a payment."""
     status = record.payment_status
     if status is None:
         raise ActionRefused("There is no invoice yet.", hint="Only a final invoice is voided.")

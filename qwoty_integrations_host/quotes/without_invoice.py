@@ -10,7 +10,7 @@ from typing import Any
 
 from .run import Run
 
-#: No integration was enabled when the quote was accepted; or none that creates invoices.
+#: When the quote was accepted, no integration was enabled, or none that creates invoices.
 NO_INTEGRATION, NO_INVOICING = "no_integration", "no_invoicing_integration"
 #: The code of a run whose integration was switched off before it began.
 SWITCHED_OFF = "switched_off"
@@ -24,10 +24,10 @@ _SWITCH_ON = "Switch on an integration that makes invoices, then run the quote."
 
 
 def cause(runs: Sequence[Run], *, makers: Collection[str], enabled: Iterable[str]) -> str | None:
-    """Return why a quote has no invoice, as a code; None when it has one, is worked on, or is reported otherwise.
+    """Return the code of why a quote has no invoice. Return None if it has one, a run is at work, or a run reports it.
 
-    ``runs`` are the runs of kind ``quote_accepted``, one per integration; ``makers`` are the integrations that create
-    invoices, ``enabled`` those that are switched on for the workspace.
+    ``runs`` are the runs of kind ``quote_accepted``, one per integration. ``makers`` are the integrations that create
+    invoices. ``enabled`` are the integrations that are switched on for the workspace.
     """
     if not runs:
         return NO_INTEGRATION

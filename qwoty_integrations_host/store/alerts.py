@@ -16,7 +16,7 @@ SECRET = ("", "alerts/webhook_secret")
 
 
 def document(db: Connection, workspace: str) -> dict[str, Any]:
-    """Return the stored document with the recipients of a workspace. It may name none; without one it is empty."""
+    """Return a workspace's stored document of recipients, or ``{}`` if none is stored. It may list no recipient."""
     wanted = select(t.alert_targets.c.document).where(t.alert_targets.c.workspace == workspace)
     return db.execute(wanted).scalar() or {}
 

@@ -15,7 +15,7 @@ from . import tables as t
 from .pagination import newest_first
 from .workspaces import require_workspace
 
-#: What a key may do: ``write`` is to send quotes and act on them, ``admin`` to change settings and keys.
+#: What a key may do: ``write`` allows sending quotes and acting on them, ``admin`` allows changing settings and keys.
 SCOPES = ("read", "write", "admin")
 #: The precision of ``last_used_at``, so that a key in constant use does not cost a write per request.
 USED_EVERY = timedelta(minutes=5)

@@ -96,7 +96,8 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
-        # Autocommit saves BEGIN and ROLLBACK around each query. Each one sees what is committed when it starts, anyway.
+        # Autocommit spares each query a BEGIN and a ROLLBACK. Queries see the same rows either way: by default,
+        # PostgreSQL shows each statement what was committed when the statement began.
         self._readable = engine if self._is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writing: AbstractContextManager[Any] = threading.RLock() if self._is_sqlite else nullcontext()
         self._mine = threading.local()
@@ -110,7 +111,7 @@ class Store:
         afterwards: list[Callable[[], object]] = []
         with self._writing, explained(), self.engine.begin() as connection:
             if self._is_sqlite:
-                # Lock now, not at the first change: rows that are read here must not change before we write.
+                # Lock before the first read, so that nobody changes the rows between our reads and our writes.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             holds.confirm(connection, keep=True)
             self._mine.transaction, self._mine.afterwards = connection, afterwards
@@ -124,7 +125,10 @@ class Store:
             work()
 
     def afterwards(self, work: Callable[[], object]) -> None:
-        """Call ``work`` after this thread's transaction has committed, not if it rolls back; at once outside one."""
+        """Call ``work`` once this thread's transaction has committed; at once if there is none.
+
+        If the transaction rolls back, ``work`` is not called.
+        """
         if (waiting := getattr(self._mine, "afterwards", None)) is None:
             work()
         else:

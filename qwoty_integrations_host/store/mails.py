@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, select
 from . import tables as t
 from .upsert import insert_or_ignore
 
-#: The longest escaped quote id in a name. One character may take twelve, and the column holds 512.
+#: The longest escaped quote id in a name. The column holds 512 characters, and escaping can make one character twelve.
 _LONGEST_ID = 400
 
 
@@ -49,7 +49,7 @@ class Sending:
     def begin(self, db: Connection, now: datetime, *, again: bool) -> bool:
         """Claim the mail for sending; return False if another worker has claimed it, or if it has left.
 
-        ``again`` takes over a claim of another worker: allowed where a repeated request sends no second mail.
+        With ``again``, take over another worker's claim. Use it only where a repeated request sends no second mail.
         """
         if insert_or_ignore(db, t.mails, self._row("sending", now)):
             return True
@@ -88,9 +88,9 @@ def of_quote(db: Connection, workspace: str, plugin: str, quote_id: str) -> Sequ
 
 
 def settle_unsure(db: Connection, workspace: str, plugin: str, quote_id: str) -> None:
-    """Remove all claims on a quote's mails, because a person retries a run that could not tell whether a mail left.
+    """Remove all claims on a quote's mails, so that these mails may be sent again.
 
-    These mails may then be sent again.
+    Called when a person retries a run that could not tell whether a mail had left.
     """
     table = t.mails.c
     here = (table.workspace == workspace) & (table.plugin == plugin) & (table.state == "sending")

@@ -1,4 +1,7 @@
-"""Keyset pagination, newest first: a page begins after the last item of the page before, whatever was added since."""
+"""Keyset pagination, newest first: a page begins after the last item of the page before.
+
+Items that were added in the meantime do not shift the pages.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +28,15 @@ def newest_first(
 ) -> Sequence[RowMapping]:
     """Return the rows that follow the one with the id ``after``, newest first.
 
-    ``order`` is a time, and columns that order rows of the same time; the last one is the id. ``only`` are filters,
-    which the row ``after`` need not pass. Raises: InvalidInput when the list has no such row.
+    ``order``: a column with a time, then columns that order rows of the same time; the last column is the id.
+    ``only``: filters. The row ``after`` does not have to pass them. Raises: InvalidInput when the list has no such row.
     """
     place = find_place(db, [(whose, order)], after)
     return newest_behind(db, whose, order, place, limit=limit, only=only)
 
 
 def find_place(db: Connection, lists: Iterable[tuple[Select[Any], Order]], after: str | None) -> Place | None:
-    """Return the place of the row with this id in the list that has it; None for no id. Raises: InvalidInput."""
+    """Search the lists for the row with this id, and return its place; None without an id. Raises: InvalidInput."""
     if after is None:
         return None
     for whose, order in lists:

@@ -44,7 +44,7 @@ class Heading:
 
 
 def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> bool:
-    """Store an accepted quote; return False if the workspace has it already. Then the stored one stays."""
+    """Store an accepted quote. If the workspace has it already, change nothing and return False."""
     row = {
         "workspace": quote.workspace_id,
         "id": quote.id,
@@ -70,7 +70,7 @@ def number(db: Connection, workspace: str, quote_id: str) -> str | None:
 
 
 def version(db: Connection, workspace: str, quote_id: str) -> str:
-    """Return the version of the stored quote: which acceptance it is. Empty for a quote without one."""
+    """Return the version of the stored quote, which identifies its acceptance; empty if it has no version."""
     return db.execute(select(t.quotes.c.version).where(_here(workspace, quote_id))).scalar() or ""
 
 
@@ -80,10 +80,9 @@ def document(db: Connection, workspace: str, quote_id: str) -> Any:
 
 
 def correct(db: Connection, quote: Quote, document: Any, *, was_worked: bool) -> None:
-    """Replace the stored quote by a corrected one.
+    """Replace the stored quote by a corrected one, and keep the first version beside it.
 
-    The first version is kept beside it. A corrected version that is replaced in turn is kept only if runs have begun to
-    work on it (``was_worked``).
+    If the replaced version is itself a correction, it is kept only if runs have begun to work on it (``was_worked``).
     """
     here = _here(quote.workspace_id, quote.id)
     before = db.execute(select(t.quotes).where(here)).mappings().one()
@@ -104,7 +103,7 @@ def replace_unsigned(db: Connection, quote: Quote, document: Any) -> None:
 
 
 def put_back(db: Connection, workspace: str, quote_id: str, version: str) -> bool:
-    """Restore this version, or the first one if this is not kept; return False if no earlier version is kept."""
+    """Restore this version, or the first version if this one is not kept; return False if no version is kept."""
     here = _here(workspace, quote_id)
     first = db.execute(select(t.quotes.c.replaced).where(here)).scalar()
     if not first:
@@ -299,7 +298,10 @@ def _loaded(row: RowMapping) -> Quote:
 
 
 def _version(before: str, document: Any) -> str:
-    """Return an id of this acceptance. It depends on the one before, so a return to earlier content gets a new id."""
+    """Return an id for an acceptance, made from the document and the id of the acceptance ``before``.
+
+    Because of ``before``, a quote that returns to earlier content gets a new id.
+    """
     return hashlib.sha256(f"{before}|{_text(document)}".encode()).hexdigest()[:16]
 
 

@@ -95,7 +95,7 @@ def _has_steps() -> Any:
 
 
 def _old_bodies(before: datetime) -> Select[Any]:
-    """Select the events whose body can go: a run that may still be retried needs its event."""
+    """Select the events whose body can be deleted. A run that may still be retried needs the body of its event."""
     event, run = t.webhook_deliveries.c, t.runs.c
     its_run = (run.workspace == event.workspace) & (run.plugin == event.plugin) & (run.subject == event.event_id)
     needed = exists().where(its_run & (run.kind == "webhook") & run.status.not_in(_WELL))

@@ -53,7 +53,7 @@ def change(db: Connection, run_id: str, **values: Any) -> None:
 
 
 def say(db: Connection, run_id: str, about: str, note: str | None) -> None:
-    """Store a note on a run, besides those of its outcome. Each ``about`` has one note; None removes it."""
+    """Store a note on a run, in addition to its outcome's notes. Each ``about`` has one note; None removes it."""
     db.execute(select(t.runs.c.id).where(t.runs.c.id == run_id).with_for_update())
     facts = require(db, run_id).facts
     said = {**facts.get("said", {}), about: note}
@@ -200,7 +200,7 @@ def waiting(db: Connection, run_ids: Sequence[str]) -> list[Run]:
 
 
 def last_origin(db: Connection, plugin: str) -> str | None:
-    """Return the "distribution version" of the plugin in its newest run that has begun; None if no recent one has."""
+    """Return the plugin's "distribution version" in its newest run that has one; None if no recent run has one."""
     newest_runs = select(t.runs.c.facts).where(t.runs.c.plugin == plugin).order_by(t.runs.c.created_at.desc()).limit(50)
     found = (facts.get("origin") for facts in db.execute(newest_runs).scalars())
     return next((origin for origin in found if origin), None)

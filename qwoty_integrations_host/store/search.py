@@ -69,7 +69,7 @@ def begin(db: Connection) -> None:
 
 @dataclass(slots=True)
 class _Touch:
-    """What changes for one quote: its new words by source, and whether more than a record changes (``more``)."""
+    """The changes of one quote: its new words by source, and whether anything besides a record changes (``more``)."""
 
     words: dict[str, Sequence[str]] = field(default_factory=dict)
     more: bool = False
@@ -83,7 +83,10 @@ def touch(
     *,
     only_record: bool = False,
 ) -> None:
-    """Note that a quote, or one of its runs or records, changes in this transaction; ``words`` are new, by source."""
+    """Note that a quote, or one of its runs or records, changes in this transaction.
+
+    ``words``: the quote's new words, by source.
+    """
     if quote_id:
         found: _Touch = db.info[_TOUCHED].setdefault((workspace, quote_id), _Touch())
         found.words.update(words or {})
@@ -115,7 +118,7 @@ def _settle(db: Connection, workspace: str, quote_id: str, change: _Touch) -> No
 
 
 def lack_an_invoice(db: Connection, workspace: str, quote_ids: Any) -> None:
-    """Change the state of these quotes to ``no_invoice`` where it is a settled one, in one statement."""
+    """Change the state of these quotes to ``no_invoice`` if their present state is a settled one, in one statement."""
     found = t.standings.c
     here = (found.workspace == workspace) & found.quote_id.in_(quote_ids) & found.state.in_(_SETTLED)
     db.execute(t.standings.update().where(here).values(state="no_invoice"))
@@ -134,7 +137,7 @@ def fill(db: Connection) -> None:
 
 
 def _fill(db: Connection, workspace: str, rows: Sequence[RowMapping]) -> None:
-    """Index quotes for the first time. ``rows`` is empty for a quote that the platform named but that is not stored."""
+    """Index quotes for the first time. ``rows`` is empty if the platform announced the quote but it is not stored."""
     if not rows:
         return
     known = facts_of(db, workspace, [row["id"] for row in rows])
@@ -165,7 +168,8 @@ def _add_words(db: Connection, workspace: str, words: Mapping[tuple[str, str], S
 
 
 def _inserting(db: Connection, table: Table) -> Any:
-    # A worker of an earlier release does not index its quotes; two workers of this one may index them at once.
+    # A worker of an earlier release leaves its quotes unindexed. Two workers of this release may index one of them at
+    # the same time, so the second one must ignore the conflict.
     return (postgresql if db.dialect.name == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
 
 
@@ -246,8 +250,8 @@ def _literals(place: tuple[datetime, str]) -> tuple[ColumnElement[Any], ...]:
 def _in_state(wanted: Wanted) -> list[list[ColumnElement[bool]]]:
     """Return the conditions of each query for the wanted states.
 
-    One query finds quotes whose stored state is wanted and has not changed by time, the other those that have changed
-    into a wanted state. An index returns the newest of either in order, but not of both together.
+    One query finds quotes whose stored state is wanted and still true. The other finds quotes that time has changed
+    into a wanted state. An index returns the rows of each query in order; it could not do that for both in one query.
     """
     if not wanted.states:
         return [[]]
@@ -260,8 +264,8 @@ def _in_state(wanted: Wanted) -> list[list[ColumnElement[bool]]]:
 def _have(db: Connection, workspace: str, words: Sequence[Term]) -> list[ColumnElement[bool]]:
     """Return the conditions that a quote has all of these words.
 
-    If few quotes have the rarest word, only these are searched. Otherwise the newest quotes are checked one after the
-    other until enough match, which is soon if many quotes have the words.
+    If few quotes have the rarest word, only those quotes are searched. Otherwise the newest quotes are checked one
+    after the other until enough of them match. That is quick if many quotes have all of the words.
     """
     if not words:
         return []

@@ -34,7 +34,8 @@ _OF_PLUGIN = (
     .where(t.secrets.c.field.startswith(bindparam("prefix"), autoescape=False))
     .order_by(t.secrets.c.field)
 )
-#: The row with the time of the upgrade from a release without versions: seconds since 1970; 0 until a host has seen it.
+#: The row whose ``version`` is the time of the upgrade from a release without versions, in seconds since 1970. It is 0
+#: until a host has started after the upgrade.
 _UPGRADE = {"workspace": "", "plugin": "", "field": "upgraded"}
 
 
@@ -67,7 +68,7 @@ def forget(db: Connection, workspace: str, plugin: str, field: str) -> bool:
 
 def reseal(db: Connection, vault: Vault, workspace: str, plugin: str, field: str) -> None:
     """Seal a secret with the newest key, as its next version."""
-    # The first statement, because it locks: another transaction that writes this secret waits here.
+    # This statement comes first because it locks the row: another transaction that writes this secret waits here.
     version = _next_version(db, workspace, plugin, field)
     here = _here(t.secrets, workspace, plugin, field)
     blob = db.execute(select(t.secrets.c.blob).where(here)).scalar()

@@ -49,10 +49,9 @@ def of_runs(db: Connection, run_ids: Sequence[str]) -> dict[str, list[RowMapping
 
 
 def begin(db: Connection, run_id: str, attempt: int, new: Mapping[str, Any]) -> RowMapping | None:
-    """Count one more beginning of a step and return its row.
+    """Count that a step begins, and return its row; None when the run has another attempt by now, or is dismissed.
 
-    ``new`` holds the values of a step that has no row yet, before this beginning is counted. Return None when the run
-    has another attempt by now, or is dismissed.
+    If the step has no row yet, the row gets the values of ``new``, and then this beginning is counted.
     """
     first = {"run": run_id, "attempt": attempt, "request_ids": [], **new, "attempts": new["attempts"] + 1}
     return db.execute(_beginning(db.dialect.name), first).mappings().first()

@@ -1,4 +1,4 @@
-"""The host's tables. The engine keeps its own in the same database; they are never joined or shown."""
+"""The host's tables. The engine has its own tables in the same database; the host neither joins nor shows them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ workspaces = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("created_at", UtcText, nullable=False),
-    #: The IANA name of the time zone in which days begin and end; None: each quote's own offset.
+    #: The IANA name of the time zone in which days begin and end. None means each quote's own UTC offset.
     Column("timezone", String(64)),
 )
 
@@ -80,7 +80,7 @@ settings = Table(
     Column("document", JSON, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("updated_at", UtcText, nullable=False),
-    #: The plugin's settings_version at a save, and the time of that save. An earlier release does not set them.
+    #: The plugin's ``settings_version`` at the last save, and the time of that save. Earlier releases set neither.
     Column("version", Integer),
     Column("versioned_at", UtcText),
 )
@@ -95,7 +95,7 @@ secrets = Table(
     Column("blob", Text, nullable=False),
 )
 
-#: The newest version of each secret, also of a deleted one. Rows are never deleted, and versions only increase.
+#: The newest version number of each secret, including deleted secrets. Rows are never deleted; versions only increase.
 secret_versions = Table(
     "secret_versions",
     metadata,
@@ -120,14 +120,16 @@ quotes = Table(
     Column("cancelled", JSON(none_as_null=True)),
     Column("undone", JSON(none_as_null=True)),
     Column("received_at", UtcText, nullable=False),
-    #: The code of why it has no invoice although no run is at work (quotes/without_invoice.py); None for other quotes.
+    #: Why the quote has no invoice although no run is at work, as a code (quotes/without_invoice.py). None for all
+    #: other quotes.
     Column("without_invoice", String(255)),
     Index("quotes_by_age", "workspace", "received_at", "id"),
     Index("quotes_by_number", "workspace", "number"),
     Index("quotes_without_invoice", "workspace", "received_at", "id", **_among(text("without_invoice IS NOT NULL"))),
 )
 
-#: The state of each quote, and the state into which it changes by time alone, with the time of that (quotes/expiry.py).
+#: The state of each quote. If the passing of time will change it: ``turns_into`` is the next state, and ``turns_at`` or
+#: ``turns_on`` says when (quotes/expiry.py).
 standings = Table(
     "standings",
     metadata,
@@ -144,8 +146,8 @@ standings = Table(
     Index("standings_by_turn", "workspace", "turns_into", "received_at", "quote_id", "turns_at", "turns_on"),
 )
 
-#: The words by which quotes are found, and their source: the signed quote (""), or the plugin whose record has them.
-#: Every database sorts them by their bytes, so that words with the same beginning are next to each other.
+#: The words by which people find quotes. ``source``: the plugin whose record has the word, or "" for the signed quote.
+#: Every database sorts words by their bytes, so that words with the same beginning are next to each other.
 quote_words = Table(
     "quote_words",
     metadata,
@@ -209,7 +211,7 @@ steps = Table(
     Column("request_ids", JSON, nullable=False),
     Column("error", JSON),
     Column("started_at", UtcText, nullable=False),
-    #: What the step returned, as ``{"value": …}`` or ``{"error": …}``; NULL if the current attempt has to do the step.
+    #: The step's result: ``{"value": …}`` or ``{"error": …}``. NULL means that the current attempt has to do the step.
     Column("result", JSON(none_as_null=True)),
     #: The result's number within the current attempt, from 0; NULL if it is from an earlier attempt.
     Column("place", Integer),
@@ -222,7 +224,8 @@ records = Table(
     _plugin(),
     Column("quote_id", String(255), primary_key=True),
     Column("document", JSON, nullable=False),
-    #: The day from which the schedule checks whether an installment is to be sent; None if no installment waits.
+    #: The due date of the next installment to send. From that day on, the schedule looks at the quote. None if no
+    #: installment waits.
     Column("next_due", Date),
     #: Whether a payment is still expected; None if a worker of an earlier release wrote the row.
     Column("awaits_payment", Boolean),
@@ -272,9 +275,9 @@ webhook_deliveries = Table(
     Column("type", String(255), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", UtcText, nullable=False),
-    #: The account of the service from which it came; None if that is not known, as in earlier releases.
+    #: The service's account that sent the event. None if unknown; earlier releases did not store it.
     Column("account", String(64)),
-    #: Whether an upkeep found it, because it was not delivered.
+    #: Whether the event was never delivered, and an upkeep run found it at the service.
     Column("found", Boolean, nullable=False, server_default=false()),
     #: How often it was delivered again, and when that last happened.
     Column("duplicates", Integer, nullable=False, server_default="0"),
@@ -283,7 +286,7 @@ webhook_deliveries = Table(
     Index("deliveries_by_age", "workspace", "received_at", "event_id"),
 )
 
-#: Rejected webhooks: one row per day, plugin and reason, because anybody could fill a table of single requests.
+#: Rejected webhooks: one row per day, plugin and reason. With one row per request, anybody could fill the table.
 webhook_refusals = Table(
     "webhook_refusals",
     metadata,
@@ -407,7 +410,7 @@ inquiries = Table(
     Column("kind", String(32), nullable=False),
     #: Empty for an inquiry that is not about a plugin.
     Column("plugin", String(64), nullable=False),
-    #: ``running`` only means that no end is recorded: after the deadline, nothing works on the inquiry.
+    #: ``running`` only means that no end is recorded. After the deadline, nothing works on the inquiry any more.
     Column("status", String(16), nullable=False),
     Column("begun_at", UtcText, nullable=False),
     Column("deadline", UtcText, nullable=False),

@@ -15,7 +15,7 @@ MAX_BODY_BYTES = 2_000_000
 
 
 def create_app(host: Host) -> Flask:
-    """Build the app. Its only state of its own are the counters of failed authentications."""
+    """Build the app. It holds no state except the counters of failed authentications."""
     app = Flask("qwoty_integrations_host", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     assert isinstance(app.json, DefaultJSONProvider)
@@ -35,6 +35,6 @@ def create_app(host: Host) -> Flask:
 
 
 def _reject_nul() -> None:
-    """Raise NotFound for a path with a NUL: no route has one, and PostgreSQL stores none."""
+    """Raise NotFound for a path with a NUL, which no route has and PostgreSQL cannot store."""
     if "\0" in request.path:
         raise NotFound("There is nothing at this address.", hint="Addresses hold no NUL character: leave it out.")

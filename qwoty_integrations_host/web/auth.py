@@ -89,6 +89,9 @@ def record_key_use() -> None:
 
 
 def _limit_failures(*, presented: bool) -> None:
-    """Count a failure and raise TooManyRequests above the limit. Valid keys pass: one address may be a shared proxy."""
+    """Count a failure, and raise TooManyRequests above the limit.
+
+    Valid keys are accepted all the same, because many clients may share the address of a proxy.
+    """
     if presented and (wait := auth_failures().record(Credential.API_KEY, request.remote_addr or "")):
         raise TooManyRequests("Too many wrong API keys came from this address.", retry_after=wait)

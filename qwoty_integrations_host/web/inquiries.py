@@ -1,7 +1,7 @@
 """The background checks that API and console begin, so that no request waits for a service (ADR 0075).
 
-Each function returns the id of an inquiry, whose result is in ``host.inquiries``; None when no service had to be asked
-and the work is done.
+Each function returns the id of an inquiry, whose result is in ``host.inquiries``. It returns None if no service has to
+be called: then the work is done.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def enable_integration(workspace: str, plugin: str, *, anyway: bool) -> str | No
 def save_settings(
     workspace: str, plugin: str, settings: Any, *, anyway: bool, typed: Mapping[str, Any] | None = None
 ) -> str | None:
-    """Save settings; those of an enabled integration after a test. Raises: as ``Connections.save`` before its test.
+    """Save settings. If the integration is enabled, test them first. Raises: as ``Connections.save`` before its test.
 
     ``typed``: the form's values without secrets, to show again.
     """

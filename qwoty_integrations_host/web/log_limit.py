@@ -1,4 +1,4 @@
-"""A limit on the log lines that unauthenticated requests can cause: so many a minute, then one that counts the rest."""
+"""A limit on the log lines of unauthenticated requests: a number per minute, then one line that counts the others."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def metrics() -> Response:
 def monitor(app: Flask) -> None:
     """Give each request an id for its response and its log lines, measure it, and log it.
 
-    Unauthenticated requests share a log limit: strangers must neither fill the disk nor hide what matters. The metrics
-    count all of them.
+    All unauthenticated requests share one log limit, because strangers must not fill the disk or hide other lines. The
+    metrics count all requests.
     """
     log_limit = LogLimit(app.extensions["qwoty_host"].clock)
 
@@ -74,7 +74,7 @@ def monitor(app: Flask) -> None:
     def end(response: Response) -> Response:
         from ..metrics import HTTP_SECONDS  # noqa: PLC0415 - lazy: the commands need none
 
-        # The route, never the path: a path may hold a token.
+        # Log the route and never the path, because a path may contain a token.
         route = request.url_rule.rule if request.url_rule else "(none)"
         seconds = perf_counter() - g.began
         method = request.method if request.url_rule else "(any)"

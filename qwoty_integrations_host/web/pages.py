@@ -50,13 +50,13 @@ def index() -> Response:
 
 @blueprint.get("/paid")
 def paid() -> str:
-    """The page to which Checkout returns a customer who has paid."""
+    """Show the page to which Checkout returns a customer who has paid."""
     return _page("paid")
 
 
 @blueprint.get("/cancelled")
 def cancelled() -> str:
-    """The page to which Checkout returns a customer who has not paid."""
+    """Show the page to which Checkout returns a customer who has not paid."""
     return _page("cancelled")
 
 

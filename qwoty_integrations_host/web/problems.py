@@ -1,6 +1,6 @@
 """Errors as RFC 9457 responses (``application/problem+json``), with a JSON pointer per field.
 
-What looks like a secret is redacted, since field names and ids come from the caller.
+Field names and ids come from the caller, so text that looks like a secret is redacted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def register(app: Flask) -> None:
 
 
 def integration_error_response(error: Exception) -> Response:
-    """Return the response to an error of the host's own tree."""
+    """Return the response to an ``IntegrationError``."""
     assert isinstance(error, IntegrationError)
     extra: dict[str, Any] = {}
     if isinstance(error, InvalidInput):

@@ -1,4 +1,4 @@
-"""The client's address: the peer's, or the one that a trusted proxy forwards (ADR 0076)."""
+"""Finds the client's address: that of the connection, or the one that a trusted proxy forwards (ADR 0076)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ _X_FORWARDED, _FORWARDED = "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED"
 
 
 class ClientAddresses:
-    """Puts the client's address into ``REMOTE_ADDR``; like werkzeug's ProxyFix, but proxies are named, not counted.
+    """Puts the client's address into ``REMOTE_ADDR``.
 
-    Each proxy appends its peer's address to ``X-Forwarded-For`` or ``Forwarded``. From the right, the first address
-    that is not a trusted proxy's is the client's. A proxy sets one of the two headers and forwards the other unchanged:
-    when both are present, neither is used.
+    It is like werkzeug's ProxyFix, but it knows the addresses of trusted proxies instead of their number. Each proxy
+    appends its peer's address to ``X-Forwarded-For`` or ``Forwarded``. Read from the right, the first address that does
+    not belong to a trusted proxy is the client's. A proxy sets one of the two headers and forwards the other unchanged,
+    so if both are present, neither is used.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]], proxies: Sequence[Network]) -> None:
@@ -43,7 +44,7 @@ class ClientAddresses:
 
 
 def rate_limit_key(address: str) -> str:
-    """Return what one rate limit covers: an IPv4 address, or the /64 network that a provider gives one customer."""
+    """Return the key of an address's rate limit: an IPv4 address, or the /64 network that one customer usually has."""
     known = _address(address)
     if known is None or not isinstance(ip_address(known), IPv6Address):
         return known or address

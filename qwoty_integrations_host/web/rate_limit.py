@@ -1,4 +1,4 @@
-"""The rate limit on failed authentications: so many a minute of one kind from one address, then 429."""
+"""The rate limit on failed authentications: after a number per minute of one kind from one address, 429."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from ..clock import Clock
 from .proxies import rate_limit_key
 
 _WINDOW = timedelta(minutes=1)
-#: Counters in memory; the least recently used one makes room.
+#: The most counters in memory. The least recently used one is dropped for a new one.
 _MOST_COUNTERS = 10_000
 
 
 class Credential(StrEnum):
-    """A kind of credential. Each has its own counter, so a program with an old key locks no person out."""
+    """A kind of credential. Each has its own counters, so that a program with an old key does not lock out people."""
 
     API_KEY = "API key"
     PASSWORD = "password"
     LOGIN_LINK = "login link"
-    #: All passwords of one workspace from all addresses: a distributed guess.
+    #: All passwords that are tried for one workspace, from any address, against guesses from many addresses.
     WORKSPACE = "workspace"
 
     @property
     def limit(self) -> int:
         """The number of failures allowed within a minute."""
-        # One address never reaches the limit that locks a workspace for everybody.
+        # A single address cannot reach the limit that locks a workspace for everybody: its own limit is lower.
         return 400 if self is Credential.WORKSPACE else 20
 
 

@@ -1,8 +1,8 @@
 """The HTTP server: waitress with timeouts and limits against slow clients (ADR 0074).
 
-Waitress reads a whole request in one event loop before a thread works on it. It limits neither how long a client may
-take to send the request or to read the response, nor how much memory all pending requests take together: a client that
-sends a byte now and then keeps its connection for good, and one that reads nothing keeps its thread.
+Waitress reads a whole request in one event loop before a thread works on it. It has no limit on the time that a client
+takes to send the request or to read the response: a client that sends a byte now and then keeps its connection for
+good, and one that reads nothing keeps its thread. Nor does it limit the memory of all pending requests together.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 
 from .app import MAX_BODY_BYTES
 
-#: Waitress reads a body before any authentication. The limit is a little above the application's, so that the
-#: application itself explains the rejection. The second limit is for all bodies in memory together.
+#: Waitress reads a body before the request is authenticated. The limit is a little above the application's, so that the
+#: application itself can explain the rejection. The second limit is for all bodies in memory together.
 _MOST_BODY_BYTES = MAX_BODY_BYTES + MAX_BODY_BYTES // 8
 _MOST_BYTES_IN_MEMORY = 64_000_000
 _MOST_HEADER_BYTES = 65_536
-#: Requests that are handled at once; none of them waits for a service.
+#: The number of threads that handle requests. No request waits for a service.
 _THREADS = 8
-#: Requests that one connection may pipeline; browsers and proxies send one.
+#: The most requests that one connection may pipeline. Browsers and proxies send one.
 _MOST_REQUESTS = 4
 #: At 500 connections the 50 slowest are closed, except those younger than two seconds. The maximum is well below the
 #: usual limit of 1,024 open files.
@@ -36,7 +36,7 @@ _CHECK_EVERY_SECONDS = 5
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
-    """A connection that knows since when the server waits for its client: to send a request, or to read a response."""
+    """A connection that stores since when the server waits for its client to send a request or to read a response."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -76,9 +76,9 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
-    """Closes connections of slow clients: after a minute, and at once when room for new ones is needed.
+    """Closes connections of slow clients: after a minute, or earlier if new connections need room.
 
-    It closes them immediately: waitress' own ``will_close`` waits until the client reads something.
+    It closes them directly, because waitress' own ``will_close`` waits until the client reads something.
     """
 
     channel_class = _Channel
@@ -116,7 +116,7 @@ def create_server(app: Flask, address: str, port: int) -> Server:
         threads=_THREADS,
         ident="qwoty",
         max_request_body_size=_MOST_BODY_BYTES,
-        # Above the largest body, so that none is written to a file.
+        # This is above the largest body, so that waitress writes no body to a file.
         inbuf_overflow=2 * _MOST_BODY_BYTES,
         max_request_header_size=_MOST_HEADER_BYTES,
         cleanup_interval=_CHECK_EVERY_SECONDS,
@@ -125,7 +125,7 @@ def create_server(app: Flask, address: str, port: int) -> Server:
         connection_limit=_MOST_CONNECTIONS,
         asyncore_use_poll=True,
     )
-    # A name may resolve to several addresses (localhost, *): one server each, on one port, in one loop.
+    # A name such as localhost or * may mean several addresses. Each gets a server, all with one port and in one loop.
     loop: dict[int, Any] = {}
     first = Server(app, loop, adj=adjustments, sockinfo=adjustments.listen[0])
     for family, kind, protocol, (where, _, *more) in adjustments.listen[1:]:

@@ -30,6 +30,6 @@ def receive(plugin: str, workspace: str, token: str) -> Response:
             result = host.runs.webhooks.receive(workspace, plugin, webhook)
             mark_authenticated()
         finally:
-            # Anybody may call any URL: only loaded plugins become labels.
+            # Anybody may call any URL, so only the names of loaded plugins become labels.
             WEBHOOKS.labels(plugin if host.plugins.is_loaded(plugin) else "(unknown)", result).inc()
     return jsonify({"received": result})

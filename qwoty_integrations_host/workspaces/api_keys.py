@@ -21,7 +21,7 @@ _LONGEST_NAME = 100
 def create(
     store: Store, clock: Clock, workspace: str, *, name: str | None = None, scopes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Create a key and return its report with ``key``, which is shown only this once; no ``scopes`` means all.
+    """Create a key and return its report with ``key``, which is never shown again. Without ``scopes``, it has all.
 
     Raises: NotFound for the workspace, InvalidInput for an unknown scope or a name that is too long.
     """

@@ -1,4 +1,4 @@
-"""The connections of integrations to their services: tested before they are used, marked when a run is refused."""
+"""The connections of integrations to their services: tests them, and records the problems of tests and runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from ..store.workspaces import require_workspace
 from .inquiries import Proceed
 from .integration import Integrations, WithIntegrations
 
-#: The worst status of a report's keys is the report's; an unreachable service says nothing about the settings.
+#: A report has the worst status of its keys. An unreachable service says nothing about the settings, so a refusal is
+#: worse.
 _WORST_FIRST = ("refused", "missing", "unreachable", "ok")
 
 
@@ -38,12 +39,12 @@ class _Test:
 
     @property
     def problem(self) -> dict[str, Any] | None:
-        """The problem after the test: None, what the test found, or the known one if the service was unreachable."""
+        """The problem after the test: the one that it found, or None. If the service was unreachable, the known one."""
         return _after(self.report, self.known, self.begun)
 
 
 def _at_once() -> None:
-    """Never object to a change, because the caller waits for the result."""
+    """Allow every change. This is the ``proceed`` of a caller that waits for the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,11 @@ class Connections(WithIntegrations):
                    "rights": [{"resource", "access", "status"}]}],
          "notes": [sentence]}
 
-    A key's ``status`` is ``ok``, ``missing`` (a right), ``refused`` or ``unreachable``, a right's ``ok``, ``missing``
-    or ``unclear``. ``run_id`` is the first run that met the problem; it is None if a test met it. A test counts only
-    for the settings that it tried: after they change, ``status`` is ``untested``. If the settings do not fit the
-    plugin's present release, ``status`` is ``settings_incomplete``; the problem says why, and its ``since`` is when
-    they were saved.
+    The ``status`` of a key is ``ok``, ``missing`` (it lacks a right), ``refused`` or ``unreachable``; that of a right
+    is ``ok``, ``missing`` or ``unclear``. ``run_id`` is the first run with the problem, or None if a test found it. A
+    test counts only for the settings that it tried: after they change, ``status`` is ``untested``. If the settings do
+    not fit the plugin's present release, ``status`` is ``settings_incomplete``; the problem says why, and its ``since``
+    is the time when they were saved.
 
     ``enable``, ``save`` and ``settings_of`` return ``{"workspace", "plugin", "enabled", "settings", "connection"}``;
     ``connection`` is the document above, or None without settings.
@@ -102,7 +103,7 @@ class Connections(WithIntegrations):
         found, unless ``anyway``. When this raises, the integration stays off.
         """
         if self.settings.is_enabled(workspace, plugin):
-            return self.settings_of(workspace, plugin)  # it was tested when it was enabled, if it has a test
+            return self.settings_of(workspace, plugin)  # it is enabled already, and was tested then if it has a test
         present = self.settings.present(workspace, plugin)
         tested = self._tried(workspace, plugin, self.settings.as_saved(workspace, plugin, present))
         if tested:
@@ -159,7 +160,7 @@ class Connections(WithIntegrations):
         self.settings.effective(workspace, plugin)
 
     def _tried(self, workspace: str, plugin: str, settings: Mapping[str, Any]) -> _Test | None:
-        """Test these settings; return None if the plugin has no test. A test that itself fails means unreachable."""
+        """Test these settings; return None if the plugin has no test. If the test fails, report "unreachable"."""
         if not self.plugins.implements(plugin, "check_connection"):
             return None
         return self._try(workspace, plugin, settings, or_else=_not_asked)
@@ -190,13 +191,13 @@ class Connections(WithIntegrations):
             present = rows.load(db, workspace, plugin, lock=True)
             report = {**redacted(asdict(tested.report)), "settings": tested.settings}
             values: dict[str, Any] = {"report": report, "checked_at": tested.begun}
-            # If a run met a problem during the test, keep that problem: the test did not see it.
+            # If a run has found a problem during the test, keep that problem, because the test may not have seen it.
             if _problem(present) == tested.known:
                 values["problem"] = redacted(tested.problem)
             rows.change(db, workspace, plugin, **values)
 
     def show(self, workspace: str, plugin: str) -> dict[str, Any]:
-        """Return the last test, and the problem that runs met since; no network. Raises: NotFound."""
+        """Return the last test, and the problem that a run has found since; no network. Raises: NotFound."""
         self._require_settings(workspace, plugin)
         with self.store.read() as db:
             row = rows.load(db, workspace, plugin)
@@ -271,15 +272,15 @@ class Connections(WithIntegrations):
 def met_in_a_run(
     db: Connection, workspace: str, plugin: str, run_id: str, error: Mapping[str, Any], now: datetime
 ) -> Mapping[str, Any]:
-    """Record that a run was refused, unless a problem is known already; return the known problem."""
+    """Record that the service refused a run, unless a problem is known already. Return the present problem."""
     return rows.mark(db, workspace, plugin, {**_shown(error), "run_id": run_id, "since": now.isoformat()})
 
 
 def worked_in_a_run(db: Connection, run: Run) -> None:
-    """Forget the connection's problem after a run has succeeded, if that shows that the problem is gone.
+    """Forget the connection's problem after a run has succeeded, if that proves that the problem is gone.
 
-    If a run met the problem, only a run of the same kind with the same key shows this; if there are several keys, the
-    same key means the same business unit. If a test found a missing permission, no run shows this, because the run may
+    If a run found the problem, only a run of the same kind with the same key proves it. If there are several keys, runs
+    of one business unit have the same key. If a test found a missing permission, no run proves it, because the run may
     not need the permission.
     """
     workspace, plugin = run.workspace, run.plugin
@@ -292,7 +293,7 @@ def worked_in_a_run(db: Connection, run: Run) -> None:
         return
     if met is not None and (met.kind != run.kind or not rows.is_same_key(db, met, run)):
         return
-    # A test found the problem, so its report is no longer true.
+    # If a test found the problem, its report is no longer true.
     tested = {} if met is not None else {"report": None, "checked_at": None}
     rows.change(db, workspace, plugin, problem=None, **tested)
 
@@ -304,7 +305,7 @@ def _refuse(tested: _Test, *, anyway: bool) -> None:
 
 
 def _not_asked(error: IntegrationError) -> ConnectionReport:
-    """Return the report of a test that itself failed, so that the service was not called."""
+    """Return the report of a test that failed, so that nothing is known about the keys."""
     key = KeyReport(
         label="connection test",
         last4="",
@@ -348,7 +349,7 @@ def _after(report: ConnectionReport, known: Mapping[str, Any] | None, now: datet
 
 
 def _unfit_since(error: SettingsIncomplete, saved_at: datetime | None) -> dict[str, Any]:
-    """Return the problem of settings that do not fit; it exists since they were saved."""
+    """Return the problem of settings that do not fit. It began when they were saved."""
     since = saved_at.isoformat() if saved_at else None
     return {"code": error.code, "title": error.title, "hint": error.hint, "run_id": None, "since": since}
 

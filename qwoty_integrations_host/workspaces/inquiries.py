@@ -1,7 +1,7 @@
-"""Inquiries: calls to a service in the background. The HTTP request is answered at once, and says where to look.
+"""Inquiries: calls to a service in the background. The HTTP request is answered at once, with the inquiry's id.
 
 An inquiry has a row in the database and a thread in this process (ADR 0075). Secrets that a person typed stay in the
-thread's memory. The inquiry ends with its process; its row counts as lost then, at the latest after its deadline.
+thread's memory. If the process ends, so does the inquiry: it counts as lost, at the latest after its deadline.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from ..store.workspaces import lock_workspace, require_workspace
 
 log = logging.getLogger(__name__)
 
-#: The most inquiries under way at once: in this process, and of one workspace.
+#: The most inquiries that run at once: in this process, and for one workspace.
 MOST_AT_ONCE, MOST_OF_A_WORKSPACE = 64, 8
 #: How long an inquiry may take; a plugin's hook has two minutes.
 PATIENCE = timedelta(seconds=150)
 
-#: Called right before anything is changed; raises if the inquiry is over already.
+#: Called right before something is changed. It raises if the inquiry is already over.
 Proceed = Callable[[], None]
-#: Calls the service, and returns what was found as JSON.
+#: Calls the service, and returns the result as JSON.
 Ask = Callable[[Proceed], Any]
-#: Begins work in the background; a test may begin it elsewhere or later.
+#: Begins work in the background. Tests replace it, to begin the work in their own thread or later.
 Begin = Callable[[Callable[[], None]], None]
 
 _LOST = {
@@ -86,8 +86,8 @@ class Inquiries:
     ) -> str:
         """Begin an inquiry as soon as the caller's transaction has committed; return the inquiry's id.
 
-        ``once``: if the same inquiry is under way, return its id. ``typed``: what a form may show again, no secrets.
-        Raises: NotFound for the workspace; HostError (``too_many_tests``) when too many are under way.
+        With ``once``, return the id of the same inquiry if one is running. ``typed`` are the form's values that may be
+        shown again, without secrets. Raises: NotFound for the workspace; HostError (``too_many_tests``).
         """
         inquiry_id, now = uuid4().hex, self._clock.now()
         with self._store.write() as db:
@@ -122,7 +122,7 @@ class Inquiries:
         }
 
     def close(self) -> None:
-        """Mark this process's inquiries as lost, and wait for none of them, because the process ends."""
+        """Mark this process's inquiries as lost, because the process ends. Does not wait for them."""
         with self._lock:
             self._closed, lost = True, set(self._mine)
         if lost:
@@ -134,7 +134,7 @@ class Inquiries:
 
     def _start(self, inquiry_id: str, work: Callable[[], None]) -> None:
         with self._lock:
-            # Others may have begun since the first check.
+            # Check again, because other inquiries may have begun since the first check.
             if has_room := self._has_room():
                 self._mine.add(inquiry_id)
         if not (has_room and self._has_begun(work)):
@@ -177,10 +177,7 @@ class Inquiries:
         return {"status": "succeeded", "found": redacted(found)}
 
     def _proceed(self, workspace: str, inquiry_id: str) -> None:
-        """Refuse a change after the inquiry was lost, because people may have read that nothing was changed.
-
-        Raises: ActionRefused.
-        """
+        """Raise ActionRefused if the inquiry was lost: people may have read that nothing was changed."""
         with self._store.read() as db:
             row = rows.find(db, workspace, inquiry_id)
         if row is None or row["status"] != rows.RUNNING or self._is_lost(row):

@@ -76,7 +76,7 @@ class Integration:
         return self.among.plugins.implements(self.plugin, hook)
 
     def context(self, settings: Mapping[str, Any] | None = None, **run: Any) -> HookContext:
-        """Return the context for a hook; ``run``: what a run adds, as ``Contexts.make`` takes it.
+        """Return the context for a hook. ``run`` are further arguments of ``Contexts.make``, for a hook in a run.
 
         Raises: SettingsIncomplete, HostError, unless ``settings`` are given.
         """
@@ -85,7 +85,7 @@ class Integration:
 
 
 class WithIntegrations:
-    """The base of a class with ``integrations``: short names for the host's plugins, settings and contexts."""
+    """The base of a class with ``integrations``: adds short names for the host's plugins, settings and contexts."""
 
     __slots__ = ()
     integrations: Integrations

@@ -23,7 +23,7 @@ from ..store.database import Store
 from ..store.workspaces import lock_workspace, require_workspace
 from ..vault import Vault
 
-#: A rotation needs two; if there are more than a few, people have forgotten to remove them.
+#: A rotation needs two secrets. If there are more than a few, people have forgotten to remove the old ones.
 MOST_SIGNING_SECRETS = 5
 
 
@@ -96,7 +96,7 @@ class WorkspacePlatforms:
         return self.show(workspace)
 
     def add_signing_secret(self, workspace: str, secret: str | None = None) -> dict[str, Any]:
-        """Store a new signing secret, or one that the platform made; return ``{"id", "secret"}``, only this once.
+        """Store a new signing secret, or one that the platform made. Return ``{"id", "secret"}``, this once only.
 
         Earlier secrets stay valid until they are removed. Raises: NotFound; InvalidInput; ActionRefused beyond five.
         """
@@ -155,7 +155,7 @@ def _problems(document: Mapping[str, Any], *, has_token: bool, moved: bool) -> I
             ("base_url",), "Must be an https address without user, query and fragment, such as https://qwoty.app/api."
         )
     if not has_token:
-        # The token of one address is never sent to another.
+        # The token belongs to one address. It must never be sent to another one.
         again = "The base_url is another: give the token again." if moved else "This field is required."
         yield FieldProblem(("token",), again)
 

@@ -53,7 +53,7 @@ class WorkspaceSettings:
         self._context = context
 
     def is_enabled(self, workspace: str, plugin: str) -> bool:
-        """Return whether the plugin may be called for this workspace. (Its load status says whether it can be.)"""
+        """Return whether the plugin may be called for this workspace. Whether it is loaded is another question."""
         with self._store.read() as db:
             return table.enabled(db, workspace, plugin)
 
@@ -127,7 +127,7 @@ class WorkspaceSettings:
         return stored, self.validate(plugin, merged, workspace=workspace)
 
     def show(self, workspace: str, plugin: str) -> Mapping[str, Any]:
-        """Return ``{workspace, plugin, enabled, settings}``; of a secret, only its last four characters are shown."""
+        """Return ``{workspace, plugin, enabled, settings}``, with only the last four characters of each secret."""
         schema = self._plugins.manifest(plugin).settings_schema
         with self._store.read() as db:
             require_workspace(db, workspace)
@@ -152,7 +152,7 @@ class WorkspaceSettings:
                 table.replace(db, self._vault, workspace, plugin, {}, manifest.settings_version, {}, self._clock.now())
             table.switch(db, workspace, plugin, on=True)
             if plugin in self._plugins.makers():
-                # Quotes that no plugin with invoices got may be old, so the host does not invoice them by itself.
+                # Quotes that were given to no invoicing plugin may be old, so the host does not invoice them by itself.
                 quotes.note_never_invoiced(db, workspace, self._plugins.makers(), NO_INVOICING)
             audit.note(db, workspace, "integration.enabled", plugin, self._clock.now())
         return self.show(workspace, plugin)

@@ -1,4 +1,4 @@
-"""Sets what concerns a workspace as a whole."""
+"""Sets the properties of a workspace: its time zone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cancelling a quote, and voiding its invoice: drafts and links are removed, a person decides about payments."""
+"""Cancels a quote, and voids its invoice. Drafts and links are removed; a person decides what to do about payments."""
 
 from __future__ import annotations
 

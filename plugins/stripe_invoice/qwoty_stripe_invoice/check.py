@@ -1,6 +1,6 @@
 """Compare Stripe's figures with the plan and the signed quote, before the invoice becomes final. Pure.
 
-They are equal, or differ by rounding, or a person has to look (docs/notes/stripe.md#rounding-of-taxes).
+The figures are equal, or differ by rounding, or a person has to look at them (docs/notes/stripe.md#rounding-of-taxes).
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _EXEMPT = {"exempt", "reverse"}
 class Verdict:
     """The result of the comparison: ``equal``, ``rounding`` or ``different``, with ``sentences`` that say why.
 
-    ``amount``: what has to be added to make the total equal, in minor units.
+    ``amount`` is the amount to add to the total to make it equal, in minor units.
     """
 
     kind: str
     amount: int = 0
     sentences: tuple[str, ...] = ()
-    #: The customer pays no tax at Stripe, in whichever way the taxes are sent.
+    #: Whether the customer is tax-exempt at Stripe, so that there is no tax in whichever way the taxes are sent.
     is_exempt: bool = False
 
 
 def compare(plan: InvoicePlan, *, subtotal: int, total: int, tax_exempt: str | None = None) -> Verdict:
     """Compare a subtotal and a total, in minor units, with the plan; they may come from Stripe or from the plan itself.
 
-    ``tax_exempt`` is the customer's at Stripe (``none``, ``exempt`` or ``reverse``); None if it is not known.
+    ``tax_exempt`` is that field of the Stripe customer (``none``, ``exempt`` or ``reverse``); None if it is not known.
     """
     gap = plan.signed.total - total
     sentences = tuple(explain(plan, subtotal=subtotal, total=total))
@@ -98,9 +98,9 @@ def _has_other_taxes(
     plan: InvoicePlan, planned: PlanLine, line: Mapping[str, Any], rates: Mapping[RateKey, str]
 ) -> bool:
     there = line["taxes"] or ()
-    if plan.has_amounts:  # with Tax Rates that Stripe made for them
+    if plan.has_amounts:  # Stripe made Tax Rates of its own for them, so only the amounts can be compared
         return sorted(tax["amount"] for tax in there) != sorted(tax.amount for tax in planned.taxes)
-    # Missing taxes are no difference here: an exempt customer has none, and any other customer's total shows them.
+    # Do not report missing taxes here. An exempt customer has no taxes; for any other customer, the total is different.
     found = {tax["tax_rate_details"]["tax_rate"] for tax in there if tax.get("tax_rate_details")}
     return bool(found - {rates[rate] for rate in planned.rates})
 

@@ -40,7 +40,7 @@ def changes(there: Mapping[str, Any], quote: Quote, contact: Contact) -> tuple[d
             was = f"it was {there[field]!r}" if there.get(field) else "it had none"
             notes.append(f"The Stripe customer's {label} is now the contact's, {new[field]!r}; {was}.")
     if (address := new.get("address")) and _told(there.get("address")) != _told(address):
-        # Every part is sent: Stripe keeps the parts that are left out.
+        # Send the empty parts as well, because Stripe keeps the old value of a part that is left out.
         params["address"] = {part: address.get(part, "") for part in (*_ADDRESS, "country")}
         notes += [
             f"The Stripe customer's address is now the quote's, {in_a_line(address)!r}; {_was(there.get('address'))}.",

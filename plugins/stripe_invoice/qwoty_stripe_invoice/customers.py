@@ -42,7 +42,8 @@ def resolve_customer(
 ) -> tuple[str, list[str]]:
     """Return the Stripe customer's id and notes; locks keep two quotes of one new contact from making two customers.
 
-    ``meanwhile`` is called before the first request, to start reading something else; not if the step is recorded.
+    ``meanwhile`` is called before the first request, so that it can start to read something else. It is not called if
+    the step's result is recorded.
     """
 
     def find(attempt: Attempt) -> dict[str, Any]:
@@ -50,14 +51,14 @@ def resolve_customer(
         return _Finder(work, quote, contact, attempt).find_or_create()
 
     with ExitStack() as locks:
-        # Always in this order: a run that waits for the contact holds no e-mail address that another run waits for.
+        # Always lock the contact before its e-mail address, so that two runs never wait for each other.
         locks.enter_context(work.ctx.lock(f"customer:{work.stripe.account}:{contact.id}"))
         if contact.email:
-            # A name that no contact's id can produce: otherwise two runs could wait for each other.
+            # This name differs from the name of every contact's lock. Otherwise two runs could wait for each other.
             locks.enter_context(work.ctx.lock(f"customer_email:{work.stripe.account}:{contact.email.casefold()}"))
         resolved = work.ctx.step("customer", find)
         if resolved.get("changes"):
-            # A step of its own: if it is cut short, the decision above and its notes stay recorded.
+            # This is a separate step, so that the result of the step above stays recorded if this one is cut short.
             work.ctx.step("customer.update", partial(_update, work.stripe, resolved["id"], resolved["changes"]))
     # The step itself decides whether there is anything to save: after a crash the contact may have the id already.
     left = work.ctx.step("customer.save", lambda _: _save(work.ctx, quote, contact, resolved["id"]))
@@ -68,7 +69,7 @@ def _update(stripe: Gateway, customer: str, params: dict[str, Any], attempt: Att
     stripe.write(
         attempt,
         "cus.update",
-        # With the time: a change that is undone and made again within a day needs a new idempotency key.
+        # The time is part of the idempotency key, because a change that is undone and made again needs a new key.
         f"{customer}:{attempt.first_started_at.isoformat()}",
         params,
         lambda v1, p, o: v1.customers.update(customer, params=p, options=o),
@@ -243,7 +244,10 @@ class _Finder:
         return [*matches, *(customer for customer in same if customer["id"] not in {c["id"] for c in matches})]
 
     def _made_before(self) -> Customer | None:
-        """Return the customer that an interrupted attempt may have created: without an e-mail address, list by time."""
+        """Return the customer that an interrupted attempt may have created, from the list of recent customers.
+
+        This is for contacts without an e-mail address, by which they could be found.
+        """
         since = {"created": {"gte": int(self.attempt.first_started_at.timestamp()) - 300}}
         made: Iterator[dict[str, Any]] = self.work.stripe.pages(
             self.attempt, lambda v1, p: v1.customers.list(params=p), since

@@ -28,7 +28,7 @@ def no_key_for(quote: Quote) -> Outcome:
 
 
 class Addressed(NamedTuple):
-    """The quote and its billed contact, with e-mail addresses in the form to send to, or None."""
+    """The quote and its billed contact. Their e-mail addresses are usable for sending, or None."""
 
     quote: Quote
     contact: Contact

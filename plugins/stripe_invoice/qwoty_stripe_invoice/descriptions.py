@@ -11,7 +11,7 @@ _MOST_CHARACTERS = 5000
 
 
 def line_description(item: LineItem, currency: str) -> str:
-    """Return name, quantity, unit and unit price, without those that say nothing."""
+    """Return name, quantity, unit and unit price, without the parts that tell the customer nothing."""
     unit = item.product.unit_of_measure or ""
     amount = f"{item.quantity.normalize():f} {unit}".strip()
     if item.pricing.model == "per_unit" and item.pricing.list_price is not None:

@@ -32,7 +32,7 @@ def discount_of(given: Discount, of: Decimal, currency: str, what: str) -> Decim
         return of * given.value / 100
     if given.type == "amount":
         return in_minor(given.value, currency)
-    # Refused at intake today, accepted by an earlier release. Money or a percentage: that is not to be guessed.
+    # Only an earlier release accepted such a quote. Do not guess whether the value is money or a percentage.
     raise NeedsAttention(
         f"{what} has the unknown type {given.type!r}.",
         hint="A discount is a percentage or an amount: correct the quote in Qwoty and accept it again.",
@@ -43,8 +43,8 @@ def discount_of(given: Discount, of: Decimal, currency: str, what: str) -> Decim
 def discounts_of(quote: Quote, lines: Sequence[ExactLine], signed: Signed | None) -> list[Decimal]:
     """Return the amount of each quote-wide discount, in minor units.
 
-    A percentage is of the lines after their own discounts. Several percentages are all of that sum, or each of what the
-    one before leaves: whichever comes nearer to the signed net.
+    A percentage applies to the sum of the lines after their own discounts. Several percentages either all apply to this
+    sum, or each applies to what the one before leaves: the reading that comes nearer to the signed net is used.
     """
     net = sum((line.amount for line in lines if line.kind in NET_KINDS), Decimal(0))
     beside = [discount_of(each, net, quote.currency, _WHOLE) for each in quote.discounts]
@@ -61,8 +61,8 @@ def global_discount(
 ) -> list[PlanLine]:
     """Return one negative line if all lines share one set of taxes, else one for each set (docs/adr/0006).
 
-    The discount is shared by the sets with a positive net; with ``is_spread_over_all`` also by sets of trade-ins, whose
-    share is negative.
+    The discount is divided among the sets with a positive net. With ``is_spread_over_all``, sets of trade-ins get a
+    share as well; it is negative.
     """
     if not total:
         return []
@@ -101,7 +101,7 @@ def as_one(reductions: Sequence[PlanLine]) -> list[PlanLine]:
 
 
 def folded(lines: Sequence[PlanLine], currency: str) -> list[PlanLine]:
-    """Merge each line discount into its line, which then names it, to stay below the limit of lines."""
+    """Merge each line's discount into the line, to stay below the limit of lines. The line's text names it."""
     found: list[PlanLine] = []
     for line in lines:
         found.append(_less(found.pop(), line, currency) if line.kind == "discount" else line)

@@ -34,7 +34,7 @@ def check_draft(
 ) -> Checked:
     """Compare the draft with the plan and the quote, and add a rounding line if it may make the total equal.
 
-    ``facts`` are those of ``InvoiceDraft.add_lines``. Unless this way ``is_last``, another one can be tried.
+    ``facts`` is the result of ``InvoiceDraft.add_lines``. ``is_last`` says that no other way to send the taxes is left.
     """
     plan = draft.plan
     if "refused" in facts and is_last:
@@ -59,14 +59,14 @@ def check_draft(
         if there["rounding"]:
             verdict = replace(verdict, kind="different")
     is_other = verdict.kind == "rounding" or (plan.has_amounts and verdict.kind != "equal")
-    # An exempt customer pays no tax in any way: another one would not help.
+    # An exempt customer pays no tax, so another way to send the taxes would not help.
     if is_other and not is_last and not touched and not verdict.is_exempt:
         return Checked(notes=(_other_figures(plan, facts),), next_way=True)
     return _settled(draft, invoice_id, facts, verdict, order, rounding_line=rounding_line)
 
 
 def foretold(plan: InvoicePlan, verdict: Verdict, *, rounding_line: bool) -> str:
-    """Return the code of the problem that the check finds in a draft with the planned figures; empty without one."""
+    """Return the code of the problem that the check will find if Stripe computes the planned figures; empty if none."""
     if not plan.signed.given:
         return _total_missing(plan, {"status": "draft", "total": plan.total}, ()).code
     is_fine = verdict.kind == "equal" or (verdict.kind == "rounding" and rounding_line)

@@ -142,7 +142,7 @@ class Drafts:
         invoice = self._look(attempt, known)
         is_void = invoice is not None and invoice["status"] == "void"
         if is_void:
-            # Makes the new invoice's idempotency key another one.
+            # Because of this, the new invoice gets another idempotency key.
             gone = {"invoice": known.id, "customer": known.customer_id, "void": True}
             self.work.ctx.state.set(f"discarded:{self.quote_id}", gone)
             self.work.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
@@ -206,7 +206,7 @@ class Drafts:
         try:
             return [item["id"] for item in pending if "qwoty_line" in (item.get("metadata") or {})]
         except PermissionMissing:
-            return []  # the key need not be allowed to read items
+            return []  # a key may lack the permission to read items
 
     def _delete_item(self, attempt: Attempt, item: str) -> None:
         try:

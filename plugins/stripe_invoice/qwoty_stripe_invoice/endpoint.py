@@ -35,7 +35,7 @@ def require_public_url(ctx: HookContext) -> str:
 
 
 def ensure_endpoint(work: Work) -> None:
-    """Make sure that our endpoint exists; without any request if the saved state says so."""
+    """Make sure that our endpoint exists. If the saved state says that it does, make no request."""
     require_public_url(work.ctx)
     with work.ctx.lock(f"webhook_endpoint:{work.stripe.account}"):
         endpoint = _Endpoint(work, "webhook_endpoint")
@@ -156,7 +156,7 @@ class _Endpoint:
             self._stripe.write(
                 attempt,
                 "wh-update",
-                # With the time: the same change may be needed again within a day, under another idempotency key.
+                # The time is part of the idempotency key, because the same change may be needed again within a day.
                 f"{endpoint}:{int(attempt.first_started_at.timestamp())}",
                 changes,
                 lambda v1, p, o: v1.webhook_endpoints.update(endpoint, params=p, options=o),
@@ -173,7 +173,7 @@ class _Endpoint:
         lost: list[str] = []
         if attempt.repeated:
             if (made := self._kept.known.get("id")) != seen["known"]:
-                # The switch was saved, only the step's end was not: list the endpoints with lost secrets again.
+                # The new endpoint was saved, but the step's result was not: list the endpoints with lost secrets again.
                 return {"id": made, "lost": [one["id"] for one in self._ours(attempt) if one["id"] != made]}
             token = self._kept.next_token()
             there = {one["id"]: token_of(one["url"]) for one in self._ours(attempt)}
@@ -203,7 +203,8 @@ class _Endpoint:
             return self._stripe.write(
                 attempt,
                 "wh",
-                # The token in the parameters makes a dead worker's request, if it still arrives, the same request.
+                # The idempotency key covers the parameters, and they contain the token. So if a dead worker's request
+                # still arrives, Stripe takes it and this request for the same one.
                 self._stripe.account,
                 params,
                 lambda v1, p, o: v1.webhook_endpoints.create(params=p, options=o),

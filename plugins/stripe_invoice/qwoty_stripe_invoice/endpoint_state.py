@@ -1,7 +1,7 @@
 """The saved state of our webhook endpoints: the present one, the tokens of addresses, the secrets, wrong signatures.
 
-The token in an address selects the secret. A token is kept after its endpoint for as long as Stripe may still deliver
-what was signed with its secret, then both are deleted.
+The token in an address selects the secret. After an endpoint is replaced, its token and secret are kept for as long as
+Stripe may still deliver events that are signed with the secret.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def secret_of(ctx: HookContext, token: str) -> str | None:
 
 
 def made_with(ctx: HookContext, token: str) -> Mapping[str, Any]:
-    """Return the key with which an address was registered, as ``account`` and ``live``; empty if unknown."""
+    """Return ``account`` and ``live`` of the key with which an address was registered; empty if unknown."""
     found: Mapping[str, Any] = ctx.state.get(f"webhook_account:{token}") or {}
     return found
 

@@ -1,7 +1,7 @@
 """The form of an event, checked before anything is read from it. Pure.
 
-A good signature proves the sender and nothing about the content: whoever knows the secret can sign anything. Malformed
-events are rejected at intake, so that no run meets them.
+A good signature proves who sent the event. It proves nothing about the content, because whoever knows the secret can
+sign anything. Malformed events are rejected at intake, so that no run gets them.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ _THING: Mapping[str, Callable[[Any], bool]] = {
     "amount_total": _maybe(_is_amount),
     "amount_refunded": _maybe(_is_amount),
 }
-#: Fields that must be there: refunds are read from the event alone; sessions too if the key may not read them.
+#: Fields that must be present, because they may be read from the event alone: refunds always are, and sessions are if
+#: the key may not read sessions.
 _OF_KIND: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
     "charge": {"currency": _is_currency, "amount": _is_amount, "amount_refunded": _is_amount},
     "checkout.session": {"payment_status": _is_name},

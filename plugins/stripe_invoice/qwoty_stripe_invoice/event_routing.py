@@ -46,7 +46,7 @@ def quote_id_of(ctx: HookContext, event: Mapping[str, Any]) -> str | None:
     metadata = thing.get("metadata") or {}
     quote_id = str(metadata.get("qwoty_quote_id") or "")
     if is_charge(thing) and not thing.get("payment_intent"):
-        return None  # our payments all have one
+        return None  # every charge of ours belongs to a PaymentIntent
     if metadata.get("qwoty_workspace") == ctx.workspace and 0 < len(quote_id) <= _LONGEST_ID:
         return quote_id
     name = f"payment:{thing.get('payment_intent')}" if is_charge(thing) else f"invoice:{invoice_id_of(thing)}"

@@ -1,4 +1,4 @@
-"""Explain in sentences why the invoice's figures differ from the quote's: only what the figures prove. Pure.
+"""Explain in sentences why the invoice's figures differ from the quote's, as far as the figures prove it. Pure.
 
 Where Stripe rounds: docs/notes/stripe.md#rounding-of-taxes. The quote's own figures are its ``summary.one_off``.
 """
@@ -51,7 +51,10 @@ def explain(plan: InvoicePlan, *, subtotal: int, total: int) -> Iterator[str]:
 
 
 def _behind_the_net(plan: InvoicePlan, gap: int) -> tuple[Sequence[Aside], str]:
-    """Return the plan sections and discounts that sum to the difference, if only one choice does; and a sentence."""
+    """Return the plan sections and discounts that sum to the difference, and a sentence about them.
+
+    If several choices of them sum to the difference, return none of them; the sentence then names the choices.
+    """
     amount = shown(abs(gap), plan.currency)
     asides = list(plan.asides)
     if plan.fixed_tax:
@@ -107,7 +110,7 @@ def _behind_the_tax(plan: InvoicePlan, signed: Decimal, tax: int, found: Sequenc
 
 
 def _tax_left_out(plan: InvoicePlan, gap: Decimal, fixed: int) -> Iterator[str]:
-    """Name the tax that equals the difference, as if the quote's totals left it out."""
+    """Name a tax that equals the difference: the quote's totals may have left it out."""
     sums = {
         rate.title: sum(tax.amount for line in plan.lines for tax in line.taxes if tax.rate == key)
         for key, rate in plan.rates.items()

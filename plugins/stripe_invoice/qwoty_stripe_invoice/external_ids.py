@@ -15,7 +15,7 @@ def is_of_stripe(external_id: str | None, prefix: str) -> bool:
 def save(ctx: HookContext, kind: str, entity_id: str, *, there: str | None, found: str, quote_id: str) -> list[str]:
     """Save Stripe's id ``found`` on a contact or tax whose present id is ``there``. Call it inside a step.
 
-    Another system's id is not overwritten; the runs of the first quote that meets it return a note.
+    Another system's id is not overwritten. A note says so, but only in the runs of the first quote with this id.
     """
     if there and not is_of_stripe(there, found[:4]):
         place = f"not_stripes:{kind}:{entity_id}"

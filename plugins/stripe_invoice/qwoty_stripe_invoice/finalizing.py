@@ -1,4 +1,4 @@
-"""The last steps of an invoice: made final, and mailed by Stripe (docs/notes/stripe.md#states-of-an-invoice)."""
+"""Makes the invoice final, and has Stripe mail it (docs/notes/stripe.md#states-of-an-invoice)."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _send(work: Work, quote_id: str, invoice_id: str, attempt: Attempt) -> None:
             lambda v1, p, o: v1.invoices.send_invoice(invoice_id, params=p, options=o),
         )
     except RetryableError as error:
-        # A new key would mail a second time if the first request had worked: stay with the key that Stripe knows.
+        # Use the same key again. With a new key, Stripe would mail twice if the first request has worked.
         error.answered = False
         error.hint = (
             "It is not known whether Stripe has mailed the invoice: look at its events in the Stripe Dashboard "

@@ -38,7 +38,7 @@ _TOLERANCE = 300
 #: Stripe allows 25 requests a second for each endpoint and account, and 20 searches
 #: (docs/notes/stripe.md#rate-limits-and-search). The margin is for requests that leave a little late.
 REQUESTS_PER_SECOND = 18
-#: Text that goes into an idempotency key, a header, unchanged.
+#: Text that can be part of an idempotency key unchanged. The key is sent as an HTTP header.
 _PLAIN = re.compile(r"[ -~]{0,80}")
 #: A path segment with digits or capitals is an id; the words of Stripe's paths have none.
 _ID = re.compile(r"/(?!v\d/)[^/]*[A-Z0-9][^/]*")
@@ -214,9 +214,9 @@ def _new_client(key: str, base: str, timeout: tuple[float, float]) -> stripe_sdk
         key,
         stripe_version=API_VERSION,
         base_addresses={"api": base},
-        # The host retries: it looks for the result before it repeats a request, which the SDK cannot.
+        # The host retries instead: before it repeats a request, it looks for the result. The SDK cannot do that.
         max_network_retries=0,
-        # Explicit: otherwise the SDK takes whichever library is importable, and recordings might not see it.
+        # Name the HTTP library. Otherwise the SDK takes any that is installed, and cassettes might not record it.
         http_client=_paced(sdk)(timeout=timeout),
     )
     return client

@@ -60,7 +60,7 @@ def _pending_sessions(ctx: HookContext, quote_id: str) -> list[tuple[str, int]]:
 
 
 def _choose(ctx: HookContext, quote: Quote, wanted: int | None, attempt: Attempt) -> tuple[int, str | None]:
-    """Choose the installment to send, by the fresh record, and return it with the open link that is to be replaced.
+    """Choose the installment to send from the refreshed record; return it, and the open link that it replaces.
 
     A link that an earlier attempt of this run made is not replaced: it may have been mailed.
     """

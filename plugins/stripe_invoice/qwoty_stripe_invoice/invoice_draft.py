@@ -1,4 +1,4 @@
-"""The draft of an invoice: created empty, then filled with the planned lines in the quote's order.
+"""Creates the draft of an invoice: first empty, then with the planned lines in the quote's order.
 
 Stripe shows lines in the order in which they are added to a draft (docs/notes/stripe.md#lines-of-an-invoice).
 """
@@ -74,7 +74,7 @@ class InvoiceDraft:
         adopted = invoice is not None
         told = {"taxes": self._way.name, "why": why} if invoice is None else self._told_of(invoice["id"], why)
         if invoice is None:
-            # Saved before the request: if the answer is lost, the next attempt knows where to look, and for what.
+            # Saved before the request, so that the next attempt can find the invoice if the answer is lost.
             billed = {"customer": self._customer, "version": self.quote.version}
             self._ctx.state.set(f"billed:{self.quote.id}", billed)
             invoice = self._stripe.write(
@@ -89,9 +89,12 @@ class InvoiceDraft:
         return {**self.note(invoice), "adopted": adopted, "out_of_reach": gone, **told}
 
     def _told_of(self, invoice_id: str, why: list[str]) -> dict[str, Any]:
-        """Return in which way an existing invoice's taxes were sent, and why; this way if its answer was lost."""
+        """Return the way in which an existing invoice's taxes were sent, and why.
+
+        If the answer that created the invoice was lost, it has no lines yet, so this draft's way is used.
+        """
         known = self._ctx.state.get(f"invoice:{invoice_id}")
-        if known is None:  # it has no lines yet
+        if known is None:
             return {"taxes": self._way.name, "why": why}
         return {"taxes": taxes_told(known), "why": known.get("why", [])}
 
@@ -132,7 +135,7 @@ class InvoiceDraft:
             "currency": quote.currency.lower(),
             "collection_method": "send_invoice",
             "days_until_due": days_until_due(quote, self._ctx.today(quote)),
-            # Stripe must not finalize, remind or mail by itself, nor add the customer's pending items or coupon.
+            # Stripe must not finalize, remind or mail by itself, and not add the customer's pending items or coupon.
             "auto_advance": False,
             "pending_invoice_items_behavior": "exclude",
             "discounts": "",
@@ -203,13 +206,13 @@ class InvoiceDraft:
             if self.plan.has_amounts and isinstance(error, StripeRefused | PermissionMissing):
                 return {"refused": error.title, "again": again}
             if _add_lines_unsupported(error):
-                # What an earlier try left behind must not be added again, item by item.
+                # ``again`` makes ``_add_one_by_one`` look first for the lines that an earlier try has added.
                 return {"unsupported": True, "again": again}
             # A rate may have been archived since it was found: the next try looks everything up again.
             error.restart = True
             raise
         if again:
-            # Stripe may have replayed its answer to an earlier request, older than somebody's change of the draft.
+            # Stripe may have replayed an old answer, and somebody may have changed the draft since: fetch it.
             invoice = retrieve_invoice(self._stripe, attempt, invoice_id)
         self._note_added(invoice_id, chunk)
         self.total_was_read = True

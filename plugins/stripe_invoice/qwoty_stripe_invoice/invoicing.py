@@ -127,7 +127,7 @@ def _drafted(
         made = taxes_told(created)
         later = sequence[number + 1 :]
         if made in [other.name for other in later]:
-            continue  # an earlier attempt came further
+            continue  # an earlier attempt has already made the draft in a later way
         if made != way.name:
             draft = InvoiceDraft(in_this_way, quote, as_made(plan, made), customer, rates)
         facts = draft.add_lines(created["id"], adopted=created["adopted"])
@@ -144,7 +144,7 @@ def _drafted(
 
 
 def _with_own_steps(work: Work, way: Way) -> Work:
-    """Return the same work with the way's name before its steps' names: each way that is tried has its own steps."""
+    """Return the same work with the way's name in front of its steps' names, so that each way has its own steps."""
     ctx = work.ctx
     return replace(work, ctx=replace(ctx, step=lambda name, work: ctx.step(f"{way.name}:{name}", work)))
 

@@ -63,7 +63,8 @@ def _undelivered(work: Work, attempt: Attempt) -> dict[str, Any]:
     done = {"since": then, "before": None, "then": now, "gap": gap}
     if len(events) == EVENTS_A_RUN:
         oldest = events[-1]["created"]
-        # Always go further back, even if one second has more events than one look reads.
+        # If all events of this look are of one second, go on with the second before it. Otherwise the next look would
+        # read the same events.
         before = oldest - 1 if oldest == last["before"] else oldest
         done = {**last, "before": before, "then": then, "gap": gap}
     routed = ((event, quote_id_of(work.ctx, event)) for event in events)

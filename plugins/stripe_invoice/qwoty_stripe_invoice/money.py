@@ -14,7 +14,7 @@ from qwoty_integrations_host import NeedsAttention
 
 _ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 _THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
-#: ISO 4217 gives these three decimals, and Stripe does not list them: a wrong guess would charge tenfold.
+#: These have three decimals in ISO 4217, but Stripe does not list them. A wrong guess would charge ten times as much.
 _REFUSED = frozenset("IQD LYD".split())
 #: The smallest payment in minor units, for currencies where Stripe documents it; others answer ``amount_too_small``.
 LEAST_PAYMENT = {"EUR": 50, "USD": 50}
@@ -39,7 +39,7 @@ def decimals(currency: str) -> int:
 
 
 def multiple(currency: str) -> int:
-    """Return the number of which amounts in minor units must be multiples; 1 for most currencies."""
+    """Return the step of a currency: amounts in minor units must be multiples of it. It is 1 for most currencies."""
     return _MULTIPLES.get(currency.upper(), 1)
 
 

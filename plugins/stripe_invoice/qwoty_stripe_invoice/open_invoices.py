@@ -1,4 +1,4 @@
-"""Fetch open invoices and their links, to find payments of which no webhook told; needs no permission for events."""
+"""Fetch open invoices and their links, to find payments that no webhook has reported. Works without reading events."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _CURSOR = "missed_invoices"
 
 
 def look_at_open_invoices(ctx: HookContext, most: int, *, told: set[str | None]) -> tuple[list[WebhookEvent], str]:
-    """Find open invoices and links that were paid or closed without our knowing.
+    """Find open invoices and links that were paid or closed although no webhook said so.
 
-    Quotes with events already found (``told``) are left out. Returns the findings as events, and where the next look
-    goes on, the argument of ``invoices_seen``.
+    Skip the quotes in ``told``, because their events are already found. Return the findings as events, and the place
+    where the next look goes on, which is the argument of ``invoices_seen``.
     """
     after, awaiting = ctx.step("open_invoices", lambda _: _next_quotes(ctx, most))
     quotes = [quote_id for quote_id in awaiting if quote_id not in told]

@@ -109,7 +109,7 @@ class PaymentLink:
         return {"id": session["id"]}
 
     def _seen_anew(self, attempt: Attempt) -> tuple[QuoteRecord, InstallmentRecord]:
-        """Return record and installment, after fetching its link if that has expired: it may have been paid before."""
+        """Return record and installment. If the link has expired, fetch it first: the customer may have paid before."""
         record, part = self._installment()
         session_id = part.session_id
         if session_id is None or part.status != "sent" or part.is_open(self._ctx.clock.now()):
@@ -132,7 +132,7 @@ class PaymentLink:
         return {"id": None, "why": f"{small}: no link was made and no mail sent."}
 
     def _refuse_if_in_the_way(self, record: QuoteRecord) -> None:
-        """Raise NeedsAttention if the installment was paid, or another one's link made, while this run waited."""
+        """Raise NeedsAttention if, while this run waited, the installment was paid or another one's link was made."""
         try:
             pick_installment(record, self._number, self._ctx.clock.now())
         except ActionRefused as refused:
@@ -156,7 +156,7 @@ class PaymentLink:
                 if session["status"] == "open" and wanted.items() <= dict(session.get("metadata") or {}).items():
                     return session
         except PermissionMissing:
-            pass  # the key need not be allowed to read sessions: then Stripe replays its answer to the same request
+            pass  # without permission to read sessions, the same request follows, and Stripe replays its answer to it
         return None
 
     def _installment(self) -> tuple[QuoteRecord, InstallmentRecord]:

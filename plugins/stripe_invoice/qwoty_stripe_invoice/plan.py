@@ -72,7 +72,7 @@ def make_plan(quote: Quote) -> InvoicePlan | NothingToInvoice:
             or not 0 < discount <= sum(line.amount for line in lines if line.kind in NET_KINDS)
         ):
             return plan
-        # A percentage off everything also lowers what is given for a trade-in.
+        # If a percentage applies to everything, it also lowers the credit for a trade-in.
         other = assembled(lines, *more, is_spread_over_all=True)
         return other if other.exact else plan
 
@@ -140,7 +140,7 @@ def _name(section: Section) -> str:
 
 
 def _keys(ids: Sequence[str]) -> dict[str, str]:
-    """Return a key for each line: its id, with ``:line`` behind it if our own items could have that key."""
+    """Return a key for each line: its id, with ``:line`` appended if one of our own items could have that key."""
     keys: dict[str, str] = {}
     for line_id in ids:
         key = line_id
@@ -271,7 +271,7 @@ def _why_cash(cash: Sequence[PlanLine]) -> Iterable[str]:
 
 
 def _plan_sections(quote: Quote) -> Iterable[Aside]:
-    """Return the plan sections whose lines tell their amounts."""
+    """Return the plan sections whose net can be read from their lines."""
     for section in quote.sections:
         if section.type in _NOT_INVOICED:
             worth = [_worth(item, quote.currency) for item in section.line_items]
@@ -281,7 +281,7 @@ def _plan_sections(quote: Quote) -> Iterable[Aside]:
 
 
 def _worth(item: LineItem, currency: str) -> tuple[int, Decimal]:
-    """Return net and tax of a line that is not invoiced; 0 if they are unclear, which must not stop the quote."""
+    """Return net and tax of a line that is not invoiced. If they are unclear, return 0 so that the quote goes on."""
     try:
         gross, discount = _gross_and_discount(item, currency)
         percent = sum((plan_rate(tax, None)[0].key.percentage for tax in item.taxes if tax.is_percentage), Decimal(0))
@@ -293,7 +293,7 @@ def _worth(item: LineItem, currency: str) -> tuple[int, Decimal]:
 
 
 def _discounts_apart(quote: Quote, lines: Sequence[PlanLine], amounts: Sequence[Decimal]) -> Iterable[Aside]:
-    """Return each quote-wide discount with its share of the tax by which all of them lower the total."""
+    """Return each quote-wide discount, and the tax on the part of the net that it takes off."""
     whole = sum(line.amount for line in lines if line.kind in NET_KINDS)
     tax = sum((tax.exact for line in lines for tax in line.taxes), Decimal(0))
     for discount, amount in zip(quote.discounts, amounts, strict=True):

@@ -114,7 +114,7 @@ class InvoicePlan:
 
     @property
     def items(self) -> int:
-        """The number of items with Tax Rates, with the rounding line if the total differs from the signed one."""
+        """The number of items of the invoice; a rounding line counts if the total differs from the signed total."""
         return len(self.lines) + (self.total != self.signed.total)
 
     @property
@@ -141,10 +141,11 @@ class InvoicePlan:
 
     @property
     def rounding_bound(self) -> int:
-        """The largest difference that rounding can explain, in *half* minor units: one per line and rate, one per rate.
+        """The largest difference that rounding can explain, counted in *half* minor units.
 
-        Taxes that are whole amounts do not count, since they need no rounding; if amounts of the quote were rounded,
-        all taxes count. A quote rounds to amounts that its currency has, which may be multiples of the minor unit.
+        Each rounding can cause one half: that of each tax on a line, and that of each rate's sum. Taxes that are whole
+        amounts need no rounding and do not count, unless amounts of the quote were rounded: then all taxes count. In a
+        currency whose amounts are multiples of several minor units, each rounding counts that many times.
         """
         unit = multiple(self.currency)
         taxes = [tax for line in self.lines for tax in line.taxes if tax.rate.percentage]
@@ -155,10 +156,10 @@ class InvoicePlan:
         return unit * sum(1 for amount in exact if amount % unit or (self.is_rounded and amount))
 
     def sold(self, subtotal: int) -> int:
-        """Return the net, as the quote counts it, of a subtotal at Stripe.
+        """Convert a subtotal at Stripe to the quote's net.
 
-        Taxes of a fixed amount are lines at Stripe. A quote may count them as tax or as net, which is not documented;
-        both are accepted.
+        At Stripe, taxes of a fixed amount are lines, so they are part of the subtotal. It is not documented whether a
+        quote counts them as net or as tax, so both are accepted.
         """
         net = subtotal - self.signed.cash
         return net if self.signed.net == net else net - self.fixed_tax

@@ -57,7 +57,11 @@ def _is_called_alike(workspace: str, rate: PlannedRate, there: TaxRate) -> bool:
 
 
 def _may_be_called_otherwise(workspace: str, rate: PlannedRate, there: TaxRate) -> bool:
-    """Whether a Tax Rate of another name fits: never for 0 %, whose name is the reason, nor one of another tax."""
+    """Whether a Tax Rate fits although it has another name.
+
+    It does not fit for 0 %, because there the name says why no tax is charged. Nor does it fit if the planned rate is
+    told apart from others by its name, or if the Tax Rate was made for another tax.
+    """
     if not rate.key.percentage or rate.key.name:
         return False
     if (there.get("metadata") or {}).get("qwoty_tax"):

@@ -29,7 +29,10 @@ def invoice_seen(
     today: date | None = None,
     version: str = "",
 ) -> QuoteRecord:
-    """Return the record with the invoice as Stripe shows it; its installments are computed until a link is made."""
+    """Return the record with the invoice as Stripe shows it.
+
+    With ``quote`` and ``today``, the installments are computed again, unless one of them has a link.
+    """
     currency = invoice["currency"].upper()
     known = record or QuoteRecord(currency=currency)
     if known.invoice is not None and known.invoice.id == invoice["id"]:
@@ -60,7 +63,7 @@ def invoice_seen(
 
 
 def _due_on(invoice: Mapping[str, Any], quote: Quote | None, known: QuoteRecord) -> date | None:
-    """Return the invoice's due date in the quote's time zone; without the quote, the known date, or that of UTC."""
+    """Return the invoice's due date in the quote's time zone; without the quote, the recorded date, or that in UTC."""
     moment: int | None = invoice.get("due_date")
     if moment is None:
         return None
@@ -75,13 +78,13 @@ def without_invoice(record: QuoteRecord) -> QuoteRecord:
 
 
 def _net(invoice: Mapping[str, Any]) -> int:
-    # Not the subtotal: a discount that somebody adds to the invoice by hand lowers the net, not the tax.
+    # The subtotal leaves out a discount that somebody adds to the invoice by hand. The net includes it.
     net: int | None = invoice.get("total_excluding_tax")
     return invoice["subtotal"] if net is None else net
 
 
 def _remaining(invoice: Mapping[str, Any]) -> int:
-    # Nothing of a draft is due yet; its total will be.
+    # A draft has nothing due yet. All of its total will be due.
     amount: int = invoice["total"] if invoice["status"] == "draft" else invoice["amount_remaining"]
     return amount
 
@@ -95,7 +98,10 @@ def _invoiced_on(invoice: Mapping[str, Any], quote: Quote, today: date) -> date:
 def _installments(
     record: QuoteRecord, quote: Quote, invoice: Mapping[str, Any], invoiced: date
 ) -> tuple[InstallmentRecord, ...]:
-    """Return shares of the amount due (a credit balance lowers it); after the first link they stay as they are."""
+    """Return the installments, which share the amount due. After the first link, they no longer change.
+
+    A credit balance makes the amount due lower than the total.
+    """
     if any(part.links for part in record.installments):
         return record.installments
     terms = quote.installments
@@ -112,7 +118,10 @@ def _installments(
 
 
 def _shares_of_due(record: QuoteRecord, invoice: Mapping[str, Any]) -> tuple[InstallmentRecord, ...]:
-    """Return shares of the amount due instead of the draft's total, if somebody else made the invoice final."""
+    """Return the installments as shares of the amount due.
+
+    They are shares of the draft's total if somebody has made the invoice final in the Dashboard.
+    """
     parts = record.installments
     shares = [to_minor(part.amount, record.currency, "The installment") for part in parts]
     if any(part.links for part in parts) or not sum(shares) or sum(shares) == invoice["amount_due"]:
@@ -130,9 +139,10 @@ def outside_unknown(record: QuoteRecord) -> bool:
 
 
 def outside_seen(record: QuoteRecord, payments: Iterable[Mapping[str, Any]]) -> QuoteRecord:
-    """Return the record of a paid invoice: what its payments at Stripe do not explain was paid outside Stripe.
+    """Return the record of a paid invoice, with the amount that was paid outside Stripe.
 
-    Stripe counts that as paid since 2025-03-31; older objects have it as remaining (ADR 0065).
+    This is the part that ``payments``, those at Stripe, do not explain. Since 2025-03-31, Stripe counts this part as
+    paid; in older objects it remains (ADR 0065).
     """
     own = (one["amount_paid"] or 0 for one in payments if one["status"] == "paid" and _is_own(one))
     outside = (record.amount_paid or Decimal(0)) - to_major(sum(own), record.currency)
@@ -159,7 +169,7 @@ def due_date(term: Installment, *, accepted: date, invoiced: date) -> date | Non
 
 
 def days_until_due(quote: Quote, today: date) -> int:
-    """Return the days until the whole invoice is due, with its latest installment; 30 if no date is known."""
+    """Return the days until the whole invoice is due: until its latest installment, or 30 if no date is known."""
     dates = [due_date(term, accepted=quote.accepted_on, invoiced=today) for term in quote.installments]
     known = [found for found in dates if found]
     return max((max(known) - today).days, 0) if known else _DEFAULT_DAYS_UNTIL_DUE
@@ -174,7 +184,7 @@ def link_made(record: QuoteRecord, number: int, session: Mapping[str, Any]) -> Q
     changed = replace(
         part,
         status="sent",
-        # The link's amount: less than the share if less remains of the invoice.
+        # The amount of the link is less than the share if less remains to pay of the invoice.
         amount=to_major(session["amount_total"], record.currency),
         url=session["url"],
         session_id=session["id"],

@@ -15,7 +15,7 @@ from .sessions import installment_of
 def note_refund(ctx: HookContext, quote_id: str, charge: Mapping[str, Any]) -> str:
     """Put a refund into the record and return a sentence about it.
 
-    Everything is read from the signed event: the key need not be allowed to read charges.
+    Everything is read from the signed event, so that the key needs no permission to read charges.
     """
     payment, refunded = str(charge["payment_intent"]), int(charge["amount_refunded"])
     number: int = ctx.step(
@@ -27,11 +27,11 @@ def note_refund(ctx: HookContext, quote_id: str, charge: Mapping[str, Any]) -> s
 
 
 def _note_refund(ctx: HookContext, quote_id: str, charge: Mapping[str, Any], payment: str, refunded: int) -> int:
-    """Return the number of the installment; 0 if the payment has none, as payments on Stripe's hosted page."""
+    """Record the refund and return the installment's number; 0 without one, such as for Stripe's hosted page."""
     record = ctx.records.get(quote_id)
     parts = record.installments if record else ()
     of_payment = (part.number for part in parts if part.payment_id == payment)
-    # The refund's event may come before the payment's: then the charge's metadata, a copy of ours, has the number.
+    # The refund's event may come before the payment's. Then the number is in the charge's metadata, a copy of ours.
     unpaid = (part.number for part in parts if part.payment_id is None and part.number == installment_of(charge))
     number = next(of_payment, None) or next(unpaid, 0)
     if number:

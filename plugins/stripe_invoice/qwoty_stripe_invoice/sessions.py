@@ -1,4 +1,4 @@
-"""Checkout sessions: fetched, expired, and found by quote (docs/notes/stripe.md#checkout-links)."""
+"""Fetches, expires and finds the Checkout sessions of a quote (docs/notes/stripe.md#checkout-links)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _look(work: Work, quote_id: str, event: Mapping[str, Any], attempt: Attempt)
         session: Mapping[str, Any] = work.stripe.read(attempt, lambda v1: v1.checkout.sessions.retrieve(event["id"]))
     except PermissionMissing:
         if not _tells_enough(event):
-            # The event does not say and the key may not read: the record stays as it is.
+            # Neither the event nor the key tells the session's state, so the record does not change.
             return {"id": event["id"], "number": installment_of(event), "payment_status": None}
         session = event
     number = installment_of(session)
@@ -111,7 +111,7 @@ def open_links(work: Work, quote_id: str, attempt: Attempt) -> dict[str, int]:
     try:
         there = list(work.stripe.pages(attempt, lambda v1, p: v1.checkout.sessions.list(params=p), wanted))
     except PermissionMissing:
-        return {}  # the key need not be allowed to read sessions: the record has to do
+        return {}  # without permission to read sessions, only the links on record are known
     return {one["id"]: installment_of(one) for one in there if mine.items() <= dict(one.get("metadata") or {}).items()}
 
 

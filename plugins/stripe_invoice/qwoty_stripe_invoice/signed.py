@@ -18,7 +18,7 @@ from .taxes import RateKey
 def signed_figures(quote: Quote) -> Signed | None:
     """Return the signed figures; None if the quote has none.
 
-    Net and tax may be finer than the currency: they are rounded so that they sum to the total. Raises: NeedsAttention
+    If net and tax are finer than the currency, they are rounded so that they sum to the total. Raises: NeedsAttention
     for a total that is finer than its currency.
     """
     totals, currency = quote.totals, quote.currency
@@ -38,7 +38,7 @@ def signed_figures(quote: Quote) -> Signed | None:
 
 
 def computed(lines: Sequence[PlanLine], currency: str) -> Signed:
-    """Compute the figures of a quote without any: the net of its lines, and a tax rounded once for each rate."""
+    """Compute the figures of a quote that has none: the net of its lines, and the tax, rounded once for each rate."""
     bases: dict[RateKey, int] = {}
     for line in lines:
         for tax in line.taxes:
@@ -54,9 +54,10 @@ def rounded_to_net(
 ) -> list[int]:
     """Round exact amounts, in minor units, so that they sum to one of ``nets``, if rounding explains the difference.
 
-    Amounts that the currency has stay as they are. The others are rounded half up. If their sum then misses the net by
-    no more than one unit for each of them, the largest remainders take the difference. Amounts that the quote does not
-    have (``computed``, by position) may also have been rounded to a coin, or on as many lines as ``parts`` says.
+    First, each amount is rounded half up. If that does not give a net, but the amounts miss one by less than a unit for
+    each amount that was rounded, the difference goes to the amounts with the largest remainders. If that fails as well,
+    the amounts that the quote does not state (``computed``, by position) are rounded to coins in the same manner. The
+    quote may have rounded an amount on ``parts`` lines: the allowed difference grows by one unit for each.
     """
     unit, coins = _unit(currency), coin(currency)
     rounded = [rounded_to(amount, unit) for amount in amounts]

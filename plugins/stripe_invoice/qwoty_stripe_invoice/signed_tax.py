@@ -1,7 +1,7 @@
-"""Share the signed tax over the invoice's lines if the quote rounds its taxes in another way than Stripe. Pure.
+"""Spread the signed tax over the invoice's lines if the quote rounds its taxes in another way than Stripe. Pure.
 
-Stripe rounds every rate on every line (docs/notes/stripe.md#rounding-of-taxes); a CPQ may round once for each rate, cut
-off, or round to a coin. The way of rounding that gives the signed tax also gives each rate's part of it.
+Stripe rounds every rate on every line (docs/notes/stripe.md#rounding-of-taxes). A CPQ may round once for each rate,
+round down, or round to a coin. These ways are tried: the one that gives the signed tax also gives each rate's part.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Rounding(NamedTuple):
         return self.mode == ROUND_DOWN
 
     def per_rate(self, lines: Sequence[PlanLine], total: int) -> dict[RateKey, int] | None:
-        """Return each rate's tax; None unless they sum to ``total``."""
+        """Return each rate's tax; None if the taxes do not sum to ``total``."""
         sums: dict[Hashable, Decimal] = {}
         rate_of: dict[Hashable, RateKey] = {}
         for cell in self.cells(lines):
@@ -61,7 +61,10 @@ def _items(lines: Sequence[PlanLine]) -> list[Cell]:
 
 
 def _after_all_discounts(lines: Sequence[PlanLine]) -> list[Cell]:
-    """Return the lines' cells less their share of the quote-wide discount, by net among lines of the same taxes."""
+    """Return the lines' cells, each lowered by its share of the quote-wide discount.
+
+    Lines with the same taxes share their part of the discount in proportion to their net.
+    """
     nets: dict[frozenset[RateKey], int] = {}
     taken: dict[frozenset[RateKey], int] = {}
     for line in lines:
@@ -118,8 +121,8 @@ def is_rounding(plan: InvoicePlan, total: int) -> bool:
 def exactly(plan: InvoicePlan, lines: Sequence[PlanLine]) -> InvoicePlan | None:
     """Return the plan with its signed tax as amounts, shared over ``lines`` by largest remainder.
 
-    ``lines`` are the plan's, with one item for the global discount. None unless the quote adds up, its net equals the
-    lines', and rounding explains the difference of the taxes.
+    ``lines`` are the plan's lines, with one item for the global discount. Return None if the signed figures do not add
+    up, if their net is not that of the lines, or if rounding does not explain why the taxes differ.
     """
     signed_tax = plan.signed.total - plan.subtotal
     if not plan.signed.given or not plan.signed.adds_up or plan.sold(plan.subtotal) != plan.signed.net:
@@ -128,7 +131,7 @@ def exactly(plan: InvoicePlan, lines: Sequence[PlanLine]) -> InvoicePlan | None:
         return None
     found = explained(plan, signed_tax)
     parts = found[1] if found else shared_by_rate(plan.lines, signed_tax, _step(signed_tax, plan.currency))
-    # A rate without tax has no part, but a discount over several rates may still include it.
+    # A rate without any tax has no part, but a discount over several rates may include this rate.
     shares = {tax.rate: parts.get(tax.rate, 0) for tax in _taxes(lines)}
     amounts = {
         rate: iter(
@@ -143,7 +146,7 @@ def exactly(plan: InvoicePlan, lines: Sequence[PlanLine]) -> InvoicePlan | None:
 
 
 def shared_by_rate(lines: Sequence[PlanLine], total: int, step: int) -> dict[RateKey, int]:
-    """Share a tax of all rates together by each rate's exact tax."""
+    """Divide the tax of all rates together among the rates, in proportion to each rate's exact tax."""
     sums: dict[RateKey, Decimal] = {}
     for tax in _taxes(lines):
         sums[tax.rate] = sums.get(tax.rate, Decimal(0)) + tax.exact

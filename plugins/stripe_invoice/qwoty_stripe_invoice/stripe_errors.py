@@ -1,6 +1,6 @@
-"""Stripe's errors as the host's: who has to act, and whether Stripe gave a final answer.
+"""Translates Stripe's errors into errors of the host, which say who has to act and whether the answer is final.
 
-Decided by code, type and status, never by the message (docs/notes/stripe.md#errors).
+Code, type and status decide, never the message (docs/notes/stripe.md#errors).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class StripeRefused(NeedsAttention):
     default_code = "stripe_refused"
 
     def __init__(self, title: str, *, stripe_code: str, status: int, restart: bool) -> None:
-        # It may be a customer or a tax rate that is refused, long before there is an invoice.
+        # The hint does not name the invoice: Stripe may have refused a customer or a tax rate before there is one.
         hint = (
             "Correct in Qwoty what Stripe refuses and accept the quote again, or mend it in the Stripe Dashboard and "
             "retry the run."

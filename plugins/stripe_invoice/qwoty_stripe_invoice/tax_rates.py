@@ -80,7 +80,7 @@ def _find(
     attempt: Attempt,
     taken: Collection[str] = (),
 ) -> _RatesFound:
-    """Return the existing rates by key, and notes; two taxes of a quote never share a rate."""
+    """Return the existing Tax Rates by key, and notes. Two keys never get the same Tax Rate."""
     usable = {"active": True, "inclusive": False}
     fitting: list[Fit] = []
     certain: dict[str, str] = {}
@@ -103,11 +103,11 @@ def _find(
 
 
 def _create(work: Work, rate: PlannedRate, taken: Collection[str], attempt: Attempt) -> str:
-    # The key without the parts that tell taxes of one quote apart: any rate of this country and percentage counts.
+    # Country and percentage only: the other parts of the key merely tell the taxes of one quote apart.
     plain = str(RateKey(*rate.key[:2]))
     place = f"tax_rate:{work.stripe.account}:{plain}"
-    # Another quote may have created the rate after this run looked (a retry keeps that result), or requested it without
-    # getting the answer.
+    # Since this run looked for the rate, another quote may have created it, or requested it without getting the answer.
+    # A retry does not look again by itself, because it keeps the result of the earlier step.
     last = work.ctx.state.get(place)
     if attempt.repeated or last is not None:
         made_before, _ = _find(work, {rate.key: rate}, attempt, taken)

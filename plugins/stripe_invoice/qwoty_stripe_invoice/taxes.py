@@ -32,7 +32,8 @@ Value = TypeVar("Value", str, Decimal)
 class RateKey(NamedTuple):
     """The key of a Stripe Tax Rate, which is always exclusive.
 
-    Country and percentage; the rest is empty unless a quote has several taxes with both the same (``told_apart``).
+    Most keys have a country and a percentage only. The other parts are set if a quote has different taxes with the same
+    country and percentage (``told_apart``).
     """
 
     country: str | None
@@ -172,10 +173,10 @@ def plan_rate(tax: Tax, fallback_country: str | None) -> tuple[PlannedRate, str 
 
 
 def told_apart(lines: Sequence[Sequence[PlannedRate]]) -> list[tuple[PlannedRate, ...]]:
-    """Return each line's rates; different taxes of one country and percentage get their names into the keys.
+    """Return each line's rates. If different taxes have one country and percentage, their names become part of the key.
 
-    Two taxes of 0 % have two reasons, and Texas and Massachusetts are two places. Taxes that mean the same are one
-    rate, except on one line: there they add up, and as one rate half of the tax would be lost.
+    For example, two taxes of 0 % have different reasons, and Texas and Massachusetts are different places. Taxes that
+    mean the same share a rate. If a line has two such taxes, each gets its own rate, because both must be charged.
     """
     lines = [_each_its_own(line) for line in _typed_alike(lines)]
     meanings: defaultdict[RateKey, set[Hashable]] = defaultdict(set)
@@ -200,7 +201,7 @@ def told_apart(lines: Sequence[Sequence[PlannedRate]]) -> list[tuple[PlannedRate
 
 
 def _each_its_own(line: Sequence[PlannedRate]) -> list[PlannedRate]:
-    """Number equal taxes of a line: each is charged, unless they have the same id."""
+    """Number the equal taxes without an id on a line, because each of them is charged."""
     found: list[PlannedRate] = []
     for rate in line:
         before = sum(1 for other in found if other.meaning == rate.meaning and not (rate.saved or other.saved))
@@ -256,7 +257,7 @@ def _country(tax: Tax, parsed: ApiName | None, fallback: str | None) -> tuple[st
     told = country_code(tax.country)
     country = _agreed(tax, "country", told, parsed.country if parsed else None)
     if tax.country and not told:
-        # The tax names another country, so the business unit's would be a guess.
+        # The tax names a country that is not known, so the business unit's country would be a guess.
         if country is None:
             raise _unclear(tax, f"names the country {tax.country!r}, which is not understood")
         unknown = f"Tax {_name(tax)!r} names the country {tax.country!r}, which is not understood"

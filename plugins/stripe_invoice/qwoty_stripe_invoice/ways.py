@@ -1,7 +1,7 @@
 """The ways to send an invoice's taxes to Stripe, the best first. Pure.
 
-``rates``: as Tax Rates, from which Stripe computes the tax. ``exact``: as the signed amounts. ``fallback``: as Tax
-Rates after Stripe refused the amounts; then a rounding line makes the total equal (docs/adr/0062).
+``rates`` sends Tax Rates, from which Stripe computes the tax. ``exact`` sends the signed tax as amounts. ``fallback``
+sends Tax Rates after Stripe has refused the amounts; then a rounding line makes the total equal (docs/adr/0062).
 """
 
 from __future__ import annotations
@@ -39,5 +39,5 @@ def first_way(plan: InvoicePlan, *, exact_tax: bool) -> Way:
 
 
 def as_made(plan: InvoicePlan, name: str) -> Way:
-    """Return the way of this name, in which an invoice was made."""
+    """Return the way with this name, for an invoice that was made in this way."""
     return Way(name, plan.exact if name == "exact" and plan.exact else plan)

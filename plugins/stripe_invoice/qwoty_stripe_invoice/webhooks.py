@@ -48,10 +48,10 @@ _FINAL = ("paid", "void")
 
 
 def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
-    """Act on an event of one of our quotes: it only says where to look, and the fetched object decides.
+    """Act on an event of one of our quotes. The event only says where to look; the object is fetched, and it decides.
 
-    Two facts are taken from the event, because the key need not be allowed to read them: that a delayed payment failed
-    (its session stays complete and unpaid), and how much of a payment was refunded, which is only recorded.
+    Two facts are taken from the event itself: that a delayed payment has failed, because its session stays complete and
+    unpaid; and how much of a payment was refunded, because the key needs no permission to read charges.
     """
     quote_id = str(event.quote_id)
     thing = object_of(event.payload)
@@ -86,7 +86,7 @@ def _handle_invoice_event(work: Work, quote_id: str, event: WebhookEvent, thing:
 
 
 def _other_invoice(ctx: HookContext, quote_id: str, invoice_id: str | None) -> str | None:
-    """Return the quote's own invoice if the event is about another one, to which somebody gave our metadata."""
+    """Return the quote's own invoice if the event is about another invoice, one that somebody gave our metadata."""
     record = ctx.records.get(quote_id)
     if record is None or record.invoice is None or invoice_id in (None, record.invoice.id):
         return None

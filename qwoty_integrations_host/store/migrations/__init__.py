@@ -1,1 +1,1 @@
-"""How the tables of an earlier release become those of this one, without losing a row."""
+"""The migrations of the database from earlier releases to this one. They delete no row."""

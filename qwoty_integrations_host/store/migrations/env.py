@@ -1,4 +1,4 @@
-"""Run by Alembic: the migrations work on the connection, and in the transaction, that they are handed."""
+"""Alembic runs this module. The migrations use the caller's connection and transaction."""
 
 from __future__ import annotations
 

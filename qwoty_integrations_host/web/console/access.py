@@ -14,7 +14,7 @@ from .. import sessions
 from ..auth import the_host
 from .access_control import blueprint, redirect_to, session
 
-#: The page shows so many keys; `apikey list` shows more.
+#: The most keys that the page shows. `apikey list` shows more.
 _KEYS = 200
 
 

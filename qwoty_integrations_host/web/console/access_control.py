@@ -157,7 +157,8 @@ def _is_same_origin() -> bool:
     site, header = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     origin = _origin(header or "")
     if site is not None:
-        # Behind a proxy our host name may differ from the browser's, but our pages never have an opaque origin.
+        # Do not compare the host names: behind a proxy, ours may differ from the browser's. But an opaque origin is
+        # never ours.
         return site == "same-origin" and (header is None or origin is not None)
     # Browsers omit Sec-Fetch-Site over plain http to other machines.
     return origin is not None and origin in _own_origins()
@@ -169,7 +170,7 @@ def _own_origins() -> set[tuple[str, str, int]]:
     requested = {origin for scheme in _PORTS if (origin := _origin(f"{scheme}://{request.host}"))}
     if public is None:
         return requested
-    # Over plain http, a page under the public name may be anybody's.
+    # Of the public host name, accept only the public URL's scheme: a page over plain http may come from anybody.
     return {public, *(each for each in requested if each[1] != public[1])}
 
 

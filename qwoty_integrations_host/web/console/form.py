@@ -59,9 +59,9 @@ class Field:
 
 @dataclass(slots=True)
 class Submitted:
-    """A submitted form: the document to save, and the problems that precede schema validation.
+    """A submitted form: the document to save, and the problems that were found before schema validation.
 
-    ``rows``: the form's row numbers by map, in the order of the document's entries; ``numbers``: by map and key.
+    ``rows`` has the form's row numbers by map, in the order of the document's entries; ``numbers`` by map and key.
     """
 
     document: dict[str, Any]
@@ -73,7 +73,7 @@ class Submitted:
 def fields_of(
     schema: Mapping[str, Any], values: Mapping[str, Any], errors: Mapping[str, str] | None = None
 ) -> list[Field]:
-    """Return the form's fields in the schema's order; ``values``: of ``settings.show``; ``errors``: by form name."""
+    """Return the form's fields in the schema's order. ``values``: from ``settings.show``; ``errors``: by form name."""
     properties = schema.get("properties", {})
     return [_field(name, part, properties, values, errors or {}) for name, part in properties.items()]
 
@@ -136,11 +136,11 @@ def _translated_errors(schema: Mapping[str, Any]) -> dict[str, str]:
 
 
 def typed_again(schema: Mapping[str, Any], form: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values to show again after an error: the typed ones, but secrets as they are stored."""
+    """Return the values to show again after an error: the typed values, but the stored secrets."""
     shown, values = set(form.getlist("_shown")), dict(stored)
     for name, part in schema.get("properties", {}).items():
         if name in shown and not part.get("writeOnly") and _kind(part) != "map":
-            # A secret pasted into the wrong field is not shown again.
+            # Do not show a secret again that was pasted into a wrong field.
             typed = _read(name, part, form)
             values[name] = "" if isinstance(typed, str) and redact(typed) != typed else typed
     return values

@@ -53,7 +53,7 @@ def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> s
         open_quotes = count_asking(db, session().workspace, host.clock.now())
     invoicing = host.plugins.makers()
     states = [
-        # A quote that needs a person needs one about its invoice, or about a run.
+        # Show the quotes that need a person with the integrations that create invoices, and open runs with their own.
         {**_state_of(plugin), "open": open_runs.get(plugin, 0), "quotes": open_quotes if plugin in invoicing else 0}
         for plugin in [*installed, *missing]
     ]
@@ -94,7 +94,7 @@ def save_settings(plugin: str) -> Response:
     except SettingsError as error:
         return _rejected(plugin, error.problems, sent, typed)
     if test_id is not None:
-        # With htmx the form stays in the browser, with the typed secrets.
+        # With htmx, the form stays in the browser and keeps the typed secrets.
         return _saving(plugin, test_id) if request.headers.get("HX-Request") else _back_to(plugin, test=test_id)
     return _enable(plugin, anyway=False) if then == "enable" else _back_to(plugin, done="saved")
 
@@ -191,7 +191,7 @@ def _outcome(plugin: str, inquiry: Mapping[str, Any]) -> _Outcome:
         return _Outcome(errors=_messages(plugin, problems), values=inquiry["typed"])
     if error["code"] != "connection_refused":
         return _Outcome(kind=kind, failed=error, values=inquiry["typed"])
-    # When enabling fails, the page shows the connection's problem and the button to enable anyway.
+    # If enabling fails, the page shows the connection's problem, and a button to enable the integration anyway.
     return _Outcome(untrusted=error, values=inquiry["typed"]) if kind == inquiries.SETTINGS_SAVE else _Outcome()
 
 

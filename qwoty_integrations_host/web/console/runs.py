@@ -188,7 +188,7 @@ def _plan(plugin: str, quote: Any) -> dict[str, Any] | None:
 
 
 def _figures(quote: Quote | None, plan: Mapping[str, Any] | None, outcome: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return net, tax and total as signed, as planned, and as invoiced; ``differs``: from the signed figure."""
+    """Return net, tax and total as signed, planned and invoiced. ``differs`` marks those unlike the signed figure."""
     signed, planned = quote.totals if quote else None, plan or {}
     rows = (
         ("net", _("Net"), signed.net_amount if signed else None, planned.get("subtotal")),
@@ -196,7 +196,7 @@ def _figures(quote: Quote | None, plan: Mapping[str, Any] | None, outcome: Mappi
         ("total", _("Total"), signed.total_amount if signed else None, planned.get("total")),
     )
     currencies = (quote.currency if quote else None, planned.get("currency"), outcome["currency"])
-    # A total that is rounded to the smallest coin has a line for the difference, which the invoice's net includes.
+    # If the total is rounded to the smallest coin, the invoice has a line for the difference, and its net includes it.
     rounding = signed.total_amount - signed.net_amount - signed.tax_amount if signed else Decimal(0)
     figures = []
     for name, title, signed_amount, planned_amount in rows:

@@ -18,7 +18,7 @@ def webhooks() -> str:
     host, workspace = the_host(), session().workspace
     after, result = request.args.get("after") or None, request.args.get("result")
     result = result if result in RESULTS else None
-    # Whoever repairs an endpoint looks for the latest rejected webhooks.
+    # Store the rejections that are counted in memory: a person who repairs an endpoint looks for the latest ones.
     host.runs.webhooks.rejected.write_down()
     page = list_deliveries(host.store, workspace, limit=PAGE, after=after, result=result)
     following = None

@@ -1,1 +1,1 @@
-"""One module per change of the tables, in the order of their numbers."""
+"""The migrations, one module each. They are applied in the order of their numbers."""

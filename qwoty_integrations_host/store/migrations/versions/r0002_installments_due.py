@@ -1,4 +1,4 @@
-"""The day on which the schedule has to look at a quote's installments."""
+"""Adds the day from which the schedule looks at a quote's installments."""
 
 from __future__ import annotations
 

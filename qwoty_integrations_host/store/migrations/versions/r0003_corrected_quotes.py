@@ -1,4 +1,4 @@
-"""The version of a quote that a correction took the place of."""
+"""Adds the versions of a quote: the present one, and those that corrections replaced."""
 
 from __future__ import annotations
 

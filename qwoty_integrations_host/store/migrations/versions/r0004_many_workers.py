@@ -1,4 +1,4 @@
-"""Leases of worker processes, and the jobs that they died at."""
+"""Adds the leases of worker processes, and the number of workers that died at each job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that wait through an outage, and the pace of requests."""
+"""Adds the columns of runs that wait through an outage, and the table of rate limits."""
 
 from __future__ import annotations
 

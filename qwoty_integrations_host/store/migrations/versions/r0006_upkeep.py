@@ -1,4 +1,4 @@
-"""What upkeep needs: whose events came when, which were found and not delivered, and who awaits a payment."""
+"""Adds what upkeep needs: the account of each event, whether upkeep found it, and which records await a payment."""
 
 from __future__ import annotations
 

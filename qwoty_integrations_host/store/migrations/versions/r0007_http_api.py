@@ -1,4 +1,4 @@
-"""What the HTTP API, the Qwoty platform, connection tests, alerts and the console keep."""
+"""Adds the tables of the HTTP API, the Qwoty platform, connection tests, alerts and the console."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often each event was delivered again, and the deliveries that were refused."""
+"""Adds the number of repeated deliveries of each event, and the table of rejected webhooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time zone in which a workspace's days are counted."""
+"""Adds the time zone of each workspace, in which its days begin and end."""
 
 from __future__ import annotations
 

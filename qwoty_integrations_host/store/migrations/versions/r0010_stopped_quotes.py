@@ -1,4 +1,4 @@
-"""Quotes that are cancelled, and those of which is undone what was made; also those that an earlier release undid."""
+"""Adds the cancellation of a quote, and what was undone for it. Also fills in what an earlier release has undone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def upgrade() -> None:
         made = (run.kind == "quote_accepted") & (run.plugin == row["plugin"])
         here = (run.workspace == row["workspace"]) & (run.quote_id == row["quote_id"]) & made
         facts = db.execute(sa.select(run.facts).where(here)).scalar()
-        # An undone run forgot of which acceptance it was; accepted again, the quote has another one.
+        # An undo set the run's version to None. If the run has a version, the quote was accepted again after the undo.
         if facts is not None and "version" in facts and facts["version"] is None:
             stop = {"at": row["finished_at"], "by": "an earlier release", "how": "undo"}
             undone[row["workspace"], row["quote_id"]][row["plugin"]] = stop

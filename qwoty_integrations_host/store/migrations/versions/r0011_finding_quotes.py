@@ -1,4 +1,4 @@
-"""The words by which quotes are found, and the state that each is in; ``store/search.py`` fills them afterwards."""
+"""Adds the tables of the search index: the words and the state of each quote. ``store/search.py`` fills them later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a quote has no invoice although nothing works on it; also of the quotes and runs of earlier releases."""
+"""Adds why a quote has no invoice although no run is at work. Also fills it in for quotes of earlier releases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RUNS = sa.table(
 )
 _QUOTES = sa.table("quotes", *(sa.column(name, sa.String) for name in ("workspace", "id", "without_invoice")))
 _HINT = "Run the quote: it says what is missing."
-#: What earlier releases wrote first into the notes, by its end, and the code that it has now.
+#: The ends of sentences that earlier releases put first into a run's notes, and the code of each today.
 _WROTE = (
     ("and the integration has a key per business unit: no invoice.", "business_unit_unknown"),
     (": no invoice.", "business_unit_without_key"),

@@ -1,4 +1,4 @@
-"""The runs that a person has to look at are counted on each visit of the first page; quotes are named by number."""
+"""Adds two indexes: one to count the runs that need a person, which each start page shows; one on quote numbers."""
 
 from __future__ import annotations
 

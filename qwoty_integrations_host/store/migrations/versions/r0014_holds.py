@@ -1,4 +1,4 @@
-"""Who works on a quote, and who began to send a mail: a worker that is overtaken in its sleep writes nothing more."""
+"""Adds the holds on quotes, and the hold under which a mail is sent. They stop an overtaken worker from writing."""
 
 from __future__ import annotations
 

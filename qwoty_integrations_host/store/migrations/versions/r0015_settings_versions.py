@@ -1,4 +1,4 @@
-"""With which version of a plugin's settings they were saved; NULL: by a release that knew none."""
+"""Adds the version of the plugin's settings format to saved settings. NULL: a release without versions saved them."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What a request asks of a service is answered beside the request, and has a place where its page looks for the end."""
+"""Adds the table of inquiries: calls to a service that continue in the background, and their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The newest version of each sealed secret; what was sealed before has none, and gets one at the next start."""
+"""Adds the newest version of each secret. Secrets sealed by earlier releases get a version at the next start."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def upgrade() -> None:
         sa.Column("field", sa.String(512), primary_key=True),
         sa.Column("version", sa.BigInteger, nullable=False),
     )
-    # That there was an upgrade; the first host that sees it writes down when.
+    # This row says that the database was upgraded. The first host that starts afterwards writes the time into it.
     op.bulk_insert(versions, [{"workspace": "", "plugin": "", "field": "upgraded", "version": 0}])

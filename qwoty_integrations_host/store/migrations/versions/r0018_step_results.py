@@ -1,4 +1,4 @@
-"""What steps give back, kept with the steps; until now the engine kept it, and runs carried it between attempts."""
+"""Moves the results of steps into the table of steps. Until now the engine and ``runs.carried`` stored them."""
 
 import json
 
