@@ -217,19 +217,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
     missing_webhooks = MissingWebhooks(store, integrations, clock, alerts)
     digest = DailyDigest(store, clock, alerts, missing_webhooks)
     pruning = Pruning(store, worked_by, clock, config.keep_days)
-    schedule = Schedule(
-        [
-            Job("installments", runs.installments.request_due, _INSTALLMENTS_EVERY),
-            Job("upkeep after a start", upkeep.request_after_start, None),
-            Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
-            Job("pruning", pruning.prune, _PRUNING_EVERY),
-            Job("missing webhooks", missing_webhooks.record_new, _MISSING_WEBHOOKS_EVERY),
-            Job("secrets", partial(give_versions, store, vault), _SECRETS_EVERY),
-            Job("refusals", runs.webhooks.rejected.write_down, _REFUSALS_EVERY),
-            Job("digest", digest.record_due, _DIGEST_EVERY),
-            Job("alerts", alert_delivery.deliver, _ALERTS_EVERY),
-        ]
-    )
+    schedule = _schedule(store, vault, runs, upkeep, pruning, missing_webhooks, digest, alert_delivery)
     return Host(
         config,
         clock,
@@ -256,6 +244,31 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
         WorkspacePlatforms(store, vault, clock, configurations, runs.control.retry_fetches),
         platform_events,
         translations,
+    )
+
+
+def _schedule(
+    store: Store,
+    vault: Vault,
+    runs: Runs,
+    upkeep: Upkeep,
+    pruning: Pruning,
+    missing_webhooks: MissingWebhooks,
+    digest: DailyDigest,
+    alert_delivery: AlertDelivery,
+) -> Schedule:
+    return Schedule(
+        [
+            Job("installments", runs.installments.request_due, _INSTALLMENTS_EVERY),
+            Job("upkeep after a start", upkeep.request_after_start, None),
+            Job("upkeep", upkeep.request_due, _UPKEEP_EVERY),
+            Job("pruning", pruning.prune, _PRUNING_EVERY),
+            Job("missing webhooks", missing_webhooks.record_new, _MISSING_WEBHOOKS_EVERY),
+            Job("secrets", partial(give_versions, store, vault), _SECRETS_EVERY),
+            Job("refusals", runs.webhooks.rejected.write_down, _REFUSALS_EVERY),
+            Job("digest", digest.record_due, _DIGEST_EVERY),
+            Job("alerts", alert_delivery.deliver, _ALERTS_EVERY),
+        ]
     )
 
 
