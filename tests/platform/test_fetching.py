@@ -13,7 +13,7 @@ from console.conftest import follow
 from dying import Crash, work_and_die
 from qwoty_integrations_host.errors import InvalidInput, PermanentError
 from qwoty_integrations_host.platform.qwoty_client import QwotyClient
-from qwoty_integrations_host.runs.runs import Runs
+from qwoty_integrations_host.runs.acceptance import Acceptance
 from qwoty_integrations_host.store import quotes
 from qwoty_integrations_host.store.tables import alerts
 from qwoty_integrations_host.web.app import create_app
@@ -279,14 +279,14 @@ def test_a_process_that_dies_after_the_quote_was_stored_takes_it_once(
 ) -> None:
     bench.enable()
     qwoty.put(completed())
-    accept = Runs.accept
+    accept = Acceptance.accept
 
-    def dying(runs: Runs, *given: Any, **more: Any) -> Any:
-        accept(runs, *given, **more)
+    def dying(acceptance: Acceptance, *given: Any, **more: Any) -> Any:
+        accept(acceptance, *given, **more)
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(Runs, "accept", dying)
+        patch.setattr(Acceptance, "accept", dying)
         with pytest.raises(Crash):
             tell(QUOTE)
     (fetching,) = runs_of(QUOTE, "platform")
