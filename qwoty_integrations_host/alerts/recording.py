@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..quotes.run import Run, RunKind
+from ..quotes.run import OPEN, Run, RunKind
 from ..store import alerts as alerts_table
 from ..store import quotes
 from ..store.database import Store
@@ -45,7 +45,7 @@ class Alerts:
 
         A refused key is one alert for all runs, until a test succeeds or the settings change.
         """
-        if status not in {"needs_attention", "failed"} or error is None:
+        if status not in OPEN or error is None:
             return
         workspace, plugin, now = run.workspace, run.plugin, self.clock.now()
         refs: dict[str, str | None] = {"plugin": plugin, "run_id": run.id}

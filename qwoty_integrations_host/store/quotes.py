@@ -17,6 +17,7 @@ from ..contract.exact_json import parse_json
 from ..contract.quote import Quote
 from ..contract.quote_document import load_heading, load_quote
 from ..errors import NotFound
+from ..quotes.run import RunKind
 from ..quotes.stops import Stops
 from . import search
 from . import tables as t
@@ -197,7 +198,7 @@ def note_without_invoice(db: Connection, workspace: str, quote_id: str, code: st
 def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str], code: str) -> None:
     """Store ``code`` with each quote that has no code, is not cancelled, and was given to none of the ``makers``."""
     quote, run = t.quotes.c, t.runs.c
-    accepted = (run.workspace == quote.workspace) & (run.quote_id == quote.id) & (run.kind == "quote_accepted")
+    accepted = (run.workspace == quote.workspace) & (run.quote_id == quote.id) & (run.kind == RunKind.QUOTE_ACCEPTED)
     never = (
         quote.without_invoice.is_(None)
         & quote.cancelled.is_(None)

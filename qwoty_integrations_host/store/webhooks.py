@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, case, false, func, null, select
 
 from ..errors import NotFound
+from ..quotes.run import RunKind
 from . import tables as t
 from .pagination import find_place, newest_behind
 from .upsert import insert_or_ignore
@@ -101,7 +102,7 @@ def _events(workspace: str) -> Select[Any]:
         run.id.label("run_id"),
         run.status.label("run_status"),
     )
-    both = t.webhook_deliveries.outerjoin(t.runs, its_run & (run.kind == "webhook"))
+    both = t.webhook_deliveries.outerjoin(t.runs, its_run & (run.kind == RunKind.WEBHOOK))
     return select(*shown).select_from(both).where(event.workspace == workspace)
 
 

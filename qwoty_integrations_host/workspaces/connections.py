@@ -20,6 +20,7 @@ from ..store import connections as rows
 from ..store import runs, steps
 from ..store.database import Store
 from ..store.workspaces import require_workspace
+from .connection_status import ConnectionStatus
 from .inquiries import Proceed
 from .integration import Integrations, WithIntegrations
 
@@ -54,7 +55,7 @@ class Connections(WithIntegrations):
 
         {"workspace", "plugin", "enabled",
          "testable": bool,                     # whether the plugin has a test
-         "status": "ok" | "needs_attention" | "unreachable" | "untested" | "settings_incomplete",
+         "status": ConnectionStatus,
          "problem": None | {"code", "title", "hint", "run_id", "since"},   # until a test succeeds
          "outdated": bool,                     # the test or the problem concerns earlier settings
          "checked_at": None | ISO time,
@@ -210,7 +211,9 @@ class Connections(WithIntegrations):
             "plugin": plugin,
             "enabled": self.settings.is_enabled(workspace, plugin),
             "testable": self.plugins.implements(plugin, "check_connection"),
-            "status": unfit.default_code if unfit else _status(report, problem, None if outdated else checked_at),
+            "status": ConnectionStatus.SETTINGS_INCOMPLETE
+            if unfit
+            else _status(report, problem, None if outdated else checked_at),
             "problem": _unfit_since(unfit, saved_at) if unfit else problem,
             "outdated": outdated,
             "checked_at": checked_at.isoformat() if checked_at else None,
@@ -327,12 +330,15 @@ def _overall(keys: list[Mapping[str, Any]]) -> str:
     return next((status for status in _WORST_FIRST if status in found), "ok")
 
 
-def _status(report: Mapping[str, Any], problem: Mapping[str, Any] | None, checked_at: datetime | None) -> str:
+def _status(
+    report: Mapping[str, Any], problem: Mapping[str, Any] | None, checked_at: datetime | None
+) -> ConnectionStatus:
     if problem:
-        return "needs_attention"
+        return ConnectionStatus.NEEDS_ATTENTION
     if checked_at is None:
-        return "untested"
-    return "unreachable" if _overall(report["keys"]) == "unreachable" else "ok"
+        return ConnectionStatus.UNTESTED
+    is_unreachable = _overall(report["keys"]) == "unreachable"
+    return ConnectionStatus.UNREACHABLE if is_unreachable else ConnectionStatus.OK
 
 
 def _after(report: ConnectionReport, known: Mapping[str, Any] | None, now: datetime) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ from markupsafe import Markup, escape
 
 from ...plugins.catalogs import STATE, STEP
 from ...plugins.settings_migrations import UNFIT
-from ...quotes.run import lacks_something
+from ...quotes.run import UNFINISHED, RunKind, RunStatus, StepStatus, lacks_something
+from ...workspaces.connection_status import ConnectionStatus
 from ..auth import the_host
 from .i18n import gettext as _
 from .i18n import language
@@ -21,24 +22,26 @@ _GOOD, _BUSY, _ATTENTION, _BAD, _QUIET = "good", "busy", "attention", "bad", "qu
 _SYMBOLS = {_GOOD: "✓", _BUSY: "◌", _ATTENTION: "!", _BAD: "✕", _QUIET: "–"}
 _TONES = {
     "nothing_open": _GOOD,
-    **dict.fromkeys(("succeeded", "paid", "on", "ok", "loaded", "allowed", "sent_mail", "verified"), _GOOD),
-    **dict.fromkeys(("queued", "running", "retrying", "waiting", "processing", "sent", "open"), _BUSY),
+    **dict.fromkeys((RunStatus.SUCCEEDED, "paid", "on", "ok", "loaded", "allowed", "sent_mail", "verified"), _GOOD),
+    **dict.fromkeys((*UNFINISHED, StepStatus.RETRYING, "processing", "sent", "open"), _BUSY),
     **dict.fromkeys(("without_invoice", "not_done"), _ATTENTION),
     **dict.fromkeys(
         (
-            "needs_attention",
+            RunStatus.NEEDS_ATTENTION,
             "on_untested",
-            "settings_incomplete",
+            ConnectionStatus.SETTINGS_INCOMPLETE,
             "partially_paid",
             "unpaid",
             "expired",
             "linked",
             "missing",
-            "unreachable",
+            ConnectionStatus.UNREACHABLE,
         ),
         _ATTENTION,
     ),
-    **dict.fromkeys(("failed", "load_failed", "refused", "incompatible", "uncollectible", "refused_delivery"), _BAD),
+    **dict.fromkeys(
+        (RunStatus.FAILED, "load_failed", "refused", "incompatible", "uncollectible", "refused_delivery"), _BAD
+    ),
 }
 
 
@@ -69,17 +72,17 @@ def state(run: Mapping[str, Any]) -> str:
 def status(word: str) -> str:
     """Return the label of a state; an unknown state unchanged."""
     labels = {
-        "queued": _("Queued"),
-        "running": _("Running"),
-        "retrying": _("Trying again"),
-        "waiting": _("Waiting"),
-        "succeeded": _("Succeeded"),
-        "skipped": _("Nothing to do"),
+        RunStatus.QUEUED: _("Queued"),
+        RunStatus.RUNNING: _("Running"),
+        StepStatus.RETRYING: _("Trying again"),
+        RunStatus.WAITING: _("Waiting"),
+        RunStatus.SUCCEEDED: _("Succeeded"),
+        RunStatus.SKIPPED: _("Nothing to do"),
         "without_invoice": _("No invoice"),
         "not_done": _("Not done"),
-        "needs_attention": _("Needs attention"),
-        "failed": _("Failed"),
-        "dismissed": _("Dismissed"),
+        RunStatus.NEEDS_ATTENTION: _("Needs attention"),
+        RunStatus.FAILED: _("Failed"),
+        RunStatus.DISMISSED: _("Dismissed"),
         "open_runs": _("A person is needed"),
         "draft": _("Draft"),
         "open": _("Open"),
@@ -97,7 +100,7 @@ def status(word: str) -> str:
         "on": _("On"),
         "nothing_open": _("On, nothing is open"),
         "on_untested": _("On, not tested"),
-        "settings_incomplete": _("Settings incomplete"),
+        ConnectionStatus.SETTINGS_INCOMPLETE: _("Settings incomplete"),
         "off": _("Off"),
         "incompatible": _("Failed to load"),
         "blocked": _("Blocked"),
@@ -106,8 +109,8 @@ def status(word: str) -> str:
         "allowed": _("Allowed"),
         "unclear": _("Unclear"),
         "refused": _("Refused"),
-        "unreachable": _("Not reachable"),
-        "untested": _("Not tested"),
+        ConnectionStatus.UNREACHABLE: _("Not reachable"),
+        ConnectionStatus.UNTESTED: _("Not tested"),
         "sending": _("Leaving"),
         "sent_mail": _("Sent"),
         "load_failed": _("Failed to load"),
@@ -150,15 +153,15 @@ def mode(word: str) -> str:
 
 def kind(word: str) -> str:
     """Return the label of a run's kind."""
-    labels = {
-        "quote_accepted": _("Quote accepted"),
-        "installment": _("Installment"),
-        "webhook": _("Webhook"),
-        "undo": _("Undo"),
-        "cancel": _("Quote cancelled"),
-        "void": _("Void the invoice"),
-        "upkeep": _("Upkeep"),
-        "platform_event": _("Fetch the quote"),
+    labels: Mapping[str, str] = {
+        RunKind.QUOTE_ACCEPTED: _("Quote accepted"),
+        RunKind.INSTALLMENT: _("Installment"),
+        RunKind.WEBHOOK: _("Webhook"),
+        RunKind.UNDO: _("Undo"),
+        RunKind.CANCEL: _("Quote cancelled"),
+        RunKind.VOID: _("Void the invoice"),
+        RunKind.UPKEEP: _("Upkeep"),
+        RunKind.PLATFORM_EVENT: _("Fetch the quote"),
     }
     return labels.get(word, word)
 
@@ -178,7 +181,7 @@ def action(word: str) -> str:
         "quote.cancelled": _("Quote cancelled"),
         "invoice.voided": _("Voiding asked for"),
         "run.dismissed": _("Run dismissed"),
-        "installment.current_inquiry": _("Installment asked for"),
+        "installment.asked_for": _("Installment asked for"),
         "workspace.set": _("Workspace set"),
         "platform.set": _("Platform set"),
         "platform.removed": _("Platform removed"),

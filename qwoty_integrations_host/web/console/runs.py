@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from ...contract.quote import Quote
 from ...contract.timezones import begins
 from ...errors import IntegrationError
-from ...quotes.run import FINISHED, MAKING, TAKING_BACK, RunKind, RunStatus, lacks_something
+from ...quotes.run import FINISHED, MAKING, MAY_BE_RETRIED, TAKING_BACK, RunKind, RunStatus, may_be_dismissed
 from ...reports import previews
 from ...reports.dashboard_links import dashboard_links
 from ...reports.quotes import mails_of_quote, quote_report
@@ -28,8 +28,6 @@ from .i18n import session_timezone
 PAGE = 25
 #: Further choices of the list's filter, beside the statuses of runs.
 WITHOUT_INVOICE, OPEN = "without_invoice", "open_runs"
-_MAY_BE_RETRIED = {"failed", "needs_attention", "skipped", "dismissed", "waiting"}
-_MAY_BE_DISMISSED = {"failed", "needs_attention", "waiting"}
 
 
 @blueprint.get("/runs")
@@ -135,7 +133,7 @@ def _facts(run_id: str) -> dict[str, Any]:
     undoable = quote is not None and not is_paid and can.is_loaded(plugin) and can.implements(plugin, "undo_quote")
     outcome, kind = run["outcome"], run["kind"]
     is_stopped = report is not None and _is_stopped(report, plugin)
-    plan = _plan(plugin, quote) if run["kind"] == "quote_accepted" and quote else None
+    plan = _plan(plugin, quote) if kind == RunKind.QUOTE_ACCEPTED and quote else None
     ids = [outcome["invoice_id"], outcome["customer_id"]]
     made = _created_ids(outcome.get("ids"))
     ids += [*made, *(request_id for step in run["steps"] for request_id in step["request_ids"])]
@@ -149,11 +147,11 @@ def _facts(run_id: str) -> dict[str, Any]:
         "figures": _figures(quote, plan, outcome),
         "mails": mails_of_quote(host.store, workspace, plugin, run["quote_id"]) if of_quote else [],
         "links": dashboard_links(host.integrations.of(workspace, plugin), [i for i in ids if i]),
-        "works": status not in {*FINISHED, "waiting"},
+        "works": status not in {*FINISHED, RunStatus.WAITING},
         "may": {
-            "retry": status in _MAY_BE_RETRIED and not (is_stopped and kind in MAKING),
-            "dismiss": status in _MAY_BE_DISMISSED or lacks_something(run["kind"], run["status"], run["error"]),
-            "undo": undoable and status in {*FINISHED, "waiting"} and not is_stopped,
+            "retry": status in MAY_BE_RETRIED and not (is_stopped and kind in MAKING),
+            "dismiss": may_be_dismissed(kind, status, run["error"]),
+            "undo": undoable and status in {*FINISHED, RunStatus.WAITING} and not is_stopped,
             "void": bool(report and kind in TAKING_BACK and status in FINISHED and may_void(run["quote_id"])),
             "send": bool(
                 report
