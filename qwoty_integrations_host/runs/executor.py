@@ -45,7 +45,7 @@ from ..store import holds, quotes, webhooks
 from ..store import runs as rows
 from ..store import steps as step_rows
 from ..store.database import Store
-from ..workspaces.connections import worked_in_a_run
+from ..workspaces.connections import clear_problem_after_run
 from ..workspaces.integration import Integrations, WithIntegrations
 from .platform_events import PlatformEvents
 from .requests import Runs
@@ -282,13 +282,13 @@ class Execution(WithIntegrations):
         found = self.runs.receive_found(run.workspace, run.plugin, report.events)
         if not found:
             return report.outcome
-        told = (
+        notes = (
             f"Nobody had told us of {event.type}, quote {event.quote_id}: it is worked." for event in found.values()
         )
         was_skipped = RunStatus(report.outcome.status) == RunStatus.SKIPPED
         ended = "succeeded" if was_skipped else report.outcome.status
         result = {**report.outcome.result, "found_runs": list(found)}
-        return replace(report.outcome, status=ended, notes=(*report.outcome.notes, *told), result=result)
+        return replace(report.outcome, status=ended, notes=(*report.outcome.notes, *notes), result=result)
 
     def _quote(self, run: Run) -> Quote:
         with self.store.read() as db:
@@ -444,9 +444,9 @@ class Execution(WithIntegrations):
                 outage_since=None,
                 finished_at=now,
             )
-            self._settle(db, run)
+            self._forget_earlier_version(db, run)
             if status == RunStatus.SUCCEEDED:
-                worked_in_a_run(db, present)
+                clear_problem_after_run(db, present)
             if record is not None and record.payment_status in {"paid", "void"}:
                 self.runs.invoice_is_closed(db, present, record.payment_status)
             self.alerts.run_ended(db, present, status, error, refused=refused)
@@ -456,11 +456,11 @@ class Execution(WithIntegrations):
         RUN_SECONDS.labels(run.plugin, run.kind).observe((now - run.created_at).total_seconds())
         log.info("run.ended", extra={"run_id": run.id, "status": status})
 
-    def _settle(self, db: Connection, run: Run) -> None:
+    def _forget_earlier_version(self, db: Connection, run: Run) -> None:
         """Forget the quote's version before its correction once every integration has worked on the correction."""
         runs_of_quote = rows.of_quote(db, run.workspace, run.quote_id, kind=RunKind.QUOTE_ACCEPTED)
         if all(one.status in ENDED_WELL for one in runs_of_quote):
-            quotes.settle(db, run.workspace, run.quote_id)
+            quotes.forget_earlier_version(db, run.workspace, run.quote_id)
             for one in runs_of_quote:
                 rows.change(db, one.id, facts={**one.facts, "before": None})
 

@@ -41,7 +41,7 @@ from ..observability.actor import actor
 from ..quotes.run import MAKING, TAKING_BACK, Run, RunKind, RunStatus
 from ..quotes.standing import is_a_mail
 from ..quotes.stops import require_voidable
-from ..quotes.without_invoice import cause, explained
+from ..quotes.without_invoice import cause, explanation_of
 from ..reports.runs import outcome_of
 from ..store import audit, mails, quotes, webhooks
 from ..store import runs as rows
@@ -51,7 +51,7 @@ from ..store.platforms import PLATFORM
 from ..store.plugin_storage import quotes_due, records_of_quote
 from ..store.workspaces import lock_workspace, require_workspace, timezone_of
 from ..workspaces.integration import Integrations, WithIntegrations
-from .rejected_webhooks import Refusals
+from .rejected_webhooks import RejectedWebhooks
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Runs(WithIntegrations):
     integrations: Integrations
     clock: Clock
     attempts: Attempts
-    refusals: Refusals
+    refusals: RejectedWebhooks
     alerts: Alerts
 
     # -- what starts a run -----------------------------------------------------------------------
@@ -259,7 +259,7 @@ class Runs(WithIntegrations):
         code = None if is_cancelled else cause(found, makers=self.plugins.makers(), enabled=enabled)
         quotes.note_without_invoice(db, workspace, quote_id, code)
         if code:
-            self.alerts.quote_without_invoice(db, workspace, quote_id, explained(code, found, enabled=enabled))
+            self.alerts.quote_without_invoice(db, workspace, quote_id, explanation_of(code, found, enabled=enabled))
 
     def _correct(self, db: Connection, quote: Quote, document: Any, *, anew: bool) -> bool:
         """Replace the stored quote by a changed one, unless a final invoice forbids it; return whether it was replaced.
@@ -790,7 +790,7 @@ class Runs(WithIntegrations):
         with self.store.write() as db:
             if not webhooks.add(db, row):
                 if not found:
-                    webhooks.came_again(db, row)
+                    webhooks.count_redelivery(db, row)
                 return "duplicate", None
             if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
                 return "ignored", None

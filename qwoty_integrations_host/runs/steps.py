@@ -81,7 +81,7 @@ class RecordedSteps:
     #: The secrets that no step may return.
     known: KnownSecrets = field(default_factory=KnownSecrets)
     #: When a step last began or ended, by ``time.monotonic()``.
-    heard: float = field(default_factory=time.monotonic)
+    last_heartbeat: float = field(default_factory=time.monotonic)
     #: Whether the host has abandoned this attempt's hook. If the hook goes on, its next step stops it.
     left_behind: bool = False
 
@@ -183,13 +183,13 @@ class RecordedSteps:
             code="plugin_bug",
         )
 
-    def _sign_of_life(self) -> None:
+    def _heartbeat(self) -> None:
         if self.left_behind:
             raise AttemptOver
-        self.heard = time.monotonic()
+        self.last_heartbeat = time.monotonic()
 
     def _begin(self, name: str) -> Attempt:
-        self._sign_of_life()
+        self._heartbeat()
         # Commit before the work begins, so that the step knows after a crash that it is a repetition.
         with self.store.write() as db:
             row = rows.begin(db, self.run_id, self.attempt, self._new_step(name))
@@ -234,7 +234,7 @@ class RecordedSteps:
     def _ending(
         self, attempt: Attempt, started: datetime, status: StepStatus, error: IntegrationError | None
     ) -> dict[str, Any]:
-        self._sign_of_life()
+        self._heartbeat()
         STEPS.labels(self.plugin, status).inc()
         elapsed = round((self.clock.now() - started).total_seconds() * 1000)
         shown = error and {"code": error.code, "title": error.title, "hint": error.hint}

@@ -22,7 +22,7 @@ from ..quotes.stops import Stops
 from . import search
 from . import tables as t
 from .pagination import find_place, newest_first
-from .search import Wanted
+from .search import QuoteSearch
 from .upsert import insert_or_ignore
 
 # Every webhook and attempt executes these. They are built once, because building costs more (docs/performance.md).
@@ -121,7 +121,7 @@ def _reword(db: Connection, workspace: str, quote_id: str, number: str, document
     search.touch(db, workspace, quote_id, {search.SIGNED: words})
 
 
-def settle(db: Connection, workspace: str, quote_id: str) -> None:
+def forget_earlier_version(db: Connection, workspace: str, quote_id: str) -> None:
     """Delete the kept earlier versions: the corrections are final."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(replaced=None))
 
@@ -169,7 +169,7 @@ def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
 
 
 def newest(
-    db: Connection, workspace: str, *, limit: int, after: str | None = None, wanted: Wanted | None = None
+    db: Connection, workspace: str, *, limit: int, after: str | None = None, wanted: QuoteSearch | None = None
 ) -> Sequence[Heading]:
     """Return the headings of a workspace's quotes, newest first; with ``wanted``, of those that match.
 
@@ -206,7 +206,7 @@ def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str],
     )
     these = (quote.workspace == workspace) & never
     # Two statements, however many quotes there are. Only quotes in a settled state get the new state.
-    search.lack_an_invoice(db, workspace, select(quote.id).where(these))
+    search.mark_without_invoice(db, workspace, select(quote.id).where(these))
     db.execute(t.quotes.update().where(these).values(without_invoice=code))
 
 

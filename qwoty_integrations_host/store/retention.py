@@ -40,7 +40,7 @@ def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool =
         ("sessions", _ended_sessions(traces_before), _drop_sessions),
         ("login_links", select(t.login_links.c.digest).where(t.login_links.c.expires_at < traces_before), _drop_links),
         ("audit", select(t.audit.c.id).where(t.audit.c.at < runs_before), _drop_audit),
-        ("webhook_refusals", _old_refusals(bodies_before), _drop_refusals),
+        ("webhook_refusals", _old_rejected_webhooks(bodies_before), _drop_rejected_webhooks),
         ("paces", select(t.paces.c.name).where(t.paces.c.free_at < moment), _drop_paces),
     ]
     return {name: _prune(store, wanted, drop, dry_run=dry_run) for name, wanted, drop in work}
@@ -123,7 +123,7 @@ def _old_inquiries(before: datetime) -> Select[Any]:
     return select(t.inquiries.c.id).where(t.inquiries.c.begun_at < before)
 
 
-def _old_refusals(before: datetime) -> Select[Any]:
+def _old_rejected_webhooks(before: datetime) -> Select[Any]:
     kept = t.webhook_refusals.c
     return select(kept.workspace, kept.id).where(kept.first_at < before)
 
@@ -162,7 +162,7 @@ def _drop_alerts(db: Connection, found: Sequence[Any]) -> None:
         db.execute(delete(t.alerts).where(here))
 
 
-def _drop_refusals(db: Connection, found: Sequence[Any]) -> None:
+def _drop_rejected_webhooks(db: Connection, found: Sequence[Any]) -> None:
     table = t.webhook_refusals
     for row in found:
         db.execute(delete(table).where((table.c.workspace == row.workspace) & (table.c.id == row.id)))

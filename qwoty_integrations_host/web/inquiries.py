@@ -40,7 +40,7 @@ def test_connection(workspace: str, plugin: str) -> str:
 def enable_integration(workspace: str, plugin: str, *, anyway: bool) -> str | None:
     """Enable an integration after a connection test. Raises: as ``Connections.enable`` before its test."""
     host = the_host()
-    if not host.connections.asks_to_enable(workspace, plugin):
+    if not host.connections.enabling_calls_service(workspace, plugin):
         host.connections.enable(workspace, plugin, anyway=anyway)
         return None
 
@@ -58,7 +58,7 @@ def save_settings(
     ``typed``: the form's values without secrets, to show again.
     """
     host = the_host()
-    if not host.connections.asks_to_save(workspace, plugin, settings):
+    if not host.connections.saving_calls_service(workspace, plugin, settings):
         host.connections.save(workspace, plugin, settings, anyway=anyway)
         return None
 

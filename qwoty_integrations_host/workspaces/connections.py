@@ -18,6 +18,7 @@ from ..quotes.run import Run
 from ..redaction import redacted
 from ..store import connections as rows
 from ..store import runs, steps
+from ..store import settings as settings_rows
 from ..store.database import Store
 from ..store.workspaces import require_workspace
 from .connection_status import ConnectionStatus
@@ -78,14 +79,14 @@ class Connections(WithIntegrations):
     clock: Clock
     attempts: Attempts
 
-    def asks_to_enable(self, workspace: str, plugin: str) -> bool:
+    def enabling_calls_service(self, workspace: str, plugin: str) -> bool:
         """Return whether ``enable`` will call the service. Raises: as ``enable`` does before that call."""
         if self.settings.is_enabled(workspace, plugin):
             return False
         self.settings.as_saved(workspace, plugin, self.settings.present(workspace, plugin))
         return self.plugins.implements(plugin, "check_connection")
 
-    def asks_to_save(self, workspace: str, plugin: str, given: Any) -> bool:
+    def saving_calls_service(self, workspace: str, plugin: str, given: Any) -> bool:
         """Return whether ``save`` will call the service. Raises: as ``save`` does before that call."""
         self.settings.as_saved(workspace, plugin, given)
         one = self.integrations.of(workspace, plugin)
@@ -201,7 +202,7 @@ class Connections(WithIntegrations):
         self._require_settings(workspace, plugin)
         with self.store.read() as db:
             row = rows.load(db, workspace, plugin)
-            saved_at = rows.settings_saved_at(db, workspace, plugin)
+            saved_at = settings_rows.saved_at(db, workspace, plugin)
         report: Mapping[str, Any] = (row and row["report"]) or {"keys": [], "notes": []}
         checked_at, problem = row["checked_at"] if row else None, _problem(row)
         unfit = self.settings.unfit(workspace, plugin)
@@ -241,7 +242,7 @@ class Connections(WithIntegrations):
         """Return ``{"workspace", "data"}``: ``show`` of each loaded integration with settings. Raises: NotFound."""
         with self.store.read() as db:
             require_workspace(db, workspace)
-            plugins = rows.configured_plugins(db, workspace)
+            plugins = settings_rows.configured_plugins(db, workspace)
         data = [self.show(workspace, plugin) for plugin in plugins if self.plugins.is_loaded(plugin)]
         return {"workspace": workspace, "data": data}
 
@@ -271,14 +272,14 @@ class Connections(WithIntegrations):
             )
 
 
-def met_in_a_run(
+def record_problem_of_run(
     db: Connection, workspace: str, plugin: str, run_id: str, error: Mapping[str, Any], now: datetime
 ) -> Mapping[str, Any]:
     """Record that a run was refused, unless a problem is known already; return the known problem."""
-    return rows.mark(db, workspace, plugin, {**_shown(error), "run_id": run_id, "since": now.isoformat()})
+    return rows.record_problem(db, workspace, plugin, {**_shown(error), "run_id": run_id, "since": now.isoformat()})
 
 
-def worked_in_a_run(db: Connection, run: Run) -> None:
+def clear_problem_after_run(db: Connection, run: Run) -> None:
     """Forget the connection's problem after a run has succeeded, if that shows that the problem is gone.
 
     If a run met the problem, only a run of the same kind with the same key shows this; if there are several keys, the

@@ -211,18 +211,18 @@ def subject(word: str) -> str:
 
 def translated(text: str, plugin: str = "") -> Markup:
     """Translate a recorded sentence into the reader's language, with `commands` as code."""
-    translation = the_host().translations.say(text, language(), plugin)
+    translation = the_host().catalogs.say(text, language(), plugin)
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(translation))))  # noqa: S704 - escaped right here
 
 
 def standing(label: str) -> str:
     """Translate the label of a quote's standing."""
-    return the_host().translations.say(label, language(), "", kind=STATE)
+    return the_host().catalogs.say(label, language(), "", kind=STATE)
 
 
 def step(name: str, plugin: str) -> str:
     """Translate a step's name; return it unchanged without a translation."""
-    return the_host().translations.say(name, language(), plugin, kind=STEP)
+    return the_host().catalogs.say(name, language(), plugin, kind=STEP)
 
 
 def plugin_title(plugin_id: str) -> str:

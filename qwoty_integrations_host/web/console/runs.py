@@ -85,7 +85,7 @@ def run_progress(run_id: str) -> str:
 @blueprint.post("/runs/<run_id>/retry")
 def retry(run_id: str) -> Response:
     """Retry a run: it resumes at the step that failed."""
-    _ours(run_id)
+    _run_of_workspace(run_id)
     the_host().runs.retry(run_id)
     return redirect_to(url_for("console.run", run_id=run_id))
 
@@ -93,7 +93,7 @@ def retry(run_id: str) -> Response:
 @blueprint.post("/runs/<run_id>/dismiss")
 def dismiss(run_id: str) -> Response:
     """Dismiss a run that a person has dealt with."""
-    _ours(run_id)
+    _run_of_workspace(run_id)
     the_host().runs.dismiss(run_id, request.form.get("reason", "").strip() or _("no reason given"))
     return redirect_to(url_for("console.run", run_id=run_id, done="dismissed"))
 
@@ -107,21 +107,21 @@ def confirm_undo(run_id: str) -> str:
 @blueprint.post("/runs/<run_id>/undo")
 def undo(run_id: str) -> Response:
     """Request the run that takes back what is not final."""
-    _ours(run_id)
+    _run_of_workspace(run_id)
     return redirect_to(url_for("console.run", run_id=the_host().runs.request_undo(run_id)))
 
 
 _DONE = {"dismissed": "dismissed"}
 
 
-def _ours(run_id: str) -> dict[str, Any]:
+def _run_of_workspace(run_id: str) -> dict[str, Any]:
     """Return a run of this workspace. Raises: NotFound."""
     return find_run(the_host().store, run_id, workspace=session().workspace)
 
 
 def _facts(run_id: str) -> dict[str, Any]:
     host, workspace = the_host(), session().workspace
-    run = _ours(run_id)
+    run = _run_of_workspace(run_id)
     of_quote = run["kind"] != RunKind.UPKEEP
     with host.store.read() as db:
         # While a run fetches a quote, there is no quote yet.
