@@ -20,6 +20,7 @@ from .plugins.settings_migrations import UNFIT
 from .reports.search import count_asking
 from .store import counts, runs, secrets, workspaces
 from .store.platforms import PLATFORM
+from .workspaces.connection_status import ConnectionStatus
 
 #: The largest difference between two clocks.
 _SKEW = timedelta(seconds=5)
@@ -186,7 +187,7 @@ def _connections(host: Host) -> Iterator[Finding]:
             whose, problem = f"{workspace}, {connection['plugin']}", connection["problem"]
             if not connection["enabled"]:
                 continue
-            if problem and connection["status"] == "settings_incomplete":
+            if problem and connection["status"] == ConnectionStatus.SETTINGS_INCOMPLETE:
                 yield Finding("connections", "failed", f"{whose}: {problem['title']}", problem["hint"])
             elif problem:
                 hint = f"{problem['hint']} Then: qwoty-host test-connection {workspace}"

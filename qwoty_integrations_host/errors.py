@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from .redaction import redact
+from .run_status import RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +56,12 @@ class Overtaken(Interruption):
         self.by = by
 
 
-#: What becomes of a run that meets an error.
-RunStatus = Literal["waiting", "needs_attention", "skipped", "failed"]
-
-
 class IntegrationError(Exception):
     """Root of the tree; nothing else is expected to leave a plugin."""
 
     default_code: ClassVar[str] = "error"
     #: The status that this error gives to a run. A ``waiting`` run goes on by itself.
-    run_status: ClassVar[RunStatus] = "failed"
+    run_status: ClassVar[RunStatus] = RunStatus.FAILED
     #: Whether a retry resumes at the step that failed; else it looks at everything again.
     is_resumable: ClassVar[bool] = True
     #: The exit code of a command.
@@ -94,7 +91,7 @@ class NeedsAttention(IntegrationError):
     """A person has to look. The run ends as ``needs_attention`` and is not retried automatically."""
 
     default_code = "needs_attention"
-    run_status = "needs_attention"
+    run_status = RunStatus.NEEDS_ATTENTION
     recorded_as = "NeedsAttention"
 
 
@@ -132,7 +129,7 @@ class RetryableError(IntegrationError):
     """
 
     default_code = "temporarily_unavailable"
-    run_status = "waiting"
+    run_status = RunStatus.WAITING
 
     def __init__(
         self,
@@ -161,7 +158,7 @@ class ActionRefused(IntegrationError):
     """What a person asked for is not possible now, and nothing was changed. The run ends as ``skipped``."""
 
     default_code = "refused"
-    run_status = "skipped"
+    run_status = RunStatus.SKIPPED
     is_resumable = False
     exit_code = 2
     http_status = 409
@@ -217,7 +214,7 @@ class SettingsIncomplete(IntegrationError):
     """An integration's stored settings do not fit its installed release. Runs wait."""
 
     default_code = "settings_incomplete"
-    run_status = "waiting"
+    run_status = RunStatus.WAITING
     exit_code = 3
     http_status = 409
 
@@ -244,14 +241,14 @@ class DatabaseUnavailable(HostError):
     """The host's own database is locked, full or unreachable. Runs wait and go on by themselves."""
 
     default_code = "database_unavailable"
-    run_status = "waiting"
+    run_status = RunStatus.WAITING
 
 
 class PluginHangs(HostError):
     """A plugin's hook does not return in time. The host goes on without its result; a run waits."""
 
     default_code = "plugin_hangs"
-    run_status = "waiting"
+    run_status = RunStatus.WAITING
 
 
 class PluginLoadError(HostError):

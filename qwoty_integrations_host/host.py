@@ -28,7 +28,7 @@ from .maintenance.scheduler import Job, Schedule
 from .maintenance.upkeep import Upkeep
 from .platform.configuration import Configurations
 from .platform.resolver import PlatformResolver
-from .plugins.catalogs import Translations
+from .plugins.catalogs import Catalogs
 from .plugins.contexts import Contexts
 from .plugins.manager import Plugins
 from .quotes.run import Run
@@ -91,7 +91,7 @@ class Host:
     transport: Transport
     platforms: WorkspacePlatforms
     platform_events: PlatformEvents
-    translations: Translations
+    catalogs: Catalogs
 
     def start_worker(self, *, patience: float = 0.0) -> bool:
         """Start to work runs. Return False when another process works this SQLite data directory."""
@@ -134,7 +134,7 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Resources:
     """The opened resources on which a host is built."""
 
     clock: Clock
@@ -177,23 +177,23 @@ def create_host(
     slots, slots_clock = (SharedSlots(database), SystemClock()) if config.is_shared else (ProcessSlots(clock), clock)
     rate_limits = RateLimits(slots, slots_clock)
     return assemble(
-        config, Ground(clock, store, worked_by, vault, plugins, transport, locks, rate_limits, begin_inquiry)
+        config, Resources(clock, store, worked_by, vault, plugins, transport, locks, rate_limits, begin_inquiry)
     )
 
 
-def assemble(config: HostConfig, ground: Ground) -> Host:
+def assemble(config: HostConfig, opened: Resources) -> Host:
     """Build a host on opened resources; opens, reads and writes nothing."""
-    clock, store, worked_by, vault = ground.clock, ground.store, ground.engine, ground.vault
-    plugins, transport, locks, rate_limits = ground.plugins, ground.transport, ground.locks, ground.rate_limits
+    clock, store, worked_by, vault = opened.clock, opened.store, opened.engine, opened.vault
+    plugins, transport, locks, rate_limits = opened.plugins, opened.transport, opened.locks, opened.rate_limits
     configurations = Configurations(store, vault)
     platforms = PlatformResolver(store, configurations, rate_limits, config.private_pdfs, config.private_platforms)
     contexts = Contexts(store, vault, clock, transport, locks, rate_limits, platforms, config.public_url, plugins)
     settings = WorkspaceSettings(store, vault, plugins, clock, contexts.make)
     attempts = Attempts(store, worked_by, clock)
-    translations = Translations(plugins)
+    catalogs = Catalogs(plugins)
     alerts = Alerts(store, clock)
     alert_recipients = AlertRecipients(store, vault, clock, config.private_alerts, config.public_url)
-    alert_delivery = AlertDelivery(store, clock, locks, transport, translations, alert_recipients)
+    alert_delivery = AlertDelivery(store, clock, locks, transport, catalogs, alert_recipients)
     integrations = Integrations(plugins, settings, contexts)
     runs = create_runs(store, worked_by, integrations, clock, attempts, alerts)
     platform_events = PlatformEvents(store, clock, platforms, runs)
@@ -230,7 +230,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
         execution,
         upkeep,
         connections,
-        Inquiries(store, clock, ground.begin_inquiry),
+        Inquiries(store, clock, opened.begin_inquiry),
         alerts,
         alert_recipients,
         alert_delivery,
@@ -243,7 +243,7 @@ def assemble(config: HostConfig, ground: Ground) -> Host:
         transport,
         WorkspacePlatforms(store, vault, clock, configurations, runs.control.retry_fetches),
         platform_events,
-        translations,
+        catalogs,
     )
 
 

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from .clock import Clock
 from .errors import DatabaseUnavailable
 from .plugins.manager import Plugins
+from .quotes.run import RunStatus
 from .store import counts
 from .store.database import Store
 
@@ -83,7 +84,7 @@ class _State(Collector):
             problems, oldest = counts.connection_problems(db), counts.oldest_queued(db)
         yield GaugeMetricFamily("qwoty_database_up", "Whether the database answers.", value=1)
         yield _family("qwoty_runs", "Runs that are kept.", ("plugin", "kind", "status"), runs)
-        waiting = sum(number for (*_, status), number in runs.items() if status == "queued")
+        waiting = sum(number for (*_, status), number in runs.items() if status == RunStatus.QUEUED)
         yield GaugeMetricFamily("qwoty_queue_depth", "Runs that nobody has begun.", value=waiting)
         age = (self._clock.now() - oldest).total_seconds() if oldest else 0.0
         yield GaugeMetricFamily(

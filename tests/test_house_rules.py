@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import subprocess
@@ -18,7 +19,9 @@ from host_server import REAL
 from qwoty_integrations_host import errors, testing
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.contract import hookspecs
+from qwoty_integrations_host.contract.hook_types import OUTCOMES
 from qwoty_integrations_host.plugins.manager import HookMethod, Plugins
+from qwoty_integrations_host.quotes.run import RunKind, RunStatus
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -272,6 +275,83 @@ def test_nobody_asks_the_machine_for_the_time_but_the_clock() -> None:
             asking.append(source.name)
 
     assert asking == []
+
+
+#: The values that stand in an enum, by the name of the field that holds them.
+RUN_WORDS = {"status": frozenset(RunStatus), "kind": frozenset(RunKind)}
+
+
+def _named(node: ast.AST) -> str:
+    """The field that an expression reads: `run.status`, `run["status"]` or `status`; empty for any other."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=str(name))):
+            return name
+    return ""
+
+
+def _parts(node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a tuple, set, list or choice; otherwise the expression itself."""
+    match node:
+        case ast.Tuple(elts=parts) | ast.Set(elts=parts) | ast.List(elts=parts):
+            yield from parts
+        case ast.IfExp(body=one, orelse=other):
+            yield from (one, other)
+        case _:
+            yield node
+
+
+def _bare_run_words(source: str) -> list[str]:
+    """The literals that are compared with, or given to, a field for a run's status or kind."""
+    found: list[tuple[str, ast.AST]] = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                parts = [part for side in (left, *others) for part in _parts(side)]
+                found += [(_named(one), other) for one in parts for other in parts]
+            case ast.keyword(arg=str(name), value=value):
+                found += [(name, part) for part in _parts(value)]
+            case ast.Dict(keys=keys, values=values):
+                pairs = zip(keys, values, strict=True)
+                found += [(str(k.value), part) for k, v in pairs if isinstance(k, ast.Constant) for part in _parts(v)]
+            case ast.Assign(targets=targets, value=value):
+                found += [(_named(target), part) for target in targets for part in _parts(value)]
+    constants = [(name, node.value) for name, node in found if isinstance(node, ast.Constant)]
+    return [f"{name}: {value}" for name, value in constants if value in RUN_WORDS.get(name, ())]
+
+
+def test_the_states_and_kinds_of_runs_stand_in_their_enums_alone() -> None:
+    # A migration is history, and a plugin's author sees plain words. The last one is split by itself.
+    others = {"migrations", "template"}
+    bare = {
+        str(path.relative_to(ROOT)): words
+        for path in _tracked("qwoty_integrations_host/*.py")
+        if not others & set(path.parts) and (words := _bare_run_words(path.read_text("utf-8")))
+    }
+
+    assert bare == {}
+    assert set(OUTCOMES) <= set(RunStatus)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'run.status == "failed"',
+        'row["status"] in {"failed", "skipped"}',
+        'where(t.runs.c.status != "failed")',
+        '(run.kind, run.status) == (kind, "failed")',
+        'change(db, run_id, status="failed" if error else None)',
+        'values = {"status": "failed"}',
+        'status = "succeeded" if error is None else "failed"',
+        'run.kind == "upkeep"',
+    ],
+)
+def test_a_bare_status_or_kind_of_a_run_is_found(source: str) -> None:
+    assert _bare_run_words(source)
+
+
+@pytest.mark.parametrize("source", ['invoice.status == "void"', 'code == "failed"', "run.status == RunStatus.FAILED"])
+def test_other_words_are_no_bare_status_of_a_run(source: str) -> None:
+    assert _bare_run_words(source) == []
 
 
 def test_nothing_committed_names_a_registry_a_machine_or_a_live_key() -> None:

@@ -20,7 +20,7 @@ ATTEMPTS_DUE = tuple(accumulate((timedelta(0), *WAITS)))
 _MAIL_STOPPED = {"mail_refused", "mail_address", "mail_unsure", "send_unsure"}
 
 
-def facts(kind: str, error: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def alert_facts(kind: str, error: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """Return an alert's facts: its type, what the error says, and what it concerns."""
     from_error = {name: error[name] for name in ("code", "title", "hint")}
     return {**dict.fromkeys(FACTS), "type": kind, **from_error, **more}
@@ -28,7 +28,7 @@ def facts(kind: str, error: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 def missing_webhooks(plugin: str, error: Mapping[str, Any], command: str) -> dict[str, Any]:
     """Return the facts of an alert that a service sends no webhooks."""
-    return facts("webhooks.silent", error, plugin=plugin, command=command)
+    return alert_facts("webhooks.silent", error, plugin=plugin, command=command)
 
 
 def digest(alerts: Sequence[Mapping[str, Any]], count: int) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def digest(alerts: Sequence[Mapping[str, Any]], count: int) -> dict[str, Any]:
     title = "One thing is still open." if count == 1 else f"{count} things are still open."
     error = {"code": "digest", "title": title, "hint": "Deal with each of them, or dismiss its run."}
     listed = [{**dict.fromkeys(FACTS), **one} for one in alerts]
-    return {**facts("digest", error), "open": listed, "left_out": count - len(listed)}
+    return {**alert_facts("digest", error), "open": listed, "left_out": count - len(listed)}
 
 
 def run_alert_type(status: str, code: str) -> str:

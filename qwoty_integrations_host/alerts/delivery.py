@@ -17,11 +17,11 @@ from ..concurrency.locks import Locks
 from ..errors import DatabaseUnavailable, IntegrationError
 from ..mail.message import build
 from ..mail.transports import Transport
-from ..plugins.catalogs import Translations
+from ..plugins.catalogs import Catalogs
 from ..store import alerts as alerts_table
 from ..store.database import Store
 from . import webhook
-from .alert import ATTEMPTS_DUE, FACTS, console_page, console_url, facts, short_hash
+from .alert import ATTEMPTS_DUE, FACTS, alert_facts, console_page, console_url, short_hash
 from .mail import alert_mail
 from .recipients import AlertRecipients
 
@@ -38,7 +38,7 @@ class AlertDelivery:
     clock: Clock
     locks: Locks
     transport: Transport
-    translations: Translations
+    catalogs: Catalogs
     recipients: AlertRecipients
 
     def test(self, workspace: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class AlertDelivery:
         """
         recipients = self.recipients.require(workspace)
         now = self.clock.now()
-        test = facts("test", {"code": "test", "title": "A test of the alerts.", "hint": ""})
+        test = alert_facts("test", {"code": "test", "title": "A test of the alerts.", "hint": ""})
         alert = {"subject": f"test:{now.isoformat()}", "created_at": now, **test}
         data = []
         for channel in _channels(recipients):
@@ -60,7 +60,7 @@ class AlertDelivery:
     def deliver(self) -> int:
         """Deliver the alerts that are due; return how many reached every recipient."""
         with self.store.read() as db:
-            workspaces = {row["workspace"] for row in alerts_table.untold(db, tries=len(ATTEMPTS_DUE))}
+            workspaces = {row["workspace"] for row in alerts_table.undelivered(db, tries=len(ATTEMPTS_DUE))}
         delivered = 0
         for workspace in sorted(workspaces):
             with self.locks.hold(f"alerts/{workspace}"):
@@ -70,8 +70,8 @@ class AlertDelivery:
     def _deliver(self, workspace: str) -> int:
         now = self.clock.now()
         with self.store.read() as db:
-            recipients = alerts_table.targets(db, workspace) or {}
-            undelivered = alerts_table.untold(db, tries=len(ATTEMPTS_DUE))
+            recipients = alerts_table.recipients(db, workspace) or {}
+            undelivered = alerts_table.undelivered(db, tries=len(ATTEMPTS_DUE))
         due = {
             row["subject"]: row
             for row in undelivered
@@ -146,9 +146,7 @@ class AlertDelivery:
         self.transport.deliver(mail, lambda: None)
 
     def _translated(self, alert: Mapping[str, Any], language: str) -> dict[str, Any]:
-        texts = {
-            name: self.translations.say(alert[name], language, alert["plugin"] or "") for name in ("title", "hint")
-        }
+        texts = {name: self.catalogs.say(alert[name], language, alert["plugin"] or "") for name in ("title", "hint")}
         listed = [self._translated(one, language) for one in alert.get("open", ())]
         return {**alert, **texts, "open": listed, "url": console_url(self.recipients.public_url, alert)}
 

@@ -18,7 +18,7 @@ from ..quotes.standing import ASKING, standing_of
 from ..store import alerts as alerts_table
 from ..store import connections, quotes, runs
 from ..store.database import Store
-from ..store.search import Wanted
+from ..store.search import QuoteSearch
 from ..store.standings import facts_of
 from ..store.workspaces import timezone_of
 from .alert import digest, run_alert_type
@@ -49,7 +49,7 @@ class DailyDigest:
     def record_due(self) -> list[str]:
         """Record today's digest for each workspace that receives one; return the workspaces with a new digest."""
         with self.store.read() as db:
-            all_recipients = alerts_table.all_targets(db)
+            all_recipients = alerts_table.all_recipients(db)
         receiving = [each for each, recipients in all_recipients.items() if recipients.get("daily_digest", True)]
         return [workspace for workspace in sorted(receiving) if self._record(workspace)]
 
@@ -121,7 +121,7 @@ def _without_invoice(db: Connection, workspace: str, before: datetime) -> Iterat
 def _quotes(db: Connection, workspace: str, before: datetime) -> Iterator[Mapping[str, Any]]:
     """Yield the quotes that wait for a person and are not listed by a run or a missing invoice."""
     zone = timezone_of(db, workspace) or UTC
-    search = Wanted(now=before, today=before.astimezone(zone).date(), states=_STATES_OF_QUOTES)
+    search = QuoteSearch(now=before, today=before.astimezone(zone).date(), states=_STATES_OF_QUOTES)
     headings = quotes.newest(db, workspace, limit=_MOST_QUOTES, wanted=search)
     facts = facts_of(db, workspace, [quote.id for quote in headings])
     for quote in headings:

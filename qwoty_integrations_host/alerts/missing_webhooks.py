@@ -52,7 +52,7 @@ class MissingWebhooks:
     def record_new(self) -> list[str]:
         """Record an alert for every newly silent account; return the alerts' subjects."""
         with self.store.read() as db:
-            workspaces = sorted(alerts_table.all_targets(db))
+            workspaces = sorted(alerts_table.all_recipients(db))
         new: list[str] = []
         for workspace in workspaces:
             for account in self.silent_accounts(workspace):
@@ -64,7 +64,7 @@ class MissingWebhooks:
     def silent_accounts(self, workspace: str) -> list[SilentAccount]:
         """Return the accounts of a workspace that are silent now."""
         with self.store.read() as db:
-            hours = (alerts_table.targets(db, workspace) or {}).get("silent_after_hours", SILENT_AFTER_HOURS)
+            hours = (alerts_table.recipients(db, workspace) or {}).get("silent_after_hours", SILENT_AFTER_HOURS)
         accounts: list[SilentAccount] = []
         for one in self.integrations.enabled(workspace):
             if one.is_loaded:

@@ -94,13 +94,13 @@ class AlertRecipients:
     def exist(self, workspace: str) -> bool:
         """Return whether a workspace has any recipient."""
         with self.store.read() as db:
-            return alerts_table.targets(db, workspace) is not None
+            return alerts_table.recipients(db, workspace) is not None
 
     def require(self, workspace: str) -> Mapping[str, Any]:
         """Return a workspace's recipients. Raises: NotFound; ActionRefused when it has none."""
         with self.store.read() as db:
             require_workspace(db, workspace)
-            recipients = alerts_table.targets(db, workspace)
+            recipients = alerts_table.recipients(db, workspace)
         if recipients is None:
             raise ActionRefused(
                 "Nobody is to be told anything in this workspace.",
@@ -121,7 +121,7 @@ class AlertRecipients:
         with self.store.read() as db:
             require_workspace(db, workspace)
             recipients = with_defaults(SCHEMA, alerts_table.document(db, workspace))
-            waiting = alerts_table.count_untold(db, workspace, tries=len(ATTEMPTS_DUE))
+            waiting = alerts_table.count_undelivered(db, workspace, tries=len(ATTEMPTS_DUE))
             newest = alerts_table.newest(db, workspace, limit=_LISTED)
         secret = self.webhook_secret(workspace)
         return {
@@ -152,7 +152,7 @@ class AlertRecipients:
             new_secret = webhook.new_secret()
             secrets.put(db, self.vault, workspace, *alerts_table.SECRET, new_secret)
         now = self.clock.now()
-        alerts_table.save_targets(db, workspace, recipients, now)
+        alerts_table.save_recipients(db, workspace, recipients, now)
         audit.note(db, workspace, "alerts.set", "", now, fields=changed_fields(before, recipients))
         return new_secret
 

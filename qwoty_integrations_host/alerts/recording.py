@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..quotes.run import Run, RunKind
+from ..quotes.run import OPEN, Run, RunKind
 from ..store import alerts as alerts_table
 from ..store import quotes
 from ..store.database import Store
-from ..workspaces.connections import met_in_a_run
-from .alert import facts, run_alert_type, short_hash
+from ..workspaces.connections import record_problem_of_run
+from .alert import alert_facts, run_alert_type, short_hash
 
 #: The errors of a run that waits because a customer's mail was not sent.
 MAIL_WAITS = {"mail_unreachable", "mail_deferred"}
@@ -32,7 +32,7 @@ class Alerts:
 
     def add(self, db: Connection, workspace: str, subject: str, alert: Mapping[str, Any]) -> bool:
         """Record an alert in the caller's transaction; False when its subject is known, or nobody receives alerts."""
-        if alerts_table.targets(db, workspace) is None:
+        if alerts_table.recipients(db, workspace) is None:
             return False
         document = {**alert, "told": [], "trouble": ""}
         run = {"workspace": workspace, "subject": subject, "code": alert["code"], "document": document}
@@ -45,13 +45,13 @@ class Alerts:
 
         A refused key is one alert for all runs, until a test succeeds or the settings change.
         """
-        if status not in {"needs_attention", "failed"} or error is None:
+        if status not in OPEN or error is None:
             return
         workspace, plugin, now = run.workspace, run.plugin, self.clock.now()
         refs: dict[str, str | None] = {"plugin": plugin, "run_id": run.id}
         refs["command"] = f"qwoty-host run show {run.id}"
         if refused:
-            since = met_in_a_run(db, workspace, plugin, run.id, error, now)["since"]
+            since = record_problem_of_run(db, workspace, plugin, run.id, error, now)["since"]
             repair = (
                 f"platform set {workspace}"
                 if run.kind == RunKind.PLATFORM_EVENT
@@ -59,7 +59,7 @@ class Alerts:
             )
             refs["command"] = f"qwoty-host {repair}"
             subject = f"connection:{plugin}:{since}:{(run.settings_digest or '')[:12]}"
-            self.add(db, workspace, subject, facts("connection.needs_attention", error, **refs))
+            self.add(db, workspace, subject, alert_facts("connection.needs_attention", error, **refs))
             return
         if run.kind == RunKind.UPKEEP:
             # Upkeep runs every hour: once a day is enough for a lasting problem.
@@ -67,7 +67,7 @@ class Alerts:
         else:
             subject = f"run:{run.id}:{run.attempt}"
             refs |= {"quote_id": run.quote_id, "quote_number": quotes.number(db, workspace, run.quote_id)}
-        self.add(db, workspace, subject, facts(run_alert_type(status, error["code"]), error, **refs))
+        self.add(db, workspace, subject, alert_facts(run_alert_type(status, error["code"]), error, **refs))
 
     def quote_without_invoice(self, db: Connection, workspace: str, quote_id: str, why: Mapping[str, Any]) -> None:
         """Record that a signed quote has no invoice, and why: once for each cause."""
@@ -78,17 +78,17 @@ class Alerts:
             "command": f"qwoty-host quote show {workspace} {quote_id}",
         }
         subject = f"without_invoice:{short_hash(quote_id)}:{why['code'][:128]}"
-        self.add(db, workspace, subject, facts("quote.without_invoice", why, **refs))
+        self.add(db, workspace, subject, alert_facts("quote.without_invoice", why, **refs))
 
     def plugin_stuck(self, db: Connection, run: Run, error: Mapping[str, Any]) -> None:
         """Record that runs wait for an integration that is missing or hangs: once a day for all runs."""
         refs = {"run_id": run.id, "command": f"qwoty-host run show {run.id}"}
-        self._add_daily(db, run.workspace, run.plugin, facts("run.waits", error, plugin=run.plugin, **refs))
+        self._add_daily(db, run.workspace, run.plugin, alert_facts("run.waits", error, plugin=run.plugin, **refs))
 
     def settings_unfit(self, workspace: str, plugin: str, error: Mapping[str, Any]) -> None:
         """Record that an integration cannot work with its settings, whether a run waits for them or not."""
         command = f"qwoty-host settings show {workspace} {plugin}"
-        alert = facts("connection.needs_attention", error, plugin=plugin, command=command)
+        alert = alert_facts("connection.needs_attention", error, plugin=plugin, command=command)
         with self.store.write() as db:
             self._add_daily(db, workspace, plugin, alert)
 
@@ -101,7 +101,7 @@ class Alerts:
         refs: dict[str, str | None] = {"plugin": run.plugin, "run_id": run.id}
         refs["command"] = f"qwoty-host run show {run.id}"
         refs |= {"quote_id": run.quote_id, "quote_number": quotes.number(db, run.workspace, run.quote_id)}
-        self.add(db, run.workspace, subject, facts("mail.not_sent", error, **refs))
+        self.add(db, run.workspace, subject, alert_facts("mail.not_sent", error, **refs))
 
     def _add_daily(self, db: Connection, workspace: str, plugin: str, alert: Mapping[str, Any]) -> None:
         subject = f"plugin:{plugin}:{alert['code']}:{self.clock.now().date().isoformat()}"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..run_status import RunStatus
+from ..workspaces.connection_status import ConnectionStatus
 from .output import mark, minute, print_json, table
 from .session import NOT_DONE, Session, explain, json_option, say
 
@@ -13,22 +15,25 @@ if TYPE_CHECKING:
     from ..host import Host
 
 _MARKS = {"ok": "✓", "missing": "✗", "refused": "✗", "unreachable": "?", "unclear": "?"}
-_SEEN_AS = {
-    "ok": "succeeded",
-    "needs_attention": "needs_attention",
-    "settings_incomplete": "needs_attention",
-    "unreachable": "waiting",
+#: The run status that has the mark of each state of a connection.
+_SHOWN_AS = {
+    ConnectionStatus.OK: RunStatus.SUCCEEDED,
+    ConnectionStatus.NEEDS_ATTENTION: RunStatus.NEEDS_ATTENTION,
+    ConnectionStatus.SETTINGS_INCOMPLETE: RunStatus.NEEDS_ATTENTION,
+    ConnectionStatus.UNREACHABLE: RunStatus.WAITING,
+    ConnectionStatus.UNTESTED: RunStatus.SKIPPED,
 }
 #: The labels of a key's status.
 _KEY_LABELS = {"ok": "works", "missing": "lacks a right", "refused": "refused", "unreachable": "could not be tried"}
 #: The labels of a connection's status.
 _LABELS = {
-    "ok": "works",
-    "needs_attention": "needs attention",
-    "settings_incomplete": "settings incomplete",
-    "unreachable": "not tested",
-    "untested": "not tested",
+    ConnectionStatus.OK: "works",
+    ConnectionStatus.NEEDS_ATTENTION: "needs attention",
+    ConnectionStatus.SETTINGS_INCOMPLETE: "settings incomplete",
+    ConnectionStatus.UNREACHABLE: "not tested",
+    ConnectionStatus.UNTESTED: "not tested",
 }
+_NOT_WELL = {ConnectionStatus.NEEDS_ATTENTION, ConnectionStatus.UNREACHABLE, ConnectionStatus.SETTINGS_INCOMPLETE}
 
 
 @click.command("test-connection")
@@ -55,7 +60,7 @@ def test_connection(session: Session, workspace: str, plugin: str | None, last: 
     else:
         for one in reports:
             print_connection(one)
-    if any(one["status"] in {"needs_attention", "unreachable", "settings_incomplete"} for one in reports):
+    if any(one["status"] in _NOT_WELL for one in reports):
         raise SystemExit(NOT_DONE)
 
 
@@ -63,7 +68,7 @@ def _tested(host: Host, known: dict[str, Any]) -> dict[str, Any]:
     """Test one of several connections; when that is impossible, return its last report, so that the others follow."""
     from ..errors import DatabaseUnavailable, IntegrationError
 
-    if not known["testable"] or known["status"] == "settings_incomplete":
+    if not known["testable"] or known["status"] == ConnectionStatus.SETTINGS_INCOMPLETE:
         return known
     try:
         return host.connections.test(known["workspace"], known["plugin"])
@@ -71,7 +76,7 @@ def _tested(host: Host, known: dict[str, Any]) -> dict[str, Any]:
         raise
     except IntegrationError as error:
         explain(error)
-        return {**known, "status": "unreachable"}
+        return {**known, "status": ConnectionStatus.UNREACHABLE}
 
 
 def summary_of(report: dict[str, Any]) -> str:
@@ -79,7 +84,7 @@ def summary_of(report: dict[str, Any]) -> str:
     if not report["testable"] and not report["problem"]:
         return "this integration has no test"
     why = [report["problem"]["title"]] if report["problem"] else []
-    if report["status"] == "unreachable":
+    if report["status"] == ConnectionStatus.UNREACHABLE:
         why = [key["title"] for key in report["keys"] if key["status"] == "unreachable"]
     return ", ".join((_LABELS[report["status"]], *dict.fromkeys(why)))
 
@@ -88,7 +93,7 @@ def print_connection(report: dict[str, Any]) -> None:
     """Print a connection: each key with its rights, then the problem and what to do."""
     switch = "" if report["enabled"] else "  (not enabled)"
     tested = f"  tested {minute(report['checked_at'])} UTC" if report["checked_at"] else ""
-    state = mark(_SEEN_AS.get(report["status"], "skipped"), _LABELS[report["status"]])
+    state = mark(_SHOWN_AS[report["status"]], _LABELS[report["status"]])
     click.echo(f"{report['plugin']}  {state}{tested}{switch}")
     for key in report["keys"]:
         _print_key(key)
@@ -96,7 +101,7 @@ def print_connection(report: dict[str, Any]) -> None:
         click.echo(f"  · {note}")
     if report["problem"]:
         _print_problem(report)
-    if report["outdated"] and report["status"] != "settings_incomplete":
+    if report["outdated"] and report["status"] != ConnectionStatus.SETTINGS_INCOMPLETE:
         click.echo("  The settings were saved since: test the connection again.")
 
 
@@ -124,7 +129,7 @@ def _rows(key: dict[str, Any], accesses: list[str]) -> list[list[str]]:
 
 def _print_problem(report: dict[str, Any]) -> None:
     problem = report["problem"]
-    if report["status"] == "settings_incomplete":
+    if report["status"] == ConnectionStatus.SETTINGS_INCOMPLETE:
         click.echo(f"\n  {problem['title']} [{problem['code']}]\n  → {problem['hint']}")
         return
     met = f" (run {problem['run_id']})" if problem["run_id"] else ""

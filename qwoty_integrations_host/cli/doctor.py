@@ -6,11 +6,13 @@ from dataclasses import asdict
 
 import click
 
+from ..run_status import RunStatus
 from .advice import commands_for
 from .output import mark, print_json
 from .session import NOT_DONE, OK, Session, json_option
 
-_MARKS = {"ok": "succeeded", "warning": "needs_attention", "failed": "failed"}
+#: The run status that has the mark of each state of a finding.
+_SHOWN_AS = {"ok": RunStatus.SUCCEEDED, "warning": RunStatus.NEEDS_ATTENTION, "failed": RunStatus.FAILED}
 
 
 @click.command()
@@ -26,7 +28,7 @@ def doctor(session: Session, as_json: bool) -> None:
         print_json({"data": [asdict(finding) for finding in findings], "has_more": False})
     else:
         for finding in findings:
-            click.echo(f"{mark(_MARKS[finding.state], finding.about)}  {finding.detail}")
+            click.echo(f"{mark(_SHOWN_AS[finding.state], finding.about)}  {finding.detail}")
             if finding.hint:
                 click.echo(f"    → {finding.hint}")
                 for command in commands_for(finding.hint):

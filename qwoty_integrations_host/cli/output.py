@@ -14,18 +14,19 @@ from typing import Any, TextIO
 import click
 
 from ..contract.visible_text import escaped_in_json, visible
+from ..run_status import RunStatus
 from .advice import STEP_COMMANDS, commands_for
 
 _MARKS = {
-    "succeeded": ("✔", "green"),
-    "skipped": ("–", "cyan"),
-    "needs_attention": ("!", "yellow"),
-    "failed": ("✘", "red"),
-    "dismissed": ("–", "white"),
-    "running": ("…", "blue"),
-    "queued": ("…", "blue"),
+    RunStatus.SUCCEEDED: ("✔", "green"),
+    RunStatus.SKIPPED: ("–", "cyan"),
+    RunStatus.NEEDS_ATTENTION: ("!", "yellow"),
+    RunStatus.FAILED: ("✘", "red"),
+    RunStatus.DISMISSED: ("–", "white"),
+    RunStatus.RUNNING: ("…", "blue"),
+    RunStatus.QUEUED: ("…", "blue"),
     "retrying": ("↻", "yellow"),
-    "waiting": ("↻", "yellow"),
+    RunStatus.WAITING: ("↻", "yellow"),
 }
 #: The escape sequences that commands write themselves: colors, and clearing the line of the progress.
 _OWN_SEQUENCES = re.compile("(\x1b\\[[0-9;]{0,5}m|\r\x1b\\[2K)")
@@ -114,7 +115,7 @@ def print_run(run: dict[str, Any]) -> None:
     click.echo(f"Run {run['id']}  {run['plugin']} · {run['kind']} · {whose}")
     until = f" until {minute(run['waits_until'])} UTC" if run["waits_until"] else ""
     # A run that is skipped with an error lacks something that a person can add.
-    tone = "needs_attention" if run["status"] == "skipped" and run["error"] else run["status"]
+    tone = RunStatus.NEEDS_ATTENTION if run["status"] == RunStatus.SKIPPED and run["error"] else run["status"]
     click.echo(f"  {mark(tone, run['status'] + until)}")
     for step in run["steps"]:
         tries = f" ({step['attempts']} tries)" if step["attempts"] > 1 else ""
@@ -165,7 +166,13 @@ def minute(moment: str | None) -> str:
 
 
 #: The status that marks each tone of a standing.
-TONES = {"good": "succeeded", "busy": "running", "attention": "needs_attention", "bad": "failed", "quiet": "skipped"}
+TONES = {
+    "good": RunStatus.SUCCEEDED,
+    "busy": RunStatus.RUNNING,
+    "attention": RunStatus.NEEDS_ATTENTION,
+    "bad": RunStatus.FAILED,
+    "quiet": RunStatus.SKIPPED,
+}
 
 
 def print_quote(workspace: str, report: dict[str, Any]) -> None:

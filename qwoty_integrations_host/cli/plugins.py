@@ -8,10 +8,17 @@ from typing import Any
 
 import click
 
+from ..run_status import RunStatus
 from .output import mark, print_json, table
 from .session import NOT_DONE, Session, json_option, known_errors, say
 
-_MARKS = {"loaded": "succeeded", "blocked": "skipped", "failed": "failed", "incompatible": "failed"}
+#: The run status that has the mark of each state of a plugin.
+_SHOWN_AS = {
+    "loaded": RunStatus.SUCCEEDED,
+    "blocked": RunStatus.SKIPPED,
+    "failed": RunStatus.FAILED,
+    "incompatible": RunStatus.FAILED,
+}
 
 
 @click.group()
@@ -49,7 +56,7 @@ def show(session: Session, plugin_id: str, as_json: bool) -> None:
 
 
 def _print_plugin(report: dict[str, Any]) -> None:
-    click.echo(f"{report['id']}  {mark(_MARKS[report['status']], report['status'])}")
+    click.echo(f"{report['id']}  {mark(_SHOWN_AS[report['status']], report['status'])}")
     click.echo(f"  from {report['distribution']} {report['version']}, imported in {report['import_ms']} ms")
     if report["reason"]:
         click.echo(f"  {report['reason']}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..run_status import RunStatus
 from .output import mark, print_json, table
 from .session import NOT_DONE, Session, json_option, read_json, say
 
@@ -62,7 +63,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
         _print_lines(plan)
         click.echo()
     if verdict:
-        click.echo(_wrapped(mark("succeeded" if plan["ends_well"] else "needs_attention", verdict)))
+        click.echo(_wrapped(mark(RunStatus.SUCCEEDED if plan["ends_well"] else RunStatus.NEEDS_ATTENTION, verdict)))
     elif not is_planned:
         click.echo(f"  {mark(plan['status'])}")
     _print_sentences(plan.get("differences", ()))
@@ -77,7 +78,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
 
 def _print_problem(problem: dict[str, Any], verdict: str) -> None:
     if problem["title"] not in verdict:
-        click.echo(_wrapped(mark("needs_attention", problem["title"])))
+        click.echo(_wrapped(mark(RunStatus.NEEDS_ATTENTION, problem["title"])))
     if problem["hint"]:
         click.echo(_wrapped(f"→ {problem['hint']}"))
 

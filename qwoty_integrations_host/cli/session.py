@@ -201,6 +201,8 @@ def _explain_interrupt(run_ids: Sequence[str]) -> None:
 
 def exit_code_of_runs(runs: Sequence[dict[str, Any]]) -> int:
     """Return 0 when every run succeeded or was skipped without an error, 2 for a refused request, else 1."""
-    if any(run["kind"] == "installment" and run["status"] == "skipped" and run["error"] for run in runs):
+    from ..quotes.run import ENDED_WELL, RunKind, RunStatus
+
+    if any(run["kind"] == RunKind.INSTALLMENT and run["status"] == RunStatus.SKIPPED and run["error"] for run in runs):
         return REFUSED
-    return OK if all(run["status"] in {"succeeded", "skipped"} for run in runs) else NOT_DONE
+    return OK if all(run["status"] in ENDED_WELL for run in runs) else NOT_DONE

@@ -24,7 +24,7 @@ _is_stored: ContextVar[bool] = ContextVar("is_stored", default=False)
 
 
 @contextmanager
-def stored_document() -> Iterator[None]:
+def reading_stored_document() -> Iterator[None]:
     """Read a stored document inside the block, without the rules that earlier releases did not have."""
     token = _is_stored.set(True)
     try:
@@ -33,12 +33,12 @@ def stored_document() -> Iterator[None]:
         _is_stored.reset(token)
 
 
-def at_the_door() -> bool:
+def has_just_arrived() -> bool:
     """Whether the document has just arrived, so that newer rules apply to it; they do not apply to stored documents."""
     return not _is_stored.get()
 
 
-def word_of(status: str) -> str:
+def normalized_status(status: str) -> str:
     """Return a status as one lower-case word: ``Pending Signature`` becomes ``pending_signature``."""
     return "_".join(status.lower().split())
 
@@ -78,7 +78,7 @@ def _without_noise(number: Decimal) -> Decimal:
     return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded
 
 
-class Whole(fields.Integer):
+class WholeNumber(fields.Integer):
     """A whole number of ordinary size; marshmallow's own field would expand ``1E+999999999``."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
@@ -105,7 +105,7 @@ class Text(fields.String):
         return self._to_blanks.sub(" ", text).strip()
 
 
-class Wording(Text):
+class TextOrNumber(Text):
     """A text that the document may also write as an integer: a postal code, a phone number."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -114,7 +114,7 @@ class Wording(Text):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class Identifier(Wording):
+class Identifier(TextOrNumber):
     """An id or a number by which something is looked up: at most 255 characters, without control characters.
 
     A blank optional identifier counts as absent. A stored one keeps every character.
@@ -131,16 +131,16 @@ class Identifier(Wording):
         return super().deserialize(value, attr, data, **kwargs) or None
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if at_the_door() and isinstance(value, str) and _CONTROLS.search(value):
+        if has_just_arrived() and isinstance(value, str) and _CONTROLS.search(value):
             raise ValidationError("Holds a control character: write it in printable characters alone.")
         return super()._deserialize(value, attr, data, **kwargs)
 
     def _validate(self, value: Any) -> None:
-        if at_the_door():
+        if has_just_arrived():
             super()._validate(value)
 
 
-class Choice(Wording):
+class Choice(TextOrNumber):
     """One of a few words; a value that an earlier release stored is returned as it is."""
 
     def __init__(self, *words: str) -> None:
@@ -148,12 +148,12 @@ class Choice(Wording):
         super().__init__(required=True, validate=right)
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
-        if at_the_door():
+        if has_just_arrived():
             return super().deserialize(value, attr, data, **kwargs)
         return value.strip() if isinstance(value, str) else None
 
 
-class Several(fields.List[Any]):
+class NullableList(fields.List[Any]):
     """A list that may be null, which means empty."""
 
     def __init__(self, element: Any, **kwargs: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, post_load, pre_load
 
 from . import quote as q
-from .document_fields import Amount, Identifier, Whole, Wording
+from .document_fields import Amount, Identifier, TextOrNumber, WholeNumber
 
 
 class DocumentObject(Schema):
@@ -38,9 +38,9 @@ class DocumentPart(DocumentObject):
         return self.makes(**{name: tuple(v) if isinstance(v, list) else v for name, v in data.items()})
 
 
-def optional_text() -> Wording:
+def optional_text() -> TextOrNumber:
     """Return a field for a text that may be absent or null."""
-    return Wording(load_default=None, allow_none=True)
+    return TextOrNumber(load_default=None, allow_none=True)
 
 
 def optional_amount() -> Amount:
@@ -48,9 +48,9 @@ def optional_amount() -> Amount:
     return Amount(load_default=None, allow_none=True)
 
 
-def optional_rank() -> Whole:
+def optional_rank() -> WholeNumber:
     """Return a field for a whole number that may be absent or null."""
-    return Whole(load_default=None, allow_none=True)
+    return WholeNumber(load_default=None, allow_none=True)
 
 
 def optional_part(schema: type[DocumentPart], *, default: Any = None) -> fields.Nested:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
+from ..run_status import RunStatus
 from .hook_types import (
     KEY_STATUSES,
     OUTCOMES,
@@ -141,7 +142,7 @@ def is_preview(value: Any) -> bool:
 
 
 def _is_problem(value: PreviewProblem) -> bool:
-    return value.status in {"needs_attention", "skipped"} and all(
+    return value.status in {RunStatus.NEEDS_ATTENTION, RunStatus.SKIPPED} and all(
         map(is_sentence, (value.code, value.title, value.hint))
     )
 

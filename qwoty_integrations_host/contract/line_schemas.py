@@ -10,7 +10,7 @@ from marshmallow import ValidationError, fields, post_load, pre_load, validate, 
 
 from . import quote as q
 from .countries import country_code
-from .document_fields import Amount, Choice, Flag, Identifier, Several, Wording, at_the_door
+from .document_fields import Amount, Choice, Flag, Identifier, NullableList, TextOrNumber, has_just_arrived
 from .document_objects import (
     DocumentObject,
     DocumentPart,
@@ -86,13 +86,13 @@ class AmountsSchema(DocumentPart):
 
 class ProductSchema(DocumentPart):
     makes = q.Product
-    name = Wording(required=True, validate=validate.Length(min=1))
+    name = TextOrNumber(required=True, validate=validate.Length(min=1))
     product_id, unit_of_measure = Identifier(), optional_text()
 
 
 class PricingSchema(DocumentPart):
     makes = q.Pricing
-    model = Wording(required=True)
+    model = TextOrNumber(required=True)
     list_price = optional_amount()
     currency = optional_text()
 
@@ -110,7 +110,7 @@ class LineItemSchema(DocumentPart):
     pricing = fields.Nested(PricingSchema, required=True)
     amounts = optional_part(AmountsSchema)
     discount = optional_part(DiscountSchema)
-    taxes = Several(TaxSchema, load_default=list)
+    taxes = NullableList(TaxSchema, load_default=list)
     optional, is_optional = Flag(load_default=None), Flag(load_default=None)
     selected, is_selected = Flag(load_default=None), Flag(load_default=None)
 
@@ -121,7 +121,7 @@ class LineItemSchema(DocumentPart):
         if data["pricing"].list_price is None:
             raise ValidationError("Needs amounts, or a list_price to compute them from.", "amounts")
         discount = data["discount"]
-        if at_the_door() and discount and discount.amount is None and discount.value is None:
+        if has_just_arrived() and discount and discount.amount is None and discount.value is None:
             raise ValidationError({"discount": {"value": ["Needs a value, or the line needs amounts."]}})
 
     @post_load
@@ -139,14 +139,14 @@ class LineItemSchema(DocumentPart):
 class PhaseSchema(DocumentPart):
     makes = q.Phase
     id, name, rank = Identifier(), optional_text(), optional_rank()
-    line_items = Several(LineItemSchema, required=True)
+    line_items = NullableList(LineItemSchema, required=True)
 
 
 class SectionSchema(DocumentPart):
     makes = q.Section
     id, name, rank = Identifier(), optional_text(), optional_rank()
-    type = Wording(required=True)
-    phases = Several(PhaseSchema, required=True)
+    type = TextOrNumber(required=True)
+    phases = NullableList(PhaseSchema, required=True)
 
     @pre_load
     def _wrap_bare_lines(self, data: Any, **_: Any) -> Any:

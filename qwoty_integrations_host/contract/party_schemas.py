@@ -8,7 +8,7 @@ from marshmallow import fields, post_load
 
 from . import quote as q
 from .countries import country_code
-from .document_fields import Identifier, Roles, Wording
+from .document_fields import Identifier, Roles, TextOrNumber
 from .document_objects import DocumentPart, ExternalIdsSchema, optional_part, optional_text
 
 
@@ -48,8 +48,8 @@ class ContactSchema(DocumentPart):
 class CustomerSchema(DocumentPart):
     makes = q.Customer
     id = Identifier(required=True)
-    name = Wording(required=True)
-    type = Wording(load_default="company", allow_none=True)
+    name = TextOrNumber(required=True)
+    type = TextOrNumber(load_default="company", allow_none=True)
     external_ids = optional_part(ExternalIdsSchema)
     billing_address = optional_part(AddressSchema)
     contacts = fields.List(fields.Nested(ContactSchema), required=True)

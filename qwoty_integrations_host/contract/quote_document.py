@@ -19,7 +19,7 @@ from marshmallow import ValidationError
 
 from ..errors import FieldProblem, InvalidInput
 from . import quote as q
-from .document_fields import Identifier, Wording, stored_document
+from .document_fields import Identifier, TextOrNumber, reading_stored_document
 from .document_objects import by_rank
 from .quote_schema import QuoteSchema
 from .terms_schemas import SummarySchema
@@ -39,7 +39,7 @@ def load_quote(document: Any, *, workspace_id: str, received_at: datetime, store
     if not isinstance(document, Mapping):
         raise InvalidInput("The document is not a quote.", [FieldProblem((), "Must be a JSON object.")])
     try:
-        with stored_document() if stored else nullcontext():
+        with reading_stored_document() if stored else nullcontext():
             data = _schema().load(document)
     except ValidationError as error:
         raise InvalidInput("The quote cannot be accepted.", list(_problems(error.messages))) from None
@@ -61,7 +61,7 @@ def id_of(document: Any, *, workspace_id: str) -> str:
 
 def load_heading(document: Mapping[str, Any]) -> tuple[str, str, q.Totals | None]:
     """Return the customer's name, the currency and the totals of a stored quote. Much faster than loading all lines."""
-    name, currency = (Wording().deserialize(text) for text in (document["customer"]["name"], document["currency"]))
+    name, currency = (TextOrNumber().deserialize(text) for text in (document["customer"]["name"], document["currency"]))
     summary = _summary().load(document.get("summary") or {})
     return name, currency.upper(), summary["one_off"]
 

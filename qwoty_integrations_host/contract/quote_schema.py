@@ -11,7 +11,7 @@ from babel.numbers import get_territory_currencies
 from marshmallow import ValidationError, fields, validates_schema
 
 from . import quote as q
-from .document_fields import Identifier, Instant, Several, Text, at_the_door
+from .document_fields import Identifier, Instant, NullableList, Text, has_just_arrived
 from .document_objects import DocumentObject, optional_part, optional_text
 from .line_schemas import GlobalDiscountSchema, PricingTableSchema
 from .party_schemas import BusinessUnitSchema, CustomerSchema, OwnerSchema
@@ -40,14 +40,14 @@ class QuoteSchema(DocumentObject):
     business_unit = optional_part(BusinessUnitSchema)
     customer = fields.Nested(CustomerSchema, required=True)
     pricing_table = fields.Nested(PricingTableSchema, required=True)
-    discounts = Several(GlobalDiscountSchema, load_default=list)
+    discounts = NullableList(GlobalDiscountSchema, load_default=list)
     payment_terms = optional_part(PaymentTermsSchema)
     summary = fields.Nested(SummarySchema, load_default=None, allow_none=True)
 
     @validates_schema
     def _has_an_address(self, data: dict[str, Any], **_: Any) -> None:
         # In a URL, a browser takes such an id for a parent folder, even when it is escaped.
-        if at_the_door() and data["id"] in {".", ".."}:
+        if has_just_arrived() and data["id"] in {".", ".."}:
             raise ValidationError("Must not be made of dots alone: no address could show it.", "id")
 
     @validates_schema

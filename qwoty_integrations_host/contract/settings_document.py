@@ -83,7 +83,7 @@ def _explained(document: Mapping[str, Any], error: Any) -> Iterable[tuple[tuple[
         return [((*path, name), "This field is required.") for name in missing]
     if "propertyNames" in error.absolute_schema_path:
         # The name may be a pasted secret, so the message has the row's number instead of the name.
-        row = list(reach(document, path)).index(error.instance) + 1
+        row = list(value_at(document, path)).index(error.instance) + 1
         return [((*path, f"row {row}"), "This identifier has the wrong form.")]
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
@@ -123,31 +123,31 @@ def keep_secrets(
     merged: dict[str, Any] = dict(given)
     for path, secret in stored.items():
         if _left_as_it_is(given, path):
-            merged = placed(merged, path, secret)
-    gone = [path for path in secret_paths(schema, merged) if reach(merged, path) in (None, "")]
+            merged = with_value_at(merged, path, secret)
+    gone = [path for path in secret_paths(schema, merged) if value_at(merged, path) in (None, "")]
     gone += {path[:1] for path in stored if merged.get(path[0], "") is None}
-    return without(merged, gone)
+    return without_paths(merged, gone)
 
 
 def _left_as_it_is(given: Mapping[str, Any], path: tuple[str, ...]) -> bool:
     """Whether the stored secret at ``path`` stays: the document has nothing or an empty text there, and no ``null``."""
     if len(path) == 2 and path[0] in given and not isinstance(given[path[0]], Mapping):
         return False
-    holder = reach(given, path[:-1]) or {}
+    holder = value_at(given, path[:-1]) or {}
     return path[-1] not in holder or holder[path[-1]] == ""
 
 
-def joined(stored: StoredSettings) -> dict[str, Any]:
+def with_secrets(stored: StoredSettings) -> dict[str, Any]:
     """Return the whole document with secrets in clear."""
     document = dict(stored.document)
     for path, secret in stored.secrets.items():
-        document = placed(document, path, secret)
+        document = with_value_at(document, path, secret)
     return document
 
 
 def secrets_by_name(schema: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, str]:
     """Return the secrets of a document by their names for people: ``tokens.unit_1``."""
-    found = {".".join(path): reach(document, path) for path in secret_paths(schema, document)}
+    found = {".".join(path): value_at(document, path) for path in secret_paths(schema, document)}
     return {name: secret for name, secret in found.items() if isinstance(secret, str)}
 
 
@@ -163,7 +163,7 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     return found
 
 
-def reach(document: Any, path: Iterable[Any]) -> Any:
+def value_at(document: Any, path: Iterable[Any]) -> Any:
     """Return the value at a path, or None."""
     for part in path:
         if not isinstance(document, Mapping) or part not in document:
@@ -172,14 +172,14 @@ def reach(document: Any, path: Iterable[Any]) -> Any:
     return document
 
 
-def placed(document: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+def with_value_at(document: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
     """Return a copy of the document with one value set."""
     head, *rest = path
-    inner = placed(document.get(head) or {}, tuple(rest), value) if rest else value
+    inner = with_value_at(document.get(head) or {}, tuple(rest), value) if rest else value
     return {**document, head: inner}
 
 
-def without(document: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
+def without_paths(document: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
     """Return a copy of the document without the values at these paths, and without maps that become empty."""
     gone = set(paths)
     kept: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load
 
 from . import quote as q
-from .document_fields import Amount, Identifier, Several
+from .document_fields import Amount, Identifier, NullableList
 from .document_objects import (
     DocumentObject,
     DocumentPart,
@@ -35,7 +35,7 @@ class InstallmentSchema(DocumentPart):
 class PaymentTermsSchema(DocumentPart):
     makes = q.PaymentTerms
     name, api_name = optional_text(), optional_text()
-    installments = Several(InstallmentSchema, load_default=list)
+    installments = NullableList(InstallmentSchema, load_default=list)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> q.PaymentTerms:

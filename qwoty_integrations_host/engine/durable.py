@@ -26,7 +26,7 @@ from ..concurrency.notify import Listener, tell
 from ..errors import DatabaseUnavailable, HostError, Interruption
 from ..redaction import redact
 from ..store.advisory_locks import AdvisoryLocks
-from ..store.trouble import explained
+from ..store.outages import detecting_outages
 from .interface import Progress, SetAside, T, Work
 from .leases import LEASE_SECONDS, MOST_DEATHS, Leases
 from .wake import Wake
@@ -149,7 +149,7 @@ class DurableEngine:
             )
         DurableEngine.live = self
         self._work, self._set_aside, self._progress = work, set_aside, progress
-        with explained():
+        with detecting_outages():
             self._launch()
         if self._is_sqlite:
             return  # there is no other worker that would need a heartbeat or send notifications
@@ -182,7 +182,7 @@ class DurableEngine:
     def _tend(self) -> None:
         while not self._stop.wait(LEASE_SECONDS / 3):
             try:
-                with explained():
+                with detecting_outages():
                     self._leases.beat(self._me)
                     self._take_over()
             except DatabaseUnavailable as error:
@@ -263,7 +263,7 @@ class DurableEngine:
         ended = set(job_ids)
         for start in range(0, len(job_ids), _MANY):
             some = list(job_ids[start : start + _MANY])
-            with explained():
+            with detecting_outages():
                 found = self._client.list_workflows(
                     workflow_ids=some, status=_UNDER_WAY, load_input=False, load_output=False
                 )
@@ -273,7 +273,7 @@ class DurableEngine:
     def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
         total = passed = 0
         while True:
-            with explained():
+            with detecting_outages():
                 found = self._client.list_workflows(
                     status=_ENDED,
                     end_time=before.isoformat(),

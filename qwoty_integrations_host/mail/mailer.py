@@ -42,7 +42,7 @@ class RecordedMailer:
             self._settle(sending, error)
             raise
         with self._store.write() as db:
-            sending.has_left(db, self._clock.now())
+            sending.mark_sent(db, self._clock.now())
         return True
 
     def _begin(self, sending: mails.Sending) -> None:

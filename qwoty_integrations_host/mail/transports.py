@@ -96,7 +96,7 @@ class SmtpTransport:
         except (OSError, smtplib.SMTPException) as error:
             raise _unreachable(error) from error
         server.leaving = leaving
-        with _Goodbye(server):
+        with _QuitOnExit(server):
             self._greet(server)
             self._hand_over(server, mail)
 
@@ -106,7 +106,7 @@ class SmtpTransport:
             server = self._connect()
         except (OSError, smtplib.SMTPException) as error:
             raise _unreachable(error) from error
-        with _Goodbye(server):
+        with _QuitOnExit(server):
             self._greet(server)
         return f"{self._host}:{self._port} takes mails from {self.sender}, with {self._tls}"
 
@@ -231,7 +231,7 @@ def _refused(code: int, title: str, *, hint: str) -> RetryableError | NeedsAtten
     return NeedsAttention(title, hint=hint, code="mail_refused")
 
 
-class _Goodbye:
+class _QuitOnExit:
     """Quits the connection; an error of QUIT does not hide an earlier error."""
 
     def __init__(self, server: smtplib.SMTP) -> None:

@@ -149,7 +149,7 @@ def _not_fetched(error: Exception) -> Exception:
 def _adapter() -> Any:
     """Return an adapter whose connections check their address; built on first use, because it imports requests."""
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - lazy, as above
-    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool  # noqa: PLC0415
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool  # noqa: PLC0415 - lazy, as above
 
     class Https(HTTPSConnectionPool):
         def _new_conn(self) -> Any:
@@ -175,7 +175,7 @@ def _looking(connection: Any) -> Any:
 
 def _connect(connection: Any) -> socket.socket:
     from urllib3.exceptions import ConnectTimeoutError, NewConnectionError  # noqa: PLC0415 - lazy, as above
-    from urllib3.util.connection import create_connection  # noqa: PLC0415
+    from urllib3.util.connection import create_connection  # noqa: PLC0415 - lazy, as above
 
     failed: Exception = NewConnectionError(connection, "The host has no address.")
     for place in public_places(connection.host, connection.port):

@@ -83,14 +83,14 @@ class KnownSecrets:
 
 
 @runtime_checkable
-class _Knowing(Protocol):
+class _HasKnownSecrets(Protocol):
     known: KnownSecrets
 
 
 def secrets_known_to(ctx: Any) -> KnownSecrets:
     """Return the secrets that a hook knows by its context."""
     kept = getattr(ctx, "secrets", None)
-    return kept.known if isinstance(kept, _Knowing) else KnownSecrets()
+    return kept.known if isinstance(kept, _HasKnownSecrets) else KnownSecrets()
 
 
 #: The secrets of the hook that this thread runs.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..contract.document_fields import word_of
+from ..contract.document_fields import normalized_status
 from ..store import platforms, secrets
 from ..store.database import Store
 from ..vault import Vault
@@ -66,7 +66,7 @@ class PlatformConfiguration:
 
     def means_cancelled(self, status: Any) -> bool:
         """Whether a quote with this status is cancelled."""
-        return isinstance(status, str) and word_of(status) in map(word_of, self.cancelled_statuses)
+        return isinstance(status, str) and normalized_status(status) in map(normalized_status, self.cancelled_statuses)
 
     @property
     def can_fetch(self) -> bool:

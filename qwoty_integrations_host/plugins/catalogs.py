@@ -111,7 +111,7 @@ class Catalog:
         return str(format_currency(Decimal(number), currency, locale=self._language, decimal_quantization=False))
 
 
-class Translations:
+class Catalogs:
     """The catalogs of one host and its plugins; each is read when it is first needed."""
 
     def __init__(self, plugins: Plugins) -> None:

@@ -55,7 +55,7 @@ class Call:
         return f"{self.origin}: {self.hook} has not come back since {self.since:%Y-%m-%d %H:%M:%S} UTC"
 
 
-class Escaped(Exception):
+class ProgramExit(Exception):
     """A plugin raised an error that would end the program (SystemExit, KeyboardInterrupt, …); its cause is that error.
 
     An operator's Ctrl-C is raised in the thread where the host waits, never in a plugin's thread.
@@ -83,12 +83,12 @@ class Calls:
         work: Callable[[], Any],
         *,
         seconds: float,
-        heard: Callable[[], float] | None = None,
+        last_heartbeat: Callable[[], float] | None = None,
     ) -> Any:
         """Do ``work`` in a thread of its own, and return its value or raise its error.
 
-        The deadline is ``seconds`` after the beginning, or after ``heard()`` (a moment of ``time.monotonic``).
-        Raises: Escaped; PluginHangs after the deadline, or when too many earlier calls were abandoned.
+        The deadline is ``seconds`` after the beginning, or after ``last_heartbeat()`` (a moment of ``time.monotonic``).
+        Raises: ProgramExit; PluginHangs after the deadline, or when too many earlier calls were abandoned.
         """
         if len(before := self.abandoned(plugin)) >= MOST_ABANDONED:
             raise PluginHangs(
@@ -101,8 +101,9 @@ class Calls:
             target=copy_context().run, args=(self._work, returned, ended), name=f"{plugin}.{hook}", daemon=True
         )
         thread.start()
-        while not ended.wait(max(0.0, (heard() if heard else began) + seconds - time.monotonic())):
-            if time.monotonic() - (heard() if heard else began) >= seconds and self._abandon(call, ended):
+        counts_from = last_heartbeat or (lambda: began)
+        while not ended.wait(max(0.0, counts_from() + seconds - time.monotonic())):
+            if time.monotonic() - counts_from() >= seconds and self._abandon(call, ended):
                 log.warning("plugin.hangs", extra={"plugin": plugin, "hook": hook, "title": str(call)})
                 raise PluginHangs(
                     f"The integration {call}.",
@@ -145,4 +146,4 @@ class _Returned:
             return self._value
         if isinstance(self._error, Exception | Interruption):
             raise self._error
-        raise Escaped from self._error
+        raise ProgramExit from self._error

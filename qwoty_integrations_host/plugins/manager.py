@@ -29,7 +29,7 @@ from ..errors import IntegrationError, NotFound, PluginContractError, PluginHang
 from ..observability.leaks import at_work, secrets_known_to
 from ..observability.logs import log_context
 from ..redaction import redact
-from .deadlines import Calls, Deadlines, Escaped
+from .deadlines import Calls, Deadlines, ProgramExit
 from .trace import trace_hooks
 
 GROUP = "qwoty_integrations"
@@ -59,10 +59,10 @@ class PluginStatus:
 
 
 @runtime_checkable
-class Audible(Protocol):
-    """Steps that know when they last gave a sign of life, by ``time.monotonic``."""
+class HasHeartbeat(Protocol):
+    """Steps that know the time of their last heartbeat, by ``time.monotonic``."""
 
-    heard: float
+    last_heartbeat: float
 
 
 class HookMethod(Generic[P, R]):
@@ -182,12 +182,14 @@ class Plugins:
 
     def _call(self, plugin_id: str, name: str, rules: HookRules, facts: dict[str, Any]) -> Any:
         origin, steps = self.status(plugin_id).origin, getattr(facts["ctx"], "step", None)
-        heard = (lambda: steps.heard) if isinstance(steps, Audible) else None
+        last_heartbeat = (lambda: steps.last_heartbeat) if isinstance(steps, HasHeartbeat) else None
         known = secrets_known_to(facts["ctx"])
         with log_context(plugin=plugin_id, hook=name, distribution=origin), at_work(known):
             try:
                 caller, seconds = self._caller(plugin_id, name, facts), self.calls.deadlines.of(rules.deadline)
-                results = self.calls.make(plugin_id, name, origin, caller, seconds=seconds, heard=heard)
+                results = self.calls.make(
+                    plugin_id, name, origin, caller, seconds=seconds, last_heartbeat=last_heartbeat
+                )
             except IntegrationError as error:
                 if not isinstance(getattr(error, "hint", None), str):  # a subclass that does not call our __init__
                     raise self._bug(origin, name, error) from error
@@ -211,7 +213,7 @@ class Plugins:
 
     @staticmethod
     def _bug(origin: str, hook: str, error: Exception) -> PluginContractError:
-        raised = error.__cause__ if isinstance(error, Escaped) else error
+        raised = error.__cause__ if isinstance(error, ProgramExit) else error
         return PluginContractError(
             f"The integration {origin} has a bug: {hook} raised {type(raised).__name__}.",
             hint="The traceback is in the host's log; report it to the integration's author.",
@@ -292,7 +294,7 @@ def _check_implementation(name: str, impl: pluggy.HookImpl) -> None:
 def _summary(error: BaseException) -> str:
     if isinstance(error, PluginHangs):
         return error.title
-    raised = error.__cause__ if isinstance(error, Escaped) and error.__cause__ else error
+    raised = error.__cause__ if isinstance(error, ProgramExit) and error.__cause__ else error
     try:
         words = " ".join(str(raised).split())
     except Exception:  # noqa: BLE001 - its text is the plugin's code, too

@@ -14,13 +14,13 @@ from typing import Any
 from ..contract.context import HookContext
 from ..contract.settings_document import (
     StoredSettings,
-    joined,
-    placed,
-    reach,
     schema_problems,
     stripped,
+    value_at,
     with_defaults,
-    without,
+    with_secrets,
+    with_value_at,
+    without_paths,
 )
 from ..errors import IntegrationError, SettingsIncomplete
 from ..redaction import secret_paths
@@ -33,7 +33,7 @@ UNFIT = (SettingsIncomplete.default_code, NOT_MIGRATED, NEWER)
 _TELLING = 8
 
 
-def brought_up(plugins: Plugins, plugin: str, ctx: HookContext, stored: StoredSettings) -> StoredSettings:
+def in_present_form(plugins: Plugins, plugin: str, ctx: HookContext, stored: StoredSettings) -> StoredSettings:
     """Return stored settings in the form of the present release, without fields that its schema does not have.
 
     Raises: SettingsIncomplete for settings of a newer release, and when the migration fails.
@@ -41,22 +41,22 @@ def brought_up(plugins: Plugins, plugin: str, ctx: HookContext, stored: StoredSe
     manifest = plugins.manifest(plugin)
     if stored.version > manifest.settings_version:
         raise _newer(plugins, plugin, stored)
-    found = joined(stored)
+    found = with_secrets(stored)
     if stored.version < manifest.settings_version:
         try:
             found = _secrets_kept(manifest.settings_schema, stored, _migrated(plugins, plugin, ctx, stored))
         except IntegrationError as error:
             raise _not_migrated(plugins, plugin, error.title) from error
-    return as_known(manifest.settings_schema, found, manifest.settings_version)
+    return only_known(manifest.settings_schema, found, manifest.settings_version)
 
 
-def as_known(schema: Mapping[str, Any], document: Mapping[str, Any], version: int) -> StoredSettings:
+def only_known(schema: Mapping[str, Any], document: Mapping[str, Any], version: int) -> StoredSettings:
     """Return the fields of a document that the schema has, with secrets separate."""
     closed = schema.get("additionalProperties") is False
     known = {name: value for name, value in document.items() if not closed or name in schema.get("properties", {})}
-    held = {path: reach(known, path) for path in secret_paths(schema, known)}
+    held = {path: value_at(known, path) for path in secret_paths(schema, known)}
     secrets = {path: value for path, value in held.items() if value and isinstance(value, str)}
-    return StoredSettings(without(known, secrets), secrets, version)
+    return StoredSettings(without_paths(known, secrets), secrets, version)
 
 
 def require_fit(plugins: Plugins, plugin: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -73,18 +73,21 @@ def require_fit(plugins: Plugins, plugin: str, document: Mapping[str, Any]) -> M
 
 
 def _migrated(plugins: Plugins, plugin: str, ctx: HookContext, stored: StoredSettings) -> dict[str, Any]:
-    return stripped(plugins.migrate_settings(plugin, ctx, deepcopy(joined(stored)), stored.version))
+    return stripped(plugins.migrate_settings(plugin, ctx, deepcopy(with_secrets(stored)), stored.version))
 
 
 def _secrets_kept(schema: Mapping[str, Any], stored: StoredSettings, found: dict[str, Any]) -> dict[str, Any]:
     """Return the migrated settings with the secrets they left out. Raises: IntegrationError for one in clear."""
     paths = list(secret_paths(schema, found))
-    moved, clear = {reach(found, path) for path in paths}, json.dumps(without(found, paths), ensure_ascii=False)
+    moved, clear = (
+        {value_at(found, path) for path in paths},
+        json.dumps(without_paths(found, paths), ensure_ascii=False),
+    )
     for path, secret in stored.secrets.items():
         if len(secret) >= _TELLING and secret in clear:
             raise IntegrationError(f"It puts the secret {'.'.join(path)} where it would be kept in clear.")
-        if secret not in moved and not reach(found, path) and _is_secret(schema, path):
-            found = placed(found, path, secret)
+        if secret not in moved and not value_at(found, path) and _is_secret(schema, path):
+            found = with_value_at(found, path, secret)
     return found
 
 

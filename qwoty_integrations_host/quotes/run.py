@@ -10,29 +10,48 @@ from typing import Any, Self
 
 from sqlalchemy import RowMapping
 
+from ..run_status import RunStatus
 
-class RunStatus(StrEnum):
-    """The states of a run, in the order in which it passes through them."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    #: The run waits for the end of an outage, and then goes on by itself.
-    WAITING = "waiting"
-    SUCCEEDED = "succeeded"
-    SKIPPED = "skipped"
-    NEEDS_ATTENTION = "needs_attention"
-    FAILED = "failed"
-    #: A person has dealt with a run that needed attention, failed or waited.
-    DISMISSED = "dismissed"
-
+__all__ = [
+    "DEALT_WITH",
+    "ENDED_WELL",
+    "FINISHED",
+    "MAKING",
+    "MAY_BE_RETRIED",
+    "OPEN",
+    "TAKING_BACK",
+    "UNFINISHED",
+    "Run",
+    "RunKind",
+    "RunStatus",
+    "StepStatus",
+    "lacks_something",
+    "may_be_dismissed",
+]
 
 #: A worker still has work to do for these runs, now or later.
 UNFINISHED = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING})
 FINISHED = frozenset(RunStatus) - UNFINISHED
 #: A person has to look at these runs.
 OPEN = frozenset({RunStatus.NEEDS_ATTENTION, RunStatus.FAILED})
+#: These runs did what they should, even if that was nothing.
+ENDED_WELL = frozenset({RunStatus.SUCCEEDED, RunStatus.SKIPPED})
 #: Neither a worker nor a person has anything to do for these runs.
-DEALT_WITH = frozenset({RunStatus.SUCCEEDED, RunStatus.SKIPPED, RunStatus.DISMISSED})
+DEALT_WITH = ENDED_WELL | {RunStatus.DISMISSED}
+#: A person can have these runs tried again.
+MAY_BE_RETRIED = frozenset(RunStatus) - {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.SUCCEEDED}
+
+
+class StepStatus(StrEnum):
+    """The states of a step of a run."""
+
+    RUNNING = "running"
+    #: The step is tried again in a moment.
+    RETRYING = "retrying"
+    #: The step waits with its run.
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
 
 
 class RunKind(StrEnum):
@@ -125,7 +144,7 @@ class Run:
     @property
     def may_be_dismissed(self) -> bool:
         """Whether a person can say that they have dealt with it."""
-        return self.is_open or self.status == RunStatus.WAITING or self.lacks_something
+        return may_be_dismissed(self.kind, self.status, self.error)
 
     @property
     def error_code(self) -> str:
@@ -151,3 +170,8 @@ class Run:
 def lacks_something(kind: str, status: str, error: Mapping[str, Any] | None) -> bool:
     """Return whether such a run did nothing for an accepted quote because something is missing."""
     return (kind, status) == (RunKind.QUOTE_ACCEPTED, RunStatus.SKIPPED) and bool(error)
+
+
+def may_be_dismissed(kind: str, status: str, error: Mapping[str, Any] | None) -> bool:
+    """Return whether a person can say that they have dealt with such a run."""
+    return status in OPEN or status == RunStatus.WAITING or lacks_something(kind, status, error)

@@ -196,7 +196,7 @@ class Facts:
     runs: Sequence[Run] = ()
     #: By plugin.
     records: Mapping[str, QuoteRecord] = field(default_factory=dict)
-    #: Why a signed quote has no invoice, from ``without_invoice.explained``.
+    #: Why a signed quote has no invoice, from ``without_invoice.explanation_of``.
     without_invoice: Mapping[str, Any] | None = None
     stops: Stops = field(default_factory=Stops)
     #: False when only runs exist: the platform announced the quote, but it could not be fetched.

@@ -38,7 +38,7 @@ def cause(runs: Sequence[Run], *, makers: Collection[str], enabled: Iterable[str
     return lacking[0] if len(lacking) == len(of_makers) else None
 
 
-def explained(code: str, runs: Iterable[Run], *, enabled: Collection[str]) -> dict[str, Any]:
+def explanation_of(code: str, runs: Iterable[Run], *, enabled: Collection[str]) -> dict[str, Any]:
     """Return why a quote has no invoice: ``{"code", "title", "hint", "plugin", "run_id"}``.
 
     ``plugin`` and ``run_id`` are those of the run that found it, or None.

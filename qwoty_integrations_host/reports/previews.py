@@ -11,6 +11,7 @@ from ..contract.hook_types import Outcome, Preview
 from ..contract.quote import Quote
 from ..contract.quote_document import load_quote
 from ..errors import NeedsAttention, SettingsIncomplete
+from ..run_status import RunStatus
 from ..store.workspaces import require_workspace, timezone_of
 from ..workspaces.integration import Integration, Integrations
 
@@ -86,7 +87,7 @@ def _from_outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _from_preview(preview: Preview) -> dict[str, Any]:
-    ends: str = "needs_attention" if preview.needs_attention else "succeeded"
+    ends: str = RunStatus.NEEDS_ATTENTION if preview.needs_attention else RunStatus.SUCCEEDED
     if preview.problems:
         ends = preview.problems[0].status
     plan: dict[str, Any] = asdict(preview)
@@ -97,7 +98,7 @@ def _from_preview(preview: Preview) -> dict[str, Any]:
     if not is_planned:
         plan = {name: value for name, value in plan.items() if name not in _PLAN_FIELDS}
     status = "planned" if is_planned else ends
-    return {"status": status, "ends": ends, "ends_well": ends == "succeeded", **_json_ready(plan)}
+    return {"status": status, "ends": ends, "ends_well": ends == RunStatus.SUCCEEDED, **_json_ready(plan)}
 
 
 def _json_ready(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from ..contract.record import QuoteRecord
-from ..quotes.run import Run
+from ..quotes.run import Run, RunStatus
 from ..store import runs as runs_table
 from ..store import steps
 from ..store.database import Store
@@ -59,7 +59,7 @@ def _run_report(run: Run, step_rows: Sequence[RowMapping]) -> dict[str, Any]:
         for step in step_rows
     ]
     head = {name: getattr(run, name) for name in ("id", "kind", "workspace", "plugin", "quote_id", "status")}
-    until = run.waits_until if run.status == "waiting" else None
+    until = run.waits_until if run.status == RunStatus.WAITING else None
     moments = {"created_at": run.created_at, "finished_at": run.finished_at, "waits_until": until}
     head |= {name: moment.isoformat(timespec="seconds") if moment else None for name, moment in moments.items()}
     no_outcome = {**outcome_of(None, run.created_at), "notes": []}

@@ -14,7 +14,7 @@ from ..quotes.search_words import terms_of
 from ..quotes.standing import ASKING, STATES
 from ..store import quotes
 from ..store.database import Store
-from ..store.search import Wanted, count
+from ..store.search import QuoteSearch, count_in_states
 from ..store.workspaces import require_workspace, timezone_of
 
 #: The states that a filter may name; quotes that are not fetched are in no list.
@@ -40,10 +40,10 @@ class QuoteFilter:
     without_invoice: bool = False
 
 
-def to_search(db: Connection, workspace: str, quote_filter: QuoteFilter, now: datetime) -> Wanted | None:
+def to_search(db: Connection, workspace: str, quote_filter: QuoteFilter, now: datetime) -> QuoteSearch | None:
     """Return the store's search for a filter; None when the filter excludes nothing."""
     zone = timezone_of(db, workspace)
-    search = Wanted(
+    search = QuoteSearch(
         now=now,
         today=now.astimezone(zone or UTC).date(),
         words=terms_of(quote_filter.search) if quote_filter.search and quote_filter.search.strip() else None,
@@ -58,7 +58,7 @@ def to_search(db: Connection, workspace: str, quote_filter: QuoteFilter, now: da
 def count_asking(db: Connection, workspace: str, now: datetime) -> int:
     """Return how many quotes of a workspace wait for a person."""
     today = now.astimezone(timezone_of(db, workspace) or UTC).date()
-    return count(db, workspace, Wanted(now=now, today=today, states=ASKING))
+    return count_in_states(db, workspace, QuoteSearch(now=now, today=today, states=ASKING))
 
 
 def quote_id_of(store: Store, workspace: str, name: str) -> str:

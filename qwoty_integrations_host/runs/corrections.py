@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from ..clock import Clock
 from ..contract.quote import Quote
 from ..engine.attempts import Attempts
-from ..quotes.run import Run, RunKind, RunStatus
+from ..quotes.run import MAKING, Run, RunKind, RunStatus
 from ..reports.runs import outcome_of
 from ..store import quotes
 from ..store import runs as rows
@@ -52,7 +52,7 @@ class Corrections:
             quotes.replace_unsigned(db, quote, document)
             self._note_taken(db, quote, changes)
             for run in rows.of_quote(db, quote.workspace_id, quote.id):
-                if run.status == RunStatus.RUNNING and run.kind in {"quote_accepted", "installment"}:
+                if run.status == RunStatus.RUNNING and run.kind in MAKING:
                     self.attempts.resume(db, run)  # the present attempt got the quote as it was before
             return True
         if final is None:

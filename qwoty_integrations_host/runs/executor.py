@@ -37,7 +37,7 @@ from ..metrics import RUN_SECONDS, RUNS_ENDED
 from ..observability.leaks import secrets_known_to
 from ..observability.logs import log_context
 from ..plugins.settings_migrations import UNFIT
-from ..quotes.run import OPEN, TAKING_BACK, Run, RunKind, RunStatus, lacks_something
+from ..quotes.run import ENDED_WELL, OPEN, TAKING_BACK, Run, RunKind, RunStatus, lacks_something
 from ..quotes.without_invoice import SWITCHED_OFF
 from ..redaction import redacted
 from ..reports.runs import outcome_of
@@ -45,7 +45,7 @@ from ..store import holds, quotes, webhooks
 from ..store import runs as rows
 from ..store import steps as step_rows
 from ..store.database import Store
-from ..workspaces.connections import worked_in_a_run
+from ..workspaces.connections import clear_problem_after_run
 from ..workspaces.integration import Integrations, WithIntegrations
 from .platform_events import PlatformEvents
 from .runs import Runs
@@ -166,7 +166,7 @@ class Execution(WithIntegrations):
 
     def _end_with_error(self, run: Run, error: IntegrationError, steps: RecordedSteps) -> None:
         steps.known.take_out_of(error)
-        if error.run_status == "waiting":
+        if error.run_status == RunStatus.WAITING:
             steps.left_behind = isinstance(error, PluginHangs)
             self._wait(run, error, progressed=steps.progressed)
         elif error.restart and run.outage_since and steps.resumes:
@@ -282,12 +282,13 @@ class Execution(WithIntegrations):
         found = self.runs.webhooks.receive_found(run.workspace, run.plugin, report.events)
         if not found:
             return report.outcome
-        told = (
+        notes = (
             f"Nobody had told us of {event.type}, quote {event.quote_id}: it is worked." for event in found.values()
         )
-        status = "succeeded" if report.outcome.status == "skipped" else report.outcome.status
+        was_skipped = RunStatus(report.outcome.status) == RunStatus.SKIPPED
+        ended = "succeeded" if was_skipped else report.outcome.status
         result = {**report.outcome.result, "found_runs": list(found)}
-        return replace(report.outcome, status=status, notes=(*report.outcome.notes, *told), result=result)
+        return replace(report.outcome, status=ended, notes=(*report.outcome.notes, *notes), result=result)
 
     def _quote(self, run: Run) -> Quote:
         with self.store.read() as db:
@@ -400,11 +401,11 @@ class Execution(WithIntegrations):
                 self.attempts.try_again(run, resume=True)
 
     def _finish(self, run: Run, outcome: Outcome) -> None:
-        error = None
-        if outcome.status == "needs_attention" or outcome.code:
+        error, status = None, RunStatus(outcome.status)
+        if status == RunStatus.NEEDS_ATTENTION or outcome.code:
             error = redacted({"code": outcome.code, "title": outcome.title, "hint": outcome.hint})
         refused = outcome.code in _REFUSED
-        self._end(run, outcome.status, outcome.notes, outcome.result, error, resumable=False, refused=refused)
+        self._end(run, status, outcome.notes, outcome.result, error, resumable=False, refused=refused)
 
     def _finish_with_error(self, run: Run, error: IntegrationError, *, resumable: bool) -> None:
         shown = {"code": error.code, "title": error.title, "hint": error.hint}
@@ -414,7 +415,7 @@ class Execution(WithIntegrations):
     def _end(
         self,
         run: Run,
-        status: str,
+        status: RunStatus,
         notes: Sequence[str],
         result: Mapping[str, Any],
         error: Mapping[str, Any] | None,
@@ -443,9 +444,9 @@ class Execution(WithIntegrations):
                 outage_since=None,
                 finished_at=now,
             )
-            self._settle(db, run)
+            self._forget_earlier_version(db, run)
             if status == RunStatus.SUCCEEDED:
-                worked_in_a_run(db, present)
+                clear_problem_after_run(db, present)
             if record is not None and record.payment_status in {"paid", "void"}:
                 self.runs.taking_back.invoice_is_closed(db, present, record.payment_status)
             self.alerts.run_ended(db, present, status, error, refused=refused)
@@ -455,11 +456,11 @@ class Execution(WithIntegrations):
         RUN_SECONDS.labels(run.plugin, run.kind).observe((now - run.created_at).total_seconds())
         log.info("run.ended", extra={"run_id": run.id, "status": status})
 
-    def _settle(self, db: Connection, run: Run) -> None:
+    def _forget_earlier_version(self, db: Connection, run: Run) -> None:
         """Forget the quote's version before its correction once every integration has worked on the correction."""
         runs_of_quote = rows.of_quote(db, run.workspace, run.quote_id, kind=RunKind.QUOTE_ACCEPTED)
-        if all(one.status in {RunStatus.SUCCEEDED, RunStatus.SKIPPED} for one in runs_of_quote):
-            quotes.settle(db, run.workspace, run.quote_id)
+        if all(one.status in ENDED_WELL for one in runs_of_quote):
+            quotes.forget_earlier_version(db, run.workspace, run.quote_id)
             for one in runs_of_quote:
                 rows.change(db, one.id, facts={**one.facts, "before": None})
 

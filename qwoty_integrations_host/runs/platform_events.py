@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
@@ -23,7 +24,7 @@ from ..observability.actor import acting_as
 from ..platform import signatures
 from ..platform.configuration import ACCEPTED, PlatformConfiguration
 from ..platform.resolver import PlatformResolver
-from ..quotes.run import Run, RunKind, RunStatus
+from ..quotes.run import Run, RunKind
 from ..store import events
 from ..store import runs as rows
 from ..store.database import Store
@@ -36,17 +37,27 @@ _NAME = re.compile(r"[ -~]{1,255}")
 _QUOTE_ID = Identifier(required=True)
 
 
+class EventStatus(StrEnum):
+    """What an event has led to."""
+
+    ACCEPTED = "accepted"
+    CANCELLED = "cancelled"
+    #: A run fetches the quote that the event named.
+    QUEUED = "queued"
+    IGNORED = "ignored"
+
+
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to an event. ``is_new``: the event caused something that did not exist before."""
+class Acknowledgement:
+    """The response to an event. ``is_new``: the event caused something that did not exist before."""
 
     body: Mapping[str, Any]
     is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """The contents of an event: what happened to a quote. The event names the quote or holds it."""
+class Announcement:
+    """What an event announces about a quote. The event names the quote or holds it."""
 
     type: str
     quote_id: str | None
@@ -68,7 +79,7 @@ class PlatformEvents:
         secrets = [one["secret"] for one in known.values()]
         return signatures.verify(headers, body, secrets, self.clock.now())
 
-    def receive(self, workspace: str, body: bytes, event_id: str = "") -> Answer:
+    def receive(self, workspace: str, body: bytes, event_id: str = "") -> Acknowledgement:
         """Store an authenticated event together with its effect. A repeated event gets the first one's answer.
 
         Raises: NotFound for the workspace; InvalidInput for the body, or when an earlier event with this id had another
@@ -78,18 +89,19 @@ class PlatformEvents:
         if event_id and not _NAME.fullmatch(event_id):
             problem = FieldProblem((signatures.ID,), "1 to 255 plain characters.")
             raise InvalidInput("The event's id has the wrong form.", [problem])
-        told = _read(parse_json(body))
+        announcement = _read(parse_json(body))
         digest = hashlib.sha256(body).hexdigest()
         event_id = event_id or f"evt_{uuid4().hex}"
-        row = {"workspace": workspace, "id": event_id, "type": told.type, "digest": digest}
+        row = {"workspace": workspace, "id": event_id, "type": announcement.type, "digest": digest}
         with self.store.write() as db:
             require_workspace(db, workspace)
             if not events.add(db, {**row, "received_at": self.clock.now()}):
-                return _again(events.get(db, workspace, event_id), digest)
+                return _acknowledged_before(events.get(db, workspace, event_id), digest)
             with acting_as(_PLATFORM):
-                answer = self._act(workspace, event_id, told)
-            events.answered(db, workspace, event_id, quote_id=answer.body["quote_id"], answer=answer.body)
-        return answer
+                acknowledgement = self._act(workspace, event_id, announcement)
+            answer = acknowledgement.body
+            events.record_answer(db, workspace, event_id, quote_id=answer["quote_id"], answer=answer)
+        return acknowledgement
 
     def fetch(self, row: Run, step: Steps) -> Outcome:
         """Fetch the quote that an event named, and accept it. Called again from the start after a crash."""
@@ -131,21 +143,27 @@ class PlatformEvents:
             "shown": shown,
         }
 
-    def _act(self, workspace: str, event_id: str, told: Told) -> Answer:
+    def _act(self, workspace: str, event_id: str, announcement: Announcement) -> Acknowledgement:
         configuration = self.platforms.configurations.of(workspace)
-        if told.type in configuration.cancelled_event_types:
-            return self._cancel(workspace, event_id, told)
-        if told.type not in configuration.accepted_event_types:
-            return self._answer(event_id, told, "ignored", told.quote_id, (), is_new=False)
-        if told.quote is not None:
+        if announcement.type in configuration.cancelled_event_types:
+            return self._cancel(workspace, event_id, announcement)
+        if announcement.type not in configuration.accepted_event_types:
+            return self._acknowledge(
+                event_id, announcement, EventStatus.IGNORED, announcement.quote_id, (), is_new=False
+            )
+        if announcement.quote is not None:
             try:
-                return self._taken(event_id, told, self.runs.acceptance.accept(workspace, told.quote))
+                return self._acknowledge_accepted(
+                    event_id, announcement, self.runs.acceptance.accept(workspace, announcement.quote)
+                )
             except NotFound:  # the quote is cancelled, and the host does not have it
-                return self._never_seen(event_id, told, id_of(told.quote, workspace_id=workspace))
-        assert told.quote_id is not None, "it names or holds a quote"
+                return self._never_seen(event_id, announcement, id_of(announcement.quote, workspace_id=workspace))
+        assert announcement.quote_id is not None, "it names or holds a quote"
         _require_platform(configuration)
-        run_id = self._request_fetch(workspace, told.quote_id, event_id=event_id, event_type=told.type)
-        return self._answer(event_id, told, RunStatus.QUEUED, told.quote_id, (run_id,), is_new=True)
+        run_id = self._request_fetch(workspace, announcement.quote_id, event_id=event_id, event_type=announcement.type)
+        return self._acknowledge(
+            event_id, announcement, EventStatus.QUEUED, announcement.quote_id, (run_id,), is_new=True
+        )
 
     def _request_fetch(self, workspace: str, quote_id: str, *, event_id: str, event_type: str) -> str:
         """Queue the fetch of a quote that the workspace's platform announced; return the run's id."""
@@ -157,31 +175,41 @@ class PlatformEvents:
         assert added is not None, "an event is stored once, together with its run"
         return added
 
-    def _cancel(self, workspace: str, event_id: str, told: Told) -> Answer:
-        quote_id = told.quote_id or id_of(told.quote, workspace_id=workspace)
+    def _cancel(self, workspace: str, event_id: str, announcement: Announcement) -> Acknowledgement:
+        quote_id = announcement.quote_id or id_of(announcement.quote, workspace_id=workspace)
         try:
-            found = self.runs.taking_back.cancel(workspace, quote_id, how=told.type)
+            found = self.runs.taking_back.cancel(workspace, quote_id, how=announcement.type)
         except NotFound:
-            return self._never_seen(event_id, told, quote_id)
-        return self._answer(event_id, told, "cancelled", quote_id, found.run_ids, is_new=not found.duplicate)
+            return self._never_seen(event_id, announcement, quote_id)
+        return self._acknowledge(
+            event_id, announcement, EventStatus.CANCELLED, quote_id, found.run_ids, is_new=not found.duplicate
+        )
 
-    def _never_seen(self, event_id: str, told: Told, quote_id: str) -> Answer:
+    def _never_seen(self, event_id: str, announcement: Announcement, quote_id: str) -> Acknowledgement:
         """Return the answer about a cancelled quote that the host does not have: the event is ignored."""
-        answer = self._answer(event_id, told, "ignored", quote_id, (), is_new=False)
-        return Answer({**answer.body, "note": _NEVER_SEEN}, is_new=False)
+        acknowledged = self._acknowledge(event_id, announcement, EventStatus.IGNORED, quote_id, (), is_new=False)
+        return Acknowledgement({**acknowledged.body, "note": _NEVER_SEEN}, is_new=False)
 
-    def _taken(self, event_id: str, told: Told, accepted: Accepted) -> Answer:
-        status, is_new = "cancelled" if accepted.cancelled else "accepted", not accepted.duplicate
-        return self._answer(event_id, told, status, accepted.quote_id, accepted.run_ids, is_new=is_new)
+    def _acknowledge_accepted(self, event_id: str, announcement: Announcement, accepted: Accepted) -> Acknowledgement:
+        status = EventStatus.CANCELLED if accepted.cancelled else EventStatus.ACCEPTED
+        is_new = not accepted.duplicate
+        return self._acknowledge(event_id, announcement, status, accepted.quote_id, accepted.run_ids, is_new=is_new)
 
-    def _answer(
-        self, event_id: str, told: Told, status: str, quote_id: str | None, run_ids: tuple[str, ...], *, is_new: bool
-    ) -> Answer:
+    def _acknowledge(
+        self,
+        event_id: str,
+        announcement: Announcement,
+        status: EventStatus,
+        quote_id: str | None,
+        run_ids: tuple[str, ...],
+        *,
+        is_new: bool,
+    ) -> Acknowledgement:
         with self.store.write() as db:  # joins the caller's transaction, where the runs are not committed yet
             found = [rows.require(db, run_id) for run_id in run_ids]
         runs = [{"id": row.id, "plugin": row.plugin, "status": row.status} for row in found]
-        body = {"id": event_id, "event_type": told.type, "status": status, "quote_id": quote_id, "runs": runs}
-        return Answer(body, is_new)
+        body = {"id": event_id, "event_type": announcement.type, "status": status, "quote_id": quote_id, "runs": runs}
+        return Acknowledgement(body, is_new)
 
 
 #: The actor in the audit log for what the platform's events cause.
@@ -210,14 +238,14 @@ def _require_platform(configuration: PlatformConfiguration) -> None:
         )
 
 
-def _again(before: RowMapping, digest: str) -> Answer:
+def _acknowledged_before(before: RowMapping, digest: str) -> Acknowledgement:
     if before["digest"] != digest:
         problem = FieldProblem((signatures.ID,), "An earlier event of this id had another body.")
         raise InvalidInput("This event's id was used before.", [problem])
-    return Answer(before["answer"], is_new=False)
+    return Acknowledgement(before["answer"], is_new=False)
 
 
-def _read(found: Any) -> Told:
+def _read(found: Any) -> Announcement:
     """Return the contents of a body: a quote, an event that holds a quote, or an event that names one.
 
     Raises: InvalidInput.
@@ -225,7 +253,7 @@ def _read(found: Any) -> Told:
     if not isinstance(found, dict):
         raise InvalidInput("The body is not an event.", [FieldProblem((), "Must be a JSON object.")])
     if "event_type" not in found and "pricing_table" in found:
-        return Told(ACCEPTED, None, found)
+        return Announcement(ACCEPTED, None, found)
     problems, event_type, quote_id = [], found.get("event_type"), found.get("id")
     if not isinstance(event_type, str) or not _NAME.fullmatch(event_type):
         problems.append(FieldProblem(("event_type",), "Must be 1 to 255 plain characters."))
@@ -237,4 +265,4 @@ def _read(found: Any) -> Told:
             problems.append(FieldProblem(("id",), str(error.messages[0])))
     if problems:
         raise InvalidInput("The body is not an event.", problems)
-    return Told(str(event_type), quote_id, found.get("quote"))
+    return Announcement(str(event_type), quote_id, found.get("quote"))

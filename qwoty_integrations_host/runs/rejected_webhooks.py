@@ -36,7 +36,7 @@ class _Count:
     last_at: datetime
 
 
-class Refusals:
+class RejectedWebhooks:
     """The counts of the webhooks that one host rejected."""
 
     def __init__(self, store: Store, clock: Clock) -> None:

@@ -15,7 +15,7 @@ from .control import RunControl
 from .corrections import Corrections
 from .installments import Installments
 from .queue import RunQueue
-from .rejected_webhooks import Refusals
+from .rejected_webhooks import RejectedWebhooks
 from .taking_back import TakingBack
 from .uninvoiced import Uninvoiced
 from .webhooks import Webhooks
@@ -46,5 +46,5 @@ def create_runs(
     taking_back = TakingBack(store, integrations, clock, queue, uninvoiced)
     acceptance = Acceptance(store, integrations, clock, queue, control, corrections, taking_back, uninvoiced)
     installments = Installments(store, integrations, clock, queue)
-    webhooks = Webhooks(store, integrations, clock, attempts, queue, control, Refusals(store, clock))
+    webhooks = Webhooks(store, integrations, clock, attempts, queue, control, RejectedWebhooks(store, clock))
     return Runs(queue, uninvoiced, control, corrections, taking_back, acceptance, installments, webhooks)

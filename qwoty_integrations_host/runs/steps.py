@@ -23,6 +23,7 @@ from ..engine.interface import Engine
 from ..errors import DatabaseUnavailable, IntegrationError, Interruption, PermanentError, RetryableError
 from ..metrics import REMOTE_REQUESTS, STEPS
 from ..observability.leaks import KnownSecrets
+from ..quotes.run import StepStatus
 from ..store import steps as rows
 from ..store.database import Store
 
@@ -80,7 +81,7 @@ class RecordedSteps:
     #: The secrets that no step may return.
     known: KnownSecrets = field(default_factory=KnownSecrets)
     #: When a step last began or ended, by ``time.monotonic()``.
-    heard: float = field(default_factory=time.monotonic)
+    last_heartbeat: float = field(default_factory=time.monotonic)
     #: Whether the host has abandoned this attempt's hook. If the hook goes on, its next step stops it.
     left_behind: bool = False
 
@@ -150,7 +151,7 @@ class RecordedSteps:
                 self.known.take_out_of(error)
                 attempt.key += error.answered
                 gap = self.retry.gap(tried, error.retry_after)
-                self._end(name, attempt, started, "waiting" if gap is None else "retrying", error)
+                self._end(name, attempt, started, StepStatus.WAITING if gap is None else StepStatus.RETRYING, error)
                 if gap is None:
                     raise RunWaits(error) from error
                 self.engine.pause(gap, self.clock)
@@ -182,13 +183,13 @@ class RecordedSteps:
             code="plugin_bug",
         )
 
-    def _sign_of_life(self) -> None:
+    def _heartbeat(self) -> None:
         if self.left_behind:
             raise AttemptOver
-        self.heard = time.monotonic()
+        self.last_heartbeat = time.monotonic()
 
     def _begin(self, name: str) -> Attempt:
-        self._sign_of_life()
+        self._heartbeat()
         # Commit before the work begins, so that the step knows after a crash that it is a repetition.
         with self.store.write() as db:
             row = rows.begin(db, self.run_id, self.attempt, self._new_step(name))
@@ -208,7 +209,7 @@ class RecordedSteps:
         request as a repetition (ADR 0002).
         """
         elsewhere = [row for other, row in self.begun_before.items() if other not in self.used]
-        uncertain = [row for row in elsewhere if self.forgotten or row["status"] != "succeeded"]
+        uncertain = [row for row in elsewhere if self.forgotten or row["status"] != StepStatus.SUCCEEDED]
         return {
             "name": name,
             "position": len(self.begun_before.keys() | self.used),
@@ -217,23 +218,23 @@ class RecordedSteps:
             "started_at": min((row["started_at"] for row in uncertain), default=self.clock.now()),
         }
 
-    def _end(self, name: str, attempt: Attempt, started: datetime, status: str, error: IntegrationError) -> None:
+    def _end(self, name: str, attempt: Attempt, started: datetime, status: StepStatus, error: IntegrationError) -> None:
         """Record a try after which the step is tried again."""
         values = self._ending(attempt, started, status, error)
         with self.store.write() as db:
             rows.end(db, self.run_id, name, **values)
 
     def _record(self, ended: Ended) -> None:
-        status = "succeeded" if ended.error is None else "failed"
+        status = StepStatus.SUCCEEDED if ended.error is None else StepStatus.FAILED
         values = self._ending(ended.attempt, ended.started, status, ended.error)
         with self.store.write() as db:
             rows.record(db, self.run_id, self.attempt, ended.name, ended.result, self.recorded, **values)
         self.recorded += 1
 
     def _ending(
-        self, attempt: Attempt, started: datetime, status: str, error: IntegrationError | None
+        self, attempt: Attempt, started: datetime, status: StepStatus, error: IntegrationError | None
     ) -> dict[str, Any]:
-        self._sign_of_life()
+        self._heartbeat()
         STEPS.labels(self.plugin, status).inc()
         elapsed = round((self.clock.now() - started).total_seconds() * 1000)
         shown = error and {"code": error.code, "title": error.title, "hint": error.hint}

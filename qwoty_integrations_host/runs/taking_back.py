@@ -91,7 +91,7 @@ class TakingBack(WithIntegrations):
                     "The integration is switched off here, or cannot take back what it made.",
                     hint="Switch it on, or take it back at the service by hand.",
                 )
-            added = self._take_back(db, workspace, plugin, "undo", quote_id, "the quote is undone")
+            added = self._take_back(db, workspace, plugin, RunKind.UNDO, quote_id, "the quote is undone")
             audit.note(db, workspace, "run.undone", run_id, self.clock.now())
         return added
 
@@ -105,7 +105,7 @@ class TakingBack(WithIntegrations):
             quotes.require(db, workspace, quote_id)
             quotes.lock(db, workspace, quote_id)
             plugin = self.voiding_plugin(workspace, quote_id)
-            added = self._take_back(db, workspace, plugin, "void", quote_id, "the invoice is voided")
+            added = self._take_back(db, workspace, plugin, RunKind.VOID, quote_id, "the invoice is voided")
             audit.note(db, workspace, "invoice.voided", quote_id, self.clock.now())
         return added
 

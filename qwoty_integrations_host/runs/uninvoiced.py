@@ -14,7 +14,7 @@ from ..alerts.recording import Alerts
 from ..clock import Clock
 from ..errors import ActionRefused
 from ..quotes.run import Run, RunKind
-from ..quotes.without_invoice import NO_INTEGRATION, cause, explained
+from ..quotes.without_invoice import NO_INTEGRATION, cause, explanation_of
 from ..reports.runs import outcome_of
 from ..store import audit, quotes
 from ..store import runs as rows
@@ -53,7 +53,7 @@ class Uninvoiced(WithIntegrations):
         code = None if is_cancelled else cause(found, makers=self.plugins.makers(), enabled=enabled)
         quotes.note_without_invoice(db, workspace, quote_id, code)
         if code:
-            self.alerts.quote_without_invoice(db, workspace, quote_id, explained(code, found, enabled=enabled))
+            self.alerts.quote_without_invoice(db, workspace, quote_id, explanation_of(code, found, enabled=enabled))
 
     def dismiss(self, workspace: str, quote_id: str, reason: str) -> None:
         """Note that a quote needs no invoice any more, because a person has dealt with it.

@@ -27,7 +27,7 @@ from ..store.database import Store
 from ..workspaces.integration import Integrations, WithIntegrations
 from .control import RunControl
 from .queue import RunQueue
-from .rejected_webhooks import Refusals
+from .rejected_webhooks import RejectedWebhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Webhooks(WithIntegrations):
     attempts: Attempts
     queue: RunQueue
     control: RunControl
-    rejected: Refusals
+    rejected: RejectedWebhooks
 
     def receive(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
         """Authenticate, store and queue a webhook; return ``stored``, ``duplicate``, or ``ignored`` (no quote of ours).
@@ -122,7 +122,7 @@ class Webhooks(WithIntegrations):
         with self.store.write() as db:
             if not webhooks.add(db, row):
                 if not found:
-                    webhooks.came_again(db, row)
+                    webhooks.count_redelivery(db, row)
                 return "duplicate", None
             if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
                 return "ignored", None

@@ -11,7 +11,7 @@ from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError
 
 from .database import close_for_good
-from .trouble import explained
+from .outages import detecting_outages
 
 _LOCK = text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
 _TRY = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
@@ -39,7 +39,7 @@ class AdvisoryLocks:
         if name in self._held:
             yield
             return
-        with explained(), self._engine.connect() as connection:
+        with detecting_outages(), self._engine.connect() as connection:
             connection.execute(_LOCK, {"name": name})
             self._held[name] = connection
             try:
@@ -50,7 +50,7 @@ class AdvisoryLocks:
 
     def confirm(self) -> None:
         """Check that this thread still has the locks that it holds. Raises: DatabaseUnavailable."""
-        with explained():
+        with detecting_outages():
             for connection in self._held.values():
                 connection.execute(_THERE)
 
@@ -62,7 +62,7 @@ class AdvisoryLocks:
     @contextmanager
     def attempt(self, name: str) -> Iterator[bool]:
         """Try to take the lock for the block, without waiting; yield whether that succeeded."""
-        with explained(), self._engine.connect() as connection:
+        with detecting_outages(), self._engine.connect() as connection:
             mine = bool(connection.execute(_TRY, {"name": name}).scalar())
             try:
                 yield mine

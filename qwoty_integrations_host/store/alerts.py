@@ -21,13 +21,13 @@ def document(db: Connection, workspace: str) -> dict[str, Any]:
     return db.execute(wanted).scalar() or {}
 
 
-def targets(db: Connection, workspace: str) -> dict[str, Any] | None:
+def recipients(db: Connection, workspace: str) -> dict[str, Any] | None:
     """Return the recipients of a workspace; None if there are none."""
     found = document(db, workspace)
     return found if _names_anybody(found) else None
 
 
-def all_targets(db: Connection) -> dict[str, dict[str, Any]]:
+def all_recipients(db: Connection) -> dict[str, dict[str, Any]]:
     """Return the recipients by workspace, for all workspaces that have any."""
     rows = db.execute(select(t.alert_targets))
     return {row.workspace: row.document for row in rows if _names_anybody(row.document)}
@@ -37,7 +37,7 @@ def _names_anybody(document: Mapping[str, Any]) -> bool:
     return bool(document.get("mails") or document.get("webhook_url"))
 
 
-def save_targets(db: Connection, workspace: str, document: Mapping[str, Any], now: datetime) -> None:
+def save_recipients(db: Connection, workspace: str, document: Mapping[str, Any], now: datetime) -> None:
     """Replace the recipients of a workspace."""
     db.execute(t.alert_targets.delete().where(t.alert_targets.c.workspace == workspace))
     row = {"workspace": workspace, "document": dict(document), "updated_at": now}
@@ -55,7 +55,7 @@ def is_stored(db: Connection, workspace: str, subject: str) -> bool:
     return db.execute(select(t.alerts.c.subject).where(here)).first() is not None
 
 
-def untold(db: Connection, *, tries: int) -> Sequence[RowMapping]:
+def undelivered(db: Connection, *, tries: int) -> Sequence[RowMapping]:
     """Return the alerts that have not reached every recipient and have had fewer tries than ``tries``, oldest first."""
     wanted = select(t.alerts).where(t.alerts.c.delivered_at.is_(None) & (t.alerts.c.tries < tries))
     return db.execute(wanted.order_by(t.alerts.c.created_at, t.alerts.c.subject)).mappings().all()
@@ -67,7 +67,7 @@ def newest(db: Connection, workspace: str, *, limit: int) -> Sequence[RowMapping
     return db.execute(wanted.order_by(t.alerts.c.created_at.desc(), t.alerts.c.subject).limit(limit)).mappings().all()
 
 
-def count_untold(db: Connection, workspace: str, *, tries: int) -> int:
+def count_undelivered(db: Connection, workspace: str, *, tries: int) -> int:
     """Return how many alerts of a workspace are not delivered and have had fewer tries than ``tries``."""
     here = (t.alerts.c.workspace == workspace) & t.alerts.c.delivered_at.is_(None) & (t.alerts.c.tries < tries)
     return int(db.execute(select(func.count()).select_from(t.alerts).where(here)).scalar_one())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
@@ -24,7 +23,7 @@ def load(db: Connection, workspace: str, plugin: str, *, lock: bool = False) -> 
     return db.execute(wanted.with_for_update() if lock else wanted).mappings().first()
 
 
-def mark(db: Connection, workspace: str, plugin: str, problem: Mapping[str, Any]) -> Mapping[str, Any]:
+def record_problem(db: Connection, workspace: str, plugin: str, problem: Mapping[str, Any]) -> Mapping[str, Any]:
     """Record a problem, unless one is known already; return the one that is known now."""
     insert_or_ignore(db, t.connections, {"workspace": workspace, "plugin": plugin})
     row = load(db, workspace, plugin, lock=True)
@@ -71,18 +70,6 @@ def is_same_key(db: Connection, one: Run, other: Run) -> bool:
     found = (quotes.find(db, run.workspace, run.quote_id) for run in (one, other))
     units = [quote.business_unit.id if quote and quote.business_unit else None for quote in found]
     return units[0] == units[1]
-
-
-def settings_saved_at(db: Connection, workspace: str, plugin: str) -> datetime | None:
-    """Return when the settings were last saved; None if they never were."""
-    here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)
-    return db.execute(select(t.settings.c.updated_at).where(here)).scalar()
-
-
-def configured_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
-    """Return the plugins that have stored settings, enabled or not, sorted."""
-    wanted = select(t.settings.c.plugin).where(t.settings.c.workspace == workspace).order_by(t.settings.c.plugin)
-    return tuple(db.execute(wanted).scalars())
 
 
 def recent_business_units(db: Connection, workspace: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
+from ..quotes.run import RunStatus
 from . import tables as t
 
 
@@ -17,7 +18,7 @@ def runs(db: Connection) -> dict[tuple[str, ...], int]:
 
 def oldest_queued(db: Connection) -> datetime | None:
     """Return when the oldest run that is still queued was created; None if no run is queued."""
-    return db.execute(select(func.min(t.runs.c.created_at)).where(t.runs.c.status == "queued")).scalar()
+    return db.execute(select(func.min(t.runs.c.created_at)).where(t.runs.c.status == RunStatus.QUEUED)).scalar()
 
 
 def newest_run(db: Connection) -> datetime | None:

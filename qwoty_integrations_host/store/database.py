@@ -14,8 +14,8 @@ from sqlalchemy.event import listen, listens_for
 from sqlalchemy.exc import InvalidatePoolError
 
 from . import holds, search
+from .outages import detecting_outages
 from .schema import bring_up_to_date
-from .trouble import explained
 
 #: How long SQLite waits for another program that has locked the database.
 BUSY_SECONDS = 30.0
@@ -109,7 +109,7 @@ class Store:
             yield outer
             return
         afterwards: list[Callable[[], object]] = []
-        with self._writing, explained(), self.engine.begin() as connection:
+        with self._writing, detecting_outages(), self.engine.begin() as connection:
             if self._is_sqlite:
                 # Lock before the first read, so that nobody changes the rows between our reads and our writes.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -118,7 +118,7 @@ class Store:
             search.begin(connection)
             try:
                 yield connection
-                search.settle(connection)
+                search.update_touched(connection)
             finally:
                 self._mine.transaction = self._mine.afterwards = None
         for work in afterwards:
@@ -140,7 +140,7 @@ class Store:
         if (outer := getattr(self._mine, "transaction", None)) is not None:
             yield outer
             return
-        with explained(), self._readable.connect() as connection:
+        with detecting_outages(), self._readable.connect() as connection:
             yield connection
 
     def confirm(self) -> None:

@@ -16,7 +16,9 @@ def add(db: Connection, row: Mapping[str, Any]) -> bool:
     return insert_or_ignore(db, t.events, row)
 
 
-def answered(db: Connection, workspace: str, event_id: str, *, quote_id: str | None, answer: Mapping[str, Any]) -> None:
+def record_answer(
+    db: Connection, workspace: str, event_id: str, *, quote_id: str | None, answer: Mapping[str, Any]
+) -> None:
     """Record the answer to an event."""
     here = (t.events.c.workspace == workspace) & (t.events.c.id == event_id)
     db.execute(t.events.update().where(here).values(quote_id=quote_id, answer=dict(answer)))

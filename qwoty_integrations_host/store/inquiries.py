@@ -7,18 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select
 
 from . import tables as t
 
-RUNNING = "running"
+
+class InquiryStatus(StrEnum):
+    """The states of an inquiry."""
+
+    RUNNING = "running"
+    #: What was requested is done, whatever a test found.
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    #: The host did not finish it in time, and nothing was changed.
+    LOST = "lost"
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> None:
     """Store an inquiry that begins."""
-    db.execute(t.inquiries.insert().values({**row, "status": RUNNING}))
+    db.execute(t.inquiries.insert().values({**row, "status": InquiryStatus.RUNNING}))
 
 
 def find(db: Connection, workspace: str, inquiry_id: str) -> RowMapping | None:
@@ -40,10 +50,10 @@ def running(db: Connection, workspace: str, kind: str, plugin: str, now: datetim
 
 def end(db: Connection, ids: Iterable[str], now: datetime, **values: Any) -> None:
     """Record how inquiries ended, except for those whose end is recorded."""
-    here = t.inquiries.c.id.in_(list(ids)) & (t.inquiries.c.status == RUNNING)
+    here = t.inquiries.c.id.in_(list(ids)) & (t.inquiries.c.status == InquiryStatus.RUNNING)
     db.execute(t.inquiries.update().where(here).values(ended_at=now, **values))
 
 
 def _running(workspace: str, now: datetime) -> Any:
     one = t.inquiries.c
-    return (one.workspace == workspace) & (one.status == RUNNING) & (one.deadline > now)
+    return (one.workspace == workspace) & (one.status == InquiryStatus.RUNNING) & (one.deadline > now)

@@ -55,7 +55,7 @@ class Sending:
             return True
         return again and self._change(db, t.mails.c.state == "sending", self._row("sending", now))
 
-    def has_left(self, db: Connection, now: datetime) -> None:
+    def mark_sent(self, db: Connection, now: datetime) -> None:
         """Record that the mail has left, unless another worker has claimed it meanwhile."""
         if not self._change(db, t.mails.c.epoch == self.epoch, self._row("sent", now)):
             insert_or_ignore(db, t.mails, self._row("sent", now))

@@ -17,11 +17,12 @@ from ..contract.exact_json import parse_json
 from ..contract.quote import Quote
 from ..contract.quote_document import load_heading, load_quote
 from ..errors import NotFound
+from ..quotes.run import RunKind
 from ..quotes.stops import Stops
 from . import search
 from . import tables as t
 from .pagination import find_place, newest_first
-from .search import Wanted
+from .search import QuoteSearch
 from .upsert import insert_or_ignore
 from .workspaces import require_workspace
 
@@ -120,7 +121,7 @@ def _reword(db: Connection, workspace: str, quote_id: str, number: str, document
     search.touch(db, workspace, quote_id, {search.SIGNED: words})
 
 
-def settle(db: Connection, workspace: str, quote_id: str) -> None:
+def forget_earlier_version(db: Connection, workspace: str, quote_id: str) -> None:
     """Delete the kept earlier versions: the corrections are final."""
     db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(replaced=None))
 
@@ -168,7 +169,7 @@ def find(db: Connection, workspace: str, quote_id: str) -> Quote | None:
 
 
 def newest(
-    db: Connection, workspace: str, *, limit: int, after: str | None = None, wanted: Wanted | None = None
+    db: Connection, workspace: str, *, limit: int, after: str | None = None, wanted: QuoteSearch | None = None
 ) -> Sequence[Heading]:
     """Return the headings of a workspace's quotes, newest first; with ``wanted``, of those that match.
 
@@ -197,7 +198,7 @@ def note_without_invoice(db: Connection, workspace: str, quote_id: str, code: st
 def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str], code: str) -> None:
     """Store ``code`` with each quote that has no code, is not cancelled, and was given to none of the ``makers``."""
     quote, run = t.quotes.c, t.runs.c
-    accepted = (run.workspace == quote.workspace) & (run.quote_id == quote.id) & (run.kind == "quote_accepted")
+    accepted = (run.workspace == quote.workspace) & (run.quote_id == quote.id) & (run.kind == RunKind.QUOTE_ACCEPTED)
     never = (
         quote.without_invoice.is_(None)
         & quote.cancelled.is_(None)
@@ -205,7 +206,7 @@ def note_never_invoiced(db: Connection, workspace: str, makers: Collection[str],
     )
     these = (quote.workspace == workspace) & never
     # Two statements, however many quotes there are. Only quotes in a settled state get the new state.
-    search.lack_an_invoice(db, workspace, select(quote.id).where(these))
+    search.mark_without_invoice(db, workspace, select(quote.id).where(these))
     db.execute(t.quotes.update().where(these).values(without_invoice=code))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, text
 
 from ..concurrency.rate_limits import LONGEST_QUEUE
-from .trouble import explained
+from .outages import detecting_outages
 
 # Reads the clock after the row is locked, so that a process that waited for the lock reserves from that moment on.
 _NOW = "extract(epoch from clock_timestamp())"
@@ -24,5 +24,5 @@ class SharedSlots:
         self._engine = engine
 
     def reserve(self, name: str, gap: float) -> float:
-        with explained(), self._engine.begin() as db:
+        with detecting_outages(), self._engine.begin() as db:
             return float(db.execute(_RESERVE, {"name": name, "gap": gap}).scalar_one())

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, func, select, update
 
-from ..quotes.run import FINISHED, RunKind
+from ..quotes.run import ENDED_WELL, FINISHED, RunKind
 from . import search
 from . import tables as t
 from .database import Store
@@ -20,7 +20,6 @@ from .database import Store
 #: Days. For runs and their timelines, the deployment sets the number (QWOTY_HOST_KEEP_DAYS).
 JOBS, WEBHOOK_BODIES, ALERTS, UPKEEP_RUNS, TRACES, ANSWERS, INQUIRIES = 30, 90, 90, 7, 1, 1, 1
 _BATCH = 500
-_WELL = ("succeeded", "skipped")
 
 
 def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool = False) -> dict[str, int]:
@@ -41,7 +40,7 @@ def prune_tables(store: Store, now: datetime, *, keep_days: int, dry_run: bool =
         ("sessions", _ended_sessions(traces_before), _drop_sessions),
         ("login_links", select(t.login_links.c.digest).where(t.login_links.c.expires_at < traces_before), _drop_links),
         ("audit", select(t.audit.c.id).where(t.audit.c.at < runs_before), _drop_audit),
-        ("webhook_refusals", _old_refusals(bodies_before), _drop_refusals),
+        ("webhook_refusals", _old_rejected_webhooks(bodies_before), _drop_rejected_webhooks),
         ("paces", select(t.paces.c.name).where(t.paces.c.free_at < moment), _drop_paces),
     ]
     return {name: _prune(store, wanted, drop, dry_run=dry_run) for name, wanted, drop in work}
@@ -77,7 +76,7 @@ def _old_runs(before: datetime) -> Select[Any]:
 
 def _old_upkeep(before: datetime) -> Select[Any]:
     """Select the upkeep runs that ended well, because one is added every hour. The others are kept like all runs."""
-    return _old_runs(before).where((t.runs.c.kind == RunKind.UPKEEP) & t.runs.c.status.in_(_WELL))
+    return _old_runs(before).where((t.runs.c.kind == RunKind.UPKEEP) & t.runs.c.status.in_(ENDED_WELL))
 
 
 def _must_stay() -> Any:
@@ -86,8 +85,8 @@ def _must_stay() -> Any:
     Without the run that accepted it, a quote that is accepted again would be invoiced again. Without the run that
     failed to send an installment, the schedule would try again.
     """
-    tried = (t.runs.c.kind == "installment") & t.runs.c.status.not_in(_WELL)
-    return (t.runs.c.kind == "quote_accepted") | tried
+    tried = (t.runs.c.kind == RunKind.INSTALLMENT) & t.runs.c.status.not_in(ENDED_WELL)
+    return (t.runs.c.kind == RunKind.QUOTE_ACCEPTED) | tried
 
 
 def _has_steps() -> Any:
@@ -98,7 +97,7 @@ def _old_bodies(before: datetime) -> Select[Any]:
     """Select the events whose body can be deleted. A run that may still be retried needs the body of its event."""
     event, run = t.webhook_deliveries.c, t.runs.c
     its_run = (run.workspace == event.workspace) & (run.plugin == event.plugin) & (run.subject == event.event_id)
-    needed = exists().where(its_run & (run.kind == "webhook") & run.status.not_in(_WELL))
+    needed = exists().where(its_run & (run.kind == RunKind.WEBHOOK) & run.status.not_in(ENDED_WELL))
     old = (event.received_at < before) & (func.length(event.body) > 0)
     return select(event.workspace, event.plugin, event.event_id).where(old & ~needed)
 
@@ -124,7 +123,7 @@ def _old_inquiries(before: datetime) -> Select[Any]:
     return select(t.inquiries.c.id).where(t.inquiries.c.begun_at < before)
 
 
-def _old_refusals(before: datetime) -> Select[Any]:
+def _old_rejected_webhooks(before: datetime) -> Select[Any]:
     kept = t.webhook_refusals.c
     return select(kept.workspace, kept.id).where(kept.first_at < before)
 
@@ -163,7 +162,7 @@ def _drop_alerts(db: Connection, found: Sequence[Any]) -> None:
         db.execute(delete(t.alerts).where(here))
 
 
-def _drop_refusals(db: Connection, found: Sequence[Any]) -> None:
+def _drop_rejected_webhooks(db: Connection, found: Sequence[Any]) -> None:
     table = t.webhook_refusals
     for row in found:
         db.execute(delete(table).where((table.c.workspace == row.workspace) & (table.c.id == row.id)))

@@ -1,7 +1,7 @@
 """The search index of quotes: the words and the state of each quote (ADR 0066).
 
-Code that changes a quote, its runs or its records calls ``touch``. At the end of the transaction, ``settle`` updates
-the index once per touched quote.
+Code that changes a quote, its runs or its records calls ``touch``. At the end of the transaction, ``update_touched``
+updates the index once per touched quote.
 """
 
 from __future__ import annotations
@@ -93,15 +93,15 @@ def touch(
         found.more |= not only_record
 
 
-def settle(db: Connection) -> None:
+def update_touched(db: Connection) -> None:
     """Update the index for the touched quotes. A transaction does this last."""
     touched: Mapping[tuple[str, str], _Touch] = db.info.pop(_TOUCHED)
     # Sorted, so that two transactions that touch the same quotes lock them in one order and cannot deadlock.
     for workspace, quote_id in sorted(touched):
-        _settle(db, workspace, quote_id, touched[workspace, quote_id])
+        _update(db, workspace, quote_id, touched[workspace, quote_id])
 
 
-def _settle(db: Connection, workspace: str, quote_id: str, change: _Touch) -> None:
+def _update(db: Connection, workspace: str, quote_id: str, change: _Touch) -> None:
     place = {"in_workspace": workspace, "of_quote": quote_id}
     # Lock the row before reading the facts, so that a second transaction sees what the first has written.
     known = db.execute(_KNOWN, place).mappings().first()
@@ -117,7 +117,7 @@ def _settle(db: Connection, workspace: str, quote_id: str, change: _Touch) -> No
         _add_words(db, workspace, {(quote_id, source): words})
 
 
-def lack_an_invoice(db: Connection, workspace: str, quote_ids: Any) -> None:
+def mark_without_invoice(db: Connection, workspace: str, quote_ids: Any) -> None:
     """Change the state of these quotes to ``no_invoice`` if their present state is a settled one, in one statement."""
     found = t.standings.c
     here = (found.workspace == workspace) & found.quote_id.in_(quote_ids) & found.state.in_(_SETTLED)
@@ -186,7 +186,7 @@ def words_of_document(number: str, document: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class QuoteSearch:
     """A search: quotes that have all of the words, are in one of the states, and were received within a time.
 
     ``words``: None matches every quote, an empty sequence none. ``now``, and ``today`` in the workspace's time zone,
@@ -210,7 +210,7 @@ class Wanted:
 
 
 def ids(
-    db: Connection, workspace: str, wanted: Wanted, *, behind: tuple[datetime, str] | None, limit: int
+    db: Connection, workspace: str, wanted: QuoteSearch, *, behind: tuple[datetime, str] | None, limit: int
 ) -> Sequence[str]:
     """Return the ids of the newest matching quotes behind a place in the list: (received_at, id)."""
     if wanted.words is not None and not wanted.words:
@@ -224,7 +224,7 @@ def ids(
     if wanted.without_invoice:
         lacking = (_Q.workspace == workspace) & _Q.without_invoice.is_not(None)
         here.append(found.quote_id.in_(select(_Q.id).where(lacking)))
-    here += _have(db, workspace, wanted.words or ())
+    here += _conditions_of_words(db, workspace, wanted.words or ())
     parts = [
         select(found.received_at, found.quote_id)
         .where(*here, *states)
@@ -236,8 +236,8 @@ def ids(
     return [row.quote_id for row in sorted(rows, key=lambda row: (row.received_at, row.quote_id), reverse=True)[:limit]]
 
 
-def count(db: Connection, workspace: str, wanted: Wanted) -> int:
-    """Return how many quotes are in one of the wanted states; the other criteria are ignored."""
+def count_in_states(db: Connection, workspace: str, wanted: QuoteSearch) -> int:
+    """Return how many quotes are in one of the wanted states. The other criteria do not count."""
     here = t.standings.c.workspace == workspace
     parts = [select(func.count()).select_from(t.standings).where(here, *states) for states in _in_state(wanted)]
     return sum(db.execute(part).scalar_one() for part in parts)
@@ -247,7 +247,7 @@ def _literals(place: tuple[datetime, str]) -> tuple[ColumnElement[Any], ...]:
     return literal(place[0], t.standings.c.received_at.type), literal(place[1], t.standings.c.quote_id.type)
 
 
-def _in_state(wanted: Wanted) -> list[list[ColumnElement[bool]]]:
+def _in_state(wanted: QuoteSearch) -> list[list[ColumnElement[bool]]]:
     """Return the conditions of each query for the wanted states.
 
     One query finds quotes whose stored state is wanted and still true. The other finds quotes that time has changed
@@ -261,7 +261,7 @@ def _in_state(wanted: Wanted) -> list[list[ColumnElement[bool]]]:
     return [[found.state.in_(wanted.states), ~over], [found.turns_into.in_(wanted.states), over]]
 
 
-def _have(db: Connection, workspace: str, words: Sequence[Term]) -> list[ColumnElement[bool]]:
+def _conditions_of_words(db: Connection, workspace: str, words: Sequence[Term]) -> list[ColumnElement[bool]]:
     """Return the conditions that a quote has all of these words.
 
     If few quotes have the rarest word, only those quotes are searched. Otherwise the newest quotes are checked one
@@ -269,31 +269,31 @@ def _have(db: Connection, workspace: str, words: Sequence[Term]) -> list[ColumnE
     """
     if not words:
         return []
-    counts = {word: _count(db, workspace, word) for word in words}
+    counts = {word: _count_rows(db, workspace, word) for word in words}
     rarest = min(words, key=lambda word: counts[word])
     asked = [word for word in words if word != rarest or counts[word] > FEW]
-    conditions = [_has(word) for word in asked]
+    conditions = [_condition_of_word(word) for word in asked]
     if rarest not in asked:
-        conditions.insert(0, t.standings.c.quote_id.in_(_with(workspace, rarest)))
+        conditions.insert(0, t.standings.c.quote_id.in_(_quotes_with(workspace, rarest)))
     return conditions
 
 
-def _count(db: Connection, workspace: str, word: Term) -> int:
+def _count_rows(db: Connection, workspace: str, word: Term) -> int:
     """Return how many rows match the word, counting no further than ``FEW`` + 1."""
-    some = _with(workspace, word).limit(FEW + 1).subquery()
+    some = _quotes_with(workspace, word).limit(FEW + 1).subquery()
     return int(db.execute(select(func.count()).select_from(some)).scalar_one())
 
 
-def _with(workspace: str, word: Term) -> Any:
+def _quotes_with(workspace: str, word: Term) -> Any:
     """Select the ids of the quotes with a word."""
     there = t.quote_words.c
     parts: list[Select[Any]] = [
-        select(there.quote_id).where(there.workspace == workspace, fits) for fits in _fits(word)
+        select(there.quote_id).where(there.workspace == workspace, matches) for matches in _matching(word)
     ]
     return parts[0] if len(parts) == 1 else union_all(*parts)
 
 
-def _has(word: Term) -> ColumnElement[bool]:
+def _condition_of_word(word: Term) -> ColumnElement[bool]:
     """Return the condition that a quote has a word.
 
     It is a scalar subquery for one quote, so that no database collects all quotes with the word first.
@@ -302,13 +302,14 @@ def _has(word: Term) -> ColumnElement[bool]:
     here = (there.workspace == found.workspace) & (there.quote_id == found.quote_id)
     return or_(
         *(
-            select(literal(1)).where(here, fits).correlate(t.standings).limit(1).scalar_subquery().is_not(None)
-            for fits in _fits(word)
+            select(literal(1)).where(here, matches).correlate(t.standings).limit(1).scalar_subquery().is_not(None)
+            for matches in _matching(word)
         )
     )
 
 
-def _fits(word: Term) -> Iterable[ColumnElement[bool]]:
+def _matching(word: Term) -> Iterable[ColumnElement[bool]]:
+    """Yield the conditions under which a stored word matches: each alone is enough, and can use the index."""
     there = t.quote_words.c.word
     yield (there >= word.beginning) & (there < word.end)
     if word.amounts:

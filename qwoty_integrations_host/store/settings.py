@@ -64,6 +64,12 @@ def configured_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
     return tuple(db.execute(select(t.settings.c.plugin).where(here).order_by(t.settings.c.plugin)).scalars())
 
 
+def saved_at(db: Connection, workspace: str, plugin: str) -> datetime | None:
+    """Return when the settings were last saved; None if they never were."""
+    here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)
+    return db.execute(select(t.settings.c.updated_at).where(here)).scalar()
+
+
 def enabled_everywhere(db: Connection) -> list[tuple[str, str]]:
     """Return every enabled (workspace, plugin), sorted."""
     place = (t.settings.c.workspace, t.settings.c.plugin)

@@ -13,7 +13,7 @@ from ..contract.record import QuoteRecord, from_document
 from ..quotes.run import Run
 from ..quotes.standing import Facts
 from ..quotes.stops import Stops
-from ..quotes.without_invoice import explained
+from ..quotes.without_invoice import explanation_of
 from . import settings
 from . import tables as t
 from .workspaces import timezone_of
@@ -53,4 +53,4 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
 def _lacking(quote: RowMapping | None, runs: Sequence[Run], enabled: Collection[str]) -> Mapping[str, Any] | None:
     """Return why a quote has no invoice; None when nothing is known to be missing."""
     code = quote["without_invoice"] if quote else None
-    return explained(code, runs, enabled=enabled) if code else None
+    return explanation_of(code, runs, enabled=enabled) if code else None

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, case, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ..quotes.run import RunStatus, StepStatus
 from . import tables as t
 
 # Every step executes these. They are built once, because building costs more (docs/performance.md).
@@ -61,12 +62,14 @@ def begin(db: Connection, run_id: str, attempt: int, new: Mapping[str, Any]) -> 
 def _beginning(dialect: str) -> Any:
     step, run = t.steps.c, t.runs.c
     given = ("name", "position", "attempts", "key", "request_ids", "started_at")
-    first: dict[Any, Any] = {step.run_id: run.id, step.status: literal("running"), step.ms: literal(0)}
+    first: dict[Any, Any] = {step.run_id: run.id, step.status: literal(StepStatus.RUNNING.value), step.ms: literal(0)}
     first |= {step[name]: bindparam(name, type_=step[name].type) for name in given}
-    is_current = (run.id == bindparam("run")) & (run.attempt == bindparam("attempt")) & (run.status != "dismissed")
+    is_current = (
+        (run.id == bindparam("run")) & (run.attempt == bindparam("attempt")) & (run.status != RunStatus.DISMISSED)
+    )
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(t.steps)
     beginning = insert.from_select([column.name for column in first], select(*first.values()).where(is_current))
-    again = {"attempts": step.attempts + 1, "status": "running"}
+    again = {"attempts": step.attempts + 1, "status": StepStatus.RUNNING}
     return beginning.on_conflict_do_update(index_elements=["run_id", "name"], set_=again).returning(t.steps)
 
 
@@ -100,7 +103,7 @@ def keep_results(db: Connection, run_id: str) -> bool:
     others may come before it.
     """
     mine = t.steps.c.run_id == run_id
-    db.execute(t.steps.update().where(mine & (t.steps.c.status != "succeeded")).values(result=None))
+    db.execute(t.steps.update().where(mine & (t.steps.c.status != StepStatus.SUCCEEDED)).values(result=None))
     kept = t.steps.update().where(mine & t.steps.c.result.is_not(None)).values(place=None)
     return db.execute(kept).rowcount > 0
 
@@ -115,14 +118,14 @@ def renew_keys(db: Connection, run_id: str, now: datetime) -> None:
 
     With the old key, a service could repeat its old answer, although what the step created was undone since.
     """
-    here = (t.steps.c.run_id == run_id) & (t.steps.c.status == "succeeded")
+    here = (t.steps.c.run_id == run_id) & (t.steps.c.status == StepStatus.SUCCEEDED)
     db.execute(t.steps.update().where(here).values(key=t.steps.c.key + 1, started_at=now))
 
 
 def fail_waiting(db: Connection, run_id: str) -> None:
     """Set the status of the step at which a run waited to failed."""
-    here = (t.steps.c.run_id == run_id) & (t.steps.c.status == "waiting")
-    db.execute(t.steps.update().where(here).values(status="failed"))
+    here = (t.steps.c.run_id == run_id) & (t.steps.c.status == StepStatus.WAITING)
+    db.execute(t.steps.update().where(here).values(status=StepStatus.FAILED))
 
 
 def has_asked_a_service(db: Connection, run_id: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, case, false, func, null, select
 
 from ..errors import NotFound
+from ..quotes.run import RunKind
 from . import tables as t
 from .pagination import find_place, newest_behind
 from .upsert import insert_or_ignore
@@ -22,7 +23,7 @@ def add(db: Connection, row: Mapping[str, Any]) -> bool:
     return insert_or_ignore(db, t.webhook_deliveries, row)
 
 
-def came_again(db: Connection, row: Mapping[str, Any]) -> None:
+def count_redelivery(db: Connection, row: Mapping[str, Any]) -> None:
     """Record another delivery of a stored event, or the first delivery of one that an upkeep had found."""
     table, now = t.webhook_deliveries.c, row["received_at"]
     here = (table.workspace == row["workspace"]) & (table.plugin == row["plugin"]) & (table.event_id == row["event_id"])
@@ -67,18 +68,18 @@ def newest(
     ``result`` is one of ``RESULTS``. An event's row has the ``run_id`` and ``run_status`` of the run that works it, if
     there is one; ``kept`` says whether its body is still stored. Raises: InvalidInput for an unknown ``after``.
     """
-    event, refusal = t.webhook_deliveries.c, t.webhook_refusals.c
+    event, rejection = t.webhook_deliveries.c, t.webhook_refusals.c
     events, by_event = _events(workspace), (event.received_at, event.event_id)
-    refusals, by_refusal = _refusals(workspace), (refusal.first_at, refusal.id)
-    place = find_place(db, [(events, by_event), (refusals, by_refusal)], after)
+    rejected, by_rejection = _rejected(workspace), (rejection.first_at, rejection.id)
+    place = find_place(db, [(events, by_event), (rejected, by_rejection)], after)
     found: list[RowMapping] = []
     if result != "refused":
         only = [column == value for column, value in ((event.plugin, plugin), (event.type, type)) if value is not None]
         only += [event.duplicates > 0] if result == "duplicate" else []
         found += newest_behind(db, events, by_event, place, limit=limit, only=only)
     if result in {None, "refused"} and type is None:
-        only = [refusal.plugin == plugin] if plugin is not None else []
-        found += newest_behind(db, refusals, by_refusal, place, limit=limit, only=only)
+        only = [rejection.plugin == plugin] if plugin is not None else []
+        found += newest_behind(db, rejected, by_rejection, place, limit=limit, only=only)
     # Two queries instead of a union: each follows its own index, so that long lists cost no more.
     return sorted(found, key=lambda row: (row["received_at"], row["id"]), reverse=True)[:limit]
 
@@ -101,11 +102,11 @@ def _events(workspace: str) -> Select[Any]:
         run.id.label("run_id"),
         run.status.label("run_status"),
     )
-    both = t.webhook_deliveries.outerjoin(t.runs, its_run & (run.kind == "webhook"))
+    both = t.webhook_deliveries.outerjoin(t.runs, its_run & (run.kind == RunKind.WEBHOOK))
     return select(*shown).select_from(both).where(event.workspace == workspace)
 
 
-def _refusals(workspace: str) -> Select[Any]:
+def _rejected(workspace: str) -> Select[Any]:
     """Select a workspace's rejected webhooks, with the same columns."""
     row = t.webhook_refusals.c
     here = (row.id, row.plugin, row.first_at.label("received_at"), row.last_at, row.times, row.reason)

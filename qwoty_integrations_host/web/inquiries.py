@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from .auth import the_host
 
-#: The kinds of inquiries.
-CONNECTION_TEST, INTEGRATION_ENABLE = "connection.test", "integration.enable"
-SETTINGS_SAVE, ALERTS_TEST = "settings.save", "alerts.test"
 #: Enough for ten mails in a row to a slow mail server.
 _ALERTS_TEST_TIMEOUT = timedelta(minutes=5)
+
+
+class InquiryKind(StrEnum):
+    """The kinds of inquiries."""
+
+    CONNECTION_TEST = "connection.test"
+    INTEGRATION_ENABLE = "integration.enable"
+    SETTINGS_SAVE = "settings.save"
+    ALERTS_TEST = "alerts.test"
 
 
 def test_connection(workspace: str, plugin: str) -> str:
@@ -27,20 +34,20 @@ def test_connection(workspace: str, plugin: str) -> str:
     def check(_proceed: object) -> None:
         host.connections.test(workspace, plugin)
 
-    return host.inquiries.begin(workspace, CONNECTION_TEST, plugin, check, once=True)
+    return host.inquiries.begin(workspace, InquiryKind.CONNECTION_TEST, plugin, check, once=True)
 
 
 def enable_integration(workspace: str, plugin: str, *, anyway: bool) -> str | None:
     """Enable an integration after a connection test. Raises: as ``Connections.enable`` before its test."""
     host = the_host()
-    if not host.connections.asks_to_enable(workspace, plugin):
+    if not host.connections.enabling_calls_service(workspace, plugin):
         host.connections.enable(workspace, plugin, anyway=anyway)
         return None
 
     def check(proceed: Any) -> None:
         host.connections.enable(workspace, plugin, anyway=anyway, proceed=proceed)
 
-    return host.inquiries.begin(workspace, INTEGRATION_ENABLE, plugin, check)
+    return host.inquiries.begin(workspace, InquiryKind.INTEGRATION_ENABLE, plugin, check)
 
 
 def save_settings(
@@ -51,14 +58,14 @@ def save_settings(
     ``typed``: the form's values without secrets, to show again.
     """
     host = the_host()
-    if not host.connections.asks_to_save(workspace, plugin, settings):
+    if not host.connections.saving_calls_service(workspace, plugin, settings):
         host.connections.save(workspace, plugin, settings, anyway=anyway)
         return None
 
     def check(proceed: Any) -> None:
         host.connections.save(workspace, plugin, settings, anyway=anyway, proceed=proceed)
 
-    return host.inquiries.begin(workspace, SETTINGS_SAVE, plugin, check, typed=typed)
+    return host.inquiries.begin(workspace, InquiryKind.SETTINGS_SAVE, plugin, check, typed=typed)
 
 
 def test_alerts(workspace: str) -> str:
@@ -69,4 +76,4 @@ def test_alerts(workspace: str) -> str:
     def check(_proceed: object) -> Any:
         return host.alert_delivery.test(workspace)["data"]
 
-    return host.inquiries.begin(workspace, ALERTS_TEST, "", check, once=True, patience=_ALERTS_TEST_TIMEOUT)
+    return host.inquiries.begin(workspace, InquiryKind.ALERTS_TEST, "", check, once=True, patience=_ALERTS_TEST_TIMEOUT)

@@ -18,8 +18,10 @@ from ..quotes.run import Run
 from ..redaction import redacted
 from ..store import connections as rows
 from ..store import runs, steps
+from ..store import settings as settings_rows
 from ..store.database import Store
 from ..store.workspaces import require_workspace
+from .connection_status import ConnectionStatus
 from .inquiries import Proceed
 from .integration import Integrations, WithIntegrations
 
@@ -55,7 +57,7 @@ class Connections(WithIntegrations):
 
         {"workspace", "plugin", "enabled",
          "testable": bool,                     # whether the plugin has a test
-         "status": "ok" | "needs_attention" | "unreachable" | "untested" | "settings_incomplete",
+         "status": ConnectionStatus,
          "problem": None | {"code", "title", "hint", "run_id", "since"},   # until a test succeeds
          "outdated": bool,                     # the test or the problem concerns earlier settings
          "checked_at": None | ISO time,
@@ -78,14 +80,14 @@ class Connections(WithIntegrations):
     clock: Clock
     attempts: Attempts
 
-    def asks_to_enable(self, workspace: str, plugin: str) -> bool:
+    def enabling_calls_service(self, workspace: str, plugin: str) -> bool:
         """Return whether ``enable`` will call the service. Raises: as ``enable`` does before that call."""
         if self.settings.is_enabled(workspace, plugin):
             return False
         self.settings.as_saved(workspace, plugin, self.settings.present(workspace, plugin))
         return self.plugins.implements(plugin, "check_connection")
 
-    def asks_to_save(self, workspace: str, plugin: str, given: Any) -> bool:
+    def saving_calls_service(self, workspace: str, plugin: str, given: Any) -> bool:
         """Return whether ``save`` will call the service. Raises: as ``save`` does before that call."""
         self.settings.as_saved(workspace, plugin, given)
         one = self.integrations.of(workspace, plugin)
@@ -201,7 +203,7 @@ class Connections(WithIntegrations):
         self._require_settings(workspace, plugin)
         with self.store.read() as db:
             row = rows.load(db, workspace, plugin)
-            saved_at = rows.settings_saved_at(db, workspace, plugin)
+            saved_at = settings_rows.saved_at(db, workspace, plugin)
         report: Mapping[str, Any] = (row and row["report"]) or {"keys": [], "notes": []}
         checked_at, problem = row["checked_at"] if row else None, _problem(row)
         unfit = self.settings.unfit(workspace, plugin)
@@ -211,7 +213,9 @@ class Connections(WithIntegrations):
             "plugin": plugin,
             "enabled": self.settings.is_enabled(workspace, plugin),
             "testable": self.plugins.implements(plugin, "check_connection"),
-            "status": unfit.default_code if unfit else _status(report, problem, None if outdated else checked_at),
+            "status": ConnectionStatus.SETTINGS_INCOMPLETE
+            if unfit
+            else _status(report, problem, None if outdated else checked_at),
             "problem": _unfit_since(unfit, saved_at) if unfit else problem,
             "outdated": outdated,
             "checked_at": checked_at.isoformat() if checked_at else None,
@@ -239,7 +243,7 @@ class Connections(WithIntegrations):
         """Return ``{"workspace", "data"}``: ``show`` of each loaded integration with settings. Raises: NotFound."""
         with self.store.read() as db:
             require_workspace(db, workspace)
-            plugins = rows.configured_plugins(db, workspace)
+            plugins = settings_rows.configured_plugins(db, workspace)
         data = [self.show(workspace, plugin) for plugin in plugins if self.plugins.is_loaded(plugin)]
         return {"workspace": workspace, "data": data}
 
@@ -269,15 +273,15 @@ class Connections(WithIntegrations):
             )
 
 
-def met_in_a_run(
+def record_problem_of_run(
     db: Connection, workspace: str, plugin: str, run_id: str, error: Mapping[str, Any], now: datetime
 ) -> Mapping[str, Any]:
-    """Record that the service refused a run, unless a problem is known already. Return the present problem."""
-    return rows.mark(db, workspace, plugin, {**_shown(error), "run_id": run_id, "since": now.isoformat()})
+    """Record that a run was refused, unless a problem is known already; return the known problem."""
+    return rows.record_problem(db, workspace, plugin, {**_shown(error), "run_id": run_id, "since": now.isoformat()})
 
 
-def worked_in_a_run(db: Connection, run: Run) -> None:
-    """Forget the connection's problem after a run has succeeded, if that proves that the problem is gone.
+def clear_problem_after_run(db: Connection, run: Run) -> None:
+    """Forget the connection's problem after a run has succeeded, if that shows that the problem is gone.
 
     If a run found the problem, only a run of the same kind with the same key proves it. If there are several keys, runs
     of one business unit have the same key. If a test found a missing permission, no run proves it, because the run may
@@ -328,12 +332,15 @@ def _overall(keys: list[Mapping[str, Any]]) -> str:
     return next((status for status in _WORST_FIRST if status in found), "ok")
 
 
-def _status(report: Mapping[str, Any], problem: Mapping[str, Any] | None, checked_at: datetime | None) -> str:
+def _status(
+    report: Mapping[str, Any], problem: Mapping[str, Any] | None, checked_at: datetime | None
+) -> ConnectionStatus:
     if problem:
-        return "needs_attention"
+        return ConnectionStatus.NEEDS_ATTENTION
     if checked_at is None:
-        return "untested"
-    return "unreachable" if _overall(report["keys"]) == "unreachable" else "ok"
+        return ConnectionStatus.UNTESTED
+    is_unreachable = _overall(report["keys"]) == "unreachable"
+    return ConnectionStatus.UNREACHABLE if is_unreachable else ConnectionStatus.OK
 
 
 def _after(report: ConnectionReport, known: Mapping[str, Any] | None, now: datetime) -> dict[str, Any] | None:

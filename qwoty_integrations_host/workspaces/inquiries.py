@@ -22,6 +22,7 @@ from ..observability.actor import acting_as, actor
 from ..redaction import redacted
 from ..store import inquiries as rows
 from ..store.database import Store
+from ..store.inquiries import InquiryStatus
 from ..store.workspaces import lock_workspace, require_workspace
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,8 @@ def at_once(work: Callable[[], None]) -> None:
 class Inquiries:
     """The inquiries of one host.
 
-    ``find`` returns ``{"id", "workspace", "kind", "plugin": str | None, "status": "running" | "succeeded" | "failed" |
-    "lost", "begun_at", "ended_at": ISO time | None, "typed", "found", "error": None | {"code", "title", "hint",
+    ``find`` returns ``{"id", "workspace", "kind", "plugin": str | None, "status": InquiryStatus, "begun_at",
+    "ended_at": ISO time | None, "typed", "found", "error": None | {"code", "title", "hint",
     "problems": [{"path": [str], "message"}]}}``.
     """
 
@@ -111,14 +112,14 @@ class Inquiries:
             row = rows.find(db, workspace, inquiry_id)
         if row is None:
             raise NotFound("There is no such test.", hint="What came of a test is kept for a day.")
-        status = "lost" if self._is_lost(row) else row["status"]
+        status = InquiryStatus.LOST if self._is_lost(row) else row["status"]
         return {
             **{name: row[name] for name in ("id", "workspace", "kind", "typed", "found")},
             "plugin": row["plugin"] or None,
             "status": status,
             "begun_at": row["begun_at"].isoformat(),
             "ended_at": row["ended_at"].isoformat() if row["ended_at"] else None,
-            "error": {**_LOST, "problems": []} if status == "lost" else row["error"],
+            "error": {**_LOST, "problems": []} if status == InquiryStatus.LOST else row["error"],
         }
 
     def close(self) -> None:
@@ -127,7 +128,7 @@ class Inquiries:
             self._closed, lost = True, set(self._mine)
         if lost:
             with suppress(DatabaseUnavailable), self._store.write() as db:
-                rows.end(db, lost, self._clock.now(), status="lost")
+                rows.end(db, lost, self._clock.now(), status=InquiryStatus.LOST)
 
     def _has_room(self) -> bool:
         return not self._closed and len(self._mine) < MOST_AT_ONCE
@@ -140,7 +141,7 @@ class Inquiries:
         if not (has_room and self._has_begun(work)):
             self._forget(inquiry_id)
             with self._store.write() as db:
-                rows.end(db, [inquiry_id], self._clock.now(), status="lost")
+                rows.end(db, [inquiry_id], self._clock.now(), status=InquiryStatus.LOST)
             raise _too_many()
 
     def _has_begun(self, work: Callable[[], None]) -> bool:
@@ -170,22 +171,22 @@ class Inquiries:
         try:
             found = ask(lambda: self._proceed(workspace, inquiry_id))
         except IntegrationError as error:
-            return {"status": "failed", "error": redacted(_shown(error))}
+            return {"status": InquiryStatus.FAILED, "error": redacted(_shown(error))}
         except Exception:
             log.exception("inquiry.crashed", extra={"workspace": workspace})
-            return {"status": "failed", "error": {**_CRASHED, "problems": []}}
-        return {"status": "succeeded", "found": redacted(found)}
+            return {"status": InquiryStatus.FAILED, "error": {**_CRASHED, "problems": []}}
+        return {"status": InquiryStatus.SUCCEEDED, "found": redacted(found)}
 
     def _proceed(self, workspace: str, inquiry_id: str) -> None:
         """Raise ActionRefused if the inquiry was lost: people may have read that nothing was changed."""
         with self._store.read() as db:
             row = rows.find(db, workspace, inquiry_id)
-        if row is None or row["status"] != rows.RUNNING or self._is_lost(row):
+        if row is None or row["status"] != InquiryStatus.RUNNING or self._is_lost(row):
             raise ActionRefused(_LOST["title"], hint=_LOST["hint"], code=_LOST["code"])
 
     def _is_lost(self, row: RowMapping) -> bool:
         is_over = bool(self._clock.now() >= row["deadline"])
-        return row["status"] == "lost" or (row["status"] == rows.RUNNING and is_over)
+        return row["status"] == InquiryStatus.LOST or (row["status"] == InquiryStatus.RUNNING and is_over)
 
 
 def _shown(error: IntegrationError) -> dict[str, Any]:

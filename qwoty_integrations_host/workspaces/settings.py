@@ -15,20 +15,20 @@ from ..contract.context import HookContext
 from ..contract.settings_document import (
     StoredSettings,
     changed_fields,
-    joined,
     keep_secrets,
     pasted_secrets,
-    placed,
-    reach,
     schema_problems,
     strange_texts,
     stripped,
+    value_at,
     with_defaults,
-    without,
+    with_secrets,
+    with_value_at,
+    without_paths,
 )
 from ..errors import DatabaseUnavailable, HostError, SettingsError, SettingsIncomplete
 from ..plugins.manager import Plugins
-from ..plugins.settings_migrations import NEWER, as_known, brought_up, require_fit
+from ..plugins.settings_migrations import NEWER, in_present_form, only_known, require_fit
 from ..quotes.without_invoice import NO_INVOICING
 from ..redaction import masked, secret_paths
 from ..store import audit, quotes
@@ -99,12 +99,14 @@ class WorkspaceSettings:
             lock_workspace(db, workspace)
             while stored != (present := self._stored(workspace, plugin)):  # somebody else saved first
                 stored, document = present, self._merged(workspace, plugin, given)[1]
-            secrets = {path: reach(document, path) for path in secret_paths(schema, document) if reach(document, path)}
+            secrets = {
+                path: value_at(document, path) for path in secret_paths(schema, document) if value_at(document, path)
+            }
             clear = {"/".join(path): value for path, value in secrets.items()}
             now = self._clock.now()
             version = self._plugins.manifest(plugin).settings_version
-            table.replace(db, self._vault, workspace, plugin, without(document, secrets), version, clear, now)
-            before = with_defaults(schema, joined(self._as_far_as_known(workspace, plugin, stored)))
+            table.replace(db, self._vault, workspace, plugin, without_paths(document, secrets), version, clear, now)
+            before = with_defaults(schema, with_secrets(self._as_far_as_known(workspace, plugin, stored)))
             audit.note(db, workspace, "settings.saved", plugin, now, fields=changed_fields(before, document))
         return self.show(workspace, plugin)
 
@@ -134,7 +136,7 @@ class WorkspaceSettings:
         known = self._as_far_as_known(workspace, plugin, self._stored(workspace, plugin))
         shown = with_defaults(schema, known.document)
         for path, secret in known.secrets.items():
-            shown = placed(shown, path, masked(secret))
+            shown = with_value_at(shown, path, masked(secret))
         enabled = self.is_enabled(workspace, plugin)
         return {"workspace": workspace, "plugin": plugin, "enabled": enabled, "settings": shown}
 
@@ -145,7 +147,7 @@ class WorkspaceSettings:
             require_workspace(db, workspace)
         stored = self._stored(workspace, plugin)
         known = self._as_far_as_known(workspace, plugin, stored)
-        self.validate(plugin, joined(known), workspace=workspace)
+        self.validate(plugin, with_secrets(known), workspace=workspace)
         with self._store.write() as db:
             lock_workspace(db, workspace)
             if stored is None and self._stored(workspace, plugin) is None:
@@ -180,7 +182,7 @@ class WorkspaceSettings:
     def present(self, workspace: str, plugin: str) -> Mapping[str, Any]:
         """Return the effective settings as far as the plugin's present release knows them, even if they do not fit."""
         known = self._as_far_as_known(workspace, plugin, self._stored(workspace, plugin))
-        return with_defaults(self._plugins.manifest(plugin).settings_schema, joined(known))
+        return with_defaults(self._plugins.manifest(plugin).settings_schema, with_secrets(known))
 
     def unfit(self, workspace: str, plugin: str) -> SettingsIncomplete | None:
         """Return why the stored settings do not fit the plugin's present release; None if they fit, or there are none.
@@ -224,12 +226,12 @@ class WorkspaceSettings:
         }
         return StoredSettings(found.document, secrets, found.version)
 
-    def _brought_up(self, workspace: str, plugin: str, stored: StoredSettings) -> StoredSettings:
-        ctx = self._context(workspace, plugin, joined(stored))
-        return brought_up(self._plugins, plugin, ctx, stored)
+    def _in_present_form(self, workspace: str, plugin: str, stored: StoredSettings) -> StoredSettings:
+        ctx = self._context(workspace, plugin, with_secrets(stored))
+        return in_present_form(self._plugins, plugin, ctx, stored)
 
     def _as_a_plugin_gets_them(self, workspace: str, plugin: str, stored: StoredSettings) -> Mapping[str, Any]:
-        return require_fit(self._plugins, plugin, joined(self._brought_up(workspace, plugin, stored)))
+        return require_fit(self._plugins, plugin, with_secrets(self._in_present_form(workspace, plugin, stored)))
 
     def _unfit(self, workspace: str, plugin: str, stored: StoredSettings | None) -> SettingsIncomplete | None:
         if stored is not None:
@@ -244,6 +246,6 @@ class WorkspaceSettings:
         if stored is None:
             return StoredSettings({}, {})
         try:
-            return self._brought_up(workspace, plugin, stored)
+            return self._in_present_form(workspace, plugin, stored)
         except SettingsIncomplete:
-            return as_known(self._plugins.manifest(plugin).settings_schema, joined(stored), stored.version)
+            return only_known(self._plugins.manifest(plugin).settings_schema, with_secrets(stored), stored.version)

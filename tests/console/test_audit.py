@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import qwoty_integrations_host
 from console.conftest import words
 from host.conftest import TOKEN
 from qwoty_integrations_host.observability.actor import acting_as
 from qwoty_integrations_host.reports.audit import list_audit
+from qwoty_integrations_host.web.console import filters
 from qwoty_integrations_host.workspaces import api_keys
 
 
@@ -72,3 +76,14 @@ def test_what_is_over_is_pruned(admin: Any) -> None:
 
     assert (soon["sessions"], soon["audit"]) == (1, 0)
     assert later["audit"] == 2
+
+
+def test_every_action_that_is_noted_has_a_label() -> None:
+    modules = Path(qwoty_integrations_host.__file__).parent.rglob("*.py")
+    noted = {
+        action
+        for path in modules
+        for action in re.findall(r'audit\.note\(\s*[^"]*?"([a-z_.]+)"', path.read_text("utf-8"))
+    }
+
+    assert noted == set(filters._ACTIONS)

@@ -221,7 +221,7 @@ def test_the_alert_is_stored_with_the_runs_end_or_not_at_all(told: Any, monkeypa
         raise RuntimeError("the process dies here")
 
     with monkeypatch.context() as dying:
-        dying.setattr("qwoty_integrations_host.runs.executor.Execution._settle", settle)
+        dying.setattr("qwoty_integrations_host.runs.executor.Execution._forget_earlier_version", settle)
         accepted = told.host.runs.acceptance.accept("ws-1", a_quote())
         with pytest.raises(RuntimeError):
             told.work()

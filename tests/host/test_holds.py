@@ -308,9 +308,9 @@ def test_only_one_of_two_workers_begins_to_send_a_mail(store: Any) -> None:
         assert sending(2).begin(db, now, again=True), "a file is written again by whoever has the run"
         sending(1).forget(db)
         assert mails.state(db, "ws-1", "recorder", "q-7/mail:1") == "sending", "it is the second one's"
-        sending(1).has_left(db, now)
+        sending(1).mark_sent(db, now)
         assert mails.state(db, "ws-1", "recorder", "q-7/mail:1") == "sending"
-        sending(2).has_left(db, now)
+        sending(2).mark_sent(db, now)
         sending(2).forget(db)
         assert mails.state(db, "ws-1", "recorder", "q-7/mail:1") == "sent"
         assert not sending(3).begin(db, now, again=True)

@@ -202,7 +202,7 @@ def test_a_leak_ends_the_run_as_the_plugins_bug_and_is_never_stored(
         run = desk.accept()
 
     assert (run["status"], run["error"]["code"]) == ("failed", "plugin_bug")
-    assert "has a bug" not in desk.host.translations.say(run["error"]["title"], "fr", "recorder")
+    assert "has a bug" not in desk.host.catalogs.say(run["error"]["title"], "fr", "recorder")
     assert run["error"]["title"] == f"The integration fake-recorder 1.0 has a bug: {said}"
     recorded = json.dumps([run, written()], default=str)
     assert [secret for secret in (TOKEN, UNIT, "an old secret") if secret in recorded] == []

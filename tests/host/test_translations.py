@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qwoty_integrations_host.plugins.catalogs import STEP, Catalog, Translations
+from qwoty_integrations_host.plugins.catalogs import STEP, Catalog, Catalogs
 
 PO = """
 msgid ""
@@ -85,24 +85,24 @@ def test_the_first_catalog_counts_and_the_others_fill_in() -> None:
     assert both.say("Invoice in_1 is open.") == "La facture in_1 est ouverte."
 
 
-def with_translations(desk: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Translations:
+def with_catalogs(desk: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Catalogs:
     plugins = desk.host.plugins
     told = replace(plugins.manifest("recorder"), translations=folder)
     monkeypatch.setitem(plugins._manifests, "recorder", told)
-    return Translations(plugins)
+    return Catalogs(plugins)
 
 
 def test_a_plugins_sentences_are_said_by_its_catalog_and_the_hosts_by_its_own(
     desk: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "fr.po").write_text(PO, "utf-8")
-    translations = with_translations(desk, monkeypatch, tmp_path)
+    catalogs = with_catalogs(desk, monkeypatch, tmp_path)
 
-    assert translations.say("Nothing was sent.", "fr", "recorder") == "Rien n’a été envoyé."
-    assert translations.say("Nothing was sent.", "en", "recorder") == "Nothing was sent."
-    assert translations.say("Nothing was sent.", "fr", "second") == "Nothing was sent."
+    assert catalogs.say("Nothing was sent.", "fr", "recorder") == "Rien n’a été envoyé."
+    assert catalogs.say("Nothing was sent.", "en", "recorder") == "Nothing was sent."
+    assert catalogs.say("Nothing was sent.", "fr", "second") == "Nothing was sent."
     for plugin in ("recorder", "second", "import_error", "", "unknown"):
-        assert translations.say("There is no invoice yet.", "fr", plugin) == "Il n’y a pas encore de facture."
+        assert catalogs.say("There is no invoice yet.", "fr", plugin) == "Il n’y a pas encore de facture."
 
 
 @pytest.mark.parametrize("rubbish", [b"\xff\xfe", b'msgid "a', b"rubbish"], ids=["no text", "cut off", "no catalog"])
@@ -110,7 +110,7 @@ def test_a_catalog_that_cannot_be_read_takes_nothing_else_with_it(
     desk: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rubbish: bytes
 ) -> None:
     (tmp_path / "fr.po").write_bytes(rubbish)
-    translations = with_translations(desk, monkeypatch, tmp_path)
+    catalogs = with_catalogs(desk, monkeypatch, tmp_path)
 
-    assert translations.say("Nothing was sent.", "fr", "recorder") == "Nothing was sent."
-    assert translations.say("There is no invoice yet.", "fr", "recorder") == "Il n’y a pas encore de facture."
+    assert catalogs.say("Nothing was sent.", "fr", "recorder") == "Nothing was sent."
+    assert catalogs.say("There is no invoice yet.", "fr", "recorder") == "Il n’y a pas encore de facture."

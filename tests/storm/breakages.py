@@ -36,7 +36,7 @@ def ledger_after_the_mail(patch: pytest.MonkeyPatch) -> None:
         mailer._transport.deliver(mail, lambda: None)
         with mailer._store.write() as db:
             sending.begin(db, now, again=False)
-            sending.has_left(db, now)
+            sending.mark_sent(db, now)
         return True
 
     patch.setattr(RecordedMailer, "send", send)

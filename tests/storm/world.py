@@ -37,7 +37,7 @@ from qwoty_integrations_host.errors import (
     RetryableError,
     WebhookRejected,
 )
-from qwoty_integrations_host.host import Ground, Host, assemble
+from qwoty_integrations_host.host import Host, Resources, assemble
 from qwoty_integrations_host.mail.transports import unsure
 from qwoty_integrations_host.plugins.deadlines import Calls, Deadlines, _Returned
 from qwoty_integrations_host.plugins.manager import Plugins
@@ -108,8 +108,8 @@ class _Renaming:
         self._steps, self._release, self._begun = steps, release, False
 
     @property
-    def heard(self) -> float:
-        return float(self._steps.heard)
+    def last_heartbeat(self) -> float:
+        return float(self._steps.last_heartbeat)
 
     def __call__(self, name: str, work: Callable[[Any], Any]) -> Any:
         if not self._begun:
@@ -140,7 +140,7 @@ def _fill(settings: int, store: Store) -> None:
 def _assembled(store: Store, clock: Any, engine: Any, transport: Any, plugins: Plugins, locks: Any) -> Host:
     vault = Vault([b"\7" * 32])
     rate_limits: Any = _NoRateLimits()
-    return assemble(_CONFIG, Ground(clock, store, engine, vault, plugins, transport, locks, rate_limits))
+    return assemble(_CONFIG, Resources(clock, store, engine, vault, plugins, transport, locks, rate_limits))
 
 
 class _NoRateLimits:

@@ -333,7 +333,7 @@ def test_a_quote_says_its_state_alike_everywhere(told: Any, v1: Any, state: str)
     assert by_api(told) == standing
     assert standing["sentence"] in by_console(told, "en")
     french = by_console(told, "fr")
-    assert told.host.translations.say(standing["sentence"], "fr", standing["plugin"] or "") in french
+    assert told.host.catalogs.say(standing["sentence"], "fr", standing["plugin"] or "") in french
     assert standing["sentence"] not in french
     assert standing["sentence"] in by_command(told)
     assert json.loads(by_command(told, "--json"))["standing"]["state"] == state

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from qwoty_integrations_host.quotes.run import OPEN
+
 from . import markdown as md
 from .source import argument, calls, distribution_of, text_of, tree_of, trees
 
@@ -51,14 +53,14 @@ def webhook_events() -> list[tuple[str, str]]:
 
 
 def alert_types() -> list[str]:
-    """The types that modules of alerts/ give to ``facts``; that of a run is its status."""
+    """The types that modules of alerts/ give to ``alert_facts``; that of a run is its status."""
     found = {
         text
         for module in ("alert", "delivery", "recording")
         for name, call in calls(tree_of(f"alerts/{module}.py"))
-        if name == "facts" and (text := text_of(argument(call, 0, "kind")))
+        if name == "alert_facts" and (text := text_of(argument(call, 0, "kind")))
     }
-    by_status = {f"run.{status}" for status in ("needs_attention", "failed")}
+    by_status = {f"run.{status}" for status in OPEN}
     return sorted((found - {"run.…"}) | by_status)
 
 

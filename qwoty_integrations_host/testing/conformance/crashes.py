@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...quotes.run import ENDED_WELL
 from ...reports.quotes import mails_of_quote
 from ..network import no_network
 from ..nonconformity import not_checked, require, require_none
 from ..workbench import Workbench
-from .fixtures import SUCCESSFUL, ConformanceFixtures, what_happened
+from .fixtures import ConformanceFixtures, what_happened
 
 
 class CrashChecks(ConformanceFixtures):
@@ -62,7 +63,7 @@ class CrashChecks(ConformanceFixtures):
         (run,) = (run for run in enabled.runs().values() if run["quote_id"] == "conformance-replay")
 
         require(
-            not attempts and run["status"] in SUCCESSFUL,
+            not attempts and run["status"] in ENDED_WELL,
             f"All steps were done when the process died; then the network is asked again, and {what_happened(run)}."
             if attempts
             else f"All steps were done when the process died, and then {what_happened(run)}.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...contract.hook_types import Manifest
-from ...contract.settings_document import placed, reach, schema_problems, with_defaults
+from ...contract.settings_document import schema_problems, value_at, with_defaults, with_value_at
 from ...redaction import secret_paths
 from ..network import recorded_traffic
 from ..nonconformity import not_checked, require
@@ -53,8 +53,8 @@ def other_secrets(schema: Mapping[str, Any], valid: Mapping[str, Any]) -> dict[s
     """Return the settings with every secret replaced by another that the schema accepts; None when that fails."""
     settings = dict(valid)
     for path in secret_paths(schema, valid):
-        if secret := reach(valid, path):
-            settings = placed(settings, path, _another(str(secret)))
+        if secret := value_at(valid, path):
+            settings = with_value_at(settings, path, _another(str(secret)))
     is_valid = not any(schema_problems(schema, with_defaults(schema, settings)))
     return settings if is_valid and settings != dict(valid) else None
 
@@ -72,5 +72,5 @@ def _another(secret: str) -> str:
 
 
 def _secrets(manifest: Manifest, settings: Mapping[str, Any]) -> list[bytes]:
-    values = (str(reach(settings, path) or "") for path in secret_paths(manifest.settings_schema, settings))
+    values = (str(value_at(settings, path) or "") for path in secret_paths(manifest.settings_schema, settings))
     return [value.encode() for value in values if value]

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
 
+from ...quotes.run import ENDED_WELL, RunStatus
 from ..network import no_network
 from ..nonconformity import not_checked, not_claimed, require
 from ..quotes import loaded
 from ..workbench import Workbench
-from .fixtures import SUCCESSFUL, ConformanceFixtures, what_happened
+from .fixtures import ConformanceFixtures, what_happened
 
 _AT_ONCE = 4
 
@@ -25,7 +26,7 @@ class QuoteChecks(ConformanceFixtures):
         run = self.accepted(enabled, quote, id="conformance-1")
 
         require(
-            run["status"] in SUCCESSFUL,
+            run["status"] in ENDED_WELL,
             f"With valid_settings and the fixture quote, {what_happened(run)}.",
             why="What the suite checks from here on stands on a quote that works.",
             mend="Look at the run's error: is the stand-in found? Give a quote of your own (fixture `quote`) if the "
@@ -82,7 +83,7 @@ class QuoteChecks(ConformanceFixtures):
         run = self.accepted(enabled, _with_unknown_fields(quote), id="conformance-unknown")
 
         require(
-            run["status"] in SUCCESSFUL,
+            run["status"] in ENDED_WELL,
             f"With fields in quote, customer and lines that nobody knows yet, {what_happened(run)}.",
             why="Quotes gain fields with every release of the platform.",
             mend="Read the fields you need from the Quote, and do not count or compare the others.",
@@ -97,7 +98,7 @@ class QuoteChecks(ConformanceFixtures):
             not_checked("the plugin did not ask for its service")
 
         require(
-            run["status"] == "waiting",
+            run["status"] == RunStatus.WAITING,
             f"While the service cannot be reached, {what_happened(run)}.",
             why="An outage is over some day: a run that waits goes on by itself, one that failed needs a person.",
             mend="Raise `RetryableError` from the error of your HTTP client, inside `ctx.step`.",
@@ -120,7 +121,7 @@ class QuoteChecks(ConformanceFixtures):
 
 def _require_no_more(made: int, again: int, mails: int, left: int, how: str, run: Mapping[str, Any]) -> None:
     require(
-        made > 0 or run["status"] == "skipped",
+        made > 0 or run["status"] == RunStatus.SKIPPED,
         "side_effects counts nothing for a quote that was worked.",
         why="Nothing can be shown to happen once that is not seen to happen.",
         mend="Let the fixture `side_effects` count what the service holds for the quote's id.",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...quotes.run import ENDED_WELL, RunStatus
 from ..nonconformity import not_checked, require_none
 from ..releases import NthStep, answers_lost, renamed, renamed_steps
 from ..workbench import Workbench
-from .fixtures import SUCCESSFUL, ConformanceFixtures, what_happened
+from .fixtures import ConformanceFixtures, what_happened
 
 #: After so many seconds a waiting run has been retried.
 _LATER = 3600.0
@@ -38,7 +39,7 @@ class ReleaseChecks(ConformanceFixtures):
                 run = self._released(enabled, {**quote, "id": quote_id}, NthStep(number), each=which == "each step")
                 twice = (counted(quote_id), len(enabled.outbox) - mails)
                 how = f"When a run waits at step {step['name']!r} and a release renames {which}"
-                if run["status"] not in {*SUCCESSFUL, "needs_attention"}:
+                if run["status"] not in {*ENDED_WELL, RunStatus.NEEDS_ATTENTION}:
                     problems.append(f"{how}, {what_happened(run)}.")
                 elif any(more > made for more, made in zip(twice, once, strict=True)):
                     problems.append(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ...contract.hook_types import Manifest
-from ...contract.settings_document import reach
+from ...contract.settings_document import value_at
 from ...errors import IntegrationError, PluginContractError
 from ...redaction import secret_paths
 from ..network import no_network
@@ -30,7 +30,7 @@ class SecretChecks(ConformanceFixtures):
     @pytest.fixture
     def canaries(self, manifest: Manifest, valid_settings: Mapping[str, Any]) -> list[str]:
         """The secrets, as the schema marks them."""
-        values = (reach(valid_settings, path) for path in secret_paths(manifest.settings_schema, valid_settings))
+        values = (value_at(valid_settings, path) for path in secret_paths(manifest.settings_schema, valid_settings))
         secrets = [value for value in values if isinstance(value, str) and len(value) >= _SHORTEST]
         return secrets or not_checked("valid_settings hold no secret of 8 characters or more")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...contract.hook_types import Manifest
-from ...contract.settings_document import StoredSettings, joined, schema_problems, with_defaults
+from ...contract.settings_document import StoredSettings, schema_problems, with_defaults, with_secrets
 from ...errors import IntegrationError, InvalidInput, PluginContractError, SettingsError, SettingsIncomplete
-from ...plugins.settings_migrations import brought_up
+from ...plugins.settings_migrations import in_present_form
 from ..network import no_network
 from ..nonconformity import Nonconformity, not_checked, not_claimed, require, require_none
 from ..workbench import Workbench
@@ -113,7 +113,7 @@ class SettingsChecks(ConformanceFixtures):
         stored = StoredSettings(settings, {}, version)
         ctx = bench.host.integrations.contexts.make("ws-1", self.plugin_id, settings)
         try:
-            migrated = [joined(brought_up(plugins, self.plugin_id, ctx, stored)) for _ in range(2)]
+            migrated = [with_secrets(in_present_form(plugins, self.plugin_id, ctx, stored)) for _ in range(2)]
         except SettingsIncomplete as error:
             yield f"Of {which}: {error.title}"
             return

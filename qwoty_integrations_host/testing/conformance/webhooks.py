@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from ...contract.hook_types import Manifest, WebhookRequest
+from ...quotes.run import ENDED_WELL
 from ..network import no_network
 from ..nonconformity import not_checked, not_claimed, require, require_none
 from ..workbench import Workbench
-from .fixtures import SUCCESSFUL, ConformanceFixtures, what_happened
+from .fixtures import ConformanceFixtures, what_happened
 from .isolation import other_secrets
 
 _QUOTE = "conformance-webhook"
@@ -54,7 +55,7 @@ class WebhookChecks(ConformanceFixtures):
             why="A service repeats for days what is not answered with 200, and gives an endpoint up that is slow.",
             mend="`authenticate_webhook` proves the raw bytes with a secret from `ctx.secrets` or the settings, alone.",
         )
-        bad = [what_happened(run) for run in delivered.runs if run["status"] not in SUCCESSFUL]
+        bad = [what_happened(run) for run in delivered.runs if run["status"] not in ENDED_WELL]
         require_none(
             bad,
             why="A webhook that is believed must be worked.",
@@ -103,7 +104,7 @@ class WebhookChecks(ConformanceFixtures):
         )
 
         require(
-            delivered.status == _OK and all(run["status"] in SUCCESSFUL for run in delivered.runs),
+            delivered.status == _OK and all(run["status"] in ENDED_WELL for run in delivered.runs),
             f"An event of a type that nobody knows is answered {delivered.status}"
             + "".join(f"; {what_happened(run)}" for run in delivered.runs),
             why="Services gain types of events; one that is not answered is repeated, and may close the endpoint.",

@@ -126,7 +126,7 @@ def own_fields(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
         return {"anyOf": [text, number, *([{"type": "null"}] if field.allow_none else [])]}
     if isinstance(field, document_fields.Flag):
         return {"type": ["boolean", "null"] if field.allow_none else "boolean"}
-    if isinstance(field, document_fields.Wording):
+    if isinstance(field, document_fields.TextOrNumber):
         kinds = ["string"] if isinstance(field, document_fields.Choice) else ["string", "integer"]
         return {"type": [*kinds, *(["null"] if field.allow_none else [])]}
     if isinstance(field, document_fields.Instant):

@@ -7,7 +7,9 @@ from typing import Any
 from flask import Response, jsonify, url_for
 
 from ...errors import FieldProblem
+from ...store.inquiries import InquiryStatus
 from ..auth import the_host
+from ..inquiries import InquiryKind
 from .blueprint import Blueprint
 from .fields import ResponseSchema, flag, many, moment, one, text
 
@@ -46,12 +48,12 @@ class InquirySchema(ResponseSchema):
 
     id = text()
     workspace = text()
-    kind = text(enum=["connection.test", "integration.enable", "settings.save", "alerts.test"])
+    kind = text(enum=[kind.value for kind in InquiryKind])
     plugin = text("The integration; null for a test of the alerts.", nullable=True)
     status = text(
         "`running`; `succeeded`: the request was carried out; `failed`: it was not, and `error` says why; `lost`: the "
         "host did not finish it in time, and nothing was changed. A test that finds a problem has succeeded.",
-        enum=["running", "succeeded", "failed", "lost"],
+        enum=[status.value for status in InquiryStatus],
     )
     begun_at = moment("When it was requested.")
     ended_at = moment("When it ended.", nullable=True)

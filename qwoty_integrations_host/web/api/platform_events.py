@@ -8,6 +8,7 @@ from flask import Response, jsonify, request
 from marshmallow import Schema, fields
 
 from ...platform import signatures
+from ...runs.platform_events import EventStatus
 from ..auth import mark_authenticated, record_key_use, require_key_for, the_host
 from .blueprint import Blueprint, authenticates_itself
 from .fields import ResponseSchema, many, text
@@ -29,7 +30,7 @@ class TakenSchema(ResponseSchema):
 
     id = text("The event's id: its `webhook-id`, or one that the host generated.")
     event_type = text()
-    status = text("The result.", enum=["accepted", "cancelled", "queued", "ignored"])
+    status = text("The result.", enum=[status.value for status in EventStatus])
     quote_id = text(nullable=True)
     note = fields.String(metadata={"description": "Present when a person should know why the event was ignored."})
     runs = many(StartedRunSchema, "The quote's runs; for a quote to be fetched, the run that fetches it.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from ...quotes.run import RunKind
 from ...reports.search import QUOTE_STATES
 from .fields import OpenSchema, ResponseSchema, flag, integer, many, mapping, moment, money, one, text, texts
 from .lists import PageQuery
@@ -70,7 +71,7 @@ class UndoneSchema(ResponseSchema):
     plugin = text()
     at = moment("When it was requested.")
     by = text("Who requested it.")
-    how = text("What was requested.", enum=["undo", "void"])
+    how = text("What was requested.", enum=[RunKind.UNDO.value, RunKind.VOID.value])
 
 
 class WithoutInvoiceSchema(ResponseSchema):

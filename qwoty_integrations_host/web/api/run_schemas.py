@@ -5,10 +5,8 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from ...contract.document_fields import Text
-from ...quotes.run import RunStatus
+from ...quotes.run import RunKind, RunStatus
 from .fields import OpenSchema, ResponseSchema, integer, many, moment, money, one, text, texts
-
-KINDS = ("quote_accepted", "installment", "webhook", "undo", "cancel", "void", "upkeep", "platform_event")
 
 
 class DismissalSchema(Schema):
@@ -63,7 +61,7 @@ class RunSchema(ResponseSchema):
     """One integration's work on one event."""
 
     id = text()
-    kind = text(f"{', '.join(KINDS)}, …")
+    kind = text(f"{', '.join(RunKind)}, …")
     workspace = text()
     plugin = text()
     quote_id = text("The quote's id; empty for a run about no quote.")

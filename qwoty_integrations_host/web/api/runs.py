@@ -6,13 +6,13 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from ...quotes.run import RunStatus
+from ...quotes.run import RunKind, RunStatus
 from ...reports.runs import find_run, list_runs
 from ..auth import the_host
 from .blueprint import Blueprint
 from .fields import ResponseSchema, texts
 from .lists import PageQuery, list_of
-from .run_schemas import KINDS, DismissalSchema, RunSchema
+from .run_schemas import DismissalSchema, RunSchema
 
 blueprint = Blueprint("runs", "The work of integrations on quotes, step by step.")
 
@@ -23,7 +23,7 @@ class RunQuery(PageQuery):
     status = fields.String(load_default=None, validate=validate.OneOf(list(RunStatus)))
     quote_id = fields.String(load_default=None, metadata={"description": "A quote's id, or its number."})
     plugin = fields.String(load_default=None)
-    kind = fields.String(load_default=None, metadata={"description": f"Such as {', '.join(KINDS)}."})
+    kind = fields.String(load_default=None, metadata={"description": f"Such as {', '.join(RunKind)}."})
     quiet = fields.Boolean(
         data_key="all",
         load_default=False,

@@ -54,6 +54,11 @@ def gettext(text: str, **variables: Any) -> str:
     return translation % variables if variables else translation
 
 
+def gettext_noop(text: str) -> str:
+    """Return the text unchanged; this marks it for the catalog, and another place translates it."""
+    return text
+
+
 def ngettext(singular: str, plural: str, number: int, **variables: Any) -> str:
     """Translate a text with a number, ``%(num)s``."""
     return str(_catalog(language()).ungettext(singular, plural, number)) % {"num": number, **variables}

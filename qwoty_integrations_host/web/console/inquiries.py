@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, make_response, render_template, request
 
 from ...errors import NotFound
+from ...store.inquiries import InquiryStatus
 from ..auth import the_host
 from .access_control import blueprint, session
 
@@ -16,7 +17,7 @@ from .access_control import blueprint, session
 def test_progress(test_id: str) -> Response:
     """Show that a test is running; once it has ended, make the browser reload the page."""
     inquiry = the_host().inquiries.find(session().workspace, test_id)
-    if inquiry["status"] != "running":
+    if inquiry["status"] != InquiryStatus.RUNNING:
         return Response(status=204, headers={"HX-Refresh": "true"})
     return make_response(render_template("console/test_progress.html", test=inquiry))
 

@@ -14,10 +14,13 @@ from ...errors import FieldProblem, InvalidInput, NotFound, SettingsError
 from ...plugins.manager import PluginStatus
 from ...reports.search import count_asking
 from ...store import connections, runs
+from ...store.inquiries import InquiryStatus
 from ...store.platforms import PLATFORM
+from ...workspaces.connection_status import ConnectionStatus
 from ...workspaces.workspace import set_timezone
 from .. import inquiries
 from ..auth import the_host
+from ..inquiries import InquiryKind
 from . import filters
 from .access_control import blueprint, redirect_to, session
 from .form import Submitted, errors_of, fields_of, submitted, titles_of, typed_again
@@ -107,7 +110,7 @@ def saving(plugin: str, test_id: str) -> Response:
 
 def _saving(plugin: str, test_id: str) -> Response:
     inquiry = the_host().inquiries.find(session().workspace, test_id)
-    if inquiry["status"] == "succeeded":
+    if inquiry["status"] == InquiryStatus.SUCCEEDED:
         return _back_to(plugin, test=test_id)
     return _errors(plugin, _outcome(plugin, inquiry))
 
@@ -178,13 +181,13 @@ class _Outcome:
 def _outcome(plugin: str, inquiry: Mapping[str, Any]) -> _Outcome:
     """Return an inquiry's outcome, or that it is running."""
     kind, error = inquiry["kind"], inquiry["error"]
-    if inquiry["status"] == "running":
+    if inquiry["status"] == InquiryStatus.RUNNING:
         return _Outcome(kind=kind, testing=dict(inquiry), values=inquiry["typed"])
-    if inquiry["status"] == "succeeded":
+    if inquiry["status"] == InquiryStatus.SUCCEEDED:
         connection = _state_of(plugin)["connection"]
-        is_ok = bool(connection and connection["status"] == "ok")
+        is_ok = bool(connection and connection["status"] == ConnectionStatus.OK)
         # A test that found a problem gets no notice: the connection's section shows the problem.
-        done = {inquiries.CONNECTION_TEST: "tested" if is_ok else "", inquiries.SETTINGS_SAVE: "saved"}
+        done = {InquiryKind.CONNECTION_TEST: "tested" if is_ok else "", InquiryKind.SETTINGS_SAVE: "saved"}
         return _Outcome(done=done.get(kind, "enabled" if is_ok else "enabled_untested"))
     if error["problems"]:
         problems = tuple(FieldProblem(tuple(one["path"]), one["message"]) for one in error["problems"])
@@ -192,7 +195,7 @@ def _outcome(plugin: str, inquiry: Mapping[str, Any]) -> _Outcome:
     if error["code"] != "connection_refused":
         return _Outcome(kind=kind, failed=error, values=inquiry["typed"])
     # If enabling fails, the page shows the connection's problem, and a button to enable the integration anyway.
-    return _Outcome(untrusted=error, values=inquiry["typed"]) if kind == inquiries.SETTINGS_SAVE else _Outcome()
+    return _Outcome(untrusted=error, values=inquiry["typed"]) if kind == InquiryKind.SETTINGS_SAVE else _Outcome()
 
 
 def _rejected(
@@ -266,9 +269,9 @@ def _enabled_state(connection: Mapping[str, Any] | None) -> str:
     """Return the state of an enabled integration: ``on`` only after a successful test, or without a test."""
     if connection is None:
         return "on"
-    if connection["status"] in {"needs_attention", "settings_incomplete"}:
+    if connection["status"] in {ConnectionStatus.NEEDS_ATTENTION, ConnectionStatus.SETTINGS_INCOMPLETE}:
         return str(connection["status"])
-    return "on" if connection["status"] == "ok" or not connection["testable"] else "on_untested"
+    return "on" if connection["status"] == ConnectionStatus.OK or not connection["testable"] else "on_untested"
 
 
 def _state_of(plugin: str) -> dict[str, Any]:

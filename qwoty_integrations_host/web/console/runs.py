@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from ...contract.quote import Quote
 from ...contract.timezones import begins
 from ...errors import IntegrationError
-from ...quotes.run import FINISHED, MAKING, TAKING_BACK, RunKind, RunStatus, lacks_something
+from ...quotes.run import FINISHED, MAKING, MAY_BE_RETRIED, TAKING_BACK, RunKind, RunStatus, may_be_dismissed
 from ...reports import previews
 from ...reports.dashboard_links import dashboard_links
 from ...reports.quotes import mails_of_quote, quote_report
@@ -28,8 +28,6 @@ from .i18n import session_timezone
 PAGE = 25
 #: Further choices of the list's filter, beside the statuses of runs.
 WITHOUT_INVOICE, OPEN = "without_invoice", "open_runs"
-_MAY_BE_RETRIED = {"failed", "needs_attention", "skipped", "dismissed", "waiting"}
-_MAY_BE_DISMISSED = {"failed", "needs_attention", "waiting"}
 
 
 @blueprint.get("/runs")
@@ -87,7 +85,7 @@ def run_progress(run_id: str) -> str:
 @blueprint.post("/runs/<run_id>/retry")
 def retry(run_id: str) -> Response:
     """Retry a run: it resumes at the step that failed."""
-    _ours(run_id)
+    _run_of_workspace(run_id)
     the_host().runs.control.retry(run_id)
     return redirect_to(url_for("console.run", run_id=run_id))
 
@@ -95,7 +93,7 @@ def retry(run_id: str) -> Response:
 @blueprint.post("/runs/<run_id>/dismiss")
 def dismiss(run_id: str) -> Response:
     """Dismiss a run that a person has dealt with."""
-    _ours(run_id)
+    _run_of_workspace(run_id)
     the_host().runs.control.dismiss(run_id, request.form.get("reason", "").strip() or _("no reason given"))
     return redirect_to(url_for("console.run", run_id=run_id, done="dismissed"))
 
@@ -109,21 +107,21 @@ def confirm_undo(run_id: str) -> str:
 @blueprint.post("/runs/<run_id>/undo")
 def undo(run_id: str) -> Response:
     """Request the run that takes back what is not final."""
-    _ours(run_id)
+    _run_of_workspace(run_id)
     return redirect_to(url_for("console.run", run_id=the_host().runs.taking_back.undo(run_id)))
 
 
 _DONE = {"dismissed": "dismissed"}
 
 
-def _ours(run_id: str) -> dict[str, Any]:
+def _run_of_workspace(run_id: str) -> dict[str, Any]:
     """Return a run of this workspace. Raises: NotFound."""
     return find_run(the_host().store, run_id, workspace=session().workspace)
 
 
 def _facts(run_id: str) -> dict[str, Any]:
     host, workspace = the_host(), session().workspace
-    run = _ours(run_id)
+    run = _run_of_workspace(run_id)
     of_quote = run["kind"] != RunKind.UPKEEP
     with host.store.read() as db:
         # While a run fetches a quote, there is no quote yet.
@@ -135,7 +133,7 @@ def _facts(run_id: str) -> dict[str, Any]:
     undoable = quote is not None and not is_paid and can.is_loaded(plugin) and can.implements(plugin, "undo_quote")
     outcome, kind = run["outcome"], run["kind"]
     is_stopped = report is not None and _is_stopped(report, plugin)
-    plan = _plan(plugin, quote) if run["kind"] == "quote_accepted" and quote else None
+    plan = _plan(plugin, quote) if kind == RunKind.QUOTE_ACCEPTED and quote else None
     ids = [outcome["invoice_id"], outcome["customer_id"]]
     made = _created_ids(outcome.get("ids"))
     ids += [*made, *(request_id for step in run["steps"] for request_id in step["request_ids"])]
@@ -149,11 +147,11 @@ def _facts(run_id: str) -> dict[str, Any]:
         "figures": _figures(quote, plan, outcome),
         "mails": mails_of_quote(host.store, workspace, plugin, run["quote_id"]) if of_quote else [],
         "links": dashboard_links(host.integrations.of(workspace, plugin), [i for i in ids if i]),
-        "works": status not in {*FINISHED, "waiting"},
+        "works": status not in {*FINISHED, RunStatus.WAITING},
         "may": {
-            "retry": status in _MAY_BE_RETRIED and not (is_stopped and kind in MAKING),
-            "dismiss": status in _MAY_BE_DISMISSED or lacks_something(run["kind"], run["status"], run["error"]),
-            "undo": undoable and status in {*FINISHED, "waiting"} and not is_stopped,
+            "retry": status in MAY_BE_RETRIED and not (is_stopped and kind in MAKING),
+            "dismiss": may_be_dismissed(kind, status, run["error"]),
+            "undo": undoable and status in {*FINISHED, RunStatus.WAITING} and not is_stopped,
             "void": bool(report and kind in TAKING_BACK and status in FINISHED and may_void(run["quote_id"])),
             "send": bool(
                 report

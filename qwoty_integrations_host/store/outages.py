@@ -27,7 +27,7 @@ _READ_ONLY = "25006"
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def detecting_outages() -> Iterator[None]:
     """Raise DatabaseUnavailable for an outage of the database inside the block."""
     try:
         yield
