@@ -10,23 +10,6 @@ from typing import Any
 import requests
 
 
-def session_id(bench: Any) -> str:
-    return str(bench.stripe.objects("sessions")[0]["id"])
-
-
-def figures(bench: Any) -> tuple[str, str, str]:
-    quote = bench.quote("q-1")
-    return quote["payment_status"], quote["amount_paid"], quote["amount_remaining"]
-
-
-def statuses(bench: Any) -> list[str]:
-    return [part["status"] for part in bench.quote("q-1")["installments"]]
-
-
-def webhook_runs(bench: Any) -> list[dict[str, Any]]:
-    return [run for run in bench.quote("q-1")["runs"] if run["kind"] == "webhook"]
-
-
 def an_event(thing: dict[str, Any], kind: str, id: str = "evt_test") -> dict[str, Any]:
     return {"id": id, "object": "event", "type": kind, "livemode": False, "data": {"object": thing}}
 

@@ -10,20 +10,11 @@ from uuid import uuid4
 
 import requests
 
-from builders import LINK, a_quote
 from qwoty_integrations_host.store import tables
 from qwoty_stripe_invoice.endpoint_spec import EVENTS
 from qwoty_stripe_invoice.gateway import API_VERSION
 
-RESTRICTED = "rk_test_Documented0001"
 HOUR, DAY = 3600, 24 * 3600
-
-
-def with_a_link(bench: Any) -> Any:
-    """A quote in two halves gets its invoice, its first link and thereby an endpoint."""
-    bench.enable(**LINK)
-    assert bench.accept(a_quote(installments=2))["status"] == "succeeded"
-    return bench
 
 
 def look_after(bench: Any, *, roll: bool = False) -> dict[str, Any]:
@@ -66,16 +57,8 @@ def held(bench: Any) -> Any:
     return bench
 
 
-def first_session(bench: Any) -> str:
-    return str(bench.stripe.objects("sessions")[0]["id"])
-
-
 def attached(bench: Any) -> list[int]:
     return [p["amount_paid"] for p in bench.stripe.objects("invoice_payments") if not p["is_default"]]
-
-
-def notes(run: dict[str, Any]) -> str:
-    return " ".join(run["outcome"]["notes"])
 
 
 def assert_told_again(bench: Any) -> None:

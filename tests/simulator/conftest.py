@@ -68,6 +68,13 @@ class Shop:
         return self.v1.invoices.attach_payment(invoice.id, {"payment_intent": payment})
 
 
+def refused(call: Callable[..., Any], *args: Any, **kwargs: Any) -> stripe.InvalidRequestError:
+    """Ask for what the simulator refuses; give its error."""
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        call(*args, **kwargs)
+    return caught.value
+
+
 ClientFor = Callable[..., Shop]
 
 

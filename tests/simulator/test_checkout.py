@@ -2,13 +2,8 @@ from __future__ import annotations
 
 import pytest
 import requests
-import stripe
 
-
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
+from simulator.conftest import refused
 
 
 def last_event(shop):

@@ -1,15 +1,9 @@
 from __future__ import annotations
 
 import pytest
-import stripe
 
 from builders import LIVE
-
-
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
+from simulator.conftest import refused
 
 
 def test_email_is_matched_exactly_and_in_its_case(shop):

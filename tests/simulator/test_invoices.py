@@ -3,11 +3,7 @@ from __future__ import annotations
 import pytest
 import stripe
 
-
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
+from simulator.conftest import refused
 
 
 def test_a_draft_has_no_number_no_page_and_no_pdf(shop):

@@ -1,15 +1,9 @@
 from __future__ import annotations
 
 import pytest
-import stripe
 
+from simulator.conftest import refused
 from stripe_simulator.errors import StripeError
-
-
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
 
 
 def event_types(shop):

@@ -8,6 +8,7 @@ import pytest
 import stripe
 
 from builders import LIVE
+from simulator.conftest import refused
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
 
@@ -54,12 +55,6 @@ def receiver():
 def an_endpoint(shop, url, *events, **params):
     given = {"url": url, "enabled_events": list(events) or ["*"], "api_version": "2026-10-28.endive"}
     return shop.v1.webhook_endpoints.create(given | params)
-
-
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
 
 
 def test_the_secret_shows_only_when_the_endpoint_is_made(shop):

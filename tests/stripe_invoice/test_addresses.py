@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, LINK, a_quote, loaded
+from builders import EMAIL, LINK, OPEN, a_quote, loaded
 from qwoty_integrations_host.reports.previews import plugin_preview
 
-OPEN = {"invoice_status": "open"}
 #: Two people or none, or nothing that is an address.
 NO_ADDRESS = [
     "otameshi@com",

@@ -10,18 +10,17 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from builders import KEY, LINK, a_line, a_quote
-from mail_server import parsed
+from builders import KEY, LINK, OPEN, a_line, a_quote
+from mail_server import mailing_through, parsed
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.store.api_keys import create_api_key
 
-OPEN = {"invoice_status": "open"}
 RIGHT = {"email": "ana.diaz@buyer.example"}
 
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "shop@seller.example"}
+    return mailing_through(mail_server)
 
 
 def sent_to(mail_server: Any) -> list[str]:

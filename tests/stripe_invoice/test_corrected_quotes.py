@@ -7,32 +7,10 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, KEY, LINK, a_line, a_quote, vat
+from builders import EMAIL, KEY, LINK, OPEN, a_line, a_quote, over, vat
+from stripe_invoice.conftest import accept_again, the_invoice, totals
 
-OPEN = {"invoice_status": "open"}
 OTHER_KEY = "sk_test_51OtherAccount0002"
-
-
-def accept_again(bench: Any, quote: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    accepted = bench.host.runs.accept("ws-1", quote)
-    bench.work()
-    (run_id,) = accepted.run_ids
-    return accepted, bench.run(run_id)
-
-
-def totals(bench: Any) -> list[tuple[str, int]]:
-    return [(invoice["status"], invoice["total"]) for invoice in bench.stripe.objects("invoices")]
-
-
-def over(net: str, **changes: Any) -> dict[str, Any]:
-    """The quote over this net amount, to which 20 % are added."""
-    return a_quote(a_line(net=net), **changes)
-
-
-def the_invoice(bench: Any) -> dict[str, Any]:
-    (invoice,) = bench.stripe.objects("invoices")
-    found: dict[str, Any] = invoice
-    return found
 
 
 def fails_at(bench: Any, path: str, quote: dict[str, Any], fault: str = "500_before") -> dict[str, Any]:

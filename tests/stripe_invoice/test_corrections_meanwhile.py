@@ -9,26 +9,16 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, LINK, a_line, a_quote
+from builders import EMAIL, LINK, OPEN, over
 from dying import Crash, work_and_die
 from qwoty_integrations_host import QuoteRecord
 from qwoty_integrations_host.store.plugin_storage import PluginRecords
-
-OPEN = {"invoice_status": "open"}
-
-
-def over(net: str, **changes: Any) -> dict[str, Any]:
-    """The quote over this net amount, to which 20 % are added."""
-    return a_quote(a_line(net=net), **changes)
+from stripe_invoice.conftest import totals
 
 
 def send(bench: Any, quote: dict[str, Any]) -> Callable[[], Any]:
     """The platform says that this quote was accepted."""
     return lambda: bench.host.runs.accept("ws-1", quote)
-
-
-def totals(bench: Any) -> list[tuple[str, int]]:
-    return [(invoice["status"], invoice["total"]) for invoice in bench.stripe.objects("invoices")]
 
 
 def notes_of_changes(run: dict[str, Any]) -> list[str]:

@@ -10,15 +10,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from builders import LINK, a_quote, loaded
+from builders import LINK, OPEN, a_quote, loaded, on_terms
 from qwoty_integrations_host import InstallmentRecord
 from qwoty_integrations_host.reports.previews import preview
 from qwoty_integrations_host.workspaces.workspace import set_timezone
 from qwoty_stripe_invoice import wording
 from qwoty_stripe_invoice.payment_mail import payment_mail
 
-OPEN = {"invoice_status": "open"}
-DAY = 24 * 3600
 #: In summer Paris is two hours ahead of UTC, New York four behind.
 ACCEPTED, INVOICED = "2028-03-30T10:00:00Z", "2028-03-31T22:30:00+00:00"
 
@@ -28,13 +26,6 @@ def at(bench: Any, moment: str) -> None:
     there = datetime.fromisoformat(moment)
     bench.clock.advance((there - bench.clock.now()).total_seconds())
     bench.stripe.clock.advance(int(there.timestamp()) - bench.stripe.clock.now())
-
-
-def on_terms(*terms: str, **changes: Any) -> dict[str, Any]:
-    quote = a_quote(installments=len(terms), **changes)
-    parts = quote["payment_terms"]["installments"]
-    dated = [{**part, "term": term} for part, term in zip(parts, terms, strict=True)]
-    return {**quote, "payment_terms": {"name": "terms", "installments": dated}}
 
 
 def zone(bench: Any, name: str | None) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from builders import KEY, LINK, a_quote
+from builders import KEY, LINK, OPEN, a_quote
+from mail_server import mailing_through
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.web.app import create_app
+from upkept import DAY
 
-OPEN = {"invoice_status": "open"}
-DAY = 24 * 3600.0
 BY_UNIT = {"token_scope": "business_unit", "business_unit_api_tokens": {"bu_9": KEY}}
 #: What each step is in the API, below the workspace.
 ROUTES = {
@@ -26,7 +26,7 @@ ROUTES = {
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "shop@seller.example"}
+    return mailing_through(mail_server)
 
 
 def call(bench: Any, path: str, body: Any = None, method: str = "post") -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, KEY, LINK, a_line, a_quote
+from builders import EMAIL, KEY, LINK, OPEN, a_line, a_quote
 from console.conftest import Person, words
 from qwoty_integrations_host.reports.previews import preview
 from stripe_invoice.test_tested_first import admin, call, command  # noqa: F401 - fixtures
@@ -18,7 +18,6 @@ NO_ADDRESS = {"id": "c-1", "full_name": "Ana Diaz", "email": "ana at buyer"}
 UNITS = {"token_scope": "business_unit", "business_unit_api_tokens": {"bu_1": KEY}, "workspace_api_token": None}
 OFF = {"summary": {"one_off": {"net_amount": "100.00", "tax_amount": "20.00", "total_amount": "121.00"}}}
 SMALL = a_line("l1", "0.49", taxes=[])
-OPEN = {"invoice_status": "open"}
 
 
 def of_customer(quote: dict[str, Any], **changes: Any) -> dict[str, Any]:

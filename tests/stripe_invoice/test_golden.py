@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -61,13 +60,6 @@ def _tax(short: str | dict[str, str]) -> dict[str, Any]:
 def tax_of(plan: InvoicePlan, line: PlanLine) -> int:
     """The tax on one line alone."""
     return replace(plan, lines=(line,)).tax
-
-
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)
-        yield Desk()
 
 
 def test_every_golden_invoice_says_what_it_is_for() -> None:

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, KEY, LINK, LIVE, the_example
+from builders import EMAIL, KEY, LINK, LIVE, RESTRICTED, UNIT_1, UNIT_2, the_example
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
-RESTRICTED = "rk_test_Documented0001"
-UNIT_1, UNIT_2 = "sk_test_UnitOneKey0001", "sk_test_UnitTwoKey0002"
 ALWAYS = ["Customers", "Invoices", "Invoice items", "Tax Rates"]
 FOR_LINKS = [*ALWAYS, "Checkout Sessions", "Webhook Endpoints"]
 

@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, KEY, LINK, LIVE, a_quote, the_example
+from builders import EMAIL, KEY, LINK, LIVE, RESTRICTED, UNIT_1, UNIT_2, a_quote, the_example
 from qwoty_integrations_host.store import tables
 from stripe_simulator import DOCUMENTED_PERMISSIONS
-
-RESTRICTED = "rk_test_Documented0001"
-UNIT_1, UNIT_2 = "sk_test_UnitOneKey0001", "sk_test_UnitTwoKey0002"
 
 
 def test_the_documented_permissions_are_enough_for_everything(bench: Any, v1: Any) -> None:

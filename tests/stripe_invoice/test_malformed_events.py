@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from builders import LINK, the_example
-from stripe_events import an_event, deliver, endpoint_url, figures, post, session_id, statuses, v1_of, webhook_runs
+from stripe_events import an_event, deliver, endpoint_url, post, v1_of
+from stripe_invoice.conftest import figures, first_link, parts, webhook_runs
 
 DEEP = b'{"id":"evt_x","object":"event","type":"invoice.paid","livemode":false,"data":{"object":{"a":'
 ids = count()
@@ -52,7 +53,7 @@ def blamed(bench: Any) -> dict[str, Any]:
         stored = db.exec_driver_sql("SELECT event_id FROM webhook_deliveries").scalars().all()
     bench.host.alert_delivery.deliver()
     return {
-        "runs": webhook_runs(bench),
+        "runs": webhook_runs(bench, "q-1"),
         "alerts": bench.host.alert_recipients.show("ws-1")["alerts"],
         "connection": [one["problem"] for one in bench.host.connections.list("ws-1")["data"]],
         "secret": refused,
@@ -224,7 +225,7 @@ def test_an_installment_that_is_no_number_is_none(linked: Any, number: str) -> N
     assert deliver(linked, an_event(thing, "charge.refunded")).json() == {"received": "stored"}
     linked.work()
 
-    assert [run["status"] for run in webhook_runs(linked)] == ["succeeded"]
+    assert [run["status"] for run in webhook_runs(linked, "q-1")] == ["succeeded"]
     assert [part["amount_refunded"] for part in linked.quote("q-1")["installments"]] == [None] * 4
 
 
@@ -264,7 +265,7 @@ def test_whatever_is_signed_is_taken_or_refused_and_no_run_breaks_on_it(linked: 
 
     assert answer.status_code in {200, 400}, event
     linked.work()
-    assert {run["error"]["code"] for run in webhook_runs(linked) if run["error"]} <= EXPECTED, event
+    assert {run["error"]["code"] for run in webhook_runs(linked, "q-1") if run["error"]} <= EXPECTED, event
 
 
 #: A signed event may name what Stripe does not know; nothing in it breaks the integration.
@@ -281,19 +282,19 @@ def open_sessions(bench: Any) -> list[str]:
 @pytest.mark.parametrize("kind", ["invoice.paid", "invoice.voided", "invoice.marked_uncollectible", "invoice.overpaid"])
 @pytest.mark.parametrize("said", ["paid", "void"])
 def test_an_event_that_says_paid_closes_no_link_of_an_open_invoice(linked: Any, kind: str, said: str) -> None:
-    link, before = open_sessions(linked), figures(linked)
+    link, before = open_sessions(linked), figures(linked, "q-1")
     (invoice,) = linked.stripe.objects("invoices")
 
     thing = invoice | {"status": said, "amount_paid": invoice["amount_due"], "amount_remaining": 0}
     assert deliver(linked, an_event(thing, kind)).json() == {"received": "stored"}
     linked.work()
 
-    (run,) = webhook_runs(linked)
+    (run,) = webhook_runs(linked, "q-1")
     assert (run["status"], run["outcome"]["notes"]) == ("succeeded", [f"{kind}: the invoice is unpaid."])
     assert open_sessions(linked) == link
-    assert (figures(linked), statuses(linked)[0]) == (before, "sent")
-    linked.pay(session_id(linked))
-    assert statuses(linked)[0] == "paid", "the customer could still pay"
+    assert (figures(linked, "q-1"), parts(linked, "status", "q-1")[0]) == (before, "sent")
+    linked.pay(first_link(linked))
+    assert parts(linked, "status", "q-1")[0] == "paid", "the customer could still pay"
 
 
 @pytest.mark.parametrize("kind", ["invoice.marked_uncollectible", "invoice_payment.paid", "invoice.paid"])
@@ -305,7 +306,7 @@ def test_whatever_the_event_is_called_a_paid_invoice_has_no_open_link(linked: An
     linked.work()
 
     assert open_sessions(linked) == []
-    assert figures(linked) == ("paid", "9102.00", "0.00")
+    assert figures(linked, "q-1") == ("paid", "9102.00", "0.00")
 
 
 def test_where_stripe_cannot_be_asked_no_link_is_closed(linked: Any) -> None:
@@ -315,7 +316,7 @@ def test_where_stripe_cannot_be_asked_no_link_is_closed(linked: Any) -> None:
     deliver(linked, an_event(things(linked)["invoice.paid"], "invoice.paid"))
     linked.work()
 
-    (run,) = webhook_runs(linked)
+    (run,) = webhook_runs(linked, "q-1")
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "permission_missing")
     assert open_sessions(linked) == link
 
@@ -326,7 +327,7 @@ def test_a_link_that_is_open_did_not_fail_whatever_an_event_says(linked: Any) ->
     deliver(linked, an_event(things(linked)[kind], kind))
     linked.work()
 
-    assert (statuses(linked)[0], webhook_runs(linked)[0]["status"]) == ("sent", "succeeded")
+    assert (parts(linked, "status", "q-1")[0], webhook_runs(linked, "q-1")[0]["status"]) == ("sent", "succeeded")
 
 
 def test_an_event_that_says_paid_credits_nothing_that_stripe_does_not_show_as_paid(linked: Any) -> None:
@@ -335,7 +336,7 @@ def test_an_event_that_says_paid_credits_nothing_that_stripe_does_not_show_as_pa
     deliver(linked, an_event(thing, "checkout.session.completed"))
     linked.work()
 
-    assert (figures(linked)[0], statuses(linked)[0]) == ("unpaid", "sent")
+    assert (figures(linked, "q-1")[0], parts(linked, "status", "q-1")[0]) == ("unpaid", "sent")
     assert linked.posts("/attach_payment") == []
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, LINK, a_quote, the_example
-
-OPEN = {"invoice_status": "open"}
+from builders import EMAIL, LINK, OPEN, a_quote, the_example
+from stripe_invoice.conftest import the_invoice
 
 
 def accept_with(bench: Any, fault: str, path: str, times: int = 99, **quote: Any) -> dict[str, Any]:
@@ -204,3 +203,65 @@ def test_looking_first_still_refuses_what_is_not_open(bench: Any, v1: Any, setti
     assert run["status"] == "skipped"
     assert run["error"]["code"] == "refused"
     assert bench.mails() == []
+
+
+def test_a_draft_that_somebody_deleted_is_made_anew_although_stripe_replays(bench: Any, v1: Any) -> None:
+    bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
+    bench.enable(**OPEN)
+    run = bench.accept(a_quote())
+    bench.stripe.faults.reset()
+    v1.invoices.delete(the_invoice(bench)["id"])
+
+    run = bench.retry(run["id"])
+    if run["status"] != "succeeded":  # the resumed step saw that its invoice is gone: the next attempt starts anew
+        run = bench.retry(run["id"])
+
+    assert run["status"] == "succeeded", run
+    assert (the_invoice(bench)["status"], the_invoice(bench)["total"]) == ("open", 12000)
+
+
+def test_an_invoice_that_somebody_finalized_meanwhile_is_a_success(bench: Any, v1: Any) -> None:
+    bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
+    bench.enable(**LINK)
+    run = bench.accept(a_quote(installments=2))
+    bench.stripe.faults.reset()
+    v1.invoices.finalize_invoice(the_invoice(bench)["id"])
+
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "succeeded", run
+    assert run["outcome"]["payment_link"]["amount"] == "60.00"
+
+
+@pytest.mark.parametrize("settings", [EMAIL, LINK], ids=["email", "link"])
+def test_for_an_invoice_that_somebody_voided_meanwhile_nothing_is_sent(
+    bench: Any, v1: Any, settings: dict[str, Any]
+) -> None:
+    bench.stripe.faults.add("500_before", path=r"(/send|checkout/sessions)$", times=50)
+    bench.enable(**settings)
+    run = bench.accept(a_quote(installments=2))
+    assert run["status"] == "waiting"
+    bench.stripe.faults.reset()
+    v1.invoices.void_invoice(the_invoice(bench)["id"])
+
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "needs_attention", run
+    assert run["outcome"]["invoice_status"] == "void"
+    assert bench.stripe.objects("sessions") == []
+    assert bench.mails() == []
+
+
+def test_an_invoice_voided_before_a_new_attempt_is_not_delivered(bench: Any, v1: Any) -> None:
+    bench.stripe.faults.add("500_before", path=r"checkout/sessions$", times=50)
+    bench.enable(**LINK)
+    run = bench.accept(a_quote(installments=2))
+    bench.stripe.faults.reset()
+    v1.invoices.void_invoice(the_invoice(bench)["id"])
+    bench.enable(**EMAIL)
+
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "needs_attention", run
+    assert bench.stripe.objects("sent") == []
+    assert bench.stripe.objects("sessions") == []

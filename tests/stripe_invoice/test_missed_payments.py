@@ -7,32 +7,23 @@ from typing import Any
 
 import pytest
 
-from builders import LINK, a_quote
+from builders import LINK, RESTRICTED, a_quote
 from qwoty_integrations_host.store import tables
+from stripe_invoice.conftest import first_link, notes
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 from upkept import (
     DAY,
     HOUR,
-    RESTRICTED,
     assert_told_again,
     attached,
     deleted,
     disabled,
     disabled_and_of_another_version,
-    first_session,
     held,
     later,
     look_after,
-    notes,
     unsubscribed,
-    with_a_link,
 )
-
-
-@pytest.fixture
-def linked(bench: Any) -> Any:
-    """A bench on which a quote in two halves has its invoice, its first link and thereby an endpoint."""
-    return with_a_link(bench)
 
 
 @pytest.fixture(params=["events", "sessions"])
@@ -48,20 +39,20 @@ def deaf(bench: Any, request: pytest.FixtureRequest) -> Any:
 
 
 def paid(bench: Any) -> None:
-    bench.stripe.pay(first_session(bench))
+    bench.stripe.pay(first_link(bench))
 
 
 def paid_later(bench: Any) -> None:
-    bench.stripe.pay_later(first_session(bench))
+    bench.stripe.pay_later(first_link(bench))
 
 
 def paid_and_settled(bench: Any) -> None:
-    bench.stripe.pay_later(first_session(bench))
-    bench.stripe.settle(first_session(bench))
+    bench.stripe.pay_later(first_link(bench))
+    bench.stripe.settle(first_link(bench))
 
 
 def expired(bench: Any) -> None:
-    bench.stripe.expire(first_session(bench))
+    bench.stripe.expire(first_link(bench))
 
 
 def paid_on_the_page(bench: Any) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from builders import LINK, the_example
 from qwoty_integrations_host import ActionRefused
+from upkept import DAY
 
-DAY = 24 * 3600.0
 #: Every write of the accepting run.
 WRITES = [
     "^/v1/webhook_endpoints$",

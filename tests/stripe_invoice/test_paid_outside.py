@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from werkzeug.test import Client
 
-from builders import EMAIL, LINK, a_quote
+from builders import EMAIL, a_quote
 from console.conftest import Person, words
 from qwoty_integrations_host import InstallmentRecord, InvoiceRecord, QuoteRecord
 from qwoty_integrations_host.cli import main
@@ -21,10 +21,9 @@ from qwoty_integrations_host.errors import ActionRefused
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.workspaces import api_keys
 from qwoty_stripe_invoice.record import outside_seen, outside_unknown
+from stripe_invoice.conftest import open_links, parts
 from upkept import HOUR, held, later, look_after
 
-#: 120.00 EUR in two halves.
-HALVES = a_quote(installments=2)
 #: How Stripe may show an invoice that was marked as paid: as recorded in 2020, and as documented since 2025-03-31.
 FORMS = pytest.mark.parametrize("holds_outside", [False, True], ids=["recorded in 2020", "documented since 2025"])
 
@@ -44,24 +43,8 @@ def figures(bench: Any) -> tuple[str | None, ...]:
     return tuple(quote[name] for name in names)
 
 
-def installments(bench: Any) -> list[str]:
-    return [part["status"] for part in bench.quote("q-7")["installments"]]
-
-
-def open_links(bench: Any) -> int:
-    return sum(session["status"] == "open" for session in bench.stripe.objects("sessions"))
-
-
 def notes(bench: Any) -> str:
     return " ".join(note for run in bench.quote("q-7")["runs"] for note in run["outcome"]["notes"])
-
-
-@pytest.fixture
-def linked(bench: Any) -> Any:
-    """A bench on which the link of the first half is out."""
-    bench.enable(**LINK)
-    assert bench.accept(HALVES)["status"] == "succeeded"
-    return bench
 
 
 @FORMS
@@ -74,7 +57,7 @@ def test_an_invoice_that_was_paid_by_transfer_reads_paid_everywhere_and_takes_no
     linked.webhooks()
 
     assert figures(linked) == ("paid", "120.00", "120.00", "0.00")
-    assert installments(linked) == ["closed", "closed"]
+    assert parts(linked, "status") == ["closed", "closed"]
     assert open_links(linked) == 0
     assert "120.00 EUR was settled outside Stripe." in notes(linked)
     assert {run["status"] for run in linked.quote("q-7")["runs"]} == {"succeeded"}
@@ -106,7 +89,7 @@ def test_what_was_paid_by_card_before_stays_paid_by_card(linked: Any, holds_outs
     linked.webhooks()
 
     assert figures(linked) == ("paid", "120.00", "60.00", "0.00")
-    assert installments(linked) == ["paid", "closed"]
+    assert parts(linked, "status") == ["paid", "closed"]
 
 
 def test_what_was_paid_on_stripes_own_page_was_not_settled_outside(linked: Any) -> None:
@@ -114,7 +97,7 @@ def test_what_was_paid_on_stripes_own_page_was_not_settled_outside(linked: Any) 
     linked.webhooks()
 
     assert figures(linked) == ("paid", "120.00", None, "0.00")
-    assert installments(linked) == ["paid", "paid"]
+    assert parts(linked, "status") == ["paid", "paid"]
     asked = len(linked.stripe.requests.find("GET", "/v1/invoice_payments"))
     linked.stripe.deliver(again=True)
     linked.work()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,11 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builders import a_line, a_quote, the_example, vat
+from builders import a_line, a_quote, signed, the_example, vat
 from in_process import Desk
 from qwoty_integrations_host import Preview
 from qwoty_integrations_host.cli import main
 from random_quotes import RandomQuote, random_quotes
-
-
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)
-        yield Desk()
-
-
-def signed(quote: dict[str, Any], net: str, tax: str, total: str) -> dict[str, Any]:
-    return {**quote, "summary": {"one_off": {"net_amount": net, "tax_amount": tax, "total_amount": total}}}
 
 
 def books(count: int = 3, **changes: Any) -> dict[str, Any]:

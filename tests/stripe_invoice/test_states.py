@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from builders import EMAIL, LINK, a_line, a_quote
+from builders import EMAIL, LINK, OPEN, a_line, a_quote
 from console.conftest import follow
+from mail_server import mailing_through
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.clock import SystemClock
 from qwoty_integrations_host.doctor import examine
@@ -25,9 +26,7 @@ from qwoty_integrations_host.reports.search import QuoteFilter
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link
-
-OPEN = {"invoice_status": "open"}
-DAY = 24 * 3600.0
+from upkept import DAY
 
 
 def begun(bench: Any, quote: dict[str, Any]) -> None:
@@ -273,7 +272,7 @@ ELSEWHERE = {
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "shop@seller.example"}
+    return mailing_through(mail_server)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from itertools import count
 from math import floor
 from typing import Any, get_args
 
-import pytest
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -306,13 +305,6 @@ def test_no_float_is_anywhere_between_the_quote_and_what_stripe_is_sent(quote: R
 
 
 # -- plan and gateway in process ----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)
-        yield Desk()
 
 
 def assert_invoiced(quote: RandomQuote, status: str, made: dict[str, Any], lines: list[dict[str, Any]]) -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, LINK, a_quote
+from builders import EMAIL, LINK, OPEN, a_quote
 from qwoty_integrations_host.errors import ActionRefused
-
-OPEN = {"invoice_status": "open"}
+from stripe_invoice.conftest import notes
 
 
 def undo(bench: Any, run: dict[str, Any]) -> dict[str, Any]:
@@ -17,10 +16,6 @@ def undo(bench: Any, run: dict[str, Any]) -> dict[str, Any]:
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
     return found
-
-
-def notes(run: dict[str, Any]) -> str:
-    return "\n".join(run["outcome"]["notes"])
 
 
 def test_a_draft_is_deleted_and_the_quote_accepted_again_is_invoiced_anew(bench: Any) -> None:

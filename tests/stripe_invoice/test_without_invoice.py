@@ -14,7 +14,7 @@ import structlog
 from click.testing import CliRunner, Result
 from werkzeug.test import Client
 
-from builders import LINK, a_quote, the_example
+from builders import LINK, UNIT_1, UNIT_2, a_quote, the_example
 from console.conftest import Person, follow, words
 from host.conftest import fakes  # noqa: F401 - a fixture
 from host_server import BROKEN
@@ -26,7 +26,6 @@ from qwoty_integrations_host.quotes.without_invoice import NO_INTEGRATION, NO_IN
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.workspaces import api_keys
 
-UNIT_1, UNIT_2 = "sk_test_UnitOneKey0001", "sk_test_UnitTwoKey0002"
 NOTHING_ENABLED = "No integration was enabled when this quote was accepted."
 NO_KEY = "No invoice: business unit 'bu_2' has no key."
 STRIPE = "stripe_invoice"
