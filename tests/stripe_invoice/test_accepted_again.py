@@ -12,7 +12,7 @@ from stripe_invoice.conftest import cancel, days_later, notes, void
 
 @pytest.mark.parametrize("settings", [{}, LINK, EMAIL, LINK | {"void_on_cancel": True}], ids=str)
 @pytest.mark.parametrize(("net", "total"), [("100.00", "120.00"), ("200.00", "240.00")])
-def test_accepted_again_it_begins_anew(bench: Any, settings: dict[str, Any], net: str, total: str) -> None:
+def test_a_quote_that_is_accepted_again_begins_anew(bench: Any, settings: dict[str, Any], net: str, total: str) -> None:
     bench.enable(**settings)
     before = bench.accept(a_quote(installments=2))
     cancel(bench)
@@ -36,7 +36,7 @@ def test_accepted_again_it_begins_anew(bench: Any, settings: dict[str, Any], net
         assert len(bench.mails()) == 2
 
 
-def test_after_a_voided_invoice_the_installments_of_the_new_one_go_out_on_their_days(bench: Any) -> None:
+def test_the_installments_of_an_invoice_that_replaces_a_voided_one_go_out_on_their_days(bench: Any) -> None:
     bench.enable(**ON_DUE_DATE, void_on_cancel=True)
     bench.accept(on_terms("due_now", "net30"))
     days_later(bench, 40)
@@ -56,7 +56,7 @@ def test_after_a_voided_invoice_the_installments_of_the_new_one_go_out_on_their_
     assert [bench.run(run_id)["status"] for run_id in asked] == ["succeeded"]
 
 
-def test_accepted_again_before_it_was_taken_back_it_goes_on(bench: Any) -> None:
+def test_a_quote_that_is_accepted_again_before_anything_is_taken_back_goes_on(bench: Any) -> None:
     bench.enable(**LINK, void_on_cancel=True)
     bench.accept(a_quote(installments=2))
     (told,) = bench.host.runs.cancel("ws-1", "q-7").run_ids
@@ -68,7 +68,7 @@ def test_accepted_again_before_it_was_taken_back_it_goes_on(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("recorded", [False, True], ids=["before", "after"])
-def test_a_process_that_dies_while_a_void_invoice_is_forgotten_makes_one_new_one(bench: Any, recorded: bool) -> None:
+def test_a_process_that_dies_while_it_forgets_a_void_invoice_makes_one_new_invoice(bench: Any, recorded: bool) -> None:
     bench.enable(**LINK, void_on_cancel=True)
     bench.accept(a_quote(installments=2))
     cancel(bench)
@@ -83,7 +83,7 @@ def test_a_process_that_dies_while_a_void_invoice_is_forgotten_makes_one_new_one
     assert not any("deleted" in note for note in bench.run(run_id)["outcome"]["notes"])
 
 
-def test_after_the_invoice_alone_is_voided_a_corrected_quote_gets_a_new_one(bench: Any) -> None:
+def test_a_corrected_quote_whose_invoice_is_void_gets_a_new_invoice(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
     void(bench)
@@ -95,7 +95,7 @@ def test_after_the_invoice_alone_is_voided_a_corrected_quote_gets_a_new_one(benc
     assert [one["total"] for one in bench.stripe.objects("invoices") if one["status"] == "open"] == [24000]
 
 
-def test_accepted_again_though_the_invoice_became_final_unheard_it_goes_on_with_what_was_signed(
+def test_an_invoice_that_became_final_unnoticed_keeps_its_amounts_when_the_quote_is_accepted_again(
     bench: Any, v1: Any
 ) -> None:
     bench.enable()

@@ -11,7 +11,7 @@ from builders import a_quote
 from qwoty_integrations_host.errors import InvalidInput, NotFound
 
 
-def test_cancelling_twice_is_the_same_cancellation(bench: Any) -> None:
+def test_a_second_cancellation_changes_nothing(bench: Any) -> None:
     bench.enable()
     bench.accept(a_quote())
 
@@ -23,14 +23,14 @@ def test_cancelling_twice_is_the_same_cancellation(bench: Any) -> None:
     assert bench.quote("q-7")["cancelled"]["reason"] == "The customer went elsewhere"
 
 
-def test_a_quote_that_we_never_saw_is_not_found(bench: Any) -> None:
+def test_cancelling_an_unknown_quote_answers_not_found(bench: Any) -> None:
     with pytest.raises(NotFound, match="There is no quote 'q-7' in workspace 'ws-1'"):
         bench.host.runs.cancel("ws-1", "q-7")
     with pytest.raises(NotFound, match="There is no quote"):
         bench.host.runs.accept("ws-1", {**a_quote(), "status": "Lost"})
 
 
-def test_the_platform_says_so_by_an_event_or_by_a_status(bench: Any) -> None:
+def test_an_event_or_a_status_of_the_platform_cancels_a_quote(bench: Any) -> None:
     bench.enable()
     for number, body in enumerate(
         [
@@ -53,7 +53,7 @@ def test_the_platform_says_so_by_an_event_or_by_a_status(bench: Any) -> None:
     assert bench.stripe.objects("invoices") == []
 
 
-def test_the_end_of_a_quote_that_we_never_saw_is_acknowledged_and_noted(bench: Any) -> None:
+def test_the_end_of_an_unknown_quote_is_acknowledged_and_ignored(bench: Any) -> None:
     for number, body in enumerate(
         [{"event_type": "quote.expired", "id": "q-9"}, {**a_quote(id="q-9"), "status": "expired"}]
     ):
@@ -66,7 +66,9 @@ def test_the_end_of_a_quote_that_we_never_saw_is_acknowledged_and_noted(bench: A
 @pytest.mark.parametrize(
     ("document", "field"), [({"id": None}, "id"), ({"workspace_id": "ws-2"}, "workspace_id")], ids=["no id", "foreign"]
 )
-def test_the_end_of_no_quote_of_ours_is_refused_by_field(bench: Any, document: dict[str, Any], field: str) -> None:
+def test_a_cancellation_with_a_wrong_id_is_refused_and_its_field_is_named(
+    bench: Any, document: dict[str, Any], field: str
+) -> None:
     bench.enable()
     bench.accept(a_quote())
 

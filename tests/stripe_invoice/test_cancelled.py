@@ -66,7 +66,7 @@ def nothing(bench: Any) -> None:
     ],
     ids=["draft", "open", "e-mail", "link", "void", "link and void", "partly paid", "paid", "debit"],
 )
-def test_what_is_not_final_is_taken_back_and_the_rest_is_said(
+def test_a_cancellation_takes_back_what_is_not_final_and_reports_the_rest(
     bench: Any,
     settings: dict[str, Any],
     meanwhile: Callable[[Any], None],
@@ -88,7 +88,7 @@ def test_what_is_not_final_is_taken_back_and_the_rest_is_said(
     assert run["error"] is None or run["error"]["hint"]
 
 
-def test_a_link_that_is_paid_at_this_very_moment_is_respected(bench: Any) -> None:
+def test_a_payment_that_comes_just_before_the_cancellation_counts(bench: Any) -> None:
     bench.enable(**LINK, void_on_cancel=True)
     bench.accept(a_quote(installments=2))
     bench.stripe.config.update(webhooks_held=True)
@@ -102,7 +102,7 @@ def test_a_link_that_is_paid_at_this_very_moment_is_respected(bench: Any) -> Non
     assert bench.quote("q-7")["amount_paid"] == "60.00"
 
 
-def test_a_link_that_is_paid_between_look_and_closing_is_respected(bench: Any, meanwhile: Any) -> None:
+def test_a_payment_that_comes_while_the_link_is_closed_counts(bench: Any, meanwhile: Any) -> None:
     bench.enable(**LINK, void_on_cancel=True)
     bench.accept(a_quote(installments=2))
     (session,) = bench.stripe.objects("sessions")
@@ -116,7 +116,7 @@ def test_a_link_that_is_paid_between_look_and_closing_is_respected(bench: Any, m
 
 
 @pytest.mark.parametrize("due", ["cancelled", "undone"])
-def test_nothing_is_scheduled_or_sent_however_much_is_due(bench: Any, due: str) -> None:
+def test_no_installment_of_a_cancelled_or_undone_quote_is_sent(bench: Any, due: str) -> None:
     bench.enable(**ON_DUE_DATE)
     run = bench.accept(on_terms("due_now", "net30"))
     if due == "cancelled":
@@ -139,7 +139,7 @@ def test_nothing_is_scheduled_or_sent_however_much_is_due(bench: Any, due: str) 
 
 
 @pytest.mark.parametrize(("status", "takes_back"), [("queued", "skipped"), ("waiting", "succeeded")])
-def test_what_has_not_ended_is_dismissed_and_does_not_come_back(bench: Any, status: str, takes_back: str) -> None:
+def test_a_run_that_has_not_ended_is_dismissed_and_stays_dismissed(bench: Any, status: str, takes_back: str) -> None:
     bench.enable()
     if status == "waiting":
         bench.stripe.faults.add("500_before", path="/add_lines", times=99)
@@ -161,7 +161,7 @@ def test_what_has_not_ended_is_dismissed_and_does_not_come_back(bench: Any, stat
         bench.host.runs.retry(run_id)
 
 
-def test_a_run_at_work_stops_at_its_next_step(bench: Any, meanwhile: Any) -> None:
+def test_a_working_run_stops_at_its_next_step(bench: Any, meanwhile: Any) -> None:
     bench.enable(**LINK, void_on_cancel=True)
     open_orders = meanwhile("POST", "/finalize", lambda: bench.host.runs.cancel("ws-1", "q-7"))
 
@@ -173,7 +173,7 @@ def test_a_run_at_work_stops_at_its_next_step(bench: Any, meanwhile: Any) -> Non
     assert [one["status"] for one in bench.stripe.objects("invoices")] == ["void"]
 
 
-def test_a_person_voids_the_invoice_and_that_settles_the_run_that_asked_for_it(bench: Any) -> None:
+def test_voiding_the_invoice_settles_the_run_that_asked_for_it(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
     asking = cancel(bench)
@@ -186,7 +186,7 @@ def test_a_person_voids_the_invoice_and_that_settles_the_run_that_asked_for_it(b
     assert settled["status"] == "dismissed" and "the invoice is void" in notes(settled)
 
 
-def test_an_invoice_that_is_voided_by_hand_settles_it_too(bench: Any, v1: Any) -> None:
+def test_voiding_the_invoice_in_stripe_settles_the_run_that_asked_for_it(bench: Any, v1: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
     asking = cancel(bench)
@@ -208,7 +208,7 @@ def test_an_invoice_that_is_voided_by_hand_settles_it_too(bench: Any, v1: Any) -
     ],
     ids=["draft", "partly paid", "paid", "debit", "void"],
 )
-def test_what_cannot_be_voided_is_refused_with_what_to_do_instead(
+def test_an_invoice_that_cannot_be_voided_is_refused_with_a_hint(
     bench: Any, settings: dict[str, Any], meanwhile: Callable[[Any], Any], why: str
 ) -> None:
     bench.enable(**settings)
@@ -221,7 +221,7 @@ def test_what_cannot_be_voided_is_refused_with_what_to_do_instead(
     assert refused.value.title == why and refused.value.hint
 
 
-def test_what_was_paid_meanwhile_is_not_voided(bench: Any) -> None:
+def test_an_invoice_that_was_paid_meanwhile_is_not_voided(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
     bench.stripe.config.update(webhooks_held=True)
@@ -234,7 +234,7 @@ def test_what_was_paid_meanwhile_is_not_voided(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", ["500_after", "cut_after", "cut_before", "500_before"])
-def test_whatever_happens_to_the_answer_the_invoice_is_voided_once(bench: Any, fault: str) -> None:
+def test_a_lost_answer_does_not_void_the_invoice_twice(bench: Any, fault: str) -> None:
     bench.enable(**OPEN, void_on_cancel=True)
     bench.accept(a_quote())
     bench.stripe.faults.add(fault, path="/void")
@@ -244,7 +244,7 @@ def test_whatever_happens_to_the_answer_the_invoice_is_voided_once(bench: Any, f
     assert (run["status"], bench.stripe.objects("invoices")[0]["status"]) == ("succeeded", "void")
 
 
-def test_money_that_comes_in_after_a_person_had_dealt_with_the_cancellation_asks_again(bench: Any) -> None:
+def test_a_payment_after_a_settled_cancellation_asks_a_person_again(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=1))
     (run_id,) = bench.host.runs.cancel("ws-1", "q-7").run_ids
@@ -266,7 +266,7 @@ def test_money_that_comes_in_after_a_person_had_dealt_with_the_cancellation_asks
     assert bench.quote("q-7")["standing"]["state"] == "cancelled"
 
 
-def test_an_integration_that_is_switched_off_meanwhile_is_not_forgotten(bench: Any) -> None:
+def test_a_cancellation_waits_for_an_integration_that_is_switched_off(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
     bench.host.settings.disable("ws-1", "stripe_invoice")
@@ -293,7 +293,9 @@ def test_a_draft_whose_answer_was_lost_is_found_and_deleted(bench: Any) -> None:
 
 @pytest.mark.parametrize("recorded", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", ["links", "session", "link.expire", "invoice.after", "void", "invoice.voided"])
-def test_a_process_that_dies_meanwhile_takes_everything_back_once(bench: Any, step: str, recorded: bool) -> None:
+def test_a_process_that_dies_during_a_cancellation_takes_everything_back_once(
+    bench: Any, step: str, recorded: bool
+) -> None:
     bench.enable(**LINK, void_on_cancel=True)
     bench.accept(a_quote(installments=2))
     (session,) = bench.stripe.objects("sessions")
@@ -309,7 +311,7 @@ def test_a_process_that_dies_meanwhile_takes_everything_back_once(bench: Any, st
     assert bench.stripe.objects("sessions")[0]["status"] == "expired"
 
 
-def test_one_integration_is_undone_and_the_others_go_on(bench: Any) -> None:
+def test_undoing_one_integration_does_not_stop_the_others(bench: Any) -> None:
     bench.enable()
     run = bench.accept(a_quote())
     bench.host.runs.request_undo(run["id"])
@@ -322,7 +324,7 @@ def test_one_integration_is_undone_and_the_others_go_on(bench: Any) -> None:
     stops.refuse("another")
 
 
-def test_a_run_that_needed_a_person_is_dismissed_and_cannot_be_retried(bench: Any) -> None:
+def test_a_cancellation_dismisses_a_run_that_needed_a_person(bench: Any) -> None:
     bench.enable(**EMAIL)
     run = bench.accept(a_quote(contact={"email": "not an address"}))
     assert run["status"] == "needs_attention"

@@ -38,7 +38,7 @@ def taxed_line(net: str, *rates: str) -> dict[str, Any]:
         pytest.param("JPY", [taxed_line("10.5", "0"), taxed_line("10.50", "0")], "21 0 21", [11, 10], 0, id="half yen that make a yen"),
     ],
 )  # fmt: skip
-def test_a_quote_that_is_rounded_as_real_ones_are_becomes_final_with_its_signed_figures(
+def test_a_quote_that_a_real_cpq_rounded_becomes_final_with_its_signed_figures(
     bench: Any, currency: str, lines: list[dict[str, Any]], figures: str, items: list[int], tax: int
 ) -> None:
     bench.enable(**OPEN)
@@ -71,7 +71,7 @@ def percent(*values: str) -> list[dict[str, Any]]:
         pytest.param("EUR", [taxed_line("100.00", "20"), taxed_line("-10.00", "5.5")], [{"type": "amount", "amount": "9.00"}], "81.00 17.51 98.51", id="a trade-in gets its share back"),
     ],
 )  # fmt: skip
-def test_a_discount_on_the_whole_quote_is_rounded_as_the_signed_net_and_tax_say(
+def test_a_quote_wide_discount_is_rounded_to_the_signed_net_and_tax(
     bench: Any, currency: str, lines: list[dict[str, Any]], discounts: list[dict[str, Any]], figures: str
 ) -> None:
     bench.enable(**OPEN)
@@ -84,7 +84,7 @@ def test_a_discount_on_the_whole_quote_is_rounded_as_the_signed_net_and_tax_say(
     assert the_invoice(bench)["status"] == "open"
 
 
-def test_a_line_discount_by_percentage_is_rounded_as_the_signed_net_says(bench: Any) -> None:
+def test_a_line_discount_by_percentage_is_rounded_to_the_signed_net(bench: Any) -> None:
     given = {"pricing": {"model": "flat", "list_price": "100.10"}, "amounts": None}
     cut = a_line(taxes=[vat("20")], **given) | {"discount": {"type": "percentage", "value": "7.5", "amount": None}}
     bench.enable(**OPEN)
@@ -99,7 +99,7 @@ def test_a_line_discount_by_percentage_is_rounded_as_the_signed_net_says(bench: 
     )
 
 
-def test_a_discount_on_a_trade_in_is_taken_as_the_quote_gives_it(bench: Any) -> None:
+def test_a_discount_on_a_trade_in_keeps_its_sign(bench: Any) -> None:
     bench.enable(**OPEN)
     back = a_line("l2", taxes=[vat("20")]) | {"amounts": {"gross": "-10.00", "discount": "-1.00", "net": "-9.00"}}
 
@@ -111,7 +111,7 @@ def test_a_discount_on_a_trade_in_is_taken_as_the_quote_gives_it(bench: Any) -> 
 @pytest.mark.parametrize(
     ("language", "word"), [("en", "Cash rounding"), ("fr", "Arrondi de caisse"), ("de", "Bargeldrundung")]
 )
-def test_rounding_to_a_coin_is_one_untaxed_line_in_the_customers_language(bench: Any, language: str, word: str) -> None:
+def test_cash_rounding_is_one_untaxed_line_in_the_customers_language(bench: Any, language: str, word: str) -> None:
     bench.enable(**OPEN)
     quote = signed(a_quote(taxed_line("99.99", "8.1"), currency="CHF", language=language), "99.99", "8.10", "108.10")
 
@@ -131,7 +131,7 @@ def test_rounding_to_a_coin_is_one_untaxed_line_in_the_customers_language(bench:
         pytest.param("SEK", "99.99 8.10 109", id="the other krona"),
     ],
 )
-def test_a_total_that_no_coin_explains_stays_a_draft(bench: Any, currency: str, figures: str) -> None:
+def test_a_total_that_cash_rounding_does_not_explain_stays_a_draft(bench: Any, currency: str, figures: str) -> None:
     bench.enable(**OPEN)
 
     run = bench.accept(signed(a_quote(taxed_line("99.99", "8.1"), currency=currency), *figures.split()))

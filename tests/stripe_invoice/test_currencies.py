@@ -32,7 +32,7 @@ def test_a_currency_may_be_written_in_any_case(bench: Any, code: str) -> None:
         pytest.param("JPY", a_line("l1", "1000", taxes=[]), "1000", ["334", "333", "333"], id="yen are paid whole"),
     ],
 )
-def test_every_installment_is_an_amount_that_can_be_paid(
+def test_every_installment_is_an_amount_that_the_currency_has(
     bench: Any, currency: str, line: dict[str, Any], total: str, parts: list[str]
 ) -> None:
     bench.enable(invoice_status="open", send_payment_link=True)

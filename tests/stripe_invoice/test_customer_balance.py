@@ -40,7 +40,7 @@ def with_balance(bench: Any, v1: Any, balance: int) -> None:
         ),
     ],
 )
-def test_installments_follow_what_is_due(
+def test_installments_share_what_the_balance_leaves_due(
     bench: Any, v1: Any, balance: int, shares: list[str], said: str | None
 ) -> None:
     with_balance(bench, v1, balance)
@@ -65,7 +65,7 @@ def test_a_third_of_what_is_due_is_rounded_by_the_largest_remainder(bench: Any, 
     assert parts(bench, "amount") == ["33.33", "33.33", "33.34"]
 
 
-def test_what_credit_lowers_is_paid_in_full_by_the_installments(bench: Any, v1: Any) -> None:
+def test_installments_lowered_by_credit_pay_the_invoice_in_full(bench: Any, v1: Any) -> None:
     with_balance(bench, v1, -1999)
     bench.enable(**LINK)
     bench.accept(HALVES)
@@ -112,7 +112,7 @@ CARRIED = (
         ),
     ],
 )
-def test_what_credit_covers_is_paid_at_once(
+def test_an_invoice_that_credit_covers_is_paid_at_once(
     bench: Any, v1: Any, settings: dict[str, Any], balance: int, after: int, said: list[str]
 ) -> None:
     with_balance(bench, v1, balance)
@@ -128,9 +128,7 @@ def test_what_credit_covers_is_paid_at_once(
     assert parts(bench, "amount") == ["0.00", "0.00"]
 
 
-def test_where_stripe_asks_for_less_than_its_smallest_payment_no_link_is_made_and_it_is_said(
-    bench: Any, v1: Any
-) -> None:
+def test_an_installment_below_the_smallest_payment_gets_no_link_and_a_note(bench: Any, v1: Any) -> None:
     bench.stripe.config.update(minimum_charge_goes_to_balance=False)
     with_balance(bench, v1, -11980)
     bench.enable(**LINK)
@@ -142,7 +140,7 @@ def test_where_stripe_asks_for_less_than_its_smallest_payment_no_link_is_made_an
     assert "by 119.80 EUR, to 0.20 EUR." in notes(run)
 
 
-def test_a_draft_that_a_person_makes_final_shares_what_is_due_then(bench: Any, v1: Any) -> None:
+def test_a_draft_that_a_person_finalizes_shares_what_is_due_after_credit(bench: Any, v1: Any) -> None:
     with_balance(bench, v1, -1999)
     bench.enable()
     bench.accept(HALVES)

@@ -27,7 +27,7 @@ def of_company(company: str, contact: str, id: str, **fields: Any) -> dict[str, 
 )
 @pytest.mark.parametrize("email", ["ana@buyer.example", "ANA@buyer.example"])
 @pytest.mark.parametrize("is_saved", [False, True], ids=["found by e-mail", "saved"])
-def test_a_customer_of_somebody_else_is_not_used_and_the_first_run_says_so(
+def test_a_customer_of_another_company_or_workspace_is_not_used_and_noted_once(
     bench: Any, v1: Any, workspace: str, company: str, whose: str, email: str, is_saved: bool
 ) -> None:
     theirs = made_for(v1, "c-9", company, workspace, email=email)
@@ -45,7 +45,7 @@ def test_a_customer_of_somebody_else_is_not_used_and_the_first_run_says_so(
     assert bench.quote("q-2")["saved_ids"]["contacts"] == {"c-1": first["outcome"]["customer_id"]}
 
 
-def test_contacts_of_two_companies_with_one_email_are_two_customers_each_with_its_address(bench: Any) -> None:
+def test_contacts_of_two_companies_with_one_email_are_two_customers(bench: Any) -> None:
     bench.enable(**EMAIL)
     alpha = of_company("cust_A", "cA", "q-1", email="billing@agency.example")
     beta = of_company("cust_B", "cB", "q-2", email="billing@agency.example")
@@ -58,7 +58,7 @@ def test_contacts_of_two_companies_with_one_email_are_two_customers_each_with_it
     assert [billed(bench, quote | {"id": quote["id"] + "-again"}) for quote in (alpha, beta)] == found
 
 
-def test_a_contact_that_changed_to_another_company_is_another_customer(bench: Any) -> None:
+def test_a_contact_that_changes_its_company_becomes_another_customer(bench: Any) -> None:
     bench.enable()
 
     first = billed(bench, of_company("cust_A", "c-1", "q-1"))
@@ -71,7 +71,7 @@ def test_a_contact_that_changed_to_another_company_is_another_customer(bench: An
     assert billed(bench, of_company("cust_A", "c-1", "q-3")) == first, "found again by its metadata"
 
 
-def test_a_customer_of_another_company_is_passed_over_for_one_that_is_nobodys(bench: Any, v1: Any) -> None:
+def test_a_customer_without_a_company_is_preferred_to_another_companys(bench: Any, v1: Any) -> None:
     made_for(v1, "c-9", "cust-2")
     free = a_customer(v1)
     made_for(v1, "c-8", "cust-3")
@@ -95,7 +95,7 @@ def test_two_contacts_of_one_company_with_one_email_are_one_customer(bench: Any,
     assert len([c for c in bench.stripe.objects("customers") if not c.get("deleted")]) == 1
 
 
-def test_two_contacts_whose_ids_look_like_each_others_email_do_not_wait_for_each_other(
+def test_contacts_whose_ids_look_like_email_locks_do_not_share_a_lock(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[str] = []
@@ -116,7 +116,7 @@ def test_two_contacts_whose_ids_look_like_each_others_email_do_not_wait_for_each
     assert len(names) == len(set(names)) == 4
 
 
-def test_contact_and_email_are_locked_in_one_order(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_contact_is_locked_before_its_email_address(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[str] = []
     hold = bench.host.integrations.contexts.locks.hold
 
@@ -140,7 +140,7 @@ def test_contact_and_email_are_locked_in_one_order(bench: Any, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("whose", ["a stranger's", "a colleague's"])
-def test_a_customer_that_others_made_is_never_changed_and_another_address_is_noted(
+def test_a_customer_that_we_did_not_make_is_never_changed_and_a_different_address_is_noted(
     bench: Any, v1: Any, whose: str
 ) -> None:
     address = {"line1": "1 rue A", "city": "Lyon", "country": "FR"}

@@ -14,7 +14,7 @@ def ours(v1: Any, **params: Any) -> str:
     return a_customer(v1, metadata={"qwoty_contact": "c-1"}, **params)
 
 
-def test_the_saved_customer_is_used_after_one_look(bench: Any, v1: Any) -> None:
+def test_the_saved_customer_is_used_after_one_request(bench: Any, v1: Any) -> None:
     customer = a_customer(v1, email="other@buyer.example")
     bench.enable()
     bench.stripe.requests.reset()
@@ -54,7 +54,7 @@ def test_a_saved_customer_of_another_account_counts_as_no_match(bench: Any) -> N
 
 
 @pytest.mark.parametrize("foreign", ["411000", "CUST-1", "in_123", "cus-1"])
-def test_what_is_no_customer_id_is_never_asked_for(bench: Any, foreign: str) -> None:
+def test_a_saved_id_that_is_no_customer_id_is_never_requested(bench: Any, foreign: str) -> None:
     bench.enable()
 
     assert billed(bench, with_saved(foreign)).startswith("cus_")
@@ -62,7 +62,7 @@ def test_what_is_no_customer_id_is_never_asked_for(bench: Any, foreign: str) -> 
     assert not any(foreign in path for _, path in asked(bench))
 
 
-def test_another_systems_id_is_left_as_it_is_and_said_once(bench: Any) -> None:
+def test_another_systems_saved_id_is_kept_and_noted_once(bench: Any) -> None:
     bench.enable()
 
     runs = [bench.accept(with_saved("411000") | {"id": f"q-{number}"}) for number in (1, 2)]
@@ -73,7 +73,7 @@ def test_another_systems_id_is_left_as_it_is_and_said_once(bench: Any) -> None:
     assert runs[0]["outcome"]["customer_id"] == runs[1]["outcome"]["customer_id"]
 
 
-def test_the_own_map_is_asked_before_any_search_when_the_platform_hands_back_another_systems_id(bench: Any) -> None:
+def test_our_own_map_comes_before_any_search(bench: Any) -> None:
     bench.enable()
     first = billed(bench, a_quote(id="q-1"))
     with bench.host.store.write() as db:
@@ -93,7 +93,7 @@ def test_a_customer_is_found_by_the_contacts_id(bench: Any, v1: Any) -> None:
     assert billed(bench, a_quote()) == customer
 
 
-def test_a_search_hit_that_differs_in_case_is_not_the_contact(bench: Any, v1: Any) -> None:
+def test_a_search_hit_whose_contact_id_differs_in_case_is_not_used(bench: Any, v1: Any) -> None:
     ours(v1, email="somebody@else.example")
     bench.enable()
 
@@ -109,7 +109,7 @@ def test_a_contact_id_with_quotes_is_searched_for_safely(bench: Any, v1: Any) ->
     assert billed(bench, a_quote(contact={"id": "o'ne\\two"})) == customer
 
 
-def test_while_search_lags_behind_the_email_finds_the_customer(bench: Any, v1: Any) -> None:
+def test_the_email_finds_a_customer_that_search_does_not_know_yet(bench: Any, v1: Any) -> None:
     bench.stripe.config.update(search_lag_seconds=3600.0)
     customer = ours(v1)
     bench.enable()
@@ -127,7 +127,7 @@ def test_a_key_that_may_not_search_lists_by_email(bench: Any, v1: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", [("404", None), ("unknown_parameter", None)], ids=["404", "400"])
-def test_where_search_does_not_exist_the_list_does(bench: Any, v1: Any, fault: tuple[str, None]) -> None:
+def test_the_list_finds_the_customer_where_search_does_not_exist(bench: Any, v1: Any, fault: tuple[str, None]) -> None:
     customer = a_customer(v1)
     bench.stripe.faults.add(fault[0], method="GET", path="/v1/customers/search")
     bench.enable()
@@ -136,7 +136,7 @@ def test_where_search_does_not_exist_the_list_does(bench: Any, v1: Any, fault: t
 
 
 @pytest.mark.parametrize("written", ["ana@buyer.example", "ANA@Buyer.Example"])
-def test_the_email_is_asked_for_as_written_and_in_lower_case(bench: Any, v1: Any, written: str) -> None:
+def test_the_email_is_looked_up_as_written_and_in_lower_case(bench: Any, v1: Any, written: str) -> None:
     customer = a_customer(v1, email="ana@buyer.example")
     bench.enable()
 
@@ -157,16 +157,14 @@ def test_an_email_written_in_capitals_at_stripe_is_found_as_written(bench: Any, 
         pytest.param("Ana@Buyer.example", "ANA@buyer.example", id="other capitals at Stripe"),
     ],
 )
-def test_an_email_written_otherwise_at_stripe_is_found_as_well(
-    bench: Any, v1: Any, at_stripe: str, written: str
-) -> None:
+def test_an_email_with_other_capitals_at_stripe_is_found(bench: Any, v1: Any, at_stripe: str, written: str) -> None:
     customer = a_customer(v1, email=at_stripe)
     bench.enable()
 
     assert billed(bench, a_quote(contact={"email": written})) == customer
 
 
-def test_of_several_customers_with_one_email_the_contacts_own_is_preferred(bench: Any, v1: Any) -> None:
+def test_the_contacts_own_customer_is_preferred_among_several_with_one_email(bench: Any, v1: Any) -> None:
     bench.stripe.config.update(search_lag_seconds=3600.0)
     a_customer(v1)
     customer = ours(v1)
@@ -179,7 +177,7 @@ def test_of_several_customers_with_one_email_the_contacts_own_is_preferred(bench
     assert not any("have this e-mail" in note for note in run["outcome"]["notes"])
 
 
-def test_of_several_strangers_with_one_email_the_oldest_is_used_and_said_so(bench: Any, v1: Any) -> None:
+def test_the_oldest_of_several_strangers_with_one_email_is_used_and_noted(bench: Any, v1: Any) -> None:
     oldest = a_customer(v1)
     bench.stripe.clock.advance(60)
     a_customer(v1)
@@ -191,7 +189,7 @@ def test_of_several_strangers_with_one_email_the_oldest_is_used_and_said_so(benc
     assert any("2 Stripe customers" in note and oldest in note for note in run["outcome"]["notes"])
 
 
-def test_of_two_strangers_made_in_one_second_the_first_is_the_oldest(bench: Any, v1: Any) -> None:
+def test_the_first_of_two_customers_made_in_one_second_counts_as_the_oldest(bench: Any, v1: Any) -> None:
     oldest, second = a_customer(v1), a_customer(v1)
     bench.enable()
 
@@ -207,7 +205,7 @@ def test_a_deleted_customer_is_not_found_by_email(bench: Any, v1: Any) -> None:
 
 
 @pytest.mark.parametrize("saved", [True, False])
-def test_a_domain_in_other_letters_is_one_address_however_it_is_written(bench: Any, v1: Any, saved: bool) -> None:
+def test_an_email_with_an_international_domain_finds_its_customer(bench: Any, v1: Any, saved: bool) -> None:
     customer = a_customer(v1, email="info@münchen.example")
     quote = with_saved(customer) if saved else a_quote()
     quote["customer"]["contacts"][0]["email"] = "info@münchen.example"

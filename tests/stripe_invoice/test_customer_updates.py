@@ -70,7 +70,7 @@ def test_company_language_and_address_follow_the_quote_in_one_update(bench: Any)
     assert not [note for note in notes_of_success(bench.accept(moved | {"id": "q-3"})) if "Stripe customer" in note]
 
 
-def test_what_changes_there_and_back_is_changed_each_time(bench: Any) -> None:
+def test_a_name_that_changes_there_and_back_is_updated_each_time(bench: Any) -> None:
     bench.enable()
 
     for number, name in enumerate(("Ana", "Bea", "Ana", "Bea")):
@@ -91,7 +91,7 @@ def test_a_lost_answer_to_the_update_loses_no_note(bench: Any, fault: str) -> No
     assert "The Stripe customer's name is now the contact's, 'Bea Diaz'; it was 'Ana Diaz'." in notes_of_success(run)
 
 
-def test_an_address_that_says_nothing_else_is_not_noted(bench: Any, v1: Any) -> None:
+def test_an_address_that_agrees_with_the_quotes_is_not_noted(bench: Any, v1: Any) -> None:
     a_customer(v1, address={"line1": "2 RUE  B", "country": "FR"})
     bench.enable()
 

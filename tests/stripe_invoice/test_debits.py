@@ -16,7 +16,7 @@ from stripe_invoice.conftest import alerts, figures, first_link, notes, open_lin
         pytest.param("fail", "failed", [], id="it fails, and nothing is left to do"),
     ],
 )
-def test_a_debit_that_was_under_way_when_the_invoice_was_voided(
+def test_a_debit_that_ends_after_the_invoice_was_voided_is_reported_if_it_succeeds(
     linked: Any, v1: Any, act: str, status: str, found: list[str]
 ) -> None:
     linked.stripe.pay_later(first_link(linked))

@@ -210,7 +210,7 @@ UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amo
         ),
     ],
 )
-def test_stays_a_draft_and_says_why(
+def test_a_differing_total_keeps_the_draft_and_is_explained(
     bench: Any, quote: dict[str, Any], settings: dict[str, Any], words: list[str]
 ) -> None:
     bench.enable(**settings)
@@ -225,7 +225,7 @@ def test_stays_a_draft_and_says_why(
 
 
 @pytest.mark.parametrize("settings", [{}, OPEN, EMAIL, LINK], ids=["draft", "open", "email", "link"])
-def test_a_total_that_differs_by_more_than_rounding_stays_a_draft_and_says_both_figures(
+def test_a_total_that_rounding_does_not_explain_keeps_the_draft_and_names_both_figures(
     bench: Any, settings: dict[str, Any]
 ) -> None:
     # One line at one rate: rounding explains a cent, not two.
@@ -254,7 +254,7 @@ def test_nothing_becomes_final_without_a_signed_total(bench: Any, summary: Any) 
     assert (the_invoice(bench)["status"], bench.stripe.objects("sent")) == ("draft", [])
 
 
-def test_accepted_again_with_its_total_the_quote_becomes_its_invoice(bench: Any) -> None:
+def test_a_quote_that_is_accepted_again_with_its_total_becomes_final(bench: Any) -> None:
     bench.enable(**OPEN)
     bench.accept({**a_quote(), "summary": None})
 

@@ -47,7 +47,7 @@ DRIFT = [
 
 
 @pytest.mark.parametrize(("drift", "status", "said", "writes"), DRIFT)
-def test_what_drifted_is_mended_and_said(
+def test_a_changed_endpoint_is_repaired_and_the_repair_is_noted(
     linked: Any, v1: Any, drift: Callable[[Any, Any], None], status: str, said: str, writes: int
 ) -> None:
     drift(linked, v1)
@@ -64,7 +64,7 @@ def test_what_drifted_is_mended_and_said(
 
 @pytest.mark.parametrize("fault", ["500_before", "500_after", "cut_before", "cut_after", "429", "409_in_flight"])
 @pytest.mark.parametrize("drift", [deleted, disabled, of_another_version])
-def test_whatever_happens_to_an_answer_one_endpoint_is_left_whose_secret_we_hold(
+def test_a_lost_answer_leaves_one_repaired_endpoint_whose_secret_we_hold(
     linked: Any, v1: Any, drift: Callable[[Any, Any], None], fault: str
 ) -> None:
     drift(linked, v1)
@@ -85,7 +85,7 @@ def test_the_same_repair_within_a_day_is_a_new_request(linked: Any, v1: Any) -> 
         later(linked, HOUR)
 
 
-def test_a_changed_public_address_is_told_to_stripe(linked: Any) -> None:
+def test_a_changed_public_address_moves_the_endpoint(linked: Any) -> None:
     before = endpoint(linked)
     contexts = replace(linked.host.integrations.contexts, public_url="https://new.example")
     object.__setattr__(linked.host.integrations, "contexts", contexts)
@@ -132,7 +132,7 @@ def test_each_key_of_a_workspace_is_looked_after(bench: Any, v1: Any) -> None:
 ROLLED = "sk_test_RolledKey000001"
 
 
-def test_a_new_key_of_the_same_account_goes_on_with_the_endpoint_of_the_old_one(linked: Any, v1: Any) -> None:
+def test_a_new_key_of_the_same_account_keeps_the_endpoint_of_the_old_key(linked: Any, v1: Any) -> None:
     before = endpoint(linked)
     linked.enable(**LINK, workspace_api_token=ROLLED)
     disabled(linked, v1)
@@ -149,7 +149,7 @@ def test_a_new_key_of_the_same_account_goes_on_with_the_endpoint_of_the_old_one(
     assert look_after(linked)["status"] == "skipped"
 
 
-def test_of_two_endpoints_that_two_keys_of_one_account_made_the_newer_stays(linked: Any) -> None:
+def test_the_newer_of_two_endpoints_of_one_account_stays(linked: Any) -> None:
     old = endpoint(linked)
     old_secret = secret_of(linked, old["id"])
     linked.enable(**LINK, workspace_api_token=ROLLED)
@@ -164,7 +164,7 @@ def test_of_two_endpoints_that_two_keys_of_one_account_made_the_newer_stays(link
     assert look_after(linked)["status"] == "skipped"
 
 
-def test_the_endpoint_of_another_account_is_left_and_shown(linked: Any) -> None:
+def test_the_endpoint_of_another_account_is_kept_and_shown(linked: Any) -> None:
     linked.stripe.add_key(ROLLED, account="acct_other")
     linked.enable(**LINK, workspace_api_token=ROLLED)
     before = endpoint(linked)
@@ -176,7 +176,7 @@ def test_the_endpoint_of_another_account_is_left_and_shown(linked: Any) -> None:
     assert [one["endpoint_id"] for one in linked.host.upkeep.status("ws-1")["data"]] == [before["id"]]
 
 
-def test_a_full_account_keeps_its_endpoint_and_a_person_is_told(linked: Any, v1: Any) -> None:
+def test_an_account_with_too_many_endpoints_keeps_its_endpoint_and_asks_a_person(linked: Any, v1: Any) -> None:
     before = endpoint(linked)
     for _ in range(15):
         v1.webhook_endpoints.create(params={"url": "https://x.example", "enabled_events": ["*"]})
@@ -192,7 +192,7 @@ def test_a_full_account_keeps_its_endpoint_and_a_person_is_told(linked: Any, v1:
 
 
 @pytest.mark.parametrize("missing", ["webhook_read", "webhook_write"])
-def test_a_key_that_may_not_touch_endpoints_breaks_nothing_and_missed_payments_are_still_found(
+def test_missed_payments_are_found_with_a_key_that_may_not_repair_the_endpoint(
     linked: Any, v1: Any, missing: str
 ) -> None:
     linked.enable(**LINK, workspace_api_token=linked.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS))
@@ -211,7 +211,7 @@ def test_a_key_that_may_not_touch_endpoints_breaks_nothing_and_missed_payments_a
     assert attached(linked) == [6000]
 
 
-def test_the_trouble_of_one_key_holds_up_no_other(bench: Any) -> None:
+def test_a_refused_key_does_not_stop_the_upkeep_of_another_key(bench: Any) -> None:
     keys = {"bu_1": "sk_test_UnitOneKey0001", "bu_2": "sk_test_UnitTwoKey0002"}
     for unit, key in keys.items():
         bench.stripe.add_key(key, account=f"acct_{unit}")
@@ -227,7 +227,7 @@ def test_the_trouble_of_one_key_holds_up_no_other(bench: Any) -> None:
     assert len(bench.stripe.objects("endpoints", account="acct_bu_2")) == 1
 
 
-def test_of_upkeeps_that_find_the_same_trouble_only_the_newest_stands_open(linked: Any) -> None:
+def test_only_the_newest_upkeep_with_the_same_trouble_stays_open(linked: Any) -> None:
     linked.stripe.faults.add("403", path="^/v1/webhook_endpoints", times=99)
     first, second = look_after(linked)["id"], look_after(linked)["id"]
 

@@ -20,7 +20,7 @@ from stripe_invoice.conftest import the_invoice, writes
     ],
     ids=["nothing set", "link", "email", "both"],
 )
-def test_a_draft_is_created_and_nothing_is_sent_whatever_else_is_set(bench: Any, settings: dict[str, Any]) -> None:
+def test_a_draft_is_never_sent_whatever_else_is_set(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**settings)
 
     run = bench.accept(the_example())
@@ -33,7 +33,7 @@ def test_a_draft_is_created_and_nothing_is_sent_whatever_else_is_set(bench: Any,
     assert bench.mails() == []
 
 
-def test_an_open_invoice_is_final_and_with_no_way_of_sending_nothing_is_sent(bench: Any) -> None:
+def test_an_open_invoice_without_a_way_of_sending_is_final_and_not_sent(bench: Any) -> None:
     bench.enable(**OPEN)
 
     run = bench.accept(the_example())
@@ -46,7 +46,7 @@ def test_an_open_invoice_is_final_and_with_no_way_of_sending_nothing_is_sent(ben
     assert bench.stripe.objects("sessions") == []
 
 
-def test_a_warm_draft_takes_four_requests(bench: Any) -> None:
+def test_a_draft_for_a_known_customer_takes_four_requests(bench: Any) -> None:
     bench.enable()
     bench.accept(the_example())
     bench.stripe.requests.reset()
@@ -56,7 +56,7 @@ def test_a_warm_draft_takes_four_requests(bench: Any) -> None:
     assert [r.method for r in bench.stripe.requests] == ["GET", "GET", "POST", "POST"]
 
 
-def test_the_draft_is_asked_for_so_that_nothing_happens_by_itself(bench: Any) -> None:
+def test_the_request_for_a_draft_lets_stripe_do_nothing_by_itself(bench: Any) -> None:
     bench.enable()
 
     bench.accept(the_example())
@@ -108,7 +108,7 @@ def test_the_invoice_is_due_with_its_latest_installment(bench: Any, terms: list[
     assert create.params["days_until_due"] == str(days)
 
 
-def test_a_strangers_pending_item_and_a_customers_coupon_do_not_slip_in(bench: Any, v1: Any) -> None:
+def test_a_strangers_pending_item_is_not_invoiced(bench: Any, v1: Any) -> None:
     customer = v1.customers.create(params={"email": "ana@buyer.example"}).id
     v1.invoice_items.create(params={"customer": customer, "amount": 999, "currency": "eur"})
     bench.enable(**OPEN)
@@ -130,7 +130,7 @@ def test_the_same_quote_accepted_again_makes_no_second_invoice(bench: Any) -> No
     assert len(bench.stripe.requests) == before
 
 
-def test_every_idempotency_key_names_workspace_step_and_entity_and_fits(bench: Any) -> None:
+def test_every_idempotency_key_is_unique_names_its_workspace_and_fits(bench: Any) -> None:
     bench.enable(**LINK)
     long = "q" * 240
     bench.accept(a_quote(a_line("i" * 240), id=long, number=long, contact={"id": "c" * 255}, installments=2))
@@ -141,7 +141,7 @@ def test_every_idempotency_key_names_workspace_step_and_entity_and_fits(bench: A
     assert len(set(keys)) == len(keys)
 
 
-def test_metadata_is_the_promised_interface(bench: Any) -> None:
+def test_the_metadata_of_every_object_is_as_documented(bench: Any) -> None:
     bench.enable(**LINK)
 
     bench.accept(the_example())

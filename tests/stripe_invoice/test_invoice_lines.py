@@ -20,7 +20,7 @@ def many_lines(count: int) -> list[dict[str, Any]]:
     return [a_line(f"l{number:03}", f"{number + 1}.00") for number in range(count)]
 
 
-def test_lines_are_in_the_quotes_order_each_discount_right_after_its_line(bench: Any, v1: Any) -> None:
+def test_lines_keep_the_quotes_order_and_each_discount_follows_its_line(bench: Any, v1: Any) -> None:
     bench.enable()
 
     bench.accept(a_quote(a_line("b", discount="1.00"), a_line("a"), a_line("c", discount="2.00"), discount="3.00"))
@@ -49,7 +49,9 @@ def test_the_worked_example_of_two_rates_reaches_its_total(bench: Any, v1: Any) 
 
 
 @pytest.mark.parametrize(("count", "calls"), [(100, 1), (120, 2), (201, 3)])
-def test_many_lines_go_in_chunks_of_a_hundred_and_stay_in_order(bench: Any, v1: Any, count: int, calls: int) -> None:
+def test_many_lines_are_sent_in_chunks_of_a_hundred_and_keep_their_order(
+    bench: Any, v1: Any, count: int, calls: int
+) -> None:
     bench.enable()
 
     run = bench.accept(a_quote(*many_lines(count)))
@@ -60,9 +62,7 @@ def test_many_lines_go_in_chunks_of_a_hundred_and_stay_in_order(bench: Any, v1: 
 
 
 @pytest.mark.parametrize(("kind", "count"), [("404", 103), ("403", 3), ("unknown_parameter", 3)])
-def test_where_add_lines_is_not_to_be_had_the_same_lines_go_one_by_one(
-    bench: Any, v1: Any, kind: str, count: int
-) -> None:
+def test_the_lines_are_sent_one_by_one_where_add_lines_is_refused(bench: Any, v1: Any, kind: str, count: int) -> None:
     bench.stripe.faults.add(kind, path=r"/add_lines$", times=50)
     bench.enable(**OPEN)
 
@@ -74,7 +74,7 @@ def test_where_add_lines_is_not_to_be_had_the_same_lines_go_one_by_one(
     assert line_amounts(bench, v1) == [(f"l{number:03}", (number + 1) * 100) for number in range(count)]
 
 
-def test_the_second_chunk_alone_can_go_one_by_one(bench: Any, v1: Any) -> None:
+def test_the_second_chunk_alone_can_be_sent_one_by_one(bench: Any, v1: Any) -> None:
     bench.stripe.faults.add("404", path=r"/add_lines$", times=50, skip=1)
     bench.enable(**OPEN)
 
@@ -86,7 +86,7 @@ def test_the_second_chunk_alone_can_go_one_by_one(bench: Any, v1: Any) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2])
-def test_one_by_one_adds_only_what_a_half_done_add_lines_left_out(bench: Any, v1: Any, kept: int) -> None:
+def test_sending_one_by_one_adds_only_the_lines_that_are_missing(bench: Any, v1: Any, kept: int) -> None:
     bench.stripe.config.update(add_lines_atomic=False)
     bench.stripe.faults.add("500_midway", path=r"/add_lines$", lines=kept)
     bench.stripe.faults.add("403", path=r"/add_lines$", times=50, skip=1)
@@ -99,7 +99,7 @@ def test_one_by_one_adds_only_what_a_half_done_add_lines_left_out(bench: Any, v1
 
 
 @pytest.mark.parametrize("atomic", [True, False])
-def test_an_add_lines_that_breaks_off_in_the_middle_is_completed(bench: Any, v1: Any, atomic: bool) -> None:
+def test_add_lines_that_breaks_off_half_way_is_completed(bench: Any, v1: Any, atomic: bool) -> None:
     bench.stripe.config.update(add_lines_atomic=atomic)
     bench.stripe.faults.add("500_midway", path=r"/add_lines$", lines=2)
     bench.enable(**OPEN)
@@ -111,7 +111,7 @@ def test_an_add_lines_that_breaks_off_in_the_middle_is_completed(bench: Any, v1:
 
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "500_before", "cut_before", "429"])
-def test_items_that_go_one_by_one_survive_a_fault_each(bench: Any, v1: Any, fault: str) -> None:
+def test_sending_one_by_one_survives_a_fault(bench: Any, v1: Any, fault: str) -> None:
     bench.stripe.faults.add("404", path=r"/add_lines$", times=50)
     bench.stripe.faults.add(fault, method="POST", path="/v1/invoiceitems", skip=1)
     bench.enable(**OPEN)
@@ -122,7 +122,7 @@ def test_items_that_go_one_by_one_survive_a_fault_each(bench: Any, v1: Any, faul
     assert line_amounts(bench, v1) == [("l000", 100), ("l001", 200), ("l002", 300)]
 
 
-def test_a_run_that_begins_anew_adopts_the_invoice_and_its_lines(bench: Any, v1: Any) -> None:
+def test_a_run_that_begins_anew_keeps_the_invoice_and_its_lines(bench: Any, v1: Any) -> None:
     bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
     bench.enable(**OPEN)
     run = bench.accept(a_quote(*many_lines(3)))
@@ -139,7 +139,7 @@ def test_a_run_that_begins_anew_adopts_the_invoice_and_its_lines(bench: Any, v1:
 
 
 @pytest.mark.parametrize("count", [130, 240])
-def test_a_half_filled_draft_is_adopted_and_completed_in_order(bench: Any, v1: Any, count: int) -> None:
+def test_a_half_filled_draft_is_kept_and_completed_in_order(bench: Any, v1: Any, count: int) -> None:
     bench.stripe.faults.add("500_before", path=r"/add_lines$", times=50, skip=1)
     bench.enable(**OPEN)
     run = bench.accept(a_quote(*many_lines(count)))
@@ -153,7 +153,7 @@ def test_a_half_filled_draft_is_adopted_and_completed_in_order(bench: Any, v1: A
     assert [key for key, _ in line_amounts(bench, v1)] == [f"l{number:03}" for number in range(count)]
 
 
-def test_an_adopted_draft_whose_add_lines_is_now_refused_gets_no_line_twice(bench: Any, v1: Any) -> None:
+def test_a_half_filled_draft_gets_no_line_twice_when_add_lines_is_refused(bench: Any, v1: Any) -> None:
     bench.stripe.faults.add("500_before", path=r"/add_lines$", times=50, skip=1)
     bench.enable(**OPEN)
     run = bench.accept(a_quote(*many_lines(103)))
@@ -171,7 +171,7 @@ def test_an_adopted_draft_whose_add_lines_is_now_refused_gets_no_line_twice(benc
     assert sorted(key for key, _ in line_amounts(bench, v1)) == [f"l{number:03}" for number in range(103)]
 
 
-def test_an_optional_line_that_was_not_selected_is_not_invoiced_and_said(bench: Any) -> None:
+def test_an_optional_line_that_was_not_selected_is_not_invoiced_and_noted(bench: Any) -> None:
     extra = {**a_line("l2", "50.00", name="Hotline"), "optional": True, "selected": False}
     bench.enable(**OPEN)
 

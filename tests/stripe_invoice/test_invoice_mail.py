@@ -10,7 +10,7 @@ from builders import EMAIL, LINK, a_quote, the_example
 from stripe_invoice.conftest import a_customer, the_invoice, with_saved
 
 
-def test_the_email_goes_by_stripe_and_test_mode_is_said(bench: Any) -> None:
+def test_stripe_sends_the_email_and_test_mode_is_noted(bench: Any) -> None:
     bench.enable(**EMAIL)
 
     run = bench.accept(the_example())
@@ -24,7 +24,7 @@ def test_the_email_goes_by_stripe_and_test_mode_is_said(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("settings", [EMAIL, LINK], ids=["email", "link"])
-def test_a_contact_without_email_stops_a_delivery_before_any_request(bench: Any, settings: dict[str, Any]) -> None:
+def test_a_contact_without_email_stops_the_run_before_any_request(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**settings)
 
     run = bench.accept(a_quote(contact={"email": None}, installments=2))
@@ -33,7 +33,7 @@ def test_a_contact_without_email_stops_a_delivery_before_any_request(bench: Any,
     assert len(bench.stripe.requests) == 0
 
 
-def test_a_saved_customer_without_email_stops_before_the_invoice_is_final(bench: Any, v1: Any) -> None:
+def test_a_saved_customer_without_email_keeps_the_invoice_a_draft(bench: Any, v1: Any) -> None:
     customer = v1.customers.create(params={"name": "No mail"}).id
     bench.enable(**EMAIL)
 
@@ -55,7 +55,7 @@ def test_the_email_is_sent_once_whatever_happens_to_the_answer(bench: Any, fault
     assert len(bench.stripe.objects("sent")) == 1
 
 
-def test_where_nobody_can_know_whether_stripe_mailed_it_is_not_mailed_again(bench: Any) -> None:
+def test_an_email_that_stripe_may_have_sent_is_not_sent_again(bench: Any) -> None:
     bench.stripe.faults.add("500_after", path=r"/send$")
     bench.enable(**EMAIL)
 
@@ -68,7 +68,7 @@ def test_where_nobody_can_know_whether_stripe_mailed_it_is_not_mailed_again(benc
     assert len(bench.stripe.objects("sent")) == 1
 
 
-def test_a_final_invoice_that_stripe_can_only_send_elsewhere_says_what_is_left_to_do(bench: Any) -> None:
+def test_a_final_invoice_with_an_outdated_address_is_not_mailed_and_the_hint_says_what_to_do(bench: Any) -> None:
     bench.stripe.faults.add("500_before", path="/send$", times=50)
     bench.enable(**EMAIL)
     run_id = bench.accept(a_quote())["id"]
@@ -82,7 +82,7 @@ def test_a_final_invoice_that_stripe_can_only_send_elsewhere_says_what_is_left_t
     assert run["error"]["hint"].startswith("A final invoice keeps its address: download its PDF")
 
 
-def test_an_invoice_that_stripe_would_send_to_another_address_stays_a_draft(bench: Any, v1: Any) -> None:
+def test_an_invoice_that_stripe_would_mail_to_another_address_stays_a_draft(bench: Any, v1: Any) -> None:
     customer = a_customer(v1, email="old@buyer.example")
     bench.enable(**EMAIL)
 
@@ -100,7 +100,7 @@ def test_an_invoice_that_stripe_would_send_to_another_address_stays_a_draft(benc
     assert [sent["to"] for sent in bench.stripe.objects("sent")] == ["Ana@Buyer.example"]
 
 
-def test_another_address_matters_only_where_stripe_sends_the_mail(bench: Any, v1: Any) -> None:
+def test_a_customers_other_address_does_not_stop_a_mail_of_ours(bench: Any, v1: Any) -> None:
     customer = a_customer(v1, email="old@buyer.example")
     bench.enable(**LINK)
 

@@ -30,7 +30,9 @@ CLOSED = [
 
 
 @pytest.mark.parametrize(("close", "status"), CLOSED)
-def test_a_payment_that_comes_too_late_is_kept_and_shown(linked: Any, v1: Any, close: Any, status: str) -> None:
+def test_a_payment_after_the_invoice_was_closed_is_recorded_and_reported(
+    linked: Any, v1: Any, close: Any, status: str
+) -> None:
     linked.stripe.config.update(webhooks_held=True)
     close(linked, v1)
 
@@ -47,7 +49,7 @@ def test_a_payment_that_comes_too_late_is_kept_and_shown(linked: Any, v1: Any, c
 
 
 @pytest.mark.parametrize(("close", "status"), CLOSED)
-def test_it_is_not_tried_again_by_itself(linked: Any, v1: Any, close: Any, status: str) -> None:
+def test_a_late_payment_is_not_attached_again_without_a_person(linked: Any, v1: Any, close: Any, status: str) -> None:
     linked.stripe.config.update(webhooks_held=True)
     close(linked, v1)
     linked.pay(first_link(linked))
@@ -59,7 +61,7 @@ def test_it_is_not_tried_again_by_itself(linked: Any, v1: Any, close: Any, statu
     assert len(linked.stripe.requests) == 0
 
 
-def test_once_a_person_has_refunded_it_the_retried_run_is_done(linked: Any, v1: Any) -> None:
+def test_a_retry_succeeds_once_the_late_payment_is_refunded(linked: Any, v1: Any) -> None:
     linked.stripe.config.update(webhooks_held=True)
     _pay_hosted(linked, v1)
     linked.pay(first_link(linked))
@@ -70,7 +72,7 @@ def test_once_a_person_has_refunded_it_the_retried_run_is_done(linked: Any, v1: 
     assert linked.retry(run["id"])["status"] == "succeeded"
 
 
-def test_an_uncollectible_invoice_that_takes_the_late_payment_is_credited(linked: Any, v1: Any) -> None:
+def test_a_late_payment_is_credited_to_an_uncollectible_invoice_that_takes_it(linked: Any, v1: Any) -> None:
     v1.invoices.mark_uncollectible(the_invoice(linked)["id"])
     linked.webhooks()
 
@@ -81,7 +83,7 @@ def test_an_uncollectible_invoice_that_takes_the_late_payment_is_credited(linked
 
 
 @pytest.mark.parametrize("close", [_void, _pay_hosted], ids=["voided", "paid on the hosted page"])
-def test_a_link_does_not_outlive_its_invoice(linked: Any, v1: Any, close: Any) -> None:
+def test_a_link_is_closed_with_its_invoice(linked: Any, v1: Any, close: Any) -> None:
     assert open_links(linked) == 1
     close(linked, v1)
 

@@ -48,7 +48,7 @@ from stripe_invoice.conftest import invoice_lines
         ),
     ],
 )
-def test_what_stripe_takes_reaches_its_total(bench: Any, quote: dict[str, Any], total: str) -> None:
+def test_an_invoice_at_a_limit_of_stripe_reaches_its_total(bench: Any, quote: dict[str, Any], total: str) -> None:
     bench.enable(**OPEN)
 
     run = bench.accept(quote)
@@ -64,7 +64,7 @@ def test_what_stripe_takes_reaches_its_total(bench: Any, quote: dict[str, Any], 
         pytest.param("x" * 6000, "x" * 4999 + "…", id="a single word that is too long is cut where it must be"),
     ],
 )
-def test_descriptions_longer_than_stripe_takes_are_cut_at_a_word(bench: Any, name: str, shown: str) -> None:
+def test_a_description_that_is_too_long_is_cut_at_a_word(bench: Any, name: str, shown: str) -> None:
     bench.enable()
 
     run = bench.accept(a_quote(a_line(name=name)))
@@ -73,7 +73,7 @@ def test_descriptions_longer_than_stripe_takes_are_cut_at_a_word(bench: Any, nam
     assert invoice_lines(bench)[0]["description"] == shown
 
 
-def test_the_end_of_a_description_that_is_cut_stays_whole() -> None:
+def test_a_cut_description_keeps_its_quantity_and_price() -> None:
     line = a_line("l1", "100.00", quantity="2.50", pricing={"model": "per_unit", "list_price": "40.00"})
     line["product"]["name"] = "word " * 2000
 
@@ -88,9 +88,7 @@ def test_the_end_of_a_description_that_is_cut_stays_whole() -> None:
 @pytest.mark.parametrize(
     ("net", "final"), [pytest.param("0.49", False, id="below"), pytest.param("0.50", True, id="at")]
 )
-def test_a_total_below_the_least_that_stripe_charges_stays_a_draft(
-    bench: Any, currency: str, net: str, final: bool
-) -> None:
+def test_a_total_below_stripes_minimum_stays_a_draft(bench: Any, currency: str, net: str, final: bool) -> None:
     bench.enable(**OPEN)
 
     run = bench.accept(a_quote(a_line("l1", net, taxes=[]), currency=currency))

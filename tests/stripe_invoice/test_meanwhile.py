@@ -98,7 +98,7 @@ def test_a_retried_mail_does_not_carry_the_link_that_replaced_its_own(bench: Any
     assert len(bench.mails()) == 1
 
 
-def test_there_are_never_two_payable_links(bench: Any) -> None:
+def test_only_one_link_of_an_invoice_can_be_paid(bench: Any) -> None:
     bench.enable(**LINK)
     run = accept_with(bench, "500_before", "^/v1/checkout/sessions$")
     assert run["status"] == "waiting"
@@ -205,7 +205,7 @@ def test_looking_first_still_refuses_what_is_not_open(bench: Any, v1: Any, setti
     assert bench.mails() == []
 
 
-def test_a_draft_that_somebody_deleted_is_made_anew_although_stripe_replays(bench: Any, v1: Any) -> None:
+def test_a_draft_that_somebody_deleted_is_made_again(bench: Any, v1: Any) -> None:
     bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
     bench.enable(**OPEN)
     run = bench.accept(a_quote())
@@ -220,7 +220,7 @@ def test_a_draft_that_somebody_deleted_is_made_anew_although_stripe_replays(benc
     assert (the_invoice(bench)["status"], the_invoice(bench)["total"]) == ("open", 12000)
 
 
-def test_an_invoice_that_somebody_finalized_meanwhile_is_a_success(bench: Any, v1: Any) -> None:
+def test_a_run_goes_on_with_an_invoice_that_somebody_finalized(bench: Any, v1: Any) -> None:
     bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
     bench.enable(**LINK)
     run = bench.accept(a_quote(installments=2))
@@ -234,9 +234,7 @@ def test_an_invoice_that_somebody_finalized_meanwhile_is_a_success(bench: Any, v
 
 
 @pytest.mark.parametrize("settings", [EMAIL, LINK], ids=["email", "link"])
-def test_for_an_invoice_that_somebody_voided_meanwhile_nothing_is_sent(
-    bench: Any, v1: Any, settings: dict[str, Any]
-) -> None:
+def test_nothing_is_sent_for_an_invoice_that_somebody_voided(bench: Any, v1: Any, settings: dict[str, Any]) -> None:
     bench.stripe.faults.add("500_before", path=r"(/send|checkout/sessions)$", times=50)
     bench.enable(**settings)
     run = bench.accept(a_quote(installments=2))
@@ -252,7 +250,7 @@ def test_for_an_invoice_that_somebody_voided_meanwhile_nothing_is_sent(
     assert bench.mails() == []
 
 
-def test_an_invoice_voided_before_a_new_attempt_is_not_delivered(bench: Any, v1: Any) -> None:
+def test_a_run_that_begins_anew_sends_nothing_for_a_voided_invoice(bench: Any, v1: Any) -> None:
     bench.stripe.faults.add("500_before", path=r"checkout/sessions$", times=50)
     bench.enable(**LINK)
     run = bench.accept(a_quote(installments=2))

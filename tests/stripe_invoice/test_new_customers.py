@@ -97,7 +97,9 @@ def test_the_company_is_also_on_the_invoice(bench: Any) -> None:
     ],
     ids=["no name", "one name", "too long"],
 )
-def test_the_name_is_what_there_is_and_what_stripe_takes(bench: Any, contact: dict[str, Any], name: str) -> None:
+def test_the_name_is_the_contacts_or_the_companys_and_is_cut_to_fit(
+    bench: Any, contact: dict[str, Any], name: str
+) -> None:
     bench.enable()
 
     billed(bench, a_quote(contact=contact))
@@ -114,7 +116,7 @@ def test_a_contact_without_email_gets_a_customer_without_email(bench: Any) -> No
 
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "500_before", "cut_before"])
-def test_a_lost_answer_makes_no_second_customer_even_without_an_email_to_look_for(bench: Any, fault: str) -> None:
+def test_a_lost_answer_makes_no_second_customer_without_an_email(bench: Any, fault: str) -> None:
     bench.stripe.config.update(search_lag_seconds=3600.0)
     bench.stripe.faults.add(fault, method="POST", path="/v1/customers")
     bench.enable()
@@ -124,7 +126,7 @@ def test_a_lost_answer_makes_no_second_customer_even_without_an_email_to_look_fo
     assert len(bench.stripe.objects("customers")) == 1
 
 
-def test_the_id_is_saved_on_the_contact_and_handed_back_to_the_next_quote(bench: Any) -> None:
+def test_the_customer_id_is_saved_on_the_contact_for_the_next_quote(bench: Any) -> None:
     bench.enable()
     first = billed(bench, a_quote(id="q-1"))
     assert bench.quote("q-1")["saved_ids"]["contacts"] == {"c-1": first}
@@ -135,7 +137,7 @@ def test_the_id_is_saved_on_the_contact_and_handed_back_to_the_next_quote(bench:
     assert asked(bench) == [("GET", f"/v1/customers/{first}")]
 
 
-def test_two_quotes_of_one_new_contact_queued_at_once_make_one_customer(bench: Any) -> None:
+def test_two_queued_quotes_of_one_new_contact_make_one_customer(bench: Any) -> None:
     bench.enable()
     bench.host.runs.accept("ws-1", a_quote(id="q-1"))
     bench.host.runs.accept("ws-1", a_quote(id="q-2"))
@@ -146,7 +148,7 @@ def test_two_quotes_of_one_new_contact_queued_at_once_make_one_customer(bench: A
     assert len(bench.stripe.objects("invoices")) == 2
 
 
-def test_a_customer_deleted_after_we_made_it_is_made_anew_although_stripe_replays(bench: Any, v1: Any) -> None:
+def test_a_customer_that_somebody_deleted_is_made_again(bench: Any, v1: Any) -> None:
     bench.enable()
     first = billed(bench, a_quote(id="q-1"))
     v1.customers.delete(first)

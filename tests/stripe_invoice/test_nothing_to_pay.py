@@ -24,7 +24,9 @@ FREE = a_quote(a_line("l1", "0.00", taxes=[]), installments=2)
         pytest.param(LINK, "paid", "paid at once; nothing was sent", id="no link is made where nothing is to be paid"),
     ],
 )
-def test_a_total_of_zero(bench: Any, settings: dict[str, Any], status: str, said: str) -> None:
+def test_a_quote_with_a_total_of_zero_is_never_sent(
+    bench: Any, settings: dict[str, Any], status: str, said: str
+) -> None:
     bench.enable(**settings)
 
     run = bench.accept(FREE)
@@ -48,7 +50,7 @@ def test_a_negative_total_is_refused_before_any_request(bench: Any, settings: di
 
 
 @pytest.mark.parametrize("settings", [OPEN, EMAIL, LINK], ids=["open", "email", "link"])
-def test_a_total_of_nothing_is_paid_at_once_and_nothing_is_sent(bench: Any, settings: dict[str, Any]) -> None:
+def test_a_total_that_discounts_make_zero_is_paid_at_once(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**settings)
 
     run = bench.accept(a_quote(a_line("l1", "0.00", discount="100.00"), installments=2))
@@ -75,7 +77,7 @@ def test_a_total_of_nothing_is_paid_at_once_and_nothing_is_sent(bench: Any, sett
     ],
     ids=["no lines", "only a plan"],
 )
-def test_a_quote_with_nothing_to_invoice_is_skipped_without_any_request(
+def test_a_quote_without_product_lines_is_skipped_without_any_request(
     bench: Any, quote: dict[str, Any], reason: str
 ) -> None:
     bench.enable(**LINK)
@@ -87,7 +89,7 @@ def test_a_quote_with_nothing_to_invoice_is_skipped_without_any_request(
     assert len(bench.stripe.requests) == 0
 
 
-def test_a_plan_section_is_named_in_the_outcome(bench: Any) -> None:
+def test_a_plan_section_is_not_invoiced_and_is_named_in_a_note(bench: Any) -> None:
     quote = a_quote()
     quote["pricing_table"]["sections"].append(
         {"type": "plan", "name": "Care", "phases": [{"line_items": [a_line("p1", "9.00")]}]}

@@ -25,7 +25,7 @@ def an_endpoint_of_before(bench: Any, v1: Any) -> str:
     return str(endpoint["id"])
 
 
-def test_an_endpoint_of_before_is_brought_up_to_date_once(linked: Any, v1: Any) -> None:
+def test_an_older_endpoint_is_brought_up_to_date_once(linked: Any, v1: Any) -> None:
     endpoint = an_endpoint_of_before(linked, v1)
     linked.stripe.requests.reset()
 
@@ -42,7 +42,7 @@ def test_an_endpoint_of_before_is_brought_up_to_date_once(linked: Any, v1: Any) 
 
 
 @pytest.mark.parametrize("fault", [None, "cut_after", "500_after"])
-def test_an_endpoint_of_before_that_is_gone_is_made_anew(linked: Any, v1: Any, fault: str | None) -> None:
+def test_an_older_endpoint_that_is_gone_is_made_again(linked: Any, v1: Any, fault: str | None) -> None:
     gone = an_endpoint_of_before(linked, v1)
     v1.webhook_endpoints.delete(gone)
     if fault:
@@ -56,7 +56,7 @@ def test_an_endpoint_of_before_that_is_gone_is_made_anew(linked: Any, v1: Any, f
 
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "500_before", "429"])
-def test_whatever_happens_to_the_answer_it_is_up_to_date(linked: Any, v1: Any, fault: str) -> None:
+def test_a_lost_answer_leaves_an_older_endpoint_up_to_date(linked: Any, v1: Any, fault: str) -> None:
     endpoint = an_endpoint_of_before(linked, v1)
     linked.stripe.faults.add(fault, method="POST", path=r"^/v1/webhook_endpoints/we_")
 

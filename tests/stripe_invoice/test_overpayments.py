@@ -42,7 +42,7 @@ def test_an_overpayment_that_stripe_credits_is_recorded_and_shown_once(linked: A
     assert parts(linked, "payment_id")[0] == linked.stripe.objects("sessions")[0]["payment_intent"]
 
 
-def test_an_overpayment_by_somebody_else_is_shown_when_stripe_tells_of_it(linked: Any, v1: Any) -> None:
+def test_an_overpayment_in_the_dashboard_is_shown_when_its_webhook_comes(linked: Any, v1: Any) -> None:
     pay_besides(linked, v1, 15000)
     linked.webhooks()
 
@@ -51,7 +51,7 @@ def test_an_overpayment_by_somebody_else_is_shown_when_stripe_tells_of_it(linked
     assert "30.00 EUR too much" in run["error"]["title"]
 
 
-def test_an_overpayment_whose_webhooks_were_lost_is_shown_by_the_next_look(linked: Any, v1: Any) -> None:
+def test_an_overpayment_without_webhooks_is_shown_by_the_next_look_at_the_invoice(linked: Any, v1: Any) -> None:
     linked.stripe.config.update(webhooks_held=True)
     pay_besides(linked, v1, 15000)
 
@@ -63,7 +63,7 @@ def test_an_overpayment_whose_webhooks_were_lost_is_shown_by_the_next_look(linke
 
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after"])
-def test_an_overpayment_is_shown_though_the_answer_was_lost(linked: Any, v1: Any, fault: str) -> None:
+def test_an_overpayment_is_shown_after_a_lost_answer(linked: Any, v1: Any, fault: str) -> None:
     linked.stripe.config.update(webhooks_held=True)
     pay_besides(linked, v1, 10000)
     linked.stripe.faults.add(fault, path=r"/attach_payment$")
@@ -86,7 +86,7 @@ class Crash(Interruption):
         pytest.param("shown", 1, id="before the run ends"),
     ],
 )
-def test_an_overpayment_is_shown_though_the_process_died(
+def test_an_overpayment_is_shown_once_after_the_process_died(
     linked: Any, v1: Any, monkeypatch: pytest.MonkeyPatch, name: str, calls: int
 ) -> None:
     linked.stripe.config.update(webhooks_held=True)
@@ -128,7 +128,7 @@ def test_an_overpayment_that_stripe_refuses_is_recorded_and_shown(linked: Any, v
     assert figures(linked) == ("partially_paid", "100.00", "20.00")
 
 
-def test_what_was_paid_but_refused_is_not_asked_for_again_and_the_rest_is(linked: Any, v1: Any) -> None:
+def test_the_next_link_leaves_out_a_payment_that_stripe_refused_to_credit(linked: Any, v1: Any) -> None:
     linked.stripe.config.update(refuse_overpayment=True, webhooks_held=True)
     pay_besides(linked, v1, 10000)
     linked.pay(first_link(linked))
@@ -141,7 +141,7 @@ def test_what_was_paid_but_refused_is_not_asked_for_again_and_the_rest_is(linked
 
 
 @pytest.mark.parametrize("refused", [True, False], ids=["refuses too much", "credits too much"])
-def test_the_whole_paid_on_the_hosted_page_while_a_payment_was_under_way_is_shown(linked: Any, refused: bool) -> None:
+def test_a_debit_that_succeeds_after_the_hosted_page_paid_everything_is_shown(linked: Any, refused: bool) -> None:
     linked.stripe.config.update(refuse_overpayment=refused)
     linked.stripe.pay_later(first_link(linked))
     linked.webhooks()
@@ -157,7 +157,7 @@ def test_the_whole_paid_on_the_hosted_page_while_a_payment_was_under_way_is_show
     assert parts(linked, "payment_id")[0] == linked.stripe.objects("sessions")[0]["payment_intent"]
 
 
-def test_once_a_person_has_attached_it_the_retried_run_sees_that(linked: Any, v1: Any) -> None:
+def test_a_retry_sees_that_a_person_attached_the_payment(linked: Any, v1: Any) -> None:
     linked.stripe.config.update(refuse_overpayment=True, webhooks_held=True)
     other = pay_besides(linked, v1, 10000)
     linked.pay(first_link(linked))

@@ -50,7 +50,7 @@ def test_a_refund_is_noted_on_its_quote_and_installment(paid: tuple[Any, str], a
     assert len(bench.stripe.requests) == 0
 
 
-def test_a_second_refund_raises_the_sum(paid: tuple[Any, str]) -> None:
+def test_a_second_refund_is_added_to_the_first(paid: tuple[Any, str]) -> None:
     bench, payment = paid
 
     for amount, sum_so_far in ((1000, "10.00"), (500, "15.00")):
@@ -61,7 +61,7 @@ def test_a_second_refund_raises_the_sum(paid: tuple[Any, str]) -> None:
 
 
 @pytest.mark.parametrize("newest_first", [False, True], ids=["in order", "newest first"])
-def test_refunds_told_late_twice_or_out_of_order_never_lower_the_sum(paid: tuple[Any, str], newest_first: bool) -> None:
+def test_refunds_told_twice_or_out_of_order_never_lower_the_sum(paid: tuple[Any, str], newest_first: bool) -> None:
     bench, payment = paid
     bench.stripe.config.update(webhooks_held=True, webhook_copies=2)
     bench.stripe.refund(payment, 1000)
@@ -84,7 +84,7 @@ def test_a_refund_is_found_by_the_payment_when_the_charge_carries_no_metadata(li
     assert refund_of(linked) == "1.00"
 
 
-def test_a_refund_that_is_told_before_its_payment_is_noted(linked: Any) -> None:
+def test_a_refund_whose_webhook_comes_before_its_payments_is_noted(linked: Any) -> None:
     linked.stripe.config.update(webhooks_held=True)
     payment = linked.stripe.pay(first_link(linked))["payment_intent"]
     linked.stripe.refund(payment, 100)
@@ -135,7 +135,9 @@ def test_a_strangers_refund_is_acknowledged_and_ignored(paid: tuple[Any, str], v
     assert len(webhook_runs(bench)) == before
 
 
-def test_the_command_line_shows_payment_and_refund(paid: tuple[Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_shows_the_payment_and_its_refund(
+    paid: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench, payment = paid
     bench.stripe.refund(payment, 1250)
     bench.webhooks()
@@ -149,7 +151,7 @@ def test_the_command_line_shows_payment_and_refund(paid: tuple[Any, str], monkey
     assert (asked["data"][0]["payment_id"], asked["data"][0]["amount_refunded"]) == (payment, "12.50")
 
 
-def test_records_keep_refunds_and_overpayments_and_those_of_before_still_load() -> None:
+def test_records_keep_refunds_and_overpayments_and_older_records_still_load() -> None:
     part = InstallmentRecord(number=1, amount=Decimal("60.00"), amount_refunded=Decimal("12.50"))
     record = QuoteRecord(currency="EUR", amount_overpaid=Decimal("40.00"), installments=(part,))
     stored = to_document(record)
@@ -162,7 +164,7 @@ def test_records_keep_refunds_and_overpayments_and_those_of_before_still_load() 
     )
 
 
-def test_a_key_with_just_the_documented_permissions_is_told_of_refunds(bench: Any) -> None:
+def test_the_documented_permissions_are_enough_for_refunds(bench: Any) -> None:
     from stripe_simulator.keys import DOCUMENTED_PERMISSIONS
 
     key = bench.stripe.add_key("rk_test_JustTheDocumented01", permissions=DOCUMENTED_PERMISSIONS)

@@ -87,7 +87,9 @@ def many(count: int, **changes: Any) -> dict[str, Any]:
         ),
     ],
 )  # fmt: skip
-def test_refused_before_any_request(bench: Any, quote: dict[str, Any], code: str, words: list[str]) -> None:
+def test_a_quote_that_stripe_would_refuse_stops_before_any_request(
+    bench: Any, quote: dict[str, Any], code: str, words: list[str]
+) -> None:
     bench.enable(**BY_RATES)
 
     run = bench.accept(quote)
@@ -104,7 +106,9 @@ def test_refused_before_any_request(bench: Any, quote: dict[str, Any], code: str
         (a_line(taxes=[vat(rate="10")]), "tax_unclear"),
     ],
 )
-def test_what_a_person_has_to_correct_stops_before_any_request(bench: Any, line: dict[str, Any], code: str) -> None:
+def test_a_line_that_a_person_has_to_correct_stops_before_any_request(
+    bench: Any, line: dict[str, Any], code: str
+) -> None:
     bench.enable(**LINK)
 
     run = bench.accept(

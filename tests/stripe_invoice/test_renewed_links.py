@@ -35,7 +35,7 @@ def test_an_expired_link_is_renewed_on_request(linked: Any, end: Any, told: bool
     assert (parts(linked, "status")[0], len(linked.mails())) == ("sent", 2)
 
 
-def test_there_are_never_two_payable_links(linked: Any) -> None:
+def test_only_one_link_of_an_invoice_can_be_paid(linked: Any) -> None:
     for number in (1, 1, None):
         assert linked.send_installment("q-7", number)["status"] == "succeeded"
         assert open_links(linked) == 1

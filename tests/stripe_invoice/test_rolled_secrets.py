@@ -26,7 +26,7 @@ from upkept import (
 )
 
 
-def test_a_roll_puts_a_successor_in_place_and_still_takes_what_is_on_its_way(linked: Any) -> None:
+def test_a_rolled_secret_and_its_successor_are_both_accepted(linked: Any) -> None:
     old = endpoint(linked)
     old_secret = secret_of(linked, old["id"])
     held(linked).stripe.pay(first_link(linked))
@@ -52,7 +52,7 @@ def test_a_roll_puts_a_successor_in_place_and_still_takes_what_is_on_its_way(lin
     assert len([run for run in runs if "is on the invoice" in notes(run)]) == 1
 
 
-def test_the_successor_is_there_before_the_old_endpoint_is_deleted(linked: Any) -> None:
+def test_the_new_endpoint_is_made_before_the_old_one_is_deleted(linked: Any) -> None:
     linked.stripe.requests.reset()
 
     look_after(linked, roll=True)
@@ -77,7 +77,7 @@ def test_the_old_secret_is_forgotten_after_three_days(linked: Any) -> None:
     assert len(kept) == 1
 
 
-def test_a_secret_that_somebody_rolled_in_the_dashboard_is_noticed_and_replaced(linked: Any) -> None:
+def test_a_secret_that_was_rolled_in_the_dashboard_is_noticed_and_replaced(linked: Any) -> None:
     linked.stripe.roll_secret(endpoint(linked)["id"], keep_old=False)
     linked.stripe.pay(first_link(linked))
     linked.webhooks()
@@ -91,7 +91,7 @@ def test_a_secret_that_somebody_rolled_in_the_dashboard_is_noticed_and_replaced(
     assert attached(linked) == [6000], "what was refused is found"
 
 
-def test_a_good_delivery_after_a_refused_one_leaves_the_secret_alone(linked: Any) -> None:
+def test_a_good_delivery_after_a_refused_one_keeps_the_secret(linked: Any) -> None:
     there = endpoint(linked)
     assert post(linked, there["url"], "whsec_wrong", a_ping()).status_code == 400
     assert post(linked, there["url"], secret_of(linked, there["id"]), a_ping()).ok
@@ -100,7 +100,7 @@ def test_a_good_delivery_after_a_refused_one_leaves_the_secret_alone(linked: Any
     assert endpoint(linked)["id"] == there["id"]
 
 
-def test_an_old_delivery_with_the_right_signature_does_not_roll_the_secret(linked: Any) -> None:
+def test_an_old_delivery_with_the_right_secret_does_not_roll_it(linked: Any) -> None:
     there = endpoint(linked)
     linked.clock.advance(-HOUR)
     body = post(linked, there["url"], secret_of(linked, there["id"]), a_ping())
@@ -118,7 +118,7 @@ def test_an_old_delivery_with_the_right_signature_does_not_roll_the_secret(linke
     assert look_after(linked)["status"] == "skipped"
 
 
-def test_refusals_are_written_down_once_and_a_stranger_leaves_no_trace(linked: Any) -> None:
+def test_repeated_refusals_are_stored_once_and_an_unknown_address_stores_nothing(linked: Any) -> None:
     def state() -> list[Any]:
         with linked.host.store.read() as db:
             return list(db.execute(tables.plugin_state.select().order_by(tables.plugin_state.c.name)).all())
@@ -134,7 +134,7 @@ def test_refusals_are_written_down_once_and_a_stranger_leaves_no_trace(linked: A
     assert len(state()) == len(before) + 1
 
 
-def test_a_roll_that_does_not_help_is_not_repeated_all_day_but_shown(linked: Any) -> None:
+def test_a_roll_that_does_not_help_is_reported_and_repeated_only_after_a_day(linked: Any) -> None:
     event = a_ping()
     post(held(linked), endpoint(linked)["url"], "whsec_wrong", event)
     assert look_after(linked)["status"] == "succeeded"

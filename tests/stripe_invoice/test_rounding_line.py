@@ -35,7 +35,7 @@ def test_one_untaxed_line_makes_the_total_equal(bench: Any, language: str, word:
     assert "Tax: the quote says 1.67 EUR, line by line it comes to 1.68 EUR." in notes(run)
 
 
-def test_the_rounding_line_goes_the_way_of_the_other_lines_where_add_lines_is_refused(bench: Any) -> None:
+def test_the_rounding_line_is_sent_as_an_item_where_add_lines_is_refused(bench: Any) -> None:
     bench.stripe.faults.add("403", path=r"/add_lines$", times=50)
     bench.enable(**BY_RATES)
 
@@ -46,7 +46,7 @@ def test_the_rounding_line_goes_the_way_of_the_other_lines_where_add_lines_is_re
 
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "cut_before", "500_before"])
-def test_whatever_happens_to_the_answer_there_is_one_rounding_line(bench: Any, fault: str) -> None:
+def test_a_lost_answer_makes_no_second_rounding_line(bench: Any, fault: str) -> None:
     bench.stripe.faults.add(fault, path=r"/add_lines$", skip=1)
     bench.enable(**BY_RATES)
 
@@ -66,7 +66,7 @@ def test_a_run_that_begins_anew_adds_no_second_rounding_line(bench: Any) -> None
     assert [line["amount"] for line in invoice_lines(bench)] == [1010, 1010, 1010, -1]
 
 
-def test_a_rounding_line_that_may_not_be_any_more_keeps_the_draft(bench: Any) -> None:
+def test_a_rounding_line_that_is_switched_off_afterwards_keeps_the_draft(bench: Any) -> None:
     run_id = not_yet_final(bench, ROUNDED_ONCE, exact_tax=False)
     bench.enable(**BY_RATES, rounding_line=False)
 
@@ -77,7 +77,7 @@ def test_a_rounding_line_that_may_not_be_any_more_keeps_the_draft(bench: Any) ->
     assert run["outcome"]["invoice_status"] == "draft"
 
 
-def test_a_rounding_line_that_may_be_later_is_added_where_add_lines_is_refused(bench: Any) -> None:
+def test_a_rounding_line_that_is_switched_on_afterwards_is_added(bench: Any) -> None:
     bench.stripe.faults.add("403", path=r"/add_lines$", times=50)
     bench.enable(**BY_RATES, rounding_line=False)
     without = bench.accept(ROUNDED_ONCE)
@@ -91,7 +91,7 @@ def test_a_rounding_line_that_may_be_later_is_added_where_add_lines_is_refused(b
 
 
 @pytest.mark.parametrize("fault", ["404", "unknown_parameter", "403"])
-def test_where_only_the_rounding_line_is_refused_it_goes_as_an_item(bench: Any, fault: str) -> None:
+def test_a_rounding_line_that_add_lines_refuses_is_sent_as_an_item(bench: Any, fault: str) -> None:
     bench.stripe.faults.add(fault, path=r"/add_lines$", times=50, skip=1)
     bench.enable(**BY_RATES)
 
@@ -101,7 +101,7 @@ def test_where_only_the_rounding_line_is_refused_it_goes_as_an_item(bench: Any, 
     assert [line["amount"] for line in invoice_lines(bench)] == [1010, 1010, 1010, -1]
 
 
-def test_a_run_that_begins_anew_item_by_item_adds_the_rounding_line_that_it_lacked(bench: Any) -> None:
+def test_a_run_that_begins_anew_adds_the_missing_rounding_line_as_an_item(bench: Any) -> None:
     bench.stripe.faults.add("404", path=r"/add_lines$", times=50)
     bench.stripe.faults.add("500_before", method="POST", path="^/v1/invoiceitems$", times=50, skip=3)
     bench.enable(**BY_RATES)

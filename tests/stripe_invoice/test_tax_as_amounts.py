@@ -49,7 +49,7 @@ def names(bench: Any, invoice: dict[str, Any]) -> list[tuple[str, bool]]:
     return [(f"{rate['display_name']} {rate['percentage']:g}", rate["active"]) for rate in used]
 
 
-def test_where_tax_rates_give_the_signed_tax_they_are_used(bench: Any) -> None:
+def test_tax_rates_are_used_where_they_give_the_signed_tax(bench: Any) -> None:
     bench.enable(**OPEN)
 
     bench.accept(a_quote())
@@ -71,7 +71,7 @@ def test_a_tax_that_is_rounded_once_for_the_rate_is_sent_as_amounts(bench: Any) 
     assert "The tax is the signed one, 1.67 EUR" in notes(run)
 
 
-def test_tax_rates_are_resolved_and_saved_back_all_the_same(bench: Any) -> None:
+def test_tax_rates_are_found_and_saved_although_the_tax_is_sent_as_amounts(bench: Any) -> None:
     bench.enable(**OPEN)
 
     bench.accept(ROUNDED_ONCE)
@@ -119,7 +119,7 @@ def test_a_discount_over_different_taxes_is_one_negative_item(bench: Any) -> Non
         pytest.param(PARTLY, id="a line without tax"),
     ],
 )
-def test_whatever_stripe_makes_of_the_amounts_the_total_is_the_signed_one(
+def test_the_total_is_the_signed_one_whatever_stripe_does_with_the_amounts(
     bench: Any, quote: dict[str, Any], switches: dict[str, bool], faults: list[str]
 ) -> None:
     bench.stripe.config.update(**switches)
@@ -134,7 +134,7 @@ def test_whatever_stripe_makes_of_the_amounts_the_total_is_the_signed_one(
     assert run["outcome"]["total"] == quote["summary"]["one_off"]["total_amount"]
 
 
-def test_a_refusal_is_said_and_the_draft_is_made_anew_with_tax_rates(bench: Any) -> None:
+def test_a_refusal_of_amounts_is_noted_and_the_draft_is_made_again_with_tax_rates(bench: Any) -> None:
     bench.stripe.config.update(tax_amounts_refused=True)
     bench.enable(**OPEN)
 
@@ -151,7 +151,7 @@ def test_a_refusal_is_said_and_the_draft_is_made_anew_with_tax_rates(bench: Any)
 
 
 @pytest.mark.parametrize("rounding", ["half_up", "half_even"])
-def test_where_stripe_rounds_a_half_otherwise_the_tax_is_sent_as_amounts_after_all(bench: Any, rounding: str) -> None:
+def test_the_tax_is_sent_as_amounts_where_stripe_rounds_a_half_differently(bench: Any, rounding: str) -> None:
     bench.stripe.config.update(rounding=rounding)
     bench.enable(**OPEN)
 
@@ -163,7 +163,7 @@ def test_where_stripe_rounds_a_half_otherwise_the_tax_is_sent_as_amounts_after_a
 
 
 @pytest.mark.parametrize("quote", [pytest.param(ROUNDED_ONCE, id="per rate"), pytest.param(MIXED, id="mixed")])
-def test_switched_off_the_taxes_are_told_by_tax_rates(bench: Any, quote: dict[str, Any]) -> None:
+def test_exact_tax_that_is_switched_off_uses_tax_rates(bench: Any, quote: dict[str, Any]) -> None:
     bench.enable(**OPEN, exact_tax=False)
 
     run = bench.accept(quote)
@@ -175,9 +175,7 @@ def test_switched_off_the_taxes_are_told_by_tax_rates(bench: Any, quote: dict[st
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "cut_before", "500_before", "409_in_flight", "429"])
 @pytest.mark.parametrize("switches", [{}, {"tax_amounts_refused": True}], ids=["taken", "refused"])
 @pytest.mark.parametrize("path", [r"/add_lines$", r"^/v1/invoices$", r"^/v1/invoices/in_[^/]*$"])
-def test_whatever_happens_to_an_answer_there_is_one_invoice(
-    bench: Any, path: str, switches: dict[str, bool], fault: str
-) -> None:
+def test_a_lost_answer_makes_no_second_invoice(bench: Any, path: str, switches: dict[str, bool], fault: str) -> None:
     bench.stripe.config.update(**switches)
     bench.stripe.faults.add(fault, path=path)
     bench.enable(**OPEN)
@@ -196,7 +194,7 @@ def test_whatever_happens_to_an_answer_there_is_one_invoice(
         pytest.param(False, True, 3, id="Tax Rates become amounts when they are switched on"),
     ],
 )
-def test_a_draft_is_made_anew_only_where_its_taxes_have_to_be_told_otherwise(
+def test_a_draft_is_made_again_only_when_exact_tax_is_switched(
     bench: Any, before: bool, after: bool, items: int
 ) -> None:
     run_id = not_yet_final(bench, MIXED, exact_tax=before)
@@ -210,7 +208,7 @@ def test_a_draft_is_made_anew_only_where_its_taxes_have_to_be_told_otherwise(
     assert (invoice["id"] == draft["id"]) == (before == after)
 
 
-def test_an_attempt_that_begins_anew_keeps_the_draft_that_stripe_would_not_have_otherwise(bench: Any) -> None:
+def test_an_attempt_that_begins_anew_keeps_a_draft_made_after_a_refusal(bench: Any) -> None:
     bench.stripe.config.update(tax_amounts_refused=True)
     run_id = not_yet_final(bench, MIXED)
     (draft,) = bench.stripe.objects("invoices")
@@ -222,7 +220,7 @@ def test_an_attempt_that_begins_anew_keeps_the_draft_that_stripe_would_not_have_
     assert the_invoice(bench)["id"] == draft["id"]
 
 
-def test_what_is_final_stays_as_it_was_made(bench: Any) -> None:
+def test_a_final_invoice_keeps_its_taxes_when_exact_tax_is_switched(bench: Any) -> None:
     bench.stripe.faults.add("500_before", path="^/v1/checkout/sessions$", times=50)
     bench.enable(**LINK)
     run_id = bench.accept({**MIXED, "payment_terms": a_quote(installments=1)["payment_terms"]})["id"]
@@ -238,7 +236,7 @@ def test_what_is_final_stays_as_it_was_made(bench: Any) -> None:
 
 @pytest.mark.parametrize("quote", [pytest.param(ROUNDED_ONCE, id="per rate"), pytest.param(MIXED, id="mixed")])
 @pytest.mark.parametrize(("settings", "calls"), [(LINK, 6), ({"invoice_status": "draft"}, 4)], ids=["link", "draft"])
-def test_a_warm_quote_takes_as_many_calls_as_with_tax_rates(
+def test_a_quote_takes_the_same_number_of_calls_with_amounts_as_with_tax_rates(
     bench: Any, quote: dict[str, Any], settings: dict[str, Any], calls: int
 ) -> None:
     bench.enable(**settings)
@@ -252,7 +250,7 @@ def test_a_warm_quote_takes_as_many_calls_as_with_tax_rates(
     assert (run["status"], len(asked)) == ("succeeded", calls), [f"{r.method} {r.path}" for r in asked]
 
 
-def test_switching_amounts_off_after_an_uncertain_mail_sends_no_second_one(bench: Any) -> None:
+def test_switching_exact_tax_off_after_an_uncertain_mail_sends_no_second_mail(bench: Any) -> None:
     bench.stripe.config.update(tax_amounts_refused=True)
     bench.stripe.faults.add("cut_after", path=r"/send$", times=50)
     bench.enable(**EMAIL)
@@ -285,7 +283,7 @@ def release_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPat
 
 @pytest.mark.parametrize("waits_for", [r"/add_lines$", r"/finalize$", r"/send$"])
 @pytest.mark.parametrize("quote", [pytest.param(ROUNDED_ONCE, id="per rate"), pytest.param(MIXED, id="mixed")])
-def test_a_run_that_the_release_before_began_ends_as_it_would_have(
+def test_a_run_of_the_previous_release_ends_with_tax_rates(
     bench: Any, release_before: pytest.MonkeyPatch, quote: dict[str, Any], waits_for: str
 ) -> None:
     bench.stripe.faults.add("500_before", path=waits_for, times=50)
@@ -303,7 +301,7 @@ def test_a_run_that_the_release_before_began_ends_as_it_would_have(
     assert "is given to Stripe as an amount" not in notes(run)
 
 
-def test_what_somebody_did_to_a_draft_is_not_thrown_away_with_it(bench: Any, v1: Any) -> None:
+def test_a_draft_that_somebody_changed_is_not_replaced(bench: Any, v1: Any) -> None:
     run_id = not_yet_final(bench, MIXED)
     (draft,) = bench.stripe.objects("invoices")
     item = {"customer": draft["customer"], "invoice": draft["id"], "currency": "eur", "amount": 900}
@@ -318,7 +316,7 @@ def test_what_somebody_did_to_a_draft_is_not_thrown_away_with_it(bench: Any, v1:
     assert the_invoice(bench)["id"] == draft["id"]
 
 
-def test_an_attempt_that_begins_anew_still_says_why_there_are_tax_rates(bench: Any) -> None:
+def test_an_attempt_that_begins_anew_still_notes_the_refusal_of_amounts(bench: Any) -> None:
     bench.stripe.config.update(tax_amounts_refused=True)
     run_id = not_yet_final(bench, MIXED)
     bench.enable(**EMAIL)
@@ -328,7 +326,7 @@ def test_an_attempt_that_begins_anew_still_says_why_there_are_tax_rates(bench: A
     assert "Stripe refused the lines with their tax as amounts" in notes(run)
 
 
-def test_two_equal_taxes_of_one_line_are_both_charged_though_no_id_tells_them_apart(bench: Any) -> None:
+def test_two_equal_taxes_without_ids_on_one_line_are_both_charged(bench: Any) -> None:
     bench.enable(**OPEN)
     levy = {"id": None, "name": "Levy", "rate": "20", "country": "FR"}
 
@@ -337,7 +335,7 @@ def test_two_equal_taxes_of_one_line_are_both_charged_though_no_id_tells_them_ap
     assert (run["status"], the_invoice(bench)["total"]) == ("succeeded", 14000), run
 
 
-def test_where_amounts_are_refused_and_there_is_no_room_for_a_rounding_line_a_person_is_asked(bench: Any) -> None:
+def test_refused_amounts_without_room_for_a_rounding_line_need_attention(bench: Any) -> None:
     bench.stripe.config.update(tax_amounts_refused=True)
     bench.enable(**OPEN)
     lines = [a_line(f"l{n}", "10.01", taxes=[vat("20")]) for n in range(250)]
@@ -348,7 +346,7 @@ def test_where_amounts_are_refused_and_there_is_no_room_for_a_rounding_line_a_pe
     assert bench.stripe.objects("invoices") == []
 
 
-def test_two_hundred_and_fifty_items_whose_tax_is_rounded_once_need_no_rounding_line() -> None:
+def test_two_hundred_and_fifty_items_need_no_rounding_line() -> None:
     lines = [a_line(f"l{n}", "10.10", taxes=[vat("5.5")]) for n in range(250)]
 
     plan = make_plan(loaded(signed(a_quote(*lines), "2525.00", "138.88", "2663.88")))
@@ -370,7 +368,7 @@ def test_no_part_of_a_tax_falls_on_a_line_that_has_none() -> None:
 
 
 @pytest.mark.parametrize("rounding", ["half_away_from_zero", "half_up", "half_even"])
-def test_however_stripe_rounds_the_total_is_the_signed_one(bench: Any, rounding: str) -> None:
+def test_the_total_is_the_signed_one_however_stripe_rounds(bench: Any, rounding: str) -> None:
     # 10.10 and -0.10 at 5 %: 50.5 and -0.5 cents, which round to 51 - 1, 51 - 0 or 50 - 0
     bench.stripe.config.update(rounding=rounding)
     bench.enable(**OPEN)

@@ -14,7 +14,7 @@ from stripe_invoice.conftest import notes, the_invoice
 @pytest.mark.parametrize(
     "taxes", [pytest.param([], id="without tax"), pytest.param([vat("0")], id="at a real rate of 0 %")]
 )
-def test_a_quote_that_charges_an_exempt_customer_no_tax_becomes_final(
+def test_a_quote_without_tax_for_an_exempt_customer_becomes_final(
     bench: Any, v1: Any, taxes: list[dict[str, Any]], tax_exempt: str
 ) -> None:
     v1.customers.create(params={"email": "ana@buyer.example", "tax_exempt": tax_exempt})
@@ -29,7 +29,7 @@ def test_a_quote_that_charges_an_exempt_customer_no_tax_becomes_final(
 @pytest.mark.parametrize(
     "net", [pytest.param("100.00", id="much tax"), pytest.param("0.60", id="a cent, which no rounding line may hide")]
 )
-def test_a_quote_that_charges_an_exempt_customer_tax_stays_a_draft_and_says_why(
+def test_a_quote_with_tax_for_an_exempt_customer_stays_a_draft_and_explains_it(
     bench: Any, v1: Any, net: str, tax_exempt: str
 ) -> None:
     v1.customers.create(params={"email": "ana@buyer.example", "tax_exempt": tax_exempt})
@@ -42,7 +42,7 @@ def test_a_quote_that_charges_an_exempt_customer_tax_stays_a_draft_and_says_why(
     assert f"The customer is tax-exempt in Stripe ({tax_exempt}), so no tax is added there." in notes(run)
 
 
-def test_a_customer_for_whom_manual_rates_count_as_nothing_is_caught(bench: Any, v1: Any) -> None:
+def test_a_customer_with_reverse_charge_keeps_a_taxed_quote_a_draft(bench: Any, v1: Any) -> None:
     v1.customers.create(params={"email": "ana@buyer.example", "tax_exempt": "reverse"})
     bench.enable(**OPEN)
 

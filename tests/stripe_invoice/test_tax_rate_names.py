@@ -21,7 +21,7 @@ def names_used(bench: Any, quote: dict[str, Any]) -> list[str]:
     return [names[rate] for rate in found]
 
 
-def test_two_taxes_of_one_percentage_on_a_line_are_two_rates_and_both_are_charged(bench: Any) -> None:
+def test_two_taxes_of_one_percentage_on_one_line_are_both_charged(bench: Any) -> None:
     bench.enable(invoice_status="open")
 
     assert names_used(bench, quote_with(CGST, SGST, total="118.00")) == ["CGST", "SGST"]
@@ -31,7 +31,7 @@ def test_two_taxes_of_one_percentage_on_a_line_are_two_rates_and_both_are_charge
     assert len(set(record["saved_ids"]["taxes"].values())) == 2
 
 
-def test_a_second_quote_finds_both_by_name_whatever_their_order(bench: Any) -> None:
+def test_a_second_quote_finds_both_rates_by_name_in_any_order(bench: Any) -> None:
     bench.enable()
     first = used(bench, quote_with(CGST, SGST, id="q-1"))
 
@@ -39,7 +39,7 @@ def test_a_second_quote_finds_both_by_name_whatever_their_order(bench: Any) -> N
     assert len(bench.stripe.objects("tax_rates")) == 2
 
 
-def test_a_rate_that_is_saved_on_both_serves_the_one_whose_name_it_has(bench: Any, v1: Any) -> None:
+def test_a_rate_that_is_saved_on_both_taxes_serves_the_tax_of_its_name(bench: Any, v1: Any) -> None:
     rate = a_rate(v1, "9", country="IN", display_name="SGST")
     both = {"external_ids": {"accounting": rate}}
     bench.enable()
@@ -50,7 +50,7 @@ def test_a_rate_that_is_saved_on_both_serves_the_one_whose_name_it_has(bench: An
     assert bench.quote("q-7")["saved_ids"]["taxes"].keys() == {"t-c"}, "the other one's is right already"
 
 
-def test_a_rate_of_another_name_is_not_taken_where_the_name_tells_taxes_apart(bench: Any, v1: Any) -> None:
+def test_a_rate_of_another_name_is_not_used_where_names_tell_taxes_apart(bench: Any, v1: Any) -> None:
     a_rate(v1, "9", country="IN", display_name="IGST")
     bench.enable()
 
@@ -59,7 +59,7 @@ def test_a_rate_of_another_name_is_not_taken_where_the_name_tells_taxes_apart(be
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "cut_before"])
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_lost_answer_makes_no_third_rate_of_two_equal_ones(bench: Any, fault: str, which: int) -> None:
+def test_a_lost_answer_makes_no_third_rate_for_two_taxes(bench: Any, fault: str, which: int) -> None:
     bench.stripe.faults.add(fault, method="POST", path="/v1/tax_rates", skip=which)
     bench.enable()
 
@@ -153,7 +153,7 @@ def test_a_rate_that_means_another_tax_is_not_used(
         {"metadata": {"qwoty_workspace": "ws-2", "qwoty_tax": "another"}},
     ],
 )
-def test_a_rate_of_the_same_name_is_the_same_tax_however_it_is_spelled(
+def test_a_rate_of_the_same_name_is_used_however_the_name_is_spelled(
     bench: Any, v1: Any, there: dict[str, Any]
 ) -> None:
     rate = a_rate(v1, **there)
@@ -176,7 +176,7 @@ def test_a_rate_of_the_same_name_is_the_same_tax_however_it_is_spelled(
         ),
     ],
 )
-def test_a_rate_of_another_name_is_used_for_a_percentage_of_one_place_and_said_so(
+def test_a_rate_of_another_name_is_used_for_the_same_country_and_percentage_and_noted(
     bench: Any, v1: Any, there: dict[str, Any], tax: dict[str, Any]
 ) -> None:
     rate = a_rate(v1, display_name="TVA normale", **there)
@@ -191,14 +191,14 @@ def test_a_rate_of_another_name_is_used_for_a_percentage_of_one_place_and_said_s
     )
 
 
-def test_a_rate_without_state_is_not_that_of_a_state(bench: Any, v1: Any) -> None:
+def test_a_rate_without_a_state_is_not_used_for_a_states_tax(bench: Any, v1: Any) -> None:
     rate = a_rate(v1)
     bench.enable()
 
     assert used(bench, quote_with(vat(region="69"))) != [rate]
 
 
-def test_a_rate_of_another_name_serves_no_country_that_nobody_knows_unless_it_is_saved(bench: Any, v1: Any) -> None:
+def test_a_tax_of_an_unknown_country_uses_a_rate_of_another_name_only_if_it_is_saved(bench: Any, v1: Any) -> None:
     given = {"display_name": "TVA", "inclusive": False, "percentage": "20"}
     nowhere = str(v1.tax_rates.create(params=given).id)
     bench.enable()
@@ -208,14 +208,14 @@ def test_a_rate_of_another_name_serves_no_country_that_nobody_knows_unless_it_is
     assert used(bench, quote_with(tax | {"external_ids": {"accounting": nowhere}}, id="q-8")) == [nowhere]
 
 
-def test_a_rate_that_we_made_before_states_were_told_is_used_on(bench: Any, v1: Any) -> None:
+def test_a_rate_that_we_made_before_states_existed_is_still_used(bench: Any, v1: Any) -> None:
     rate = a_rate(v1, metadata={"qwoty_workspace": "ws-1", "qwoty_tax": "tax_vat_fr_200"})
     bench.enable()
 
     assert used(bench, quote_with(vat(region="69", jurisdiction="Lyon"))) == [rate]
 
 
-def test_one_rate_that_two_taxes_of_0_percent_shared_serves_the_one_whose_name_it_has(bench: Any, v1: Any) -> None:
+def test_a_rate_that_two_taxes_of_0_percent_shared_serves_the_tax_of_its_name(bench: Any, v1: Any) -> None:
     ours = {"qwoty_workspace": "ws-1", "qwoty_tax": "tax_ex"}
     rate = a_rate(v1, "0", display_name="TVA exonérée art. 261", metadata=ours)
     both = {"external_ids": {"accounting": rate}}
@@ -228,7 +228,7 @@ def test_one_rate_that_two_taxes_of_0_percent_shared_serves_the_one_whose_name_i
     assert bench.quote("q-1")["saved_ids"]["taxes"] == {"tax_rc": reverse}
 
 
-def test_a_new_rate_says_what_it_means(bench: Any) -> None:
+def test_a_new_rate_has_the_name_type_and_place_of_its_tax(bench: Any) -> None:
     bench.enable()
 
     used(
@@ -241,7 +241,7 @@ def test_a_new_rate_says_what_it_means(bench: Any) -> None:
     assert (made["country"], made["state"], made["jurisdiction"]) == ("US", "TX", "Austin")
 
 
-def test_a_name_that_stripe_cuts_is_told_apart_by_its_end(bench: Any) -> None:
+def test_two_long_names_that_differ_only_at_their_end_are_two_rates(bench: Any) -> None:
     bench.enable()
     names = ["Exonération de TVA, article 262 ter I du CGI, biens " + end for end in ("livrés", "exportés")]
     one, other = (vat("0", id=f"t-{n}", name=name, api_name=None) for n, name in enumerate(names))

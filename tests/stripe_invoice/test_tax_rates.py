@@ -11,7 +11,7 @@ from builders import KEY, LINK, a_line, a_quote, vat
 from stripe_invoice.conftest import a_rate, quote_with, saved, used
 
 
-def test_the_saved_rate_is_used_though_a_newer_one_fits_too(bench: Any, v1: Any) -> None:
+def test_the_saved_rate_is_preferred_to_a_newer_one_that_fits(bench: Any, v1: Any) -> None:
     rate = a_rate(v1)
     a_rate(v1)
     bench.enable()
@@ -59,7 +59,7 @@ def test_a_rate_beyond_the_first_page_is_found(bench: Any, v1: Any) -> None:
     assert used(bench, quote_with(vat())) == [rate]
 
 
-def test_a_rate_without_country_is_not_that_of_a_country(bench: Any, v1: Any) -> None:
+def test_a_rate_without_a_country_is_not_used_for_a_countrys_tax(bench: Any, v1: Any) -> None:
     given = {"display_name": "VAT", "inclusive": False, "percentage": "20"}
     nowhere = str(v1.tax_rates.create(params=given).id)
     bench.enable()
@@ -67,7 +67,7 @@ def test_a_rate_without_country_is_not_that_of_a_country(bench: Any, v1: Any) ->
     assert used(bench, quote_with(vat())) != [nowhere]
 
 
-def test_a_new_rate_says_what_and_whose_it_is(bench: Any) -> None:
+def test_a_new_rate_has_the_data_of_its_tax_and_its_workspace(bench: Any) -> None:
     bench.enable()
 
     (rate,) = used(bench, quote_with(vat("5.5")))
@@ -80,7 +80,7 @@ def test_a_new_rate_says_what_and_whose_it_is(bench: Any) -> None:
     assert bench.quote("q-7")["saved_ids"]["taxes"] == {"tax_vat_fr_55": rate}
 
 
-def test_a_tax_that_only_its_api_name_describes_is_understood(bench: Any) -> None:
+def test_a_tax_with_only_an_api_name_is_understood(bench: Any) -> None:
     bench.enable()
 
     run = bench.accept(quote_with({"api_name": "vat_fr_55", "rate": None}, total="105.50"))
@@ -90,7 +90,7 @@ def test_a_tax_that_only_its_api_name_describes_is_understood(bench: Any) -> Non
     assert list(bench.quote("q-7")["saved_ids"]["taxes"]) == ["vat_fr_55"]
 
 
-def test_a_rate_of_zero_is_a_rate_of_its_own(bench: Any) -> None:
+def test_a_tax_of_zero_gets_a_rate_of_zero(bench: Any) -> None:
     bench.enable()
 
     (rate,) = used(bench, quote_with(vat("0")))
@@ -98,14 +98,14 @@ def test_a_rate_of_zero_is_a_rate_of_its_own(bench: Any) -> None:
     assert bench.stripe.objects("tax_rates")[0]["id"] == rate
 
 
-def test_several_taxes_of_a_line_are_all_on_it(bench: Any) -> None:
+def test_a_line_has_a_rate_for_each_of_its_taxes(bench: Any) -> None:
     bench.enable()
     levy = vat("2", api_name="levy_fr_20", id="t9", name="Levy")
 
     assert len(used(bench, quote_with(vat(), levy))) == 2
 
 
-def test_two_quotes_share_one_rate_without_searching_long(bench: Any) -> None:
+def test_a_second_quote_finds_its_rate_with_one_request(bench: Any) -> None:
     bench.enable()
     first = used(bench, a_quote(id="q-1"))
     bench.stripe.requests.reset()
@@ -117,9 +117,7 @@ def test_two_quotes_share_one_rate_without_searching_long(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("tax", [vat(), vat(id=None, api_name=None)], ids=["with id", "without any id"])
-def test_a_rate_archived_after_we_made_it_is_made_anew_although_stripe_replays(
-    bench: Any, v1: Any, tax: dict[str, Any]
-) -> None:
+def test_a_rate_that_somebody_archived_is_made_again(bench: Any, v1: Any, tax: dict[str, Any]) -> None:
     bench.enable()
     found = []
     for number in range(3):
@@ -129,7 +127,7 @@ def test_a_rate_archived_after_we_made_it_is_made_anew_although_stripe_replays(
     assert len(set(found)) == 3
 
 
-def test_taxes_that_mean_the_same_rate_share_it_and_each_gets_the_id(bench: Any) -> None:
+def test_equal_taxes_share_one_rate_and_each_saves_its_id(bench: Any) -> None:
     bench.enable()
     quote = a_quote(a_line("l1", taxes=[vat(id="t-1")]), a_line("l2", taxes=[vat(id="t-2")]))
 
@@ -147,7 +145,7 @@ def test_a_rate_saved_on_the_second_of_two_equal_taxes_is_used(bench: Any, v1: A
     assert used(bench, a_quote(a_line("l1"), a_line("l2", taxes=[saved(rate, id="t-2")]))) == [rate]
 
 
-def test_of_several_rates_that_fit_the_one_of_the_same_name_is_used(bench: Any, v1: Any) -> None:
+def test_the_rate_of_the_same_name_is_preferred_among_several_that_fit(bench: Any, v1: Any) -> None:
     rate = a_rate(v1)
     a_rate(v1, display_name="Another tax")
     bench.enable()
@@ -165,7 +163,7 @@ def test_a_lost_answer_makes_no_second_rate(bench: Any, fault: str) -> None:
     assert len(bench.stripe.objects("tax_rates")) == 2
 
 
-def test_another_systems_id_on_a_tax_is_left_as_it_is_and_said_once(bench: Any) -> None:
+def test_another_systems_saved_id_on_a_tax_is_kept_and_noted_once(bench: Any) -> None:
     bench.enable()
     quotes = [
         quote_with(saved("445710"), vat("2", id="levy", name="Levy"), id=f"q-{n}", total="122.00") for n in (1, 2)
@@ -180,7 +178,7 @@ def test_another_systems_id_on_a_tax_is_left_as_it_is_and_said_once(bench: Any) 
     assert len(bench.stripe.objects("tax_rates")) == 2
 
 
-def test_a_rate_that_another_quote_made_meanwhile_is_not_made_twice(bench: Any) -> None:
+def test_a_rate_that_another_quote_makes_meanwhile_is_not_made_twice(bench: Any) -> None:
     bench.enable()
     bench.stripe.faults.add("500_before", method="POST", path="^/v1/tax_rates$", times=50)
     both = a_quote(a_line("l1"), a_line("l2", taxes=[vat("5.5")]), total="225.50")
@@ -197,7 +195,7 @@ def test_a_rate_that_another_quote_made_meanwhile_is_not_made_twice(bench: Any) 
     assert made["5.5"] == rate
 
 
-def test_a_rate_that_was_archived_while_the_run_waited_is_replaced_once_it_was_refused(bench: Any, v1: Any) -> None:
+def test_a_rate_that_was_archived_while_the_run_waited_is_replaced_after_the_refusal(bench: Any, v1: Any) -> None:
     bench.enable()
     bench.stripe.faults.add("500_before", path="/add_lines$", times=50)
     run = bench.accept(a_quote())
@@ -215,7 +213,7 @@ def test_a_rate_that_was_archived_while_the_run_waited_is_replaced_once_it_was_r
     assert len(bench.stripe.objects("tax_rates")) == 2
 
 
-def test_a_rate_of_our_own_is_used_again_though_another_accounts_was_saved_since(bench: Any, v1: Any) -> None:
+def test_a_rate_is_used_again_although_another_accounts_rate_was_saved_since(bench: Any, v1: Any) -> None:
     other_key = bench.stripe.add_key("sk_test_OtherAccount01", account="acct_other")
     keys = {"bu_1": KEY, "bu_2": other_key}
     given = {"token_scope": "business_unit", "business_unit_api_tokens": keys}
@@ -228,7 +226,7 @@ def test_a_rate_of_our_own_is_used_again_though_another_accounts_was_saved_since
     assert used(bench, a_quote(id="q-3")) == [rate]
 
 
-def test_rates_are_read_while_the_customer_is(bench: Any) -> None:
+def test_tax_rates_and_the_customer_are_read_at_the_same_time(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(id="first"))
     bench.stripe.requests.reset()
@@ -250,7 +248,7 @@ def test_rates_are_read_while_the_customer_is(bench: Any) -> None:
     assert step["request_ids"] == [asked.request_id], "the timeline shows whose request it was"
 
 
-def test_what_goes_wrong_while_rates_are_read_ahead_is_the_rates_own_trouble(bench: Any) -> None:
+def test_a_fault_while_tax_rates_are_read_ahead_is_retried_in_their_own_step(bench: Any) -> None:
     bench.enable(**LINK)
     bench.stripe.faults.add("500_before", path="/v1/tax_rates")
 

@@ -50,7 +50,7 @@ def _exchange(v1: Any, invoice: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_a_draft_touched_by_hand_is_never_made_final(
+def test_a_draft_that_somebody_changed_never_becomes_final(
     halted: tuple[Any, str], v1: Any, touch: Any, there: str, words: str
 ) -> None:
     bench, run_id = halted
@@ -67,7 +67,7 @@ def test_a_draft_touched_by_hand_is_never_made_final(
     assert words in notes(second) + second["error"]["title"]
 
 
-def test_a_line_that_somebody_took_out_is_not_put_back_a_day_later(bench: Any, v1: Any) -> None:
+def test_a_line_that_somebody_removed_is_not_put_back(bench: Any, v1: Any) -> None:
     run_id = not_yet_final(bench, a_quote(a_line("l1", name="Advice"), a_line("l2", "50.00")))
     _remove(v1, bench.stripe.objects("invoices")[0])
 
@@ -80,9 +80,7 @@ def test_a_line_that_somebody_took_out_is_not_put_back_a_day_later(bench: Any, v
     assert [line["metadata"]["qwoty_line"] for line in invoice_lines(bench)] == ["l2"]
 
 
-def test_taxes_that_somebody_exchanged_between_two_lines_are_seen_though_the_total_is_right(
-    bench: Any, v1: Any
-) -> None:
+def test_exchanged_taxes_of_two_lines_are_noticed_although_the_total_is_right(bench: Any, v1: Any) -> None:
     taxed = [a_line("l1", taxes=[vat("20")]), a_line("l2", name="Books", taxes=[vat("5.5")])]
     run_id = not_yet_final(bench, a_quote(*taxed, total="225.50"))
     (invoice,) = bench.stripe.objects("invoices")
@@ -102,7 +100,7 @@ def test_taxes_that_somebody_exchanged_between_two_lines_are_seen_though_the_tot
 
 
 @pytest.mark.parametrize("settings", [OPEN, EMAIL, LINK], ids=["open", "email", "link"])
-def test_a_draft_touched_in_the_moment_before_it_is_made_final_is_not_sent(
+def test_a_draft_that_is_changed_just_before_it_becomes_final_is_not_sent(
     bench: Any, v1: Any, meanwhile: Any, settings: dict[str, Any]
 ) -> None:
     bench.enable(**settings)
@@ -116,7 +114,7 @@ def test_a_draft_touched_in_the_moment_before_it_is_made_final_is_not_sent(
     assert (bench.stripe.objects("sent"), bench.stripe.objects("sessions"), bench.mails()) == ([], [], [])
 
 
-def test_a_change_that_somebody_took_back_is_no_hindrance(halted: tuple[Any, str], v1: Any) -> None:
+def test_a_change_that_somebody_took_back_does_not_stop_the_run(halted: tuple[Any, str], v1: Any) -> None:
     bench, run_id = halted
     (invoice,) = bench.stripe.objects("invoices")
     _add(v1, invoice)

@@ -27,7 +27,7 @@ from upkept import (
 )
 
 
-def test_there_is_nothing_to_look_after_before_the_first_invoice(bench: Any) -> None:
+def test_there_is_no_upkeep_before_the_first_invoice(bench: Any) -> None:
     bench.enable()
 
     assert bench.host.upkeep.request_due() == []
@@ -54,7 +54,7 @@ def test_the_status_shows_the_age_of_the_last_event_and_no_secret(linked: Any) -
     assert secret_of(linked, there["id"]) not in text
 
 
-def test_what_was_found_is_not_shown_as_received_until_it_is_delivered(linked: Any) -> None:
+def test_an_event_that_the_upkeep_finds_counts_as_received_only_when_it_is_delivered(linked: Any) -> None:
     def last() -> Any:
         return linked.host.upkeep.status("ws-1")["data"][0]["last_event_at"]
 
@@ -71,7 +71,7 @@ def test_what_was_found_is_not_shown_as_received_until_it_is_delivered(linked: A
     assert last() == linked.clock.now().isoformat()
 
 
-def test_an_upkeep_an_hour_is_asked_for_and_one_after_each_start(linked: Any) -> None:
+def test_the_upkeep_runs_every_hour_and_after_each_start(linked: Any) -> None:
     def asked(*requests: Callable[[], list[str]]) -> list[int]:
         found = [len(request()) for request in requests]
         linked.work()
@@ -103,7 +103,7 @@ def another_run_meanwhile(bench: Any, number: int) -> None:
         pytest.param("rolled", True, id="while it is rolled, and another run works before the restart"),
     ],
 )
-def test_wherever_the_process_dies_one_endpoint_is_left_and_the_payment_is_attached_once(
+def test_a_process_that_dies_in_the_upkeep_leaves_one_endpoint_and_attaches_the_payment_once(
     bench: Any, v1: Any, monkeypatch: pytest.MonkeyPatch, after: str, every: int, story: str, meanwhile_too: bool
 ) -> None:
     bench.enable(**LINK)
