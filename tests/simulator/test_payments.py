@@ -157,7 +157,7 @@ def test_a_payment_cannot_pay_two_invoices(shop):
 
 
 @pytest.mark.parametrize(("holds_outside", "figures"), [(False, (0, 1000)), (True, (1000, 0))])
-def test_an_invoice_is_marked_as_paid_outside_in_either_form(shop, holds_outside, figures):
+def test_an_invoice_can_be_marked_as_paid_outside_in_either_form(shop, holds_outside, figures):
     shop.sim.config.update(amount_paid_holds_outside=holds_outside)
     invoice = shop.an_open_invoice(1000)
 

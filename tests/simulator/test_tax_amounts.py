@@ -231,7 +231,7 @@ def test_an_exempt_customer_pays_given_tax_as_the_switch_for_manual_rates_says(s
         ("tax_amounts_may_differ_from_percentage", tax(200, -1000), "amount"),
     ],
 )
-def test_what_nobody_knows_about_amounts_is_a_switch(shop, switch, given, param):
+def test_each_unknown_rule_about_amounts_is_a_switch(shop, switch, given, param):
     line = {"amount": 1000, "tax_amounts": [given]}
     taken = shop.a_draft(line).total
 

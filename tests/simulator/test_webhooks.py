@@ -143,7 +143,7 @@ def test_a_failed_delivery_is_tried_again(shop, receiver):
     assert shop.v1.events.list({"delivery_success": True}).data[0].type == "customer.created"
 
 
-def test_what_was_given_up_can_be_delivered_later(shop, receiver, monkeypatch):
+def test_an_event_that_was_given_up_can_be_delivered_later(shop, receiver, monkeypatch):
     monkeypatch.setattr("stripe_simulator.delivery.RETRY_GAPS", ())
     receiver.answers = [500]
     an_endpoint(shop, receiver.url, "customer.created")
@@ -240,7 +240,7 @@ def test_events_are_listed_by_type(shop):
 
 
 @pytest.mark.parametrize("end", ["deleted", "disabled"])
-def test_what_is_on_its_way_to_an_endpoint_that_is_gone_is_dropped_and_counts_as_undelivered(shop, receiver, end):
+def test_an_event_for_an_endpoint_that_is_gone_is_dropped_and_counts_as_undelivered(shop, receiver, end):
     shop.sim.config.update(webhooks_held=True)
     endpoint = an_endpoint(shop, receiver.url, "customer.created")
     shop.a_customer()
@@ -256,7 +256,7 @@ def test_what_is_on_its_way_to_an_endpoint_that_is_gone_is_dropped_and_counts_as
     assert missed.type == "customer.created"
 
 
-def test_an_event_that_no_endpoint_was_there_for_counts_as_delivered(shop):
+def test_an_event_without_an_endpoint_counts_as_delivered(shop):
     shop.a_customer()
 
     assert shop.v1.events.list({"delivery_success": False}).data == []

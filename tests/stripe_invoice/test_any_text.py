@@ -84,7 +84,7 @@ _numbers = count(1)
 @example(dict.fromkeys([("id",), *IDS, *NAMES], "日本 é/💶"))
 @example(dict.fromkeys([("id",), *IDS, *NAMES], "x" * 255))
 @examples(12)
-def test_any_text_in_any_id_and_name_ends_in_the_right_invoice(
+def test_a_quote_with_any_text_in_its_ids_and_names_gets_the_right_invoice(
     bench: Any, settings_given: dict[str, Any], texts: dict[tuple[Any, ...], str]
 ) -> None:
     bench.stripe.reset()
@@ -106,7 +106,7 @@ def test_any_text_in_any_id_and_name_ends_in_the_right_invoice(
 @example("a/installments")
 @example("a%2Finstallments/send")
 @examples(30)
-def test_a_quote_of_any_id_is_shown_by_command_api_and_console(bench: Any, text: str) -> None:
+def test_a_quote_with_any_id_is_shown_by_api_and_console(bench: Any, text: str) -> None:
     quote_id = bench.host.runs.accept("ws-1", a_quote(id=f"{text[:250]}")).quote_id
     key = api_keys.create(bench.host.store, bench.host.clock, "ws-1")["key"]
     client = Client(create_app(bench.host))
@@ -121,14 +121,14 @@ def test_a_quote_of_any_id_is_shown_by_command_api_and_console(bench: Any, text:
 
 @given(ids | names | st.sampled_from(TRAPS))
 @examples(200)
-def test_a_key_of_idempotency_is_ascii_of_255_at_most(text: str) -> None:
+def test_the_entity_in_an_idempotency_key_is_printable_ascii_of_80_at_most(text: str) -> None:
     assert _short(text).isascii()
     assert len(_short(text)) <= 80
     assert all(" " <= letter <= "~" for letter in _short(text))
 
 
 @pytest.mark.parametrize("entity", ["q-1", "", "in_1:item_001", "a b/c?d", "x" * 80])
-def test_a_plain_id_keeps_the_key_that_earlier_releases_used(entity: str) -> None:
+def test_a_plain_id_stays_as_it_is_in_the_idempotency_key(entity: str) -> None:
     assert _short(entity) == entity
 
 
@@ -138,7 +138,7 @@ def test_a_plain_id_keeps_the_key_that_earlier_releases_used(entity: str) -> Non
 @pytest.mark.parametrize(
     "base", ["stripe.example", "http://stripe..example", "http://127.0.0.1:99999", "ftp://127.0.0.1"]
 )
-def test_an_address_that_is_none_is_no_outage(
+def test_a_malformed_api_address_fails_the_run_and_is_no_outage(
     bench: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, base: str
 ) -> None:
     bench.enable(invoice_status="open")
@@ -153,7 +153,7 @@ def test_an_address_that_is_none_is_no_outage(
     assert len(bench.stripe.objects("invoices")) == 1
 
 
-def test_a_header_that_is_none_is_no_outage_and_keeps_the_key_of_its_step(
+def test_a_header_that_cannot_be_encoded_fails_the_request_and_is_no_outage(
     bench: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     stripe = Gateway(KEY, workspace="日本", pace=lambda _, **__: None)

@@ -39,9 +39,7 @@ def accept_again(bench: Any, quote: dict[str, Any]) -> tuple[Any, dict[str, Any]
 
 
 @pytest.mark.parametrize("kind", ["wrong address", "another person", "another role"])
-def test_a_run_whose_mail_was_refused_mails_the_corrected_contact_when_it_is_retried(
-    bench: Any, mail_server: Any, kind: str
-) -> None:
+def test_a_retried_run_mails_the_corrected_contact(bench: Any, mail_server: Any, kind: str) -> None:
     bench.enable(**LINK)
     mail_server.be("550 rcpt")
     run = bench.accept(a_quote(installments=2))
@@ -83,7 +81,7 @@ def test_the_next_installment_goes_to_the_corrected_contact(bench: Any, mail_ser
     assert len(bench.stripe.objects("invoices")) == 1
 
 
-def test_a_link_that_went_to_the_wrong_address_is_sent_again_to_the_right_one(bench: Any, mail_server: Any) -> None:
+def test_a_link_is_sent_again_to_the_corrected_address(bench: Any, mail_server: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
 
@@ -95,7 +93,7 @@ def test_a_link_that_went_to_the_wrong_address_is_sent_again_to_the_right_one(be
     assert [session["status"] for session in bench.stripe.objects("sessions")].count("open") == 1
 
 
-def test_the_corrected_language_and_owner_are_used_for_what_is_still_to_be_sent(bench: Any, mail_server: Any) -> None:
+def test_the_next_mail_uses_the_corrected_language_and_owner(bench: Any, mail_server: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2, owner={"email": "max@seller.example"}))
     bench.pay(bench.stripe.objects("sessions")[0]["id"])
@@ -112,7 +110,7 @@ def test_the_corrected_language_and_owner_are_used_for_what_is_still_to_be_sent(
     ]
 
 
-def test_a_corrected_owner_does_not_begin_a_draft_anew(bench: Any) -> None:
+def test_a_corrected_owner_keeps_the_draft(bench: Any) -> None:
     bench.enable()
     bench.accept(a_quote(owner={"email": "max@seller.example"}))
     (draft,) = bench.stripe.objects("invoices")
@@ -125,7 +123,7 @@ def test_a_corrected_owner_does_not_begin_a_draft_anew(bench: Any) -> None:
     assert (bench.stripe.objects("invoices"), len(bench.stripe.requests)) == ([draft], 0)
 
 
-def test_before_the_invoice_is_final_a_corrected_contact_begins_the_run_anew(bench: Any) -> None:
+def test_a_corrected_contact_replaces_the_draft(bench: Any) -> None:
     bench.enable()
     bench.accept(a_quote())
     (draft,) = bench.stripe.objects("invoices")
@@ -153,7 +151,7 @@ def address_of(line: str) -> dict[str, Any]:
         pytest.param({"lines": [a_line(name="Training")]}, id="a line"),
     ],
 )
-def test_a_change_of_what_was_signed_is_not_taken_whatever_comes_with_it(
+def test_a_change_of_what_was_signed_is_refused_with_every_other_correction(
     bench: Any, mail_server: Any, signed: dict[str, Any]
 ) -> None:
     bench.enable(**LINK)
@@ -169,7 +167,7 @@ def test_a_change_of_what_was_signed_is_not_taken_whatever_comes_with_it(
     assert sent_to(mail_server) == ["ana@buyer.example"] * 2
 
 
-def test_the_same_correction_again_is_a_duplicate_and_noted_once(bench: Any) -> None:
+def test_a_repeated_correction_is_a_duplicate_and_noted_once(bench: Any) -> None:
     bench.enable(**OPEN)
     bench.accept(a_quote())
 
@@ -180,9 +178,7 @@ def test_the_same_correction_again_is_a_duplicate_and_noted_once(bench: Any) -> 
     assert len([note for note in run["outcome"]["notes"] if "contacts were corrected" in note]) == 1
 
 
-def test_a_contact_corrected_while_the_draft_was_made_final_by_hand_is_taken(
-    bench: Any, v1: Any, mail_server: Any
-) -> None:
+def test_a_corrected_contact_is_used_for_a_draft_that_somebody_finalized(bench: Any, v1: Any, mail_server: Any) -> None:
     bench.enable()
     bench.accept(a_quote(installments=2))
     v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"])
@@ -197,7 +193,7 @@ def test_a_contact_corrected_while_the_draft_was_made_final_by_hand_is_taken(
     assert len(bench.stripe.objects("invoices")) == 1
 
 
-def test_what_waits_goes_on_with_the_corrected_contact(bench: Any, mail_server: Any) -> None:
+def test_a_waiting_run_goes_on_with_the_corrected_contact(bench: Any, mail_server: Any) -> None:
     bench.enable(**LINK)
     mail_server.be("450 rcpt")
     run = bench.accept(a_quote(installments=2))
@@ -212,7 +208,7 @@ def test_what_waits_goes_on_with_the_corrected_contact(bench: Any, mail_server: 
     assert sent_to(mail_server) == [RIGHT["email"]]
 
 
-def test_what_is_at_work_goes_on_with_the_corrected_contact(bench: Any, mail_server: Any, meanwhile: Any) -> None:
+def test_a_working_run_goes_on_with_the_corrected_contact(bench: Any, mail_server: Any, meanwhile: Any) -> None:
     bench.enable(**LINK)
     corrected = a_quote(installments=2, contact=RIGHT)
     meanwhile("POST", "^/v1/checkout/sessions$", lambda: bench.host.runs.accept("ws-1", corrected))
@@ -228,7 +224,7 @@ def test_what_is_at_work_goes_on_with_the_corrected_contact(bench: Any, mail_ser
 # -- as people do it ------------------------------------------------------------------------------------
 
 
-def test_the_story_by_http(bench: Any, mail_server: Any) -> None:
+def test_a_contact_is_corrected_and_the_run_retried_by_http(bench: Any, mail_server: Any) -> None:
     with bench.host.store.write() as db:
         key = create_api_key(db, "ws-1", bench.clock.now())
     bench.enable(**LINK)
@@ -252,7 +248,7 @@ def test_the_story_by_http(bench: Any, mail_server: Any) -> None:
     assert len(bench.stripe.objects("invoices")) == 1
 
 
-def test_the_story_by_the_command_line(
+def test_a_contact_is_corrected_and_the_run_retried_by_the_command_line(
     tmp_path: Path, stripe_simulator: Any, mail_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)

@@ -25,7 +25,7 @@ def fails_at(bench: Any, path: str, quote: dict[str, Any], fault: str = "500_bef
 # -- while it is a draft -------------------------------------------------------------------------------
 
 
-def test_while_it_is_a_draft_the_corrected_quote_takes_its_place(bench: Any) -> None:
+def test_a_corrected_quote_replaces_the_draft(bench: Any) -> None:
     bench.enable()
     first = bench.accept(a_quote(a_line(net="100.00"), installments=2))
     draft = the_invoice(bench)["id"]
@@ -40,7 +40,7 @@ def test_while_it_is_a_draft_the_corrected_quote_takes_its_place(bench: Any) -> 
     assert f"The draft {draft} that was made before is deleted." in run["outcome"]["notes"]
 
 
-def test_there_and_back_again_there_is_one_draft_and_it_is_the_last_versions(bench: Any) -> None:
+def test_only_the_draft_of_the_last_correction_is_left(bench: Any) -> None:
     bench.enable()
     bench.accept(over("100.00"))
 
@@ -95,7 +95,7 @@ def nothing_to_invoice() -> dict[str, Any]:
         ),
     ],
 )
-def test_a_corrected_quote_that_cannot_be_invoiced_leaves_no_draft_of_the_one_before(
+def test_a_corrected_quote_that_cannot_be_invoiced_deletes_the_earlier_draft(
     bench: Any, quote: dict[str, Any], status: str
 ) -> None:
     bench.enable()
@@ -108,7 +108,7 @@ def test_a_corrected_quote_that_cannot_be_invoiced_leaves_no_draft_of_the_one_be
     assert (run["outcome"]["invoice_id"], run["outcome"]["total"]) == (None, None)
 
 
-def test_a_draft_stays_where_only_its_sending_needs_something(bench: Any) -> None:
+def test_a_draft_stays_when_only_its_sending_needs_attention(bench: Any) -> None:
     bench.enable(**OPEN)
     run = fails_at(bench, "/finalize$", a_quote(contact={"email": None}))
     bench.enable(**EMAIL)
@@ -119,7 +119,7 @@ def test_a_draft_stays_where_only_its_sending_needs_something(bench: Any) -> Non
     assert totals(bench) == [("draft", 12000)]
 
 
-def test_a_quote_corrected_while_the_integration_was_switched_off_is_taken_up_afterwards(bench: Any) -> None:
+def test_a_correction_during_a_switched_off_integration_is_worked_when_it_is_accepted_again(bench: Any) -> None:
     bench.enable()
     bench.accept(over("100.00"))
     bench.host.settings.disable("ws-1", "stripe_invoice")
@@ -134,7 +134,7 @@ def test_a_quote_corrected_while_the_integration_was_switched_off_is_taken_up_af
 
 
 @pytest.mark.parametrize("corrected_again", [True, False], ids=["corrected once more", "settings changed and retried"])
-def test_an_outage_between_two_drafts_is_no_end(bench: Any, corrected_again: bool) -> None:
+def test_a_run_goes_on_after_an_outage_between_two_drafts(bench: Any, corrected_again: bool) -> None:
     bench.enable()
     bench.accept(over("100.00"))
     run = fails_at(bench, "^/v1/invoices$", over("250.00"), "cut_before")
@@ -160,7 +160,7 @@ def by_units(bench: Any, **keys: str) -> None:
 
 
 @pytest.mark.parametrize("moves", ["the quote", "the key", "the key after the draft was finalized by hand"])
-def test_a_draft_that_another_account_keeps_is_named_in_a_note(bench: Any, v1: Any, moves: str) -> None:
+def test_a_draft_that_stays_in_another_account_is_named_in_a_note(bench: Any, v1: Any, moves: str) -> None:
     bench.stripe.add_key(OTHER_KEY, account="acct_other")
     by_units(bench, bu_1=KEY, bu_2=OTHER_KEY)
     bench.accept(over("100.00"))
@@ -185,7 +185,7 @@ def test_a_draft_that_another_account_keeps_is_named_in_a_note(bench: Any, v1: A
 
 
 @pytest.mark.parametrize("settings", [OPEN, LINK], ids=["open", "link"])
-def test_once_it_is_final_the_change_is_a_note_and_nothing_else(bench: Any, settings: dict[str, Any]) -> None:
+def test_a_correction_of_a_final_invoice_is_only_noted(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**settings)
     bench.accept(a_quote(a_line(net="100.00"), installments=2))
     bench.stripe.requests.reset()
@@ -203,7 +203,7 @@ def test_once_it_is_final_the_change_is_a_note_and_nothing_else(bench: Any, sett
     assert bench.quote("q-7")["total"] == "120.00"
 
 
-def test_a_quote_that_needed_attention_is_mended_by_accepting_the_corrected_one(bench: Any) -> None:
+def test_a_corrected_quote_resolves_a_run_that_needed_attention(bench: Any) -> None:
     bench.enable(**OPEN)
     wrong = bench.accept(a_quote(total="999.00"))
     assert wrong["error"]["code"] == "totals_differ"
@@ -227,7 +227,7 @@ def test_a_quote_that_needed_attention_is_mended_by_accepting_the_corrected_one(
     ids=["another time", "another link", "an unknown field", "an id handed back", "another sales person", "a title"],
 )
 @pytest.mark.parametrize("settings", [{}, OPEN], ids=["draft", "open"])
-def test_what_does_not_change_the_quote_is_a_duplicate(
+def test_a_resent_quote_without_a_relevant_change_is_a_duplicate(
     bench: Any, resent: dict[str, Any], settings: dict[str, Any]
 ) -> None:
     bench.enable(**settings)
@@ -241,7 +241,7 @@ def test_what_does_not_change_the_quote_is_a_duplicate(
     assert len(bench.stripe.requests) == 0
 
 
-def test_a_draft_that_somebody_worked_on_is_left_alone_when_only_the_sales_person_changes(bench: Any, v1: Any) -> None:
+def test_a_draft_that_somebody_changed_stays_when_only_the_sales_person_changes(bench: Any, v1: Any) -> None:
     bench.enable()
     bench.accept(a_quote(owner={"id": "o-1"}))
     draft = the_invoice(bench)["id"]
@@ -254,7 +254,7 @@ def test_a_draft_that_somebody_worked_on_is_left_alone_when_only_the_sales_perso
     assert totals(bench) == [("draft", 12900)]
 
 
-def test_a_change_that_comes_day_after_day_is_noted_once(bench: Any) -> None:
+def test_a_correction_that_is_resent_every_day_is_noted_once(bench: Any) -> None:
     bench.enable(**OPEN)
     bench.accept(over("100.00"))
 
@@ -265,7 +265,7 @@ def test_a_change_that_comes_day_after_day_is_noted_once(bench: Any) -> None:
     assert len([note for note in run["outcome"]["notes"] if "changed quote arrived" in note]) == 1
 
 
-def test_the_note_of_a_change_outlives_a_retry(bench: Any) -> None:
+def test_the_note_of_a_correction_survives_a_retry(bench: Any) -> None:
     bench.enable(**LINK)
     fails_at(bench, "^/v1/checkout/sessions$", over("100.00", installments=2))
     _, noted = accept_again(bench, over("250.00", installments=2))
@@ -278,7 +278,7 @@ def test_the_note_of_a_change_outlives_a_retry(bench: Any) -> None:
     assert run["outcome"]["payment_link"]["amount"] == "60.00"
 
 
-def test_a_customer_who_was_deleted_is_not_called_a_change_of_the_quote(bench: Any, v1: Any) -> None:
+def test_a_deleted_customer_is_not_reported_as_a_correction(bench: Any, v1: Any) -> None:
     bench.enable(**LINK)
     run = fails_at(bench, "^/v1/checkout/sessions$", over("100.00", installments=2))
     v1.customers.delete(the_invoice(bench)["customer"])
@@ -316,7 +316,7 @@ def _finalize_and_pay(bench: Any, v1: Any, invoice: str) -> None:
         pytest.param(_finalize_and_pay, "paid", id="paid"),
     ],
 )
-def test_a_draft_that_was_made_final_by_hand_is_not_replaced_and_its_quote_is_put_back(
+def test_a_draft_that_somebody_finalized_is_not_replaced_and_its_version_is_restored(
     bench: Any, v1: Any, by_hand: Callable[..., None], status: str
 ) -> None:
     bench.enable()
@@ -335,7 +335,7 @@ def test_a_draft_that_was_made_final_by_hand_is_not_replaced_and_its_quote_is_pu
     assert accepted.duplicate and again["outcome"] == run["outcome"], "the first version is the stored one again"
 
 
-def test_a_wrong_quote_that_was_invoiced_and_paid_by_hand_stays_wrong_and_is_noted(bench: Any, v1: Any) -> None:
+def test_a_correction_of_an_invoice_that_was_finalized_and_paid_by_hand_is_only_noted(bench: Any, v1: Any) -> None:
     bench.enable(**LINK)
     wrong = bench.accept(a_quote(total="999.00", installments=2))
     assert wrong["error"]["code"] == "totals_differ"
@@ -371,7 +371,7 @@ def test_replacing_a_draft_survives_a_fault_at_every_request(bench: Any, fault: 
         assert totals(bench) == [("draft", (200 + number) * 120)]
 
 
-def test_a_correction_that_comes_too_late_sends_nothing_though_the_settings_would(bench: Any, v1: Any) -> None:
+def test_a_correction_of_a_final_invoice_sends_nothing_although_sending_is_switched_on(bench: Any, v1: Any) -> None:
     bench.enable()
     bench.accept(a_quote(a_line(net="100.00"), installments=2))
     v1.invoices.finalize_invoice(the_invoice(bench)["id"])
@@ -384,7 +384,7 @@ def test_a_correction_that_comes_too_late_sends_nothing_though_the_settings_woul
     assert (bench.mails(), bench.stripe.objects("sessions")) == ([], [])
 
 
-def test_two_different_changes_that_come_too_late_are_two_notes(bench: Any) -> None:
+def test_two_different_corrections_of_a_final_invoice_are_two_notes(bench: Any) -> None:
     bench.enable(**OPEN)
     bench.accept(a_quote(a_line(net="100.00")))
 
@@ -394,7 +394,7 @@ def test_two_different_changes_that_come_too_late_are_two_notes(bench: Any) -> N
     assert [note.partition(", over ")[2][:10] for note in run["outcome"]["notes"][-2:]] == ["240.00 EUR", "360.00 EUR"]
 
 
-def test_a_correction_that_cannot_be_invoiced_says_which_draft_went(bench: Any) -> None:
+def test_a_correction_that_cannot_be_invoiced_names_the_draft_that_is_deleted(bench: Any) -> None:
     bench.enable()
     bench.accept(a_quote())
     (draft,) = bench.stripe.objects("invoices")

@@ -78,7 +78,7 @@ def work(host: Host, quote: dict[str, Any]) -> None:
     assert not host.waiting([run_id])
 
 
-def test_working_a_warm_quote_to_its_mail_costs_so_much_and_no_more(host: Host) -> None:
+def test_a_quote_of_a_known_customer_stays_within_its_counts_of_statements_and_commits(host: Host) -> None:
     with counted(host.store.engine, WORKS, HOOKS) as found:
         work(host, the_example(id="q-2"))
 
@@ -110,7 +110,7 @@ def test_what_a_quote_costs_does_not_grow_with_its_lines(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("lines", "calls"), [(1, 6), (100, 6), (101, 7), (250, 8)])
-def test_a_warm_quote_takes_six_requests_and_one_more_for_each_further_hundred_lines(
+def test_a_quote_of_a_known_customer_takes_six_requests_and_one_for_each_further_hundred_lines(
     bench: Any, lines: int, calls: int
 ) -> None:
     bench.enable(**LINK)
@@ -123,7 +123,7 @@ def test_a_warm_quote_takes_six_requests_and_one_more_for_each_further_hundred_l
     assert len(bench.stripe.requests) == calls
 
 
-def test_a_webhook_about_nothing_of_ours_costs_six_questions_and_one_commit(host: Host) -> None:
+def test_a_webhook_of_a_stranger_costs_six_statements_and_one_commit(host: Host) -> None:
     """The least that an acknowledgement takes: settings, their secret, the address's, its state, and the event's row."""
     token = _token(host)
     request = _signed_event(host, token)
@@ -135,7 +135,7 @@ def test_a_webhook_about_nothing_of_ours_costs_six_questions_and_one_commit(host
     assert found["statements"] <= 6, found
 
 
-def test_a_list_costs_no_more_questions_when_it_is_longer(host: Host) -> None:
+def test_a_longer_list_costs_no_more_statements(host: Host) -> None:
     costs = []
     for number in range(3):
         work(host, the_example(id=f"more-{number}"))

@@ -58,7 +58,7 @@ def accept(bench: Any, **changes: Any) -> None:
     call(bench, "quotes/accepted", a_quote(**changes))
 
 
-def test_a_wrong_address_after_finalizing(bench: Any, mail_server: Any) -> None:
+def test_a_wrong_address_after_finalizing_is_corrected_by_the_advised_steps(bench: Any, mail_server: Any) -> None:
     bench.enable(**LINK)
     mail_server.be("550 rcpt")
     accept(bench, installments=1)
@@ -74,7 +74,7 @@ def test_a_wrong_address_after_finalizing(bench: Any, mail_server: Any) -> None:
     assert [invoice["total"] for invoice in bench.stripe.objects("invoices")] == [12000]
 
 
-def test_a_quote_before_anything_was_enabled(bench: Any) -> None:
+def test_a_quote_accepted_before_anything_was_enabled_is_run_by_the_advised_steps(bench: Any) -> None:
     accept(bench)
     assert [one["step"] for one in standing(bench)["steps"]] == ["enable", "run", "dismiss"]
 
@@ -85,7 +85,7 @@ def test_a_quote_before_anything_was_enabled(bench: Any) -> None:
     assert [invoice["total"] for invoice in bench.stripe.objects("invoices")] == [12000]
 
 
-def test_a_business_unit_without_a_key(bench: Any) -> None:
+def test_a_quote_of_a_business_unit_without_a_key_is_run_by_the_advised_steps(bench: Any) -> None:
     bench.set_up("stripe_invoice", {**OPEN, **BY_UNIT})
     accept(bench)
     assert standing(bench)["steps"][0]["step"] == "settings"
@@ -98,7 +98,7 @@ def test_a_business_unit_without_a_key(bench: Any) -> None:
     assert [invoice["total"] for invoice in bench.stripe.objects("invoices")] == [12000]
 
 
-def test_a_cancelled_quote_with_an_open_invoice(bench: Any) -> None:
+def test_a_cancelled_quote_with_an_open_invoice_is_voided_by_the_advised_steps(bench: Any) -> None:
     bench.enable(**LINK)
     accept(bench, installments=2)
     call(bench, "quotes/q-7/cancel", {"reason": "Another supplier."})
@@ -111,7 +111,9 @@ def test_a_cancelled_quote_with_an_open_invoice(bench: Any) -> None:
     assert [session["status"] for session in bench.stripe.objects("sessions")] == ["expired"]
 
 
-def test_an_undone_quote_with_installments_that_fall_due(bench: Any, mail_server: Any) -> None:
+def test_an_undone_quote_sends_no_due_installment_and_is_voided_by_the_advised_steps(
+    bench: Any, mail_server: Any
+) -> None:
     bench.enable(**LINK, send_next_installments="on_due_date")
     terms = [{"percentage": "50", "term": term, "order_number": n} for n, term in ((1, "due_now"), (2, "net15"))]
     accept(bench, payment_terms={"name": "terms", "installments": terms})

@@ -45,7 +45,7 @@ def assert_once(bench: Any, *, mails: int = 1) -> None:
     assert saved["taxes"] == {"tax_1": bench.stripe.objects("tax_rates")[0]["id"]}
 
 
-def test_a_fault_on_every_single_write_of_one_run_is_survived(bench: Any) -> None:
+def test_a_run_survives_a_fault_on_every_write(bench: Any) -> None:
     for path in WRITES:
         for fault in ("cut_after", "500_before"):
             bench.stripe.faults.add(fault, method="POST", path=pattern(path))
@@ -58,7 +58,7 @@ def test_a_fault_on_every_single_write_of_one_run_is_survived(bench: Any) -> Non
 
 
 @pytest.mark.parametrize("path", WRITES)
-def test_an_outage_lets_the_run_wait_and_a_retry_resumes_and_doubles_nothing(bench: Any, path: str) -> None:
+def test_a_run_waits_during_an_outage_and_its_retry_makes_nothing_twice(bench: Any, path: str) -> None:
     bench.stripe.faults.add("500_before", method="POST", path=pattern(path), times=500)
     bench.enable(**LINK)
 
@@ -82,7 +82,7 @@ def run_steps(run: dict[str, Any]) -> list[str]:
     return [step["name"] for step in run["steps"] if step["status"] == "succeeded"]
 
 
-def test_a_lost_answer_is_asked_for_again_under_the_same_key(bench: Any) -> None:
+def test_a_request_whose_answer_was_lost_is_repeated_with_the_same_key(bench: Any) -> None:
     bench.stripe.faults.add("cut_before", method="POST", path="^/v1/invoices$")
     bench.enable(**LINK)
 
@@ -117,7 +117,7 @@ def test_no_step_does_two_writes(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("settings", [LINK, EMAIL], ids=["link", "email"])
-def test_a_run_worked_again_from_its_top_asks_stripe_nothing_and_sends_nothing(
+def test_a_finished_run_that_is_worked_again_makes_no_request_and_sends_nothing(
     bench: Any, settings: dict[str, Any]
 ) -> None:
     bench.enable(**settings)
@@ -135,7 +135,7 @@ def test_a_run_worked_again_from_its_top_asks_stripe_nothing_and_sends_nothing(
     assert len(bench.mails()) == mails
 
 
-def test_no_secret_is_in_anything_that_is_stored_in_clear_or_mailed(bench: Any) -> None:
+def test_no_secret_is_stored_in_clear_or_mailed(bench: Any) -> None:
     bench.stripe.faults.add("500_after", method="POST", path="^/v1/customers$")
     bench.stripe.faults.add("401", method="POST", path="finalize$")
     bench.enable(**LINK)

@@ -63,7 +63,7 @@ def foretell(bench: Any, quote: dict[str, Any]) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_run_ends_as_its_preview_foretells(
+def test_a_run_ends_as_its_preview_says(
     bench: Any, quote: dict[str, Any], settings: dict[str, Any], ends: str, codes: list[str]
 ) -> None:
     bench.enable(**settings)
@@ -81,7 +81,9 @@ def test_a_run_ends_as_its_preview_foretells(
     assert run["error"] is None or run["error"]["code"] == codes[0]
 
 
-def test_without_a_public_address_a_link_is_foretold_to_stop(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_preview_says_that_a_link_without_a_public_address_stops(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.enable(**LINK)
     contexts = type(bench.host.integrations.contexts)
     make = contexts.make
@@ -121,7 +123,7 @@ def test_without_a_public_address_a_link_is_foretold_to_stop(bench: Any, monkeyp
         (LINK, a_quote(a_line("l1", "0.00"), installments=2), "Nothing would be mailed: nothing is to be paid."),
     ],
 )
-def test_who_would_be_mailed_what_is_who_is(
+def test_the_preview_names_the_recipients_that_the_run_mails(
     bench: Any, settings: dict[str, Any], quote: dict[str, Any], mailed: str
 ) -> None:
     bench.enable(**settings)
@@ -132,7 +134,7 @@ def test_who_would_be_mailed_what_is_who_is(
     assert (bool(bench.mails()), by_stripe) == (mailed.startswith("A payment link"), mailed.startswith("Stripe would"))
 
 
-def test_who_is_billed_is_who_the_customer_is(bench: Any) -> None:
+def test_the_preview_names_the_contact_that_the_run_bills(bench: Any) -> None:
     bench.enable()
 
     billed = foretell(bench, a_quote())["billed"]
@@ -147,7 +149,7 @@ def test_who_is_billed_is_who_the_customer_is(bench: Any) -> None:
     }
 
 
-def test_a_missing_address_is_said_and_stops_nobody(bench: Any) -> None:
+def test_a_missing_address_is_noted_in_the_preview_and_does_not_stop_the_run(bench: Any) -> None:
     bench.enable()
 
     found = foretell(bench, of_customer(a_quote(), billing_address=None))
@@ -184,7 +186,7 @@ def _made_for_the_contact(bench: Any, v1: Any) -> str:
 
 
 @pytest.mark.parametrize("given", [_new, _by_email, _made_for_the_contact, _saved])
-def test_the_customer_is_found_at_the_first_place_that_holds_one(
+def test_the_preview_names_the_first_place_that_knows_the_customer(
     bench: Any, v1: Any, given: Callable[[Any, Any], str]
 ) -> None:
     bench.enable()
@@ -198,7 +200,7 @@ def test_the_customer_is_found_at_the_first_place_that_holds_one(
     assert (run["outcome"]["customer_id"] in before) == (place != NEW)
 
 
-def test_command_api_and_page_foretell_the_same(
+def test_command_line_api_and_page_show_the_same_preview(
     bench: Any,
     command: Any,  # noqa: F811 - these are the fixtures
     call: Any,  # noqa: F811

@@ -62,7 +62,7 @@ def tax_of(plan: InvoicePlan, line: PlanLine) -> int:
     return replace(plan, lines=(line,)).tax
 
 
-def test_every_golden_invoice_says_what_it_is_for() -> None:
+def test_every_golden_invoice_has_a_description() -> None:
     assert len(GOLDEN) >= 10
     assert all(len(case["why"]) > 20 for case in GOLDEN.values())
 
@@ -98,7 +98,7 @@ def test_the_plan_is_the_golden_invoice(name: str) -> None:
 
 @by_name
 @pytest.mark.parametrize("exact_tax", [True, False], ids=["exact", "by rates"])
-def test_stripe_makes_the_golden_invoice_of_it(desk: Desk, name: str, exact_tax: bool) -> None:
+def test_the_simulator_makes_the_golden_invoice(desk: Desk, name: str, exact_tax: bool) -> None:
     case = GOLDEN[name]
     currency, signed = case["quote"]["currency"], case["quote"]["signed"]
 

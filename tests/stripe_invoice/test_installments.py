@@ -58,7 +58,7 @@ def test_an_open_link_of_the_same_number_is_expired_and_replaced(linked_example:
     assert run["outcome"]["payment_link"]["url"] == linked_example.stripe.objects("sessions")[1]["url"]
 
 
-def test_a_link_that_ran_out_is_replaced_though_nobody_told_us(linked_example: Any) -> None:
+def test_an_expired_link_is_replaced_although_its_webhook_was_lost(linked_example: Any) -> None:
     linked_example.stripe.config.update(webhooks_held=True)
     linked_example.clock.advance(25 * 3600)
     linked_example.stripe.clock.advance(25 * 3600)
@@ -73,7 +73,7 @@ def test_a_link_that_ran_out_is_replaced_though_nobody_told_us(linked_example: A
 @pytest.mark.parametrize(
     "settings", [OPEN, EMAIL, LINK, {}, {"send_payment_link": True}], ids=["none", "email", "link", "draft", "draft+"]
 )
-def test_links_are_sent_whatever_the_delivery_settings_are_by_now(bench: Any, settings: dict[str, Any]) -> None:
+def test_a_person_can_send_a_link_whatever_the_delivery_settings_are(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**OPEN)
     bench.accept(the_example())
     bench.enable(**{"send_payment_link": False, "send_invoice_email": False, "invoice_status": "draft", **settings})
@@ -86,7 +86,7 @@ def test_links_are_sent_whatever_the_delivery_settings_are_by_now(bench: Any, se
     assert bench.quote("q-1")["payment_status"] == "partially_paid"
 
 
-def test_no_more_is_asked_for_than_remains_and_the_mail_says_the_same(paid_once: Any, v1: Any) -> None:
+def test_the_link_and_its_mail_ask_for_no_more_than_remains(paid_once: Any, v1: Any) -> None:
     (invoice,) = paid_once.stripe.objects("invoices")
     line = {"quantity": 1, "price_data": {"currency": "eur", "unit_amount": 582650, "product_data": {"name": "Wire"}}}
     given = {
@@ -113,9 +113,7 @@ def test_no_more_is_asked_for_than_remains_and_the_mail_says_the_same(paid_once:
 
 @pytest.mark.parametrize("fault", ["500_before", "500_after", "cut_before", "cut_after"])
 @pytest.mark.parametrize("path", [r"/expire$", r"/checkout/sessions$"])
-def test_a_replaced_link_stays_one_link_whatever_happens_to_the_answer(
-    linked_example: Any, path: str, fault: str
-) -> None:
+def test_a_lost_answer_makes_no_second_link(linked_example: Any, path: str, fault: str) -> None:
     linked_example.stripe.faults.add(fault, method="POST", path=path)
 
     run = linked_example.send_installment("q-1", 1)
@@ -128,16 +126,14 @@ def test_a_replaced_link_stays_one_link_whatever_happens_to_the_answer(
 # -- refused -----------------------------------------------------------------------------------------
 
 
-def test_an_open_link_of_another_number_stands_in_the_way_and_is_named(linked_example: Any) -> None:
+def test_an_open_link_of_another_installment_is_named_in_the_refusal(linked_example: Any) -> None:
     assert "installment 1" in refusal(linked_example, 2)
 
     assert sessions(linked_example) == [("1", "open", 227550)]
 
 
 @pytest.mark.parametrize("number", [1, 2, None])
-def test_a_payment_that_is_being_processed_stands_in_the_way_and_is_named(
-    linked_example: Any, number: int | None
-) -> None:
+def test_a_payment_that_is_being_processed_is_named_in_the_refusal(linked_example: Any, number: int | None) -> None:
     linked_example.stripe.pay_later(linked_example.stripe.objects("sessions")[0]["id"])
     linked_example.webhooks()
 
@@ -149,7 +145,7 @@ def test_a_number_that_cannot_be_sent_is_refused(paid_once: Any, number: int, wo
     assert words in refusal(paid_once, number)
 
 
-def test_a_draft_is_refused(bench: Any) -> None:
+def test_an_installment_of_a_draft_is_refused(bench: Any) -> None:
     bench.enable()
     bench.accept(the_example())
 
@@ -157,7 +153,7 @@ def test_a_draft_is_refused(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("closed", ["void", "paid"])
-def test_a_closed_invoice_is_refused(linked_example: Any, v1: Any, closed: str) -> None:
+def test_an_installment_of_a_closed_invoice_is_refused(linked_example: Any, v1: Any, closed: str) -> None:
     (invoice,) = linked_example.stripe.objects("invoices")
     if closed == "void":
         v1.invoices.void_invoice(invoice["id"])
@@ -169,7 +165,7 @@ def test_a_closed_invoice_is_refused(linked_example: Any, v1: Any, closed: str) 
 
 
 @pytest.mark.parametrize("closed", ["void", "paid"])
-def test_an_invoice_closed_without_our_knowledge_is_noticed_before_a_link_is_made(
+def test_an_invoice_whose_closing_was_not_reported_is_noticed_before_a_link_is_made(
     linked_example: Any, v1: Any, closed: str
 ) -> None:
     linked_example.stripe.config.update(webhooks_held=True)
@@ -199,7 +195,7 @@ def test_a_quote_without_terms_or_without_invoice_is_refused(bench: Any) -> None
 # -- noticed -----------------------------------------------------------------------------------------
 
 
-def test_a_payment_whose_webhook_was_lost_is_noticed_and_not_asked_for_again(linked_example: Any) -> None:
+def test_a_payment_whose_webhook_was_lost_is_noticed_and_not_requested_again(linked_example: Any) -> None:
     linked_example.stripe.config.update(webhooks_held=True)
     linked_example.stripe.pay(linked_example.stripe.objects("sessions")[0]["id"])
 
@@ -214,7 +210,7 @@ def test_a_payment_whose_webhook_was_lost_is_noticed_and_not_asked_for_again(lin
     assert sessions(linked_example)[1:] == [("2", "open", 227550)]
 
 
-def test_without_a_number_a_lost_payment_is_noticed_and_the_next_installment_sent(linked_example: Any) -> None:
+def test_a_lost_payment_is_noticed_and_the_next_installment_is_sent(linked_example: Any) -> None:
     linked_example.stripe.config.update(webhooks_held=True)
     linked_example.stripe.pay(linked_example.stripe.objects("sessions")[0]["id"])
 
@@ -237,7 +233,7 @@ def test_a_delayed_payment_whose_webhook_was_lost_is_noticed(linked_example: Any
 
 
 @pytest.mark.parametrize(("act", "status"), [("pay", "paid"), ("pay_later", "processing")])
-def test_a_customer_who_pays_while_the_link_is_being_replaced_is_not_asked_twice(
+def test_a_customer_who_pays_while_the_link_is_replaced_gets_no_second_link(
     linked_example: Any, monkeypatch: pytest.MonkeyPatch, act: str, status: str
 ) -> None:
     linked_example.stripe.config.update(webhooks_held=True)
@@ -284,7 +280,7 @@ def test_the_payment_of_a_second_installment_reaches_the_invoice(paid_once: Any)
     assert parts(paid_once, "status", "q-1") == ["paid", "paid", "scheduled", "scheduled"]
 
 
-def test_without_email_or_public_address_nothing_is_made(bench: Any) -> None:
+def test_an_installment_without_an_email_address_makes_nothing(bench: Any) -> None:
     bench.enable(**OPEN)
     quote = a_quote(id="q-1", installments=2, contact={"email": None})
     bench.accept(quote)

@@ -139,7 +139,7 @@ OF_SOME: dict[str, tuple[str, tuple[str, ...], Any]] = {
 }
 
 
-def test_a_signed_event_out_of_shape_is_400_and_blames_nobody(linked: Any) -> None:
+def test_a_malformed_signed_event_is_refused_and_starts_no_run_or_alert(linked: Any) -> None:
     before, examples = blamed(linked), things(linked)
     events = {
         f"{name}, {kind}": changed(an_event(thing, kind, id=f"evt_{next(ids)}"), *row)
@@ -180,7 +180,7 @@ def test_a_signed_event_out_of_shape_is_400_and_blames_nobody(linked: Any) -> No
     ],
     ids=lambda body: repr(body[:12]) + str(len(body)),
 )
-def test_a_signed_body_that_is_no_event_is_400_and_blames_nobody(linked: Any, body: bytes) -> None:
+def test_a_signed_body_that_is_no_event_is_refused_and_starts_no_run_or_alert(linked: Any, body: bytes) -> None:
     before = blamed(linked)
 
     answer = deliver(linked, None, raw=body)
@@ -190,35 +190,35 @@ def test_a_signed_body_that_is_no_event_is_400_and_blames_nobody(linked: Any, bo
     assert blamed(linked) == before
 
 
-def test_a_body_of_another_encoding_says_nothing_of_the_secret(linked: Any) -> None:
+def test_a_body_in_another_encoding_does_not_count_as_a_wrong_secret(linked: Any) -> None:
     """It cannot have been signed by Stripe, so the secret that is kept is not the wrong one."""
     assert post(linked, b"\xff\xfe", "t=1,v1=x").json()["code"] == "no_event"
     assert blamed(linked)["secret"] == []
 
 
 @pytest.mark.parametrize("kind", ["customer.created", "charge.dispute.created"])
-def test_of_an_event_that_is_not_acted_on_no_more_than_its_envelope_is_asked(linked: Any, kind: str) -> None:
+def test_an_event_that_is_not_acted_on_is_checked_only_in_its_envelope(linked: Any, kind: str) -> None:
     """Stripe may add to its objects what it likes: refusing that would have the endpoint switched off."""
     thing = {"object": 7, "metadata": ["x"], "amount": "much", "payment": "pi_1"}
 
     assert deliver(linked, an_event(thing, kind)).json() == {"received": "ignored"}
 
 
-def test_a_subscription_of_somebody_else_in_the_same_account_is_acknowledged(linked: Any) -> None:
+def test_a_strangers_subscription_in_the_same_account_is_ignored(linked: Any) -> None:
     thing = {"id": "cs_test_s", "object": "checkout.session", "mode": "subscription", "payment_status": "paid",
              "payment_intent": None, "amount_total": None, "metadata": None, "status": None}  # fmt: skip
 
     assert deliver(linked, an_event(thing, "checkout.session.completed")).json() == {"received": "ignored"}
 
 
-def test_a_charge_without_a_payment_is_none_of_ours(linked: Any) -> None:
+def test_a_charge_without_a_payment_is_ignored(linked: Any) -> None:
     thing = things(linked)["charge.refunded"] | {"payment_intent": None}
 
     assert deliver(linked, an_event(thing, "charge.refunded")).json() == {"received": "ignored"}
 
 
 @pytest.mark.parametrize("number", ["²", "-1", "", "1e3", "9" * 400, "x"])
-def test_an_installment_that_is_no_number_is_none(linked: Any, number: str) -> None:
+def test_an_installment_that_is_no_number_is_ignored(linked: Any, number: str) -> None:
     thing = things(linked)["charge.refunded"]
     thing = thing | {"metadata": {**thing["metadata"], "qwoty_installment": number}}
 
@@ -253,7 +253,7 @@ def ways_in(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     phases=[Phase.explicit, Phase.generate],
 )
 @given(data=st.data())
-def test_whatever_is_signed_is_taken_or_refused_and_no_run_breaks_on_it(linked: Any, data: st.DataObject) -> None:
+def test_any_signed_event_is_accepted_or_refused_and_breaks_no_run(linked: Any, data: st.DataObject) -> None:
     kind, thing = data.draw(st.sampled_from(sorted(things(linked).items(), key=lambda pair: pair[0])))
     event = an_event(thing, kind, id=f"evt_{next(ids)}")
     for _ in range(data.draw(st.integers(1, 3))):
@@ -298,7 +298,7 @@ def test_an_event_that_says_paid_closes_no_link_of_an_open_invoice(linked: Any, 
 
 
 @pytest.mark.parametrize("kind", ["invoice.marked_uncollectible", "invoice_payment.paid", "invoice.paid"])
-def test_whatever_the_event_is_called_a_paid_invoice_has_no_open_link(linked: Any, kind: str) -> None:
+def test_the_links_of_a_paid_invoice_are_closed_whatever_the_event_is_called(linked: Any, kind: str) -> None:
     linked.stripe.config.update(webhooks_held=True)
     linked.stripe.pay_hosted(linked.stripe.objects("invoices")[0]["id"])
 
@@ -309,7 +309,7 @@ def test_whatever_the_event_is_called_a_paid_invoice_has_no_open_link(linked: An
     assert figures(linked, "q-1") == ("paid", "9102.00", "0.00")
 
 
-def test_where_stripe_cannot_be_asked_no_link_is_closed(linked: Any) -> None:
+def test_no_link_is_closed_when_stripe_cannot_be_asked(linked: Any) -> None:
     linked.stripe.faults.add("403", method="GET", path="/v1/invoices", times=50)
     link = open_sessions(linked)
 
@@ -321,7 +321,7 @@ def test_where_stripe_cannot_be_asked_no_link_is_closed(linked: Any) -> None:
     assert open_sessions(linked) == link
 
 
-def test_a_link_that_is_open_did_not_fail_whatever_an_event_says(linked: Any) -> None:
+def test_an_event_that_says_failed_does_not_change_an_open_link(linked: Any) -> None:
     kind = "checkout.session.async_payment_failed"
 
     deliver(linked, an_event(things(linked)[kind], kind))
@@ -330,7 +330,7 @@ def test_a_link_that_is_open_did_not_fail_whatever_an_event_says(linked: Any) ->
     assert (parts(linked, "status", "q-1")[0], webhook_runs(linked, "q-1")[0]["status"]) == ("sent", "succeeded")
 
 
-def test_an_event_that_says_paid_credits_nothing_that_stripe_does_not_show_as_paid(linked: Any) -> None:
+def test_an_event_that_says_paid_credits_only_what_stripe_shows_as_paid(linked: Any) -> None:
     thing = things(linked)["checkout.session.completed"] | {"payment_status": "paid", "payment_intent": "pi_forged"}
 
     deliver(linked, an_event(thing, "checkout.session.completed"))
@@ -340,7 +340,7 @@ def test_an_event_that_says_paid_credits_nothing_that_stripe_does_not_show_as_pa
     assert linked.posts("/attach_payment") == []
 
 
-def test_a_signed_time_is_still_what_decides_whether_it_is_read_at_all(linked: Any) -> None:
+def test_an_old_signature_is_refused_before_the_body_is_read(linked: Any) -> None:
     body = json.dumps(an_event(things(linked)["invoice.paid"], "invoice.paid")).encode()
     at = int(linked.clock.now().timestamp()) - 301
     secret = linked.stripe.world.states()[0].endpoint_secrets[linked.stripe.objects("endpoints")[0]["id"]][0]

@@ -78,7 +78,7 @@ def test_a_run_goes_on_by_itself_after_more_than_a_day_and_doubles_nothing(bench
     assert_once(bench)
 
 
-def test_stripe_away_altogether_for_more_than_a_day(bench: Any) -> None:
+def test_a_run_goes_on_after_stripe_was_unreachable_for_more_than_a_day(bench: Any) -> None:
     away(bench, ".*", "cut_before")
     bench.enable(**LINK)
     run = bench.accept(the_example())
@@ -92,7 +92,7 @@ def test_stripe_away_altogether_for_more_than_a_day(bench: Any) -> None:
     assert_once(bench)
 
 
-def test_a_mail_server_away_for_longer_than_a_link_can_be_paid(bench: Any) -> None:
+def test_a_link_that_expires_while_the_mail_server_is_away_is_renewed(bench: Any) -> None:
     outbox = bench.host.config.data_dir / "outbox"
     outbox.write_text("in the way")  # no mail can leave
     bench.enable(**LINK)
@@ -112,7 +112,7 @@ def test_a_mail_server_away_for_longer_than_a_link_can_be_paid(bench: Any) -> No
     assert link in mail.get_body(("plain",)).get_content()
 
 
-def test_after_three_days_it_has_failed_and_a_retry_makes_everything_once(bench: Any) -> None:
+def test_a_run_fails_after_three_days_and_its_retry_makes_everything_once(bench: Any) -> None:
     away(bench, "/v1/invoices$", "cut_after")
     away(bench, "^/v1/invoices$", "500_before")
     bench.enable(**LINK)
@@ -129,7 +129,7 @@ def test_after_three_days_it_has_failed_and_a_retry_makes_everything_once(bench:
     assert_once(bench)
 
 
-def test_a_link_is_asked_for_beside_a_run_that_waits_only_once_that_is_settled(bench: Any) -> None:
+def test_a_link_is_refused_while_a_run_with_another_link_waits(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(the_example())
     bench.pay(bench.stripe.objects("sessions")[0]["id"])
@@ -148,7 +148,7 @@ def test_a_link_is_asked_for_beside_a_run_that_waits_only_once_that_is_settled(b
     assert bench.send_installment("q-1", 2)["status"] == "succeeded"
 
 
-def test_what_waits_is_undone_and_does_not_come_back(bench: Any) -> None:
+def test_a_waiting_run_that_is_undone_does_not_come_back(bench: Any) -> None:
     away(bench, "/finalize$", "cut_before")
     bench.enable(**LINK)
     run = bench.accept(the_example())

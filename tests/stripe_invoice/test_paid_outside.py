@@ -48,7 +48,7 @@ def notes(bench: Any) -> str:
 
 
 @FORMS
-def test_an_invoice_that_was_paid_by_transfer_reads_paid_everywhere_and_takes_no_second_payment(
+def test_an_invoice_paid_by_transfer_is_shown_as_paid_and_takes_no_second_payment(
     linked: Any, holds_outside: bool
 ) -> None:
     linked.stripe.config.update(amount_paid_holds_outside=holds_outside)
@@ -81,7 +81,7 @@ def test_an_invoice_that_was_paid_by_transfer_reads_paid_everywhere_and_takes_no
 
 
 @FORMS
-def test_what_was_paid_by_card_before_stays_paid_by_card(linked: Any, holds_outside: bool) -> None:
+def test_an_installment_paid_by_card_stays_paid_by_card(linked: Any, holds_outside: bool) -> None:
     linked.stripe.config.update(amount_paid_holds_outside=holds_outside)
     linked.pay(linked.stripe.objects("sessions")[0]["id"])
 
@@ -92,7 +92,7 @@ def test_what_was_paid_by_card_before_stays_paid_by_card(linked: Any, holds_outs
     assert parts(linked, "status") == ["paid", "closed"]
 
 
-def test_what_was_paid_on_stripes_own_page_was_not_settled_outside(linked: Any) -> None:
+def test_a_payment_on_stripes_own_page_is_not_settled_outside(linked: Any) -> None:
     linked.stripe.pay_hosted(the_invoice(linked))
     linked.webhooks()
 
@@ -104,7 +104,7 @@ def test_what_was_paid_on_stripes_own_page_was_not_settled_outside(linked: Any) 
     assert len(linked.stripe.requests.find("GET", "/v1/invoice_payments")) == asked, "it is known by now"
 
 
-def test_a_request_for_the_next_link_that_finds_the_invoice_paid_closes_the_open_one(linked: Any) -> None:
+def test_a_request_for_a_link_closes_the_open_link_of_a_paid_invoice(linked: Any) -> None:
     mark_paid(held(linked))
 
     run = linked.send_installment("q-7", 2, look_first=True)
@@ -113,7 +113,7 @@ def test_a_request_for_the_next_link_that_finds_the_invoice_paid_closes_the_open
     assert figures(linked) == ("paid", "120.00", "120.00", "0.00")
 
 
-def test_a_key_that_may_not_list_payments_knows_that_it_is_paid_though_not_where(linked: Any) -> None:
+def test_a_key_that_may_not_list_payments_still_sees_the_invoice_paid(linked: Any) -> None:
     linked.stripe.config.update(amount_paid_holds_outside=True)
     linked.stripe.faults.add("403", method="GET", path="/v1/invoice_payments", times=50)
 
@@ -158,7 +158,7 @@ WITHOUT_WEBHOOK = [
 
 
 @pytest.mark.parametrize(("settings", "happened", "expected"), WITHOUT_WEBHOOK)
-def test_what_happens_to_an_invoice_without_a_link_is_noticed_by_the_hour(
+def test_the_upkeep_notices_what_happens_to_an_invoice_without_a_link(
     bench: Any, v1: Any, settings: dict[str, Any], happened: Callable[[Any, Any], None], expected: tuple[Any, ...]
 ) -> None:
     bench.enable(**settings)
@@ -178,7 +178,7 @@ def test_what_happens_to_an_invoice_without_a_link_is_noticed_by_the_hour(
     assert figures(bench) == expected
 
 
-def test_an_upkeep_with_nothing_to_tell_is_quiet_and_asks_once_for_each_open_invoice(bench: Any) -> None:
+def test_an_upkeep_without_news_asks_once_for_each_open_invoice(bench: Any) -> None:
     bench.enable(**EMAIL)
     bench.accept(a_quote())
     bench.stripe.requests.reset()
@@ -210,7 +210,7 @@ def a_record(**changes: Any) -> QuoteRecord:
     return replace(record, **changes)
 
 
-def test_a_closed_record_is_the_same_when_it_is_closed_again() -> None:
+def test_closing_a_closed_record_changes_nothing() -> None:
     closed = a_record().closed()
 
     assert closed.closed() == closed == from_document(json.loads(json.dumps(to_document(closed))))
@@ -242,7 +242,7 @@ def a_payment(amount: int | None, kind: str = "payment_intent", status: str = "p
         pytest.param([a_payment(15000)], "0.00", id="more than was due"),
     ],
 )
-def test_what_no_payment_at_stripe_explains_was_settled_outside(payments: list[Any], outside: str) -> None:
+def test_an_amount_without_a_payment_at_stripe_is_settled_outside(payments: list[Any], outside: str) -> None:
     record = a_record(amount_paid=Decimal("120.00"), amount_remaining=Decimal("0.00"))
     assert outside_unknown(record)
 
@@ -261,5 +261,5 @@ def test_what_no_payment_at_stripe_explains_was_settled_outside(payments: list[A
         pytest.param({"invoice": None}, id="there is no invoice"),
     ],
 )
-def test_stripe_is_not_asked_where_nothing_is_to_be_explained(changes: dict[str, Any]) -> None:
+def test_stripe_is_not_asked_when_nothing_is_unexplained(changes: dict[str, Any]) -> None:
     assert not outside_unknown(a_record(**changes))

@@ -44,7 +44,7 @@ def test_every_line_shows_its_tax_per_rate_and_its_total(desk: Desk) -> None:
     assert [str(tax.amount) for tax in reduction.taxes] == ["-2.00", "-0.21"]
 
 
-def test_the_signed_figures_stand_beside_the_planned_ones(desk: Desk) -> None:
+def test_the_preview_shows_the_signed_and_the_planned_figures(desk: Desk) -> None:
     found = desk.preview(ROUNDING, exact_tax=False)
 
     assert [str(figure) for figure in (found.subtotal, found.tax, found.total)] == ["30.30", "1.68", "31.98"]
@@ -55,7 +55,7 @@ def test_the_signed_figures_stand_beside_the_planned_ones(desk: Desk) -> None:
     ]
 
 
-def test_a_tax_that_the_quote_did_not_round_is_shown_as_it_is(desk: Desk) -> None:
+def test_an_unrounded_signed_tax_is_shown_unrounded(desk: Desk) -> None:
     found = desk.preview(signed(books(), "30.30", "1.6665", "31.97"), exact_tax=False)
 
     assert str(found.signed_tax) == "1.6665"
@@ -131,7 +131,7 @@ def test_installments_are_shares_of_the_signed_total(desk: Desk) -> None:
         ),
     ],
 )
-def test_the_verdict_says_what_a_run_would_do(
+def test_the_verdict_says_what_the_run_does(
     desk: Desk, quote: dict[str, Any], settings: dict[str, Any], verdict: str, needs_attention: bool
 ) -> None:
     found = desk.preview(quote, **settings)
@@ -172,7 +172,7 @@ def test_lines_whose_rounding_makes_the_tax_differ_are_shown_one_by_one(desk: De
     )
 
 
-def test_of_many_such_lines_the_first_are_shown_and_the_others_counted(desk: Desk) -> None:
+def test_only_the_first_of_many_differing_lines_are_shown(desk: Desk) -> None:
     *_, sixth, rest = desk.preview(signed(books(40), "404.00", "22.22", "426.22"), exact_tax=False).differences
 
     assert sixth.startswith("'Book 6'")
@@ -188,7 +188,7 @@ def test_of_many_such_lines_the_first_are_shown_and_the_others_counted(desk: Des
         pytest.param("0.09", "once for each rate", id="per rate"),
     ],
 )
-def test_the_way_in_which_the_quote_rounds_is_named_if_it_gives_just_its_tax(desk: Desk, tax: str, way: str) -> None:
+def test_the_rounding_that_gives_the_signed_tax_is_named(desk: Desk, tax: str, way: str) -> None:
     lines = [a_line(f"l{n}", "0.31", discount="0.12", taxes=[vat("15")]) for n in range(2)]
     quote = signed(a_quote(*lines), "0.62", tax, str(Decimal("0.62") + Decimal(tax)))
 
@@ -224,7 +224,7 @@ def test_fixed_taxes_are_explained_however_the_quote_counts_them(desk: Desk, net
     assert [note[:52] for note in found.differences] == ["Taxes of a fixed amount, 10.00 EUR, are lines of the"] * said
 
 
-def test_a_rounding_line_may_be_finer_than_a_coin_where_the_total_is_none(desk: Desk) -> None:
+def test_a_rounding_line_may_be_smaller_than_the_smallest_coin(desk: Desk) -> None:
     line = a_line("l1", "1501", taxes=[vat("24", "IS")])
 
     found = desk.preview(signed(a_quote(line, currency="ISK"), "1501", "360", "1861"), exact_tax=False)
@@ -255,7 +255,7 @@ def test_installments_too_small_for_a_link_are_noted(desk: Desk) -> None:
     )
 
 
-def test_where_nothing_is_to_be_paid_no_link_is_missed(desk: Desk) -> None:
+def test_a_quote_with_nothing_to_pay_has_no_note_about_its_link(desk: Desk) -> None:
     found = desk.preview(a_quote(a_line("l1", "0.00"), installments=2))
 
     assert found.notes == ()
@@ -283,7 +283,7 @@ def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return preview
 
 
-def test_the_documented_example_as_a_table(show: Any) -> None:
+def test_the_documented_example_is_shown_as_a_table(show: Any) -> None:
     assert (
         show({**the_example(), "payment_terms": None})
         == """\
@@ -311,7 +311,7 @@ stripe_invoice, in EUR (not switched on):
     )
 
 
-def test_long_descriptions_and_second_taxes_keep_the_table_in_shape(show: Any) -> None:
+def test_long_descriptions_and_second_taxes_keep_the_table_aligned(show: Any) -> None:
     levy = vat("2", id="t-levy", api_name="levy_fr_20", name="Levy")
 
     found = show(a_quote(a_line(name="word " * 100, taxes=[vat(), levy])))

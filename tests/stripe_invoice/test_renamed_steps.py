@@ -142,7 +142,7 @@ class Died(Interruption):
 @pytest.mark.timeout(900)  # dozens of stories, each with webhooks over real HTTP
 @pytest.mark.parametrize("stops", ["waits", "dies"])
 @pytest.mark.parametrize("hook", HOOKS)
-def test_whatever_a_release_calls_the_steps_nothing_is_doubled(
+def test_a_release_that_renames_steps_makes_nothing_twice(
     bench: Any, subtests: pytest.Subtests, hook: str, stops: str
 ) -> None:
     settings, begin = HOOKS[hook]

@@ -26,7 +26,7 @@ def pay_open_link(bench: Any) -> None:
     bench.pay(session["id"])
 
 
-def test_each_is_sent_once_on_its_day(bench: Any) -> None:
+def test_each_installment_is_sent_once_on_its_day(bench: Any) -> None:
     bench.enable(**ON_DUE_DATE)
     bench.accept(on_terms("due_now", "net30", "net60"))
     pay_open_link(bench)
@@ -54,7 +54,7 @@ def test_each_is_sent_once_on_its_day(bench: Any) -> None:
         ),
     ],
 )
-def test_nothing_is_sent_unless_it_was_asked_for(bench: Any, settings: dict[str, Any]) -> None:
+def test_no_installment_is_sent_unless_the_settings_ask_for_it(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**settings)
     bench.accept(on_terms("due_now", "net30"))
     days_later(bench, 40)
@@ -62,7 +62,7 @@ def test_nothing_is_sent_unless_it_was_asked_for(bench: Any, settings: dict[str,
     assert tick(bench) == []
 
 
-def test_switching_it_on_later_holds_for_invoices_made_before(bench: Any) -> None:
+def test_switching_the_schedule_on_applies_to_earlier_invoices(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(on_terms("due_now", "net30"))
     days_later(bench, 40)
@@ -71,7 +71,7 @@ def test_switching_it_on_later_holds_for_invoices_made_before(bench: Any) -> Non
     assert tick(bench) == ["succeeded"]
 
 
-def test_a_workspace_where_it_is_switched_off_is_left_alone(bench: Any) -> None:
+def test_no_installment_is_sent_while_the_integration_is_switched_off(bench: Any) -> None:
     bench.enable(**ON_DUE_DATE)
     bench.accept(on_terms("due_now", "net30"))
     days_later(bench, 40)
@@ -80,7 +80,7 @@ def test_a_workspace_where_it_is_switched_off_is_left_alone(bench: Any) -> None:
     assert tick(bench) == []
 
 
-def test_it_waits_while_another_link_can_be_paid(bench: Any) -> None:
+def test_an_installment_waits_while_another_link_can_be_paid(bench: Any) -> None:
     bench.enable(**ON_DUE_DATE)
     bench.accept(on_terms("due_now", "due_now"))
 
@@ -90,7 +90,7 @@ def test_it_waits_while_another_link_can_be_paid(bench: Any) -> None:
     assert parts(bench, "status") == ["expired", "sent"]
 
 
-def test_terms_that_only_a_person_can_date_are_never_sent_by_themselves(bench: Any) -> None:
+def test_installments_without_a_date_are_not_sent_by_themselves(bench: Any) -> None:
     bench.enable(**ON_DUE_DATE)
     bench.accept(on_terms("due_now", "po_received", "custom", "someday"))
     pay_open_link(bench)
@@ -100,7 +100,7 @@ def test_terms_that_only_a_person_can_date_are_never_sent_by_themselves(bench: A
     assert [part["due_date"] for part in bench.quote("q-7")["installments"][1:]] == [None] * 3
 
 
-def test_what_was_tried_and_did_not_work_is_left_to_people(bench: Any) -> None:
+def test_an_installment_that_failed_is_left_to_a_person(bench: Any) -> None:
     bench.enable(**ON_DUE_DATE)
     bench.accept(on_terms("due_now", "net30"))
     pay_open_link(bench)
@@ -118,7 +118,7 @@ def test_what_was_tried_and_did_not_work_is_left_to_people(bench: Any) -> None:
     assert bench.send_installment("q-7", 2)["status"] == "succeeded"
 
 
-def test_one_that_stands_in_the_way_meanwhile_is_tried_again_the_next_day(bench: Any) -> None:
+def test_an_installment_behind_a_pending_payment_is_tried_again_the_next_day(bench: Any) -> None:
     bench.enable(**ON_DUE_DATE)
     bench.accept(on_terms("due_now", "net30"))
     # On record the first link has expired; at Stripe its payment is under way, and the run finds out.
@@ -135,7 +135,7 @@ def test_one_that_stands_in_the_way_meanwhile_is_tried_again_the_next_day(bench:
     assert parts(bench, "status") == ["paid", "sent"]
 
 
-def test_the_ledger_says_when_a_link_was_made_and_mailed(bench: Any) -> None:
+def test_the_installment_shows_when_its_link_was_made_and_mailed(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(on_terms("due_now", "net30"))
 
@@ -159,7 +159,9 @@ def test_the_ledger_says_when_a_link_was_made_and_mailed(bench: Any) -> None:
         pytest.param("paid", {}, None, id="the invoice is paid"),
     ],
 )
-def test_the_day_of_an_installment(status: str, changes: dict[str, Any], number: int | None) -> None:
+def test_an_installment_is_due_on_its_day_while_its_invoice_is_open(
+    status: str, changes: dict[str, Any], number: int | None
+) -> None:
     part = {"number": 2, "amount": 1, "due_date": date(2026, 4, 1), **changes}
     record = QuoteRecord(
         currency="EUR",

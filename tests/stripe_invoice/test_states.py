@@ -323,7 +323,7 @@ def by_command(bench: Any, *options: str) -> str:
 
 
 @pytest.mark.parametrize("state", STORIES)
-def test_a_quote_says_its_state_alike_everywhere(told: Any, v1: Any, state: str) -> None:
+def test_every_side_shows_the_same_state_of_a_quote(told: Any, v1: Any, state: str) -> None:
     STORIES[state](told, v1)
 
     standing = told.quote("q-7")["standing"]
@@ -342,7 +342,7 @@ def test_a_quote_says_its_state_alike_everywhere(told: Any, v1: Any, state: str)
     assert [one["quote_id"] for one in found(told)] == (["q-7"] if asks else [])
 
 
-def test_every_state_has_its_story() -> None:
+def test_every_state_is_reached_by_a_story() -> None:
     assert set(STATES) - set(STORIES) == set(ELSEWHERE)
 
 
@@ -372,7 +372,7 @@ ADVISED = [(state, step) for state in STORIES for step in STATES[state].steps]
 
 
 @pytest.mark.parametrize(("state", "step"), ADVISED, ids=[f"{state}-{step}" for state, step in ADVISED])
-def test_what_a_state_advises_is_taken(told: Any, v1: Any, state: str, step: str) -> None:
+def test_every_step_that_a_state_advises_is_accepted(told: Any, v1: Any, state: str, step: str) -> None:
     STORIES[state](told, v1)
 
     if step in {one["step"] for one in told.quote("q-7")["standing"]["steps"]}:

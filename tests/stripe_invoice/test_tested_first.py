@@ -73,7 +73,7 @@ def live_key(bench: Any) -> str:
     return str(bench.host.settings.effective("ws-1", "stripe_invoice")["workspace_api_token"])
 
 
-def test_a_key_that_stripe_refuses_is_switched_on_by_a_choice_of_its_own_only(
+def test_a_refused_key_is_switched_on_only_by_an_explicit_choice(
     bench: Any, command: Any, call: Any, admin: Person
 ) -> None:
     bench.stripe.add_key(REVOKED, revoked=True)
@@ -100,7 +100,7 @@ def test_a_key_that_stripe_refuses_is_switched_on_by_a_choice_of_its_own_only(
     assert command("test-connection", "ws-1", "stripe_invoice", "--last").exit_code == 0
 
 
-def test_a_new_key_that_lacks_a_permission_is_not_silently_live(bench: Any, command: Any, call: Any) -> None:
+def test_saving_a_key_that_lacks_a_permission_is_reported(bench: Any, command: Any, call: Any) -> None:
     bench.stripe.add_key(NARROW, permissions=DOCUMENTED_PERMISSIONS - {"checkout_session_write"})
     call("PUT", SETTINGS, {"workspace_api_token": KEY, **LINK})
     ended(call, call("POST", ENABLE))
@@ -121,7 +121,7 @@ def test_a_new_key_that_lacks_a_permission_is_not_silently_live(bench: Any, comm
     assert command("test-connection", "ws-1", "stripe_invoice").exit_code == 1
 
 
-def test_a_stripe_that_is_away_stops_nobody_and_says_that_nothing_was_tested(
+def test_an_outage_of_stripe_does_not_stop_enabling_and_is_reported(
     bench: Any, command: Any, call: Any, admin: Person
 ) -> None:
     call("PUT", SETTINGS, {"workspace_api_token": KEY})
@@ -134,7 +134,7 @@ def test_a_stripe_that_is_away_stops_nobody_and_says_that_nothing_was_tested(
     assert "On, not tested" in words(admin.page("/console/"))
 
 
-def test_what_is_unclear_at_a_good_key_stops_nobody_and_is_said(bench: Any, command: Any, call: Any) -> None:
+def test_an_unclear_permission_does_not_stop_enabling_and_is_reported(bench: Any, command: Any, call: Any) -> None:
     bench.stripe.config.update(existence_before_permission=True)
     bench.stripe.add_key(NARROW, permissions=DOCUMENTED_PERMISSIONS)
     call("PUT", SETTINGS, {"workspace_api_token": NARROW})

@@ -149,7 +149,7 @@ def test_the_plan_is_what_stripe_computes_line_by_line_before_any_rounding_line(
 
 @given(random_quotes(ways=[*WAYS, *CUT_OFF]), roundings)
 @examples(350)
-def test_a_consistently_rounded_quote_is_never_called_different(quote: RandomQuote, rounding: str) -> None:
+def test_a_consistently_rounded_quote_is_never_reported_as_different(quote: RandomQuote, rounding: str) -> None:
     canonical, plan = planned(quote.document)
     at_stripe = Draft(canonical, plan).summed(rounding)
 
@@ -173,7 +173,7 @@ def test_a_quote_that_rounds_as_stripe_does_needs_no_rounding_line(quote: Random
 
 @given(random_quotes(), st.integers(1, 3), st.sampled_from([-1, 1]))
 @examples(200)
-def test_an_error_larger_than_rounding_is_always_called_different(quote: RandomQuote, more: int, sign: int) -> None:
+def test_an_error_larger_than_rounding_is_always_reported(quote: RandomQuote, more: int, sign: int) -> None:
     bound = floor(quote.explained / quote.step) * quote.step
     plan = plan_of(quote.document)
     # Off by more than the bound from what Stripe computes; the net is right, so it is the tax that is wrong.
@@ -191,9 +191,7 @@ def test_an_error_larger_than_rounding_is_always_called_different(quote: RandomQ
 
 @given(random_quotes().filter(lambda quote: not quote.explained), st.sampled_from([-1, 1]))
 @examples(60)
-def test_where_nothing_has_to_be_rounded_a_tax_that_is_off_by_one_unit_is_called_different(
-    quote: RandomQuote, sign: int
-) -> None:
+def test_a_tax_off_by_one_unit_is_reported_where_nothing_is_rounded(quote: RandomQuote, sign: int) -> None:
     off = sign * quote.step
     assume(quote.total + off >= 0 and quote.tax + off not in explained(quote))
 
@@ -205,7 +203,7 @@ def test_where_nothing_has_to_be_rounded_a_tax_that_is_off_by_one_unit_is_called
 
 @given(random_quotes(), st.sampled_from([-1, 1]), st.sampled_from(["net alone", "net and total", "net and tax"]))
 @examples(200)
-def test_a_net_that_is_off_by_one_unit_is_always_called_different(quote: RandomQuote, sign: int, what: str) -> None:
+def test_a_net_off_by_one_unit_is_always_reported(quote: RandomQuote, sign: int, what: str) -> None:
     off = sign * quote.step
     # A quote may count its fixed taxes as goods: what is off by just that is no error.
     assume(off != sum(item.amount for item in quote.items if ":tax:" in item.key))
@@ -284,7 +282,7 @@ def values(found: Any) -> Iterator[Any]:
 
 @given(random_quotes())
 @examples(100)
-def test_no_float_is_anywhere_between_the_quote_and_what_stripe_is_sent(quote: RandomQuote) -> None:
+def test_nothing_between_the_quote_and_the_requests_is_a_float(quote: RandomQuote) -> None:
     canonical, plan = planned(quote.document)
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total + 1)
     rates = {key: f"txr_{n}" for n, key in enumerate(plan.rates)}
@@ -354,7 +352,7 @@ def test_every_consistent_quote_becomes_an_invoice_with_its_signed_net_vat_and_t
     st.sampled_from(["tax_amounts_refused", "tax_amounts_ignored", "tax_amounts_dropped"]),
 )
 @examples(200)
-def test_where_stripe_does_not_take_the_tax_as_amounts_the_total_is_the_signed_one_all_the_same(
+def test_the_total_is_the_signed_one_where_stripe_refuses_tax_as_amounts(
     desk: Desk, quote: RandomQuote, rounding: str, switch: str
 ) -> None:
     outcome = desk.invoice(quote.document, rounding=rounding, stripe={switch: True})
@@ -369,7 +367,7 @@ HABITS = ("cash", "noise", "decimals")
 
 @given(random_quotes(ways=[*WAYS, *CUT_OFF]).filter(is_payable), st.sampled_from(HABITS), st.booleans())
 @examples(300)
-def test_whatever_a_cpq_does_to_its_figures_the_invoice_has_them(
+def test_the_invoice_has_the_figures_of_the_quote_whatever_the_cpq_does_to_them(
     desk: Desk, quote: RandomQuote, habit: str, refused: bool
 ) -> None:
     document, tax, total = (_in_coins if habit == "cash" else _noisy if habit == "noise" else _finer)(quote)
@@ -437,9 +435,7 @@ _numbers = count(1)
 
 @given(random_quotes().filter(is_payable), roundings)
 @examples(30)
-def test_through_the_whole_host_the_invoice_comes_to_the_signed_total(
-    bench: Any, quote: RandomQuote, rounding: str
-) -> None:
+def test_the_whole_host_makes_an_invoice_with_the_signed_total(bench: Any, quote: RandomQuote, rounding: str) -> None:
     bench.stripe.reset()
     bench.stripe.config.update(rounding=rounding)
     bench.enable(invoice_status="open")

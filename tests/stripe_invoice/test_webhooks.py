@@ -90,7 +90,7 @@ def test_an_expired_link_is_shown_as_expired(linked_example: Any) -> None:
     assert linked_example.quote("q-1")["installments"][0]["url"] is None
 
 
-def test_every_installment_paid_pays_the_invoice(linked_example: Any) -> None:
+def test_paying_every_installment_pays_the_invoice(linked_example: Any) -> None:
     for number in range(1, 5):
         linked_example.pay(linked_example.stripe.objects("sessions")[-1]["id"])
         if number < 4:
@@ -101,7 +101,7 @@ def test_every_installment_paid_pays_the_invoice(linked_example: Any) -> None:
     assert parts(linked_example, "status", "q-1") == ["paid"] * 4
 
 
-def test_the_whole_paid_on_the_hosted_page_is_noticed(linked_example: Any) -> None:
+def test_a_payment_of_the_whole_on_the_hosted_page_is_noticed(linked_example: Any) -> None:
     linked_example.stripe.pay_hosted(linked_example.stripe.objects("invoices")[0]["id"])
     linked_example.webhooks()
 
@@ -135,7 +135,7 @@ def test_an_invoice_closed_in_the_dashboard_is_noticed(linked_example: Any, v1: 
 # -- twice, late, in the wrong order ------------------------------------------------------------------
 
 
-def test_events_that_come_twice_attach_once(linked_example: Any) -> None:
+def test_a_repeated_event_attaches_the_payment_once(linked_example: Any) -> None:
     linked_example.stripe.config.update(webhook_copies=3)
 
     linked_example.pay(first_link(linked_example))
@@ -147,7 +147,7 @@ def test_events_that_come_twice_attach_once(linked_example: Any) -> None:
     assert len(linked_example.posts("/v1/invoices/")) == 3  # add_lines, finalize, one attach_payment
 
 
-def test_two_events_that_tell_the_same_attach_once(linked_example: Any) -> None:
+def test_two_events_about_one_payment_attach_it_once(linked_example: Any) -> None:
     linked_example.stripe.pay_later(first_link(linked_example))
     linked_example.stripe.config.update(webhooks_held=True)
     linked_example.stripe.settle(first_link(linked_example))
@@ -161,7 +161,7 @@ def test_two_events_that_tell_the_same_attach_once(linked_example: Any) -> None:
     assert figures(linked_example, "q-1") == PAID_ONCE
 
 
-def test_events_in_the_wrong_order_end_the_same(linked_example: Any) -> None:
+def test_events_in_the_wrong_order_lead_to_the_same_result(linked_example: Any) -> None:
     linked_example.stripe.config.update(webhooks_held=True)
     linked_example.stripe.pay_later(first_link(linked_example))
     linked_example.stripe.settle(first_link(linked_example))
@@ -173,7 +173,7 @@ def test_events_in_the_wrong_order_end_the_same(linked_example: Any) -> None:
     assert (figures(linked_example, "q-1"), parts(linked_example, "status", "q-1")[0]) == (PAID_ONCE, "paid")
 
 
-def test_a_late_expired_of_a_replaced_link_does_not_touch_the_new_one(linked_example: Any) -> None:
+def test_a_late_event_of_a_replaced_link_does_not_change_the_new_link(linked_example: Any) -> None:
     linked_example.stripe.config.update(webhooks_held=True)
     old = first_link(linked_example)
     assert linked_example.send_installment("q-1", 1)["status"] == "succeeded"
@@ -185,7 +185,7 @@ def test_a_late_expired_of_a_replaced_link_does_not_touch_the_new_one(linked_exa
     assert linked_example.stripe.objects("sessions")[0]["status"] == "expired"
 
 
-def test_a_payment_that_arrives_while_the_accepting_run_has_no_link_recorded_is_credited(bench: Any) -> None:
+def test_a_payment_of_a_link_that_is_not_recorded_yet_is_credited(bench: Any) -> None:
     bench.enable(**LINK)
     bench.stripe.faults.add("cut_after", method="POST", path="/v1/checkout/sessions", times=50)
     run = bench.accept(the_example())
@@ -204,7 +204,7 @@ def test_a_payment_that_arrives_while_the_accepting_run_has_no_link_recorded_is_
         assert parts(bench, "status", "q-1")[0] == "paid"
 
 
-def test_a_key_that_may_not_read_sessions_goes_by_the_signed_event(linked_example: Any) -> None:
+def test_a_payment_is_credited_with_a_key_that_may_not_read_sessions(linked_example: Any) -> None:
     linked_example.stripe.faults.add("403", method="GET", path="/v1/checkout/sessions", times=50)
 
     linked_example.pay(first_link(linked_example))
@@ -216,7 +216,7 @@ def test_a_key_that_may_not_read_sessions_goes_by_the_signed_event(linked_exampl
 
 
 @pytest.mark.parametrize("closed", ["void", "paid"])
-def test_a_payment_onto_a_closed_invoice_needs_attention(linked_example: Any, v1: Any, closed: str) -> None:
+def test_a_payment_for_a_closed_invoice_needs_attention(linked_example: Any, v1: Any, closed: str) -> None:
     linked_example.stripe.config.update(webhooks_held=True)
     (invoice,) = linked_example.stripe.objects("invoices")
     if closed == "void":
@@ -292,7 +292,9 @@ def test_a_strangers_invoice_and_session_in_the_same_account_are_ignored(linked_
     ],
     ids=["another workspace", "an unknown quote", "nothing"],
 )
-def test_what_only_looks_like_ours_is_acknowledged_and_ignored(linked_example: Any, metadata: dict[str, str]) -> None:
+def test_an_event_for_another_workspace_or_quote_is_acknowledged_and_ignored(
+    linked_example: Any, metadata: dict[str, str]
+) -> None:
     thing = {"id": "cs_test_x", "object": "checkout.session", "payment_status": "paid", "metadata": metadata}
 
     answer = deliver(linked_example, an_event(thing, "checkout.session.completed"))
@@ -346,7 +348,7 @@ FORGED = {
 }
 
 
-def test_a_forged_old_or_future_signature_is_refused_and_nothing_is_stored(linked_example: Any) -> None:
+def test_a_forged_old_or_future_signature_is_refused_and_its_event_is_not_stored(linked_example: Any) -> None:
     now = int(linked_example.clock.now().timestamp())
     body, secret = the_event(linked_example), secret_of(linked_example)
     known = {
@@ -370,7 +372,7 @@ def test_a_forged_old_or_future_signature_is_refused_and_nothing_is_stored(linke
 
 
 @pytest.mark.parametrize("age", [-299, 0, 299])
-def test_a_signature_within_five_minutes_is_taken(linked_example: Any, age: int) -> None:
+def test_a_signature_within_five_minutes_is_accepted(linked_example: Any, age: int) -> None:
     body, at = the_event(linked_example), int(linked_example.clock.now().timestamp()) - age
 
     answer = post(linked_example, body, f"t={at},v1={'0' * 64},v1={v1_of(body, secret_of(linked_example), at)},v0=x")
@@ -387,7 +389,7 @@ def test_a_body_that_was_cut_short_or_changed_is_refused(linked_example: Any) ->
 
 
 @pytest.mark.parametrize("change", ["token", "workspace", "plugin"])
-def test_another_address_is_not_found(linked_example: Any, change: str) -> None:
+def test_an_event_at_another_address_is_not_found(linked_example: Any, change: str) -> None:
     base, plugin, workspace, token = endpoint_url(linked_example).rsplit("/", 3)
     parts = {"plugin": plugin, "workspace": workspace, "token": token} | {change: "other"}
     body, now = the_event(linked_example), int(linked_example.clock.now().timestamp())
@@ -398,7 +400,7 @@ def test_another_address_is_not_found(linked_example: Any, change: str) -> None:
     assert answer.status_code == 404
 
 
-def test_while_stripe_rolls_the_secret_events_signed_with_both_are_taken(linked_example: Any) -> None:
+def test_events_signed_with_both_secrets_are_accepted_while_stripe_rolls_the_secret(linked_example: Any) -> None:
     linked_example.stripe.roll_secret(linked_example.stripe.objects("endpoints")[0]["id"])
 
     linked_example.pay(first_link(linked_example))
@@ -406,7 +408,7 @@ def test_while_stripe_rolls_the_secret_events_signed_with_both_are_taken(linked_
     assert figures(linked_example, "q-1") == PAID_ONCE
 
 
-def test_the_accepted_quotes_payment_survives_a_changed_key_of_the_same_account(linked_example: Any) -> None:
+def test_a_payment_is_credited_after_the_key_of_the_account_changed(linked_example: Any) -> None:
     linked_example.enable(**LINK, workspace_api_token="sk_test_RolledKey000001")
 
     linked_example.pay(first_link(linked_example))
@@ -414,7 +416,7 @@ def test_the_accepted_quotes_payment_survives_a_changed_key_of_the_same_account(
     assert figures(linked_example, "q-1") == PAID_ONCE
 
 
-def test_a_quote_without_installments_gets_no_webhook_run(bench: Any) -> None:
+def test_the_payment_of_a_quote_without_installments_is_recorded(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(the_example())
 

@@ -95,7 +95,7 @@ def findings(bench: Any) -> list[tuple[str, str]]:
     return [(one.state, one.detail) for one in examine(bench.host) if one.about == "quotes"]
 
 
-def test_a_quote_accepted_while_nothing_was_enabled_says_so_everywhere_and_is_run(
+def test_a_quote_accepted_while_nothing_was_enabled_is_reported_everywhere_and_can_be_run(
     bench: Any, doors: Doors, told: Any
 ) -> None:
     assert bench.host.runs.accept("ws-1", the_example(number="N-1")).run_ids == ()
@@ -126,7 +126,7 @@ def test_a_quote_accepted_while_nothing_was_enabled_says_so_everywhere_and_is_ru
     assert len(bench.stripe.objects("invoices")) == len(bench.mails()) == 1
 
 
-def test_a_quote_whose_unit_has_no_key_is_amber_everywhere_and_saving_the_key_offers_to_run_it(
+def test_a_quote_of_a_unit_without_a_key_is_reported_everywhere_and_saving_the_key_offers_to_run_it(
     bench: Any, doors: Doors, told: Any
 ) -> None:
     by_unit(bench, bu_1=UNIT_1)
@@ -163,7 +163,7 @@ def test_a_quote_whose_unit_has_no_key_is_amber_everywhere_and_saving_the_key_of
     assert len(told()) == 1
 
 
-def test_a_quote_that_names_no_unit_gets_its_invoice_by_either_advised_step(bench: Any) -> None:
+def test_a_quote_without_a_unit_gets_its_invoice_by_either_advised_step(bench: Any) -> None:
     by_unit(bench, bu_1=UNIT_1)
     for quote_id in ("q-1", "q-2"):
         run = bench.accept(the_example(id=quote_id, business_unit=None))
@@ -178,7 +178,7 @@ def test_a_quote_that_names_no_unit_gets_its_invoice_by_either_advised_step(benc
     assert bench.host.uninvoiced.count("ws-1") == 0
 
 
-def test_a_quote_whose_integration_was_switched_off_before_its_run_began_waits_to_be_run(bench: Any) -> None:
+def test_a_quote_whose_integration_was_switched_off_can_be_run_later(bench: Any) -> None:
     bench.enable(**LINK)
     (run_id,) = bench.host.runs.accept("ws-1", the_example()).run_ids
     bench.host.settings.disable("ws-1", STRIPE)
@@ -192,7 +192,7 @@ def test_a_quote_whose_integration_was_switched_off_before_its_run_began_waits_t
     assert bench.run(run_id)["status"] == "succeeded"
 
 
-def test_a_quote_with_nothing_to_invoice_is_rightly_nothing_to_do(bench: Any, doors: Doors) -> None:
+def test_a_quote_without_product_lines_does_not_count_as_lacking_an_invoice(bench: Any, doors: Doors) -> None:
     bench.enable()
 
     run = bench.accept(a_quote(id="q-1", pricing_table={"sections": []}))
@@ -205,7 +205,7 @@ def test_a_quote_with_nothing_to_invoice_is_rightly_nothing_to_do(bench: Any, do
 
 @pytest.mark.parametrize("door", ["the run's page", "the quote's page", "the API", "the command line"])
 @pytest.mark.parametrize("enabled", [True, False])
-def test_what_was_invoiced_by_hand_is_dismissed_and_can_still_be_run(
+def test_a_quote_invoiced_by_hand_is_dismissed_and_can_still_be_run(
     bench: Any, doors: Doors, door: str, enabled: bool
 ) -> None:
     if enabled:
@@ -238,7 +238,7 @@ def test_what_was_invoiced_by_hand_is_dismissed_and_can_still_be_run(
     assert bench.quote("q-1")["payment_status"] == "unpaid"
 
 
-def test_running_a_quote_that_succeeded_is_refused_with_what_can_be_done(bench: Any, doors: Doors) -> None:
+def test_running_a_quote_that_succeeded_is_refused_with_a_hint(bench: Any, doors: Doors) -> None:
     bench.enable()
     run = bench.accept(the_example())
 
@@ -249,7 +249,7 @@ def test_running_a_quote_that_succeeded_is_refused_with_what_can_be_done(bench: 
     assert len(bench.stripe.objects("invoices")) == 1
 
 
-def test_what_was_undone_is_worked_anew_by_the_advised_step(bench: Any) -> None:
+def test_an_undone_quote_is_worked_again_by_the_advised_step(bench: Any) -> None:
     bench.enable()
     run = bench.accept(the_example())
     bench.host.runs.request_undo(run["id"])
@@ -288,7 +288,7 @@ class TestBesideAnotherIntegration:
     def both(self, fakes: Any, bench: Any) -> Any:  # noqa: F811
         return bench
 
-    def test_what_only_another_integration_was_given_is_counted_once_invoices_are_made(self, both: Any) -> None:
+    def test_a_quote_of_another_integration_lacks_an_invoice_once_invoicing_is_enabled(self, both: Any) -> None:
         both.set_up("second", {})
         both.accept(the_example())
         assert both.host.uninvoiced.count("ws-1") == 0
@@ -301,7 +301,7 @@ class TestBesideAnotherIntegration:
         assert (both.run(run_id)["plugin"], both.run(run_id)["status"]) == (STRIPE, "succeeded")
         assert both.quote("q-1")["without_invoice"] is None
 
-    def test_an_integration_that_makes_no_invoices_is_offered_only_what_nobody_was_given(self, both: Any) -> None:
+    def test_an_integration_without_invoices_is_offered_only_quotes_without_a_run(self, both: Any) -> None:
         by_unit(both, bu_1=UNIT_1)
         both.accept(of_unit("bu_2", "q-1"))
         both.host.settings.disable("ws-1", STRIPE)
@@ -340,5 +340,5 @@ def a_run(plugin: str, status: str, code: str | None = None) -> Run:
         ([a_run("bill", "skipped", "no_key"), a_run("tax", "succeeded")], ["bill"], None),
     ],
 )
-def test_the_rule_tells_who_lacks_an_invoice(runs: list[Any], enabled: list[str], code: str | None) -> None:
+def test_the_rule_tells_which_quotes_lack_an_invoice(runs: list[Any], enabled: list[str], code: str | None) -> None:
     assert cause(runs, makers=("bill", "tax"), enabled=enabled) == code
