@@ -1,4 +1,4 @@
-"""Events as Stripe delivers them to a bench, signed with its endpoint's secret; and what became of its quote."""
+"""Events that a test delivers to a bench as Stripe does, signed with the endpoint's secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A workspace whose webhooks are looked after: asking for it, and what must be true afterwards."""
+"""Helpers for tests of the upkeep: they request it, change an endpoint, and check that webhooks arrive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOUR, DAY = 3600, 24 * 3600
 
 
 def look_after(bench: Any, *, roll: bool = False) -> dict[str, Any]:
-    """An upkeep, asked for by a person, and the runs that follow."""
+    """Request an upkeep as a person does and work it; give its run."""
     (run_id,) = bench.host.upkeep.request("ws-1", roll_secrets=roll)
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
@@ -47,12 +47,12 @@ def post(bench: Any, url: str, secret: str, event: dict[str, Any]) -> requests.R
 
 
 def a_ping(event_id: str = "evt_1") -> dict[str, Any]:
-    """An event about nothing."""
+    """An event without content."""
     return {"id": event_id, "object": "event", "type": "ping", "data": {"object": {}}}
 
 
 def held(bench: Any) -> Any:
-    """From now on Stripe keeps to itself what it has to say."""
+    """Let Stripe deliver no webhooks from now on."""
     bench.stripe.config.update(webhooks_held=True)
     return bench
 
@@ -62,7 +62,7 @@ def attached(bench: Any) -> list[int]:
 
 
 def assert_told_again(bench: Any) -> None:
-    """There is one endpoint of ours as it should be, and what Stripe delivers to it is taken."""
+    """There is one endpoint of ours as it should be, and an event that Stripe delivers to it is accepted."""
     found = endpoint(bench)
     assert (found["status"], found["api_version"]) == ("enabled", API_VERSION)
     assert set(EVENTS) <= set(found["enabled_events"])
@@ -72,7 +72,7 @@ def assert_told_again(bench: Any) -> None:
     assert (answer.status_code, answer.json()) == (200, {"received": "ignored"})
 
 
-# -- what may have become of the endpoint --------------------------------------------------------------------
+# -- changes of the endpoint --------------------------------------------------------------------
 
 
 def as_it_was(bench: Any, v1: Any) -> None:

@@ -1,4 +1,4 @@
-"""An event of one's own, signed as the simulator signs what it delivers."""
+"""A test can sign an event of its own as the simulator signs its events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taxes that the caller computed: what the simulated Stripe takes, keeps and refuses."""
+"""Tax amounts that the caller computed: what the simulated Stripe accepts, stores and refuses."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_each_unknown_rule_about_amounts_is_a_switch(shop, switch, given, param)
     [
         tax(200, 1000),
         tax(-200, -1000),
-        # 19.5, and net of an inclusive tax 166.4: rounded either way.
+        # The exact amounts are 19.5 and, for an inclusive tax, 166.4. Both may be rounded up or down.
         tax(19, 195, percentage="10"),
         tax(20, 195, percentage="10"),
         tax(167, 832, inclusive=True),
@@ -263,7 +263,7 @@ def test_a_rounded_or_a_fixed_amount_does_not_differ_from_its_percentage(shop, g
 
 @pytest.fixture
 def switched(shop):
-    """Turn switches from outside, as another process does."""
+    """A function that sets switches over HTTP, as another process does."""
 
     def turn(**switches):
         requests.post(f"{shop.sim.url}/_simulator/config", json=switches, timeout=5).raise_for_status()
@@ -283,7 +283,7 @@ def test_an_account_without_tax_amounts_refuses_each_request_until_it_has_them(s
     assert add(shop, draft, {"amount": 5}).total == 10
 
     switched(tax_amounts_refused=False)
-    # The refusal came before the execution: it is not kept for the key.
+    # The refusal comes before the execution, so it is not stored for the key.
     assert shop.v1.invoices.add_lines(draft.id, given, options).total == 1215
 
 
@@ -303,7 +303,7 @@ def test_given_amounts_are_replaced_by_computed_ones_or_dropped(shop, switched, 
 
     assert [one.amount for line in draft.lines.data for one in line.taxes] == taxes
     assert draft.total == total
-    # What became of the amounts stays as it is.
+    # The amounts of an existing invoice stay as they are.
     switched(**{switch: False})
     assert [one.amount for line in shop.v1.invoices.retrieve(draft.id).lines.data for one in line.taxes] == taxes
 

@@ -13,7 +13,7 @@ from stripe_simulator import DOCUMENTED_PERMISSIONS
 
 
 class Receiver:
-    """A tiny web server that keeps what it is sent and answers as it is told."""
+    """A small web server that stores what it receives and answers as the test wants."""
 
     def __init__(self):
         self.received = []

@@ -1,4 +1,4 @@
-"""Slack as one of a workspace's integrations, as people meet it: commands, pages, logs."""
+"""Slack beside another integration of the workspace, in commands, pages and logs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def both(desk: Any, stripe_simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A desk on which Stripe Invoice gets every quote, too."""
+    """A desk with Stripe Invoice as a second integration."""
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
     desk.host.settings.save("ws-1", "stripe_invoice", {"workspace_api_token": KEY, "invoice_status": "open"})
     desk.host.settings.enable("ws-1", "stripe_invoice")

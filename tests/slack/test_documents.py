@@ -1,4 +1,4 @@
-"""The PDF in the message's thread: never in the way of the message, never twice."""
+"""The PDF in the message's thread: it never stops the message, and it is sent once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a signed quote."""
+"""The message about a signed quote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One message per quote: whatever crashes, whatever Slack leaves unanswered, however often the quote comes."""
+"""One message per quote, although a process dies, Slack does not answer, or the quote comes again."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ work_and_die = partial(dying.work_and_die, gateway=Gateway, asks="_ask")
 
 
 def deaths(desk: Any, monkeypatch: pytest.MonkeyPatch, after: str) -> Iterator[tuple[int, str]]:
-    """Let the process die at the first, second, third … place, each time over a new quote in an empty channel.
+    """Let the process die at one place after the other, each time with a new quote in an empty channel.
 
-    Gives the number of the place and the run, while the process is dead; ends when there is no place left.
+    Gives the number of the place and the run while the process is dead. Ends when there is no place left.
     """
     for number in count(1):
         desk.slack.messages.clear()
@@ -126,7 +126,7 @@ def test_a_run_looks_for_its_message_after_an_unclear_answer(desk: Any, trouble:
     was_done = trouble == "cut" or str(trouble).startswith("done:")
     assert methods.count("chat.postMessage") == (1 if was_done else 2)
     assert "conversations.history" in methods
-    assert (desk.clock.now() - before).total_seconds() >= 30, "the lost try may still have been under way"
+    assert (desk.clock.now() - before).total_seconds() >= 30, "the first request may still have been on its way"
 
 
 @pytest.mark.parametrize("trouble", [429, "ratelimited"])
@@ -187,7 +187,7 @@ def test_a_message_is_found_on_later_pages_after_a_restored_backup(desks: Any, d
 def test_a_channel_given_by_name_cannot_be_searched(desk: Any) -> None:
     desk.slack.scopes |= LOOKING
     desk.enable(message_channel="#sales")
-    assert desk.accept()["status"] == "succeeded", "it does for posting, and Slack says the id"
+    assert desk.accept()["status"] == "succeeded", "a name is enough to post, and Slack answers with the id"
     desk.slack.trouble["chat.postMessage"] = ["cut"]
 
     run = desk.accept(id="q-2")
@@ -223,7 +223,7 @@ def test_a_corrected_quote_corrects_the_message_in_its_place(desk: Any) -> None:
     assert posted["text"].startswith("Buyer SARL has signed quote Q-2026-043")
     assert "Corrected, because the quote was changed." in str(posted["blocks"])
     assert run["outcome"]["notes"][0] == "The message in Slack was corrected in its place."
-    assert len(desk.slack.shared) == 2, "each version's PDF, in the one thread"
+    assert len(desk.slack.shared) == 2, "the PDF of each version, in one thread"
     assert {found["shared"][0] for found in desk.slack.shared} == {posted["ts"]}
 
 

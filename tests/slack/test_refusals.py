@@ -1,4 +1,4 @@
-"""What Slack refuses is said with what to do about it, and nothing of the token."""
+"""A refusal of Slack is reported with what to do, and never shows the token."""
 
 from __future__ import annotations
 

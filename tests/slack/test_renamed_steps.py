@@ -1,4 +1,4 @@
-"""A release renames steps while a run waits, or between its death and the next start: one message, one file."""
+"""A release renames steps while a run waits or after its process died: one message and one file are sent."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def test_a_quote_that_is_accepted_again_begins_anew(bench: Any, settings: dict[s
     cancel(bench)
     if settings in (LINK, EMAIL) and total != "120.00":
         bench.webhooks()
-        void(bench)  # what was signed has changed: the invoice cannot stay
+        void(bench)  # an invoice over other amounts has to be void before
     days_later(bench, 3)
 
     accepted = bench.host.runs.accept("ws-1", a_quote(a_line(net=net), installments=2))

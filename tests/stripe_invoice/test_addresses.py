@@ -1,4 +1,4 @@
-"""Addresses of mail are checked when the invoice is planned: what cannot be sent to stops nothing but its sending."""
+"""E-mail addresses are checked before any request: an unusable address stops only an invoice that is sent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from builders import EMAIL, LINK, OPEN, a_quote, loaded
 from qwoty_integrations_host.reports.previews import plugin_preview
 
-#: Two people or none, or nothing that is an address.
+#: Texts that are several addresses or no address.
 NO_ADDRESS = [
     "otameshi@com",
     "yuya＠icloud.example",
@@ -21,7 +21,7 @@ NO_ADDRESS = [
     "ana@" + "b" * 64 + ".example",
     "a" * 65 + "@buyer.example",
 ]
-#: Only servers with SMTPUTF8 take it.
+#: Addresses that only servers with SMTPUTF8 accept.
 NOT_EVERYWHERE = ["jürgen@firma.example", "田中@firma.example"]
 
 

@@ -1,4 +1,4 @@
-"""Whatever text the door lets in, in every id and name, the invoice comes to its total and the quote is found again."""
+"""A quote with any accepted text in its ids and names gets the right invoice and is found again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qwoty_integrations_host.workspaces import api_keys
 from qwoty_stripe_invoice.gateway import Gateway, _short
 
 LINE = ("pricing_table", "sections", 0, "phases", 0, "line_items", 0)
-#: Where a quote holds an id, and where a name.
+#: The places of a quote that hold an id, and those that hold a name.
 IDS = [
     ("number",), ("business_unit", "id"), ("customer", "id"), ("customer", "contacts", 0, "id"),
     ("pricing_table", "sections", 0, "id"), ("pricing_table", "sections", 0, "phases", 0, "id"),
@@ -39,12 +39,12 @@ NAMES = [
     *(("customer", "billing_address", part) for part in ("line1", "line2", "city", "state", "postal_code")),
 ]  # fmt: skip
 letters = st.characters(exclude_categories=("Cs", "Cc"))
-#: Not the id of the example's second line.
+#: Without the id of the example's second line, which has to stay unique.
 ids = st.text(letters, min_size=1, max_size=255).filter(lambda text: text.strip() not in {"", ".", "..", "item_002"})
 names = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=300).filter(
     lambda text: any(letter.isprintable() and not letter.isspace() for letter in text)
 )
-#: What has broken something somewhere.
+#: Texts that break careless code.
 TRAPS = ["é", "日本", "💶", "a/b", "/a", "a//b", "a/", "a?b#c", "50%", "%2F", "{0}", "{name}", "a'b\\", '"', "a[b]", "<b>", "a|b",
          "cus_é", "cus_../x", "a\u2028b", "\u202ea", "-x", "a b", "x" * 255, "日" * 255, "&amp;", "discount", "a:b", "\u00a0a",
          "rounding", "cash", "discount:1", "a:discount", "a/installments", "a%2Finstallments"]  # fmt: skip
@@ -132,7 +132,7 @@ def test_a_plain_id_stays_as_it_is_in_the_idempotency_key(entity: str) -> None:
     assert _short(entity) == entity
 
 
-# -- our own mistakes ---------------------------------------------------------------------------------
+# -- requests that cannot be sent ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

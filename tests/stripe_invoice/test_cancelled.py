@@ -15,7 +15,7 @@ from stripe_invoice.conftest import cancel, days_later, notes, void
 
 
 def ended(run: dict[str, Any]) -> tuple[str, str]:
-    """How a run ended, and its code."""
+    """The status of a run, and the code of its error."""
     return run["status"], (run["error"] or {}).get("code", "")
 
 

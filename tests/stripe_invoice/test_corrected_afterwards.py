@@ -1,4 +1,4 @@
-"""What was not signed can be corrected when the invoice is final: the open work is done with it, the invoice stays."""
+"""Contact, language and owner can be corrected after the invoice is final: the invoice stays, later mails change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sent_to(mail_server: Any) -> list[str]:
 
 
 def at_stripe(bench: Any) -> list[tuple[str, str]]:
-    """What was changed there, without what a link needs."""
+    """The requests that change something at Stripe, except those that make a link."""
     return [(r.method, r.path) for r in bench.stripe.requests if r.method != "GET" and "/checkout/" not in r.path]
 
 
@@ -221,7 +221,7 @@ def test_a_working_run_goes_on_with_the_corrected_contact(bench: Any, mail_serve
     assert len(bench.stripe.objects("sessions")) == len(bench.stripe.objects("invoices")) == 1
 
 
-# -- as people do it ------------------------------------------------------------------------------------
+# -- over HTTP and at the command line -----------------------------------------------------------------
 
 
 def test_a_contact_is_corrected_and_the_run_retried_by_http(bench: Any, mail_server: Any) -> None:

@@ -1,4 +1,4 @@
-"""A quote that is accepted again and says something else: replaced while nothing is final, noted afterwards."""
+"""A corrected quote replaces its draft; after the invoice is final, the correction is only noted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OTHER_KEY = "sk_test_51OtherAccount0002"
 
 
 def fails_at(bench: Any, path: str, quote: dict[str, Any], fault: str = "500_before") -> dict[str, Any]:
-    """Accept the quote while a request fails for good, then take the fault away."""
+    """Accept the quote while a request always fails, then remove the fault; give the waiting run."""
     bench.stripe.faults.add(fault, method="POST", path=path, times=99)
     _, run = accept_again(bench, quote)
     bench.stripe.faults.reset()
@@ -22,7 +22,7 @@ def fails_at(bench: Any, path: str, quote: dict[str, Any], fault: str = "500_bef
     return run
 
 
-# -- while it is a draft -------------------------------------------------------------------------------
+# -- the invoice is a draft -------------------------------------------------------------------------------
 
 
 def test_a_corrected_quote_replaces_the_draft(bench: Any) -> None:
@@ -143,14 +143,14 @@ def test_a_run_goes_on_after_an_outage_between_two_drafts(bench: Any, corrected_
     if corrected_again:
         _, run = accept_again(bench, over("300.00"))
     else:
-        bench.enable(**OPEN)  # what shapes the invoice changed: the next attempt starts at its first step
+        bench.enable(**OPEN)  # a changed setting makes the next attempt begin anew
         run = bench.retry(run["id"])
 
     assert run["status"] == "succeeded", run
     assert totals(bench) == [("draft", 36000) if corrected_again else ("open", 30000)]
 
 
-# -- a draft that the present key does not see ----------------------------------------------------------
+# -- another key sees another account ----------------------------------------------------------
 
 
 def by_units(bench: Any, **keys: str) -> None:
@@ -181,7 +181,7 @@ def test_a_draft_that_stays_in_another_account_is_named_in_a_note(bench: Any, v1
     assert "made with another key and is still there" in note
 
 
-# -- once it is final ------------------------------------------------------------------------------------
+# -- the invoice is final ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("settings", [OPEN, LINK], ids=["open", "link"])
@@ -282,7 +282,7 @@ def test_a_deleted_customer_is_not_reported_as_a_correction(bench: Any, v1: Any)
     bench.enable(**LINK)
     run = fails_at(bench, "^/v1/checkout/sessions$", over("100.00", installments=2))
     v1.customers.delete(the_invoice(bench)["customer"])
-    bench.enable(**{**LINK, "rounding_line": False})  # another customer is looked for
+    bench.enable(**{**LINK, "rounding_line": False})  # a changed setting makes the run look for the customer again
 
     run = bench.retry(run["id"])
 
@@ -291,7 +291,7 @@ def test_a_deleted_customer_is_not_reported_as_a_correction(bench: Any, v1: Any)
     assert "changed" not in " ".join([run["error"]["title"], *run["outcome"]["notes"]])
 
 
-# -- made final by hand ----------------------------------------------------------------------------------
+# -- somebody finalizes the draft in Stripe ------------------------------------------------------------
 
 
 def _finalize(bench: Any, v1: Any, invoice: str) -> None:
@@ -340,7 +340,7 @@ def test_a_correction_of_an_invoice_that_was_finalized_and_paid_by_hand_is_only_
     wrong = bench.accept(a_quote(total="999.00", installments=2))
     assert wrong["error"]["code"] == "totals_differ"
     _finalize_and_pay(bench, v1, the_invoice(bench)["id"])
-    bench.stripe.deliver()  # its webhooks wait in the queue when the correction comes
+    bench.stripe.deliver()  # its webhooks are queued when the correction comes
 
     _, run = accept_again(bench, over("250.00"))
 

@@ -1,4 +1,4 @@
-"""A quote that is corrected while a run of it goes on, or dies: no correction is lost, and nothing exists twice."""
+"""A quote is corrected while its run works, waits or dies: no correction is lost, and nothing is made twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stripe_invoice.conftest import totals
 
 
 def send(bench: Any, quote: dict[str, Any]) -> Callable[[], Any]:
-    """The platform says that this quote was accepted."""
+    """A function that accepts this quote, as the platform does."""
     return lambda: bench.host.runs.accept("ws-1", quote)
 
 
@@ -155,10 +155,10 @@ def deaths(
     dying: str,
     late: str | None = None,
 ) -> Iterator[tuple[int, dict[str, Any], list[tuple[str, int]]]]:
-    """Let the process die ever later, each time with a quote, a contact and a Stripe of its own.
+    """Let the process die at one place after the other, each time with a new quote, contact and Stripe account.
 
-    The quote is worked over these amounts; over the next one while the process dies; and is corrected to the last one
-    before the restart. Gives where it died, what became of the run, and the invoices.
+    The quote is first worked over the amounts of ``done``. The process dies while it works the quote over ``dying``.
+    Before the restart the quote is corrected to ``late``. Gives the place, the run after the restart, and the invoices.
     """
     for number in count(1, every):
         bench.stripe.reset()

@@ -53,7 +53,7 @@ def test_a_quote_that_a_real_cpq_rounded_becomes_final_with_its_signed_figures(
 
 
 def percent(*values: str) -> list[dict[str, Any]]:
-    """Quote-wide discounts of which only the percentages are told."""
+    """Quote-wide discounts with a percentage and without an amount."""
     return [{"type": "percentage", "value": value, "amount": None} for value in values]
 
 

@@ -12,7 +12,7 @@ from stripe_invoice.conftest import alerts, figures, first_link, notes, parts, t
 
 
 def with_balance(bench: Any, v1: Any, balance: int) -> None:
-    """The customer is known to Stripe, with a credit (negative) or a debt in cents."""
+    """Make the customer at Stripe, with a credit (negative) or a debt (positive) in cents."""
     v1.customers.create(params={"email": "ana@buyer.example", "balance": balance})
 
 

@@ -1,4 +1,4 @@
-"""Where the Stripe Dashboard shows what the ids on a run name."""
+"""Links from the ids on a run to the Stripe Dashboard."""
 
 from __future__ import annotations
 

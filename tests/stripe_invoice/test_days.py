@@ -17,12 +17,12 @@ from qwoty_integrations_host.workspaces.workspace import set_timezone
 from qwoty_stripe_invoice import wording
 from qwoty_stripe_invoice.payment_mail import payment_mail
 
-#: In summer Paris is two hours ahead of UTC, New York four behind.
+#: The invoice is made at an hour at which Paris (UTC+2 in summer) already has the next day, and New York (UTC-4) not.
 ACCEPTED, INVOICED = "2028-03-30T10:00:00Z", "2028-03-31T22:30:00+00:00"
 
 
 def at(bench: Any, moment: str) -> None:
-    """Let both clocks show a moment that is still to come."""
+    """Move both clocks to a later moment."""
     there = datetime.fromisoformat(moment)
     bench.clock.advance((there - bench.clock.now()).total_seconds())
     bench.stripe.clock.advance(int(there.timestamp()) - bench.stripe.clock.now())
@@ -81,14 +81,14 @@ def test_an_installments_due_date_is_counted_in_the_right_time_zone(
 
 def test_a_final_invoice_keeps_its_due_dates_when_an_attempt_begins_anew_on_another_day(bench: Any) -> None:
     zone(bench, "Europe/Paris")
-    at(bench, "2028-01-31T22:30:00+00:00")  # half past eleven
+    at(bench, "2028-01-31T22:30:00+00:00")  # half past eleven in Paris
     bench.stripe.faults.add("500_before", path="^/v1/checkout/sessions$", times=50)
     bench.enable(**LINK)
     run = bench.accept(on_terms("due_now", "eom30", accepted_at="2028-01-31T10:00:00Z"))
     assert (run["status"], due_dates(bench)[1]) == ("waiting", "2028-03-01")
     bench.stripe.faults.reset()
     at(bench, "2028-02-01T00:30:00+00:00")
-    bench.enable(**LINK, rounding_line=False)  # what shapes the invoice changed: the next attempt begins anew
+    bench.enable(**LINK, rounding_line=False)  # a changed setting makes the next attempt begin anew
 
     bench.retry(run["id"])
 
@@ -125,7 +125,7 @@ def test_the_next_installment_goes_out_when_its_day_begins_in_the_workspaces_zon
     zone(bench, timezone)
     at(bench, "2028-03-31T12:00:00+00:00")
     bench.enable(**LINK, send_next_installments="on_due_date")
-    # Paid 30 days later in each of these zones: on 30 April.
+    # In each of these zones the second installment is due on 30 April.
     bench.accept(on_terms("due_now", "net30" if timezone != "Pacific/Kiritimati" else "net29", accepted_at=accepted))
     bench.pay(bench.stripe.objects("sessions")[0]["id"])
     assert due_dates(bench)[1] == "2028-04-30"

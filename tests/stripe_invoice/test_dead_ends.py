@@ -1,6 +1,6 @@
-"""Five quotes that used to go quiet: each comes to a correct end by the steps alone that its own page advises.
+"""Five quotes that earlier releases did not report: each ends correctly by the steps that its page advises.
 
-A person does nothing here but what the standing of the quote names first, through the HTTP API.
+The person in these stories does only what the standing of the quote names, through the HTTP API.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from qwoty_integrations_host.web.app import create_app
 from upkept import DAY
 
 BY_UNIT = {"token_scope": "business_unit", "business_unit_api_tokens": {"bu_9": KEY}}
-#: What each step is in the API, below the workspace.
+#: The route of each step, below the workspace.
 ROUTES = {
     "retry": "runs/{run_id}/retry",
     "run": "quotes/q-7/run",
@@ -48,7 +48,7 @@ def standing(bench: Any) -> dict[str, Any]:
 
 
 def follow(bench: Any, step: str) -> None:
-    """Do a step that the quote's standing names. Fails when it does not."""
+    """Do a step. Fails when the quote's standing does not name it."""
     found = standing(bench)
     assert step in [one["step"] for one in found["steps"]], found
     call(bench, ROUTES[step].format(run_id=found["run_id"]))

@@ -11,7 +11,7 @@ from stripe_invoice.conftest import invoice_lines, notes, the_invoice
 
 
 def with_plan(quote: dict[str, Any], *lines: dict[str, Any], name: str = "Care") -> dict[str, Any]:
-    """The quote with a plan section, which is not invoiced: 50.00 at 20 %, or these lines."""
+    """The quote with a plan section, which is not invoiced. Without lines it is 50.00 at 20 %."""
     found = list(lines) or [a_line("p1", "50.00")]
     care = {"type": "plan", "name": name, "phases": [{"line_items": found}]}
     other = {"type": "plan", "name": "Other", "phases": [{"line_items": [a_line("p9", "7.77")]}]}
@@ -20,8 +20,6 @@ def with_plan(quote: dict[str, Any], *lines: dict[str, Any], name: str = "Care")
 
 
 DISCOUNTED = a_quote(a_line(net="100.00"), discount="10.00")
-
-
 TWO_DISCOUNTS = a_quote(
     discounts=[
         {"type": "amount", "label": "Welcome", "amount": "10.00"},
@@ -39,18 +37,10 @@ TWIN_DISCOUNTS = a_quote(
 
 
 LEVY = vat("2", id="t-levy", api_name="levy_fr_20", name="Levy")
-
-
 ECO = {"id": "t-eco", "name": "Eco contribution", "is_percentage": False, "amount": "10.00"}
-
-
-#: Plan lines: 40.00 after their discount at 5.5 %, with a tax of 1.00; and one whose price nobody can tell.
+#: Lines for plan sections: 40.00 after a discount, with 5.5 % and a fixed tax of 1.00; a unit price; an unknown price.
 CARE = a_line("p1", "40.00", discount="10.00", taxes=[vat("5.5"), {**ECO, "amount": "1.00"}])
-
-
 UNIT_PRICED = a_line("p1", taxes=[], pricing={"model": "per_unit", "list_price": "50.00"}, amounts=None)
-
-
 UNCLEAR = a_line("p1", pricing={"model": "graduated", "list_price": "9.00"}, amounts=None)
 
 
@@ -228,7 +218,7 @@ def test_a_differing_total_keeps_the_draft_and_is_explained(
 def test_a_total_that_rounding_does_not_explain_keeps_the_draft_and_names_both_figures(
     bench: Any, settings: dict[str, Any]
 ) -> None:
-    # One line at one rate: rounding explains a cent, not two.
+    # For one line at one rate, rounding explains a difference of one cent, not of two.
     figures = {"one_off": {"net_amount": "100.00", "tax_amount": "19.98", "total_amount": "119.98"}}
     bench.enable(**settings)
 

@@ -1,4 +1,4 @@
-"""Invoices worked out by hand: read ``golden/*.json`` with a pencil, amounts are in major units.
+"""Invoices that were computed by hand: ``golden/*.json`` has their amounts in major units.
 
 ``tax`` and ``total`` are Stripe's figures before any rounding line; ``rounding`` is that line.
 """
@@ -29,7 +29,7 @@ by_name = pytest.mark.parametrize("name", GOLDEN)
 
 
 def document(short: dict[str, Any]) -> dict[str, Any]:
-    """The canonical quote behind the short one of the file."""
+    """The whole quote that the file gives in a short form."""
     signed = short["signed"]
     return a_quote(
         *(_line(line) for line in short["lines"]),
@@ -87,7 +87,7 @@ def test_the_plan_is_the_golden_invoice(name: str) -> None:
     assert found == {figure: Decimal(case[figure]) for figure in found}
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total)
     assert verdict.kind == ("rounding" if case["rounding"] else "equal")
-    # The signed tax is told as amounts just where Tax Rates do not come to it.
+    # The signed tax is sent as amounts only where Tax Rates do not give it.
     first = first_way(plan, exact_tax=True)
     assert (first.name == "exact") == ("exact" in case)
     if "exact" in case:

@@ -1,4 +1,4 @@
-"""Asking for the next installment: what is refused, what replaces what, and how much is asked for."""
+"""An installment is sent on request: which link it replaces, how much it asks for, and what is refused."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_a_quote_without_terms_or_without_invoice_is_refused(bench: Any) -> None
         bench.send_installment("q-unknown")
 
 
-# -- noticed -----------------------------------------------------------------------------------------
+# -- lost webhooks are noticed -------------------------------------------------------------------------
 
 
 def test_a_payment_whose_webhook_was_lost_is_noticed_and_not_requested_again(linked_example: Any) -> None:
@@ -239,7 +239,7 @@ def test_a_customer_who_pays_while_the_link_is_replaced_gets_no_second_link(
     linked_example.stripe.config.update(webhooks_held=True)
     (session,) = linked_example.stripe.objects("sessions")
     linked_example.stripe.faults.add("500_before", path=r"/expire$")
-    # The host waits before it tries again: that is when the customer pays, once.
+    # The customer pays, once, while the host waits before it tries again.
     pays = [lambda: getattr(linked_example.stripe, act)(session["id"])]
     monkeypatch.setattr(linked_example.clock, "sleep", lambda _: pays.pop()() if pays else None)
 

@@ -11,7 +11,7 @@ from stripe_invoice.conftest import the_invoice, writes
 
 
 def line_amounts(bench: Any, v1: Any) -> list[tuple[str, int]]:
-    """All lines of the one invoice, in order."""
+    """The key and the amount of each line of the only invoice, in order."""
     lines = v1.invoices.line_items.list(the_invoice(bench)["id"], params={"limit": 100}).auto_paging_iter()
     return [(line.metadata["qwoty_line"], line.amount) for line in lines]
 
@@ -128,7 +128,7 @@ def test_a_run_that_begins_anew_keeps_the_invoice_and_its_lines(bench: Any, v1: 
     run = bench.accept(a_quote(*many_lines(3)))
     assert (run["status"], run["error"]["code"]) == ("waiting", "stripe_error")
     bench.stripe.faults.reset()
-    bench.enable(**EMAIL)  # what shapes the invoice changed: the next attempt starts at its first step
+    bench.enable(**EMAIL)  # a changed setting makes the next attempt begin anew
 
     run = bench.retry(run["id"])
 

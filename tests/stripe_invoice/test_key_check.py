@@ -137,7 +137,7 @@ def test_a_missing_read_permission_means_a_missing_write_permission(bench: Any) 
     assert found["Customers: Write"] == "unclear"
 
 
-# -- keys that are refused, and a Stripe that is away ------------------------------------------------------
+# -- refused keys and outages of Stripe ------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_stripe_that_does_not_answer_is_shown_as_unreachable(bench: Any, fault
     assert service["detail"].startswith("Stripe ")
 
 
-# -- from a refusal to the next good test ------------------------------------------------------------------
+# -- problems are reported until they end ------------------------------------------------------------------
 
 
 def test_a_key_that_is_revoked_later_is_reported_once_until_a_test_succeeds(bench: Any) -> None:

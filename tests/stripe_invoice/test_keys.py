@@ -1,4 +1,4 @@
-"""What a key may do, which key serves which quote, and what is said when one is refused."""
+"""Which permissions a key needs, which key serves a quote, and what a run says of a refused key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_the_documented_permissions_are_enough_for_everything(bench: Any, v1: An
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS)
     bench.enable(**LINK, workspace_api_token=RESTRICTED)
 
-    # A new customer, rate and endpoint; an invoice with its link; a payment; a delayed one; a replaced link.
+    # The first quote needs a customer, a rate, an endpoint and a link. It gets a payment, a debit and a replaced link.
     run = bench.accept(the_example())
     assert run["status"] == "succeeded", run
     bench.pay(bench.stripe.objects("sessions")[0]["id"])
@@ -28,14 +28,14 @@ def test_the_documented_permissions_are_enough_for_everything(bench: Any, v1: An
     bench.stripe.settle(late)
     bench.webhooks()
     assert bench.quote("q-1")["amount_paid"] == "4551.00"
-    # A second invoice whose lines have to go one by one, after a lost answer, e-mailed by Stripe.
+    # The second invoice follows a lost answer, gets its lines one by one, and is mailed by Stripe.
     bench.stripe.faults.add("404", path=r"/add_lines$")
     bench.stripe.faults.add("cut_after", method="POST", path="^/v1/invoices$")
     bench.enable(**{**EMAIL, "send_payment_link": False}, workspace_api_token=RESTRICTED)
     run = bench.accept(the_example(id="q-2"))
     assert run["status"] == "succeeded", run
     assert len(bench.stripe.objects("sent")) == 1
-    # A lost webhook secret: the endpoint is deleted and made anew.
+    # The webhook secret is lost: the endpoint is deleted and made again.
     with bench.host.store.write() as db:
         db.execute(tables.secrets.delete().where(tables.secrets.c.field.startswith("kept/webhook:")))
     bench.stripe.clock.advance(60)

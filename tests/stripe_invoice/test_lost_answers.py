@@ -1,4 +1,4 @@
-"""What Stripe made though its answer was lost, when something else came between: found by storms (docs/reliability.md)."""
+"""Something happens between a lost answer and the next attempt. Storms found these cases (docs/reliability.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def payable(bench: Any) -> list[str]:
 
 
 def waiting(bench: Any, *, path: str) -> dict[str, Any]:
-    """Accept a quote whose run waits: the answer to this request was lost, and Stripe cannot be asked what it made."""
+    """Accept a quote, lose the answer to this request, and make Stripe unreachable; give the waiting run."""
     bench.enable(**LINK)
     bench.stripe.config.update(webhooks_held=True)
     bench.stripe.faults.add("cut_after", method="POST", path=path)

@@ -1,4 +1,4 @@
-"""Rightly signed, and yet no event: refused at the door, and nobody is blamed for it."""
+"""A body that has a right signature but is no event is refused, without a run, an alert or a doubt about the secret."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ids = count()
 
 @pytest.fixture
 def linked(bench: Any) -> Any:
-    """A bench on which the example has its invoice and its first link, and somebody is told of trouble."""
+    """A bench with the invoice and the first link of the example, and with a recipient for alerts."""
     bench.enable(**LINK)
     bench.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     assert bench.accept(the_example())["status"] == "succeeded"
@@ -31,7 +31,7 @@ def linked(bench: Any) -> Any:
 
 
 def things(bench: Any) -> dict[str, dict[str, Any]]:
-    """An object of ours by the type of event that tells of it."""
+    """One of our objects for each type of event."""
     (invoice,), session = bench.stripe.objects("invoices"), bench.stripe.objects("sessions")[0]
     payment = {"id": "inpay_1", "object": "invoice_payment", "invoice": invoice["id"], "currency": "eur"}
     charge = {"id": "ch_1", "object": "charge", "payment_intent": "pi_1", "currency": "eur", "amount": 227550,
@@ -46,7 +46,7 @@ def things(bench: Any) -> dict[str, dict[str, Any]]:
 
 
 def blamed(bench: Any) -> dict[str, Any]:
-    """Whatever would make a person look: runs, alerts, the state of the integration and of its webhooks."""
+    """All that would make a person look: runs, alerts, problems of the connection and of the webhooks' secret."""
     with bench.host.store.read() as db:
         kept = "SELECT name FROM plugin_state WHERE name LIKE 'webhook_refused:%'"
         refused = db.exec_driver_sql(kept).scalars().all()
@@ -69,7 +69,7 @@ def nested(levels: int) -> Any:
 
 
 def changed(event: dict[str, Any], way: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """The event with another value there; without one for ``Ellipsis``."""
+    """The event with another value at this place. ``Ellipsis`` removes the value."""
     event = copy.deepcopy(event)
     place: Any = event
     for name in way[:-1]:
@@ -191,14 +191,14 @@ def test_a_signed_body_that_is_no_event_is_refused_and_starts_no_run_or_alert(li
 
 
 def test_a_body_in_another_encoding_does_not_count_as_a_wrong_secret(linked: Any) -> None:
-    """It cannot have been signed by Stripe, so the secret that is kept is not the wrong one."""
+    """Stripe cannot have signed such a body, so it does not show that our secret is wrong."""
     assert post(linked, b"\xff\xfe", "t=1,v1=x").json()["code"] == "no_event"
     assert blamed(linked)["secret"] == []
 
 
 @pytest.mark.parametrize("kind", ["customer.created", "charge.dispute.created"])
 def test_an_event_that_is_not_acted_on_is_checked_only_in_its_envelope(linked: Any, kind: str) -> None:
-    """Stripe may add to its objects what it likes: refusing that would have the endpoint switched off."""
+    """Stripe may add fields to its objects. Stripe would switch off an endpoint that refused them."""
     thing = {"object": 7, "metadata": ["x"], "amount": "much", "payment": "pi_1"}
 
     assert deliver(linked, an_event(thing, kind)).json() == {"received": "ignored"}
@@ -239,7 +239,7 @@ anything = st.recursive(
 
 
 def ways_in(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place of a document."""
+    """The path of each place in a document."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield (*way, name)
@@ -258,7 +258,7 @@ def test_any_signed_event_is_accepted_or_refused_and_breaks_no_run(linked: Any, 
     event = an_event(thing, kind, id=f"evt_{next(ids)}")
     for _ in range(data.draw(st.integers(1, 3))):
         way = data.draw(st.sampled_from(list(ways_in(event))))
-        with suppress(KeyError):  # a part that was changed before
+        with suppress(KeyError):  # an earlier change removed this place
             event = changed(event, way, data.draw(anything))
 
     answer = deliver(linked, event)
@@ -268,7 +268,7 @@ def test_any_signed_event_is_accepted_or_refused_and_breaks_no_run(linked: Any, 
     assert {run["error"]["code"] for run in webhook_runs(linked, "q-1") if run["error"]} <= EXPECTED, event
 
 
-#: A signed event may name what Stripe does not know; nothing in it breaks the integration.
+#: A signed event may name objects that Stripe does not know. Then a run ends with one of these codes.
 EXPECTED = {"stripe_refused", "payment_not_attached", "overpaid", "business_unit_missing"}
 
 

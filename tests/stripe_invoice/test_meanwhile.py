@@ -11,7 +11,7 @@ from stripe_invoice.conftest import the_invoice
 
 
 def accept_with(bench: Any, fault: str, path: str, times: int = 99, **quote: Any) -> dict[str, Any]:
-    """Accept while a request fails for good, then take the fault away."""
+    """Accept the example while a request always fails, then remove the fault."""
     bench.stripe.faults.add(fault, path=path, times=times)
     run: dict[str, Any] = bench.accept(the_example(**quote))
     bench.stripe.faults.reset()
@@ -213,7 +213,7 @@ def test_a_draft_that_somebody_deleted_is_made_again(bench: Any, v1: Any) -> Non
     v1.invoices.delete(the_invoice(bench)["id"])
 
     run = bench.retry(run["id"])
-    if run["status"] != "succeeded":  # the resumed step saw that its invoice is gone: the next attempt starts anew
+    if run["status"] != "succeeded":  # the resumed step finds its invoice gone, so the next attempt begins anew
         run = bench.retry(run["id"])
 
     assert run["status"] == "succeeded", run

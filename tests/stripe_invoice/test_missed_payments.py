@@ -1,4 +1,4 @@
-"""Payments that nobody told us of: found among undelivered events, or by looking at open invoices."""
+"""Payments whose webhooks never came: the upkeep finds them among undelivered events or in open invoices."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from upkept import (
 
 @pytest.fixture(params=["events", "sessions"])
 def deaf(bench: Any, request: pytest.FixtureRequest) -> Any:
-    """A bench that hears nothing any more, with a key that may read events, or one that may not."""
+    """A bench that gets no webhooks any more, once with a key that may read events and once without."""
     extra = {"event_read"} if request.param == "events" else set()
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS | extra)
     bench.enable(**LINK, workspace_api_token=RESTRICTED)
@@ -81,7 +81,7 @@ def test_the_upkeep_finds_what_no_webhook_told(
     quote = deaf.quote("q-7")
     assert (quote["payment_status"], quote["installments"][0]["status"]) == (payment_status, first)
     assert all(run["status"] in {"succeeded", "skipped"} for run in quote["runs"])
-    # What we did about it made Stripe say more: that is found as well, and then there is nothing left.
+    # Our own changes make new events at Stripe. The next upkeep finds those, and then there are none left.
     later(deaf, HOUR)
     look_after(deaf)
     again = look_after(deaf)

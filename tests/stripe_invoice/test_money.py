@@ -113,7 +113,7 @@ def test_the_largest_remainder_gets_the_cent_and_the_earlier_of_equal_ones(
         (100000, "ISK", [33400, 33300, 33300]),
         (-700, "UGX", [-300, -200, -200]),
         (10, "TND", [10, 0, 0]),
-        (10001, "KWD", [3334, 3334, 3333]),  # no amount in KWD: it stays what it is, to the unit
+        (10001, "KWD", [3334, 3334, 3333]),  # KWD has no such amount, so it is split to the unit
         (1000, "JPY", [334, 333, 333]),
     ],
 )

@@ -10,8 +10,6 @@ from builders import EMAIL, LINK, OPEN, a_line, a_quote
 from stripe_invoice.conftest import notes, parts
 
 DRAFT: dict[str, Any] = {}
-
-
 FREE = a_quote(a_line("l1", "0.00", taxes=[]), installments=2)
 
 

@@ -1,4 +1,4 @@
-"""Somebody else answers in Stripe's place, or Stripe answers garbled: an outage, never Stripe's word."""
+"""Another server answers in Stripe's place, or Stripe's answer is garbled: both count as an outage."""
 
 from __future__ import annotations
 

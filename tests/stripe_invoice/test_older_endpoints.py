@@ -12,8 +12,8 @@ from qwoty_integrations_host.store import tables
 from stripe_invoice.conftest import first_link, parts
 
 
-def an_endpoint_of_before(bench: Any, v1: Any) -> str:
-    """Our endpoint as an earlier version left it: without the refunds, and nothing noted of its events."""
+def an_older_endpoint(bench: Any, v1: Any) -> str:
+    """Our endpoint as an earlier version left it: not subscribed to refunds, and without a record of its events."""
     (endpoint,) = bench.stripe.objects("endpoints")
     older = [event for event in endpoint["enabled_events"] if event != "charge.refunded"]
     v1.webhook_endpoints.update(endpoint["id"], params={"enabled_events": older})
@@ -26,7 +26,7 @@ def an_endpoint_of_before(bench: Any, v1: Any) -> str:
 
 
 def test_an_older_endpoint_is_brought_up_to_date_once(linked: Any, v1: Any) -> None:
-    endpoint = an_endpoint_of_before(linked, v1)
+    endpoint = an_older_endpoint(linked, v1)
     linked.stripe.requests.reset()
 
     for number in (8, 9):
@@ -43,7 +43,7 @@ def test_an_older_endpoint_is_brought_up_to_date_once(linked: Any, v1: Any) -> N
 
 @pytest.mark.parametrize("fault", [None, "cut_after", "500_after"])
 def test_an_older_endpoint_that_is_gone_is_made_again(linked: Any, v1: Any, fault: str | None) -> None:
-    gone = an_endpoint_of_before(linked, v1)
+    gone = an_older_endpoint(linked, v1)
     v1.webhook_endpoints.delete(gone)
     if fault:
         linked.stripe.faults.add(fault, method="POST", path=r"^/v1/webhook_endpoints$")
@@ -57,7 +57,7 @@ def test_an_older_endpoint_that_is_gone_is_made_again(linked: Any, v1: Any, faul
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "500_before", "429"])
 def test_a_lost_answer_leaves_an_older_endpoint_up_to_date(linked: Any, v1: Any, fault: str) -> None:
-    endpoint = an_endpoint_of_before(linked, v1)
+    endpoint = an_older_endpoint(linked, v1)
     linked.stripe.faults.add(fault, method="POST", path=r"^/v1/webhook_endpoints/we_")
 
     assert linked.accept(a_quote(id="q-8", installments=2))["status"] == "succeeded"

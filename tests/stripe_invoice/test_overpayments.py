@@ -13,7 +13,7 @@ from stripe_invoice.conftest import alerts, figures, first_link, parts, the_invo
 
 
 def pay_besides(bench: Any, v1: Any, amount: int) -> str:
-    """Somebody in the Dashboard credits a payment of another origin to the invoice."""
+    """Somebody credits another payment to the invoice in the Dashboard; give that payment."""
     invoice = the_invoice(bench)
     line = {"quantity": 1, "price_data": {"currency": "eur", "unit_amount": amount, "product_data": {"name": "Wire"}}}
     given = {
@@ -137,7 +137,9 @@ def test_the_next_link_leaves_out_a_payment_that_stripe_refused_to_credit(linked
     run = linked.send_installment("q-7", look_first=True)
 
     assert (run["status"], run["outcome"]["payment_link"]["amount"]) == ("succeeded", "20.00")
-    assert len(linked.posts(f"/v1/invoices/{the_invoice(linked)['id']}/attach_payment")) == 2  # the other's and ours
+    assert (
+        len(linked.posts(f"/v1/invoices/{the_invoice(linked)['id']}/attach_payment")) == 2
+    )  # one by somebody else and one of ours
 
 
 @pytest.mark.parametrize("refused", [True, False], ids=["refuses too much", "credits too much"])

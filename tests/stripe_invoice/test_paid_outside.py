@@ -1,4 +1,4 @@
-"""A bank transfer that a person notes in the Stripe Dashboard: the record, its links, and what everybody reads."""
+"""A person marks an invoice as paid by bank transfer in Stripe: its record, its links, and what is shown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from qwoty_stripe_invoice.record import outside_seen, outside_unknown
 from stripe_invoice.conftest import open_links, parts
 from upkept import HOUR, held, later, look_after
 
-#: How Stripe may show an invoice that was marked as paid: as recorded in 2020, and as documented since 2025-03-31.
+#: Two forms in which Stripe may show such an invoice: recorded in 2020, and documented since 2025-03-31.
 FORMS = pytest.mark.parametrize("holds_outside", [False, True], ids=["recorded in 2020", "documented since 2025"])
 
 
@@ -101,7 +101,7 @@ def test_a_payment_on_stripes_own_page_is_not_settled_outside(linked: Any) -> No
     asked = len(linked.stripe.requests.find("GET", "/v1/invoice_payments"))
     linked.stripe.deliver(again=True)
     linked.work()
-    assert len(linked.stripe.requests.find("GET", "/v1/invoice_payments")) == asked, "it is known by now"
+    assert len(linked.stripe.requests.find("GET", "/v1/invoice_payments")) == asked, "the record has it already"
 
 
 def test_a_request_for_a_link_closes_the_open_link_of_a_paid_invoice(linked: Any) -> None:
@@ -124,7 +124,7 @@ def test_a_key_that_may_not_list_payments_still_sees_the_invoice_paid(linked: An
     assert open_links(linked) == 0
 
 
-# -- quotes without a link have no webhook -----------------------------------------------------------------
+# -- quotes without a link, which have no webhook ------------------------------------------------------
 
 
 def marked(bench: Any, v1: Any) -> None:
@@ -171,7 +171,7 @@ def test_the_upkeep_notices_what_happens_to_an_invoice_without_a_link(
     bench.work()
 
     assert figures(bench) == expected
-    # What is settled is not asked for again.
+    # An invoice that is settled is not requested again.
     later(bench, HOUR)
     assert len(bench.host.upkeep.request_due()) == (expected[0] == "unpaid")
     bench.work()
@@ -191,7 +191,7 @@ def test_an_upkeep_without_news_asks_once_for_each_open_invoice(bench: Any) -> N
     ]
 
 
-# -- pure --------------------------------------------------------------------------------------------------
+# -- the record alone ----------------------------------------------------------------------------------
 
 
 def a_record(**changes: Any) -> QuoteRecord:

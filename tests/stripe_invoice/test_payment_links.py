@@ -104,7 +104,7 @@ def test_a_process_that_dies_after_a_lost_answer_leaves_one_endpoint(bench: Any)
     there = len(bench.stripe.objects("endpoints"))
     bench.restart()
 
-    assert died and there == 2, "that of the lost answer, and its successor"
+    assert died and there == 2, "one from the lost answer, and its successor"
     assert bench.quote("q-1")["standing"]["state"] == "link_sent"
     assert len(bench.stripe.objects("endpoints")) == 1
 
@@ -122,7 +122,7 @@ def test_a_lost_answer_leaves_one_endpoint_whose_secret_we_hold(bench: Any, faul
 
 
 def test_a_second_run_repeats_the_request_for_the_endpoint_with_the_same_key(bench: Any) -> None:
-    """Its worker was killed, say: whichever of the two comes first, Stripe makes one endpoint."""
+    """The first request may still be on its way, as after a killed worker. Stripe makes one endpoint of both."""
     bench.stripe.faults.add("cut_before", method="POST", path="/v1/webhook_endpoints", times=200)
     bench.enable(**LINK)
     assert bench.accept(the_example())["status"] == "waiting"
@@ -397,7 +397,7 @@ def test_a_link_that_expires_before_its_mail_leaves_is_replaced_on_retry(bench: 
     outbox.parent.mkdir(exist_ok=True)
     if outbox.exists():
         outbox.rmdir()
-    outbox.write_text("in the way")  # no mail can leave
+    outbox.write_text("in the way")  # a file in the place of the folder stops every mail
     run = bench.accept(the_example())
     assert run["status"] == "waiting", run
     outbox.unlink()

@@ -17,7 +17,7 @@ from qwoty_stripe_invoice import wording
 from qwoty_stripe_invoice.payment_mail import payment_mail
 
 LANGUAGES = ["en", "fr", "de", "it", "pt", "es"]
-#: As long as Stripe's links are, and as full of what HTML must escape.
+#: A link as long as Stripe's, with characters that HTML has to escape.
 LINK = (
     "https://checkout.stripe.com/c/pay/cs_test_a1" + "B7xQ2mK9" * 8 + "?a=1&b=2#fid" + "kdWxOYHwnPyd1blpxYHZxWjA0" * 16
 )
@@ -183,7 +183,7 @@ def test_the_mail_names_the_installment_its_amount_and_its_due_date(
 ) -> None:
     mail = a_mail(language)
 
-    # The blanks' own tests are above; here the sentences are to be read.
+    # The tests above check the blanks, so the sentences are compared with plain blanks.
     assert re.sub(r"[\xa0\u202f]", " ", mail.subject) == subject
     for text in (mail.text, mail.html):
         plain = re.sub(r"[\xa0\u202f]", " ", text)
@@ -230,7 +230,7 @@ def test_the_greeting_names_the_contact_or_else_the_customer(contact: Contact, n
     assert a_mail("de", contact=contact).text.startswith(f"Guten Tag {name},\n")
 
 
-# -- how it is made ----------------------------------------------------------------------------------
+# -- the form of the mail ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,4 +1,4 @@
-"""The invoice's PDF: fetched from where it may be, with nothing that could leak or loop."""
+"""The invoice's PDF is fetched only from allowed addresses, without credentials and without endless redirects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class FileHost:
-    """A web server whose pages are written by the test; it remembers the headers that it was sent."""
+    """A web server whose pages the test writes. It keeps the headers of the requests."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Answer] = {}

@@ -1,4 +1,4 @@
-"""The plan: the invoice as it will be, computed from the quote alone."""
+"""The plan of an invoice, which is computed from the quote alone."""
 
 from __future__ import annotations
 
@@ -395,7 +395,7 @@ def test_hidden_prices_are_shown_on_the_invoice_and_noted() -> None:
     assert any("hides its prices" in note for note in plan_of(document).notes)
 
 
-# -- laws -------------------------------------------------------------------------------------------
+# -- properties of every plan --------------------------------------------------------------------------
 
 RATES = ["0", "2.1", "5.5", "10", "20"]
 cents = st.integers(0, 200_000)
@@ -416,7 +416,7 @@ def quotes(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def stripe_would_say(plan: InvoicePlan) -> int:
-    """Stripe's arithmetic in integers: per line and rate, half away from zero."""
+    """The total that Stripe computes: taxes are rounded for each line and rate, half away from zero."""
     total = 0
     for line in plan.lines:
         total += line.amount

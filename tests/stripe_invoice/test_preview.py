@@ -1,4 +1,4 @@
-"""The preview: what would be made of a quote, each figure beside the signed one, and what a run would do about it."""
+"""The preview of a quote: its lines, its totals beside the signed ones, and what a run will do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from random_quotes import RandomQuote, random_quotes
 
 
 def books(count: int = 3, **changes: Any) -> dict[str, Any]:
-    """So many lines of 10.10 at 5.5 %: 0.5555 each, which Stripe rounds to 0.56."""
+    """Lines of 10.10 at 5.5 %. The tax of each is 0.5555, which Stripe rounds to 0.56."""
     lines = (a_line(f"l{n}", "10.10", taxes=[vat("5.5")], name=f"Book {n}") for n in range(1, count + 1))
     return a_quote(*lines, **changes)
 
@@ -67,7 +67,7 @@ def test_the_signed_tax_is_shared_over_the_lines(desk: Desk) -> None:
     found = desk.preview(ROUNDING)
 
     assert [str(figure) for figure in (found.subtotal, found.tax, found.total)] == ["30.30", "1.67", "31.97"]
-    # 0.5555 each: the cents that are left go to the largest remainders, of equal ones to the earlier.
+    # The tax of each is 0.5555. The cents that are left go to the largest remainders, and first to the earlier line.
     assert [str(tax.amount) for line in found.lines for tax in line.taxes] == ["0.56", "0.56", "0.55"]
     (note,) = found.notes
     assert note.startswith("The tax is the signed one, 1.67 EUR: it is given to Stripe as amounts, since by Stripe's")
@@ -182,8 +182,8 @@ def test_only_the_first_of_many_differing_lines_are_shown(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("tax", "way"),
     [
-        # Two lines of 0.43 less 0.12 at 15 %. At Stripe 0.06 - 0.02 = 0.04 each; 0.0465 -> 0.05 for each line's net;
-        # 0.093 -> 0.09 once for the rate.
+        # Two lines of 0.43 less 0.12 at 15 %. Stripe computes 0.06 - 0.02 = 0.04 for each. Rounded for each line's net
+        # it is 0.0465 -> 0.05 each, and rounded once for the rate it is 0.093 -> 0.09.
         pytest.param("0.10", "once for each line after its discount", id="per line"),
         pytest.param("0.09", "once for each rate", id="per rate"),
     ],
@@ -199,8 +199,7 @@ def test_the_rounding_that_gives_the_signed_tax_is_named(desk: Desk, tax: str, w
 
 
 def test_a_tax_rounded_once_for_everything_is_recognized(desk: Desk) -> None:
-    # 5.5 % of 0.10 = 0.0055 and 2.1 % of 0.20 = 0.0042: a cent and nothing by themselves, a cent together;
-    # 10 % of 0.14 = 0.014 and 20 % of 0.02 = 0.004: a cent and nothing, but 0.018 -> 0.02 together.
+    # 10 % of 0.14 is 0.014, and 20 % of 0.02 is 0.004. Rounded one by one they come to 0.01, and together to 0.02.
     lines = [a_line("l1", "0.14", taxes=[vat("10")]), a_line("l2", "0.02", taxes=[vat("20")])]
 
     found = desk.preview(signed(a_quote(*lines), "0.16", "0.02", "0.18"), exact_tax=False)
@@ -266,7 +265,7 @@ def test_a_quote_with_nothing_to_pay_has_no_note_about_its_link(desk: Desk) -> N
 
 @pytest.fixture
 def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """``qwoty-host preview`` in a workspace that was never set up, 80 columns wide."""
+    """Run ``qwoty-host preview`` in a workspace without settings, 80 columns wide."""
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*args: str, code: int = 0) -> str:

@@ -18,7 +18,7 @@ from stripe_invoice.conftest import alerts, figures, first_link, parts, the_invo
 
 @pytest.fixture
 def paid(linked: Any) -> tuple[Any, str]:
-    """The bench after the first half was paid, and the payment."""
+    """A bench on which the first half is paid, and the payment."""
     linked.pay(first_link(linked))
     linked.webhooks()
     return linked, str(linked.stripe.objects("sessions")[0]["payment_intent"])
@@ -46,7 +46,7 @@ def test_a_refund_is_noted_on_its_quote_and_installment(paid: tuple[Any, str], a
     assert parts(bench, "amount_refunded") == [back, None]
     assert (parts(bench, "status")[0], figures(bench)) == ("paid", ("partially_paid", "60.00", "60.00"))
     assert alerts(bench) == []
-    # The signed event tells everything: no permission beyond the documented ones is needed.
+    # The signed event has all that is needed, so no request and no further permission is.
     assert len(bench.stripe.requests) == 0
 
 

@@ -40,7 +40,7 @@ def test_a_rolled_secret_and_its_successor_are_both_accepted(linked: Any) -> Non
     assert new["id"] != old["id"]
     assert new["url"] != old["url"]
     assert secret_of(linked, new["id"]) != old_secret
-    # Both told the same event: one run of it, whoever was first.
+    # Both endpoints deliver the same event: there is one run for it.
     answers = [
         post(linked, old["url"], old_secret, event),
         post(linked, new["url"], secret_of(linked, new["id"]), event),
@@ -88,7 +88,7 @@ def test_a_secret_that_was_rolled_in_the_dashboard_is_noticed_and_replaced(linke
     assert run["status"] == "succeeded"
     assert "wrong signature" in notes(run)
     assert_told_again(linked)
-    assert attached(linked) == [6000], "what was refused is found"
+    assert attached(linked) == [6000], "the refused event is found"
 
 
 def test_a_good_delivery_after_a_refused_one_keeps_the_secret(linked: Any) -> None:
@@ -105,7 +105,7 @@ def test_an_old_delivery_with_the_right_secret_does_not_roll_it(linked: Any) -> 
     linked.clock.advance(-HOUR)
     body = post(linked, there["url"], secret_of(linked, there["id"]), a_ping())
     linked.clock.advance(HOUR)
-    assert body.ok, "it is signed by the host's own clock"
+    assert body.ok, "the host's clock agrees with the signature"
     signed_before = int(linked.clock.now().timestamp()) - HOUR
     text = json.dumps(a_ping("evt_2"))
     key = secret_of(linked, there["id"]).encode()

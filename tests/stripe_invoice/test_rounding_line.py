@@ -58,7 +58,7 @@ def test_a_lost_answer_makes_no_second_rounding_line(bench: Any, fault: str) -> 
 
 def test_a_run_that_begins_anew_adds_no_second_rounding_line(bench: Any) -> None:
     run_id = not_yet_final(bench, ROUNDED_ONCE, exact_tax=False)
-    bench.enable(**EMAIL, exact_tax=False)  # what shapes the invoice changed: the next attempt starts at its first step
+    bench.enable(**EMAIL, exact_tax=False)  # a changed setting makes the next attempt begin anew
 
     run = bench.retry(run_id)
 
@@ -109,7 +109,7 @@ def test_a_run_that_begins_anew_adds_the_missing_rounding_line_as_an_item(bench:
     assert failed["status"] == "waiting"
     bench.stripe.faults.reset()
     bench.stripe.faults.add("404", path=r"/add_lines$", times=50)
-    bench.enable(**EMAIL, exact_tax=False)  # what shapes the invoice changed: the next attempt starts at its first step
+    bench.enable(**EMAIL, exact_tax=False)  # a changed setting makes the next attempt begin anew
 
     run = bench.retry(failed["id"])
 

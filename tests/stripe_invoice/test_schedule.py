@@ -1,4 +1,4 @@
-"""Installments that are sent by themselves, each on its day; and what the ledger says of them."""
+"""Installments that are sent by themselves on their due date."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from upkept import DAY
 
 
 def tick(bench: Any) -> list[str]:
-    """The schedule looks at the calendar, and what it asks for is worked."""
+    """Let the schedule request the due installments and work them; give how their runs end."""
     asked: list[str] = bench.host.runs.request_due_installments()
     bench.work()
     return [bench.run(run_id)["status"] for run_id in asked]
@@ -109,7 +109,7 @@ def test_an_installment_that_failed_is_left_to_a_person(bench: Any) -> None:
 
     assert tick(bench) == ["waiting"]
     days_later(bench, 1)
-    assert tick(bench) == [], "the run that waits is the one that sends it"
+    assert tick(bench) == [], "the waiting run will send it"
     days_later(bench, 3)
     bench.work()
     bench.stripe.faults.reset()
@@ -121,7 +121,7 @@ def test_an_installment_that_failed_is_left_to_a_person(bench: Any) -> None:
 def test_an_installment_behind_a_pending_payment_is_tried_again_the_next_day(bench: Any) -> None:
     bench.enable(**ON_DUE_DATE)
     bench.accept(on_terms("due_now", "net30"))
-    # On record the first link has expired; at Stripe its payment is under way, and the run finds out.
+    # The record says that the first link has expired. At Stripe its payment is under way, and the run finds that out.
     bench.stripe.config.update(webhooks_held=True)
     (session,) = bench.stripe.objects("sessions")
     bench.stripe.pay_later(session["id"])

@@ -1,4 +1,4 @@
-"""The settings form: defaults, what is compulsory when, and messages that never repeat a value."""
+"""The settings form: its defaults, its compulsory fields, and messages that never repeat a value."""
 
 from __future__ import annotations
 

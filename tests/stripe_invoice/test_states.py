@@ -1,7 +1,7 @@
-"""Every state that a quote can be in: reached by what people, Stripe and the platform do, and said alike everywhere.
+"""Every state of a quote: a story reaches it, and every side shows it in the same way.
 
-Each story brings the quote to its state through the real host and the simulator. The state is then read through the
-command line, the API and the console in both languages, and what it advises is there to be done.
+Each story brings the quote to its state through the real host and the simulator. Then the command line, the API and
+the console in both languages show the state, and each step that it advises is accepted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from upkept import DAY
 
 
 def begun(bench: Any, quote: dict[str, Any]) -> None:
-    """The quote is accepted, and no worker has taken it up yet."""
+    """Accept the quote, and let no worker take it."""
     bench.host.runs.accept("ws-1", quote)
 
 
@@ -223,7 +223,7 @@ def undone_open(bench: Any, v1: Any) -> None:
     undo(bench)
 
 
-#: By the state that each reaches.
+#: The story that reaches each state.
 STORIES: dict[str, Callable[[Any, Any], None]] = {
     "open": open_invoice,
     **{
@@ -261,7 +261,7 @@ STORIES: dict[str, Callable[[Any, Any], None]] = {
 }
 
 
-#: States that need what these tests do not have, and where they are reached.
+#: States that these stories cannot reach: the test that reaches each, and what it needs.
 ELSEWHERE = {
     "invoice_gone": "tests/host/test_standing.py: a record of an earlier release",
     "done": "tests/host/test_cli.py: only an integration that makes no invoices",
@@ -277,7 +277,7 @@ def host_config(mail_server: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def told(bench: Any, mail_server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    # A command asks the same clock.
+    # Commands use the system's clock, so it has to agree with the bench's.
     monkeypatch.setattr(SystemClock, "now", lambda _: bench.clock.now())
     bench.mail_server = mail_server
     return bench
@@ -308,7 +308,7 @@ def found(bench: Any) -> list[dict[str, Any]]:
 
 
 def seen(bench: Any) -> tuple[str, str]:
-    """What the first page and ``doctor`` say."""
+    """The first page of the console, and what ``doctor`` says of quotes."""
     client = create_app(bench.host).test_client()
     follow(client, login_link(bench.host, "ws-1", "admin"))
     page = client.get("/console/", headers={"Sec-Fetch-Site": "same-origin"}).text
@@ -347,7 +347,7 @@ def test_every_state_is_reached_by_a_story() -> None:
 
 
 def do(bench: Any, v1: Any, step: str) -> None:
-    """Do what a standing advises, as its button does. Raises: ActionRefused."""
+    """Do a step that a standing advises, as its button does. Raises: ActionRefused."""
     runs, found = bench.host.runs, bench.quote("q-7")["standing"]
     deeds: dict[str, Callable[[], Any]] = {
         "retry": lambda: runs.retry(found["run_id"]),

@@ -1,4 +1,4 @@
-"""The signed tax reaches Stripe to the cent: as amounts where Tax Rates cannot give it, and by Tax Rates where Stripe refuses amounts."""
+"""The signed tax reaches Stripe to the cent: as amounts where Tax Rates cannot give it, otherwise by Tax Rates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qwoty_stripe_invoice.planned import InvoicePlan
 from qwoty_stripe_invoice.ways import Way
 from stripe_invoice.conftest import invoice_lines, not_yet_final, notes, the_invoice
 
-#: 1000.00 at 20 % and 500.00 at 5.5 % less 100.00: by their nets 66.67 and 33.33 (Stripe page, section 17).
+#: 1000.00 at 20 % and 500.00 at 5.5 %. A discount of 100.00 is shared by their nets: 66.67 and 33.33 (ADR 0006).
 MIXED = signed(
     a_quote(a_line("l1", "1000.00", taxes=[vat("20")]), a_line("l2", "500.00", taxes=[vat("5.5")]), discount="100.00"),
     "1400.00",
@@ -25,11 +25,9 @@ MIXED = signed(
 )
 
 
-#: A half cent that is taken off: nobody knows where Stripe rounds it. 100.00 less 0.10 at 5 %: 5.00 - 0.005.
+#: 100.00 less 0.10 at 5 %: the tax is 5.00 - 0.005. Stripe does not document in which direction it rounds -0.005.
 NEGATIVE_HALF = signed(a_quote(a_line("l1", "99.90", discount="0.10", taxes=[vat("5")])), "99.90", "4.99", "104.89")
-
-
-#: Two lines with a tax that is rounded once, and one without any.
+#: Three lines with a tax that is rounded once, and one line without tax.
 PARTLY = signed(
     a_quote(*(a_line(f"l{n}", "10.10", taxes=[vat("5.5")]) for n in range(3)), a_line("l3", "5.00", taxes=[])),
     "35.30",
@@ -43,7 +41,7 @@ def taxes(invoice: dict[str, Any]) -> list[list[int]]:
 
 
 def names(bench: Any, invoice: dict[str, Any]) -> list[tuple[str, bool]]:
-    """The Tax Rates on the invoice by percentage, and whether they can be used again."""
+    """The name and percentage of each Tax Rate on the invoice, and whether it can be used again."""
     rates = {rate["id"]: rate for rate in bench.stripe.objects("tax_rates")}
     used = [rates[tax["tax_rate_details"]["tax_rate"]] for tax in invoice["total_taxes"]]
     return [(f"{rate['display_name']} {rate['percentage']:g}", rate["active"]) for rate in used]
@@ -65,7 +63,7 @@ def test_a_tax_that_is_rounded_once_for_the_rate_is_sent_as_amounts(bench: Any) 
     invoice = the_invoice(bench)
     assert (run["status"], invoice["status"]) == ("succeeded", "open")
     assert (invoice["subtotal"], invoice["total"] - invoice["subtotal"], invoice["total"]) == (3030, 167, 3197)
-    # The largest remainder gets the cent; where all are equal, the earlier.
+    # All remainders are equal, so the earlier lines get the cents.
     assert taxes(invoice) == [[56], [56], [55]]
     assert names(bench, invoice) == [("VAT 5.5", False)]
     assert "The tax is the signed one, 1.67 EUR" in notes(run)
@@ -90,7 +88,7 @@ def test_a_discount_over_different_taxes_is_one_negative_item(bench: Any) -> Non
     invoice = the_invoice(bench)
     lines = [(line["metadata"]["qwoty_line"], line["amount"]) for line in invoice["lines"]["data"]]
     assert lines == [("l1", 100000), ("l2", 50000), ("discount:1", -10000)]
-    # One negative amount for each rate, of what falls on its lines: 20 % of 66.67 and 5.5 % of 33.33.
+    # The discount has a negative tax for each rate: 20 % of 66.67 and 5.5 % of 33.33.
     assert taxes(invoice) == [[20000], [2750], [-1333, -183]]
     assert [tax["taxable_amount"] for tax in invoice["lines"]["data"][2]["taxes"]] == [-6667, -3333]
     assert (run["status"], invoice["total"]) == ("succeeded", 161234)
@@ -129,7 +127,7 @@ def test_the_total_is_the_signed_one_whatever_stripe_does_with_the_amounts(
 
     run = bench.accept(quote)
 
-    invoice = the_invoice(bench)  # there is one: the draft before it is gone
+    invoice = the_invoice(bench)  # the earlier draft is deleted
     assert (run["status"], invoice["status"]) == ("succeeded", "open"), run
     assert run["outcome"]["total"] == quote["summary"]["one_off"]["total_amount"]
 
@@ -146,7 +144,7 @@ def test_a_refusal_of_amounts_is_noted_and_the_draft_is_made_again_with_tax_rate
     assert [rate["active"] for rate in bench.stripe.objects("tax_rates")] == [True, True]
     assert "Stripe refused the lines with their tax as amounts, so the invoice is made with Tax Rates." in notes(run)
     assert "one item per set" in notes(run)
-    # The second draft costs what it must: the first one's removal, and one more of each.
+    # The second draft is one more request.
     assert bench.posts("/v1/invoices").count("/v1/invoices") == 2
 
 
@@ -199,7 +197,7 @@ def test_a_draft_is_made_again_only_when_exact_tax_is_switched(
 ) -> None:
     run_id = not_yet_final(bench, MIXED, exact_tax=before)
     (draft,) = bench.stripe.objects("invoices")
-    bench.enable(**EMAIL, exact_tax=after)  # what shapes the invoice changed: the next attempt begins anew
+    bench.enable(**EMAIL, exact_tax=after)  # a changed setting makes the next attempt begin anew
 
     run = bench.retry(run_id)
 
@@ -267,7 +265,7 @@ def test_switching_exact_tax_off_after_an_uncertain_mail_sends_no_second_mail(be
 
 @pytest.fixture
 def release_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """The plugin as it was when there were Tax Rates only, and nothing was said about it."""
+    """The plugin of the previous release: it knows Tax Rates only, and does not record which way it took."""
     made = InvoiceDraft._create_or_adopt
 
     def create_or_adopt(self: InvoiceDraft, attempt: Any, why: list[str]) -> dict[str, Any]:
@@ -369,7 +367,7 @@ def test_no_part_of_a_tax_falls_on_a_line_that_has_none() -> None:
 
 @pytest.mark.parametrize("rounding", ["half_away_from_zero", "half_up", "half_even"])
 def test_the_total_is_the_signed_one_however_stripe_rounds(bench: Any, rounding: str) -> None:
-    # 10.10 and -0.10 at 5 %: 50.5 and -0.5 cents, which round to 51 - 1, 51 - 0 or 50 - 0
+    # 10.10 and -0.10 at 5 % are 50.5 and -0.5 cents. They round to 51 - 1, 51 - 0 or 50 - 0.
     bench.stripe.config.update(rounding=rounding)
     bench.enable(**OPEN)
 

@@ -10,8 +10,6 @@ from builders import a_line, a_quote, vat
 from stripe_invoice.conftest import a_rate, quote_with, used
 
 CGST = vat("9", "IN", id="t-c", name="CGST", api_name="cgst_in_90")
-
-
 SGST = vat("9", "IN", id="t-s", name="SGST", api_name="sgst_in_90")
 
 
@@ -47,7 +45,7 @@ def test_a_rate_that_is_saved_on_both_taxes_serves_the_tax_of_its_name(bench: An
     assert names_used(bench, quote_with(CGST | both, SGST | both)) == ["CGST", "SGST"]
 
     assert len(bench.stripe.objects("tax_rates")) == 2
-    assert bench.quote("q-7")["saved_ids"]["taxes"].keys() == {"t-c"}, "the other one's is right already"
+    assert bench.quote("q-7")["saved_ids"]["taxes"].keys() == {"t-c"}, "the other tax keeps its saved id"
 
 
 def test_a_rate_of_another_name_is_not_used_where_names_tell_taxes_apart(bench: Any, v1: Any) -> None:
@@ -68,14 +66,8 @@ def test_a_lost_answer_makes_no_third_rate_for_two_taxes(bench: Any, fault: str,
 
 
 EXEMPT = vat("0", id="tax_ex", name="TVA exonérée art. 261", api_name="exempt_fr_0")
-
-
 REVERSE = vat("0", id="tax_rc", name="Autoliquidation art. 283", api_name="reverse_fr_0")
-
-
 TEXAS = vat("6.25", "US", id="tx", name="Texas Sales Tax", api_name=None)
-
-
 MASSACHUSETTS = vat("6.25", "US", id="ma", name="Massachusetts Sales Tax", api_name=None)
 
 

@@ -17,7 +17,7 @@ def test_the_saved_rate_is_preferred_to_a_newer_one_that_fits(bench: Any, v1: An
     bench.enable()
 
     assert used(bench, quote_with(saved(rate))) == [rate]
-    assert bench.posts("/v1/tax_rates") == ["/v1/tax_rates"] * 2  # both made above
+    assert bench.posts("/v1/tax_rates") == ["/v1/tax_rates"] * 2  # the two of this test
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_tax_rates_and_the_customer_are_read_at_the_same_time(bench: Any) -> Non
 
     def answering(given: Any) -> Any:
         if given.method == "GET" and given.path.startswith(("/v1/customers", "/v1/tax_rates")):
-            both.wait()  # neither is answered before the other has come
+            both.wait()  # each answer waits until both requests have come
         return answer(given)
 
     with pytest.MonkeyPatch.context() as patch:

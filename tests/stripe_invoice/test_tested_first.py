@@ -56,7 +56,7 @@ def admin(bench: Any) -> Person:
 
 
 def ended(call: Any, answer: Any) -> Any:
-    """What came of a test, at the place that its 202 names."""
+    """The result of a test, read where its 202 says."""
     assert answer.status_code == 202, answer.text
     return call("GET", answer.headers["Location"].removeprefix("/v1/workspaces/ws-1")).json
 
@@ -92,7 +92,7 @@ def test_a_refused_key_is_switched_on_only_by_an_explicit_choice(
     assert command("test-connection", "ws-1", "stripe_invoice").exit_code == 1
 
     assert ended(call, call("POST", ENABLE, {"anyway": True}))["status"] == "succeeded" and is_on(bench)
-    # The way out that is named, a valid key, works, and what was wrong is gone.
+    # A valid key, which the hint names, removes the problem.
     ended(call, call("PUT", SETTINGS, {"workspace_api_token": KEY, **LINK}))
     mended = connection(call)
     assert (mended["enabled"], mended["status"], mended["problem"]) == (True, "ok", None)
@@ -113,7 +113,7 @@ def test_saving_a_key_that_lacks_a_permission_is_reported(bench: Any, command: A
     assert (by_api["code"], by_command.exit_code) == ("connection_refused", 2)
     assert "tick Checkout Sessions: Write" in by_api["hint"]
     assert live_key(bench) == KEY
-    # The same key for a way of sending that needs no link is fine.
+    # The same key is good enough for settings without a link.
     narrower = call("PUT", SETTINGS, {**wanted, "send_payment_link": False})
     assert ended(call, narrower)["status"] == "succeeded"
     assert ended(call, call("PUT", f"{SETTINGS}?anyway=true", wanted))["status"] == "succeeded"

@@ -23,7 +23,7 @@ SIDES = ["line", "api", "console"]
 
 
 class Sides:
-    """Somebody at a terminal, somebody with a key, and somebody in front of the console of ws-1."""
+    """The three sides of ws-1: a command line, a client of the API, and a browser with the console."""
 
     def __init__(self, bench: Any) -> None:
         self.bench = bench
@@ -44,14 +44,14 @@ class Sides:
         return answer
 
     def page(self, path: str) -> str:
-        """A page of the console: what is read on it, and where its links lead."""
+        """The text and the links of a page of the console."""
         answer = self.browser.get(f"{self.bench.url}/console{path}", timeout=10)
         assert answer.status_code == 200, answer.text
         links = re.findall(r'href="([^"]+)"', answer.text)
         return " ".join([re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)), *links])
 
     def press(self, path: str, **form: str) -> str:
-        """Press the button of a page, and give where that leads."""
+        """Press the button of a page; give the address that it leads to."""
         answer = self.browser.post(f"{self.bench.url}/console{path}", data=form, timeout=10, allow_redirects=False)
         assert answer.status_code == 303, answer.text
         self.bench.work()

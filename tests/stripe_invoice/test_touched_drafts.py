@@ -12,7 +12,7 @@ from stripe_invoice.conftest import invoice_lines, not_yet_final, notes
 
 @pytest.fixture
 def halted(bench: Any) -> tuple[Any, str]:
-    """A bench on which the draft is whole, but could not be made final: 100.00 and 20 % VAT."""
+    """A bench with a complete draft over 100.00 and 20 % tax that is not final yet, and the id of its waiting run."""
     return bench, not_yet_final(bench, a_quote())
 
 
@@ -74,7 +74,7 @@ def test_a_line_that_somebody_removed_is_not_put_back(bench: Any, v1: Any) -> No
     for _ in range(3):
         run = bench.retry(run_id)
         assert (run["status"], run["error"]["code"]) == ("needs_attention", "totals_differ")
-        bench.stripe.clock.advance(86400)  # Stripe forgets what it was asked the day before
+        bench.stripe.clock.advance(86400)  # Stripe forgets the idempotency keys of the day before
 
     assert "Missing: 'Advice' over 100.00 EUR." in notes(run)
     assert [line["metadata"]["qwoty_line"] for line in invoice_lines(bench)] == ["l2"]

@@ -1,4 +1,4 @@
-"""Taking back what a run made: a draft is deleted, an open link is closed, a final invoice is a person's matter."""
+"""Undoing a run deletes a draft, closes an open link, and leaves a final invoice to a person."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_there_is_no_upkeep_before_the_first_invoice(bench: Any) -> None:
 
 def test_the_status_shows_the_age_of_the_last_event_and_no_secret(linked: Any) -> None:
     linked.pay(first_link(linked))
-    held(linked).webhooks()  # what the attached payment made Stripe say
+    held(linked).webhooks()  # events that the attached payment caused
     later(linked, 90)
     look_after(linked)
     there = endpoint(linked)
@@ -88,7 +88,7 @@ def test_the_upkeep_runs_every_hour_and_after_each_start(linked: Any) -> None:
 
 
 def another_run_meanwhile(bench: Any, number: int) -> None:
-    """Before the upkeep is resumed, another quote's link makes sure that there is an endpoint."""
+    """Work another quote with a link, which makes an endpoint if there is none."""
     bench.host.runs.accept("ws-1", a_quote(id=f"q-meanwhile-{number}", installments=2))
     bench.host.engine.work_again(bench.host.engine._queued.pop(0))
 
@@ -109,7 +109,7 @@ def test_a_process_that_dies_in_the_upkeep_leaves_one_endpoint_and_attaches_the_
     bench.enable(**LINK)
     for times, number in enumerate(count(1, every), start=1):
         bench.stripe.config.update(webhooks_held=False)
-        bench.webhooks()  # what was found before is delivered after all
+        bench.webhooks()  # delivers the events that the upkeep had found
         bench.accept(a_quote(id=f"q-{number}", installments=1))
         if story != "rolled":
             {"deleted": deleted, "disabled": disabled}[story](bench, v1)

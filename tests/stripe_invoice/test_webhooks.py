@@ -1,4 +1,4 @@
-"""What Stripe tells us: proved over the raw bytes, stored, and acted on once after a fresh look."""
+"""Stripe's webhooks: the signature is checked, the event is stored, and one run acts on it after a look at Stripe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stripe_invoice.conftest import figures, first_link, parts, webhook_runs
 
 
 def attached(bench: Any) -> list[int]:
-    """The amounts of payments that were attached to an invoice (the hosted page's own payment aside)."""
+    """The amounts of the payments that were attached to an invoice, without the hosted page's own payment."""
     payments = bench.stripe.objects("invoice_payments")
     return [p["amount_paid"] for p in payments if not p["is_default"]]
 
@@ -30,7 +30,7 @@ PAID_ONCE = ("partially_paid", "2275.50", "6826.50")
 UNPAID = ("unpaid", "0.00", "9102.00")
 
 
-# -- what happened -----------------------------------------------------------------------------------
+# -- what the events tell -----------------------------------------------------------------------------------
 
 
 def test_a_card_payment_is_attached_at_once(linked_example: Any) -> None:
@@ -132,7 +132,7 @@ def test_an_invoice_closed_in_the_dashboard_is_noticed(linked_example: Any, v1: 
     assert figures(linked_example, "q-1")[0] == status
 
 
-# -- twice, late, in the wrong order ------------------------------------------------------------------
+# -- repeated, late and unordered events ------------------------------------------------------------------
 
 
 def test_a_repeated_event_attaches_the_payment_once(linked_example: Any) -> None:
@@ -259,7 +259,7 @@ def test_a_payment_larger_than_what_remains_is_credited_or_shown(linked_example:
     assert figures(linked_example, "q-1")[0] == ("partially_paid" if refused else "paid")
 
 
-# -- whose -------------------------------------------------------------------------------------------
+# -- events that are not ours --------------------------------------------------------------------------
 
 
 def test_a_strangers_invoice_and_session_in_the_same_account_are_ignored(linked_example: Any, v1: Any) -> None:
@@ -320,7 +320,7 @@ def test_an_event_of_the_other_mode_is_acknowledged_and_ignored(linked_example: 
     assert deliver(linked_example, event).json() == {"received": "ignored"}
 
 
-# -- forged ------------------------------------------------------------------------------------------
+# -- forged events ------------------------------------------------------------------------------------------
 
 
 def the_event(bench: Any) -> bytes:
@@ -367,7 +367,7 @@ def test_a_forged_old_or_future_signature_is_refused_and_its_event_is_not_stored
 
         assert answer.status_code == 400, name
         assert secret not in answer.text, name
-    # So none of them was stored: the true one is no duplicate.
+    # None of the forged events was stored, so the true one is no duplicate.
     assert deliver(linked_example, None, raw=body).json() == {"received": "stored"}
 
 

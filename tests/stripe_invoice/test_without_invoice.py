@@ -1,4 +1,4 @@
-"""A signed quote without an invoice is never quiet: it says what is missing, is counted and told of, and can be run."""
+"""A signed quote without an invoice is reported: every side says what is missing, and the quote can be run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STRIPE = "stripe_invoice"
 
 
 class Doors:
-    """The three ways into one host: the command line, the HTTP API, and the console as an admin."""
+    """The three sides of one host: the command line, the HTTP API, and the console as an admin."""
 
     def __init__(self, bench: Any) -> None:
         self.bench = bench
@@ -68,13 +68,13 @@ def doors(bench: Any) -> Iterator[Doors]:
     root = logging.getLogger()
     before = (list(root.handlers), root.level)
     yield Doors(bench)
-    root.handlers[:], root.level = before  # the command line sets up its own
+    root.handlers[:], root.level = before  # the command line sets up its own handlers
     structlog.reset_defaults()
 
 
 @pytest.fixture
 def told(bench: Any) -> Callable[[], list[tuple[str, str, str | None]]]:
-    """Whom to tell is set; gives what was told: type, code and quote number."""
+    """Set a recipient for alerts; give a function that lists the alerts: type, code and quote number."""
     bench.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     return lambda: [
         (one["type"], one["code"], one["quote_number"]) for one in bench.host.alert_recipients.show("ws-1")["alerts"]

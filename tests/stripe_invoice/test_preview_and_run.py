@@ -1,4 +1,4 @@
-"""What a preview foretells is how the run ends: whom it bills and mails, which customer it takes, where it stops."""
+"""A run ends as its preview says: whom it bills and mails, which customer it uses, and where it stops."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def of_customer(quote: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**quote, "customer": {**quote["customer"], **changes}}
 
 
-def foretell(bench: Any, quote: dict[str, Any]) -> dict[str, Any]:
+def previewed(bench: Any, quote: dict[str, Any]) -> dict[str, Any]:
     host = bench.host
     (found,) = preview("ws-1", quote, host.integrations)["previews"]
     return found
@@ -68,7 +68,7 @@ def test_a_run_ends_as_its_preview_says(
 ) -> None:
     bench.enable(**settings)
 
-    found = foretell(bench, quote)
+    found = previewed(bench, quote)
     asked_of_stripe = len(bench.stripe.requests)
     run = bench.accept(quote)
 
@@ -77,7 +77,7 @@ def test_a_run_ends_as_its_preview_says(
     assert (found["ends"], found["ends_well"]) == (ends, not codes)
     assert all(problem["hint"] for problem in found["problems"])
     assert run["status"] == ends
-    # A run says the first thing that it meets, a preview all of them.
+    # A run stops at the first problem. A preview shows all of them.
     assert run["error"] is None or run["error"]["code"] == codes[0]
 
 
@@ -95,7 +95,7 @@ def test_the_preview_says_that_a_link_without_a_public_address_stops(
 
     monkeypatch.setattr(contexts, "make", without_address)
 
-    found, run = foretell(bench, a_quote(installments=2)), bench.accept(a_quote(installments=2))
+    found, run = previewed(bench, a_quote(installments=2)), bench.accept(a_quote(installments=2))
 
     assert found["problems"][0]["code"] == run["error"]["code"] == "public_url_missing"
 
@@ -128,7 +128,7 @@ def test_the_preview_names_the_recipients_that_the_run_mails(
 ) -> None:
     bench.enable(**settings)
 
-    assert foretell(bench, quote)["mailed"].startswith(mailed)
+    assert previewed(bench, quote)["mailed"].startswith(mailed)
     assert bench.accept(quote)["status"] == "succeeded"
     by_stripe = any(path.endswith("/send") for path in bench.posts())
     assert (bool(bench.mails()), by_stripe) == (mailed.startswith("A payment link"), mailed.startswith("Stripe would"))
@@ -137,7 +137,7 @@ def test_the_preview_names_the_recipients_that_the_run_mails(
 def test_the_preview_names_the_contact_that_the_run_bills(bench: Any) -> None:
     bench.enable()
 
-    billed = foretell(bench, a_quote())["billed"]
+    billed = previewed(bench, a_quote())["billed"]
     bench.accept(a_quote())
 
     (there,) = bench.stripe.objects("customers")
@@ -152,7 +152,7 @@ def test_the_preview_names_the_contact_that_the_run_bills(bench: Any) -> None:
 def test_a_missing_address_is_noted_in_the_preview_and_does_not_stop_the_run(bench: Any) -> None:
     bench.enable()
 
-    found = foretell(bench, of_customer(a_quote(), billing_address=None))
+    found = previewed(bench, of_customer(a_quote(), billing_address=None))
 
     assert (found["billed"]["address"], found["ends"]) == ("", "succeeded")
     assert found["notes"][0].startswith("The quote names no address of the customer")
@@ -193,7 +193,7 @@ def test_the_preview_names_the_first_place_that_knows_the_customer(
     place = given(bench, v1)
     before = {customer["id"] for customer in bench.stripe.objects("customers")}
 
-    places = foretell(bench, a_quote())["customer"]
+    places = previewed(bench, a_quote())["customer"]
     run = bench.accept(a_quote())
 
     assert places == [*([place] if given is _saved else []), MADE, BY_EMAIL, NEW]
