@@ -58,6 +58,7 @@ def held(bench: Any) -> Any:
 
 
 def attached(bench: Any) -> list[int]:
+    """The amounts of the payments that were attached to an invoice, without the hosted page's own payment."""
     return [p["amount_paid"] for p in bench.stripe.objects("invoice_payments") if not p["is_default"]]
 
 

@@ -5,6 +5,8 @@ Another person works in the Stripe Dashboard meanwhile: with another key of the 
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,9 +14,17 @@ from typing import Any
 
 import pytest
 import stripe
+import structlog
+from click.testing import CliRunner
+from werkzeug.test import Client
 
 from builders import HALVES, LINK, OPEN, a_line, a_quote, the_example, vat
+from console.conftest import Person, follow
 from in_process import Desk
+from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.web.app import create_app
+from qwoty_integrations_host.web.sessions import login_link
+from qwoty_integrations_host.workspaces import api_keys
 
 stripe.enable_telemetry = False
 SOMEBODY = "sk_test_SomebodyElse0001"
@@ -78,7 +88,40 @@ def desk() -> Iterator[Desk]:
         yield Desk()
 
 
-# -- what a quote shows --------------------------------------------------------------------------------
+# -- the three sides of the workspace ws-1 --------------------------------------------------------------
+
+
+@pytest.fixture
+def command(bench: Any) -> Iterator[Callable[..., Any]]:
+    """The command line with the data directory of the bench."""
+    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
+    folder = str(bench.host.config.data_dir)
+    yield lambda *words, given=None: CliRunner().invoke(
+        main, ["--data-dir", folder, *words], input=None if given is None else json.dumps(given)
+    )
+    logging.getLogger().handlers, logging.getLogger().level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def call(bench: Any) -> Callable[..., Any]:
+    """A client of the HTTP API with a key of ws-1."""
+    client, key = Client(create_app(bench.host)), api_keys.create(bench.host.store, bench.host.clock, "ws-1")["key"]
+    headers = {"Authorization": f"Bearer {key}"}
+    return lambda method, path, body=None: client.open(
+        f"/v1/workspaces/ws-1{path}", method=method, headers=headers, json=body
+    )
+
+
+@pytest.fixture
+def admin(bench: Any) -> Person:
+    """An admin of ws-1 who is logged in to the console."""
+    person = Person(bench, Client(create_app(bench.host)))
+    follow(person.client, login_link(bench.host, "ws-1", "admin"))
+    return person
+
+
+# -- what a quote shows ----------------------------------------------------------------------------------
 
 
 def parts(bench: Any, name: str, quote_id: str = "q-7") -> list[Any]:

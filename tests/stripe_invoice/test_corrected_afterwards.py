@@ -14,6 +14,7 @@ from builders import KEY, LINK, OPEN, a_line, a_quote
 from mail_server import mailing_through, parsed
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.store.api_keys import create_api_key
+from stripe_invoice.conftest import accept_again
 
 RIGHT = {"email": "ana.diaz@buyer.example"}
 
@@ -30,12 +31,6 @@ def sent_to(mail_server: Any) -> list[str]:
 def at_stripe(bench: Any) -> list[tuple[str, str]]:
     """The requests that change something at Stripe, except those that make a link."""
     return [(r.method, r.path) for r in bench.stripe.requests if r.method != "GET" and "/checkout/" not in r.path]
-
-
-def accept_again(bench: Any, quote: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    accepted = bench.host.runs.accept("ws-1", quote)
-    bench.work()
-    return accepted, bench.run(accepted.run_ids[0])
 
 
 @pytest.mark.parametrize("kind", ["wrong address", "another person", "another role"])

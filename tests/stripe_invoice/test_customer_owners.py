@@ -21,6 +21,20 @@ def of_company(company: str, contact: str, id: str, **fields: Any) -> dict[str, 
     return quote
 
 
+@pytest.fixture
+def held_locks(bench: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the locks that runs hold, in order."""
+    held: list[str] = []
+    hold = bench.host.integrations.contexts.locks.hold
+
+    def noted(name: str) -> Any:
+        held.append(name)
+        return hold(name)
+
+    monkeypatch.setattr(type(bench.host.integrations.contexts.locks), "hold", lambda _, name: noted(name))
+    return held
+
+
 @pytest.mark.parametrize(
     ("workspace", "company", "whose"),
     [("ws-1", "cust-2", "another company's"), ("ws-2", "cust-1", "another workspace's")],
@@ -95,42 +109,24 @@ def test_two_contacts_of_one_company_with_one_email_are_one_customer(bench: Any,
     assert len([c for c in bench.stripe.objects("customers") if not c.get("deleted")]) == 1
 
 
-def test_contacts_whose_ids_look_like_email_locks_do_not_share_a_lock(
-    bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held: list[str] = []
-    hold = bench.host.integrations.contexts.locks.hold
-
-    def noted(name: str) -> Any:
-        held.append(name)
-        return hold(name)
-
-    monkeypatch.setattr(type(bench.host.integrations.contexts.locks), "hold", lambda _, name: noted(name))
+def test_contacts_whose_ids_look_like_email_locks_do_not_share_a_lock(bench: Any, held_locks: list[str]) -> None:
     bench.enable()
 
     for mine, other in (("a@x.example", "b@x.example"), ("b@x.example", "a@x.example")):
         contact = {"id": f"e-mail:{other}", "email": mine}
         billed(bench, a_quote(id=mine, contact=contact))
 
-    names = [name for name in held if "/customer" in name]
+    names = [name for name in held_locks if "/customer" in name]
     assert len(names) == len(set(names)) == 4
 
 
-def test_the_contact_is_locked_before_its_email_address(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    held: list[str] = []
-    hold = bench.host.integrations.contexts.locks.hold
-
-    def noted(name: str) -> Any:
-        held.append(name)
-        return hold(name)
-
-    monkeypatch.setattr(type(bench.host.integrations.contexts.locks), "hold", lambda _, name: noted(name))
+def test_the_contact_is_locked_before_its_email_address(bench: Any, held_locks: list[str]) -> None:
     bench.enable()
 
     for number, email in enumerate(("ana@buyer.example", "ANA@Buyer.example")):
         billed(bench, a_quote(id=f"q-{number}", contact={"id": f"c-{number}", "email": email}))
 
-    names = [name.split("/")[-1].split(":") for name in held if "/customer" in name]
+    names = [name.split("/")[-1].split(":") for name in held_locks if "/customer" in name]
     assert [(kind, who) for kind, _, who in names] == [
         ("customer", "c-0"),
         ("customer_email", "ana@buyer.example"),

@@ -11,7 +11,6 @@ import pytest
 from builders import EMAIL, KEY, LINK, OPEN, a_line, a_quote
 from console.conftest import Person, words
 from qwoty_integrations_host.reports.previews import preview
-from stripe_invoice.test_tested_first import admin, call, command  # noqa: F401 - fixtures
 
 NOBODY = {"id": "c-1", "full_name": "Ana Diaz", "email": None}
 NO_ADDRESS = {"id": "c-1", "full_name": "Ana Diaz", "email": "ana at buyer"}
@@ -202,9 +201,9 @@ def test_the_preview_names_the_first_place_that_knows_the_customer(
 
 def test_command_line_api_and_page_show_the_same_preview(
     bench: Any,
-    command: Any,  # noqa: F811 - these are the fixtures
-    call: Any,  # noqa: F811
-    admin: Person,  # noqa: F811
+    command: Any,
+    call: Any,
+    admin: Person,
 ) -> None:
     bench.enable(**EMAIL)
     quote = a_quote(contact=NO_ADDRESS)

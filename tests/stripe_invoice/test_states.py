@@ -26,7 +26,7 @@ from qwoty_integrations_host.reports.search import QuoteFilter
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link
-from upkept import DAY
+from upkept import DAY, later
 
 
 def begun(bench: Any, quote: dict[str, Any]) -> None:
@@ -38,11 +38,6 @@ def invoiced(bench: Any, settings: dict[str, Any], **changes: Any) -> Any:
     bench.enable(**settings)
     bench.accept(a_quote(**changes))
     return bench
-
-
-def pass_time(bench: Any, seconds: float) -> None:
-    bench.stripe.clock.advance(seconds)
-    bench.clock.advance(seconds)
 
 
 def session(bench: Any) -> str:
@@ -96,7 +91,7 @@ def needs_attention(bench: Any, v1: Any) -> None:
 def failed(bench: Any, v1: Any) -> None:
     waiting(bench, v1)
     for _ in range(80):
-        pass_time(bench, DAY / 8)
+        later(bench, DAY / 8)
         bench.work()
 
 
@@ -126,7 +121,7 @@ def link_made(bench: Any, v1: Any) -> None:
 
 def link_expired(bench: Any, v1: Any) -> None:
     link_sent(bench, v1)
-    pass_time(bench, DAY + 60)
+    later(bench, DAY + 60)
     bench.webhooks()
 
 
@@ -150,7 +145,7 @@ def partly_paid(bench: Any, v1: Any) -> None:
 
 def overdue(bench: Any, v1: Any) -> None:
     open_invoice(bench, v1)
-    pass_time(bench, 40 * DAY)
+    later(bench, 40 * DAY)
     bench.webhooks()
 
 

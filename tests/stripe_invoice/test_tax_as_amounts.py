@@ -23,8 +23,6 @@ MIXED = signed(
     "212.34",
     "1612.34",
 )
-
-
 #: 100.00 less 0.10 at 5 %: the tax is 5.00 - 0.005. Stripe does not document in which direction it rounds -0.005.
 NEGATIVE_HALF = signed(a_quote(a_line("l1", "99.90", discount="0.10", taxes=[vat("5")])), "99.90", "4.99", "104.89")
 #: Three lines with a tax that is rounded once, and one line without tax.

@@ -2,57 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
-import structlog
-from click.testing import CliRunner
-from werkzeug.test import Client
-
 from builders import KEY, LINK
-from console.conftest import Person, follow, words
-from qwoty_integrations_host.cli import main
-from qwoty_integrations_host.web.app import create_app
-from qwoty_integrations_host.web.sessions import login_link
-from qwoty_integrations_host.workspaces import api_keys
+from console.conftest import Person, words
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
 REVOKED, NARROW = "rk_test_Revoked00000001", "rk_test_TooNarrow000001"
 SETTINGS, ENABLE = "/plugins/stripe_invoice/settings", "/plugins/stripe_invoice/enable"
 PAGE = "/console/integrations/stripe_invoice"
-
-
-@pytest.fixture
-def command(bench: Any) -> Iterator[Callable[..., Any]]:
-    """The command line on the bench's data directory."""
-    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
-    folder = str(bench.host.config.data_dir)
-    yield lambda *words, given=None: CliRunner().invoke(
-        main, ["--data-dir", folder, *words], input=None if given is None else json.dumps(given)
-    )
-    logging.getLogger().handlers, logging.getLogger().level = handlers, level
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def call(bench: Any) -> Callable[..., Any]:
-    """The HTTP API, as an admin of ws-1."""
-    client, key = Client(create_app(bench.host)), api_keys.create(bench.host.store, bench.host.clock, "ws-1")["key"]
-    headers = {"Authorization": f"Bearer {key}"}
-    return lambda method, path, body=None: client.open(
-        f"/v1/workspaces/ws-1{path}", method=method, headers=headers, json=body
-    )
-
-
-@pytest.fixture
-def admin(bench: Any) -> Person:
-    """Somebody in front of the console."""
-    person = Person(bench, Client(create_app(bench.host)))
-    follow(person.client, login_link(bench.host, "ws-1", "admin"))
-    return person
 
 
 def ended(call: Any, answer: Any) -> Any:

@@ -18,13 +18,7 @@ from stripe_events import (
     v1_of,
 )
 from stripe_invoice.conftest import figures, first_link, parts, webhook_runs
-
-
-def attached(bench: Any) -> list[int]:
-    """The amounts of the payments that were attached to an invoice, without the hosted page's own payment."""
-    payments = bench.stripe.objects("invoice_payments")
-    return [p["amount_paid"] for p in payments if not p["is_default"]]
-
+from upkept import attached
 
 PAID_ONCE = ("partially_paid", "2275.50", "6826.50")
 UNPAID = ("unpaid", "0.00", "9102.00")
