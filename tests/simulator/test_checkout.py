@@ -1,3 +1,5 @@
+"""Checkout sessions of the simulator: how they are paid, how they expire, and what is refused."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The simulator's answers and parameters agree with what Stripe publishes."""
+
 from __future__ import annotations
 
 import pytest

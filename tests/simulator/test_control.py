@@ -1,3 +1,5 @@
+"""Another process controls the simulator over HTTP."""
+
 from __future__ import annotations
 
 import re

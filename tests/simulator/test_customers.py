@@ -1,3 +1,5 @@
+"""Customers of the simulator: lists, search, updates and refusals."""
+
 from __future__ import annotations
 
 import pytest

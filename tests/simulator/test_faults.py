@@ -1,3 +1,5 @@
+"""Faults that a test orders from the simulator."""
+
 from __future__ import annotations
 
 import threading

@@ -1,3 +1,5 @@
+"""Invoices of the simulator: drafts, lines, finalizing, sending and lists."""
+
 from __future__ import annotations
 
 import pytest

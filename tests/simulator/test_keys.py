@@ -1,3 +1,5 @@
+"""Keys of the simulator: authentication, permissions, and what the log keeps of them."""
+
 from __future__ import annotations
 
 import pytest

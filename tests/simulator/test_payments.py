@@ -1,3 +1,5 @@
+"""Payments of the simulator and the invoices that they are attached to."""
+
 from __future__ import annotations
 
 import pytest

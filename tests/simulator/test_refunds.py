@@ -1,3 +1,5 @@
+"""Refunds of the simulator, and the events that tell of them."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Tax Rates of the simulator: rounding, exemptions and refusals."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Webhook endpoints and events of the simulator."""
+
 from __future__ import annotations
 
 import json
