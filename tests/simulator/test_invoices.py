@@ -57,7 +57,7 @@ def test_an_item_can_go_straight_onto_a_draft_and_off_again(shop):
     assert shop.v1.invoices.retrieve(draft.id).total == 0
 
 
-def test_only_the_description_of_an_item_can_be_changed(shop):
+def test_only_the_description_and_the_metadata_of_an_item_can_be_changed(shop):
     item = shop.v1.invoice_items.create({"customer": shop.a_customer().id, "currency": "eur", "amount": 1})
 
     changed = shop.v1.invoice_items.update(item.id, {"description": "new", "metadata": {"a": "b"}})

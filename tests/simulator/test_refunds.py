@@ -66,7 +66,7 @@ def test_a_refund_leaves_the_invoice_as_it_is(shop):
 
 
 @pytest.mark.parametrize("amount", [0, -1, 1001])
-def test_a_refund_above_the_payment_is_refused(shop, amount):
+def test_a_refund_of_nothing_or_of_more_than_the_payment_is_refused(shop, amount):
     with pytest.raises(StripeError):
         shop.sim.refund(a_payment(shop), amount)
 
