@@ -74,6 +74,11 @@ class Server:
         return now
 
 
+def mailing_through(server: Server, sender: str = "shop@seller.example") -> dict[str, Any]:
+    """The host's settings for mail through this server."""
+    return {"smtp_url": f"smtp://127.0.0.1:{server.port}?tls=none", "mail_from": sender}
+
+
 def parsed(envelope: Any) -> Any:
     return email.message_from_bytes(envelope.original_content, policy=email.policy.default)
 

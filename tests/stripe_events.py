@@ -1,4 +1,4 @@
-"""Events as Stripe delivers them to a bench, signed with its endpoint's secret; and what became of its quote."""
+"""Events that a test delivers to a bench as Stripe does, signed with the endpoint's secret."""
 
 from __future__ import annotations
 
@@ -8,23 +8,6 @@ import json
 from typing import Any
 
 import requests
-
-
-def session_id(bench: Any) -> str:
-    return str(bench.stripe.objects("sessions")[0]["id"])
-
-
-def figures(bench: Any) -> tuple[str, str, str]:
-    quote = bench.quote("q-1")
-    return quote["payment_status"], quote["amount_paid"], quote["amount_remaining"]
-
-
-def statuses(bench: Any) -> list[str]:
-    return [part["status"] for part in bench.quote("q-1")["installments"]]
-
-
-def webhook_runs(bench: Any) -> list[dict[str, Any]]:
-    return [run for run in bench.quote("q-1")["runs"] if run["kind"] == "webhook"]
 
 
 def an_event(thing: dict[str, Any], kind: str, id: str = "evt_test") -> dict[str, Any]:

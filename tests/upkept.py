@@ -1,4 +1,4 @@
-"""A workspace whose webhooks are looked after: asking for it, and what must be true afterwards."""
+"""Helpers for tests of the upkeep: they request it, change an endpoint, and check that webhooks arrive."""
 
 from __future__ import annotations
 
@@ -10,24 +10,15 @@ from uuid import uuid4
 
 import requests
 
-from builders import LINK, a_quote
 from qwoty_integrations_host.store import tables
 from qwoty_stripe_invoice.endpoint_spec import EVENTS
 from qwoty_stripe_invoice.gateway import API_VERSION
 
-RESTRICTED = "rk_test_Documented0001"
 HOUR, DAY = 3600, 24 * 3600
 
 
-def with_a_link(bench: Any) -> Any:
-    """A quote in two halves gets its invoice, its first link and thereby an endpoint."""
-    bench.enable(**LINK)
-    assert bench.accept(a_quote(installments=2))["status"] == "succeeded"
-    return bench
-
-
 def look_after(bench: Any, *, roll: bool = False) -> dict[str, Any]:
-    """An upkeep, asked for by a person, and the runs that follow."""
+    """Request an upkeep as a person does and work it; give its run."""
     (run_id,) = bench.host.upkeep.request("ws-1", roll_secrets=roll)
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
@@ -56,30 +47,23 @@ def post(bench: Any, url: str, secret: str, event: dict[str, Any]) -> requests.R
 
 
 def a_ping(event_id: str = "evt_1") -> dict[str, Any]:
-    """An event about nothing."""
+    """An event without content."""
     return {"id": event_id, "object": "event", "type": "ping", "data": {"object": {}}}
 
 
 def held(bench: Any) -> Any:
-    """From now on Stripe keeps to itself what it has to say."""
+    """Let Stripe deliver no webhooks from now on."""
     bench.stripe.config.update(webhooks_held=True)
     return bench
 
 
-def first_session(bench: Any) -> str:
-    return str(bench.stripe.objects("sessions")[0]["id"])
-
-
 def attached(bench: Any) -> list[int]:
+    """The amounts of the payments that were attached to an invoice, without the hosted page's own payment."""
     return [p["amount_paid"] for p in bench.stripe.objects("invoice_payments") if not p["is_default"]]
 
 
-def notes(run: dict[str, Any]) -> str:
-    return " ".join(run["outcome"]["notes"])
-
-
 def assert_told_again(bench: Any) -> None:
-    """There is one endpoint of ours as it should be, and what Stripe delivers to it is taken."""
+    """There is one endpoint of ours as it should be, and an event that Stripe delivers to it is accepted."""
     found = endpoint(bench)
     assert (found["status"], found["api_version"]) == ("enabled", API_VERSION)
     assert set(EVENTS) <= set(found["enabled_events"])
@@ -89,7 +73,7 @@ def assert_told_again(bench: Any) -> None:
     assert (answer.status_code, answer.json()) == (200, {"received": "ignored"})
 
 
-# -- what may have become of the endpoint --------------------------------------------------------------------
+# -- changes of the endpoint --------------------------------------------------------------------
 
 
 def as_it_was(bench: Any, v1: Any) -> None:

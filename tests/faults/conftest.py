@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from faults.story import Story
+from mail_server import mailing_through
 
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "Seller <shop@seller.example>"}
+    return mailing_through(mail_server, "Seller <shop@seller.example>")
 
 
 @pytest.fixture

@@ -68,6 +68,13 @@ class Shop:
         return self.v1.invoices.attach_payment(invoice.id, {"payment_intent": payment})
 
 
+def refused(call: Callable[..., Any], *args: Any, **kwargs: Any) -> stripe.InvalidRequestError:
+    """Ask for what the simulator refuses; give its error."""
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        call(*args, **kwargs)
+    return caught.value
+
+
 ClientFor = Callable[..., Shop]
 
 
@@ -96,13 +103,13 @@ def shop(shop_for: ClientFor) -> Shop:
 
 @pytest.fixture(autouse=True)
 def every_answer_fits_the_sdk(stripe_simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hold each good answer of each test against the SDK's resource classes."""
+    """Compare each good answer in each test with the SDK's resource classes."""
     strange: list[str] = []
     answer = stripe_simulator.api.answer
 
     def checked(request: ApiRequest) -> Response:
         given = answer(request)
-        # An odd answer is meant to be none of Stripe's; those carry a request id.
+        # Stripe's answers have a request id. An odd answer, which is ordered as a fault, has none.
         if given.status == 200 and "Request-Id" in given.headers:
             strange.extend(check_response(json.loads(given.body)))
         return given

@@ -1,14 +1,11 @@
+"""Checkout sessions of the simulator: how they are paid, how they expire, and what is refused."""
+
 from __future__ import annotations
 
 import pytest
 import requests
-import stripe
 
-
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
+from simulator.conftest import refused
 
 
 def last_event(shop):
@@ -50,7 +47,7 @@ def test_a_paid_session_carries_its_payment(shop):
         ("fail", "unpaid", "checkout.session.async_payment_failed"),
     ],
 )
-def test_a_delayed_method_completes_first_and_is_decided_later(shop, act, payment_status, event):
+def test_a_delayed_payment_completes_its_session_first_and_ends_later(shop, act, payment_status, event):
     session = shop.a_session()
     shop.sim.pay_later(session.id)
     assert facts(shop.v1.checkout.sessions.retrieve(session.id)) == ("complete", "unpaid", True, False)
@@ -62,7 +59,7 @@ def test_a_delayed_method_completes_first_and_is_decided_later(shop, act, paymen
     assert last_event(shop) == event
 
 
-def test_a_session_expires_by_call_once(shop):
+def test_a_session_can_be_expired_once(shop):
     session = shop.a_session()
 
     assert facts(shop.v1.checkout.sessions.expire(session.id)) == ("expired", "unpaid", False, False)

@@ -1,3 +1,5 @@
+"""The simulator's answers and parameters agree with what Stripe publishes."""
+
 from __future__ import annotations
 
 import pytest
@@ -128,7 +130,7 @@ def test_refusals_reach_the_client_with_their_parameter(shop):
 
 
 @pytest.mark.parametrize("key", ["metadata[a]", "metadata%5Ba%5D"])
-def test_brackets_may_be_encoded_or_not(shop, key):
+def test_brackets_in_names_may_be_encoded(shop, key):
     requests.post(
         f"{shop.sim.url}/v1/customers",
         data=f"{key}=b",

@@ -1,3 +1,5 @@
+"""Another process controls the simulator over HTTP."""
+
 from __future__ import annotations
 
 import re
@@ -20,7 +22,7 @@ def control(shop):
     return call
 
 
-def test_another_process_sees_requests_and_objects(shop, control):
+def test_another_process_can_read_requests_and_objects(shop, control):
     shop.a_customer()
 
     assert [entry["path"] for entry in control("GET", "requests")[1]] == ["/v1/customers"]
@@ -30,7 +32,7 @@ def test_another_process_sees_requests_and_objects(shop, control):
     assert control("GET", "requests")[1] == []
 
 
-def test_another_process_orders_faults_switches_keys_and_time(shop, control):
+def test_another_process_can_order_faults_switches_keys_and_time(shop, control):
     assert control("POST", "faults", fault="429", method="POST", path="/v1/customers", times=3)[0] == 200
     assert len(shop.sim.faults.pending()) == 1
     control("DELETE", "faults")
@@ -41,7 +43,7 @@ def test_another_process_orders_faults_switches_keys_and_time(shop, control):
     assert control("POST", "clock", advance=100)[1]["now"] in range(1_900_000_100, 1_900_000_105)
 
 
-def test_another_process_plays_the_payer(shop, control):
+def test_another_process_can_play_the_payer(shop, control):
     sessions = [shop.a_session().id for _ in range(4)]
     invoice = shop.an_open_invoice(1000)
 
@@ -56,18 +58,18 @@ def test_another_process_plays_the_payer(shop, control):
     assert control("GET", "deliveries")[1] == []
 
 
-def test_another_process_marks_an_invoice_as_paid(shop, control):
+def test_another_process_can_mark_an_invoice_as_paid(shop, control):
     assert control("POST", f"invoices/{shop.an_open_invoice(1000).id}/mark_paid")[1]["status"] == "paid"
 
 
-def test_another_process_refunds_a_payment(shop, control):
+def test_another_process_can_refund_a_payment(shop, control):
     intent = shop.sim.pay(shop.a_session(1000).id)["payment_intent"]
 
     assert control("POST", f"payments/{intent}/refund", amount=300)[1]["amount_refunded"] == 300
     assert control("POST", f"payments/{intent}/refund")[1]["amount_refunded"] == 1000
 
 
-def test_another_process_rolls_a_secret(shop, control):
+def test_another_process_can_roll_a_secret(shop, control):
     endpoint = shop.v1.webhook_endpoints.create({"url": "http://127.0.0.1:9/", "enabled_events": ["invoice.paid"]})
 
     assert control("POST", f"endpoints/{endpoint.id}/roll")[1]["secret"].startswith("whsec_")
@@ -108,7 +110,7 @@ def test_reset_forgets_everything_but_the_address(shop, control):
     assert control("GET", "health")[1]["url"] == url
 
 
-def test_it_can_be_put_back_to_how_it_was_any_number_of_times(shop):
+def test_the_simulator_can_be_restored_any_number_of_times(shop):
     before = shop.a_customer()
     saved = shop.sim.snapshot()
 
@@ -131,7 +133,7 @@ def test_a_hanging_request_does_not_hold_up_the_stop():
         requests.get(f"{sim.url}/v1/customers", timeout=1)
 
 
-def test_it_runs_alone_and_stops_on_sigterm():
+def test_the_simulator_runs_alone_and_stops_on_sigterm():
     command = [sys.executable, "-m", "stripe_simulator", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()

@@ -1,18 +1,14 @@
+"""Customers of the simulator: lists, search, updates and refusals."""
+
 from __future__ import annotations
 
 import pytest
-import stripe
 
 from builders import LIVE
+from simulator.conftest import refused
 
 
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
-
-
-def test_email_is_matched_exactly_and_in_its_case(shop):
+def test_an_email_is_matched_exactly_and_case_sensitively(shop):
     shop.a_customer(email="Ada@example.com")
     older, newer = shop.a_customer(), shop.a_customer()
 
@@ -57,7 +53,7 @@ def test_an_unknown_customer_is_404_in_a_path_and_400_in_a_body(shop):
     assert (in_body.http_status, in_body.code, in_body.param) == (400, "resource_missing", "customer")
 
 
-def test_updates_leave_the_rest_alone_and_an_empty_string_clears(shop):
+def test_an_update_changes_only_what_it_names_and_an_empty_string_clears(shop):
     customer = shop.a_customer(phone="1", address={"city": "Paris", "country": "FR"})
 
     changed = shop.v1.customers.update(customer.id, {"phone": "", "address": {"line1": "Rue 1"}})

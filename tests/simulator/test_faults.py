@@ -1,3 +1,5 @@
+"""Faults that a test orders from the simulator."""
+
 from __future__ import annotations
 
 import threading
@@ -45,7 +47,7 @@ def test_each_fault_reaches_the_client_once(shop, fault, error, code):
 @pytest.mark.parametrize(
     ("fault", "made"), [("cut_before", 0), ("500_before", 0), ("cut_after", 1), ("500_after", 1), ("429", 0)]
 )
-def test_a_fault_lies_before_or_after_the_commit(shop, fault, made):
+def test_a_fault_strikes_before_or_after_the_commit(shop, fault, made):
     shop.sim.faults.add(fault)
     with pytest.raises(stripe.StripeError):
         shop.a_customer()

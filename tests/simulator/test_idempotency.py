@@ -1,3 +1,5 @@
+"""Idempotency keys of the simulator: what is stored, replayed and refused."""
+
 from __future__ import annotations
 
 import threading

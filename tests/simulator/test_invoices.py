@@ -1,13 +1,11 @@
+"""Invoices of the simulator: drafts, lines, finalizing, sending and lists."""
+
 from __future__ import annotations
 
 import pytest
 import stripe
 
-
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
+from simulator.conftest import refused
 
 
 def test_a_draft_has_no_number_no_page_and_no_pdf(shop):
@@ -59,7 +57,7 @@ def test_an_item_can_go_straight_onto_a_draft_and_off_again(shop):
     assert shop.v1.invoices.retrieve(draft.id).total == 0
 
 
-def test_an_items_words_can_be_changed_and_nothing_else_is_modelled(shop):
+def test_only_the_description_and_the_metadata_of_an_item_can_be_changed(shop):
     item = shop.v1.invoice_items.create({"customer": shop.a_customer().id, "currency": "eur", "amount": 1})
 
     changed = shop.v1.invoice_items.update(item.id, {"description": "new", "metadata": {"a": "b"}})
@@ -234,7 +232,9 @@ def test_finalize_refuses_twice_and_without_lines(shop):
         (1000, "eur", 250, "open", 1250, 0),
     ],
 )
-def test_finalize_settles_what_is_nothing_or_too_little(shop, amount, currency, balance, status, due, ending):
+def test_finalize_settles_an_amount_of_nothing_or_below_the_minimum(
+    shop, amount, currency, balance, status, due, ending
+):
     customer = shop.a_customer(balance=balance).id
 
     invoice = shop.an_open_invoice(amount, customer=customer, currency=currency)
@@ -329,7 +329,7 @@ def test_metadata_merges_and_unsets(shop):
         ("refuse_other_currency_than_customers", {}, "usd"),
     ],
 )
-def test_a_switch_makes_create_stricter(shop, switch, customer, first_currency):
+def test_a_switch_makes_the_creation_of_invoices_stricter(shop, switch, customer, first_currency):
     customer_id = shop.a_customer(**customer).id
     shop.a_draft(customer=customer_id, currency=first_currency)
     assert shop.a_draft(customer=customer_id).id

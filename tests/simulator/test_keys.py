@@ -1,3 +1,5 @@
+"""Keys of the simulator: authentication, permissions, and what the log keeps of them."""
+
 from __future__ import annotations
 
 import pytest
@@ -100,7 +102,7 @@ def test_search_is_open_to_restricted_keys_unless_switched_off(shop_for, shop, s
 
 
 @pytest.mark.parametrize(("switch", "status"), [(False, 403), (True, 404)])
-def test_a_probe_meets_permission_or_existence_first(shop_for, shop, switch, status):
+def test_a_probe_meets_the_permission_or_the_existence_check_first(shop_for, shop, switch, status):
     shop.sim.config.update(existence_before_permission=switch)
     poor = restricted(shop_for, shop, set())
 
@@ -110,7 +112,7 @@ def test_a_probe_meets_permission_or_existence_first(shop_for, shop, switch, sta
     assert caught.value.http_status == status
 
 
-def test_the_log_knows_fingerprints_and_never_a_key(shop):
+def test_the_log_keeps_fingerprints_of_keys_and_never_a_key(shop):
     shop.a_customer()
 
     text = repr(list(shop.sim.requests)) + requests.get(f"{shop.sim.url}/_simulator/requests", timeout=2).text
@@ -118,6 +120,6 @@ def test_the_log_knows_fingerprints_and_never_a_key(shop):
     assert shop.sim.requests[0].key_fingerprint
 
 
-def test_a_key_in_another_form_cannot_be_registered(shop):
+def test_a_key_of_another_form_cannot_be_registered(shop):
     with pytest.raises(ValueError, match="A key looks like"):
         shop.sim.add_key("secret")

@@ -1,15 +1,11 @@
+"""Payments of the simulator and the invoices that they are attached to."""
+
 from __future__ import annotations
 
 import pytest
-import stripe
 
+from simulator.conftest import refused
 from stripe_simulator.errors import StripeError
-
-
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
 
 
 def event_types(shop):
@@ -163,7 +159,7 @@ def test_a_payment_cannot_pay_two_invoices(shop):
 
 
 @pytest.mark.parametrize(("holds_outside", "figures"), [(False, (0, 1000)), (True, (1000, 0))])
-def test_an_invoice_is_marked_as_paid_outside_in_either_form(shop, holds_outside, figures):
+def test_an_invoice_can_be_marked_as_paid_outside_in_either_form(shop, holds_outside, figures):
     shop.sim.config.update(amount_paid_holds_outside=holds_outside)
     invoice = shop.an_open_invoice(1000)
 

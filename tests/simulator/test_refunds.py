@@ -1,3 +1,5 @@
+"""Refunds of the simulator, and the events that tell of them."""
+
 from __future__ import annotations
 
 import pytest
@@ -22,7 +24,7 @@ def refund_events(shop):
     return [event for event in shop.sim.objects("events") if event["type"] == "charge.refunded"]
 
 
-def test_each_refund_is_told_with_the_charge_and_what_it_was_before(shop):
+def test_the_event_of_a_refund_has_the_charge_and_its_previous_values(shop):
     intent = a_payment(shop)
 
     shop.sim.refund(intent, 300)
@@ -64,14 +66,14 @@ def test_a_refund_leaves_the_invoice_as_it_is(shop):
 
 
 @pytest.mark.parametrize("amount", [0, -1, 1001])
-def test_no_more_is_refunded_than_was_paid(shop, amount):
+def test_a_refund_of_nothing_or_of_more_than_the_payment_is_refused(shop, amount):
     with pytest.raises(StripeError):
         shop.sim.refund(a_payment(shop), amount)
 
     assert refund_events(shop) == []
 
 
-def test_what_is_refunded_already_or_not_paid_yet_is_refused(shop):
+def test_a_refund_of_an_unpaid_or_refunded_payment_is_refused(shop):
     intent = a_payment(shop)
     shop.sim.refund(intent)
     later = shop.sim.pay_later(shop.a_session(500).id)["payment_intent"]

@@ -1,4 +1,4 @@
-"""An event of one's own, signed as the simulator signs what it delivers."""
+"""A test can sign an event of its own as the simulator signs its events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import stripe
 
 
-def test_an_event_of_ones_own_is_signed_with_the_endpoints_secret(stripe_simulator: Any) -> None:
+def test_a_custom_event_is_signed_with_the_endpoints_secret(stripe_simulator: Any) -> None:
     http = stripe.RequestsClient()
     client = stripe.StripeClient("sk_test_1", base_addresses={"api": stripe_simulator.url}, http_client=http)
     endpoint = client.v1.webhook_endpoints.create({"url": "https://x.example/hook", "enabled_events": ["invoice.paid"]})

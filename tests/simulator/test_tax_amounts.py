@@ -1,10 +1,11 @@
-"""Taxes that the caller computed: what the simulated Stripe takes, keeps and refuses."""
+"""Tax amounts that the caller computed: what the simulated Stripe accepts, stores and refuses."""
 
 from __future__ import annotations
 
 import pytest
 import requests
-import stripe
+
+from simulator.conftest import refused
 
 VAT = {"display_name": "VAT", "inclusive": False, "percentage": "20"}
 TAX = {"amount": 200, "taxable_amount": 1000, "tax_rate_data": VAT}
@@ -15,11 +16,10 @@ def tax(amount, taxable, **data):
     return {"amount": amount, "taxable_amount": taxable, "tax_rate_data": VAT | data}
 
 
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    assert caught.value.http_status == 400
-    return caught.value
+def refused_as_bad(call, *args, **kwargs):
+    error = refused(call, *args, **kwargs)
+    assert error.http_status == 400
+    return error
 
 
 def add(shop, draft, *lines):
@@ -102,9 +102,9 @@ def test_a_rate_that_stripe_made_is_hidden_and_cannot_be_put_on_anything(shop):
     assert shop.v1.invoice_items.retrieve(item).tax_rates == []
     for active in (False, True):
         shop.v1.tax_rates.update(rate, {"active": active})
-        error = refused(shop.a_draft, {"amount": 100, "tax_rates": [rate]})
+        error = refused_as_bad(shop.a_draft, {"amount": 100, "tax_rates": [rate]})
         assert error.param == "lines[0][tax_rates][0]"
-        assert refused(shop.a_draft, default_tax_rates=[rate]).param == "default_tax_rates[0]"
+        assert refused_as_bad(shop.a_draft, default_tax_rates=[rate]).param == "default_tax_rates[0]"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_an_invoice_has_tax_amounts_or_tax_rates_but_not_both(shop, present, add
 
     draft = shop.a_draft(*map(filled, present), customer=customer)
 
-    assert refused(add, shop, draft, *map(filled, added)).param == param
+    assert refused_as_bad(add, shop, draft, *map(filled, added)).param == param
     assert len(shop.v1.invoices.retrieve(draft.id).lines.data) == len(present)
 
 
@@ -183,7 +183,7 @@ def test_default_rates_and_tax_amounts_exclude_each_other(shop):
     rate = shop.a_rate()
     with_default, with_amounts = shop.a_draft(default_tax_rates=[rate]), shop.a_draft(LINE)
 
-    assert refused(add, shop, with_default, LINE).param == "lines[0][tax_amounts]"
+    assert refused_as_bad(add, shop, with_default, LINE).param == "lines[0][tax_amounts]"
     error = refused(shop.v1.invoices.update, with_amounts.id, {"default_tax_rates": [rate]})
     assert error.param == "default_tax_rates"
     assert shop.v1.invoices.update(with_amounts.id, {"default_tax_rates": "", "description": "x"}).total == 1200
@@ -195,7 +195,7 @@ def test_an_invoice_item_takes_no_tax_amounts_and_no_rates_beside_them(shop):
 
     error = refused(shop.v1.invoice_items.create, item | {"tax_amounts": [TAX]})
     assert (error.code, error.param) == ("parameter_unknown", "tax_amounts")
-    assert refused(shop.v1.invoice_items.create, item | {"tax_rates": [shop.a_rate()]}).param == "tax_rates"
+    assert refused_as_bad(shop.v1.invoice_items.create, item | {"tax_rates": [shop.a_rate()]}).param == "tax_rates"
     shop.v1.invoice_items.create(item)
     assert shop.v1.invoices.retrieve(draft.id).total == 1300
 
@@ -206,7 +206,7 @@ def test_a_pending_item_takes_tax_amounts_when_it_becomes_a_line(shop):
     draft = shop.a_draft(customer=customer)
     line = {"invoice_item": item.id, "tax_amounts": [TAX]}
 
-    refused(add, shop, draft, line, {"amount": 100, "tax_amounts": [tax(1, 1, percentage="101")]})
+    refused_as_bad(add, shop, draft, line, {"amount": 100, "tax_amounts": [tax(1, 1, percentage="101")]})
 
     assert shop.v1.invoice_items.retrieve(item.id).invoice is None
     assert add(shop, draft, line).total == 1200
@@ -231,14 +231,14 @@ def test_an_exempt_customer_pays_given_tax_as_the_switch_for_manual_rates_says(s
         ("tax_amounts_may_differ_from_percentage", tax(200, -1000), "amount"),
     ],
 )
-def test_what_nobody_knows_about_amounts_is_a_switch(shop, switch, given, param):
+def test_each_unknown_rule_about_amounts_is_a_switch(shop, switch, given, param):
     line = {"amount": 1000, "tax_amounts": [given]}
     taken = shop.a_draft(line).total
 
     shop.sim.config.update(**{switch: False})
 
     assert taken == 1000 + given["amount"]
-    assert refused(shop.a_draft, line).param == f"lines[0][tax_amounts][0][{param}]"
+    assert refused_as_bad(shop.a_draft, line).param == f"lines[0][tax_amounts][0][{param}]"
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_what_nobody_knows_about_amounts_is_a_switch(shop, switch, given, param)
     [
         tax(200, 1000),
         tax(-200, -1000),
-        # 19.5, and net of an inclusive tax 166.4: rounded either way.
+        # The exact amounts are 19.5 and, for an inclusive tax, 166.4. Both may be rounded up or down.
         tax(19, 195, percentage="10"),
         tax(20, 195, percentage="10"),
         tax(167, 832, inclusive=True),
@@ -263,7 +263,7 @@ def test_a_rounded_or_a_fixed_amount_does_not_differ_from_its_percentage(shop, g
 
 @pytest.fixture
 def switched(shop):
-    """Turn switches from outside, as another process does."""
+    """A function that sets switches over HTTP, as another process does."""
 
     def turn(**switches):
         requests.post(f"{shop.sim.url}/_simulator/config", json=switches, timeout=5).raise_for_status()
@@ -278,12 +278,12 @@ def test_an_account_without_tax_amounts_refuses_each_request_until_it_has_them(s
 
     switched(tax_amounts_refused=True)
     for _ in range(2):
-        error = refused(shop.v1.invoices.add_lines, draft.id, given, options)
+        error = refused_as_bad(shop.v1.invoices.add_lines, draft.id, given, options)
         assert (error.code, error.param) == ("parameter_unknown", "lines[1][tax_amounts]")
     assert add(shop, draft, {"amount": 5}).total == 10
 
     switched(tax_amounts_refused=False)
-    # The refusal came before the execution: it is not kept for the key.
+    # The refusal comes before the execution, so it is not stored for the key.
     assert shop.v1.invoices.add_lines(draft.id, given, options).total == 1215
 
 
@@ -303,7 +303,7 @@ def test_given_amounts_are_replaced_by_computed_ones_or_dropped(shop, switched, 
 
     assert [one.amount for line in draft.lines.data for one in line.taxes] == taxes
     assert draft.total == total
-    # What became of the amounts stays as it is.
+    # The amounts of an existing invoice stay as they are.
     switched(**{switch: False})
     assert [one.amount for line in shop.v1.invoices.retrieve(draft.id).lines.data for one in line.taxes] == taxes
 
@@ -321,7 +321,7 @@ def test_lines_before_a_refused_one_are_kept_as_the_switch_says(shop, atomic, ke
     shop.sim.config.update(add_lines_atomic=atomic)
     draft = shop.a_draft()
 
-    refused(add, shop, draft, LINE, {"amount": 100, "tax_rates": [shop.a_rate()]})
+    refused_as_bad(add, shop, draft, LINE, {"amount": 100, "tax_rates": [shop.a_rate()]})
 
     draft = shop.v1.invoices.retrieve(draft.id)
     assert (len(draft.lines.data), draft.total) == (kept, 1200 * kept)

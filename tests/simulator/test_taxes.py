@@ -1,16 +1,12 @@
+"""Tax Rates of the simulator: rounding, exemptions and refusals."""
+
 from __future__ import annotations
 
 import pytest
-import stripe
 
+from simulator.conftest import refused
 from stripe_simulator.config import Config
 from stripe_simulator.money import shown
-
-
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
 
 
 def draft_at(shop, percentage, *amounts, **rate):

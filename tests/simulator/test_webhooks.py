@@ -1,3 +1,5 @@
+"""Webhook endpoints and events of the simulator."""
+
 from __future__ import annotations
 
 import json
@@ -8,11 +10,12 @@ import pytest
 import stripe
 
 from builders import LIVE
+from simulator.conftest import refused
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
 
 class Receiver:
-    """A tiny web server that keeps what it is sent and answers as it is told."""
+    """A small web server that stores what it receives and answers as the test wants."""
 
     def __init__(self):
         self.received = []
@@ -54,12 +57,6 @@ def receiver():
 def an_endpoint(shop, url, *events, **params):
     given = {"url": url, "enabled_events": list(events) or ["*"], "api_version": "2026-10-28.endive"}
     return shop.v1.webhook_endpoints.create(given | params)
-
-
-def refused(call, *args, **kwargs):
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        call(*args, **kwargs)
-    return caught.value
 
 
 def test_the_secret_shows_only_when_the_endpoint_is_made(shop):
@@ -148,7 +145,7 @@ def test_a_failed_delivery_is_tried_again(shop, receiver):
     assert shop.v1.events.list({"delivery_success": True}).data[0].type == "customer.created"
 
 
-def test_what_was_given_up_can_be_delivered_later(shop, receiver, monkeypatch):
+def test_an_event_that_was_given_up_can_be_delivered_later(shop, receiver, monkeypatch):
     monkeypatch.setattr("stripe_simulator.delivery.RETRY_GAPS", ())
     receiver.answers = [500]
     an_endpoint(shop, receiver.url, "customer.created")
@@ -245,7 +242,7 @@ def test_events_are_listed_by_type(shop):
 
 
 @pytest.mark.parametrize("end", ["deleted", "disabled"])
-def test_what_is_on_its_way_to_an_endpoint_that_is_gone_is_dropped_and_counts_as_undelivered(shop, receiver, end):
+def test_an_event_for_an_endpoint_that_is_gone_is_dropped_and_counts_as_undelivered(shop, receiver, end):
     shop.sim.config.update(webhooks_held=True)
     endpoint = an_endpoint(shop, receiver.url, "customer.created")
     shop.a_customer()
@@ -261,7 +258,7 @@ def test_what_is_on_its_way_to_an_endpoint_that_is_gone_is_dropped_and_counts_as
     assert missed.type == "customer.created"
 
 
-def test_an_event_that_no_endpoint_was_there_for_counts_as_delivered(shop):
+def test_an_event_without_an_endpoint_counts_as_delivered(shop):
     shop.a_customer()
 
     assert shop.v1.events.list({"delivery_success": False}).data == []

@@ -1,4 +1,4 @@
-"""A host that has Slack alone, Slack itself played by the stand-in over real HTTP, and a place for PDFs."""
+"""A host with Slack as its only plugin, the stand-in for Slack over real HTTP, and a server for PDFs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OWNER = {"id": "u-1", "first_name": "Lea", "last_name": "Roux", "email": "lea@se
 
 @dataclass
 class Storage:
-    """Where the platform keeps PDFs. ``answer``: what it gives."""
+    """The server from which the platform gives PDFs. ``answer``: its next answer."""
 
     answer: Any = PDF
     status: int = 200
@@ -72,12 +72,12 @@ class Desk(Workbench):
         self.set_up("slack", {"token": TOKEN, "message_channel": CHANNEL, **settings}, workspace)
 
     def document(self, **changes: Any) -> dict[str, Any]:
-        """The documented example with an owner and a PDF, and changes."""
+        """The documented example with an owner, a PDF and these changes."""
         given = {"owner": OWNER, "pdf_link": f"{self.storage.url}/quote.pdf?token=SignedPdfToken"}
         return the_example(**{**given, **changes})
 
     def accept(self, workspace: str = "ws-1", **changes: Any) -> dict[str, Any]:
-        """Accept a quote, work what is queued, and report its one run."""
+        """Accept a quote and work what is queued; give its only run."""
         return super().accept(self.document(**changes), workspace)
 
 

@@ -1,4 +1,4 @@
-"""Slack as one of a workspace's integrations, as people meet it: commands, pages, logs."""
+"""Slack beside another integration of the workspace, in commands, pages and logs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def both(desk: Any, stripe_simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A desk on which Stripe Invoice gets every quote, too."""
+    """A desk with Stripe Invoice as a second integration."""
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
     desk.host.settings.save("ws-1", "stripe_invoice", {"workspace_api_token": KEY, "invoice_status": "open"})
     desk.host.settings.enable("ws-1", "stripe_invoice")
@@ -51,7 +51,7 @@ def test_each_of_two_integrations_has_a_run_of_its_own(both: Any, stripe_simulat
     assert (len(both.slack.posted), len(stripe_simulator.objects("invoices"))) == (1, 1)
 
 
-def test_one_that_fails_leaves_the_other_alone(both: Any, stripe_simulator: StripeSimulator) -> None:
+def test_a_failed_integration_does_not_affect_the_other(both: Any, stripe_simulator: StripeSimulator) -> None:
     both.slack.trouble["chat.postMessage"] = ["channel_not_found"]
 
     runs = accept(both)
@@ -71,7 +71,7 @@ def test_a_change_that_comes_after_the_invoice_is_final_changes_no_message(both:
     assert both.slack.posted[0]["text"].startswith("Buyer SARL has signed quote Q-2026-042")
 
 
-def test_of_another_workspace_slack_hears_nothing(desk: Any) -> None:
+def test_slack_gets_no_quote_of_another_workspace(desk: Any) -> None:
     accepted = desk.host.runs.acceptance.accept("ws-2", the_example(workspace_id="ws-2"))
     desk.work()
 
@@ -88,7 +88,7 @@ def test_the_message_is_linked_on_the_runs_page(desk: Any) -> None:
     }
 
 
-def test_it_is_set_up_tried_and_shown_by_commands(
+def test_commands_set_slack_up_test_it_and_show_it(
     slack: SlackStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def command(*words: str, given: str | None = None) -> Any:
@@ -113,7 +113,7 @@ def test_it_is_set_up_tried_and_shown_by_commands(
     assert len(slack.posted) == 1
 
 
-def test_a_planted_token_comes_out_nowhere(
+def test_a_planted_token_appears_in_no_answer_log_or_file(
     desk: Any, log: Any, slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slack.token = CANARY

@@ -32,7 +32,7 @@ def test_a_token_with_every_scope_is_fine(desk: Any) -> None:
     assert found["notes"] == []
 
 
-def test_the_documented_scopes_are_enough_and_what_they_cannot_tell_blocks_nothing(desk: Any) -> None:
+def test_the_documented_scopes_are_enough_and_unclear_rights_do_not_stop_the_test(desk: Any) -> None:
     found, key = tried(desk)
 
     assert found["status"] == "ok"
@@ -40,7 +40,7 @@ def test_the_documented_scopes_are_enough_and_what_they_cannot_tell_blocks_nothi
     assert any("channels:history" in note for note in found["notes"])
 
 
-def test_a_missing_scope_is_to_be_added(desk: Any) -> None:
+def test_a_missing_scope_is_reported_with_what_to_add(desk: Any) -> None:
     desk.slack.scopes.discard("files:write")
 
     found, key = tried(desk)
@@ -49,7 +49,7 @@ def test_a_missing_scope_is_to_be_added(desk: Any) -> None:
     assert "files:write" in key["hint"] and "chat:write" not in key["hint"]
 
 
-def test_without_documents_their_scope_is_not_wanted(desk: Any) -> None:
+def test_the_scope_for_files_is_not_needed_without_documents(desk: Any) -> None:
     desk.slack.scopes.discard("files:write")
     desk.enable(document_send=False)
 
@@ -59,7 +59,7 @@ def test_without_documents_their_scope_is_not_wanted(desk: Any) -> None:
 @pytest.mark.parametrize(
     "change", [{"is_member": False}, {"is_archived": True}, {"channel": "C0000000000"}], ids=lambda c: next(iter(c))
 )
-def test_a_channel_that_the_bot_does_not_reach_is_said(desk: Any, change: dict[str, Any]) -> None:
+def test_a_channel_that_the_bot_cannot_reach_is_reported(desk: Any, change: dict[str, Any]) -> None:
     desk.slack.scopes.add("channels:read")
     if "channel" in change:
         desk.enable(message_channel=change["channel"])
@@ -76,7 +76,7 @@ def test_a_channel_that_the_bot_does_not_reach_is_said(desk: Any, change: dict[s
     )
 
 
-def test_a_name_is_taken_and_said_to_be_second_best(desk: Any) -> None:
+def test_a_channel_name_is_accepted_with_a_note(desk: Any) -> None:
     desk.enable(message_channel="#sales")
 
     found, key = tried(desk)
@@ -85,7 +85,7 @@ def test_a_name_is_taken_and_said_to_be_second_best(desk: Any) -> None:
     assert any("given by its name" in note for note in found["notes"])
 
 
-def test_a_refused_token_is_refused(desk: Any) -> None:
+def test_a_refused_token_is_shown_as_refused(desk: Any) -> None:
     desk.enable(token=TOKEN[:-4] + "Zzzz")
 
     found, key = tried(desk)
@@ -94,7 +94,7 @@ def test_a_refused_token_is_refused(desk: Any) -> None:
 
 
 @pytest.mark.parametrize("trouble", [503, 429, 407, "page", "stranger"])
-def test_a_slack_in_trouble_says_nothing_about_the_token(desk: Any, trouble: Any) -> None:
+def test_an_outage_of_slack_does_not_blame_the_token(desk: Any, trouble: Any) -> None:
     desk.slack.trouble["auth.test"] = [trouble]
 
     found, key = tried(desk)
@@ -102,7 +102,7 @@ def test_a_slack_in_trouble_says_nothing_about_the_token(desk: Any, trouble: Any
     assert (found["status"], key["status"]) == ("unreachable", "unreachable")
 
 
-def test_whether_slack_is_there_is_asked_without_a_token(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_whether_slack_answers_needs_no_token(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ctx = desk.host.integrations.contexts.make("", "slack", {})
     assert desk.host.plugins.service_status("slack", ctx).reachable
     monkeypatch.setenv("QWOTY_SLACK_API_BASE", "http://127.0.0.1:9/api")
@@ -122,7 +122,7 @@ def test_whether_slack_is_there_is_asked_without_a_token(desk: Any, monkeypatch:
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_by_field_and_without_their_values(
+def test_settings_that_cannot_work_are_refused_at_their_field_without_their_value(
     desk: Any, given: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(SettingsError) as refused:

@@ -1,4 +1,4 @@
-"""The PDF in the message's thread: never in the way of the message, never twice."""
+"""The PDF in the message's thread: it never stops the message, and it is sent once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_the_pdf_is_in_the_messages_thread_as_it_was_signed(desk: Any) -> None:
     assert file["shared"] == [desk.slack.posted[0]["ts"]]
 
 
-def test_switched_off_no_pdf_is_even_asked_for(desk: Any) -> None:
+def test_no_pdf_is_requested_when_documents_are_switched_off(desk: Any) -> None:
     desk.enable(document_send=False)
 
     assert desk.accept()["status"] == "succeeded"
@@ -40,7 +40,7 @@ def test_a_quote_without_a_pdf_is_announced_without_one(desk: Any) -> None:
         (b"oops", 503, "HTTP 503"),
     ],
 )
-def test_a_pdf_that_cannot_be_had_is_a_note(desk: Any, answer: bytes, status: int, why: str) -> None:
+def test_a_pdf_that_cannot_be_fetched_is_noted(desk: Any, answer: bytes, status: int, why: str) -> None:
     desk.storage.answer, desk.storage.status = answer, status
 
     run = desk.accept()
@@ -52,7 +52,7 @@ def test_a_pdf_that_cannot_be_had_is_a_note(desk: Any, answer: bytes, status: in
     assert len(desk.storage.asked) == (3 if status == 503 else 1)
 
 
-def test_a_storage_that_is_well_again_in_time_loses_nothing(desk: Any) -> None:
+def test_a_pdf_is_sent_once_the_storage_recovers(desk: Any) -> None:
     answers = iter([503, 200])
     give = desk.storage.give
 
@@ -67,7 +67,7 @@ def test_a_storage_that_is_well_again_in_time_loses_nothing(desk: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["files.getUploadURLExternal", "upload", "files.completeUploadExternal"])
-def test_trouble_with_the_upload_is_tried_again(desk: Any, method: str) -> None:
+def test_an_upload_that_fails_is_tried_again(desk: Any, method: str) -> None:
     desk.slack.trouble[method] = [429, 429]
 
     run = desk.accept()
@@ -76,7 +76,7 @@ def test_trouble_with_the_upload_is_tried_again(desk: Any, method: str) -> None:
     assert (len(desk.slack.posted), len(desk.slack.shared)) == (1, 1)
 
 
-def test_a_refused_upload_is_a_note(desk: Any) -> None:
+def test_a_refused_upload_is_noted(desk: Any) -> None:
     desk.slack.trouble["files.getUploadURLExternal"] = ["file_uploads_disabled"]
 
     run = desk.accept()
@@ -85,7 +85,7 @@ def test_a_refused_upload_is_a_note(desk: Any) -> None:
     assert "The PDF is not attached. Slack refused the request (file_uploads_disabled)." in run["outcome"]["notes"]
 
 
-def test_a_missing_scope_for_files_is_named_and_a_retry_goes_on_there(desk: Any) -> None:
+def test_a_missing_scope_for_files_is_named_and_a_retry_goes_on_from_there(desk: Any) -> None:
     desk.slack.scopes.discard("files:write")
     run = desk.accept()
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "permission_missing")
@@ -98,7 +98,7 @@ def test_a_missing_scope_for_files_is_named_and_a_retry_goes_on_there(desk: Any)
     assert (len(desk.slack.posted), len(desk.slack.shared)) == (1, 1)
 
 
-def test_a_share_without_an_answer_is_not_done_again_where_nobody_may_look(desk: Any) -> None:
+def test_an_unanswered_share_is_not_repeated_without_the_right_to_look(desk: Any) -> None:
     desk.slack.trouble["files.completeUploadExternal"] = ["cut"]
 
     run = desk.accept()
@@ -112,7 +112,7 @@ def test_a_share_without_an_answer_is_not_done_again_where_nobody_may_look(desk:
 
 
 @pytest.mark.parametrize("trouble", ["cut", 500])
-def test_a_share_without_an_answer_is_looked_for(desk: Any, trouble: Any) -> None:
+def test_an_unanswered_share_is_looked_for(desk: Any, trouble: Any) -> None:
     desk.slack.scopes.add("channels:history")
     desk.slack.trouble["files.completeUploadExternal"] = [trouble]
 
@@ -123,7 +123,7 @@ def test_a_share_without_an_answer_is_looked_for(desk: Any, trouble: Any) -> Non
     assert "20260310-BuyerSARL.pdf is attached in the message's thread." in run["outcome"]["notes"]
 
 
-def test_a_redirect_is_followed_and_a_circle_is_not(desk: Any) -> None:
+def test_a_redirect_is_followed_and_a_redirect_in_a_circle_ends(desk: Any) -> None:
     desk.accept(pdf_link=f"{desk.storage.url}/moved.pdf")
     run = desk.accept(id="q-2", pdf_link=f"{desk.storage.url}/round.pdf")
 

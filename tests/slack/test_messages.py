@@ -1,4 +1,4 @@
-"""What is said of a signed quote."""
+"""The message about a signed quote."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_every_language_has_every_word() -> None:
 
 
 @pytest.mark.parametrize("owner", [None, {}, {"first_name": " ", "email": "lea@seller.example"}])
-def test_without_an_owner_nobody_is_named(owner: Any) -> None:
+def test_a_quote_without_an_owner_names_nobody(owner: Any) -> None:
     assert said(language="en", owner=owner)["text"].startswith("Buyer SARL has signed quote Q-2026-042. ")
 
 
@@ -94,14 +94,14 @@ def test_amounts_that_are_zero_or_absent_are_left_out(given: Any, fields: list[s
     assert [one["text"] for block in found["blocks"] for one in block.get("fields", [])] == fields
 
 
-def test_yen_have_no_decimals_and_dinars_three() -> None:
+def test_amounts_have_the_decimals_of_their_currency() -> None:
     lines: dict[str, Any] = {"pricing_table": {"sections": []}, "discounts": []}
 
     assert "¥1,500" in texts(said(language="en", currency="JPY", summary=summary("1500"), **lines))
     assert "KWD1.250" in texts(said(language="en", currency="KWD", summary=summary("1.25"), **lines))
 
 
-def test_no_name_pings_links_or_formats() -> None:
+def test_names_become_neither_mentions_nor_links_nor_formatting() -> None:
     evil = "<!channel> & <@U123> *bold* <https://evil.example|click>"
     customer = {**the_example()["customer"], "name": evil}
     found = said(language="en", customer=customer, number="<!here>", owner={"first_name": "<!everyone>"})
@@ -118,7 +118,7 @@ def test_no_name_pings_links_or_formats() -> None:
     "link",
     ["http://dealroom.example/a", "https://x.example/a|b>", "javascript:alert(1)", "https://", "https://a b", ""],
 )
-def test_what_is_no_https_address_becomes_no_link(link: str) -> None:
+def test_an_address_without_https_becomes_no_link(link: str) -> None:
     assert "deal room" not in texts(said(language="en", dealroom_link=link))
 
 

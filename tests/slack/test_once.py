@@ -1,4 +1,4 @@
-"""One message per quote: whatever crashes, whatever Slack leaves unanswered, however often the quote comes."""
+"""One message per quote, although a process dies, Slack does not answer, or the quote comes again."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ work_and_die = partial(dying.work_and_die, gateway=Gateway, asks="_ask")
 
 
 def deaths(desk: Any, monkeypatch: pytest.MonkeyPatch, after: str) -> Iterator[tuple[int, str]]:
-    """Let the process die at the first, second, third … place, each time over a new quote in an empty channel.
+    """Let the process die at one place after the other, each time with a new quote in an empty channel.
 
-    Gives the number of the place and the run, while the process is dead; ends when there is no place left.
+    Gives the number of the place and the run while the process is dead. Ends when there is no place left.
     """
     for number in count(1):
         desk.slack.messages.clear()
@@ -35,7 +35,7 @@ def deaths(desk: Any, monkeypatch: pytest.MonkeyPatch, after: str) -> Iterator[t
 
 
 @pytest.mark.parametrize(("after", "places"), [("answer", 4), ("commit", 12)])
-def test_wherever_the_process_dies_there_is_one_message_and_one_file(
+def test_a_process_that_dies_leaves_one_message_and_one_file(
     desk: Any, monkeypatch: pytest.MonkeyPatch, after: str, places: int
 ) -> None:
     desk.slack.scopes |= LOOKING
@@ -48,7 +48,7 @@ def test_wherever_the_process_dies_there_is_one_message_and_one_file(
     assert died >= places
 
 
-def test_killed_without_the_right_to_look_it_asks_a_person_and_posts_no_second_one(
+def test_a_killed_run_without_the_right_to_look_asks_a_person_and_posts_no_second_message(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (run_id,) = desk.host.runs.acceptance.accept("ws-1", desk.document()).run_ids
@@ -62,7 +62,7 @@ def test_killed_without_the_right_to_look_it_asks_a_person_and_posts_no_second_o
     assert len(desk.slack.posted) == 1
 
 
-def test_no_crash_takes_the_question_for_its_answer(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restart_after_a_crash_does_not_count_as_a_persons_retry(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.slack.trouble["chat.postMessage"] = unanswered = ["cut"]
     died = 0
     for died, run_id in deaths(desk, monkeypatch, "commit"):
@@ -74,7 +74,7 @@ def test_no_crash_takes_the_question_for_its_answer(desk: Any, monkeypatch: pyte
     assert died >= 12
 
 
-def test_a_retry_is_the_persons_word_that_it_is_not_there(desk: Any) -> None:
+def test_a_retry_by_a_person_means_that_the_message_is_missing(desk: Any) -> None:
     desk.slack.trouble["chat.postMessage"] = [503]
     run = desk.accept()
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "message_unsure")
@@ -86,7 +86,7 @@ def test_a_retry_is_the_persons_word_that_it_is_not_there(desk: Any) -> None:
     assert len(desk.slack.posted) == 1
 
 
-def test_that_word_is_not_taken_for_a_corrected_quote(desk: Any) -> None:
+def test_a_persons_retry_does_not_apply_to_a_corrected_quote(desk: Any) -> None:
     desk.slack.trouble["chat.postMessage"] = ["cut"]
     desk.accept()
 
@@ -113,7 +113,7 @@ def test_that_word_is_not_taken_for_a_corrected_quote(desk: Any) -> None:
         "done:internal_error",
     ],
 )
-def test_after_an_answer_that_says_nothing_it_looks_before_it_posts_again(desk: Any, trouble: Any) -> None:
+def test_a_run_looks_for_its_message_after_an_unclear_answer(desk: Any, trouble: Any) -> None:
     desk.slack.scopes |= LOOKING
     desk.slack.trouble["chat.postMessage"] = [trouble]
     before = desk.clock.now()
@@ -126,11 +126,11 @@ def test_after_an_answer_that_says_nothing_it_looks_before_it_posts_again(desk: 
     was_done = trouble == "cut" or str(trouble).startswith("done:")
     assert methods.count("chat.postMessage") == (1 if was_done else 2)
     assert "conversations.history" in methods
-    assert (desk.clock.now() - before).total_seconds() >= 30, "the lost try may still have been under way"
+    assert (desk.clock.now() - before).total_seconds() >= 30, "the first request may still have been on its way"
 
 
 @pytest.mark.parametrize("trouble", [429, "ratelimited"])
-def test_a_certain_no_needs_no_look_and_no_person(desk: Any, trouble: Any) -> None:
+def test_a_clear_refusal_is_repeated_without_a_look_or_a_person(desk: Any, trouble: Any) -> None:
     desk.slack.trouble["chat.postMessage"] = [trouble, trouble]
 
     run = desk.accept()
@@ -140,7 +140,7 @@ def test_a_certain_no_needs_no_look_and_no_person(desk: Any, trouble: Any) -> No
     assert "conversations.history" not in desk.slack.methods()
 
 
-def test_the_wish_to_slow_down_is_kept(desk: Any) -> None:
+def test_slacks_retry_after_is_respected(desk: Any) -> None:
     desk.slack.trouble["chat.postMessage"] = [429]
     before = desk.clock.now()
 
@@ -149,7 +149,7 @@ def test_the_wish_to_slow_down_is_kept(desk: Any) -> None:
     assert (desk.clock.now() - before).total_seconds() >= 7
 
 
-def test_a_slack_that_cannot_be_reached_was_told_nothing(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_slack_is_asked_again_without_a_look(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     there = desk.slack.url
     monkeypatch.setenv("QWOTY_SLACK_API_BASE", "http://127.0.0.1:9/api")
     (run_id,) = desk.host.runs.acceptance.accept("ws-1", desk.document()).run_ids
@@ -164,7 +164,7 @@ def test_a_slack_that_cannot_be_reached_was_told_nothing(desk: Any, monkeypatch:
     assert len(desk.slack.posted) == 1
 
 
-def test_after_a_restored_backup_it_is_found_among_many_messages_on_several_pages(desks: Any, desk: Any) -> None:
+def test_a_message_is_found_on_later_pages_after_a_restored_backup(desks: Any, desk: Any) -> None:
     desk.slack.scopes |= LOOKING
     desk.slack.page = 3
     desk.accept(pdf_link=None)
@@ -184,10 +184,10 @@ def test_after_a_restored_backup_it_is_found_among_many_messages_on_several_page
     assert run["outcome"]["ids"] == [f"{CHANNEL}/{mine}"]
 
 
-def test_a_channel_given_by_its_name_cannot_be_looked_through(desk: Any) -> None:
+def test_a_channel_given_by_name_cannot_be_searched(desk: Any) -> None:
     desk.slack.scopes |= LOOKING
     desk.enable(message_channel="#sales")
-    assert desk.accept()["status"] == "succeeded", "it does for posting, and Slack says the id"
+    assert desk.accept()["status"] == "succeeded", "a name is enough to post, and Slack answers with the id"
     desk.slack.trouble["chat.postMessage"] = ["cut"]
 
     run = desk.accept(id="q-2")
@@ -204,7 +204,7 @@ def test_the_same_quote_again_is_not_announced_again(desk: Any) -> None:
     assert (len(desk.slack.posted), len(desk.slack.shared)) == (1, 1)
 
 
-def test_changed_settings_and_a_retry_post_nothing_anew(desk: Any) -> None:
+def test_changed_settings_and_a_retry_post_nothing_again(desk: Any) -> None:
     desk.slack.trouble["files.completeUploadExternal"] = ["invalid_auth"]
     run = desk.accept()
     assert run["status"] == "needs_attention"
@@ -223,11 +223,11 @@ def test_a_corrected_quote_corrects_the_message_in_its_place(desk: Any) -> None:
     assert posted["text"].startswith("Buyer SARL has signed quote Q-2026-043")
     assert "Corrected, because the quote was changed." in str(posted["blocks"])
     assert run["outcome"]["notes"][0] == "The message in Slack was corrected in its place."
-    assert len(desk.slack.shared) == 2, "each version's PDF, in the one thread"
+    assert len(desk.slack.shared) == 2, "the PDF of each version, in one thread"
     assert {found["shared"][0] for found in desk.slack.shared} == {posted["ts"]}
 
 
-def test_a_correction_that_goes_unanswered_is_said_again(desk: Any) -> None:
+def test_an_unanswered_correction_is_sent_again(desk: Any) -> None:
     desk.accept()
     desk.slack.trouble["chat.update"] = ["cut", 500]
 

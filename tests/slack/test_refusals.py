@@ -1,4 +1,4 @@
-"""What Slack refuses is said with what to do about it, and nothing of the token."""
+"""A refusal of Slack is reported with what to do, and never shows the token."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_token_is_sent_to_nobody_but_slack(desk: Any, monkeypatch: pytest.Mo
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "api_base_refused")
 
 
-def test_a_file_goes_to_no_place_that_is_not_slacks(desk: Any) -> None:
+def test_a_file_is_uploaded_only_to_slack(desk: Any) -> None:
     desk.slack.origin = "http://127.0.0.1:9"
 
     run = desk.accept()
@@ -71,7 +71,7 @@ def test_a_file_goes_to_no_place_that_is_not_slacks(desk: Any) -> None:
     assert "The PDF is not attached. Slack refused the request (upload_url)." in run["outcome"]["notes"]
 
 
-def test_what_cannot_be_written_is_no_outage(
+def test_a_request_that_cannot_be_written_fails_and_is_no_outage(
     desk: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as patch:

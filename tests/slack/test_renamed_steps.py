@@ -1,4 +1,4 @@
-"""A release renames steps while a run waits, or between its death and the next start: one message, one file."""
+"""A release renames steps while a run waits or after its process died: one message and one file are sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Died(Interruption):
 
 @pytest.mark.parametrize("stops", ["waits", "dies"])
 @pytest.mark.parametrize("which", ["one", "each"])
-def test_whatever_a_release_calls_the_steps_nothing_is_posted_twice(
+def test_a_release_that_renames_steps_posts_nothing_twice(
     desk: Any, subtests: pytest.Subtests, which: str, stops: str
 ) -> None:
     desk.slack.scopes |= {"channels:history"}

@@ -1,4 +1,4 @@
-"""Addresses of mail are checked when the invoice is planned: what cannot be sent to stops nothing but its sending."""
+"""E-mail addresses are checked before any request: an unusable address stops only an invoice that is sent."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, LINK, a_quote, loaded
+from builders import EMAIL, LINK, OPEN, a_quote, loaded
 from qwoty_integrations_host.reports.previews import plugin_preview
 
-OPEN = {"invoice_status": "open"}
-#: Two people or none, or nothing that is an address.
+#: Texts that are several addresses or no address.
 NO_ADDRESS = [
     "otameshi@com",
     "yuya＠icloud.example",
@@ -22,7 +21,7 @@ NO_ADDRESS = [
     "ana@" + "b" * 64 + ".example",
     "a" * 65 + "@buyer.example",
 ]
-#: Only servers with SMTPUTF8 take it.
+#: Addresses that only servers with SMTPUTF8 accept.
 NOT_EVERYWHERE = ["jürgen@firma.example", "田中@firma.example"]
 
 
@@ -33,7 +32,7 @@ def said(run: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("settings", [{}, OPEN, LINK], ids=["draft", "open", "link without terms"])
 @pytest.mark.parametrize("email", [*NO_ADDRESS, *NOT_EVERYWHERE])
-def test_what_is_not_sent_is_invoiced_without_the_address_and_says_so(
+def test_an_unusable_address_does_not_stop_an_invoice_that_is_not_sent(
     bench: Any, email: str, settings: dict[str, Any]
 ) -> None:
     bench.enable(**settings)
@@ -51,7 +50,7 @@ def test_what_is_not_sent_is_invoiced_without_the_address_and_says_so(
 
 @pytest.mark.parametrize("settings", [LINK, EMAIL], ids=["link", "email"])
 @pytest.mark.parametrize("email", [*NO_ADDRESS, *NOT_EVERYWHERE])
-def test_what_cannot_be_sent_stops_before_anything_is_asked_of_stripe(
+def test_an_unusable_address_stops_an_invoice_that_is_sent_before_any_request(
     bench: Any, email: str, settings: dict[str, Any]
 ) -> None:
     bench.enable(**settings)
@@ -66,7 +65,9 @@ def test_what_cannot_be_sent_stops_before_anything_is_asked_of_stripe(
 
 
 @pytest.mark.parametrize("settings", [LINK, EMAIL], ids=["link", "email"])
-def test_what_the_hint_advises_works(bench: Any, settings: dict[str, Any]) -> None:
+def test_the_quote_succeeds_once_its_address_is_corrected_as_the_hint_advises(
+    bench: Any, settings: dict[str, Any]
+) -> None:
     bench.enable(**settings)
     bench.accept(a_quote(installments=2, contact={"email": "ana@buyer"}))
 
@@ -94,7 +95,7 @@ def test_a_contact_without_a_name_is_named_by_the_id(bench: Any) -> None:
         ("o'hara@buyer.test", "o'hara@buyer.test"),
     ],
 )
-def test_one_mail_goes_to_the_form_that_every_server_takes(bench: Any, email: str, sent_to: str) -> None:
+def test_the_mail_goes_to_the_ascii_form_of_the_address(bench: Any, email: str, sent_to: str) -> None:
     bench.enable(**LINK)
 
     run = bench.accept(a_quote(installments=2, contact={"email": email}))
@@ -106,7 +107,7 @@ def test_one_mail_goes_to_the_form_that_every_server_takes(bench: Any, email: st
 
 
 @pytest.mark.parametrize("email", ["max.sales", "max@sales, eve@evil.example", "mäx@seller.example"])
-def test_an_owner_who_cannot_be_answered_is_left_out_and_the_customer_is_served(bench: Any, email: str) -> None:
+def test_an_unusable_owners_address_is_left_out_and_the_mail_is_sent(bench: Any, email: str) -> None:
     bench.enable(**LINK)
 
     run = bench.accept(a_quote(installments=2, owner={"id": "o-1", "first_name": "Max", "email": email}))
@@ -121,7 +122,7 @@ def test_an_owner_who_cannot_be_answered_is_left_out_and_the_customer_is_served(
     assert first["Reply-To"] is None
 
 
-def test_an_owner_at_a_domain_with_other_letters_is_answered(bench: Any) -> None:
+def test_an_owner_at_an_international_domain_is_in_reply_to(bench: Any) -> None:
     bench.enable(**LINK)
 
     bench.accept(a_quote(installments=2, owner={"email": "max@verkäufer.example"}))
@@ -131,7 +132,7 @@ def test_an_owner_at_a_domain_with_other_letters_is_answered(bench: Any) -> None
 
 
 @pytest.mark.parametrize("settings", [{}, OPEN, EMAIL], ids=["draft", "open", "email"])
-def test_an_owner_is_not_spoken_of_where_no_mail_of_ours_goes_out(bench: Any, settings: dict[str, Any]) -> None:
+def test_an_unusable_owners_address_is_not_mentioned_when_we_send_no_mail(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**settings)
 
     run = bench.accept(a_quote(owner={"email": "max.sales"}))
@@ -139,7 +140,7 @@ def test_an_owner_is_not_spoken_of_where_no_mail_of_ours_goes_out(bench: Any, se
     assert "Reply-To" not in said(run)
 
 
-def test_a_seller_with_a_long_name_and_commas_is_one_sender(bench: Any) -> None:
+def test_a_long_seller_name_with_commas_stays_one_sender(bench: Any) -> None:
     name = "Northern Engineering, Installation and Maintenance Services (Dublin) Limited"
     bench.enable(**LINK)
 
@@ -150,7 +151,7 @@ def test_a_seller_with_a_long_name_and_commas_is_one_sender(bench: Any) -> None:
     assert (sender.display_name, sender.addr_spec) == (name, "no-reply@qwoty.invalid")
 
 
-def test_an_installment_is_not_sent_to_an_address_that_cannot_be_used(bench: Any) -> None:
+def test_an_installment_is_not_sent_to_an_unusable_address(bench: Any) -> None:
     bench.enable(**OPEN)
     bench.accept(a_quote(installments=2, contact={"email": "ana@buyer"}))
     bench.enable(**LINK)
@@ -168,7 +169,7 @@ def test_an_installment_is_not_sent_to_an_address_that_cannot_be_used(bench: Any
         pytest.param({}, False, "Stripe is not given the e-mail address of Ana Diaz.", id="draft"),
     ],
 )
-def test_the_preview_shows_what_a_run_would_say(
+def test_the_preview_says_the_same_of_an_unusable_address_as_the_run(
     bench: Any, settings: dict[str, Any], needs_attention: bool, sentence: str
 ) -> None:
     bench.enable(**settings)
@@ -181,7 +182,7 @@ def test_the_preview_shows_what_a_run_would_say(
     assert sentence in "\n".join([plan["verdict"], *plan["notes"]])
 
 
-def test_a_refusal_of_stripe_does_not_speak_of_an_invoice_that_is_not_there(bench: Any) -> None:
+def test_the_hint_of_a_refused_customer_does_not_mention_an_invoice(bench: Any) -> None:
     bench.enable()
     bench.stripe.faults.add("unknown_parameter", method="POST", path="^/v1/customers$")
 

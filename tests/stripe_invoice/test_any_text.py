@@ -1,4 +1,4 @@
-"""Whatever text the door lets in, in every id and name, the invoice comes to its total and the quote is found again."""
+"""A quote with any accepted text in its ids and names gets the right invoice and is found again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qwoty_integrations_host.workspaces import api_keys
 from qwoty_stripe_invoice.gateway import Gateway, _short
 
 LINE = ("pricing_table", "sections", 0, "phases", 0, "line_items", 0)
-#: Where a quote holds an id, and where a name.
+#: The places of a quote that hold an id, and those that hold a name.
 IDS = [
     ("number",), ("business_unit", "id"), ("customer", "id"), ("customer", "contacts", 0, "id"),
     ("pricing_table", "sections", 0, "id"), ("pricing_table", "sections", 0, "phases", 0, "id"),
@@ -39,12 +39,12 @@ NAMES = [
     *(("customer", "billing_address", part) for part in ("line1", "line2", "city", "state", "postal_code")),
 ]  # fmt: skip
 letters = st.characters(exclude_categories=("Cs", "Cc"))
-#: Not the id of the example's second line.
+#: Without the id of the example's second line, which has to stay unique.
 ids = st.text(letters, min_size=1, max_size=255).filter(lambda text: text.strip() not in {"", ".", "..", "item_002"})
 names = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=300).filter(
     lambda text: any(letter.isprintable() and not letter.isspace() for letter in text)
 )
-#: What has broken something somewhere.
+#: Texts that break careless code.
 TRAPS = ["é", "日本", "💶", "a/b", "/a", "a//b", "a/", "a?b#c", "50%", "%2F", "{0}", "{name}", "a'b\\", '"', "a[b]", "<b>", "a|b",
          "cus_é", "cus_../x", "a\u2028b", "\u202ea", "-x", "a b", "x" * 255, "日" * 255, "&amp;", "discount", "a:b", "\u00a0a",
          "rounding", "cash", "discount:1", "a:discount", "a/installments", "a%2Finstallments"]  # fmt: skip
@@ -84,7 +84,7 @@ _numbers = count(1)
 @example(dict.fromkeys([("id",), *IDS, *NAMES], "日本 é/💶"))
 @example(dict.fromkeys([("id",), *IDS, *NAMES], "x" * 255))
 @examples(12)
-def test_any_text_in_any_id_and_name_ends_in_the_right_invoice(
+def test_a_quote_with_any_text_in_its_ids_and_names_gets_the_right_invoice(
     bench: Any, settings_given: dict[str, Any], texts: dict[tuple[Any, ...], str]
 ) -> None:
     bench.stripe.reset()
@@ -106,7 +106,7 @@ def test_any_text_in_any_id_and_name_ends_in_the_right_invoice(
 @example("a/installments")
 @example("a%2Finstallments/send")
 @examples(30)
-def test_a_quote_of_any_id_is_shown_by_command_api_and_console(bench: Any, text: str) -> None:
+def test_a_quote_with_any_id_is_shown_by_api_and_console(bench: Any, text: str) -> None:
     quote_id = bench.host.runs.acceptance.accept("ws-1", a_quote(id=f"{text[:250]}")).quote_id
     key = api_keys.create(bench.host.store, bench.host.clock, "ws-1")["key"]
     client = Client(create_app(bench.host))
@@ -121,24 +121,24 @@ def test_a_quote_of_any_id_is_shown_by_command_api_and_console(bench: Any, text:
 
 @given(ids | names | st.sampled_from(TRAPS))
 @examples(200)
-def test_a_key_of_idempotency_is_ascii_of_255_at_most(text: str) -> None:
+def test_the_entity_in_an_idempotency_key_is_printable_ascii_of_80_at_most(text: str) -> None:
     assert _short(text).isascii()
     assert len(_short(text)) <= 80
     assert all(" " <= letter <= "~" for letter in _short(text))
 
 
 @pytest.mark.parametrize("entity", ["q-1", "", "in_1:item_001", "a b/c?d", "x" * 80])
-def test_a_plain_id_keeps_the_key_that_earlier_releases_used(entity: str) -> None:
+def test_a_plain_id_stays_as_it_is_in_the_idempotency_key(entity: str) -> None:
     assert _short(entity) == entity
 
 
-# -- our own mistakes ---------------------------------------------------------------------------------
+# -- requests that cannot be sent ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "base", ["stripe.example", "http://stripe..example", "http://127.0.0.1:99999", "ftp://127.0.0.1"]
 )
-def test_an_address_that_is_none_is_no_outage(
+def test_a_malformed_api_address_fails_the_run_and_is_no_outage(
     bench: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, base: str
 ) -> None:
     bench.enable(invoice_status="open")
@@ -153,7 +153,7 @@ def test_an_address_that_is_none_is_no_outage(
     assert len(bench.stripe.objects("invoices")) == 1
 
 
-def test_a_header_that_is_none_is_no_outage_and_keeps_the_key_of_its_step(
+def test_a_header_that_cannot_be_encoded_fails_the_request_and_is_no_outage(
     bench: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     stripe = Gateway(KEY, workspace="日本", pace=lambda _, **__: None)

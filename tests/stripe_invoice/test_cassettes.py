@@ -1,4 +1,4 @@
-"""What passes between the plugin and Stripe, one behavior per cassette (tests/cassettes/README.md).
+"""The requests and answers between the plugin and Stripe, one behavior per cassette (tests/cassettes/README.md).
 
 The answers replayed by default are the simulator's, not Stripe's. The same tests run against the simulator itself
 (``--stripe=simulated``) and, with a key, against Stripe's test mode (``--stripe=live``).
@@ -52,7 +52,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         ) as made:
             yield made
     except RecordingRefused as refused:
-        # No further test: what is refused once is refused for all of them. Ends pytest with code 2.
+        # A key that is refused once is refused in every test, so pytest ends here with code 2.
         request.session.shouldstop = str(refused)
         pytest.fail(str(refused), pytrace=False)
 
@@ -132,7 +132,7 @@ def test_tax_rate_is_found_by_percentage_and_country(stage: Stage) -> None:
 
 def test_missing_tax_rate_is_created(stage: Stage) -> None:
     stage.enable()
-    # Iceland's reduced rate: nobody's test account is likely to have it already.
+    # Iceland's reduced rate: a test account is unlikely to have it already.
     quote = stage.a_quote(tax=vat("11", "IS"))
     quote["summary"]["one_off"] = {"net_amount": "7585.00", "tax_amount": "834.35", "total_amount": "8419.35"}
 

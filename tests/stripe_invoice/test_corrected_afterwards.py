@@ -1,4 +1,4 @@
-"""What was not signed can be corrected when the invoice is final: the open work is done with it, the invoice stays."""
+"""Contact, language and owner can be corrected after the invoice is final: the invoice stays, later mails change."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from builders import KEY, LINK, a_line, a_quote
-from mail_server import parsed
+from builders import KEY, LINK, OPEN, a_line, a_quote
+from mail_server import mailing_through, parsed
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.store.api_keys import create_api_key
+from stripe_invoice.conftest import accept_again
 
-OPEN = {"invoice_status": "open"}
 RIGHT = {"email": "ana.diaz@buyer.example"}
 
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "shop@seller.example"}
+    return mailing_through(mail_server)
 
 
 def sent_to(mail_server: Any) -> list[str]:
@@ -29,20 +29,12 @@ def sent_to(mail_server: Any) -> list[str]:
 
 
 def at_stripe(bench: Any) -> list[tuple[str, str]]:
-    """What was changed there, without what a link needs."""
+    """The requests that change something at Stripe, except those that make a link."""
     return [(r.method, r.path) for r in bench.stripe.requests if r.method != "GET" and "/checkout/" not in r.path]
 
 
-def accept_again(bench: Any, quote: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    accepted = bench.host.runs.acceptance.accept("ws-1", quote)
-    bench.work()
-    return accepted, bench.run(accepted.run_ids[0])
-
-
 @pytest.mark.parametrize("kind", ["wrong address", "another person", "another role"])
-def test_a_run_whose_mail_was_refused_mails_the_corrected_contact_when_it_is_retried(
-    bench: Any, mail_server: Any, kind: str
-) -> None:
+def test_a_retried_run_mails_the_corrected_contact(bench: Any, mail_server: Any, kind: str) -> None:
     bench.enable(**LINK)
     mail_server.be("550 rcpt")
     run = bench.accept(a_quote(installments=2))
@@ -84,7 +76,7 @@ def test_the_next_installment_goes_to_the_corrected_contact(bench: Any, mail_ser
     assert len(bench.stripe.objects("invoices")) == 1
 
 
-def test_a_link_that_went_to_the_wrong_address_is_sent_again_to_the_right_one(bench: Any, mail_server: Any) -> None:
+def test_a_link_is_sent_again_to_the_corrected_address(bench: Any, mail_server: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
 
@@ -96,7 +88,7 @@ def test_a_link_that_went_to_the_wrong_address_is_sent_again_to_the_right_one(be
     assert [session["status"] for session in bench.stripe.objects("sessions")].count("open") == 1
 
 
-def test_the_corrected_language_and_owner_are_used_for_what_is_still_to_be_sent(bench: Any, mail_server: Any) -> None:
+def test_the_next_mail_uses_the_corrected_language_and_owner(bench: Any, mail_server: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2, owner={"email": "max@seller.example"}))
     bench.pay(bench.stripe.objects("sessions")[0]["id"])
@@ -113,7 +105,7 @@ def test_the_corrected_language_and_owner_are_used_for_what_is_still_to_be_sent(
     ]
 
 
-def test_a_corrected_owner_does_not_begin_a_draft_anew(bench: Any) -> None:
+def test_a_corrected_owner_keeps_the_draft(bench: Any) -> None:
     bench.enable()
     bench.accept(a_quote(owner={"email": "max@seller.example"}))
     (draft,) = bench.stripe.objects("invoices")
@@ -126,7 +118,7 @@ def test_a_corrected_owner_does_not_begin_a_draft_anew(bench: Any) -> None:
     assert (bench.stripe.objects("invoices"), len(bench.stripe.requests)) == ([draft], 0)
 
 
-def test_before_the_invoice_is_final_a_corrected_contact_begins_the_run_anew(bench: Any) -> None:
+def test_a_corrected_contact_replaces_the_draft(bench: Any) -> None:
     bench.enable()
     bench.accept(a_quote())
     (draft,) = bench.stripe.objects("invoices")
@@ -154,7 +146,7 @@ def address_of(line: str) -> dict[str, Any]:
         pytest.param({"lines": [a_line(name="Training")]}, id="a line"),
     ],
 )
-def test_a_change_of_what_was_signed_is_not_taken_whatever_comes_with_it(
+def test_a_change_of_what_was_signed_is_refused_with_every_other_correction(
     bench: Any, mail_server: Any, signed: dict[str, Any]
 ) -> None:
     bench.enable(**LINK)
@@ -170,7 +162,7 @@ def test_a_change_of_what_was_signed_is_not_taken_whatever_comes_with_it(
     assert sent_to(mail_server) == ["ana@buyer.example"] * 2
 
 
-def test_the_same_correction_again_is_a_duplicate_and_noted_once(bench: Any) -> None:
+def test_a_repeated_correction_is_a_duplicate_and_noted_once(bench: Any) -> None:
     bench.enable(**OPEN)
     bench.accept(a_quote())
 
@@ -181,9 +173,7 @@ def test_the_same_correction_again_is_a_duplicate_and_noted_once(bench: Any) -> 
     assert len([note for note in run["outcome"]["notes"] if "contacts were corrected" in note]) == 1
 
 
-def test_a_contact_corrected_while_the_draft_was_made_final_by_hand_is_taken(
-    bench: Any, v1: Any, mail_server: Any
-) -> None:
+def test_a_corrected_contact_is_used_for_a_draft_that_somebody_finalized(bench: Any, v1: Any, mail_server: Any) -> None:
     bench.enable()
     bench.accept(a_quote(installments=2))
     v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"])
@@ -198,7 +188,7 @@ def test_a_contact_corrected_while_the_draft_was_made_final_by_hand_is_taken(
     assert len(bench.stripe.objects("invoices")) == 1
 
 
-def test_what_waits_goes_on_with_the_corrected_contact(bench: Any, mail_server: Any) -> None:
+def test_a_waiting_run_goes_on_with_the_corrected_contact(bench: Any, mail_server: Any) -> None:
     bench.enable(**LINK)
     mail_server.be("450 rcpt")
     run = bench.accept(a_quote(installments=2))
@@ -213,7 +203,7 @@ def test_what_waits_goes_on_with_the_corrected_contact(bench: Any, mail_server: 
     assert sent_to(mail_server) == [RIGHT["email"]]
 
 
-def test_what_is_at_work_goes_on_with_the_corrected_contact(bench: Any, mail_server: Any, meanwhile: Any) -> None:
+def test_a_working_run_goes_on_with_the_corrected_contact(bench: Any, mail_server: Any, meanwhile: Any) -> None:
     bench.enable(**LINK)
     corrected = a_quote(installments=2, contact=RIGHT)
     meanwhile("POST", "^/v1/checkout/sessions$", lambda: bench.host.runs.acceptance.accept("ws-1", corrected))
@@ -226,10 +216,10 @@ def test_what_is_at_work_goes_on_with_the_corrected_contact(bench: Any, mail_ser
     assert len(bench.stripe.objects("sessions")) == len(bench.stripe.objects("invoices")) == 1
 
 
-# -- as people do it ------------------------------------------------------------------------------------
+# -- over HTTP and at the command line -----------------------------------------------------------------
 
 
-def test_the_story_by_http(bench: Any, mail_server: Any) -> None:
+def test_a_contact_is_corrected_and_the_run_retried_by_http(bench: Any, mail_server: Any) -> None:
     with bench.host.store.write() as db:
         key = create_api_key(db, "ws-1", bench.clock.now())
     bench.enable(**LINK)
@@ -253,7 +243,7 @@ def test_the_story_by_http(bench: Any, mail_server: Any) -> None:
     assert len(bench.stripe.objects("invoices")) == 1
 
 
-def test_the_story_by_the_command_line(
+def test_a_contact_is_corrected_and_the_run_retried_by_the_command_line(
     tmp_path: Path, stripe_simulator: Any, mail_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)

@@ -1,4 +1,4 @@
-"""A quote that is accepted again and says something else: replaced while nothing is final, noted afterwards."""
+"""A corrected quote replaces its draft; after the invoice is final, the correction is only noted."""
 
 from __future__ import annotations
 
@@ -7,36 +7,14 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, KEY, LINK, a_line, a_quote, vat
+from builders import EMAIL, KEY, LINK, OPEN, a_line, a_quote, over, vat
+from stripe_invoice.conftest import accept_again, the_invoice, totals
 
-OPEN = {"invoice_status": "open"}
 OTHER_KEY = "sk_test_51OtherAccount0002"
 
 
-def accept_again(bench: Any, quote: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    accepted = bench.host.runs.acceptance.accept("ws-1", quote)
-    bench.work()
-    (run_id,) = accepted.run_ids
-    return accepted, bench.run(run_id)
-
-
-def totals(bench: Any) -> list[tuple[str, int]]:
-    return [(invoice["status"], invoice["total"]) for invoice in bench.stripe.objects("invoices")]
-
-
-def over(net: str, **changes: Any) -> dict[str, Any]:
-    """The quote over this net amount, to which 20 % are added."""
-    return a_quote(a_line(net=net), **changes)
-
-
-def the_invoice(bench: Any) -> dict[str, Any]:
-    (invoice,) = bench.stripe.objects("invoices")
-    found: dict[str, Any] = invoice
-    return found
-
-
 def fails_at(bench: Any, path: str, quote: dict[str, Any], fault: str = "500_before") -> dict[str, Any]:
-    """Accept the quote while a request fails for good, then take the fault away."""
+    """Accept the quote while a request always fails, then remove the fault; give the waiting run."""
     bench.stripe.faults.add(fault, method="POST", path=path, times=99)
     _, run = accept_again(bench, quote)
     bench.stripe.faults.reset()
@@ -44,10 +22,10 @@ def fails_at(bench: Any, path: str, quote: dict[str, Any], fault: str = "500_bef
     return run
 
 
-# -- while it is a draft -------------------------------------------------------------------------------
+# -- the invoice is a draft -------------------------------------------------------------------------------
 
 
-def test_while_it_is_a_draft_the_corrected_quote_takes_its_place(bench: Any) -> None:
+def test_a_corrected_quote_replaces_the_draft(bench: Any) -> None:
     bench.enable()
     first = bench.accept(a_quote(a_line(net="100.00"), installments=2))
     draft = the_invoice(bench)["id"]
@@ -62,7 +40,7 @@ def test_while_it_is_a_draft_the_corrected_quote_takes_its_place(bench: Any) -> 
     assert f"The draft {draft} that was made before is deleted." in run["outcome"]["notes"]
 
 
-def test_there_and_back_again_there_is_one_draft_and_it_is_the_last_versions(bench: Any) -> None:
+def test_only_the_draft_of_the_last_correction_is_left(bench: Any) -> None:
     bench.enable()
     bench.accept(over("100.00"))
 
@@ -117,7 +95,7 @@ def nothing_to_invoice() -> dict[str, Any]:
         ),
     ],
 )
-def test_a_corrected_quote_that_cannot_be_invoiced_leaves_no_draft_of_the_one_before(
+def test_a_corrected_quote_that_cannot_be_invoiced_deletes_the_earlier_draft(
     bench: Any, quote: dict[str, Any], status: str
 ) -> None:
     bench.enable()
@@ -130,7 +108,7 @@ def test_a_corrected_quote_that_cannot_be_invoiced_leaves_no_draft_of_the_one_be
     assert (run["outcome"]["invoice_id"], run["outcome"]["total"]) == (None, None)
 
 
-def test_a_draft_stays_where_only_its_sending_needs_something(bench: Any) -> None:
+def test_a_draft_stays_when_only_its_sending_needs_attention(bench: Any) -> None:
     bench.enable(**OPEN)
     run = fails_at(bench, "/finalize$", a_quote(contact={"email": None}))
     bench.enable(**EMAIL)
@@ -141,7 +119,7 @@ def test_a_draft_stays_where_only_its_sending_needs_something(bench: Any) -> Non
     assert totals(bench) == [("draft", 12000)]
 
 
-def test_a_quote_corrected_while_the_integration_was_switched_off_is_taken_up_afterwards(bench: Any) -> None:
+def test_a_correction_during_a_switched_off_integration_is_worked_when_it_is_accepted_again(bench: Any) -> None:
     bench.enable()
     bench.accept(over("100.00"))
     bench.host.settings.disable("ws-1", "stripe_invoice")
@@ -156,7 +134,7 @@ def test_a_quote_corrected_while_the_integration_was_switched_off_is_taken_up_af
 
 
 @pytest.mark.parametrize("corrected_again", [True, False], ids=["corrected once more", "settings changed and retried"])
-def test_an_outage_between_two_drafts_is_no_end(bench: Any, corrected_again: bool) -> None:
+def test_a_run_goes_on_after_an_outage_between_two_drafts(bench: Any, corrected_again: bool) -> None:
     bench.enable()
     bench.accept(over("100.00"))
     run = fails_at(bench, "^/v1/invoices$", over("250.00"), "cut_before")
@@ -165,14 +143,14 @@ def test_an_outage_between_two_drafts_is_no_end(bench: Any, corrected_again: boo
     if corrected_again:
         _, run = accept_again(bench, over("300.00"))
     else:
-        bench.enable(**OPEN)  # what shapes the invoice changed: the next attempt starts at its first step
+        bench.enable(**OPEN)  # a changed setting makes the next attempt begin anew
         run = bench.retry(run["id"])
 
     assert run["status"] == "succeeded", run
     assert totals(bench) == [("draft", 36000) if corrected_again else ("open", 30000)]
 
 
-# -- a draft that the present key does not see ----------------------------------------------------------
+# -- another key sees another account ----------------------------------------------------------
 
 
 def by_units(bench: Any, **keys: str) -> None:
@@ -182,7 +160,7 @@ def by_units(bench: Any, **keys: str) -> None:
 
 
 @pytest.mark.parametrize("moves", ["the quote", "the key", "the key after the draft was finalized by hand"])
-def test_a_draft_that_another_account_keeps_is_named_in_a_note(bench: Any, v1: Any, moves: str) -> None:
+def test_a_draft_that_stays_in_another_account_is_named_in_a_note(bench: Any, v1: Any, moves: str) -> None:
     bench.stripe.add_key(OTHER_KEY, account="acct_other")
     by_units(bench, bu_1=KEY, bu_2=OTHER_KEY)
     bench.accept(over("100.00"))
@@ -203,11 +181,11 @@ def test_a_draft_that_another_account_keeps_is_named_in_a_note(bench: Any, v1: A
     assert "made with another key and is still there" in note
 
 
-# -- once it is final ------------------------------------------------------------------------------------
+# -- the invoice is final ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("settings", [OPEN, LINK], ids=["open", "link"])
-def test_once_it_is_final_the_change_is_a_note_and_nothing_else(bench: Any, settings: dict[str, Any]) -> None:
+def test_a_correction_of_a_final_invoice_is_only_noted(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**settings)
     bench.accept(a_quote(a_line(net="100.00"), installments=2))
     bench.stripe.requests.reset()
@@ -225,7 +203,7 @@ def test_once_it_is_final_the_change_is_a_note_and_nothing_else(bench: Any, sett
     assert bench.quote("q-7")["total"] == "120.00"
 
 
-def test_a_quote_that_needed_attention_is_mended_by_accepting_the_corrected_one(bench: Any) -> None:
+def test_a_corrected_quote_resolves_a_run_that_needed_attention(bench: Any) -> None:
     bench.enable(**OPEN)
     wrong = bench.accept(a_quote(total="999.00"))
     assert wrong["error"]["code"] == "totals_differ"
@@ -249,7 +227,7 @@ def test_a_quote_that_needed_attention_is_mended_by_accepting_the_corrected_one(
     ids=["another time", "another link", "an unknown field", "an id handed back", "another sales person", "a title"],
 )
 @pytest.mark.parametrize("settings", [{}, OPEN], ids=["draft", "open"])
-def test_what_does_not_change_the_quote_is_a_duplicate(
+def test_a_resent_quote_without_a_relevant_change_is_a_duplicate(
     bench: Any, resent: dict[str, Any], settings: dict[str, Any]
 ) -> None:
     bench.enable(**settings)
@@ -263,7 +241,7 @@ def test_what_does_not_change_the_quote_is_a_duplicate(
     assert len(bench.stripe.requests) == 0
 
 
-def test_a_draft_that_somebody_worked_on_is_left_alone_when_only_the_sales_person_changes(bench: Any, v1: Any) -> None:
+def test_a_draft_that_somebody_changed_stays_when_only_the_sales_person_changes(bench: Any, v1: Any) -> None:
     bench.enable()
     bench.accept(a_quote(owner={"id": "o-1"}))
     draft = the_invoice(bench)["id"]
@@ -276,7 +254,7 @@ def test_a_draft_that_somebody_worked_on_is_left_alone_when_only_the_sales_perso
     assert totals(bench) == [("draft", 12900)]
 
 
-def test_a_change_that_comes_day_after_day_is_noted_once(bench: Any) -> None:
+def test_a_correction_that_is_resent_every_day_is_noted_once(bench: Any) -> None:
     bench.enable(**OPEN)
     bench.accept(over("100.00"))
 
@@ -287,7 +265,7 @@ def test_a_change_that_comes_day_after_day_is_noted_once(bench: Any) -> None:
     assert len([note for note in run["outcome"]["notes"] if "changed quote arrived" in note]) == 1
 
 
-def test_the_note_of_a_change_outlives_a_retry(bench: Any) -> None:
+def test_the_note_of_a_correction_survives_a_retry(bench: Any) -> None:
     bench.enable(**LINK)
     fails_at(bench, "^/v1/checkout/sessions$", over("100.00", installments=2))
     _, noted = accept_again(bench, over("250.00", installments=2))
@@ -300,11 +278,11 @@ def test_the_note_of_a_change_outlives_a_retry(bench: Any) -> None:
     assert run["outcome"]["payment_link"]["amount"] == "60.00"
 
 
-def test_a_customer_who_was_deleted_is_not_called_a_change_of_the_quote(bench: Any, v1: Any) -> None:
+def test_a_deleted_customer_is_not_reported_as_a_correction(bench: Any, v1: Any) -> None:
     bench.enable(**LINK)
     run = fails_at(bench, "^/v1/checkout/sessions$", over("100.00", installments=2))
     v1.customers.delete(the_invoice(bench)["customer"])
-    bench.enable(**{**LINK, "rounding_line": False})  # another customer is looked for
+    bench.enable(**{**LINK, "rounding_line": False})  # a changed setting makes the run look for the customer again
 
     run = bench.retry(run["id"])
 
@@ -313,7 +291,7 @@ def test_a_customer_who_was_deleted_is_not_called_a_change_of_the_quote(bench: A
     assert "changed" not in " ".join([run["error"]["title"], *run["outcome"]["notes"]])
 
 
-# -- made final by hand ----------------------------------------------------------------------------------
+# -- somebody finalizes the draft in Stripe ------------------------------------------------------------
 
 
 def _finalize(bench: Any, v1: Any, invoice: str) -> None:
@@ -338,7 +316,7 @@ def _finalize_and_pay(bench: Any, v1: Any, invoice: str) -> None:
         pytest.param(_finalize_and_pay, "paid", id="paid"),
     ],
 )
-def test_a_draft_that_was_made_final_by_hand_is_not_replaced_and_its_quote_is_put_back(
+def test_a_draft_that_somebody_finalized_is_not_replaced_and_its_version_is_restored(
     bench: Any, v1: Any, by_hand: Callable[..., None], status: str
 ) -> None:
     bench.enable()
@@ -357,12 +335,12 @@ def test_a_draft_that_was_made_final_by_hand_is_not_replaced_and_its_quote_is_pu
     assert accepted.duplicate and again["outcome"] == run["outcome"], "the first version is the stored one again"
 
 
-def test_a_wrong_quote_that_was_invoiced_and_paid_by_hand_stays_wrong_and_is_noted(bench: Any, v1: Any) -> None:
+def test_a_correction_of_an_invoice_that_was_finalized_and_paid_by_hand_is_only_noted(bench: Any, v1: Any) -> None:
     bench.enable(**LINK)
     wrong = bench.accept(a_quote(total="999.00", installments=2))
     assert wrong["error"]["code"] == "totals_differ"
     _finalize_and_pay(bench, v1, the_invoice(bench)["id"])
-    bench.stripe.deliver()  # its webhooks wait in the queue when the correction comes
+    bench.stripe.deliver()  # its webhooks are queued when the correction comes
 
     _, run = accept_again(bench, over("250.00"))
 
@@ -393,7 +371,7 @@ def test_replacing_a_draft_survives_a_fault_at_every_request(bench: Any, fault: 
         assert totals(bench) == [("draft", (200 + number) * 120)]
 
 
-def test_a_correction_that_comes_too_late_sends_nothing_though_the_settings_would(bench: Any, v1: Any) -> None:
+def test_a_correction_of_a_final_invoice_sends_nothing_although_sending_is_switched_on(bench: Any, v1: Any) -> None:
     bench.enable()
     bench.accept(a_quote(a_line(net="100.00"), installments=2))
     v1.invoices.finalize_invoice(the_invoice(bench)["id"])
@@ -406,7 +384,7 @@ def test_a_correction_that_comes_too_late_sends_nothing_though_the_settings_woul
     assert (bench.mails(), bench.stripe.objects("sessions")) == ([], [])
 
 
-def test_two_different_changes_that_come_too_late_are_two_notes(bench: Any) -> None:
+def test_two_different_corrections_of_a_final_invoice_are_two_notes(bench: Any) -> None:
     bench.enable(**OPEN)
     bench.accept(a_quote(a_line(net="100.00")))
 
@@ -416,7 +394,7 @@ def test_two_different_changes_that_come_too_late_are_two_notes(bench: Any) -> N
     assert [note.partition(", over ")[2][:10] for note in run["outcome"]["notes"][-2:]] == ["240.00 EUR", "360.00 EUR"]
 
 
-def test_a_correction_that_cannot_be_invoiced_says_which_draft_went(bench: Any) -> None:
+def test_a_correction_that_cannot_be_invoiced_names_the_draft_that_is_deleted(bench: Any) -> None:
     bench.enable()
     bench.accept(a_quote())
     (draft,) = bench.stripe.objects("invoices")

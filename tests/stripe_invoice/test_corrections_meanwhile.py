@@ -1,4 +1,4 @@
-"""A quote that is corrected while a run of it goes on, or dies: no correction is lost, and nothing exists twice."""
+"""A quote is corrected while its run works, waits or dies: no correction is lost, and nothing is made twice."""
 
 from __future__ import annotations
 
@@ -9,26 +9,16 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, LINK, a_line, a_quote
+from builders import EMAIL, LINK, OPEN, over
 from dying import Crash, work_and_die
 from qwoty_integrations_host import QuoteRecord
 from qwoty_integrations_host.store.plugin_storage import PluginRecords
-
-OPEN = {"invoice_status": "open"}
-
-
-def over(net: str, **changes: Any) -> dict[str, Any]:
-    """The quote over this net amount, to which 20 % are added."""
-    return a_quote(a_line(net=net), **changes)
+from stripe_invoice.conftest import totals
 
 
 def send(bench: Any, quote: dict[str, Any]) -> Callable[[], Any]:
-    """The platform says that this quote was accepted."""
+    """A function that accepts this quote, as the platform does."""
     return lambda: bench.host.runs.acceptance.accept("ws-1", quote)
-
-
-def totals(bench: Any) -> list[tuple[str, int]]:
-    return [(invoice["status"], invoice["total"]) for invoice in bench.stripe.objects("invoices")]
 
 
 def notes_of_changes(run: dict[str, Any]) -> list[str]:
@@ -58,7 +48,7 @@ def test_a_correction_during_the_last_request_for_a_draft_is_not_lost(bench: Any
         pytest.param(LINK, "^/v1/checkout/sessions$", id="while the payment link is made"),
     ],
 )
-def test_a_correction_that_comes_too_late_during_a_run_is_noted_and_its_quote_put_back(
+def test_a_correction_after_the_invoice_became_final_is_noted_and_the_first_version_restored(
     bench: Any, meanwhile: Any, settings: dict[str, Any], path: str
 ) -> None:
     bench.enable(**settings)
@@ -76,7 +66,7 @@ def test_a_correction_that_comes_too_late_during_a_run_is_noted_and_its_quote_pu
     assert again.duplicate and not again.corrected, "the first version is the stored one"
 
 
-def test_a_correction_for_another_contact_finds_the_draft_whose_answer_was_lost(bench: Any, meanwhile: Any) -> None:
+def test_a_correction_for_another_contact_replaces_the_draft_whose_answer_was_lost(bench: Any, meanwhile: Any) -> None:
     bench.enable()
     bench.stripe.faults.add("cut_after", method="POST", path="^/v1/invoices$")
     corrected = over("250.00", contact={"id": "c-2", "email": "bob@buyer.example"})
@@ -106,7 +96,7 @@ def test_a_draft_that_somebody_finalizes_while_we_look_at_it_is_kept(bench: Any,
 # -- while another run of the quote waits ----------------------------------------------------------------
 
 
-def test_an_installment_that_waits_is_asked_for_as_its_own_quote_says(bench: Any, v1: Any) -> None:
+def test_a_waiting_installment_keeps_the_amount_of_its_own_version(bench: Any, v1: Any) -> None:
     bench.enable()
     bench.accept(over("100.00", installments=2))
     v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"])
@@ -126,7 +116,7 @@ def test_an_installment_that_waits_is_asked_for_as_its_own_quote_says(bench: Any
 # -- the process dies ------------------------------------------------------------------------------------
 
 
-def test_a_draft_deleted_right_before_the_process_died_neither_comes_back_nor_goes_unsaid(
+def test_a_draft_deleted_just_before_the_process_died_stays_deleted_and_is_noted(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.enable()
@@ -165,10 +155,10 @@ def deaths(
     dying: str,
     late: str | None = None,
 ) -> Iterator[tuple[int, dict[str, Any], list[tuple[str, int]]]]:
-    """Let the process die ever later, each time with a quote, a contact and a Stripe of its own.
+    """Let the process die at one place after the other, each time with a new quote, contact and Stripe account.
 
-    The quote is worked over these amounts; over the next one while the process dies; and is corrected to the last one
-    before the restart. Gives where it died, what became of the run, and the invoices.
+    The quote is first worked over the amounts of ``done``. The process dies while it works the quote over ``dying``.
+    Before the restart the quote is corrected to ``late``. Gives the place, the run after the restart, and the invoices.
     """
     for number in count(1, every):
         bench.stripe.reset()
@@ -203,7 +193,7 @@ def deaths(
         ),
     ],
 )
-def test_wherever_the_process_dies_one_draft_of_the_last_version_is_left(
+def test_a_process_that_dies_leaves_one_draft_of_the_last_version(
     bench: Any, monkeypatch: pytest.MonkeyPatch, after: str, every: int, story: dict[str, Any]
 ) -> None:
     bench.enable()
@@ -215,7 +205,7 @@ def test_wherever_the_process_dies_one_draft_of_the_last_version_is_left(
 
 
 @pytest.mark.parametrize("after", ["commit", "answer"])
-def test_wherever_the_process_dies_one_version_is_final_and_a_later_one_noted(
+def test_a_process_that_dies_leaves_one_final_version_and_a_note_of_a_later_one(
     bench: Any, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
     bench.enable(**OPEN)
@@ -245,7 +235,7 @@ def test_wherever_the_process_dies_one_version_is_final_and_a_later_one_noted(
     ],
 )
 @pytest.mark.parametrize("gave_up", [False, True], ids=["corrected during the run", "corrected after it gave up"])
-def test_a_draft_that_was_never_answered_is_not_taken_for_the_corrected_quotes(
+def test_a_draft_whose_answer_was_lost_is_not_used_for_the_corrected_quote(
     bench: Any, meanwhile: Any, gave_up: bool, correction: dict[str, Any], look: Any, shown: str
 ) -> None:
     bench.enable(**EMAIL)

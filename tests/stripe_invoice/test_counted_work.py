@@ -1,6 +1,6 @@
-"""What a quote costs, counted and not timed: requests to Stripe, and what the database is asked (docs/performance.md).
+"""The work for one quote, counted and not timed: requests to Stripe, statements and commits (docs/performance.md).
 
-A bound that is exceeded is a change that every quote pays for: find out why, or say here why it is worth it.
+Every quote pays for a bound that is raised: find out why it is exceeded, or write here why it is worth the price.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 from stripe_simulator import StripeSimulator
 
 KEY = {"workspace_api_token": "sk_test_51SimulatedKey0001"}
-#: How the threads are called in which jobs are worked and hooks are called; the others look for work by the clock.
+#: The names of the threads that work jobs and call hooks begin so. Other threads look for work by the clock.
 WORKS, HOOKS = "dbos-executor", "stripe_invoice."
 
 
 @contextmanager
 def counted(engine: sa.Engine, *threads: str) -> Iterator[Counter[str]]:
-    """Count statements, and commits that change something, of the threads whose names begin so."""
+    """Count the statements and the changing commits of the threads whose names begin so."""
     found: Counter[str] = Counter()
     written: set[int] = set()
 
@@ -58,7 +58,7 @@ def counted(engine: sa.Engine, *threads: str) -> Iterator[Counter[str]]:
 
 @pytest.fixture
 def host(tmp_path: Path, stripe_simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    """The durable engine at work, with one quote done: the next one is warm."""
+    """A host with the durable engine at work and one quote done: the next quote finds its customer and rate."""
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
     host = create_host(HostConfig(data_dir=tmp_path / "data", public_url="https://host.example"))
     with host.store.write() as db:
@@ -73,19 +73,19 @@ def host(tmp_path: Path, stripe_simulator: StripeSimulator, monkeypatch: pytest.
 
 def work(host: Host, quote: dict[str, Any]) -> None:
     (run_id,) = host.runs.acceptance.accept("ws-1", quote).run_ids
-    # Until the engine has written down that it is over, too.
+    # The engine, too, has to record that the job has ended.
     assert host.engine.wait(lambda: host.engine.ended(f"{run_id}.1"), timeout=30)
     assert not host.waiting([run_id])
 
 
-def test_working_a_warm_quote_to_its_mail_costs_so_much_and_no_more(host: Host) -> None:
+def test_a_quote_of_a_known_customer_stays_within_its_counts_of_statements_and_commits(host: Host) -> None:
     with counted(host.store.engine, WORKS, HOOKS) as found:
         work(host, the_example(id="q-2"))
 
-    # Far fewer would mean that somebody else's are counted. One of them takes the quote, so that no worker that slept
-    # writes beside this one (ADR 0002).
+    # Far fewer would mean that the wrong threads are counted. One commit takes the quote, so that a worker that slept
+    # does not write beside this one (ADR 0002).
     assert 30 < found["commits"] <= 36, found
-    # 23 of them keep the quote's words and where it stands, so that it is found (ADR 0066).
+    # 23 of them store the quote's words and its standing for the search (ADR 0066).
     assert found["statements"] <= 137, found
 
 
@@ -94,7 +94,7 @@ def test_accepting_a_quote_is_one_commit(host: Host) -> None:
         host.runs.acceptance.accept("ws-1", the_example(id="q-2"))
 
     assert found["commits"] == 1
-    assert found["statements"] <= 16, found  # eight of them make the quote one that is found
+    assert found["statements"] <= 16, found  # eight of them store the quote for the search
 
 
 def test_what_a_quote_costs_does_not_grow_with_its_lines(host: Host) -> None:
@@ -110,7 +110,7 @@ def test_what_a_quote_costs_does_not_grow_with_its_lines(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("lines", "calls"), [(1, 6), (100, 6), (101, 7), (250, 8)])
-def test_a_warm_quote_takes_six_requests_and_one_more_for_each_further_hundred_lines(
+def test_a_quote_of_a_known_customer_takes_six_requests_and_one_for_each_further_hundred_lines(
     bench: Any, lines: int, calls: int
 ) -> None:
     bench.enable(**LINK)
@@ -123,8 +123,8 @@ def test_a_warm_quote_takes_six_requests_and_one_more_for_each_further_hundred_l
     assert len(bench.stripe.requests) == calls
 
 
-def test_a_webhook_about_nothing_of_ours_costs_six_questions_and_one_commit(host: Host) -> None:
-    """The least that an acknowledgement takes: settings, their secret, the address's, its state, and the event's row."""
+def test_a_webhook_of_a_stranger_costs_six_statements_and_one_commit(host: Host) -> None:
+    """An acknowledgement needs the settings, their secret, the endpoint's secret and state, and the event's row."""
     token = _token(host)
     request = _signed_event(host, token)
 
@@ -135,7 +135,7 @@ def test_a_webhook_about_nothing_of_ours_costs_six_questions_and_one_commit(host
     assert found["statements"] <= 6, found
 
 
-def test_a_list_costs_no_more_questions_when_it_is_longer(host: Host) -> None:
+def test_a_longer_list_costs_no_more_statements(host: Host) -> None:
     costs = []
     for number in range(3):
         work(host, the_example(id=f"more-{number}"))

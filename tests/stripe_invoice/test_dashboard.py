@@ -1,4 +1,4 @@
-"""Where the Stripe Dashboard shows what the ids on a run name."""
+"""Links from the ids on a run to the Stripe Dashboard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def links(bench: Any, *ids: str) -> dict[str, str]:
     ("key", "base"),
     [(KEY, "https://dashboard.stripe.com/test"), (f"sk_{LIVE}_Key000001", "https://dashboard.stripe.com")],
 )
-def test_ids_lead_to_the_dashboard_of_the_keys_mode(bench: Any, key: str, base: str) -> None:
+def test_ids_link_to_the_dashboard_of_the_keys_mode(bench: Any, key: str, base: str) -> None:
     bench.enable(workspace_api_token=key)
 
     assert links(bench, "in_1", "cus_1", "pi_1", "req_1", "acct_1", "nonsense") == {
@@ -32,7 +32,7 @@ def test_ids_lead_to_the_dashboard_of_the_keys_mode(bench: Any, key: str, base: 
     }
 
 
-def test_with_keys_of_both_modes_nobody_is_led_astray(bench: Any) -> None:
+def test_keys_of_both_modes_give_no_link(bench: Any) -> None:
     bench.enable(**UNITS)
 
     assert links(bench, "in_1") == {}

@@ -10,31 +10,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from builders import LINK, a_quote, loaded
+from builders import LINK, OPEN, a_quote, loaded, on_terms
 from qwoty_integrations_host import InstallmentRecord
 from qwoty_integrations_host.reports.previews import preview
 from qwoty_integrations_host.workspaces.workspace import set_timezone
 from qwoty_stripe_invoice import wording
 from qwoty_stripe_invoice.payment_mail import payment_mail
 
-OPEN = {"invoice_status": "open"}
-DAY = 24 * 3600
-#: In summer Paris is two hours ahead of UTC, New York four behind.
+#: The invoice is made at an hour at which Paris (UTC+2 in summer) already has the next day, and New York (UTC-4) not.
 ACCEPTED, INVOICED = "2028-03-30T10:00:00Z", "2028-03-31T22:30:00+00:00"
 
 
 def at(bench: Any, moment: str) -> None:
-    """Let both clocks show a moment that is still to come."""
+    """Move both clocks to a later moment."""
     there = datetime.fromisoformat(moment)
     bench.clock.advance((there - bench.clock.now()).total_seconds())
     bench.stripe.clock.advance(int(there.timestamp()) - bench.stripe.clock.now())
-
-
-def on_terms(*terms: str, **changes: Any) -> dict[str, Any]:
-    quote = a_quote(installments=len(terms), **changes)
-    parts = quote["payment_terms"]["installments"]
-    dated = [{**part, "term": term} for part, term in zip(parts, terms, strict=True)]
-    return {**quote, "payment_terms": {"name": "terms", "installments": dated}}
 
 
 def zone(bench: Any, name: str | None) -> None:
@@ -76,7 +67,9 @@ def due_dates(bench: Any) -> list[str | None]:
         ("Pacific/Kiritimati", ACCEPTED, "due_on_receipt", "2028-04-01"),
     ],
 )
-def test_due_dates(bench: Any, timezone: str | None, accepted: str | None, term: str, due: str) -> None:
+def test_an_installments_due_date_is_counted_in_the_right_time_zone(
+    bench: Any, timezone: str | None, accepted: str | None, term: str, due: str
+) -> None:
     zone(bench, timezone)
     at(bench, INVOICED)
     bench.enable(**OPEN)
@@ -86,16 +79,16 @@ def test_due_dates(bench: Any, timezone: str | None, accepted: str | None, term:
     assert due_dates(bench) == [due]
 
 
-def test_what_is_final_keeps_its_due_dates_when_an_attempt_begins_anew_on_another_day(bench: Any) -> None:
+def test_a_final_invoice_keeps_its_due_dates_when_an_attempt_begins_anew_on_another_day(bench: Any) -> None:
     zone(bench, "Europe/Paris")
-    at(bench, "2028-01-31T22:30:00+00:00")  # half past eleven
+    at(bench, "2028-01-31T22:30:00+00:00")  # half past eleven in Paris
     bench.stripe.faults.add("500_before", path="^/v1/checkout/sessions$", times=50)
     bench.enable(**LINK)
     run = bench.accept(on_terms("due_now", "eom30", accepted_at="2028-01-31T10:00:00Z"))
     assert (run["status"], due_dates(bench)[1]) == ("waiting", "2028-03-01")
     bench.stripe.faults.reset()
     at(bench, "2028-02-01T00:30:00+00:00")
-    bench.enable(**LINK, rounding_line=False)  # what shapes the invoice changed: the next attempt begins anew
+    bench.enable(**LINK, rounding_line=False)  # a changed setting makes the next attempt begin anew
 
     bench.retry(run["id"])
 
@@ -105,7 +98,7 @@ def test_what_is_final_keeps_its_due_dates_when_an_attempt_begins_anew_on_anothe
 @pytest.mark.parametrize(
     ("timezone", "days"), [("Europe/Paris", 29), ("America/New_York", 0), (None, 0)], ids=["Paris", "New York", "UTC"]
 )
-def test_stripes_one_due_date_is_counted_in_the_same_days(bench: Any, timezone: str | None, days: int) -> None:
+def test_stripes_due_date_is_counted_in_the_same_days(bench: Any, timezone: str | None, days: int) -> None:
     zone(bench, timezone)
     at(bench, INVOICED)
     bench.enable()
@@ -126,13 +119,13 @@ def test_stripes_one_due_date_is_counted_in_the_same_days(bench: Any, timezone: 
         (None, ACCEPTED, "2028-04-29T23:59:00+00:00", "2028-04-30T00:00:00+00:00"),
     ],
 )
-def test_the_next_installment_goes_out_when_its_day_begins_there(
+def test_the_next_installment_goes_out_when_its_day_begins_in_the_workspaces_zone(
     bench: Any, timezone: str | None, accepted: str, too_early: str, comes_at: str
 ) -> None:
     zone(bench, timezone)
     at(bench, "2028-03-31T12:00:00+00:00")
     bench.enable(**LINK, send_next_installments="on_due_date")
-    # Paid 30 days later in each of these zones: on 30 April.
+    # In each of these zones the second installment is due on 30 April.
     bench.accept(on_terms("due_now", "net30" if timezone != "Pacific/Kiritimati" else "net29", accepted_at=accepted))
     bench.pay(bench.stripe.objects("sessions")[0]["id"])
     assert due_dates(bench)[1] == "2028-04-30"
@@ -165,7 +158,7 @@ def the_mail(language: str, where: Any) -> Any:
     [(ZoneInfo("Europe/Paris"), "UTC+2"), (ZoneInfo("Asia/Kolkata"), "UTC+5:30"), (ZoneInfo("America/St_Johns"), "UTC-2:30"), (UTC, "UTC")],
     ids=["Paris", "Kolkata", "St John's", "UTC"],
 )  # fmt: skip
-def test_the_links_end_is_told_in_that_zone_with_its_offset(language: str, where: Any, offset: str) -> None:
+def test_the_mail_says_when_the_link_ends_in_the_workspaces_zone(language: str, where: Any, offset: str) -> None:
     text = the_mail(language, where).text
     end = datetime(2026, 7, 1, 22, 30, tzinfo=UTC).astimezone(where)
 
@@ -174,7 +167,7 @@ def test_the_links_end_is_told_in_that_zone_with_its_offset(language: str, where
     assert str(end.day) in text
 
 
-def test_the_mail_that_leaves_tells_the_workspaces_time(bench: Any) -> None:
+def test_the_sent_mail_has_the_workspaces_time(bench: Any) -> None:
     zone(bench, "Europe/Paris")
     bench.enable(**LINK)
 
@@ -185,7 +178,7 @@ def test_the_mail_that_leaves_tells_the_workspaces_time(bench: Any) -> None:
     assert f"UTC+{int(end.utcoffset().total_seconds() // 3600)}." in mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
-def test_the_preview_counts_as_the_run_would(bench: Any) -> None:
+def test_the_preview_counts_days_as_the_run_does(bench: Any) -> None:
     zone(bench, "Europe/Paris")
     at(bench, INVOICED)
     bench.enable(**OPEN)

@@ -1,6 +1,6 @@
-"""Five quotes that used to go quiet: each comes to a correct end by the steps alone that its own page advises.
+"""Five quotes that earlier releases did not report: each ends correctly by the steps that its page advises.
 
-A person does nothing here but what the standing of the quote names first, through the HTTP API.
+The person in these stories does only what the standing of the quote names, through the HTTP API.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from builders import KEY, LINK, a_quote
+from builders import KEY, LINK, OPEN, a_quote
+from mail_server import mailing_through
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.web.app import create_app
+from upkept import DAY
 
-OPEN = {"invoice_status": "open"}
-DAY = 24 * 3600.0
 BY_UNIT = {"token_scope": "business_unit", "business_unit_api_tokens": {"bu_9": KEY}}
-#: What each step is in the API, below the workspace.
+#: The route of each step, below the workspace.
 ROUTES = {
     "retry": "runs/{run_id}/retry",
     "run": "quotes/q-7/run",
@@ -26,7 +26,7 @@ ROUTES = {
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "shop@seller.example"}
+    return mailing_through(mail_server)
 
 
 def call(bench: Any, path: str, body: Any = None, method: str = "post") -> Any:
@@ -48,7 +48,7 @@ def standing(bench: Any) -> dict[str, Any]:
 
 
 def follow(bench: Any, step: str) -> None:
-    """Do a step that the quote's standing names. Fails when it does not."""
+    """Do a step. Fails when the quote's standing does not name it."""
     found = standing(bench)
     assert step in [one["step"] for one in found["steps"]], found
     call(bench, ROUTES[step].format(run_id=found["run_id"]))
@@ -58,7 +58,7 @@ def accept(bench: Any, **changes: Any) -> None:
     call(bench, "quotes/accepted", a_quote(**changes))
 
 
-def test_a_wrong_address_after_finalizing(bench: Any, mail_server: Any) -> None:
+def test_a_wrong_address_after_finalizing_is_corrected_by_the_advised_steps(bench: Any, mail_server: Any) -> None:
     bench.enable(**LINK)
     mail_server.be("550 rcpt")
     accept(bench, installments=1)
@@ -74,7 +74,7 @@ def test_a_wrong_address_after_finalizing(bench: Any, mail_server: Any) -> None:
     assert [invoice["total"] for invoice in bench.stripe.objects("invoices")] == [12000]
 
 
-def test_a_quote_before_anything_was_enabled(bench: Any) -> None:
+def test_a_quote_accepted_before_anything_was_enabled_is_run_by_the_advised_steps(bench: Any) -> None:
     accept(bench)
     assert [one["step"] for one in standing(bench)["steps"]] == ["enable", "run", "dismiss"]
 
@@ -85,7 +85,7 @@ def test_a_quote_before_anything_was_enabled(bench: Any) -> None:
     assert [invoice["total"] for invoice in bench.stripe.objects("invoices")] == [12000]
 
 
-def test_a_business_unit_without_a_key(bench: Any) -> None:
+def test_a_quote_of_a_business_unit_without_a_key_is_run_by_the_advised_steps(bench: Any) -> None:
     bench.set_up("stripe_invoice", {**OPEN, **BY_UNIT})
     accept(bench)
     assert standing(bench)["steps"][0]["step"] == "settings"
@@ -98,7 +98,7 @@ def test_a_business_unit_without_a_key(bench: Any) -> None:
     assert [invoice["total"] for invoice in bench.stripe.objects("invoices")] == [12000]
 
 
-def test_a_cancelled_quote_with_an_open_invoice(bench: Any) -> None:
+def test_a_cancelled_quote_with_an_open_invoice_is_voided_by_the_advised_steps(bench: Any) -> None:
     bench.enable(**LINK)
     accept(bench, installments=2)
     call(bench, "quotes/q-7/cancel", {"reason": "Another supplier."})
@@ -111,7 +111,9 @@ def test_a_cancelled_quote_with_an_open_invoice(bench: Any) -> None:
     assert [session["status"] for session in bench.stripe.objects("sessions")] == ["expired"]
 
 
-def test_an_undone_quote_with_installments_that_fall_due(bench: Any, mail_server: Any) -> None:
+def test_an_undone_quote_sends_no_due_installment_and_is_voided_by_the_advised_steps(
+    bench: Any, mail_server: Any
+) -> None:
     bench.enable(**LINK, send_next_installments="on_due_date")
     terms = [{"percentage": "50", "term": term, "order_number": n} for n, term in ((1, "due_now"), (2, "net15"))]
     accept(bench, payment_terms={"name": "terms", "installments": terms})

@@ -1,4 +1,4 @@
-"""What a run does about faults that the matrix (tests/faults) does not show: outages, and what its steps say."""
+"""Faults that the matrix (tests/faults) does not contain: outages, and what the steps of a run show of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from builders import EMAIL, LINK, the_example
 
-#: The writes of a clean accepting run, in order.
+#: The writes of a run without faults, in order.
 WRITES = [
     "/v1/webhook_endpoints",
     "/v1/customers",
@@ -32,7 +32,7 @@ def shape(path: str) -> str:
 
 
 def assert_once(bench: Any, *, mails: int = 1) -> None:
-    """One of everything, and the lines as planned."""
+    """There is one of each object, and the invoice has the planned lines."""
     counts = {kind: len(bench.stripe.objects(kind)) for kind in ("customers", "tax_rates", "invoices", "endpoints")}
     assert counts == {"customers": 1, "tax_rates": 1, "invoices": 1, "endpoints": 1}
     (invoice,) = bench.stripe.objects("invoices")
@@ -45,7 +45,7 @@ def assert_once(bench: Any, *, mails: int = 1) -> None:
     assert saved["taxes"] == {"tax_1": bench.stripe.objects("tax_rates")[0]["id"]}
 
 
-def test_a_fault_on_every_single_write_of_one_run_is_survived(bench: Any) -> None:
+def test_a_run_survives_a_fault_on_every_write(bench: Any) -> None:
     for path in WRITES:
         for fault in ("cut_after", "500_before"):
             bench.stripe.faults.add(fault, method="POST", path=pattern(path))
@@ -58,7 +58,7 @@ def test_a_fault_on_every_single_write_of_one_run_is_survived(bench: Any) -> Non
 
 
 @pytest.mark.parametrize("path", WRITES)
-def test_an_outage_lets_the_run_wait_and_a_retry_resumes_and_doubles_nothing(bench: Any, path: str) -> None:
+def test_a_run_waits_during_an_outage_and_its_retry_makes_nothing_twice(bench: Any, path: str) -> None:
     bench.stripe.faults.add("500_before", method="POST", path=pattern(path), times=500)
     bench.enable(**LINK)
 
@@ -72,7 +72,7 @@ def test_an_outage_lets_the_run_wait_and_a_retry_resumes_and_doubles_nothing(ben
     run = bench.retry(run["id"])
     assert run["status"] == "succeeded", run
     assert_once(bench)
-    # It resumed: what had succeeded was not asked for again.
+    # The retry resumes: it does not repeat the requests that had succeeded.
     again = {shape(r.path) for r in bench.stripe.requests if r.method == "POST"}
     assert again == set(WRITES[WRITES.index(path) :])
     assert done <= set(run_steps(run))
@@ -82,7 +82,7 @@ def run_steps(run: dict[str, Any]) -> list[str]:
     return [step["name"] for step in run["steps"] if step["status"] == "succeeded"]
 
 
-def test_a_lost_answer_is_asked_for_again_under_the_same_key(bench: Any) -> None:
+def test_a_request_whose_answer_was_lost_is_repeated_with_the_same_key(bench: Any) -> None:
     bench.stripe.faults.add("cut_before", method="POST", path="^/v1/invoices$")
     bench.enable(**LINK)
 
@@ -117,14 +117,16 @@ def test_no_step_does_two_writes(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("settings", [LINK, EMAIL], ids=["link", "email"])
-def test_a_run_worked_again_from_its_top_asks_stripe_nothing_and_sends_nothing(
+def test_a_finished_run_that_is_worked_again_makes_no_request_and_sends_nothing(
     bench: Any, settings: dict[str, Any]
 ) -> None:
     bench.enable(**settings)
     run = bench.accept(the_example())
     mails, before = len(bench.mails()), len(bench.stripe.requests)
     with bench.host.store.write() as db:
-        db.exec_driver_sql("UPDATE runs SET status = 'running'")  # as if the process had died before it could say so
+        db.exec_driver_sql(
+            "UPDATE runs SET status = 'running'"
+        )  # as if the process had died before it recorded the end
 
     bench.host.engine.work_again(f"{run['id']}.1")
 
@@ -135,7 +137,7 @@ def test_a_run_worked_again_from_its_top_asks_stripe_nothing_and_sends_nothing(
     assert len(bench.mails()) == mails
 
 
-def test_no_secret_is_in_anything_that_is_stored_in_clear_or_mailed(bench: Any) -> None:
+def test_no_secret_is_stored_in_clear_or_mailed(bench: Any) -> None:
     bench.stripe.faults.add("500_after", method="POST", path="^/v1/customers$")
     bench.stripe.faults.add("401", method="POST", path="finalize$")
     bench.enable(**LINK)
@@ -159,7 +161,7 @@ def test_no_secret_is_in_anything_that_is_stored_in_clear_or_mailed(bench: Any) 
 
 
 def _outside_webhooks(bench: Any, text: str) -> list[str]:
-    """Tables that hold a text, the raw webhooks aside (they are Stripe's own bytes)."""
+    """The tables that contain a text. The raw webhooks do not count: they are Stripe's own bytes."""
     found = []
     with bench.host.store.read() as db:
         tables = inspect(db).get_table_names()

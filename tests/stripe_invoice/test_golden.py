@@ -1,4 +1,4 @@
-"""Invoices worked out by hand: read ``golden/*.json`` with a pencil, amounts are in major units.
+"""Invoices that were computed by hand: ``golden/*.json`` has their amounts in major units.
 
 ``tax`` and ``total`` are Stripe's figures before any rounding line; ``rounding`` is that line.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -30,7 +29,7 @@ by_name = pytest.mark.parametrize("name", GOLDEN)
 
 
 def document(short: dict[str, Any]) -> dict[str, Any]:
-    """The canonical quote behind the short one of the file."""
+    """The whole quote that the file gives in a short form."""
     signed = short["signed"]
     return a_quote(
         *(_line(line) for line in short["lines"]),
@@ -63,14 +62,7 @@ def tax_of(plan: InvoicePlan, line: PlanLine) -> int:
     return replace(plan, lines=(line,)).tax
 
 
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)
-        yield Desk()
-
-
-def test_every_golden_invoice_says_what_it_is_for() -> None:
+def test_every_golden_invoice_has_a_description() -> None:
     assert len(GOLDEN) >= 10
     assert all(len(case["why"]) > 20 for case in GOLDEN.values())
 
@@ -95,7 +87,7 @@ def test_the_plan_is_the_golden_invoice(name: str) -> None:
     assert found == {figure: Decimal(case[figure]) for figure in found}
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total)
     assert verdict.kind == ("rounding" if case["rounding"] else "equal")
-    # The signed tax is told as amounts just where Tax Rates do not come to it.
+    # The signed tax is sent as amounts only where Tax Rates do not give it.
     first = first_way(plan, exact_tax=True)
     assert (first.name == "exact") == ("exact" in case)
     if "exact" in case:
@@ -106,7 +98,7 @@ def test_the_plan_is_the_golden_invoice(name: str) -> None:
 
 @by_name
 @pytest.mark.parametrize("exact_tax", [True, False], ids=["exact", "by rates"])
-def test_stripe_makes_the_golden_invoice_of_it(desk: Desk, name: str, exact_tax: bool) -> None:
+def test_the_simulator_makes_the_golden_invoice(desk: Desk, name: str, exact_tax: bool) -> None:
     case = GOLDEN[name]
     currency, signed = case["quote"]["currency"], case["quote"]["signed"]
 

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, KEY, LINK, LIVE, the_example
+from builders import EMAIL, KEY, LINK, LIVE, RESTRICTED, UNIT_1, UNIT_2, the_example
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
-RESTRICTED = "rk_test_Documented0001"
-UNIT_1, UNIT_2 = "sk_test_UnitOneKey0001", "sk_test_UnitTwoKey0002"
 ALWAYS = ["Customers", "Invoices", "Invoice items", "Tax Rates"]
 FOR_LINKS = [*ALWAYS, "Checkout Sessions", "Webhook Endpoints"]
 
@@ -56,7 +54,7 @@ def test_a_key_with_the_documented_permissions_works(
     assert set(rights(row).values()) == {"ok"}
 
 
-def test_it_leaves_nothing_behind_at_stripe(bench: Any) -> None:
+def test_a_test_of_the_connection_leaves_nothing_at_stripe(bench: Any) -> None:
     ask(bench, **LINK)
 
     kinds = ("customers", "invoices", "items", "tax_rates", "sessions", "endpoints", "events")
@@ -65,7 +63,7 @@ def test_it_leaves_nothing_behind_at_stripe(bench: Any) -> None:
     assert not {"/v1/account", "/v1/balance"} & asked
 
 
-def test_the_key_itself_is_nowhere_but_its_last_four(bench: Any) -> None:
+def test_only_the_last_four_characters_of_the_key_are_shown(bench: Any) -> None:
     found = ask(bench, **LINK)
 
     assert KEY not in repr(found)
@@ -95,7 +93,7 @@ def test_the_key_itself_is_nowhere_but_its_last_four(bench: Any) -> None:
     ],
     ids=lambda value: "+".join(sorted(value)) if isinstance(value, set) else "",
 )
-def test_a_missing_permission_is_named_with_what_to_tick(
+def test_a_missing_permission_is_named_with_the_box_to_tick(
     bench: Any, without: set[str], missing: list[str], tick: str
 ) -> None:
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS - without)
@@ -109,13 +107,13 @@ def test_a_missing_permission_is_named_with_what_to_tick(
     assert (found["status"], found["problem"]["code"]) == ("needs_attention", "permission_missing")
 
 
-def test_what_the_settings_do_not_need_is_not_asked_for(bench: Any) -> None:
+def test_a_permission_that_the_settings_do_not_need_is_not_tested(bench: Any) -> None:
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS - {"checkout_session_write", "webhook_write"})
 
     assert the_key(bench, **EMAIL, workspace_api_token=RESTRICTED)["status"] == "ok"
 
 
-def test_where_stripe_looks_at_existence_first_writes_are_unclear_and_block_nothing(bench: Any) -> None:
+def test_write_permissions_are_unclear_where_stripe_checks_existence_first(bench: Any) -> None:
     bench.stripe.config.update(existence_before_permission=True)
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS - {"tax_rate_write"})
 
@@ -128,7 +126,7 @@ def test_where_stripe_looks_at_existence_first_writes_are_unclear_and_block_noth
     assert note.startswith("What the workspace key may write could not be asked: Stripe looks for the object before")
 
 
-def test_a_key_that_may_not_read_may_not_write_whatever_stripe_looks_at_first(bench: Any) -> None:
+def test_a_missing_read_permission_means_a_missing_write_permission(bench: Any) -> None:
     bench.stripe.config.update(existence_before_permission=True)
     less = DOCUMENTED_PERMISSIONS - {"tax_rate_read", "tax_rate_write"}
     bench.stripe.add_key(RESTRICTED, permissions=less)
@@ -139,7 +137,7 @@ def test_a_key_that_may_not_read_may_not_write_whatever_stripe_looks_at_first(be
     assert found["Customers: Write"] == "unclear"
 
 
-# -- keys that are refused, and a Stripe that is away ------------------------------------------------------
+# -- refused keys and outages of Stripe ------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -147,7 +145,7 @@ def test_a_key_that_may_not_read_may_not_write_whatever_stripe_looks_at_first(be
     [({"revoked": True}, "Stripe refused the key."), ({"expired": True}, "The Stripe key has expired.")],
     ids=["revoked", "expired"],
 )
-def test_a_key_that_is_refused_is_one_row_that_says_so(bench: Any, how: dict[str, bool], title: str) -> None:
+def test_a_refused_key_is_one_row_without_permissions(bench: Any, how: dict[str, bool], title: str) -> None:
     bench.stripe.add_key(RESTRICTED, **how)
 
     found = ask(bench, workspace_api_token=RESTRICTED)
@@ -158,7 +156,7 @@ def test_a_key_that_is_refused_is_one_row_that_says_so(bench: Any, how: dict[str
     assert found["problem"]["code"] == "key_refused"
 
 
-def test_a_live_key_is_not_tried_at_anything_but_stripe(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_key_is_tested_only_at_stripe_itself(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", "http://stripe.example")
 
     key = the_key(bench, workspace_api_token=f"sk_{LIVE}_51SimulatedKey01")
@@ -168,7 +166,7 @@ def test_a_live_key_is_not_tried_at_anything_but_stripe(bench: Any, monkeypatch:
 
 
 @pytest.mark.parametrize("fault", ["cut_before", "500_before", "429"])
-def test_a_stripe_that_is_away_says_nothing_about_the_key(bench: Any, fault: str) -> None:
+def test_an_outage_of_stripe_does_not_blame_the_key(bench: Any, fault: str) -> None:
     bench.stripe.faults.add(fault, times=50)
 
     found = ask(bench)
@@ -177,7 +175,7 @@ def test_a_stripe_that_is_away_says_nothing_about_the_key(bench: Any, fault: str
     assert found["keys"][0]["status"] == "unreachable"
 
 
-def test_one_answer_that_fails_leaves_one_right_unclear(bench: Any) -> None:
+def test_a_failed_answer_leaves_one_permission_unclear(bench: Any) -> None:
     bench.stripe.faults.add("500_before", path="/v1/tax_rates", method="GET")
 
     tested = ask(bench)
@@ -193,7 +191,7 @@ def test_one_answer_that_fails_leaves_one_right_unclear(bench: Any) -> None:
 # -- one key per business unit -----------------------------------------------------------------------------
 
 
-def test_each_business_units_key_has_its_row_and_units_without_a_key_are_named(bench: Any) -> None:
+def test_each_key_of_the_business_units_has_a_row_and_units_without_a_key_are_named(bench: Any) -> None:
     bench.stripe.add_key(UNIT_1, account="acct_1")
     bench.stripe.add_key(UNIT_2, revoked=True)
     for number, unit in enumerate([{"id": "bu_1", "name": "One"}, {"id": "bu_3", "name": "Three"}, None]):
@@ -212,7 +210,7 @@ def test_each_business_units_key_has_its_row_and_units_without_a_key_are_named(b
 
 
 @pytest.mark.parametrize(("account", "noted"), [("acct_sim_default", False), ("acct_2", True)])
-def test_a_key_of_another_account_is_not_accepted_silently(bench: Any, account: str, noted: bool) -> None:
+def test_a_key_of_another_account_is_noted(bench: Any, account: str, noted: bool) -> None:
     bench.stripe.add_key(UNIT_2, account=account)
     bench.enable(**EMAIL)
     bench.accept(the_example())
@@ -228,7 +226,7 @@ def test_a_key_of_another_account_is_not_accepted_silently(bench: Any, account: 
 # -- the service -------------------------------------------------------------------------------------------
 
 
-def test_whether_stripe_answers_is_asked_without_a_key(bench: Any) -> None:
+def test_the_check_whether_stripe_answers_needs_no_key(bench: Any) -> None:
     bench.enable()
     (service,) = bench.host.connections.services()["data"]
 
@@ -237,7 +235,7 @@ def test_whether_stripe_answers_is_asked_without_a_key(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", ["cut_before", "500_before"])
-def test_a_stripe_that_does_not_answer_is_said_to_be_away(bench: Any, fault: str) -> None:
+def test_a_stripe_that_does_not_answer_is_shown_as_unreachable(bench: Any, fault: str) -> None:
     bench.enable()
     bench.stripe.faults.add(fault)
 
@@ -247,10 +245,10 @@ def test_a_stripe_that_does_not_answer_is_said_to_be_away(bench: Any, fault: str
     assert service["detail"].startswith("Stripe ")
 
 
-# -- from a refusal to the next good test ------------------------------------------------------------------
+# -- problems are reported until they end ------------------------------------------------------------------
 
 
-def test_a_key_that_is_revoked_later_marks_the_connection_tells_people_once_and_a_good_test_ends_it(bench: Any) -> None:
+def test_a_key_that_is_revoked_later_is_reported_once_until_a_test_succeeds(bench: Any) -> None:
     bench.host.alert_recipients.replace("ws-1", {"mails": ["admin@seller.example"]})
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS)
     bench.enable(workspace_api_token=RESTRICTED)
@@ -268,7 +266,7 @@ def test_a_key_that_is_revoked_later_marks_the_connection_tells_people_once_and_
     assert ask(bench, workspace_api_token=KEY)["status"] == "ok"
 
 
-def test_a_stripe_whose_webhooks_do_not_arrive_is_told_although_the_upkeep_finds_the_payments(bench: Any) -> None:
+def test_missing_webhooks_are_reported_although_the_upkeep_finds_the_payments(bench: Any) -> None:
     bench.host.alert_recipients.replace("ws-1", {"mails": ["admin@seller.example"]})
     bench.stripe.config.update(webhooks_held=True)
     bench.enable(**LINK)
@@ -289,7 +287,7 @@ def test_a_stripe_whose_webhooks_do_not_arrive_is_told_although_the_upkeep_finds
     assert bench.host.missing_webhooks.record_new() == []
 
 
-def test_a_stripe_that_is_heard_is_not_said_to_be_silent(bench: Any) -> None:
+def test_arriving_webhooks_are_not_reported_as_missing(bench: Any) -> None:
     bench.host.alert_recipients.replace("ws-1", {"mails": ["admin@seller.example"]})
     bench.enable(**LINK)
     bench.accept(the_example())

@@ -1,4 +1,4 @@
-"""What a key may do, which key serves which quote, and what is said when one is refused."""
+"""Which permissions a key needs, which key serves a quote, and what a run says of a refused key."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, KEY, LINK, LIVE, a_quote, the_example
+from builders import EMAIL, KEY, LINK, LIVE, RESTRICTED, UNIT_1, UNIT_2, a_quote, the_example
 from qwoty_integrations_host.store import tables
 from stripe_simulator import DOCUMENTED_PERMISSIONS
-
-RESTRICTED = "rk_test_Documented0001"
-UNIT_1, UNIT_2 = "sk_test_UnitOneKey0001", "sk_test_UnitTwoKey0002"
 
 
 def test_the_documented_permissions_are_enough_for_everything(bench: Any, v1: Any) -> None:
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS)
     bench.enable(**LINK, workspace_api_token=RESTRICTED)
 
-    # A new customer, rate and endpoint; an invoice with its link; a payment; a delayed one; a replaced link.
+    # The first quote needs a customer, a rate, an endpoint and a link. It gets a payment, a debit and a replaced link.
     run = bench.accept(the_example())
     assert run["status"] == "succeeded", run
     bench.pay(bench.stripe.objects("sessions")[0]["id"])
@@ -31,14 +28,14 @@ def test_the_documented_permissions_are_enough_for_everything(bench: Any, v1: An
     bench.stripe.settle(late)
     bench.webhooks()
     assert bench.quote("q-1")["amount_paid"] == "4551.00"
-    # A second invoice whose lines have to go one by one, after a lost answer, e-mailed by Stripe.
+    # The second invoice follows a lost answer, gets its lines one by one, and is mailed by Stripe.
     bench.stripe.faults.add("404", path=r"/add_lines$")
     bench.stripe.faults.add("cut_after", method="POST", path="^/v1/invoices$")
     bench.enable(**{**EMAIL, "send_payment_link": False}, workspace_api_token=RESTRICTED)
     run = bench.accept(the_example(id="q-2"))
     assert run["status"] == "succeeded", run
     assert len(bench.stripe.objects("sent")) == 1
-    # A lost webhook secret: the endpoint is deleted and made anew.
+    # The webhook secret is lost: the endpoint is deleted and made again.
     with bench.host.store.write() as db:
         db.execute(tables.secrets.delete().where(tables.secrets.c.field.startswith("kept/webhook:")))
     bench.stripe.clock.advance(60)
@@ -60,7 +57,7 @@ NEEDED = {
 
 
 @pytest.mark.parametrize("missing", NEEDED)
-def test_a_missing_permission_is_named_in_the_hint_and_adding_it_is_enough(bench: Any, missing: str) -> None:
+def test_the_hint_names_the_missing_permission_and_adding_it_is_enough(bench: Any, missing: str) -> None:
     subject = missing.removesuffix("_write")
     less = {one for one in DOCUMENTED_PERMISSIONS if not one.startswith((f"{subject}_read", f"{subject}_write"))}
     bench.stripe.add_key(RESTRICTED, permissions=less)
@@ -79,7 +76,7 @@ def test_a_missing_permission_is_named_in_the_hint_and_adding_it_is_enough(bench
 
 
 @pytest.mark.parametrize("missing", ["customer_write", "tax_rate_write", "webhook_write"])
-def test_a_key_that_may_only_read_is_told_what_to_write(bench: Any, missing: str) -> None:
+def test_the_hint_names_the_write_permission_that_a_reading_key_lacks(bench: Any, missing: str) -> None:
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS - {missing})
     bench.enable(**LINK, workspace_api_token=RESTRICTED)
 
@@ -116,7 +113,7 @@ def test_a_refusal_that_names_no_permission_says_where_to_look(bench: Any) -> No
 
 
 @pytest.mark.parametrize("settings", [{}, LINK], ids=["draft", "link"])
-def test_a_revoked_key_is_refused_and_a_new_one_resumes(bench: Any, settings: dict[str, Any]) -> None:
+def test_a_run_with_a_revoked_key_goes_on_with_a_new_key(bench: Any, settings: dict[str, Any]) -> None:
     bench.stripe.add_key("sk_test_RevokedKey0001", revoked=True)
     bench.enable(**settings, workspace_api_token="sk_test_RevokedKey0001")
 
@@ -203,7 +200,7 @@ def test_a_quote_whose_unit_has_no_key_is_skipped_with_the_reason(
     assert units.quote("q-1")["invoice"] is None
 
 
-def test_with_one_key_for_the_workspace_the_business_unit_does_not_matter(bench: Any) -> None:
+def test_the_workspaces_key_serves_every_business_unit(bench: Any) -> None:
     bench.enable(workspace_api_token=KEY, business_unit_api_tokens={"bu_1": UNIT_1})
 
     assert bench.accept(a_quote(business_unit=None))["status"] == "succeeded"
@@ -211,7 +208,7 @@ def test_with_one_key_for_the_workspace_the_business_unit_does_not_matter(bench:
     assert len(bench.stripe.objects("invoices")) == 2
 
 
-def test_a_webhook_of_a_unit_whose_key_was_taken_away_needs_attention(units: Any) -> None:
+def test_a_webhook_of_a_unit_without_a_key_needs_attention(units: Any) -> None:
     units.accept(the_example(business_unit={"id": "bu_1", "name": "x"}))
     (session,) = units.stripe.objects("sessions", account="acct_1")
     units.host.settings.save(

@@ -1,4 +1,4 @@
-"""What Stripe made though its answer was lost, when something else came between: found by storms (docs/reliability.md)."""
+"""Something happens between a lost answer and the next attempt. Storms found these cases (docs/reliability.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def payable(bench: Any) -> list[str]:
 
 
 def waiting(bench: Any, *, path: str) -> dict[str, Any]:
-    """Accept a quote whose run waits: the answer to this request was lost, and Stripe cannot be asked what it made."""
+    """Accept a quote, lose the answer to this request, and make Stripe unreachable; give the waiting run."""
     bench.enable(**LINK)
     bench.stripe.config.update(webhooks_held=True)
     bench.stripe.faults.add("cut_after", method="POST", path=path)
@@ -36,7 +36,7 @@ def the_outage_ends(bench: Any) -> None:
         fault.times = 0
 
 
-def test_endpoints_whose_answers_were_lost_one_after_the_other_are_all_deleted(bench: Any) -> None:
+def test_endpoints_whose_answers_were_lost_are_all_deleted(bench: Any) -> None:
     bench.enable(**LINK)
     bench.stripe.faults.add("cut_after", method="POST", path="/v1/webhook_endpoints", times=3)
 
@@ -65,7 +65,7 @@ def test_paying_the_invoice_closes_a_link_that_only_stripe_knows_of(bench: Any) 
     assert payable(bench) == []
 
 
-def test_a_run_that_waited_takes_the_link_that_another_run_made_meanwhile(bench: Any) -> None:
+def test_a_waiting_run_uses_the_link_that_another_run_made_meanwhile(bench: Any) -> None:
     waiting(bench, path="/finalize$")
     bench.host.upkeep.request_for("ws-1", "stripe_invoice")
     bench.work()
@@ -78,7 +78,7 @@ def test_a_run_that_waited_takes_the_link_that_another_run_made_meanwhile(bench:
     assert len(payable(bench)) == len(bench.mails()) == 1
 
 
-def test_of_two_corrections_the_one_that_became_final_is_put_back(bench: Any) -> None:
+def test_the_correction_that_became_final_is_restored(bench: Any) -> None:
     bench.enable(invoice_status="open")
     bench.stripe.faults.add("403", method="POST", path="/finalize$", code="invoice_write")
     bench.accept(a_quote(a_line(net="100.00")))

@@ -49,7 +49,7 @@ def test_a_payment_is_attached_and_the_next_installment_can_be_sent(bench: Any) 
     ]
 
 
-def test_a_warm_quote_takes_six_stripe_requests_to_the_link(bench: Any) -> None:
+def test_a_quote_of_a_known_customer_takes_six_requests_to_its_link(bench: Any) -> None:
     bench.enable(invoice_status="open", send_payment_link=True)
     bench.accept(the_example())
     bench.stripe.requests.reset()

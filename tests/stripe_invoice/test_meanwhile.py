@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, LINK, a_quote, the_example
-
-OPEN = {"invoice_status": "open"}
+from builders import EMAIL, LINK, OPEN, a_quote, the_example
+from stripe_invoice.conftest import the_invoice
 
 
 def accept_with(bench: Any, fault: str, path: str, times: int = 99, **quote: Any) -> dict[str, Any]:
-    """Accept while a request fails for good, then take the fault away."""
+    """Accept the example while a request always fails, then remove the fault."""
     bench.stripe.faults.add(fault, path=path, times=times)
     run: dict[str, Any] = bench.accept(the_example(**quote))
     bench.stripe.faults.reset()
@@ -25,9 +24,7 @@ def add_a_line(v1: Any, invoice: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("finalized", [False, True], ids=["draft", "finalized by hand"])
-def test_a_draft_that_was_changed_by_hand_is_not_taken_for_the_signed_quote(
-    bench: Any, v1: Any, finalized: bool
-) -> None:
+def test_a_changed_draft_does_not_pass_for_the_signed_quote(bench: Any, v1: Any, finalized: bool) -> None:
     bench.enable(**LINK)
     run = accept_with(bench, "500_before", "/finalize$")
     assert run["status"] == "waiting"
@@ -44,7 +41,7 @@ def test_a_draft_that_was_changed_by_hand_is_not_taken_for_the_signed_quote(
     assert bench.mails() == []
 
 
-def test_lines_that_were_deleted_by_hand_are_not_believed_to_be_there(bench: Any, v1: Any) -> None:
+def test_a_retry_notices_lines_that_somebody_deleted(bench: Any, v1: Any) -> None:
     bench.enable(**OPEN)
     run = bench.accept(a_quote(total="999.00"))
     assert run["error"]["code"] == "totals_differ"
@@ -58,7 +55,7 @@ def test_lines_that_were_deleted_by_hand_are_not_believed_to_be_there(bench: Any
     assert bench.stripe.objects("invoices")[0]["total"] == int(run["outcome"]["total"].replace(".", ""))
 
 
-def test_a_wrong_total_that_was_finalized_by_hand_is_not_called_a_draft(bench: Any, v1: Any) -> None:
+def test_a_wrong_total_that_somebody_finalized_is_reported_as_open(bench: Any, v1: Any) -> None:
     bench.enable(**OPEN)
     run = bench.accept(a_quote(total="999.00"))
     assert "it stays a draft" in run["error"]["title"]
@@ -70,7 +67,7 @@ def test_a_wrong_total_that_was_finalized_by_hand_is_not_called_a_draft(bench: A
     assert "it is open already" in run["error"]["title"]
 
 
-def test_stripe_is_not_asked_to_mail_twice_when_only_our_look_was_refused(bench: Any) -> None:
+def test_a_refused_look_after_the_mail_sends_no_second_mail(bench: Any) -> None:
     bench.enable(**EMAIL)
     bench.stripe.faults.add("cut_after", path="/send$", times=1)
     bench.stripe.faults.add("403", method="GET", path="^/v1/invoices/in_", times=1)
@@ -83,7 +80,7 @@ def test_stripe_is_not_asked_to_mail_twice_when_only_our_look_was_refused(bench:
     assert len(bench.stripe.objects("sent")) == 1
 
 
-def test_a_retried_mail_does_not_carry_the_link_that_replaced_its_own(bench: Any) -> None:
+def test_a_retry_does_not_mail_a_link_that_another_run_mailed(bench: Any) -> None:
     bench.enable(**LINK)
     outbox = bench.host.config.data_dir / "outbox"
     outbox.write_text("in the way")
@@ -99,7 +96,7 @@ def test_a_retried_mail_does_not_carry_the_link_that_replaced_its_own(bench: Any
     assert len(bench.mails()) == 1
 
 
-def test_there_are_never_two_payable_links(bench: Any) -> None:
+def test_only_one_link_of_an_invoice_can_be_paid(bench: Any) -> None:
     bench.enable(**LINK)
     run = accept_with(bench, "500_before", "^/v1/checkout/sessions$")
     assert run["status"] == "waiting"
@@ -112,7 +109,7 @@ def test_there_are_never_two_payable_links(bench: Any) -> None:
     assert [s["status"] for s in bench.stripe.objects("sessions")] == ["open"]
 
 
-def test_a_failed_payment_stays_failed_when_its_first_event_comes_last(bench: Any) -> None:
+def test_a_failed_payment_stays_failed_when_its_events_come_in_the_wrong_order(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(the_example())
     (session,) = bench.stripe.objects("sessions")
@@ -127,7 +124,7 @@ def test_a_failed_payment_stays_failed_when_its_first_event_comes_last(bench: An
     assert bench.send_installment("q-1")["status"] == "succeeded"
 
 
-def test_a_refused_run_looks_again_when_it_is_retried(bench: Any) -> None:
+def test_a_retried_refusal_looks_at_stripe_again(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(the_example())
     (session,) = bench.stripe.objects("sessions")
@@ -143,7 +140,7 @@ def test_a_refused_run_looks_again_when_it_is_retried(bench: Any) -> None:
     assert len(bench.stripe.requests) > 0
 
 
-def test_an_invoice_that_somebody_copied_does_not_become_the_quotes(bench: Any, v1: Any) -> None:
+def test_a_copied_invoice_does_not_become_the_quotes_invoice(bench: Any, v1: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
     (ours,) = bench.stripe.objects("invoices")
@@ -166,7 +163,7 @@ def test_an_invoice_that_somebody_copied_does_not_become_the_quotes(bench: Any, 
     assert bench.quote("q-7")["payment_status"] == "unpaid"
 
 
-def test_a_draft_that_was_finalized_by_hand_can_be_asked_for_once_stripe_was_looked_at(bench: Any, v1: Any) -> None:
+def test_an_installment_of_a_draft_that_somebody_finalized_is_sent_after_a_look_at_stripe(bench: Any, v1: Any) -> None:
     bench.enable()
     bench.accept(the_example())
     v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"])
@@ -177,7 +174,7 @@ def test_a_draft_that_was_finalized_by_hand_can_be_asked_for_once_stripe_was_loo
     assert run["outcome"]["payment_link"]["amount"] == "2275.50"
 
 
-def test_a_lost_end_of_a_delayed_payment_blocks_nothing_once_stripe_was_looked_at(bench: Any) -> None:
+def test_the_next_installment_is_sent_after_a_debit_whose_success_was_not_reported(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(the_example())
     (session,) = bench.stripe.objects("sessions")
@@ -193,7 +190,9 @@ def test_a_lost_end_of_a_delayed_payment_blocks_nothing_once_stripe_was_looked_a
 
 
 @pytest.mark.parametrize("settings", [{}, OPEN], ids=["draft", "void"])
-def test_looking_first_still_refuses_what_is_not_open(bench: Any, v1: Any, settings: dict[str, Any]) -> None:
+def test_an_installment_of_an_invoice_that_is_not_open_is_refused_after_a_look_at_stripe(
+    bench: Any, v1: Any, settings: dict[str, Any]
+) -> None:
     bench.enable(**settings)
     bench.accept(the_example())
     if settings:
@@ -204,3 +203,63 @@ def test_looking_first_still_refuses_what_is_not_open(bench: Any, v1: Any, setti
     assert run["status"] == "skipped"
     assert run["error"]["code"] == "refused"
     assert bench.mails() == []
+
+
+def test_a_draft_that_somebody_deleted_is_made_again(bench: Any, v1: Any) -> None:
+    bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
+    bench.enable(**OPEN)
+    run = bench.accept(a_quote())
+    bench.stripe.faults.reset()
+    v1.invoices.delete(the_invoice(bench)["id"])
+
+    run = bench.retry(run["id"])
+    if run["status"] != "succeeded":  # the resumed step finds its invoice gone, so the next attempt begins anew
+        run = bench.retry(run["id"])
+
+    assert run["status"] == "succeeded", run
+    assert (the_invoice(bench)["status"], the_invoice(bench)["total"]) == ("open", 12000)
+
+
+def test_a_run_goes_on_with_an_invoice_that_somebody_finalized(bench: Any, v1: Any) -> None:
+    bench.stripe.faults.add("500_before", path=r"/finalize$", times=50)
+    bench.enable(**LINK)
+    run = bench.accept(a_quote(installments=2))
+    bench.stripe.faults.reset()
+    v1.invoices.finalize_invoice(the_invoice(bench)["id"])
+
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "succeeded", run
+    assert run["outcome"]["payment_link"]["amount"] == "60.00"
+
+
+@pytest.mark.parametrize("settings", [EMAIL, LINK], ids=["email", "link"])
+def test_nothing_is_sent_for_an_invoice_that_somebody_voided(bench: Any, v1: Any, settings: dict[str, Any]) -> None:
+    bench.stripe.faults.add("500_before", path=r"(/send|checkout/sessions)$", times=50)
+    bench.enable(**settings)
+    run = bench.accept(a_quote(installments=2))
+    assert run["status"] == "waiting"
+    bench.stripe.faults.reset()
+    v1.invoices.void_invoice(the_invoice(bench)["id"])
+
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "needs_attention", run
+    assert run["outcome"]["invoice_status"] == "void"
+    assert bench.stripe.objects("sessions") == []
+    assert bench.mails() == []
+
+
+def test_a_run_that_begins_anew_sends_nothing_for_a_voided_invoice(bench: Any, v1: Any) -> None:
+    bench.stripe.faults.add("500_before", path=r"checkout/sessions$", times=50)
+    bench.enable(**LINK)
+    run = bench.accept(a_quote(installments=2))
+    bench.stripe.faults.reset()
+    v1.invoices.void_invoice(the_invoice(bench)["id"])
+    bench.enable(**EMAIL)
+
+    run = bench.retry(run["id"])
+
+    assert run["status"] == "needs_attention", run
+    assert bench.stripe.objects("sent") == []
+    assert bench.stripe.objects("sessions") == []

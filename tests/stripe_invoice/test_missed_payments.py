@@ -1,4 +1,4 @@
-"""Payments that nobody told us of: found among undelivered events, or by looking at open invoices."""
+"""Payments whose webhooks never came: the upkeep finds them among undelivered events or in open invoices."""
 
 from __future__ import annotations
 
@@ -7,37 +7,28 @@ from typing import Any
 
 import pytest
 
-from builders import LINK, a_quote
+from builders import LINK, RESTRICTED, a_quote
 from qwoty_integrations_host.store import tables
+from stripe_invoice.conftest import first_link, notes
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 from upkept import (
     DAY,
     HOUR,
-    RESTRICTED,
     assert_told_again,
     attached,
     deleted,
     disabled,
     disabled_and_of_another_version,
-    first_session,
     held,
     later,
     look_after,
-    notes,
     unsubscribed,
-    with_a_link,
 )
-
-
-@pytest.fixture
-def linked(bench: Any) -> Any:
-    """A bench on which a quote in two halves has its invoice, its first link and thereby an endpoint."""
-    return with_a_link(bench)
 
 
 @pytest.fixture(params=["events", "sessions"])
 def deaf(bench: Any, request: pytest.FixtureRequest) -> Any:
-    """A bench that hears nothing any more, with a key that may read events, or one that may not."""
+    """A bench that gets no webhooks any more, once with a key that may read events and once without."""
     extra = {"event_read"} if request.param == "events" else set()
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS | extra)
     bench.enable(**LINK, workspace_api_token=RESTRICTED)
@@ -48,20 +39,20 @@ def deaf(bench: Any, request: pytest.FixtureRequest) -> Any:
 
 
 def paid(bench: Any) -> None:
-    bench.stripe.pay(first_session(bench))
+    bench.stripe.pay(first_link(bench))
 
 
 def paid_later(bench: Any) -> None:
-    bench.stripe.pay_later(first_session(bench))
+    bench.stripe.pay_later(first_link(bench))
 
 
 def paid_and_settled(bench: Any) -> None:
-    bench.stripe.pay_later(first_session(bench))
-    bench.stripe.settle(first_session(bench))
+    bench.stripe.pay_later(first_link(bench))
+    bench.stripe.settle(first_link(bench))
 
 
 def expired(bench: Any) -> None:
-    bench.stripe.expire(first_session(bench))
+    bench.stripe.expire(first_link(bench))
 
 
 def paid_on_the_page(bench: Any) -> None:
@@ -78,7 +69,7 @@ def paid_on_the_page(bench: Any) -> None:
         pytest.param(paid_on_the_page, "paid", "paid", id="paid on Stripe's page"),
     ],
 )
-def test_what_nobody_told_us_is_found(
+def test_the_upkeep_finds_what_no_webhook_told(
     deaf: Any, happened: Callable[[Any], None], payment_status: str, first: str
 ) -> None:
     happened(deaf)
@@ -90,14 +81,14 @@ def test_what_nobody_told_us_is_found(
     quote = deaf.quote("q-7")
     assert (quote["payment_status"], quote["installments"][0]["status"]) == (payment_status, first)
     assert all(run["status"] in {"succeeded", "skipped"} for run in quote["runs"])
-    # What we did about it made Stripe say more: that is found as well, and then there is nothing left.
+    # Our own changes make new events at Stripe. The next upkeep finds those, and then there are none left.
     later(deaf, HOUR)
     look_after(deaf)
     again = look_after(deaf)
     assert again["status"] == "skipped", notes(again)
 
 
-def test_a_payment_that_was_found_is_attached_once_when_the_webhook_comes_after_all(deaf: Any) -> None:
+def test_a_found_payment_is_attached_once_when_its_webhook_comes_later(deaf: Any) -> None:
     paid(deaf)
     look_after(deaf)
 
@@ -107,7 +98,7 @@ def test_a_payment_that_was_found_is_attached_once_when_the_webhook_comes_after_
     assert deaf.quote("q-7")["amount_paid"] == "60.00"
 
 
-def test_a_refund_is_found_where_events_can_be_read(deaf: Any) -> None:
+def test_a_refund_is_found_when_the_key_may_read_events(deaf: Any) -> None:
     paid(deaf)
     look_after(deaf)
     deaf.stripe.refund(deaf.stripe.objects("sessions")[0]["payment_intent"], 100)
@@ -121,7 +112,7 @@ def test_a_refund_is_found_where_events_can_be_read(deaf: Any) -> None:
 
 
 @pytest.mark.parametrize("gap", [deleted, disabled, unsubscribed, disabled_and_of_another_version])
-def test_what_was_paid_while_no_endpoint_was_there_is_found(bench: Any, v1: Any, gap: Any) -> None:
+def test_a_payment_during_a_gap_of_the_endpoint_is_found(bench: Any, v1: Any, gap: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=2))
     look_after(bench)
@@ -134,9 +125,7 @@ def test_what_was_paid_while_no_endpoint_was_there_is_found(bench: Any, v1: Any,
     assert attached(bench) == [6000]
 
 
-def test_what_was_paid_while_the_endpoint_could_not_be_mended_is_found_meanwhile_and_afterwards(
-    bench: Any, v1: Any
-) -> None:
+def test_payments_and_refunds_are_found_while_and_after_the_endpoint_cannot_be_repaired(bench: Any, v1: Any) -> None:
     may_not_mend = (DOCUMENTED_PERMISSIONS | {"event_read", "webhook_read"}) - {"webhook_write"}
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS | {"event_read"})
     bench.enable(**LINK, workspace_api_token=RESTRICTED)
@@ -166,7 +155,7 @@ def test_a_payment_older_than_what_stripe_lists_is_found_by_its_session(bench: A
     assert attached(bench) == [6000]
 
 
-def test_a_long_backlog_is_worked_off_run_by_run(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_backlog_is_worked_in_several_runs(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwoty_stripe_invoice.missed_events.EVENTS_A_RUN", 2)
     monkeypatch.setattr("qwoty_stripe_invoice.upkeep.INVOICES_BESIDE_EVENTS", 0)
     bench.enable(**LINK)
@@ -189,9 +178,7 @@ def test_a_long_backlog_is_worked_off_run_by_run(bench: Any, monkeypatch: pytest
     assert look_after(bench)["status"] == "skipped"
 
 
-def test_a_gap_that_comes_while_a_backlog_is_worked_off_is_not_forgotten(
-    bench: Any, v1: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gap_during_a_backlog_is_searched_too(bench: Any, v1: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwoty_stripe_invoice.missed_events.EVENTS_A_RUN", 3)
     monkeypatch.setattr("qwoty_stripe_invoice.upkeep.INVOICES_BESIDE_EVENTS", 0)
     bench.enable(**LINK)
@@ -214,7 +201,7 @@ def test_a_gap_that_comes_while_a_backlog_is_worked_off_is_not_forgotten(
     assert len(attached(bench)) == 5
 
 
-def test_open_invoices_are_looked_at_a_few_at_a_time_and_in_turn(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_invoices_are_read_a_few_at_a_time_and_in_turn(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwoty_stripe_invoice.upkeep.INVOICES_A_RUN", 2)
     bench.stripe.add_key(RESTRICTED, permissions=DOCUMENTED_PERMISSIONS)
     bench.enable(**LINK, workspace_api_token=RESTRICTED)

@@ -84,7 +84,7 @@ def test_a_computed_amount_is_rounded_half_up_to_what_the_currency_has(amount: s
     ("minor", "percentage", "tax"),
     [(43, "15", 6), (484, "15", 73), (30, "5", 2), (-10, "5", -1), (50000, "5.5", 2750), (10000, "8.875", 888)],
 )
-def test_tax_is_rounded_as_stripe_rounds(minor: int, percentage: str, tax: int) -> None:
+def test_tax_is_rounded_as_stripe_rounds_it(minor: int, percentage: str, tax: int) -> None:
     assert tax_on(minor, Decimal(percentage)) == tax
 
 
@@ -100,7 +100,7 @@ def test_tax_is_rounded_as_stripe_rounds(minor: int, percentage: str, tax: int) 
         (101, [Decimal("33.33"), Decimal("33.33"), Decimal("33.34")], [34, 33, 34]),
     ],
 )
-def test_the_largest_remainder_gets_the_cent_and_ties_go_to_the_earlier(
+def test_the_largest_remainder_gets_the_cent_and_the_earlier_of_equal_ones(
     total: int, weights: list[int], parts: list[int]
 ) -> None:
     assert split(total, weights) == parts
@@ -113,7 +113,7 @@ def test_the_largest_remainder_gets_the_cent_and_ties_go_to_the_earlier(
         (100000, "ISK", [33400, 33300, 33300]),
         (-700, "UGX", [-300, -200, -200]),
         (10, "TND", [10, 0, 0]),
-        (10001, "KWD", [3334, 3334, 3333]),  # no amount in KWD: it stays what it is, to the unit
+        (10001, "KWD", [3334, 3334, 3333]),  # KWD has no such amount, so it is split to the unit
         (1000, "JPY", [334, 333, 333]),
     ],
 )
@@ -134,14 +134,14 @@ def test_every_split_sums_exactly_and_no_part_is_off_by_a_whole_unit(total: int,
 
 
 @given(minor=st.integers(-(10**12), 10**12), currency=st.sampled_from(["EUR", "JPY", "USD", "HUF"]))
-def test_minor_units_survive_the_way_to_major_units_and_back(minor: int, currency: str) -> None:
+def test_minor_units_become_major_units_and_back_without_a_change(minor: int, currency: str) -> None:
     assert to_minor(to_major(minor, currency), currency, "x") == minor
 
 
 @pytest.mark.parametrize(
     ("minor", "currency", "text"), [(910200, "eur", "9102.00 EUR"), (1050, "JPY", "1050 JPY"), (5, "KWD", "0.005 KWD")]
 )
-def test_amounts_are_shown_with_the_currencys_own_decimals(minor: int, currency: str, text: str) -> None:
+def test_amounts_are_shown_with_the_decimals_of_their_currency(minor: int, currency: str, text: str) -> None:
     assert shown(minor, currency) == text
 
 

@@ -1,4 +1,4 @@
-"""Somebody else answers in Stripe's place, or Stripe answers garbled: an outage, never Stripe's word."""
+"""Another server answers in Stripe's place, or Stripe's answer is garbled: both count as an outage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make_a_customer(stripe: Gateway, attempt: Attempt) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("odd", sorted(ODD_ANSWERS))
-def test_an_odd_answer_to_a_write_is_an_outage_and_the_same_key_is_used_again(
+def test_a_write_with_an_odd_answer_is_repeated_with_the_same_key(
     stripe: Gateway, stripe_simulator: StripeSimulator, odd: str
 ) -> None:
     stripe_simulator.faults.add("odd_after", code=odd)
@@ -57,7 +57,7 @@ def test_an_odd_answer_to_a_read_is_an_outage(stripe: Gateway, stripe_simulator:
     assert [request.path for request in stripe_simulator.requests] == ["/v1/customers"]
 
 
-def test_a_proxy_that_says_how_long_to_wait_is_heard(stripe: Gateway, stripe_simulator: StripeSimulator) -> None:
+def test_a_proxys_retry_after_is_respected(stripe: Gateway, stripe_simulator: StripeSimulator) -> None:
     stripe_simulator.faults.add("odd_before", code="502", headers={"Retry-After": "17"})
 
     with pytest.raises(NotStripe) as caught:
@@ -83,7 +83,7 @@ def test_a_proxy_that_says_how_long_to_wait_is_heard(stripe: Gateway, stripe_sim
         pytest.param(200, b"[" * 100_000, False, id="nested without end"),
     ],
 )
-def test_stripes_answer_is_told_by_its_form(status: int, body: bytes, is_stripes: bool) -> None:
+def test_stripes_answers_are_recognized_by_their_form(status: int, body: bytes, is_stripes: bool) -> None:
     assert (stripes_answer(status, body) is not None) == is_stripes
 
 
@@ -91,7 +91,7 @@ def test_stripes_answer_is_told_by_its_form(status: int, body: bytes, is_stripes
 
 
 @pytest.mark.parametrize("odd", ["html", "truncated", "403_page", "407"])
-def test_a_run_that_meets_an_odd_answer_waits_and_goes_on_by_itself_without_doubling(bench: Any, odd: str) -> None:
+def test_a_run_with_an_odd_answer_waits_and_makes_nothing_twice(bench: Any, odd: str) -> None:
     bench.stripe.faults.add("odd_after", path="/v1/invoices", code=odd, times=500)
     bench.enable(**LINK)
     run = bench.accept(the_example())
@@ -115,9 +115,7 @@ def test_a_run_that_meets_an_odd_answer_waits_and_goes_on_by_itself_without_doub
         pytest.param("403", "permission_missing", "permission", id="of a permission without a name"),
     ],
 )
-def test_a_403_names_what_is_refused_and_a_retry_after_mending_succeeds(
-    bench: Any, fault: str, code: str, says: str
-) -> None:
+def test_a_403_names_what_is_refused_and_a_later_retry_succeeds(bench: Any, fault: str, code: str, says: str) -> None:
     bench.stripe.faults.add(fault, path="^/v1/customers", times=500)
     bench.enable()
     run = bench.accept(the_example())
@@ -135,7 +133,7 @@ def test_a_403_names_what_is_refused_and_a_retry_after_mending_succeeds(
 
 
 @pytest.mark.parametrize("odd", ["html", "403_page"])
-def test_a_connection_test_behind_a_login_page_says_nothing_of_the_key(bench: Any, odd: str) -> None:
+def test_a_connection_test_behind_a_login_page_does_not_blame_the_key(bench: Any, odd: str) -> None:
     bench.enable()
     bench.stripe.faults.add("odd_before", code=odd, times=500)
 
@@ -156,7 +154,7 @@ def test_a_connection_test_names_the_ip_address_that_is_refused(bench: Any) -> N
 
 
 @pytest.mark.parametrize("odd", ["html", "redirect", "401_page"])
-def test_stripe_is_not_called_reachable_when_somebody_else_answers(bench: Any, odd: str) -> None:
+def test_stripe_is_unreachable_when_somebody_else_answers(bench: Any, odd: str) -> None:
     bench.enable()
     bench.stripe.faults.add("odd_before", code=odd)
 

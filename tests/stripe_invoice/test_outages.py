@@ -1,4 +1,4 @@
-"""Stripe is away for hours or days: runs wait, go on by themselves, and nothing exists twice."""
+"""Stripe is unreachable for hours or days: runs wait, go on by themselves, and make nothing twice."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 from builders import LINK, the_example
 from qwoty_integrations_host import ActionRefused
+from upkept import DAY
 
-DAY = 24 * 3600.0
-#: Every write of the accepting run.
+#: The writes of a run, in order.
 WRITES = [
     "^/v1/webhook_endpoints$",
     "^/v1/customers$",
@@ -26,7 +26,7 @@ WRITES = [
 
 
 def assert_once(bench: Any) -> None:
-    """One of everything, and all of it right."""
+    """There is one of each object, and each is right."""
     kinds = ("endpoints", "customers", "tax_rates", "invoices")
     assert {kind: len(bench.stripe.objects(kind)) for kind in kinds} == dict.fromkeys(kinds, 1)
     (invoice,) = bench.stripe.objects("invoices")
@@ -37,7 +37,7 @@ def assert_once(bench: Any) -> None:
 
 
 def pass_time(bench: Any, seconds: float) -> None:
-    """Let time pass for both sides, a quarter of an hour at a time, and work what is due meanwhile."""
+    """Let time pass at the host and at Stripe, in steps of 15 minutes, and work what is due."""
     end = bench.clock.now() + timedelta(seconds=seconds)
     while (left := (end - bench.clock.now()).total_seconds()) > 0:
         bench.stripe.clock.advance(min(left, 900.0))
@@ -49,7 +49,7 @@ def away(bench: Any, path: str, fault: str) -> None:
     bench.stripe.faults.add(fault, path=path, times=10_000)
 
 
-#: The secret of an endpoint is in the lost answer: after a few of those a person is asked.
+#: Without lost answers for the endpoint: its secret is in the answer, so after a few of those a run asks a person.
 CASES = [
     pytest.param(path, fault, id=f"{fault} {path}")
     for path in WRITES
@@ -64,7 +64,7 @@ def test_a_run_goes_on_by_itself_after_more_than_a_day_and_doubles_nothing(bench
     bench.enable(**LINK)
     run = bench.accept(the_example())
     if run["status"] == "succeeded":
-        assert fault.endswith("_after"), "looking first found what was made"
+        assert fault.endswith("_after"), "the run looked first and found what it had made"
         assert_once(bench)
         return
     assert run["status"] == "waiting", run
@@ -78,7 +78,7 @@ def test_a_run_goes_on_by_itself_after_more_than_a_day_and_doubles_nothing(bench
     assert_once(bench)
 
 
-def test_stripe_away_altogether_for_more_than_a_day(bench: Any) -> None:
+def test_a_run_goes_on_after_stripe_was_unreachable_for_more_than_a_day(bench: Any) -> None:
     away(bench, ".*", "cut_before")
     bench.enable(**LINK)
     run = bench.accept(the_example())
@@ -92,9 +92,9 @@ def test_stripe_away_altogether_for_more_than_a_day(bench: Any) -> None:
     assert_once(bench)
 
 
-def test_a_mail_server_away_for_longer_than_a_link_can_be_paid(bench: Any) -> None:
+def test_a_link_that_expires_while_the_mail_server_is_away_is_renewed(bench: Any) -> None:
     outbox = bench.host.config.data_dir / "outbox"
-    outbox.write_text("in the way")  # no mail can leave
+    outbox.write_text("in the way")  # a file in the place of the folder stops every mail
     bench.enable(**LINK)
     run = bench.accept(the_example())
     assert (run["status"], run["error"]["code"]) == ("waiting", "mail_unreachable")
@@ -112,7 +112,7 @@ def test_a_mail_server_away_for_longer_than_a_link_can_be_paid(bench: Any) -> No
     assert link in mail.get_body(("plain",)).get_content()
 
 
-def test_after_three_days_it_has_failed_and_a_retry_makes_everything_once(bench: Any) -> None:
+def test_a_run_fails_after_three_days_and_its_retry_makes_everything_once(bench: Any) -> None:
     away(bench, "/v1/invoices$", "cut_after")
     away(bench, "^/v1/invoices$", "500_before")
     bench.enable(**LINK)
@@ -129,7 +129,7 @@ def test_after_three_days_it_has_failed_and_a_retry_makes_everything_once(bench:
     assert_once(bench)
 
 
-def test_a_link_is_asked_for_beside_a_run_that_waits_only_once_that_is_settled(bench: Any) -> None:
+def test_a_link_is_refused_while_a_run_with_another_link_waits(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(the_example())
     bench.pay(bench.stripe.objects("sessions")[0]["id"])
@@ -148,7 +148,7 @@ def test_a_link_is_asked_for_beside_a_run_that_waits_only_once_that_is_settled(b
     assert bench.send_installment("q-1", 2)["status"] == "succeeded"
 
 
-def test_what_waits_is_undone_and_does_not_come_back(bench: Any) -> None:
+def test_a_waiting_run_that_is_undone_does_not_come_back(bench: Any) -> None:
     away(bench, "/finalize$", "cut_before")
     bench.enable(**LINK)
     run = bench.accept(the_example())

@@ -1,4 +1,4 @@
-"""How fast requests go out: spaced by endpoint and account, on all machines together."""
+"""Requests to Stripe are spaced by endpoint and account, over all machines together."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from builders import KEY, LINK, the_example
 from qwoty_integrations_host.store.database import open_database
 from qwoty_stripe_invoice.gateway import REQUESTS_PER_SECOND, endpoint_of
 
-#: What Stripe allows for each endpoint and account.
+#: How many requests a second Stripe allows for each endpoint and account.
 ALLOWED = 25
-#: A process in which eight threads ask for one thing over and over, from a common start on.
+#: A process in which eight threads repeat one request from a common start.
 FLOOD = textwrap.dedent("""
     import sys, threading, time
     from contextlib import suppress
@@ -49,7 +49,7 @@ FLOOD = textwrap.dedent("""
 
 
 def busiest(times: list[float], seconds: float = 1.0) -> int:
-    """The most that fell into any window of that length."""
+    """The largest number of requests in any window of that length."""
     return max(sum(start <= time < start + seconds for time in times) for start in times)
 
 
@@ -118,7 +118,7 @@ def test_a_run_acquires_a_slot_before_each_request(bench: Any) -> None:
 
     asked = [f"stripe_invoice/{endpoint_of(r.method, r.path)}" for r in bench.stripe.requests]
     waited_for = [name.rpartition(" ")[0] for name in acquired]
-    # They are read while the customer is, so their place among the others is not the same each time.
+    # Tax Rates are read at the same time as the customer, so their place among the requests varies.
     meanwhile = "stripe_invoice/GET /v1/tax_rates"
     assert waited_for.count(meanwhile) == asked.count(meanwhile) == 1
     assert [each for each in waited_for if each != meanwhile] == [each for each in asked if each != meanwhile]

@@ -1,4 +1,4 @@
-"""A bank transfer that a person notes in the Stripe Dashboard: the record, its links, and what everybody reads."""
+"""A person marks an invoice as paid by bank transfer in Stripe: its record, its links, and what is shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from werkzeug.test import Client
 
-from builders import EMAIL, LINK, a_quote
+from builders import EMAIL, a_quote
 from console.conftest import Person, words
 from qwoty_integrations_host import InstallmentRecord, InvoiceRecord, QuoteRecord
 from qwoty_integrations_host.cli import main
@@ -21,11 +21,10 @@ from qwoty_integrations_host.errors import ActionRefused
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.workspaces import api_keys
 from qwoty_stripe_invoice.record import outside_seen, outside_unknown
+from stripe_invoice.conftest import open_links, parts
 from upkept import HOUR, held, later, look_after
 
-#: 120.00 EUR in two halves.
-HALVES = a_quote(installments=2)
-#: How Stripe may show an invoice that was marked as paid: as recorded in 2020, and as documented since 2025-03-31.
+#: Two forms in which Stripe may show such an invoice: recorded in 2020, and documented since 2025-03-31.
 FORMS = pytest.mark.parametrize("holds_outside", [False, True], ids=["recorded in 2020", "documented since 2025"])
 
 
@@ -44,28 +43,12 @@ def figures(bench: Any) -> tuple[str | None, ...]:
     return tuple(quote[name] for name in names)
 
 
-def installments(bench: Any) -> list[str]:
-    return [part["status"] for part in bench.quote("q-7")["installments"]]
-
-
-def open_links(bench: Any) -> int:
-    return sum(session["status"] == "open" for session in bench.stripe.objects("sessions"))
-
-
 def notes(bench: Any) -> str:
     return " ".join(note for run in bench.quote("q-7")["runs"] for note in run["outcome"]["notes"])
 
 
-@pytest.fixture
-def linked(bench: Any) -> Any:
-    """A bench on which the link of the first half is out."""
-    bench.enable(**LINK)
-    assert bench.accept(HALVES)["status"] == "succeeded"
-    return bench
-
-
 @FORMS
-def test_an_invoice_that_was_paid_by_transfer_reads_paid_everywhere_and_takes_no_second_payment(
+def test_an_invoice_paid_by_transfer_is_shown_as_paid_and_takes_no_second_payment(
     linked: Any, holds_outside: bool
 ) -> None:
     linked.stripe.config.update(amount_paid_holds_outside=holds_outside)
@@ -74,7 +57,7 @@ def test_an_invoice_that_was_paid_by_transfer_reads_paid_everywhere_and_takes_no
     linked.webhooks()
 
     assert figures(linked) == ("paid", "120.00", "120.00", "0.00")
-    assert installments(linked) == ["closed", "closed"]
+    assert parts(linked, "status") == ["closed", "closed"]
     assert open_links(linked) == 0
     assert "120.00 EUR was settled outside Stripe." in notes(linked)
     assert {run["status"] for run in linked.quote("q-7")["runs"]} == {"succeeded"}
@@ -98,7 +81,7 @@ def test_an_invoice_that_was_paid_by_transfer_reads_paid_everywhere_and_takes_no
 
 
 @FORMS
-def test_what_was_paid_by_card_before_stays_paid_by_card(linked: Any, holds_outside: bool) -> None:
+def test_an_installment_paid_by_card_stays_paid_by_card(linked: Any, holds_outside: bool) -> None:
     linked.stripe.config.update(amount_paid_holds_outside=holds_outside)
     linked.pay(linked.stripe.objects("sessions")[0]["id"])
 
@@ -106,22 +89,22 @@ def test_what_was_paid_by_card_before_stays_paid_by_card(linked: Any, holds_outs
     linked.webhooks()
 
     assert figures(linked) == ("paid", "120.00", "60.00", "0.00")
-    assert installments(linked) == ["paid", "closed"]
+    assert parts(linked, "status") == ["paid", "closed"]
 
 
-def test_what_was_paid_on_stripes_own_page_was_not_settled_outside(linked: Any) -> None:
+def test_a_payment_on_stripes_own_page_is_not_settled_outside(linked: Any) -> None:
     linked.stripe.pay_hosted(the_invoice(linked))
     linked.webhooks()
 
     assert figures(linked) == ("paid", "120.00", None, "0.00")
-    assert installments(linked) == ["paid", "paid"]
+    assert parts(linked, "status") == ["paid", "paid"]
     asked = len(linked.stripe.requests.find("GET", "/v1/invoice_payments"))
     linked.stripe.deliver(again=True)
     linked.work()
-    assert len(linked.stripe.requests.find("GET", "/v1/invoice_payments")) == asked, "it is known by now"
+    assert len(linked.stripe.requests.find("GET", "/v1/invoice_payments")) == asked, "the record has it already"
 
 
-def test_a_request_for_the_next_link_that_finds_the_invoice_paid_closes_the_open_one(linked: Any) -> None:
+def test_a_request_for_a_link_closes_the_open_link_of_a_paid_invoice(linked: Any) -> None:
     mark_paid(held(linked))
 
     run = linked.send_installment("q-7", 2, look_first=True)
@@ -130,7 +113,7 @@ def test_a_request_for_the_next_link_that_finds_the_invoice_paid_closes_the_open
     assert figures(linked) == ("paid", "120.00", "120.00", "0.00")
 
 
-def test_a_key_that_may_not_list_payments_knows_that_it_is_paid_though_not_where(linked: Any) -> None:
+def test_a_key_that_may_not_list_payments_still_sees_the_invoice_paid(linked: Any) -> None:
     linked.stripe.config.update(amount_paid_holds_outside=True)
     linked.stripe.faults.add("403", method="GET", path="/v1/invoice_payments", times=50)
 
@@ -141,7 +124,7 @@ def test_a_key_that_may_not_list_payments_knows_that_it_is_paid_though_not_where
     assert open_links(linked) == 0
 
 
-# -- quotes without a link have no webhook -----------------------------------------------------------------
+# -- quotes without a link, which have no webhook ------------------------------------------------------
 
 
 def marked(bench: Any, v1: Any) -> None:
@@ -175,7 +158,7 @@ WITHOUT_WEBHOOK = [
 
 
 @pytest.mark.parametrize(("settings", "happened", "expected"), WITHOUT_WEBHOOK)
-def test_what_happens_to_an_invoice_without_a_link_is_noticed_by_the_hour(
+def test_the_upkeep_notices_what_happens_to_an_invoice_without_a_link(
     bench: Any, v1: Any, settings: dict[str, Any], happened: Callable[[Any, Any], None], expected: tuple[Any, ...]
 ) -> None:
     bench.enable(**settings)
@@ -188,14 +171,14 @@ def test_what_happens_to_an_invoice_without_a_link_is_noticed_by_the_hour(
     bench.work()
 
     assert figures(bench) == expected
-    # What is settled is not asked for again.
+    # An invoice that is settled is not requested again.
     later(bench, HOUR)
     assert len(bench.host.upkeep.request_due()) == (expected[0] == "unpaid")
     bench.work()
     assert figures(bench) == expected
 
 
-def test_an_upkeep_with_nothing_to_tell_is_quiet_and_asks_once_for_each_open_invoice(bench: Any) -> None:
+def test_an_upkeep_without_news_asks_once_for_each_open_invoice(bench: Any) -> None:
     bench.enable(**EMAIL)
     bench.accept(a_quote())
     bench.stripe.requests.reset()
@@ -208,7 +191,7 @@ def test_an_upkeep_with_nothing_to_tell_is_quiet_and_asks_once_for_each_open_inv
     ]
 
 
-# -- pure --------------------------------------------------------------------------------------------------
+# -- the record alone ----------------------------------------------------------------------------------
 
 
 def a_record(**changes: Any) -> QuoteRecord:
@@ -227,7 +210,7 @@ def a_record(**changes: Any) -> QuoteRecord:
     return replace(record, **changes)
 
 
-def test_a_closed_record_is_the_same_when_it_is_closed_again() -> None:
+def test_closing_a_closed_record_changes_nothing() -> None:
     closed = a_record().closed()
 
     assert closed.closed() == closed == from_document(json.loads(json.dumps(to_document(closed))))
@@ -259,7 +242,7 @@ def a_payment(amount: int | None, kind: str = "payment_intent", status: str = "p
         pytest.param([a_payment(15000)], "0.00", id="more than was due"),
     ],
 )
-def test_what_no_payment_at_stripe_explains_was_settled_outside(payments: list[Any], outside: str) -> None:
+def test_an_amount_without_a_payment_at_stripe_is_settled_outside(payments: list[Any], outside: str) -> None:
     record = a_record(amount_paid=Decimal("120.00"), amount_remaining=Decimal("0.00"))
     assert outside_unknown(record)
 
@@ -278,5 +261,5 @@ def test_what_no_payment_at_stripe_explains_was_settled_outside(payments: list[A
         pytest.param({"invoice": None}, id="there is no invoice"),
     ],
 )
-def test_stripe_is_not_asked_where_nothing_is_to_be_explained(changes: dict[str, Any]) -> None:
+def test_stripe_is_not_asked_when_nothing_is_unexplained(changes: dict[str, Any]) -> None:
     assert not outside_unknown(a_record(**changes))

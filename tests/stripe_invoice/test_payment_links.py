@@ -35,7 +35,7 @@ def linked(bench: Any, quote: dict[str, Any] | None = None) -> dict[str, Any]:
 # -- the endpoint ------------------------------------------------------------------------------------
 
 
-def test_the_endpoint_is_made_on_first_use_for_our_events_and_version(bench: Any) -> None:
+def test_the_first_link_makes_the_endpoint_for_our_events_and_version(bench: Any) -> None:
     bench.enable(**LINK)
 
     linked(bench)
@@ -49,7 +49,7 @@ def test_the_endpoint_is_made_on_first_use_for_our_events_and_version(bench: Any
 
 
 @pytest.mark.parametrize("settings", [{}, {"send_payment_link": True}, {"invoice_status": "open"}])
-def test_no_endpoint_is_made_where_no_link_is(bench: Any, settings: dict[str, Any]) -> None:
+def test_no_endpoint_is_made_without_a_link(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**settings)
 
     linked(bench)
@@ -69,7 +69,7 @@ def test_an_endpoint_whose_secret_we_hold_is_kept_without_a_request(bench: Any) 
     assert not [r for r in bench.stripe.requests if "webhook_endpoints" in r.path]
 
 
-def test_our_endpoint_without_secret_is_made_anew_and_strangers_are_untouched(bench: Any, v1: Any) -> None:
+def test_our_endpoint_without_its_secret_is_replaced_and_strangers_endpoints_stay(bench: Any, v1: Any) -> None:
     stranger = {"url": "https://stranger.example/hook", "enabled_events": ["*"]}
     strangers = [
         v1.webhook_endpoints.create(params=stranger).id,
@@ -104,7 +104,7 @@ def test_a_process_that_dies_after_a_lost_answer_leaves_one_endpoint(bench: Any)
     there = len(bench.stripe.objects("endpoints"))
     bench.restart()
 
-    assert died and there == 2, "that of the lost answer, and its successor"
+    assert died and there == 2, "one from the lost answer, and its successor"
     assert bench.quote("q-1")["standing"]["state"] == "link_sent"
     assert len(bench.stripe.objects("endpoints")) == 1
 
@@ -121,8 +121,8 @@ def test_a_lost_answer_leaves_one_endpoint_whose_secret_we_hold(bench: Any, faul
     assert bench.quote("q-1")["payment_status"] == "partially_paid"
 
 
-def test_what_another_run_may_still_have_on_its_way_is_asked_for_by_the_same_request(bench: Any) -> None:
-    """Its worker was killed, say: whichever of the two comes first, Stripe makes one endpoint."""
+def test_a_second_run_repeats_the_request_for_the_endpoint_with_the_same_key(bench: Any) -> None:
+    """The first request may still be on its way, as after a killed worker. Stripe makes one endpoint of both."""
     bench.stripe.faults.add("cut_before", method="POST", path="/v1/webhook_endpoints", times=200)
     bench.enable(**LINK)
     assert bench.accept(the_example())["status"] == "waiting"
@@ -135,7 +135,7 @@ def test_what_another_run_may_still_have_on_its_way_is_asked_for_by_the_same_req
     assert len(posts) > 1
 
 
-def test_a_refusal_is_not_repeated_to_the_next_run_for_a_day(bench: Any) -> None:
+def test_a_refused_request_for_the_endpoint_gets_a_new_key_in_the_next_run(bench: Any) -> None:
     bench.stripe.faults.add("unknown_parameter", method="POST", path="/v1/webhook_endpoints")
     bench.enable(**LINK)
     assert bench.accept(the_example())["status"] == "needs_attention"
@@ -146,7 +146,7 @@ def test_a_refusal_is_not_repeated_to_the_next_run_for_a_day(bench: Any) -> None
     assert first.idempotency_key != second.idempotency_key
 
 
-def test_an_outage_while_the_endpoint_is_made_can_be_retried(bench: Any) -> None:
+def test_a_run_that_waits_for_its_endpoint_can_be_retried(bench: Any) -> None:
     bench.stripe.faults.add("500_before", method="POST", path="/v1/webhook_endpoints", times=200)
     bench.enable(**LINK)
 
@@ -159,7 +159,7 @@ def test_an_outage_while_the_endpoint_is_made_can_be_retried(bench: Any) -> None
     assert len(bench.stripe.objects("endpoints")) == 1
 
 
-def test_an_endpoint_at_a_former_public_address_is_moved_to_the_new(bench: Any) -> None:
+def test_an_endpoint_at_a_former_public_address_is_moved(bench: Any) -> None:
     bench.enable(**LINK)
     linked(bench)
     (old,) = bench.stripe.objects("endpoints")
@@ -174,7 +174,7 @@ def test_an_endpoint_at_a_former_public_address_is_moved_to_the_new(bench: Any) 
 
 
 @pytest.mark.parametrize("installments", [0, 4])
-def test_without_a_public_address_the_link_stops_before_any_request(bench: Any, installments: int) -> None:
+def test_a_link_without_a_public_address_stops_before_any_request(bench: Any, installments: int) -> None:
     object.__setattr__(bench.host.integrations, "contexts", replace(bench.host.integrations.contexts, public_url=None))
     bench.enable(**LINK)
 
@@ -188,7 +188,7 @@ def test_without_a_public_address_the_link_stops_before_any_request(bench: Any, 
 # -- the session -------------------------------------------------------------------------------------
 
 
-def test_the_session_asks_for_the_first_installment_and_says_nothing_about_methods(bench: Any) -> None:
+def test_the_session_asks_for_the_first_installment_and_leaves_the_methods_to_stripe(bench: Any) -> None:
     bench.enable(**LINK)
 
     linked(bench)
@@ -246,7 +246,7 @@ def test_installments_are_numbered_by_their_order_not_their_position(bench: Any)
     assert run["outcome"]["payment_link"]["amount"] == "36.00"
 
 
-def test_three_thirds_lose_no_cent(bench: Any) -> None:
+def test_three_thirds_add_up_to_the_total(bench: Any) -> None:
     bench.enable(**LINK)
 
     linked(bench, a_quote(total="120.00", installments=["33.33", "33.33", "33.34"]))
@@ -267,9 +267,7 @@ def test_a_customers_credit_lowers_what_the_installments_share(bench: Any, v1: A
 
 
 @pytest.mark.parametrize("contact", [{}, {"email": None}], ids=["with e-mail", "without"])
-def test_without_payment_terms_the_invoice_is_final_and_nothing_is_sent_and_said_so(
-    bench: Any, contact: dict[str, Any]
-) -> None:
+def test_an_invoice_without_payment_terms_is_final_and_not_sent_and_noted(bench: Any, contact: dict[str, Any]) -> None:
     bench.enable(**LINK)
 
     run = linked(bench, a_quote(contact=contact))
@@ -367,7 +365,7 @@ def test_the_mail_carries_the_invoice_as_its_one_attachment(bench: Any) -> None:
 
 
 @pytest.mark.parametrize(("owner", "reply_to"), [({"email": "lea@seller.example"}, "lea@seller.example"), (None, None)])
-def test_answers_go_to_the_sales_person(bench: Any, owner: dict[str, str] | None, reply_to: str | None) -> None:
+def test_replies_go_to_the_sales_person(bench: Any, owner: dict[str, str] | None, reply_to: str | None) -> None:
     bench.enable(**LINK)
 
     linked(bench, the_example(owner=owner))
@@ -393,13 +391,13 @@ def test_a_single_installment_is_not_numbered(bench: Any) -> None:
     assert "Please pay €120.00." in text_of(mail_of(bench))
 
 
-def test_a_link_that_expired_before_its_mail_could_leave_is_made_anew_on_retry(bench: Any) -> None:
+def test_a_link_that_expires_before_its_mail_leaves_is_replaced_on_retry(bench: Any) -> None:
     bench.enable(**LINK)
     outbox = bench.host.config.data_dir / "outbox"
     outbox.parent.mkdir(exist_ok=True)
     if outbox.exists():
         outbox.rmdir()
-    outbox.write_text("in the way")  # no mail can leave
+    outbox.write_text("in the way")  # a file in the place of the folder stops every mail
     run = bench.accept(the_example())
     assert run["status"] == "waiting", run
     outbox.unlink()

@@ -17,7 +17,7 @@ from qwoty_stripe_invoice import wording
 from qwoty_stripe_invoice.payment_mail import payment_mail
 
 LANGUAGES = ["en", "fr", "de", "it", "pt", "es"]
-#: As long as Stripe's links are, and as full of what HTML must escape.
+#: A link as long as Stripe's, with characters that HTML has to escape.
 LINK = (
     "https://checkout.stripe.com/c/pay/cs_test_a1" + "B7xQ2mK9" * 8 + "?a=1&b=2#fid" + "kdWxOYHwnPyd1blpxYHZxWjA0" * 16
 )
@@ -91,7 +91,7 @@ def test_every_language_has_the_same_words_and_placeholders(table: dict[str, dic
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_words_are_set_as_the_language_sets_them(language: str) -> None:
+def test_the_words_follow_the_typography_of_their_language(language: str) -> None:
     text = "\n".join([*wording.INVOICE[language].values(), *wording.MAIL[language].values()])
 
     assert not re.search(r"['\"]|\.\.\.|  ", text)
@@ -114,7 +114,9 @@ def test_another_language_falls_back_to_english(language: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "currency", "amount", "written"), AMOUNTS)
-def test_amounts_have_the_languages_exact_code_points(language: str, currency: str, amount: str, written: str) -> None:
+def test_amounts_are_written_in_the_exact_code_points_of_the_language(
+    language: str, currency: str, amount: str, written: str
+) -> None:
     mail = a_mail(language, amount=amount, currency=currency)
 
     for text in (mail.subject, mail.text, mail.html):
@@ -125,7 +127,7 @@ def test_amounts_have_the_languages_exact_code_points(language: str, currency: s
     ("currency", "amount", "written"),
     [("RSD", "100.50", "RSD\xa0100.50"), ("RSD", "100.00", "RSD\xa0100"), ("ISK", "5000.00", "ISK\xa05,000")],
 )
-def test_no_cent_is_rounded_away_where_unicode_writes_none(currency: str, amount: str, written: str) -> None:
+def test_cents_are_shown_in_currencies_that_unicode_writes_without(currency: str, amount: str, written: str) -> None:
     assert f"Please pay installment 2\xa0of\xa04: {written}.\n" in a_mail(amount=amount, currency=currency).text
 
 
@@ -176,12 +178,12 @@ def test_no_cent_is_rounded_away_where_unicode_writes_none(currency: str, amount
         ),
     ],
 )
-def test_the_mail_says_which_part_how_much_and_until_when(
+def test_the_mail_names_the_installment_its_amount_and_its_due_date(
     language: str, subject: str, ask: str, due: str, validity: str
 ) -> None:
     mail = a_mail(language)
 
-    # The blanks' own tests are above; here the sentences are to be read.
+    # The tests above check the blanks, so the sentences are compared with plain blanks.
     assert re.sub(r"[\xa0\u202f]", " ", mail.subject) == subject
     for text in (mail.text, mail.html):
         plain = re.sub(r"[\xa0\u202f]", " ", text)
@@ -191,7 +193,7 @@ def test_the_mail_says_which_part_how_much_and_until_when(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_without_a_due_date_none_is_mentioned(language: str) -> None:
+def test_the_mail_mentions_no_due_date_that_does_not_exist(language: str) -> None:
     label = wording.MAIL[language]["due"].partition("{")[0]
 
     mail = a_mail(language, due_date=None)
@@ -208,7 +210,7 @@ def test_a_single_installment_is_not_numbered_in_any_language(language: str) -> 
     assert not re.search(r"\b1\s\w+\s1\b", mail.text)
 
 
-def test_the_end_of_the_link_is_told_in_utc_whatever_zone_it_came_in() -> None:
+def test_the_mail_says_in_utc_when_the_link_ends() -> None:
     tokyo = timezone(timedelta(hours=9))
 
     mail = a_mail("de", expires_at=datetime(2026, 3, 12, 0, 5, tzinfo=tokyo))
@@ -224,11 +226,11 @@ def test_the_end_of_the_link_is_told_in_utc_whatever_zone_it_came_in() -> None:
         (Contact(id="c"), "Buyer SARL"),
     ],
 )
-def test_the_greeting_names_the_contact_else_the_customer(contact: Contact, name: str) -> None:
+def test_the_greeting_names_the_contact_or_else_the_customer(contact: Contact, name: str) -> None:
     assert a_mail("de", contact=contact).text.startswith(f"Guten Tag {name},\n")
 
 
-# -- how it is made ----------------------------------------------------------------------------------
+# -- the form of the mail ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,4 +1,4 @@
-"""The invoice's PDF: fetched from where it may be, with nothing that could leak or loop."""
+"""The invoice's PDF is fetched only from allowed addresses, without credentials and without endless redirects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class FileHost:
-    """A web server whose pages are written by the test; it remembers the headers that it was sent."""
+    """A web server whose pages the test writes. It keeps the headers of the requests."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Answer] = {}
@@ -186,7 +186,7 @@ def test_another_local_server_is_refused(base: FileHost, make_host: Callable[[],
 
 
 @pytest.mark.parametrize(("size", "fine"), [(10 * 1024 * 1024, True), (10 * 1024 * 1024 + 1, False)])
-def test_ten_megabytes_are_the_most(base: FileHost, size: int, fine: bool) -> None:
+def test_a_pdf_of_more_than_ten_megabytes_is_refused(base: FileHost, size: int, fine: bool) -> None:
     url = base.file("/pdf", PDF.ljust(size, b" "))
 
     if fine:
@@ -199,20 +199,20 @@ def test_ten_megabytes_are_the_most(base: FileHost, size: int, fine: bool) -> No
     ("body", "status"),
     [(b"<html>not yet</html>", 200), (b"", 200), (b"", 204), (PDF, 404), (PDF, 500), (PDF, 503), (b"%PDF", 200)],
 )
-def test_what_is_not_the_pdf_yet_is_asked_for_again(base: FileHost, body: bytes, status: int) -> None:
+def test_an_answer_that_is_not_the_pdf_yet_is_requested_again(base: FileHost, body: bytes, status: int) -> None:
     found = refusal(base.file("/pdf", body, status))
 
     assert isinstance(found, RetryableError)
     assert found.code == "pdf_unreachable"
 
 
-def test_a_pdf_that_breaks_off_is_asked_for_again(base: FileHost) -> None:
+def test_a_pdf_that_breaks_off_is_requested_again(base: FileHost) -> None:
     url = base.file("/pdf", PDF, **{"Content-Length": "100", "Connection": "close"})
 
     assert isinstance(refusal(url), RetryableError)
 
 
-def test_a_server_that_is_not_there_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_requested_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", "http://127.0.0.1:9")
 
     assert isinstance(refusal("http://127.0.0.1:9/pdf"), RetryableError)
@@ -232,7 +232,7 @@ def test_proxies_and_passwords_of_the_machine_are_not_used(
     assert "authorization" not in {name.lower() for name in base.seen[0]}
 
 
-def test_the_pdf_that_comes_late_still_goes_out_with_one_mail(bench: Any) -> None:
+def test_a_pdf_that_comes_late_is_sent_in_one_mail(bench: Any) -> None:
     bench.enable(invoice_status="open", send_payment_link=True)
     bench.stripe.faults.add("500_before", method="GET", path="^/pdf/", times=2)
     from builders import the_example

@@ -1,4 +1,4 @@
-"""The plan: the invoice as it will be, computed from the quote alone."""
+"""The plan of an invoice, which is computed from the quote alone."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def sections(*found: dict[str, Any]) -> dict[str, Any]:
 # -- hand-computed invoices -------------------------------------------------------------------------
 
 
-def test_the_documented_example() -> None:
+def test_the_documented_example_has_its_documented_total() -> None:
     plan = plan_of(the_example())
 
     assert items(plan) == [
@@ -80,7 +80,7 @@ def test_a_global_discount_over_two_rates_is_one_item_per_rate() -> None:
     assert any("2 different sets of taxes" in note for note in plan.notes)
 
 
-def test_a_currency_without_decimals() -> None:
+def test_amounts_in_a_currency_without_decimals_are_whole() -> None:
     line = a_line("l1", "9667", discount="333", taxes=[vat("10", "JP")])
 
     plan = plan_of(a_quote(line, currency="JPY", total="10634"))
@@ -89,7 +89,7 @@ def test_a_currency_without_decimals() -> None:
     assert (items(plan), plan.total, plan.signed_total) == ([("l1", 10000), ("l1:discount", -333)], 10634, 10634)
 
 
-def test_a_currency_with_three_decimals() -> None:
+def test_amounts_in_a_currency_with_three_decimals_keep_them() -> None:
     plan = plan_of(a_quote(a_line("l1", "12.340", taxes=[vat("10", "KW")]), currency="KWD", total="13.570"))
 
     assert items(plan) == [("l1", 12340)]
@@ -173,7 +173,7 @@ def test_amounts_that_the_platform_left_out_are_computed(changes: dict[str, Any]
     assert (found["l1"], found.get("l1:discount", 0)) == (gross, discount)
 
 
-def test_amounts_of_the_platform_win_over_quantity_times_price() -> None:
+def test_the_platforms_amounts_are_preferred_to_quantity_times_price() -> None:
     line = a_line("l1", "70.00", quantity="10", pricing={"model": "volume", "list_price": "9.00"})
 
     assert items(plan_of(a_quote(line))) == [("l1", 7000)]
@@ -193,7 +193,7 @@ def test_a_model_whose_price_is_not_quantity_times_price_needs_the_platforms_amo
         ({"gross": "-100.00", "discount": "1.00", "net": "-101.00"}, "discount_above_line"),
     ],
 )
-def test_lines_that_cannot_be_right_stop_the_plan(amounts: dict[str, str], code: str) -> None:
+def test_a_line_with_impossible_amounts_stops_the_plan(amounts: dict[str, str], code: str) -> None:
     found = refusal(a_quote(a_line("l1", amounts=amounts), total="1.00"))
 
     assert found.code == code
@@ -242,7 +242,7 @@ def test_plan_sections_are_left_out_and_named() -> None:
     [[], [plan_section()], [{"type": "product", "phases": [{"line_items": []}]}]],
     ids=["no sections", "only a plan", "no lines"],
 )
-def test_a_quote_without_product_lines_is_nothing_to_invoice(found: list[dict[str, Any]]) -> None:
+def test_a_quote_without_product_lines_has_nothing_to_invoice(found: list[dict[str, Any]]) -> None:
     plan = make_plan(loaded(sections(*found)))
 
     assert isinstance(plan, NothingToInvoice)
@@ -295,7 +295,7 @@ def test_more_taxes_than_stripe_takes_on_a_line_need_attention() -> None:
     assert refusal(a_quote(a_line(taxes=taxes), total="1.00")).code == "too_many_taxes"
 
 
-def test_lines_without_tax_have_a_group_of_their_own_in_a_global_discount() -> None:
+def test_a_global_discount_treats_lines_without_tax_as_one_group() -> None:
     document = a_quote(a_line("l1", "60.00"), a_line("l2", "40.00", taxes=[]), discount="10.00", total="99.60")
 
     plan = plan_of(document)
@@ -304,7 +304,7 @@ def test_lines_without_tax_have_a_group_of_their_own_in_a_global_discount() -> N
     assert plan.lines[3].rates == ()
 
 
-def test_the_order_in_which_a_line_names_its_taxes_does_not_split_the_global_discount() -> None:
+def test_the_order_of_a_lines_taxes_does_not_split_the_global_discount() -> None:
     levy = vat("2", api_name="levy_fr_20", id="t9", name="Levy")
     document = a_quote(
         a_line("l1", "60.00", taxes=[vat(), levy]), a_line("l2", "40.00", taxes=[levy, vat()]), discount="10.00"
@@ -349,11 +349,11 @@ def test_a_global_discount_above_the_lines_needs_attention() -> None:
 @pytest.mark.parametrize(
     ("total", "code"), [("-0.01", "total_negative"), ("1000000.00", "amount_too_large"), ("1.005", "amount_precision")]
 )
-def test_a_total_that_no_invoice_can_have_needs_attention(total: str, code: str) -> None:
+def test_an_impossible_total_needs_attention(total: str, code: str) -> None:
     assert refusal(a_quote(a_line(), total=total)).code == code
 
 
-def test_missing_totals_are_computed_once_per_rate_and_marked_so() -> None:
+def test_missing_totals_are_computed_once_per_rate_and_marked_as_computed() -> None:
     lines = [a_line(f"l{n}", "0.30", taxes=[vat("5.5")]) for n in range(1, 4)]
 
     plan = plan_of(a_quote(*lines, summary=None))
@@ -369,7 +369,7 @@ def test_more_items_than_stripe_takes_need_attention_with_their_count() -> None:
     assert (error.code, error.title) == ("too_many_lines", "The invoice would have 251 items; Stripe takes 250.")
 
 
-def test_discounts_are_put_into_their_lines_where_there_is_no_room_for_them() -> None:
+def test_discounts_are_merged_into_their_lines_when_there_are_too_many_items() -> None:
     lines = [a_line(f"l{n}", "2.00", discount="0.50", name=f"Seat {n}") for n in range(126)]
 
     plan = plan_of(a_quote(*lines))
@@ -381,7 +381,7 @@ def test_discounts_are_put_into_their_lines_where_there_is_no_room_for_them() ->
     assert any("room for 250 items" in note for note in plan.notes)
 
 
-def test_discounts_stay_items_of_their_own_as_long_as_there_is_room() -> None:
+def test_discounts_stay_items_of_their_own_while_there_is_room() -> None:
     plan = plan_of(a_quote(*(a_line(f"l{n}", "2.00", discount="0.50") for n in range(125))))
 
     assert len(plan.lines) == 250
@@ -395,7 +395,7 @@ def test_hidden_prices_are_shown_on_the_invoice_and_noted() -> None:
     assert any("hides its prices" in note for note in plan_of(document).notes)
 
 
-# -- laws -------------------------------------------------------------------------------------------
+# -- properties of every plan --------------------------------------------------------------------------
 
 RATES = ["0", "2.1", "5.5", "10", "20"]
 cents = st.integers(0, 200_000)
@@ -416,7 +416,7 @@ def quotes(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def stripe_would_say(plan: InvoicePlan) -> int:
-    """Stripe's arithmetic in integers: per line and rate, half away from zero."""
+    """The total that Stripe computes: taxes are rounded for each line and rate, half away from zero."""
     total = 0
     for line in plan.lines:
         total += line.amount
@@ -451,7 +451,7 @@ def test_no_group_of_taxes_is_discounted_below_nothing(document: dict[str, Any])
 
 
 @given(quotes())
-def test_no_float_is_anywhere_in_a_plan(document: dict[str, Any]) -> None:
+def test_a_plan_contains_no_float(document: dict[str, Any]) -> None:
     def floats(value: Any) -> list[float]:
         if isinstance(value, dict):
             return [f for pair in value.items() for part in pair for f in floats(part)]
@@ -475,7 +475,7 @@ def test_no_float_is_anywhere_in_a_plan(document: dict[str, Any]) -> None:
         ["l1:tax:1", "l1"],
     ],
 )
-def test_line_ids_that_look_like_names_of_ours_have_names_of_their_own(ids: list[str]) -> None:
+def test_line_ids_that_look_like_our_own_keys_get_other_keys(ids: list[str]) -> None:
     eco = {"id": "eco", "name": "Eco", "is_percentage": False, "amount": "1.00"}
     lines = [a_line(line_id, "90.00", discount="10.00", taxes=[vat(), eco]) for line_id in ids]
 

@@ -1,9 +1,8 @@
-"""The preview: what would be made of a quote, each figure beside the signed one, and what a run would do about it."""
+"""The preview of a quote: its lines, its totals beside the signed ones, and what a run will do."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,15 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builders import a_line, a_quote, the_example, vat
+from builders import a_line, a_quote, signed, the_example, vat
 from in_process import Desk
 from qwoty_integrations_host import Preview
 from qwoty_integrations_host.cli import main
 from random_quotes import RandomQuote, random_quotes
 
 
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)
-        yield Desk()
-
-
-def signed(quote: dict[str, Any], net: str, tax: str, total: str) -> dict[str, Any]:
-    return {**quote, "summary": {"one_off": {"net_amount": net, "tax_amount": tax, "total_amount": total}}}
-
-
 def books(count: int = 3, **changes: Any) -> dict[str, Any]:
-    """So many lines of 10.10 at 5.5 %: 0.5555 each, which Stripe rounds to 0.56."""
+    """Lines of 10.10 at 5.5 %. The tax of each is 0.5555, which Stripe rounds to 0.56."""
     lines = (a_line(f"l{n}", "10.10", taxes=[vat("5.5")], name=f"Book {n}") for n in range(1, count + 1))
     return a_quote(*lines, **changes)
 
@@ -56,7 +44,7 @@ def test_every_line_shows_its_tax_per_rate_and_its_total(desk: Desk) -> None:
     assert [str(tax.amount) for tax in reduction.taxes] == ["-2.00", "-0.21"]
 
 
-def test_the_signed_figures_stand_beside_the_planned_ones(desk: Desk) -> None:
+def test_the_preview_shows_the_signed_and_the_planned_figures(desk: Desk) -> None:
     found = desk.preview(ROUNDING, exact_tax=False)
 
     assert [str(figure) for figure in (found.subtotal, found.tax, found.total)] == ["30.30", "1.68", "31.98"]
@@ -67,7 +55,7 @@ def test_the_signed_figures_stand_beside_the_planned_ones(desk: Desk) -> None:
     ]
 
 
-def test_a_tax_that_the_quote_did_not_round_is_shown_as_it_is(desk: Desk) -> None:
+def test_an_unrounded_signed_tax_is_shown_unrounded(desk: Desk) -> None:
     found = desk.preview(signed(books(), "30.30", "1.6665", "31.97"), exact_tax=False)
 
     assert str(found.signed_tax) == "1.6665"
@@ -79,7 +67,7 @@ def test_the_signed_tax_is_shared_over_the_lines(desk: Desk) -> None:
     found = desk.preview(ROUNDING)
 
     assert [str(figure) for figure in (found.subtotal, found.tax, found.total)] == ["30.30", "1.67", "31.97"]
-    # 0.5555 each: the cents that are left go to the largest remainders, of equal ones to the earlier.
+    # The tax of each is 0.5555. The cents that are left go to the largest remainders, and first to the earlier line.
     assert [str(tax.amount) for line in found.lines for tax in line.taxes] == ["0.56", "0.56", "0.55"]
     (note,) = found.notes
     assert note.startswith("The tax is the signed one, 1.67 EUR: it is given to Stripe as amounts, since by Stripe's")
@@ -143,7 +131,7 @@ def test_installments_are_shares_of_the_signed_total(desk: Desk) -> None:
         ),
     ],
 )
-def test_the_verdict_says_what_a_run_would_do(
+def test_the_verdict_says_what_the_run_does(
     desk: Desk, quote: dict[str, Any], settings: dict[str, Any], verdict: str, needs_attention: bool
 ) -> None:
     found = desk.preview(quote, **settings)
@@ -184,7 +172,7 @@ def test_lines_whose_rounding_makes_the_tax_differ_are_shown_one_by_one(desk: De
     )
 
 
-def test_of_many_such_lines_the_first_are_shown_and_the_others_counted(desk: Desk) -> None:
+def test_only_the_first_of_many_differing_lines_are_shown(desk: Desk) -> None:
     *_, sixth, rest = desk.preview(signed(books(40), "404.00", "22.22", "426.22"), exact_tax=False).differences
 
     assert sixth.startswith("'Book 6'")
@@ -194,13 +182,13 @@ def test_of_many_such_lines_the_first_are_shown_and_the_others_counted(desk: Des
 @pytest.mark.parametrize(
     ("tax", "way"),
     [
-        # Two lines of 0.43 less 0.12 at 15 %. At Stripe 0.06 - 0.02 = 0.04 each; 0.0465 -> 0.05 for each line's net;
-        # 0.093 -> 0.09 once for the rate.
+        # Two lines of 0.43 less 0.12 at 15 %. Stripe computes 0.06 - 0.02 = 0.04 for each. Rounded for each line's net
+        # it is 0.0465 -> 0.05 each, and rounded once for the rate it is 0.093 -> 0.09.
         pytest.param("0.10", "once for each line after its discount", id="per line"),
         pytest.param("0.09", "once for each rate", id="per rate"),
     ],
 )
-def test_the_way_in_which_the_quote_rounds_is_named_if_it_gives_just_its_tax(desk: Desk, tax: str, way: str) -> None:
+def test_the_rounding_that_gives_the_signed_tax_is_named(desk: Desk, tax: str, way: str) -> None:
     lines = [a_line(f"l{n}", "0.31", discount="0.12", taxes=[vat("15")]) for n in range(2)]
     quote = signed(a_quote(*lines), "0.62", tax, str(Decimal("0.62") + Decimal(tax)))
 
@@ -211,8 +199,7 @@ def test_the_way_in_which_the_quote_rounds_is_named_if_it_gives_just_its_tax(des
 
 
 def test_a_tax_rounded_once_for_everything_is_recognized(desk: Desk) -> None:
-    # 5.5 % of 0.10 = 0.0055 and 2.1 % of 0.20 = 0.0042: a cent and nothing by themselves, a cent together;
-    # 10 % of 0.14 = 0.014 and 20 % of 0.02 = 0.004: a cent and nothing, but 0.018 -> 0.02 together.
+    # 10 % of 0.14 is 0.014, and 20 % of 0.02 is 0.004. Rounded one by one they come to 0.01, and together to 0.02.
     lines = [a_line("l1", "0.14", taxes=[vat("10")]), a_line("l2", "0.02", taxes=[vat("20")])]
 
     found = desk.preview(signed(a_quote(*lines), "0.16", "0.02", "0.18"), exact_tax=False)
@@ -236,7 +223,7 @@ def test_fixed_taxes_are_explained_however_the_quote_counts_them(desk: Desk, net
     assert [note[:52] for note in found.differences] == ["Taxes of a fixed amount, 10.00 EUR, are lines of the"] * said
 
 
-def test_a_rounding_line_may_be_finer_than_a_coin_where_the_total_is_none(desk: Desk) -> None:
+def test_a_rounding_line_may_be_smaller_than_the_smallest_coin(desk: Desk) -> None:
     line = a_line("l1", "1501", taxes=[vat("24", "IS")])
 
     found = desk.preview(signed(a_quote(line, currency="ISK"), "1501", "360", "1861"), exact_tax=False)
@@ -267,7 +254,7 @@ def test_installments_too_small_for_a_link_are_noted(desk: Desk) -> None:
     )
 
 
-def test_where_nothing_is_to_be_paid_no_link_is_missed(desk: Desk) -> None:
+def test_a_quote_with_nothing_to_pay_has_no_note_about_its_link(desk: Desk) -> None:
     found = desk.preview(a_quote(a_line("l1", "0.00"), installments=2))
 
     assert found.notes == ()
@@ -278,7 +265,7 @@ def test_where_nothing_is_to_be_paid_no_link_is_missed(desk: Desk) -> None:
 
 @pytest.fixture
 def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """``qwoty-host preview`` in a workspace that was never set up, 80 columns wide."""
+    """Run ``qwoty-host preview`` in a workspace without settings, 80 columns wide."""
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*args: str, code: int = 0) -> str:
@@ -295,7 +282,7 @@ def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return preview
 
 
-def test_the_documented_example_as_a_table(show: Any) -> None:
+def test_the_documented_example_is_shown_as_a_table(show: Any) -> None:
     assert (
         show({**the_example(), "payment_terms": None})
         == """\
@@ -323,7 +310,7 @@ stripe_invoice, in EUR (not switched on):
     )
 
 
-def test_long_descriptions_and_second_taxes_keep_the_table_in_shape(show: Any) -> None:
+def test_long_descriptions_and_second_taxes_keep_the_table_aligned(show: Any) -> None:
     levy = vat("2", id="t-levy", api_name="levy_fr_20", name="Levy")
 
     found = show(a_quote(a_line(name="word " * 100, taxes=[vat(), levy])))

@@ -1,4 +1,4 @@
-"""Quotes whose runs were pruned: shown, accepted again, corrected, paid and retried, and still invoiced once."""
+"""A quote whose run was pruned is still invoiced once when it is accepted again, corrected, paid or retried."""
 
 from __future__ import annotations
 

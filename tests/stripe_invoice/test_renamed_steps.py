@@ -1,4 +1,4 @@
-"""A release renames steps while a run waits, or between its death and the next start: nothing exists twice at Stripe."""
+"""A release renames steps while a run waits or after its process died: nothing is made twice at Stripe."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from qwoty_integrations_host.errors import Interruption
 from qwoty_integrations_host.testing.releases import NthStep, answers_lost, renamed, renamed_steps
 from upkept import HOUR, later
 
-#: Queues a run of one hook about a quote, after whatever has to come before; gives the runs' ids.
+#: Prepares a quote and queues a run of one hook for it; gives the ids of the runs.
 Begin = Callable[[Any, str], list[str]]
 
 
 def accept(bench: Any, quote_id: str) -> list[str]:
     contact = {"id": f"contact of {quote_id}", "email": f"{quote_id}@buyer.example"}
-    # The rate is the quote's own, so that each one has to be made.
+    # Each quote has its own rate, so that each rate has to be made.
     tax = {**vat(rate_of(quote_id)), "id": f"tax of {quote_id}", "api_name": quote_id}
     quote = a_quote(a_line(taxes=[tax]), id=quote_id, installments=2, contact=contact)
     return list(bench.host.runs.acceptance.accept("ws-1", quote).run_ids)
@@ -79,7 +79,7 @@ def rolling(bench: Any, quote_id: str) -> list[str]:
     return list(bench.host.upkeep.request("ws-1", roll_secrets=True))
 
 
-#: The settings, and what is begun with them.
+#: The settings and the function that begins the story.
 HOOKS: dict[str, tuple[dict[str, Any], Begin]] = {
     "a link": (LINK, accept),
     "a mail of Stripe's": (EMAIL, accept),
@@ -102,7 +102,7 @@ def about(bench: Any, kind: str, quote_id: str) -> list[dict[str, Any]]:
 
 
 def there(bench: Any, quote_id: str) -> dict[str, Any]:
-    """What there is of a quote, and of those things that all quotes share."""
+    """How many objects there are of this quote, and of those that all quotes share."""
     invoices, sessions = about(bench, "invoices", quote_id), about(bench, "sessions", quote_id)
     ids = [invoice["id"] for invoice in invoices]
     payments = [p for p in bench.stripe.objects("invoice_payments") if p["invoice"] in ids and not p["is_default"]]
@@ -116,7 +116,7 @@ def there(bench: Any, quote_id: str) -> dict[str, Any]:
         "lines": [line["metadata"]["qwoty_line"] for invoice in invoices for line in invoice["lines"]["data"]],
         "sessions": Counter(session["status"] for session in sessions),
         "payments": len(payments),
-        # Asked again under the same key, Stripe mails once.
+        # Stripe mails once for all requests with one key.
         "sent": len({r.idempotency_key for r in sends}),
         "mails": len(mails),
         "endpoints": len(bench.stripe.objects("endpoints")),
@@ -130,7 +130,7 @@ def finished(bench: Any, quote_id: str) -> dict[str, Any]:
 
 
 def is_released(bench: Any, version: str) -> None:
-    """The plugin has another version from now on, and the same steps."""
+    """Give the plugin another version with the same steps."""
     plugins = bench.host.plugins
     plugins.statuses = tuple(replace(each, version=version) for each in plugins.statuses)
 
@@ -142,13 +142,13 @@ class Died(Interruption):
 @pytest.mark.timeout(900)  # dozens of stories, each with webhooks over real HTTP
 @pytest.mark.parametrize("stops", ["waits", "dies"])
 @pytest.mark.parametrize("hook", HOOKS)
-def test_whatever_a_release_calls_the_steps_nothing_is_doubled(
+def test_a_release_that_renames_steps_makes_nothing_twice(
     bench: Any, subtests: pytest.Subtests, hook: str, stops: str
 ) -> None:
     settings, begin = HOOKS[hook]
     bench.enable(**settings)
     begin(bench, "q-1")
-    finished(bench, "q-1")  # what is made once for all is there
+    finished(bench, "q-1")  # makes the objects that all quotes share
     run_ids = begin(bench, "q-2")
     expected = finished(bench, "q-2")
     steps = [step["name"] for run_id in run_ids for step in bench.run(run_id)["steps"]]

@@ -1,4 +1,4 @@
-"""Installments that are sent by themselves, each on its day; and what the ledger says of them."""
+"""Installments that are sent by themselves on their due date."""
 
 from __future__ import annotations
 
@@ -7,36 +7,18 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, LINK, a_quote
+from builders import EMAIL, LINK, ON_DUE_DATE, on_terms
 from qwoty_integrations_host.contract.installments import due_installment
 from qwoty_integrations_host.contract.record import InstallmentRecord, InvoiceRecord, QuoteRecord
-
-ON_THEIR_DAY = {**LINK, "send_next_installments": "on_due_date"}
-DAY = 24 * 3600
-
-
-def in_terms(*terms: str) -> dict[str, Any]:
-    """A quote over 120.00 EUR, paid in equal parts on these terms."""
-    parts = a_quote(installments=len(terms))["payment_terms"]["installments"]
-    dated = [{**part, "term": term} for part, term in zip(parts, terms, strict=True)]
-    return a_quote(payment_terms={"name": "terms", "installments": dated})
+from stripe_invoice.conftest import days_later, parts
+from upkept import DAY
 
 
 def tick(bench: Any) -> list[str]:
-    """The schedule looks at the calendar, and what it asks for is worked."""
+    """Let the schedule request the due installments and work them; give how their runs end."""
     asked: list[str] = bench.host.runs.installments.request_due()
     bench.work()
     return [bench.run(run_id)["status"] for run_id in asked]
-
-
-def states(bench: Any) -> list[str]:
-    return [part["status"] for part in bench.quote("q-7")["installments"]]
-
-
-def later(bench: Any, days: int) -> None:
-    bench.clock.advance(days * DAY)
-    bench.stripe.clock.advance(days * DAY)
-    bench.webhooks()
 
 
 def pay_open_link(bench: Any) -> None:
@@ -44,21 +26,21 @@ def pay_open_link(bench: Any) -> None:
     bench.pay(session["id"])
 
 
-def test_each_is_sent_once_on_its_day(bench: Any) -> None:
-    bench.enable(**ON_THEIR_DAY)
-    bench.accept(in_terms("due_now", "net30", "net60"))
+def test_each_installment_is_sent_once_on_its_day(bench: Any) -> None:
+    bench.enable(**ON_DUE_DATE)
+    bench.accept(on_terms("due_now", "net30", "net60"))
     pay_open_link(bench)
 
     assert tick(bench) == []
-    later(bench, 29)
+    days_later(bench, 29)
     assert tick(bench) == []
-    later(bench, 1)
+    days_later(bench, 1)
     assert (tick(bench), tick(bench)) == (["succeeded"], [])
-    assert states(bench) == ["paid", "sent", "scheduled"]
+    assert parts(bench, "status") == ["paid", "sent", "scheduled"]
     pay_open_link(bench)
-    later(bench, 30)
+    days_later(bench, 30)
     assert tick(bench) == ["succeeded"]
-    assert states(bench) == ["paid", "paid", "sent"]
+    assert parts(bench, "status") == ["paid", "paid", "sent"]
     assert len(bench.mails()) == 3
 
 
@@ -72,74 +54,74 @@ def test_each_is_sent_once_on_its_day(bench: Any) -> None:
         ),
     ],
 )
-def test_nothing_is_sent_unless_it_was_asked_for(bench: Any, settings: dict[str, Any]) -> None:
+def test_no_installment_is_sent_unless_the_settings_ask_for_it(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**settings)
-    bench.accept(in_terms("due_now", "net30"))
-    later(bench, 40)
+    bench.accept(on_terms("due_now", "net30"))
+    days_later(bench, 40)
 
     assert tick(bench) == []
 
 
-def test_switching_it_on_later_holds_for_invoices_made_before(bench: Any) -> None:
+def test_switching_the_schedule_on_applies_to_earlier_invoices(bench: Any) -> None:
     bench.enable(**LINK)
-    bench.accept(in_terms("due_now", "net30"))
-    later(bench, 40)
-    bench.enable(**ON_THEIR_DAY)
+    bench.accept(on_terms("due_now", "net30"))
+    days_later(bench, 40)
+    bench.enable(**ON_DUE_DATE)
 
     assert tick(bench) == ["succeeded"]
 
 
-def test_a_workspace_where_it_is_switched_off_is_left_alone(bench: Any) -> None:
-    bench.enable(**ON_THEIR_DAY)
-    bench.accept(in_terms("due_now", "net30"))
-    later(bench, 40)
+def test_no_installment_is_sent_while_the_integration_is_switched_off(bench: Any) -> None:
+    bench.enable(**ON_DUE_DATE)
+    bench.accept(on_terms("due_now", "net30"))
+    days_later(bench, 40)
     bench.host.settings.disable("ws-1", "stripe_invoice")
 
     assert tick(bench) == []
 
 
-def test_it_waits_while_another_link_can_be_paid(bench: Any) -> None:
-    bench.enable(**ON_THEIR_DAY)
-    bench.accept(in_terms("due_now", "due_now"))
+def test_an_installment_waits_while_another_link_can_be_paid(bench: Any) -> None:
+    bench.enable(**ON_DUE_DATE)
+    bench.accept(on_terms("due_now", "due_now"))
 
     assert tick(bench) == []
-    later(bench, 2)  # the first link has expired
+    days_later(bench, 2)  # the first link has expired
     assert tick(bench) == ["succeeded"]
-    assert states(bench) == ["expired", "sent"]
+    assert parts(bench, "status") == ["expired", "sent"]
 
 
-def test_terms_that_only_a_person_can_date_are_never_sent_by_themselves(bench: Any) -> None:
-    bench.enable(**ON_THEIR_DAY)
-    bench.accept(in_terms("due_now", "po_received", "custom", "someday"))
+def test_installments_without_a_date_are_not_sent_by_themselves(bench: Any) -> None:
+    bench.enable(**ON_DUE_DATE)
+    bench.accept(on_terms("due_now", "po_received", "custom", "someday"))
     pay_open_link(bench)
-    later(bench, 1000)
+    days_later(bench, 1000)
 
     assert tick(bench) == []
     assert [part["due_date"] for part in bench.quote("q-7")["installments"][1:]] == [None] * 3
 
 
-def test_what_was_tried_and_did_not_work_is_left_to_people(bench: Any) -> None:
-    bench.enable(**ON_THEIR_DAY)
-    bench.accept(in_terms("due_now", "net30"))
+def test_an_installment_that_failed_is_left_to_a_person(bench: Any) -> None:
+    bench.enable(**ON_DUE_DATE)
+    bench.accept(on_terms("due_now", "net30"))
     pay_open_link(bench)
-    later(bench, 30)
+    days_later(bench, 30)
     bench.stripe.faults.add("500_before", path=r"/checkout/sessions$", times=50)
 
     assert tick(bench) == ["waiting"]
-    later(bench, 1)
-    assert tick(bench) == [], "the run that waits is the one that sends it"
-    later(bench, 3)
+    days_later(bench, 1)
+    assert tick(bench) == [], "the waiting run will send it"
+    days_later(bench, 3)
     bench.work()
     bench.stripe.faults.reset()
-    later(bench, 1)
+    days_later(bench, 1)
     assert tick(bench) == []
     assert bench.send_installment("q-7", 2)["status"] == "succeeded"
 
 
-def test_one_that_stands_in_the_way_meanwhile_is_tried_again_the_next_day(bench: Any) -> None:
-    bench.enable(**ON_THEIR_DAY)
-    bench.accept(in_terms("due_now", "net30"))
-    # On record the first link has expired; at Stripe its payment is under way, and the run finds out.
+def test_an_installment_behind_a_pending_payment_is_tried_again_the_next_day(bench: Any) -> None:
+    bench.enable(**ON_DUE_DATE)
+    bench.accept(on_terms("due_now", "net30"))
+    # The record says that the first link has expired. At Stripe its payment is under way, and the run finds that out.
     bench.stripe.config.update(webhooks_held=True)
     (session,) = bench.stripe.objects("sessions")
     bench.stripe.pay_later(session["id"])
@@ -148,14 +130,14 @@ def test_one_that_stands_in_the_way_meanwhile_is_tried_again_the_next_day(bench:
     assert tick(bench) == ["skipped"]
     bench.stripe.settle(session["id"])
     bench.stripe.clock.advance(30 * DAY)
-    later(bench, 1)
+    days_later(bench, 1)
     assert tick(bench) == ["succeeded"]
-    assert states(bench) == ["paid", "sent"]
+    assert parts(bench, "status") == ["paid", "sent"]
 
 
-def test_the_ledger_says_when_a_link_was_made_and_mailed(bench: Any) -> None:
+def test_the_installment_shows_when_its_link_was_made_and_mailed(bench: Any) -> None:
     bench.enable(**LINK)
-    bench.accept(in_terms("due_now", "net30"))
+    bench.accept(on_terms("due_now", "net30"))
 
     first, second = bench.quote("q-7")["installments"]
 
@@ -177,7 +159,9 @@ def test_the_ledger_says_when_a_link_was_made_and_mailed(bench: Any) -> None:
         pytest.param("paid", {}, None, id="the invoice is paid"),
     ],
 )
-def test_the_day_of_an_installment(status: str, changes: dict[str, Any], number: int | None) -> None:
+def test_an_installment_is_due_on_its_day_while_its_invoice_is_open(
+    status: str, changes: dict[str, Any], number: int | None
+) -> None:
     part = {"number": 2, "amount": 1, "due_date": date(2026, 4, 1), **changes}
     record = QuoteRecord(
         currency="EUR",

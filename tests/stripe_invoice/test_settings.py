@@ -1,4 +1,4 @@
-"""The settings form: defaults, what is compulsory when, and messages that never repeat a value."""
+"""The settings form: its defaults, its compulsory fields, and messages that never repeat a value."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_defaults_are_those_of_the_description(bench: Any) -> None:
     }
 
 
-def test_the_settings_are_those_of_the_description_and_three_of_our_own() -> None:
+def test_the_settings_are_the_described_ones_and_three_of_our_own() -> None:
     assert list(settings_schema()["properties"]) == [
         "token_scope",
         "workspace_api_token",
@@ -84,7 +84,7 @@ def test_only_the_key_that_the_scope_needs_is_compulsory(bench: Any, given: dict
         {"workspace_api_token": KEY, "business_unit_api_tokens": {"bu_1": KEY}},
     ],
 )
-def test_keys_of_every_kind_are_taken(bench: Any, given: dict[str, Any]) -> None:
+def test_keys_of_every_kind_are_accepted(bench: Any, given: dict[str, Any]) -> None:
     assert accepted(bench, given)["token_scope"] in {"workspace", "business_unit"}
 
 
@@ -99,7 +99,7 @@ BAD_KEYS += ["sk_prod_51SimulatedKey", "sk_test_51Simulated Key", "sk_test_51Sim
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)
-def test_what_is_no_secret_key_is_refused_without_repeating_it(bench: Any, key: str) -> None:
+def test_a_value_that_is_no_secret_key_is_refused_without_repeating_it(bench: Any, key: str) -> None:
     for given in ({"workspace_api_token": key}, UNITS | {"business_unit_api_tokens": {"bu_1": KEY, "bu_2": key}}):
         found = problems(bench, given)
 
@@ -182,7 +182,7 @@ def test_both_ways_of_sending_are_valid_while_draft(bench: Any) -> None:
         ({"invoice_status": "open", "send_payment_link": True}, "link"),
     ],
 )
-def test_the_delivery_is_what_an_open_invoice_is_set_to(bench: Any, settings: dict[str, Any], delivery: str) -> None:
+def test_the_delivery_follows_from_the_settings(bench: Any, settings: dict[str, Any], delivery: str) -> None:
     assert StripeSettings.of(accepted(bench, {"workspace_api_token": KEY, **settings})).delivery == delivery
 
 
@@ -206,7 +206,7 @@ def test_secrets_are_marked_so_that_the_host_hides_them(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["sk_test_abc", f"rk_{LIVE}_1234567"])
-def test_a_key_that_was_cut_off_is_told_that_it_is_too_short(bench: Any, key: str) -> None:
+def test_a_truncated_key_is_refused_as_too_short(bench: Any, key: str) -> None:
     says = "This key is too short: copy the whole key from the Stripe Dashboard."
 
     assert problems(bench, {"workspace_api_token": key}) == {"workspace_api_token": says}
@@ -215,7 +215,7 @@ def test_a_key_that_was_cut_off_is_told_that_it_is_too_short(bench: Any, key: st
     }
 
 
-def test_what_is_no_key_at_all_is_told_how_one_begins(bench: Any) -> None:
+def test_the_refusal_of_a_value_that_is_no_key_says_how_a_key_begins(bench: Any) -> None:
     (says,) = problems(bench, {"workspace_api_token": "abc"}).values()
 
     assert says.startswith("Enter a Stripe secret key: it starts with sk_test_")

@@ -1,7 +1,7 @@
-"""Every state that a quote can be in: reached by what people, Stripe and the platform do, and said alike everywhere.
+"""Every state of a quote: a story reaches it, and every side shows it in the same way.
 
-Each story brings the quote to its state through the real host and the simulator. The state is then read through the
-command line, the API and the console in both languages, and what it advises is there to be done.
+Each story brings the quote to its state through the real host and the simulator. Then the command line, the API and
+the console in both languages show the state, and each step that it advises is accepted.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from builders import EMAIL, LINK, a_line, a_quote
+from builders import EMAIL, LINK, OPEN, a_line, a_quote
 from console.conftest import follow
+from mail_server import mailing_through
 from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.clock import SystemClock
 from qwoty_integrations_host.doctor import examine
@@ -25,13 +26,11 @@ from qwoty_integrations_host.reports.search import QuoteFilter
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.sessions import login_link
-
-OPEN = {"invoice_status": "open"}
-DAY = 24 * 3600.0
+from upkept import DAY, later
 
 
 def begun(bench: Any, quote: dict[str, Any]) -> None:
-    """The quote is accepted, and no worker has taken it up yet."""
+    """Accept the quote, and let no worker take it."""
     bench.host.runs.acceptance.accept("ws-1", quote)
 
 
@@ -39,11 +38,6 @@ def invoiced(bench: Any, settings: dict[str, Any], **changes: Any) -> Any:
     bench.enable(**settings)
     bench.accept(a_quote(**changes))
     return bench
-
-
-def pass_time(bench: Any, seconds: float) -> None:
-    bench.stripe.clock.advance(seconds)
-    bench.clock.advance(seconds)
 
 
 def session(bench: Any) -> str:
@@ -97,7 +91,7 @@ def needs_attention(bench: Any, v1: Any) -> None:
 def failed(bench: Any, v1: Any) -> None:
     waiting(bench, v1)
     for _ in range(80):
-        pass_time(bench, DAY / 8)
+        later(bench, DAY / 8)
         bench.work()
 
 
@@ -127,7 +121,7 @@ def link_made(bench: Any, v1: Any) -> None:
 
 def link_expired(bench: Any, v1: Any) -> None:
     link_sent(bench, v1)
-    pass_time(bench, DAY + 60)
+    later(bench, DAY + 60)
     bench.webhooks()
 
 
@@ -151,7 +145,7 @@ def partly_paid(bench: Any, v1: Any) -> None:
 
 def overdue(bench: Any, v1: Any) -> None:
     open_invoice(bench, v1)
-    pass_time(bench, 40 * DAY)
+    later(bench, 40 * DAY)
     bench.webhooks()
 
 
@@ -224,7 +218,7 @@ def undone_open(bench: Any, v1: Any) -> None:
     undo(bench)
 
 
-#: By the state that each reaches.
+#: The story that reaches each state.
 STORIES: dict[str, Callable[[Any, Any], None]] = {
     "open": open_invoice,
     **{
@@ -262,7 +256,7 @@ STORIES: dict[str, Callable[[Any, Any], None]] = {
 }
 
 
-#: States that need what these tests do not have, and where they are reached.
+#: States that these stories cannot reach: the test that reaches each, and what it needs.
 ELSEWHERE = {
     "invoice_gone": "tests/host/test_standing.py: a record of an earlier release",
     "done": "tests/host/test_cli.py: only an integration that makes no invoices",
@@ -273,12 +267,12 @@ ELSEWHERE = {
 
 @pytest.fixture
 def host_config(mail_server: Any) -> dict[str, Any]:
-    return {"smtp_url": f"smtp://127.0.0.1:{mail_server.port}?tls=none", "mail_from": "shop@seller.example"}
+    return mailing_through(mail_server)
 
 
 @pytest.fixture
 def told(bench: Any, mail_server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    # A command asks the same clock.
+    # Commands use the system's clock, so it has to agree with the bench's.
     monkeypatch.setattr(SystemClock, "now", lambda _: bench.clock.now())
     bench.mail_server = mail_server
     return bench
@@ -309,7 +303,7 @@ def found(bench: Any) -> list[dict[str, Any]]:
 
 
 def seen(bench: Any) -> tuple[str, str]:
-    """What the first page and ``doctor`` say."""
+    """The first page of the console, and what ``doctor`` says of quotes."""
     client = create_app(bench.host).test_client()
     follow(client, login_link(bench.host, "ws-1", "admin"))
     page = client.get("/console/", headers={"Sec-Fetch-Site": "same-origin"}).text
@@ -324,7 +318,7 @@ def by_command(bench: Any, *options: str) -> str:
 
 
 @pytest.mark.parametrize("state", STORIES)
-def test_a_quote_says_its_state_alike_everywhere(told: Any, v1: Any, state: str) -> None:
+def test_every_side_shows_the_same_state_of_a_quote(told: Any, v1: Any, state: str) -> None:
     STORIES[state](told, v1)
 
     standing = told.quote("q-7")["standing"]
@@ -343,12 +337,12 @@ def test_a_quote_says_its_state_alike_everywhere(told: Any, v1: Any, state: str)
     assert [one["quote_id"] for one in found(told)] == (["q-7"] if asks else [])
 
 
-def test_every_state_has_its_story() -> None:
+def test_every_state_is_reached_by_a_story() -> None:
     assert set(STATES) - set(STORIES) == set(ELSEWHERE)
 
 
 def do(bench: Any, v1: Any, step: str) -> None:
-    """Do what a standing advises, as its button does. Raises: ActionRefused."""
+    """Do a step that a standing advises, as its button does. Raises: ActionRefused."""
     runs, found = bench.host.runs, bench.quote("q-7")["standing"]
     deeds: dict[str, Callable[[], Any]] = {
         "retry": lambda: runs.control.retry(found["run_id"]),
@@ -373,7 +367,7 @@ ADVISED = [(state, step) for state in STORIES for step in STATES[state].steps]
 
 
 @pytest.mark.parametrize(("state", "step"), ADVISED, ids=[f"{state}-{step}" for state, step in ADVISED])
-def test_what_a_state_advises_is_taken(told: Any, v1: Any, state: str, step: str) -> None:
+def test_every_step_that_a_state_advises_is_accepted(told: Any, v1: Any, state: str, step: str) -> None:
     STORIES[state](told, v1)
 
     if step in {one["step"] for one in told.quote("q-7")["standing"]["steps"]}:

@@ -53,7 +53,7 @@ def test_an_api_name_tells_country_and_percentage(api_name: str, country: str, p
         *("hst_on_130", "pst_bc_70", "tax_xx_200", "vat_eu_200"),  # no countries
     ],
 )
-def test_what_does_not_follow_the_grammar_tells_nothing(api_name: str | None) -> None:
+def test_an_api_name_outside_the_grammar_tells_nothing(api_name: str | None) -> None:
     assert parse_api_name(api_name) is None
 
 
@@ -116,14 +116,14 @@ def test_a_country_that_only_the_seller_has_is_used_with_a_note() -> None:
     assert "BE" in note
 
 
-def test_a_country_that_is_not_understood_leaves_the_api_names_and_is_noted() -> None:
+def test_a_country_that_is_not_understood_is_noted_and_the_api_names_is_used() -> None:
     rate, note = plan_rate(tax(country="EU"), "BE")
 
     assert rate.key.country == "FR"
     assert note == "Tax 'vat_fr_200' names the country 'EU', which is not understood; its API name says FR."
 
 
-def test_a_tax_whose_country_nobody_knows_has_none() -> None:
+def test_a_tax_of_an_unknown_country_has_no_country() -> None:
     assert planned(tax(api_name=None, country=None)).key.country is None
 
 
@@ -166,7 +166,7 @@ def test_the_display_name_leaves_the_percentage_to_stripe(name: str | None, show
         *[("sales_tax_fr_200", "Tax", "sales_tax"), (None, "Sales Tax", "sales_tax"), (None, "Vatican levy", None)],
     ],
 )
-def test_the_tax_type_is_said_where_it_is_certain(api_name: str | None, name: str, kind: str | None) -> None:
+def test_the_tax_type_is_given_where_it_is_certain(api_name: str | None, name: str, kind: str | None) -> None:
     assert planned(tax(api_name=api_name, name=name)).tax_type == kind
 
 
@@ -177,7 +177,7 @@ def test_the_tax_type_is_said_where_it_is_certain(api_name: str | None, name: st
         *[("Custom", None), ("anything", None), ("", "vat"), (None, "vat")],
     ],
 )
-def test_a_tax_that_tells_its_type_is_believed(type: str | None, kind: str | None) -> None:
+def test_the_type_that_a_tax_names_is_used(type: str | None, kind: str | None) -> None:
     assert planned(tax(type=type)).tax_type == kind
 
 
@@ -213,11 +213,11 @@ def keys(*lines: list[dict[str, Any]]) -> list[list[str]]:
     return [[str(rate.key) for rate in line] for line in found]
 
 
-def test_two_taxes_that_meet_on_a_line_are_two_rates_told_apart_by_name() -> None:
+def test_two_equal_taxes_on_one_line_are_two_rates_with_names() -> None:
     assert keys([CGST, SGST]) == [["IN:9:CGST", "IN:9:SGST"]]
 
 
-def test_taxes_told_apart_on_one_line_keep_their_names_on_every_other() -> None:
+def test_taxes_that_names_tell_apart_keep_their_names_on_every_line() -> None:
     assert keys([SGST], [CGST, SGST], [SGST, CGST]) == [
         ["IN:9:SGST"],
         ["IN:9:CGST", "IN:9:SGST"],
@@ -235,7 +235,7 @@ def test_taxes_told_apart_on_one_line_keep_their_names_on_every_other() -> None:
         pytest.param([[CGST, vat("9", "LK")], [vat("18", "IN", id="t-c")]], id="other countries and percentages"),
     ],
 )
-def test_where_taxes_mean_the_same_country_and_percentage_are_enough(lines: list[list[dict[str, Any]]]) -> None:
+def test_country_and_percentage_are_enough_for_taxes_that_mean_the_same(lines: list[list[dict[str, Any]]]) -> None:
     assert all(key.count(":") == 1 for line in keys(*lines) for key in line)
 
 
@@ -301,7 +301,7 @@ def test_taxes_of_one_percentage_that_mean_something_else_are_two_rates(
     assert [key for line in found for key in line] == apart
 
 
-def test_two_names_that_begin_with_the_same_fifty_letters_are_two_taxes() -> None:
+def test_two_long_names_with_the_same_beginning_are_two_taxes() -> None:
     both = [{**EXEMPT, "name": "x" * 50 + end, "id": end} for end in ("a", "b")]
 
     assert keys(both[:1], both[1:]) == [["FR:0:" + "x" * 50], ["FR:0:" + "x" * 40 + " (2)"]]

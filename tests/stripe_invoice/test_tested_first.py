@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
-import structlog
-from click.testing import CliRunner
-from werkzeug.test import Client
-
 from builders import KEY, LINK
-from console.conftest import Person, follow, words
-from qwoty_integrations_host.cli import main
-from qwoty_integrations_host.web.app import create_app
-from qwoty_integrations_host.web.sessions import login_link
-from qwoty_integrations_host.workspaces import api_keys
+from console.conftest import Person, words
 from stripe_simulator import DOCUMENTED_PERMISSIONS
 
 REVOKED, NARROW = "rk_test_Revoked00000001", "rk_test_TooNarrow000001"
@@ -25,38 +13,8 @@ SETTINGS, ENABLE = "/plugins/stripe_invoice/settings", "/plugins/stripe_invoice/
 PAGE = "/console/integrations/stripe_invoice"
 
 
-@pytest.fixture
-def command(bench: Any) -> Iterator[Callable[..., Any]]:
-    """The command line on the bench's data directory."""
-    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
-    folder = str(bench.host.config.data_dir)
-    yield lambda *words, given=None: CliRunner().invoke(
-        main, ["--data-dir", folder, *words], input=None if given is None else json.dumps(given)
-    )
-    logging.getLogger().handlers, logging.getLogger().level = handlers, level
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def call(bench: Any) -> Callable[..., Any]:
-    """The HTTP API, as an admin of ws-1."""
-    client, key = Client(create_app(bench.host)), api_keys.create(bench.host.store, bench.host.clock, "ws-1")["key"]
-    headers = {"Authorization": f"Bearer {key}"}
-    return lambda method, path, body=None: client.open(
-        f"/v1/workspaces/ws-1{path}", method=method, headers=headers, json=body
-    )
-
-
-@pytest.fixture
-def admin(bench: Any) -> Person:
-    """Somebody in front of the console."""
-    person = Person(bench, Client(create_app(bench.host)))
-    follow(person.client, login_link(bench.host, "ws-1", "admin"))
-    return person
-
-
 def ended(call: Any, answer: Any) -> Any:
-    """What came of a test, at the place that its 202 names."""
+    """The result of a test, read where its 202 says."""
     assert answer.status_code == 202, answer.text
     return call("GET", answer.headers["Location"].removeprefix("/v1/workspaces/ws-1")).json
 
@@ -73,7 +31,7 @@ def live_key(bench: Any) -> str:
     return str(bench.host.settings.effective("ws-1", "stripe_invoice")["workspace_api_token"])
 
 
-def test_a_key_that_stripe_refuses_is_switched_on_by_a_choice_of_its_own_only(
+def test_a_refused_key_is_switched_on_only_by_an_explicit_choice(
     bench: Any, command: Any, call: Any, admin: Person
 ) -> None:
     bench.stripe.add_key(REVOKED, revoked=True)
@@ -92,7 +50,7 @@ def test_a_key_that_stripe_refuses_is_switched_on_by_a_choice_of_its_own_only(
     assert command("test-connection", "ws-1", "stripe_invoice").exit_code == 1
 
     assert ended(call, call("POST", ENABLE, {"anyway": True}))["status"] == "succeeded" and is_on(bench)
-    # The way out that is named, a valid key, works, and what was wrong is gone.
+    # A valid key, which the hint names, removes the problem.
     ended(call, call("PUT", SETTINGS, {"workspace_api_token": KEY, **LINK}))
     mended = connection(call)
     assert (mended["enabled"], mended["status"], mended["problem"]) == (True, "ok", None)
@@ -100,7 +58,7 @@ def test_a_key_that_stripe_refuses_is_switched_on_by_a_choice_of_its_own_only(
     assert command("test-connection", "ws-1", "stripe_invoice", "--last").exit_code == 0
 
 
-def test_a_new_key_that_lacks_a_permission_is_not_silently_live(bench: Any, command: Any, call: Any) -> None:
+def test_saving_a_key_that_lacks_a_permission_is_reported(bench: Any, command: Any, call: Any) -> None:
     bench.stripe.add_key(NARROW, permissions=DOCUMENTED_PERMISSIONS - {"checkout_session_write"})
     call("PUT", SETTINGS, {"workspace_api_token": KEY, **LINK})
     ended(call, call("POST", ENABLE))
@@ -113,7 +71,7 @@ def test_a_new_key_that_lacks_a_permission_is_not_silently_live(bench: Any, comm
     assert (by_api["code"], by_command.exit_code) == ("connection_refused", 2)
     assert "tick Checkout Sessions: Write" in by_api["hint"]
     assert live_key(bench) == KEY
-    # The same key for a way of sending that needs no link is fine.
+    # The same key is good enough for settings without a link.
     narrower = call("PUT", SETTINGS, {**wanted, "send_payment_link": False})
     assert ended(call, narrower)["status"] == "succeeded"
     assert ended(call, call("PUT", f"{SETTINGS}?anyway=true", wanted))["status"] == "succeeded"
@@ -121,7 +79,7 @@ def test_a_new_key_that_lacks_a_permission_is_not_silently_live(bench: Any, comm
     assert command("test-connection", "ws-1", "stripe_invoice").exit_code == 1
 
 
-def test_a_stripe_that_is_away_stops_nobody_and_says_that_nothing_was_tested(
+def test_an_outage_of_stripe_does_not_stop_enabling_and_is_reported(
     bench: Any, command: Any, call: Any, admin: Person
 ) -> None:
     call("PUT", SETTINGS, {"workspace_api_token": KEY})
@@ -134,7 +92,7 @@ def test_a_stripe_that_is_away_stops_nobody_and_says_that_nothing_was_tested(
     assert "On, not tested" in words(admin.page("/console/"))
 
 
-def test_what_is_unclear_at_a_good_key_stops_nobody_and_is_said(bench: Any, command: Any, call: Any) -> None:
+def test_an_unclear_permission_does_not_stop_enabling_and_is_reported(bench: Any, command: Any, call: Any) -> None:
     bench.stripe.config.update(existence_before_permission=True)
     bench.stripe.add_key(NARROW, permissions=DOCUMENTED_PERMISSIONS)
     call("PUT", SETTINGS, {"workspace_api_token": NARROW})

@@ -23,7 +23,7 @@ SIDES = ["line", "api", "console"]
 
 
 class Sides:
-    """Somebody at a terminal, somebody with a key, and somebody in front of the console of ws-1."""
+    """The three sides of ws-1: a command line, a client of the API, and a browser with the console."""
 
     def __init__(self, bench: Any) -> None:
         self.bench = bench
@@ -44,14 +44,14 @@ class Sides:
         return answer
 
     def page(self, path: str) -> str:
-        """A page of the console: what is read on it, and where its links lead."""
+        """The text and the links of a page of the console."""
         answer = self.browser.get(f"{self.bench.url}/console{path}", timeout=10)
         assert answer.status_code == 200, answer.text
         links = re.findall(r'href="([^"]+)"', answer.text)
         return " ".join([re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)), *links])
 
     def press(self, path: str, **form: str) -> str:
-        """Press the button of a page, and give where that leads."""
+        """Press the button of a page; give the address that it leads to."""
         answer = self.browser.post(f"{self.bench.url}/console{path}", data=form, timeout=10, allow_redirects=False)
         assert answer.status_code == 303, answer.text
         self.bench.work()
@@ -94,7 +94,7 @@ def sides(bench: Any, monkeypatch: pytest.MonkeyPatch) -> Sides:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_a_quote_is_cancelled_and_its_invoice_voided_from_each_side_and_all_show_it(
+def test_every_side_can_cancel_a_quote_and_void_its_invoice_and_all_sides_show_it(
     bench: Any, sides: Sides, side: str
 ) -> None:
     bench.accept(a_quote(installments=2))
@@ -125,7 +125,7 @@ def test_a_quote_is_cancelled_and_its_invoice_voided_from_each_side_and_all_show
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_after_undoing_nothing_is_sent_from_any_side_and_each_says_why(bench: Any, sides: Sides, side: str) -> None:
+def test_no_side_sends_anything_of_an_undone_quote_and_each_says_why(bench: Any, sides: Sides, side: str) -> None:
     run = bench.accept(a_quote(installments=2))
     if side == "line":
         assert sides.line("run", "undo", run["id"], "--wait").exit_code == 0
@@ -163,7 +163,7 @@ def test_a_quote_that_was_never_accepted_here_is_not_found_on_any_side(sides: Si
     assert sides.browser.get(f"{sides.bench.url}/console/cancel/q-7", timeout=10).status_code == 404
 
 
-def test_a_document_or_an_event_cancels_as_a_person_does(bench: Any, sides: Sides) -> None:
+def test_a_document_or_an_event_cancels_a_quote(bench: Any, sides: Sides) -> None:
     bench.accept(a_quote())
     bench.accept(a_quote(id="q-8"))
 

@@ -1,7 +1,7 @@
-"""Laws of the money: whatever the quote, the invoice comes to its signed total, or a person is asked.
+"""Properties of every quote: its invoice comes to the signed total, or a person is asked.
 
-Three depths: the plan against the simulator's own sums; the whole plugin over the simulator without a wire; the
-whole host over HTTP. The expected figures come from ``random_quotes``, which works them out a second time.
+There are tests of three depths: the plan against the simulator's sums, the plugin and the simulator in one process,
+and the whole host over HTTP. The expected figures come from ``random_quotes``, which computes them independently.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from itertools import count
 from math import floor
 from typing import Any, get_args
 
-import pytest
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +40,7 @@ TODAY = date(2026, 3, 10)
 
 
 def examples(number: int) -> Any:
-    """The same examples everywhere, so that nobody's run fails by luck."""
+    """Settings that give the same examples on every machine, so that no test fails by chance."""
     return settings(
         max_examples=number,
         deadline=None,
@@ -64,7 +63,7 @@ def plan_of(document: dict[str, Any]) -> InvoicePlan:
 
 
 class Draft:
-    """A draft at the simulator, made by its own functions from what the plugin sends; summed up in any rounding."""
+    """A draft that the simulator's functions make of what the plugin sends. It can be summed with any rounding."""
 
     def __init__(self, quote: Quote, plan: InvoicePlan) -> None:
         self.world = World(Clock(), Config())
@@ -85,7 +84,7 @@ class Draft:
         self._do(invoices.add_lines, self.invoice["id"], lines=[line_params(line, plan, rates) for line in plan.lines])
 
     def summed(self, rounding: str) -> dict[str, Any]:
-        """The invoice and all its lines."""
+        """The invoice with all its lines, summed with this rounding."""
         self.world.config.update(rounding=rounding)
         state = self.world.state("acct_1", livemode=False)
         stored = state.invoices[self.invoice["id"]]
@@ -105,7 +104,7 @@ def taxes_of(line: dict[str, Any]) -> list[int]:
 
 
 def explained(quote: RandomQuote) -> set[int]:
-    """The taxes that some way of rounding gives; in whole coins it is not worked out here what they would be."""
+    """The taxes that the ways of rounding give, except rounding to whole coins."""
     coin = COINS.get(quote.currency, quote.step)
     whole = {tax for tax in range(quote.tax - 300, quote.tax + 300) if tax % coin == 0} if coin > quote.step else set()
     return {*quote.taxes.values(), *whole}
@@ -136,7 +135,7 @@ def test_the_plan_is_what_stripe_computes_line_by_line_before_any_rounding_line(
         assert [line["amount"] for line in lines] == [line.amount for line in plan.lines]
         for line, taxes in zip(lines, exact, strict=True):
             ours = [rounded(tax) for tax in taxes]
-            # Only where a half is rounded may the directions part, and the default is the documented one.
+            # The roundings differ only where a half is rounded, and the default is the documented one.
             apart = [p - s for p, s, t in zip(ours, taxes_of(line), taxes, strict=True) if not is_half(t)]
             assert not any(apart)
             assert rounding != ROUNDINGS[0] or taxes_of(line) == ours
@@ -150,7 +149,7 @@ def test_the_plan_is_what_stripe_computes_line_by_line_before_any_rounding_line(
 
 @given(random_quotes(ways=[*WAYS, *CUT_OFF]), roundings)
 @examples(350)
-def test_a_consistently_rounded_quote_is_never_called_different(quote: RandomQuote, rounding: str) -> None:
+def test_a_consistently_rounded_quote_is_never_reported_as_different(quote: RandomQuote, rounding: str) -> None:
     canonical, plan = planned(quote.document)
     at_stripe = Draft(canonical, plan).summed(rounding)
 
@@ -174,10 +173,10 @@ def test_a_quote_that_rounds_as_stripe_does_needs_no_rounding_line(quote: Random
 
 @given(random_quotes(), st.integers(1, 3), st.sampled_from([-1, 1]))
 @examples(200)
-def test_an_error_larger_than_rounding_is_always_called_different(quote: RandomQuote, more: int, sign: int) -> None:
+def test_an_error_larger_than_rounding_is_always_reported(quote: RandomQuote, more: int, sign: int) -> None:
     bound = floor(quote.explained / quote.step) * quote.step
     plan = plan_of(quote.document)
-    # Off by more than the bound from what Stripe computes; the net is right, so it is the tax that is wrong.
+    # The tax differs from Stripe's by more than the bound. The net is right.
     wrong = plan.total - plan.total % quote.step + sign * (bound + (more + 1) * quote.step)
     assume(wrong >= 0)
     off = wrong - quote.total
@@ -192,9 +191,7 @@ def test_an_error_larger_than_rounding_is_always_called_different(quote: RandomQ
 
 @given(random_quotes().filter(lambda quote: not quote.explained), st.sampled_from([-1, 1]))
 @examples(60)
-def test_where_nothing_has_to_be_rounded_a_tax_that_is_off_by_one_unit_is_called_different(
-    quote: RandomQuote, sign: int
-) -> None:
+def test_a_tax_off_by_one_unit_is_reported_where_nothing_is_rounded(quote: RandomQuote, sign: int) -> None:
     off = sign * quote.step
     assume(quote.total + off >= 0 and quote.tax + off not in explained(quote))
 
@@ -206,9 +203,9 @@ def test_where_nothing_has_to_be_rounded_a_tax_that_is_off_by_one_unit_is_called
 
 @given(random_quotes(), st.sampled_from([-1, 1]), st.sampled_from(["net alone", "net and total", "net and tax"]))
 @examples(200)
-def test_a_net_that_is_off_by_one_unit_is_always_called_different(quote: RandomQuote, sign: int, what: str) -> None:
+def test_a_net_off_by_one_unit_is_always_reported(quote: RandomQuote, sign: int, what: str) -> None:
     off = sign * quote.step
-    # A quote may count its fixed taxes as goods: what is off by just that is no error.
+    # A quote may count its fixed taxes as goods. A difference of exactly that amount is no error.
     assume(off != sum(item.amount for item in quote.items if ":tax:" in item.key))
     changed = {"net": off, "total": off * (what == "net and total"), "tax": -off * (what == "net and tax")}
     assume(quote.total + changed["total"] >= 0)
@@ -216,7 +213,7 @@ def test_a_net_that_is_off_by_one_unit_is_always_called_different(quote: RandomQ
     plan = plan_of(quote.with_figures(**changed))
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total)
 
-    # An amount that is finer than the currency may have been rounded up or down: then that explains the net.
+    # An amount that is finer than the currency may be rounded up or down, which explains the net.
     assume(plan.subtotal == plan_of(quote.with_figures()).subtotal)
     assert verdict.kind == "different"
     assert any(sentence.startswith("Net:") for sentence in verdict.sentences)
@@ -271,7 +268,7 @@ def test_installments_sum_to_the_amount_due_and_each_is_its_share(quote: RandomQ
 
 
 def values(found: Any) -> Iterator[Any]:
-    """Every value in it, however deep."""
+    """Every value inside, at any depth."""
     if is_dataclass(found):
         found = [getattr(found, field.name) for field in fields(found)]
     elif isinstance(found, dict):
@@ -285,7 +282,7 @@ def values(found: Any) -> Iterator[Any]:
 
 @given(random_quotes())
 @examples(100)
-def test_no_float_is_anywhere_between_the_quote_and_what_stripe_is_sent(quote: RandomQuote) -> None:
+def test_nothing_between_the_quote_and_the_requests_is_a_float(quote: RandomQuote) -> None:
     canonical, plan = planned(quote.document)
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total + 1)
     rates = {key: f"txr_{n}" for n, key in enumerate(plan.rates)}
@@ -308,15 +305,8 @@ def test_no_float_is_anywhere_between_the_quote_and_what_stripe_is_sent(quote: R
 # -- plan and gateway in process ----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)
-        yield Desk()
-
-
 def assert_invoiced(quote: RandomQuote, status: str, made: dict[str, Any], lines: list[dict[str, Any]]) -> None:
-    """Final, and its net, its VAT and its total are the signed ones, whatever it took."""
+    """The invoice is final, and its net, its tax and its total are the signed ones."""
     event(f"{'amounts' if any('discount' in line['metadata']['qwoty_line'] for line in lines) else 'lines'}")
     assert status == "succeeded"
     assert made["status"] in {"open", "paid"}
@@ -330,7 +320,7 @@ def assert_invoiced(quote: RandomQuote, status: str, made: dict[str, Any], lines
 
 
 def amounts(quote: RandomQuote, lines: list[dict[str, Any]]) -> dict[str, int]:
-    """What each line must come to; a discount on the whole quote may be one item or several."""
+    """The amount of each line. A quote-wide discount counts as one, although it may be several items."""
     expected = {item.key: item.amount for item in quote.items}
     reductions = [amount for key, amount in expected.items() if key.startswith("discount:")]
     there = [line for line in lines if line["metadata"]["qwoty_line"].startswith("discount:")]
@@ -342,7 +332,7 @@ def amounts(quote: RandomQuote, lines: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def is_payable(quote: RandomQuote) -> bool:
-    """Nothing to pay, or as much as Stripe takes; what is below has a test of its own (test_traps)."""
+    """The total is zero or at least Stripe's minimum. test_limits.py tests totals below it."""
     return quote.total == 0 or quote.total >= 50
 
 
@@ -362,7 +352,7 @@ def test_every_consistent_quote_becomes_an_invoice_with_its_signed_net_vat_and_t
     st.sampled_from(["tax_amounts_refused", "tax_amounts_ignored", "tax_amounts_dropped"]),
 )
 @examples(200)
-def test_where_stripe_does_not_take_the_tax_as_amounts_the_total_is_the_signed_one_all_the_same(
+def test_the_total_is_the_signed_one_where_stripe_refuses_tax_as_amounts(
     desk: Desk, quote: RandomQuote, rounding: str, switch: str
 ) -> None:
     outcome = desk.invoice(quote.document, rounding=rounding, stripe={switch: True})
@@ -371,13 +361,13 @@ def test_where_stripe_does_not_take_the_tax_as_amounts_the_total_is_the_signed_o
     assert (desk.made["total"], desk.made["status"] in {"open", "paid"}) == (quote.total, True)
 
 
-#: What real CPQs do to figures, after whatever way of rounding their taxes.
+#: What real CPQs do to their figures after they have rounded the taxes.
 HABITS = ("cash", "noise", "decimals")
 
 
 @given(random_quotes(ways=[*WAYS, *CUT_OFF]).filter(is_payable), st.sampled_from(HABITS), st.booleans())
 @examples(300)
-def test_whatever_a_cpq_does_to_its_figures_the_invoice_has_them(
+def test_the_invoice_has_the_figures_of_the_quote_whatever_the_cpq_does_to_them(
     desk: Desk, quote: RandomQuote, habit: str, refused: bool
 ) -> None:
     document, tax, total = (_in_coins if habit == "cash" else _noisy if habit == "noise" else _finer)(quote)
@@ -403,7 +393,7 @@ def _in_coins(quote: RandomQuote) -> tuple[dict[str, Any], int, int]:
 
 
 def _noisy(quote: RandomQuote) -> tuple[dict[str, Any], int, int]:
-    """Every amount as a JSON number that binary arithmetic was done with, noise up and down and all."""
+    """Every amount as a JSON number with the noise of binary arithmetic, up and down."""
 
     def noisy(amount: str) -> Decimal:
         return Decimal(repr(float(amount) * 1.1 / 1.1 + 0.3 - 0.2 - 0.1))
@@ -420,9 +410,9 @@ def _noisy(quote: RandomQuote) -> tuple[dict[str, Any], int, int]:
 
 
 def _finer(quote: RandomQuote) -> tuple[dict[str, Any], int, int]:
-    """Figures a third of a unit finer than the currency: signed net and tax, and two lines, up and down."""
+    """The signed net and tax and two lines a third of a unit finer than the currency, up and down."""
     document = copy.deepcopy(quote.document)
-    # Of a dinar there are fils, though Stripe charges ten of them.
+    # A dinar has 1000 fils, although Stripe charges in steps of ten fils.
     unit = 1 if quote.step == 10 else quote.step
     third = (Decimal(major(unit, quote.currency)) / 3).quantize(Decimal("1e-6"))
     figures = document["summary"]["one_off"]
@@ -445,9 +435,7 @@ _numbers = count(1)
 
 @given(random_quotes().filter(is_payable), roundings)
 @examples(30)
-def test_through_the_whole_host_the_invoice_comes_to_the_signed_total(
-    bench: Any, quote: RandomQuote, rounding: str
-) -> None:
+def test_the_whole_host_makes_an_invoice_with_the_signed_total(bench: Any, quote: RandomQuote, rounding: str) -> None:
     bench.stripe.reset()
     bench.stripe.config.update(rounding=rounding)
     bench.enable(invoice_status="open")
@@ -457,7 +445,7 @@ def test_through_the_whole_host_the_invoice_comes_to_the_signed_total(
 
     (made,) = bench.stripe.objects("invoices")
     status = run["status"]
-    # The simulator shows ten lines with the invoice, and no random quote has many more: the rest is the desk's.
+    # The simulator shows only ten lines with the invoice. The tests with the desk compare all lines.
     assert (status, made["total"]) == ("succeeded", quote.total)
     if made["lines"]["total_count"] <= 10:
         assert_invoiced(quote, status, made, made["lines"]["data"])

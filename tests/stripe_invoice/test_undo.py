@@ -1,4 +1,4 @@
-"""Taking back what a run made: a draft is deleted, an open link is closed, a final invoice is a person's matter."""
+"""Undoing a run deletes a draft, closes an open link, and leaves a final invoice to a person."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, LINK, a_quote
+from builders import EMAIL, LINK, OPEN, a_quote
 from qwoty_integrations_host.errors import ActionRefused
-
-OPEN = {"invoice_status": "open"}
+from stripe_invoice.conftest import notes
 
 
 def undo(bench: Any, run: dict[str, Any]) -> dict[str, Any]:
@@ -19,11 +18,7 @@ def undo(bench: Any, run: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def notes(run: dict[str, Any]) -> str:
-    return "\n".join(run["outcome"]["notes"])
-
-
-def test_a_draft_is_deleted_and_the_quote_accepted_again_is_invoiced_anew(bench: Any) -> None:
+def test_undoing_deletes_the_draft_and_accepting_again_makes_a_new_one(bench: Any) -> None:
     bench.enable()
     run = bench.accept(a_quote())
     (first,) = bench.stripe.objects("invoices")
@@ -39,7 +34,7 @@ def test_a_draft_is_deleted_and_the_quote_accepted_again_is_invoiced_anew(bench:
     assert (again["status"], second["total"], second["id"] != first["id"]) == ("succeeded", 12000, True)
 
 
-def test_an_open_link_is_closed_and_the_invoice_stays_for_a_person_to_void(bench: Any) -> None:
+def test_undoing_closes_the_link_and_keeps_the_invoice(bench: Any) -> None:
     bench.enable(**LINK)
     run = bench.accept(a_quote(installments=2))
 
@@ -53,7 +48,7 @@ def test_an_open_link_is_closed_and_the_invoice_stays_for_a_person_to_void(bench
     assert bench.quote("q-7")["installments"][0]["status"] == "closed"
 
 
-def test_a_customer_who_was_faster_is_said(bench: Any) -> None:
+def test_a_payment_that_comes_before_the_link_is_closed_is_noted(bench: Any) -> None:
     bench.enable(**LINK)
     run = bench.accept(a_quote(installments=2))
     bench.stripe.config.update(webhooks_held=True)
@@ -65,7 +60,7 @@ def test_a_customer_who_was_faster_is_said(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("settings", [OPEN, EMAIL], ids=["open", "email"])
-def test_a_final_invoice_is_never_touched(bench: Any, settings: dict[str, Any]) -> None:
+def test_undoing_does_not_change_a_final_invoice(bench: Any, settings: dict[str, Any]) -> None:
     bench.enable(**settings)
     run = bench.accept(a_quote())
     bench.stripe.requests.reset()
@@ -76,7 +71,7 @@ def test_a_final_invoice_is_never_touched(bench: Any, settings: dict[str, Any]) 
     assert "is final and stays open" in notes(undone)
 
 
-def test_a_draft_that_was_made_final_meanwhile_is_not_deleted(bench: Any, v1: Any) -> None:
+def test_undoing_keeps_a_draft_that_somebody_finalized(bench: Any, v1: Any) -> None:
     bench.enable()
     run = bench.accept(a_quote())
     (invoice,) = bench.stripe.objects("invoices")
@@ -88,14 +83,14 @@ def test_a_draft_that_was_made_final_meanwhile_is_not_deleted(bench: Any, v1: An
     assert bench.stripe.objects("invoices")[0]["status"] == "open"
 
 
-def test_where_nothing_was_made_there_is_nothing_to_take_back(bench: Any) -> None:
+def test_undoing_a_run_that_made_nothing_is_skipped(bench: Any) -> None:
     bench.enable()
     run = bench.accept(a_quote(currency="IQD", total="120.00"))
 
     assert undo(bench, run)["status"] == "skipped"
 
 
-def test_it_is_refused_while_a_run_of_the_quote_works_or_the_integration_is_off(bench: Any) -> None:
+def test_undoing_is_refused_while_a_run_works_or_the_integration_is_off(bench: Any) -> None:
     bench.enable()
     run_ids = bench.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
 
@@ -108,7 +103,7 @@ def test_it_is_refused_while_a_run_of_the_quote_works_or_the_integration_is_off(
 
 
 @pytest.mark.parametrize("fault", ["500_after", "cut_after", "cut_before", "500_before"])
-def test_whatever_happens_to_the_answer_the_draft_is_deleted_once(bench: Any, fault: str) -> None:
+def test_undoing_survives_a_lost_answer(bench: Any, fault: str) -> None:
     bench.enable()
     run = bench.accept(a_quote())
     bench.stripe.faults.add(fault, method="DELETE")

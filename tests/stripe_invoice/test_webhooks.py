@@ -1,4 +1,4 @@
-"""What Stripe tells us: proved over the raw bytes, stored, and acted on once after a fresh look."""
+"""Stripe's webhooks: the signature is checked, the event is stored, and one run acts on it after a look at Stripe."""
 
 from __future__ import annotations
 
@@ -13,113 +13,99 @@ from stripe_events import (
     an_event,
     deliver,
     endpoint_url,
-    figures,
     post,
     secret_of,
-    session_id,
-    statuses,
     v1_of,
-    webhook_runs,
 )
-
-
-@pytest.fixture
-def linked(bench: Any) -> Any:
-    """A bench on which the example has its invoice and its first link."""
-    bench.enable(**LINK)
-    run = bench.accept(the_example())
-    assert run["status"] == "succeeded", run
-    return bench
-
-
-def attached(bench: Any) -> list[int]:
-    """The amounts of payments that were attached to an invoice (the hosted page's own payment aside)."""
-    payments = bench.stripe.objects("invoice_payments")
-    return [p["amount_paid"] for p in payments if not p["is_default"]]
-
+from stripe_invoice.conftest import figures, first_link, parts, webhook_runs
+from upkept import attached
 
 PAID_ONCE = ("partially_paid", "2275.50", "6826.50")
 UNPAID = ("unpaid", "0.00", "9102.00")
 
 
-# -- what happened -----------------------------------------------------------------------------------
+# -- what the events tell -----------------------------------------------------------------------------------
 
 
-def test_a_card_payment_is_attached_at_once(linked: Any) -> None:
-    linked.pay(session_id(linked))
-    linked.webhooks()
+def test_a_card_payment_is_attached_at_once(linked_example: Any) -> None:
+    linked_example.pay(first_link(linked_example))
+    linked_example.webhooks()
 
-    assert figures(linked) == PAID_ONCE
-    assert attached(linked) == [227550]
-    assert statuses(linked) == ["paid", "scheduled", "scheduled", "scheduled"]
-    assert all(run["status"] == "succeeded" for run in webhook_runs(linked))
+    assert figures(linked_example, "q-1") == PAID_ONCE
+    assert attached(linked_example) == [227550]
+    assert parts(linked_example, "status", "q-1") == ["paid", "scheduled", "scheduled", "scheduled"]
+    assert all(run["status"] == "succeeded" for run in webhook_runs(linked_example, "q-1"))
 
 
-def test_the_run_of_a_webhook_shows_what_it_did(linked: Any) -> None:
-    linked.pay(session_id(linked))
+def test_the_run_of_a_webhook_shows_what_it_did(linked_example: Any) -> None:
+    linked_example.pay(first_link(linked_example))
 
-    run = next(run for run in webhook_runs(linked) if any("is on the invoice" in n for n in run["outcome"]["notes"]))
+    run = next(
+        run
+        for run in webhook_runs(linked_example, "q-1")
+        if any("is on the invoice" in n for n in run["outcome"]["notes"])
+    )
     assert (run["outcome"]["payment_status"], run["outcome"]["total"]) == ("partially_paid", "9102.00")
     assert run["outcome"]["payment_link"] is None
 
 
-def test_a_delayed_payment_is_processing_and_attached_when_it_succeeds(linked: Any) -> None:
-    linked.stripe.pay_later(session_id(linked))
-    linked.webhooks()
-    assert figures(linked) == ("processing", "0.00", "9102.00")
-    assert statuses(linked)[0] == "processing"
-    assert attached(linked) == []
+def test_a_delayed_payment_is_processing_and_attached_when_it_succeeds(linked_example: Any) -> None:
+    linked_example.stripe.pay_later(first_link(linked_example))
+    linked_example.webhooks()
+    assert figures(linked_example, "q-1") == ("processing", "0.00", "9102.00")
+    assert parts(linked_example, "status", "q-1")[0] == "processing"
+    assert attached(linked_example) == []
 
-    linked.stripe.settle(session_id(linked))
-    linked.webhooks()
+    linked_example.stripe.settle(first_link(linked_example))
+    linked_example.webhooks()
 
-    assert figures(linked) == PAID_ONCE
-    assert attached(linked) == [227550]
-
-
-def test_a_delayed_payment_that_fails_leaves_the_installment_to_be_sent_again(linked: Any) -> None:
-    linked.stripe.pay_later(session_id(linked))
-    linked.webhooks()
-
-    linked.stripe.fail(session_id(linked))
-    linked.webhooks()
-
-    assert figures(linked) == UNPAID
-    assert statuses(linked)[0] == "failed"
-    assert linked.send_installment("q-1", 1)["status"] == "succeeded"
-    assert statuses(linked)[0] == "sent"
+    assert figures(linked_example, "q-1") == PAID_ONCE
+    assert attached(linked_example) == [227550]
 
 
-def test_an_expired_link_is_shown_as_expired(linked: Any) -> None:
-    linked.stripe.expire(session_id(linked))
-    linked.webhooks()
+def test_a_delayed_payment_that_fails_leaves_the_installment_to_be_sent_again(linked_example: Any) -> None:
+    linked_example.stripe.pay_later(first_link(linked_example))
+    linked_example.webhooks()
 
-    assert statuses(linked)[0] == "expired"
-    assert linked.quote("q-1")["installments"][0]["url"] is None
+    linked_example.stripe.fail(first_link(linked_example))
+    linked_example.webhooks()
+
+    assert figures(linked_example, "q-1") == UNPAID
+    assert parts(linked_example, "status", "q-1")[0] == "failed"
+    assert linked_example.send_installment("q-1", 1)["status"] == "succeeded"
+    assert parts(linked_example, "status", "q-1")[0] == "sent"
 
 
-def test_every_installment_paid_pays_the_invoice(linked: Any) -> None:
+def test_an_expired_link_is_shown_as_expired(linked_example: Any) -> None:
+    linked_example.stripe.expire(first_link(linked_example))
+    linked_example.webhooks()
+
+    assert parts(linked_example, "status", "q-1")[0] == "expired"
+    assert linked_example.quote("q-1")["installments"][0]["url"] is None
+
+
+def test_paying_every_installment_pays_the_invoice(linked_example: Any) -> None:
     for number in range(1, 5):
-        linked.pay(linked.stripe.objects("sessions")[-1]["id"])
+        linked_example.pay(linked_example.stripe.objects("sessions")[-1]["id"])
         if number < 4:
-            assert linked.send_installment("q-1")["status"] == "succeeded"
+            assert linked_example.send_installment("q-1")["status"] == "succeeded"
 
-    assert figures(linked) == ("paid", "9102.00", "0.00")
-    assert attached(linked) == [227550] * 4
-    assert statuses(linked) == ["paid"] * 4
+    assert figures(linked_example, "q-1") == ("paid", "9102.00", "0.00")
+    assert attached(linked_example) == [227550] * 4
+    assert parts(linked_example, "status", "q-1") == ["paid"] * 4
 
 
-def test_the_whole_paid_on_the_hosted_page_is_noticed(linked: Any) -> None:
-    linked.stripe.pay_hosted(linked.stripe.objects("invoices")[0]["id"])
-    linked.webhooks()
+def test_a_payment_of_the_whole_on_the_hosted_page_is_noticed(linked_example: Any) -> None:
+    linked_example.stripe.pay_hosted(linked_example.stripe.objects("invoices")[0]["id"])
+    linked_example.webhooks()
 
-    assert figures(linked) == ("paid", "9102.00", "0.00")
-    assert statuses(linked) == ["paid"] * 4
+    assert figures(linked_example, "q-1") == ("paid", "9102.00", "0.00")
+    assert parts(linked_example, "status", "q-1") == ["paid"] * 4
 
 
 @pytest.mark.parametrize("status", ["void", "uncollectible"])
-def test_an_invoice_closed_in_the_dashboard_is_noticed(linked: Any, v1: Any, status: str) -> None:
-    (invoice,) = linked.stripe.objects("invoices")
+def test_an_invoice_closed_in_the_dashboard_is_noticed(linked_example: Any, v1: Any, status: str) -> None:
+    (invoice,) = linked_example.stripe.objects("invoices")
     event = {
         "id": "evt_1",
         "object": "event",
@@ -129,71 +115,71 @@ def test_an_invoice_closed_in_the_dashboard_is_noticed(linked: Any, v1: Any, sta
     if status == "void":
         v1.invoices.void_invoice(invoice["id"])
     else:
-        linked.stripe.world.states()[0].invoices[invoice["id"]]["status"] = status
+        linked_example.stripe.world.states()[0].invoices[invoice["id"]]["status"] = status
 
     deliver(
-        linked,
+        linked_example,
         {**event, "data": {"object": {"id": invoice["id"], "object": "invoice", "metadata": invoice["metadata"]}}},
     )
-    linked.work()
+    linked_example.work()
 
-    assert figures(linked)[0] == status
-
-
-# -- twice, late, in the wrong order ------------------------------------------------------------------
+    assert figures(linked_example, "q-1")[0] == status
 
 
-def test_events_that_come_twice_attach_once(linked: Any) -> None:
-    linked.stripe.config.update(webhook_copies=3)
-
-    linked.pay(session_id(linked))
-    linked.stripe.deliver(again=True)
-    linked.work()
-
-    assert attached(linked) == [227550]
-    assert figures(linked) == PAID_ONCE
-    assert len(linked.posts("/v1/invoices/")) == 3  # add_lines, finalize, one attach_payment
+# -- repeated, late and unordered events ------------------------------------------------------------------
 
 
-def test_two_events_that_tell_the_same_attach_once(linked: Any) -> None:
-    linked.stripe.pay_later(session_id(linked))
-    linked.stripe.config.update(webhooks_held=True)
-    linked.stripe.settle(session_id(linked))
-    session = linked.stripe.objects("sessions")[0]
+def test_a_repeated_event_attaches_the_payment_once(linked_example: Any) -> None:
+    linked_example.stripe.config.update(webhook_copies=3)
+
+    linked_example.pay(first_link(linked_example))
+    linked_example.stripe.deliver(again=True)
+    linked_example.work()
+
+    assert attached(linked_example) == [227550]
+    assert figures(linked_example, "q-1") == PAID_ONCE
+    assert len(linked_example.posts("/v1/invoices/")) == 3  # add_lines, finalize, one attach_payment
+
+
+def test_two_events_about_one_payment_attach_it_once(linked_example: Any) -> None:
+    linked_example.stripe.pay_later(first_link(linked_example))
+    linked_example.stripe.config.update(webhooks_held=True)
+    linked_example.stripe.settle(first_link(linked_example))
+    session = linked_example.stripe.objects("sessions")[0]
     for number, kind in enumerate(("completed", "async_payment_succeeded")):
-        deliver(linked, an_event(session, f"checkout.session.{kind}", id=f"evt_{number}"))
+        deliver(linked_example, an_event(session, f"checkout.session.{kind}", id=f"evt_{number}"))
 
-    linked.work()
+    linked_example.work()
 
-    assert attached(linked) == [227550]
-    assert figures(linked) == PAID_ONCE
-
-
-def test_events_in_the_wrong_order_end_the_same(linked: Any) -> None:
-    linked.stripe.config.update(webhooks_held=True)
-    linked.stripe.pay_later(session_id(linked))
-    linked.stripe.settle(session_id(linked))
-
-    linked.stripe.deliver(newest_first=True)
-    linked.work()
-
-    assert attached(linked) == [227550]
-    assert (figures(linked), statuses(linked)[0]) == (PAID_ONCE, "paid")
+    assert attached(linked_example) == [227550]
+    assert figures(linked_example, "q-1") == PAID_ONCE
 
 
-def test_a_late_expired_of_a_replaced_link_does_not_touch_the_new_one(linked: Any) -> None:
-    linked.stripe.config.update(webhooks_held=True)
-    old = session_id(linked)
-    assert linked.send_installment("q-1", 1)["status"] == "succeeded"
+def test_events_in_the_wrong_order_lead_to_the_same_result(linked_example: Any) -> None:
+    linked_example.stripe.config.update(webhooks_held=True)
+    linked_example.stripe.pay_later(first_link(linked_example))
+    linked_example.stripe.settle(first_link(linked_example))
 
-    linked.webhooks()
+    linked_example.stripe.deliver(newest_first=True)
+    linked_example.work()
 
-    assert statuses(linked)[0] == "sent"
-    assert linked.stripe.objects("sessions")[0]["id"] == old
-    assert linked.stripe.objects("sessions")[0]["status"] == "expired"
+    assert attached(linked_example) == [227550]
+    assert (figures(linked_example, "q-1"), parts(linked_example, "status", "q-1")[0]) == (PAID_ONCE, "paid")
 
 
-def test_a_payment_that_arrives_while_the_accepting_run_has_no_link_recorded_is_credited(bench: Any) -> None:
+def test_a_late_event_of_a_replaced_link_does_not_change_the_new_link(linked_example: Any) -> None:
+    linked_example.stripe.config.update(webhooks_held=True)
+    old = first_link(linked_example)
+    assert linked_example.send_installment("q-1", 1)["status"] == "succeeded"
+
+    linked_example.webhooks()
+
+    assert parts(linked_example, "status", "q-1")[0] == "sent"
+    assert linked_example.stripe.objects("sessions")[0]["id"] == old
+    assert linked_example.stripe.objects("sessions")[0]["status"] == "expired"
+
+
+def test_a_payment_of_a_link_that_is_not_recorded_yet_is_credited(bench: Any) -> None:
     bench.enable(**LINK)
     bench.stripe.faults.add("cut_after", method="POST", path="/v1/checkout/sessions", times=50)
     run = bench.accept(the_example())
@@ -204,49 +190,49 @@ def test_a_payment_that_arrives_while_the_accepting_run_has_no_link_recorded_is_
     bench.pay(paid[0]["id"])
 
     assert attached(bench) == [227550]
-    assert figures(bench) == PAID_ONCE
-    assert statuses(bench)[0] == "paid"
+    assert figures(bench, "q-1") == PAID_ONCE
+    assert parts(bench, "status", "q-1")[0] == "paid"
     if run["status"] == "waiting":
         run = bench.retry(run["id"])
         assert len([s for s in bench.stripe.objects("sessions") if s["status"] == "open"]) == 0
-        assert statuses(bench)[0] == "paid"
+        assert parts(bench, "status", "q-1")[0] == "paid"
 
 
-def test_a_key_that_may_not_read_sessions_goes_by_the_signed_event(linked: Any) -> None:
-    linked.stripe.faults.add("403", method="GET", path="/v1/checkout/sessions", times=50)
+def test_a_payment_is_credited_with_a_key_that_may_not_read_sessions(linked_example: Any) -> None:
+    linked_example.stripe.faults.add("403", method="GET", path="/v1/checkout/sessions", times=50)
 
-    linked.pay(session_id(linked))
+    linked_example.pay(first_link(linked_example))
 
-    assert figures(linked) == PAID_ONCE
+    assert figures(linked_example, "q-1") == PAID_ONCE
 
 
 # -- money that cannot be credited ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("closed", ["void", "paid"])
-def test_a_payment_onto_a_closed_invoice_needs_attention(linked: Any, v1: Any, closed: str) -> None:
-    linked.stripe.config.update(webhooks_held=True)
-    (invoice,) = linked.stripe.objects("invoices")
+def test_a_payment_for_a_closed_invoice_needs_attention(linked_example: Any, v1: Any, closed: str) -> None:
+    linked_example.stripe.config.update(webhooks_held=True)
+    (invoice,) = linked_example.stripe.objects("invoices")
     if closed == "void":
         v1.invoices.void_invoice(invoice["id"])
     else:
-        linked.stripe.pay_hosted(invoice["id"])
+        linked_example.stripe.pay_hosted(invoice["id"])
 
-    linked.pay(session_id(linked))
+    linked_example.pay(first_link(linked_example))
 
-    (run,) = [run for run in webhook_runs(linked) if run["status"] != "succeeded"]
+    (run,) = [run for run in webhook_runs(linked_example, "q-1") if run["status"] != "succeeded"]
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "payment_not_attached")
     assert invoice["id"] in run["error"]["title"]
     assert closed in run["error"]["title"]
-    assert attached(linked) == []
-    assert figures(linked)[0] == closed
+    assert attached(linked_example) == []
+    assert figures(linked_example, "q-1")[0] == closed
 
 
 @pytest.mark.parametrize("refused", [True, False], ids=["refused", "credited with an excess"])
-def test_a_payment_larger_than_what_remains_is_credited_or_shown(linked: Any, v1: Any, refused: bool) -> None:
-    linked.stripe.config.update(refuse_overpayment=refused)
-    (invoice,) = linked.stripe.objects("invoices")
-    linked.stripe.config.update(webhooks_held=True)
+def test_a_payment_larger_than_what_remains_is_credited_or_shown(linked_example: Any, v1: Any, refused: bool) -> None:
+    linked_example.stripe.config.update(refuse_overpayment=refused)
+    (invoice,) = linked_example.stripe.objects("invoices")
+    linked_example.stripe.config.update(webhooks_held=True)
     # Somebody credits most of the invoice by another payment while the link is open.
     line = {"quantity": 1, "price_data": {"currency": "eur", "unit_amount": 900000, "product_data": {"name": "Wire"}}}
     other = v1.checkout.sessions.create(
@@ -257,20 +243,20 @@ def test_a_payment_larger_than_what_remains_is_credited_or_shown(linked: Any, v1
             "success_url": "https://x.example",
         }
     )
-    intent = linked.stripe.pay(other.id)["payment_intent"]
+    intent = linked_example.stripe.pay(other.id)["payment_intent"]
     v1.invoices.attach_payment(invoice["id"], params={"payment_intent": intent})
 
-    linked.pay(session_id(linked))
+    linked_example.pay(first_link(linked_example))
 
-    found = [run["error"]["code"] for run in webhook_runs(linked) if run["error"]]
+    found = [run["error"]["code"] for run in webhook_runs(linked_example, "q-1") if run["error"]]
     assert found == ["payment_not_attached" if refused else "overpaid"]
-    assert figures(linked)[0] == ("partially_paid" if refused else "paid")
+    assert figures(linked_example, "q-1")[0] == ("partially_paid" if refused else "paid")
 
 
-# -- whose -------------------------------------------------------------------------------------------
+# -- events that are not ours --------------------------------------------------------------------------
 
 
-def test_a_strangers_invoice_and_session_in_the_same_account_are_ignored(linked: Any, v1: Any) -> None:
+def test_a_strangers_invoice_and_session_in_the_same_account_are_ignored(linked_example: Any, v1: Any) -> None:
     customer = v1.customers.create(params={"email": "other@x.example"}).id
     draft = v1.invoices.create(params={"customer": customer, "collection_method": "send_invoice", "days_until_due": 1})
     v1.invoices.add_lines(draft.id, params={"lines": [{"amount": 5000, "description": "x"}]})
@@ -279,16 +265,16 @@ def test_a_strangers_invoice_and_session_in_the_same_account_are_ignored(linked:
     session = v1.checkout.sessions.create(
         params={"mode": "payment", "line_items": [line], "success_url": "https://x.example"}
     )
-    linked.stripe.requests.reset()
+    linked_example.stripe.requests.reset()
 
-    linked.stripe.pay_hosted(draft.id)
-    linked.stripe.pay(session.id)
-    linked.webhooks()
+    linked_example.stripe.pay_hosted(draft.id)
+    linked_example.stripe.pay(session.id)
+    linked_example.webhooks()
 
-    assert all(delivery["status"] == "delivered" for delivery in linked.stripe.deliveries)
-    assert webhook_runs(linked) == []
-    assert len(linked.stripe.requests) == 0
-    assert figures(linked) == UNPAID
+    assert all(delivery["status"] == "delivered" for delivery in linked_example.stripe.deliveries)
+    assert webhook_runs(linked_example, "q-1") == []
+    assert len(linked_example.stripe.requests) == 0
+    assert figures(linked_example, "q-1") == UNPAID
 
 
 @pytest.mark.parametrize(
@@ -300,33 +286,35 @@ def test_a_strangers_invoice_and_session_in_the_same_account_are_ignored(linked:
     ],
     ids=["another workspace", "an unknown quote", "nothing"],
 )
-def test_what_only_looks_like_ours_is_acknowledged_and_ignored(linked: Any, metadata: dict[str, str]) -> None:
+def test_an_event_for_another_workspace_or_quote_is_acknowledged_and_ignored(
+    linked_example: Any, metadata: dict[str, str]
+) -> None:
     thing = {"id": "cs_test_x", "object": "checkout.session", "payment_status": "paid", "metadata": metadata}
 
-    answer = deliver(linked, an_event(thing, "checkout.session.completed"))
+    answer = deliver(linked_example, an_event(thing, "checkout.session.completed"))
 
     assert (answer.status_code, answer.json()) == (200, {"received": "ignored"})
-    assert webhook_runs(linked) == []
+    assert webhook_runs(linked_example, "q-1") == []
 
 
 @pytest.mark.parametrize("kind", ["customer.created", "charge.dispute.created", "v3.something.new"])
-def test_an_unknown_type_is_stored_and_acknowledged(linked: Any, kind: str) -> None:
-    thing = linked.stripe.objects("sessions")[0]
+def test_an_unknown_type_is_stored_and_acknowledged(linked_example: Any, kind: str) -> None:
+    thing = linked_example.stripe.objects("sessions")[0]
 
-    answer = deliver(linked, an_event(thing, kind))
+    answer = deliver(linked_example, an_event(thing, kind))
 
     assert answer.status_code == 200
-    assert webhook_runs(linked) == []
-    assert deliver(linked, an_event(thing, kind)).json() == {"received": "duplicate"}
+    assert webhook_runs(linked_example, "q-1") == []
+    assert deliver(linked_example, an_event(thing, kind)).json() == {"received": "duplicate"}
 
 
-def test_an_event_of_the_other_mode_is_acknowledged_and_ignored(linked: Any) -> None:
-    event = an_event(linked.stripe.objects("sessions")[0], "checkout.session.completed") | {"livemode": True}
+def test_an_event_of_the_other_mode_is_acknowledged_and_ignored(linked_example: Any) -> None:
+    event = an_event(linked_example.stripe.objects("sessions")[0], "checkout.session.completed") | {"livemode": True}
 
-    assert deliver(linked, event).json() == {"received": "ignored"}
+    assert deliver(linked_example, event).json() == {"received": "ignored"}
 
 
-# -- forged ------------------------------------------------------------------------------------------
+# -- forged events ------------------------------------------------------------------------------------------
 
 
 def the_event(bench: Any) -> bytes:
@@ -354,9 +342,9 @@ FORGED = {
 }
 
 
-def test_a_forged_old_or_future_signature_is_refused_and_nothing_is_stored(linked: Any) -> None:
-    now = int(linked.clock.now().timestamp())
-    body, secret = the_event(linked), secret_of(linked)
+def test_a_forged_old_or_future_signature_is_refused_and_its_event_is_not_stored(linked_example: Any) -> None:
+    now = int(linked_example.clock.now().timestamp())
+    body, secret = the_event(linked_example), secret_of(linked_example)
     known = {
         "now": now,
         "old": now - 301,
@@ -369,60 +357,60 @@ def test_a_forged_old_or_future_signature_is_refused_and_nothing_is_stored(linke
     }
 
     for name, header in FORGED.items():
-        answer = post(linked, body, header and header.format(**known).encode("utf-8").decode("latin-1"))
+        answer = post(linked_example, body, header and header.format(**known).encode("utf-8").decode("latin-1"))
 
         assert answer.status_code == 400, name
         assert secret not in answer.text, name
-    # So none of them was stored: the true one is no duplicate.
-    assert deliver(linked, None, raw=body).json() == {"received": "stored"}
+    # None of the forged events was stored, so the true one is no duplicate.
+    assert deliver(linked_example, None, raw=body).json() == {"received": "stored"}
 
 
 @pytest.mark.parametrize("age", [-299, 0, 299])
-def test_a_signature_within_five_minutes_is_taken(linked: Any, age: int) -> None:
-    body, at = the_event(linked), int(linked.clock.now().timestamp()) - age
+def test_a_signature_within_five_minutes_is_accepted(linked_example: Any, age: int) -> None:
+    body, at = the_event(linked_example), int(linked_example.clock.now().timestamp()) - age
 
-    answer = post(linked, body, f"t={at},v1={'0' * 64},v1={v1_of(body, secret_of(linked), at)},v0=x")
+    answer = post(linked_example, body, f"t={at},v1={'0' * 64},v1={v1_of(body, secret_of(linked_example), at)},v0=x")
 
     assert answer.status_code == 200
 
 
-def test_a_body_that_was_cut_short_or_changed_is_refused(linked: Any) -> None:
-    body, now = the_event(linked), int(linked.clock.now().timestamp())
-    header = f"t={now},v1={v1_of(body, secret_of(linked), now)}"
+def test_a_body_that_was_cut_short_or_changed_is_refused(linked_example: Any) -> None:
+    body, now = the_event(linked_example), int(linked_example.clock.now().timestamp())
+    header = f"t={now},v1={v1_of(body, secret_of(linked_example), now)}"
 
-    assert post(linked, body[:-1], header).status_code == 400
-    assert post(linked, body.replace(b"evt_test", b"evt_fake"), header).status_code == 400
+    assert post(linked_example, body[:-1], header).status_code == 400
+    assert post(linked_example, body.replace(b"evt_test", b"evt_fake"), header).status_code == 400
 
 
 @pytest.mark.parametrize("change", ["token", "workspace", "plugin"])
-def test_another_address_is_not_found(linked: Any, change: str) -> None:
-    base, plugin, workspace, token = endpoint_url(linked).rsplit("/", 3)
+def test_an_event_at_another_address_is_not_found(linked_example: Any, change: str) -> None:
+    base, plugin, workspace, token = endpoint_url(linked_example).rsplit("/", 3)
     parts = {"plugin": plugin, "workspace": workspace, "token": token} | {change: "other"}
-    body, now = the_event(linked), int(linked.clock.now().timestamp())
-    header = {"Stripe-Signature": f"t={now},v1={v1_of(body, secret_of(linked), now)}"}
+    body, now = the_event(linked_example), int(linked_example.clock.now().timestamp())
+    header = {"Stripe-Signature": f"t={now},v1={v1_of(body, secret_of(linked_example), now)}"}
 
     answer = requests.post("/".join((base, *parts.values())), data=body, headers=header, timeout=5)
 
     assert answer.status_code == 404
 
 
-def test_while_stripe_rolls_the_secret_events_signed_with_both_are_taken(linked: Any) -> None:
-    linked.stripe.roll_secret(linked.stripe.objects("endpoints")[0]["id"])
+def test_events_signed_with_both_secrets_are_accepted_while_stripe_rolls_the_secret(linked_example: Any) -> None:
+    linked_example.stripe.roll_secret(linked_example.stripe.objects("endpoints")[0]["id"])
 
-    linked.pay(session_id(linked))
+    linked_example.pay(first_link(linked_example))
 
-    assert figures(linked) == PAID_ONCE
-
-
-def test_the_accepted_quotes_payment_survives_a_changed_key_of_the_same_account(linked: Any) -> None:
-    linked.enable(**LINK, workspace_api_token="sk_test_RolledKey000001")
-
-    linked.pay(session_id(linked))
-
-    assert figures(linked) == PAID_ONCE
+    assert figures(linked_example, "q-1") == PAID_ONCE
 
 
-def test_a_quote_without_installments_gets_no_webhook_run(bench: Any) -> None:
+def test_a_payment_is_credited_after_the_key_of_the_account_changed(linked_example: Any) -> None:
+    linked_example.enable(**LINK, workspace_api_token="sk_test_RolledKey000001")
+
+    linked_example.pay(first_link(linked_example))
+
+    assert figures(linked_example, "q-1") == PAID_ONCE
+
+
+def test_the_payment_of_a_quote_without_installments_is_recorded(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(the_example())
 

@@ -1,4 +1,4 @@
-"""A signed quote without an invoice is never quiet: it says what is missing, is counted and told of, and can be run."""
+"""A signed quote without an invoice is reported: every side says what is missing, and the quote can be run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import structlog
 from click.testing import CliRunner, Result
 from werkzeug.test import Client
 
-from builders import LINK, a_quote, the_example
+from builders import LINK, UNIT_1, UNIT_2, a_quote, the_example
 from console.conftest import Person, follow, words
 from host.conftest import fakes  # noqa: F401 - a fixture
 from host_server import BROKEN
@@ -26,14 +26,13 @@ from qwoty_integrations_host.quotes.without_invoice import NO_INTEGRATION, NO_IN
 from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.workspaces import api_keys
 
-UNIT_1, UNIT_2 = "sk_test_UnitOneKey0001", "sk_test_UnitTwoKey0002"
 NOTHING_ENABLED = "No integration was enabled when this quote was accepted."
 NO_KEY = "No invoice: business unit 'bu_2' has no key."
 STRIPE = "stripe_invoice"
 
 
 class Doors:
-    """The three ways into one host: the command line, the HTTP API, and the console as an admin."""
+    """The three sides of one host: the command line, the HTTP API, and the console as an admin."""
 
     def __init__(self, bench: Any) -> None:
         self.bench = bench
@@ -69,13 +68,13 @@ def doors(bench: Any) -> Iterator[Doors]:
     root = logging.getLogger()
     before = (list(root.handlers), root.level)
     yield Doors(bench)
-    root.handlers[:], root.level = before  # the command line sets up its own
+    root.handlers[:], root.level = before  # the command line sets up its own handlers
     structlog.reset_defaults()
 
 
 @pytest.fixture
 def told(bench: Any) -> Callable[[], list[tuple[str, str, str | None]]]:
-    """Whom to tell is set; gives what was told: type, code and quote number."""
+    """Set a recipient for alerts; give a function that lists the alerts: type, code and quote number."""
     bench.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     return lambda: [
         (one["type"], one["code"], one["quote_number"]) for one in bench.host.alert_recipients.show("ws-1")["alerts"]
@@ -96,7 +95,7 @@ def findings(bench: Any) -> list[tuple[str, str]]:
     return [(one.state, one.detail) for one in examine(bench.host) if one.about == "quotes"]
 
 
-def test_a_quote_accepted_while_nothing_was_enabled_says_so_everywhere_and_is_run(
+def test_a_quote_accepted_while_nothing_was_enabled_is_reported_everywhere_and_can_be_run(
     bench: Any, doors: Doors, told: Any
 ) -> None:
     assert bench.host.runs.acceptance.accept("ws-1", the_example(number="N-1")).run_ids == ()
@@ -127,7 +126,7 @@ def test_a_quote_accepted_while_nothing_was_enabled_says_so_everywhere_and_is_ru
     assert len(bench.stripe.objects("invoices")) == len(bench.mails()) == 1
 
 
-def test_a_quote_whose_unit_has_no_key_is_amber_everywhere_and_saving_the_key_offers_to_run_it(
+def test_a_quote_of_a_unit_without_a_key_is_reported_everywhere_and_saving_the_key_offers_to_run_it(
     bench: Any, doors: Doors, told: Any
 ) -> None:
     by_unit(bench, bu_1=UNIT_1)
@@ -164,7 +163,7 @@ def test_a_quote_whose_unit_has_no_key_is_amber_everywhere_and_saving_the_key_of
     assert len(told()) == 1
 
 
-def test_a_quote_that_names_no_unit_gets_its_invoice_by_either_advised_step(bench: Any) -> None:
+def test_a_quote_without_a_unit_gets_its_invoice_by_either_advised_step(bench: Any) -> None:
     by_unit(bench, bu_1=UNIT_1)
     for quote_id in ("q-1", "q-2"):
         run = bench.accept(the_example(id=quote_id, business_unit=None))
@@ -179,7 +178,7 @@ def test_a_quote_that_names_no_unit_gets_its_invoice_by_either_advised_step(benc
     assert bench.host.runs.uninvoiced.count("ws-1") == 0
 
 
-def test_a_quote_whose_integration_was_switched_off_before_its_run_began_waits_to_be_run(bench: Any) -> None:
+def test_a_quote_whose_integration_was_switched_off_can_be_run_later(bench: Any) -> None:
     bench.enable(**LINK)
     (run_id,) = bench.host.runs.acceptance.accept("ws-1", the_example()).run_ids
     bench.host.settings.disable("ws-1", STRIPE)
@@ -193,7 +192,7 @@ def test_a_quote_whose_integration_was_switched_off_before_its_run_began_waits_t
     assert bench.run(run_id)["status"] == "succeeded"
 
 
-def test_a_quote_with_nothing_to_invoice_is_rightly_nothing_to_do(bench: Any, doors: Doors) -> None:
+def test_a_quote_without_product_lines_does_not_count_as_lacking_an_invoice(bench: Any, doors: Doors) -> None:
     bench.enable()
 
     run = bench.accept(a_quote(id="q-1", pricing_table={"sections": []}))
@@ -206,7 +205,7 @@ def test_a_quote_with_nothing_to_invoice_is_rightly_nothing_to_do(bench: Any, do
 
 @pytest.mark.parametrize("door", ["the run's page", "the quote's page", "the API", "the command line"])
 @pytest.mark.parametrize("enabled", [True, False])
-def test_what_was_invoiced_by_hand_is_dismissed_and_can_still_be_run(
+def test_a_quote_invoiced_by_hand_is_dismissed_and_can_still_be_run(
     bench: Any, doors: Doors, door: str, enabled: bool
 ) -> None:
     if enabled:
@@ -239,7 +238,7 @@ def test_what_was_invoiced_by_hand_is_dismissed_and_can_still_be_run(
     assert bench.quote("q-1")["payment_status"] == "unpaid"
 
 
-def test_running_a_quote_that_succeeded_is_refused_with_what_can_be_done(bench: Any, doors: Doors) -> None:
+def test_running_a_quote_that_succeeded_is_refused_with_a_hint(bench: Any, doors: Doors) -> None:
     bench.enable()
     run = bench.accept(the_example())
 
@@ -250,7 +249,7 @@ def test_running_a_quote_that_succeeded_is_refused_with_what_can_be_done(bench: 
     assert len(bench.stripe.objects("invoices")) == 1
 
 
-def test_what_was_undone_is_worked_anew_by_the_advised_step(bench: Any) -> None:
+def test_an_undone_quote_is_worked_again_by_the_advised_step(bench: Any) -> None:
     bench.enable()
     run = bench.accept(the_example())
     bench.host.runs.taking_back.undo(run["id"])
@@ -289,7 +288,7 @@ class TestBesideAnotherIntegration:
     def both(self, fakes: Any, bench: Any) -> Any:  # noqa: F811
         return bench
 
-    def test_what_only_another_integration_was_given_is_counted_once_invoices_are_made(self, both: Any) -> None:
+    def test_a_quote_of_another_integration_lacks_an_invoice_once_invoicing_is_enabled(self, both: Any) -> None:
         both.set_up("second", {})
         both.accept(the_example())
         assert both.host.runs.uninvoiced.count("ws-1") == 0
@@ -302,7 +301,7 @@ class TestBesideAnotherIntegration:
         assert (both.run(run_id)["plugin"], both.run(run_id)["status"]) == (STRIPE, "succeeded")
         assert both.quote("q-1")["without_invoice"] is None
 
-    def test_an_integration_that_makes_no_invoices_is_offered_only_what_nobody_was_given(self, both: Any) -> None:
+    def test_an_integration_without_invoices_is_offered_only_quotes_without_a_run(self, both: Any) -> None:
         by_unit(both, bu_1=UNIT_1)
         both.accept(of_unit("bu_2", "q-1"))
         both.host.settings.disable("ws-1", STRIPE)
@@ -341,5 +340,5 @@ def a_run(plugin: str, status: str, code: str | None = None) -> Run:
         ([a_run("bill", "skipped", "no_key"), a_run("tax", "succeeded")], ["bill"], None),
     ],
 )
-def test_the_rule_tells_who_lacks_an_invoice(runs: list[Any], enabled: list[str], code: str | None) -> None:
+def test_the_rule_tells_which_quotes_lack_an_invoice(runs: list[Any], enabled: list[str], code: str | None) -> None:
     assert cause(runs, makers=("bill", "tax"), enabled=enabled) == code

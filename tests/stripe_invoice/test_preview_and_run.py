@@ -1,4 +1,4 @@
-"""What a preview foretells is how the run ends: whom it bills and mails, which customer it takes, where it stops."""
+"""A run ends as its preview says: whom it bills and mails, which customer it uses, and where it stops."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from typing import Any
 
 import pytest
 
-from builders import EMAIL, KEY, LINK, a_line, a_quote
+from builders import EMAIL, KEY, LINK, OPEN, a_line, a_quote
 from console.conftest import Person, words
 from qwoty_integrations_host.reports.previews import preview
-from stripe_invoice.test_tested_first import admin, call, command  # noqa: F401 - fixtures
 
 NOBODY = {"id": "c-1", "full_name": "Ana Diaz", "email": None}
 NO_ADDRESS = {"id": "c-1", "full_name": "Ana Diaz", "email": "ana at buyer"}
 UNITS = {"token_scope": "business_unit", "business_unit_api_tokens": {"bu_1": KEY}, "workspace_api_token": None}
 OFF = {"summary": {"one_off": {"net_amount": "100.00", "tax_amount": "20.00", "total_amount": "121.00"}}}
 SMALL = a_line("l1", "0.49", taxes=[])
-OPEN = {"invoice_status": "open"}
 
 
 def of_customer(quote: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**quote, "customer": {**quote["customer"], **changes}}
 
 
-def foretell(bench: Any, quote: dict[str, Any]) -> dict[str, Any]:
+def previewed(bench: Any, quote: dict[str, Any]) -> dict[str, Any]:
     host = bench.host
     (found,) = preview("ws-1", quote, host.integrations)["previews"]
     return found
@@ -64,12 +62,12 @@ def foretell(bench: Any, quote: dict[str, Any]) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_run_ends_as_its_preview_foretells(
+def test_a_run_ends_as_its_preview_says(
     bench: Any, quote: dict[str, Any], settings: dict[str, Any], ends: str, codes: list[str]
 ) -> None:
     bench.enable(**settings)
 
-    found = foretell(bench, quote)
+    found = previewed(bench, quote)
     asked_of_stripe = len(bench.stripe.requests)
     run = bench.accept(quote)
 
@@ -78,11 +76,13 @@ def test_a_run_ends_as_its_preview_foretells(
     assert (found["ends"], found["ends_well"]) == (ends, not codes)
     assert all(problem["hint"] for problem in found["problems"])
     assert run["status"] == ends
-    # A run says the first thing that it meets, a preview all of them.
+    # A run stops at the first problem. A preview shows all of them.
     assert run["error"] is None or run["error"]["code"] == codes[0]
 
 
-def test_without_a_public_address_a_link_is_foretold_to_stop(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_preview_says_that_a_link_without_a_public_address_stops(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.enable(**LINK)
     contexts = type(bench.host.integrations.contexts)
     make = contexts.make
@@ -94,7 +94,7 @@ def test_without_a_public_address_a_link_is_foretold_to_stop(bench: Any, monkeyp
 
     monkeypatch.setattr(contexts, "make", without_address)
 
-    found, run = foretell(bench, a_quote(installments=2)), bench.accept(a_quote(installments=2))
+    found, run = previewed(bench, a_quote(installments=2)), bench.accept(a_quote(installments=2))
 
     assert found["problems"][0]["code"] == run["error"]["code"] == "public_url_missing"
 
@@ -122,21 +122,21 @@ def test_without_a_public_address_a_link_is_foretold_to_stop(bench: Any, monkeyp
         (LINK, a_quote(a_line("l1", "0.00"), installments=2), "Nothing would be mailed: nothing is to be paid."),
     ],
 )
-def test_who_would_be_mailed_what_is_who_is(
+def test_the_preview_names_the_recipients_that_the_run_mails(
     bench: Any, settings: dict[str, Any], quote: dict[str, Any], mailed: str
 ) -> None:
     bench.enable(**settings)
 
-    assert foretell(bench, quote)["mailed"].startswith(mailed)
+    assert previewed(bench, quote)["mailed"].startswith(mailed)
     assert bench.accept(quote)["status"] == "succeeded"
     by_stripe = any(path.endswith("/send") for path in bench.posts())
     assert (bool(bench.mails()), by_stripe) == (mailed.startswith("A payment link"), mailed.startswith("Stripe would"))
 
 
-def test_who_is_billed_is_who_the_customer_is(bench: Any) -> None:
+def test_the_preview_names_the_contact_that_the_run_bills(bench: Any) -> None:
     bench.enable()
 
-    billed = foretell(bench, a_quote())["billed"]
+    billed = previewed(bench, a_quote())["billed"]
     bench.accept(a_quote())
 
     (there,) = bench.stripe.objects("customers")
@@ -148,10 +148,10 @@ def test_who_is_billed_is_who_the_customer_is(bench: Any) -> None:
     }
 
 
-def test_a_missing_address_is_said_and_stops_nobody(bench: Any) -> None:
+def test_a_missing_address_is_noted_in_the_preview_and_does_not_stop_the_run(bench: Any) -> None:
     bench.enable()
 
-    found = foretell(bench, of_customer(a_quote(), billing_address=None))
+    found = previewed(bench, of_customer(a_quote(), billing_address=None))
 
     assert (found["billed"]["address"], found["ends"]) == ("", "succeeded")
     assert found["notes"][0].startswith("The quote names no address of the customer")
@@ -185,25 +185,25 @@ def _made_for_the_contact(bench: Any, v1: Any) -> str:
 
 
 @pytest.mark.parametrize("given", [_new, _by_email, _made_for_the_contact, _saved])
-def test_the_customer_is_found_at_the_first_place_that_holds_one(
+def test_the_preview_names_the_first_place_that_knows_the_customer(
     bench: Any, v1: Any, given: Callable[[Any, Any], str]
 ) -> None:
     bench.enable()
     place = given(bench, v1)
     before = {customer["id"] for customer in bench.stripe.objects("customers")}
 
-    places = foretell(bench, a_quote())["customer"]
+    places = previewed(bench, a_quote())["customer"]
     run = bench.accept(a_quote())
 
     assert places == [*([place] if given is _saved else []), MADE, BY_EMAIL, NEW]
     assert (run["outcome"]["customer_id"] in before) == (place != NEW)
 
 
-def test_command_api_and_page_foretell_the_same(
+def test_command_line_api_and_page_show_the_same_preview(
     bench: Any,
-    command: Any,  # noqa: F811 - these are the fixtures
-    call: Any,  # noqa: F811
-    admin: Person,  # noqa: F811
+    command: Any,
+    call: Any,
+    admin: Person,
 ) -> None:
     bench.enable(**EMAIL)
     quote = a_quote(contact=NO_ADDRESS)
