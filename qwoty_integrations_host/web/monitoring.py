@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 from ..errors import DatabaseUnavailable
 from ..observability.logs import log_context
 from .auth import is_authenticated, the_host
-from .log_limit import LogLimit
+from .unauthenticated_log_limit import LogLimit
 
 blueprint = Blueprint("monitoring", __name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -11,7 +11,7 @@ from werkzeug.test import Client
 
 from qwoty_integrations_host import Outcome, WebhookEvent, WebhookRejected
 from qwoty_integrations_host.web.app import create_app
-from qwoty_integrations_host.web.log_limit import MOST_LINES
+from qwoty_integrations_host.web.unauthenticated_log_limit import MOST_LINES
 from qwoty_integrations_host.workspaces import api_keys
 from written_log import written_log
 

@@ -12,7 +12,7 @@ from qwoty_integrations_host.mail.mailer import RecordedMailer
 from qwoty_integrations_host.mail.message import build
 from qwoty_integrations_host.runs.taking_back import TakingBack
 from qwoty_integrations_host.store import holds, mails
-from qwoty_stripe_invoice import installments, payment_links, payments, planned, sessions, webhooks
+from qwoty_stripe_invoice import installments, payment_links, payments, sessions, webhooks
 from storm import engine
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -73,14 +73,14 @@ def not_attached(patch: pytest.MonkeyPatch) -> None:
 
 def a_cent_too_much(patch: pytest.MonkeyPatch) -> None:
     """A large item is one cent more than what was signed."""
-    make = planned.PlanLine.__init__
+    make = plan_types.PlanLine.__init__
 
     def wrong(line: Any, *given: Any, **named: Any) -> None:
         make(line, *given, **named)
         if line.amount > 300_000:
             object.__setattr__(line, "amount", line.amount + 1)
 
-    patch.setattr(planned.PlanLine, "__init__", wrong)
+    patch.setattr(plan_types.PlanLine, "__init__", wrong)
 
 
 BREAKAGES: Mapping[str, Break] = {

@@ -15,11 +15,11 @@ import pytest
 
 from builders import a_quote, loaded
 from in_process import Desk
-from qwoty_stripe_invoice.check import compare
+from qwoty_stripe_invoice.comparison import compare
 from qwoty_stripe_invoice.money import to_major
 from qwoty_stripe_invoice.plan import make_plan
-from qwoty_stripe_invoice.planned import InvoicePlan, PlanLine
-from qwoty_stripe_invoice.ways import first_way
+from qwoty_stripe_invoice.plan_types import InvoicePlan, PlanLine
+from qwoty_stripe_invoice.tax_methods import first_way
 
 GOLDEN = {
     path.stem: json.loads(path.read_text("utf-8"), parse_float=Decimal)

@@ -8,7 +8,7 @@ import pytest
 
 from builders import OPEN, a_line, a_quote, loaded, vat
 from qwoty_stripe_invoice.plan import make_plan
-from qwoty_stripe_invoice.planned import InvoicePlan
+from qwoty_stripe_invoice.plan_types import InvoicePlan
 from stripe_invoice.conftest import invoice_lines
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from builders import a_line, a_quote, loaded, the_example, vat
 from qwoty_integrations_host import NeedsAttention
 from qwoty_stripe_invoice.plan import make_plan
-from qwoty_stripe_invoice.planned import InvoicePlan, NothingToInvoice
+from qwoty_stripe_invoice.plan_types import InvoicePlan, NothingToInvoice
 
 
 def plan_of(document: dict[str, Any]) -> InvoicePlan:

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from builders import loaded
 from in_process import Desk
 from qwoty_integrations_host import Quote
-from qwoty_stripe_invoice.check import compare
+from qwoty_stripe_invoice.comparison import compare
 from qwoty_stripe_invoice.invoice_draft import line_params
 from qwoty_stripe_invoice.plan import make_plan
-from qwoty_stripe_invoice.planned import InvoicePlan
+from qwoty_stripe_invoice.plan_types import InvoicePlan
 from qwoty_stripe_invoice.record import invoice_seen
 from random_quotes import COINS, CUT_OFF, WAYS, RandomQuote, major, random_quotes, rounded
 from stripe_simulator import customers, invoices, items, tax_rates

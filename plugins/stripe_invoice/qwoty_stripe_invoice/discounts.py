@@ -13,7 +13,7 @@ from qwoty_integrations_host import Discount, NeedsAttention, Quote
 
 from .descriptions import cut, discount_label
 from .money import in_minor, shown, split, tax_on
-from .planned import NET_KINDS, ExactLine, LineTax, PlanLine, Signed
+from .plan_types import NET_KINDS, ExactLine, LineTax, PlanLine, Signed
 from .taxes import RateKey
 
 _WHOLE = "A discount on the whole quote"

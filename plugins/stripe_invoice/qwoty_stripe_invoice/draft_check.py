@@ -8,10 +8,10 @@ from typing import Any
 
 from qwoty_integrations_host import Outcome
 
-from .check import Verdict, compare
+from .comparison import Verdict, compare
 from .invoice_draft import InvoiceDraft
 from .money import shown
-from .planned import InvoicePlan
+from .plan_types import InvoicePlan
 
 
 @dataclass(frozen=True, slots=True)

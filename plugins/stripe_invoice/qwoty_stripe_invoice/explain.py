@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from .money import multiple, rounded_to_coin, shown
-from .planned import Aside, InvoicePlan, PlanLine
+from .plan_types import Aside, InvoicePlan, PlanLine
 from .signed_tax import explained
 
 #: The most lines that are explained; more would say nothing new.

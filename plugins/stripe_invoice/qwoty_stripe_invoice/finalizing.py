@@ -7,11 +7,11 @@ from typing import Any
 
 from qwoty_integrations_host import Attempt, NeedsAttention, RetryableError
 
-from .check import line_differences
+from .comparison import line_differences
 from .invoice_draft import InvoiceDraft
 from .invoices import invoice_lines, require_status, retrieve_invoice
 from .money import shown
-from .planned import InvoicePlan
+from .plan_types import InvoicePlan
 from .stripe_errors import StripeRefused
 from .work import Work
 

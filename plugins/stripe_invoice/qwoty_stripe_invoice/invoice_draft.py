@@ -12,13 +12,13 @@ from typing import Any
 from qwoty_integrations_host import Attempt, CredentialsError, NeedsAttention, PermissionMissing, Quote
 
 from . import wording
-from .check import ROUNDING_KEY, in_planned_order, line_differences, rounding_of
+from .comparison import ROUNDING_KEY, in_planned_order, line_differences, rounding_of
 from .invoices import find_by_metadata, invoice_lines, retrieve_invoice, taxes_told
-from .planned import InvoicePlan, LineTax, PlanLine
+from .plan_types import InvoicePlan, LineTax, PlanLine
 from .record import days_until_due, invoice_seen
 from .stripe_errors import StripeRefused
+from .tax_methods import Way
 from .taxes import RateKey
-from .ways import Way
 from .work import Work
 
 _LINES_A_REQUEST = 100

@@ -10,21 +10,21 @@ from qwoty_integrations_host import Contact, HookContext, NeedsAttention, Outcom
 
 from .customer_data import is_same_email
 from .customers import resolve_customer
-from .delivery import Addressed, no_key_for, require_for_delivery
+from .delivery_checks import Addressed, no_key_for, require_for_delivery
 from .draft_check import Checked, check_draft, too_small
-from .drafts import Drafts
 from .endpoint import ensure_endpoint
 from .finalizing import finalize, send
 from .invoice_draft import InvoiceDraft
 from .invoices import taxes_told
 from .money import shown
+from .outdated_drafts import Drafts
 from .payment_links import PaymentLink
 from .plan import make_plan
-from .planned import InvoicePlan, NothingToInvoice
+from .plan_types import InvoicePlan, NothingToInvoice
 from .settings import StripeSettings
+from .tax_methods import Way, as_made, ways
 from .tax_rates import TaxRates
 from .taxes import RateKey
-from .ways import Way, as_made, ways
 from .work import Work
 
 

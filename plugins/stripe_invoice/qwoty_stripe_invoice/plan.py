@@ -17,8 +17,8 @@ from . import wording
 from .descriptions import cut, discount_description, line_description
 from .discounts import as_one, discount_of, discounts_of, folded, global_discount
 from .money import exact_tax, in_minor, largest, rounded_to_coin, rounded_to_minor, shown
-from .planned import NET_KINDS, Aside, ExactLine, InvoicePlan, NothingToInvoice, PlanLine, Signed
-from .signed import computed, rounded_to_net, signed_figures
+from .plan_types import NET_KINDS, Aside, ExactLine, InvoicePlan, NothingToInvoice, PlanLine, Signed
+from .signed_figures import computed, rounded_to_net, signed_figures
 from .signed_tax import exactly
 from .taxes import PlannedRate, RateKey, plan_rate, told_apart
 

@@ -24,17 +24,17 @@ from qwoty_integrations_host import (
 )
 
 from . import customer_data
-from .check import Verdict, compare
+from .comparison import Verdict, compare
 from .customers import looked_for
-from .delivery import addressed, no_key_for, require_way_back
+from .delivery_checks import addressed, no_key_for, require_way_back
 from .draft_check import foretold, too_small
 from .gateway import fingerprint, is_live
 from .money import LEAST_PAYMENT, in_minor, shown, split, to_major
 from .plan import make_plan
-from .planned import InvoicePlan, NothingToInvoice, PlanLine
+from .plan_types import InvoicePlan, NothingToInvoice, PlanLine
 from .record import due_date
 from .settings import StripeSettings
-from .ways import first_way
+from .tax_methods import first_way
 
 _SIGNED = ("signed_net", "signed_tax", "signed_total")
 _Result = TypeVar("_Result")

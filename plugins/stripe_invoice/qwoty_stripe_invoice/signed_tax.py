@@ -12,7 +12,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from .money import apportion, coin, multiple, rounded_to
-from .planned import InvoicePlan, LineTax, PlanLine
+from .plan_types import InvoicePlan, LineTax, PlanLine
 from .taxes import RateKey
 
 

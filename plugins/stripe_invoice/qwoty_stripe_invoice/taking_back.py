@@ -9,9 +9,9 @@ from typing import Any
 
 from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, Quote, QuoteRecord
 
-from .delivery import no_key_for
-from .drafts import Drafts
+from .delivery_checks import no_key_for
 from .invoices import retrieve_invoice
+from .outdated_drafts import Drafts
 from .payments import attach_payment
 from .record import invoice_seen, without_invoice
 from .sessions import expire_link, look_at_session, open_links

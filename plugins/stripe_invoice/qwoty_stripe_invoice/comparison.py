@@ -11,7 +11,7 @@ from typing import Any
 
 from .explain import explain
 from .money import shown
-from .planned import InvoicePlan, PlanLine
+from .plan_types import InvoicePlan, PlanLine
 from .signed_tax import is_rounding
 from .taxes import RateKey
 

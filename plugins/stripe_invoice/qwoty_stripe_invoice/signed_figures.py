@@ -11,7 +11,7 @@ from decimal import Decimal
 from qwoty_integrations_host import Quote
 
 from .money import apportion, coin, exact_tax, in_minor, multiple, rounded_to, rounded_to_coin, to_minor
-from .planned import PlanLine, Signed
+from .plan_types import PlanLine, Signed
 from .taxes import RateKey
 
 

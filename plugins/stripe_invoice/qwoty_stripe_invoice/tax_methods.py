@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .plan import MOST_ITEMS, too_many_items
-from .planned import InvoicePlan
+from .plan_types import InvoicePlan
 
 
 class Way(NamedTuple):

@@ -20,12 +20,12 @@ from qwoty_integrations_host import (
     QuoteRecord,
 )
 
-from .check import line_differences
+from .comparison import line_differences
 from .invoices import find_by_metadata, invoice_lines, retrieve_invoice, taxes_told
-from .planned import InvoicePlan
+from .plan_types import InvoicePlan
 from .record import invoice_seen, without_invoice
 from .stripe_errors import StripeRefused
-from .ways import Way, as_made
+from .tax_methods import Way, as_made
 from .work import Work
 
 
