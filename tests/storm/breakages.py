@@ -12,7 +12,7 @@ from qwoty_integrations_host.mail.mailer import RecordedMailer
 from qwoty_integrations_host.mail.message import build
 from qwoty_integrations_host.runs.taking_back import TakingBack
 from qwoty_integrations_host.store import holds, mails
-from qwoty_stripe_invoice import installments, payment_links, payments, sessions, webhooks
+from qwoty_stripe_invoice import installments, payment_links, payments, plan_types, sessions, webhooks
 from storm import engine
 
 Break = Callable[[pytest.MonkeyPatch], None]

@@ -19,7 +19,7 @@ from qwoty_stripe_invoice.comparison import compare
 from qwoty_stripe_invoice.money import to_major
 from qwoty_stripe_invoice.plan import make_plan
 from qwoty_stripe_invoice.plan_types import InvoicePlan, PlanLine
-from qwoty_stripe_invoice.tax_methods import first_way
+from qwoty_stripe_invoice.tax_methods import first_method
 
 GOLDEN = {
     path.stem: json.loads(path.read_text("utf-8"), parse_float=Decimal)
@@ -88,7 +88,7 @@ def test_the_plan_is_the_golden_invoice(name: str) -> None:
     verdict = compare(plan, subtotal=plan.subtotal, total=plan.total)
     assert verdict.kind == ("rounding" if case["rounding"] else "equal")
     # The signed tax is sent as amounts only where Tax Rates do not give it.
-    first = first_way(plan, exact_tax=True)
+    first = first_method(plan, exact_tax=True)
     assert (first.name == "exact") == ("exact" in case)
     if "exact" in case:
         told = [[str(money(tax.amount)) for tax in line.taxes] for line in first.plan.lines]

@@ -13,7 +13,7 @@ from qwoty_stripe_invoice import invoicing
 from qwoty_stripe_invoice.invoice_draft import InvoiceDraft
 from qwoty_stripe_invoice.plan import make_plan
 from qwoty_stripe_invoice.plan_types import InvoicePlan
-from qwoty_stripe_invoice.tax_methods import Way
+from qwoty_stripe_invoice.tax_methods import TaxMethod
 from stripe_invoice.conftest import invoice_lines, not_yet_final, notes, the_invoice
 
 #: 1000.00 at 20 % and 500.00 at 5.5 %. A discount of 100.00 is shared by their nets: 66.67 and 33.33 (ADR 0006).
@@ -273,7 +273,7 @@ def release_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPat
 
     with monkeypatch.context() as patch:
         patch.setattr(InvoiceDraft, "_create_or_adopt", create_or_adopt)
-        patch.setattr(invoicing, "ways", lambda plan, **_: [Way("rates", plan)])
+        patch.setattr(invoicing, "ways", lambda plan, **_: [TaxMethod("rates", plan)])
         yield patch
 
 

@@ -25,7 +25,7 @@ class Checked:
         "Compare the invoice in the Stripe Dashboard with the quote. Correct the quote and accept it again, or "
         "undo by hand what was changed by hand; then retry the run."
     )
-    #: Whether the draft has to be replaced by one whose taxes are sent in the next way.
+    #: Whether the draft has to be replaced by one whose taxes are sent by the next method.
     next_way: bool = False
 
 
@@ -34,7 +34,7 @@ def check_draft(
 ) -> Checked:
     """Compare the draft with the plan and the quote, and add a rounding line if it may make the total equal.
 
-    ``facts`` is the result of ``InvoiceDraft.add_lines``. ``is_last`` says that no other way to send the taxes is left.
+    ``facts`` is the result of ``InvoiceDraft.add_lines``. ``is_last`` says that no other tax method is left.
     """
     plan = draft.plan
     if "refused" in facts and is_last:
@@ -59,7 +59,7 @@ def check_draft(
         if there["rounding"]:
             verdict = replace(verdict, kind="different")
     is_other = verdict.kind == "rounding" or (plan.has_amounts and verdict.kind != "equal")
-    # An exempt customer pays no tax, so another way to send the taxes would not help.
+    # An exempt customer pays no tax, so another tax method would not help.
     if is_other and not is_last and not touched and not verdict.is_exempt:
         return Checked(notes=(_other_figures(plan, facts),), next_way=True)
     return _settled(draft, invoice_id, facts, verdict, order, rounding_line=rounding_line)

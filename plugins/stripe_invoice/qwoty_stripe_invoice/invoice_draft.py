@@ -17,7 +17,7 @@ from .invoices import find_by_metadata, invoice_lines, retrieve_invoice, taxes_t
 from .plan_types import InvoicePlan, LineTax, PlanLine
 from .record import days_until_due, invoice_seen
 from .stripe_errors import StripeRefused
-from .tax_methods import Way
+from .tax_methods import TaxMethod
 from .taxes import RateKey
 from .work import Work
 
@@ -37,12 +37,14 @@ _FACTS = (
 
 
 class InvoiceDraft:
-    """The draft of one quote's invoice, made in one way; every method but ``note`` is one or more recorded steps."""
+    """The draft of one quote's invoice, by one tax method. Every method but ``note`` is one or more recorded steps."""
 
-    def __init__(self, work: Work, quote: Quote, way: Way, customer: str, rates: Mapping[RateKey, str]) -> None:
-        self.quote, self.plan, self.rates = quote, way.plan, rates
+    def __init__(
+        self, work: Work, quote: Quote, method: TaxMethod, customer: str, rates: Mapping[RateKey, str]
+    ) -> None:
+        self.quote, self.plan, self.rates = quote, method.plan, rates
         self._ctx, self._stripe, self._work = work.ctx, work.stripe, work
-        self._way, self._customer = way, customer
+        self._method, self._customer = method, customer
         #: The PDF's address. It opens the invoice without a key, so it is kept for this run and never recorded.
         self.pdf_url: str | None = None
         #: Whether this process has read the total; otherwise it is read again before the invoice becomes final.
@@ -63,8 +65,8 @@ class InvoiceDraft:
     def create(self, why: Sequence[str] = ()) -> dict[str, Any]:
         """Create the empty draft, or adopt the invoice of an earlier attempt; return its facts.
 
-        ``why`` says why earlier ways were given up. Among the facts, ``taxes`` names the way in which the draft was
-        made, and ``why`` the reasons for it.
+        ``why`` says why earlier methods were given up. Among the facts, ``taxes`` names the draft's tax method, and
+        ``why`` the reasons for it.
         """
         facts: dict[str, Any] = self._ctx.step("invoice", partial(self._create_or_adopt, why=list(why)))
         return facts
@@ -72,7 +74,7 @@ class InvoiceDraft:
     def _create_or_adopt(self, attempt: Attempt, why: list[str]) -> dict[str, Any]:
         invoice, gone = self._made_before(attempt)
         adopted = invoice is not None
-        told = {"taxes": self._way.name, "why": why} if invoice is None else self._told_of(invoice["id"], why)
+        told = {"taxes": self._method.name, "why": why} if invoice is None else self._told_of(invoice["id"], why)
         if invoice is None:
             # Saved before the request, so that the next attempt can find the invoice if the answer is lost.
             billed = {"customer": self._customer, "version": self.quote.version}
@@ -89,13 +91,13 @@ class InvoiceDraft:
         return {**self.note(invoice), "adopted": adopted, "out_of_reach": gone, **told}
 
     def _told_of(self, invoice_id: str, why: list[str]) -> dict[str, Any]:
-        """Return the way in which an existing invoice's taxes were sent, and why.
+        """Return the tax method of an existing invoice, and the reasons for it.
 
-        If the answer that created the invoice was lost, it has no lines yet, so this draft's way is used.
+        If the answer that created the invoice was lost, it has no lines yet, so this draft's method is used.
         """
         known = self._ctx.state.get(f"invoice:{invoice_id}")
         if known is None:
-            return {"taxes": self._way.name, "why": why}
+            return {"taxes": self._method.name, "why": why}
         return {"taxes": taxes_told(known), "why": known.get("why", [])}
 
     def _made_before(self, attempt: Attempt) -> tuple[dict[str, Any] | None, str]:

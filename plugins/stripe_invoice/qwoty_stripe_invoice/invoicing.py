@@ -22,7 +22,7 @@ from .payment_links import PaymentLink
 from .plan import make_plan
 from .plan_types import InvoicePlan, NothingToInvoice
 from .settings import StripeSettings
-from .tax_methods import Way, as_made, ways
+from .tax_methods import TaxMethod, as_made, tax_methods
 from .tax_rates import TaxRates
 from .taxes import RateKey
 from .work import Work
@@ -39,7 +39,7 @@ def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
         plan = make_plan(quote)
         if isinstance(plan, NothingToInvoice):
             return Outcome.skipped(plan.reason, *drafts.discard_unless(quote.version))
-        sequence = ways(plan, exact_tax=settings.exact_tax)
+        sequence = tax_methods(plan, exact_tax=settings.exact_tax)
         to = require_for_delivery(ctx, quote, settings.delivery)
     except NeedsAttention as error:
         # An earlier version of the quote could be invoiced; this one cannot.
@@ -56,7 +56,7 @@ def _make_invoice(
     settings: StripeSettings,
     to: Addressed,
     plan: InvoicePlan,
-    sequence: Sequence[Way],
+    sequence: Sequence[TaxMethod],
     drafts: Drafts,
 ) -> Outcome:
     quote, contact, of_addresses = to
@@ -113,22 +113,22 @@ def _drafted(
     settings: StripeSettings,
     quote: Quote,
     plan: InvoicePlan,
-    sequence: Sequence[Way],
+    sequence: Sequence[TaxMethod],
     customer: str,
     rates: Mapping[RateKey, str],
 ) -> _Drafted:
-    """Make the draft in the first way that Stripe takes, or go on with the draft of an earlier attempt."""
+    """Make the draft by the first tax method that Stripe takes, or go on with the draft of an earlier attempt."""
     why: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
-    for number, way in enumerate(sequence):
-        in_this_way = _with_own_steps(work, way) if number else work
-        draft = InvoiceDraft(in_this_way, quote, way, customer, rates)
+    for number, method in enumerate(sequence):
+        in_this_way = _with_own_steps(work, method) if number else work
+        draft = InvoiceDraft(in_this_way, quote, method, customer, rates)
         created = draft.create(why)
         made = taxes_told(created)
         later = sequence[number + 1 :]
         if made in [other.name for other in later]:
-            continue  # an earlier attempt has already made the draft in a later way
-        if made != way.name:
+            continue  # an earlier attempt has already made the draft by a later method
+        if made != method.name:
             draft = InvoiceDraft(in_this_way, quote, as_made(plan, made), customer, rates)
         facts = draft.add_lines(created["id"], adopted=created["adopted"])
         is_last = not later or facts.get("status", "draft") != "draft"
@@ -139,14 +139,14 @@ def _drafted(
         gone = (*gone, *Drafts(_with_own_steps(work, later[0]), quote.id).discard())
     if checked.code == "too_many_lines":
         # A draft without any line is of no use to anybody.
-        gone = (*gone, *Drafts(_with_own_steps(work, Way("fallback", plan)), quote.id).discard())
+        gone = (*gone, *Drafts(_with_own_steps(work, TaxMethod("fallback", plan)), quote.id).discard())
     return _Drafted(draft, created, facts, checked, (*created.get("why", ()), *gone))
 
 
-def _with_own_steps(work: Work, way: Way) -> Work:
-    """Return the same work with the way's name in front of its steps' names, so that each way has its own steps."""
+def _with_own_steps(work: Work, method: TaxMethod) -> Work:
+    """Return the work with the method's name before the name of each step, so that each method has its own steps."""
     ctx = work.ctx
-    return replace(work, ctx=replace(ctx, step=lambda name, work: ctx.step(f"{way.name}:{name}", work)))
+    return replace(work, ctx=replace(ctx, step=lambda name, work: ctx.step(f"{method.name}:{name}", work)))
 
 
 def _other_address(customer: str, there: str, meant: str, notes: tuple[str, ...], *, is_final: bool) -> Outcome:

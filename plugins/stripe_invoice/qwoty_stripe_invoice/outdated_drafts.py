@@ -1,4 +1,4 @@
-"""Delete drafts that were made from another version of the quote, for another customer, or in another way.
+"""Delete drafts that were made from another version of the quote, for another customer, or by another tax method.
 
 A final invoice stays: Stripe cannot make it a draft again (docs/notes/stripe.md#states-of-an-invoice).
 """
@@ -25,7 +25,7 @@ from .invoices import find_by_metadata, invoice_lines, retrieve_invoice, taxes_t
 from .plan_types import InvoicePlan
 from .record import invoice_seen, without_invoice
 from .stripe_errors import StripeRefused
-from .tax_methods import Way, as_made
+from .tax_methods import TaxMethod, as_made
 from .work import Work
 
 
@@ -51,12 +51,12 @@ class Drafts:
     quote_id: str
 
     def discard_unless(
-        self, version: str, customer: str = "", sequence: Sequence[Way] = (), plan: InvoicePlan | None = None
+        self, version: str, customer: str = "", sequence: Sequence[TaxMethod] = (), plan: InvoicePlan | None = None
     ) -> list[str]:
-        """Delete the draft unless it is of this version, for this customer and in one of these ways; return notes.
+        """Delete the draft unless it has this version, this customer and one of these tax methods; return notes.
 
-        Without ``customer`` or ``sequence``, any customer or way is accepted. Raises: AlreadyFinal if an invoice of
-        another version is final; NeedsAttention if only the way differs and somebody has changed the draft by hand.
+        Without ``customer`` or ``sequence``, any customer or tax method is accepted. Raises: AlreadyFinal if an
+        invoice of another version is final; NeedsAttention if only the method differs and somebody has changed the draft by hand.
         """
         return self._throw_away(version, customer, sequence, plan)
 
@@ -65,7 +65,11 @@ class Drafts:
         return self._throw_away(None)
 
     def _throw_away(
-        self, version: str | None, customer: str = "", sequence: Sequence[Way] = (), plan: InvoicePlan | None = None
+        self,
+        version: str | None,
+        customer: str = "",
+        sequence: Sequence[TaxMethod] = (),
+        plan: InvoicePlan | None = None,
     ) -> list[str]:
         ctx = self.work.ctx
         gone = ctx.step("draft.discard", lambda attempt: self._discard(attempt, version, customer, sequence, plan))
@@ -81,7 +85,7 @@ class Drafts:
         attempt: Attempt,
         version: str | None,
         customer: str,
-        sequence: Sequence[Way],
+        sequence: Sequence[TaxMethod],
         plan: InvoicePlan | None,
     ) -> str:
         record = self.work.ctx.records.get(self.quote_id)
@@ -93,9 +97,9 @@ class Drafts:
         other_version = version is not None and known.version != version
         if version is not None and not other_version:
             made = self._taxes_of(known)
-            in_a_way = not sequence or made in [way.name for way in sequence]
+            has_wanted_method = not sequence or made in [method.name for method in sequence]
             is_theirs = customer in {"", known.customer_id}
-            if known.status != "draft" or (is_theirs and in_a_way):
+            if known.status != "draft" or (is_theirs and has_wanted_method):
                 return ""
             if is_theirs and plan is not None:
                 self._refuse_if_touched(attempt, known, as_made(plan, made).plan)

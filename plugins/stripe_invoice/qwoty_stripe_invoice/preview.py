@@ -34,7 +34,7 @@ from .plan import make_plan
 from .plan_types import InvoicePlan, NothingToInvoice, PlanLine
 from .record import due_date
 from .settings import StripeSettings
-from .tax_methods import first_way
+from .tax_methods import first_method
 
 _SIGNED = ("signed_net", "signed_tax", "signed_total")
 _Result = TypeVar("_Result")
@@ -103,7 +103,7 @@ def _no_key(quote: Quote) -> PreviewProblem:
 
 def _first_plan(quote: Quote, settings: StripeSettings) -> InvoicePlan | NothingToInvoice:
     plan = make_plan(quote)
-    return plan if isinstance(plan, NothingToInvoice) else first_way(plan, exact_tax=settings.exact_tax).plan
+    return plan if isinstance(plan, NothingToInvoice) else first_method(plan, exact_tax=settings.exact_tax).plan
 
 
 def _nothing_made(problem: PreviewProblem) -> str:
