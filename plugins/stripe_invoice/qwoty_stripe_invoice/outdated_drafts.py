@@ -56,7 +56,8 @@ class Drafts:
         """Delete the draft unless it has this version, this customer and one of these tax methods; return notes.
 
         Without ``customer`` or ``sequence``, any customer or tax method is accepted. Raises: AlreadyFinal if an
-        invoice of another version is final; NeedsAttention if only the method differs and somebody has changed the draft by hand.
+        invoice of another version is final; NeedsAttention if only the method differs and somebody has changed the
+        draft by hand.
         """
         return self._throw_away(version, customer, sequence, plan)
 
