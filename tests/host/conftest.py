@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,16 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from builders import a_quote
 from host_server import BROKEN, FAKES, REAL
+from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.clock import ManualClock
 from qwoty_integrations_host.config import RetryPolicy
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.testing import Workbench
 from qwoty_integrations_host.testing.workbench import build_host
+from written_log import logging_restored
 
 TOKEN = "key_Plain1234567890"
+#: The fields of a run, as the command line and the API show it.
+RUN_KEYS = set(
+    "id kind workspace plugin quote_id status created_at finished_at waits_until outcome steps error".split()
+)
 
 
 @pytest.fixture
@@ -96,3 +104,56 @@ def desks(tmp_path: Path, fakes: Any) -> Iterator[Callable[..., Desk]]:
 @pytest.fixture
 def desk(desks: Callable[..., Desk]) -> Desk:
     return desks()
+
+
+class CommandLine:
+    """Calls ``qwoty-host`` on the data directory ``data`` in one folder."""
+
+    def __init__(self, folder: Path, recorder: Any) -> None:
+        self.folder, self.recorder = folder, recorder
+
+    def __call__(self, *words: str, given: str | None = None) -> Result:
+        return CliRunner().invoke(main, ["--data-dir", str(self.folder / "data"), *words], input=given)
+
+    def ok(self, *words: str, given: str | None = None) -> Any:
+        """Call with --json, expect exit code 0, and return the document."""
+        found = self(*words, "--json", given=given)
+        assert found.exit_code == 0, found.output
+        return json.loads(found.stdout)
+
+    def file(self, document: Any, name: str = "given.json") -> str:
+        """Write a document to a file, and return its path."""
+        path = self.folder / name
+        path.write_text(document if isinstance(document, str) else json.dumps(document), "utf-8")
+        return str(path)
+
+    def ready(self) -> None:
+        """Make the workspace ws-1, in which the recorder is enabled."""
+        self.ok("workspace", "add", "ws-1")
+        self.ok("settings", "set", "ws-1", "recorder", "--file", self.file({"token": TOKEN}))
+        self.ok("enable", "ws-1", "recorder")
+
+
+@pytest.fixture
+def cli(tmp_path: Path, fakes: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
+    """The command line of a data directory that does not exist yet."""
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(BROKEN | REAL))
+    with logging_restored():
+        yield CommandLine(tmp_path, fakes)
+
+
+@pytest.fixture
+def desk_cli(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+    """The command line of the desk's data directory."""
+    monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(desk.host.config.plugins_blocked))
+    with logging_restored():
+        yield lambda *words: CliRunner().invoke(main, ["--data-dir", str(desk.host.config.data_dir), *words])
+
+
+def refused(found: Result, code: int) -> str:
+    """Expect an exit code, an error on stderr, nothing on stdout and no traceback; return stderr."""
+    assert found.exit_code == code, found.output
+    assert found.stdout == ""
+    assert "Traceback" not in found.stderr
+    assert "Error" in found.stderr
+    return found.stderr

@@ -57,3 +57,21 @@ def test_a_plugin_is_loaded_without_anything_heavy(module: str) -> None:
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
 
     assert found.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["accept", "--help"], ["run", "--help"]], ids=" ".join)
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    program = f"""
+import sys
+from qwoty_integrations_host.cli import main
+from qwoty_integrations_host.config import VARIABLES
+try:
+    main({words!r})
+except SystemExit as end:
+    assert end.code == 0
+print([name for name in {(*HEAVY, "waitress")!r} if name in sys.modules], file=sys.stderr)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)
+
+    assert "Usage:" in found.stdout
+    assert found.stderr.strip() == "[]"

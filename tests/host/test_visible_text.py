@@ -16,14 +16,12 @@ from werkzeug.test import Client
 
 from builders import a_quote
 from console.conftest import Person
-from host.test_cli import Line, line
+from host.conftest import CommandLine
 from qwoty_integrations_host import MailMessage
 from qwoty_integrations_host.clock import SystemClock
 from qwoty_integrations_host.contract.visible_text import escaped_in_json, visible
 from qwoty_integrations_host.mail.message import build
 from qwoty_integrations_host.web.app import create_app
-
-__all__ = ["line"]
 
 SHOWN = {
     "Acme\u202egpj.exe": "Acme⟨U+202E⟩gpj.exe",
@@ -121,31 +119,31 @@ def test_what_a_form_of_the_console_sends_back_is_what_was_typed(desks: Any) -> 
 @pytest.mark.parametrize(
     "command", [["quote", "list", "ws-1"], ["quote", "show", "ws-1", "q-7"], ["preview", "ws-1"], ["run", "list"]]
 )
-def test_the_command_line_shows_it(line: Line, command: list[str]) -> None:
-    line.ready()
-    path = line.file(named())
-    assert line("accept", "ws-1", path, "--wait").exit_code == 0
+def test_the_command_line_shows_it(cli: CommandLine, command: list[str]) -> None:
+    cli.ready()
+    path = cli.file(named())
+    assert cli("accept", "ws-1", path, "--wait").exit_code == 0
 
-    found = line(*command, *([path] if command[0] == "preview" else []))
+    found = cli(*command, *([path] if command[0] == "preview" else []))
 
     assert hidden(found.output) == []
     assert SEEN in found.output or command[0] in {"preview", "run"}
 
 
-def test_json_of_the_command_line_has_the_name_itself_behind_escapes(line: Line) -> None:
-    line.ready()
-    line("accept", "ws-1", line.file(named()))
+def test_json_of_the_command_line_has_the_name_itself_behind_escapes(cli: CommandLine) -> None:
+    cli.ready()
+    cli("accept", "ws-1", cli.file(named()))
 
-    found = line("quote", "list", "ws-1", "--json")
+    found = cli("quote", "list", "ws-1", "--json")
 
     assert hidden(found.stdout) == []
     assert json.loads(found.stdout)["data"][0]["number"] == f"N-{NAME}"
 
 
-def test_a_refusal_of_the_command_line_shows_it(line: Line) -> None:
-    line.ready()
+def test_a_refusal_of_the_command_line_shows_it(cli: CommandLine) -> None:
+    cli.ready()
 
-    found = line("quote", "show", "ws-1", NAME)
+    found = cli("quote", "show", "ws-1", NAME)
 
     assert found.exit_code == 5
     assert hidden(found.output) == [] and "\\u202e" in found.stderr
