@@ -1,7 +1,7 @@
 """What surrounds a recording from Stripe's test mode: the refusals, the pace, the payer, the tidying up.
 
 None of this has ever been run against Stripe; the refusals and the pace are tested, the rest runs against the
-simulator (tests/test_cassette_honesty.py).
+simulator (tests/cassette_honesty).
 """
 
 from __future__ import annotations

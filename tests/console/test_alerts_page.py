@@ -11,7 +11,6 @@ from werkzeug.test import Client
 
 from console.conftest import words
 from console.test_admin_commands import browser, qwoty
-from host.test_alerts import ends_with
 from qwoty_integrations_host import NeedsAttention
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.store.api_keys import create_api_key
@@ -65,7 +64,7 @@ def test_what_was_told_is_the_same_on_the_page_and_in_the_api(admin: Any) -> Non
     ask = api(admin.desk)
     assert ask("PUT", "/alerts", {"mails": [ANA], "language": "fr"}).status_code == 200
     admin.desk.enable()
-    ends_with(admin.desk, NeedsAttention("The totals differ.", hint="Compare them, then retry the run."))
+    admin.desk.fail_with(NeedsAttention("The totals differ.", hint="Compare them, then retry the run."))
     run = admin.desk.accept()
 
     before = admin.page("/console/alerts")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from builders import a_key_report
 from console.conftest import words
 from host.conftest import TOKEN
-from host.test_connections import a_key, finds
 
 PAGE = "/console/integrations/recorder"
 FORM = {"_shown": ["token"], "token": TOKEN}
@@ -33,7 +33,7 @@ def after(admin: Any, answer: Any) -> str:
 def test_a_key_that_the_test_refuses_is_saved_and_not_switched_on_until_somebody_chooses_to(
     admin: Any, status: str
 ) -> None:
-    finds(admin.desk, a_key(status))
+    admin.desk.report_keys(a_key_report(status))
 
     page = after(admin, admin.post(PAGE, {**FORM, "then": "enable"}))
 
@@ -46,9 +46,9 @@ def test_a_key_that_the_test_refuses_is_saved_and_not_switched_on_until_somebody
 
 
 def test_an_integration_that_is_on_keeps_its_settings_when_the_new_ones_are_refused(admin: Any) -> None:
-    finds(admin.desk, a_key())
+    admin.desk.report_keys(a_key_report())
     admin.post(PAGE, {**FORM, "then": "enable"})
-    finds(admin.desk, a_key("refused"))
+    admin.desk.report_keys(a_key_report("refused"))
     form = {"_shown": ["mode", "token"], "mode": "fast", "token": OTHER, "then": "save"}
 
     in_place = admin.post(PAGE, form, **{"HX-Request": "true"})
@@ -67,7 +67,7 @@ def test_an_integration_that_is_on_keeps_its_settings_when_the_new_ones_are_refu
 
 
 def test_a_service_that_is_away_stops_nobody_and_is_no_tick(admin: Any) -> None:
-    finds(admin.desk, a_key("unreachable"))
+    admin.desk.report_keys(a_key_report("unreachable"))
 
     page = after(admin, admin.post(PAGE, {**FORM, "then": "enable"}))
 
@@ -82,7 +82,7 @@ def test_a_key_that_was_never_tested_or_was_changed_reads_not_tested(admin: Any)
     admin.desk.enable()
 
     assert "! On, not tested" in words(admin.page("/console/")) and "not tested" in words(admin.page(PAGE))
-    finds(admin.desk, a_key())
+    admin.desk.report_keys(a_key_report())
     admin.post(f"{PAGE}/test")
     assert "✓ On" in words(admin.page("/console/"))
     admin.desk.enable(token=OTHER)
@@ -98,7 +98,7 @@ def test_an_integration_without_a_test_is_switched_on_as_ever(admin: Any) -> Non
 
 
 def test_the_choice_is_offered_in_french(admin: Any) -> None:
-    finds(admin.desk, a_key("refused"))
+    admin.desk.report_keys(a_key_report("refused"))
     admin.post(PAGE, {**FORM, "then": "enable"})
 
     assert "Activer quand même" in admin.page(PAGE, **{"Accept-Language": "fr"})

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from builders import a_key_report
 from console.browser import chromium, violations
-from host.test_connections import a_key, finds
 from host_server import served
 from qwoty_integrations_host.web.sessions import login_link
 from qwoty_integrations_host.workspaces.inquiries import PATIENCE
@@ -40,7 +40,7 @@ def held() -> list[Callable[[], None]]:
 def desk(desks: Any, held: Any) -> Any:
     found = desks(begin_inquiry=held.append, public_url="http://localhost")
     found.host.settings.save("ws-1", "recorder", {"token": TOKEN})
-    finds(found, a_key())
+    found.report_keys(a_key_report())
     return found
 
 
@@ -107,7 +107,7 @@ def test_what_was_typed_stays_in_the_form_and_out_of_every_address(
     enter: Any, desk: Any, held: Any, screen: Any
 ) -> None:
     desk.host.settings.enable("ws-1", "recorder")
-    finds(desk, a_key("refused"))
+    desk.report_keys(a_key_report("refused"))
     page, asked = enter(**screen), []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(PAGE)

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from werkzeug.test import Client
 
-from builders import a_quote
-from host.test_connections import a_key, finds
+from builders import a_key_report, a_quote
 from postgresql import until_it_ends_or_waits
 from qwoty_integrations_host import ConnectionReport
 from qwoty_integrations_host.config import HostConfig
@@ -41,7 +40,7 @@ def waiting(desks: Any, held: Any) -> Any:
     """A desk whose inquiries wait for the test; its recorder has settings and is off."""
     found = desks(begin_inquiry=held.append, public_url="http://localhost")
     found.host.settings.save("ws-1", "recorder", {"token": TOKEN})
-    finds(found, a_key())
+    found.report_keys(a_key_report())
     return found
 
 
@@ -122,7 +121,7 @@ def test_settings_of_an_integration_that_is_on_wait_for_their_test_in_memory_alo
 
 
 def test_what_a_test_refuses_is_said_and_changes_nothing(waiting: Any, held: Any, call: Any) -> None:
-    finds(waiting, a_key("refused"))
+    waiting.report_keys(a_key_report("refused"))
 
     where = call("POST", ENABLE).headers["Location"]
     held.pop()()
@@ -336,7 +335,7 @@ def test_of_two_that_begin_at_once_the_second_counts_the_first(
 def test_settings_that_are_saved_during_a_test_are_not_said_to_be_tested(waiting: Any, held: Any, call: Any) -> None:
     def check(_ctx: Any, _request: Any) -> ConnectionReport:
         waiting.host.settings.save("ws-1", "recorder", {"token": OTHER})
-        return ConnectionReport((a_key(),))
+        return ConnectionReport((a_key_report(),))
 
     waiting.recorder.answers["check_connection"] = check
 

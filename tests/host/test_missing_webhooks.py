@@ -1,0 +1,60 @@
+"""The alert about a service that sends no webhooks although it must have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from host.conftest import ANA, ENDPOINT
+
+
+@pytest.fixture
+def listening(alert_desk: Any) -> Any:
+    alert_desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [ENDPOINT]
+    return alert_desk
+
+
+def test_a_service_is_silent_when_a_link_ended_a_day_ago_and_nothing_was_heard_since(listening: Any) -> None:
+    listening.add_open_link()
+    listening.receive_event("e-1")
+
+    listening.clock.advance(47 * 3600)
+    assert listening.host.missing_webhooks.record_new() == []
+    listening.clock.advance(2 * 3600)
+    assert len(listening.host.missing_webhooks.record_new()) == 1
+    assert listening.host.missing_webhooks.record_new() == []
+
+    (alert,) = listening.alerts()
+    assert (alert["type"], alert["code"], alert["command"]) == (
+        "webhooks.silent",
+        "webhooks_silent",
+        "qwoty-host webhook status ws-1",
+    )
+    listening.receive_event("e-2")
+    listening.clock.advance(7 * 24 * 3600)
+    assert listening.host.missing_webhooks.record_new() == []
+
+
+@pytest.mark.parametrize(
+    ("link", "silent"),
+    [({}, True), ({"status": "expired"}, True), ({"status": "paid"}, False), ({"account": "other"}, False)],
+    ids=["no event ever", "the upkeep found its end", "it was paid", "of another account"],
+)
+def test_only_links_whose_end_must_have_been_told_count(listening: Any, link: dict[str, str], silent: bool) -> None:
+    listening.add_open_link(**link)
+
+    listening.clock.advance(49 * 3600)
+
+    assert bool(listening.host.missing_webhooks.record_new()) == silent
+
+
+def test_the_threshold_is_the_workspaces_choice_and_without_targets_nobody_looks(listening: Any) -> None:
+    listening.add_open_link()
+    listening.clock.advance(30 * 3600)
+    assert listening.host.missing_webhooks.record_new() == []
+
+    listening.host.alert_recipients.replace("ws-1", {})
+    assert listening.host.missing_webhooks.record_new() == []
+    listening.host.alert_recipients.replace("ws-1", {"mails": [ANA], "silent_after_hours": 5})
+    assert len(listening.host.missing_webhooks.record_new()) == 1
