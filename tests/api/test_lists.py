@@ -110,7 +110,7 @@ def test_a_wrong_or_misspelt_parameter_is_422_and_named(caller: Any, query: str)
     assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/" + query.split("=", maxsplit=1)[0])
 
 
-def test_upkeep_that_had_nothing_to_do_is_listed_when_asked_for(caller: Any) -> None:
+def test_upkeep_that_changed_nothing_is_listed_only_with_all(caller: Any) -> None:
     caller.desk.host.runs.request_upkeep("ws-1", "recorder")
     caller.desk.work()
 

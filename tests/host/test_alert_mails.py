@@ -15,7 +15,7 @@ from qwoty_integrations_host import (
 from qwoty_integrations_host.mail.transports import SmtpTransport
 
 
-def test_what_came_together_is_told_in_one_mail_to_each(alert_desk: Any) -> None:
+def test_one_mail_to_each_recipient_holds_all_new_alerts(alert_desk: Any) -> None:
     alert_desk.host.alert_recipients.replace("ws-1", {"mails": [ANA, BEN, ANA], "language": "fr"})
     alert_desk.fail_with(NeedsAttention("Look <here>."))
     for number in range(25):
@@ -32,7 +32,7 @@ def test_what_came_together_is_told_in_one_mail_to_each(alert_desk: Any) -> None
     assert "Look &lt;here&gt;." in mail.get_body(("html",)).get_content()
 
 
-def test_a_french_mail_says_in_french_what_was_recorded(alert_desk: Any) -> None:
+def test_a_french_mail_translates_recorded_sentences(alert_desk: Any) -> None:
     alert_desk.host.alert_recipients.replace("ws-1", {"mails": [ANA], "language": "fr"})
     alert_desk.fail_with(NeedsAttention("Invoice in_1 is open already.", hint="Retry the run; else ask Qwoty."))
     alert_desk.accept()
@@ -46,7 +46,9 @@ def test_a_french_mail_says_in_french_what_was_recorded(alert_desk: Any) -> None
     assert alert["title"] == "Invoice in_1 is open already."
 
 
-def test_a_mail_server_that_is_away_is_tried_again_and_given_up_in_the_end(desks: Any, mail_server: Any) -> None:
+def test_mails_are_tried_again_when_the_mail_server_is_away_and_given_up_after_ten_tries(
+    desks: Any, mail_server: Any
+) -> None:
     desk = desks(smtp_url=f"smtp://127.0.0.1:{mail_server.port}?tls=none", mail_from="Host <host@seller.example>")
     desk.host.alert_recipients.replace("ws-1", {"mails": [ANA, BEN]})
     desk.enable()
@@ -72,7 +74,7 @@ def test_a_mail_server_that_is_away_is_tried_again_and_given_up_in_the_end(desks
     assert desk.host.alert_recipients.show("ws-1")["waiting"] == 0
 
 
-def test_a_mail_server_that_is_away_is_asked_once_a_round_and_the_machine_is_told_all_the_same(
+def test_an_unreachable_mail_server_is_asked_once_a_round_and_does_not_stop_the_webhook(
     desks: Any, alert_receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = desks(smtp_url="smtp://127.0.0.1:1?tls=none", mail_from="host@seller.example", private_alerts=True)
@@ -91,7 +93,7 @@ def test_a_mail_server_that_is_away_is_asked_once_a_round_and_the_machine_is_tol
     assert desk.alerts()[0]["trouble"] == "The mail server cannot be reached."
 
 
-def test_told_in_the_moment_of_a_crash_it_is_told_again_under_the_same_message_id(alert_desk: Any) -> None:
+def test_an_alert_sent_just_before_a_crash_is_sent_again_with_the_same_message_id(alert_desk: Any) -> None:
     alert_desk.fail_with(NeedsAttention("Look at it."))
     alert_desk.accept()
     alert_desk.host.alert_delivery.deliver()

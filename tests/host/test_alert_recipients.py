@@ -15,7 +15,7 @@ from qwoty_integrations_host import (
 from qwoty_integrations_host.errors import ActionRefused, InvalidInput, NotFound
 
 
-def test_a_secret_is_shown_once_kept_with_its_address_and_made_anew_for_another(alert_desk: Any) -> None:
+def test_a_webhook_secret_is_shown_once_and_changes_only_with_its_address(alert_desk: Any) -> None:
     first = alert_desk.host.alert_recipients.replace("ws-1", {"webhook_url": "https://one.example/"})["webhook_secret"]
     again = alert_desk.host.alert_recipients.replace("ws-1", {"webhook_url": "https://one.example/", "mails": [ANA]})
     assert again["webhook_secret"] == {"set": True, "last4": first[-4:]}
@@ -42,7 +42,9 @@ def test_a_secret_is_shown_once_kept_with_its_address_and_made_anew_for_another(
         ({"phone": "1"}, "phone"),
     ],
 )
-def test_what_cannot_be_told_is_refused_by_field(alert_desk: Any, document: dict[str, Any], field: str) -> None:
+def test_recipients_that_cannot_receive_alerts_are_refused_by_field(
+    alert_desk: Any, document: dict[str, Any], field: str
+) -> None:
     with pytest.raises(InvalidInput) as caught:
         alert_desk.host.alert_recipients.replace("ws-1", document)
 
@@ -50,7 +52,7 @@ def test_what_cannot_be_told_is_refused_by_field(alert_desk: Any, document: dict
     assert alert_desk.host.alert_recipients.show("ws-1")["mails"] == [ANA]
 
 
-def test_a_test_tells_everybody_at_once_and_says_who_could_not_be_told(
+def test_a_test_alert_goes_to_every_recipient_at_once_and_reports_each_failure(
     webhook_desk: Any, alert_receiver: AlertReceiver
 ) -> None:
     webhook_desk.host.alert_recipients.replace("ws-1", {"mails": [ANA], "webhook_url": alert_receiver.url})
@@ -64,7 +66,7 @@ def test_a_test_tells_everybody_at_once_and_says_who_could_not_be_told(
     assert webhook_desk.alerts() == []
 
 
-def test_without_anybody_to_tell_there_is_nothing_to_test_and_what_waits_is_given_up(alert_desk: Any) -> None:
+def test_without_recipients_a_test_is_refused_and_waiting_alerts_are_given_up(alert_desk: Any) -> None:
     alert_desk.fail_with(NeedsAttention("Look at it."))
     alert_desk.accept()
     alert_desk.host.alert_recipients.replace("ws-1", {})
@@ -81,7 +83,7 @@ def test_a_workspace_that_does_not_exist_is_not_found(alert_desk: Any, act: str)
         attrgetter(act)(alert_desk.host)("nowhere")
 
 
-def test_command_set_replaces_whom_to_tell_and_shows_a_new_secret_once(alert_desk: Any, desk_cli: Any) -> None:
+def test_command_set_replaces_the_recipients_and_shows_a_new_secret_once(alert_desk: Any, desk_cli: Any) -> None:
     words = ("set", "ws-1", "--mail", ANA, "--mail", BEN, "--webhook-url", "https://one.example/", "--language", "fr")
 
     first, again = desk_cli("alerts", *words), desk_cli("alerts", *words)
@@ -95,7 +97,7 @@ def test_command_set_replaces_whom_to_tell_and_shows_a_new_secret_once(alert_des
     assert desk_cli("alerts", "set", "ws-1", "--mail", "nobody").exit_code == 2
 
 
-def test_command_show_tells_what_was_told(alert_desk: Any, desk_cli: Any) -> None:
+def test_command_show_lists_the_alerts_and_when_they_were_delivered(alert_desk: Any, desk_cli: Any) -> None:
     alert_desk.fail_with(NeedsAttention("Look at it.", code="totals_differ"))
     alert_desk.accept()
 
@@ -106,7 +108,7 @@ def test_command_show_tells_what_was_told(alert_desk: Any, desk_cli: Any) -> Non
     assert "totals_differ  Look at it.  2026-03-10 09:00" in shown
 
 
-def test_command_test_ends_with_1_when_somebody_could_not_be_told(
+def test_command_test_exits_1_when_a_recipient_cannot_be_reached(
     alert_desk: Any, desk_cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert desk_cli("alerts", "test", "ws-1").stdout == f"✓ {ANA}\n"

@@ -17,7 +17,7 @@ from qwoty_integrations_host.alerts.webhook import is_valid_url, new_secret, pos
 from qwoty_integrations_host.errors import InvalidInput
 
 
-def test_a_machine_is_told_each_by_one_signed_request(webhook_desk: Any, alert_receiver: AlertReceiver) -> None:
+def test_the_webhook_gets_one_signed_request_for_each_alert(webhook_desk: Any, alert_receiver: AlertReceiver) -> None:
     webhook_desk.fail_with(NeedsAttention("Look at it.", hint="Compare.", code="totals_differ"))
     run, happened = webhook_desk.accept(), webhook_desk.clock.now()
     webhook_desk.clock.advance(1)
@@ -49,7 +49,7 @@ def test_a_machine_is_told_each_by_one_signed_request(webhook_desk: Any, alert_r
 
 
 @pytest.mark.parametrize("answer", [500, 404, 302])
-def test_a_machine_that_does_not_take_it_is_told_again_under_the_same_id(
+def test_an_alert_that_the_webhook_refuses_is_sent_again_with_the_same_id(
     webhook_desk: Any, alert_receiver: AlertReceiver, answer: int
 ) -> None:
     alert_receiver.answer = answer
@@ -86,7 +86,7 @@ def test_a_machine_that_does_not_take_it_is_told_again_under_the_same_id(
         ("nonsense", False),
     ],
 )
-def test_only_public_https_addresses_are_told(alert_desk: Any, url: str, allowed: bool) -> None:
+def test_the_webhook_address_must_be_public_https(alert_desk: Any, url: str, allowed: bool) -> None:
     assert is_valid_url(url, allow_private=False) == allowed
     if allowed:
         alert_desk.host.alert_recipients.replace("ws-1", {"webhook_url": url})
@@ -97,7 +97,9 @@ def test_only_public_https_addresses_are_told(alert_desk: Any, url: str, allowed
         assert url not in str(caught.value.problems)
 
 
-def test_a_name_that_leads_to_a_private_place_is_not_told(alert_desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_name_that_resolves_to_a_private_address_gets_no_alert(
+    alert_desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = (2, 1, 6, "", ("10.0.0.7", 443))
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [place])
     alert_desk.host.alert_recipients.replace("ws-1", {"webhook_url": "https://inside.example/in"})
@@ -108,7 +110,7 @@ def test_a_name_that_leads_to_a_private_place_is_not_told(alert_desk: Any, monke
     assert "private address" in found["trouble"]
 
 
-def test_an_address_that_is_none_holds_up_nobody_else(alert_desk: Any) -> None:
+def test_an_invalid_webhook_address_does_not_hold_up_other_alerts(alert_desk: Any) -> None:
     alert_desk.host.alert_recipients.replace("ws-1", {"webhook_url": "https://alerts.example/"})
     alert_desk.host.alert_recipients.replace("ws-2", {"mails": [ANA]})
     with alert_desk.host.store.write() as db:  # as earlier releases took it
@@ -124,7 +126,7 @@ def test_an_address_that_is_none_holds_up_nobody_else(alert_desk: Any) -> None:
     assert len(alert_desk.mails()) == 1
 
 
-def test_a_secret_that_cannot_be_opened_holds_up_nobody_else(alert_desk: Any) -> None:
+def test_an_undecipherable_webhook_secret_does_not_hold_up_other_alerts(alert_desk: Any) -> None:
     alert_desk.host.alert_recipients.replace("ws-1", {"webhook_url": "https://alerts.example/"})
     alert_desk.host.alert_recipients.replace("ws-2", {"mails": [ANA]})
     with alert_desk.host.store.write() as db:
@@ -145,7 +147,9 @@ def tell(desk: Any, workspace: str) -> None:
         desk.host.alerts.add(db, workspace, "s", facts)
 
 
-def test_an_address_that_no_request_can_hold_is_no_outage_and_is_not_logged(alert_desk: Any, caplog: Any) -> None:
+def test_an_address_that_cannot_be_requested_is_a_permanent_error_and_is_not_logged(
+    alert_desk: Any, caplog: Any
+) -> None:
     with pytest.raises(PermanentError):
         post("https://canary..example/", new_secret(), "msg_1", {}, alert_desk.clock.now(), allow_private=True)
 

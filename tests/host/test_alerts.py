@@ -27,7 +27,7 @@ from qwoty_integrations_host import (
         (PermanentError("It cannot work.", hint="Compare them.", code="totals_differ"), "run.failed"),
     ],
 )
-def test_a_run_that_needs_a_person_is_told_with_what_to_do(alert_desk: Any, error: Exception, kind: str) -> None:
+def test_a_run_that_needs_a_person_causes_an_alert_with_a_hint(alert_desk: Any, error: Exception, kind: str) -> None:
     alert_desk.fail_with(error)
 
     run = alert_desk.accept()
@@ -44,7 +44,7 @@ def test_a_run_that_needs_a_person_is_told_with_what_to_do(alert_desk: Any, erro
 
 
 @pytest.mark.parametrize("end", [Outcome.done(), Outcome.skipped("Nothing to do.")])
-def test_a_run_that_ends_well_is_not_told(alert_desk: Any, end: Outcome) -> None:
+def test_a_run_that_ends_well_causes_no_alert(alert_desk: Any, end: Outcome) -> None:
     alert_desk.recorder.answers["on_quote_accepted"] = lambda ctx, quote: end
 
     alert_desk.accept()
@@ -52,7 +52,7 @@ def test_a_run_that_ends_well_is_not_told(alert_desk: Any, end: Outcome) -> None
     assert (alert_desk.host.alert_delivery.deliver(), alert_desk.alerts(), alert_desk.mails()) == (0, [], [])
 
 
-def test_a_run_that_gives_up_after_an_outage_is_told_once_at_its_end(alert_desk: Any) -> None:
+def test_a_run_that_gives_up_after_an_outage_causes_one_alert_at_its_end(alert_desk: Any) -> None:
     alert_desk.fail_with(RetryableError("The service is away."))
     run = alert_desk.accept()
     assert alert_desk.alerts() == []
@@ -65,14 +65,14 @@ def test_a_run_that_gives_up_after_an_outage_is_told_once_at_its_end(alert_desk:
     assert (alert["code"], alert["run_id"]) == ("retries_exhausted", run["id"])
 
 
-def test_a_run_that_was_set_aside_is_told(alert_desk: Any) -> None:
+def test_a_run_that_was_set_aside_causes_an_alert(alert_desk: Any) -> None:
     accepted = alert_desk.host.runs.accept("ws-1", a_quote())
     alert_desk.host.execution.set_aside(f"{accepted.run_ids[0]}.1")
 
     assert [alert["code"] for alert in alert_desk.alerts()] == ["set_aside"]
 
 
-def test_each_attempt_is_told_and_none_twice(alert_desk: Any) -> None:
+def test_each_attempt_causes_one_alert(alert_desk: Any) -> None:
     alert_desk.fail_with(NeedsAttention("Look at it."))
     run = alert_desk.accept()
     alert_desk.host.alert_delivery.deliver()
@@ -85,7 +85,7 @@ def test_each_attempt_is_told_and_none_twice(alert_desk: Any) -> None:
     assert len(alert_desk.mails()) == 2
 
 
-def test_the_other_workspace_hears_nothing(alert_desk: Any) -> None:
+def test_an_alert_goes_to_its_own_workspace_only(alert_desk: Any) -> None:
     alert_desk.enable("ws-2")
     alert_desk.fail_with(NeedsAttention("Look at it."))
 
@@ -95,7 +95,7 @@ def test_the_other_workspace_hears_nothing(alert_desk: Any) -> None:
     assert alert_desk.alerts() == alert_desk.alerts("ws-2") == []
 
 
-def test_an_upkeep_that_stays_wrong_is_told_once_a_day(alert_desk: Any) -> None:
+def test_an_upkeep_that_stays_wrong_causes_one_alert_a_day(alert_desk: Any) -> None:
     alert_desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [ENDPOINT]
     wrong = UpkeepReport(Outcome.needs_attention("webhook_endpoint", "There is no room."))
     alert_desk.recorder.answers["on_upkeep"] = lambda ctx, _: wrong
@@ -141,7 +141,7 @@ def refuse(desk: Any) -> None:
     desk.fail_with(CredentialsError("The key is refused.", hint="Enter another one."))
 
 
-def test_of_a_refused_key_people_are_told_once_however_many_runs_meet_it(alert_desk: Any) -> None:
+def test_a_refused_key_causes_one_alert_however_many_runs_meet_it(alert_desk: Any) -> None:
     refuse(alert_desk)
 
     first = alert_desk.accept(id="q-1")
@@ -153,7 +153,7 @@ def test_of_a_refused_key_people_are_told_once_however_many_runs_meet_it(alert_d
     assert alert["command"] == "qwoty-host test-connection ws-1 recorder"
 
 
-def test_of_a_refused_key_people_are_told_again_after_new_settings_or_a_good_test(alert_desk: Any) -> None:
+def test_a_refused_key_causes_another_alert_after_new_settings_or_a_good_test(alert_desk: Any) -> None:
     key = KeyReport(label="token", last4="7890", mode="test", account="main", status="ok")
     alert_desk.recorder.answers["check_connection"] = lambda ctx, _: ConnectionReport((key,))
     refuse(alert_desk)

@@ -36,7 +36,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
         yield written
 
 
-def test_a_planted_key_comes_out_nowhere(desk: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_key_appears_nowhere(desk: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     received: list[str] = []
 
     def careless(ctx: Any, _quote: Any) -> Outcome:
@@ -119,7 +119,7 @@ REFUSED = KeyReport(
         lambda _: Outcome.skipped(CANARY),
     ],
 )
-def test_a_key_that_a_service_repeats_in_its_words_goes_no_further(desk: Any, log: Any, ends: Any) -> None:
+def test_a_key_in_a_services_message_goes_no_further(desk: Any, log: Any, ends: Any) -> None:
     desk.recorder.answers["on_quote_accepted"] = lambda ctx, _quote: ends(ctx)
     desk.recorder.answers["check_connection"] = lambda _ctx, _request: ConnectionReport((REFUSED,), (CANARY,))
     desk.enable()

@@ -31,7 +31,7 @@ EACH = pytest.mark.parametrize(("raw", "title", "hint"), BAD_JSON, ids=NAMES)
 
 
 @EACH
-def test_json_that_is_none_is_named_with_its_place_and_remedy(raw: bytes, title: str, hint: str) -> None:
+def test_invalid_json_is_reported_with_its_place_and_a_remedy(raw: bytes, title: str, hint: str) -> None:
     with pytest.raises(MalformedInput) as refusal:
         parse_json(raw)
 
@@ -39,7 +39,7 @@ def test_json_that_is_none_is_named_with_its_place_and_remedy(raw: bytes, title:
     assert hint in refusal.value.hint
 
 
-def test_a_file_that_is_no_json_is_named(cli: CommandLine) -> None:
+def test_an_error_names_the_file_that_holds_invalid_json(cli: CommandLine) -> None:
     cli.ready()
     path = Path(cli.file(""))
     for raw, title, hint in BAD_JSON:
@@ -50,7 +50,7 @@ def test_a_file_that_is_no_json_is_named(cli: CommandLine) -> None:
         assert f"{path}: {title}" in said and hint in said
 
 
-def test_an_error_says_the_command_that_does_what_it_advises(cli: CommandLine) -> None:
+def test_an_error_shows_the_command_for_its_advice(cli: CommandLine) -> None:
     cli.ready()
 
     assert "→ The list of runs shows those that are kept.\n    qwoty-host run list" in refused(
@@ -59,7 +59,7 @@ def test_an_error_says_the_command_that_does_what_it_advises(cli: CommandLine) -
     assert "qwoty-host alerts set ws-1 --mail ADDRESS" in refused(cli("alerts", "test", "ws-1"), 2)
 
 
-def test_a_run_says_the_commands_with_its_own_id(cli: CommandLine) -> None:
+def test_a_runs_advice_shows_commands_with_its_id(cli: CommandLine) -> None:
     def hook(ctx: Any, quote: Any) -> Any:
         raise NeedsAttention("The totals differ.", hint="Compare them, then retry the run.")
 
@@ -73,7 +73,7 @@ def test_a_run_says_the_commands_with_its_own_id(cli: CommandLine) -> None:
     assert "qwoty-host" not in json.dumps(run), "the API shows it, too"
 
 
-def test_who_stops_waiting_is_told_that_the_run_goes_on(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupting_the_wait_says_that_the_run_goes_on(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     from qwoty_integrations_host.host import Host
 
     def interrupted(*_: Any, **__: Any) -> bool:
@@ -96,7 +96,7 @@ def test_who_stops_waiting_is_told_that_the_run_goes_on(cli: CommandLine, monkey
     assert f"qwoty-host run show {run['id']}" in found.stderr
 
 
-def test_what_a_plugin_prints_never_stands_in_our_json(cli: CommandLine) -> None:
+def test_output_that_a_plugin_prints_stays_out_of_the_json(cli: CommandLine) -> None:
     def hook(*_: Any) -> Any:
         print("I am a plugin that prints")
         return ConnectionReport(())
@@ -110,7 +110,7 @@ def test_what_a_plugin_prints_never_stands_in_our_json(cli: CommandLine) -> None
     assert "I am a plugin that prints" in found.stderr
 
 
-def test_what_a_plugin_prints_at_its_import_never_stands_in_our_json(
+def test_output_that_a_plugin_prints_at_import_stays_out_of_the_json(
     cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chatty = tmp_path / "chatty-1.0.dist-info"

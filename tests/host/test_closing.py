@@ -12,7 +12,7 @@ from qwoty_integrations_host.store.database import Store, open_database
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_a_connection_that_a_thread_gives_back_after_the_close_is_closed(
+def test_a_connection_returned_after_the_close_is_closed(
     database: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'host.sqlite3'}" if database == "sqlite" else request.getfixturevalue("postgresql")

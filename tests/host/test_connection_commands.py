@@ -57,7 +57,7 @@ def test_command_tests_everything_with_settings_and_ends_with_0_when_all_is_well
         ("its test crashes", "check_connection raised ZeroDivisionError"),
     ],
 )
-def test_command_shows_the_others_beside_an_integration_that_cannot_be_tested(
+def test_command_shows_the_other_connections_when_one_cannot_be_tested(
     saved_desk: Any, desk_cli: Any, trouble: str, said: str
 ) -> None:
     saved_desk.host.settings.save("ws-1", "second", {})
@@ -75,7 +75,7 @@ def test_command_shows_the_others_beside_an_integration_that_cannot_be_tested(
     assert [one for one in found.stdout.splitlines() if one.startswith("second ")], found.output
 
 
-def test_settings_show_tells_how_the_connection_stands_and_set_that_it_is_untested(
+def test_settings_show_reports_the_connection_and_settings_set_that_it_is_untested(
     refused_desk: Any, desk_cli: Any, tmp_path: Any
 ) -> None:
     shown = json.loads(desk_cli("settings", "show", "ws-1", "recorder", "--json").stdout)
@@ -103,7 +103,7 @@ def test_settings_show_tells_how_the_connection_stands_and_set_that_it_is_untest
         ("unreachable", 0, "Connection: not tested, It is unreachable.", True),
     ],
 )
-def test_enable_tests_first_and_only_a_problem_of_the_keys_stops_it(
+def test_enable_tests_the_connection_first_and_stops_only_for_a_problem_of_the_keys(
     saved_desk: Any, desk_cli: Any, status: str, code: int, said: str, is_on: bool
 ) -> None:
     saved_desk.report_keys(a_key_report(status))
@@ -120,7 +120,7 @@ def test_enable_tests_first_and_only_a_problem_of_the_keys_stops_it(
         assert f"Connection: needs attention, It is {status}." in chosen.stdout
 
 
-def test_a_test_that_fails_by_itself_says_nothing_of_the_keys_and_stops_nobody(saved_desk: Any) -> None:
+def test_enable_goes_on_when_the_test_itself_fails(saved_desk: Any) -> None:
     saved_desk.recorder.answers["check_connection"] = lambda ctx, _: "no report"
 
     connection = saved_desk.host.connections.enable("ws-1", "recorder")["connection"]
@@ -129,7 +129,7 @@ def test_a_test_that_fails_by_itself_says_nothing_of_the_keys_and_stops_nobody(s
     assert "has a bug" in connection["keys"][0]["title"]
 
 
-def test_settings_of_an_integration_that_is_on_are_tested_before_they_are_live(
+def test_new_settings_of_an_enabled_integration_are_tested_before_they_are_used(
     saved_desk: Any, desk_cli: Any, tmp_path: Any
 ) -> None:
     saved_desk.host.connections.enable("ws-1", "recorder")
@@ -165,7 +165,9 @@ def test_settings_of_an_integration_that_is_on_are_tested_before_they_are_live(
         ("refused", "failed", "ws-1, recorder: It is refused."),
     ],
 )
-def test_doctor_ticks_only_what_was_tested(saved_desk: Any, status: str | None, state: str, detail: str) -> None:
+def test_doctor_reports_ok_only_for_tested_connections(
+    saved_desk: Any, status: str | None, state: str, detail: str
+) -> None:
     saved_desk.host.settings.enable("ws-1", "recorder")
     saved_desk.host.settings.enable("ws-1", "second")
     if status:

@@ -41,7 +41,7 @@ def test_hook_check_connection_gets_the_saved_settings_before_they_are_enabled(s
     assert found == saved_desk.connection()
 
 
-def test_it_is_told_which_business_units_recent_quotes_have(saved_desk: Any) -> None:
+def test_hook_check_connection_gets_the_business_units_of_recent_quotes(saved_desk: Any) -> None:
     for number, unit in enumerate([{"id": "bu_2", "name": "Two"}, {"id": "bu_1"}, None, {"id": "bu_2", "name": "Two"}]):
         saved_desk.host.runs.accept("ws-1", a_quote(id=f"q-{number}", business_unit=unit))
     seen: list[ConnectionRequest] = []
@@ -56,7 +56,9 @@ def test_it_is_told_which_business_units_recent_quotes_have(saved_desk: Any) -> 
     "answer",
     [None, ConnectionReport(("a key",)), ConnectionReport((a_key_report("fine"),)), ConnectionReport((), (object(),))],
 )  # type: ignore[arg-type]
-def test_a_report_that_breaks_the_contract_is_the_plugins_bug_and_changes_nothing(saved_desk: Any, answer: Any) -> None:
+def test_a_report_that_breaks_the_contract_is_a_bug_of_the_plugin_and_changes_nothing(
+    saved_desk: Any, answer: Any
+) -> None:
     saved_desk.recorder.answers["check_connection"] = lambda ctx, _: answer
 
     with pytest.raises(Exception, match="has a bug"):
@@ -77,7 +79,7 @@ def test_hook_service_status_is_asked_without_workspace_or_settings(desk: Any) -
     assert found == {"data": [{"plugin": "recorder", "reachable": False, "ms": 3, "detail": "No route."}]}
 
 
-def test_a_service_whose_plugin_fails_is_said_to_be_away(desk: Any) -> None:
+def test_a_service_is_reported_away_when_its_plugin_fails(desk: Any) -> None:
     def fail(ctx: Any, _: Any) -> ServiceStatus:
         raise RetryableError("It took too long.")
 
@@ -143,7 +145,7 @@ def test_a_run_that_is_refused_marks_the_connection_and_later_ones_leave_the_fir
 
 
 @pytest.mark.parametrize("code", ["key_refused", "permission_missing"])
-def test_an_upkeep_that_met_a_refusal_marks_it_too(desk: Any, code: str) -> None:
+def test_an_upkeep_that_is_refused_marks_the_connection_too(desk: Any, code: str) -> None:
     endpoint = WebhookEndpoint("main", "test", "we_1", "https://host.example/webhooks/recorder/ws-1/token")
     desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [endpoint]
     desk.recorder.answers["on_upkeep"] = lambda ctx, _: UpkeepReport(Outcome.needs_attention(code, "No."))
@@ -155,7 +157,7 @@ def test_an_upkeep_that_met_a_refusal_marks_it_too(desk: Any, code: str) -> None
     assert desk.connection()["problem"]["code"] == code
 
 
-def test_what_only_a_person_must_look_at_says_nothing_about_the_connection(saved_desk: Any) -> None:
+def test_a_run_that_needs_a_person_for_another_reason_does_not_mark_the_connection(saved_desk: Any) -> None:
     def unclear(ctx: Any, quote: Any) -> Outcome:
         raise NeedsAttention("The totals differ.")
 
@@ -167,7 +169,7 @@ def test_what_only_a_person_must_look_at_says_nothing_about_the_connection(saved
     assert (saved_desk.connection()["status"], saved_desk.connection()["problem"]) == ("untested", None)
 
 
-def test_saved_settings_do_not_clear_it_and_are_said_to_be_untested(refused_desk: Any) -> None:
+def test_saving_settings_keeps_the_mark_and_reports_them_as_untested(refused_desk: Any) -> None:
     assert refused_desk.connection()["outdated"] is False
     refused_desk.clock.advance(60)
 
@@ -181,7 +183,7 @@ def asks(ctx: Any, quote: Any) -> Outcome:
     return Outcome.done()
 
 
-def test_a_later_run_that_succeeds_at_the_service_clears_it(refused_desk: Any) -> None:
+def test_a_later_run_that_succeeds_at_the_service_clears_the_mark(refused_desk: Any) -> None:
     refused_desk.recorder.answers["on_quote_accepted"] = asks
 
     assert refused_desk.accept(id="q-8")["status"] == "succeeded"
@@ -189,7 +191,7 @@ def test_a_later_run_that_succeeds_at_the_service_clears_it(refused_desk: Any) -
     assert (refused_desk.connection()["status"], refused_desk.connection()["problem"]) == ("untested", None)
 
 
-def test_a_run_with_the_key_of_another_business_unit_does_not_clear_it(desk: Any) -> None:
+def test_a_run_with_the_key_of_another_business_unit_keeps_the_mark(desk: Any) -> None:
     desk.fail_with(CredentialsError("The key is refused.", hint="Enter another one."))
     desk.enable(token="key_Plain1234567890", unit_tokens={"bu_1": "key_First1234567890", "bu_2": "key_Other1234567890"})
     desk.accept(id="q-1", business_unit={"id": "bu_1"})
@@ -201,7 +203,7 @@ def test_a_run_with_the_key_of_another_business_unit_does_not_clear_it(desk: Any
     assert desk.connection()["status"] == "untested"
 
 
-def test_a_right_that_a_test_missed_is_not_proven_by_a_run(saved_desk: Any) -> None:
+def test_a_run_does_not_clear_a_missing_right_that_a_test_found(saved_desk: Any) -> None:
     saved_desk.report_keys(a_key_report("missing", code="permission_missing"))
     saved_desk.test_connection()
     saved_desk.host.settings.enable("ws-1", "recorder")
@@ -212,7 +214,7 @@ def test_a_right_that_a_test_missed_is_not_proven_by_a_run(saved_desk: Any) -> N
     assert saved_desk.connection()["status"] == "needs_attention"
 
 
-def test_a_key_that_a_test_found_refused_and_that_works_now_is_not_called_refused(saved_desk: Any) -> None:
+def test_a_run_clears_a_refused_key_that_a_test_found(saved_desk: Any) -> None:
     saved_desk.report_keys(a_key_report("refused", code="key_refused"))
     saved_desk.test_connection()
     saved_desk.host.settings.enable("ws-1", "recorder")
@@ -223,7 +225,7 @@ def test_a_key_that_a_test_found_refused_and_that_works_now_is_not_called_refuse
     assert (saved_desk.connection()["status"], saved_desk.connection()["keys"]) == ("untested", [])
 
 
-def test_a_run_that_asks_nothing_does_not_clear_it_and_a_test_that_succeeds_does(refused_desk: Any) -> None:
+def test_a_successful_test_clears_the_mark_and_a_run_without_requests_does_not(refused_desk: Any) -> None:
     del refused_desk.recorder.answers["on_quote_accepted"]
     assert refused_desk.accept(id="q-8")["status"] == "succeeded"
     assert refused_desk.connection()["status"] == "needs_attention"
@@ -232,13 +234,13 @@ def test_a_run_that_asks_nothing_does_not_clear_it_and_a_test_that_succeeds_does
     assert refused_desk.connection()["problem"] is None
 
 
-def test_a_test_that_reaches_nobody_neither_clears_nor_sets_it(refused_desk: Any) -> None:
+def test_a_test_that_cannot_reach_the_service_keeps_the_mark(refused_desk: Any) -> None:
     refused_desk.report_keys(a_key_report("unreachable"))
 
     assert refused_desk.test_connection()["problem"]["run_id"] == refused_desk.refused_run_id
 
 
-def test_a_test_that_fails_says_what_it_found_of_the_problem_that_a_run_met(refused_desk: Any) -> None:
+def test_a_failing_test_updates_the_problem_that_a_run_met(refused_desk: Any) -> None:
     before = refused_desk.connection()["problem"]
     refused_desk.report_keys(a_key_report("missing"))
 
@@ -247,7 +249,7 @@ def test_a_test_that_fails_says_what_it_found_of_the_problem_that_a_run_met(refu
     assert problem == {**before, "code": "c", "title": "It is missing.", "hint": "Mend it."}
 
 
-def test_what_a_run_meets_while_a_test_is_under_way_stays(saved_desk: Any) -> None:
+def test_a_refusal_during_a_test_outlives_the_tests_success(saved_desk: Any) -> None:
     saved_desk.host.settings.enable("ws-1", "recorder")
     saved_desk.fail_with(CredentialsError("The key is refused.", hint="Enter another one."))
 

@@ -33,7 +33,7 @@ def keep(desk: Any, plugin: str, record: QuoteRecord) -> None:
 
 
 @pytest.mark.parametrize("others", [None, DRAFT], ids=["nothing", "a draft"])
-def test_once_one_of_them_made_something_final_the_others_are_told_of_the_change_too(
+def test_a_correction_after_a_final_record_changes_nothing_and_is_noted_in_every_run(
     two: Any, others: QuoteRecord | None
 ) -> None:
     accept(two, "100.00")
@@ -50,7 +50,7 @@ def test_once_one_of_them_made_something_final_the_others_are_told_of_the_change
     assert two.recorder.calls == []
 
 
-def test_what_one_of_them_finds_final_puts_the_quote_back_for_all(two: Any) -> None:
+def test_a_final_record_of_one_integration_restores_the_old_version_for_all(two: Any) -> None:
     seen: list[Decimal] = []
 
     def work(ctx: HookContext, quote: Quote) -> Outcome:
@@ -73,7 +73,7 @@ def test_what_one_of_them_finds_final_puts_the_quote_back_for_all(two: Any) -> N
     assert accept(two, "100.00")[0].duplicate
 
 
-def test_what_is_final_with_no_version_to_go_back_to_needs_attention(desk: Any) -> None:
+def test_a_final_record_without_an_older_version_needs_attention(desk: Any) -> None:
     def work(ctx: HookContext, quote: Quote) -> Outcome:
         raise AlreadyFinal("Invoice X-1 is open already.", hint="Look at it.", code="invoice_final")
 

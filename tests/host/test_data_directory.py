@@ -15,7 +15,7 @@ from qwoty_integrations_host.cli import main
 from qwoty_integrations_host.store import database
 
 
-def test_a_file_that_is_no_database_is_said_not_thrown(cli: CommandLine) -> None:
+def test_a_file_that_is_no_database_is_reported_without_a_traceback(cli: CommandLine) -> None:
     folder = cli.folder / "data"
     folder.mkdir()
     (folder / "host.sqlite3").write_bytes(b"this is no database, and long enough to be noticed" * 20)
@@ -23,9 +23,7 @@ def test_a_file_that_is_no_database_is_said_not_thrown(cli: CommandLine) -> None
     assert "cannot be opened" in refused(cli("run", "list"), 1)
 
 
-def test_a_database_that_another_program_holds_is_said_not_thrown(
-    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_locked_database_is_reported_without_a_traceback(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     cli.ready()
     with closing(sqlite3.connect(cli.folder / "data" / "host.sqlite3")) as other:
@@ -51,7 +49,7 @@ _BEGIN, _NEED_NONE = {("serve",), ("worker",), ("workspace", "add")}, {"plugin"}
     sorted(words for words in _commands(main) if words not in _BEGIN and words[0] not in _NEED_NONE),
     ids=" ".join,
 )
-def test_only_what_begins_something_makes_a_data_directory(cli: CommandLine, words: tuple[str, ...]) -> None:
+def test_only_commands_that_start_something_make_a_data_directory(cli: CommandLine, words: tuple[str, ...]) -> None:
     command: Any = main
     for word in words:
         command = command.commands[word]
@@ -75,7 +73,7 @@ def test_only_what_begins_something_makes_a_data_directory(cli: CommandLine, wor
     assert not (cli.folder / "data").exists()
 
 
-def test_an_empty_folder_is_the_wrong_one_too_and_the_advised_step_works(cli: CommandLine) -> None:
+def test_an_empty_folder_is_refused_and_the_advised_command_fills_it(cli: CommandLine) -> None:
     (cli.folder / "data").mkdir()
     refused(cli("run", "list"), 2)
     assert list((cli.folder / "data").iterdir()) == []
@@ -86,6 +84,6 @@ def test_an_empty_folder_is_the_wrong_one_too_and_the_advised_step_works(cli: Co
     assert "Made" not in second.stderr and cli("run", "list").exit_code == 0
 
 
-def test_what_is_installed_is_listed_without_a_data_directory(cli: CommandLine) -> None:
+def test_installed_plugins_are_listed_without_a_data_directory(cli: CommandLine) -> None:
     assert cli.ok("plugin", "list")["data"] and cli.ok("plugin", "show", "recorder")["status"] == "loaded"
     assert not (cli.folder / "data").exists()

@@ -119,7 +119,7 @@ def test_a_run_goes_on_by_itself_when_the_database_is_well_again(
 
 
 @pytest.mark.parametrize("kind", TROUBLE)
-def test_a_process_that_stops_meanwhile_leaves_the_run_to_the_next(
+def test_a_process_that_stops_during_the_trouble_leaves_the_run_to_the_next(
     kind: str, fakes: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     seen = list[int]()
@@ -149,7 +149,7 @@ def test_a_process_that_stops_meanwhile_leaves_the_run_to_the_next(
 
 
 @pytest.mark.parametrize("kind", TROUBLE)
-def test_the_http_side_answers_503_and_takes_the_quote_when_it_comes_again(
+def test_the_api_answers_503_and_accepts_the_quote_when_it_is_sent_again(
     kind: str, fakes: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     with durable(kind, tmp_path, request) as (host, trouble), served(host) as url:
@@ -180,7 +180,7 @@ def test_the_http_side_answers_503_and_takes_the_quote_when_it_comes_again(
         assert (taken.status_code, taken.json()["duplicate"]) == (202, False)
 
 
-def test_an_error_of_our_own_is_not_taken_for_the_databases(tmp_path: Path) -> None:
+def test_an_error_in_our_statement_is_not_treated_as_an_outage(tmp_path: Path) -> None:
     store = database.Store(database.open_database(f"sqlite:///{tmp_path / 'db'}"))
 
     with pytest.raises(OperationalError, match="no such table"), store.read() as db:

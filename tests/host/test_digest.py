@@ -23,7 +23,7 @@ def digests(desk: Any) -> list[dict[str, Any]]:
     return [alert for alert in desk.alerts() if alert["type"] == "digest"]
 
 
-def test_what_is_open_at_eight_is_told_once_however_many_look(alert_desk: Any) -> None:
+def test_one_digest_at_eight_lists_what_is_open_however_many_processes_look(alert_desk: Any) -> None:
     alert_desk.fail_with(NeedsAttention("Look at it.", hint="Compare.", code="totals_differ"))
     run = alert_desk.accept()
     alert_desk.host.alert_delivery.deliver()
@@ -51,7 +51,7 @@ def test_what_is_open_at_eight_is_told_once_however_many_look(alert_desk: Any) -
     assert alert_desk.host.digest.record_due() == ["ws-1"], "it is open still"
 
 
-def test_nothing_is_told_when_nothing_is_open(alert_desk: Any) -> None:
+def test_there_is_no_digest_when_nothing_is_open(alert_desk: Any) -> None:
     alert_desk.fail_with(PermanentError("It cannot work."))
     run = alert_desk.accept()
     alert_desk.host.runs.dismiss(run["id"], "done by hand")
@@ -61,7 +61,7 @@ def test_nothing_is_told_when_nothing_is_open(alert_desk: Any) -> None:
     assert (alert_desk.host.digest.record_due(), digests(alert_desk)) == ([], [])
 
 
-def test_what_happened_after_eight_was_told_by_itself_and_waits_for_the_next_day(alert_desk: Any) -> None:
+def test_what_happens_after_eight_waits_for_the_digest_of_the_next_day(alert_desk: Any) -> None:
     go_to(alert_desk, 11, 8, 1)
     alert_desk.fail_with(NeedsAttention("Look at it."))
     alert_desk.accept()
@@ -84,7 +84,7 @@ def test_eight_is_eight_in_the_workspaces_time_zone(alert_desk: Any) -> None:
     assert alert_desk.host.digest.record_due() == ["ws-1"], "New York is four hours behind in March"
 
 
-def test_who_is_entered_later_is_told_what_was_open_before(desk: Any) -> None:
+def test_a_recipient_who_is_added_later_gets_what_is_still_open(desk: Any) -> None:
     desk.enable()
     desk.fail_with(NeedsAttention("Look at it."))
     desk.accept()
@@ -97,7 +97,7 @@ def test_who_is_entered_later_is_told_what_was_open_before(desk: Any) -> None:
     assert [one["title"] for one in digests(desk)[0]["open"]] == ["Look at it."]
 
 
-def test_a_workspace_can_do_without(alert_desk: Any) -> None:
+def test_a_workspace_can_switch_the_digest_off(alert_desk: Any) -> None:
     alert_desk.host.alert_recipients.change("ws-1", {"daily_digest": False})
     alert_desk.fail_with(NeedsAttention("Look at it."))
     alert_desk.accept()
@@ -107,7 +107,7 @@ def test_a_workspace_can_do_without(alert_desk: Any) -> None:
     assert alert_desk.host.digest.record_due() == []
 
 
-def test_a_refused_key_and_a_silent_service_are_open_until_they_are_well(alert_desk: Any) -> None:
+def test_a_refused_key_and_a_silent_service_are_open_until_they_recover(alert_desk: Any) -> None:
     alert_desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [ENDPOINT]
     alert_desk.add_open_link()
     alert_desk.fail_with(CredentialsError("The key is refused.", hint="Enter another."))
@@ -127,7 +127,7 @@ def test_a_refused_key_and_a_silent_service_are_open_until_they_are_well(alert_d
     assert [one["type"] for one in digests(alert_desk)[0]["open"]] == ["quote.asks"], "its link ended unpaid"
 
 
-def test_of_an_upkeep_only_the_last_one_is_open(alert_desk: Any) -> None:
+def test_only_the_last_upkeep_counts_as_open(alert_desk: Any) -> None:
     alert_desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [ENDPOINT]
     ill = Outcome.needs_attention("webhook_endpoint", "The endpoint is ill.", hint="Mend it.")
     well = Outcome.skipped("Nothing to do.")
@@ -142,7 +142,7 @@ def test_of_an_upkeep_only_the_last_one_is_open(alert_desk: Any) -> None:
     assert alert_desk.host.digest.record_due() == []
 
 
-def test_a_long_list_is_counted(alert_desk: Any) -> None:
+def test_a_long_list_is_cut_and_its_rest_is_counted(alert_desk: Any) -> None:
     alert_desk.fail_with(NeedsAttention("Look at it."))
     for number in range(23):
         alert_desk.accept(id=f"q-{number}")
@@ -157,7 +157,9 @@ def test_a_long_list_is_counted(alert_desk: Any) -> None:
     assert any("… et 3 autres" in words_of(mail) for mail in alert_desk.mails())
 
 
-def test_a_machine_gets_the_digest_as_a_type_of_its_own(webhook_desk: Any, alert_receiver: AlertReceiver) -> None:
+def test_the_webhook_gets_the_digest_as_an_alert_of_its_own_type(
+    webhook_desk: Any, alert_receiver: AlertReceiver
+) -> None:
     webhook_desk.fail_with(NeedsAttention("Look at it."))
     webhook_desk.accept()
     webhook_desk.host.alert_delivery.deliver()
@@ -173,14 +175,14 @@ def test_a_machine_gets_the_digest_as_a_type_of_its_own(webhook_desk: Any, alert
 
 
 @pytest.mark.parametrize("code", ["mail_refused", "mail_address", "mail_unsure"])
-def test_a_mail_that_a_person_has_to_look_at_is_told_as_one(alert_desk: Any, code: str) -> None:
+def test_a_mail_that_needs_a_person_causes_an_alert_about_a_mail(alert_desk: Any, code: str) -> None:
     alert_desk.fail_with(NeedsAttention("The mail server refused the recipient.", hint="Correct it.", code=code))
     alert_desk.accept()
 
     assert [(alert["type"], alert["code"]) for alert in alert_desk.alerts()] == [("mail.not_sent", code)]
 
 
-def test_a_mail_that_waits_is_told_after_an_hour_and_once_a_day(alert_desk: Any) -> None:
+def test_a_mail_that_waits_causes_an_alert_after_an_hour_and_then_once_a_day(alert_desk: Any) -> None:
     alert_desk.fail_with(RetryableError("The mail server cannot be reached.", code="mail_unreachable"))
     alert_desk.accept()
     alert_desk.accept(id="q-8")

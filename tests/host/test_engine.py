@@ -100,7 +100,7 @@ def test_a_job_exists_exactly_when_the_callers_transaction_commits(works: Works)
     assert works.done == ["kept.1"]
 
 
-def test_a_job_is_not_worked_before_others_can_see_what_was_committed_with_it(tmp_path: Path) -> None:
+def test_a_job_starts_only_after_its_transaction_is_visible_to_others(tmp_path: Path) -> None:
     works = Works("inline", sqlite_in(tmp_path))
     works.engine.start(works.job)
     meanwhile: list[list[str]] = []
@@ -118,7 +118,7 @@ def test_a_job_is_not_worked_before_others_can_see_what_was_committed_with_it(tm
     works.close()
 
 
-def test_the_same_id_is_worked_once_and_a_rolled_back_one_can_come_again(works: Works) -> None:
+def test_a_job_id_is_worked_once_and_is_free_again_after_a_rollback(works: Works) -> None:
     _enqueue_and_fail(works, "r.1")
     works.engine.start(works.job)
     works.enqueue("r.1")
@@ -132,7 +132,7 @@ def test_the_same_id_is_worked_once_and_a_rolled_back_one_can_come_again(works: 
     assert works.done == ["r.1", "s.1"]
 
 
-def test_what_a_step_returns_is_recorded_and_returned(works: Works) -> None:
+def test_the_result_of_a_step_is_recorded_and_returned(works: Works) -> None:
     recorded, returned = [], []
 
     def job(job_id: str) -> None:
@@ -158,7 +158,7 @@ def test_jobs_queued_before_the_start_and_during_a_job_are_worked(works: Works) 
     assert works.done == ["r.1", "r.2"]
 
 
-def test_a_delayed_job_is_worked_when_its_time_has_come_and_holds_up_no_other(works: Works) -> None:
+def test_a_delayed_job_starts_at_its_time_and_does_not_hold_up_others(works: Works) -> None:
     works.engine.start(works.job)
     works.enqueue("late.1", delay=1.5)
     works.enqueue("r.1")
@@ -183,7 +183,7 @@ def test_a_delayed_job_exists_exactly_when_the_callers_transaction_commits(works
     assert works.done == ["kept.1"]
 
 
-def test_a_delay_outlives_the_process_and_has_run_out_meanwhile(durable: Works) -> None:
+def test_a_delay_goes_on_while_no_process_runs(durable: Works) -> None:
     durable.enqueue("r.1", delay=1.0)
     durable.close()
     time.sleep(1.0)
@@ -195,7 +195,7 @@ def test_a_delay_outlives_the_process_and_has_run_out_meanwhile(durable: Works) 
     again.close()
 
 
-def test_ended_jobs_are_forgotten_when_they_are_old_and_nobody_needs_them(works: Works) -> None:
+def test_old_ended_jobs_are_deleted_unless_a_run_needs_them(works: Works) -> None:
     works.engine.start(works.job)
     works.enqueue("old.1", "needed.1")
     works.enqueue("late.1", delay=3600)
@@ -233,21 +233,21 @@ on_both = pytest.mark.parametrize("looks_seldom", ["sqlite", "postgresql"], indi
 
 
 @on_both
-def test_a_job_is_begun_when_it_is_committed_and_not_when_somebody_looks(looks_seldom: Works) -> None:
+def test_a_job_starts_at_its_commit_and_not_at_the_next_poll(looks_seldom: Works) -> None:
     looks_seldom.enqueue("r.1")
 
     assert looks_seldom.wait(1, timeout=30)
 
 
 @on_both
-def test_a_job_that_ends_makes_room_for_the_next_at_once(looks_seldom: Works) -> None:
+def test_the_next_job_starts_as_soon_as_one_ends(looks_seldom: Works) -> None:
     looks_seldom.enqueue(*(f"r.{number}" for number in range(3 * MOST_OF_A_PARTITION)))
 
     assert looks_seldom.wait(3 * MOST_OF_A_PARTITION, timeout=60)
 
 
 @pytest.mark.parametrize("looks_seldom", ["postgresql"], indirect=True)
-def test_another_process_tells_of_its_job(looks_seldom: Works) -> None:
+def test_a_job_of_another_process_starts_at_once(looks_seldom: Works) -> None:
     other = Works("durable", looks_seldom.url)
     other.enqueue("r.1")
 
@@ -298,7 +298,7 @@ def test_an_exception_in_a_job_ends_it_and_the_next_one_is_worked(durable: Works
     assert durable.engine.wait(lambda: _status(durable, "bad.1") == "ERROR", timeout=3)
 
 
-def test_what_the_engine_keeps_is_json_also_errors_and_without_secrets(durable: Works) -> None:
+def test_the_engine_stores_results_and_errors_as_json_without_secrets(durable: Works) -> None:
     def job(_job_id: str) -> None:
         durable.engine.step("broken", lambda: _refuse("sk_test_Canary0123456789"), durable.effects.append)
 
@@ -371,7 +371,7 @@ def test_a_job_of_a_dead_process_is_resumed_by_the_next_start(durable: Works) ->
     again.close()
 
 
-def test_first_starts_at_once_agree_on_one_database_and_one_key(tmp_path: Path) -> None:
+def test_simultaneous_first_starts_agree_on_one_database_and_one_key(tmp_path: Path) -> None:
     start = textwrap.dedent("""
         import sys
         from pathlib import Path
@@ -409,7 +409,7 @@ def _refuse(text: str) -> None:
     raise ValueError(text)
 
 
-def test_a_run_whose_last_write_failed_is_tried_again_by_the_next_start(tmp_path: Path) -> None:
+def test_the_next_start_resumes_a_run_whose_last_write_failed(tmp_path: Path) -> None:
     host, run_id = _host_with_a_stranded_run(tmp_path)
 
     assert host.start_worker()
@@ -421,7 +421,7 @@ def test_a_run_whose_last_write_failed_is_tried_again_by_the_next_start(tmp_path
     host.close()
 
 
-def test_a_job_that_waits_between_two_tries_is_let_go_at_once(tmp_path: Path) -> None:
+def test_closing_does_not_wait_for_a_job_between_two_tries(tmp_path: Path) -> None:
     works = Works("durable", sqlite_in(tmp_path))
     entered = threading.Event()
 
@@ -437,7 +437,7 @@ def test_a_job_that_waits_between_two_tries_is_let_go_at_once(tmp_path: Path) ->
     works.store.close()
 
 
-def test_what_still_works_after_the_patience_keeps_everything_held(tmp_path: Path) -> None:
+def test_closing_releases_nothing_while_a_job_still_works(tmp_path: Path) -> None:
     works = Works("durable", sqlite_in(tmp_path))
     entered, release = threading.Event(), threading.Event()
 

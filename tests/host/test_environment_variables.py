@@ -37,7 +37,7 @@ def test_an_unknown_variable_is_named_with_the_nearest_known_one(
     assert "secret-value" not in found.output + str(finding)
 
 
-def test_the_variables_that_are_known_are_those_of_the_docs() -> None:
+def test_the_documented_variables_are_those_that_the_host_reads() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "environment.md").read_text("utf-8")
     rows = re.findall(r"^\| `(QWOTY_(?:HOST|PLUGINS|TRACE)_\w+)` \|", page, re.MULTILINE)
 
@@ -53,7 +53,7 @@ def doctor_findings(cli: CommandLine) -> list[dict[str, Any]]:
     ("name", "value"),
     [("SMTP_URL", "smtp://mail.example"), ("PUBLIC_URL", "no-address-of-ours"), ("KEYS", "bm90IGEga2V5")],
 )
-def test_a_wrong_variable_exits_1_and_is_named(
+def test_a_variable_with_a_wrong_value_exits_1_and_is_named(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(f"QWOTY_HOST_{name}", value)
@@ -65,7 +65,9 @@ def test_a_wrong_variable_exits_1_and_is_named(
 
 
 @pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "smtp://mail.example:99999"])
-def test_a_wrong_mail_server_is_named(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_the_variable_of_a_wrong_mail_server_is_named(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
     monkeypatch.setenv("QWOTY_HOST_SMTP_URL", url)
     monkeypatch.setenv("QWOTY_HOST_MAIL_FROM", "shop@seller.example")
 

@@ -24,7 +24,7 @@ from host.conftest import CommandLine, refused
     ],
     ids=" ".join,
 )
-def test_what_is_not_there_exits_5(cli: CommandLine, words: tuple[str, ...]) -> None:
+def test_a_missing_object_exits_5(cli: CommandLine, words: tuple[str, ...]) -> None:
     cli.ok("workspace", "add", "ws-1")
 
     refused(cli(*words), 5)

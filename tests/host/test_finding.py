@@ -49,7 +49,7 @@ def invoices(desk: Any, *parts: InstallmentRecord, status: str = "open", **more:
     desk.recorder.answers["on_quote_accepted"] = work
 
 
-def test_a_quote_is_found_by_what_was_signed_and_by_what_was_made_of_it(anywhere: Any) -> None:
+def test_a_quote_is_found_by_its_own_data_and_by_its_records(anywhere: Any) -> None:
     invoices(anywhere)
     anywhere.accept(id="q-7", number="N-2026-7")
     anywhere.recorder.answers.clear()
@@ -62,7 +62,7 @@ def test_a_quote_is_found_by_what_was_signed_and_by_what_was_made_of_it(anywhere
     assert found(anywhere, search=" ") == found(anywhere) == ["q-8", "q-7"]
 
 
-def test_a_corrected_quote_is_found_by_what_it_says_now(anywhere: Any) -> None:
+def test_a_corrected_quote_is_found_by_its_new_data(anywhere: Any) -> None:
     anywhere.recorder.answers["on_quote_accepted"] = lambda ctx, quote: Outcome.needs_attention("odd", "It is odd.")
     anywhere.accept(id="q-7", number="N-before")
     anywhere.accept(id="q-7", number="N-after")
@@ -71,7 +71,7 @@ def test_a_corrected_quote_is_found_by_what_it_says_now(anywhere: Any) -> None:
     assert found(anywhere, search="n-after", state="needs_attention") == ["q-7"]
 
 
-def test_a_record_that_changes_is_found_by_what_it_says_now(anywhere: Any) -> None:
+def test_a_changed_record_is_found_by_its_new_data(anywhere: Any) -> None:
     invoices(anywhere)
     anywhere.accept(id="q-7")
     ctx = anywhere.host.integrations.contexts.make("ws-1", "recorder", {})
@@ -82,7 +82,7 @@ def test_a_record_that_changes_is_found_by_what_it_says_now(anywhere: Any) -> No
     assert found(anywhere, search="f78", state="paid") == found(anywhere, state="paid") == ["q-7"]
 
 
-def test_the_states_that_time_brings_are_those_of_now(anywhere: Any) -> None:
+def test_a_search_by_state_uses_the_state_of_this_moment(anywhere: Any) -> None:
     now = anywhere.clock.now()
     link = InstallmentRecord(
         number=1, amount=Decimal(1), status="sent", mailed_at=now, expires_at=now + timedelta(hours=5)
@@ -106,7 +106,7 @@ def test_the_states_that_time_brings_are_those_of_now(anywhere: Any) -> None:
     assert states() == {"link_expired": ["link"], "overdue": ["due"]}
 
 
-def test_days_are_those_of_the_workspaces_time_zone(anywhere: Any) -> None:
+def test_a_search_by_day_uses_the_workspaces_time_zone(anywhere: Any) -> None:
     anywhere.accept(id="q-7")  # at 9 in the morning of March 10, UTC
     anywhere.clock.advance(14 * 3600)
     anywhere.accept(id="q-8")
@@ -119,9 +119,7 @@ def test_days_are_those_of_the_workspaces_time_zone(anywhere: Any) -> None:
 
 
 @pytest.mark.parametrize("few", [finding.FEW, 2], ids=["by the word", "by age"])
-def test_pages_follow_each_other_whichever_way_quotes_are_looked_for(
-    anywhere: Any, few: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_search_is_paginated(anywhere: Any, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding, "FEW", few)
     for number in range(7):
         anywhere.accept(id=f"q-{number}", number=f"N-{number % 2}")
@@ -134,14 +132,14 @@ def test_pages_follow_each_other_whichever_way_quotes_are_looked_for(
     assert pages == [["q-6", "q-4"], ["q-2", "q-0"]]
 
 
-def test_nobody_finds_another_workspaces_quotes(anywhere: Any) -> None:
+def test_a_search_finds_only_quotes_of_its_workspace(anywhere: Any) -> None:
     anywhere.enable("ws-2")
     anywhere.accept("ws-2", id="q-7")
 
     assert found(anywhere, search="eur") == found(anywhere, state="done") == []
 
 
-def test_the_state_that_is_looked_for_is_the_one_that_is_shown(anywhere: Any) -> None:
+def test_a_search_by_state_finds_the_quotes_that_show_that_state(anywhere: Any) -> None:
     def refuse(ctx: Any, quote: Any) -> Any:
         raise CredentialsError("The key was refused.")
 
@@ -180,7 +178,7 @@ def test_quotes_of_earlier_releases_are_found(anywhere: Any, monkeypatch: pytest
     assert found(anywhere, search="f77", state="open") == [f"q-{number}" for number in (4, 3, 2, 1, 0)]
 
 
-def test_a_quote_that_an_earlier_releases_worker_stored_is_found_once_something_happens(anywhere: Any) -> None:
+def test_a_quote_stored_by_a_worker_of_an_earlier_release_is_found_after_its_next_change(anywhere: Any) -> None:
     anywhere.recorder.answers["on_quote_accepted"] = lambda ctx, quote: Outcome.needs_attention("odd", "It is odd.")
     run = anywhere.accept(id="q-7", number="N-7")
     with anywhere.host.store.write() as db:
@@ -192,7 +190,7 @@ def test_a_quote_that_an_earlier_releases_worker_stored_is_found_once_something_
     assert found(anywhere, search="n-7", state="dismissed") == ["q-7"]
 
 
-def test_what_is_deleted_is_not_found_any_more(anywhere: Any) -> None:
+def test_a_deleted_quote_is_not_found(anywhere: Any) -> None:
     anywhere.accept(id="q-7")
     with anywhere.host.store.write() as db:
         db.execute(text("DELETE FROM quotes WHERE id = 'q-7'"))
@@ -227,7 +225,7 @@ ASKED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("few", [finding.FEW, 0], ids=["few", "many"])
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
-def test_no_table_of_quotes_is_read_through(
+def test_no_search_scans_a_whole_table(
     anywhere: Any, asked: dict[str, Any], few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finding, "FEW", few)

@@ -80,7 +80,7 @@ EFFECTS: dict[str, Callable[[Any, Any], object]] = {
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
-def test_nothing_is_written_by_a_worker_that_slept_in_a_step(effect: str, sleeper: Sleeper) -> None:
+def test_an_overtaken_worker_does_not_write_the_result_of_its_step(effect: str, sleeper: Sleeper) -> None:
     at_the_alarm: list[dict[str, Any]] = []
     came_back: list[str] = []
 
@@ -116,7 +116,7 @@ def begin(sleeper: Sleeper, hook: Callable[[Any, Any], Outcome]) -> str:
     return str(run_id)
 
 
-def test_the_end_of_a_run_is_not_written_either(sleeper: Sleeper) -> None:
+def test_an_overtaken_worker_does_not_write_the_end_of_its_run(sleeper: Sleeper) -> None:
     begin(sleeper, lambda *_: sleeper.is_overtaken() or Outcome.done())
 
     found = sleeper.run
@@ -128,7 +128,7 @@ def test_the_end_of_a_run_is_not_written_either(sleeper: Sleeper) -> None:
     [RetryableError("later"), NeedsAttention("a person"), ValueError("a bug")],
     ids=["retryable", "final", "bug"],
 )
-def test_an_error_that_a_sleeper_met_is_not_written_either(error: Exception, sleeper: Sleeper) -> None:
+def test_an_overtaken_worker_does_not_write_its_error(error: Exception, sleeper: Sleeper) -> None:
     def hook(ctx: Any, _quote: Any) -> Outcome:
         def work(_attempt: Any) -> None:
             sleeper.is_overtaken()
@@ -143,7 +143,7 @@ def test_an_error_that_a_sleeper_met_is_not_written_either(error: Exception, sle
     assert sleeper.desk.run(run_id)["steps"][0]["status"] == "running"
 
 
-def test_a_sleeper_whose_own_job_was_taken_over_leaves_it_to_whoever_has_it(sleeper: Sleeper) -> None:
+def test_a_worker_whose_job_was_taken_over_leaves_it_to_the_new_one(sleeper: Sleeper) -> None:
     desk, woke = sleeper.desk, []
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
@@ -170,7 +170,7 @@ def finish_elsewhere(desk: Any, job_id: str) -> None:
         worker.submit(engine.work_again, job_id).result()
 
 
-def test_a_plugin_cannot_catch_that_it_was_overtaken_and_goes_on_when_its_turn_comes_again(desk: Any) -> None:
+def test_a_plugin_cannot_catch_the_interruption_of_an_overtaken_run_and_resumes_at_its_next_turn(desk: Any) -> None:
     taken: list[bool] = []
     came_back: list[bool] = []
 
@@ -194,7 +194,7 @@ def test_a_plugin_cannot_catch_that_it_was_overtaken_and_goes_on_when_its_turn_c
     assert (run["status"], run["steps"][0]["attempts"], came_back) == ("succeeded", 2, [True])
 
 
-def test_a_set_aside_run_is_taken_from_a_worker_that_was_only_asleep(desk: Any) -> None:
+def test_a_run_that_is_set_aside_is_taken_from_a_worker_that_only_slept(desk: Any) -> None:
     def hook(_ctx: Any, _quote: Any) -> Outcome:
         (run_id,) = desk.runs()
         set_aside_elsewhere(f"{run_id}.1")
@@ -211,7 +211,7 @@ def test_a_set_aside_run_is_taken_from_a_worker_that_was_only_asleep(desk: Any) 
     assert (run["status"], run["error"]["code"]) == ("failed", "set_aside")
 
 
-def test_a_hook_that_was_left_behind_and_comes_back_late_writes_nothing(desk: Any) -> None:
+def test_a_hook_that_returns_after_its_attempt_was_replaced_writes_nothing(desk: Any) -> None:
     """As a hook that hangs does: a later attempt is at work by then."""
     hold = {}
 
@@ -232,7 +232,7 @@ def test_a_hook_that_was_left_behind_and_comes_back_late_writes_nothing(desk: An
     assert ctx.state.get("name") == "the next"
 
 
-def test_whoever_takes_a_quote_waits_for_what_is_just_being_written(desks: Callable[..., Any], postgresql: str) -> None:
+def test_taking_a_quote_waits_for_the_write_that_is_in_progress(desks: Callable[..., Any], postgresql: str) -> None:
     desk = desks(shared_database=postgresql)
     store, state = desk.host.store, desk.context("recorder").state
     with store.write() as db:
@@ -265,7 +265,7 @@ def sending(epoch: int) -> mails.Sending:
     return mails.Sending("ws-1", "recorder", "q-7/mail:1", "<1@shop.example>", epoch)
 
 
-def test_a_worker_whose_lock_was_lost_with_its_connection_does_not_write_to_the_service(
+def test_a_worker_that_lost_its_lock_with_its_connection_does_not_write_to_the_service(
     desks: Callable[..., Any], postgresql: str
 ) -> None:
     """Under such a lock runs of other quotes make what they share with this one, such as its customer."""
@@ -300,7 +300,7 @@ def cut_locks(address: str) -> None:
         line.execute(f"{cut} WHERE datname = current_database() AND query LIKE 'SELECT pg_advisory_lock%'")
 
 
-def test_only_one_of_two_workers_begins_to_send_a_mail(store: Any) -> None:
+def test_only_one_of_two_workers_starts_to_send_a_mail(store: Any) -> None:
     now = datetime(2026, 3, 10, tzinfo=UTC)
     with store.write() as db:
         assert sending(1).begin(db, now, again=False)
@@ -316,7 +316,7 @@ def test_only_one_of_two_workers_begins_to_send_a_mail(store: Any) -> None:
         assert not sending(3).begin(db, now, again=True)
 
 
-def test_a_worker_that_slept_before_it_took_a_quote_takes_it_from_nobody(sleeper: Sleeper) -> None:
+def test_a_worker_that_slept_before_it_took_a_quote_does_not_take_it_from_another(sleeper: Sleeper) -> None:
     desk, host = sleeper.desk, sleeper.desk.host
     desk.enable()
     accepted = host.runs.accept("ws-1", a_quote()).run_ids[0]
@@ -348,7 +348,7 @@ def test_a_worker_that_slept_before_it_took_a_quote_takes_it_from_nobody(sleeper
     assert epoch(sleeper) == epochs[0]
 
 
-def test_a_worker_overtaken_while_it_writes_down_an_outage_queues_its_run_again(
+def test_a_worker_that_is_overtaken_while_it_records_an_outage_queues_its_run_again(
     sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any) -> Outcome:

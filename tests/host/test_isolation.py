@@ -69,7 +69,7 @@ def test_a_disabled_plugin_gets_no_call_on_any_hook(desk: Any, call: Callable[[A
     assert desk.recorder.calls == []
 
 
-def test_what_was_queued_before_it_was_disabled_gets_no_call_either(desk: Any) -> None:
+def test_runs_queued_before_the_plugin_was_disabled_make_no_call(desk: Any) -> None:
     desk.enable()
     accept(desk)
     with_record(desk)
@@ -232,7 +232,7 @@ def test_an_old_job_of_a_retried_run_does_nothing(desk: Any) -> None:
     assert desk.recorder.calls == [("on_quote_accepted", "ws-1")]
 
 
-def test_a_quote_is_not_lost_on_an_enabled_plugin_that_does_not_load(desks: Callable[..., Any]) -> None:
+def test_a_quote_waits_for_an_enabled_plugin_that_does_not_load(desks: Callable[..., Any]) -> None:
     desk = desks("data")
     desk.enable()
     desk.host.close()

@@ -67,7 +67,7 @@ def of_mail(desk: Any) -> tuple[str, str]:
 
 @pytest.mark.parametrize(("scheme", "said"), [(STARTTLS, "STARTTLS"), (TLS, "TLS from the start")])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_password_is_told_to_a_server_that_proved_who_it_is(
+def test_the_password_goes_to_a_server_with_a_trusted_certificate(
     desks: Any, serves: Any, authority: Authority, scheme: str, said: str, host: str
 ) -> None:
     server = serves(scheme, authority.serves(host))
@@ -79,7 +79,7 @@ def test_a_password_is_told_to_a_server_that_proved_who_it_is(
     assert len(server.taken) == 1
 
 
-def test_on_this_machine_a_url_may_ask_for_no_tls(desks: Any, mail_server: Server) -> None:
+def test_a_mail_server_on_this_machine_may_be_used_without_tls(desks: Any, mail_server: Server) -> None:
     desk = mailing(desks, f"smtp://localhost:{mail_server.port}?tls=none")
 
     assert of_mail(desk) == (
@@ -92,7 +92,7 @@ def test_on_this_machine_a_url_may_ask_for_no_tls(desks: Any, mail_server: Serve
 
 @pytest.mark.parametrize("user", ["", "shop:CanaryPassword@"])
 @pytest.mark.parametrize("refuses", [False, True], ids=["not offered", "refused"])
-def test_a_server_without_starttls_is_told_nothing(
+def test_a_server_without_starttls_gets_neither_password_nor_mail(
     desks: Any,
     serves: Any,
     authority: Authority,
@@ -120,7 +120,7 @@ def test_a_server_without_starttls_is_told_nothing(
 
 @pytest.mark.parametrize("scheme", [STARTTLS, TLS])
 @pytest.mark.parametrize("flaw", ["another name", "run out", "an unknown authority"])
-def test_a_server_whose_certificate_proves_nothing_is_told_nothing(
+def test_a_server_with_an_untrusted_certificate_gets_neither_password_nor_mail(
     desks: Any, serves: Any, authority: Authority, tmp_path: Path, scheme: str, flaw: str
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -139,7 +139,7 @@ def test_a_server_whose_certificate_proves_nothing_is_told_nothing(
     assert (server.taken, server.connections, server.logins) == ([], 0, [])
 
 
-def test_what_waits_goes_on_once_the_server_offers_tls(desks: Any, serves: Any, authority: Authority) -> None:
+def test_a_waiting_mail_leaves_once_the_server_offers_tls(desks: Any, serves: Any, authority: Authority) -> None:
     server = serves(STARTTLS, authority.serves("127.0.0.2"))
     desk = mailing(desks, f"smtp://127.0.0.1:{server.port}")
     run = desk.accept()
@@ -180,7 +180,7 @@ def test_a_login_that_is_refused_needs_attention_and_never_shows_the_password(
         "smtp://127.0.0.1?tls=none&tls=none",
     ],
 )
-def test_a_url_that_would_give_something_away_stops_the_start(url: str) -> None:
+def test_a_mail_url_that_could_bypass_tls_stops_the_start(url: str) -> None:
     with pytest.raises(HostError) as refused:
         SmtpTransport(url, FROM)
 
@@ -190,5 +190,5 @@ def test_a_url_that_would_give_something_away_stops_the_start(url: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "[::1]", "localhost"])
-def test_this_machine_has_several_names(host: str) -> None:
+def test_every_name_of_this_machine_allows_a_mail_server_without_tls(host: str) -> None:
     assert SmtpTransport(f"smtp://{host}:25?tls=none", FROM).sender == FROM

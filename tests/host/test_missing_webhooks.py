@@ -15,7 +15,7 @@ def listening(alert_desk: Any) -> Any:
     return alert_desk
 
 
-def test_a_service_is_silent_when_a_link_ended_a_day_ago_and_nothing_was_heard_since(listening: Any) -> None:
+def test_a_service_is_silent_when_no_event_follows_a_link_that_expired_a_day_ago(listening: Any) -> None:
     listening.add_open_link()
     listening.receive_event("e-1")
 
@@ -41,7 +41,9 @@ def test_a_service_is_silent_when_a_link_ended_a_day_ago_and_nothing_was_heard_s
     [({}, True), ({"status": "expired"}, True), ({"status": "paid"}, False), ({"account": "other"}, False)],
     ids=["no event ever", "the upkeep found its end", "it was paid", "of another account"],
 )
-def test_only_links_whose_end_must_have_been_told_count(listening: Any, link: dict[str, str], silent: bool) -> None:
+def test_only_links_whose_expiry_must_have_caused_an_event_count(
+    listening: Any, link: dict[str, str], silent: bool
+) -> None:
     listening.add_open_link(**link)
 
     listening.clock.advance(49 * 3600)
@@ -49,7 +51,7 @@ def test_only_links_whose_end_must_have_been_told_count(listening: Any, link: di
     assert bool(listening.host.missing_webhooks.record_new()) == silent
 
 
-def test_the_threshold_is_the_workspaces_choice_and_without_targets_nobody_looks(listening: Any) -> None:
+def test_the_workspace_chooses_the_threshold_and_without_recipients_nothing_is_checked(listening: Any) -> None:
     listening.add_open_link()
     listening.clock.advance(30 * 3600)
     assert listening.host.missing_webhooks.record_new() == []

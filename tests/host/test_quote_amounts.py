@@ -34,7 +34,7 @@ def test_decimals_are_strings_or_numbers_and_never_floats(text: str) -> None:
         ("1234567890123456", "1234567890123456"), ("12.0000000000000000000", "12.0000000000000000000"),
     ],
 )  # fmt: skip
-def test_a_number_keeps_the_fifteen_digits_that_a_double_holds_for_certain(text: str, means: str | None) -> None:
+def test_a_number_keeps_the_fifteen_digits_that_a_double_represents_exactly(text: str, means: str | None) -> None:
     raw = json.dumps(with_value(the_example(), f"{LINE}.pricing.list_price", "@")).replace('"@"', text)
 
     try:
@@ -47,7 +47,7 @@ def test_a_number_keeps_the_fifteen_digits_that_a_double_holds_for_certain(text:
 
 
 @pytest.mark.parametrize(("net", "is_taken"), [("0.2000001", True), ("0.2000009", True), ("0.200002", False)])
-def test_gross_less_discount_is_the_net_to_a_millionth(net: str, is_taken: bool) -> None:
+def test_gross_minus_discount_must_equal_net_to_a_millionth(net: str, is_taken: bool) -> None:
     line = a_line(amounts={"gross": "0.3", "discount": "0.1", "net": net}, taxes=[])
 
     problems = refused_fields(a_quote(line, total="0.2"))
@@ -85,7 +85,7 @@ def test_a_line_without_amounts_and_price_is_refused() -> None:
         ({"jurisdiction": "Austin", "type": "Sales tax"}, {"jurisdiction": "Austin", "type": "Sales tax"}),
     ],
 )
-def test_a_tax_says_where_it_is_due_and_what_it_is(written: dict[str, Any], tax: dict[str, Any]) -> None:
+def test_a_tax_has_a_country_a_state_a_jurisdiction_and_a_type(written: dict[str, Any], tax: dict[str, Any]) -> None:
     (found,) = loaded(a_quote(a_line(taxes=[vat(**written)]))).sections[0].line_items[0].taxes
 
     assert {name: getattr(found, name) for name in tax} == tax
@@ -112,7 +112,7 @@ def test_a_discount_without_a_type_is_refused(place: str) -> None:
         ({"type": "percentage", "value": "10"}, None),
     ],
 )
-def test_a_quote_wide_discount_says_its_amount_where_it_can(given_discount: dict[str, Any], amount: Any) -> None:
+def test_a_quote_wide_discount_has_an_amount_if_one_is_given(given_discount: dict[str, Any], amount: Any) -> None:
     (discount,) = loaded(the_example(discounts=[given_discount])).discounts
 
     assert discount.amount == amount
@@ -128,11 +128,11 @@ def test_a_quote_wide_discount_says_its_amount_where_it_can(given_discount: dict
         ({"type": "amount", "value": "10", "amount": "-10"}, "amount"),
     ],
 )
-def test_a_quote_wide_discount_that_takes_nothing_off_is_refused(given_discount: dict[str, Any], field: str) -> None:
+def test_a_quote_wide_discount_without_a_positive_value_is_refused(given_discount: dict[str, Any], field: str) -> None:
     assert refused_fields(the_example(discounts=[given_discount])) == [f"discounts.0.{field}"]
 
 
-def test_a_line_whose_discount_nothing_tells_is_refused() -> None:
+def test_a_line_discount_of_unknown_size_is_refused() -> None:
     line = a_line(discount="10.00", amounts=None) | {"discount": {"type": "percentage"}}
 
     assert refused_fields(a_quote(line)) == [f"{LINE}.discount.value"]
@@ -163,7 +163,7 @@ def test_an_optional_line_is_chosen_only_when_it_was_selected(
 
 
 @pytest.mark.parametrize("name", ["optional", "is_optional", "selected", "is_selected"])
-def test_whether_a_line_is_optional_is_true_or_false(name: str) -> None:
+def test_the_optional_flags_of_a_line_must_be_booleans(name: str) -> None:
     assert refused_fields(a_quote(a_line(**{name: "no"}))) == [f"{LINE}.{name}"]
 
 
@@ -190,7 +190,7 @@ def test_a_trade_in_is_a_positive_quantity_at_a_negative_price() -> None:
         ({}, None),
     ],
 )
-def test_of_the_totals_two_tell_the_third(desk: Any, one_off: dict[str, Any], totals: Any) -> None:
+def test_two_of_the_three_totals_determine_the_third(desk: Any, one_off: dict[str, Any], totals: Any) -> None:
     quote = a_quote(summary={"one_off": one_off})
 
     found = loaded(quote).totals
@@ -213,7 +213,7 @@ def test_of_the_totals_two_tell_the_third(desk: Any, one_off: dict[str, Any], to
         (["50", "50"], "50"),
     ],
 )
-def test_the_last_installment_takes_what_rounding_left(parts: list[str], last: str) -> None:
+def test_the_last_installment_takes_the_rounding_difference(parts: list[str], last: str) -> None:
     *others, rest = loaded(a_quote(installments=parts)).installments
 
     assert [part.percentage for part in others] == [Decimal(load_amount(part)) for part in parts[:-1]]

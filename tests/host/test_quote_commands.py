@@ -25,7 +25,7 @@ OUTCOME_KEYS = {
 }  # fmt: skip
 
 
-def test_quotes_that_were_accepted_while_nothing_was_enabled_are_listed_offered_and_run(cli: CommandLine) -> None:
+def test_quotes_accepted_before_an_integration_is_enabled_can_be_listed_and_run_later(cli: CommandLine) -> None:
     cli.ok("workspace", "add", "ws-1")
     cli.ok("settings", "set", "ws-1", "recorder", "--file", cli.file({"token": TOKEN}))
     for number in range(3):
@@ -79,7 +79,7 @@ def test_a_bad_quote_exits_2_and_stores_nothing(cli: CommandLine, command: str, 
     assert cli.ok("run", "list") == {"data": [], "has_more": False}
 
 
-def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(cli: CommandLine) -> None:
+def test_accept_with_wait_shows_the_quote_with_its_run(cli: CommandLine) -> None:
     cli.ready()
 
     found = cli("accept", "ws-1", cli.file(the_example()), "--wait", "--json")
@@ -112,7 +112,7 @@ def test_a_quote_that_is_accepted_and_waited_for_is_shown_with_its_run(cli: Comm
         assert "succeeded" in cli(*words).stdout
 
 
-def test_without_an_enabled_integration_there_is_no_run_and_a_sentence(cli: CommandLine) -> None:
+def test_accept_without_an_enabled_integration_makes_no_run_and_says_so(cli: CommandLine) -> None:
     cli.ok("workspace", "add", "ws-1")
 
     found = cli("accept", "ws-1", cli.file(a_quote()), "--wait", "--json")
@@ -158,7 +158,7 @@ def test_an_installment_is_listed_sent_and_refused(cli: CommandLine) -> None:
     refused(cli("installment", "send", "ws-1", "q-7", "--number", "3"), 2)
 
 
-def test_a_preview_writes_nothing_and_asks_only_for_a_plan(cli: CommandLine) -> None:
+def test_a_preview_stores_nothing_and_calls_only_the_preview_hook(cli: CommandLine) -> None:
     cli.ready()
     cli.recorder.calls.clear()
 
@@ -207,7 +207,7 @@ def named_quotes(command: click.Command, path: tuple[str, ...] = ()) -> Iterator
 
 
 @pytest.mark.parametrize("words", list(named_quotes(main)), ids=" ".join)
-def test_whatever_is_given_a_quote_names_the_candidates_of_an_ambiguous_number(
+def test_every_command_about_a_quote_names_the_candidates_for_an_ambiguous_number(
     cli: CommandLine, words: tuple[str, ...]
 ) -> None:
     cli.ready()

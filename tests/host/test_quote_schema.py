@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 10, tzinfo=UTC)
 CANARY = "CanaryABC"
 
 
-def test_the_documented_example_is_taken_as_it_stands() -> None:
+def test_the_documented_example_is_accepted_unchanged() -> None:
     quote = loaded(EXAMPLE)
 
     assert (quote.id, quote.number, quote.currency, quote.language) == ("q-1", "Q-2026-042", "EUR", "fr")
@@ -71,7 +71,7 @@ def test_the_documented_example_is_taken_as_it_stands() -> None:
     ],
     ids=lambda found: found if isinstance(found, str) and found.isascii() else repr(found)[:30],
 )  # fmt: skip
-def test_what_is_wrong_is_refused_with_the_path_of_its_field_and_without_its_value(path: str, value: Any) -> None:
+def test_a_wrong_field_is_refused_with_its_path_and_without_its_value(path: str, value: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
         loaded(with_value(the_example(), path, value))
 
@@ -80,7 +80,7 @@ def test_what_is_wrong_is_refused_with_the_path_of_its_field_and_without_its_val
     assert CANARY not in said
 
 
-def test_two_lines_with_one_id_are_refused_wherever_they_stand() -> None:
+def test_two_lines_with_the_same_id_are_refused_also_in_different_sections() -> None:
     quote = a_quote(a_line("l1"), a_line("l2"))
     quote["pricing_table"]["sections"].append({"type": "plan", "line_items": [a_line("l1")]})
 
@@ -96,7 +96,7 @@ def test_two_lines_with_one_id_are_refused_wherever_they_stand() -> None:
      b"[" * 200_000, b'{"a":' * 70 + b"1" + b"}" * 70, b"1" * 5000, b"{'a': 1}"],
     ids=["empty", "open", "truncated", "not UTF-8", "NaN", "Infinity", "exponent", "endless", "deep", "long", "quotes"],
 )  # fmt: skip
-def test_what_is_no_json_is_malformed_and_not_quoted(raw: bytes) -> None:
+def test_invalid_json_is_refused_without_quoting_it(raw: bytes) -> None:
     with pytest.raises(MalformedInput) as refused:
         parse_json(raw)
 
@@ -108,14 +108,14 @@ def test_json_with_a_byte_order_mark_is_read() -> None:
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 7], ids=repr)
-def test_what_is_no_object_is_no_quote(document: Any) -> None:
+def test_a_quote_must_be_a_json_object(document: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
         loaded(document)
 
     assert [p.pointer for p in refused.value.problems] == [""]
 
 
-def test_several_mistakes_are_told_at_once() -> None:
+def test_all_wrong_fields_are_reported_together() -> None:
     quote = with_value(with_value(a_quote(), f"{LINE}.quantity", "-1"), "number", None)
 
     with pytest.raises(InvalidInput) as refused:
@@ -124,13 +124,13 @@ def test_several_mistakes_are_told_at_once() -> None:
     assert {p.pointer for p in refused.value.problems} == {"/" + f"{LINE}.quantity".replace(".", "/"), "/number"}
 
 
-def test_a_time_without_an_offset_is_utc_and_a_missing_one_is_now() -> None:
+def test_a_time_without_an_offset_is_utc_and_a_missing_time_is_the_time_of_receipt() -> None:
     assert loaded(a_quote(accepted_at="2026-03-10T10:00:00")).accepted_at == datetime(2026, 3, 10, 10, tzinfo=UTC)
     assert loaded(a_quote(accepted_at="2026-03-10T10:00:00+02:00")).accepted_at.hour == 8
     assert loaded(a_quote(accepted_at=None)).accepted_at == NOW
 
 
-def test_lines_phases_and_sections_stand_in_the_order_of_their_rank() -> None:
+def test_lines_phases_and_sections_are_ordered_by_rank() -> None:
     def lines(*ranked: tuple[str, int | None]) -> list[dict[str, Any]]:
         return [a_line(name, rank=rank) for name, rank in ranked]
 
@@ -148,7 +148,7 @@ def test_lines_phases_and_sections_stand_in_the_order_of_their_rank() -> None:
     assert [line.id for section in quote.sections for line in section.line_items] == list("abcdefghz")
 
 
-def test_installments_stand_in_their_order() -> None:
+def test_installments_are_ordered_by_their_number() -> None:
     terms = {"installments": [{"percentage": p, "order_number": n} for p, n in (("50", 3), ("20", 1), ("30", None))]}
 
     assert [part.percentage for part in loaded(a_quote(payment_terms=terms)).installments] == [20, 50, 30]
@@ -157,7 +157,7 @@ def test_installments_stand_in_their_order() -> None:
 @pytest.mark.parametrize(
     "change", [{"currency": "XXY"}, {"status": "open"}, {"workspace_id": "ws-2"}, {"number": None}]
 )
-def test_nothing_is_stored_of_a_refused_quote(desk: Any, change: dict[str, Any]) -> None:
+def test_a_refused_quote_is_not_stored(desk: Any, change: dict[str, Any]) -> None:
     desk.enable()
 
     with pytest.raises(InvalidInput):
@@ -166,7 +166,7 @@ def test_nothing_is_stored_of_a_refused_quote(desk: Any, change: dict[str, Any])
     assert [desk.count(table) for table in ("quotes", "runs", "steps")] == [0, 0, 0]
 
 
-def test_a_quote_is_the_same_when_it_comes_back_from_the_store(desk: Any) -> None:
+def test_a_quote_read_from_the_store_equals_the_one_received(desk: Any) -> None:
     document = parse_json(json.dumps(with_value(the_example(), f"{LINE}.taxes.0", vat("5.5"))).replace('"12"', "12.50"))
     desk.host.runs.accept("ws-1", document)
 
@@ -184,14 +184,14 @@ def test_a_quote_is_the_same_when_it_comes_back_from_the_store(desk: Any) -> Non
     ),
     st.sampled_from([*EXAMPLE, f"{LINE}.product", f"{LINE}.taxes", f"{LINE}.amounts", "customer.contacts"]),
 )
-def test_whatever_stands_in_a_field_a_quote_is_loaded_or_refused_but_never_crashes(value: Any, path: str) -> None:
+def test_any_value_in_a_field_is_loaded_or_refused_without_a_crash(value: Any, path: str) -> None:
     try:
         assert isinstance(loaded(with_value(the_example(), path, value)), Quote)
     except InvalidInput as error:
         assert error.problems  # noqa: PT017 - either is right
 
 
-def test_a_quote_that_an_earlier_door_let_in_is_still_read_and_worked(bench: Any) -> None:
+def test_a_quote_that_an_earlier_release_accepted_is_still_read(bench: Any) -> None:
     """Stored by 0.1.0: any type of discount, control characters in ids, an API name of any length."""
     document = with_value(
         with_value(the_example(id="q\x07-1"), f"{LINE}.discount.type", "fixed"), "discounts.0.type", None

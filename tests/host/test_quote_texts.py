@@ -23,7 +23,7 @@ def test_unknown_fields_are_tolerated_everywhere() -> None:
     ("field", "value"),
     [("discounts", None), ("payment_terms", None), ("summary", None), ("language", None), ("owner", None)],
 )
-def test_missing_and_null_optional_fields_are_the_same(field: str, value: Any) -> None:
+def test_missing_and_null_optional_fields_mean_the_same(field: str, value: Any) -> None:
     without = {name: inner for name, inner in the_example().items() if name != field}
 
     assert loaded(without) == loaded({**without, field: value})
@@ -62,7 +62,7 @@ def test_a_language_is_two_letters_or_english(given_language: Any, language: str
         (None, "EU", None),
     ],
 )
-def test_only_a_real_country_code_travels_on(country: str | None, code: str | None, understood: str | None) -> None:
+def test_only_a_valid_country_code_is_passed_on(country: str | None, code: str | None, understood: str | None) -> None:
     quote = with_value(a_quote(), "customer.billing_address.country", country)
     address = loaded(with_value(quote, "customer.billing_address.country_code", code)).customer.billing_address
 
@@ -100,7 +100,7 @@ OPTIONAL = [
 
 
 @pytest.mark.parametrize("field", OPTIONAL)
-def test_null_and_absent_say_the_same_in_every_optional_field(field: str) -> None:
+def test_null_and_absent_mean_the_same_in_every_optional_field(field: str) -> None:
     document = with_value(FULL, f"{LINE}.amounts", {"gross": "7020.00", "discount": "0", "net": "7020.00"})
     *_, name = field.split(".")
 
@@ -115,13 +115,13 @@ def test_null_and_absent_say_the_same_in_every_optional_field(field: str) -> Non
 
 
 @pytest.mark.parametrize("section", [{"phases": None}, {"line_items": None}, {"phases": [{"line_items": None}]}])
-def test_a_section_whose_lines_are_null_has_none(section: dict[str, Any]) -> None:
+def test_a_section_whose_lines_are_null_has_no_lines(section: dict[str, Any]) -> None:
     table = {"sections": [{"type": "product", "line_items": [a_line()]}, {"type": "product", **section}]}
 
     assert [len(one.line_items) for one in loaded(a_quote(pricing_table=table)).sections] == [1, 0]
 
 
-def test_a_section_that_says_nothing_of_lines_is_refused() -> None:
+def test_a_section_without_a_field_for_lines_is_refused() -> None:
     assert refused_fields(a_quote(pricing_table={"sections": [{"type": "product"}]})) == [
         "pricing_table.sections.0.phases"
     ]
@@ -137,7 +137,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("field", TEXTS)
-def test_an_integer_is_taken_as_its_text_and_nothing_else_that_is_no_text(field: str) -> None:
+def test_a_text_field_accepts_an_integer_as_text_and_no_other_type(field: str) -> None:
     assert loaded(with_value(the_example(), field, 69001)) == loaded(with_value(the_example(), field, "69001"))
     for value in (True, Decimal("69001.0"), [69001], {}):
         assert refused_fields(with_value(the_example(), field, value)) == [field]
@@ -151,7 +151,7 @@ CONTROLS = ["\x01", "\t", "\n", "\r", "\x1b", "\x1f", "\x7f", "\x80", "\x85", "\
 
 @pytest.mark.parametrize("control", CONTROLS, ids=ascii)
 @pytest.mark.parametrize("field", IDS)
-def test_ids_and_numbers_hold_no_control_character(field: str, control: str) -> None:
+def test_ids_and_numbers_with_control_characters_are_refused(field: str, control: str) -> None:
     for value in (f"a{control}b", f"{control}a", f"a{control}"):
         assert refused_fields(with_value(the_example(), field, value)) == [field]
 
@@ -162,7 +162,7 @@ def test_ids_and_numbers_hold_no_control_character(field: str, control: str) -> 
      ("é – ☃ 💶", "é – ☃ 💶")],
     ids=ascii,
 )  # fmt: skip
-def test_in_names_control_characters_are_blanks_while_tabs_and_lines_stay(written: str, read: str) -> None:
+def test_control_characters_in_names_become_blanks_except_tabs_and_newlines(written: str, read: str) -> None:
     assert (
         loaded(with_value(the_example(), f"{LINE}.product.name", written)).sections[0].line_items[0].product.name
         == read
@@ -171,5 +171,5 @@ def test_in_names_control_characters_are_blanks_while_tabs_and_lines_stay(writte
 
 @pytest.mark.parametrize("field", [*TEXTS, "language", "status", "currency", f"{LINE}.pricing.model"])
 @pytest.mark.parametrize("text", ["\ud800", "a\udfff", "\0", "a\0b"], ids=ascii)
-def test_what_no_database_can_hold_is_refused_in_every_text(field: str, text: str) -> None:
+def test_characters_that_no_database_stores_are_refused_in_every_text(field: str, text: str) -> None:
     assert refused_fields(with_value(the_example(), field, text)) == [field]

@@ -78,7 +78,7 @@ RELEASES = {
 
 
 @pytest.mark.parametrize(("steps", "repeated"), RELEASES.values(), ids=list(RELEASES))
-def test_a_step_is_repeated_unless_no_other_can_have_done_its_work(
+def test_a_step_counts_as_repeated_unless_no_earlier_step_can_have_done_its_work(
     plugin: Plugin, steps: list[str], repeated: dict[str, bool]
 ) -> None:
     plugin.takes(["a", "b", "c", "d"], stops_at="c")
@@ -89,7 +89,7 @@ def test_a_step_is_repeated_unless_no_other_can_have_done_its_work(
 
 
 @pytest.mark.parametrize("steps", [steps for steps, _ in RELEASES.values()], ids=list(RELEASES))
-def test_after_another_version_each_step_is_done_again_and_knows_it(plugin: Plugin, steps: list[str]) -> None:
+def test_after_a_version_change_each_step_runs_again_as_repeated(plugin: Plugin, steps: list[str]) -> None:
     plugin.takes(["a", "b", "c", "d"], stops_at="c")
     run = plugin.desk.accept()
     plugin.takes(steps)
@@ -99,7 +99,7 @@ def test_after_another_version_each_step_is_done_again_and_knows_it(plugin: Plug
     assert plugin.desk.run(run["id"])["status"] == "succeeded"
 
 
-def test_a_run_that_goes_on_with_a_second_version_stays_a_repetition(plugin: Plugin) -> None:
+def test_steps_stay_repeated_when_the_resumed_run_waits_again(plugin: Plugin) -> None:
     plugin.takes(["a", "b"], stops_at="a")
     plugin.desk.accept()
     plugin.is_released("2.0")
@@ -110,7 +110,7 @@ def test_a_run_that_goes_on_with_a_second_version_stays_a_repetition(plugin: Plu
     assert plugin.goes_on() == {"a": True, "b": True}
 
 
-def test_a_run_that_died_goes_on_with_another_version_at_its_first_step(plugin: Plugin) -> None:
+def test_a_run_that_died_restarts_at_its_first_step_under_a_new_version(plugin: Plugin) -> None:
     plugin.takes(["a", "b", "c"])
     plugin.desk.engine.die_at("b")
     plugin.desk.host.runs.accept("ws-1", a_quote())
@@ -123,7 +123,7 @@ def test_a_run_that_died_goes_on_with_another_version_at_its_first_step(plugin: 
     assert {name: attempt.repeated for name, attempt in plugin.seen.items()} == {"a": True, "b": True, "c": True}
 
 
-def test_a_renamed_step_goes_on_with_the_key_and_the_time_of_before(plugin: Plugin) -> None:
+def test_a_renamed_step_keeps_its_key_and_its_start_time(plugin: Plugin) -> None:
     plugin.takes(["a", "b"], stops_at="b")
     plugin.desk.accept()
     before = plugin.seen["b"]
@@ -133,7 +133,7 @@ def test_a_renamed_step_goes_on_with_the_key_and_the_time_of_before(plugin: Plug
     assert (plugin.seen["B"].key, plugin.seen["B"].first_started_at) == (before.key, before.first_started_at)
 
 
-def test_a_run_that_nobody_had_begun_is_a_first_attempt_whatever_is_released(plugin: Plugin) -> None:
+def test_a_run_that_had_not_started_is_a_first_attempt_under_any_version(plugin: Plugin) -> None:
     plugin.takes(["a"])
     plugin.desk.host.runs.accept("ws-1", a_quote())
     plugin.is_released("2.0")

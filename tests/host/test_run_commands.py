@@ -46,7 +46,7 @@ def test_the_exit_code_follows_the_outcome_and_a_retry_prints_the_run(
     refused(cli("run", "retry", run["id"]), 2)
 
 
-def test_waiting_for_a_run_that_waits_ends_with_1_and_says_until_when(cli: CommandLine) -> None:
+def test_accept_with_wait_exits_1_for_a_waiting_run_and_says_when_it_resumes(cli: CommandLine) -> None:
     cli.recorder.answers["on_quote_accepted"] = lambda _ctx, _quote: _raised(RetryableError("It is away.", code="away"))
     cli.ready()
 
@@ -80,7 +80,7 @@ def test_all_failed_runs_are_retried_together_and_no_others(cli: CommandLine) ->
 
 
 @pytest.mark.parametrize("words", [(), ("some-id", "--all-failed")], ids=["neither", "both"])
-def test_a_retry_takes_an_id_or_all_failed(cli: CommandLine, words: tuple[str, ...]) -> None:
+def test_a_retry_needs_either_an_id_or_all_failed(cli: CommandLine, words: tuple[str, ...]) -> None:
     assert "--all-failed" in refused(cli("run", "retry", *words), 2)
 
 
@@ -123,7 +123,7 @@ def test_a_timeout_exits_1_and_the_run_goes_on_later(cli: CommandLine) -> None:
     assert cli.ok("accept", "ws-1", path, "--wait")["runs"][0]["status"] == "succeeded"
 
 
-def test_who_waits_for_another_worker_takes_over_when_that_one_goes(cli: CommandLine) -> None:
+def test_a_command_that_waits_for_a_worker_takes_over_when_the_worker_stops(cli: CommandLine) -> None:
     cli.ready()
     lock = WorkerLock(cli.folder / "data")
     assert lock.acquire()
@@ -134,7 +134,7 @@ def test_who_waits_for_another_worker_takes_over_when_that_one_goes(cli: Command
     assert found["runs"][0]["status"] == "succeeded"
 
 
-def test_a_timeout_ends_the_wait_also_while_this_process_works_the_run(cli: CommandLine) -> None:
+def test_a_timeout_ends_the_wait_even_if_this_process_works_the_run(cli: CommandLine) -> None:
     def slow(ctx: Any, _quote: Any) -> Outcome:
         for number in range(200):
             ctx.step(f"step {number}", lambda _: time.sleep(0.2))

@@ -21,7 +21,7 @@ from stripe_simulator import StripeSimulator
 HOST = Path(sys.executable).parent / "qwoty-host"
 
 
-def test_it_looks_at_once_and_again_whatever_happened_the_first_time() -> None:
+def test_the_schedule_runs_its_job_at_once_and_again_after_an_error() -> None:
     looks: list[int] = []
     enough = threading.Event()
 
@@ -42,11 +42,11 @@ def test_it_looks_at_once_and_again_whatever_happened_the_first_time() -> None:
     assert len(looks) == seen
 
 
-def test_one_that_never_started_can_be_stopped() -> None:
+def test_a_schedule_that_never_started_can_be_stopped() -> None:
     Schedule([Job("look", lambda: None, 1.0)]).stop()
 
 
-def test_each_job_goes_its_own_way() -> None:
+def test_a_job_that_hangs_or_fails_does_not_stop_the_others() -> None:
     done = {name: threading.Event() for name in ("often", "once")}
     counts = {"often": 0, "once": 0}
     go_on = threading.Event()
@@ -115,7 +115,9 @@ def _serve_until(env: dict[str, str], done: Callable[[], object]) -> None:
         server.wait(timeout=30)
 
 
-def test_serve_sends_what_is_due(stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path) -> None:
+def test_serve_sends_the_installment_that_is_due(
+    stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
+) -> None:
     # The first part is below what Stripe takes, so no link of it stands in the way.
     _invoice(env, a_quote(installments=["0.1", "99.9"]), send_next_installments="on_due_date")
     outbox = tmp_path / "data" / "outbox"
@@ -127,7 +129,7 @@ def test_serve_sends_what_is_due(stripe_simulator: StripeSimulator, env: dict[st
     assert session["amount_total"] == 11988
 
 
-def test_serve_finds_after_its_start_what_was_paid_while_nobody_listened(
+def test_serve_finds_payments_that_were_made_while_it_was_down(
     stripe_simulator: StripeSimulator, env: dict[str, str]
 ) -> None:
     _invoice(env, a_quote(installments=2))

@@ -87,19 +87,19 @@ def version(engine: Engine) -> str:
         return str(db.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one())
 
 
-def test_the_newest_migration_is_the_one_that_the_code_knows() -> None:
+def test_the_code_expects_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
 
     assert ScriptDirectory.from_config(config).get_current_head() == schema.LATEST
 
 
-def test_an_empty_database_gets_the_tables_of_today(opened: Callable[[], Engine]) -> None:
+def test_an_empty_database_gets_the_current_tables(opened: Callable[[], Engine]) -> None:
     assert version(opened()) == schema.LATEST
     assert version(opened()) == schema.LATEST, "opened again"
 
 
-def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, opened: Callable[[], Engine]) -> None:
+def test_a_database_of_the_first_release_is_migrated_with_its_rows(url: str, opened: Callable[[], Engine]) -> None:
     of_the_first_release(url)
 
     engine = opened()
@@ -124,7 +124,7 @@ def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, o
         assert found == ["q-8"]
 
 
-def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str, opened: Callable[[], Engine]) -> None:
+def test_the_migrations_produce_exactly_the_tables_in_the_code(url: str, opened: Callable[[], Engine]) -> None:
     of_the_first_release(url)
     engine = opened()
 
@@ -137,7 +137,7 @@ def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str
     assert VERSION_TABLE in inspect(engine).get_table_names()
 
 
-def test_a_newer_releases_database_is_refused_and_left_alone(url: str, opened: Callable[[], Engine]) -> None:
+def test_a_database_of_a_newer_release_is_refused_and_stays_unchanged(url: str, opened: Callable[[], Engine]) -> None:
     engine = opened()
     with engine.begin() as db:
         db.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))

@@ -78,7 +78,7 @@ def kind(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.mark.parametrize("after", ["replaced", "replaced twice", "removed", "removed and saved again"])
-def test_an_older_secret_put_back_does_not_open(desk: Any, kind: Any, after: str) -> None:
+def test_an_older_secret_that_is_put_back_does_not_open(desk: Any, kind: Any, after: str) -> None:
     save, use = kind
     save(desk, "SecretOneabcdef")
     before = row_of(desk)
@@ -111,7 +111,7 @@ def set_platform_without_token(desk: Any) -> None:
         db.execute(t.platforms.insert().values(row))
 
 
-def test_the_same_secret_saved_again_is_another_version(desk: Any) -> None:
+def test_saving_the_same_secret_again_makes_a_new_version(desk: Any) -> None:
     desk.enable()
     before = row_of(desk)
     desk.host.settings.save("ws-1", "recorder", {})
@@ -123,7 +123,7 @@ def test_the_same_secret_saved_again_is_another_version(desk: Any) -> None:
         desk.host.settings.effective("ws-1", "recorder")
 
 
-def test_what_an_old_key_sealed_does_not_come_back_after_a_change_of_key(desk: Any) -> None:
+def test_a_secret_sealed_with_an_old_key_does_not_open_after_a_change_of_key(desk: Any) -> None:
     desk.enable()
     before = row_of(desk)
     rotate(desk.host.config, desk.host.store, desk.host.vault)
@@ -190,7 +190,7 @@ def token(desk: Any) -> str:
     return str(desk.host.settings.effective("ws-1", "recorder")["token"])
 
 
-def test_what_an_earlier_release_sealed_opens_and_gets_a_version(upgraded: Any) -> None:
+def test_a_secret_sealed_by_an_earlier_release_opens_and_gets_a_version(upgraded: Any) -> None:
     assert token(upgraded) == "key_OfBefore12345678"
     with upgraded.host.store.read() as db:
         (row,) = secrets.all_sealed(db)
@@ -200,13 +200,13 @@ def test_what_an_earlier_release_sealed_opens_and_gets_a_version(upgraded: Any) 
     assert token(upgraded) == "key_OfBefore12345678"
 
 
-def test_an_earlier_release_opens_what_this_one_seals(upgraded: Any) -> None:
+def test_an_earlier_release_opens_a_secret_that_this_release_sealed(upgraded: Any) -> None:
     assert opened_before(OLD, row_of(upgraded)["blob"]) == "key_OfBefore12345678"
     upgraded.host.settings.save("ws-1", "recorder", {"token": "key_OfNow12345678"})
     assert opened_before(OLD, row_of(upgraded)["blob"]) == "key_OfNow12345678"
 
 
-def test_what_a_worker_of_the_earlier_release_still_writes_is_taken_up(upgraded: Any) -> None:
+def test_a_secret_that_a_worker_of_the_earlier_release_writes_after_the_upgrade_is_accepted(upgraded: Any) -> None:
     blob_is(upgraded, sealed_before(OLD, "key_OfAWorker12345678"))
     assert token(upgraded) == "key_OfAWorker12345678"
 
@@ -216,7 +216,7 @@ def test_what_a_worker_of_the_earlier_release_still_writes_is_taken_up(upgraded:
     assert token(upgraded) == "key_OfAWorker12345678"
 
 
-def test_a_day_after_the_upgrade_nothing_without_a_version_opens(upgraded: Any) -> None:
+def test_a_secret_without_a_version_does_not_open_a_day_after_the_upgrade(upgraded: Any) -> None:
     upgraded.clock.advance(25 * 3600)
     blob_is(upgraded, sealed_before(OLD, "key_OfLongAgo12345678"))
     give_versions(upgraded.host.store, upgraded.host.vault)
@@ -227,7 +227,7 @@ def test_a_day_after_the_upgrade_nothing_without_a_version_opens(upgraded: Any) 
     assert refused.value.code == "secret_moved"
 
 
-def test_in_a_database_of_this_release_nothing_without_a_version_opens(desks: Any) -> None:
+def test_a_secret_without_a_version_does_not_open_in_a_database_of_this_release(desks: Any) -> None:
     desk = desks(keys=OLD)
     desk.enable()
     blob_is(desk, sealed_before(OLD, "key_OfNobody12345678"))
@@ -236,7 +236,7 @@ def test_in_a_database_of_this_release_nothing_without_a_version_opens(desks: An
         token(desk)
 
 
-def test_a_secret_of_before_that_does_not_open_stops_no_start(desks: Any, upgraded: Any) -> None:
+def test_a_damaged_secret_of_an_earlier_release_does_not_stop_the_start(desks: Any, upgraded: Any) -> None:
     blob_is(upgraded, sealed_before(OLD, "key_OfAWorker12345678")[:-6] + "AAAAAA")
     upgraded.host.close()
 

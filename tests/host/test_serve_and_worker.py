@@ -16,7 +16,7 @@ from host.conftest import CommandLine
 from host_server import FAKES
 
 
-def test_serve_works_what_others_queue_and_ends_on_request(cli: CommandLine) -> None:
+def test_serve_works_queued_runs_of_other_processes_and_ends_on_a_signal(cli: CommandLine) -> None:
     cli.ready()
     served = _serve(cli, "--port", "0")
     try:

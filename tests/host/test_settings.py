@@ -75,7 +75,7 @@ def meanwhile(postgresql: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[Cal
     return begin
 
 
-def test_of_two_who_save_at_once_none_brings_a_replaced_secret_back(shared: Any, meanwhile: Any) -> None:
+def test_two_simultaneous_saves_do_not_restore_a_replaced_secret(shared: Any, meanwhile: Any) -> None:
     save(shared, token=TOKEN)
     other = meanwhile(lambda: save(shared, token=OTHER))
 
@@ -85,7 +85,7 @@ def test_of_two_who_save_at_once_none_brings_a_replaced_secret_back(shared: Any,
     assert kept(shared)["token"] == OTHER
 
 
-def test_who_switches_on_without_settings_takes_away_none_that_are_saved_at_once(shared: Any, meanwhile: Any) -> None:
+def test_enabling_without_settings_keeps_settings_that_are_saved_at_the_same_time(shared: Any, meanwhile: Any) -> None:
     other = meanwhile(lambda: shared.host.settings.save("ws-1", "second", {"a": 1}))
 
     shared.host.settings.enable("ws-1", "second")
@@ -94,7 +94,7 @@ def test_who_switches_on_without_settings_takes_away_none_that_are_saved_at_once
     assert shared.host.settings.effective("ws-1", "second") == {"a": 1}
 
 
-def test_null_removes_a_secret_and_a_compulsory_one_is_then_missing(desk: Any) -> None:
+def test_null_removes_a_secret_and_a_required_secret_is_then_missing(desk: Any) -> None:
     save(desk, token=TOKEN, unit_tokens={"bu_1": OTHER})
 
     with pytest.raises(SettingsError) as refused:
@@ -163,7 +163,7 @@ def test_a_message_names_the_field_and_never_repeats_the_value(desk: Any, given:
     assert desk.count("settings") == desk.count("secrets") == 0
 
 
-def test_the_plugins_own_sentence_and_its_own_check_are_used(desk: Any) -> None:
+def test_the_plugins_own_messages_and_checks_are_used(desk: Any) -> None:
     with pytest.raises(SettingsError) as refused:
         save(desk, token="x")
     assert refused.value.problems[0].message == "Enter a key: it starts with key_."
@@ -220,7 +220,7 @@ def test_a_plugin_that_needs_no_settings_can_be_enabled_at_once(desk: Any) -> No
     assert desk.host.settings.enabled_plugins("ws-1") == ("second",)
 
 
-def test_saving_keeps_the_switch_where_it_is(desk: Any) -> None:
+def test_saving_neither_enables_nor_disables_an_integration(desk: Any) -> None:
     desk.enable()
 
     save(desk, mode="fast")
@@ -231,7 +231,7 @@ def test_saving_keeps_the_switch_where_it_is(desk: Any) -> None:
     assert not desk.host.settings.is_enabled("ws-1", "recorder")
 
 
-def test_what_is_shown_has_masks_for_secrets_and_no_secret(desk: Any) -> None:
+def test_shown_settings_hold_masks_instead_of_secrets(desk: Any) -> None:
     shown = save(desk, token=CANARY, unit_tokens={"bu_1": OTHER, "bu_2": "key_short"})
 
     assert shown == {
@@ -248,7 +248,7 @@ def test_what_is_shown_has_masks_for_secrets_and_no_secret(desk: Any) -> None:
     assert desk.host.settings.show("ws-1", "recorder") == shown
 
 
-def test_a_workspace_never_sees_anothers_settings(desk: Any) -> None:
+def test_a_workspace_does_not_see_the_settings_of_another(desk: Any) -> None:
     save(desk, token=CANARY, unit_tokens={"bu_1": CANARY})
     desk.enable("ws-2", token=TOKEN)
     seen: list[Any] = []
@@ -266,7 +266,7 @@ def test_a_workspace_never_sees_anothers_settings(desk: Any) -> None:
     ids=["workspace", "plugin", "plugin that did not load"],
 )
 @pytest.mark.parametrize("call", ["save", "show", "enable"])
-def test_what_does_not_exist_is_not_found(desk: Any, call: str, workspace: str, plugin: str) -> None:
+def test_unknown_workspaces_and_plugins_are_not_found(desk: Any, call: str, workspace: str, plugin: str) -> None:
     given = [{"token": TOKEN}] if call == "save" else []
 
     with pytest.raises(NotFound):

@@ -97,7 +97,7 @@ def test_settings_are_migrated_when_they_are_read_and_stored_when_somebody_saves
     assert fakes.calls == []
 
 
-def test_each_migration_is_told_from_which_version(restarted: Any, fakes: Any) -> None:
+def test_a_migration_gets_the_version_of_the_stored_settings(restarted: Any, fakes: Any) -> None:
     seen: list[Any] = []
     release(fakes, 2)
     fakes.answers["migrate_settings"] = lambda _, given: seen.append(given) or given[0]
@@ -142,7 +142,7 @@ BROKEN_MIGRATIONS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("migrates", "said"), BROKEN_MIGRATIONS.values(), ids=list(BROKEN_MIGRATIONS))
-def test_a_migration_that_fails_leaves_the_stored_settings_and_says_so(
+def test_a_failed_migration_is_reported_and_keeps_the_stored_settings(
     restarted: Any, before: Any, fakes: Any, migrates: Any, said: str
 ) -> None:
     old = stored(before)
@@ -203,7 +203,9 @@ def test_saving_wakes_the_runs_of_its_own_workspace_only(incomplete: Any) -> Non
     assert attempt_of(incomplete, run) == 1 + 1
 
 
-def test_at_a_start_with_a_release_that_fits_again_runs_go_on(incomplete: Any, fakes: Any, desks: Desks) -> None:
+def test_runs_resume_at_the_start_of_a_release_that_fits_the_settings_again(
+    incomplete: Any, fakes: Any, desks: Desks
+) -> None:
     run = incomplete.accept()
     incomplete.host.close()
     fakes.released.clear()
@@ -215,7 +217,7 @@ def test_at_a_start_with_a_release_that_fits_again_runs_go_on(incomplete: Any, f
     assert again.run(run["id"])["status"] == "succeeded"
 
 
-def test_people_are_told_that_runs_wait_for_settings(incomplete: Any) -> None:
+def test_an_alert_says_that_runs_wait_for_settings(incomplete: Any) -> None:
     incomplete.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
 
     incomplete.accept()
@@ -225,7 +227,7 @@ def test_people_are_told_that_runs_wait_for_settings(incomplete: Any) -> None:
     assert (alert["type"], alert["code"]) == ("run.waits", "settings_incomplete")
 
 
-def test_people_are_told_though_no_run_waits_once_a_day(incomplete: Any) -> None:
+def test_missing_settings_cause_one_alert_a_day_even_if_no_run_waits(incomplete: Any) -> None:
     incomplete.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
 
     incomplete.host.upkeep.request_after_start()
@@ -247,7 +249,7 @@ def test_doctor_names_the_settings_that_are_missing(incomplete: Any) -> None:
     assert f"connections: ws-1, recorder: {missing}" in found
 
 
-def test_the_api_says_it_and_goes_on(incomplete: Any) -> None:
+def test_the_api_reports_the_missing_setting_and_runs_resume_after_saving(incomplete: Any) -> None:
     with incomplete.host.store.write() as db:
         key = create_api_key(db, "ws-1", incomplete.clock.now())
     client, headers = create_app(incomplete.host).test_client(), {"Authorization": f"Bearer {key}"}
@@ -267,7 +269,7 @@ def test_the_api_says_it_and_goes_on(incomplete: Any) -> None:
     assert incomplete.run(run["id"])["status"] == "succeeded"
 
 
-def test_the_console_shows_it_and_the_form_completes_it(incomplete: Any) -> None:
+def test_the_console_reports_the_missing_setting_and_its_form_completes_it(incomplete: Any) -> None:
     client = create_app(incomplete.host).test_client()
     same = {"Sec-Fetch-Site": "same-origin"}
     client.post(login_link(incomplete.host, "ws-1", "admin"), headers=same)
@@ -286,9 +288,7 @@ def test_the_console_shows_it_and_the_form_completes_it(incomplete: Any) -> None
     assert "Settings incomplete" not in client.get("/console/", headers=same).text
 
 
-def test_who_switches_on_what_lacks_a_new_setting_is_told_which_field_over_http_too(
-    desks: Desks, before: Any, fakes: Any
-) -> None:
+def test_enabling_over_http_names_the_setting_that_is_missing(desks: Desks, before: Any, fakes: Any) -> None:
     before.host.settings.disable("ws-1", "recorder")
     before.host.close()
     release(fakes, 1, required=True, channel=CHANNEL)
@@ -308,7 +308,7 @@ def test_who_switches_on_what_lacks_a_new_setting_is_told_which_field_over_http_
     assert 'name="channel"' in page.text
 
 
-def test_the_command_line_shows_it_and_saving_lets_runs_go_on(
+def test_the_command_line_reports_the_missing_setting_and_runs_resume_after_saving(
     incomplete: Any, desks: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = incomplete.host.config.data_dir
@@ -342,7 +342,7 @@ def test_a_webhook_is_asked_to_come_again(incomplete: Any) -> None:
     assert incomplete.count("webhook_deliveries") == 0
 
 
-def test_what_only_looks_goes_on_without_the_plugin(incomplete: Any) -> None:
+def test_read_only_features_work_without_the_plugins_settings(incomplete: Any) -> None:
     foretold = preview("ws-1", a_quote(), incomplete.host.integrations)
 
     assert foretold["previews"][0]["problems"][0]["code"] == "settings_incomplete"
@@ -366,7 +366,7 @@ def downgraded(restarted: Any, fakes: Any, desks: Desks) -> Any:
     return desks()
 
 
-def test_settings_of_a_newer_release_are_not_touched_and_runs_wait_for_it(
+def test_settings_of_a_newer_release_stay_unchanged_and_runs_wait_for_that_release(
     downgraded: Any, fakes: Any, desks: Desks
 ) -> None:
     kept = stored(downgraded)
@@ -385,7 +385,7 @@ def test_settings_of_a_newer_release_are_not_touched_and_runs_wait_for_it(
     assert again.host.settings.effective("ws-1", "recorder")["channel"] == "#sales"
 
 
-def test_what_an_earlier_host_saves_beside_is_of_the_first_version(downgraded: Any) -> None:
+def test_settings_saved_by_an_earlier_host_have_the_first_version(downgraded: Any) -> None:
     with downgraded.host.store.write() as db:
         # It knows neither column.
         later = downgraded.clock.advance(60) or downgraded.clock.now()

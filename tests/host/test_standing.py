@@ -121,7 +121,7 @@ REACHED: list[tuple[str, Facts, str]] = [
 
 
 @pytest.mark.parametrize(("state", "facts", "says"), REACHED, ids=[state for state, _, _ in REACHED])
-def test_a_quote_stands_where_its_facts_say(state: str, facts: Facts, says: str) -> None:
+def test_the_facts_of_a_quote_determine_its_state(state: str, facts: Facts, says: str) -> None:
     standing = standing_of(facts, NOW)
 
     assert standing.state.name == state
@@ -133,7 +133,7 @@ def test_every_state_is_reached() -> None:
 
 
 @pytest.mark.parametrize("state", STATES.values(), ids=lambda state: state.name)
-def test_a_state_that_asks_a_person_names_what_they_can_do(state: Any) -> None:
+def test_a_state_that_needs_a_person_names_the_possible_steps(state: Any) -> None:
     assert set(state.steps) <= set(STEPS)
     if state.tone in {ATTENTION, BAD}:
         assert state.acts == PERSON and state.steps
@@ -153,17 +153,17 @@ PAST: dict[str, Facts] = {
 
 
 @pytest.mark.parametrize("facts", PAST.values(), ids=PAST)
-def test_what_was_wrong_and_is_mended_asks_nobody(facts: Facts) -> None:
+def test_a_problem_that_was_solved_needs_nobody(facts: Facts) -> None:
     assert standing_of(facts, NOW).state.tone not in {ATTENTION, BAD}
 
 
-def test_what_is_wrong_with_a_paid_invoice_still_asks_a_person() -> None:
+def test_a_problem_with_a_paid_invoice_still_needs_a_person() -> None:
     facts = Facts(runs=[a_run("needs_attention", why="Overpaid.")], records=invoiced("paid", **PAID))
 
     assert standing_of(facts, NOW).state.name == "needs_attention"
 
 
-def test_a_later_installment_does_not_mend_another_one() -> None:
+def test_a_later_installment_does_not_solve_the_problem_of_an_earlier_one() -> None:
     runs = [
         a_run("failed", "installment", why="No such box.", facts={"number": 1}),
         a_run("succeeded", "installment", facts={"number": 2}),

@@ -56,7 +56,7 @@ def webhook_runs(desk: Any) -> list[dict[str, Any]]:
 # -- the hooks ---------------------------------------------------------------------------------------------
 
 
-def test_hook_webhook_endpoints_decides_where_there_is_something_to_look_after(desk: Any) -> None:
+def test_hook_webhook_endpoints_decides_whether_upkeep_is_needed(desk: Any) -> None:
     desk.enable()
     desk.enable("ws-2")
     desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [ENDPOINT] if ctx.workspace == "ws-2" else []
@@ -101,7 +101,7 @@ def test_hook_on_upkeep_is_worked_in_steps_like_any_run(kept: Any, roll: bool) -
         pytest.param(UpkeepReport(Outcome.done(), (WebhookEvent("e", "t", {"at": object()}),)), id="not JSON"),
     ],
 )
-def test_an_upkeep_that_breaks_the_contract_is_the_plugins_bug(kept: Any, answer: Any) -> None:
+def test_an_upkeep_that_breaks_the_contract_is_a_bug_of_the_plugin(kept: Any, answer: Any) -> None:
     kept.recorder.answers["on_upkeep"] = lambda ctx, upkeep: answer
 
     run = look_after(kept)
@@ -109,7 +109,7 @@ def test_an_upkeep_that_breaks_the_contract_is_the_plugins_bug(kept: Any, answer
     assert (run["status"], run["error"]["code"]) == ("failed", "plugin_bug")
 
 
-def test_a_disabled_plugin_is_not_looked_after(kept: Any) -> None:
+def test_a_disabled_plugin_gets_no_upkeep(kept: Any) -> None:
     kept.host.settings.disable("ws-1", "recorder")
     kept.recorder.calls.clear()
 
@@ -119,7 +119,7 @@ def test_a_disabled_plugin_is_not_looked_after(kept: Any) -> None:
     assert kept.recorder.calls == []
 
 
-def test_the_trouble_of_one_workspace_holds_up_no_other(kept: Any) -> None:
+def test_trouble_in_one_workspace_does_not_hold_up_another(kept: Any) -> None:
     kept.enable("ws-2")
 
     def endpoints(ctx: Any, _: Any) -> list[WebhookEndpoint]:
@@ -135,7 +135,7 @@ def test_the_trouble_of_one_workspace_holds_up_no_other(kept: Any) -> None:
 # -- what it finds -----------------------------------------------------------------------------------------
 
 
-def test_what_it_finds_is_worked_as_if_it_had_been_delivered_and_once(kept: Any) -> None:
+def test_an_event_that_an_upkeep_finds_is_worked_once_like_a_delivered_one(kept: Any) -> None:
     finds(kept, FOUND)
 
     first, second = look_after(kept), look_after(kept)
@@ -147,7 +147,7 @@ def test_what_it_finds_is_worked_as_if_it_had_been_delivered_and_once(kept: Any)
     assert second["status"] == "skipped"
 
 
-def test_what_was_delivered_before_is_nothing_new_and_what_comes_after_is_a_duplicate(kept: Any) -> None:
+def test_an_event_found_and_delivered_is_worked_once_in_either_order(kept: Any) -> None:
     def deliver(event_id: str) -> str:
         body = json.dumps({"id": event_id, "type": "paid", "quote_id": "q-7"}).encode()
         request = WebhookRequest("right", body, {"X-Signature": "signed"})
@@ -163,14 +163,14 @@ def test_what_was_delivered_before_is_nothing_new_and_what_comes_after_is_a_dupl
 
 
 @pytest.mark.parametrize("quote_id", [None, "q-unknown"])
-def test_what_concerns_nothing_of_ours_starts_no_run(kept: Any, quote_id: str | None) -> None:
+def test_an_event_about_no_known_quote_starts_no_run(kept: Any, quote_id: str | None) -> None:
     finds(kept, WebhookEvent("e-1", "paid", {}, quote_id))
 
     assert look_after(kept)["status"] == "skipped"
     assert webhook_runs(kept) == []
 
 
-def test_what_it_finds_is_worked_also_when_a_person_has_to_look(kept: Any) -> None:
+def test_events_are_worked_even_if_their_upkeep_needs_a_person(kept: Any) -> None:
     finds(kept, FOUND, outcome=Outcome.needs_attention("webhook_endpoint", "There is no room."))
 
     run = look_after(kept)
@@ -179,7 +179,7 @@ def test_what_it_finds_is_worked_also_when_a_person_has_to_look(kept: Any) -> No
     assert len(webhook_runs(kept)) == 1
 
 
-def test_a_crash_before_the_end_of_the_run_loses_and_doubles_nothing(kept: Any) -> None:
+def test_a_crash_before_the_end_of_an_upkeep_neither_loses_nor_repeats_an_event(kept: Any) -> None:
     def upkeep(ctx: Any, _: Any) -> UpkeepReport:
         found = ctx.step("look", lambda attempt: [{"id": "e-1"}])
         return UpkeepReport(NOTHING.outcome, tuple(WebhookEvent(e["id"], "paid", e, "q-7") for e in found))
@@ -197,7 +197,7 @@ def test_a_crash_before_the_end_of_the_run_loses_and_doubles_nothing(kept: Any) 
 # -- one at a time -----------------------------------------------------------------------------------------
 
 
-def test_one_at_a_time_whoever_asks(kept: Any) -> None:
+def test_only_one_upkeep_is_queued_at_a_time(kept: Any) -> None:
     (run_id,) = kept.host.upkeep.request("ws-1")
 
     with pytest.raises(ActionRefused, match=run_id):
@@ -213,7 +213,7 @@ def test_a_workspace_that_does_not_exist_is_not_found(kept: Any) -> None:
             ask("nowhere")
 
 
-def test_an_upkeep_cannot_be_undone_but_retried(kept: Any) -> None:
+def test_an_upkeep_can_be_retried_but_not_undone(kept: Any) -> None:
     def trouble(ctx: Any, _: Any) -> UpkeepReport:
         raise NeedsAttention("The key was refused.")
 
@@ -238,7 +238,7 @@ def test_an_upkeep_cannot_be_undone_but_retried(kept: Any) -> None:
         pytest.param(Outcome.needs_attention("c", "A person has to look."), True, id="a person has to look"),
     ],
 )
-def test_an_upkeep_without_work_is_listed_only_when_asked_for(kept: Any, outcome: Outcome, listed: bool) -> None:
+def test_an_upkeep_that_changed_nothing_is_listed_only_on_request(kept: Any, outcome: Outcome, listed: bool) -> None:
     finds(kept, outcome=outcome)
     run = look_after(kept)
 
@@ -252,7 +252,7 @@ def test_an_upkeep_without_work_is_listed_only_when_asked_for(kept: Any, outcome
 # -- who awaits a payment ----------------------------------------------------------------------------------
 
 
-def test_an_invoice_that_awaits_payment_is_looked_after_where_no_endpoint_tells_of_it(desk: Any) -> None:
+def test_an_unpaid_invoice_gets_upkeep_even_without_a_webhook_endpoint(desk: Any) -> None:
     desk.enable()
     desk.accept()
     assert desk.host.upkeep.request_due() == []
@@ -265,7 +265,7 @@ def test_an_invoice_that_awaits_payment_is_looked_after_where_no_endpoint_tells_
     assert desk.run(run_id)["kind"] == "upkeep"
 
 
-def test_the_quotes_that_await_a_payment_are_given_in_turn(kept: Any) -> None:
+def test_the_quotes_that_await_a_payment_are_listed_in_pages(kept: Any) -> None:
     records = kept.host.integrations.contexts.make("ws-1", "recorder", {}).records
     for quote_id, status in (("q-a", "open"), ("q-b", "paid"), ("q-c", "draft"), ("q-d", "void"), ("q-e", "open")):
         kept.host.runs.accept("ws-1", a_quote(id=quote_id))

@@ -27,7 +27,7 @@ def cli_with_webhooks(cli: CommandLine) -> CommandLine:
     return cli
 
 
-def test_webhooks_are_looked_after_when_somebody_asks(cli_with_webhooks: CommandLine) -> None:
+def test_webhook_check_runs_an_upkeep(cli_with_webhooks: CommandLine) -> None:
     asked: list[Any] = []
     report = UpkeepReport(Outcome.done("The secret was rolled."))
     cli_with_webhooks.recorder.answers["on_upkeep"] = lambda ctx, upkeep: asked.append(upkeep) or report
@@ -43,7 +43,7 @@ def test_webhooks_are_looked_after_when_somebody_asks(cli_with_webhooks: Command
     assert "looks after it now" in refused(cli_with_webhooks("webhook", "check", "ws-1"), 2)
 
 
-def test_a_payment_that_nobody_told_us_of_is_worked_before_the_command_ends(cli_with_webhooks: CommandLine) -> None:
+def test_webhook_check_works_a_missed_payment_before_it_ends(cli_with_webhooks: CommandLine) -> None:
     cli_with_webhooks.ok("accept", "ws-1", cli_with_webhooks.file(a_quote()), "--wait")
     missed = WebhookEvent("e-1", "paid", {"id": "e-1"}, "q-7")
     cli_with_webhooks.recorder.answers["on_upkeep"] = lambda ctx, _: UpkeepReport(
@@ -57,7 +57,7 @@ def test_a_payment_that_nobody_told_us_of_is_worked_before_the_command_ends(cli_
     assert upkeep["outcome"]["found_runs"] == [webhook["id"]]
 
 
-def test_an_upkeep_that_needs_a_person_exits_1_when_waited_for(cli_with_webhooks: CommandLine) -> None:
+def test_webhook_check_with_wait_exits_1_when_the_upkeep_needs_a_person(cli_with_webhooks: CommandLine) -> None:
     report = UpkeepReport(Outcome.needs_attention("c", "There is no room.", hint="Make some."))
     cli_with_webhooks.recorder.answers["on_upkeep"] = lambda ctx, upkeep: report
 
@@ -85,7 +85,7 @@ def test_the_state_of_the_webhooks_is_shown(cli_with_webhooks: CommandLine) -> N
     assert "Nothing had to be mended." in text
 
 
-def test_without_an_endpoint_there_is_nothing_to_check(cli: CommandLine) -> None:
+def test_webhook_check_is_refused_without_an_endpoint(cli: CommandLine) -> None:
     cli.ready()
 
     assert "No webhook endpoint yet" in cli("webhook", "status", "ws-1").stdout
@@ -93,14 +93,14 @@ def test_without_an_endpoint_there_is_nothing_to_check(cli: CommandLine) -> None
     refused(cli("webhook", "status", "nowhere"), 5)
 
 
-def test_upkeep_that_had_nothing_to_do_is_listed_when_asked_for(cli_with_webhooks: CommandLine) -> None:
+def test_upkeep_that_changed_nothing_is_listed_only_with_all(cli_with_webhooks: CommandLine) -> None:
     cli_with_webhooks("webhook", "check", "ws-1", "--wait")
 
     assert cli_with_webhooks.ok("run", "list")["data"] == []
     assert [run["kind"] for run in cli_with_webhooks.ok("run", "list", "--all")["data"]] == ["upkeep"]
 
 
-def test_what_was_delivered_is_listed_and_worked_again(cli_with_webhooks: CommandLine) -> None:
+def test_deliveries_are_listed_and_replayed(cli_with_webhooks: CommandLine) -> None:
     cli_with_webhooks.ok("accept", "ws-1", cli_with_webhooks.file(a_quote()), "--wait")
     missed = WebhookEvent("evt_1", "paid", {"id": "evt_1"}, "q-7")
     cli_with_webhooks.recorder.answers["on_upkeep"] = lambda ctx, _: UpkeepReport(

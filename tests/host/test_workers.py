@@ -123,7 +123,7 @@ def test_a_living_worker_keeps_its_job_however_long_it_takes(yard: Yard) -> None
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_a_job_at_which_worker_after_worker_dies_is_set_aside(
+def test_a_job_that_kills_several_workers_is_set_aside(
     database: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'db'}" if database == "sqlite" else request.getfixturevalue("postgresql")
@@ -144,7 +144,7 @@ def test_a_job_at_which_worker_after_worker_dies_is_set_aside(
     yard.store.close()
 
 
-def test_a_worker_that_stops_in_good_order_counts_as_no_death(yard: Yard) -> None:
+def test_a_worker_that_stops_orderly_does_not_count_as_a_death(yard: Yard) -> None:
     yard.enqueue("r.1")
     leases: Any = yard.engine._leases
     leases.beat("w")
@@ -170,7 +170,7 @@ def test_twenty_jobs_shared_by_two_workers_are_each_done_once(yard: Yard) -> Non
     assert sorted(yard.lines().count(f"r.{number}/{step}") for number in range(20) for step in "ab") == [1] * 40
 
 
-def test_a_workspace_with_many_quotes_neither_takes_every_worker_nor_keeps_others_waiting(yard: Yard) -> None:
+def test_a_workspace_with_many_quotes_does_not_occupy_every_worker(yard: Yard) -> None:
     yard.enqueue(*(f"many.{n}" for n in range(60)), partition="ws-1")
     with yard.worker("takes a while"), yard.worker("takes a while"):
         yard.wait_for("ready", times=2)
@@ -189,7 +189,7 @@ def test_a_workspace_with_many_quotes_neither_takes_every_worker_nor_keeps_other
     assert len(behind) > 30, "most of the sixty came after the three that were queued behind them"
 
 
-def test_a_run_that_another_worker_ends_while_a_new_one_looks_for_stranded_ones_stays_as_it_ended(
+def test_the_search_for_stranded_runs_does_not_change_a_run_that_ends_meanwhile(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.enable()
