@@ -1,4 +1,4 @@
-"""A desk with one host and fake plugins: real SQLite, the inline engine, a clock that only moves when told to."""
+"""A desk: one host with fake plugins, a real SQLite database, the inline engine, and a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ RUN_KEYS = set(
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The fake distributions on the path; gives the module of the plugin ``recorder``."""
+    """Put the fake distributions on the path, and give the module of the plugin ``recorder``."""
     monkeypatch.syspath_prepend(str(FAKES))
     recorder = importlib.import_module("fake_recorder")
     recorder.reset()
@@ -65,7 +65,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @dataclass
 class Desk(Workbench):
-    """A workbench that loads the two working fakes, one of which notes every call."""
+    """A workbench with the two working fake plugins. One of them, the recorder, records every call."""
 
     recorder: Any
     slept: list[float] = field(default_factory=list)
@@ -79,11 +79,11 @@ class Desk(Workbench):
         self.set_up(plugin, given, workspace)
 
     def accept(self, workspace: str = "ws-1", **changes: Any) -> dict[str, Any]:
-        """Accept a quote, work the queue, and report the recorder's run."""
+        """Accept a quote, work the queue, and return the recorder's run."""
         return super().accept(a_quote(**changes), workspace, plugin="recorder")
 
     def work_again(self, run_id: str, attempt: int = 1) -> dict[str, Any]:
-        """Work a job from its top, as after a crash."""
+        """Work a job from its beginning, as after a crash."""
         self.engine.work_again(f"{run_id}.{attempt}")
         return self.run(run_id)
 
@@ -141,7 +141,7 @@ class Desk(Workbench):
 
 
 class NotingClock(ManualClock):
-    """Notes how long it was asked to sleep."""
+    """A clock that records for how long it was asked to sleep."""
 
     def __init__(self, start: datetime) -> None:
         super().__init__(start)
@@ -154,7 +154,7 @@ class NotingClock(ManualClock):
 
 @pytest.fixture
 def desks(tmp_path: Path, fakes: Any) -> Iterator[Callable[..., Desk]]:
-    """Build desks, each with the configuration that a test wants."""
+    """A function that builds desks, each with its own configuration."""
     with ExitStack() as opened:
 
         def build(name: str = "data", **config: Any) -> Desk:

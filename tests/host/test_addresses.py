@@ -1,4 +1,4 @@
-"""What a public address is, and that nobody is visited but who was found to be public."""
+"""Which addresses are public, and that the host connects only to addresses that it has found public."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_local_hosts_are_private_without_a_lookup(host: str) -> None:
 
 
 def answered(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """From now on names lead there: to the first list when they are first looked up, then to the next, and the last."""
+    """Let each lookup of a name return the next of these lists of addresses; the last list stays."""
     asked: list[str] = []
     real = socket.getaddrinfo
 
@@ -103,7 +103,7 @@ def test_an_invalid_host_name_is_unknown_and_causes_no_crash(host: str) -> None:
         public_places(host, 443)
 
 
-# -- every way out -----------------------------------------------------------------------------------
+# -- every kind of outgoing request ------------------------------------------------------------------
 
 URL = "https://inside.example/x.pdf"
 
@@ -146,7 +146,7 @@ def test_no_outgoing_request_reaches_a_private_network(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """DNS rebinding: the name leads to the internet when it is checked, and to this machine a moment later."""
+    """DNS rebinding: the name resolves to a public address for the check, and to this machine afterwards."""
     asked = answered(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
     connected: list[str] = []
 
@@ -190,11 +190,11 @@ def test_the_operator_may_allow_a_platform_in_a_private_network(monkeypatch: pyt
     assert connected == ["10.0.0.7"]
 
 
-# -- over TLS, by the name -----------------------------------------------------------------------------
+# -- over TLS ----------------------------------------------------------------------------------------
 
 
 class Files:
-    """A server of TLS for one name; it remembers which name was asked for."""
+    """A TLS server for one name; it records which name each client asks for."""
 
     def __init__(self, context: ssl.SSLContext, pages: dict[str, tuple[int, dict[str, str], bytes]]) -> None:
         self.asked_for: list[str | None] = []
@@ -244,10 +244,10 @@ PAGES: dict[str, tuple[int, dict[str, str], bytes]] = {
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
-    """The server of files.example, which stands for one on the internet."""
+    """The server of files.example, which plays a server on the internet."""
     authority = Authority(tmp_path)
     server = Files(authority.serves("files.example"), PAGES)
-    # The one machine of this test that counts as the internet's.
+    # The only address in this test that counts as public.
     monkeypatch.setattr(addresses, "is_public", lambda place: place == "127.0.0.1")
     make = downloads.plain_session
 
@@ -257,7 +257,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
         return session
 
     monkeypatch.setattr(downloads, "plain_session", trusting)
-    # Who takes this machine's proxy takes its certificates, too.
+    # A request that took the proxy settings of the environment would take its certificates, too.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.path))
     yield server
     server.close()
@@ -343,7 +343,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer(files: Files, monkey
 
 
 def test_only_the_fetching_module_resolves_host_names() -> None:
-    """One place decides."""
+    """Every other module has to use the one that checks addresses."""
     root = Path(__file__).parents[2]
     asking = {"getaddrinfo", "gethostbyname", ".is_global", ".is_private"}
     own = {"qwoty_integrations_host/network/addresses.py", "qwoty_integrations_host/testing/network.py",

@@ -62,7 +62,7 @@ def test_mails_are_tried_again_when_the_mail_server_is_away_and_given_up_after_t
     assert desk.host.alert_delivery.deliver() == 0, "not before its time"
     desk.clock.advance(60)
     assert desk.host.alert_delivery.deliver() == 1
-    # Ben had been told at once, and is not told twice.
+    # Ben got his mail at the first try, and gets no second one.
     assert sorted(str(parsed(envelope)["To"]) for envelope in mail_server.taken) == [ANA, BEN]
 
     mail_server.be("451 data")
@@ -98,7 +98,7 @@ def test_an_alert_sent_just_before_a_crash_is_sent_again_with_the_same_message_i
     alert_desk.accept()
     alert_desk.host.alert_delivery.deliver()
     (before,) = alert_desk.mails()
-    with alert_desk.host.store.write() as db:  # what was delivered was never noted
+    with alert_desk.host.store.write() as db:  # as if the process had died before it recorded the delivery
         document = json.dumps({**told_document(db), "told": []})
         db.exec_driver_sql("UPDATE alerts SET delivered_at = NULL, tries = 0, document = ?", (document,))
 

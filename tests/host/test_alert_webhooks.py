@@ -113,7 +113,7 @@ def test_a_host_name_that_resolves_to_a_private_address_gets_no_alert(
 def test_an_invalid_webhook_address_does_not_hold_up_other_alerts(alert_desk: Any) -> None:
     alert_desk.host.alert_recipients.replace("ws-1", {"webhook_url": "https://alerts.example/"})
     alert_desk.host.alert_recipients.replace("ws-2", {"mails": [ANA]})
-    with alert_desk.host.store.write() as db:  # as earlier releases took it
+    with alert_desk.host.store.write() as db:  # earlier releases accepted such an address
         wrong = f"https://{'a' * 70}.example/"
         document = f"UPDATE alert_targets SET document = replace(document, 'https://alerts.example/', '{wrong}')"
         db.exec_driver_sql(document)

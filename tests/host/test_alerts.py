@@ -167,3 +167,31 @@ def test_a_refused_key_causes_another_alert_after_new_settings_or_a_good_test(al
     alert_desk.host.connections.test("ws-1", "recorder")
     alert_desk.accept(id="q-3")
     assert len(alert_desk.alerts()) == 3
+
+
+@pytest.mark.parametrize("code", ["mail_refused", "mail_address", "mail_unsure"])
+def test_a_mail_that_needs_a_person_causes_an_alert_about_a_mail(alert_desk: Any, code: str) -> None:
+    alert_desk.fail_with(NeedsAttention("The mail server refused the recipient.", hint="Correct it.", code=code))
+    alert_desk.accept()
+
+    assert [(alert["type"], alert["code"]) for alert in alert_desk.alerts()] == [("mail.not_sent", code)]
+
+
+def test_a_mail_that_waits_causes_an_alert_after_an_hour_and_then_once_a_day(alert_desk: Any) -> None:
+    alert_desk.fail_with(RetryableError("The mail server cannot be reached.", code="mail_unreachable"))
+    alert_desk.accept()
+    alert_desk.accept(id="q-8")
+    alert_desk.clock.advance(300)
+    alert_desk.work()
+    assert alert_desk.alerts() == []
+
+    for _ in range(12):
+        alert_desk.clock.advance(1800)
+        alert_desk.work()
+
+    (alert,) = alert_desk.alerts()
+    assert (alert["type"], alert["code"], alert["hint"]) == (
+        "mail.not_sent",
+        "mail_unreachable",
+        "It goes on by itself. Retry the run to try at once.",
+    )

@@ -1,4 +1,4 @@
-"""One fake key, planted wherever a key can stand: it comes out nowhere but where it was meant to go."""
+"""A fake key is planted in every place that can hold a key. It appears only where it was meant to go."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CANARY = "sk_test_CanaryABCDEFGH0123456789"
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    """What the host would write to stderr."""
+    """What the host writes to stderr."""
     with written_log(monkeypatch) as written:
         yield written
 

@@ -1,4 +1,4 @@
-"""What the command line says when something is not as it should be: where, why, and what to do."""
+"""Error messages of the command line: each says where the problem is, why, and what to do."""
 
 from __future__ import annotations
 

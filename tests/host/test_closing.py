@@ -1,4 +1,4 @@
-"""Closing the database while a thread still works: nothing is left open behind it."""
+"""Closing the database while a thread still uses it: no connection stays open."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ def test_a_connection_returned_after_the_close_is_closed(
     with pytest.raises(Exception, match="closed"):
         raw[0].cursor().execute("SELECT 1")
     raw.clear()
-    gc.collect()  # an open one would warn here, and a warning is an error
+    gc.collect()  # a connection that is still open causes a warning here, and a warning is an error

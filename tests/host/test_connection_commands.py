@@ -1,4 +1,4 @@
-"""Tests of connections at the command line: `test-connection`, and the tests that `enable` and `settings set` make first."""
+"""`test-connection`, and the connection test that `enable` and `settings set` make first."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_new_settings_of_an_enabled_integration_are_tested_before_they_are_used(
     assert (refused.exit_code, live) == (2, "key_Plain1234567890")
     assert seen == ["key_Another1234567890"]
     assert "Not saved. The settings of before stay" in refused.stderr
-    # The test was of other settings than those that are there.
+    # The test was about other settings than the stored ones.
     assert (saved_desk.connection()["status"], saved_desk.connection()["problem"]) == ("ok", None)
     assert desk_cli("settings", "set", "ws-1", "recorder", "--file", str(path), "--anyway").exit_code == 0
     assert saved_desk.host.settings.effective("ws-1", "recorder")["token"] == "key_Another1234567890"

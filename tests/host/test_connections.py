@@ -1,4 +1,4 @@
-"""Testing a connection, and how a run that the service refuses marks it until a test succeeds."""
+"""Tests of connections. A run that the service refuses marks its connection until a test or a run succeeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A corrected quote and several integrations: each gets it, or each is told why not."""
+"""A corrected quote and several integrations: each one gets the correction, or each run says why not."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_a_name_of_two_countries_means_one_of_them_or_none() -> None:
     doubtful = {name: country_code(written[name]) for name, countries in meant.items() if len(countries) > 1}
 
     assert {name: doubtful[name] for name in ("malawi", "kongo", "toga", "lusia")} == {
-        "malawi": "MW",  # English, whatever Toki Pona calls Latvia
+        "malawi": "MW",  # English; in Toki Pona, it is Latvia
         "kongo": None,
         "toga": None,
         "lusia": None,

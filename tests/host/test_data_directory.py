@@ -40,7 +40,7 @@ def _commands(group: Any, *names: str) -> Iterator[tuple[str, ...]]:
             yield (*names, name)
 
 
-#: Those that begin something, and those that need no data directory.
+#: The commands that may make a data directory, and those that need none.
 _BEGIN, _NEED_NONE = {("serve",), ("worker",), ("workspace", "add")}, {"plugin"}
 
 

@@ -1,4 +1,4 @@
-"""The host's own database is locked, full or away: no run ends for that, and nothing is done twice unseen."""
+"""The host's own database is locked, full or away: no run ends because of that, and no step is repeated unnoticed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def troubled(kind: str, host: Host, address: str) -> Iterator[Any]:
 
 @contextmanager
 def durable(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Host, Any]]:
-    """A host on the durable engine with the recorder switched on, and what can befall its database."""
+    """A host on the durable engine with the recorder enabled, and one kind of trouble for its database."""
     address = request.getfixturevalue("postgresql") if kind == "away" else ""
     soon = RetryPolicy(first_gap=0.1, waits=(timedelta(seconds=0.5),))
     config = HostConfig(
@@ -72,7 +72,7 @@ def durable(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator
 
 
 def ended(host: Host, run_id: str, *, seconds: float = 30.0) -> dict[str, Any]:
-    """The run once it has ended."""
+    """Wait until the run has ended, and return it."""
     deadline, run = time.monotonic() + seconds, {}
     while time.monotonic() < deadline:
         with suppress(DatabaseUnavailable):
@@ -98,7 +98,7 @@ def test_a_run_goes_on_by_itself_when_the_database_is_well_again(
                 threading.Timer(1.5, trouble.let_go).start()
             if where == "while a step keeps its record":
                 ctx.records.update("q-7", lambda _: QuoteRecord(currency="EUR"))
-            return "x" * 20_000  # more than is left on a full disk
+            return "x" * 20_000  # more than fits on a full disk
 
         def hook(ctx: Any, _quote: Any) -> Outcome:
             ctx.step("first", lambda attempt: first.append(attempt) or "one")
@@ -155,7 +155,7 @@ def test_the_api_answers_503_and_accepts_the_quote_when_it_is_sent_again(
     with durable(kind, tmp_path, request) as (host, trouble), served(host) as url:
         with host.store.write() as db:
             headers = {"Authorization": f"Bearer {create_api_key(db, 'ws-1', host.clock.now())}"}
-        # More than is left on a full disk.
+        # More than fits on a full disk.
         quote = a_quote(number="Q" * 200, notes="x" * 50_000)
         trouble.take()
 

@@ -1,4 +1,4 @@
-"""What came of each delivery of a webhook: verified, a duplicate, or refused; and that a flood fills nothing."""
+"""The result of each webhook delivery: verified, duplicate or refused; and that a flood of deliveries fills no table."""
 
 from __future__ import annotations
 

@@ -1,14 +1,12 @@
-"""What is still open is told once a day, at eight in the workspace's time zone, and only when something is."""
+"""The daily digest: at eight in the workspace's time zone it lists what is still open, if anything is."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from host.conftest import ANA, ENDPOINT, AlertReceiver, words_of
-from qwoty_integrations_host import CredentialsError, NeedsAttention, PermanentError, RetryableError, UpkeepReport
+from qwoty_integrations_host import CredentialsError, NeedsAttention, PermanentError, UpkeepReport
 from qwoty_integrations_host.contract.hook_types import Outcome
 from qwoty_integrations_host.workspaces.workspace import set_timezone
 
@@ -172,31 +170,3 @@ def test_the_webhook_gets_the_digest_as_an_alert_of_its_own_type(
     assert (found["type"], found["data"]["title"]) == ("digest", "One thing is still open.")
     assert [one["title"] for one in found["data"]["open"]] == ["Look at it."]
     assert "open" not in alert_receiver.documents[0]["data"]
-
-
-@pytest.mark.parametrize("code", ["mail_refused", "mail_address", "mail_unsure"])
-def test_a_mail_that_needs_a_person_causes_an_alert_about_a_mail(alert_desk: Any, code: str) -> None:
-    alert_desk.fail_with(NeedsAttention("The mail server refused the recipient.", hint="Correct it.", code=code))
-    alert_desk.accept()
-
-    assert [(alert["type"], alert["code"]) for alert in alert_desk.alerts()] == [("mail.not_sent", code)]
-
-
-def test_a_mail_that_waits_causes_an_alert_after_an_hour_and_then_once_a_day(alert_desk: Any) -> None:
-    alert_desk.fail_with(RetryableError("The mail server cannot be reached.", code="mail_unreachable"))
-    alert_desk.accept()
-    alert_desk.accept(id="q-8")
-    alert_desk.clock.advance(300)
-    alert_desk.work()
-    assert alert_desk.alerts() == []
-
-    for _ in range(12):
-        alert_desk.clock.advance(1800)
-        alert_desk.work()
-
-    (alert,) = alert_desk.alerts()
-    assert (alert["type"], alert["code"], alert["hint"]) == (
-        "mail.not_sent",
-        "mail_unreachable",
-        "It goes on by itself. Retry the run to try at once.",
-    )

@@ -1,4 +1,4 @@
-"""Discovery with committed fake distributions: each ends in a status, none stops the host, none leaks."""
+"""Discovery of plugins in fake distributions: each one gets a status, none stops the host, none leaks a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One contract for both engines, and what only the durable one promises."""
+"""The contract of both engines, and the promises of the durable engine alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 
 
 class Works:
-    """An engine on a database of its own, and what its jobs did."""
+    """An engine with its own database, and a record of what its jobs did."""
 
     def __init__(self, kind: str, url: str) -> None:
         self.url = url
@@ -54,7 +54,7 @@ class Works:
         return self.clock.now() if isinstance(self.engine, InlineEngine) else datetime.now(UTC)
 
     def pass_time(self, seconds: float) -> None:
-        """Move the clock of the inline engine; the durable one goes by the machine's."""
+        """Let time pass: the inline engine has a manual clock, the durable one uses the machine's."""
         self.clock.advance(seconds) if isinstance(self.engine, InlineEngine) else time.sleep(seconds)
 
     def wait(self, count: int, timeout: float = 5.0) -> bool:
@@ -219,12 +219,12 @@ def test_old_ended_jobs_are_deleted_unless_a_run_needs_them(works: Works) -> Non
 
 @pytest.fixture
 def looks_seldom(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Works]:
-    """A durable engine that looks into its queue by the clock once in ten minutes (ADR 0051)."""
+    """A durable engine that polls its queue only every ten minutes (ADR 0051)."""
     found = Works("durable", address_of(request.param, request))
     found.engine.start(found.job)
     monkeypatch.setattr("qwoty_integrations_host.engine.durable._POLL_SECONDS", 600.0)
     found.engine._register_queues()
-    time.sleep(1.5)  # until the threads have looked once more, and seen it
+    time.sleep(1.5)  # until the threads have polled once more with the new interval
     yield found
     found.close()
 
@@ -417,7 +417,7 @@ def test_the_next_start_resumes_a_run_whose_last_write_failed(tmp_path: Path) ->
     assert host.wait_for([run_id], timeout=10)
     with host.store.read() as db:
         row = runs.require(db, run_id)
-    assert (row.attempt, row.status) == (2, "skipped")  # its plugin is gone, and switched on nowhere
+    assert (row.attempt, row.status) == (2, "skipped")  # its plugin is gone and enabled nowhere
     host.close()
 
 
@@ -456,7 +456,7 @@ def test_closing_releases_nothing_while_a_job_still_works(tmp_path: Path) -> Non
 
 
 def _host_with_a_stranded_run(data_dir: Path) -> tuple[Host, str]:
-    """A run that says running, while the engine has nothing left to do for it."""
+    """A host with a run whose status is running although the engine has no job for it."""
     host = create_host(HostConfig(data_dir=data_dir))
     now = host.clock.now()
     row = {"id": "r1", "workspace": "ws-1", "plugin": "gone", "kind": "quote_accepted", "quote_id": "q-1"}

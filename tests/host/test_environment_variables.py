@@ -1,4 +1,4 @@
-"""Environment variables that the host does not know, and those whose value is wrong."""
+"""Environment variables: unknown names and wrong values."""
 
 from __future__ import annotations
 

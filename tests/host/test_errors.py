@@ -1,4 +1,4 @@
-"""What an error says about itself, and how a step records it."""
+"""The properties of errors, and how a step records an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_recorded_error_is_raised_again_as_its_kind(kind: type[IntegrationErro
     assert again.title == "It stopped."
     assert again.code == kind.default_code
     assert type(again) in {errors.RECORDABLE[kind.recorded_as], PermissionMissing}
-    # What ends a step ends it again in the same way; what is not recorded as itself ends as failed.
+    # An error ends the run in the same way again; a kind that is not recorded as itself ends it as failed.
     assert again.run_status == (kind.run_status if kind.run_status in {"needs_attention", "skipped"} else "failed")
 
 

@@ -1,4 +1,4 @@
-"""The exit codes of what is missing and of wrong usage."""
+"""The exit codes for missing objects and for wrong usage."""
 
 from __future__ import annotations
 

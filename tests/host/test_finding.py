@@ -1,4 +1,4 @@
-"""Quotes are found as they are now, at the price of some statements and no commit, by an index on both databases."""
+"""The search for quotes: it sees their present state, writes nothing, and uses an index on both databases."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from qwoty_integrations_host.workspaces.workspace import set_timezone
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def anywhere(request: pytest.FixtureRequest, desks: Callable[..., Any]) -> Any:
-    """A desk on each of the databases, where the recorder is switched on."""
+    """A desk with the recorder enabled, on each kind of database."""
     shared = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
     found = desks(shared_database=shared)
     found.enable()
@@ -38,7 +38,7 @@ def found(desk: Any, *, limit: int = 50, after: str | None = None, **asked: Any)
 
 
 def invoices(desk: Any, *parts: InstallmentRecord, status: str = "open", **more: Any) -> None:
-    """Let the recorder say that it has made such an invoice of each quote."""
+    """Let the recorder record an invoice for each quote."""
     invoice = InvoiceRecord(id="in_1Abc", status=status, account="a", number="F77-1", customer_id="cus_9Xy", **more)
     record = QuoteRecord(currency="EUR", invoice=invoice, total=Decimal("1234.50"), installments=parts)
 
@@ -107,7 +107,7 @@ def test_a_search_by_state_uses_the_state_of_this_moment(anywhere: Any) -> None:
 
 
 def test_a_search_by_day_uses_the_workspaces_time_zone(anywhere: Any) -> None:
-    anywhere.accept(id="q-7")  # at 9 in the morning of March 10, UTC
+    anywhere.accept(id="q-7")  # at 9:00 on March 10, UTC
     anywhere.clock.advance(14 * 3600)
     anywhere.accept(id="q-8")
 
@@ -211,7 +211,7 @@ def test_a_quote_is_named_by_its_number_unless_another_one_has_that_id(anywhere:
     assert {run["quote_id"] for run in runs} == {"q-2", "q-3"}
 
 
-#: How each database is asked for its plan, and says in it that it reads a table through.
+#: For each database: the statement that shows a query's plan, and how the plan marks a full table scan.
 PLANS = {"sqlite": ("EXPLAIN QUERY PLAN", "SCAN"), "postgresql": ("EXPLAIN", "Seq Scan on")}
 ASKED: dict[str, dict[str, Any]] = {
     "a word": {"search": "n-1"},
@@ -245,7 +245,7 @@ def test_no_search_scans_a_whole_table(
         if kind == "postgresql":
             db.exec_driver_sql(
                 "SET enable_seqscan = off"
-            )  # a table of one row is sooner read through than looked up in
+            )  # databases scan a table of one row, because that is faster than the index
         plans = [
             "\n".join(str(row) for row in db.exec_driver_sql(f"{explain} {statement}", given))
             for statement, given in statements
@@ -255,7 +255,7 @@ def test_no_search_scans_a_whole_table(
     for plan in plans:
         assert "standings" in plan or "quotes_by_word" in plan
         assert not any(f"{whole} {table}" in plan for table in ("quotes", "standings", "quote_words")), plan
-        # Where many quotes have a word, the newest come in their order: nothing is sorted first.
+        # If many quotes have a word, the index returns the newest first, without sorting.
         assert few or "TEMP B-TREE FOR ORDER" not in plan, plan
 
 

@@ -1,4 +1,4 @@
-"""What a plugin imports must stay cheap: every command pays for it."""
+"""Importing the host and its plugins must stay cheap, because every command does it."""
 
 from __future__ import annotations
 

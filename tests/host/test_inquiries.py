@@ -1,4 +1,4 @@
-"""What a request asks of a service beside itself: answered at once, and never said to go on when nobody works on it."""
+"""Connection tests that a request starts: the answer comes at once, and no test stays running without a worker."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ TOKEN, OTHER = "key_Plain1234567890", "key_Other1234567890"
 
 @pytest.fixture
 def held() -> list[Callable[[], None]]:
-    """What was begun and is asked when the test says so."""
+    """The tests that were started. The test function runs them when it wants to."""
     return []
 
 
 @pytest.fixture
 def waiting(desks: Any, held: Any) -> Any:
-    """A desk whose inquiries wait for the test; its recorder has settings and is off."""
+    """A desk that only queues inquiries; its recorder has settings and is disabled."""
     found = desks(begin_inquiry=held.append, public_url="http://localhost")
     found.host.settings.save("ws-1", "recorder", {"token": TOKEN})
     found.report_keys(a_key_report())
@@ -158,7 +158,7 @@ def test_a_test_whose_process_died_is_lost_after_its_deadline_and_changes_nothin
     assert found["error"]["code"] == "test_lost"
     assert found["status"] == ("failed" if late else "lost")
     assert not is_on(waiting)
-    # Nothing of it is in the way of the next one.
+    # A lost test does not block the next one.
     assert call("POST", ENABLE).json["id"] != found["id"]
 
 
@@ -342,7 +342,7 @@ def test_settings_saved_during_a_test_do_not_count_as_tested(waiting: Any, held:
     call("POST", ENABLE)
     held.pop()()
 
-    # It is on, and what was saved meanwhile was not tested.
+    # The integration is enabled, but the settings saved meanwhile were not tested.
     assert is_on(waiting) and waiting.host.connections.show("ws-1", "recorder")["status"] == "untested"
 
 
@@ -369,7 +369,7 @@ def test_every_process_on_one_postgresql_sees_the_state_of_a_test(desks: Any, he
         there.close()
 
 
-#: What each route needs to come as far as a service; everything else is refused before, or needs nothing.
+#: The input with which each route would reach a service. Other routes need no input, or refuse before that.
 BODIES = {
     "/v1/workspaces/<workspace>/plugins/<plugin>/settings": {"token": OTHER},
     "/v1/workspaces/<workspace>/quotes/accepted": a_quote(id="q-8"),
@@ -381,7 +381,7 @@ BODIES = {
 
 
 def test_no_route_calls_a_service_itself(waiting: Any, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every route of the application is walked with whatever it needs; nobody is asked before the test says so."""
+    """Call every route with the input that it needs. None of them calls a service before the queued test runs."""
     waiting.enable()
     waiting.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     run = waiting.accept()
@@ -397,7 +397,7 @@ def test_no_route_calls_a_service_itself(waiting: Any, held: Any, monkeypatch: p
     walked = set()
 
     for rule in app.url_map.iter_rules():
-        # Whoever logs out sees nothing any more.
+        # Logging out would end the session that the other routes need.
         if "logout" in rule.rule or "sessions" in rule.rule or "api-keys" in rule.rule or "static" in rule.rule:
             continue
         values = {name: fill.get(name, "1") for name in rule.arguments}

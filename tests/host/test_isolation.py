@@ -1,4 +1,4 @@
-"""One plugin at a time: a disabled one gets no call at all, a broken one touches nobody else."""
+"""Plugins are isolated: a disabled plugin gets no calls, and a broken plugin does not affect others."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_a_quote_waits_for_an_enabled_plugin_that_does_not_load(desks: Callable[
     assert "blocked" in run["error"]["title"]
     without.host.close()
     mended = desks("data")
-    mended.work()  # nobody has to ask for it
+    mended.work()  # it resumes by itself
     assert mended.run(run["id"])["status"] == "succeeded"
 
 

@@ -1,4 +1,4 @@
-"""What a plugin gives back holds none of the workspace's secrets, in no form: it is refused, named, and never stored."""
+"""A value from a plugin that holds a secret of the workspace, in any form, is refused and not stored."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _kept(ctx: Any) -> str:
     return KEPT
 
 
-#: What a run gives back, and how it is called in the error.
+#: The values that a run can return, and their names in the error.
 LEAKS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a step": (by_a_step(lambda token: {"id": token}), "its step 'note' gives back a secret: settings.token."),
     "a step, encoded": (
@@ -274,7 +274,7 @@ def test_a_plugin_may_store_its_secret_as_state_and_secrets_of_others_do_not_mat
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
         ctx.step("keep", lambda _: ctx.secrets.set("hook", KEPT))
-        # It is known in another workspace only.
+        # A secret of another workspace only.
         ctx.step("note", lambda _: [UNIT, ctx.settings["token"][-4:]])
         return Outcome.done()
 

@@ -1,4 +1,4 @@
-"""Strangers cannot fill the log, and those who are known are never left out of it."""
+"""Unauthenticated requests cannot fill the log, and authenticated ones are always logged."""
 
 from __future__ import annotations
 

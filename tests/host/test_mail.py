@@ -1,4 +1,4 @@
-"""Mails leave once: by a real SMTP server with all its moods, and as files."""
+"""Each mail is sent once: to a real SMTP server that can fail in many ways, or into files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def a_mail(**changes: Any) -> MailMessage:
 
 
 def sends(desk: Any, *mails: MailMessage, name: str = "mail:1") -> list[Any]:
-    """Let the plugin send these mails in a step; gives what ``send`` returned."""
+    """Let the plugin send these mails in a step, and return the results of ``send``."""
     given: list[Any] = []
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
@@ -329,9 +329,9 @@ def test_a_sender_name_of_any_length_stays_one_sender(
     mail = email.message_from_bytes(raw, policy=email.policy.default)
     (sender,) = mail["From"].addresses
     assert sender.addr_spec == address
-    # This parser puts a blank between two encoded words, where RFC 2047 has none.
+    # This parser puts a space between two encoded words; RFC 2047 does not.
     assert sender.display_name.replace(" ", "") == name.strip().replace(" ", "")
-    # As older programs read it: they split before they decode.
+    # Older programs split the header before they decode it.
     old = email.message_from_bytes(raw)
     assert [spec for _, spec in email.utils.getaddresses(old.get_all("From"))] == [address]
     assert max(map(len, raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= 998

@@ -1,4 +1,4 @@
-"""Nothing is said to a mail server that did not prove who it is, and a password to nobody without TLS."""
+"""A mail server gets mails only after it proved its identity, and a password only over TLS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STARTTLS, TLS, PLAIN = "smtp://", "smtps://", ""
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
-    """One that this host trusts."""
+    """A certificate authority that this host trusts."""
     ours = Authority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(ours.path))
     return ours
@@ -32,7 +32,7 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
 
 @pytest.fixture
 def serves() -> Iterator[Callable[[str, ssl.SSLContext | None], Server]]:
-    """Start a mail server that speaks TLS as the URL's scheme asks for."""
+    """A function that starts a mail server, with TLS as the URL's scheme requires."""
     with ExitStack() as stack:
 
         def start(scheme: str, context: ssl.SSLContext | None) -> Server:

@@ -1,4 +1,4 @@
-"""The alert about a service that sends no webhooks although it must have."""
+"""The alert about a service that should have sent webhooks and did not."""
 
 from __future__ import annotations
 

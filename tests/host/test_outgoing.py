@@ -1,4 +1,4 @@
-"""What an error of a request tells of where it got to: never written, or perhaps on its way."""
+"""What the error of a request says: it was never sent, or it may have left."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRET = "SecretOfOurs"
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[bytes], str]]:
-    """Serves one connection with these very bytes; gives the address."""
+    """A function that answers one connection with these bytes, and returns the address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         threads = []
 

@@ -1,4 +1,4 @@
-"""docs/performance.md says what the last measurements gave, and nothing else."""
+"""docs/performance.md holds exactly the results of the last measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``qwoty-host plugin new`` and ``plugin check``: what they make, what they refuse, what they say."""
+"""``qwoty-host plugin new`` and ``plugin check``: their files, refusals and messages."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_settings_are_made_from_a_schema() -> None:
 
 
 def test_the_host_does_not_import_pytest() -> None:
-    assert "pytest" in sys.modules  # else this test says nothing
+    assert "pytest" in sys.modules  # otherwise this test proves nothing
     import subprocess
 
     program = "import sys, qwoty_integrations_host.testing, qwoty_integrations_host.cli; print('pytest' in sys.modules)"

@@ -1,4 +1,4 @@
-"""A person who waits at a terminal sees what is being done."""
+"""A person who waits at a terminal sees the current step."""
 
 from __future__ import annotations
 

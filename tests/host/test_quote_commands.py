@@ -198,7 +198,7 @@ def test_a_quote_of_any_id_is_shown(cli: CommandLine, quote_id: str) -> None:
 
 
 def named_quotes(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every command that is given a quote."""
+    """Every command with a quote as an argument."""
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
             yield from named_quotes(inner, (*path, name))

@@ -192,7 +192,7 @@ def test_any_value_in_a_field_is_loaded_or_refused_without_a_crash(value: Any, p
 
 
 def test_a_quote_that_an_earlier_release_accepted_is_still_read(bench: Any) -> None:
-    """Stored by 0.1.0: any type of discount, control characters in ids, an API name of any length."""
+    """Release 0.1.0 stored any type of discount, control characters in ids, and API names of any length."""
     document = with_value(
         with_value(the_example(id="q\x07-1"), f"{LINE}.discount.type", "fixed"), "discounts.0.type", None
     )

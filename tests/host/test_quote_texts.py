@@ -1,4 +1,4 @@
-"""The texts and the empty fields of a quote: null and absent, integers as text, control characters, languages, countries."""
+"""The texts and the empty fields of a quote: null and absent, control characters, languages, countries."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_only_a_valid_country_code_is_passed_on(country: str | None, code: str |
 
 
 def everywhere(document: Any, change: Any, path: tuple[str, ...] = ()) -> Any:
-    """The document with ``change(path, value)`` of each value in it."""
+    """The document with each value replaced by ``change(path, value)``."""
     if isinstance(document, dict):
         document = {name: everywhere(value, change, (*path, name)) for name, value in document.items()}
     elif isinstance(document, list):

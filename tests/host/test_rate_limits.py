@@ -1,4 +1,4 @@
-"""Turns by name: spaced evenly, in one process by its clock, between processes by the database's."""
+"""Rate limits by name: slots are spaced evenly, by the clock of the process or, between processes, of the database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture(params=["one process", "many on postgresql"])
 def slots(request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[Callable[[], Slots]]:
-    """Gives what keeps the slots, as a process that has just started finds it."""
+    """A function that returns the store of slots, as a new process finds it."""
     if request.param == "one process":
         kept = ProcessSlots(clock)
         yield lambda: kept
@@ -54,7 +54,7 @@ def test_acquiring_slots_takes_the_time_that_the_rate_requires(clock: ManualCloc
 
 def test_a_missed_slot_is_replaced_by_a_later_one(clock: ManualClock) -> None:
     class Sleepy(ManualClock):
-        """Sleeps for too long, the first time."""
+        """A clock that sleeps for too long the first time."""
 
         def sleep(self, seconds: float) -> None:
             super().sleep(seconds + late.pop() if late else seconds)
@@ -67,6 +67,6 @@ def test_a_missed_slot_is_replaced_by_a_later_one(clock: ManualClock) -> None:
 
     limits.acquire("a", 1)
 
-    # Its slot was at 1 s and it woke at 4 s: it takes the slot of that moment, and the next one is a second later.
+    # Its slot was at 1 s and it woke at 4 s: it takes the slot at 4 s, and the next slot is a second later.
     assert (sleepy.now() - clock.now()).total_seconds() == pytest.approx(4.0)
     assert slots.reserve("a", 1.0) == pytest.approx(1.0)

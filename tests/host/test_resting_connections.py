@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that rest between two uses: what is cut meanwhile, and what a lock leaves behind (ADR 0051)."""
+"""Idle connections to PostgreSQL: they may be cut, and released locks leave them reusable (ADR 0051)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def backend(store: Store) -> int:
 
 
 def cut(address: str, pid: int) -> None:
-    """Let the server close a connection, and wait until it has."""
+    """Let the server close a connection, and wait until it is closed."""
     with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as line:
         assert line.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,)).fetchone() == (True,)
 
@@ -62,6 +62,6 @@ def test_a_released_lock_leaves_its_connection_to_the_next_lock(store: Store, po
         assert first
         assert second
     with psycopg.connect(postgresql.replace("+psycopg", "")) as line:
-        # Whoever asks has another last question.
+        # This connection itself has another last statement.
         found = line.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_advisory_unlock%'")
         assert found.fetchone() == (4,), "two each, not one for each time"

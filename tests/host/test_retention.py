@@ -1,4 +1,4 @@
-"""What is pruned, what stays, and that nothing breaks or happens twice because of it."""
+"""Pruning: what is deleted and what stays, and that it neither breaks nor repeats anything."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def webhook(desk: Any, event_id: str = "evt_1") -> str:
 
 
 def pruned(desk: Any, *, days: float, **how: Any) -> dict[str, int]:
-    """What is pruned after so many days, of what is pruned at all."""
+    """Prune after so many days, and return the counts that are not zero."""
     desk.clock.advance(days * DAY)
     counts = desk.host.pruning.prune(**how)
     assert set(counts) == set(NOTHING)
-    # The audit log goes with the runs it tells of; test_audit.py looks at it.
+    # test_audit.py covers the audit log, which is pruned together with its runs.
     return {name: count for name, count in counts.items() if count and name != "audit"}
 
 
@@ -151,7 +151,7 @@ def test_an_event_keeps_its_body_while_a_run_may_need_it_and_a_missing_body_is_r
 
 def test_unfinished_runs_are_kept_at_any_age(desk: Any) -> None:
     with_a_step(desk)
-    desk.host.runs.accept("ws-1", a_quote())  # nobody works it
+    desk.host.runs.accept("ws-1", a_quote())  # no worker takes it
 
     assert pruned(desk, days=1000) == {}
 

@@ -144,7 +144,7 @@ def test_a_timeout_ends_the_wait_even_if_this_process_works_the_run(cli: Command
     cli.ready()
     began = time.monotonic()
 
-    # Long enough for the run to begin on a machine that is busy, and far shorter than the run.
+    # Long enough for the run to begin on a busy machine, and far shorter than the run.
     found = cli("accept", "ws-1", cli.file(a_quote()), "--wait", "--timeout", "8", "--json")
 
     assert found.exit_code == 1

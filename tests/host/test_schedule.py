@@ -1,4 +1,4 @@
-"""The thread that looks at the calendar."""
+"""The threads that run scheduled jobs, and the jobs that `serve` schedules."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _host(env: dict[str, str], *words: str | Path, given: str | None = None) -> 
 
 @pytest.fixture
 def env(stripe_simulator: StripeSimulator, tmp_path: Path) -> dict[str, str]:
-    """The environment of a host that no webhook reaches."""
+    """The environment of a host that webhooks cannot reach."""
     return {
         **os.environ,
         "QWOTY_HOST_DATA_DIR": str(tmp_path / "data"),
@@ -95,7 +95,7 @@ def env(stripe_simulator: StripeSimulator, tmp_path: Path) -> dict[str, str]:
 
 
 def _invoice(env: dict[str, str], quote: dict[str, Any], **settings: Any) -> None:
-    """Enable Stripe Invoice with payment links, and let it work on a quote."""
+    """Enable Stripe Invoice with payment links, and let it invoice a quote."""
     _host(env, "workspace", "add", "ws-1")
     given = json.dumps({"workspace_api_token": KEY, **LINK, **settings})
     _host(env, "settings", "set", "ws-1", "stripe_invoice", "--file", "-", given=given)
@@ -118,7 +118,7 @@ def _serve_until(env: dict[str, str], done: Callable[[], object]) -> None:
 def test_serve_sends_the_installment_that_is_due(
     stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
 ) -> None:
-    # The first part is below what Stripe takes, so no link of it stands in the way.
+    # The first installment is below Stripe's minimum, so it gets no link that would delay the second.
     _invoice(env, a_quote(installments=["0.1", "99.9"]), send_next_installments="on_due_date")
     outbox = tmp_path / "data" / "outbox"
     assert not list(outbox.glob("*.eml"))

@@ -1,4 +1,4 @@
-"""The tables: made at once, or brought up from an earlier release with everything in them."""
+"""The tables: created in an empty database, or migrated from an earlier release with their rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def opened(url: str) -> Iterator[Callable[[], Engine]]:
-    """Opens the database as a host does; closed at the end."""
+    """A function that opens the database as a host does, and closes it at the end."""
     engines: list[Engine] = []
 
     def open_it() -> Engine:
@@ -43,7 +43,7 @@ def opened(url: str) -> Iterator[Callable[[], Engine]]:
 
 
 def of_the_first_release(url: str) -> None:
-    """A database as the first release left it, with a workspace and a record in it."""
+    """A database of the first release, with a workspace and a record."""
     from alembic import command
 
     engine = create_engine(url)
@@ -68,7 +68,7 @@ def of_the_first_release(url: str) -> None:
             "q-9": "No Stripe key is set for business unit 'bu_2': no invoice.",
         }
         names = "id, workspace, plugin, kind, quote_id, subject, facts, status, attempt, resumable, outcome, created_at"
-        # The first was undone: its accepting run no longer says of which acceptance it was.
+        # The first one was undone: its run no longer has the number of the acceptance.
         values = "(:id, 'ws-1', 'p', :id, 'q-6', 'x', :facts, 'succeeded', 1, 0, NULL, :at, :at)"
         kept = f"INSERT INTO runs ({names}, finished_at) VALUES {values}"
         for kind in ("quote_accepted", "undo"):
@@ -132,7 +132,7 @@ def test_the_migrations_produce_exactly_the_tables_in_the_code(url: str, opened:
         context = MigrationContext.configure(db, opts={"version_table": VERSION_TABLE, "compare_type": True})
         found = compare_metadata(context, metadata)
 
-    # Alembic keeps its own table to itself.
+    # Alembic has a table of its own.
     assert [change for change in found if getattr(change[1], "name", "") != VERSION_TABLE] == []
     assert VERSION_TABLE in inspect(engine).get_table_names()
 

@@ -1,4 +1,4 @@
-"""A secret that was replaced or removed does not open again, also for who can write into the table of secrets."""
+"""A secret that was replaced or removed does not open again, even if somebody writes it back into the table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLACE = ("ws-1", "recorder", "settings/token")
 
 
 def row_of(desk: Any) -> dict[str, Any]:
-    """The sealed secret; of two, the one that may be left out."""
+    """The row of the sealed secret; if there are two, the row of the optional secret."""
     with desk.host.store.read() as db:
         rows = db.execute(sa.select(t.secrets)).mappings().all()
     return dict(next(row for row in rows if len(rows) == 1 or row["field"] != "settings/token"))
@@ -104,7 +104,7 @@ def test_an_older_secret_that_is_put_back_does_not_open(desk: Any, kind: Any, af
 
 
 def set_platform_without_token(desk: Any) -> None:
-    """The document of before comes back as well."""
+    """Put back the earlier document as well."""
     with desk.host.store.write() as db:
         document = {"platform": "qwoty", "base_url": "https://qwoty.example"}
         row = {"workspace": "ws-1", "document": document, "updated_at": desk.clock.now()}
@@ -153,7 +153,7 @@ def test_a_backup_of_the_whole_database_opens(desk: Any) -> None:
 
 
 def sealed_before(key: str, clear: str) -> str:
-    """As releases without versions seal: with a nonce that is random from its first byte on."""
+    """Seal as releases without versions do: with a nonce that is random from its first byte on."""
     raw, nonce = base64.urlsafe_b64decode(key), b"\xa7" + os.urandom(11)
     body = AESGCM(raw).encrypt(nonce, clear.encode(), "|".join(PLACE).encode())
     (key_id,) = Vault([raw]).key_ids
@@ -161,7 +161,7 @@ def sealed_before(key: str, clear: str) -> str:
 
 
 def opened_before(key: str, blob: str) -> str:
-    """As releases without versions open."""
+    """Open as releases without versions do."""
     raw = base64.urlsafe_b64decode(blob.split(".")[2])
     clear = AESGCM(base64.urlsafe_b64decode(key)).decrypt(raw[:12], raw[12:], "|".join(PLACE).encode())
     return clear.decode()

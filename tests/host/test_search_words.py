@@ -1,4 +1,4 @@
-"""The words by which quotes are found, and what a person means who looks for some."""
+"""The words by which quotes are found, and the words that a search text means."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECORDED = words_of_record(
 
 
 def finds(text: str, words: tuple[str, ...]) -> bool:
-    """Whether who looks for the text finds what has these words, as both databases do."""
+    """Whether a search for the text finds a quote with these words, by the rule of both databases."""
     terms = terms_of(text)
     return bool(terms) and all(
         any(term.beginning <= word < term.end or word in term.amounts for word in words) for term in terms

@@ -1,4 +1,4 @@
-"""The processes that stay: `serve` and `worker`."""
+"""The long-running commands: `serve` and `worker`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server lets go of who keeps it waiting, and of nobody else. Its clock is set by the test."""
+"""The server disconnects clients that keep it waiting, and no others. The test sets its clock."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from flask import Flask, request
 
 from qwoty_integrations_host.web import server as door
 
-#: More than the kernel takes in for a peer that reads nothing, and less than waitress takes in before a thread waits.
+#: More than the kernel buffers for a client that reads nothing, and less than waitress buffers before a thread waits.
 BIG = 15_000_000
 
 
 class Standing:
-    """A monotonic clock that goes when the test says so."""
+    """A monotonic clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -47,7 +47,7 @@ def released() -> threading.Event:
 
 @pytest.fixture
 def left() -> threading.Event:
-    """Set when nobody works at the long answer any more."""
+    """Set when no thread works on the long answer any more."""
     return threading.Event()
 
 
@@ -79,7 +79,7 @@ def app(begun: threading.Event, released: threading.Event, left: threading.Event
 
 @pytest.fixture
 def server(app: Flask, time: Standing, released: threading.Event) -> Iterator[Any]:
-    """A server whose loop the test turns by hand."""
+    """A server whose event loop the test runs step by step."""
     found = door.create_server(app, "127.0.0.1", 0)
     yield found
     released.set()
@@ -89,7 +89,7 @@ def server(app: Flask, time: Standing, released: threading.Event) -> Iterator[An
 
 
 def turn(server: Any, times: int = 20) -> None:
-    """Let the server look at its connections, without waiting for any."""
+    """Let the server handle its connections once, without waiting."""
     for _ in range(times):
         server.next_channel_cleanup = 0
         server.asyncore.loop(timeout=0.01, map=server._map, use_poll=True, count=1)
@@ -114,7 +114,7 @@ def is_closed(server: Any, line: socket.socket) -> bool:
 
 
 def answered(server: Any, line: socket.socket, words: bytes = b"GET / HTTP/1.1\r\n\r\n") -> bytes:
-    """Ask, and give the answer when the server is done with it."""
+    """Send a request, and return the answer when it is complete."""
     line.setblocking(True)
     line.settimeout(0.05)
     line.sendall(words)
@@ -131,7 +131,7 @@ def is_at_work(server: Any) -> bool:
 
 
 def take_nothing(server: Any, path: bytes) -> socket.socket:
-    """Ask for more than the kernel takes in, and read none of it."""
+    """Request more than the kernel buffers, and read nothing of it."""
     line = connect(server, b"GET " + path + b" HTTP/1.1\r\n\r\n")
     while not any(each.total_outbufs_len for each in server.active_channels.values()):
         turn(server, 1)

@@ -1,4 +1,4 @@
-"""Settings: replaced as a whole, secrets kept apart and never repeated, enabling only what is valid."""
+"""Settings: saved as a whole, secrets stored separately and never repeated, and only valid settings can be enabled."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def shared(desks: Any, postgresql: str) -> Any:
 
 @pytest.fixture
 def meanwhile(postgresql: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], threading.Thread]:
-    """Right before settings are written for the next time, somebody else does this, as far as the database lets him."""
+    """A function that starts an action in another thread right before the next write of settings."""
     replace = table.replace
 
     def begin(work: Callable[[], object]) -> threading.Thread:

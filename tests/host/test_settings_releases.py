@@ -1,4 +1,4 @@
-"""A plugin's release reads other settings than the one before: migrated, incomplete, or of a release still to come."""
+"""A release of a plugin reads settings of another release: it migrates them, misses some, or finds newer ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Desks = Callable[..., Any]
 
 
 def release(fakes: Any, version: int, *, without: str = "", required: bool = False, **settings: Any) -> None:
-    """From the next start on the plugin reads these settings, too."""
+    """Let the plugin of the next start read these settings, too."""
     schema = deepcopy(fakes.SCHEMA)
     schema["properties"] |= settings
     schema["required"] = [*(schema["required"] if without != "token" else []), *(settings if required else [])]
@@ -48,14 +48,14 @@ def stored(desk: Any) -> tuple[Any, ...]:
 
 
 def attempt_of(desk: Any, run: dict[str, Any]) -> int:
-    """The run's present attempt: one more than were worked while it waits."""
+    """The current attempt of the run; for a waiting run, the attempt that comes next."""
     with desk.host.store.read() as db:
         return rows.require(db, run["id"]).attempt
 
 
 @pytest.fixture
 def before(desks: Desks) -> Any:
-    """A desk of the first release with its settings saved, closed by whoever starts the next one."""
+    """A desk of the first release with saved settings. The start of the next release closes it."""
     desk = desks()
     desk.enable(unit_tokens={"bu_1": "key_Unit1234567890"})
     return desk
@@ -159,7 +159,7 @@ def test_a_failed_migration_is_reported_and_keeps_the_stored_settings(
     shown = desk.host.connections.show("ws-1", "recorder")
     assert (shown["status"], shown["problem"]["code"]) == ("settings_incomplete", "settings_not_migrated")
 
-    # Mended by another release, or by whoever enters them again.
+    # Another release corrects it, or a person enters the settings again.
     desk.host.connections.save("ws-1", "recorder", {"token": ""})
     desk.work()
     assert desk.run(run["id"])["status"] == "succeeded"
@@ -170,7 +170,7 @@ def test_a_failed_migration_is_reported_and_keeps_the_stored_settings(
 
 @pytest.fixture
 def incomplete(restarted: Any, fakes: Any) -> Any:
-    """A new setting is required that nobody has entered; the plugin would fail without."""
+    """A desk whose plugin requires a new setting that nobody has entered yet."""
     release(fakes, 1, required=True, channel=CHANNEL)
     fakes.answers["on_quote_accepted"] = lambda ctx, _: Outcome.done(ctx.settings["channel"])
     return restarted()
@@ -357,7 +357,7 @@ def test_read_only_features_work_without_the_plugins_settings(incomplete: Any) -
 
 @pytest.fixture
 def downgraded(restarted: Any, fakes: Any, desks: Desks) -> Any:
-    """Saved by a release with version 2, read by the one before."""
+    """A desk whose settings were saved by a release with version 2 and are read by the one before."""
     release(fakes, 2, channel={**CHANNEL, "default": "#all"})
     desk = restarted()
     desk.host.connections.save("ws-1", "recorder", {"channel": "#sales"})
@@ -387,7 +387,7 @@ def test_settings_of_a_newer_release_stay_unchanged_and_runs_wait_for_that_relea
 
 def test_settings_saved_by_an_earlier_host_have_the_first_version(downgraded: Any) -> None:
     with downgraded.host.store.write() as db:
-        # It knows neither column.
+        # The earlier host knows neither column.
         later = downgraded.clock.advance(60) or downgraded.clock.now()
         db.execute(t.settings.update().values(document={"mode": "fast"}, updated_at=later))
 

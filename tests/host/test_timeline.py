@@ -1,4 +1,4 @@
-"""Steps: repeated while that helps, counted across crashes, and resumed where they failed."""
+"""Steps: repeated after temporary errors, counted across crashes, and resumed where they failed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from qwoty_integrations_host.store import runs
 
 
 class Crash(Interruption):
-    """The process dies here."""
+    """The process dies at this point."""
 
 
 class Service:
-    """A remote service whose answers are set in advance; notes the attempts it saw."""
+    """A remote service with prepared answers. It records the attempts that it gets."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -46,7 +46,7 @@ class Service:
 
 
 def steps_of(**services: Service) -> Callable[[Any, Any], Outcome]:
-    """A hook that takes these steps in order and shows what they gave."""
+    """A hook that runs these steps in order and returns their results."""
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
         return Outcome.done(result={name: ctx.step(name, service) for name, service in services.items()})
@@ -108,7 +108,7 @@ def test_the_key_changes_only_after_an_answer_that_the_service_could_replay(desk
 
 
 def test_a_retried_run_does_not_reuse_a_key_that_was_answered(desk: Any) -> None:
-    # Stripe replays a stored 500 for a day: under the old keys the retry would be stuck on it.
+    # Stripe replays a stored 500 for a day: with the old key, the retry would get it again and again.
     service = Service(*[busy(answered=True)] * 4, "made")
     desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
     desk.enable()
@@ -123,7 +123,7 @@ def test_a_retried_run_does_not_reuse_a_key_that_was_answered(desk: Any) -> None
 
 def test_a_refusal_counts_as_an_answer_and_a_timeout_does_not(desk: Any) -> None:
     refused, looked_in_vain = NeedsAttention("Refused."), NeedsAttention("Not allowed to look.")
-    refused.answered = True  # to a write; the other one was only a read
+    refused.answered = True  # the first was a write, the second only a read
     service = Service(refused, *[busy()] * 4, looked_in_vain, "made")
     desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
     desk.enable()

@@ -1,4 +1,4 @@
-"""The workspace's time zone: checked by its IANA name, set in three ways, lent to plugins."""
+"""The workspace's time zone: validated by its IANA name, set in three ways, and passed to plugins."""
 
 from __future__ import annotations
 

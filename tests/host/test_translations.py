@@ -1,4 +1,4 @@
-"""Recorded sentences in the reader's language: matched with templates, put together, or shown as they are."""
+"""Recorded sentences in the reader's language: matched with templates, combined, or shown unchanged."""
 
 from __future__ import annotations
 

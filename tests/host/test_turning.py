@@ -1,4 +1,4 @@
-"""What is kept of where a quote stands says the same at any moment as the facts do."""
+"""The stored course of a quote's state gives the same state at any moment as the facts do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upkeep: asked for by the schedule or a person, worked as a run of no quote, and what it finds is worked like webhooks."""
+"""Upkeep: a run without a quote that the schedule or a person requests. Events that it finds are worked like webhooks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FOUND = WebhookEvent("e-1", "paid", {"id": "e-1"}, "q-7", account="main")
 
 @pytest.fixture
 def kept(desk: Any) -> Any:
-    """A desk on which the recorder keeps an endpoint for ws-1, and has worked on a quote."""
+    """A desk whose recorder has a webhook endpoint for ws-1 and a quote."""
     desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [ENDPOINT]
     desk.enable()
     desk.accept()
@@ -132,7 +132,7 @@ def test_trouble_in_one_workspace_does_not_hold_up_another(kept: Any) -> None:
     assert [kept.run(run_id)["workspace"] for run_id in kept.host.upkeep.request_due()] == ["ws-2"]
 
 
-# -- what it finds -----------------------------------------------------------------------------------------
+# -- events that an upkeep finds ---------------------------------------------------------------------------
 
 
 def test_an_event_that_an_upkeep_finds_is_worked_once_like_a_delivered_one(kept: Any) -> None:
@@ -186,7 +186,7 @@ def test_a_crash_before_the_end_of_an_upkeep_neither_loses_nor_repeats_an_event(
 
     kept.recorder.answers["on_upkeep"] = upkeep
     run = look_after(kept)
-    with kept.host.store.write() as db:  # its last write never came to be
+    with kept.host.store.write() as db:  # its last write was rolled back
         db.exec_driver_sql("UPDATE runs SET status = 'running' WHERE kind = 'upkeep'")
 
     kept.work_again(run["id"])
@@ -227,7 +227,7 @@ def test_an_upkeep_can_be_retried_but_not_undone(kept: Any) -> None:
     assert kept.retry(run["id"])["status"] == "skipped"
 
 
-# -- how it is listed --------------------------------------------------------------------------------------
+# -- lists -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_an_upkeep_that_changed_nothing_is_listed_only_on_request(kept: Any, out
     assert run["id"] in ids(quiet=True)
 
 
-# -- who awaits a payment ----------------------------------------------------------------------------------
+# -- quotes that await a payment ---------------------------------------------------------------------------
 
 
 def test_an_unpaid_invoice_gets_upkeep_even_without_a_webhook_endpoint(desk: Any) -> None:

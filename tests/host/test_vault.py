@@ -1,4 +1,4 @@
-"""Secrets at rest: bound to their place, readable only with the key, which is made once."""
+"""Stored secrets: bound to their place, and readable only with the key, which is generated once."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def sealed_with(desk: Any) -> set[str]:
 
 @pytest.fixture(params=["in a file", "in the environment"])
 def ring(request: pytest.FixtureRequest, desks: Any) -> Any:
-    """A host with secrets of settings and of a plugin, about to change its key."""
+    """A host with secrets of settings and of a plugin, and a second key to change to."""
     in_file = request.param == "in a file"
     desk = desks(keys=None if in_file else OLD)
     desk.enable()
@@ -275,7 +275,7 @@ def test_a_mounted_key_file_of_root_may_be_readable_by_the_group(
 
 
 def _owned(found: os.stat_result, uid: int) -> os.stat_result:
-    """The same file, of another owner: only root could make it so."""
+    """The status of the file with another owner; a real change of owner needs root."""
     return os.stat_result((*found[:4], uid, *found[5:]))
 
 
@@ -316,7 +316,7 @@ def test_without_its_key_file_a_database_with_secrets_is_refused_and_no_new_key_
     desk.host.close()
     (data_dir / "keys").rename(data_dir / "elsewhere")
 
-    for _ in range(2):  # the first refusal must not make the second start look well
+    for _ in range(2):  # the first refusal must not let the second start succeed
         with pytest.raises(HostError) as refused:
             desks()
         assert refused.value.code == "key_missing"

@@ -1,4 +1,4 @@
-"""A name reads as it is written: what nobody sees in it is spelt out, in the console, on a terminal and in mails."""
+"""Invisible characters in a name are spelled out: in the console, on a terminal and in mails."""
 
 from __future__ import annotations
 

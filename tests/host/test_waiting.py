@@ -1,4 +1,4 @@
-"""Runs that wait through an outage: when they go on, what they carry, and what a person can do meanwhile."""
+"""Runs that wait during an outage: when they resume, which results they keep, and what a person can do meanwhile."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from qwoty_integrations_host.config import RetryPolicy
 from qwoty_integrations_host.store import runs as rows
 
 MET = datetime(2026, 3, 10, 9, tzinfo=UTC)
-#: The documented moments of a waiting run's tries, in minutes after the outage was met.
+#: The documented times of a waiting run's tries, in minutes after the outage began.
 MOMENTS = (1, 6, 21, 51, 111, 231, 471, 951, *range(1671, 4320, 720), 4320)
 
 
 class Service:
-    """A remote service that can be away; notes each attempt that reached it."""
+    """A remote service that can be away. It records each attempt that it gets."""
 
     def __init__(self, *, retry_after: float | None = None) -> None:
         self.away = True
@@ -225,7 +225,7 @@ def test_a_run_dismissed_while_its_job_starts_stays_dismissed(desk: Any, asked: 
 
 
 class _With:
-    """Another object, but for some of its methods."""
+    """An object that replaces some methods of another one."""
 
     def __init__(self, other: Any, **changed: Any) -> None:
         self._other = other

@@ -1,4 +1,4 @@
-"""What engine/wake.py relies on in DBOS and no interface of DBOS promises: read this when an upgrade fails here."""
+"""Internals of DBOS on which engine/wake.py relies. If an upgrade of DBOS fails here, adapt engine/wake.py."""
 
 from __future__ import annotations
 

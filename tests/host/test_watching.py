@@ -1,4 +1,4 @@
-"""How operators see what happens: logs that carry the facts, metrics, health, and the doctor."""
+"""What operators see: logs with fields, metrics, health, and the doctor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP side, over real HTTP: every status that the issue promises, and answers that give nothing away."""
+"""The HTTP API over real HTTP: each promised status, and answers that reveal nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ URL = "/v1/workspaces/ws-1/quotes/accepted"
 
 
 class Caller:
-    """A platform that calls the host."""
+    """A client that calls the host as a platform does."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url, self.key = url, key

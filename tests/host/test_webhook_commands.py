@@ -39,7 +39,7 @@ def test_webhook_check_runs_an_upkeep(cli_with_webhooks: CommandLine) -> None:
     assert (run["kind"], run["status"], run["outcome"]["notes"]) == ("upkeep", "succeeded", ["The secret was rolled."])
     assert asked == [UpkeepRequest(roll_secrets=True)]
     assert "upkeep · workspace ws-1" in cli_with_webhooks("webhook", "check", "ws-1").stdout
-    # That one waits for a worker, and another is not asked for meanwhile.
+    # That upkeep waits for a worker; a second one is not queued meanwhile.
     assert "looks after it now" in refused(cli_with_webhooks("webhook", "check", "ws-1"), 2)
 
 

@@ -1,4 +1,4 @@
-"""Several worker processes on one database: who takes over from whom, and what is set aside."""
+"""Several worker processes on one database: which jobs they take over, and which they set aside."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qwoty_integrations_host.engine.durable import MOST_OF_A_PARTITION, DurableE
 from qwoty_integrations_host.engine.leases import LEASE_SECONDS, MOST_DEATHS
 from qwoty_integrations_host.store.database import Store, open_database
 
-#: A worker process: works jobs of two steps, each of which appends a line to a file.
+#: The program of a worker process. Its jobs have two steps; each step appends a line to a file.
 WORKER = textwrap.dedent("""
     import os, sys, time
     from pathlib import Path
@@ -54,7 +54,7 @@ WORKER = textwrap.dedent("""
 
 
 class Yard:
-    """One database, and worker processes on it."""
+    """One database, and the worker processes on it."""
 
     def __init__(self, url: str, out: Path) -> None:
         self.url, self.out = url, out
@@ -196,7 +196,7 @@ def test_the_search_for_stranded_runs_does_not_change_a_run_that_ends_meanwhile(
     run_ids = desk.host.runs.accept("ws-1", a_quote()).run_ids
 
     def which_ended(job_ids: list[str]) -> set[str]:
-        desk.work()  # the other worker is just that much faster
+        desk.work()  # the other worker is faster
         return set(job_ids)
 
     monkeypatch.setattr(desk.host.engine, "which_ended", which_ended)
