@@ -138,7 +138,7 @@ def leaves(command: click.Command, name: str = "") -> Iterator[str]:
         yield name
 
 
-def test_each_deed_has_a_command_that_there_is() -> None:
+def test_each_action_has_an_existing_command() -> None:
     known = set(leaves(main))
 
     there_is_none = [c for c in COMMANDS.values() if not any(f"{c} ".startswith(f"{one} ") for one in known)]
@@ -146,7 +146,7 @@ def test_each_deed_has_a_command_that_there_is() -> None:
     assert there_is_none == []
 
 
-def test_each_deed_is_advised_somewhere() -> None:
+def test_each_action_is_advised_in_some_hint() -> None:
     said = [text for _, tree in modules() for node in _spoken(tree) if (text := text_of(node))]
 
     assert [pattern for pattern in COMMANDS if not any(re.search(pattern, text) for text in said)] == []
@@ -176,14 +176,14 @@ FOR_THE_OPERATOR = {
 }
 
 
-def test_each_deed_is_possible_where_its_hint_is_read(admin: Any) -> None:
+def test_each_advised_action_is_possible_for_the_reader_of_the_hint(admin: Any) -> None:
     addresses = set(admin.get("/v1/openapi.json").json["paths"])
 
     assert {*FOR_EVERYBODY, *FOR_THE_OPERATOR} == set(COMMANDS)
     assert set(FOR_EVERYBODY.values()) <= addresses
 
 
-def test_each_variable_that_a_hint_names_is_one_that_is_read() -> None:
+def test_each_variable_that_a_hint_names_is_read_by_the_host() -> None:
     hints = {text for _, call in refusals() if (text := text_of(argument(call, -1, "hint")))}
     named = {name for hint in hints for name in re.findall(r"QWOTY_[A-Z_]*[A-Z]", hint)}
 
@@ -205,7 +205,7 @@ def test_the_command_line_adds_the_commands(hint: str, known: dict[str, str], co
     assert commands_for(hint, **known) == [f"qwoty-host {command}" for command in commands]
 
 
-def test_a_run_that_is_named_in_the_title_is_the_one_to_retry() -> None:
+def test_the_command_retries_the_run_that_the_title_names() -> None:
     title = f"An installment of this quote is being sent by run {'a' * 32}."
 
     found = commands_for("It waits: … Retry that run to try at once.", title, workspace="acme")

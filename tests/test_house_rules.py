@@ -82,7 +82,7 @@ def test_every_setting_is_documented(plugin: str) -> None:
     assert sorted(notes.noted(f"settings.{plugin}") - set(schema["properties"])) == []
 
 
-def test_every_plugin_of_this_repository_is_looked_at_here() -> None:
+def test_every_plugin_of_this_repository_is_covered_by_these_rules() -> None:
     homes = {path.parent.name for path in _tracked("plugins/*/pyproject.toml")}
     schemas = {name.removeprefix("plugins/").split(".")[0] for name in published() if name.startswith("plugins/")}
 
@@ -119,7 +119,7 @@ def test_every_error_code_is_documented() -> None:
 @pytest.mark.parametrize(
     ("page", "section"), [("docs/operations.md", "What is guaranteed"), ("SECURITY.md", "Promises")]
 )
-def test_every_guarantee_names_tests_that_there_are(page: str, section: str) -> None:
+def test_every_guarantee_names_existing_tests(page: str, section: str) -> None:
     section = _read(page).split(f"\n## {section}\n")[1].split("\n## ")[0]
     # Each table's first row is its head.
     rows = re.findall(r"(?m)^\| (?!.* \|\n\|---).*$", section)
@@ -174,7 +174,7 @@ def test_every_decision_that_is_named_exists() -> None:
     assert gone == []
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_documents_have_targets() -> None:
     dead = []
     for page in _tracked("*.md"):
         for target in re.findall(r"\]\((?!https?:|mailto:)([^)#]+)", page.read_text("utf-8")):
@@ -263,7 +263,7 @@ def test_nothing_in_the_host_names_a_plugin() -> None:
     assert pattern.search("Stripe Invoice") and pattern.search("import qwoty_slack") and pattern.search("Slack's")
 
 
-def test_nobody_asks_the_machine_for_the_time_but_the_clock() -> None:
+def test_only_the_clock_module_reads_the_machines_time() -> None:
     asking = []
     for source in [*_tracked("qwoty_integrations_host/*.py"), *_tracked("plugins/*.py")]:
         if source.name != "clock.py" and re.search(

@@ -26,7 +26,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_secret_is_cut_wherever_it_begins(text: str) -> None:
+def test_a_secret_is_redacted_wherever_it_begins(text: str) -> None:
     assert "Canary" not in redact(text)
     assert "Canary" not in redact(json.dumps(text))
     assert "Canary" not in redact(json.dumps(text, ensure_ascii=False))
@@ -34,7 +34,7 @@ def test_a_secret_is_cut_wherever_it_begins(text: str) -> None:
 
 # In two parts: a search for keys in this repository would find them whole.
 @pytest.mark.parametrize("text", ["ta" + "sk_live_streaming", "ri" + "sk_test_results", "plain words"])
-def test_what_only_resembles_a_secret_stays(text: str) -> None:
+def test_text_that_only_resembles_a_secret_stays(text: str) -> None:
     assert redact(text) == text
 
 

@@ -37,7 +37,7 @@ def closure() -> set[str]:
     return {name for name, _ in found}
 
 
-def test_everything_that_is_needed_is_there_and_nothing_else() -> None:
+def test_the_file_holds_exactly_the_needed_distributions() -> None:
     """Stale? Call tools/write_requirements.py, where there is a package index."""
     there = pinned(TARGET.read_text("utf-8"))
 
@@ -47,7 +47,7 @@ def test_everything_that_is_needed_is_there_and_nothing_else() -> None:
     } == set()
 
 
-def test_the_versions_are_those_that_are_tested() -> None:
+def test_the_pinned_versions_are_the_tested_ones() -> None:
     tested = pinned((ROOT / "constraints.txt").read_text("utf-8"))
 
     assert {

@@ -111,7 +111,7 @@ EACH = pytest.mark.parametrize("root", [HOST, *PLUGINS], ids=lambda root: root.n
 
 
 @EACH
-def test_every_sentence_that_can_be_recorded_is_said_in_french(root: Path) -> None:
+def test_every_sentence_that_can_be_recorded_has_a_french_translation(root: Path) -> None:
     known = [sentence for place in {root, HOST} for _, sentence, _ in catalog(place)]
     # What is wrong with settings is said by the console's own catalog.
     known += texts_of_settings()
@@ -126,7 +126,7 @@ def test_every_sentence_that_can_be_recorded_is_said_in_french(root: Path) -> No
 
 
 @EACH
-def test_no_translation_is_left_of_a_sentence_that_is_gone(root: Path) -> None:
+def test_every_translation_belongs_to_an_existing_sentence(root: Path) -> None:
     there = recorded(root).values()
 
     gone = [one for kind, one, _ in catalog(root) if not kind and not any(each.fullmatch(one) for each in there)]
@@ -135,7 +135,7 @@ def test_no_translation_is_left_of_a_sentence_that_is_gone(root: Path) -> None:
 
 
 @EACH
-def test_a_translation_has_a_place_for_everything_that_was_put_in(root: Path) -> None:
+def test_a_translation_has_every_placeholder_of_its_sentence(root: Path) -> None:
     for language in ("fr", "en") if root in PLUGINS else ("fr",):
         for kind, sentence, says in catalog(root, language):
             places = PLACE.findall(sentence)
@@ -146,7 +146,7 @@ def test_a_translation_has_a_place_for_everything_that_was_put_in(root: Path) ->
 
 
 @EACH_PLUGIN
-def test_every_step_has_a_name_in_words_in_both_languages(root: Path) -> None:
+def test_every_step_has_a_readable_name_in_both_languages(root: Path) -> None:
     steps = set(steps_of(root))
     known = {language: [one for kind, one, _ in catalog(root, language) if kind == "step"] for language in ("en", "fr")}
 
@@ -157,5 +157,5 @@ def test_every_step_has_a_name_in_words_in_both_languages(root: Path) -> None:
 
 
 @EACH
-def test_french_keeps_its_blanks_from_breaking(root: Path) -> None:
+def test_french_texts_use_non_breaking_spaces(root: Path) -> None:
     assert [says for _, _, says in catalog(root) if re.search(r" [;:?!»%]|« ", says)] == []

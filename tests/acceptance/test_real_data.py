@@ -333,7 +333,9 @@ FOUND: Mapping[str, Callable[[Seen], Any]] = {
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.id}: {case.why}")
-def test_a_quote_of_everyday_data_becomes_its_exact_invoice_or_says_why(seen: Mapping[str, Seen], case: Case) -> None:
+def test_a_quote_with_everyday_data_becomes_its_exact_invoice_or_is_refused_with_a_reason(
+    seen: Mapping[str, Seen], case: Case
+) -> None:
     found, expected = seen[case.id], {"final": 1, **case.expected}
 
     assert len(found.final) == expected["final"], found.said

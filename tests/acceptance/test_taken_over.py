@@ -74,7 +74,7 @@ def _accept(env: dict[str, str], folder: Path, **changes: Any) -> str:
     return str(run["id"])
 
 
-def test_what_a_killed_worker_left_is_finished_by_the_other_within_five_seconds(
+def test_another_worker_finishes_the_run_of_a_killed_one_within_five_seconds(
     stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
 ) -> None:
     stripe_simulator.config.update(latency_ms=150)
@@ -101,7 +101,7 @@ def test_what_a_killed_worker_left_is_finished_by_the_other_within_five_seconds(
     assert len(list((tmp_path / "data" / "outbox").glob("*.eml"))) == 1
 
 
-def test_a_worker_that_is_asked_to_stop_hands_its_run_back(
+def test_a_worker_that_is_stopped_gives_its_run_back(
     stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
 ) -> None:
     stripe_simulator.config.update(latency_ms=300)
@@ -120,7 +120,7 @@ def test_a_worker_that_is_asked_to_stop_hands_its_run_back(
     assert len(stripe_simulator.objects("invoices")) == 1
 
 
-def test_one_new_contact_on_two_workers_at_once_is_one_customer(
+def test_two_workers_create_one_customer_for_a_new_contact(
     stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
 ) -> None:
     stripe_simulator.config.update(latency_ms=50)

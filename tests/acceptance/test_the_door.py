@@ -180,7 +180,7 @@ def fastest(ask: Any) -> float:
     return min(took)
 
 
-def test_nobody_waits_for_ten_tests_at_a_slow_service_or_for_two_hundred_held_connections(
+def test_slow_tests_and_two_hundred_held_connections_do_not_delay_other_requests(
     served: Served, service: SlowService
 ) -> None:
     with held(served.port, silent=100, half_headers=50, half_bodies=50):
@@ -214,13 +214,13 @@ def wait_for(served: Served, place: str, workspace: str) -> dict[str, Any]:
     raise AssertionError(found)
 
 
-def test_however_many_connections_are_held_there_is_room_for_who_has_something_to_say(served: Served) -> None:
+def test_held_connections_always_leave_room_for_requests(served: Served) -> None:
     with held(served.port, silent=300, half_headers=150, half_bodies=150):
         assert fastest(lambda _: served.ask("GET", "/health/live")) < 0.5
         assert fastest(lambda n: served.ask("POST", "quotes/accepted", json=a_quote(id=f"q-{n}"))) < 2
 
 
-def test_who_is_stopped_during_a_test_ends_at_once_and_says_that_it_is_lost(
+def test_a_server_stopped_during_a_test_ends_at_once_and_marks_the_test_as_lost(
     served: Served, service: SlowService
 ) -> None:
     settings = {"workspace_api_token": KEY.replace("51", "52")}

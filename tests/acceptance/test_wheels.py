@@ -81,7 +81,7 @@ def environment(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
     return found
 
 
-def test_the_wheels_carry_code_schemas_and_entry_point_and_nothing_else(wheels: dict[str, Path]) -> None:
+def test_the_wheels_hold_code_schemas_and_entry_points_and_nothing_else(wheels: dict[str, Path]) -> None:
     host = set(zipfile.ZipFile(wheels["qwoty-integrations-host"]).namelist())
     plugin = set(zipfile.ZipFile(wheels["qwoty-stripe-invoice"]).namelist())
 
@@ -102,7 +102,7 @@ def test_the_wheels_carry_code_schemas_and_entry_point_and_nothing_else(wheels: 
 
 
 @pytest.mark.timeout(900)
-def test_from_wheels_alone_every_plugin_is_conformant_and_a_new_one_passes_its_tests(
+def test_every_plugin_built_as_a_wheel_is_conformant_and_a_new_plugin_passes_its_tests(
     wheels: dict[str, Path], environment: Environment, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     # One test: the environment takes half a minute to make, and each worker of pytest would make its own.

@@ -11,7 +11,7 @@ from qwoty_integrations_host import Outcome
 from qwoty_integrations_host.web.app import create_app
 
 
-def test_what_the_description_allows_is_answered_as_it_says(caller: Any) -> None:
+def test_every_answer_matches_its_openapi_description(caller: Any) -> None:
     caller.desk.recorder.answers["on_quote_accepted"] = lambda ctx, _: Outcome.done(ctx.step("one", lambda _: "done"))
     run, key = caller.desk.accept(), {"Authorization": f"Bearer {caller.key}"}
     there = {"workspace": "ws-1", "plugin": "recorder", "run_id": run["id"], "quote_id": "q-7"}

@@ -42,7 +42,7 @@ def routes(host: Host, workspace: str = "ws-1") -> list[tuple[str, str, str]]:
     return found
 
 
-def test_every_route_is_described_and_nothing_else_is(callers: Any) -> None:
+def test_the_description_has_exactly_the_routes_of_the_application(callers: Any) -> None:
     nobody = callers()
     nobody.key = ""
     described = nobody.get("/v1/openapi.json")
@@ -63,7 +63,7 @@ def test_without_a_key_no_route_answers_and_nothing_changes(callers: Any) -> Non
 
 
 @pytest.mark.parametrize("workspace", ["ws-1", "unknown"])
-def test_with_another_workspaces_key_every_workspaces_route_is_the_same_404(callers: Any, workspace: str) -> None:
+def test_every_route_of_a_workspace_answers_404_to_a_key_of_another_workspace(callers: Any, workspace: str) -> None:
     stranger = callers(workspace="ws-2")
 
     found = [
@@ -77,7 +77,7 @@ def test_with_another_workspaces_key_every_workspaces_route_is_the_same_404(call
     assert titles == {f"There is no workspace {workspace!r} for this API key."}
 
 
-def test_a_key_that_may_only_look_reaches_no_route_that_changes_something(callers: Any) -> None:
+def test_a_read_key_reaches_no_route_that_changes_something(callers: Any) -> None:
     reader = callers("read")
     walk = routes(reader.desk.host)
 
@@ -87,7 +87,7 @@ def test_a_key_that_may_only_look_reaches_no_route_that_changes_something(caller
     assert refused == writes | {("GET", shape) for shape in ADMINS_READ}
 
 
-def test_a_key_for_handing_over_quotes_can_neither_look_nor_change_settings(callers: Any) -> None:
+def test_a_write_key_can_neither_read_nor_change_settings(callers: Any) -> None:
     platform = callers("write")
     platform.desk.enable()
 
@@ -97,14 +97,14 @@ def test_a_key_for_handing_over_quotes_can_neither_look_nor_change_settings(call
     assert platform.call("PUT", "/ws-1/plugins/recorder/settings", {}).status_code == 403
 
 
-def test_a_key_of_an_earlier_release_may_do_everything(caller: Any) -> None:
+def test_a_key_of_an_earlier_release_has_every_scope(caller: Any) -> None:
     with caller.desk.host.store.write() as db:
         db.exec_driver_sql("UPDATE api_keys SET scopes = NULL")
 
     assert caller.get("/ws-1/api-keys")["data"][0]["scopes"] == list(SCOPES)
 
 
-def test_a_revoked_key_opens_nothing(caller: Any, callers: Any) -> None:
+def test_a_revoked_key_is_refused(caller: Any, callers: Any) -> None:
     other = callers()
     key_id = other.key.split("_")[1]
 
@@ -116,7 +116,9 @@ def test_a_revoked_key_opens_nothing(caller: Any, callers: Any) -> None:
     assert caller.call("DELETE", "/ws-1/api-keys/00000000").status_code == 404
 
 
-def test_a_key_is_made_over_http_shown_once_and_never_stronger_than_its_maker(caller: Any, callers: Any) -> None:
+def test_a_key_created_over_http_is_shown_once_and_has_no_more_scopes_than_its_creator(
+    caller: Any, callers: Any
+) -> None:
     admin = callers("read", "admin")
     admin.desk.clock.advance(1)
 
@@ -133,7 +135,7 @@ def test_a_key_is_made_over_http_shown_once_and_never_stronger_than_its_maker(ca
     assert admin.post("/ws-1/api-keys", {"scopes": ["write"]}).status_code == 403
 
 
-def test_the_last_use_of_a_key_is_noted_to_five_minutes(caller: Any) -> None:
+def test_the_last_use_of_a_key_is_recorded_to_five_minutes(caller: Any) -> None:
     def last_used() -> Any:
         return caller.get("/ws-1/api-keys")["data"][0]["last_used_at"]
 
@@ -158,7 +160,7 @@ def test_many_wrong_keys_from_one_address_are_429_while_a_right_one_still_passes
     assert caller.call("GET", "/ws-1").status_code == 401
 
 
-def test_the_host_remembers_only_so_many_places(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_host_remembers_a_limited_number_of_client_addresses(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "_MOST_COUNTERS", 3)
     failures = rate_limit.AuthFailures(desk.clock)
 
@@ -203,7 +205,7 @@ PROXY, OUTER, CLIENT, LIAR = "10.0.0.4", "10.0.1.9", "203.0.113.7", "198.51.100.
         (PROXY, {"X-Forwarded-For": CLIENT, "Forwarded": f"for={LIAR}"}, PROXY),
     ],
 )
-def test_who_asks_is_the_peer_or_whom_a_trusted_proxy_names(
+def test_the_client_address_is_the_peer_or_the_one_that_a_trusted_proxy_names(
     desks: Any, peer: str, headers: dict[str, str], counted: str
 ) -> None:
     desk = desks(trusted_proxies=(ip_network(PROXY), ip_network("10.0.1.0/24")))
@@ -216,7 +218,7 @@ def test_who_asks_is_the_peer_or_whom_a_trusted_proxy_names(
     assert list(app.extensions["qwoty_auth_failures"]._counters) == [(rate_limit.Credential.API_KEY, counted)]
 
 
-def test_without_a_trusted_proxy_no_header_counts(desk: Any) -> None:
+def test_forwarding_headers_are_ignored_without_a_trusted_proxy(desk: Any) -> None:
     app = create_app(desk.host)
 
     for number in range(21):
@@ -246,6 +248,6 @@ def test_trusted_proxies_are_addresses_and_networks(given: str, found: tuple[str
 
 
 @pytest.mark.parametrize("given", ["1", "proxy.example", "10.0.0.4/24", "10.0.0.4;10.0.0.5", "*"])
-def test_what_is_no_address_is_refused_by_the_name_of_its_variable(given: str) -> None:
+def test_an_invalid_proxy_address_is_refused_with_the_name_of_its_variable(given: str) -> None:
     with pytest.raises(HostError, match="QWOTY_HOST_TRUSTED_PROXIES"):
         HostConfig.from_environment({"QWOTY_HOST_TRUSTED_PROXIES": given})

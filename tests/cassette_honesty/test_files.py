@@ -23,7 +23,7 @@ def test_cassette_is_of_its_folder_and_holds_no_secret(path: Path) -> None:
     assert f"api_version: {gateway.API_VERSION}\n" in text
 
 
-def test_each_behavior_has_its_cassette_and_each_cassette_its_behavior() -> None:
+def test_each_behavior_has_one_cassette() -> None:
     tests = (ROOT / "tests" / "stripe_invoice" / "test_cassettes.py").read_text("utf-8")
     behaviors = set(re.findall(r"^def test_(\w+)\(", tests, re.MULTILINE))
 
@@ -32,7 +32,7 @@ def test_each_behavior_has_its_cassette_and_each_cassette_its_behavior() -> None
     assert 8 <= len(behaviors) <= 12
 
 
-def test_folders_hold_nothing_else() -> None:
+def test_the_folders_hold_only_cassettes() -> None:
     files = {path.relative_to(rules.FOLDER) for path in rules.FOLDER.rglob("*") if path.is_file()}
     known = {path.relative_to(rules.FOLDER) for path in ALL}
 
@@ -66,7 +66,7 @@ def test_genuine_cassette_is_refused_among_the_simulated() -> None:
         ('"object": "customer"', '"object": "customer", "colour": "red"', "fields that the SDK does not know"),
     ],
 )
-def test_what_is_not_quite_genuine_is_refused(old: str, new: str, problem: str) -> None:
+def test_an_almost_genuine_cassette_is_refused(old: str, new: str, problem: str) -> None:
     changed, times = re.subn(old, new, as_if_genuine(a_text()))
 
     found = rules.problems(changed, rules.TEST_MODE)
@@ -84,7 +84,7 @@ def test_what_is_not_quite_genuine_is_refused(old: str, new: str, problem: str) 
         (r"stripe-simulator\.invalid", "127.0.0.1:4242", "a simulated answer comes from"),
     ],
 )
-def test_what_does_not_own_up_to_being_simulated_is_refused(old: str, new: str, problem: str) -> None:
+def test_a_simulated_cassette_that_is_not_marked_as_such_is_refused(old: str, new: str, problem: str) -> None:
     found = rules.problems(re.sub(old, new, a_text()), rules.SIMULATED)
 
     assert any(problem in one for one in found), found

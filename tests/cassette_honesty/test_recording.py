@@ -58,7 +58,7 @@ def test_recording_is_refused_without_a_test_key(
 
 
 @pytest.mark.parametrize("prefix", ["sk", "rk"])
-def test_test_key_is_accepted(prefix: str) -> None:
+def test_a_test_key_is_accepted(prefix: str) -> None:
     key = f"{prefix}_test_F4keF4keF4ke"
 
     assert require_test_key({"STRIPE_TEST_KEY": f" {key}\n"}) == key
@@ -174,7 +174,7 @@ def test_only_stripe_is_called_while_recording_from_stripe(stripe_simulator: Str
 
 
 @pytest.mark.parametrize("url", ["http://api.stripe.com/v1", "https://stripe.com.example/v1", "https://notstripe.com"])
-def test_what_only_looks_like_stripe_is_not_called(url: str) -> None:
+def test_an_address_that_resembles_stripes_is_not_called(url: str) -> None:
     with pytest.raises(RecordingRefused):
         Wire().pass_through(url)
 
@@ -189,7 +189,7 @@ def test_recording_sends_at_most_25_requests_a_second() -> None:
     assert now[0] - 100.0 == pytest.approx(2.0)
 
 
-def test_payer_is_shown_the_page_and_waited_for(stripe_simulator: StripeSimulator) -> None:
+def test_the_payer_is_shown_the_page_and_the_recorder_waits_for_the_payment(stripe_simulator: StripeSimulator) -> None:
     client = the_client(stripe_simulator, KEY)
     price = {"currency": "eur", "unit_amount": 500, "product_data": {"name": "Deposit"}}
     session = client.v1.checkout.sessions.create(

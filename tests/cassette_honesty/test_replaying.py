@@ -19,7 +19,7 @@ from qwoty_integrations_host.testing.cassettes import same_form
 from stripe_simulator import StripeSimulator
 
 
-def test_another_amount_is_not_answered_by_the_recording(tmp_path: Path) -> None:
+def test_a_request_with_another_amount_gets_no_recorded_answer(tmp_path: Path) -> None:
     def replay() -> None:
         with staged(DRAFT, rules.SIMULATED, How(), tmp_path) as stage:
             stage.enable(invoice_status="draft", send_invoice_email=True)
@@ -35,7 +35,7 @@ def test_another_amount_is_not_answered_by_the_recording(tmp_path: Path) -> None
         replay()
 
 
-def test_request_that_is_left_out_is_noticed(tmp_path: Path) -> None:
+def test_a_recorded_request_that_is_not_sent_is_noticed(tmp_path: Path) -> None:
     def replay() -> None:
         with staged(DRAFT, rules.SIMULATED, How(), tmp_path) as stage:
             stage.enable()
@@ -44,7 +44,7 @@ def test_request_that_is_left_out_is_noticed(tmp_path: Path) -> None:
         replay()
 
 
-def test_answer_is_replayed_only_as_often_as_it_came(tmp_path: Path) -> None:
+def test_an_answer_is_replayed_only_as_often_as_it_was_recorded(tmp_path: Path) -> None:
     def replay() -> None:
         with staged(DRAFT, rules.SIMULATED, How(), tmp_path) as stage, requests.Session() as http:
             search = f"http://{rules.SIMULATED_HOST}/v1/customers/search"
@@ -57,7 +57,7 @@ def test_answer_is_replayed_only_as_often_as_it_came(tmp_path: Path) -> None:
         replay()
 
 
-def test_genuine_cassette_would_replay_without_a_network_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_genuine_cassette_also_replays_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = as_if_genuine(a_text(LINK))
     for place, host in (("pdf", "pay"), ("files", "files")):
         text = text.replace(f"https://{rules.STRIPE_HOST}/{place}/", f"https://{host}.stripe.com/{place}/")

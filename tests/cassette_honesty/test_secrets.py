@@ -44,7 +44,7 @@ def test_name_of_this_machine_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rules.secrets_in("host: desk-of-somebody") == ["the name of this machine or its user"]
 
 
-def test_redacted_places_are_no_secrets() -> None:
+def test_redacted_values_do_not_count_as_secrets() -> None:
     harmless = (
         'Bearer sk_test_REDACTED whsec_REDACTED pi_1_secret_REDACTED "invoice_pdf": "https://a.example/x/REDACTED"'
     )
@@ -90,7 +90,7 @@ def test_scrubbing_leaves_listed_headers_and_no_secret() -> None:
     assert b"F4ke" not in came["body"]["string"].replace(b"cs_test_F4ke", b"")
 
 
-def test_pdf_is_taken_out_and_the_way_to_it_opens_nothing() -> None:
+def test_the_pdf_and_its_secret_address_are_removed() -> None:
     _, response = an_exchange(
         {}, location="https://files.stripe.com/links/F4keF4ke", **{"Content-Type": "application/pdf"}
     )
@@ -137,7 +137,7 @@ def test_clean_cassette_is_written_with_its_provenance_first(tmp_path: Path) -> 
     assert rules.problems(text, rules.TEST_MODE) == []
 
 
-def test_test_that_failed_writes_nothing(tmp_path: Path) -> None:
+def test_a_failed_test_writes_no_cassette(tmp_path: Path) -> None:
     persister = _Persister(rules.TEST_MODE, recording=True, keep=lambda: False)
     path = tmp_path / "new.yaml"
 

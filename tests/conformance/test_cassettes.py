@@ -53,7 +53,7 @@ def author(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest
     return pytester
 
 
-def test_what_is_recorded_holds_no_secret_and_no_port(author: pytest.Pytester) -> None:
+def test_a_recording_holds_no_secret_and_no_port(author: pytest.Pytester) -> None:
     (cassette,) = Path(author.path).rglob("*.yaml")
     text = cassette.read_text("utf-8")
 
@@ -72,7 +72,7 @@ def test_what_is_recorded_holds_no_secret_and_no_port(author: pytest.Pytester) -
         ([], "In the cassette, but never asked for: 1 of 1 requests."),
     ],
 )
-def test_a_replay_that_is_not_the_recording_fails(
+def test_a_replay_that_differs_from_the_recording_fails(
     author: pytest.Pytester, references: list[str], said: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     author.makepyfile(test_notes=ASKS % references)

@@ -11,7 +11,7 @@ from qwoty_integrations_host.scaffold import create
 PAGE = Path(__file__).parents[2] / "docs" / "writing-a-plugin.md"
 
 
-def test_every_piece_of_code_on_the_page_stands_in_what_is_run(tmp_path: Path) -> None:
+def test_every_piece_of_code_on_the_page_is_part_of_code_that_runs(tmp_path: Path) -> None:
     made = create("acme-chat", tmp_path)
     run = [file.read_text("utf-8") for file in made.rglob("*.*") if file.is_file()]
     run += [conftest.SUITE, test_cassettes.CONFTEST]

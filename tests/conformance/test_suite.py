@@ -27,7 +27,7 @@ class TestWayward(DerivedConformance):
 Checked = Callable[..., list[dict[str, str]]]
 
 
-def test_a_plugin_that_keeps_the_contract_passes_everything_that_can_be_checked(checked: Checked) -> None:
+def test_a_plugin_that_keeps_the_contract_passes_every_check(checked: Checked) -> None:
     ends = checked()
 
     assert [end for end in ends if end["result"] not in {"passed", "not_checked"}] == []
@@ -140,7 +140,7 @@ def that_find(rows: list[Row]) -> str:
 
 
 @pytest.mark.parametrize("rows", FAULTS.values(), ids=list(FAULTS))
-def test_what_a_plugin_does_wrong_is_found_and_explained(
+def test_every_fault_of_a_plugin_is_found_and_explained(
     checked: Checked, rows: list[Row], subtests: pytest.Subtests
 ) -> None:
     ends = checked(that_find(rows), *(fault for fault, _, _ in rows))
@@ -155,7 +155,7 @@ def test_what_a_plugin_does_wrong_is_found_and_explained(
 
 
 @pytest.mark.parametrize("rows", SOURCES.values(), ids=list(SOURCES))
-def test_what_is_wrong_with_a_module_is_found_before_it_is_called(
+def test_faults_of_a_module_are_found_before_its_hooks_are_called(
     checked: Checked, rows: list[Row], subtests: pytest.Subtests
 ) -> None:
     ends = checked(that_find(rows), source="\n".join(dict.fromkeys(source for source, _, _ in rows)))
@@ -166,7 +166,7 @@ def test_what_is_wrong_with_a_module_is_found_before_it_is_called(
             assert (end["result"], said in end["what"]) == ("failed", True), end
 
 
-def test_of_a_plugin_that_does_not_load_everything_else_is_not_checked(checked: Checked) -> None:
+def test_a_plugin_that_does_not_load_gets_no_further_checks(checked: Checked) -> None:
     ends = checked(source="raise RuntimeError('no')")
 
     failed = {end["check"] for end in ends if end["result"] == "failed"}
@@ -186,7 +186,7 @@ def test_of_a_plugin_that_does_not_load_everything_else_is_not_checked(checked: 
     )
 
 
-def test_without_an_author_settings_are_made_and_the_network_is_blocked(checked: Checked) -> None:
+def test_without_an_authors_suite_settings_are_generated_and_the_network_is_blocked(checked: Checked) -> None:
     # What an import does is the same with an author.
     ends = checked("not importing", suite=DERIVED)
 
@@ -201,7 +201,7 @@ def test_without_an_author_settings_are_made_and_the_network_is_blocked(checked:
     assert "an accepted quote is worked" not in passed
 
 
-def test_without_a_stand_in_a_check_is_skipped_aloud(checked: Checked) -> None:
+def test_a_check_without_a_stand_in_is_reported_as_not_checked(checked: Checked) -> None:
     (end,) = checked("accepted_quote_is_worked", suite=BARE)
 
     assert end["result"] == "not_checked"

@@ -64,7 +64,7 @@ def test_a_link_needs_an_address_and_a_workspace(qwoty: Any, monkeypatch: pytest
     assert nowhere.exit_code == 1 and "QWOTY_HOST_PUBLIC_URL" in nowhere.stderr
 
 
-def test_a_password_is_read_from_stdin_and_taken_away_when_asked_to(qwoty: Any, browser: Any) -> None:
+def test_a_password_is_read_from_stdin_and_can_be_removed(qwoty: Any, browser: Any) -> None:
     def tried() -> int:
         form, here = {"workspace": "acme", "password": "correct horse battery"}, {"Sec-Fetch-Site": "same-origin"}
         return int(browser.post("/console/login", data=form, headers=here).status_code)

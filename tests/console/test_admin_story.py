@@ -86,9 +86,7 @@ def test_every_page_is_readable_in_the_dark_and_on_a_phone(bench: Any, browser: 
     context.close()
 
 
-def test_the_pages_that_the_story_leaves_out_are_accessible_too(
-    bench: Any, browser: Any, look: Callable[..., None]
-) -> None:
+def test_the_pages_outside_the_story_are_accessible_too(bench: Any, browser: Any, look: Callable[..., None]) -> None:
     bench.enable(**LINK)
     run = bench.accept(the_example())
     context = browser.new_context()

@@ -48,7 +48,7 @@ def of_alerts(desk: Any, workspace: str = "ws-1") -> list[tuple[str, str]]:
 # -- the story -------------------------------------------------------------------------------------------------
 
 
-def test_a_workspace_without_anybody_to_tell_says_so_until_somebody_is_entered(admin: Any) -> None:
+def test_a_workspace_without_recipients_warns_until_one_is_added(admin: Any) -> None:
     admin.desk.enable()
     assert NOBODY in words(admin.page("/console/"))
     assert of_alerts(admin.desk) == [("warning", "ws-1: nobody is told when something needs a person.")]
@@ -60,7 +60,7 @@ def test_a_workspace_without_anybody_to_tell_says_so_until_somebody_is_entered(a
     assert api(admin.desk)("GET", "/alerts").json["mails"] == [ANA]
 
 
-def test_what_was_told_is_the_same_on_the_page_and_in_the_api(admin: Any) -> None:
+def test_the_alerts_page_and_the_api_show_the_same_alerts(admin: Any) -> None:
     ask = api(admin.desk)
     assert ask("PUT", "/alerts", {"mails": [ANA], "language": "fr"}).status_code == 200
     admin.desk.enable()
@@ -83,7 +83,7 @@ def test_what_was_told_is_the_same_on_the_page_and_in_the_api(admin: Any) -> Non
     assert "http://localhost/console/runs/" in text and "qwoty-host" not in text
 
 
-def test_a_test_is_sent_from_the_page_and_by_the_api(admin: Any) -> None:
+def test_a_test_alert_is_sent_by_the_page_and_by_the_api(admin: Any) -> None:
     ask = api(admin.desk)
     assert ask("POST", "/alerts/test").status_code == 409
     admin.desk.host.alert_recipients.replace("ws-1", {"mails": [ANA]})
@@ -96,7 +96,7 @@ def test_a_test_is_sent_from_the_page_and_by_the_api(admin: Any) -> None:
     assert begun.json["told"] == [{"to": ANA, "delivered": True, "trouble": ""}]
 
 
-def test_a_workspace_is_made_with_somebody_to_tell(qwoty: Any) -> None:
+def test_a_workspace_is_created_with_recipients(qwoty: Any) -> None:
     without = qwoty("workspace", "add", "alone")
     made = qwoty("workspace", "add", "beta", "--alerts-to", ANA, "--alerts-to", BEN)
     again = qwoty("workspace", "add", "beta", "--alerts-to", BEN)
@@ -116,7 +116,7 @@ def test_a_workspace_is_made_with_somebody_to_tell(qwoty: Any) -> None:
 FORM = {"_shown": ["mode", "token"], "mode": "fast", "token": "key_Plain1234567890", "then": "enable"}
 
 
-def test_who_switches_on_is_offered_to_be_told(admin: Any) -> None:
+def test_enabling_an_integration_offers_a_field_for_a_recipient(admin: Any) -> None:
     assert 'name="alerts_to"' in admin.page("/console/integrations/recorder")
 
     assert admin.post("/console/integrations/recorder", {**FORM, "alerts_to": ANA}).status_code == 303
@@ -125,7 +125,7 @@ def test_who_switches_on_is_offered_to_be_told(admin: Any) -> None:
     assert 'name="alerts_to"' not in admin.page("/console/integrations/recorder")
 
 
-def test_an_address_that_is_none_is_explained_where_it_was_typed_and_nothing_is_switched_on(admin: Any) -> None:
+def test_an_invalid_recipient_is_reported_at_its_field_and_nothing_is_enabled(admin: Any) -> None:
     answer = admin.post("/console/integrations/recorder", {**FORM, "alerts_to": "ana"}, **{"Accept-Language": "fr"})
 
     assert answer.status_code == 422
@@ -136,7 +136,7 @@ def test_an_address_that_is_none_is_explained_where_it_was_typed_and_nothing_is_
 # -- the page -------------------------------------------------------------------------------------------------
 
 
-def test_people_are_added_and_removed_and_the_rest_stays(admin: Any) -> None:
+def test_adding_and_removing_recipients_keeps_the_other_settings(admin: Any) -> None:
     admin.desk.host.alert_recipients.replace("ws-1", {"mails": [ANA], "language": "fr", "daily_digest": False})
 
     admin.post("/console/alerts/people", {"mail": BEN})
@@ -148,7 +148,7 @@ def test_people_are_added_and_removed_and_the_rest_stays(admin: Any) -> None:
     assert wrong.status_code == 422 and 'value="nobody"' in wrong.text and "Is not an e-mail address." in wrong.text
 
 
-def test_how_is_kept_also_while_nobody_is_told(admin: Any) -> None:
+def test_alert_settings_are_kept_without_recipients(admin: Any) -> None:
     form = {"language": "fr", "silent_after_hours": "48", "webhook_url": ""}
 
     assert admin.post("/console/alerts", form).status_code == 303
@@ -166,14 +166,14 @@ def test_how_is_kept_also_while_nobody_is_told(admin: Any) -> None:
         ({"webhook_url": "https://localhost/x"}, "Must be an https address that is not a private one."),
     ],
 )
-def test_what_is_wrong_is_said_at_its_field(admin: Any, changes: dict[str, str], says: str) -> None:
+def test_a_wrong_alert_setting_is_reported_at_its_field(admin: Any, changes: dict[str, str], says: str) -> None:
     answer = admin.post("/console/alerts", {"language": "en", "silent_after_hours": "24", **changes})
 
     assert answer.status_code == 422
     assert says in answer.text and 'aria-invalid="true"' in answer.text
 
 
-def test_the_secret_of_a_new_machine_is_shown_this_once(admin: Any) -> None:
+def test_the_secret_of_a_new_webhook_is_shown_once(admin: Any) -> None:
     url = "https://hooks.seller.example/alerts"
     answer = admin.post("/console/alerts", {"language": "en", "silent_after_hours": "24", "webhook_url": url})
     put = api(admin.desk)("PUT", "/alerts", {"webhook_url": url}).json

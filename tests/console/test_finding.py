@@ -97,7 +97,7 @@ def test_a_quote_is_named_by_its_number_everywhere(shop: Any) -> None:
     assert [run["quote_id"] for run in listed["data"]] == ["q-3"]
 
 
-def test_of_a_number_that_two_quotes_have_the_candidates_are_named(shop: Any) -> None:
+def test_an_ambiguous_quote_number_is_answered_with_the_candidates(shop: Any) -> None:
     told = line(shop.desk, "quote", "show", "ws-1", "N-7")
     answer = called(shop, "quotes/N-7")
     page = shop.get("/console/quotes/N-7")
@@ -110,7 +110,7 @@ def test_of_a_number_that_two_quotes_have_the_candidates_are_named(shop: Any) ->
         assert called(shop, f"quotes/{quote_id}").status_code == 200, "the step that is named works"
 
 
-def test_a_quote_that_is_not_there_is_said_to_be_looked_for(shop: Any) -> None:
+def test_an_unknown_quote_is_answered_with_advice_to_search_for_it(shop: Any) -> None:
     told, answer = line(shop.desk, "quote", "show", "ws-1", "N-9"), called(shop, "quotes/N-9/preview")
     page = shop.get("/console/quotes/N-9")
 

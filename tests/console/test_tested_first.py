@@ -30,9 +30,7 @@ def after(admin: Any, answer: Any) -> str:
 
 
 @pytest.mark.parametrize("status", ["refused", "missing"])
-def test_a_key_that_the_test_refuses_is_saved_and_not_switched_on_until_somebody_chooses_to(
-    admin: Any, status: str
-) -> None:
+def test_a_key_that_fails_the_test_is_saved_and_enabled_only_on_request(admin: Any, status: str) -> None:
     admin.desk.report_keys(a_key_report(status))
 
     page = after(admin, admin.post(PAGE, {**FORM, "then": "enable"}))
@@ -45,7 +43,7 @@ def test_a_key_that_the_test_refuses_is_saved_and_not_switched_on_until_somebody
     assert f"It is {status}." in words(page) and "Switch on anyway" not in page
 
 
-def test_an_integration_that_is_on_keeps_its_settings_when_the_new_ones_are_refused(admin: Any) -> None:
+def test_an_enabled_integration_keeps_its_settings_when_new_ones_fail_the_test(admin: Any) -> None:
     admin.desk.report_keys(a_key_report())
     admin.post(PAGE, {**FORM, "then": "enable"})
     admin.desk.report_keys(a_key_report("refused"))
@@ -66,7 +64,7 @@ def test_an_integration_that_is_on_keeps_its_settings_when_the_new_ones_are_refu
     assert "It is refused." in words(admin.page(PAGE))
 
 
-def test_a_service_that_is_away_stops_nobody_and_is_no_tick(admin: Any) -> None:
+def test_an_unreachable_service_does_not_stop_enabling_and_shows_not_tested(admin: Any) -> None:
     admin.desk.report_keys(a_key_report("unreachable"))
 
     page = after(admin, admin.post(PAGE, {**FORM, "then": "enable"}))
@@ -78,7 +76,7 @@ def test_a_service_that_is_away_stops_nobody_and_is_no_tick(admin: Any) -> None:
         assert "! On, not tested" in words(admin.page(where))
 
 
-def test_a_key_that_was_never_tested_or_was_changed_reads_not_tested(admin: Any) -> None:
+def test_a_key_that_was_never_tested_or_was_changed_shows_not_tested(admin: Any) -> None:
     admin.desk.enable()
 
     assert "! On, not tested" in words(admin.page("/console/")) and "not tested" in words(admin.page(PAGE))
@@ -90,7 +88,7 @@ def test_a_key_that_was_never_tested_or_was_changed_reads_not_tested(admin: Any)
     assert "of other settings than those of now" in admin.page(PAGE)
 
 
-def test_an_integration_without_a_test_is_switched_on_as_ever(admin: Any) -> None:
+def test_an_integration_without_a_test_is_enabled_at_once(admin: Any) -> None:
     page = after(admin, admin.post("/console/integrations/second", {"then": "enable"}))
 
     assert "✓ On" in words(page)

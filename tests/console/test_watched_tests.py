@@ -77,7 +77,7 @@ def looks_well(page: Any) -> None:
 
 
 @EACH_SCREEN
-def test_the_page_of_a_test_shows_its_end_by_itself(enter: Any, held: Any, screen: Any) -> None:
+def test_the_page_of_a_test_shows_the_result_without_a_click(enter: Any, held: Any, screen: Any) -> None:
     page = enter(**screen)
     page.goto(PAGE)
 
@@ -91,7 +91,7 @@ def test_the_page_of_a_test_shows_its_end_by_itself(enter: Any, held: Any, scree
     assert page.url.endswith("#connection")
 
 
-def test_without_javascript_it_does_so_too(enter: Any, held: Any) -> None:
+def test_the_page_of_a_test_shows_the_result_without_javascript_too(enter: Any, held: Any) -> None:
     page = enter(javascript=False, **DESK)
     page.goto(PAGE)
 
@@ -103,9 +103,7 @@ def test_without_javascript_it_does_so_too(enter: Any, held: Any) -> None:
 
 
 @EACH_SCREEN
-def test_what_was_typed_stays_in_the_form_and_out_of_every_address(
-    enter: Any, desk: Any, held: Any, screen: Any
-) -> None:
+def test_typed_values_stay_in_the_form_and_appear_in_no_address(enter: Any, desk: Any, held: Any, screen: Any) -> None:
     desk.host.settings.enable("ws-1", "recorder")
     desk.report_keys(a_key_report("refused"))
     page, asked = enter(**screen), []
@@ -132,7 +130,7 @@ def test_what_was_typed_stays_in_the_form_and_out_of_every_address(
 
 
 @EACH_SCREEN
-def test_a_page_whose_host_died_does_not_say_for_ever_that_it_is_testing(enter: Any, desk: Any, screen: Any) -> None:
+def test_the_page_of_a_test_whose_host_died_stops_waiting(enter: Any, desk: Any, screen: Any) -> None:
     desk.host.settings.enable("ws-1", "recorder")
     page = enter(**screen)
     page.goto(PAGE)
@@ -154,7 +152,7 @@ def test_a_page_whose_host_died_does_not_say_for_ever_that_it_is_testing(enter: 
 
 
 @EACH_SCREEN
-def test_the_page_of_the_alerts_shows_who_was_told(enter: Any, desk: Any, held: Any, screen: Any) -> None:
+def test_the_alerts_page_shows_the_recipients_of_a_test_alert(enter: Any, desk: Any, held: Any, screen: Any) -> None:
     desk.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     page = enter(**screen)
     page.goto("/console/alerts")

@@ -38,7 +38,7 @@ def _of(language: str) -> list[Block]:
     return [block for block in BLOCKS if block.language == language]
 
 
-def test_every_block_says_what_it_is() -> None:
+def test_every_code_block_names_its_language() -> None:
     assert {block.language for block in BLOCKS} <= RUNNABLE | {"", "text", "po"}
 
 
@@ -58,17 +58,17 @@ def test_every_example_runs_or_says_why_not() -> None:
 
 
 @pytest.mark.parametrize(("page", "test"), [(page, test) for (page, _), test in RUN_BY.items()])
-def test_a_page_is_run_by_the_test_that_is_named(page: str, test: str) -> None:
+def test_the_named_test_runs_the_page(page: str, test: str) -> None:
     assert f'"{page}"' in (ROOT / test).read_text("utf-8")
 
 
 @pytest.mark.parametrize("block", [one for one in _of("json") if (one.page, "json") not in RUN_BY], ids=str)
-def test_an_example_of_json_can_be_read(block: Block) -> None:
+def test_every_json_example_is_valid(block: Block) -> None:
     json.loads(block.text)
 
 
 @pytest.mark.parametrize("block", [*_of("console"), *_of("sh")], ids=str)
-def test_the_commands_of_an_example_are_those_that_there_are(block: Block) -> None:
+def test_every_command_in_an_example_exists(block: Block) -> None:
     text = re.sub(r"\\\n", " ", block.text)
     for words in re.findall(r"\bqwoty-host ([^|;&<>()\n]*)", text):
         _understood(shlex.split(words, comments=True))
@@ -86,7 +86,7 @@ def _understood(words: list[str]) -> None:
     command.make_context(command.name, list(words), parent=context.parent)
 
 
-def test_an_option_that_is_not_there_would_be_noticed() -> None:
+def test_an_unknown_option_in_an_example_is_noticed() -> None:
     with pytest.raises(click.UsageError):
         _understood(["run", "list", "--everything"])
 
@@ -136,7 +136,7 @@ def _given() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "code"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
-def test_the_example_of_a_hook_gives_what_the_hook_promises(name: str, code: str) -> None:
+def test_the_example_of_a_hook_returns_the_promised_type(name: str, code: str) -> None:
     place = {
         **{name: getattr(host, name) for name in host.__all__},
         **AUTHORS_OWN,

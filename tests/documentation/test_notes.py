@@ -30,7 +30,7 @@ def named() -> set[tuple[str, str]]:
     return found
 
 
-def test_every_section_that_a_comment_names_is_there() -> None:
+def test_every_section_that_a_comment_names_exists() -> None:
     there = {(page.name, anchor) for page in NOTES.glob("*.md") for anchor in headings(page)}
 
     assert len(named()) > 10

@@ -25,7 +25,7 @@ FROM_OUTSIDE = re.compile(
 )
 
 
-def test_the_site_is_built_strictly_with_every_page_a_search_and_nothing_from_outside(tmp_path: Path) -> None:
+def test_the_site_builds_strictly_with_every_page_a_search_and_no_external_files(tmp_path: Path) -> None:
     shutil.copytree(DOCS, tmp_path / "docs")  # it must lie beside its configuration
     (tmp_path / "mkdocs.yml").write_text(CONFIGURATION, "utf-8")
 
@@ -47,13 +47,13 @@ def test_the_site_is_built_strictly_with_every_page_a_search_and_nothing_from_ou
     assert [word for word in ("on_installment_due", "secrets rotate-key", "mail_unsure") if word not in found] == []
 
 
-def test_what_comes_from_outside_would_be_noticed() -> None:
+def test_an_external_file_is_noticed() -> None:
     assert FROM_OUTSIDE.search('<script defer src="https://unpkg.example/shim"></script>')
     assert FROM_OUTSIDE.search('<link rel="stylesheet" href="//fonts.example/a.css">')
     assert not FROM_OUTSIDE.search('<script src="../assets/bundle.js"></script><a href="https://example.com/a.css">')
 
 
-def test_no_page_has_a_diagram_that_only_a_script_from_outside_draws() -> None:
+def test_no_page_has_a_diagram_that_needs_an_external_script() -> None:
     assert [page for page in pages() if "```mermaid" in read(page)] == []
 
 
@@ -73,7 +73,7 @@ def _pages_of(nav: Any) -> list[str]:
     return [page for entry in nav for page in _pages_of(entry)]
 
 
-def test_every_decision_is_on_their_page() -> None:
+def test_the_page_of_decisions_lists_every_decision() -> None:
     text = read("adr/README.md")
 
     assert [path.name for path in (DOCS / "adr").glob("0*.md") if f"({path.name})" not in text] == []
@@ -91,7 +91,7 @@ def test_links_stay_within_the_documentation() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "pictures").glob("*.svg")), ids=lambda path: path.name)
-def test_a_picture_says_what_it_shows_and_brings_all_it_needs(path: Path) -> None:
+def test_a_picture_has_a_description_and_needs_no_other_file(path: Path) -> None:
     root = ET.parse(path).getroot()
     text = path.read_text("utf-8")
 

@@ -96,7 +96,7 @@ def shown(host: Host) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("row", LOADING, ids=lambda row: row.name)
-def test_what_cannot_be_loaded_is_shown_everywhere_with_whom_to_blame(
+def test_a_plugin_that_cannot_be_loaded_is_shown_everywhere_with_its_author(
     host: Host, shown: dict[str, str], row: LoadRow
 ) -> None:
     status = host.plugins.status(row.plugin)
@@ -113,7 +113,7 @@ def test_what_cannot_be_loaded_is_shown_everywhere_with_whom_to_blame(
 
 
 @pytest.mark.parametrize("row", RUNNING, ids=lambda row: row.name)
-def test_whatever_a_hook_does_its_run_says_who_is_to_blame_and_the_others_go_on(
+def test_a_run_with_a_failing_hook_names_the_plugin_and_other_plugins_go_on(
     host: Host, row: RunRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with written_log(monkeypatch) as written:
@@ -131,7 +131,7 @@ def test_whatever_a_hook_does_its_run_says_who_is_to_blame_and_the_others_go_on(
     assert create_app(host).test_client().get("/health/ready").status_code == 200
 
 
-def test_the_page_has_every_row_and_its_words() -> None:
+def test_the_documentation_page_has_every_row_with_its_words() -> None:
     page = PAGE.read_text("utf-8")
     rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
 

@@ -86,7 +86,7 @@ def shown(fleet: Fleet, quote_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("keys", ["remembered", "forgotten"])
-def test_what_came_after_the_backup_comes_again_and_is_there_once(
+def test_events_after_the_backup_are_sent_again_and_worked_once(
     backed_up: tuple[Fleet, Any], stripe_simulator: StripeSimulator, keys: str
 ) -> None:
     fleet, backup = backed_up

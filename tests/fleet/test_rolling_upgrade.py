@@ -78,7 +78,7 @@ def accept_and_see_begun(fleet: Fleet, stripe: StripeSimulator, *names: str, mor
     until(lambda: len(stripe.requests) >= seen + more, lambda: len(stripe.requests), seconds=30)
 
 
-def test_the_old_code_is_what_runs_as_the_old_release(old: Path, tmp_path: Path) -> None:
+def test_the_old_release_runs_the_old_code(old: Path, tmp_path: Path) -> None:
     where = (
         "import qwoty_integrations_host as host, qwoty_stripe_invoice as plugin; print(host.__file__, plugin.__file__)"
     )
@@ -92,7 +92,7 @@ def test_the_old_code_is_what_runs_as_the_old_release(old: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("end", ["stopped", "killed"])
-def test_old_and_new_work_beside_each_other_and_the_old_one_can_go_at_any_time(
+def test_old_and_new_processes_work_together_and_the_old_one_can_stop_at_any_time(
     end: str, fleets: Callable[..., Fleet], postgresql: str, old: Path, stripe_simulator: StripeSimulator
 ) -> None:
     fleet = fleets(database=postgresql)
@@ -122,7 +122,7 @@ def test_old_and_new_work_beside_each_other_and_the_old_one_can_go_at_any_time(
 
 
 @pytest.mark.parametrize("end", ["stopped", "killed"])
-def test_a_run_that_the_old_release_left_half_done_goes_on_with_the_new_one(
+def test_the_new_release_resumes_a_run_that_the_old_release_began(
     end: str, fleets: Callable[..., Fleet], old: Path, stripe_simulator: StripeSimulator
 ) -> None:
     fleet = fleets()

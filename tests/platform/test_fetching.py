@@ -24,9 +24,7 @@ QUOTE = DOCUMENTED["id"]
 Tell = Callable[..., dict[str, Any]]
 
 
-def test_a_quote_is_taken_with_the_contacts_ids_and_without_its_links(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
-) -> None:
+def test_a_fetched_quote_has_the_contacts_ids_and_not_its_links(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.put(completed())
     told_at = bench.clock.now()
 
@@ -57,7 +55,7 @@ def test_a_quote_is_taken_with_the_contacts_ids_and_without_its_links(
         ("empty", "platform_answer"),
     ],
 )
-def test_a_refusal_asks_for_a_person_and_a_retry_fetches_again(
+def test_a_refused_fetch_needs_a_person_and_a_retry_fetches_again(
     bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str, code: str
 ) -> None:
     qwoty.put(completed())
@@ -70,7 +68,7 @@ def test_a_refusal_asks_for_a_person_and_a_retry_fetches_again(
     assert bench.retry(refused["id"])["status"] == "succeeded"
 
 
-def test_the_page_of_a_quote_that_could_not_be_fetched_says_so_and_offers_to_fetch_it_again(
+def test_the_page_of_a_quote_that_could_not_be_fetched_offers_to_fetch_it_again(
     bench: Any, qwoty: QwotyStandIn, tell: Tell
 ) -> None:
     qwoty.put(completed())
@@ -90,9 +88,7 @@ def test_the_page_of_a_quote_that_could_not_be_fetched_says_so_and_offers_to_fet
     assert bench.quote(QUOTE)["standing"]["state"] == "waiting_for_integration"
 
 
-def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled_since(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
-) -> None:
+def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.put(completed())
     tell(QUOTE)
     qwoty.trouble = [401]
@@ -107,9 +103,7 @@ def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled_since(
     assert bench.quote(QUOTE)["standing"]["state"] == "cancelled"
 
 
-def test_a_quote_that_was_cancelled_before_it_could_be_fetched_is_not_waited_for(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
-) -> None:
+def test_cancelling_a_quote_dismisses_its_failed_fetch(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.put(completed())
     qwoty.trouble = [401]
     run = tell(QUOTE)
@@ -128,7 +122,7 @@ def home(bench: Any) -> str:
     return str(client.get("/console/", headers={"Sec-Fetch-Site": "same-origin"}).text)
 
 
-def test_a_quote_that_is_being_fetched_says_so(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_the_console_shows_that_a_quote_is_being_fetched(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.put(completed())
     qwoty.trouble = [503] * 6
     run = tell(QUOTE)
@@ -140,7 +134,7 @@ def test_a_quote_that_is_being_fetched_says_so(bench: Any, qwoty: QwotyStandIn, 
 
 
 @pytest.mark.parametrize("trouble", [407, 408, 429, 500, 503, "cut", "half"])
-def test_a_short_trouble_is_tried_again_at_once(
+def test_a_short_failure_is_tried_again_at_once(
     bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str
 ) -> None:
     qwoty.put(completed())
@@ -152,7 +146,7 @@ def test_a_short_trouble_is_tried_again_at_once(
     assert run["steps"][0]["attempts"] == 3
 
 
-def test_an_outage_lets_the_run_wait_and_go_on_by_itself(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_an_outage_makes_the_fetch_wait_and_resume_by_itself(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.put(completed())
     qwoty.trouble = [503] * 6
 
@@ -164,7 +158,7 @@ def test_an_outage_lets_the_run_wait_and_go_on_by_itself(bench: Any, qwoty: Qwot
     assert bench.run(run["id"])["status"] == "succeeded"
 
 
-def test_what_qwoty_itself_asks_to_wait_is_respected(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_the_delay_that_qwoty_asks_for_is_respected(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.put(completed())
     qwoty.trouble, qwoty.retry_after = [429], "3600"
 
@@ -178,14 +172,14 @@ def test_what_qwoty_itself_asks_to_wait_is_respected(bench: Any, qwoty: QwotySta
     assert bench.run(run["id"])["status"] == "succeeded"
 
 
-def test_an_address_where_nobody_answers_is_an_outage(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_an_unreachable_address_is_an_outage(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     settings = {"platform": "qwoty", "base_url": "http://127.0.0.1:9/api", "token": "qwt_prod_Other0123456789"}
     bench.host.platforms.save("ws-1", settings)
 
     assert tell(QUOTE)["error"]["code"] == "platform_unreachable"
 
 
-def test_a_quote_that_is_not_accepted_is_not_taken_until_it_is(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_quote_is_taken_only_once_it_is_accepted(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.put(completed(status="Pending Signature"))
 
     run = tell(QUOTE)
@@ -195,7 +189,9 @@ def test_a_quote_that_is_not_accepted_is_not_taken_until_it_is(bench: Any, qwoty
     assert bench.retry(run["id"])["status"] == "succeeded"
 
 
-def test_a_workspace_may_name_further_statuses_that_mean_accepted(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_workspace_may_configure_further_statuses_that_mean_accepted(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
     qwoty.put(completed(status="sent"))
     settings = {"platform": "qwoty", "base_url": qwoty.url, "accepted_statuses": ["accepted", "Sent"]}
     bench.host.platforms.save("ws-1", settings)
@@ -203,9 +199,7 @@ def test_a_workspace_may_name_further_statuses_that_mean_accepted(bench: Any, qw
     assert tell(QUOTE)["status"] == "succeeded"
 
 
-def test_a_quote_that_cannot_be_taken_names_its_fields_and_no_values(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
-) -> None:
+def test_the_refusal_of_a_fetched_quote_names_fields_and_no_values(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.put(completed(currency="WRONG"))
 
     run = tell(QUOTE)
@@ -215,7 +209,7 @@ def test_a_quote_that_cannot_be_taken_names_its_fields_and_no_values(
     assert "WRONG" not in str(run)
 
 
-def test_a_line_without_an_amount_in_a_model_that_is_not_a_multiplication_asks_for_a_person(
+def test_a_line_without_an_amount_in_a_graduated_model_needs_a_person(
     bench: Any, qwoty: QwotyStandIn, tell: Tell, runs_of: Callable[..., list[dict[str, Any]]]
 ) -> None:
     bench.enable()
@@ -230,14 +224,16 @@ def test_a_line_without_an_amount_in_a_model_that_is_not_a_multiplication_asks_f
     assert runs_of(QUOTE, "stripe_invoice")[0]["error"]["code"] == "amounts_missing"
 
 
-def test_another_quote_than_was_asked_for_is_not_taken(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_an_answer_with_another_quote_is_refused(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.quotes[QUOTE] = completed(id="another")
 
     assert tell(QUOTE)["error"]["code"] == "platform_answer"
     assert runs_and_quotes(bench) == (1, 0)
 
 
-def test_a_contact_that_qwoty_does_not_show_holds_up_nothing(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_contact_that_qwoty_does_not_show_does_not_stop_the_fetch(
+    bench: Any, qwoty: QwotyStandIn, tell: Tell
+) -> None:
     qwoty.put(completed())
     qwoty.forbidden = {"GET contacts"}
 
@@ -270,7 +266,7 @@ def test_requests_of_a_workspace_are_half_a_second_apart(bench: Any, qwoty: Qwot
     assert (bench.clock.now() - started).total_seconds() == pytest.approx(2.5)
 
 
-def test_a_process_that_dies_after_the_quote_was_stored_takes_it_once(
+def test_a_process_that_dies_after_it_stored_the_quote_accepts_it_once(
     bench: Any,
     qwoty: QwotyStandIn,
     tell: Tell,
@@ -297,7 +293,7 @@ def test_a_process_that_dies_after_the_quote_was_stored_takes_it_once(
     assert bench.posts("/v1/invoices").count("/v1/invoices") == 1
 
 
-def test_a_replay_of_a_fetch_that_is_done_asks_qwoty_nothing(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_replay_of_a_completed_fetch_sends_no_request_to_qwoty(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.put(completed())
     run = tell(QUOTE)
     asked = list(qwoty.requests)
@@ -308,7 +304,7 @@ def test_a_replay_of_a_fetch_that_is_done_asks_qwoty_nothing(bench: Any, qwoty: 
     assert bench.run(run["id"]) == run
 
 
-def test_a_platform_that_was_removed_meanwhile_asks_for_a_person(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_fetch_needs_a_person_when_the_platform_was_removed(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     qwoty.trouble = [401]
     run = tell(QUOTE)
     bench.host.platforms.remove("ws-1")
@@ -316,9 +312,7 @@ def test_a_platform_that_was_removed_meanwhile_asks_for_a_person(bench: Any, qwo
     assert bench.retry(run["id"])["error"]["code"] == "platform_missing"
 
 
-def test_with_a_new_token_everything_that_was_refused_is_fetched_again(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
-) -> None:
+def test_a_new_token_starts_all_refused_fetches_again(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     refused = set()
     for quote_id in ("q-1", "q-2"):
         qwoty.put(completed(id=quote_id))
@@ -332,9 +326,7 @@ def test_with_a_new_token_everything_that_was_refused_is_fetched_again(
     assert [bench.run(run_id)["status"] for run_id in refused] == ["succeeded"] * 2
 
 
-def test_of_a_refused_token_people_are_told_once_until_it_is_set_anew(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
-) -> None:
+def test_a_refused_token_causes_one_alert_until_a_new_token_is_set(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
     bench.host.alert_recipients.replace("ws-1", {"mails": ["ops@seller.example"]})
 
     def refuse(quote_id: str) -> None:
@@ -352,7 +344,7 @@ def test_of_a_refused_token_people_are_told_once_until_it_is_set_anew(
     assert [alert["type"] for alert in _alerts(bench)].count("connection.needs_attention") == 2
 
 
-def test_the_secrets_stand_in_nothing_that_is_kept_or_shown(
+def test_the_secrets_of_a_platform_are_neither_stored_unencrypted_nor_shown(
     bench: Any, qwoty: QwotyStandIn, tell: Tell, sender: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     qwoty.put(completed())
@@ -373,7 +365,7 @@ def runs_and_quotes(bench: Any) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("number", range(1, 8))
-def test_a_process_may_die_after_any_commit_on_the_way_from_event_to_invoice(
+def test_a_crash_after_any_commit_between_event_and_invoice_makes_one_invoice(
     bench: Any,
     qwoty: QwotyStandIn,
     runs_of: Callable[..., list[dict[str, Any]]],
@@ -399,7 +391,7 @@ def _alerts(bench: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("token", ["qwt_prod_é日本", "CanaryToken\n"])
-def test_a_token_that_no_header_can_hold_is_no_outage_and_is_not_logged(
+def test_a_token_that_no_header_can_hold_needs_a_person_and_is_not_logged(
     qwoty: QwotyStandIn, caplog: pytest.LogCaptureFixture, token: str
 ) -> None:
     client = QwotyClient(qwoty.url, token, lambda: None)
@@ -440,7 +432,7 @@ def test_an_event_that_names_no_id_is_refused_by_field(bench: Any, qwoty: QwotyS
 
 @pytest.mark.parametrize("kind", ["fixed", None, "", 5])
 @pytest.mark.parametrize("place", ["line", "quote"])
-def test_a_discount_of_no_known_type_is_named_by_its_field_and_nothing_is_invoiced(
+def test_a_fetched_discount_of_unknown_type_is_named_by_its_field_and_not_invoiced(
     bench: Any, qwoty: QwotyStandIn, tell: Tell, place: str, kind: Any
 ) -> None:
     bench.enable()

@@ -43,7 +43,7 @@ def two_runs(
     return [runs_of(quote_id, "stripe_invoice")[0] for quote_id in ("q-1", "q-2")]
 
 
-def test_the_next_quote_of_the_contact_uses_the_customer_that_qwoty_has_by_now(
+def test_the_next_quote_of_the_contact_uses_the_customer_saved_in_qwoty(
     bench: Any, qwoty: QwotyStandIn, two_runs: list[dict[str, Any]]
 ) -> None:
     first, second = two_runs
@@ -52,7 +52,7 @@ def test_the_next_quote_of_the_contact_uses_the_customer_that_qwoty_has_by_now(
     assert bench.posts("/v1/customers") == ["/v1/customers"]
 
 
-def test_ids_of_taxes_stay_with_the_host_which_is_said_once(bench: Any, two_runs: list[dict[str, Any]]) -> None:
+def test_ids_of_taxes_are_kept_by_the_host_and_one_note_says_so(bench: Any, two_runs: list[dict[str, Any]]) -> None:
     first, second = two_runs
     note = "Qwoty has no place for the ids of a tax: they are kept by this host."
     assert note in first["outcome"]["notes"] and note not in second["outcome"]["notes"]

@@ -39,7 +39,7 @@ def invoiced(
     ],
     ids=["forbidden", "missing", "token", "garbled"],
 )
-def test_what_qwoty_refuses_to_save_is_a_note_and_the_invoice_stays(
+def test_an_id_that_qwoty_refuses_causes_a_note_and_the_invoice_stays(
     bench: Any,
     qwoty: QwotyStandIn,
     invoiced: Callable[[], dict[str, Any]],
@@ -79,7 +79,7 @@ def test_an_outage_repeats_the_step_until_the_id_is_saved(
     assert qwoty.contacts["contact_3"]["id_accounting"] == run["outcome"]["customer_id"]
 
 
-def test_once_qwoty_takes_ids_again_the_next_quote_brings_it_and_says_nothing(
+def test_the_next_quote_saves_an_id_that_qwoty_refused_before(
     bench: Any,
     qwoty: QwotyStandIn,
     invoiced: Callable[[], dict[str, Any]],
@@ -97,7 +97,7 @@ def test_once_qwoty_takes_ids_again_the_next_quote_brings_it_and_says_nothing(
     assert not [note for note in second["outcome"]["notes"] if "Qwoty" in note]
 
 
-def test_a_workspace_without_a_platform_keeps_ids_and_hands_them_back(bench: Any) -> None:
+def test_a_workspace_without_a_platform_keeps_ids_for_the_next_quote(bench: Any) -> None:
     bench.enable()
     first = bench.accept(a_quote(id="q-1"))
     bench.accept(a_quote(id="q-2"))
