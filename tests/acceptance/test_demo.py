@@ -1,4 +1,4 @@
-"""`make demo`, as a stranger runs it: it checks its own figures and stops when one is wrong."""
+"""`make demo` as a new user runs it. It checks its own figures and stops when one is wrong."""
 
 from __future__ import annotations
 

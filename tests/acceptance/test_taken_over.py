@@ -1,6 +1,6 @@
 """Two workers on one PostgreSQL: one is killed in the middle of a request, the other finishes the run.
 
-Every other moment is tests/crash; here Stripe is still at work for the dead one.
+tests/crash covers every other moment. Here Stripe is still working on the dead worker's request.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def test_another_worker_finishes_the_run_of_a_killed_one_within_five_seconds(
     stripe_simulator.config.update(latency_ms=150)
     with _worker(env) as victim:
         run_id = _accept(env, tmp_path)
-        # The draft is there, its lines are on their way.
+        # The draft exists, and the request for its lines is on its way.
         _until(lambda: len(stripe_simulator.requests) >= 8, "the run did not get so far")
-        # The next request hangs until the other worker is there; Stripe answers it when nobody listens any more.
+        # The next request hangs until the other worker runs; Stripe answers it when its sender is dead.
         stripe_simulator.config.update(latency_ms=4000)
         with _worker(env):
             victim.kill()

@@ -1,6 +1,6 @@
-"""Nobody stops the HTTP side: not who waits for a slow Stripe, nor who holds its connections. A process, real sockets.
+"""Neither tests of a slow service nor held connections block the HTTP server. The tests use a process and real sockets.
 
-The service answers when the test lets it, so every answer that comes before was waited for by nobody.
+The service answers only when the test releases it, so no earlier answer of the host can have waited for it.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 TOKEN, SECRET = "token-of-the-webhook-0001", "whsec_OfTheTest00000001"
 HOOK = f"/webhooks/stripe_invoice/ws-0/{TOKEN}"
 WORKSPACES = [f"ws-{number}" for number in range(10)]
-#: How long an answer may take on a machine that is busy with other tests; the targets are for the fastest of some.
+#: Seconds that an answer may take on a machine that is busy with other tests. The targets apply to the fastest of several.
 PATIENCE = 30.0
 TESTS, HALF_A_HEADER = "plugins/stripe_invoice/connection/test", b"POST /webhooks/a/b/c HTTP/1.1\r\nHost: h\r\n"
 
 
 class SlowService:
-    """Takes every request and answers none of them until it is released."""
+    """Receives every request, and answers none until it is released."""
 
     def __init__(self) -> None:
         asked, released = Queue[str](), threading.Event()
@@ -61,13 +61,13 @@ class SlowService:
             do_POST = do_GET  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
             def handle_error(self, *_: Any) -> None:
-                """Whoever asked may be gone by now."""
+                """Ignore errors, because the client may be gone."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -87,7 +87,7 @@ def service() -> Iterator[SlowService]:
 
 @dataclass
 class Served:
-    """A process that serves, and the keys of its workspaces."""
+    """A `serve` process, and the keys of its workspaces."""
 
     env: dict[str, str]
     port: int
@@ -102,7 +102,7 @@ class Served:
         )
 
     def hook(self, number: int) -> requests.Response:
-        """A signed event, as Stripe sends it."""
+        """Send a signed event as Stripe does."""
         body, now = (
             json.dumps({"id": f"evt_{number}", "object": "event", "type": "x", "data": {"object": {}}}),
             int(time.time()),
@@ -143,7 +143,7 @@ def served(tmp_path: Path, service: SlowService) -> Iterator[Served]:
         try:
             while not (line := popen.stderr.readline()).startswith(b"Listening"):
                 assert line, "it does not serve"
-            log.start()  # or its pipe is full some day
+            log.start()  # read its output, so that the pipe does not fill up
             yield Served(env, int(re.findall(rb":(\d+)", line)[0]), popen, keys)
         finally:
             popen.kill()
@@ -151,7 +151,7 @@ def served(tmp_path: Path, service: SlowService) -> Iterator[Served]:
 
 
 def begin_ten_tests(served: Served, service: SlowService) -> list[str]:
-    """Begin a test in each workspace, and wait until the service has been asked by each: where to look."""
+    """Start a test in each workspace, wait until the service got a request from each, and return the tests' addresses."""
     begun = [served.ask("POST", TESTS, workspace) for workspace in WORKSPACES]
     assert {answer.status_code for answer in begun} == {202}
     for _ in WORKSPACES:
@@ -161,7 +161,7 @@ def begin_ten_tests(served: Served, service: SlowService) -> list[str]:
 
 @contextmanager
 def held(port: int, *, silent: int, half_headers: int = 0, half_bodies: int = 0) -> Iterator[None]:
-    """Connections that say nothing, or never end what they say."""
+    """Hold connections that send nothing, or that never finish their headers or bodies."""
     half_a_body = HALF_A_HEADER + b"Content-Length: 1000\r\n\r\n{"
     with ExitStack() as lines:
         for words in (*[b""] * silent, *[HALF_A_HEADER] * half_headers, *[half_a_body] * half_bodies):
@@ -171,7 +171,7 @@ def held(port: int, *, silent: int, half_headers: int = 0, half_bodies: int = 0)
 
 
 def fastest(ask: Any) -> float:
-    """Seconds of the fastest of a few answers."""
+    """The seconds of the fastest of several answers."""
     took = []
     for number in range(5):
         began = time.perf_counter()
@@ -204,7 +204,7 @@ def test_slow_tests_and_two_hundred_held_connections_do_not_delay_other_requests
 
 
 def wait_for(served: Served, place: str, workspace: str) -> dict[str, Any]:
-    """What came of a test; the service answers by now."""
+    """Wait for the result of a test whose service was released."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         found: dict[str, Any] = served.ask("GET", place, workspace).json()

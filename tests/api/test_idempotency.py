@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: a write that is repeated does nothing twice and gets the first answer."""
+"""``Idempotency-Key``: a repeated write has no second effect and gets the first answer."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_answer_shows_the_data_that_the_request_wrote(caller: Any) -> None:
     document = {"token": TOKEN, "mode": "fast"}
     answers = [caller.call("PUT", "/ws-1/plugins/recorder/settings", document, Idempotency_Key="k-1") for _ in range(2)]
 
-    # They are tested first, once: the same test is named again.
+    # Both answers name the same connection test, because only one was started.
     assert [a.status_code for a in answers] == [202, 202] and answers[0].json["id"] == answers[1].json["id"]
     assert caller.get("/ws-1/plugins/recorder/settings")["settings"]["mode"] == "fast"
     caller.desk.recorder.answers["on_quote_accepted"] = lambda *_: _raised(NeedsAttention("Look."))

@@ -1,4 +1,4 @@
-"""Lists in pages, newest first, that stay right while new items come."""
+"""Lists in pages, newest first. They stay correct while new items arrive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qwoty_integrations_host import WebhookRequest
 
 def accepted(caller: Any, *numbers: int) -> None:
     for number in numbers:
-        # Several in the same moment, so that the time alone does not say the order.
+        # Several at the same moment, so that the time alone does not determine the order.
         caller.desk.clock.advance(number % 2)
         caller.desk.host.runs.accept("ws-1", a_quote(id=f"q-{number}"))
 

@@ -1,4 +1,4 @@
-"""What depends on the database, on PostgreSQL: waiting for the one who has the key, and places in a list."""
+"""Features that depend on the database, on PostgreSQL: waiting for an idempotency key, and places in a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors over HTTP: RFC 9457 everywhere, a pointer per field, and never a value that was sent."""
+"""Errors over HTTP: always RFC 9457, with a pointer for each wrong field, and without the sent values."""
 
 from __future__ import annotations
 

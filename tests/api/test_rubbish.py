@@ -1,4 +1,4 @@
-"""What nobody should send: refused like any mistake, whichever database is below."""
+"""Invalid characters and huge bodies are refused like any mistake, on both databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One fake key, sent wherever the API takes something: it comes out of no answer and stays in no table in clear."""
+"""A fake key is sent in every input of the API. It appears in no answer and in no table unencrypted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each subject of the API answers: the same as the command line, and what was asked for happens."""
+"""The subjects of the API: each action has its effect, and answers equal those of the command line."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_settings_are_saved_shown_without_secrets_enabled_and_disabled(caller: A
 
 
 def ended(caller: Any, answer: Any) -> Any:
-    """What came of a test, at the place that its 202 names."""
+    """The result of a connection test, at the address in its 202."""
     assert answer.status_code == 202, answer.text
     return caller.get(answer.headers["Location"])
 

@@ -1,4 +1,4 @@
-"""Who may call what: every route of the application itself is walked, so that none can be forgotten."""
+"""Authorization: the tests call every route of the application, so that none can be forgotten."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from qwoty_integrations_host.store.api_keys import SCOPES
 from qwoty_integrations_host.web import rate_limit
 from qwoty_integrations_host.web.app import create_app
 
-#: What anybody may read, and what finds out by itself who calls.
+#: Routes that anybody may read, and routes with their own authentication.
 OPEN = {"/v1/openapi.json"}
-#: What a key that may only look is let do, though it is a POST.
+#: POST routes that a read key may call.
 ASKING = {"/v1/workspaces/{workspace}/quotes/preview"}
-#: What asks for more than a key that may look.
+#: GET routes that need more than a read key.
 ADMINS_READ = {"/v1/workspaces/{workspace}/api-keys"}
 FILL = {"workspace": "ws-1", "plugin": "recorder"}
 
 
 def routes(host: Host, workspace: str = "ws-1") -> list[tuple[str, str, str]]:
-    """Each (method, rule as OpenAPI writes it, address) below /v1."""
+    """Each route below /v1: (method, rule in OpenAPI's form, address)."""
     app = create_app(host)
     line = app.url_map.bind("localhost")
     found = []
@@ -170,7 +170,7 @@ def test_the_host_remembers_a_limited_number_of_client_addresses(desk: Any, monk
     assert [place for _, place in failures._counters] == ["192.0.2.7", "192.0.2.8", "192.0.2.9"]
 
 
-# -- who asks: the connection's address, or whom a proxy of ours names ---------------------------------------
+# -- the client's address: of the connection, or the one that a trusted proxy names --------------------------
 
 PROXY, OUTER, CLIENT, LIAR = "10.0.0.4", "10.0.1.9", "203.0.113.7", "198.51.100.1"
 
@@ -179,11 +179,11 @@ PROXY, OUTER, CLIENT, LIAR = "10.0.0.4", "10.0.1.9", "203.0.113.7", "198.51.100.
     ("peer", "headers", "counted"),
     [
         (CLIENT, {}, CLIENT),
-        # From whoever is no proxy of ours, a header changes nothing.
+        # A header from a client that is no trusted proxy has no effect.
         (CLIENT, {"X-Forwarded-For": LIAR}, CLIENT),
         (CLIENT, {"Forwarded": f"for={LIAR}"}, CLIENT),
         (CLIENT, {"X-Forwarded-For": f"{LIAR}, {PROXY}"}, CLIENT),
-        # A proxy of ours names whom it had before it; what that one claimed stands further left.
+        # A trusted proxy appends the address of its own client; what that client claimed stands further left.
         (PROXY, {"X-Forwarded-For": CLIENT}, CLIENT),
         (PROXY, {"X-Forwarded-For": f"{LIAR}, {CLIENT}"}, CLIENT),
         (PROXY, {"X-Forwarded-For": f"{LIAR}, {CLIENT}, {OUTER}"}, CLIENT),
@@ -194,14 +194,14 @@ PROXY, OUTER, CLIENT, LIAR = "10.0.0.4", "10.0.1.9", "203.0.113.7", "198.51.100.
         (PROXY, {"X-Forwarded-For": "2001:db8:1:2:3::4"}, "2001:db8:1:2::/64"),
         (PROXY, {"Forwarded": 'for="[2001:db8:1:2::9]:4711"'}, "2001:db8:1:2::/64"),
         (PROXY, {"X-Forwarded-For": f"{OUTER}, {OUTER}"}, OUTER),
-        # Whoever names nobody asks for itself.
+        # A trusted proxy that names no client counts as the client.
         (PROXY, {}, PROXY),
         (PROXY, {"X-Forwarded-For": "unknown"}, PROXY),
         (PROXY, {"X-Forwarded-For": f"{LIAR}, unknown, {OUTER}"}, OUTER),
         (PROXY, {"Forwarded": "for=_hidden"}, PROXY),
         (PROXY, {"Forwarded": "proto=https"}, PROXY),
         (PROXY, {"Forwarded": ';;,,="['}, PROXY),
-        # One of the two came as the client sent it; nobody knows which.
+        # The client sent one of the two headers, and nobody knows which.
         (PROXY, {"X-Forwarded-For": CLIENT, "Forwarded": f"for={LIAR}"}, PROXY),
     ],
 )
@@ -234,10 +234,10 @@ def test_forwarding_headers_are_ignored_without_a_trusted_proxy(desk: Any) -> No
         ("", ()),
         ("10.0.0.4", ("10.0.0.4/32",)),
         (" 10.0.0.0/24 , ::1,", ("10.0.0.0/24", "::1/128")),
-        # As IPv4 is compared: whoever asks from such an address counts as the IPv4 one.
+        # An IPv4-mapped IPv6 address counts as its IPv4 address.
         ("::ffff:10.0.0.1", ("10.0.0.1/32",)),
         ("::ffff:10.0.1.0/120", ("10.0.1.0/24",)),
-        # More than what is IPv4: it stays.
+        # A network with more than the IPv4-mapped addresses stays IPv6.
         ("::/0", ("::/0",)),
     ],
 )

@@ -1,4 +1,4 @@
-"""What authors get for recorded traffic: nothing secret is written, and a replay that differs fails."""
+"""Recorded traffic in the tests of authors: no secret is written, and a replay that differs fails."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_note_is_written(notes):
 
 @pytest.fixture
 def author(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A folder of tests with one recorded cassette."""
+    """An author's folder of tests with one recorded cassette."""
     monkeypatch.syspath_prepend(str(TEMPLATE_TESTS))
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_notes=ASKS % ["q-1"])

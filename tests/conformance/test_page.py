@@ -1,4 +1,4 @@
-"""The code of docs/writing-a-plugin.md is code that runs: of the template, or of these tests."""
+"""The code on docs/writing-a-plugin.md is part of the template or of these tests, so it runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_piece_of_code_on_the_page_is_part_of_code_that_runs(tmp_path: Pat
 
 
 def _flat(text: str) -> str:
-    """A text without the blanks around its lines: the page shows methods without their class."""
+    """A text without indentation, because the page shows methods without their class."""
     return "\n".join(line.strip() for line in text.strip().splitlines())
 
 

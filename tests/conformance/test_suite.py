@@ -1,4 +1,4 @@
-"""Each check fails for the plugin that it is there to catch, in words, and for no other."""
+"""Each check of the suite fails for its own kind of fault, with an explanation, and for no other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-#: All that an author must give.
+#: The minimal suite of an author.
 BARE = """
 import pytest
 from qwoty_integrations_host.testing import PluginConformance
@@ -31,13 +31,13 @@ def test_a_plugin_that_keeps_the_contract_passes_every_check(checked: Checked) -
     ends = checked()
 
     assert [end for end in ends if end["result"] not in {"passed", "not_checked"}] == []
-    # It is no wheel: a folder on the path has no list of files.
+    # The plugin is a folder on the path, not a wheel, so it has no list of files.
     assert [end["check"] for end in ends if end["result"] == "not_checked"] == ["what is installed is complete"]
     assert len(ends) > 35
 
 
 Row = tuple[str, str, str]
-#: What goes wrong, the check that finds it, and its words. Faults that do not get into each other's way share a plugin.
+#: Faults, the check that finds each, and its explanation. Faults that do not affect each other share a plugin.
 FAULTS: dict[str, list[Row]] = {
     "what it says of itself": [
         ("old draft", "named_and_of_the_right_draft", "Its $schema is not"),
@@ -96,7 +96,7 @@ FAULTS: dict[str, list[Row]] = {
     "a quote": [("gives up", "accepted_quote_is_worked", "is needs_attention: It is too late. [tired]")],
     "two workspaces": [("keeps settings", "sent_for_no_other", "is sent while the plugin works for another")],
 }
-#: The same of what is put at the end of the plugin's module.
+#: The same for code that is appended to the plugin's module.
 SOURCES: dict[str, list[Row]] = {
     "hooks": [
         ("HOOK_API = 0", "hosts_hook_api", "HOOK_API = 0; this host speaks 1"),
@@ -130,7 +130,7 @@ SOURCES: dict[str, list[Row]] = {
 
 
 def ended(ends: list[dict[str, str]], check: str) -> dict[str, str]:
-    """How the one check ended whose name holds these words."""
+    """The result of the only check whose name contains these words."""
     (end,) = (end for end in ends if check.replace("_", " ") in end["check"])
     return end
 
@@ -187,7 +187,7 @@ def test_a_plugin_that_does_not_load_gets_no_further_checks(checked: Checked) ->
 
 
 def test_without_an_authors_suite_settings_are_generated_and_the_network_is_blocked(checked: Checked) -> None:
-    # What an import does is the same with an author.
+    # The checks of the import are the same with an author's suite.
     ends = checked("not importing", suite=DERIVED)
 
     assert [end for end in ends if end["result"] == "failed"] == []

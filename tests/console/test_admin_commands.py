@@ -1,4 +1,4 @@
-"""``qwoty-host admin``: letting people into the console, and putting them out."""
+"""``qwoty-host admin``: giving people access to the console, and revoking it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qwoty_integrations_host.web.app import create_app
 
 @pytest.fixture
 def qwoty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command line on a directory with the workspace acme."""
+    """The command line on a data directory with the workspace acme."""
     monkeypatch.setenv("QWOTY_HOST_PUBLIC_URL", "http://localhost")
 
     def call(*arguments: str, typed: str = "") -> Result:
@@ -33,7 +33,7 @@ def qwoty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
 
 @pytest.fixture
 def browser(tmp_path: Path, qwoty: Any) -> Any:
-    """Somebody's browser on the same directory."""
+    """A browser on the console of the same data directory."""
     host = create_host(HostConfig(data_dir=tmp_path / "data", public_url="http://localhost"), engine=NoEngine)
     yield Client(create_app(host))
     host.close()

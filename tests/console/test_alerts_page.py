@@ -1,4 +1,4 @@
-"""Somebody is told by default: at the command line, by the API, and on the pages, which all show the same."""
+"""Recipients of alerts at the command line, in the API and in the console, which all show the same."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def of_alerts(desk: Any, workspace: str = "ws-1") -> list[tuple[str, str]]:
     return [(each.state, each.detail) for each in found if each.detail.startswith(f"{workspace}:")]
 
 
-# -- the story -------------------------------------------------------------------------------------------------
+# -- recipients and alerts -------------------------------------------------------------------------------------
 
 
 def test_a_workspace_without_recipients_warns_until_one_is_added(admin: Any) -> None:
@@ -110,7 +110,7 @@ def test_a_workspace_is_created_with_recipients(qwoty: Any) -> None:
     assert qwoty("alerts", "show", "gamma").exit_code == 5, "nothing was added"
 
 
-# -- switching on offers it ----------------------------------------------------------------------------------
+# -- enabling an integration offers a recipient ----------------------------------------------------------------
 
 
 FORM = {"_shown": ["mode", "token"], "mode": "fast", "token": "key_Plain1234567890", "then": "enable"}

@@ -1,4 +1,4 @@
-"""Who did what: written down with the deed, whoever does it, and never a value."""
+"""The audit log: it is written together with each action, names who did it, and holds no values."""
 
 from __future__ import annotations
 

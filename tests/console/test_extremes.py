@@ -1,4 +1,4 @@
-"""Whatever is asked for by an address or a form, the console answers with a page that says so, and never breaks."""
+"""Extreme values in addresses and forms: the console answers each with a page, and never crashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Net, tax and total on a run's page: what is marked as differing is not what was signed."""
+"""Net, tax and total on a run's page: a figure is marked if it differs from the signed one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding a quote, told by the command line, the API and the console: all three find the same, and name it alike."""
+"""Searching for quotes: the command line, the API and the console find the same quotes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qwoty_integrations_host.cli import main
 
 
 def line(desk: Any, *given: str) -> Result:
-    """What a person at the command line of the same data directory is told."""
+    """Run a command on the same data directory."""
     return CliRunner().invoke(main, ["--data-dir", str(desk.host.config.data_dir), *given])
 
 
@@ -26,7 +26,7 @@ def called(admin: Any, path: str) -> Any:
 
 @pytest.fixture
 def shop(admin: Any) -> Any:
-    """Two quotes with one number: of the first there is an invoice, of the other a person must do something."""
+    """Two quotes with the same number: the first has an invoice, the second needs a person."""
 
     def invoice(ctx: Any, quote: Any) -> Outcome:
         made = InvoiceRecord(id="in_1Abc", status="paid", account="a", number="F77-1")

@@ -1,4 +1,4 @@
-"""The settings form: what is shown, and what is made of what a browser sends."""
+"""The settings form: what it shows, and how the host reads what a browser sends."""
 
 from __future__ import annotations
 

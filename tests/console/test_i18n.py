@@ -1,4 +1,4 @@
-"""The console speaks the reader's language."""
+"""The console in the reader's language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets in, for how long, and what they may do."""
+"""Logging in: links, passwords and sessions, how long they last, and what they permit."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ OURS, HTTPS = "http://127.0.0.1:8080", "https://console.example"
             (OURS, OURS, OURS),
             (None, OURS, OURS),
             (HTTPS, HTTPS, HTTPS),
-            # A proxy that ends TLS, with and without our knowing the address, and one that gives us another name.
+            # A proxy that terminates TLS, with and without a known public address, and one with another host name.
             (HTTPS, "http://console.example", HTTPS),
             (None, "http://console.example", HTTPS),
             (HTTPS, "http://inner:8080", HTTPS),
@@ -260,7 +260,7 @@ def test_a_revoked_key_that_keeps_polling_locks_nobody_out(people: Any) -> None:
     follow(client, sessions.login_link(host, "ws-1", "admin"))
     password = {"workspace": "ws-1", "password": "a long enough one"}
     assert visitor.post("/console/login", password).status_code == 303
-    # The other way round as well: who guesses links or passwords stops no program.
+    # In turn, wrong links and passwords do not block an API key.
     for _ in range(30):
         visitor.post("/console/login/no-such-link")
         visitor.post("/console/login", {**password, "workspace": "ws-2"})

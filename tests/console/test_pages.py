@@ -1,4 +1,4 @@
-"""What the pages show and do, without a browser."""
+"""The content and the actions of the console's pages, without a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Save, test, switch on, in the console: what a test found is said, and the second choice is a button."""
+"""Saving and enabling in the console test the connection first; a button enables an integration in spite of a problem."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def token(admin: Any) -> str:
 
 
 def after(admin: Any, answer: Any) -> str:
-    """The page to which an answer leads."""
+    """The page to which an answer redirects."""
     assert answer.status_code == 303, words(answer.text)
     return str(admin.page(answer.headers["Location"].partition("#")[0]))
 
@@ -57,7 +57,7 @@ def test_an_enabled_integration_keeps_its_settings_when_new_ones_fail_the_test(a
         assert "Not saved: the test of the connection found a problem. It is refused. Mend it." in words(text)
         assert '<button name="then" value="save_anyway">' in text
         assert OTHER not in text
-    # htmx leaves the form as it is; without it, what may be sent back is.
+    # With htmx the form stays unchanged; without it, the page holds the values that are not secret.
     assert "<html" not in in_place.text and '<option value="fast" selected>' in whole
     after(admin, admin.post(PAGE, {**form, "then": "save_anyway"}))
     assert token(admin) == OTHER

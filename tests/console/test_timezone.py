@@ -1,4 +1,4 @@
-"""The time zone of a workspace, in the console: set on the first page, and used wherever a time stands."""
+"""The time zone of a workspace in the console: set on the first page, and used for every time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page that shows what comes of a test while the service takes its time: in a real browser."""
+"""The page of a connection test with a slow service, in a real browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qwoty_integrations_host.workspaces.inquiries import PATIENCE
 
 TOKEN, OTHER = "key_Plain1234567890", "key_Other1234567890"
 PAGE = "/console/integrations/recorder"
-#: A screen, and its reader's words for what is pressed.
+#: A screen size, and a language.
 DESK = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US"}
 PHONE = {"viewport": {"width": 390, "height": 844}, "locale": "fr-FR"}
 LOG_IN, TEST, SAVE = "Log in|Se connecter", "Test connection|Tester la connexion", "^(Save|Enregistrer)$"
@@ -32,7 +32,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def held() -> list[Callable[[], None]]:
-    """What was begun: the service answers when the test calls it."""
+    """The connection tests that were started. The service answers when the test function calls one."""
     return []
 
 
@@ -46,7 +46,7 @@ def desk(desks: Any, held: Any) -> Any:
 
 @pytest.fixture
 def enter(desk: Any, browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open the console as an admin: by a link and its button."""
+    """A function that opens the console as an admin, by a login link and its button."""
     contexts = []
     with served(desk.host) as url:
 
@@ -71,7 +71,7 @@ def press(page: Any, name: str) -> None:
 
 
 def looks_well(page: Any) -> None:
-    """Nothing sticks out, and axe finds nothing."""
+    """Expect that no element is wider than the screen, and that axe finds no violation."""
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert violations(page) == []
 
@@ -152,7 +152,7 @@ def test_the_page_of_a_test_whose_host_died_stops_waiting(enter: Any, desk: Any,
 
 
 @EACH_SCREEN
-def test_the_alerts_page_shows_the_recipients_of_a_test_alert(enter: Any, desk: Any, held: Any, screen: Any) -> None:
+def test_the_alerts_page_shows_the_result_of_a_test_alert(enter: Any, desk: Any, held: Any, screen: Any) -> None:
     desk.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     page = enter(**screen)
     page.goto("/console/alerts")

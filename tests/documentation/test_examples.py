@@ -1,4 +1,4 @@
-"""Every example runs, or says why not; and what is not run is still a command, or JSON, that would be understood."""
+"""Every example runs, or says why not. An example that does not run still has valid commands and valid JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from qwoty_integrations_host.cli import main
 from reference.hooks import all_hooks, example
 
 BLOCKS = [block for page in pages() for block in blocks(page)]
-#: Which test runs the blocks of a page, where it is not one of this folder.
+#: The tests outside this folder that run the blocks of a page.
 RUN_BY = {
     ("api.md", "sh"): "tests/api/test_tour.py",
     ("platform.md", "python"): "tests/platform/test_page.py",
@@ -38,7 +38,7 @@ def _of(language: str) -> list[Block]:
     return [block for block in BLOCKS if block.language == language]
 
 
-def test_every_code_block_names_its_language() -> None:
+def test_every_code_block_has_a_known_language() -> None:
     assert {block.language for block in BLOCKS} <= RUNNABLE | {"", "text", "po"}
 
 
@@ -75,7 +75,7 @@ def test_every_command_in_an_example_exists(block: Block) -> None:
 
 
 def _understood(words: list[str]) -> None:
-    """Raises: click.UsageError, where the command line would refuse them."""
+    """Raises: click.UsageError, if the command line would refuse the words."""
     command, context = typing.cast("click.Command", main), click.Context(main, info_name="qwoty-host")
     while isinstance(command, click.Group) and words:
         _, found, words = command.resolve_command(context, words)
@@ -96,7 +96,7 @@ def test_an_unknown_option_in_an_example_is_noticed() -> None:
 HOOKS = {hook.__name__: hook for hook in all_hooks()}
 EXAMPLES = [(name, example(hook)) for name, hook in HOOKS.items()]
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
-#: What the examples call and do not show: the author's own functions.
+#: The author's own functions, which the examples call and do not show.
 AUTHORS_OWN: dict[str, Any] = {
     "can_list": lambda token: True,
     "ping": lambda url: 12,
@@ -155,7 +155,7 @@ def test_the_example_of_a_hook_returns_the_promised_type(name: str, code: str) -
 
 
 def _plain(promised: Any) -> Any:
-    """The class to ask for where the promise has parameters: ``Sequence[…]`` is a ``Sequence``."""
+    """The class of a type without its parameters: ``Sequence`` for ``Sequence[…]``."""
     return promised if isinstance(promised, types.UnionType) else typing.get_origin(promised) or promised
 
 

@@ -1,4 +1,4 @@
-"""The generated pages equal the code, and leave nothing out: held against the running thing, not against the generator."""
+"""The generated pages match the code and are complete. The tests compare them with the running host, not the generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The site is built strictly: every link and anchor leads somewhere, every page can be reached, nothing comes from outside."""
+"""The site builds strictly: every link and anchor has a target, every page is reachable, and no file is external."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from documentation.pages import DOCS, ROOT, pages, read
 CONFIGURATION = (ROOT / "mkdocs.yml").read_text("utf-8")
 
 
-#: A script, a font, a picture or a style from another machine.
+#: A script, font, picture or style from another machine.
 FROM_OUTSIDE = re.compile(
     r'<(?:script|img|iframe|source)\b[^>]*\ssrc="(?:https?:)?//|<link\b[^>]*\shref="(?:https?:)?//[^"]*\.(?:css|js|woff)'
 )
 
 
 def test_the_site_builds_strictly_with_every_page_a_search_and_no_external_files(tmp_path: Path) -> None:
-    shutil.copytree(DOCS, tmp_path / "docs")  # it must lie beside its configuration
+    shutil.copytree(DOCS, tmp_path / "docs")  # mkdocs expects the pages beside the configuration
     (tmp_path / "mkdocs.yml").write_text(CONFIGURATION, "utf-8")
 
     built = subprocess.run(
@@ -59,7 +59,9 @@ def test_no_page_has_a_diagram_that_needs_an_external_script() -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     listed = set(_pages_of(yaml.safe_load(CONFIGURATION)["nav"]))
-    decisions = {page for page in pages() if re.fullmatch(r"adr/\d{4}-.+\.md", page)}  # listed by their own page
+    decisions = {
+        page for page in pages() if re.fullmatch(r"adr/\d{4}-.+\.md", page)
+    }  # the page of decisions lists them
 
     assert set(pages()) - decisions - listed == set(), "add the page to `nav` in mkdocs.yml"
     assert listed <= set(pages())

@@ -1,4 +1,4 @@
-"""The tutorial and the recipes, typed into a real shell, against the simulator over HTTP."""
+"""The commands of the tutorial and the recipes, run in a real shell against the simulator over HTTP."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _free_port() -> int:
         return port
 
 
-# One test, since what it costs would be paid once for each process that shares them out.
+# One test, because every process of pytest that ran a part would have to run all commands before it.
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the tutorial is told with curl")
 def test_every_command_of_the_tutorial_and_the_recipes_prints_what_its_page_shows(tmp_path: Path) -> None:
     told = _typed_all(tmp_path)
@@ -48,7 +48,7 @@ def test_every_command_of_the_tutorial_and_the_recipes_prints_what_its_page_show
 
 
 def _typed_all(folder: Path) -> list[tuple[str, Command, int, str]]:
-    """Page, command, exit code and output: the tutorial, the recipes where it ends, then its farewell."""
+    """Page, command, exit code and output: of the tutorial, then of the recipes, then of the tutorial's last section."""
     tutorial = _commands(TUTORIAL)
     farewell = next(index for index, command in enumerate(tutorial) if command.typed.startswith("kill "))
     recipes = [(page, command) for page in RECIPES for command in _commands(page)]

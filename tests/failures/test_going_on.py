@@ -1,4 +1,4 @@
-"""The host goes on: without an answer that does not come, without a plugin that is gone, and with it again."""
+"""The host goes on when a hook hangs, when a plugin is removed, and when the plugin is back."""
 # ruff: noqa: F811 - fixtures are imported from the host's tests
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def ask_preview(desk: Any) -> Any:
     return preview("ws-1", a_quote(), desk.host.integrations)
 
 
-#: What asks which hook, outside runs.
+#: Calls of hooks outside runs, by the name of the hook.
 QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "validate_settings": lambda desk: desk.host.settings.save("ws-1", "recorder", {"token": "key_Another123"}),
     "check_connection": lambda desk: desk.host.connections.test("ws-1", "recorder"),
@@ -51,7 +51,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture
 def hangs() -> Iterator[Callable[..., Any]]:
-    """A hook that does not come back before the test has ended."""
+    """A hook that does not return before the test has ended."""
     release = threading.Event()
     yield lambda *_facts: release.wait(60) and Outcome.done()
     release.set()
@@ -134,7 +134,7 @@ def test_hanging_runs_of_one_plugin_do_not_block_the_runs_of_others(tmp_path: Pa
         add_workspace(db, "ws-1", host.clock.now())
     host.settings.save("ws-1", "recorder", {"token": "key_Plain123"})
     host.settings.enable("ws-1", "recorder")
-    # One more than the engine works of one workspace at a time.
+    # One more than the number of runs that the engine works for one workspace at a time.
     stuck = [run for n in range(5) for run in host.runs.accept("ws-1", a_quote(id=f"q-{n}")).run_ids]
     host.settings.disable("ws-1", "recorder")
     host.settings.enable("ws-1", "recorder")
@@ -149,17 +149,17 @@ def test_hanging_runs_of_one_plugin_do_not_block_the_runs_of_others(tmp_path: Pa
         assert {run["status"] for run in found if run["plugin"] == "second"} == {"succeeded"}
         began = time.monotonic()
         assert host.close(patience=10)
-        assert time.monotonic() - began < 5  # what was left behind holds up no stop
+        assert time.monotonic() - began < 5  # calls that still hang do not delay the stop
     finally:
         host.close(patience=10)
 
 
-# -- a plugin that is taken away ----------------------------------------------------------------------------
+# -- a plugin that is removed -------------------------------------------------------------------------------
 
 
 @contextmanager
 def uninstalled() -> Iterator[None]:
-    """The fake distributions are not there."""
+    """Remove the fake distributions from the path."""
     sys.path.remove(str(FAKES))
     gone = {name: sys.modules.pop(name) for name in [*sys.modules] if name.startswith("fake_")}
     yield
@@ -168,7 +168,7 @@ def uninstalled() -> Iterator[None]:
 
 
 def waiting_run(desk: Any) -> str:
-    """A run that has done one step and waits for its service."""
+    """A run that has completed one step and waits for its service."""
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
         ctx.step("first", lambda attempt: attempt.number)
@@ -192,7 +192,7 @@ def test_a_run_whose_plugin_is_removed_waits_and_resumes_when_it_is_back(desks: 
 
     with uninstalled():
         without = desks(public_url="http://localhost")
-        for _ in range(3):  # however often: no patience is used up
+        for _ in range(3):  # waiting for a plugin uses up no tries
             without.host.runs.retry(run_id)
             without.work()
             without.clock.advance(2 * 24 * 3600)
@@ -216,7 +216,7 @@ def test_a_run_whose_plugin_is_removed_waits_and_resumes_when_it_is_back(desks: 
     )
     again.work()
     run = again.run(run_id)
-    assert (run["status"], run["outcome"]["notes"]) == ("succeeded", ["1"])  # what the first step had recorded
+    assert (run["status"], run["outcome"]["notes"]) == ("succeeded", ["1"])  # the recorded result of the first step
 
 
 def test_the_console_shows_what_a_removed_plugin_did(desks: Any) -> None:
@@ -256,7 +256,7 @@ def test_an_alert_says_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> Non
     assert without.host.alert_delivery.deliver() == 1
 
 
-# -- finding out --------------------------------------------------------------------------------------------
+# -- diagnosis ----------------------------------------------------------------------------------------------
 
 
 def test_the_doctor_names_a_copy_of_a_plugin_that_another_copy_shadows(desks: Any, monkeypatch: Any) -> None:

@@ -1,4 +1,4 @@
-"""Every row of the fault matrix, at every one of its places: the story is told, and everything exists once."""
+"""Every row of the fault matrix at each of its places: the story reaches its end, and everything exists once."""
 
 from __future__ import annotations
 

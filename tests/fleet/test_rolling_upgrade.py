@@ -1,4 +1,4 @@
-"""A new release is rolled out while the one before works: nothing waits for anything, nothing is lost or doubled."""
+"""A new release is rolled out while the old one works: neither waits for the other, nothing is lost or repeated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RELEASE = Path(__file__).parents[1] / "releases" / "0.1.0.dev1"
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """The code of the release before, unpacked."""
+    """The unpacked code of the previous release."""
     folder = tmp_path / "old"
     for wheel in RELEASE.glob("*.whl"):
         zipfile.ZipFile(wheel).extractall(folder)
@@ -32,7 +32,7 @@ def old(tmp_path: Path) -> Path:
 
 
 def prepare(fleet: Fleet, code: Path) -> None:
-    """A database that the old release made, with a workspace in it."""
+    """Create a database with a workspace by the old release."""
     fleet.run("workspace", "add", "ws-1", code=code)
     settings = json.dumps({"workspace_api_token": KEY, **LINK})
     fleet.run("settings", "set", "ws-1", "stripe_invoice", "--file", "-", code=code, given=settings)
@@ -71,7 +71,7 @@ def assert_once(stripe: StripeSimulator, *names: str) -> None:
 
 
 def accept_and_see_begun(fleet: Fleet, stripe: StripeSimulator, *names: str, more: int) -> None:
-    """Accept quotes while Stripe is slow, and wait until work is going on: so many more requests."""
+    """Accept quotes while Stripe is slow, and wait until the workers have sent so many more requests."""
     seen = len(stripe.requests)
     stripe.config.update(latency_ms=500)
     accept(fleet, *names)
@@ -100,7 +100,7 @@ def test_old_and_new_processes_work_together_and_the_old_one_can_stop_at_any_tim
     before = fleet.serve(code=old)
     accept_and_see_begun(fleet, stripe_simulator, "q-1", "q-2", more=2)
 
-    # The first process of the new release brings the tables up; the old one finishes what it has, and begins more.
+    # The first process of the new release migrates the tables; the old process goes on, and takes new runs.
     assert version(fleet) == schema.LATEST
     stripe_simulator.config.update(latency_ms=0)
     accept(fleet, "q-3")

@@ -1,4 +1,4 @@
-"""Events over HTTP: who may send them, each once, in which forms."""
+"""Events over HTTP: authentication, repetition, and their forms."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_the_description_of_the_route_has_its_headers_and_both_ways_to_authentic
     assert {"200", "202"} <= set(operation["responses"])
 
 
-# -- each once ----------------------------------------------------------------------------------------
+# -- repetition ---------------------------------------------------------------------------------------
 
 
 def test_the_same_event_again_gets_the_first_answer(bench: Any, sender: Any) -> None:
@@ -176,7 +176,7 @@ def test_an_event_with_a_refused_quote_may_be_sent_again_corrected(bench: Any, s
     assert sender.send(FULL).status_code == 202
 
 
-# -- in which forms -----------------------------------------------------------------------------------
+# -- forms --------------------------------------------------------------------------------------------
 
 
 def test_a_body_that_is_only_a_quote_counts_as_an_accepted_quote(sender: Any) -> None:

@@ -1,4 +1,4 @@
-"""The run that fetches a quote: what it takes from Qwoty, and how it meets trouble."""
+"""The run that fetches a quote from Qwoty: what it stores, and how it handles errors."""
 
 from __future__ import annotations
 
@@ -391,7 +391,7 @@ def _alerts(bench: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("token", ["qwt_prod_é日本", "CanaryToken\n"])
-def test_a_token_that_no_header_can_hold_needs_a_person_and_is_not_logged(
+def test_a_token_that_no_header_can_hold_is_a_permanent_error_and_is_not_logged(
     qwoty: QwotyStandIn, caplog: pytest.LogCaptureFixture, token: str
 ) -> None:
     client = QwotyClient(qwoty.url, token, lambda: None)

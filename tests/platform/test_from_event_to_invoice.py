@@ -1,4 +1,4 @@
-"""The whole way: Qwoty says that a quote was accepted, and Stripe has its invoice."""
+"""From Qwoty's event about an accepted quote to its invoice in Stripe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_thin_event_becomes_a_stripe_invoice_and_the_customer_is_saved_in_qwot
 def two_runs(
     bench: Any, qwoty: QwotyStandIn, tell: Callable[..., dict[str, Any]], runs_of: Callable[..., list[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
-    """The runs of two quotes of one contact, q-1 and q-2, told of one after the other."""
+    """The runs of two quotes of one contact, q-1 and q-2, accepted one after the other."""
     bench.enable()
     for quote_id in ("q-1", "q-2"):
         qwoty.put(completed(id=quote_id))

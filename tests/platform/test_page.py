@@ -1,4 +1,4 @@
-"""docs/platform.md: its examples work, its table is the schema's."""
+"""docs/platform.md: its examples work, and its table equals the schema."""
 
 from __future__ import annotations
 

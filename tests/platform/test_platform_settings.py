@@ -1,4 +1,4 @@
-"""Setting a platform: by file, with problems by field, and secrets that are shown once or never."""
+"""The settings of a platform: problems are reported by field, and secrets are shown once or never."""
 
 from __future__ import annotations
 

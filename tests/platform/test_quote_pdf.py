@@ -1,4 +1,4 @@
-"""A quote's PDF, fetched for integrations: signed anew by the platform, and from nowhere but the internet."""
+"""The PDF of a quote, fetched for integrations: with a new link from the platform, and from public addresses only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def platform(bench: Any) -> Any:
 
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
-    """The addresses that are fetched, each of which gives a PDF."""
+    """The addresses that the host fetches. Each returns a PDF."""
     addresses: list[tuple[str, bool]] = []
 
     def fetch(url: str, *, allow_private: bool) -> bytes:

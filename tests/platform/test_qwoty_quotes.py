@@ -1,4 +1,4 @@
-"""Qwoty's quote as the canonical one: each form that its pages show, and whatever else may come."""
+"""Qwoty's quote, converted to the canonical one: every documented form, and other input."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHEN = datetime(2026, 3, 10, 9, tzinfo=UTC)
 
 
 def read(found: Any, contacts: dict[str, Any] | None = None) -> dict[str, Any]:
-    exact = parse_json(json.dumps(found))  # as the client does: no floats
+    exact = parse_json(json.dumps(found))  # the client parses without floats, too
     return canonical(exact, contacts or {}, accepted_statuses=("accepted", "won"), accepted_at=WHEN)
 
 

@@ -1,4 +1,4 @@
-"""Ids that a plugin saves: written to Qwoty, kept here in any case."""
+"""Ids that a plugin saves: the host always keeps them, and writes them to Qwoty."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATCH = "PATCH contacts"
 def invoiced(
     bench: Any, qwoty: QwotyStandIn, tell: Callable[..., Any], runs_of: Callable[..., list[dict[str, Any]]]
 ) -> Callable[[], dict[str, Any]]:
-    """Have the documented quote invoiced, and report the invoice's run."""
+    """A function that lets Stripe Invoice invoice the documented quote, and returns the run."""
     bench.enable()
     qwoty.put(completed())
 
