@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can check: documents that cannot go stale, names that stay."""
+"""The rules of the house that a machine can check: documents stay up to date, and public names stay."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _read(path: str) -> str:
 
 
 def _rows(page: str, columns: int) -> dict[str, list[str]]:
-    """The rows of a generated page's tables of so many columns, by the code in the first; no cell of them is empty."""
+    """The rows of a generated page's tables with so many columns and no empty cell, by the code in the first column."""
     cells = [line[2:-2].split(" | ") for line in _read(page).splitlines() if line.startswith("| `")]
     return {re.findall("`(.+?)`", row[0])[0]: row for row in cells if len(row) == columns and all(row)}
 
@@ -58,7 +58,7 @@ def _tracked(pattern: str) -> list[Path]:
 def test_every_hook_has_its_method_in_the_facade() -> None:
     methods = {name for name, method in vars(Plugins).items() if isinstance(method, HookMethod)}
 
-    # Asked when a plugin is loaded, before there is anything to call it by.
+    # The host calls the manifest while it loads a plugin, before the facade exists.
     assert methods == {hook.__name__ for hook in HOOKS} - {"integration_manifest"}
 
 
@@ -121,7 +121,7 @@ def test_every_error_code_is_documented() -> None:
 )
 def test_every_guarantee_names_existing_tests(page: str, section: str) -> None:
     section = _read(page).split(f"\n## {section}\n")[1].split("\n## ")[0]
-    # Each table's first row is its head.
+    # The first row of each table is its header.
     rows = re.findall(r"(?m)^\| (?!.* \|\n\|---).*$", section)
     there = {
         name
@@ -241,7 +241,7 @@ def test_the_names_of_the_authors_kit_only_grow() -> None:
 def test_plugins_import_only_the_hosts_public_names() -> None:
     deep = []
     for source in _tracked("plugins/*.py"):
-        # Their tests may use the authors' kit, which is public, too.
+        # The plugins' tests may also use the authors' kit, which is public.
         kit = r"(?!testing import)" if "tests" in source.parts else ""
         if re.search(rf"(from|import) qwoty_integrations_host\.{kit}", source.read_text("utf-8")):
             deep.append(source.name)

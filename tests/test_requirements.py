@@ -1,4 +1,4 @@
-"""The file with hashes for deployments: it names what the distributions need today, in the versions that are tested."""
+"""The file with hashes for deployments: it names the current requirements in the tested versions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def plain(name: str) -> str:
 
 
 def pinned(text: str) -> dict[str, str]:
-    """The versions by name."""
+    """The pinned versions by name."""
     return {plain(name): version for name, version in re.findall(r"(?m)^([A-Za-z0-9._-]+)==([^\s;]+)", text)}
 
 
 def closure() -> set[str]:
-    """What is installed because the distributions need it at runtime, and what that needs."""
+    """The requirements of the distributions at runtime, and the requirements of those."""
     left, found = [Requirement(line) for line in needed()], set()
     while left:
         wanted = left.pop()
@@ -38,7 +38,7 @@ def closure() -> set[str]:
 
 
 def test_the_file_holds_exactly_the_needed_distributions() -> None:
-    """Stale? Call tools/write_requirements.py, where there is a package index."""
+    """If this fails, call tools/write_requirements.py on a machine with access to a package index."""
     there = pinned(TARGET.read_text("utf-8"))
 
     assert closure() - there.keys() == set()

@@ -1,4 +1,4 @@
-"""A workspace whose webhooks are looked after: asking for it, and what must be true afterwards."""
+"""Upkeep of a workspace's webhooks: how to request it, and what must be true afterwards."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ HOUR, DAY = 3600, 24 * 3600
 
 
 def with_a_link(bench: Any) -> Any:
-    """A quote in two halves gets its invoice, its first link and thereby an endpoint."""
+    """Invoice a quote with two installments, so that its first link and a webhook endpoint exist."""
     bench.enable(**LINK)
     assert bench.accept(a_quote(installments=2))["status"] == "succeeded"
     return bench
 
 
 def look_after(bench: Any, *, roll: bool = False) -> dict[str, Any]:
-    """An upkeep, asked for by a person, and the runs that follow."""
+    """Request an upkeep as a person does, work it and the runs that follow, and return its run."""
     (run_id,) = bench.host.upkeep.request("ws-1", roll_secrets=roll)
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
@@ -49,19 +49,19 @@ def secret_of(bench: Any, endpoint_id: str) -> str:
 
 
 def post(bench: Any, url: str, secret: str, event: dict[str, Any]) -> requests.Response:
-    """Deliver an event as Stripe does: signed now with this secret."""
+    """Deliver an event as Stripe does, signed with this secret and the present time."""
     body, now = json.dumps(event), int(bench.clock.now().timestamp())
     signed = hmac.new(secret.encode(), f"{now}.{body}".encode(), hashlib.sha256).hexdigest()
     return requests.post(url, data=body.encode(), headers={"Stripe-Signature": f"t={now},v1={signed}"}, timeout=5)
 
 
 def a_ping(event_id: str = "evt_1") -> dict[str, Any]:
-    """An event about nothing."""
+    """An event about no object."""
     return {"id": event_id, "object": "event", "type": "ping", "data": {"object": {}}}
 
 
 def held(bench: Any) -> Any:
-    """From now on Stripe keeps to itself what it has to say."""
+    """Let Stripe hold its events back from now on."""
     bench.stripe.config.update(webhooks_held=True)
     return bench
 
@@ -79,7 +79,7 @@ def notes(run: dict[str, Any]) -> str:
 
 
 def assert_told_again(bench: Any) -> None:
-    """There is one endpoint of ours as it should be, and what Stripe delivers to it is taken."""
+    """Expect one correct endpoint of the host, which accepts a new event."""
     found = endpoint(bench)
     assert (found["status"], found["api_version"]) == ("enabled", API_VERSION)
     assert set(EVENTS) <= set(found["enabled_events"])
@@ -89,7 +89,7 @@ def assert_told_again(bench: Any) -> None:
     assert (answer.status_code, answer.json()) == (200, {"received": "ignored"})
 
 
-# -- what may have become of the endpoint --------------------------------------------------------------------
+# -- changes of the endpoint ---------------------------------------------------------------------------------
 
 
 def as_it_was(bench: Any, v1: Any) -> None:

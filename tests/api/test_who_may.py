@@ -18,7 +18,7 @@ from qwoty_integrations_host.store.api_keys import SCOPES
 from qwoty_integrations_host.web import rate_limit
 from qwoty_integrations_host.web.app import create_app
 
-#: Routes that anybody may read, and routes with their own authentication.
+#: Routes that anybody may read.
 OPEN = {"/v1/openapi.json"}
 #: POST routes that a read key may call.
 ASKING = {"/v1/workspaces/{workspace}/quotes/preview"}

@@ -48,7 +48,7 @@ def test_every_command_of_the_tutorial_and_the_recipes_prints_what_its_page_show
 
 
 def _typed_all(folder: Path) -> list[tuple[str, Command, int, str]]:
-    """Page, command, exit code and output: of the tutorial, then of the recipes, then of the tutorial's last section."""
+    """Page, command, exit code and output of each command. The recipes run before the tutorial's last section."""
     tutorial = _commands(TUTORIAL)
     farewell = next(index for index, command in enumerate(tutorial) if command.typed.startswith("kill "))
     recipes = [(page, command) for page in RECIPES for command in _commands(page)]

@@ -64,7 +64,7 @@ def told(story: Story) -> None:
 
 
 def one_of_everything(story: Story, *, mails: int = 2) -> None:
-    """Expect that nothing is lost or exists twice. The mail server got ``mails`` mails, two of them different."""
+    """Expect that nothing is lost or exists twice. The mail server got ``mails`` mails, with two message ids."""
     bench = story.bench
     assert [run["status"] for run in bench.quote("q-1")["runs"] if run["status"] != "succeeded"] == []
     kinds = ("customers", "tax_rates", "invoices", "endpoints")
