@@ -74,7 +74,7 @@ def has_advice(place: str, call: ast.Call) -> bool:
 def test_every_refusal_has_a_hint() -> None:
     found = list(refusals())
 
-    assert len(found) > 100, "they are found at all"
+    assert len(found) > 100, "the search finds refusals"
     assert [place for place, call in found if not has_advice(place, call)] == []
 
 

@@ -116,7 +116,7 @@ def test_a_worker_that_is_stopped_gives_its_run_back(
         _until(lambda: _host(env, "run", "show", run_id)["status"] == "succeeded", "the run did not end")
 
     found = _host(env, "run", "show", run_id)
-    assert {step["attempts"] for step in found["steps"]} == {1}, "each step was let end before the worker stopped"
+    assert {step["attempts"] for step in found["steps"]} == {1}, "the worker ended its step before it stopped"
     assert len(stripe_simulator.objects("invoices")) == 1
 
 

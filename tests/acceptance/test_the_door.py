@@ -142,7 +142,7 @@ def served(tmp_path: Path, service: SlowService) -> Iterator[Served]:
         log = threading.Thread(target=popen.stderr.read)
         try:
             while not (line := popen.stderr.readline()).startswith(b"Listening"):
-                assert line, "it does not serve"
+                assert line, "the server did not start"
             log.start()  # read its output, so that the pipe does not fill up
             yield Served(env, int(re.findall(rb":(\d+)", line)[0]), popen, keys)
         finally:

@@ -103,7 +103,7 @@ def test_a_body_is_read_with_any_content_type(caller: Any) -> None:
         "POST", "/ws-1/quotes/q-7/installments/send", {"number": 0}, Content_Type="application/x-www-form-urlencoded"
     )
 
-    assert answer.status_code == 422, "a number that is not heard would send another installment"
+    assert answer.status_code == 422, "ignoring the number would send another installment"
 
 
 @pytest.mark.parametrize(("raw", "title", "hint"), BAD_JSON, ids=NAMES)

@@ -52,7 +52,7 @@ def test_a_settings_schema_is_served_as_the_plugin_wrote_it(caller: Any) -> None
     answer = caller.call("GET", "/v1/plugins/recorder/settings-schema")
 
     schema = caller.desk.host.plugins.manifest("recorder").settings_schema
-    assert json.dumps(answer.json) == json.dumps(schema), "in its order, too: it is the order of a form"
+    assert json.dumps(answer.json) == json.dumps(schema), "the fields keep their order, which is the order of the form"
 
 
 def test_settings_are_saved_shown_without_secrets_enabled_and_disabled(caller: Any) -> None:
@@ -150,7 +150,7 @@ def test_the_next_installment_is_sent_if_that_is_allowed(bench: Any, callers_of:
     assert len(bench.mails()) == 2
     looking = caller.post(f"{path}/send", {"number": 2, "look_first": True})
     bench.work()
-    assert looking.status_code == 202, "whether it may be sent is found out by its run"
+    assert looking.status_code == 202, "the run finds out whether the installment may be sent"
     assert caller.get(f"/ws-1/runs/{looking.json['id']}")["status"] == "skipped"
 
 

@@ -140,7 +140,7 @@ def test_the_last_use_of_a_key_is_recorded_to_five_minutes(caller: Any) -> None:
         return caller.get("/ws-1/api-keys")["data"][0]["last_used_at"]
 
     first = caller.desk.clock.now()
-    assert last_used() is None, "the request itself is noted when it was answered"
+    assert last_used() is None, "the use is recorded after the answer"
     caller.desk.clock.advance(60)
     assert last_used() == first.isoformat()
     caller.desk.clock.advance(240)

@@ -35,7 +35,7 @@ def api(desk: Any) -> Callable[..., Any]:
     return call
 
 
-def told(desk: Any) -> list[str]:
+def recipients(desk: Any) -> list[str]:
     mails: list[str] = desk.host.alert_recipients.show("ws-1")["mails"]
     return mails
 
@@ -121,7 +121,7 @@ def test_enabling_an_integration_offers_a_field_for_a_recipient(admin: Any) -> N
 
     assert admin.post("/console/integrations/recorder", {**FORM, "alerts_to": ANA}).status_code == 303
 
-    assert told(admin.desk) == [ANA]
+    assert recipients(admin.desk) == [ANA]
     assert 'name="alerts_to"' not in admin.page("/console/integrations/recorder")
 
 
@@ -130,7 +130,7 @@ def test_an_invalid_recipient_is_reported_at_its_field_and_nothing_is_enabled(ad
 
     assert answer.status_code == 422
     assert 'id="error-alerts_to">N’est pas une adresse e-mail.' in answer.text
-    assert (told(admin.desk), admin.desk.host.settings.is_enabled("ws-1", "recorder")) == ([], False)
+    assert (recipients(admin.desk), admin.desk.host.settings.is_enabled("ws-1", "recorder")) == ([], False)
 
 
 # -- the page -------------------------------------------------------------------------------------------------
@@ -192,4 +192,4 @@ def test_a_viewer_looks_and_changes_nothing(people: Any) -> None:
     assert "Send a test" not in viewer.page("/console/alerts")
     for path in ("/alerts", "/alerts/people", "/alerts/people/remove", "/alerts/test"):
         assert viewer.post(f"/console{path}", {"mail": ANA}).status_code == 403
-    assert told(viewer.desk) == [ANA]
+    assert recipients(viewer.desk) == [ANA]

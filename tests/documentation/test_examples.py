@@ -147,11 +147,11 @@ def test_the_example_of_a_hook_returns_the_promised_type(name: str, code: str) -
     exec(compile(code, name, "exec"), place)
     asked = {**_given(), "ctx": _context()}
 
-    told = place[name](**{argument: asked[argument] for argument in inspect.signature(place[name]).parameters})
+    returned = place[name](**{argument: asked[argument] for argument in inspect.signature(place[name]).parameters})
 
     promised = typing.get_type_hints(HOOKS[name])["return"]
-    assert isinstance(told, _plain(promised)), f"{told!r} is no {promised}"
-    assert told or promised is bool
+    assert isinstance(returned, _plain(promised)), f"{returned!r} is no {promised}"
+    assert returned or promised is bool
 
 
 def _plain(promised: Any) -> Any:

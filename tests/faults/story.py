@@ -81,6 +81,6 @@ def one_of_everything(story: Story, *, mails: int = 2) -> None:
     assert quote["saved_ids"]["taxes"] == {"tax_1": bench.stripe.objects("tax_rates")[0]["id"]}
     sent = story.mail_server.message_ids
     assert (len(sent), len(set(sent))) == (mails, 2)
-    assert not bench.stripe.faults.pending(), "the fault never hit"
+    assert not bench.stripe.faults.pending(), "the fault did not occur"
     for holds in story.at_the_end:
         holds()

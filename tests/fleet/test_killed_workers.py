@@ -202,7 +202,7 @@ def assert_invoiced_once(size: Size, stripe: StripeSimulator) -> None:
 def assert_mailed_once(size: Size, mail_server: Any, *, again: int) -> None:
     ids = mail_server.message_ids
     assert len(set(ids)) == size.quotes, "one mail for each quote"
-    assert len(ids) <= size.quotes + again, "a second one only of what was unsure and retried"
+    assert len(ids) <= size.quotes + again, "only an unsure mail that was retried was sent again"
 
 
 def is_paid(size: Size, observer: Host, stripe: StripeSimulator) -> bool:

@@ -310,7 +310,7 @@ def test_a_body_that_takes_longer_than_a_minute_is_given_up_and_may_be_fetched_a
         download(f"https://files.example:{files.port}/drips", most_bytes=2**40)
 
     assert not refused.value.is_final
-    assert next(ticks) == 80, "it was asked for the time seven times"
+    assert next(ticks) == 80, "the clock was read seven times"
 
 
 def test_a_platform_answer_that_takes_longer_than_a_minute_is_requested_again(
@@ -323,7 +323,7 @@ def test_a_platform_answer_that_takes_longer_than_a_minute_is_requested_again(
     with pytest.raises(RetryableError, match="does not answer"):
         QwotyClient(f"https://files.example:{files.port}", "token", lambda: None).quote("drips")
 
-    assert next(ticks) == 80, "it was asked for the time seven times"
+    assert next(ticks) == 80, "the clock was read seven times"
 
 
 def test_a_body_that_is_cut_off_is_not_used(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

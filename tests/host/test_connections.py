@@ -70,7 +70,7 @@ def test_hook_service_status_is_asked_without_workspace_or_settings(desk: Any) -
     seen: list[Any] = []
     answer = ServiceStatus(reachable=False, ms=3, detail="No route.")
     desk.recorder.answers["service_status"] = lambda ctx, _: seen.append((ctx.workspace, ctx.settings)) or answer
-    assert desk.host.connections.services() == {"data": []}, "nobody uses it: nobody is asked"
+    assert desk.host.connections.services() == {"data": []}, "no workspace has enabled the plugin"
     desk.enable()
 
     found = desk.host.connections.services()
@@ -178,13 +178,13 @@ def test_saving_settings_keeps_the_mark_and_reports_them_as_untested(refused_des
     assert (refused_desk.connection()["status"], refused_desk.connection()["outdated"]) == ("needs_attention", True)
 
 
-def asks(ctx: Any, quote: Any) -> Outcome:
+def calls_service(ctx: Any, quote: Any) -> Outcome:
     ctx.step("look", lambda attempt: attempt.request_ids.append("req_1"))
     return Outcome.done()
 
 
 def test_a_later_run_that_succeeds_at_the_service_clears_the_mark(refused_desk: Any) -> None:
-    refused_desk.recorder.answers["on_quote_accepted"] = asks
+    refused_desk.recorder.answers["on_quote_accepted"] = calls_service
 
     assert refused_desk.accept(id="q-8")["status"] == "succeeded"
 
@@ -195,7 +195,7 @@ def test_a_run_with_the_key_of_another_business_unit_keeps_the_mark(desk: Any) -
     desk.fail_with(CredentialsError("The key is refused.", hint="Enter another one."))
     desk.enable(token="key_Plain1234567890", unit_tokens={"bu_1": "key_First1234567890", "bu_2": "key_Other1234567890"})
     desk.accept(id="q-1", business_unit={"id": "bu_1"})
-    desk.recorder.answers["on_quote_accepted"] = asks
+    desk.recorder.answers["on_quote_accepted"] = calls_service
 
     desk.accept(id="q-2", business_unit={"id": "bu_2"})
     assert desk.connection()["status"] == "needs_attention"
@@ -207,7 +207,7 @@ def test_a_run_does_not_clear_a_missing_right_that_a_test_found(saved_desk: Any)
     saved_desk.report_keys(a_key_report("missing", code="permission_missing"))
     saved_desk.test_connection()
     saved_desk.host.settings.enable("ws-1", "recorder")
-    saved_desk.recorder.answers["on_quote_accepted"] = asks
+    saved_desk.recorder.answers["on_quote_accepted"] = calls_service
 
     saved_desk.accept()
 
@@ -218,7 +218,7 @@ def test_a_run_clears_a_refused_key_that_a_test_found(saved_desk: Any) -> None:
     saved_desk.report_keys(a_key_report("refused", code="key_refused"))
     saved_desk.test_connection()
     saved_desk.host.settings.enable("ws-1", "recorder")
-    saved_desk.recorder.answers["on_quote_accepted"] = asks
+    saved_desk.recorder.answers["on_quote_accepted"] = calls_service
 
     saved_desk.accept()
 

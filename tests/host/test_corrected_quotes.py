@@ -15,7 +15,7 @@ DRAFT = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="Y-1", status="draf
 
 
 @pytest.fixture
-def two(desk: Any) -> Any:
+def two_plugins(desk: Any) -> Any:
     """A desk on which two integrations get every quote."""
     desk.enable()
     desk.enable(plugin="second")
@@ -34,23 +34,23 @@ def keep(desk: Any, plugin: str, record: QuoteRecord) -> None:
 
 @pytest.mark.parametrize("others", [None, DRAFT], ids=["nothing", "a draft"])
 def test_a_correction_after_a_final_record_changes_nothing_and_is_noted_in_every_run(
-    two: Any, others: QuoteRecord | None
+    two_plugins: Any, others: QuoteRecord | None
 ) -> None:
-    accept(two, "100.00")
-    keep(two, "recorder", FINAL)
+    accept(two_plugins, "100.00")
+    keep(two_plugins, "recorder", FINAL)
     if others is not None:
-        keep(two, "second", others)
-    two.recorder.calls.clear()
+        keep(two_plugins, "second", others)
+    two_plugins.recorder.calls.clear()
 
-    accepted, runs = accept(two, "250.00")
+    accepted, runs = accept(two_plugins, "250.00")
 
     assert accepted.duplicate and not accepted.corrected
     for run in runs.values():
         assert "Invoice X-1 is open already. Nothing was changed" in run["outcome"]["notes"][-1]
-    assert two.recorder.calls == []
+    assert two_plugins.recorder.calls == []
 
 
-def test_a_final_record_of_one_integration_restores_the_old_version_for_all(two: Any) -> None:
+def test_a_final_record_of_one_integration_restores_the_old_version_for_all(two_plugins: Any) -> None:
     seen: list[Decimal] = []
 
     def work(ctx: HookContext, quote: Quote) -> Outcome:
@@ -60,17 +60,17 @@ def test_a_final_record_of_one_integration_restores_the_old_version_for_all(two:
             raise AlreadyFinal("Invoice X-1 is open already.", code="invoice_final")
         return Outcome.done("made")
 
-    two.recorder.answers["on_quote_accepted"] = work
-    accept(two, "100.00")
+    two_plugins.recorder.answers["on_quote_accepted"] = work
+    accept(two_plugins, "100.00")
 
-    accepted, runs = accept(two, "250.00")
+    accepted, runs = accept(two_plugins, "250.00")
 
     assert accepted.corrected
-    assert seen == [100, 250], "what had ended with the first version stays as it ended"
+    assert seen == [100, 250], "the run of the first version keeps its end"
     for run in runs.values():
         assert run["status"] == "succeeded"
         assert "Invoice X-1 is open already. Nothing was changed" in run["outcome"]["notes"][-1]
-    assert accept(two, "100.00")[0].duplicate
+    assert accept(two_plugins, "100.00")[0].duplicate
 
 
 def test_a_final_record_without_an_older_version_needs_attention(desk: Any) -> None:

@@ -112,9 +112,9 @@ def test_a_run_goes_on_by_itself_when_the_database_is_well_again(
         run = ended(host, run_id)
 
         assert (run["status"], run["error"]) == ("succeeded", None)
-        assert len(first) == 1, "what was recorded is carried over"
+        assert len(first) == 1, "the next attempt keeps the recorded results"
         assert len(seen) > 1, "the trouble was noticed"
-        assert all(attempt.repeated for attempt in seen[1:]), "what may have been done is looked for first"
+        assert all(attempt.repeated for attempt in seen[1:]), "the step looks for what it may have done before"
         assert len(host.runs.accept("ws-1", a_quote()).run_ids) == 1
 
 

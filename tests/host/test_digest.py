@@ -46,7 +46,7 @@ def test_one_digest_at_eight_lists_what_is_open_however_many_processes_look(aler
     assert (mail["To"], mail["Subject"]) == (ANA, "Qwoty integrations, ws-1: One thing is still open.")
     assert "Quote N-q-7: Look at it. [totals_differ]" in words_of(mail)
     go_to(alert_desk, 12, 8)
-    assert alert_desk.host.digest.record_due() == ["ws-1"], "it is open still"
+    assert alert_desk.host.digest.record_due() == ["ws-1"], "the run still needs a person"
 
 
 def test_there_is_no_digest_when_nothing_is_open(alert_desk: Any) -> None:
@@ -122,7 +122,7 @@ def test_a_refused_key_and_a_silent_service_are_open_until_they_recover(alert_de
     alert_desk.retry(alert_desk.alerts()[-1]["run_id"])
     go_to(alert_desk, 14, 9)
     assert alert_desk.host.digest.record_due() == ["ws-1"]
-    assert [one["type"] for one in digests(alert_desk)[0]["open"]] == ["quote.asks"], "its link ended unpaid"
+    assert [one["type"] for one in digests(alert_desk)[0]["open"]] == ["quote.asks"], "the link expired unpaid"
 
 
 def test_only_the_last_upkeep_counts_as_open(alert_desk: Any) -> None:

@@ -282,7 +282,7 @@ def test_only_one_durable_engine_works_in_a_process(durable: Works, tmp_path: Pa
 
     other.close()
     durable.enqueue("r.1")
-    assert durable.wait(1), "the refused one must not disturb the one at work"
+    assert durable.wait(1), "the refused engine must not disturb the one that works"
 
 
 def test_an_exception_in_a_job_ends_it_and_the_next_one_is_worked(durable: Works) -> None:

@@ -206,7 +206,7 @@ def test_a_quote_is_named_by_its_number_unless_another_one_has_that_id(anywhere:
     with pytest.raises(ActionRefused, match="2 quotes have the number 'N-2'") as refused:
         quote_id_of(store, "ws-1", "N-2")
     assert all(f"{quote_id} (" in refused.value.hint for quote_id in ("q-2", "q-3"))
-    assert quote_id_of(store, "ws-2", "N-2") == "N-2", "it is nobody's there"
+    assert quote_id_of(store, "ws-2", "N-2") == "N-2", "no quote of that workspace has the number"
     runs = list_runs(store, quote_id="N-2")["data"]
     assert {run["quote_id"] for run in runs} == {"q-2", "q-3"}
 

@@ -305,9 +305,9 @@ def test_only_one_of_two_workers_starts_to_send_a_mail(store: Any) -> None:
     with store.write() as db:
         assert sending(1).begin(db, now, again=False)
         assert not sending(2).begin(db, now, again=False)
-        assert sending(2).begin(db, now, again=True), "a file is written again by whoever has the run"
+        assert sending(2).begin(db, now, again=True), "the worker that has the run may write the file again"
         sending(1).forget(db)
-        assert mails.state(db, "ws-1", "recorder", "q-7/mail:1") == "sending", "it is the second one's"
+        assert mails.state(db, "ws-1", "recorder", "q-7/mail:1") == "sending", "the second worker sends the mail now"
         sending(1).has_left(db, now)
         assert mails.state(db, "ws-1", "recorder", "q-7/mail:1") == "sending"
         sending(2).has_left(db, now)

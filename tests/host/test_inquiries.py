@@ -190,7 +190,7 @@ def test_a_workspace_runs_a_limited_number_of_tests(waiting: Any, held: Any, cal
     assert (answer.status_code, answer.json["code"]) == (503, "too_many_tests")
     assert int(answer.headers["Retry-After"]) > 0
     held.pop()()
-    assert call("POST", ENABLE).status_code == 200, "it is on"
+    assert call("POST", ENABLE).status_code == 200, "the integration is enabled"
     assert len(held) == MOST_OF_A_WORKSPACE - 1
 
 
@@ -357,7 +357,7 @@ def test_every_process_on_one_postgresql_sees_the_state_of_a_test(desks: Any, he
             return str(host.inquiries.begin("ws-1", "connection.test", "recorder", lambda _: None, once=True))
 
         first = begin(here.host)
-        assert begin(there) == first, "it is under way, whoever asks"
+        assert begin(there) == first, "every process sees that the test is running"
         assert there.inquiries.find("ws-1", first)["status"] == "running"
         here.host.inquiries.close()
         assert there.inquiries.find("ws-1", first)["status"] == "lost"

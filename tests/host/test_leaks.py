@@ -35,7 +35,7 @@ TOKEN, UNIT, KEPT = "key_PlainLeak123456789", "key_UnitLeak1234567890", "h/k+ept
 RECORD = QuoteRecord(currency="EUR")
 
 
-def told(secret: str) -> KnownSecrets:
+def known_secrets(secret: str) -> KnownSecrets:
     return KnownSecrets("acme 1.0", lambda: {"api_key": secret})
 
 
@@ -68,7 +68,7 @@ FORMS: dict[str, Callable[[str], Any]] = {
 @pytest.mark.parametrize("secret", [TOKEN, KEPT])
 def test_a_secret_is_found_in_every_form(form: Callable[[str], Any], secret: str) -> None:
     with pytest.raises(PluginContractError, match=r"it gives back a secret: settings\.api_key"):
-        told(secret).refuse({"value": form(secret)}, "it gives back")
+        known_secrets(secret).refuse({"value": form(secret)}, "it gives back")
 
 
 @given(st.binary(max_size=7), st.text(min_size=8, max_size=40), st.binary(max_size=7))
@@ -76,34 +76,34 @@ def test_a_secret_is_found_at_every_offset_in_base64(before: bytes, secret: str,
     whole = before + secret.encode("utf-8", "surrogatepass") + after
     for text in (base64.b64encode(whole).decode(), base64.urlsafe_b64encode(whole).decode().rstrip("=")):
         with pytest.raises(PluginContractError):
-            told(secret).refuse(text, "it gives back")
+            known_secrets(secret).refuse(text, "it gives back")
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
 def test_a_secret_is_removed_in_every_form_and_the_rest_stays_json(form: Callable[[str], Any]) -> None:
     text = json.dumps({"path": "C:\\new\n\\", "value": form(KEPT), "after": ["kept"]})
 
-    left = told(KEPT).taken_out(text)
+    left = known_secrets(KEPT).taken_out(text)
 
     assert json.loads(left)["after"] == ["kept"]
-    told(KEPT).refuse_json(left, "it gives back")
+    known_secrets(KEPT).refuse_json(left, "it gives back")
 
 
 def test_a_text_without_secrets_keeps_its_lines() -> None:
     text = json.dumps({"value": "one\ntwo\r\n"})
 
-    assert told(TOKEN).taken_out(text) == text
+    assert known_secrets(TOKEN).taken_out(text) == text
 
 
 def test_secrets_shorter_than_eight_characters_are_not_searched() -> None:
-    told("1234567").refuse("1234567", "it gives back")
+    known_secrets("1234567").refuse("1234567", "it gives back")
     with pytest.raises(PluginContractError):
-        told("12345678").refuse("12345678", "it gives back")
+        known_secrets("12345678").refuse("12345678", "it gives back")
 
 
 def test_text_that_only_resembles_a_secret_passes() -> None:
     for harmless in (TOKEN[:-1], TOKEN.lower(), TOKEN[::-1], TOKEN[-4:], base64.b64encode(b"something else").decode()):
-        told(TOKEN).refuse(harmless, "it gives back")
+        known_secrets(TOKEN).refuse(harmless, "it gives back")
 
 
 def by_a_step(value: Callable[[str], Any]) -> Callable[[Any], Outcome]:

@@ -60,7 +60,7 @@ def test_unauthenticated_requests_cause_a_limited_number_of_log_lines_and_one_th
     assert len(log("http.answered")) == MOST_LINES + 1
     desk.clock.advance(61)
     call(caller)
-    assert len(log("http.strangers_not_logged")) == 1, "the second minute lacked nothing"
+    assert len(log("http.strangers_not_logged")) == 1, "no line of the second minute was dropped"
 
 
 def test_authenticated_requests_are_always_logged(desk: Any, log: Any) -> None:

@@ -115,7 +115,7 @@ def test_a_server_without_starttls_gets_neither_password_nor_mail(
     assert "smtps://" in run["error"]["hint"] and "?tls=none" in run["error"]["hint"]
     assert of_mail(desk) == ("failed", "The mail server offers no STARTTLS, so it was sent nothing.")
     assert (server.taken, server.connections, server.logins) == ([], 0, [])
-    assert desk.count("mails") == 0, "it is known not to have left"
+    assert desk.count("mails") == 0, "the mail certainly did not leave"
 
 
 @pytest.mark.parametrize("scheme", [STARTTLS, TLS])

@@ -38,7 +38,7 @@ def test_quotes_accepted_before_an_integration_is_enabled_can_be_listed_and_run_
     assert "3 signed quotes have no invoice yet." in offered and "--run-waiting" in offered
     saved = cli("settings", "set", "ws-1", "recorder", "--file", cli.file({"token": TOKEN}))
     assert "3 signed quotes have no invoice yet." in saved.stderr
-    assert cli.recorder.calls.count(("on_quote_accepted", "ws-1")) == 0, "never by itself"
+    assert cli.recorder.calls.count(("on_quote_accepted", "ws-1")) == 0, "enabling starts no run by itself"
     one = cli.ok("quote", "run", "ws-1", "q-0", "--plugin", "recorder", "--wait")
     (run,) = one["runs"]
     assert (one["quote_id"], run["status"]) == ("q-0", "succeeded")
@@ -154,7 +154,7 @@ def test_an_installment_is_listed_sent_and_refused(cli: CommandLine) -> None:
     }
     run = cli.ok("installment", "send", "ws-1", "q-7", "--number", "2")
     assert (set(run), run["kind"], run["status"]) == (RUN_KEYS, "installment", "queued")
-    assert run["id"] in refused(cli("installment", "send", "ws-1", "q-7"), 2), "one at a time"
+    assert run["id"] in refused(cli("installment", "send", "ws-1", "q-7"), 2), "only one installment at a time"
     refused(cli("installment", "send", "ws-1", "q-7", "--number", "3"), 2)
 
 

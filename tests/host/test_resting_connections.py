@@ -64,4 +64,4 @@ def test_a_released_lock_leaves_its_connection_to_the_next_lock(store: Store, po
     with psycopg.connect(postgresql.replace("+psycopg", "")) as line:
         # This connection itself has another last statement.
         found = line.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_advisory_unlock%'")
-        assert found.fetchone() == (4,), "two each, not one for each time"
+        assert found.fetchone() == (4,), "each engine keeps two connections, and not one for each lock that it took"

@@ -199,7 +199,7 @@ def test_leases_deaths_and_rate_limits_are_pruned_after_a_day(desks: Callable[..
 
     assert pruned(desk, days=0) == {"deaths": 1}
     assert pruned(desk, days=2) == {"leases": 1, "paces": 1}
-    assert desk.count("job_deaths") == 1, "its job is still to be worked"
+    assert desk.count("job_deaths") == 1, "its job is still queued"
     assert SharedSlots(desk.host.store.engine).reserve("a", 1.0) == pytest.approx(0.0, abs=1.0)
 
 

@@ -59,7 +59,9 @@ def test_accept_with_wait_exits_1_for_a_waiting_run_and_says_when_it_resumes(cli
     assert f"waiting until {until}" in cli("run", "show", run["id"]).stdout
     assert f"away, goes on {until}" in cli("run", "list").stdout
     assert cli.ok("quote", "show", "ws-1", "q-7")["runs"][0]["waits_until"] == run["waits_until"]
-    assert cli("accept", "ws-1", cli.file(a_quote()), "--wait").exit_code == 1, "the same quote again waits no longer"
+    assert cli("accept", "ws-1", cli.file(a_quote()), "--wait").exit_code == 1, (
+        "--wait does not wait until a waiting run resumes"
+    )
     cli.recorder.answers.clear()
     assert cli.ok("run", "retry", run["id"], "--wait")["status"] == "succeeded"
 

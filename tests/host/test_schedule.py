@@ -108,7 +108,7 @@ def _serve_until(env: dict[str, str], done: Callable[[], object]) -> None:
     try:
         deadline = time.monotonic() + 30
         while not done():
-            assert time.monotonic() < deadline and server.poll() is None, "it did not happen"
+            assert time.monotonic() < deadline and server.poll() is None, "the expected effect did not occur"
             time.sleep(0.05)
     finally:
         server.terminate()

@@ -133,7 +133,7 @@ def test_a_secret_sealed_with_an_old_key_does_not_open_after_a_change_of_key(des
 
     with pytest.raises(HostError) as refused:
         desk.host.settings.effective("ws-1", "recorder")
-    assert refused.value.code == "secret_moved", "its key is still in the ring"
+    assert refused.value.code == "secret_moved", "the old key is still in the ring"
 
 
 def test_a_backup_of_the_whole_database_opens(desk: Any) -> None:

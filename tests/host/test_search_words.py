@@ -75,4 +75,4 @@ def test_the_search_words_of_any_quote_are_few_and_short() -> None:
 
     assert len(found) <= 80 and max(map(len, found)) == LONGEST
     assert len(terms_of("a " * 50 + " ".join(crowd))) <= 8
-    assert finds("x" * 500, found), "a longer word is looked for by as much of it as is kept"
+    assert finds("x" * 500, found), "a longer word is searched by its stored beginning"

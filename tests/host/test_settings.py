@@ -23,14 +23,14 @@ def save(desk: Any, workspace: str = "ws-1", **settings: Any) -> Any:
     return desk.host.settings.save(workspace, "recorder", settings)
 
 
-def kept(desk: Any, workspace: str = "ws-1") -> Any:
+def effective(desk: Any, workspace: str = "ws-1") -> Any:
     return desk.host.settings.effective(workspace, "recorder")
 
 
 def test_absent_settings_take_their_defaults_before_validation(desk: Any) -> None:
     save(desk, token=TOKEN)
 
-    assert kept(desk) == {"mode": "slow", "ratio": 1, "token": TOKEN}
+    assert effective(desk) == {"mode": "slow", "ratio": 1, "token": TOKEN}
 
 
 def test_saving_replaces_the_document(desk: Any) -> None:
@@ -38,7 +38,7 @@ def test_saving_replaces_the_document(desk: Any) -> None:
 
     save(desk, token=TOKEN, ratio=2)
 
-    assert kept(desk) == {"mode": "slow", "ratio": 2, "token": TOKEN}
+    assert effective(desk) == {"mode": "slow", "ratio": 2, "token": TOKEN}
 
 
 @pytest.mark.parametrize("given", [{}, {"token": ""}, {"token": "   "}], ids=["omitted", "empty", "blank"])
@@ -47,7 +47,7 @@ def test_a_secret_that_is_not_given_keeps_its_stored_value(desk: Any, given: dic
 
     save(desk, **given)
 
-    assert kept(desk)["token"] == TOKEN
+    assert effective(desk)["token"] == TOKEN
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_two_simultaneous_saves_do_not_restore_a_replaced_secret(shared: Any, me
     save(shared, mode="fast")
     other.join()
 
-    assert kept(shared)["token"] == OTHER
+    assert effective(shared)["token"] == OTHER
 
 
 def test_enabling_without_settings_keeps_settings_that_are_saved_at_the_same_time(shared: Any, meanwhile: Any) -> None:
@@ -101,7 +101,7 @@ def test_null_removes_a_secret_and_a_required_secret_is_then_missing(desk: Any) 
         save(desk, token=None)
 
     assert [problem.dotted for problem in refused.value.problems] == ["token"]
-    assert kept(desk)["token"] == TOKEN, "a refusal changes nothing"
+    assert effective(desk)["token"] == TOKEN, "a refusal changes nothing"
 
 
 @pytest.mark.parametrize(
@@ -126,13 +126,13 @@ def test_rows_of_a_map_of_secrets_are_kept_replaced_and_removed_one_by_one(
 
     save(desk, **given)
 
-    assert kept(desk).get("unit_tokens") == rows
+    assert effective(desk).get("unit_tokens") == rows
 
 
 def test_blanks_around_values_and_names_are_dropped(desk: Any) -> None:
     save(desk, token=f" {TOKEN}\n", unit_tokens={" bu_1 ": f"{OTHER}\t"})
 
-    assert kept(desk) == {"mode": "slow", "ratio": 1, "token": TOKEN, "unit_tokens": {"bu_1": OTHER}}
+    assert effective(desk) == {"mode": "slow", "ratio": 1, "token": TOKEN, "unit_tokens": {"bu_1": OTHER}}
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_number_from_a_file_is_kept_as_a_number(desk: Any) -> None:
 
     desk.host.settings.save("ws-1", "recorder", parse_json(f'{{"token": "{TOKEN}", "ratio": 0.5}}'))
 
-    assert kept(desk)["ratio"] == 0.5
+    assert effective(desk)["ratio"] == 0.5
 
 
 def test_secrets_are_nowhere_in_the_files_of_the_host(desk: Any) -> None:

@@ -168,7 +168,7 @@ def test_a_run_starts_again_when_a_release_renames_its_steps_and_each_step_count
 
     (run,) = _runs(desk)
     assert run["status"] == "succeeded"
-    assert renamed.numbers == [(2, 1)], "what may have been made under another name is looked for"
+    assert renamed.numbers == [(2, 1)], "the step may have been done under its old name"
     assert invoice.numbers == [(1, 1), (2, 1)]
 
 

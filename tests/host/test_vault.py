@@ -152,7 +152,7 @@ def test_changing_the_key_seals_all_secrets_again_with_the_same_values(ring: Any
     assert sealed_with(ring) == {done.key_id}
     assert set(done.old_key_ids) == before
     assert host.settings.effective("ws-1", "recorder")["token"].startswith("key_")
-    assert host.settings.digest({"a": 1}) == digest, "runs under way go on with the settings they began with"
+    assert host.settings.digest({"a": 1}) == digest, "running runs keep the settings with which they began"
 
 
 def test_a_second_change_of_key_finishes_one_that_was_interrupted(ring: Any, monkeypatch: pytest.MonkeyPatch) -> None:

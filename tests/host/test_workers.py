@@ -186,7 +186,7 @@ def test_a_workspace_with_many_quotes_does_not_occupy_every_worker(yard: Yard) -
     assert 1 < most <= MOST_OF_A_PARTITION, "on both workers together"
     few = [number for number, line in enumerate(lines) if line.startswith("few.") and line.endswith("done")]
     behind = [line for line in lines[max(few) :] if line.startswith("many.") and line.endswith("done")]
-    assert len(behind) > 30, "most of the sixty came after the three that were queued behind them"
+    assert len(behind) > 30, "most of the sixty jobs ended after the three that were queued behind them"
 
 
 def test_the_search_for_stranded_runs_does_not_change_a_run_that_ends_meanwhile(

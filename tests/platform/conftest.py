@@ -72,16 +72,16 @@ def qwoty(bench: Any) -> Iterator[QwotyStandIn]:
 
 
 @pytest.fixture
-def tell(bench: Any, qwoty: QwotyStandIn) -> Callable[..., dict[str, Any]]:
+def report_accepted(bench: Any, qwoty: QwotyStandIn) -> Callable[..., dict[str, Any]]:
     """A function that reports an accepted quote to the host, works the queue, and returns the run that fetched the quote."""
 
-    def told(quote_id: str, event_id: str = "") -> dict[str, Any]:
+    def report(quote_id: str, event_id: str = "") -> dict[str, Any]:
         body = json.dumps({"event_type": "quote.accepted", "id": quote_id}).encode()
         (run,) = bench.host.platform_events.receive("ws-1", body, event_id).body["runs"]
         bench.work()
         return bench.run(run["id"])
 
-    return told
+    return report
 
 
 @pytest.fixture

@@ -21,14 +21,16 @@ from qwoty_integrations_host.web.sessions import login_link
 from qwoty_stand_in import DOCUMENTED, QwotyStandIn, completed
 
 QUOTE = DOCUMENTED["id"]
-Tell = Callable[..., dict[str, Any]]
+ReportAccepted = Callable[..., dict[str, Any]]
 
 
-def test_a_fetched_quote_has_the_contacts_ids_and_not_its_links(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_fetched_quote_has_the_contacts_ids_and_not_its_links(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
     told_at = bench.clock.now()
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
 
     with bench.host.store.read() as db:
         quote = quotes.get(db, "ws-1", QUOTE)
@@ -56,12 +58,12 @@ def test_a_fetched_quote_has_the_contacts_ids_and_not_its_links(bench: Any, qwot
     ],
 )
 def test_a_refused_fetch_needs_a_person_and_a_retry_fetches_again(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str, code: str
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted, trouble: int | str, code: str
 ) -> None:
     qwoty.put(completed())
     qwoty.trouble = [trouble]
 
-    refused = tell(QUOTE)
+    refused = report_accepted(QUOTE)
 
     assert (refused["status"], refused["error"]["code"]) == ("needs_attention", code)
     assert refused["error"]["hint"]
@@ -69,11 +71,11 @@ def test_a_refused_fetch_needs_a_person_and_a_retry_fetches_again(
 
 
 def test_the_page_of_a_quote_that_could_not_be_fetched_offers_to_fetch_it_again(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     qwoty.put(completed())
     qwoty.trouble = [401]
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     client = create_app(bench.host).test_client()
     follow(client, login_link(bench.host, "ws-1", "admin"))
     here = {"Sec-Fetch-Site": "same-origin"}
@@ -88,11 +90,13 @@ def test_the_page_of_a_quote_that_could_not_be_fetched_offers_to_fetch_it_again(
     assert bench.quote(QUOTE)["standing"]["state"] == "waiting_for_integration"
 
 
-def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
-    tell(QUOTE)
+    report_accepted(QUOTE)
     qwoty.trouble = [401]
-    late = tell(QUOTE)
+    late = report_accepted(QUOTE)
     bench.clock.advance(60)
 
     bench.host.runs.cancel("ws-1", QUOTE)
@@ -103,10 +107,12 @@ def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled(bench: Any, qwo
     assert bench.quote(QUOTE)["standing"]["state"] == "cancelled"
 
 
-def test_cancelling_a_quote_dismisses_its_failed_fetch(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_cancelling_a_quote_dismisses_its_failed_fetch(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
     qwoty.trouble = [401]
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     page = home(bench)
     assert "1 quote could not be fetched from the platform." in page
 
@@ -122,10 +128,12 @@ def home(bench: Any) -> str:
     return str(client.get("/console/", headers={"Sec-Fetch-Site": "same-origin"}).text)
 
 
-def test_the_console_shows_that_a_quote_is_being_fetched(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_the_console_shows_that_a_quote_is_being_fetched(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
     qwoty.trouble = [503] * 6
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     assert bench.quote(QUOTE)["standing"]["state"] == "waiting"
 
     bench.host.runs.retry(run["id"])
@@ -135,22 +143,24 @@ def test_the_console_shows_that_a_quote_is_being_fetched(bench: Any, qwoty: Qwot
 
 @pytest.mark.parametrize("trouble", [407, 408, 429, 500, 503, "cut", "half"])
 def test_a_short_failure_is_tried_again_at_once(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted, trouble: int | str
 ) -> None:
     qwoty.put(completed())
     qwoty.trouble = [trouble, trouble]
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
 
     assert run["status"] == "succeeded"
     assert run["steps"][0]["attempts"] == 3
 
 
-def test_an_outage_makes_the_fetch_wait_and_resume_by_itself(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_an_outage_makes_the_fetch_wait_and_resume_by_itself(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
     qwoty.trouble = [503] * 6
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     assert (run["status"], run["error"]["code"]) == ("waiting", "platform_busy")
     bench.clock.advance(61)
     bench.work()
@@ -158,11 +168,13 @@ def test_an_outage_makes_the_fetch_wait_and_resume_by_itself(bench: Any, qwoty: 
     assert bench.run(run["id"])["status"] == "succeeded"
 
 
-def test_the_delay_that_qwoty_asks_for_is_respected(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_the_delay_that_qwoty_asks_for_is_respected(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
     qwoty.trouble, qwoty.retry_after = [429], "3600"
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     bench.clock.advance(3000)
     bench.work()
     assert bench.run(run["id"])["status"] == "waiting"
@@ -172,17 +184,19 @@ def test_the_delay_that_qwoty_asks_for_is_respected(bench: Any, qwoty: QwotyStan
     assert bench.run(run["id"])["status"] == "succeeded"
 
 
-def test_an_unreachable_address_is_an_outage(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_an_unreachable_address_is_an_outage(bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted) -> None:
     settings = {"platform": "qwoty", "base_url": "http://127.0.0.1:9/api", "token": "qwt_prod_Other0123456789"}
     bench.host.platforms.save("ws-1", settings)
 
-    assert tell(QUOTE)["error"]["code"] == "platform_unreachable"
+    assert report_accepted(QUOTE)["error"]["code"] == "platform_unreachable"
 
 
-def test_a_quote_is_taken_only_once_it_is_accepted(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_quote_is_taken_only_once_it_is_accepted(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed(status="Pending Signature"))
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "quote_not_accepted")
     qwoty.put(completed(status="Accepted"))
 
@@ -190,19 +204,21 @@ def test_a_quote_is_taken_only_once_it_is_accepted(bench: Any, qwoty: QwotyStand
 
 
 def test_a_workspace_may_configure_further_statuses_that_mean_accepted(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     qwoty.put(completed(status="sent"))
     settings = {"platform": "qwoty", "base_url": qwoty.url, "accepted_statuses": ["accepted", "Sent"]}
     bench.host.platforms.save("ws-1", settings)
 
-    assert tell(QUOTE)["status"] == "succeeded"
+    assert report_accepted(QUOTE)["status"] == "succeeded"
 
 
-def test_the_refusal_of_a_fetched_quote_names_fields_and_no_values(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_the_refusal_of_a_fetched_quote_names_fields_and_no_values(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed(currency="WRONG"))
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
 
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "quote_invalid")
     assert "currency: Not a currency code" in run["error"]["title"]
@@ -210,7 +226,7 @@ def test_the_refusal_of_a_fetched_quote_names_fields_and_no_values(bench: Any, q
 
 
 def test_a_line_without_an_amount_in_a_graduated_model_needs_a_person(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, runs_of: Callable[..., list[dict[str, Any]]]
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted, runs_of: Callable[..., list[dict[str, Any]]]
 ) -> None:
     bench.enable()
     quote = completed()
@@ -219,49 +235,55 @@ def test_a_line_without_an_amount_in_a_graduated_model_needs_a_person(
     line["pricing"]["model"] = "graduated"
     qwoty.put(quote)
 
-    tell(QUOTE)
+    report_accepted(QUOTE)
 
     assert runs_of(QUOTE, "stripe_invoice")[0]["error"]["code"] == "amounts_missing"
 
 
-def test_an_answer_with_another_quote_is_refused(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_an_answer_with_another_quote_is_refused(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.quotes[QUOTE] = completed(id="another")
 
-    assert tell(QUOTE)["error"]["code"] == "platform_answer"
+    assert report_accepted(QUOTE)["error"]["code"] == "platform_answer"
     assert runs_and_quotes(bench) == (1, 0)
 
 
 def test_a_contact_that_qwoty_does_not_show_does_not_stop_the_fetch(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     qwoty.put(completed())
     qwoty.forbidden = {"GET contacts"}
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
 
     assert run["status"] == "succeeded"
     assert "Contact contact_3 could not be looked up in Qwoty" in run["outcome"]["notes"][1]
 
 
-def test_a_changed_quote_is_taken_in_its_changed_form(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_changed_quote_is_taken_in_its_changed_form(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
-    tell(QUOTE)
-    same = tell(QUOTE)
+    report_accepted(QUOTE)
+    same = report_accepted(QUOTE)
     qwoty.put(completed(number="Q-2026-042-B"))
-    changed = tell(QUOTE)
+    changed = report_accepted(QUOTE)
 
     assert "was here before" in same["outcome"]["notes"][0]
     assert "was taken in its changed form" in changed["outcome"]["notes"][0]
 
 
-def test_requests_of_a_workspace_are_half_a_second_apart(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_requests_of_a_workspace_are_half_a_second_apart(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     if bench.host.config.is_shared:
         pytest.skip("turns between machines are waited for in real time")
     qwoty.put(completed())
     started = bench.clock.now()
 
     for _ in range(3):
-        tell(QUOTE)
+        report_accepted(QUOTE)
 
     assert (bench.clock.now() - started).total_seconds() == pytest.approx(2.5)
 
@@ -269,7 +291,7 @@ def test_requests_of_a_workspace_are_half_a_second_apart(bench: Any, qwoty: Qwot
 def test_a_process_that_dies_after_it_stored_the_quote_accepts_it_once(
     bench: Any,
     qwoty: QwotyStandIn,
-    tell: Tell,
+    report_accepted: ReportAccepted,
     runs_of: Callable[..., list[dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -284,7 +306,7 @@ def test_a_process_that_dies_after_it_stored_the_quote_accepts_it_once(
     with monkeypatch.context() as patch:
         patch.setattr(Runs, "accept", dying)
         with pytest.raises(Crash):
-            tell(QUOTE)
+            report_accepted(QUOTE)
     (fetching,) = runs_of(QUOTE, "platform")
     bench.host.engine.work_again(f"{fetching['id']}.1")
     bench.work()
@@ -293,9 +315,11 @@ def test_a_process_that_dies_after_it_stored_the_quote_accepts_it_once(
     assert bench.posts("/v1/invoices").count("/v1/invoices") == 1
 
 
-def test_a_replay_of_a_completed_fetch_sends_no_request_to_qwoty(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_replay_of_a_completed_fetch_sends_no_request_to_qwoty(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     asked = list(qwoty.requests)
 
     bench.host.engine.work_again(f"{run['id']}.1")
@@ -304,20 +328,24 @@ def test_a_replay_of_a_completed_fetch_sends_no_request_to_qwoty(bench: Any, qwo
     assert bench.run(run["id"]) == run
 
 
-def test_a_fetch_needs_a_person_when_the_platform_was_removed(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_fetch_needs_a_person_when_the_platform_was_removed(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.trouble = [401]
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     bench.host.platforms.remove("ws-1")
 
     assert bench.retry(run["id"])["error"]["code"] == "platform_missing"
 
 
-def test_a_new_token_starts_all_refused_fetches_again(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_new_token_starts_all_refused_fetches_again(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     refused = set()
     for quote_id in ("q-1", "q-2"):
         qwoty.put(completed(id=quote_id))
         qwoty.trouble = [401]
-        refused.add(tell(quote_id)["id"])
+        refused.add(report_accepted(quote_id)["id"])
 
     shown = bench.host.platforms.save("ws-1", {"platform": "qwoty", "base_url": qwoty.url})
     bench.work()
@@ -326,13 +354,15 @@ def test_a_new_token_starts_all_refused_fetches_again(bench: Any, qwoty: QwotySt
     assert [bench.run(run_id)["status"] for run_id in refused] == ["succeeded"] * 2
 
 
-def test_a_refused_token_causes_one_alert_until_a_new_token_is_set(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_refused_token_causes_one_alert_until_a_new_token_is_set(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     bench.host.alert_recipients.replace("ws-1", {"mails": ["ops@seller.example"]})
 
     def refuse(quote_id: str) -> None:
         qwoty.put(completed(id=quote_id))
         qwoty.trouble = [401]
-        tell(quote_id)
+        report_accepted(quote_id)
 
     refuse("q-1")
     refuse("q-2")
@@ -345,11 +375,11 @@ def test_a_refused_token_causes_one_alert_until_a_new_token_is_set(bench: Any, q
 
 
 def test_the_secrets_of_a_platform_are_neither_stored_unencrypted_nor_shown(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, sender: Any, caplog: pytest.LogCaptureFixture
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted, sender: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     qwoty.put(completed())
     qwoty.trouble = [401]
-    run = bench.retry(tell(QUOTE)["id"])
+    run = bench.retry(report_accepted(QUOTE)["id"])
     configuration = bench.host.platforms.configurations.of("ws-1")
 
     bench.host.store.engine.dispose()
@@ -433,7 +463,7 @@ def test_an_event_that_names_no_id_is_refused_by_field(bench: Any, qwoty: QwotyS
 @pytest.mark.parametrize("kind", ["fixed", None, "", 5])
 @pytest.mark.parametrize("place", ["line", "quote"])
 def test_a_fetched_discount_of_unknown_type_is_named_by_its_field_and_not_invoiced(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, place: str, kind: Any
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted, place: str, kind: Any
 ) -> None:
     bench.enable()
     quote, discount = completed(), {"type": kind, "value": "10", "amount": "10"}
@@ -443,7 +473,7 @@ def test_a_fetched_discount_of_unknown_type_is_named_by_its_field_and_not_invoic
         quote["discounts"] = [discount]
     qwoty.put(quote)
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
 
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "quote_invalid")
     assert ("line_items.0.discount.type" if place == "line" else "discounts.0.type") in run["error"]["title"]

@@ -33,13 +33,16 @@ def test_a_thin_event_becomes_a_stripe_invoice_and_the_customer_is_saved_in_qwot
 
 @pytest.fixture
 def two_runs(
-    bench: Any, qwoty: QwotyStandIn, tell: Callable[..., dict[str, Any]], runs_of: Callable[..., list[dict[str, Any]]]
+    bench: Any,
+    qwoty: QwotyStandIn,
+    report_accepted: Callable[..., dict[str, Any]],
+    runs_of: Callable[..., list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
     """The runs of two quotes of one contact, q-1 and q-2, accepted one after the other."""
     bench.enable()
     for quote_id in ("q-1", "q-2"):
         qwoty.put(completed(id=quote_id))
-        tell(quote_id)
+        report_accepted(quote_id)
     return [runs_of(quote_id, "stripe_invoice")[0] for quote_id in ("q-1", "q-2")]
 
 

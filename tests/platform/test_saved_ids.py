@@ -16,14 +16,14 @@ PATCH = "PATCH contacts"
 
 @pytest.fixture
 def invoiced(
-    bench: Any, qwoty: QwotyStandIn, tell: Callable[..., Any], runs_of: Callable[..., list[dict[str, Any]]]
+    bench: Any, qwoty: QwotyStandIn, report_accepted: Callable[..., Any], runs_of: Callable[..., list[dict[str, Any]]]
 ) -> Callable[[], dict[str, Any]]:
     """A function that lets Stripe Invoice invoice the documented quote, and returns the run."""
     bench.enable()
     qwoty.put(completed())
 
     def invoice() -> dict[str, Any]:
-        tell(QUOTE)
+        report_accepted(QUOTE)
         return runs_of(QUOTE, "stripe_invoice")[0]
 
     return invoice
@@ -83,14 +83,14 @@ def test_the_next_quote_saves_an_id_that_qwoty_refused_before(
     bench: Any,
     qwoty: QwotyStandIn,
     invoiced: Callable[[], dict[str, Any]],
-    tell: Callable[..., Any],
+    report_accepted: Callable[..., Any],
     runs_of: Callable[..., list[dict[str, Any]]],
 ) -> None:
     qwoty.forbidden.add(PATCH)
     first = invoiced()
     qwoty.forbidden.clear()
     qwoty.put(completed(id="q-2"))
-    tell("q-2")
+    report_accepted("q-2")
 
     (second,) = runs_of("q-2", "stripe_invoice")
     assert qwoty.contacts["contact_3"]["id_accounting"] == first["outcome"]["customer_id"]
