@@ -1,4 +1,4 @@
-"""The cassettes in the repository: each has its kind, its test and no secret; one kind is refused in the other's folder."""
+"""The cassettes in the repository: each has its kind, its test and no secret, and lies in the folder of its kind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_cassette_is_of_its_folder_and_holds_no_secret(path: Path) -> None:
     text = path.read_text("utf-8")
 
     assert rules.problems(text, rules.kind_of(path)) == []
-    # The version family that the plugin pins; another one means: record again.
+    # The API version that the plugin pins. When the plugin pins another one, record the cassettes again.
     assert f"api_version: {gateway.API_VERSION}\n" in text
 
 

@@ -108,7 +108,7 @@ def test_recording_goes_on_when_the_first_object_is_of_test_mode(stripe_simulato
     client._requestor._client.close()
 
 
-def test_recording_from_stripe_looks_at_the_mode_before_anything_else(
+def test_recording_from_stripe_checks_the_mode_first(
     tmp_path: Path, stripe_simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STRIPE_TEST_KEY", "sk_test_F4keF4keF4ke")
@@ -139,7 +139,7 @@ def test_live_recording_with_a_live_key_is_refused_by_the_tests_too(
 def test_recording_that_turns_out_to_be_simulated_is_not_written(
     tmp_path: Path, stripe_simulator: StripeSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Walks the whole way of a recording from Stripe, with the simulator in Stripe's place."""
+    """Perform a whole recording from Stripe, with the simulator in Stripe's place."""
     at_stripe = cassette_kit._stripe
     monkeypatch.setenv("STRIPE_TEST_KEY", "sk_test_F4keF4keF4ke2")
     monkeypatch.setattr(gateway, "DEFAULT_API_BASE", stripe_simulator.url)
@@ -160,7 +160,7 @@ def test_recording_that_turns_out_to_be_simulated_is_not_written(
     assert re.fullmatch(r"q-[0-9a-f]{8}", runs[0]["quote_id"])
     assert "F4ke" not in str(refused.value)
     assert not (rules.FOLDER / rules.TEST_MODE / f"{DRAFT}.yaml").exists()
-    # Nothing of it is left behind.
+    # The recording deleted its objects.
     assert [one["deleted"] for one in stripe_simulator.objects("customers")] == [True, True]
     assert [one["active"] for one in stripe_simulator.objects("tax_rates")] == [False]
     assert stripe_simulator.objects("invoices") == []

@@ -28,7 +28,7 @@ def test_a_request_with_another_amount_gets_no_recorded_answer(tmp_path: Path) -
             training["amounts"] = {"gross": "766.00", "discount": "0.00", "net": "766.00"}
             del quote["summary"]
             run = stage.accept(quote)
-            # To the plugin it is a network that does not answer: this alone would prove nothing.
+            # The plugin sees a network error, which alone would prove nothing.
             assert (run["status"], run["error"]["code"]) == ("waiting", "stripe_unreachable")
 
     with pytest.raises(Misses, match=r"not in the cassette: POST /v1/invoices"):
@@ -104,7 +104,7 @@ def test_order_of_a_form_does_not_matter_but_every_value_does() -> None:
 
     assert same_form(a_form("a=1&b[0]=2"), a_form("b[0]=2&a=1"))
     assert not same_form(a_form("amount=999"), a_form("amount=1000"))
-    # vcrpy's own matcher takes these two for the same.
+    # vcrpy's own matcher treats these two as equal.
     assert not same_form(a_form("a=1&discounts="), a_form("a=1"))
 
 

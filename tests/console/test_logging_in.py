@@ -191,7 +191,7 @@ def test_a_browser_may_load_nothing_but_the_consoles_own_files(admin: Any) -> No
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_password_gives_the_role_that_it_was_set_for(people: Any) -> None:
+def test_logging_in_with_a_password_gives_its_role(people: Any) -> None:
     visitor = people(None)
     host = visitor.desk.host
     sessions.set_password(host.store, host.clock, "ws-1", "viewer", "a long enough one")

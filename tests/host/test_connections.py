@@ -91,7 +91,7 @@ def test_a_service_is_reported_away_when_its_plugin_fails(desk: Any) -> None:
 
 @pytest.mark.parametrize("act", ["test", "show"])
 @pytest.mark.parametrize("place", [("nowhere", "recorder"), ("ws-1", "nobody"), ("ws-2", "recorder")])
-def test_without_workspace_plugin_or_settings_there_is_nothing_to_test(saved_desk: Any, act: str, place: Any) -> None:
+def test_a_connection_without_workspace_plugin_or_settings_is_not_found(saved_desk: Any, act: str, place: Any) -> None:
     with pytest.raises(NotFound):
         getattr(saved_desk.host.connections, act)(*place)
 

@@ -85,7 +85,7 @@ def ended(host: Host, run_id: str, *, seconds: float = 30.0) -> dict[str, Any]:
 
 @pytest.mark.parametrize("where", ["while a step works", "while a step keeps its record"])
 @pytest.mark.parametrize("kind", TROUBLE)
-def test_a_run_goes_on_by_itself_when_the_database_is_well_again(
+def test_a_run_resumes_by_itself_when_the_database_recovers(
     kind: str, where: str, fakes: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     with durable(kind, tmp_path, request) as (host, trouble):

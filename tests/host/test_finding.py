@@ -118,7 +118,7 @@ def test_a_search_by_day_uses_the_workspaces_time_zone(anywhere: Any) -> None:
     assert found(anywhere, first=date.min, last=date.max) == ["q-8", "q-7"]
 
 
-@pytest.mark.parametrize("few", [finding.FEW, 2], ids=["by the word", "by age"])
+@pytest.mark.parametrize("few", [finding.FEW, 2], ids=["by the index of words", "by age"])
 def test_every_search_is_paginated(anywhere: Any, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding, "FEW", few)
     for number in range(7):

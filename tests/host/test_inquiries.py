@@ -141,7 +141,7 @@ def test_a_mistake_that_needs_no_service_is_reported_at_once(waiting: Any, held:
     assert held == [] and waiting.count("inquiries") == 0
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["nobody works on it any more", "it ends too late"])
+@pytest.mark.parametrize("late", [False, True], ids=["its process died", "it ends too late"])
 def test_a_test_whose_process_died_is_lost_after_its_deadline_and_changes_nothing(
     waiting: Any, held: Any, call: Any, late: bool
 ) -> None:

@@ -119,7 +119,7 @@ def test_a_broken_plugin_fails_its_run_by_name_and_touches_no_other(desk: Any, a
     assert runs["second"]["outcome"]["notes"] == ["second was here"]
 
 
-def test_accepting_again_after_enabling_another_plugin_gives_it_the_quote_once(desk: Any) -> None:
+def test_a_plugin_enabled_later_gets_a_quote_once_when_it_is_accepted_again(desk: Any) -> None:
     desk.enable()
     first = desk.host.runs.accept("ws-1", a_quote())
     desk.enable(plugin="second")
@@ -250,7 +250,7 @@ def test_a_quote_waits_for_an_enabled_plugin_that_does_not_load(desks: Callable[
     assert mended.run(run["id"])["status"] == "succeeded"
 
 
-def test_a_webhook_for_a_plugin_that_does_not_load_is_asked_to_come_again(desks: Callable[..., Any]) -> None:
+def test_a_webhook_for_a_plugin_that_does_not_load_is_answered_503_and_not_stored(desks: Callable[..., Any]) -> None:
     desk = desks("data")
     desk.enable()
     desk.host.close()

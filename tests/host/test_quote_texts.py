@@ -58,7 +58,7 @@ def test_a_language_is_two_letters_or_english(given_language: Any, language: str
         (None, "UK", "GB"),
         pytest.param("France", "DE", "DE", id="the code wins"),
         pytest.param("France", "EU", "FR", id="a code that is no country's"),
-        pytest.param("Atlantis", "XX", None, id="nothing is understood"),
+        pytest.param("Atlantis", "XX", None, id="neither is known"),
         (None, "EU", None),
     ],
 )

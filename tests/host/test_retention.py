@@ -105,7 +105,7 @@ def test_a_late_webhook_of_a_pruned_quote_is_worked(desk: Any) -> None:
     assert [run["status"] for run in runs_of(desk)] == ["succeeded", "succeeded"]
 
 
-def test_a_retried_run_without_its_timeline_looks_before_it_writes(desk: Any) -> None:
+def test_a_retried_run_without_its_timeline_searches_before_it_writes(desk: Any) -> None:
     seen: list[Attempt] = []
 
     def work(attempt: Attempt) -> str:
@@ -123,7 +123,7 @@ def test_a_retried_run_without_its_timeline_looks_before_it_writes(desk: Any) ->
     assert [attempt.repeated for attempt in seen] == [False, True]
 
 
-def test_a_corrected_quote_without_its_timeline_looks_before_it_writes(desk: Any) -> None:
+def test_a_corrected_quote_without_its_timeline_searches_before_it_writes(desk: Any) -> None:
     seen: list[bool] = []
     with_a_step(desk, lambda attempt: seen.append(attempt.repeated) or "made")
     run = desk.accept()

@@ -66,7 +66,7 @@ def test_accept_with_wait_exits_1_for_a_waiting_run_and_says_when_it_resumes(cli
     assert cli.ok("run", "retry", run["id"], "--wait")["status"] == "succeeded"
 
 
-def test_all_failed_runs_are_retried_together_and_no_others(cli: CommandLine) -> None:
+def test_retry_all_failed_retries_only_failed_runs(cli: CommandLine) -> None:
     answers = {"q-1": RuntimeError("a bug"), "q-2": RuntimeError("another"), "q-3": NeedsAttention("Look at this.")}
     cli.recorder.answers["on_quote_accepted"] = lambda _ctx, quote: _raised(answers[quote.id])
     cli.ready()

@@ -243,7 +243,7 @@ def test_a_damaged_secret_of_an_earlier_release_does_not_stop_the_start(desks: A
     assert desks(keys=OLD).host.settings.is_enabled("ws-1", "recorder")
 
 
-def test_a_change_of_key_gives_versions_as_well(desks: Any, upgraded: Any) -> None:
+def test_a_change_of_key_gives_versions_to_secrets_without_one(desks: Any, upgraded: Any) -> None:
     blob_is(upgraded, sealed_before(OLD, "key_OfAWorker12345678"))
     upgraded.host.close()
     desk = desks(keys=f"{NEW},{OLD}")

@@ -32,7 +32,7 @@ def test_serve_works_queued_runs_of_other_processes_and_ends_on_a_signal(cli: Co
     assert "Traceback" not in out + err
 
 
-def test_serve_says_so_when_its_port_is_taken(cli: CommandLine) -> None:
+def test_serve_reports_that_its_port_is_in_use(cli: CommandLine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         served = _serve(cli, "--port", str(taken.getsockname()[1]))
         _, err = served.communicate(timeout=20)

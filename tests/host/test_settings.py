@@ -42,7 +42,7 @@ def test_saving_replaces_the_document(desk: Any) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"token": ""}, {"token": "   "}], ids=["omitted", "empty", "blank"])
-def test_a_secret_that_is_not_given_keeps_its_stored_value(desk: Any, given: dict[str, Any]) -> None:
+def test_an_omitted_secret_keeps_its_stored_value(desk: Any, given: dict[str, Any]) -> None:
     save(desk, token=TOKEN)
 
     save(desk, **given)

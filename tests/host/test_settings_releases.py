@@ -73,7 +73,7 @@ def restarted(desks: Desks, before: Any) -> Callable[[], Any]:
 # -- migrated ------------------------------------------------------------------------------------------------
 
 
-def test_settings_are_migrated_when_they_are_read_and_stored_when_somebody_saves(
+def test_settings_are_migrated_at_each_read_and_stored_at_the_next_save(
     restarted: Any, before: Any, fakes: Any
 ) -> None:
     old = stored(before)
@@ -333,7 +333,7 @@ def test_the_command_line_reports_the_missing_setting_and_runs_resume_after_savi
     assert attempt_of(incomplete, run) == 1 + 1 + 1
 
 
-def test_a_webhook_is_asked_to_come_again(incomplete: Any) -> None:
+def test_a_webhook_is_answered_503_while_a_setting_is_missing(incomplete: Any) -> None:
     client = create_app(incomplete.host).test_client()
 
     answer = client.post("/webhooks/recorder/ws-1/right", data="{}", headers={"X-Signature": "signed"})

@@ -47,7 +47,7 @@ def test_a_key_is_made_for_a_purpose_listed_without_its_secret_and_revoked(cli: 
     assert "The CPQ" in plain and key not in plain
 
 
-def test_a_key_with_an_unknown_scope_or_of_nobody_is_refused(cli: CommandLine) -> None:
+def test_an_unknown_scope_and_an_unknown_key_are_refused(cli: CommandLine) -> None:
     cli.ok("workspace", "add", "ws-1")
 
     refused = cli("apikey", "create", "ws-1", "--scope", "everything")

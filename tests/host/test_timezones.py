@@ -104,12 +104,12 @@ def test_the_time_zone_is_shown_audited_and_removed(desk: Any) -> None:
     assert [(entry["action"], entry["fields"]) for entry in entries] == [("workspace.set", ["timezone"])] * 2
 
 
-def test_the_zone_of_an_unknown_workspace_cannot_be_set(desk: Any) -> None:
+def test_the_time_zone_of_an_unknown_workspace_cannot_be_set(desk: Any) -> None:
     with pytest.raises(NotFound):
         set_timezone(desk.host.store, desk.clock, "ws-9", "Europe/Paris")
 
 
-def test_the_zone_is_set_by_the_command_line(tmp_path: Path) -> None:
+def test_the_command_line_sets_the_time_zone(tmp_path: Path) -> None:
     def call(*words: str) -> Any:
         return CliRunner().invoke(main, ["--data-dir", str(tmp_path / "data"), "workspace", *words])
 

@@ -61,12 +61,12 @@ def test_a_waiting_run_tries_again_at_the_documented_moments() -> None:
 @pytest.mark.parametrize(
     ("after", "wish", "expected"),
     [
-        pytest.param({"minutes": 2}, None, {"minutes": 6}, id="a try by hand in between shifts nothing"),
-        pytest.param({"hours": 5}, None, {"minutes": 471}, id="a host that was down goes on with the next one"),
-        pytest.param({}, 3600.0, {"hours": 1}, id="the service wishes for more"),
-        pytest.param({}, 10.0, {"minutes": 1}, id="the service wishes for less"),
-        pytest.param({}, 1e6, {"hours": 12}, id="the service wishes for too much"),
-        pytest.param({"hours": 70}, 1e6, {"days": 3}, id="it is tried once more when the time is over"),
+        pytest.param({"minutes": 2}, None, {"minutes": 6}, id="a manual try does not shift the schedule"),
+        pytest.param({"hours": 5}, None, {"minutes": 471}, id="a host that was down continues with the next try"),
+        pytest.param({}, 3600.0, {"hours": 1}, id="the service asks for a longer delay"),
+        pytest.param({}, 10.0, {"minutes": 1}, id="the service asks for a shorter delay"),
+        pytest.param({}, 1e6, {"hours": 12}, id="the service asks for too long a delay"),
+        pytest.param({"hours": 70}, 1e6, {"days": 3}, id="the last try is at the end of the time"),
     ],
 )
 def test_the_delay_until_the_next_try(after: dict[str, Any], wish: float | None, expected: dict[str, Any]) -> None:

@@ -110,7 +110,7 @@ def test_a_second_worker_takes_over_from_a_killed_one_within_five_seconds(yard: 
     assert yard.lines().count("r.1/b") == 2
 
 
-def test_a_living_worker_keeps_its_job_however_long_it_takes(yard: Yard) -> None:
+def test_a_living_worker_keeps_its_job_for_any_length_of_time(yard: Yard) -> None:
     with yard.worker("hangs"):
         yard.wait_for("ready")
         yard.enqueue("r.1")

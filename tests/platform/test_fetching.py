@@ -261,7 +261,7 @@ def test_a_contact_that_qwoty_does_not_show_does_not_stop_the_fetch(
     assert "Contact contact_3 could not be looked up in Qwoty" in run["outcome"]["notes"][1]
 
 
-def test_a_changed_quote_is_taken_in_its_changed_form(
+def test_a_quote_that_changed_in_qwoty_is_fetched_in_its_new_form(
     bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     qwoty.put(completed())
