@@ -1,4 +1,4 @@
-"""Builders of the tests of Stripe Invoice, in addition to the shipped ones: quotes, keys and settings."""
+"""Builders that the tests share: the documented quote, keys, ways of sending an invoice, and reports about keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from qwoty_integrations_host import KeyReport
+from qwoty_integrations_host.errors import InvalidInput
 from qwoty_integrations_host.testing import a_line, a_quote, loaded, vat
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "EXAMPLE",
     "HALVES",
     "KEY",
+    "LINE",
     "LINK",
     "LIVE",
     "ON_DUE_DATE",
@@ -23,14 +26,17 @@ __all__ = [
     "ROUNDED_ONCE",
     "UNIT_1",
     "UNIT_2",
+    "a_key_report",
     "a_line",
     "a_quote",
     "loaded",
     "on_terms",
     "over",
+    "refused_fields",
     "signed",
     "the_example",
     "vat",
+    "with_value",
 ]
 
 EXAMPLE: dict[str, Any] = json.loads(
@@ -40,8 +46,11 @@ KEY = "sk_test_51SimulatedKey0001"
 RESTRICTED = "rk_test_Documented0001"
 #: The keys of two business units.
 UNIT_1, UNIT_2 = "sk_test_UnitOneKey0001", "sk_test_UnitTwoKey0002"
-#: A test puts a live key together from this part, so that nothing committed looks like one.
+#: Tests build live keys with it, so that no committed file holds what looks like a live key.
 LIVE = "live"
+
+#: The path of the first line of a quote document.
+LINE = "pricing_table.sections.0.phases.0.line_items.0"
 
 
 def the_example(**changes: Any) -> dict[str, Any]:
@@ -85,3 +94,29 @@ LINK = {"invoice_status": "open", "send_payment_link": True}
 EMAIL = {"invoice_status": "open", "send_invoice_email": True}
 #: The next installments are sent by themselves.
 ON_DUE_DATE = {**LINK, "send_next_installments": "on_due_date"}
+
+
+def a_key_report(status: str = "ok", **changes: Any) -> KeyReport:
+    """What a test of a connection found about a key."""
+    words = {"code": "c", "title": f"It is {status}.", "hint": "Mend it."} if status != "ok" else {}
+    place = {"label": "token", "last4": "7890", "mode": "test", "account": "main"}
+    return KeyReport(**{**place, **words, "status": status, **changes})
+
+
+def with_value(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Set one value in a document, at its dotted path, and return the document."""
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place: Any = document
+    for part in way:
+        place = place[part]
+    place[last] = value
+    return document
+
+
+def refused_fields(document: Any) -> list[str]:
+    """The paths of the fields for which a quote document is refused; none if it is accepted."""
+    try:
+        loaded(document)
+    except InvalidInput as refused:
+        return [problem.dotted for problem in refused.problems]
+    return []

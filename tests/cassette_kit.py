@@ -1,11 +1,11 @@
-"""The stage on which the cassettes are recorded and replayed: our real host and plugin, and Stripe on a tape.
+"""Records and replays cassettes: the real host and plugin, with Stripe's side from a file.
 
-A test is written once and runs in three ways, chosen by ``--stripe``:
+The same test runs in three ways, chosen by ``--stripe``:
 
-- ``cassette`` (the default): Stripe's side is replayed from a file, no socket opens, time stands still at the
-  moment of the recording. Whatever is asked for and not recorded, or recorded and not asked for, fails the test.
-- ``simulated``: against the simulator over HTTP. With ``--record-mode=rewrite`` the cassettes are written anew.
-- ``live``: against Stripe's test mode, the same way. Never done so far (tests/cassettes/README.md).
+- ``cassette`` (the default): Stripe's side is replayed from a file, no socket opens, and the clock stays at the
+  moment of the recording. A request that was not recorded, or a recorded one that is not sent, fails the test.
+- ``simulated``: against the simulator over HTTP. ``--record-mode=rewrite`` also writes the cassettes again.
+- ``live``: the same against Stripe's test mode. Nobody has done it so far (tests/cassettes/README.md).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from stripe_test_mode import RecordingRefused, Wire, require_test_key, require_t
 
 WORKSPACE, PLUGIN = "ws-1", "stripe_invoice"
 PUBLIC_URL = "https://integrations.example.com"
-#: Obviously made up: it only has to look like a restricted key.
+#: A made-up key that only has to look like a restricted key.
 LIMITED_KEY = "rk_test_51SimulatedLimited01"
 RECORD = "`make record` (from Stripe) or `python tools/record_cassettes.py --simulated` writes the cassettes."
 
@@ -65,23 +65,23 @@ RECORD = "`make record` (from Stripe) or `python tools/record_cassettes.py --sim
 
 
 class Misses(AssertionError):
-    """The replay was not the recording."""
+    """The replay differs from the recording."""
 
 
 @dataclass
 class Tape:
-    """Stripe's side of one behavior: replayed, recorded, or neither (straight to the simulator)."""
+    """Stripe's side of one behavior: replayed, recorded, or neither (requests go to the simulator)."""
 
     cassette: Cassette | None
     recording: bool
-    #: True while a test arranges what has to be there: those requests stay off the cassette.
+    #: True while a test prepares objects; those requests are not recorded.
     aside: bool = False
-    #: False when the test gave up: then nothing is written.
+    #: False if the test was skipped; then no cassette is written.
     worth_keeping: bool = True
     misses: list[str] = field(default_factory=list)
 
     def given(self, name: str, make: Callable[[], Any]) -> Any:
-        """A fact from before the recording, such as the id of a customer: made then, remembered since."""
+        """A value from before the recording, such as the id of a customer. A replay reads it from the cassette."""
         if self.cassette is not None and not self.recording:
             return self.cassette.get_metadata(name, None)
         self.aside = True
@@ -92,7 +92,7 @@ class Tape:
         return made if self.cassette is None else self.cassette.get_metadata(name, made)
 
     def verify(self) -> None:
-        """Raises: Misses when a replay asked for what is not recorded, or left out what is."""
+        """Raises: Misses if a replay sent a request that is not recorded, or left a recorded one out."""
         if self.misses:
             raise Misses("Asked for, but not in the cassette: " + "; ".join(self.misses) + ". " + RECORD)
         if self.cassette is not None and not self.recording and not self.cassette.all_played:
@@ -101,14 +101,14 @@ class Tape:
 
 
 class _Persister:
-    """Reads cassettes; writes one only after a test that passed, with its provenance, and without any secret."""
+    """Reads cassettes. Writes one only after a passed test, with its provenance and without secrets."""
 
     def __init__(self, kind: str, *, recording: bool, keep: Callable[[], bool] = lambda: True) -> None:
         self._kind, self._recording, self._keep = kind, recording, keep
 
     def load_cassette(self, path: str, serializer: Any) -> Any:
         if self._recording:
-            # What an earlier recording held must not survive in the new one.
+            # Nothing of an earlier recording may stay in the new one.
             raise CassetteNotFoundError
         return FilesystemPersister.load_cassette(path, serializer)
 
@@ -118,7 +118,7 @@ class _Persister:
 
 
 def write_cassette(path: Path, cassette_dict: dict[str, Any], kind: str) -> None:
-    """Write a cassette. Raises: RecordingRefused when it holds a secret or is not what its folder says."""
+    """Write a cassette. Raises: RecordingRefused if it holds a secret or belongs into another folder."""
     given = cassette_dict.get("metadata") or {}
     metadata = {"provenance": _provenance(kind), **given}
     text = f"# {rules.STATEMENTS[kind]}\n" + serialize({**cassette_dict, "metadata": metadata}, _Readable)
@@ -141,7 +141,7 @@ def _provenance(kind: str) -> dict[str, str]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Shows bodies as people read them: line by line."""
+    """Writes bodies line by line, so that people can read them."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
@@ -151,7 +151,7 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 
 class _Readable:
-    """The serializer in which cassettes are written; read by vcrpy's own."""
+    """The serializer that writes cassettes. vcrpy's own serializer reads them."""
 
     @staticmethod
     def serialize(data: dict[str, Any]) -> str:
@@ -162,7 +162,7 @@ class _Readable:
 
 
 def recorder(tape: Tape, persister: Any) -> vcr.VCR:
-    """vcrpy as we use it. Its default compares neither bodies nor anything of an answer's origin."""
+    """A configured vcrpy, which compares the bodies of requests, too; the default does not."""
 
     def before_record_request(request: Any) -> Any:
         return None if tape.aside else rules.scrub_request(request)
@@ -180,10 +180,10 @@ def recorder(tape: Tape, persister: Any) -> vcr.VCR:
 
 @contextlib.contextmanager
 def offline(tape: Tape, kind: str) -> Iterator[None]:
-    """Refuse the network, and note whatever was asked for in vain: to the plugin it looks like a network error."""
+    """Refuse the network and record each attempt. To the plugin it looks like a network error."""
 
     def resolve(host: str, *_: Any, **__: Any) -> Any:
-        # Before it fetches a PDF from Stripe, the plugin makes sure that the name leads to no private address.
+        # Before it fetches a PDF from Stripe, the plugin checks that the host name has a public address.
         if kind == rules.TEST_MODE and host.endswith(".stripe.com"):
             return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("1.1.1.1", 443))]
         tape.misses.append("a name")
@@ -204,21 +204,21 @@ class Stage:
     clock: ManualClock
     tape: Tape
     key: str
-    #: Part of every id of the quotes: a second recording in one Stripe account must not find the first's objects.
+    #: A part of every id in the quotes, so that a second recording in one Stripe account does not find the first's objects.
     tag: str
     simulator: StripeSimulator | None
     live: bool
     show: Callable[[str], None]
     pay_by_hand: bool = False
 
-    # -- what the host is asked --
+    # -- requests to the host --
 
     def enable(self, **settings: Any) -> None:
         self.host.settings.save(WORKSPACE, PLUGIN, {"workspace_api_token": self.key, **settings})
         self.host.settings.enable(WORKSPACE, PLUGIN)
 
     def accept(self, quote: dict[str, Any]) -> dict[str, Any]:
-        """Accept a quote, work what is queued, and report its one run."""
+        """Accept a quote, work the queue, and return its only run."""
         (run_id,) = self.host.runs.acceptance.accept(WORKSPACE, quote).run_ids
         return self._worked(run_id)
 
@@ -239,14 +239,14 @@ class Stage:
     def mails(self) -> list[str]:
         return [mail.read_text("utf-8") for mail in sorted((self.host.config.data_dir / "outbox").glob("*.eml"))]
 
-    # -- what there is to invoice --
+    # -- quotes --
 
     @property
     def email(self) -> str:
         return f"ana+{self.tag}@example.com"
 
     def a_quote(self, *, tax: dict[str, Any] | None = None, customer: str | None = None) -> dict[str, Any]:
-        """The documented example with ids of its own, and perhaps with another tax or a saved customer."""
+        """The documented example with its own ids, optionally with another tax or a saved customer."""
         quote = the_example(id=f"q-{self.tag}")
         (contact,) = quote["customer"]["contacts"]
         contact |= {"id": f"contact-{self.tag}", "email": self.email, "external_ids": {"accounting": customer}}
@@ -261,10 +261,10 @@ class Stage:
             line["taxes"] = [{**wanted, "id": f"tax-{self.tag}"}]
         return quote
 
-    # -- what is there before the recording --
+    # -- before the recording --
 
     def given(self, name: str, make: Callable[[Any], Any]) -> Any:
-        """Something at Stripe from before the behavior; ``make`` gets the SDK's v1, off the cassette."""
+        """An object at Stripe from before the recording. ``make`` creates it with the SDK's v1."""
 
         def made() -> Any:
             with self.stripe() as v1:
@@ -278,12 +278,12 @@ class Stage:
             yield v1
 
     def only_simulated(self, why: str) -> None:
-        """Give up where Stripe cannot be brought to do it."""
+        """Skip the test at Stripe itself, which cannot be made to do this."""
         if self.live:
             self.tape.worth_keeping = False
             pytest.skip(why)
 
-    # -- what others do --
+    # -- the customer and Stripe --
 
     def session_id(self, quote_id: str, number: int) -> str:
         record = PluginRecords(self.host.store, WORKSPACE, PLUGIN, KnownSecrets()).get(quote_id)
@@ -308,7 +308,7 @@ class Stage:
         return session
 
     def _webhook(self, event_type: str, quote_id: str, number: int, session: str) -> None:
-        """Deliver an event, signed with the secret that the recorded endpoint was given, over our real web app."""
+        """Deliver an event to the host's web application, signed with the secret of the recorded endpoint."""
         thing = {
             "id": session,
             "object": "checkout.session",
@@ -362,7 +362,7 @@ def _stripe(key: str, base: str | None) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class How:
-    """How a test meets Stripe: the command line in one object."""
+    """How a test reaches Stripe: the options of the command line in one object."""
 
     stripe: str = "cassette"
     record: bool = False
@@ -370,7 +370,7 @@ class How:
     show: Callable[[str], None] = print
 
     def kinds(self, name: str) -> list[str]:
-        """The kinds of cassettes that a test is about: the simulated one, and a genuine one if there is any."""
+        """The kinds of cassettes for a test: the simulated one, and the genuine one if it exists."""
         if self.stripe == "live":
             return [rules.TEST_MODE]
         genuine = self.stripe == "cassette" and cassette_path(rules.TEST_MODE, name).exists()
@@ -391,7 +391,7 @@ def staged(
     simulator: StripeSimulator | None = None,
     passed: Callable[[], bool] = lambda: True,
 ) -> Iterator[Stage]:
-    """Set the stage for one behavior, and hold its end against the recording. ``passed`` decides what is kept."""
+    """Run one behavior, and compare it with the recording at its end. A cassette is written only if ``passed()``."""
     if how.stripe == "cassette" and not cassette_path(kind, name).exists():
         raise FileNotFoundError(f"There is no cassette {kind}/{name}.yaml. {RECORD}")
     replaying = how.stripe == "cassette"
@@ -413,11 +413,11 @@ def staged(
 
 
 def _surroundings(stack: contextlib.ExitStack, how: How, kind: str, simulator: StripeSimulator | None) -> str:
-    """Point the plugin to its Stripe, and give the key to use."""
+    """Point the plugin to its Stripe, and return the key to use."""
     patch = stack.enter_context(pytest.MonkeyPatch.context())
     clients: dict[Any, Any] = {}
     patch.setattr(gateway_module, "_clients", clients)
-    # One request after the other: while VCR makes a connection, it puts the real classes back for all threads.
+    # Requests must be sequential: while VCR makes a connection, it restores the real classes for all threads.
     patch.setattr(TaxRates, "read_ahead", lambda _: None)
     stack.callback(lambda: [client._requestor._client.close() for client in clients.values()])
     patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)

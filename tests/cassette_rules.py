@@ -1,7 +1,7 @@
-"""What a cassette may hold: scrubbing before it is written, and the checks that every file has to pass.
+"""What a cassette may contain: the scrubbing before it is written, and the checks of every file.
 
-There are two kinds, never in one folder. ``simulated`` comes from this project's simulator and says so;
-``stripe_test_mode`` comes from Stripe's test mode and nowhere else. Sources: Stripe page, section 19.
+There are two kinds, each in its own folder. ``simulated`` comes from this project's simulator and says so.
+``stripe_test_mode`` comes from Stripe's test mode only. Sources: Stripe page, section 19.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|localhost):\d+")
 _KEY = re.compile(r"\b[srp]k_(?:test|live)_(?!REDACTED\b)[A-Za-z0-9*]+")
 _WEBHOOK_SECRET = re.compile(r"\bwhsec_(?!REDACTED\b)\w+")
 _CLIENT_SECRET = re.compile(r"_secret_(?!REDACTED\b)\w+")
-#: Fields whose address opens an invoice, a receipt or a payment page without any key.
+#: Fields with an address that opens an invoice, a receipt or a payment page without a key.
 _LINK_FIELDS = {"hosted_invoice_url", "invoice_pdf", "receipt_url"}
 _LINK = re.compile(
     r"""["'](hosted_invoice_url|invoice_pdf|receipt_url)["']: ["'](?!https?://[\w.-]+/\w+/REDACTED["'])"""
@@ -67,7 +67,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def scrub_request(request: Request) -> Request:
-    """Give the request as it is recorded, and as it is compared when it is replayed."""
+    """The request as it is recorded, and as a replay compares it."""
     request.uri = _neutral_address(request.uri)
     kept = {name: value for name, value in request.headers.items() if name.lower() in _KEPT_REQUEST_HEADERS}
     if any(name.lower() == "authorization" for name in request.headers):
@@ -79,7 +79,7 @@ def scrub_request(request: Request) -> Request:
 
 
 def scrub_response(response: dict[str, Any]) -> dict[str, Any]:
-    """Give the answer as it is recorded: listed headers only, no secrets, no link that opens anything."""
+    """The answer as it is recorded: with listed headers only, and without secrets and working links."""
     given = {name.title(): values for name, values in response["headers"].items()}
     headers = {name: given[name] for name in sorted(given) if name.lower() in KEPT_RESPONSE_HEADERS}
     if "Location" in headers:
@@ -91,7 +91,7 @@ def scrub_response(response: dict[str, Any]) -> dict[str, Any]:
 
 
 def _neutral_address(url: str) -> str:
-    """One name for the simulator on any port; and outside the API a path that opens nothing."""
+    """An address with one name for the simulator on any port, and with a redacted path outside the API."""
     neutral = _LOOPBACK.sub(f"http://{SIMULATED_HOST}", url)
     parts = urlsplit(neutral)
     return neutral if parts.path.startswith("/v1/") else scrub_link(neutral)
@@ -111,7 +111,7 @@ def _scrub_body(body: bytes | str, headers: Mapping[str, Any]) -> bytes:
     try:
         answer = json.loads(text)
     except ValueError:
-        # Pages and redirects: nothing of them is asked for, and they repeat the links.
+        # Nobody reads the bodies of pages and redirects, and they repeat the links.
         return b""
     return json.dumps(_scrub_json(answer), indent=1, ensure_ascii=False).encode()
 
@@ -149,7 +149,7 @@ def cassettes(kind: str) -> list[Path]:
 
 
 def problems(text: str, kind: str, *, also_secret: Iterable[str] = ()) -> list[str]:
-    """Everything that forbids these contents of a file in the folder of this kind; an empty list is good."""
+    """Everything that is wrong with a text as a cassette of this kind; an empty list is good."""
     document = yaml.load(text, Loader=_LOADER)
     found = [*secrets_in(text, also_secret), *_provenance(text, document, kind)]
     for number, interaction in enumerate(document["interactions"], start=1):
@@ -158,7 +158,7 @@ def problems(text: str, kind: str, *, also_secret: Iterable[str] = ()) -> list[s
 
 
 def secrets_in(text: str, also_secret: Iterable[str] = ()) -> list[str]:
-    """Name the kinds of secrets in a text; never the secrets."""
+    """The kinds of secrets in a text, without the secrets."""
     patterns = {
         "an API key": _KEY,
         "a webhook secret": _WEBHOOK_SECRET,
@@ -171,7 +171,7 @@ def secrets_in(text: str, also_secret: Iterable[str] = ()) -> list[str]:
     if any(secret and secret in text for secret in also_secret):
         found.append("a secret of this environment")
     host, home = socket.gethostname(), os.environ.get("HOME", "")
-    # Short names would be found in ordinary words.
+    # Ordinary words contain short names.
     if (len(host) >= 6 and re.search(rf"\b{re.escape(host)}\b", text)) or (len(home) >= 6 and home in text):
         found.append("the name of this machine or its user")
     return found
@@ -230,7 +230,7 @@ def _genuine_origin(scheme: str, host: str, headers: Mapping[str, str], is_api: 
 
 
 def contract_problems(request: Mapping[str, Any], response: Mapping[str, Any]) -> list[str]:
-    """Hold a request and its answer against the types that Stripe generates into its SDK. Shape, not behavior."""
+    """Compare a request and its answer with the types in Stripe's SDK. They prove the form, not the behavior."""
     parts = urlsplit(request["uri"])
     route = routes.find(request["method"], parts.path)
     if route is None:

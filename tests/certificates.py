@@ -1,4 +1,4 @@
-"""An authority of a test's own, and what it signs: for servers on loopback that speak TLS."""
+"""A certificate authority for tests, and the certificates that it signs for TLS servers on loopback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Whoever trusts the file ``path`` trusts what ``serves`` gives."""
+    """A certificate authority. A client that trusts the file ``path`` trusts the certificates of ``serves``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -30,7 +30,7 @@ class Authority:
         self.path.write_bytes(signed.public_bytes(Encoding.PEM))
 
     def serves(self, *names: str, days_left: int = 1) -> ssl.SSLContext:
-        """What a server of these names (or addresses) speaks TLS with."""
+        """The TLS context of a server with these names (or addresses)."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         signed = (

@@ -1,6 +1,6 @@
-"""The workbench of the tests: a real host over a real SQLite, the simulator over real HTTP.
+"""The bench of the tests: a real host on a real SQLite database, and the simulator over real HTTP.
 
-Runs are worked in the calling thread (the inline engine) and sleeping moves the clock, so nothing waits.
+The inline engine works runs in the calling thread, and sleeping moves the clock, so no test waits.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ hypothesis.settings.load_profile("house")
 
 @dataclass
 class Bench(Workbench):
-    """A host with Stripe Invoice, served over HTTP, and the simulator it speaks to."""
+    """A host with Stripe Invoice, served over HTTP, and the Stripe simulator that it calls."""
 
     stripe: StripeSimulator
     url: str
 
     def enable(self, workspace: str = "ws-1", **settings: Any) -> None:
-        """Save settings of Stripe Invoice (the usual key unless given) and switch it on."""
+        """Save settings of Stripe Invoice (with the usual key unless given) and enable it."""
         self.set_up("stripe_invoice", {"workspace_api_token": KEY, **settings}, workspace)
 
     def send_installment(
@@ -50,15 +50,15 @@ class Bench(Workbench):
         return self.run(run_id)
 
     def webhooks(self) -> None:
-        """Let the simulator deliver what it has to say, then work the runs that follow."""
+        """Let the simulator deliver its events, then work the runs that follow."""
         self.stripe.deliver()
         self.work()
-        # What was done may have made Stripe say more.
+        # These runs may have caused further events.
         while self.stripe.wait_for_webhooks(10.0) and self.engine._next_due() is not None:
             self.work()
 
     def pay(self, session_id: str) -> None:
-        """The customer pays a link, Stripe says so, and the host acts on it."""
+        """The customer pays a link, Stripe sends its event, and the host works it."""
         self.stripe.pay(session_id)
         self.webhooks()
 
@@ -80,7 +80,7 @@ def bench(
 ) -> Iterator[Bench]:
     monkeypatch.setenv("QWOTY_STRIPE_API_BASE", stripe_simulator.url)
     server = make_server("127.0.0.1", 0, Flask("not yet"), threaded=True)
-    # Its threads are waited for at the end: one that still answers must not outlive the database.
+    # The server waits for its threads at the end, so that none outlives the database.
     server.daemon_threads = False  # type: ignore[attr-defined]
     url = f"http://127.0.0.1:{server.server_port}"
     shared = request.getfixturevalue("postgresql") if request.config.getoption("--database") == "postgresql" else None
@@ -114,5 +114,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice the cores: the long tests wait more than they work, for processes to start, die and be missed."""
+    """Twice the cores, because the long tests mostly wait for processes to start and die, and for time to pass."""
     return 2 * (os.cpu_count() or 1)

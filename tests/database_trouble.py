@@ -1,4 +1,4 @@
-"""What can befall a host's own database: another program holds it, its disk is full, its server is gone."""
+"""Trouble with a host's own database: another program locks it, its disk is full, or its server is gone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qwoty_integrations_host.host import Host
 
 
 class Lock:
-    """Another program that holds the SQLite database until it lets go."""
+    """Another program that locks the SQLite database until ``let_go``."""
 
     def __init__(self, path: Path) -> None:
         self._other = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -32,7 +32,7 @@ class Lock:
 
 
 class FullDisk:
-    """A disk that has no room left for this database until there is."""
+    """A disk that has no room for the SQLite database to grow until ``let_go``."""
 
     def __init__(self, host: Host) -> None:
         self._engine, self._limit = host.store.engine, 0
@@ -54,7 +54,7 @@ class FullDisk:
 
 
 class Away:
-    """A PostgreSQL that has gone, with every connection, until it is back."""
+    """A PostgreSQL database that accepts no connections until ``let_go``."""
 
     def __init__(self, address: str) -> None:
         self._name = address.partition("?")[0].rpartition("/")[2]

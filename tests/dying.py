@@ -1,6 +1,6 @@
-"""A process that dies in the middle of its work, played in this one: fast, for stories told at many places.
+"""Simulates the death of a process within the test's own process. This is fast enough to try many moments.
 
-The real thing, at every place, is tests/crash.
+tests/crash kills real processes at every moment.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Crash(Interruption):
 def work_and_die(
     bench: Any, monkeypatch: pytest.MonkeyPatch, after: str, number: int, *, gateway: type = Gateway, asks: str = "_do"
 ) -> bool:
-    """Work what is queued; the process dies after so many commits, or answers of the service. Whether it did.
+    """Work the queue; the process dies after so many commits, or answers of the service. Return whether it died.
 
-    ``asks``: the gateway's method through which every request goes.
+    ``asks`` is the gateway's method that sends every request.
     """
     left = [number]
 

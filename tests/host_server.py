@@ -1,4 +1,4 @@
-"""A host's web application over real HTTP, on the server that ``serve`` uses, for as long as a block."""
+"""Serves a host's web application over real HTTP for the length of a block, with the server that ``serve`` uses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from qwoty_integrations_host.web.app import create_app
 from qwoty_integrations_host.web.server import create_server
 
 FAKES = Path(__file__).parent / "fake_dists"
-#: The fakes that do not load, and whose reasons only test_discovery looks at.
+#: The fake plugins that do not load. Only test_discovery looks at the reasons.
 BROKEN = frozenset(
     "argument_default bad_schema exits half_removed id_mismatch import_error leaky old_api try_first twin "
     "typo_hook unknown_argument wrong_manifest".split()
 )
 
 
-#: The integrations that are at work beside the fakes where nothing blocks them.
+#: The real integrations, which load beside the fakes unless they are blocked.
 REAL = frozenset({"slack", "stripe_invoice"})
 
 

@@ -1,7 +1,7 @@
-"""The whole plugin over the simulator without any HTTP: for tests that have to invoice thousands of quotes.
+"""The whole plugin with the simulator and without HTTP, for tests that invoice thousands of quotes.
 
-The SDK encodes every request and the simulator's API answers it, in this thread; the host's services are
-replaced by the simplest things that keep their promises.
+The SDK encodes every request, and the simulator's API answers it in the same thread. Minimal objects that keep
+the same promises replace the services of the host.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SETTINGS = {
 
 
 class _InProcess(stripe.HTTPClient):
-    """What the SDK sends goes straight to the simulator's API."""
+    """Passes the SDK's requests directly to the simulator's API."""
 
     name = "in-process"
 
@@ -69,7 +69,7 @@ class _Records(dict[str, QuoteRecord]):
 
 
 class _Silent:
-    """The log and the platform: neither is looked at here."""
+    """A log and a platform that do nothing, because these tests look at neither."""
 
     def _nothing(self, *_: Any, **__: Any) -> None:
         return None
@@ -78,7 +78,7 @@ class _Silent:
 
 
 class Desk:
-    """One plugin, one Stripe, no wire. ``invoice`` starts from nothing each time."""
+    """One plugin and one Stripe without a network. Each ``invoice`` starts with an empty Stripe."""
 
     def __init__(self) -> None:
         self.stripe = StripeSimulator()
@@ -86,7 +86,7 @@ class Desk:
         client = stripe.StripeClient(
             KEY, stripe_version=gateway.API_VERSION, http_client=_InProcess(self.stripe), max_network_retries=0
         )
-        # Where the gateway keeps its clients: this key's is made already.
+        # Put this key's client where the gateway keeps its clients.
         gateway._clients[gateway.fingerprint(KEY), gateway.DEFAULT_API_BASE, gateway._PATIENT] = client
 
     def invoice(
@@ -97,28 +97,28 @@ class Desk:
         stripe: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> Outcome:
-        """Invoice a quote at a Stripe that has never seen any, with these switches. Raises what the plugin raises."""
+        """Invoice a quote at an empty Stripe, with these switches of the simulator. Raises the plugin's errors."""
         self.stripe.reset()
         self.stripe.config.update(rounding=rounding, **(stripe or {}))
         self.records.clear()
         return invoice_quote(self._context({**SETTINGS, **settings}), loaded(dict(document)))
 
     def preview(self, document: Mapping[str, Any], **settings: Any) -> Preview:
-        """What is foretold of a quote, without any Stripe. Raises what the plugin raises."""
+        """The preview of a quote, without Stripe. Raises the plugin's errors."""
         found = preview_quote(self._context({**SETTINGS, **settings}), loaded(dict(document)))
         assert isinstance(found, Preview)
         return found
 
     @property
     def made(self) -> dict[str, Any]:
-        """The one invoice."""
+        """The only invoice."""
         (invoice,) = self.stripe.objects("invoices")
         found: dict[str, Any] = invoice
         return found
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The one invoice's lines, however many."""
+        """All lines of the only invoice."""
         path = f"/v1/invoices/{self.made['id']}/lines"
         client = gateway._clients[gateway.fingerprint(KEY), gateway.DEFAULT_API_BASE, gateway._PATIENT]
         page = client.raw_request("get", path, limit=100)

@@ -1,4 +1,4 @@
-"""A real mail server on loopback that does what a test tells it to, and keeps what it took."""
+"""A real mail server on loopback. A test chooses how it behaves, and reads the mails that it took."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HANGING_SECONDS = 1.5
 
 
 class Server:
-    """One mail server. A mood lasts for good, or for as many mails as ``mails_in_mood`` says."""
+    """One mail server. Its mood stays, or lasts for ``mails_in_mood`` mails."""
 
     def __init__(self) -> None:
         self.taken: list[Any] = []
@@ -28,7 +28,7 @@ class Server:
         self.mood = ""
         self.mails_in_mood = 0
         self.port = 0
-        #: Of each try to log in: whether the line was encrypted.
+        #: For each attempt to log in, whether the connection was encrypted.
         self.logins: list[bool] = []
 
     def be(self, mood: str, *, mails: int = 0) -> None:
@@ -36,7 +36,7 @@ class Server:
 
     @property
     def message_ids(self) -> list[str]:
-        """Of each mail that was taken, in order."""
+        """The message ids of the mails that the server took, in order."""
         return [str(parsed(envelope)["Message-ID"]) for envelope in self.taken]
 
     async def handle_MAIL(self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
@@ -85,7 +85,7 @@ def parsed(envelope: Any) -> Any:
 
 @contextmanager
 def serving(*, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
-    """A mail server that offers STARTTLS, or speaks TLS from the start, with what is given; and takes any login."""
+    """A mail server that accepts any login. It offers STARTTLS, or uses TLS from the start, with the given context."""
     handler = Server()
     with socket.create_server(("127.0.0.1", 0)) as free:
         handler.port = free.getsockname()[1]
@@ -102,7 +102,7 @@ def serving(*, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | Non
         tls_context=starttls,
         ssl_context=tls,
         authenticator=authenticator,
-        auth_require_tls=False,  # it is the host that must not tell a password without TLS
+        auth_require_tls=False,  # the host itself must refuse to send a password without TLS
     )
     controller.start()
     yield handler

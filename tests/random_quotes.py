@@ -1,7 +1,7 @@
-"""Random quotes for property tests, each with the figures that its invoice must have.
+"""Random quotes for property tests, each with the expected figures of its invoice.
 
-The figures are worked out here a second time, in integers and fractions and from the reference alone, so that
-the plugin's plan is never held against itself.
+This module calculates the figures a second time, in integers and fractions and from the reference alone, so that
+the plugin's plan is not compared with itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from builders import a_quote
 
-#: Decimals of Stripe's minor unit, and the multiple that its amounts must have (Stripe page, section 16).
+#: The decimals of Stripe's minor unit, and the number that its amounts must be a multiple of (Stripe page, section 16).
 CURRENCIES = {
     "EUR": (2, 1),
     "USD": (2, 1),
@@ -36,7 +36,7 @@ CURRENCIES = {
     "ISK": (2, 100),
     "UGX": (2, 100),
 }
-#: The smallest coin in use where it is larger, in minor units.
+#: The smallest coin in minor units, for currencies where it is larger than the minor unit.
 COINS = {"CHF": 5, "SEK": 100, "NOK": 100, "DKK": 50, "HUF": 100, "TWD": 100, "IDR": 100}
 COMMON_RATES = ["0", "2.1", "5", "5.5", "8.875", "10", "19", "20", "25.5", "0.0001", "33.3333"]
 #: How a quote may round its taxes: each line as Stripe does, each line after its discount, each rate at the end, or all
@@ -46,7 +46,7 @@ CUT_OFF = tuple(f"{way}, cut off" for way in WAYS)
 
 
 class Rate(NamedTuple):
-    """A percentage, and which of the taxes of this percentage on one line: the second and third stack on the first."""
+    """A percentage, and its number among the equal percentages on one line, which add up."""
 
     percentage: Decimal
     number: int
@@ -58,7 +58,7 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line of the invoice as it must be, in minor units."""
+    """An expected line of the invoice, in minor units."""
 
     key: str
     amount: int
@@ -67,14 +67,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class RandomQuote:
-    """A quote document and what is true of it, in minor units."""
+    """A quote document and its expected figures, in minor units."""
 
     document: dict[str, Any]
     currency: str
     items: tuple[Item, ...]
     net: int
     tax: int
-    #: What every way of rounding would make of the tax.
+    #: The tax under each way of rounding.
     taxes: Mapping[str, int]
 
     @property
@@ -87,7 +87,7 @@ class RandomQuote:
 
     @property
     def explained(self) -> Fraction:
-        """What rounding can explain: half a unit per line and rate, and per rate, where there is something to round."""
+        """The difference that rounding can explain: half a unit for each line and rate, and for each rate, if it is rounded."""
         exact = [(rate, rate.on(item.amount)) for item in self.items for rate in item.rates]
         sums: dict[Rate, Fraction] = {}
         for rate, tax in exact:
@@ -111,20 +111,20 @@ class RandomQuote:
 
 
 def major(minor: int, currency: str) -> str:
-    """Minor units as the document writes them."""
+    """Minor units in the form of the document."""
     places = CURRENCIES[currency][0]
     sign, digits = "-" if minor < 0 else "", str(abs(minor)).rjust(places + 1, "0")
     return sign + (f"{digits[:-places]}.{digits[-places:]}" if places else digits)
 
 
 def rounded(exact: Fraction, step: int = 1, half: Fraction = Fraction(1, 2)) -> int:
-    """Half away from zero, to a multiple of ``step``; with ``half`` 0 towards zero."""
+    """Round half away from zero to a multiple of ``step``; with ``half`` 0, round towards zero."""
     whole = floor(abs(exact) / step + half) * step
     return whole if exact >= 0 else -whole
 
 
 def shares(total: int, weights: Sequence[int], step: int) -> list[int]:
-    """The largest remainder gets what is left over, the earlier one first."""
+    """Divide a total by weights. The largest remainders get the rest, and of equal ones the earlier."""
     exact = [Fraction(total * weight, sum(weights)) for weight in weights]
     parts = [floor(share / step) * step for share in exact]
     while sum(parts) < total:
@@ -151,7 +151,7 @@ _quantity = st.integers(0, 20_000).map(lambda n: Decimal(n).scaleb(-3))
 
 
 def _numbered(percentages: Sequence[str]) -> tuple[Rate, ...]:
-    """Two taxes of one percentage are two taxes (Indian CGST 9 % and SGST 9 %)."""
+    """Number the percentages, because two equal ones are two taxes (Indian CGST 9 % and SGST 9 %)."""
     found = [Decimal(percentage).normalize() for percentage in percentages]
     return tuple(Rate(rate, found[:position].count(rate)) for position, rate in enumerate(found))
 
@@ -174,7 +174,7 @@ def _lines(draw: st.DrawFn, number: int, currency: str) -> _Line:
     if model == "free":
         gross = 0
     elif model == "priced":
-        # Neither gross nor net is given: quantity times a price that may be finer than any coin.
+        # The line has no gross and no net, only a quantity and a price that may be finer than a minor unit.
         price = Decimal(draw(st.integers(0, 50_000))).scaleb(-places if step == 1 else step // 100 - places)
         price = price.scaleb(draw(st.sampled_from([0, 0, -2])))
         gross = rounded(Fraction(price) * Fraction(quantity) * 10**places, step)
@@ -220,7 +220,7 @@ def _discounts(draw: st.DrawFn, gross: int, currency: str) -> tuple[int, dict[st
 
 @st.composite
 def random_quotes(draw: st.DrawFn, *, ways: Sequence[str] = WAYS) -> RandomQuote:
-    """A quote whose own totals are rounded consistently, in one of these ways."""
+    """A quote whose totals are rounded in one of these ways."""
     currency = draw(st.sampled_from(sorted(CURRENCIES)))
     step = CURRENCIES[currency][1]
     lines = [draw(_lines(number, currency)) for number in range(draw(st.integers(1, 5)))]
@@ -261,14 +261,14 @@ def _items(line: _Line) -> list[Item]:
 
 
 def _two_discounts(wanted: int, step: int, currency: str) -> list[dict[str, Any]]:
-    """Global discounts add up; two of them where there is enough for two."""
+    """Two discounts of the whole quote, which add up; one if the amount is too small for two."""
     halves = [wanted - wanted // step // 2 * step, wanted // step // 2 * step]
     amounts = [major(half, currency) for half in halves if half]
     return [{"id": f"d{n}", "type": "amount", "value": a, "amount": a} for n, a in enumerate(amounts)]
 
 
 def _taxes(lines: Sequence[_Line], reductions: Sequence[tuple[tuple[Rate, ...], int]], step: int, way: str) -> int:
-    """The percentage taxes as a quote may have rounded them."""
+    """The sum of the percentage taxes under a way of rounding."""
     way, _, cut_off = way.partition(", ")
     half = Fraction(0) if cut_off else Fraction(1, 2)
     if way == "per item":
@@ -288,7 +288,7 @@ def _taxes(lines: Sequence[_Line], reductions: Sequence[tuple[tuple[Rate, ...], 
 
 @st.composite
 def _percentages(draw: st.DrawFn) -> list[str]:
-    """Installments that sum to exactly 100, thirds and parts of nothing included."""
+    """Installments that add up to exactly 100, including thirds and zeros."""
     given = [[], ["100"], ["50", "50"], ["33.33", "33.33", "33.34"], ["0", "100"], ["0.01", "99.99"], ["25"] * 4]
     cuts = sorted(draw(st.lists(st.integers(0, 10_000), min_size=1, max_size=5)))
     edges = zip([0, *cuts], [*cuts, 10_000], strict=True)

@@ -1,4 +1,4 @@
-"""Events that a test delivers to a bench as Stripe does, signed with the endpoint's secret."""
+"""Events that Stripe delivers to a bench, signed with its endpoint's secret, and the figures of the bench's quote."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def post(bench: Any, body: bytes, header: str | None) -> requests.Response:
 
 
 def deliver(bench: Any, event: Any, *, raw: bytes | None = None) -> requests.Response:
-    """Deliver an event as Stripe does: signed now with the endpoint's secret."""
+    """Deliver an event as Stripe does, signed with the endpoint's secret and the present time."""
     body = json.dumps(event).encode() if raw is None else raw
     now = int(bench.clock.now().timestamp())
     return post(bench, body, f"t={now},v1={v1_of(body, secret_of(bench), now)}")

@@ -1,7 +1,7 @@
-"""What surrounds a recording from Stripe's test mode: the refusals, the pace, the payer, the tidying up.
+"""Helpers for recording from Stripe's test mode: refusals, rate limit, the person who pays, and cleaning up.
 
-None of this has ever been run against Stripe; the refusals and the pace are tested, the rest runs against the
-simulator (tests/test_cassette_honesty.py).
+None of this was ever run against Stripe. The refusals and the rate limit are tested; the rest runs against the
+simulator (tests/cassette_honesty).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ MOST_PER_SECOND = 25
 
 
 class RecordingRefused(Exception):
-    """Nothing is recorded, and why. The message never holds a key."""
+    """Nothing is recorded; the message says why and never holds a key."""
 
 
 def require_test_key(env: Mapping[str, str], name: str = "STRIPE_TEST_KEY") -> str:
-    """Give the key to record with. Raises: RecordingRefused for anything but a secret or restricted test key."""
+    """The key to record with. Raises: RecordingRefused for anything but a secret or restricted test key."""
     key = env.get(name, "").strip()
     if not key:
         raise RecordingRefused(f"Set {name} to a Stripe test key (sk_test_… or rk_test_…) to record from Stripe.")
@@ -39,7 +39,7 @@ def require_test_key(env: Mapping[str, str], name: str = "STRIPE_TEST_KEY") -> s
 
 
 def require_test_mode(v1: Any) -> None:
-    """Make one customer and look at it. Raises: RecordingRefused unless Stripe says that it is of test mode."""
+    """Create one customer. Raises: RecordingRefused unless Stripe says that the customer belongs to test mode."""
     made = v1.customers.create({"name": "Qwoty cassette recording: is this test mode?"}).to_dict()
     if made.get("livemode") is not False:
         raise RecordingRefused(
@@ -50,7 +50,7 @@ def require_test_mode(v1: Any) -> None:
 
 
 class Wire:
-    """Lets requests out to Stripe alone, at most 25 a second."""
+    """Lets requests pass to Stripe only, and at most 25 a second."""
 
     def __init__(
         self, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
@@ -59,7 +59,7 @@ class Wire:
         self._next = 0.0
 
     def pass_through(self, url: str) -> None:
-        """Wait for the next free moment. Raises: RecordingRefused for an address that is not Stripe's."""
+        """Wait until the next request is allowed. Raises: RecordingRefused for an address that is not Stripe's."""
         parts = urlsplit(url)
         if parts.scheme != "https" or not (parts.hostname or "").endswith(".stripe.com"):
             raise RecordingRefused("Something else than Stripe was to be called while recording from Stripe.")
@@ -68,7 +68,7 @@ class Wire:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Watch every request that the requests library sends."""
+        """Check every request that the requests library sends."""
         send = requests.adapters.HTTPAdapter.send
 
         def watched_send(adapter: Any, request: requests.PreparedRequest, **options: Any) -> requests.Response:
@@ -83,7 +83,7 @@ class Wire:
 
 
 def wait_for_payer(v1: Any, session_id: str, show: Callable[[str], None], *, minutes: float = 10) -> None:
-    """Show a person the payment page and wait until it is paid: Stripe's hosted page takes no robot."""
+    """Show a person the payment page and wait for the payment, because Stripe's hosted page refuses robots."""
     session = v1.checkout.sessions.retrieve(session_id)
     show(f"Pay with the test card 4242 4242 4242 4242: {session['url']}")
     until = time.monotonic() + minutes * 60
@@ -94,7 +94,7 @@ def wait_for_payer(v1: Any, session_id: str, show: Callable[[str], None], *, min
 
 
 def tidy(v1: Any, *, email: str, token: str, taxes: str) -> None:
-    """Take away what a recording made, as far as Stripe lets go of it; invoices that were final stay."""
+    """Delete the objects of a recording as far as Stripe allows it; final invoices stay."""
     for endpoint in _listed(v1.webhook_endpoints):
         if endpoint["url"].endswith(token):
             v1.webhook_endpoints.delete(endpoint["id"])
@@ -104,7 +104,7 @@ def tidy(v1: Any, *, email: str, token: str, taxes: str) -> None:
     for customer in _listed(v1.customers, email=email):
         for invoice in _listed(v1.invoices, customer=customer["id"], status="draft"):
             v1.invoices.delete(invoice["id"])
-        # A restricted key may lack what this asks for, and a customer may be held by something final.
+        # A restricted key may lack the permission, and Stripe keeps a customer with a final object.
         with contextlib.suppress(stripe.InvalidRequestError, stripe.PermissionError):
             v1.customers.delete(customer["id"])
 

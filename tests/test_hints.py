@@ -1,4 +1,4 @@
-"""Every refusal says what to do about it; what it advises is possible; and only the command line shows commands."""
+"""Every refusal has a hint, its advice is possible, and only the command line shows commands."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from reference.source import argument, calls, text_of, trees  # noqa: E402
 __all__ = ["admin", "desk", "desks", "fakes", "people"]
 
 KINDS = {n: k for n, k in vars(errors).items() if inspect.isclass(k) and issubclass(k, errors.IntegrationError)}
-#: They wait, or answer a machine that needs no advice; and who writes one catches it or gives it one.
+#: Errors that need no hint: the run waits, a machine gets the answer, or the caller catches it.
 ADVISE_NOBODY = {"RetryableError", "WebhookRejected", "IntegrationError", "PluginLoadError"}
-#: What only a person at the command line, or the author of a plugin, meets.
+#: Modules whose messages only a person at the command line or the author of a plugin reads.
 OF_THE_COMMAND_LINE = ("cli/", "doctor.py", "host.py", "store/opening.py", "scaffold/", "testing/")
 COMMAND = re.compile(r"qwoty-host|`[a-z]+( [a-z-]+)+`|(?<![\w-])--[a-z]{3,}")
-#: What is written beside a hint for who has a terminal: alerts name a command of their own. And the engine's name.
+#: Commands outside hints for a person with a terminal, such as those in alerts; and the name of the engine.
 BESIDE = (
     "qwoty-host run show …",
     "qwoty-host quote show … …",
@@ -56,7 +56,7 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def refusals() -> Iterator[tuple[str, ast.Call]]:
-    """Every call that makes a refusal, or says that a person is needed."""
+    """Every call that creates a refusal, or says that a person is needed."""
     for path, tree in modules():
         for name, call in calls(tree):
             kind = name.rpartition(".")[2]
@@ -65,7 +65,7 @@ def refusals() -> Iterator[tuple[str, ast.Call]]:
 
 
 def has_advice(place: str, call: ast.Call) -> bool:
-    """A hint; or, of input, a sentence for each field, which says what must stand there."""
+    """Whether a refusal has a hint or, for input, a message for each wrong field."""
     hint = argument(call, -1, "hint")
     of_fields = place.endswith(("InvalidInput", "SettingsError")) and argument(call, 1, "problems") is not None
     return of_fields or (hint is not None and text_of(hint) != "")
@@ -74,7 +74,7 @@ def has_advice(place: str, call: ast.Call) -> bool:
 def test_every_refusal_has_a_hint() -> None:
     found = list(refusals())
 
-    assert len(found) > 100, "they are found at all"
+    assert len(found) > 100, "the search finds refusals"
     assert [place for place, call in found if not has_advice(place, call)] == []
 
 
@@ -90,7 +90,7 @@ def test_no_text_outside_the_command_line_holds_a_command() -> None:
 
 
 def _spoken(tree: ast.Module) -> Iterator[ast.expr]:
-    """The literals that are no docstring, no comment of a schema, and no part of another literal."""
+    """The string literals except docstrings, comments of schemas, and parts of other literals."""
     aside: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr):
@@ -112,7 +112,7 @@ def test_no_page_and_no_translation_holds_a_command(pattern: str) -> None:
 
 def test_no_answer_of_the_api_and_no_page_of_an_error_holds_a_command(admin: Any) -> None:
     app = create_app(admin.desk.host)
-    # That the data directory cannot be used is met before there is a page or an API.
+    # A data directory that cannot be used stops the host before it has a page or an API.
     codes = [found for found in all_codes() if found.hint and found.code not in {"data_dir", "no_data_directory"}]
 
     assert len(codes) > 60
@@ -127,7 +127,7 @@ def test_the_description_of_the_api_holds_no_command(admin: Any) -> None:
     assert "qwoty-host" not in json.dumps(admin.get("/v1/openapi.json").json)
 
 
-# -- what is advised is possible ---------------------------------------------------------------------------
+# -- the advice is possible --------------------------------------------------------------------------------
 
 
 def leaves(command: click.Command, name: str = "") -> Iterator[str]:
@@ -138,7 +138,7 @@ def leaves(command: click.Command, name: str = "") -> Iterator[str]:
         yield name
 
 
-def test_each_deed_has_a_command_that_there_is() -> None:
+def test_each_action_has_an_existing_command() -> None:
     known = set(leaves(main))
 
     there_is_none = [c for c in COMMANDS.values() if not any(f"{c} ".startswith(f"{one} ") for one in known)]
@@ -146,13 +146,13 @@ def test_each_deed_has_a_command_that_there_is() -> None:
     assert there_is_none == []
 
 
-def test_each_deed_is_advised_somewhere() -> None:
+def test_each_action_is_advised_in_some_hint() -> None:
     said = [text for _, tree in modules() for node in _spoken(tree) if (text := text_of(node))]
 
     assert [pattern for pattern in COMMANDS if not any(re.search(pattern, text) for text in said)] == []
 
 
-#: Deeds that everybody with a key or a session can do: the address of the API that does them.
+#: Actions that everybody with a key or a session can do, with the address in the API.
 FOR_EVERYBODY = {
     r"[Rr]etry (the|that) run": "/v1/workspaces/{workspace}/runs/{run_id}/retry",
     r"[Dd]ismiss (the run|its run|that run|it)\b": "/v1/workspaces/{workspace}/runs/{run_id}/dismiss",
@@ -166,7 +166,7 @@ FOR_EVERYBODY = {
     r"[Ss]witch (it|the integration) on": "/v1/workspaces/{workspace}/plugins/{plugin}/enable",
     r"[Ee]nter whom to tell": "/v1/workspaces/{workspace}/alerts",
 }
-#: Deeds that the operator of the host does: the hint says so, or only who has a terminal meets it.
+#: Actions of the host's operator: the hint says so, or only a person with a terminal reads it.
 FOR_THE_OPERATOR = {
     r"list of sessions",
     r"list of signing secrets",
@@ -176,14 +176,14 @@ FOR_THE_OPERATOR = {
 }
 
 
-def test_each_deed_is_possible_where_its_hint_is_read(admin: Any) -> None:
+def test_each_advised_action_is_possible_for_the_reader_of_the_hint(admin: Any) -> None:
     addresses = set(admin.get("/v1/openapi.json").json["paths"])
 
     assert {*FOR_EVERYBODY, *FOR_THE_OPERATOR} == set(COMMANDS)
     assert set(FOR_EVERYBODY.values()) <= addresses
 
 
-def test_each_variable_that_a_hint_names_is_one_that_is_read() -> None:
+def test_each_variable_that_a_hint_names_is_read_by_the_host() -> None:
     hints = {text for _, call in refusals() if (text := text_of(argument(call, -1, "hint")))}
     named = {name for hint in hints for name in re.findall(r"QWOTY_[A-Z_]*[A-Z]", hint)}
 
@@ -205,7 +205,7 @@ def test_the_command_line_adds_the_commands(hint: str, known: dict[str, str], co
     assert commands_for(hint, **known) == [f"qwoty-host {command}" for command in commands]
 
 
-def test_a_run_that_is_named_in_the_title_is_the_one_to_retry() -> None:
+def test_the_command_retries_the_run_that_the_title_names() -> None:
     title = f"An installment of this quote is being sent by run {'a' * 32}."
 
     found = commands_for("It waits: … Retry that run to try at once.", title, workspace="acme")

@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can check: documents that cannot go stale, names that stay."""
+"""The rules of the house that a machine can check: documents stay up to date, and public names stay."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _read(path: str) -> str:
 
 
 def _rows(page: str, columns: int) -> dict[str, list[str]]:
-    """The rows of a generated page's tables of so many columns, by the code in the first; no cell of them is empty."""
+    """The rows of a generated page's tables with so many columns and no empty cell, by the code in the first column."""
     cells = [line[2:-2].split(" | ") for line in _read(page).splitlines() if line.startswith("| `")]
     return {re.findall("`(.+?)`", row[0])[0]: row for row in cells if len(row) == columns and all(row)}
 
@@ -61,7 +61,7 @@ def _tracked(pattern: str) -> list[Path]:
 def test_every_hook_has_its_method_in_the_facade() -> None:
     methods = {name for name, method in vars(Plugins).items() if isinstance(method, HookMethod)}
 
-    # Asked when a plugin is loaded, before there is anything to call it by.
+    # The host calls the manifest while it loads a plugin, before the facade exists.
     assert methods == {hook.__name__ for hook in HOOKS} - {"integration_manifest"}
 
 
@@ -85,7 +85,7 @@ def test_every_setting_is_documented(plugin: str) -> None:
     assert sorted(notes.noted(f"settings.{plugin}") - set(schema["properties"])) == []
 
 
-def test_every_plugin_of_this_repository_is_looked_at_here() -> None:
+def test_every_plugin_of_this_repository_is_covered_by_these_rules() -> None:
     homes = {path.parent.name for path in _tracked("plugins/*/pyproject.toml")}
     schemas = {name.removeprefix("plugins/").split(".")[0] for name in published() if name.startswith("plugins/")}
 
@@ -122,9 +122,9 @@ def test_every_error_code_is_documented() -> None:
 @pytest.mark.parametrize(
     ("page", "section"), [("docs/operations.md", "What is guaranteed"), ("SECURITY.md", "Promises")]
 )
-def test_every_guarantee_names_tests_that_there_are(page: str, section: str) -> None:
+def test_every_guarantee_names_existing_tests(page: str, section: str) -> None:
     section = _read(page).split(f"\n## {section}\n")[1].split("\n## ")[0]
-    # Each table's first row is its head.
+    # The first row of each table is its header.
     rows = re.findall(r"(?m)^\| (?!.* \|\n\|---).*$", section)
     there = {
         name
@@ -177,7 +177,7 @@ def test_every_decision_that_is_named_exists() -> None:
     assert gone == []
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_documents_have_targets() -> None:
     dead = []
     for page in _tracked("*.md"):
         for target in re.findall(r"\]\((?!https?:|mailto:)([^)#]+)", page.read_text("utf-8")):
@@ -244,7 +244,7 @@ def test_the_names_of_the_authors_kit_only_grow() -> None:
 def test_plugins_import_only_the_hosts_public_names() -> None:
     deep = []
     for source in _tracked("plugins/*.py"):
-        # Their tests may use the authors' kit, which is public, too.
+        # The plugins' tests may also use the authors' kit, which is public.
         kit = r"(?!testing import)" if "tests" in source.parts else ""
         if re.search(rf"(from|import) qwoty_integrations_host\.{kit}", source.read_text("utf-8")):
             deep.append(source.name)
@@ -266,7 +266,7 @@ def test_nothing_in_the_host_names_a_plugin() -> None:
     assert pattern.search("Stripe Invoice") and pattern.search("import qwoty_slack") and pattern.search("Slack's")
 
 
-def test_nobody_asks_the_machine_for_the_time_but_the_clock() -> None:
+def test_only_the_clock_module_reads_the_machines_time() -> None:
     asking = []
     for source in [*_tracked("qwoty_integrations_host/*.py"), *_tracked("plugins/*.py")]:
         if source.name != "clock.py" and re.search(
@@ -320,7 +320,7 @@ def _bare_run_words(source: str) -> list[str]:
 
 
 def test_the_states_and_kinds_of_runs_stand_in_their_enums_alone() -> None:
-    # A migration is history, and a plugin's author sees plain words. The last one is split by itself.
+    # A migration is history, and a plugin's author sees plain words.
     others = {"migrations", "template"}
     bare = {
         str(path.relative_to(ROOT)): words

@@ -1,4 +1,4 @@
-"""What has the shape of a secret is cut, wherever it stands in a text, also after the text became JSON."""
+"""Redaction: everything with the form of a secret is cut, anywhere in a text, also in its JSON form."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_secret_is_cut_wherever_it_begins(text: str) -> None:
+def test_a_secret_is_redacted_wherever_it_begins(text: str) -> None:
     assert "Canary" not in redact(text)
     assert "Canary" not in redact(json.dumps(text))
     assert "Canary" not in redact(json.dumps(text, ensure_ascii=False))
 
 
-# In two parts: a search for keys in this repository would find them whole.
+# In two parts, so that a search for keys in this repository does not find them.
 @pytest.mark.parametrize("text", ["ta" + "sk_live_streaming", "ri" + "sk_test_results", "plain words"])
-def test_what_only_resembles_a_secret_stays(text: str) -> None:
+def test_text_that_only_resembles_a_secret_stays(text: str) -> None:
     assert redact(text) == text
 
 

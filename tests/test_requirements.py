@@ -1,4 +1,4 @@
-"""The file with hashes for deployments: it names what the distributions need today, in the versions that are tested."""
+"""The file with hashes for deployments: it names the current requirements in the tested versions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def plain(name: str) -> str:
 
 
 def pinned(text: str) -> dict[str, str]:
-    """The versions by name."""
+    """The pinned versions by name."""
     return {plain(name): version for name, version in re.findall(r"(?m)^([A-Za-z0-9._-]+)==([^\s;]+)", text)}
 
 
 def closure() -> set[str]:
-    """What is installed because the distributions need it at runtime, and what that needs."""
+    """The requirements of the distributions at runtime, and the requirements of those."""
     left, found = [Requirement(line) for line in needed()], set()
     while left:
         wanted = left.pop()
@@ -37,8 +37,8 @@ def closure() -> set[str]:
     return {name for name, _ in found}
 
 
-def test_everything_that_is_needed_is_there_and_nothing_else() -> None:
-    """Stale? Call tools/write_requirements.py, where there is a package index."""
+def test_the_file_holds_exactly_the_needed_distributions() -> None:
+    """If this fails, call tools/write_requirements.py on a machine with access to a package index."""
     there = pinned(TARGET.read_text("utf-8"))
 
     assert closure() - there.keys() == set()
@@ -47,7 +47,7 @@ def test_everything_that_is_needed_is_there_and_nothing_else() -> None:
     } == set()
 
 
-def test_the_versions_are_those_that_are_tested() -> None:
+def test_the_pinned_versions_are_the_tested_ones() -> None:
     tested = pinned((ROOT / "constraints.txt").read_text("utf-8"))
 
     assert {

@@ -1,4 +1,4 @@
-"""Helpers for tests of the upkeep: they request it, change an endpoint, and check that webhooks arrive."""
+"""Upkeep of a workspace's webhooks: how to request it, and what must be true afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOUR, DAY = 3600, 24 * 3600
 
 
 def look_after(bench: Any, *, roll: bool = False) -> dict[str, Any]:
-    """Request an upkeep as a person does and work it; give its run."""
+    """Request an upkeep as a person does, work it and the runs that follow, and return its run."""
     (run_id,) = bench.host.upkeep.request("ws-1", roll_secrets=roll)
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
@@ -40,19 +40,19 @@ def secret_of(bench: Any, endpoint_id: str) -> str:
 
 
 def post(bench: Any, url: str, secret: str, event: dict[str, Any]) -> requests.Response:
-    """Deliver an event as Stripe does: signed now with this secret."""
+    """Deliver an event as Stripe does, signed with this secret and the present time."""
     body, now = json.dumps(event), int(bench.clock.now().timestamp())
     signed = hmac.new(secret.encode(), f"{now}.{body}".encode(), hashlib.sha256).hexdigest()
     return requests.post(url, data=body.encode(), headers={"Stripe-Signature": f"t={now},v1={signed}"}, timeout=5)
 
 
 def a_ping(event_id: str = "evt_1") -> dict[str, Any]:
-    """An event without content."""
+    """An event about no object."""
     return {"id": event_id, "object": "event", "type": "ping", "data": {"object": {}}}
 
 
 def held(bench: Any) -> Any:
-    """Let Stripe deliver no webhooks from now on."""
+    """Let Stripe hold its events back from now on."""
     bench.stripe.config.update(webhooks_held=True)
     return bench
 
@@ -63,7 +63,7 @@ def attached(bench: Any) -> list[int]:
 
 
 def assert_told_again(bench: Any) -> None:
-    """There is one endpoint of ours as it should be, and an event that Stripe delivers to it is accepted."""
+    """Expect one correct endpoint of the host, which accepts a new event."""
     found = endpoint(bench)
     assert (found["status"], found["api_version"]) == ("enabled", API_VERSION)
     assert set(EVENTS) <= set(found["enabled_events"])
@@ -73,7 +73,7 @@ def assert_told_again(bench: Any) -> None:
     assert (answer.status_code, answer.json()) == (200, {"received": "ignored"})
 
 
-# -- changes of the endpoint --------------------------------------------------------------------
+# -- changes of the endpoint ---------------------------------------------------------------------------------
 
 
 def as_it_was(bench: Any, v1: Any) -> None:

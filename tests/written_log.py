@@ -15,15 +15,22 @@ from qwoty_integrations_host.observability.logs import set_up_logging
 
 
 @contextmanager
-def written_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    """Set the host's logging up, and give what it has written so far; then all is as it was."""
+def logging_restored() -> Iterator[None]:
+    """Restore the logging configuration afterwards: a command of the host sets up its own."""
     root = logging.getLogger()
-    before = (list(root.handlers), root.level)
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level = handlers, level
+        structlog.reset_defaults()
+
+
+@contextmanager
+def written_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """Set the host's logging up; give a function that returns what the host has written so far."""
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
-    set_up_logging("DEBUG")
-    try:
+    with logging_restored():
+        set_up_logging("DEBUG")
         yield written.getvalue
-    finally:
-        root.handlers[:], root.level = before
-        structlog.reset_defaults()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BEHAVIORS, HONESTY = "tests/stripe_invoice/test_cassettes.py", "tests/test_cassette_honesty.py"
+BEHAVIORS, HONESTY = "tests/stripe_invoice/test_cassettes.py", "tests/cassette_honesty"
 
 Run = Callable[[Sequence[str], Mapping[str, str]], int]
 

@@ -127,7 +127,7 @@ class TakingBack(WithIntegrations):
         """
         for other in rows.of_quote(db, run.workspace, run.quote_id):
             is_open = other.plugin == run.plugin and other.is_open
-            if is_open and (is_a_mail(other) or (how, other.kind) == ("void", RunKind.CANCEL)):
+            if is_open and (is_a_mail(other) or (how == "void" and other.kind == RunKind.CANCEL)):
                 self.queue.dismiss(db, other, f"the invoice is {how}")
 
     def _give_up_fetches(self, db: Connection, workspace: str, quote_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""`make demo`, as a stranger runs it: it checks its own figures and stops when one is wrong."""
+"""`make demo` as a new user runs it. It checks its own figures and stops when one is wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_demo_tells_the_story_to_its_end() -> None:
+def test_the_demo_runs_to_its_end() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "demo.py"], capture_output=True, text=True, check=False, timeout=120
     )

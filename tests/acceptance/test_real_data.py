@@ -1,7 +1,7 @@
-"""Everyday data on which comparable products failed, by public reports: each quote becomes its exact invoice, or says why.
+"""Everyday data on which comparable products failed, by public reports: each quote becomes its exact invoice or is refused.
 
-The figures were worked out by hand. All quotes are accepted one after another in one workspace, so that later ones meet
-what earlier ones made; once through the command line, once through the HTTP API.
+The figures were calculated by hand. All quotes are accepted one after another in one workspace, so that later ones meet
+the objects of earlier ones; once through the command line, once through the HTTP API.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from stripe_simulator import StripeSimulator
 DRAFT: dict[str, Any] = {}
 OPEN = {"invoice_status": "open"}
 PUBLIC_URL = "https://integrations.example.com"
-#: What is said where the e-mail address is the reason: never to compare an invoice that there is none of.
+#: The advice when the e-mail address is the reason. It must not mention an invoice, because there is none.
 BY_ADDRESS = {"final": 0, "says": "e-mail", "never_says": "compare the invoice"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """A quote and what must come out of it.
+    """A quote and its expected result.
 
     ``final``: how many of its invoices are final, one unless said. ``total`` and ``tax`` in minor units; ``rates`` are
     the names on the invoice, ``country`` is its customer's; ``to``, ``sender``, ``reply_to`` are those of its mails.
@@ -52,7 +52,7 @@ class Case:
 
 
 def quote(name: str, *lines: dict[str, Any], figures: str | None = None, **changes: Any) -> dict[str, Any]:
-    """100.00 and 20 % VAT for a contact of its own, unless said otherwise; ``figures`` are net, tax and total."""
+    """A quote of 100.00 with 20 % VAT for its own contact, unless given otherwise. ``figures`` are net, tax and total."""
     contact = {"id": f"contact-{name}", "email": f"{name}@buyer.example", **changes.pop("contact", {})}
     made = a_quote(*lines, id=changes.pop("id", name), contact=contact, **changes)
     if figures:
@@ -67,7 +67,7 @@ def whole(name: str, currency: str, net: str, rate: str, tax: str) -> dict[str, 
 
 
 def untyped(kind: str | None) -> dict[str, Any]:
-    """A discount of 10 on a line whose amounts the platform does not tell."""
+    """A discount of 10 on a line without amounts from the platform."""
     given = {"type": kind, "value": "10", "amount": None}
     line = a_line(pricing={"model": "per_unit", "list_price": "1000.00"}, amounts=None, discount="0.00") | {
         "discount": given
@@ -80,7 +80,7 @@ def tax(name: str, rate: str, country: str, **changes: Any) -> dict[str, Any]:
 
 
 def company(name: str, country: str) -> dict[str, Any]:
-    """A client of an agency, which has one address for all of them."""
+    """A client of an agency that uses one address for all its clients."""
     made = quote(f"client-{name}", contact={"email": "billing@agency.example"})
     address = {"line1": "1 rue A", "city": "Lyon", "country": "France", "country_code": country}
     made["customer"] |= {"id": name, "name": name, "billing_address": address}
@@ -204,7 +204,7 @@ CASES = [
 
 
 class CommandLine:
-    """The host as people use it on a terminal."""
+    """The host, used through the command line."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -223,7 +223,7 @@ class CommandLine:
         return run
 
     def close(self) -> None:
-        """Nothing runs on."""
+        """Nothing has to be closed."""
 
     def _call(self, *words: str, given: Any = None) -> Any:
         text = None if given is None else json.dumps(given)
@@ -231,7 +231,7 @@ class CommandLine:
 
 
 class Api:
-    """The host as a platform uses it."""
+    """The host, used through the HTTP API."""
 
     def __init__(self, folder: Path) -> None:
         clock = ManualClock(datetime(2026, 3, 10, 9, 15, tzinfo=UTC))
@@ -269,7 +269,7 @@ class Api:
 
 @dataclass(frozen=True)
 class Seen:
-    """What came out of one case."""
+    """The result of one case."""
 
     refused: str | None
     run: dict[str, Any]
@@ -291,7 +291,7 @@ class Seen:
 
 @pytest.fixture(scope="module", params=[CommandLine, Api], ids=["cli", "http"])
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Seen]]:
-    """All cases, accepted one after another."""
+    """The results of all cases, accepted one after another."""
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch, StripeSimulator() as stripe:
         patch.setenv("QWOTY_STRIPE_API_BASE", stripe.url)
@@ -333,7 +333,9 @@ FOUND: Mapping[str, Callable[[Seen], Any]] = {
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.id}: {case.why}")
-def test_a_quote_of_everyday_data_becomes_its_exact_invoice_or_says_why(seen: Mapping[str, Seen], case: Case) -> None:
+def test_a_quote_with_everyday_data_becomes_its_exact_invoice_or_is_refused_with_a_reason(
+    seen: Mapping[str, Seen], case: Case
+) -> None:
     found, expected = seen[case.id], {"final": 1, **case.expected}
 
     assert len(found.final) == expected["final"], found.said

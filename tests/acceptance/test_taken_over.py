@@ -1,6 +1,6 @@
 """Two workers on one PostgreSQL: one is killed in the middle of a request, the other finishes the run.
 
-Every other moment is tests/crash; here Stripe is still at work for the dead one.
+tests/crash covers every other moment. Here Stripe is still working on the dead worker's request.
 """
 
 from __future__ import annotations
@@ -74,15 +74,15 @@ def _accept(env: dict[str, str], folder: Path, **changes: Any) -> str:
     return str(run["id"])
 
 
-def test_what_a_killed_worker_left_is_finished_by_the_other_within_five_seconds(
+def test_another_worker_finishes_the_run_of_a_killed_one_within_five_seconds(
     stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
 ) -> None:
     stripe_simulator.config.update(latency_ms=150)
     with _worker(env) as victim:
         run_id = _accept(env, tmp_path)
-        # The draft is there, its lines are on their way.
+        # The draft exists, and the request for its lines is on its way.
         _until(lambda: len(stripe_simulator.requests) >= 8, "the run did not get so far")
-        # The next request hangs until the other worker is there; Stripe answers it when nobody listens any more.
+        # The next request hangs until the other worker runs; Stripe answers it when its sender is dead.
         stripe_simulator.config.update(latency_ms=4000)
         with _worker(env):
             victim.kill()
@@ -101,7 +101,7 @@ def test_what_a_killed_worker_left_is_finished_by_the_other_within_five_seconds(
     assert len(list((tmp_path / "data" / "outbox").glob("*.eml"))) == 1
 
 
-def test_a_worker_that_is_asked_to_stop_hands_its_run_back(
+def test_a_worker_that_is_stopped_gives_its_run_back(
     stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
 ) -> None:
     stripe_simulator.config.update(latency_ms=300)
@@ -116,11 +116,11 @@ def test_a_worker_that_is_asked_to_stop_hands_its_run_back(
         _until(lambda: _host(env, "run", "show", run_id)["status"] == "succeeded", "the run did not end")
 
     found = _host(env, "run", "show", run_id)
-    assert {step["attempts"] for step in found["steps"]} == {1}, "each step was let end before the worker stopped"
+    assert {step["attempts"] for step in found["steps"]} == {1}, "the worker ended its step before it stopped"
     assert len(stripe_simulator.objects("invoices")) == 1
 
 
-def test_one_new_contact_on_two_workers_at_once_is_one_customer(
+def test_two_workers_create_one_customer_for_a_new_contact(
     stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
 ) -> None:
     stripe_simulator.config.update(latency_ms=50)

@@ -1,6 +1,6 @@
-"""Nobody stops the HTTP side: not who waits for a slow Stripe, nor who holds its connections. A process, real sockets.
+"""Neither tests of a slow service nor held connections block the HTTP server. The tests use a process and real sockets.
 
-The service answers when the test lets it, so every answer that comes before was waited for by nobody.
+The service answers only when the test releases it, so no earlier answer of the host can have waited for it.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 TOKEN, SECRET = "token-of-the-webhook-0001", "whsec_OfTheTest00000001"
 HOOK = f"/webhooks/stripe_invoice/ws-0/{TOKEN}"
 WORKSPACES = [f"ws-{number}" for number in range(10)]
-#: How long an answer may take on a machine that is busy with other tests; the targets are for the fastest of some.
+#: Seconds that an answer may take on a machine that is busy with other tests. The targets apply to the fastest of several.
 PATIENCE = 30.0
 TESTS, HALF_A_HEADER = "plugins/stripe_invoice/connection/test", b"POST /webhooks/a/b/c HTTP/1.1\r\nHost: h\r\n"
 
 
 class SlowService:
-    """Takes every request and answers none of them until it is released."""
+    """Receives every request, and answers none until it is released."""
 
     def __init__(self) -> None:
         asked, released = Queue[str](), threading.Event()
@@ -61,13 +61,13 @@ class SlowService:
             do_POST = do_GET  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
             def handle_error(self, *_: Any) -> None:
-                """Whoever asked may be gone by now."""
+                """Ignore errors, because the client may be gone."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -87,7 +87,7 @@ def service() -> Iterator[SlowService]:
 
 @dataclass
 class Served:
-    """A process that serves, and the keys of its workspaces."""
+    """A `serve` process, and the keys of its workspaces."""
 
     env: dict[str, str]
     port: int
@@ -102,7 +102,7 @@ class Served:
         )
 
     def hook(self, number: int) -> requests.Response:
-        """A signed event, as Stripe sends it."""
+        """Send a signed event as Stripe does."""
         body, now = (
             json.dumps({"id": f"evt_{number}", "object": "event", "type": "x", "data": {"object": {}}}),
             int(time.time()),
@@ -142,8 +142,8 @@ def served(tmp_path: Path, service: SlowService) -> Iterator[Served]:
         log = threading.Thread(target=popen.stderr.read)
         try:
             while not (line := popen.stderr.readline()).startswith(b"Listening"):
-                assert line, "it does not serve"
-            log.start()  # or its pipe is full some day
+                assert line, "the server did not start"
+            log.start()  # read its output, so that the pipe does not fill up
             yield Served(env, int(re.findall(rb":(\d+)", line)[0]), popen, keys)
         finally:
             popen.kill()
@@ -151,7 +151,7 @@ def served(tmp_path: Path, service: SlowService) -> Iterator[Served]:
 
 
 def begin_ten_tests(served: Served, service: SlowService) -> list[str]:
-    """Begin a test in each workspace, and wait until the service has been asked by each: where to look."""
+    """Start a test in each workspace, wait until the service got a request from each, and return the tests' addresses."""
     begun = [served.ask("POST", TESTS, workspace) for workspace in WORKSPACES]
     assert {answer.status_code for answer in begun} == {202}
     for _ in WORKSPACES:
@@ -161,7 +161,7 @@ def begin_ten_tests(served: Served, service: SlowService) -> list[str]:
 
 @contextmanager
 def held(port: int, *, silent: int, half_headers: int = 0, half_bodies: int = 0) -> Iterator[None]:
-    """Connections that say nothing, or never end what they say."""
+    """Hold connections that send nothing, or that never finish their headers or bodies."""
     half_a_body = HALF_A_HEADER + b"Content-Length: 1000\r\n\r\n{"
     with ExitStack() as lines:
         for words in (*[b""] * silent, *[HALF_A_HEADER] * half_headers, *[half_a_body] * half_bodies):
@@ -171,7 +171,7 @@ def held(port: int, *, silent: int, half_headers: int = 0, half_bodies: int = 0)
 
 
 def fastest(ask: Any) -> float:
-    """Seconds of the fastest of a few answers."""
+    """The seconds of the fastest of several answers."""
     took = []
     for number in range(5):
         began = time.perf_counter()
@@ -180,7 +180,7 @@ def fastest(ask: Any) -> float:
     return min(took)
 
 
-def test_nobody_waits_for_ten_tests_at_a_slow_service_or_for_two_hundred_held_connections(
+def test_slow_tests_and_two_hundred_held_connections_do_not_delay_other_requests(
     served: Served, service: SlowService
 ) -> None:
     with held(served.port, silent=100, half_headers=50, half_bodies=50):
@@ -204,7 +204,7 @@ def test_nobody_waits_for_ten_tests_at_a_slow_service_or_for_two_hundred_held_co
 
 
 def wait_for(served: Served, place: str, workspace: str) -> dict[str, Any]:
-    """What came of a test; the service answers by now."""
+    """Wait for the result of a test whose service was released."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         found: dict[str, Any] = served.ask("GET", place, workspace).json()
@@ -214,13 +214,13 @@ def wait_for(served: Served, place: str, workspace: str) -> dict[str, Any]:
     raise AssertionError(found)
 
 
-def test_however_many_connections_are_held_there_is_room_for_who_has_something_to_say(served: Served) -> None:
+def test_held_connections_always_leave_room_for_requests(served: Served) -> None:
     with held(served.port, silent=300, half_headers=150, half_bodies=150):
         assert fastest(lambda _: served.ask("GET", "/health/live")) < 0.5
         assert fastest(lambda n: served.ask("POST", "quotes/accepted", json=a_quote(id=f"q-{n}"))) < 2
 
 
-def test_who_is_stopped_during_a_test_ends_at_once_and_says_that_it_is_lost(
+def test_a_server_stopped_during_a_test_ends_at_once_and_marks_the_test_as_lost(
     served: Served, service: SlowService
 ) -> None:
     settings = {"workspace_api_token": KEY.replace("51", "52")}

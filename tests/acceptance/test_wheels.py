@@ -1,6 +1,6 @@
-"""The built wheels, in an empty environment: what a user gets, not what the checkout happens to have.
+"""The built wheels in an empty environment: exactly what a user installs, without other files of the checkout.
 
-What an author gets is tried there, too: the conformance suite over every plugin, and the template's own tests.
+The tests also try what an author of plugins gets: the conformance suite over every plugin, and the template's tests.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment that holds only what was installed into it."""
+    """A virtual environment that contains only the installed wheels and their requirements."""
 
     bin: Path
 
@@ -81,7 +81,7 @@ def environment(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
     return found
 
 
-def test_the_wheels_carry_code_schemas_and_entry_point_and_nothing_else(wheels: dict[str, Path]) -> None:
+def test_the_wheels_hold_code_schemas_and_entry_points_and_nothing_else(wheels: dict[str, Path]) -> None:
     host = set(zipfile.ZipFile(wheels["qwoty-integrations-host"]).namelist())
     plugin = set(zipfile.ZipFile(wheels["qwoty-stripe-invoice"]).namelist())
 
@@ -102,10 +102,10 @@ def test_the_wheels_carry_code_schemas_and_entry_point_and_nothing_else(wheels: 
 
 
 @pytest.mark.timeout(900)
-def test_from_wheels_alone_every_plugin_is_conformant_and_a_new_one_passes_its_tests(
+def test_every_plugin_built_as_a_wheel_is_conformant_and_a_new_plugin_passes_its_tests(
     wheels: dict[str, Path], environment: Environment, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    # One test: the environment takes half a minute to make, and each worker of pytest would make its own.
+    # One test, because creating the environment takes half a minute and each worker of pytest would create its own.
     with subtests.test("the host alone has no plugin"):
         assert environment.plugins(tmp_path) == {}
 

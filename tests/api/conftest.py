@@ -1,4 +1,4 @@
-"""A desk whose host is called over WSGI, with a key."""
+"""The HTTP API of a desk's host: requests over WSGI, with an API key."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from qwoty_integrations_host.workspaces import api_keys
 
 @dataclass
 class Caller:
-    """Somebody with a key, and the host's application."""
+    """A client of the API with a key."""
 
     desk: Desk
     client: Client
     key: str = ""
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> TestResponse:
-        """Send JSON (bytes go as they are); a path that begins with ``/ws`` is below ``/v1/workspaces``."""
+        """Send JSON, or bytes unchanged. A path that begins with ``/ws-`` is below ``/v1/workspaces``."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.key:
@@ -33,7 +33,7 @@ class Caller:
         return self.client.open(address, method=method, data=data, headers=given)
 
     def get(self, path: str, **headers: str) -> Any:
-        """The JSON of a page that is there."""
+        """Get a path, expect status 200, and return the JSON."""
         answer = self.call("GET", path, **headers)
         assert answer.status_code == 200, answer.text
         return answer.json
@@ -44,7 +44,7 @@ class Caller:
 
 @pytest.fixture
 def callers(desk: Desk) -> Callable[..., Caller]:  # noqa: F811
-    """Callers with the scopes that a test wants."""
+    """A function that makes callers with given scopes."""
     client = Client(create_app(desk.host))
 
     def make(*scopes: str, workspace: str = "ws-1") -> Caller:
@@ -56,7 +56,7 @@ def callers(desk: Desk) -> Callable[..., Caller]:  # noqa: F811
 
 @pytest.fixture
 def caller(callers: Callable[..., Caller]) -> Caller:
-    """A caller who may do everything in ws-1, where the recorder is switched on."""
+    """A caller with every scope in ws-1, where the recorder is enabled."""
     found = callers()
     found.desk.enable()
     return found
@@ -64,7 +64,7 @@ def caller(callers: Callable[..., Caller]) -> Caller:
 
 @pytest.fixture
 def callers_of() -> Callable[[Any], Caller]:
-    """A caller of the host of another workbench, who may do everything in ws-1."""
+    """A function that makes a caller of any host, with every scope in ws-1."""
 
     def make(host: Any) -> Caller:
         key = api_keys.create(host.store, host.clock, "ws-1")["key"]

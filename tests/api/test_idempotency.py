@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: a write that is repeated does nothing twice and gets the first answer."""
+"""``Idempotency-Key``: a repeated write has no second effect and gets the first answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_repeated_write_gets_the_first_answer_and_does_nothing(caller: Any) ->
     assert caller.desk.count("runs") == 1
 
 
-def test_ten_at_once_under_one_key_do_it_once(caller: Any) -> None:
+def test_ten_simultaneous_requests_under_one_key_write_once(caller: Any) -> None:
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: caller.post("/ws-1/api-keys", {}, Idempotency_Key="k-1"), range(10)))
 
@@ -46,21 +46,21 @@ def test_another_request_under_the_same_key_is_422(caller: Any, path: str, body:
     assert caller.desk.count("runs") == 1
 
 
-def test_one_workspaces_keys_are_not_anothers(caller: Any, callers: Any) -> None:
+def test_two_workspaces_may_use_the_same_idempotency_key(caller: Any, callers: Any) -> None:
     other = callers(workspace="ws-2")
     caller.post("/ws-1/api-keys", {}, Idempotency_Key="k-1")
 
     assert other.post("/ws-2/api-keys", {}, Idempotency_Key="k-1").headers.get("Idempotency-Replayed") is None
 
 
-def test_what_was_refused_can_be_sent_again_corrected(caller: Any) -> None:
+def test_a_refused_request_may_be_corrected_under_the_same_key(caller: Any) -> None:
     refused = caller.post("/ws-1/quotes/accepted", a_quote(currency="XXY"), Idempotency_Key="k-1")
 
     assert refused.status_code == 422
     assert caller.post("/ws-1/quotes/accepted", a_quote(), Idempotency_Key="k-1").status_code == 202
 
 
-def test_a_crash_in_the_middle_leaves_neither_the_work_nor_the_answer(
+def test_a_crash_during_a_request_stores_neither_its_work_nor_its_answer(
     caller: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from qwoty_integrations_host.store import idempotency
@@ -78,11 +78,11 @@ def test_a_crash_in_the_middle_leaves_neither_the_work_nor_the_answer(
     assert caller.get("/ws-1/runs")["data"][0]["status"] == "succeeded"
 
 
-def test_the_answer_shows_what_the_request_itself_wrote(caller: Any) -> None:
+def test_the_answer_shows_the_data_that_the_request_wrote(caller: Any) -> None:
     document = {"token": TOKEN, "mode": "fast"}
     answers = [caller.call("PUT", "/ws-1/plugins/recorder/settings", document, Idempotency_Key="k-1") for _ in range(2)]
 
-    # They are tested first, once: the same test is named again.
+    # Both answers name the same connection test, because only one was started.
     assert [a.status_code for a in answers] == [202, 202] and answers[0].json["id"] == answers[1].json["id"]
     assert caller.get("/ws-1/plugins/recorder/settings")["settings"]["mode"] == "fast"
     caller.desk.recorder.answers["on_quote_accepted"] = lambda *_: _raised(NeedsAttention("Look."))
@@ -92,14 +92,14 @@ def test_the_answer_shows_what_the_request_itself_wrote(caller: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "k" * 256])
-def test_what_is_no_key_is_422_and_does_nothing(caller: Any, key: str) -> None:
+def test_an_invalid_idempotency_key_is_422_and_writes_nothing(caller: Any, key: str) -> None:
     answer = caller.post("/ws-1/quotes/accepted", a_quote(), Idempotency_Key=key)
 
     assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/Idempotency-Key")
     assert caller.desk.count("runs") == 0
 
 
-def test_kept_answers_hold_no_secret_and_go_after_a_day(caller: Any) -> None:
+def test_stored_answers_hold_no_secret_and_are_deleted_after_a_day(caller: Any) -> None:
     made = caller.post("/ws-1/api-keys", {}, Idempotency_Key="k-1").json
     caller.call("PUT", "/ws-1/plugins/recorder/settings", {"token": TOKEN}, Idempotency_Key="k-2")
 

@@ -1,4 +1,4 @@
-"""Lists in pages, newest first, that stay right while new items come."""
+"""Lists in pages, newest first. They stay correct while new items arrive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qwoty_integrations_host import WebhookRequest
 
 def accepted(caller: Any, *numbers: int) -> None:
     for number in numbers:
-        # Several in the same moment, so that the time alone does not say the order.
+        # Several at the same moment, so that the time alone does not determine the order.
         caller.desk.clock.advance(number % 2)
         caller.desk.host.runs.acceptance.accept("ws-1", a_quote(id=f"q-{number}"))
 
@@ -42,7 +42,7 @@ LISTS = [
 
 
 @pytest.mark.parametrize(("path", "name", "add"), LISTS, ids=lambda found: found if isinstance(found, str) else "")
-def test_pages_hold_every_item_once_while_new_ones_come(caller: Any, path: str, name: str, add: Any) -> None:
+def test_pages_hold_every_item_once_while_new_items_arrive(caller: Any, path: str, name: str, add: Any) -> None:
     add(caller, *range(1, 8))
     before = [item[name] for item in caller.get(path)["data"]]
 
@@ -64,7 +64,7 @@ def test_a_place_that_is_not_in_the_list_is_422(caller: Any, path: str, name: st
     assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/starting_after")
 
 
-def test_another_workspaces_item_is_no_place_in_the_list(caller: Any) -> None:
+def test_an_item_of_another_workspace_is_refused_as_a_place_in_the_list(caller: Any) -> None:
     caller.desk.enable("ws-2")
     theirs = caller.desk.accept("ws-2", id="q-theirs")
 
@@ -72,7 +72,7 @@ def test_another_workspaces_item_is_no_place_in_the_list(caller: Any) -> None:
     assert caller.get("/ws-1/runs") == {"data": [], "has_more": False}
 
 
-def test_a_page_goes_on_after_a_run_that_the_filter_does_not_show_any_more(caller: Any) -> None:
+def test_a_page_continues_after_a_run_that_no_longer_matches_the_filter(caller: Any) -> None:
     accepted(caller, 1, 3, 5)
     first = caller.get("/ws-1/runs?status=queued&limit=1")["data"][0]
     caller.desk.work()
@@ -104,13 +104,13 @@ def test_runs_are_filtered(caller: Any, query: str, found: list[str]) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=many", "status_=failed", "starting_after="])
-def test_a_wrong_or_misspelt_parameter_is_422_and_named(caller: Any, query: str) -> None:
+def test_a_wrong_or_unknown_parameter_is_422_and_named(caller: Any, query: str) -> None:
     answer = caller.call("GET", f"/ws-1/runs?{query}")
 
     assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/" + query.split("=", maxsplit=1)[0])
 
 
-def test_upkeep_that_had_nothing_to_do_is_listed_when_asked_for(caller: Any) -> None:
+def test_upkeep_that_changed_nothing_is_listed_only_with_all(caller: Any) -> None:
     caller.desk.host.upkeep.request_for("ws-1", "recorder")
     caller.desk.work()
 

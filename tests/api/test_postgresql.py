@@ -1,4 +1,4 @@
-"""What depends on the database, on PostgreSQL: waiting for the one who has the key, and places in a list."""
+"""Features that depend on the database, on PostgreSQL: waiting for an idempotency key, and places in a list."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def caller(desks: Any, callers_of: Any, postgresql: str) -> Any:
     return found
 
 
-def test_ten_at_once_under_one_key_do_it_once_and_wait_for_its_answer(caller: Any) -> None:
+def test_ten_simultaneous_requests_under_one_key_write_once_and_get_the_same_answer(caller: Any) -> None:
     with ThreadPoolExecutor(10) as pool:
         sent = [pool.submit(caller.post, "/ws-1/quotes/accepted", a_quote(), Idempotency_Key="k-1") for _ in range(10)]
     answers = [each.result() for each in sent]
@@ -34,7 +34,7 @@ def test_ten_at_once_under_one_key_do_it_once_and_wait_for_its_answer(caller: An
     assert [run["status"] for run in caller.get("/ws-1/runs")["data"]] == ["succeeded"]
 
 
-def test_pages_go_on_where_the_one_before_ended(caller: Any) -> None:
+def test_a_page_continues_where_the_previous_page_ended(caller: Any) -> None:
     for number in range(5):
         caller.desk.clock.advance(number % 2)
         caller.post("/ws-1/quotes/accepted", a_quote(id=f"q-{number}"))

@@ -1,4 +1,4 @@
-"""Errors over HTTP: RFC 9457 everywhere, a pointer per field, and never a value that was sent."""
+"""Errors over HTTP: always RFC 9457, with a pointer for each wrong field, and without the sent values."""
 
 from __future__ import annotations
 
@@ -96,21 +96,21 @@ def test_a_body_that_is_too_large_is_413(caller: Any) -> None:
     assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
 
 
-def test_a_body_counts_whatever_it_is_called(caller: Any) -> None:
+def test_a_body_is_read_with_any_content_type(caller: Any) -> None:
     caller.desk.accept()
 
     answer = caller.call(
         "POST", "/ws-1/quotes/q-7/installments/send", {"number": 0}, Content_Type="application/x-www-form-urlencoded"
     )
 
-    assert answer.status_code == 422, "a number that is not heard would send another installment"
+    assert answer.status_code == 422, "ignoring the number would send another installment"
 
 
 @pytest.mark.parametrize(("raw", "title", "hint"), BAD_JSON, ids=NAMES)
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/ws-1/quotes/accepted"), ("PUT", SETTINGS), ("PUT", "/ws-1/alerts")]
 )
-def test_a_body_that_is_no_json_is_named_with_its_place_and_remedy(
+def test_a_body_with_invalid_json_is_reported_with_its_place_and_a_remedy(
     caller: Any, method: str, path: str, raw: bytes, title: str, hint: str
 ) -> None:
     answer = caller.call(method, path, raw)

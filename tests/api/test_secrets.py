@@ -1,4 +1,4 @@
-"""One fake key, sent wherever the API takes something: it comes out of no answer and stays in no table in clear."""
+"""A fake key is sent in every input of the API. It appears in no answer and in no table unencrypted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROUTES = [
 ]
 
 
-def test_a_planted_key_comes_out_of_no_answer_and_is_kept_nowhere_in_clear(caller: Any) -> None:
+def test_a_planted_key_appears_in_no_answer_and_is_nowhere_stored_unencrypted(caller: Any) -> None:
     answers = [caller.call(*route, Idempotency_Key=f"k-{number}") for number, route in enumerate(ROUTES)]
     answers += [caller.call(*route, Idempotency_Key=f"k-{number}") for number, route in enumerate(ROUTES)]
     answers.append(caller.call("GET", "/ws-1", Authorization=f"Bearer {CANARY}"))
@@ -41,7 +41,7 @@ def test_a_planted_key_comes_out_of_no_answer_and_is_kept_nowhere_in_clear(calle
     assert [p.name for p in folder.rglob("*") if p.is_file() and b"CanaryABC" in p.read_bytes()] == []
 
 
-def test_a_new_key_is_nowhere_but_in_its_own_answer(caller: Any) -> None:
+def test_a_new_key_appears_only_in_the_answer_that_creates_it(caller: Any) -> None:
     made = caller.post("/ws-1/api-keys", {}, Idempotency_Key="k-1").json["key"]
 
     seen = [caller.post("/ws-1/api-keys", {}, Idempotency_Key="k-1"), caller.call("GET", "/ws-1/api-keys")]

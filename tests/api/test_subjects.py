@@ -1,4 +1,4 @@
-"""What each subject of the API answers: the same as the command line, and what was asked for happens."""
+"""The subjects of the API: each action has its effect, and answers equal those of the command line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fail(caller: Any, error: Exception, hook: str = "on_quote_accepted") -> None
 # -- workspaces, plugins, settings ----------------------------------------------------------------
 
 
-def test_a_key_lists_its_own_workspace_and_what_is_switched_on_there(caller: Any) -> None:
+def test_a_key_lists_only_its_workspace_with_the_enabled_integrations(caller: Any) -> None:
     (found,) = caller.get("/v1/workspaces")["data"]
 
     assert found == caller.get("/ws-1")
@@ -52,10 +52,10 @@ def test_a_settings_schema_is_served_as_the_plugin_wrote_it(caller: Any) -> None
     answer = caller.call("GET", "/v1/plugins/recorder/settings-schema")
 
     schema = caller.desk.host.plugins.manifest("recorder").settings_schema
-    assert json.dumps(answer.json) == json.dumps(schema), "in its order, too: it is the order of a form"
+    assert json.dumps(answer.json) == json.dumps(schema), "the fields keep their order, which is the order of the form"
 
 
-def test_settings_are_put_shown_without_secrets_and_switched(caller: Any) -> None:
+def test_settings_are_saved_shown_without_secrets_enabled_and_disabled(caller: Any) -> None:
     path = "/ws-1/plugins/recorder"
     tested = caller.call("PUT", f"{path}/settings", {"token": TOKEN, "mode": "fast", "ratio": 0.5})
 
@@ -74,7 +74,7 @@ def test_settings_are_put_shown_without_secrets_and_switched(caller: Any) -> Non
 
 
 def ended(caller: Any, answer: Any) -> Any:
-    """What came of a test, at the place that its 202 names."""
+    """The result of a connection test, at the address in its 202."""
     assert answer.status_code == 202, answer.text
     return caller.get(answer.headers["Location"])
 
@@ -82,7 +82,7 @@ def ended(caller: Any, answer: Any) -> Any:
 # -- quotes, installments --------------------------------------------------------------------------
 
 
-def test_a_quote_is_previewed_without_a_trace(callers: Any) -> None:
+def test_a_preview_of_a_quote_stores_nothing(callers: Any) -> None:
     reader = callers("read")
     reader.desk.enable()
 
@@ -118,7 +118,7 @@ def test_a_quote_is_listed_and_shown_as_the_command_line_shows_it(bench: Any, ca
         {"summary": {"one_off": {"net_amount": 100, "tax_amount": 20, "total_amount": Decimal("1.2E+2")}}},
     ],
 )
-def test_a_list_says_of_a_quote_what_loading_all_of_it_says(
+def test_a_list_shows_the_same_values_of_a_quote_as_the_whole_quote(
     bench: Any, callers_of: Any, change: dict[str, Any]
 ) -> None:
     quote = a_quote() | change
@@ -134,7 +134,7 @@ def test_a_list_says_of_a_quote_what_loading_all_of_it_says(
     assert [listed[name] for name in names] == [loaded.id, loaded.number, loaded.customer.name, loaded.currency, total]
 
 
-def test_the_next_installment_is_sent_when_it_may_be(bench: Any, callers_of: Any) -> None:
+def test_the_next_installment_is_sent_if_that_is_allowed(bench: Any, callers_of: Any) -> None:
     caller = callers_of(bench.host)
     bench.enable(invoice_status="open", send_payment_link=True)
     bench.accept(a_quote(installments=2))
@@ -150,7 +150,7 @@ def test_the_next_installment_is_sent_when_it_may_be(bench: Any, callers_of: Any
     assert len(bench.mails()) == 2
     looking = caller.post(f"{path}/send", {"number": 2, "look_first": True})
     bench.work()
-    assert looking.status_code == 202, "whether it may be sent is found out by its run"
+    assert looking.status_code == 202, "the run finds out whether the installment may be sent"
     assert caller.get(f"/ws-1/runs/{looking.json['id']}")["status"] == "skipped"
 
 
@@ -198,7 +198,7 @@ def test_a_run_is_retried_dismissed_and_undone(caller: Any) -> None:
     )
 
 
-def test_every_failed_run_of_the_workspace_and_no_other_is_retried(caller: Any) -> None:
+def test_retrying_all_failed_runs_retries_only_those_of_the_workspace(caller: Any) -> None:
     caller.desk.enable("ws-2")
     fail(caller, PermanentError("No."))
     mine = [caller.desk.accept(id=f"q-{number}")["id"] for number in range(2)]
@@ -230,7 +230,7 @@ def test_an_event_is_listed_with_the_run_that_works_it(caller: Any) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
-def test_an_event_is_worked_again_once_by_its_own_run(caller: Any, outcome: str) -> None:
+def test_a_replayed_event_is_worked_again_by_its_own_run(caller: Any, outcome: str) -> None:
     caller.desk.accept()
     if outcome == "failed":
         fail(caller, PermanentError("No."), "on_webhook")
@@ -250,7 +250,7 @@ def test_an_event_is_worked_again_once_by_its_own_run(caller: Any, outcome: str)
     assert caller.desk.count("runs") == 2
 
 
-def test_an_event_that_cannot_be_worked_again_is_409(caller: Any) -> None:
+def test_an_event_that_cannot_be_replayed_is_409(caller: Any) -> None:
     caller.desk.accept()
     receive(caller, "evt_1")
     receive(caller, "evt_2", quote_id=None)
@@ -267,7 +267,7 @@ def test_an_event_that_cannot_be_worked_again_is_409(caller: Any) -> None:
     assert {event["kept"] for event in caller.get("/ws-1/webhooks/deliveries")["data"]} == {False}
 
 
-def test_webhook_endpoints_are_shown_with_what_looked_after_them(caller: Any) -> None:
+def test_webhook_endpoints_are_shown_with_their_last_upkeep(caller: Any) -> None:
     endpoint = WebhookEndpoint("acct_1", "test", "we_1", "https://host.example/webhooks/recorder/ws-1/" + "t" * 40)
     caller.desk.recorder.answers["webhook_endpoints"] = lambda *_: [endpoint]
     caller.desk.host.upkeep.request("ws-1")

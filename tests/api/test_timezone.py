@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 
-def test_the_time_zone_is_set_shown_and_taken_away(caller: Any) -> None:
+def test_the_api_sets_shows_and_removes_the_time_zone(caller: Any) -> None:
     changed = caller.call("PATCH", "/ws-1", {"timezone": "Europe/Paris"})
 
     assert (changed.status_code, changed.json["timezone"]) == (200, "Europe/Paris")
@@ -16,7 +16,7 @@ def test_the_time_zone_is_set_shown_and_taken_away(caller: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [{"timezone": "Europe/Pari"}, {"timezone": 2}, {}, {"timezone": "UTC", "name": "x"}])
-def test_what_is_no_time_zone_is_refused_by_field(caller: Any, body: Any) -> None:
+def test_an_unknown_time_zone_is_refused_by_field(caller: Any, body: Any) -> None:
     answer = caller.call("PATCH", "/ws-1", body)
 
     assert answer.status_code == 422
@@ -24,7 +24,7 @@ def test_what_is_no_time_zone_is_refused_by_field(caller: Any, body: Any) -> Non
     assert caller.get("/v1/workspaces/ws-1")["timezone"] is None
 
 
-def test_the_nearest_name_is_in_the_answer(caller: Any) -> None:
+def test_the_answer_names_the_nearest_time_zone(caller: Any) -> None:
     (problem,) = caller.call("PATCH", "/ws-1", {"timezone": "Europe/Pari"}).json["errors"]
 
     assert problem["pointer"] == "/timezone"

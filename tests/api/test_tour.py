@@ -1,4 +1,4 @@
-"""The tour of docs/api.md, run as it stands there."""
+"""The examples of docs/api.md, run unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may call what: every route of the application itself is walked, so that none can be forgotten."""
+"""Authorization: the tests call every route of the application, so that none can be forgotten."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from qwoty_integrations_host.store.api_keys import SCOPES
 from qwoty_integrations_host.web import rate_limit
 from qwoty_integrations_host.web.app import create_app
 
-#: What anybody may read, and what finds out by itself who calls.
+#: Routes that anybody may read.
 OPEN = {"/v1/openapi.json"}
-#: What a key that may only look is let do, though it is a POST.
+#: POST routes that a read key may call.
 ASKING = {"/v1/workspaces/{workspace}/quotes/preview"}
-#: What asks for more than a key that may look.
+#: GET routes that need more than a read key.
 ADMINS_READ = {"/v1/workspaces/{workspace}/api-keys"}
 FILL = {"workspace": "ws-1", "plugin": "recorder"}
 
 
 def routes(host: Host, workspace: str = "ws-1") -> list[tuple[str, str, str]]:
-    """Each (method, rule as OpenAPI writes it, address) below /v1."""
+    """Each route below /v1: (method, rule in OpenAPI's form, address)."""
     app = create_app(host)
     line = app.url_map.bind("localhost")
     found = []
@@ -42,7 +42,7 @@ def routes(host: Host, workspace: str = "ws-1") -> list[tuple[str, str, str]]:
     return found
 
 
-def test_every_route_is_described_and_nothing_else_is(callers: Any) -> None:
+def test_the_description_has_exactly_the_routes_of_the_application(callers: Any) -> None:
     nobody = callers()
     nobody.key = ""
     described = nobody.get("/v1/openapi.json")
@@ -63,7 +63,7 @@ def test_without_a_key_no_route_answers_and_nothing_changes(callers: Any) -> Non
 
 
 @pytest.mark.parametrize("workspace", ["ws-1", "unknown"])
-def test_with_another_workspaces_key_every_workspaces_route_is_the_same_404(callers: Any, workspace: str) -> None:
+def test_every_route_of_a_workspace_answers_404_to_a_key_of_another_workspace(callers: Any, workspace: str) -> None:
     stranger = callers(workspace="ws-2")
 
     found = [
@@ -77,7 +77,7 @@ def test_with_another_workspaces_key_every_workspaces_route_is_the_same_404(call
     assert titles == {f"There is no workspace {workspace!r} for this API key."}
 
 
-def test_a_key_that_may_only_look_reaches_no_route_that_changes_something(callers: Any) -> None:
+def test_a_read_key_reaches_no_route_that_changes_something(callers: Any) -> None:
     reader = callers("read")
     walk = routes(reader.desk.host)
 
@@ -87,7 +87,7 @@ def test_a_key_that_may_only_look_reaches_no_route_that_changes_something(caller
     assert refused == writes | {("GET", shape) for shape in ADMINS_READ}
 
 
-def test_a_key_for_handing_over_quotes_can_neither_look_nor_change_settings(callers: Any) -> None:
+def test_a_write_key_can_neither_read_nor_change_settings(callers: Any) -> None:
     platform = callers("write")
     platform.desk.enable()
 
@@ -97,14 +97,14 @@ def test_a_key_for_handing_over_quotes_can_neither_look_nor_change_settings(call
     assert platform.call("PUT", "/ws-1/plugins/recorder/settings", {}).status_code == 403
 
 
-def test_a_key_of_an_earlier_release_may_do_everything(caller: Any) -> None:
+def test_a_key_of_an_earlier_release_has_every_scope(caller: Any) -> None:
     with caller.desk.host.store.write() as db:
         db.exec_driver_sql("UPDATE api_keys SET scopes = NULL")
 
     assert caller.get("/ws-1/api-keys")["data"][0]["scopes"] == list(SCOPES)
 
 
-def test_a_revoked_key_opens_nothing(caller: Any, callers: Any) -> None:
+def test_a_revoked_key_is_refused(caller: Any, callers: Any) -> None:
     other = callers()
     key_id = other.key.split("_")[1]
 
@@ -116,7 +116,9 @@ def test_a_revoked_key_opens_nothing(caller: Any, callers: Any) -> None:
     assert caller.call("DELETE", "/ws-1/api-keys/00000000").status_code == 404
 
 
-def test_a_key_is_made_over_http_shown_once_and_never_stronger_than_its_maker(caller: Any, callers: Any) -> None:
+def test_a_key_created_over_http_is_shown_once_and_has_no_more_scopes_than_its_creator(
+    caller: Any, callers: Any
+) -> None:
     admin = callers("read", "admin")
     admin.desk.clock.advance(1)
 
@@ -133,12 +135,12 @@ def test_a_key_is_made_over_http_shown_once_and_never_stronger_than_its_maker(ca
     assert admin.post("/ws-1/api-keys", {"scopes": ["write"]}).status_code == 403
 
 
-def test_the_last_use_of_a_key_is_noted_to_five_minutes(caller: Any) -> None:
+def test_the_last_use_of_a_key_is_recorded_to_five_minutes(caller: Any) -> None:
     def last_used() -> Any:
         return caller.get("/ws-1/api-keys")["data"][0]["last_used_at"]
 
     first = caller.desk.clock.now()
-    assert last_used() is None, "the request itself is noted when it was answered"
+    assert last_used() is None, "the use is recorded after the answer"
     caller.desk.clock.advance(60)
     assert last_used() == first.isoformat()
     caller.desk.clock.advance(240)
@@ -158,7 +160,7 @@ def test_many_wrong_keys_from_one_address_are_429_while_a_right_one_still_passes
     assert caller.call("GET", "/ws-1").status_code == 401
 
 
-def test_the_host_remembers_only_so_many_places(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_host_remembers_a_limited_number_of_client_addresses(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "_MOST_COUNTERS", 3)
     failures = rate_limit.AuthFailures(desk.clock)
 
@@ -168,7 +170,7 @@ def test_the_host_remembers_only_so_many_places(desk: Any, monkeypatch: pytest.M
     assert [place for _, place in failures._counters] == ["192.0.2.7", "192.0.2.8", "192.0.2.9"]
 
 
-# -- who asks: the connection's address, or whom a proxy of ours names ---------------------------------------
+# -- the client's address: of the connection, or the one that a trusted proxy names --------------------------
 
 PROXY, OUTER, CLIENT, LIAR = "10.0.0.4", "10.0.1.9", "203.0.113.7", "198.51.100.1"
 
@@ -177,11 +179,11 @@ PROXY, OUTER, CLIENT, LIAR = "10.0.0.4", "10.0.1.9", "203.0.113.7", "198.51.100.
     ("peer", "headers", "counted"),
     [
         (CLIENT, {}, CLIENT),
-        # From whoever is no proxy of ours, a header changes nothing.
+        # A header from a client that is no trusted proxy has no effect.
         (CLIENT, {"X-Forwarded-For": LIAR}, CLIENT),
         (CLIENT, {"Forwarded": f"for={LIAR}"}, CLIENT),
         (CLIENT, {"X-Forwarded-For": f"{LIAR}, {PROXY}"}, CLIENT),
-        # A proxy of ours names whom it had before it; what that one claimed stands further left.
+        # A trusted proxy appends the address of its own client; what that client claimed stands further left.
         (PROXY, {"X-Forwarded-For": CLIENT}, CLIENT),
         (PROXY, {"X-Forwarded-For": f"{LIAR}, {CLIENT}"}, CLIENT),
         (PROXY, {"X-Forwarded-For": f"{LIAR}, {CLIENT}, {OUTER}"}, CLIENT),
@@ -192,18 +194,18 @@ PROXY, OUTER, CLIENT, LIAR = "10.0.0.4", "10.0.1.9", "203.0.113.7", "198.51.100.
         (PROXY, {"X-Forwarded-For": "2001:db8:1:2:3::4"}, "2001:db8:1:2::/64"),
         (PROXY, {"Forwarded": 'for="[2001:db8:1:2::9]:4711"'}, "2001:db8:1:2::/64"),
         (PROXY, {"X-Forwarded-For": f"{OUTER}, {OUTER}"}, OUTER),
-        # Whoever names nobody asks for itself.
+        # A trusted proxy that names no client counts as the client.
         (PROXY, {}, PROXY),
         (PROXY, {"X-Forwarded-For": "unknown"}, PROXY),
         (PROXY, {"X-Forwarded-For": f"{LIAR}, unknown, {OUTER}"}, OUTER),
         (PROXY, {"Forwarded": "for=_hidden"}, PROXY),
         (PROXY, {"Forwarded": "proto=https"}, PROXY),
         (PROXY, {"Forwarded": ';;,,="['}, PROXY),
-        # One of the two came as the client sent it; nobody knows which.
+        # The client sent one of the two headers, and nobody knows which.
         (PROXY, {"X-Forwarded-For": CLIENT, "Forwarded": f"for={LIAR}"}, PROXY),
     ],
 )
-def test_who_asks_is_the_peer_or_whom_a_trusted_proxy_names(
+def test_the_client_address_is_the_peer_or_the_one_that_a_trusted_proxy_names(
     desks: Any, peer: str, headers: dict[str, str], counted: str
 ) -> None:
     desk = desks(trusted_proxies=(ip_network(PROXY), ip_network("10.0.1.0/24")))
@@ -216,7 +218,7 @@ def test_who_asks_is_the_peer_or_whom_a_trusted_proxy_names(
     assert list(app.extensions["qwoty_auth_failures"]._counters) == [(rate_limit.Credential.API_KEY, counted)]
 
 
-def test_without_a_trusted_proxy_no_header_counts(desk: Any) -> None:
+def test_forwarding_headers_are_ignored_without_a_trusted_proxy(desk: Any) -> None:
     app = create_app(desk.host)
 
     for number in range(21):
@@ -232,10 +234,10 @@ def test_without_a_trusted_proxy_no_header_counts(desk: Any) -> None:
         ("", ()),
         ("10.0.0.4", ("10.0.0.4/32",)),
         (" 10.0.0.0/24 , ::1,", ("10.0.0.0/24", "::1/128")),
-        # As IPv4 is compared: whoever asks from such an address counts as the IPv4 one.
+        # An IPv4-mapped IPv6 address counts as its IPv4 address.
         ("::ffff:10.0.0.1", ("10.0.0.1/32",)),
         ("::ffff:10.0.1.0/120", ("10.0.1.0/24",)),
-        # More than what is IPv4: it stays.
+        # A network with more than the IPv4-mapped addresses stays IPv6.
         ("::/0", ("::/0",)),
     ],
 )
@@ -246,6 +248,6 @@ def test_trusted_proxies_are_addresses_and_networks(given: str, found: tuple[str
 
 
 @pytest.mark.parametrize("given", ["1", "proxy.example", "10.0.0.4/24", "10.0.0.4;10.0.0.5", "*"])
-def test_what_is_no_address_is_refused_by_the_name_of_its_variable(given: str) -> None:
+def test_an_invalid_proxy_address_is_refused_with_the_name_of_its_variable(given: str) -> None:
     with pytest.raises(HostError, match="QWOTY_HOST_TRUSTED_PROXIES"):
         HostConfig.from_environment({"QWOTY_HOST_TRUSTED_PROXIES": given})

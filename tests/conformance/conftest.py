@@ -1,4 +1,4 @@
-"""The conformance suite over a plugin that goes wrong on purpose, one check at a time."""
+"""Runs the conformance suite over a plugin with deliberate faults, one check at a time."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class TestWayward(PluginConformance):
 def checked(
     monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester
 ) -> Iterator[Callable[..., list[dict[str, str]]]]:
-    """Run the checks that an expression chooses by name over the plugin with faults, and give how each ended.
+    """A function that runs the checks whose names match an expression over the plugin, and returns their results.
 
-    ``source`` is put at the end of the plugin's module.
+    ``source`` is appended to the plugin's module.
     """
 
     def check(chosen: str = "", *faults: str, source: str = "", suite: str = SUITE) -> list[dict[str, str]]:

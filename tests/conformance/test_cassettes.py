@@ -1,4 +1,4 @@
-"""What authors get for recorded traffic: nothing secret is written, and a replay that differs fails."""
+"""Recorded traffic in the tests of authors: no secret is written, and a replay that differs fails."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_note_is_written(notes):
 
 @pytest.fixture
 def author(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A folder of tests with one recorded cassette."""
+    """An author's folder of tests with one recorded cassette."""
     monkeypatch.syspath_prepend(str(TEMPLATE_TESTS))
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_notes=ASKS % ["q-1"])
@@ -53,7 +53,7 @@ def author(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest
     return pytester
 
 
-def test_what_is_recorded_holds_no_secret_and_no_port(author: pytest.Pytester) -> None:
+def test_a_recording_holds_no_secret_and_no_port(author: pytest.Pytester) -> None:
     (cassette,) = Path(author.path).rglob("*.yaml")
     text = cassette.read_text("utf-8")
 
@@ -72,7 +72,7 @@ def test_what_is_recorded_holds_no_secret_and_no_port(author: pytest.Pytester) -
         ([], "In the cassette, but never asked for: 1 of 1 requests."),
     ],
 )
-def test_a_replay_that_is_not_the_recording_fails(
+def test_a_replay_that_differs_from_the_recording_fails(
     author: pytest.Pytester, references: list[str], said: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     author.makepyfile(test_notes=ASKS % references)

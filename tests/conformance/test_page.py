@@ -1,4 +1,4 @@
-"""The code of docs/writing-a-plugin.md is code that runs: of the template, or of these tests."""
+"""The code on docs/writing-a-plugin.md is part of the template or of these tests, so it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qwoty_integrations_host.scaffold import create
 PAGE = Path(__file__).parents[2] / "docs" / "writing-a-plugin.md"
 
 
-def test_every_piece_of_code_on_the_page_stands_in_what_is_run(tmp_path: Path) -> None:
+def test_every_piece_of_code_on_the_page_is_part_of_code_that_runs(tmp_path: Path) -> None:
     made = create("acme-chat", tmp_path)
     run = [file.read_text("utf-8") for file in made.rglob("*.*") if file.is_file()]
     run += [conftest.SUITE, test_cassettes.CONFTEST]
@@ -22,7 +22,7 @@ def test_every_piece_of_code_on_the_page_stands_in_what_is_run(tmp_path: Path) -
 
 
 def _flat(text: str) -> str:
-    """A text without the blanks around its lines: the page shows methods without their class."""
+    """A text without indentation, because the page shows methods without their class."""
     return "\n".join(line.strip() for line in text.strip().splitlines())
 
 

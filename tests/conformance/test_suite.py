@@ -1,4 +1,4 @@
-"""Each check fails for the plugin that it is there to catch, in words, and for no other."""
+"""Each check of the suite fails for its own kind of fault, with an explanation, and for no other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-#: All that an author must give.
+#: The minimal suite of an author.
 BARE = """
 import pytest
 from qwoty_integrations_host.testing import PluginConformance
@@ -27,17 +27,17 @@ class TestWayward(DerivedConformance):
 Checked = Callable[..., list[dict[str, str]]]
 
 
-def test_a_plugin_that_keeps_the_contract_passes_everything_that_can_be_checked(checked: Checked) -> None:
+def test_a_plugin_that_keeps_the_contract_passes_every_check(checked: Checked) -> None:
     ends = checked()
 
     assert [end for end in ends if end["result"] not in {"passed", "not_checked"}] == []
-    # It is no wheel: a folder on the path has no list of files.
+    # The plugin is a folder on the path, not a wheel, so it has no list of files.
     assert [end["check"] for end in ends if end["result"] == "not_checked"] == ["what is installed is complete"]
     assert len(ends) > 35
 
 
 Row = tuple[str, str, str]
-#: What goes wrong, the check that finds it, and its words. Faults that do not get into each other's way share a plugin.
+#: Faults, the check that finds each, and its explanation. Faults that do not affect each other share a plugin.
 FAULTS: dict[str, list[Row]] = {
     "what it says of itself": [
         ("old draft", "named_and_of_the_right_draft", "Its $schema is not"),
@@ -96,7 +96,7 @@ FAULTS: dict[str, list[Row]] = {
     "a quote": [("gives up", "accepted_quote_is_worked", "is needs_attention: It is too late. [tired]")],
     "two workspaces": [("keeps settings", "sent_for_no_other", "is sent while the plugin works for another")],
 }
-#: The same of what is put at the end of the plugin's module.
+#: The same for code that is appended to the plugin's module.
 SOURCES: dict[str, list[Row]] = {
     "hooks": [
         ("HOOK_API = 0", "hosts_hook_api", "HOOK_API = 0; this host speaks 1"),
@@ -130,7 +130,7 @@ SOURCES: dict[str, list[Row]] = {
 
 
 def ended(ends: list[dict[str, str]], check: str) -> dict[str, str]:
-    """How the one check ended whose name holds these words."""
+    """The result of the only check whose name contains these words."""
     (end,) = (end for end in ends if check.replace("_", " ") in end["check"])
     return end
 
@@ -140,7 +140,7 @@ def that_find(rows: list[Row]) -> str:
 
 
 @pytest.mark.parametrize("rows", FAULTS.values(), ids=list(FAULTS))
-def test_what_a_plugin_does_wrong_is_found_and_explained(
+def test_every_fault_of_a_plugin_is_found_and_explained(
     checked: Checked, rows: list[Row], subtests: pytest.Subtests
 ) -> None:
     ends = checked(that_find(rows), *(fault for fault, _, _ in rows))
@@ -155,7 +155,7 @@ def test_what_a_plugin_does_wrong_is_found_and_explained(
 
 
 @pytest.mark.parametrize("rows", SOURCES.values(), ids=list(SOURCES))
-def test_what_is_wrong_with_a_module_is_found_before_it_is_called(
+def test_faults_of_a_module_are_found_before_its_hooks_are_called(
     checked: Checked, rows: list[Row], subtests: pytest.Subtests
 ) -> None:
     ends = checked(that_find(rows), source="\n".join(dict.fromkeys(source for source, _, _ in rows)))
@@ -166,7 +166,7 @@ def test_what_is_wrong_with_a_module_is_found_before_it_is_called(
             assert (end["result"], said in end["what"]) == ("failed", True), end
 
 
-def test_of_a_plugin_that_does_not_load_everything_else_is_not_checked(checked: Checked) -> None:
+def test_a_plugin_that_does_not_load_gets_no_further_checks(checked: Checked) -> None:
     ends = checked(source="raise RuntimeError('no')")
 
     failed = {end["check"] for end in ends if end["result"] == "failed"}
@@ -186,8 +186,8 @@ def test_of_a_plugin_that_does_not_load_everything_else_is_not_checked(checked: 
     )
 
 
-def test_without_an_author_settings_are_made_and_the_network_is_blocked(checked: Checked) -> None:
-    # What an import does is the same with an author.
+def test_without_an_authors_suite_settings_are_generated_and_the_network_is_blocked(checked: Checked) -> None:
+    # The checks of the import are the same with an author's suite.
     ends = checked("not importing", suite=DERIVED)
 
     assert [end for end in ends if end["result"] == "failed"] == []
@@ -201,7 +201,7 @@ def test_without_an_author_settings_are_made_and_the_network_is_blocked(checked:
     assert "an accepted quote is worked" not in passed
 
 
-def test_without_a_stand_in_a_check_is_skipped_aloud(checked: Checked) -> None:
+def test_a_check_without_a_stand_in_is_reported_as_not_checked(checked: Checked) -> None:
     (end,) = checked("accepted_quote_is_worked", suite=BARE)
 
     assert end["result"] == "not_checked"

@@ -1,4 +1,4 @@
-"""A real browser on the console: Debian's Chromium, driven by Playwright, judged by axe."""
+"""A real browser on the console: Debian's Chromium, driven by Playwright. axe checks accessibility."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Chromium without a window; the test is skipped where there is none."""
+    """Headless Chromium. The test is skipped where it is not installed."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("there is no Chromium on this machine")
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
-        # Containers give little shared memory, and run as root, where Chromium has no sandbox.
+        # Containers have little shared memory, and run as root, where Chromium has no sandbox.
         options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=program, args=options)
         try:
@@ -33,8 +33,8 @@ def chromium() -> Iterator[Any]:
 
 
 def violations(page: Any) -> list[str]:
-    """What axe finds against WCAG 2.2 A and AA on the page as it stands."""
-    # Through the debugger, past the policy that forbids the page to load it.
+    """The violations of WCAG 2.2 A and AA that axe finds on the present page."""
+    # Load axe through the debugger, because the page's content security policy forbids it.
     page.evaluate(AXE.read_text("utf-8") + "; 0")
     found = page.evaluate("tags => axe.run(document, {runOnly: tags})", _WCAG)
     return [

@@ -1,4 +1,4 @@
-"""The texts of the console, as gettext finds them in code and templates."""
+"""The texts of the console, as gettext extracts them from code and templates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OPTIONS = {"templates/**.html": {"newstyle_gettext": "true"}}
 
 
 def texts() -> set[str | tuple[str, str]]:
-    """Each text; one of a number as (one, many)."""
+    """Each text; a text with a plural as the pair (singular, plural)."""
     found = extract_from_dir(
         str(CONSOLE), _METHODS, _OPTIONS, keywords={"_": None, "gettext": None, "ngettext": (1, 2)}
     )
@@ -25,5 +25,5 @@ def texts() -> set[str | tuple[str, str]]:
 
 
 def catalog(language: str) -> Catalog:
-    """A language's catalog, as it is in the source."""
+    """The catalog of a language, from its source file."""
     return read_po(BytesIO((CONSOLE / "translations" / f"{language}.po").read_bytes()), locale=language)

@@ -1,4 +1,4 @@
-"""The console as people use it: a browser that keeps cookies, over WSGI; and a desk behind it."""
+"""The console of a desk's host: a client over WSGI that keeps cookies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def follow(client: Client, link: str) -> TestResponse:
 
 @dataclass
 class Person:
-    """Somebody in front of the console of ws-1."""
+    """A person who uses the console of ws-1."""
 
     desk: Any
     client: Client
@@ -37,7 +37,7 @@ class Person:
         return self.client.get(path, headers={"Sec-Fetch-Site": "same-origin", **headers})
 
     def page(self, path: str, **headers: str) -> str:
-        """The text of a page that is there."""
+        """Get a page, expect status 200, and return its text."""
         answer = self.get(path, **headers)
         assert answer.status_code == 200, answer.text
         return answer.text
@@ -51,7 +51,7 @@ class Person:
 
 @pytest.fixture
 def people(desks: Callable[..., Desk]) -> Callable[..., Person]:  # noqa: F811
-    """People with a role, or not logged in at all."""
+    """A function that makes people: logged in with a role, or not logged in."""
     found = desks(public_url=PUBLIC)
     app = create_app(found.host)
 
@@ -70,5 +70,5 @@ def admin(people: Callable[..., Person]) -> Person:
 
 
 def words(html: str) -> str:
-    """What is read on a page, without its marks."""
+    """The text of a page without its HTML tags."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()

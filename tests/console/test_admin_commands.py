@@ -1,4 +1,4 @@
-"""``qwoty-host admin``: letting people into the console, and putting them out."""
+"""``qwoty-host admin``: giving people access to the console, and revoking it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qwoty_integrations_host.web.app import create_app
 
 @pytest.fixture
 def qwoty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command line on a directory with the workspace acme."""
+    """The command line on a data directory with the workspace acme."""
     monkeypatch.setenv("QWOTY_HOST_PUBLIC_URL", "http://localhost")
 
     def call(*arguments: str, typed: str = "") -> Result:
@@ -33,7 +33,7 @@ def qwoty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
 
 @pytest.fixture
 def browser(tmp_path: Path, qwoty: Any) -> Any:
-    """Somebody's browser on the same directory."""
+    """A browser on the console of the same data directory."""
     host = create_host(HostConfig(data_dir=tmp_path / "data", public_url="http://localhost"), engine=NoEngine)
     yield Client(create_app(host))
     host.close()
@@ -64,7 +64,7 @@ def test_a_link_needs_an_address_and_a_workspace(qwoty: Any, monkeypatch: pytest
     assert nowhere.exit_code == 1 and "QWOTY_HOST_PUBLIC_URL" in nowhere.stderr
 
 
-def test_a_password_is_read_from_stdin_and_taken_away_when_asked_to(qwoty: Any, browser: Any) -> None:
+def test_a_password_is_read_from_stdin_and_can_be_removed(qwoty: Any, browser: Any) -> None:
     def tried() -> int:
         form, here = {"workspace": "acme", "password": "correct horse battery"}, {"Sec-Fetch-Site": "same-origin"}
         return int(browser.post("/console/login", data=form, headers=here).status_code)

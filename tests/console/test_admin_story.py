@@ -1,4 +1,4 @@
-"""The whole story of an admin, in a real browser, with JavaScript and without."""
+"""An admin's work from login to payment, in a real browser, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def look(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Let axe judge a page, look for secrets in it, and keep its picture for the documents when that was asked for."""
+    """A function that checks a page for accessibility and secrets, and takes its picture if --screenshots is given."""
 
     def at(page: Any, name: str = "", *, picture: bool = True, judge: bool = True) -> None:
         if judge:
@@ -47,7 +47,7 @@ def test_an_admin_sets_up_an_integration_and_sees_a_quote_paid(
     context.set_default_timeout(10_000)
     page = context.new_page()
     complaints = complaints_of(page)
-    # Without JavaScript axe cannot wait for its own answers; it judges the same pages with it.
+    # axe needs JavaScript; the run with JavaScript checks the same pages.
     seen = partial(look, page, picture=javascript, judge=javascript)
 
     gets_in_by_a_link(bench, page)
@@ -79,16 +79,14 @@ def test_every_page_is_readable_in_the_dark_and_on_a_phone(bench: Any, browser: 
         look(page, f"phone-{path.partition('/')[0] or 'integrations'}", picture=path.startswith(("runs/", "quotes/")))
         if path == f"runs/{run['id']}":
             assert "Un lien de paiement pour l’échéance 1 sur 4 a été envoyé à" in page.inner_text("main")
-        # Nothing sticks out of a narrow screen.
+        # No element is wider than a narrow screen.
         assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"], path
 
     assert complaints == []
     context.close()
 
 
-def test_the_pages_that_the_story_leaves_out_are_accessible_too(
-    bench: Any, browser: Any, look: Callable[..., None]
-) -> None:
+def test_the_pages_outside_the_story_are_accessible_too(bench: Any, browser: Any, look: Callable[..., None]) -> None:
     bench.enable(**LINK)
     run = bench.accept(the_example())
     context = browser.new_context()
@@ -131,7 +129,7 @@ def enter(page: Any, link: str) -> None:
     page.wait_for_url("**/console/")
 
 
-# -- the chapters ----------------------------------------------------------------------------------------
+# -- the parts of the story ------------------------------------------------------------------------------
 
 
 def gets_in_by_a_link(bench: Any, page: Any) -> None:
@@ -193,7 +191,7 @@ def watches_a_run_end(bench: Any, page: Any, seen: Callable[..., None]) -> None:
     page.get_by_role("status").get_by_text("Queued").wait_for()
     assert accepted.run_ids[0] in page.url
     bench.work()
-    # Nobody presses anything: the page looks again by itself.
+    # The page refreshes itself without a click.
     page.get_by_role("status").get_by_text("Succeeded").wait_for()
     figures = page.locator("table.figures").first.inner_text()
     assert [figures.count(amount) for amount in ("€7,585.00", "€1,517.00", "€9,102.00")] == [3, 3, 3]
@@ -252,7 +250,7 @@ def looks_at_every_page(page: Any, seen: Callable[..., None]) -> None:
 
 
 def complaints_of(page: Any) -> list[str]:
-    """What the browser complains about: scripts that fail, what the policy blocks. That a form was refused is no news."""
+    """The errors in the browser's console, such as failing scripts and blocked files, without refused forms."""
     found: list[str] = []
     page.on("console", lambda said: found.append(said.text) if said.type == "error" and " 422 " not in said.text else 0)
     page.on("pageerror", lambda error: found.append(str(error)))

@@ -1,4 +1,4 @@
-"""Somebody is told by default: at the command line, by the API, and on the pages, which all show the same."""
+"""Recipients of alerts at the command line, in the API and in the console, which all show the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from werkzeug.test import Client
 
 from console.conftest import words
 from console.test_admin_commands import browser, qwoty
-from host.test_alerts import ends_with
 from qwoty_integrations_host import NeedsAttention
 from qwoty_integrations_host.doctor import examine
 from qwoty_integrations_host.store.api_keys import create_api_key
@@ -36,7 +35,7 @@ def api(desk: Any) -> Callable[..., Any]:
     return call
 
 
-def told(desk: Any) -> list[str]:
+def recipients(desk: Any) -> list[str]:
     mails: list[str] = desk.host.alert_recipients.show("ws-1")["mails"]
     return mails
 
@@ -46,10 +45,10 @@ def of_alerts(desk: Any, workspace: str = "ws-1") -> list[tuple[str, str]]:
     return [(each.state, each.detail) for each in found if each.detail.startswith(f"{workspace}:")]
 
 
-# -- the story -------------------------------------------------------------------------------------------------
+# -- recipients and alerts -------------------------------------------------------------------------------------
 
 
-def test_a_workspace_without_anybody_to_tell_says_so_until_somebody_is_entered(admin: Any) -> None:
+def test_a_workspace_without_recipients_warns_until_one_is_added(admin: Any) -> None:
     admin.desk.enable()
     assert NOBODY in words(admin.page("/console/"))
     assert of_alerts(admin.desk) == [("warning", "ws-1: nobody is told when something needs a person.")]
@@ -61,11 +60,11 @@ def test_a_workspace_without_anybody_to_tell_says_so_until_somebody_is_entered(a
     assert api(admin.desk)("GET", "/alerts").json["mails"] == [ANA]
 
 
-def test_what_was_told_is_the_same_on_the_page_and_in_the_api(admin: Any) -> None:
+def test_the_alerts_page_and_the_api_show_the_same_alerts(admin: Any) -> None:
     ask = api(admin.desk)
     assert ask("PUT", "/alerts", {"mails": [ANA], "language": "fr"}).status_code == 200
     admin.desk.enable()
-    ends_with(admin.desk, NeedsAttention("The totals differ.", hint="Compare them, then retry the run."))
+    admin.desk.fail_with(NeedsAttention("The totals differ.", hint="Compare them, then retry the run."))
     run = admin.desk.accept()
 
     before = admin.page("/console/alerts")
@@ -84,7 +83,7 @@ def test_what_was_told_is_the_same_on_the_page_and_in_the_api(admin: Any) -> Non
     assert "http://localhost/console/runs/" in text and "qwoty-host" not in text
 
 
-def test_a_test_is_sent_from_the_page_and_by_the_api(admin: Any) -> None:
+def test_a_test_alert_is_sent_by_the_page_and_by_the_api(admin: Any) -> None:
     ask = api(admin.desk)
     assert ask("POST", "/alerts/test").status_code == 409
     admin.desk.host.alert_recipients.replace("ws-1", {"mails": [ANA]})
@@ -97,7 +96,7 @@ def test_a_test_is_sent_from_the_page_and_by_the_api(admin: Any) -> None:
     assert begun.json["told"] == [{"to": ANA, "delivered": True, "trouble": ""}]
 
 
-def test_a_workspace_is_made_with_somebody_to_tell(qwoty: Any) -> None:
+def test_a_workspace_is_created_with_recipients(qwoty: Any) -> None:
     without = qwoty("workspace", "add", "alone")
     made = qwoty("workspace", "add", "beta", "--alerts-to", ANA, "--alerts-to", BEN)
     again = qwoty("workspace", "add", "beta", "--alerts-to", BEN)
@@ -111,33 +110,33 @@ def test_a_workspace_is_made_with_somebody_to_tell(qwoty: Any) -> None:
     assert qwoty("alerts", "show", "gamma").exit_code == 5, "nothing was added"
 
 
-# -- switching on offers it ----------------------------------------------------------------------------------
+# -- enabling an integration offers a recipient ----------------------------------------------------------------
 
 
 FORM = {"_shown": ["mode", "token"], "mode": "fast", "token": "key_Plain1234567890", "then": "enable"}
 
 
-def test_who_switches_on_is_offered_to_be_told(admin: Any) -> None:
+def test_enabling_an_integration_offers_a_field_for_a_recipient(admin: Any) -> None:
     assert 'name="alerts_to"' in admin.page("/console/integrations/recorder")
 
     assert admin.post("/console/integrations/recorder", {**FORM, "alerts_to": ANA}).status_code == 303
 
-    assert told(admin.desk) == [ANA]
+    assert recipients(admin.desk) == [ANA]
     assert 'name="alerts_to"' not in admin.page("/console/integrations/recorder")
 
 
-def test_an_address_that_is_none_is_explained_where_it_was_typed_and_nothing_is_switched_on(admin: Any) -> None:
+def test_an_invalid_recipient_is_reported_at_its_field_and_nothing_is_enabled(admin: Any) -> None:
     answer = admin.post("/console/integrations/recorder", {**FORM, "alerts_to": "ana"}, **{"Accept-Language": "fr"})
 
     assert answer.status_code == 422
     assert 'id="error-alerts_to">N’est pas une adresse e-mail.' in answer.text
-    assert (told(admin.desk), admin.desk.host.settings.is_enabled("ws-1", "recorder")) == ([], False)
+    assert (recipients(admin.desk), admin.desk.host.settings.is_enabled("ws-1", "recorder")) == ([], False)
 
 
 # -- the page -------------------------------------------------------------------------------------------------
 
 
-def test_people_are_added_and_removed_and_the_rest_stays(admin: Any) -> None:
+def test_adding_and_removing_recipients_keeps_the_other_settings(admin: Any) -> None:
     admin.desk.host.alert_recipients.replace("ws-1", {"mails": [ANA], "language": "fr", "daily_digest": False})
 
     admin.post("/console/alerts/people", {"mail": BEN})
@@ -149,7 +148,7 @@ def test_people_are_added_and_removed_and_the_rest_stays(admin: Any) -> None:
     assert wrong.status_code == 422 and 'value="nobody"' in wrong.text and "Is not an e-mail address." in wrong.text
 
 
-def test_how_is_kept_also_while_nobody_is_told(admin: Any) -> None:
+def test_alert_settings_are_kept_without_recipients(admin: Any) -> None:
     form = {"language": "fr", "silent_after_hours": "48", "webhook_url": ""}
 
     assert admin.post("/console/alerts", form).status_code == 303
@@ -167,14 +166,14 @@ def test_how_is_kept_also_while_nobody_is_told(admin: Any) -> None:
         ({"webhook_url": "https://localhost/x"}, "Must be an https address that is not a private one."),
     ],
 )
-def test_what_is_wrong_is_said_at_its_field(admin: Any, changes: dict[str, str], says: str) -> None:
+def test_a_wrong_alert_setting_is_reported_at_its_field(admin: Any, changes: dict[str, str], says: str) -> None:
     answer = admin.post("/console/alerts", {"language": "en", "silent_after_hours": "24", **changes})
 
     assert answer.status_code == 422
     assert says in answer.text and 'aria-invalid="true"' in answer.text
 
 
-def test_the_secret_of_a_new_machine_is_shown_this_once(admin: Any) -> None:
+def test_the_secret_of_a_new_webhook_is_shown_once(admin: Any) -> None:
     url = "https://hooks.seller.example/alerts"
     answer = admin.post("/console/alerts", {"language": "en", "silent_after_hours": "24", "webhook_url": url})
     put = api(admin.desk)("PUT", "/alerts", {"webhook_url": url}).json
@@ -193,4 +192,4 @@ def test_a_viewer_looks_and_changes_nothing(people: Any) -> None:
     assert "Send a test" not in viewer.page("/console/alerts")
     for path in ("/alerts", "/alerts/people", "/alerts/people/remove", "/alerts/test"):
         assert viewer.post(f"/console{path}", {"mail": ANA}).status_code == 403
-    assert told(viewer.desk) == [ANA]
+    assert recipients(viewer.desk) == [ANA]

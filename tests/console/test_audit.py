@@ -1,4 +1,4 @@
-"""Who did what: written down with the deed, whoever does it, and never a value."""
+"""The audit log: it is written together with each action, names who did it, and holds no values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def entries(admin: Any, action: str) -> list[tuple[str, str, list[str]]]:
     return [(one["actor"], one["subject"], one["fields"]) for one in found if one["action"] == action]
 
 
-def test_saved_settings_are_known_by_the_fields_that_changed(admin: Any) -> None:
+def test_the_audit_log_names_the_settings_that_changed(admin: Any) -> None:
     with acting_as("somebody"):
         admin.desk.host.settings.save("ws-1", "recorder", {"token": TOKEN, "unit_tokens": {"bu_1": TOKEN}})
         admin.desk.clock.sleep(1)
@@ -57,7 +57,7 @@ def test_the_api_names_the_key_that_acts(admin: Any) -> None:
     assert entries(admin, "integration.disabled") == [(f"API key {made['id']}", "recorder", [])]
 
 
-def test_what_was_refused_is_not_in_the_log(admin: Any) -> None:
+def test_a_refused_action_is_not_in_the_audit_log(admin: Any) -> None:
     admin.desk.enable()
     run = admin.desk.accept()
 
@@ -65,7 +65,7 @@ def test_what_was_refused_is_not_in_the_log(admin: Any) -> None:
     assert entries(admin, "run.retried") == []
 
 
-def test_what_is_over_is_pruned(admin: Any) -> None:
+def test_ended_sessions_and_old_audit_entries_are_pruned(admin: Any) -> None:
     host, clock = admin.desk.host, admin.desk.clock
     assert "Logged in" in words(admin.page("/console/audit"))
 

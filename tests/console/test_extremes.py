@@ -1,4 +1,4 @@
-"""Whatever is asked for by an address or a form, the console answers with a page that says so, and never breaks."""
+"""Extreme values in addresses and forms: the console answers each with a page, and never crashes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("path", ["/console/runs", "/console/quotes"])
 @pytest.mark.parametrize("zone", [None, "Pacific/Kiritimati", "Etc/GMT+12"])
-def test_any_day_can_be_asked_for(admin: Any, path: str, zone: str | None) -> None:
+def test_any_day_in_an_address_gets_a_page(admin: Any, path: str, zone: str | None) -> None:
     admin.desk.enable()
     admin.desk.accept()
     set_timezone(admin.desk.host.store, admin.desk.host.clock, "ws-1", zone)
@@ -72,7 +72,7 @@ def test_any_day_can_be_asked_for(admin: Any, path: str, zone: str | None) -> No
      "/console/quotes?status=", "/console/quotes?after=", "/console/webhooks?after=", "/console/webhooks?result=",
      "/console/audit?after=", "/console/?done=", "/console/alerts?done=", "/console/quotes/q-7/run?plugin="],
 )  # fmt: skip
-def test_any_text_can_be_asked_for(admin: Any, path: str) -> None:
+def test_any_text_in_an_address_gets_a_page(admin: Any, path: str) -> None:
     admin.desk.enable()
     admin.desk.accept()
 
@@ -100,7 +100,7 @@ def test_any_text_can_be_asked_for(admin: Any, path: str) -> None:
         ("/console/login", "password"),
     ],
 )
-def test_any_value_can_be_sent(admin: Any, path: str, field: str) -> None:
+def test_any_value_in_a_form_gets_a_page(admin: Any, path: str, field: str) -> None:
     admin.desk.enable()
     admin.desk.accept()
 
@@ -142,7 +142,7 @@ def test_back_leads_to_a_page_of_the_console_only(admin: Any, header: str) -> No
     assert {len(answer.headers.getlist("Set-Cookie")) for answer in answers.values()} == {1}
 
 
-def test_half_a_character_in_back_is_no_crash(admin: Any) -> None:
+def test_half_a_character_in_back_causes_no_crash(admin: Any) -> None:
     answer = admin.post("/console/language", {"language": "fr", "back": b"/console/\xed\xa0\x80"})
 
     assert answer.status_code == 303
@@ -152,7 +152,7 @@ def test_half_a_character_in_back_is_no_crash(admin: Any) -> None:
 # -- the API and the command line -------------------------------------------------------------------
 
 
-def test_any_day_and_number_can_be_asked_of_the_api(admin: Any) -> None:
+def test_any_day_and_number_gets_an_answer_of_the_api(admin: Any) -> None:
     host = admin.desk.host
     key = api_keys.create(host.store, host.clock, "ws-1")["key"]
     admin.desk.enable()
@@ -194,7 +194,7 @@ def test_any_day_and_number_can_be_asked_of_the_api(admin: Any) -> None:
     ],
     ids=lambda line: ascii(" ".join(line))[:60],
 )
-def test_any_day_and_number_can_be_asked_of_the_command_line(one_folder: Path, line: list[str]) -> None:
+def test_any_day_and_number_gets_an_answer_of_the_command_line(one_folder: Path, line: list[str]) -> None:
     found = CliRunner().invoke(main, line, env={"QWOTY_HOST_DATA_DIR": str(one_folder)})
 
     assert found.exit_code in {0, 2, 5}, found.output

@@ -1,4 +1,4 @@
-"""Net, tax and total on a run's page: what is marked as differing is not what was signed."""
+"""Net, tax and total on a run's page: a figure is marked if it differs from the signed one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qwoty_integrations_host.web.console.runs import _figures
         pytest.param("100.00 20.00 121.00", "100.00 20.00 120.00", ["total"], id="a quote that contradicts itself"),
     ],
 )
-def test_a_figure_is_marked_where_it_is_not_the_signed_one(
+def test_a_figure_that_differs_from_the_signed_one_is_marked(
     bench: Any, signed: str, invoiced: str, marked: list[str]
 ) -> None:
     net, tax, total = signed.split()

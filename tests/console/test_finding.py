@@ -1,4 +1,4 @@
-"""Finding a quote, told by the command line, the API and the console: all three find the same, and name it alike."""
+"""Searching for quotes: the command line, the API and the console find the same quotes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qwoty_integrations_host.cli import main
 
 
 def line(desk: Any, *given: str) -> Result:
-    """What a person at the command line of the same data directory is told."""
+    """Run a command on the same data directory."""
     return CliRunner().invoke(main, ["--data-dir", str(desk.host.config.data_dir), *given])
 
 
@@ -26,7 +26,7 @@ def called(admin: Any, path: str) -> Any:
 
 @pytest.fixture
 def shop(admin: Any) -> Any:
-    """Two quotes with one number: of the first there is an invoice, of the other a person must do something."""
+    """Two quotes with the same number: the first has an invoice, the second needs a person."""
 
     def invoice(ctx: Any, quote: Any) -> Outcome:
         made = InvoiceRecord(id="in_1Abc", status="paid", account="a", number="F77-1")
@@ -57,12 +57,12 @@ def shop(admin: Any) -> Any:
 )
 def test_a_quote_is_found_by_words_state_and_day(shop: Any, asked: dict[str, str], found: list[str]) -> None:
     options = [word for name, value in asked.items() for word in (f"--{name}", value)]
-    told = line(shop.desk, "quote", "list", "ws-1", *options, "--json")
+    shown = line(shop.desk, "quote", "list", "ws-1", *options, "--json")
     answer = called(shop, "quotes?" + "&".join(f"{name}={value}" for name, value in asked.items()))
     form = {"since" if name == "from" else name: value for name, value in asked.items()}
     page = shop.page("/console/quotes?" + "&".join(f"{name}={value}" for name, value in form.items()))
 
-    assert [quote["quote_id"] for quote in json.loads(told.stdout)["data"]] == found
+    assert [quote["quote_id"] for quote in json.loads(shown.stdout)["data"]] == found
     assert [quote["quote_id"] for quote in answer.json["data"]] == found
     assert [one for one in ("q-3", "q-2", "q-1") if f'href="/console/quotes/{one}"' in page] == found
     assert ("No quote fits." in page) is not found
@@ -97,23 +97,23 @@ def test_a_quote_is_named_by_its_number_everywhere(shop: Any) -> None:
     assert [run["quote_id"] for run in listed["data"]] == ["q-3"]
 
 
-def test_of_a_number_that_two_quotes_have_the_candidates_are_named(shop: Any) -> None:
-    told = line(shop.desk, "quote", "show", "ws-1", "N-7")
+def test_an_ambiguous_quote_number_is_answered_with_the_candidates(shop: Any) -> None:
+    shown = line(shop.desk, "quote", "show", "ws-1", "N-7")
     answer = called(shop, "quotes/N-7")
     page = shop.get("/console/quotes/N-7")
 
-    assert (told.exit_code, answer.status_code, page.status_code) == (2, 409, 409)
+    assert (shown.exit_code, answer.status_code, page.status_code) == (2, 409, 409)
     assert answer.json["code"] == "ambiguous_number"
-    for said in (told.stderr, answer.json["detail"], page.text):
+    for said in (shown.stderr, answer.json["detail"], page.text):
         assert "q-1 (Société d" in said and "q-2 (Hiver SA, 2026-03-10)" in said and "qwoty-host" not in said
     for quote_id in ("q-1", "q-2"):
         assert called(shop, f"quotes/{quote_id}").status_code == 200, "the step that is named works"
 
 
-def test_a_quote_that_is_not_there_is_said_to_be_looked_for(shop: Any) -> None:
-    told, answer = line(shop.desk, "quote", "show", "ws-1", "N-9"), called(shop, "quotes/N-9/preview")
+def test_an_unknown_quote_is_answered_with_advice_to_search_for_it(shop: Any) -> None:
+    shown, answer = line(shop.desk, "quote", "show", "ws-1", "N-9"), called(shop, "quotes/N-9/preview")
     page = shop.get("/console/quotes/N-9")
 
-    assert (told.exit_code, answer.status_code, page.status_code) == (5, 404, 404)
-    for said in (told.stderr, answer.json["detail"], page.text):
+    assert (shown.exit_code, answer.status_code, page.status_code) == (5, 404, 404)
+    for said in (shown.stderr, answer.json["detail"], page.text):
         assert "Look for it in the list of quotes" in said

@@ -1,4 +1,4 @@
-"""The settings form: what is shown, and what is made of what a browser sends."""
+"""The settings form: what it shows, and how the host reads what a browser sends."""
 
 from __future__ import annotations
 
@@ -78,9 +78,7 @@ def test_entries_of_a_map_are_rows(admin: Any, rows: dict[str, str], kept: Any) 
         (row(0, "bu_1", "bu_1") | row(1, "", "bu_2", "no key"), 1, "Has the wrong form."),
     ],
 )
-def test_what_is_wrong_with_a_row_is_said_at_the_row(
-    admin: Any, rows: dict[str, str], where: int, sentence: str
-) -> None:
+def test_a_problem_of_a_row_is_reported_at_the_row(admin: Any, rows: dict[str, str], where: int, sentence: str) -> None:
     admin.desk.enable(unit_tokens={"bu_1": UNIT})
 
     answer = admin.post(PAGE, {"_shown": ["unit_tokens"], **rows}, **{"HX-Request": "true"})
@@ -91,7 +89,7 @@ def test_what_is_wrong_with_a_row_is_said_at_the_row(
     assert stored(admin)["unit_tokens"] == {"bu_1": UNIT}
 
 
-def test_what_was_typed_stays_after_a_refusal_but_secrets_are_never_sent_back(admin: Any) -> None:
+def test_a_refused_form_keeps_its_values_except_secrets(admin: Any) -> None:
     admin.desk.enable()
 
     answer = admin.post(PAGE, {"_shown": ["mode", "ratio", "token"], "mode": "fast", "ratio": KEY, "token": "wr0ng!"})
@@ -102,7 +100,7 @@ def test_what_was_typed_stays_after_a_refusal_but_secrets_are_never_sent_back(ad
     assert "Enter a key: it starts with key_." in answer.text
 
 
-def test_htmx_gets_the_sentences_alone(admin: Any) -> None:
+def test_htmx_gets_only_the_messages(admin: Any) -> None:
     admin.desk.enable()
     form = {"_shown": ["token"], "token": "wr0ng!"}
 
@@ -115,7 +113,7 @@ def test_htmx_gets_the_sentences_alone(admin: Any) -> None:
     assert "Saved." in admin.page(saved.headers["HX-Redirect"])
 
 
-def test_an_integration_is_switched_on_with_valid_settings_only(admin: Any) -> None:
+def test_an_integration_is_enabled_only_with_valid_settings(admin: Any) -> None:
     refused = admin.post(f"{PAGE}/enable")
     admin.post(PAGE, {"_shown": ["token"], "token": TOKEN, "then": "enable"})
 

@@ -1,4 +1,4 @@
-"""The console speaks the reader's language."""
+"""The console in the reader's language."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from console.conftest import words
 from qwoty_stripe_invoice.settings import settings_schema
 
 
-def test_every_text_of_the_console_is_there_in_french() -> None:
+def test_every_text_of_the_console_has_a_french_translation() -> None:
     french = {message.id: message.string for message in catalog("fr") if message.id}
 
     assert [text for text in texts() if not french.get(text)] == []
 
 
-def test_every_translation_names_the_same_facts() -> None:
+def test_every_translation_has_the_same_placeholders() -> None:
     for message in catalog("fr"):
         if isinstance(message.id, str):
             assert set(re.findall(r"%\(\w+\)s", message.id)) == set(re.findall(r"%\(\w+\)s", str(message.string)))
 
 
-def test_a_settings_form_speaks_the_plugins_french() -> None:
+def test_a_settings_form_shows_the_plugins_french_texts() -> None:
     without = [
         name
         for name, part in settings_schema()["properties"].items()
@@ -34,7 +34,7 @@ def test_a_settings_form_speaks_the_plugins_french() -> None:
     assert without == []
 
 
-def test_pages_are_french_for_who_reads_french(admin: Any) -> None:
+def test_pages_are_in_french_for_a_french_browser(admin: Any) -> None:
     admin.desk.enable()
     run = admin.desk.accept(total="120.00")
 
@@ -45,7 +45,7 @@ def test_pages_are_french_for_who_reads_french(admin: Any) -> None:
     assert "120,00" in admin.page("/console/quotes/q-7", **{"Accept-Language": "fr"})
 
 
-def test_what_is_wrong_with_a_field_is_said_in_french(admin: Any) -> None:
+def test_a_problem_of_a_field_is_reported_in_french(admin: Any) -> None:
     form = {"_shown": ["mode", "token"], "mode": "slow", "token": ""}
 
     answer = admin.post("/console/integrations/recorder", form, **{"Accept-Language": "fr"})

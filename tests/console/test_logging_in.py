@@ -1,4 +1,4 @@
-"""Who gets in, for how long, and what they may do."""
+"""Logging in: links, passwords and sessions, how long they last, and what they permit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_login_link_opens_the_console_once(people: Any) -> None:
         ("POST", {"Sec-Fetch-Site": "none"}),
     ],
 )
-def test_whatever_looks_at_a_link_before_a_person_presses_its_button_does_not_use_it_up(
+def test_requests_before_the_button_is_pressed_do_not_use_a_login_link_up(
     people: Any, method: str, headers: dict[str, str]
 ) -> None:
     visitor = people(None)
@@ -64,7 +64,7 @@ def test_a_login_link_works_for_a_quarter_of_an_hour(people: Any) -> None:
     assert visitor.post(path).status_code == 403
 
 
-def test_without_a_session_every_page_leads_to_the_login(people: Any) -> None:
+def test_every_page_redirects_to_the_login_without_a_session(people: Any) -> None:
     visitor = people(None)
 
     for path in ("/console/", "/console/runs", "/console/quotes", "/console/audit", "/console/access", "/console/no"):
@@ -77,7 +77,7 @@ def test_a_session_ends_after_twelve_hours(admin: Any) -> None:
     assert admin.get("/console/").status_code == 303
 
 
-def test_a_revoked_session_is_over_at_once(admin: Any) -> None:
+def test_a_revoked_session_ends_at_once(admin: Any) -> None:
     host = admin.desk.host
     (open_one,) = sessions.list_open(host.store, host.clock, "ws-1")
 
@@ -85,7 +85,7 @@ def test_a_revoked_session_is_over_at_once(admin: Any) -> None:
     assert admin.get("/console/").status_code == 303
 
 
-def test_who_logs_out_has_no_session_any_more(admin: Any) -> None:
+def test_logging_out_ends_the_session(admin: Any) -> None:
     cookie = admin.client.get_cookie("qwoty_session").value
 
     admin.post("/console/logout")
@@ -114,7 +114,7 @@ OURS, HTTPS = "http://127.0.0.1:8080", "https://console.example"
             (OURS, OURS, OURS),
             (None, OURS, OURS),
             (HTTPS, HTTPS, HTTPS),
-            # A proxy that ends TLS, with and without our knowing the address, and one that gives us another name.
+            # A proxy that terminates TLS, with and without a known public address, and one with another host name.
             (HTTPS, "http://console.example", HTTPS),
             (None, "http://console.example", HTTPS),
             (HTTPS, "http://inner:8080", HTTPS),
@@ -164,7 +164,7 @@ def test_only_the_consoles_own_pages_change_something(
     assert answer.status_code == (303 if passes else 403)
 
 
-def test_a_page_over_plain_http_under_the_public_name_is_none_of_ours(desks: Any) -> None:
+def test_a_page_over_plain_http_under_the_public_name_may_change_nothing(desks: Any) -> None:
     client = Client(create_app(desks(public_url=HTTPS).host))
 
     answer = client.post("/console/logout", base_url=HTTPS, headers={"Origin": HTTPS.replace("https", "http")})
@@ -191,7 +191,7 @@ def test_a_browser_may_load_nothing_but_the_consoles_own_files(admin: Any) -> No
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_password_opens_the_role_it_was_given_to(people: Any) -> None:
+def test_logging_in_with_a_password_gives_its_role(people: Any) -> None:
     visitor = people(None)
     host = visitor.desk.host
     sessions.set_password(host.store, host.clock, "ws-1", "viewer", "a long enough one")
@@ -203,7 +203,9 @@ def test_a_password_opens_the_role_it_was_given_to(people: Any) -> None:
     assert "Viewer" in visitor.page("/console/")
 
 
-def test_who_guesses_passwords_is_not_even_compared_any_more(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_attempts_are_refused_uncompared_after_too_many_failures(
+    people: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     visitor, host = people(None), people(None).desk.host
     sessions.set_password(host.store, host.clock, "ws-1", "admin", "a long enough one")
     monkeypatch.setattr(sessions, "check_password_hash", lambda known, given: given == "a long enough one")
@@ -219,7 +221,9 @@ def test_who_guesses_passwords_is_not_even_compared_any_more(people: Any, monkey
     assert 0 < int(right.headers["Retry-After"]) <= 60
 
 
-def test_wrong_passwords_from_one_place_lock_out_nobody_elsewhere(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_passwords_from_one_address_do_not_lock_out_other_addresses(
+    people: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     visitor = people(None)
     host = visitor.desk.host
     sessions.set_password(host.store, host.clock, "ws-1", "admin", "a long enough one")
@@ -238,7 +242,7 @@ def test_wrong_passwords_from_one_place_lock_out_nobody_elsewhere(people: Any, m
     assert [answer.status_code for answer in answers] == [429, 303]
 
 
-def test_a_revoked_key_that_polls_for_hours_keeps_nobody_out(people: Any) -> None:
+def test_a_revoked_key_that_keeps_polling_locks_nobody_out(people: Any) -> None:
     visitor = people(None)
     host, client = visitor.desk.host, visitor.client
     keys = [api_keys.create(host.store, host.clock, "ws-1") for _ in range(2)]
@@ -256,7 +260,7 @@ def test_a_revoked_key_that_polls_for_hours_keeps_nobody_out(people: Any) -> Non
     follow(client, sessions.login_link(host, "ws-1", "admin"))
     password = {"workspace": "ws-1", "password": "a long enough one"}
     assert visitor.post("/console/login", password).status_code == 303
-    # The other way round as well: who guesses links or passwords stops no program.
+    # In turn, wrong links and passwords do not block an API key.
     for _ in range(30):
         visitor.post("/console/login/no-such-link")
         visitor.post("/console/login", {**password, "workspace": "ws-2"})
@@ -275,7 +279,7 @@ def test_one_workspaces_session_shows_nothing_of_another(admin: Any) -> None:
         assert admin.post(f"/console/runs/{run['id']}/{act}").status_code == 404
 
 
-def test_of_tokens_only_digests_are_kept(admin: Any) -> None:
+def test_only_digests_of_tokens_are_stored(admin: Any) -> None:
     cookie = admin.client.get_cookie("qwoty_session").value
 
     with admin.desk.host.store.read() as db:
@@ -294,7 +298,7 @@ def test_a_reader_gets_the_language_of_the_browser_or_the_one_that_was_chosen(ad
 
 
 @pytest.mark.parametrize("back", ["https://elsewhere.example", "//elsewhere.example", "/console\\@elsewhere.example"])
-def test_choosing_a_language_leads_nowhere_else(admin: Any, back: str) -> None:
+def test_choosing_a_language_does_not_redirect_to_another_site(admin: Any, back: str) -> None:
     answer = admin.post("/console/language", {"language": "fr", "back": back})
 
     assert answer.location == "/console/login"

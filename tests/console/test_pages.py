@@ -1,4 +1,4 @@
-"""What the pages show and do, without a browser."""
+"""The content and the actions of the console's pages, without a browser."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.web.app import create_app
 
 
-def test_every_page_is_there_before_anything_happened(admin: Any) -> None:
+def test_every_page_works_in_an_empty_workspace(admin: Any) -> None:
     for path in ("", "runs", "quotes", "webhooks", "audit", "access", "integrations/recorder"):
         assert "<h1>" in admin.page(f"/console/{path}")
 
 
-def test_the_bare_address_leads_to_the_console(admin: Any) -> None:
+def test_the_root_address_redirects_to_the_console(admin: Any) -> None:
     assert admin.client.get("/").location == "/console/"
 
 
-def test_every_page_is_there_after_a_run(admin: Any) -> None:
+def test_every_page_works_after_a_run(admin: Any) -> None:
     admin.desk.enable()
     run = admin.desk.accept(id="q-7", number="N-7")
 
@@ -48,7 +48,7 @@ def test_a_plugin_that_failed_to_load_is_shown_with_its_reason(desks: Any) -> No
     assert "Blocked" in said
 
 
-def test_a_failed_run_says_what_to_do_and_is_tried_again(admin: Any) -> None:
+def test_a_failed_run_shows_what_to_do_and_can_be_retried(admin: Any) -> None:
     def refuse(ctx: Any, quote: Any) -> Any:
         raise CredentialsError("The key was refused.", hint="Enter another one.")
 
@@ -66,7 +66,7 @@ def test_a_failed_run_says_what_to_do_and_is_tried_again(admin: Any) -> None:
     assert "Succeeded" in words(admin.page(f"/console/runs/{run['id']}"))
 
 
-def test_a_run_that_somebody_dealt_with_is_dismissed_with_the_reason(admin: Any) -> None:
+def test_a_run_is_dismissed_with_a_reason(admin: Any) -> None:
     admin.desk.recorder.answers["on_quote_accepted"] = lambda ctx, quote: Outcome.needs_attention("odd", "It is odd.")
     admin.desk.enable()
     run = admin.desk.accept()
@@ -77,7 +77,7 @@ def test_a_run_that_somebody_dealt_with_is_dismissed_with_the_reason(admin: Any)
     assert "Dismissed" in page and "Settled by phone." in page
 
 
-def test_only_a_run_that_works_looks_again_by_itself(admin: Any) -> None:
+def test_only_the_page_of_a_running_run_refreshes_itself(admin: Any) -> None:
     admin.desk.enable()
     (run_id,) = admin.desk.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
     at_work = admin.page(f"/console/runs/{run_id}")
@@ -122,7 +122,7 @@ def test_long_lists_have_pages(admin: Any) -> None:
         assert "N-0." in last and "N-25." not in last and ">Older<" not in last
 
 
-def test_a_delivery_is_worked_again(admin: Any) -> None:
+def test_a_delivery_is_replayed(admin: Any) -> None:
     admin.desk.enable()
     admin.desk.accept(id="q-7")
     body = b'{"id": "evt_1", "type": "paid", "quote_id": "q-7"}'
@@ -137,7 +137,7 @@ def test_a_delivery_is_worked_again(admin: Any) -> None:
     assert [hook for hook, _ in admin.desk.recorder.calls].count("on_webhook") == 2
 
 
-def test_what_was_refused_is_seen_with_its_reason_and_deliveries_by_what_came_of_them(admin: Any) -> None:
+def test_refused_deliveries_show_their_reason_and_deliveries_are_filtered_by_result(admin: Any) -> None:
     admin.desk.enable()
     body = b'{"id": "evt_1", "type": "paid", "quote_id": "q-7"}'
     for path, signature in (("right", "signed"), ("right", "signed"), ("right", "forged"), ("guessed", "signed")):
@@ -153,7 +153,7 @@ def test_what_was_refused_is_seen_with_its_reason_and_deliveries_by_what_came_of
     assert "guessed" not in admin.page("/console/webhooks")
 
 
-def test_a_run_is_told_in_french_with_what_the_host_recorded(admin: Any) -> None:
+def test_the_page_of_a_run_translates_recorded_sentences_into_french(admin: Any) -> None:
     def refuse(ctx: Any, quote: Any) -> Any:
         raise CredentialsError("There is no invoice yet.", hint="The list of runs shows those that are kept.")
 
@@ -172,7 +172,7 @@ def test_a_run_is_told_in_french_with_what_the_host_recorded(admin: Any) -> None
     assert "There is no invoice yet." in admin.page(f"/console/runs/{run['id']}")
 
 
-def test_an_invoice_that_is_not_as_signed_is_marked_with_its_figures(admin: Any) -> None:
+def test_the_figures_of_an_invoice_that_differ_from_the_quote_are_marked(admin: Any) -> None:
     def invoice(ctx: Any, quote: Any) -> Any:
         made = InvoiceRecord(id="X-1", status="draft", account="a")
         amounts = {"net": Decimal("100.00"), "total": Decimal("119.00")}
@@ -198,7 +198,7 @@ def test_an_api_key_is_shown_once(admin: Any) -> None:
     assert admin.client.get("/v1/workspaces/ws-1", headers={"Authorization": f"Bearer {key[0]}"}).status_code == 200
 
 
-def test_a_run_that_fetches_a_quote_has_a_page_before_the_quote_is_there(admin: Any) -> None:
+def test_a_run_that_fetches_a_quote_has_a_page_before_the_quote_is_stored(admin: Any) -> None:
     host = admin.desk.host
     row = {"id": "r-1", "workspace": "ws-1", "plugin": "qwoty", "kind": "platform_event", "quote_id": "q-9"}
     rest = {"subject": "m-1", "facts": {}, "status": "waiting", "attempt": 1, "resumable": False}
@@ -209,27 +209,27 @@ def test_a_run_that_fetches_a_quote_has_a_page_before_the_quote_is_there(admin: 
     assert "q-9" in admin.page("/console/runs")
 
 
-def test_errors_are_pages_too(admin: Any) -> None:
+def test_errors_are_html_pages(admin: Any) -> None:
     for path in ("/console/nothing", "/console/runs/none", "/console/integrations/none", "/console/quotes/none"):
         answer = admin.get(path)
         assert (answer.status_code, answer.mimetype) == (404, "text/html")
         assert "<h1>" in answer.text
 
 
-def test_what_is_vendored_is_what_the_notice_says() -> None:
+def test_vendored_files_match_their_notice() -> None:
     for folder, name in ((CONSOLE / "static", "htmx.min.js"), (Path(__file__).parent, "axe.min.js")):
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         notice = (folder / "NOTICE").read_text("utf-8")
         assert f"{name}\n" in notice and f"sha256    {digest}\n" in notice
 
 
-def test_no_page_holds_code_or_styles_of_its_own() -> None:
+def test_no_page_has_inline_scripts_or_styles() -> None:
     for template in (CONSOLE / "templates").rglob("*.html"):
         text = template.read_text("utf-8")
         assert not re.search(r"<style|<script(?! src=)|\sstyle=|\son\w+=|javascript:", text), template.name
 
 
-def test_what_no_database_takes_is_refused_at_the_door(admin: Any) -> None:
+def test_characters_that_no_database_stores_are_refused_before_the_query(admin: Any) -> None:
     asked = [admin.get("/console/runs?quote=%00"), admin.get("/console/quotes?after=%00")]
     asked.append(admin.post("/console/login", {"workspace": "a\0", "password": "x"}))
 

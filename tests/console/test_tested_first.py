@@ -1,4 +1,4 @@
-"""Save, test, switch on, in the console: what a test found is said, and the second choice is a button."""
+"""Saving and enabling in the console test the connection first; a button enables an integration in spite of a problem."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from builders import a_key_report
 from console.conftest import words
 from host.conftest import TOKEN
-from host.test_connections import a_key, finds
 
 PAGE = "/console/integrations/recorder"
 FORM = {"_shown": ["token"], "token": TOKEN}
@@ -24,16 +24,14 @@ def token(admin: Any) -> str:
 
 
 def after(admin: Any, answer: Any) -> str:
-    """The page to which an answer leads."""
+    """The page to which an answer redirects."""
     assert answer.status_code == 303, words(answer.text)
     return str(admin.page(answer.headers["Location"].partition("#")[0]))
 
 
 @pytest.mark.parametrize("status", ["refused", "missing"])
-def test_a_key_that_the_test_refuses_is_saved_and_not_switched_on_until_somebody_chooses_to(
-    admin: Any, status: str
-) -> None:
-    finds(admin.desk, a_key(status))
+def test_a_key_that_fails_the_test_is_saved_and_enabled_only_on_request(admin: Any, status: str) -> None:
+    admin.desk.report_keys(a_key_report(status))
 
     page = after(admin, admin.post(PAGE, {**FORM, "then": "enable"}))
 
@@ -45,10 +43,10 @@ def test_a_key_that_the_test_refuses_is_saved_and_not_switched_on_until_somebody
     assert f"It is {status}." in words(page) and "Switch on anyway" not in page
 
 
-def test_an_integration_that_is_on_keeps_its_settings_when_the_new_ones_are_refused(admin: Any) -> None:
-    finds(admin.desk, a_key())
+def test_an_enabled_integration_keeps_its_settings_when_new_ones_fail_the_test(admin: Any) -> None:
+    admin.desk.report_keys(a_key_report())
     admin.post(PAGE, {**FORM, "then": "enable"})
-    finds(admin.desk, a_key("refused"))
+    admin.desk.report_keys(a_key_report("refused"))
     form = {"_shown": ["mode", "token"], "mode": "fast", "token": OTHER, "then": "save"}
 
     in_place = admin.post(PAGE, form, **{"HX-Request": "true"})
@@ -59,15 +57,15 @@ def test_an_integration_that_is_on_keeps_its_settings_when_the_new_ones_are_refu
         assert "Not saved: the test of the connection found a problem. It is refused. Mend it." in words(text)
         assert '<button name="then" value="save_anyway">' in text
         assert OTHER not in text
-    # htmx leaves the form as it is; without it, what may be sent back is.
+    # With htmx the form stays unchanged; without it, the page holds the values that are not secret.
     assert "<html" not in in_place.text and '<option value="fast" selected>' in whole
     after(admin, admin.post(PAGE, {**form, "then": "save_anyway"}))
     assert token(admin) == OTHER
     assert "It is refused." in words(admin.page(PAGE))
 
 
-def test_a_service_that_is_away_stops_nobody_and_is_no_tick(admin: Any) -> None:
-    finds(admin.desk, a_key("unreachable"))
+def test_an_unreachable_service_does_not_stop_enabling_and_shows_not_tested(admin: Any) -> None:
+    admin.desk.report_keys(a_key_report("unreachable"))
 
     page = after(admin, admin.post(PAGE, {**FORM, "then": "enable"}))
 
@@ -78,11 +76,11 @@ def test_a_service_that_is_away_stops_nobody_and_is_no_tick(admin: Any) -> None:
         assert "! On, not tested" in words(admin.page(where))
 
 
-def test_a_key_that_was_never_tested_or_was_changed_reads_not_tested(admin: Any) -> None:
+def test_a_key_that_was_never_tested_or_was_changed_shows_not_tested(admin: Any) -> None:
     admin.desk.enable()
 
     assert "! On, not tested" in words(admin.page("/console/")) and "not tested" in words(admin.page(PAGE))
-    finds(admin.desk, a_key())
+    admin.desk.report_keys(a_key_report())
     admin.post(f"{PAGE}/test")
     assert "✓ On" in words(admin.page("/console/"))
     admin.desk.enable(token=OTHER)
@@ -90,7 +88,7 @@ def test_a_key_that_was_never_tested_or_was_changed_reads_not_tested(admin: Any)
     assert "of other settings than those of now" in admin.page(PAGE)
 
 
-def test_an_integration_without_a_test_is_switched_on_as_ever(admin: Any) -> None:
+def test_an_integration_without_a_test_is_enabled_at_once(admin: Any) -> None:
     page = after(admin, admin.post("/console/integrations/second", {"then": "enable"}))
 
     assert "✓ On" in words(page)
@@ -98,7 +96,7 @@ def test_an_integration_without_a_test_is_switched_on_as_ever(admin: Any) -> Non
 
 
 def test_the_choice_is_offered_in_french(admin: Any) -> None:
-    finds(admin.desk, a_key("refused"))
+    admin.desk.report_keys(a_key_report("refused"))
     admin.post(PAGE, {**FORM, "then": "enable"})
 
     assert "Activer quand même" in admin.page(PAGE, **{"Accept-Language": "fr"})

@@ -1,4 +1,4 @@
-"""The time zone of a workspace, in the console: set on the first page, and used wherever a time stands."""
+"""The time zone of a workspace in the console: set on the first page, and used for every time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def set_it(admin: Any, name: str, **headers: str) -> Any:
     return admin.post("/console/timezone", {"timezone": name}, **headers)
 
 
-def test_the_time_zone_is_set_and_its_offset_stands_beside_each_time(admin: Any) -> None:
+def test_the_time_zone_is_set_and_each_time_shows_its_offset(admin: Any) -> None:
     admin.desk.clock.advance((datetime(2030, 7, 1, 22, 30, tzinfo=UTC) - admin.desk.clock.now()).total_seconds())
     admin.desk.enable()
     admin.log_in()
@@ -30,7 +30,7 @@ def test_the_time_zone_is_set_and_its_offset_stands_beside_each_time(admin: Any)
     )
 
 
-def test_a_name_that_is_none_is_explained_where_it_was_typed(admin: Any) -> None:
+def test_an_unknown_time_zone_is_reported_at_its_field(admin: Any) -> None:
     answer = set_it(admin, "Europe/Pari", **{"Accept-Language": "fr"})
 
     assert answer.status_code == 422
@@ -38,21 +38,21 @@ def test_a_name_that_is_none_is_explained_where_it_was_typed(admin: Any) -> None
     assert "Le plus proche est Europe/Paris." in answer.text
 
 
-def test_an_empty_field_takes_it_away(admin: Any) -> None:
+def test_an_empty_field_removes_the_time_zone(admin: Any) -> None:
     set_it(admin, "Europe/Paris")
 
     assert set_it(admin, "").status_code == 303
     assert "All times are UTC." in admin.page("/console/")
 
 
-def test_a_viewer_sees_it_and_cannot_change_it(people: Any) -> None:
+def test_a_viewer_sees_the_time_zone_and_cannot_change_it(people: Any) -> None:
     viewer = people("viewer")
 
     assert set_it(viewer, "Europe/Paris").status_code == 403
     assert " disabled>" in viewer.page("/console/")
 
 
-def test_runs_are_found_by_the_workspaces_days(admin: Any) -> None:
+def test_runs_are_filtered_by_days_in_the_workspaces_time_zone(admin: Any) -> None:
     admin.desk.enable()
     admin.desk.clock.advance((datetime(2030, 7, 1, 22, 30, tzinfo=UTC) - admin.desk.clock.now()).total_seconds())
     admin.desk.accept(number="N-1")

@@ -1,4 +1,4 @@
-"""A page that shows what comes of a test while the service takes its time: in a real browser."""
+"""The page of a connection test with a slow service, in a real browser."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from builders import a_key_report
 from console.browser import chromium, violations
-from host.test_connections import a_key, finds
 from host_server import served
 from qwoty_integrations_host.web.sessions import login_link
 from qwoty_integrations_host.workspaces.inquiries import PATIENCE
 
 TOKEN, OTHER = "key_Plain1234567890", "key_Other1234567890"
 PAGE = "/console/integrations/recorder"
-#: A screen, and its reader's words for what is pressed.
+#: A screen size, and a language.
 DESK = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US"}
 PHONE = {"viewport": {"width": 390, "height": 844}, "locale": "fr-FR"}
 LOG_IN, TEST, SAVE = "Log in|Se connecter", "Test connection|Tester la connexion", "^(Save|Enregistrer)$"
@@ -32,7 +32,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def held() -> list[Callable[[], None]]:
-    """What was begun: the service answers when the test calls it."""
+    """The connection tests that were started. The service answers when the test function calls one."""
     return []
 
 
@@ -40,13 +40,13 @@ def held() -> list[Callable[[], None]]:
 def desk(desks: Any, held: Any) -> Any:
     found = desks(begin_inquiry=held.append, public_url="http://localhost")
     found.host.settings.save("ws-1", "recorder", {"token": TOKEN})
-    finds(found, a_key())
+    found.report_keys(a_key_report())
     return found
 
 
 @pytest.fixture
 def enter(desk: Any, browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open the console as an admin: by a link and its button."""
+    """A function that opens the console as an admin, by a login link and its button."""
     contexts = []
     with served(desk.host) as url:
 
@@ -71,13 +71,13 @@ def press(page: Any, name: str) -> None:
 
 
 def looks_well(page: Any) -> None:
-    """Nothing sticks out, and axe finds nothing."""
+    """Expect that no element is wider than the screen, and that axe finds no violation."""
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert violations(page) == []
 
 
 @EACH_SCREEN
-def test_the_page_of_a_test_shows_its_end_by_itself(enter: Any, held: Any, screen: Any) -> None:
+def test_the_page_of_a_test_shows_the_result_without_a_click(enter: Any, held: Any, screen: Any) -> None:
     page = enter(**screen)
     page.goto(PAGE)
 
@@ -91,7 +91,7 @@ def test_the_page_of_a_test_shows_its_end_by_itself(enter: Any, held: Any, scree
     assert page.url.endswith("#connection")
 
 
-def test_without_javascript_it_does_so_too(enter: Any, held: Any) -> None:
+def test_the_page_of_a_test_shows_the_result_without_javascript_too(enter: Any, held: Any) -> None:
     page = enter(javascript=False, **DESK)
     page.goto(PAGE)
 
@@ -103,11 +103,9 @@ def test_without_javascript_it_does_so_too(enter: Any, held: Any) -> None:
 
 
 @EACH_SCREEN
-def test_what_was_typed_stays_in_the_form_and_out_of_every_address(
-    enter: Any, desk: Any, held: Any, screen: Any
-) -> None:
+def test_typed_values_stay_in_the_form_and_appear_in_no_address(enter: Any, desk: Any, held: Any, screen: Any) -> None:
     desk.host.settings.enable("ws-1", "recorder")
-    finds(desk, a_key("refused"))
+    desk.report_keys(a_key_report("refused"))
     page, asked = enter(**screen), []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(PAGE)
@@ -132,7 +130,7 @@ def test_what_was_typed_stays_in_the_form_and_out_of_every_address(
 
 
 @EACH_SCREEN
-def test_a_page_whose_host_died_does_not_say_for_ever_that_it_is_testing(enter: Any, desk: Any, screen: Any) -> None:
+def test_the_page_of_a_test_whose_host_died_stops_waiting(enter: Any, desk: Any, screen: Any) -> None:
     desk.host.settings.enable("ws-1", "recorder")
     page = enter(**screen)
     page.goto(PAGE)
@@ -154,7 +152,7 @@ def test_a_page_whose_host_died_does_not_say_for_ever_that_it_is_testing(enter: 
 
 
 @EACH_SCREEN
-def test_the_page_of_the_alerts_shows_who_was_told(enter: Any, desk: Any, held: Any, screen: Any) -> None:
+def test_the_alerts_page_shows_the_result_of_a_test_alert(enter: Any, desk: Any, held: Any, screen: Any) -> None:
     desk.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     page = enter(**screen)
     page.goto("/console/alerts")

@@ -1,4 +1,4 @@
-"""The pages of the documentation, and the blocks of code that stand in them."""
+"""The pages of the documentation, and their blocks of code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BLOCK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One fenced block: on which page, in which line, and why it is not run (empty when it is)."""
+    """One fenced block with its page and line, and the reason why it is not run (empty if it is)."""
 
     page: str
     line: int
@@ -35,7 +35,7 @@ class Block:
 
 
 def pages() -> list[str]:
-    """Every page, by its path below docs/."""
+    """The path below docs/ of every page."""
     return sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 
 

@@ -1,4 +1,4 @@
-"""Runs the commands of a page in a real shell, one after the other, and gives back what each printed."""
+"""Runs the commands of a page in a real shell, one after the other, and returns the output of each."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Stands after what each command printed, before its exit code.
+#: A mark between the output of a command and its exit code.
 _END = "\x1e"
-#: Seconds for all of them.
+#: The timeout in seconds for all commands together.
 _PATIENCE = 160
-#: What differs from run to run, and what stands for it.
+#: Patterns of values that differ between runs, and their replacements.
 _OWN = (
     (r"\b[0-9a-f]{32}\b", "ID"),
     (r"\b[0-9a-f]{20}\.eml", "MAIL"),
@@ -33,7 +33,7 @@ _OWN = (
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What somebody types, and what the page says it prints (empty: the page does not say)."""
+    """A command, and its output on the page (empty if the page shows none)."""
 
     typed: str
     printed: str
@@ -53,9 +53,9 @@ def commands(block: str) -> list[Command]:
 
 
 def typed(wanted: Sequence[Command], place: Path, *, cwd: Path, env: Mapping[str, str]) -> list[tuple[int, str]]:
-    """Type the commands into one bash; (exit code, what it printed) of each. Whatever it left running is ended.
+    """Run the commands in one bash, and return the exit code and the output of each. Background processes are ended.
 
-    The script and what it printed are files in ``place``: what runs in the background cannot hold up the reading.
+    The script and its output are files in ``place``, so that background processes cannot block the reading.
     """
     script, told = place / "typed.sh", place / "printed.txt"
     script.write_text("".join(f"{command.typed}\nprintf '{_END}%s{_END}' $?\n" for command in wanted), "utf-8")
@@ -70,7 +70,7 @@ def typed(wanted: Sequence[Command], place: Path, *, cwd: Path, env: Mapping[str
             stderr=file,
             start_new_session=True,
         )
-        # What was printed until it hung says where.
+        # The output so far shows where it hung.
         with suppress(subprocess.TimeoutExpired):
             shell.wait(timeout=_PATIENCE)
         with suppress(ProcessLookupError):
@@ -81,7 +81,7 @@ def typed(wanted: Sequence[Command], place: Path, *, cwd: Path, env: Mapping[str
 
 
 def masked(text: str) -> str:
-    """The text with everything of its own replaced: ids, times, ports."""
+    """The text with ids, times and ports replaced."""
     for pattern, put in _OWN:
         text = re.sub(pattern, put, text, flags=re.MULTILINE)
     return text

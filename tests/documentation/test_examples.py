@@ -1,4 +1,4 @@
-"""Every example runs, or says why not; and what is not run is still a command, or JSON, that would be understood."""
+"""Every example runs, or says why not. An example that does not run still has valid commands and valid JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from qwoty_integrations_host.cli import main
 from reference.hooks import all_hooks, example
 
 BLOCKS = [block for page in pages() for block in blocks(page)]
-#: Which test runs the blocks of a page, where it is not one of this folder.
+#: The tests outside this folder that run the blocks of a page.
 RUN_BY = {
     ("api.md", "sh"): "tests/api/test_tour.py",
     ("platform.md", "python"): "tests/platform/test_page.py",
@@ -38,7 +38,7 @@ def _of(language: str) -> list[Block]:
     return [block for block in BLOCKS if block.language == language]
 
 
-def test_every_block_says_what_it_is() -> None:
+def test_every_code_block_has_a_known_language() -> None:
     assert {block.language for block in BLOCKS} <= RUNNABLE | {"", "text", "po"}
 
 
@@ -58,24 +58,24 @@ def test_every_example_runs_or_says_why_not() -> None:
 
 
 @pytest.mark.parametrize(("page", "test"), [(page, test) for (page, _), test in RUN_BY.items()])
-def test_a_page_is_run_by_the_test_that_is_named(page: str, test: str) -> None:
+def test_the_named_test_runs_the_page(page: str, test: str) -> None:
     assert f'"{page}"' in (ROOT / test).read_text("utf-8")
 
 
 @pytest.mark.parametrize("block", [one for one in _of("json") if (one.page, "json") not in RUN_BY], ids=str)
-def test_an_example_of_json_can_be_read(block: Block) -> None:
+def test_every_json_example_is_valid(block: Block) -> None:
     json.loads(block.text)
 
 
 @pytest.mark.parametrize("block", [*_of("console"), *_of("sh")], ids=str)
-def test_the_commands_of_an_example_are_those_that_there_are(block: Block) -> None:
+def test_every_command_in_an_example_exists(block: Block) -> None:
     text = re.sub(r"\\\n", " ", block.text)
     for words in re.findall(r"\bqwoty-host ([^|;&<>()\n]*)", text):
         _understood(shlex.split(words, comments=True))
 
 
 def _understood(words: list[str]) -> None:
-    """Raises: click.UsageError, where the command line would refuse them."""
+    """Raises: click.UsageError, if the command line would refuse the words."""
     command, context = typing.cast("click.Command", main), click.Context(main, info_name="qwoty-host")
     while isinstance(command, click.Group) and words:
         _, found, words = command.resolve_command(context, words)
@@ -86,7 +86,7 @@ def _understood(words: list[str]) -> None:
     command.make_context(command.name, list(words), parent=context.parent)
 
 
-def test_an_option_that_is_not_there_would_be_noticed() -> None:
+def test_an_unknown_option_in_an_example_is_noticed() -> None:
     with pytest.raises(click.UsageError):
         _understood(["run", "list", "--everything"])
 
@@ -96,7 +96,7 @@ def test_an_option_that_is_not_there_would_be_noticed() -> None:
 HOOKS = {hook.__name__: hook for hook in all_hooks()}
 EXAMPLES = [(name, example(hook)) for name, hook in HOOKS.items()]
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
-#: What the examples call and do not show: the author's own functions.
+#: The author's own functions, which the examples call and do not show.
 AUTHORS_OWN: dict[str, Any] = {
     "can_list": lambda token: True,
     "ping": lambda url: 12,
@@ -136,7 +136,7 @@ def _given() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "code"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
-def test_the_example_of_a_hook_gives_what_the_hook_promises(name: str, code: str) -> None:
+def test_the_example_of_a_hook_returns_the_promised_type(name: str, code: str) -> None:
     place = {
         **{name: getattr(host, name) for name in host.__all__},
         **AUTHORS_OWN,
@@ -147,15 +147,15 @@ def test_the_example_of_a_hook_gives_what_the_hook_promises(name: str, code: str
     exec(compile(code, name, "exec"), place)
     asked = {**_given(), "ctx": _context()}
 
-    told = place[name](**{argument: asked[argument] for argument in inspect.signature(place[name]).parameters})
+    returned = place[name](**{argument: asked[argument] for argument in inspect.signature(place[name]).parameters})
 
     promised = typing.get_type_hints(HOOKS[name])["return"]
-    assert isinstance(told, _plain(promised)), f"{told!r} is no {promised}"
-    assert told or promised is bool
+    assert isinstance(returned, _plain(promised)), f"{returned!r} is no {promised}"
+    assert returned or promised is bool
 
 
 def _plain(promised: Any) -> Any:
-    """The class to ask for where the promise has parameters: ``Sequence[…]`` is a ``Sequence``."""
+    """The class of a type without its parameters: ``Sequence`` for ``Sequence[…]``."""
     return promised if isinstance(promised, types.UnionType) else typing.get_origin(promised) or promised
 
 

@@ -1,4 +1,4 @@
-"""Comments name sections of docs/notes: each of them is there, and each section is of use to somebody."""
+"""Comments in the code name sections of docs/notes. Each named section exists, and each section is named."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOTES = ROOT / "docs" / "notes"
 
 
 def headings(page: Path) -> set[str]:
-    """The anchors of a page's sections, as the documentation site makes them."""
+    """The anchors of a page's sections, as the documentation site generates them."""
     return {
         re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
         for title in re.findall(r"(?m)^## (.+)$", page.read_text("utf-8"))
@@ -19,7 +19,7 @@ def headings(page: Path) -> set[str]:
 
 
 def named() -> set[tuple[str, str]]:
-    """The page and anchor of every reference in the code; more anchors of one page may follow the first."""
+    """The page and the anchor of every reference in the code. Further anchors of the page may follow the first."""
     listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
     found = set()
     for name in listed.stdout.splitlines():
@@ -30,7 +30,7 @@ def named() -> set[tuple[str, str]]:
     return found
 
 
-def test_every_section_that_a_comment_names_is_there() -> None:
+def test_every_section_that_a_comment_names_exists() -> None:
     there = {(page.name, anchor) for page in NOTES.glob("*.md") for anchor in headings(page)}
 
     assert len(named()) > 10

@@ -1,4 +1,4 @@
-"""The generated pages equal the code, and leave nothing out: held against the running thing, not against the generator."""
+"""The generated pages match the code and are complete. The tests compare them with the running host, not the generator."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_generated_page_equals_the_code(path: str) -> None:
     assert (DOCS / path).read_text("utf-8") == PAGES[path](), "run `make docs`"
 
 
-def test_nothing_else_stands_among_the_generated_pages() -> None:
+def test_the_reference_holds_only_generated_pages() -> None:
     there = {f"reference/{path.name}" for path in (DOCS / "reference").iterdir()}
 
     assert there - set(PAGES) == {"reference/index.md"}
@@ -116,7 +116,7 @@ def test_every_route_of_the_api_is_in_the_reference() -> None:
     assert [route for route in routes if f"\n{route}\n" not in text] == []
 
 
-def test_every_event_that_is_noted_logged_or_told_is_in_the_reference() -> None:
+def test_every_audit_log_and_alert_event_is_in_the_reference() -> None:
     text = read("reference/events.md")
     found: set[str] = set()
     for source in _sources():
@@ -142,14 +142,14 @@ def _sources() -> Iterator[str]:
             yield path.read_text("utf-8")
 
 
-def test_the_picture_of_a_runs_life_has_every_state() -> None:
+def test_the_diagram_of_a_runs_life_has_every_state() -> None:
     picture = Path(DOCS / "pictures" / "life-of-a-run.svg").read_text("utf-8")
     page = read("explanation.md")
 
     assert [status for status in RunStatus if f">{status}</text>" not in picture or f"`{status}`" not in page] == []
 
 
-def test_the_picture_of_the_layers_has_every_module_once() -> None:
+def test_the_diagram_of_the_layers_has_every_module_once() -> None:
     named = [name for layer in host_layers() for name in layer]
     package = ROOT / "qwoty_integrations_host"
     there = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}

@@ -1,4 +1,4 @@
-"""The site is built strictly: every link and anchor leads somewhere, every page can be reached, nothing comes from outside."""
+"""The site builds strictly: every link and anchor has a target, every page is reachable, and no file is external."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from documentation.pages import DOCS, ROOT, pages, read
 CONFIGURATION = (ROOT / "mkdocs.yml").read_text("utf-8")
 
 
-#: A script, a font, a picture or a style from another machine.
+#: A script, font, picture or style from another machine.
 FROM_OUTSIDE = re.compile(
     r'<(?:script|img|iframe|source)\b[^>]*\ssrc="(?:https?:)?//|<link\b[^>]*\shref="(?:https?:)?//[^"]*\.(?:css|js|woff)'
 )
 
 
-def test_the_site_is_built_strictly_with_every_page_a_search_and_nothing_from_outside(tmp_path: Path) -> None:
-    shutil.copytree(DOCS, tmp_path / "docs")  # it must lie beside its configuration
+def test_the_site_builds_strictly_with_every_page_a_search_and_no_external_files(tmp_path: Path) -> None:
+    shutil.copytree(DOCS, tmp_path / "docs")  # mkdocs expects the pages beside the configuration
     (tmp_path / "mkdocs.yml").write_text(CONFIGURATION, "utf-8")
 
     built = subprocess.run(
@@ -47,19 +47,21 @@ def test_the_site_is_built_strictly_with_every_page_a_search_and_nothing_from_ou
     assert [word for word in ("on_installment_due", "secrets rotate-key", "mail_unsure") if word not in found] == []
 
 
-def test_what_comes_from_outside_would_be_noticed() -> None:
+def test_an_external_file_is_noticed() -> None:
     assert FROM_OUTSIDE.search('<script defer src="https://unpkg.example/shim"></script>')
     assert FROM_OUTSIDE.search('<link rel="stylesheet" href="//fonts.example/a.css">')
     assert not FROM_OUTSIDE.search('<script src="../assets/bundle.js"></script><a href="https://example.com/a.css">')
 
 
-def test_no_page_has_a_diagram_that_only_a_script_from_outside_draws() -> None:
+def test_no_page_has_a_diagram_that_needs_an_external_script() -> None:
     assert [page for page in pages() if "```mermaid" in read(page)] == []
 
 
 def test_every_page_is_in_the_navigation() -> None:
     listed = set(_pages_of(yaml.safe_load(CONFIGURATION)["nav"]))
-    decisions = {page for page in pages() if re.fullmatch(r"adr/\d{4}-.+\.md", page)}  # listed by their own page
+    decisions = {
+        page for page in pages() if re.fullmatch(r"adr/\d{4}-.+\.md", page)
+    }  # the page of decisions lists them
 
     assert set(pages()) - decisions - listed == set(), "add the page to `nav` in mkdocs.yml"
     assert listed <= set(pages())
@@ -73,7 +75,7 @@ def _pages_of(nav: Any) -> list[str]:
     return [page for entry in nav for page in _pages_of(entry)]
 
 
-def test_every_decision_is_on_their_page() -> None:
+def test_the_page_of_decisions_lists_every_decision() -> None:
     text = read("adr/README.md")
 
     assert [path.name for path in (DOCS / "adr").glob("0*.md") if f"({path.name})" not in text] == []
@@ -91,7 +93,7 @@ def test_links_stay_within_the_documentation() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "pictures").glob("*.svg")), ids=lambda path: path.name)
-def test_a_picture_says_what_it_shows_and_brings_all_it_needs(path: Path) -> None:
+def test_a_picture_has_a_description_and_needs_no_other_file(path: Path) -> None:
     root = ET.parse(path).getroot()
     text = path.read_text("utf-8")
 

@@ -1,4 +1,4 @@
-"""The tutorial and the recipes, typed into a real shell, against the simulator over HTTP."""
+"""The commands of the tutorial and the recipes, run in a real shell against the simulator over HTTP."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def _free_port() -> int:
         return port
 
 
-# One test, since what it costs would be paid once for each process that shares them out.
+# One test, because every process of pytest that ran a part would have to run all commands before it.
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the tutorial is told with curl")
-def test_every_command_of_the_tutorial_and_of_the_recipes_does_what_its_page_shows(tmp_path: Path) -> None:
+def test_every_command_of_the_tutorial_and_the_recipes_prints_what_its_page_shows(tmp_path: Path) -> None:
     told = _typed_all(tmp_path)
 
     assert [f"{page}: {command.typed}\n→ {code}: {printed}" for page, command, code, printed in told if code] == []
@@ -48,7 +48,7 @@ def test_every_command_of_the_tutorial_and_of_the_recipes_does_what_its_page_sho
 
 
 def _typed_all(folder: Path) -> list[tuple[str, Command, int, str]]:
-    """Page, command, exit code and output: the tutorial, the recipes where it ends, then its farewell."""
+    """Page, command, exit code and output of each command. The recipes run before the tutorial's last section."""
     tutorial = _commands(TUTORIAL)
     farewell = next(index for index, command in enumerate(tutorial) if command.typed.startswith("kill "))
     recipes = [(page, command) for page in RECIPES for command in _commands(page)]
@@ -69,13 +69,13 @@ def _typed_all(folder: Path) -> list[tuple[str, Command, int, str]]:
     return found + [(page, command, code, text) for (page, command), (code, text) in by_recipes]
 
 
-def test_the_tutorial_shows_what_nearly_all_of_its_commands_print() -> None:
+def test_the_tutorial_shows_the_output_of_nearly_all_its_commands() -> None:
     silent = ("export ", "mkdir ", "python -m", "qwoty-host serve", "LINK=", "kill ", "wait", "rm ")
 
     assert [c.typed for c in _commands(TUTORIAL) if not c.printed and not c.typed.startswith(silent)] == []
 
 
-def test_masks_leave_figures_and_words_alone() -> None:
+def test_masks_do_not_change_figures_and_words() -> None:
     assert masked("Paid 1440.00 of 1440.00 EUR.") == "Paid 1440.00 of 1440.00 EUR."
     assert masked("due 2026-03-10, in_D70TFVL5eC2a0ZMi 12 ms") == "due 2026-03-10, in_ID MS"
 

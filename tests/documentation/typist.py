@@ -1,6 +1,6 @@
-"""Types ``qwoty-host`` commands in one process, which a new process for each would make too slow.
+"""Runs ``qwoty-host`` commands in one process, because a new process for each is too slow.
 
-``python typist.py COMMANDS.json`` prints ``[[exit code, what was printed], …]``. A command may be given its stdin by
+``python typist.py COMMANDS.json`` prints ``[[exit code, output], …]``. A command may get its stdin from
 ``echo "…" | qwoty-host …``; nothing else of a shell is understood.
 """
 
@@ -20,7 +20,7 @@ _LINE = re.compile(r'(?:echo "(?P<given>[^"]*)" \| )?qwoty-host (?P<words>[^|;&<
 
 
 def type_it(line: str) -> tuple[int, str]:
-    """The exit code of one command, and what it printed on both streams."""
+    """The exit code of one command, and its output on both streams."""
     found = _LINE.fullmatch(line)
     if found is None:
         return 127, "this is more of a shell than the typist understands"

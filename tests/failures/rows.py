@@ -1,4 +1,4 @@
-"""The failures that are tested, one row each; docs/plugin-failures.md has the same rows, with the same words."""
+"""The tested failures of plugins, one row each. docs/plugin-failures.md has the same rows with the same words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LoadRow:
-    """A distribution that cannot be used: ``state`` and ``says`` are what the host shows of it."""
+    """A distribution that cannot be loaded. The host shows its ``state``, and ``says`` in its reason."""
 
     name: str
     plugin: str
@@ -18,7 +18,7 @@ class LoadRow:
 
 @dataclass(frozen=True)
 class RunRow:
-    """What a hook does instead of its work: ``status`` of its run, and what the run then says."""
+    """A failure of a hook: the run gets this ``status`` and ``code``, and its error contains ``says``."""
 
     name: str
     says: str

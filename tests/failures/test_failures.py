@@ -1,4 +1,4 @@
-"""Every way in which a plugin fails, as rows of one table: the host names who is to blame, and goes on."""
+"""Every failure of a plugin, as rows of one table: the host names the plugin and goes on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ QUICK = Deadlines(local=2.0, service=2.0, load=2.0, run=2.0)
 
 @contextmanager
 def host_with_everything(data_dir: Path) -> Iterator[Host]:
-    """A host beside every distribution that fails, with one that works: ``second``."""
+    """A host with every failing distribution and a working one, ``second``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manager, "Deadlines", lambda: QUICK)
         patch.syspath_prepend(str(FAKES))
@@ -57,7 +57,7 @@ def host_with_everything(data_dir: Path) -> Iterator[Host]:
 
 
 def work(host: Host, workspace: str, settings: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-    """Accept a quote in a workspace of its own; give its runs by plugin."""
+    """Accept a quote in its own workspace, and return its runs by plugin."""
     with host.store.write() as db:
         add_workspace(db, workspace, host.clock.now())
     host.settings.enable(workspace, "second")
@@ -78,7 +78,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.fixture(scope="module")
 def shown(host: Host) -> dict[str, str]:
-    """What each place shows where people look for plugins."""
+    """The output of each place that shows plugins."""
     work(host, "ws-look")
     client = create_app(host).test_client()
     headers = {"Sec-Fetch-Site": "same-origin"}
@@ -96,7 +96,7 @@ def shown(host: Host) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("row", LOADING, ids=lambda row: row.name)
-def test_what_cannot_be_loaded_is_shown_everywhere_with_whom_to_blame(
+def test_a_plugin_that_cannot_be_loaded_is_shown_everywhere_with_its_distribution(
     host: Host, shown: dict[str, str], row: LoadRow
 ) -> None:
     status = host.plugins.status(row.plugin)
@@ -113,7 +113,7 @@ def test_what_cannot_be_loaded_is_shown_everywhere_with_whom_to_blame(
 
 
 @pytest.mark.parametrize("row", RUNNING, ids=lambda row: row.name)
-def test_whatever_a_hook_does_its_run_says_who_is_to_blame_and_the_others_go_on(
+def test_a_run_with_a_failing_hook_names_the_plugin_and_other_plugins_go_on(
     host: Host, row: RunRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with written_log(monkeypatch) as written:
@@ -131,7 +131,7 @@ def test_whatever_a_hook_does_its_run_says_who_is_to_blame_and_the_others_go_on(
     assert create_app(host).test_client().get("/health/ready").status_code == 200
 
 
-def test_the_page_has_every_row_and_its_words() -> None:
+def test_the_documentation_page_has_every_row_with_its_words() -> None:
     page = PAGE.read_text("utf-8")
     rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
 

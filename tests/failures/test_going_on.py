@@ -1,4 +1,4 @@
-"""The host goes on: without an answer that does not come, without a plugin that is gone, and with it again."""
+"""The host goes on when a hook hangs, when a plugin is removed, and when the plugin is back."""
 # ruff: noqa: F811 - fixtures are imported from the host's tests
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def ask_preview(desk: Any) -> Any:
     return preview("ws-1", a_quote(), desk.host.integrations)
 
 
-#: What asks which hook, outside runs.
+#: Calls of hooks outside runs, by the name of the hook.
 QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "validate_settings": lambda desk: desk.host.settings.save("ws-1", "recorder", {"token": "key_Another123"}),
     "check_connection": lambda desk: desk.host.connections.test("ws-1", "recorder"),
@@ -51,14 +51,14 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture
 def hangs() -> Iterator[Callable[..., Any]]:
-    """A hook that does not come back before the test has ended."""
+    """A hook that does not return before the test has ended."""
     release = threading.Event()
     yield lambda *_facts: release.wait(60) and Outcome.done()
     release.set()
 
 
 @pytest.mark.parametrize("hook", QUESTIONS)
-def test_a_question_that_gets_no_answer_is_given_up_and_blamed(desk: Any, hangs: Any, hook: str) -> None:
+def test_a_hook_that_hangs_is_given_up_and_its_plugin_is_named(desk: Any, hangs: Any, hook: str) -> None:
     desk.enable()
     desk.host.plugins.calls.deadlines = Deadlines(local=0.2, service=0.2)
     desk.recorder.answers[hook] = hangs
@@ -76,7 +76,7 @@ def test_a_question_that_gets_no_answer_is_given_up_and_blamed(desk: Any, hangs:
     assert desk.accept()["status"] == "succeeded"
 
 
-def test_a_service_that_is_told_of_a_hanging_plugin_comes_again(desk: Any, hangs: Any) -> None:
+def test_a_webhook_for_a_hanging_plugin_is_answered_503_with_retry_after(desk: Any, hangs: Any) -> None:
     desk.enable()
     desk.host.plugins.calls.deadlines = Deadlines(local=0.2)
     desk.recorder.answers["authenticate_webhook"] = hangs
@@ -97,7 +97,7 @@ def test_a_service_that_is_told_of_a_hanging_plugin_comes_again(desk: Any, hangs
         ("authenticate_webhook", None), ("webhook_endpoints", {"a": 1}), ("webhook_endpoints", range(10**9)),
     ],
 )  # fmt: skip
-def test_rubbish_in_place_of_an_answer_is_named_as_a_bug(desk: Any, hook: str, answer: Any) -> None:
+def test_an_invalid_return_value_is_reported_as_a_bug_of_the_plugin(desk: Any, hook: str, answer: Any) -> None:
     desk.enable()
     desk.recorder.answers[hook] = lambda *_facts: answer
 
@@ -105,7 +105,7 @@ def test_rubbish_in_place_of_an_answer_is_named_as_a_bug(desk: Any, hook: str, a
         QUESTIONS[hook](desk)
 
 
-def test_a_plugin_whose_calls_hang_is_not_called_any_more_until_one_comes_back(desk: Any) -> None:
+def test_a_plugin_whose_calls_hang_is_not_called_until_one_returns(desk: Any) -> None:
     release, desk.host.plugins.calls.deadlines = threading.Event(), Deadlines(run=0.2)
     desk.recorder.answers["on_quote_accepted"] = lambda _ctx, _quote: release.wait(60) and Outcome.done()
     desk.enable()
@@ -126,7 +126,7 @@ def test_a_plugin_whose_calls_hang_is_not_called_any_more_until_one_comes_back(d
     assert desk.retry(refused["id"])["status"] == "succeeded"
 
 
-def test_a_workspace_whose_runs_hang_keeps_no_place_of_the_others(tmp_path: Path, fakes: Any, hangs: Any) -> None:
+def test_hanging_runs_of_one_plugin_do_not_block_the_runs_of_others(tmp_path: Path, fakes: Any, hangs: Any) -> None:
     host = create_host(HostConfig(data_dir=tmp_path, plugins_blocked=BROKEN | REAL))
     host.plugins.calls.deadlines = Deadlines(run=1.0)
     fakes.answers["on_quote_accepted"] = hangs
@@ -134,7 +134,7 @@ def test_a_workspace_whose_runs_hang_keeps_no_place_of_the_others(tmp_path: Path
         add_workspace(db, "ws-1", host.clock.now())
     host.settings.save("ws-1", "recorder", {"token": "key_Plain123"})
     host.settings.enable("ws-1", "recorder")
-    # One more than the engine works of one workspace at a time.
+    # One more than the number of runs that the engine works for one workspace at a time.
     stuck = [run for n in range(5) for run in host.runs.acceptance.accept("ws-1", a_quote(id=f"q-{n}")).run_ids]
     host.settings.disable("ws-1", "recorder")
     host.settings.enable("ws-1", "recorder")
@@ -149,17 +149,17 @@ def test_a_workspace_whose_runs_hang_keeps_no_place_of_the_others(tmp_path: Path
         assert {run["status"] for run in found if run["plugin"] == "second"} == {"succeeded"}
         began = time.monotonic()
         assert host.close(patience=10)
-        assert time.monotonic() - began < 5  # what was left behind holds up no stop
+        assert time.monotonic() - began < 5  # calls that still hang do not delay the stop
     finally:
         host.close(patience=10)
 
 
-# -- a plugin that is taken away ----------------------------------------------------------------------------
+# -- a plugin that is removed -------------------------------------------------------------------------------
 
 
 @contextmanager
 def uninstalled() -> Iterator[None]:
-    """The fake distributions are not there."""
+    """Remove the fake distributions from the path."""
     sys.path.remove(str(FAKES))
     gone = {name: sys.modules.pop(name) for name in [*sys.modules] if name.startswith("fake_")}
     yield
@@ -168,7 +168,7 @@ def uninstalled() -> Iterator[None]:
 
 
 def waiting_run(desk: Any) -> str:
-    """A run that has done one step and waits for its service."""
+    """A run that has completed one step and waits for its service."""
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
         ctx.step("first", lambda attempt: attempt.number)
@@ -185,14 +185,14 @@ def waiting_run(desk: Any) -> str:
     return str(run["id"])
 
 
-def test_a_run_whose_plugin_is_removed_waits_for_it_and_goes_on_when_it_is_back(desks: Any) -> None:
+def test_a_run_whose_plugin_is_removed_waits_and_resumes_when_it_is_back(desks: Any) -> None:
     before = desks()
     run_id = waiting_run(before)
     before.host.close()
 
     with uninstalled():
         without = desks(public_url="http://localhost")
-        for _ in range(3):  # however often: no patience is used up
+        for _ in range(3):  # waiting for a plugin uses up no tries
             without.host.runs.control.retry(run_id)
             without.work()
             without.clock.advance(2 * 24 * 3600)
@@ -216,7 +216,7 @@ def test_a_run_whose_plugin_is_removed_waits_for_it_and_goes_on_when_it_is_back(
     )
     again.work()
     run = again.run(run_id)
-    assert (run["status"], run["outcome"]["notes"]) == ("succeeded", ["1"])  # what the first step had recorded
+    assert (run["status"], run["outcome"]["notes"]) == ("succeeded", ["1"])  # the recorded result of the first step
 
 
 def test_the_console_shows_what_a_removed_plugin_did(desks: Any) -> None:
@@ -240,7 +240,7 @@ def test_the_console_shows_what_a_removed_plugin_did(desks: Any) -> None:
         without.host.close()
 
 
-def test_people_are_told_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> None:
+def test_an_alert_says_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> None:
     before = desks()
     before.enable()
     before.host.alert_recipients.replace("ws-1", {"mails": ["ops@example.com"]})
@@ -256,10 +256,10 @@ def test_people_are_told_once_a_day_that_runs_wait_for_a_plugin(desks: Any) -> N
     assert without.host.alert_delivery.deliver() == 1
 
 
-# -- finding out --------------------------------------------------------------------------------------------
+# -- diagnosis ----------------------------------------------------------------------------------------------
 
 
-def test_the_doctor_names_the_copy_that_another_one_shadows(desks: Any, monkeypatch: Any) -> None:
+def test_the_doctor_names_a_copy_of_a_plugin_that_another_copy_shadows(desks: Any, monkeypatch: Any) -> None:
     sys.path.append(str(FAKES / "newer"))
     try:
         found = [finding for finding in examine(desks().host) if "fake-second 2.0" in finding.detail]
@@ -269,7 +269,7 @@ def test_the_doctor_names_the_copy_that_another_one_shadows(desks: Any, monkeypa
     assert [finding.state for finding in found] == ["warning"]
 
 
-def test_plugin_show_tells_hooks_schema_and_cost(tmp_path: Path, fakes: Any, monkeypatch: Any) -> None:
+def test_plugin_show_reports_hooks_schema_and_import_time(tmp_path: Path, fakes: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(BROKEN))
 
     shown = CliRunner().invoke(main, ["--data-dir", str(tmp_path), "plugin", "show", "second"])

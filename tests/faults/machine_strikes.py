@@ -1,4 +1,4 @@
-"""What goes wrong around the host: its database, the platform, the clock, another host on the same directory."""
+"""Faults around the host: of its database, the platform, the clock, or another host on the same data directory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TWO_HOURS = 2 * 3600.0
 
 
 def database(trouble: Callable[[Host], Any], path: str) -> Strike:
-    """The database fails when Stripe has just done what a request asks for, and is well after a while."""
+    """The database fails right after Stripe has performed a request, and recovers after a while."""
 
     def strike(story: Story) -> None:
         host, api, clock = story.bench.host, story.bench.stripe.api, story.bench.clock
@@ -44,7 +44,7 @@ def database(trouble: Callable[[Host], Any], path: str) -> Strike:
             sleep(seconds)
 
         def passing(seconds: float) -> None:
-            # What is written may fit into pages that the database has: then nobody has waited so far.
+            # The write may fit into the pages that the database already has; then no run has waited so far.
             befallen.let_go()
             pass_time(seconds)
 
@@ -73,7 +73,7 @@ def told_after_a_while(story: Story) -> None:
 
 
 def platform_fails(*, after: bool) -> Strike:
-    """The platform's answer to each first save is lost, before or after it saved."""
+    """The platform's answer to each first save is lost, before or after the platform saved."""
 
     def strike(story: Story) -> None:
         save, failed = StandalonePlatform.save_external_id, set()
@@ -97,7 +97,7 @@ def _assert_failed(failed: set[str]) -> None:
 
 
 def our_clock(seconds: float) -> Strike:
-    """Our clock is off by so many seconds, until ``told_while_the_clock_is_off`` sets it right."""
+    """The host's clock is off by so many seconds, until ``told_while_the_clock_is_off`` corrects it."""
 
     def strike(story: Story) -> None:
         story.bench.clock.advance(seconds)
@@ -106,7 +106,7 @@ def our_clock(seconds: float) -> Strike:
 
 
 def told_while_the_clock_is_off(story: Story) -> None:
-    """Quotes are invoiced all the same; webhooks are refused until the clock is right, and then make good for it."""
+    """Quotes are invoiced nevertheless. Webhooks are refused until the clock is right, and then sent again."""
     assert story.accept()["status"] == "succeeded"
     link = story.bench.quote("q-1")["installments"][0]
     assert link["status"] == "sent"
@@ -119,7 +119,7 @@ def told_while_the_clock_is_off(story: Story) -> None:
 
 
 def a_second_host(story: Story) -> None:
-    """Somebody starts others on the data directory; each waits a while, says why, and ends with 1."""
+    """Other hosts are started on the data directory. Each waits a while, says why, and exits with 1."""
     if story.bench.host.config.is_shared:
         pytest.skip("any number of hosts share a PostgreSQL")
     data_dir, host = story.bench.host.config.data_dir, Path(sys.executable).parent / "qwoty-host"

@@ -1,4 +1,4 @@
-"""The moods of the mail server, and the story in which a person has to help."""
+"""Faults of the mail server, and the story in which a person has to help."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from qwoty_integrations_host.mail import transports
 
 
 def mail_server(mood: str) -> Strike:
-    """The mail server's mood while the first mail comes."""
+    """The mail server behaves in this way for the first mail."""
 
     def strike(story: Story) -> None:
         story.mail_server.be(mood, mails=1)
@@ -19,7 +19,7 @@ def mail_server(mood: str) -> Strike:
 
 
 def told_with_help(code: str) -> Callable[[Story], None]:
-    """The accepting run ends with this code, and a person retries it."""
+    """The run of the quote ends with this code, and a person retries it."""
 
     def tell(story: Story) -> None:
         run = story.accept()

@@ -1,4 +1,4 @@
-"""The fault matrix: what goes wrong, where, and what must be true at the end. A row is one fault."""
+"""The fault matrix. Each row is one fault: what goes wrong, where, and what must be true at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from database_trouble import FullDisk
 from faults import machine_strikes, mail_strikes, stripe_strikes, webhook_strikes
 from faults.story import Story, Strike, one_of_everything, told
 
-#: The writes and reads of the story, by what they are for; a test proves that both tables are whole.
+#: The writes and reads of the story, by their purpose. A test proves that both tables are complete.
 WRITES = {
     "webhook endpoint": {"path": "^/v1/webhook_endpoints$"},
     "customer": {"path": "^/v1/customers$"},
@@ -40,7 +40,7 @@ BY_ITSELF = "one of everything, by itself"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One row: ``strikes`` lets it loose at each place; ``tell`` the story; ``holds`` is asked at the end."""
+    """One row: ``strikes`` cause the fault, one for each place; ``tell`` runs the story; ``holds`` checks its end."""
 
     name: str
     strikes: Mapping[str, Strike]
@@ -59,12 +59,12 @@ def _everywhere(kind: str, **order: object) -> dict[str, Strike]:
     return _on(kind, "POST", **order) | _on(kind, "GET", **order)
 
 
-#: What somebody else says in Stripe's place, in turn: test_odd_answers.py has each of them.
+#: Answers that do not come from Stripe, in turn. test_odd_answers.py tests each of them.
 _ODD = ("html", "truncated", "403_page", "407", "redirect", "502", "error_text")
 
 
 def _odd() -> dict[str, Strike]:
-    """A write may have been done before its answer was lost on the way."""
+    """Odd answers at a place. Stripe may have performed a write whose answer was lost."""
     writes = ((f"write: {name}", "odd_after", "POST", where) for name, where in WRITES.items())
     reads = ((f"read: {name}", "odd_before", "GET", where) for name, where in READS.items())
     return {

@@ -1,4 +1,4 @@
-"""The story that every fault is let loose on, and what must be true when it has been told."""
+"""The story in which every fault occurs, and what must be true at its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from builders import LINK, the_example
 from mail_server import Server
 
-#: How long we wait for whoever hangs, in seconds; nobody else is hurried, so a slow machine makes no faults of its own.
+#: Seconds that the host waits for a service that hangs. No other timeout is shortened, so a slow machine adds no faults.
 PATIENCE = 0.4
 LINES = [("item_001", 780000), ("item_001:discount", -78000), ("item_002", 76500), ("discount:1", -20000)]
 TOTAL, INSTALLMENT = 910200, 227550
@@ -19,12 +19,12 @@ TOTAL, INSTALLMENT = 910200, 227550
 
 @dataclass
 class Story:
-    """A quote is accepted, its first link paid, and the next one asked for."""
+    """A quote is accepted, its first link is paid, and the next link is requested."""
 
     bench: Any
     mail_server: Server
     patch: pytest.MonkeyPatch
-    #: What is asked at the end besides ``one_of_everything``: each strike may add to it.
+    #: Checks at the end besides ``one_of_everything``. Each strike may add some.
     at_the_end: list[Any] = field(default_factory=list)
 
     def accept(self) -> dict[str, Any]:
@@ -33,7 +33,7 @@ class Story:
         return run
 
     def open_link(self) -> str:
-        """The id of the session that a customer can pay."""
+        """The id of the session that the customer can pay."""
         (session,) = [s for s in self.bench.stripe.objects("sessions") if s["status"] == "open"]
         return str(session["id"])
 
@@ -41,30 +41,30 @@ class Story:
         self.bench.pay(self.open_link())
 
     def send_next(self) -> dict[str, Any]:
-        # As a person's request does: what the record says may have been overtaken.
+        # A person's request also looks at Stripe first, because the record may be outdated.
         run: dict[str, Any] = self.bench.send_installment("q-1", look_first=True)
         self.bench.webhooks()
         return run
 
     def time_passes(self, seconds: float) -> None:
-        """For us and for Stripe."""
+        """Let time pass for the host and for Stripe."""
         self.bench.clock.advance(seconds)
         self.bench.stripe.clock.advance(seconds)
 
 
-#: Lets a fault loose on a story before it is told.
+#: Prepares a fault in a story before the story runs.
 Strike = Callable[[Story], None]
 
 
 def told(story: Story) -> None:
-    """From its beginning to its end, without anybody's help."""
+    """Run the story from its beginning to its end, without a person's help."""
     story.accept()
     story.pay()
     story.send_next()
 
 
 def one_of_everything(story: Story, *, mails: int = 2) -> None:
-    """Nothing is lost and nothing exists twice; ``mails``: how many the mail server took, of two different ones."""
+    """Expect that nothing is lost or exists twice. The mail server got ``mails`` mails, with two message ids."""
     bench = story.bench
     assert [run["status"] for run in bench.quote("q-1")["runs"] if run["status"] != "succeeded"] == []
     kinds = ("customers", "tax_rates", "invoices", "endpoints")
@@ -81,6 +81,6 @@ def one_of_everything(story: Story, *, mails: int = 2) -> None:
     assert quote["saved_ids"]["taxes"] == {"tax_1": bench.stripe.objects("tax_rates")[0]["id"]}
     sent = story.mail_server.message_ids
     assert (len(sent), len(set(sent))) == (mails, 2)
-    assert not bench.stripe.faults.pending(), "the fault never hit"
+    assert not bench.stripe.faults.pending(), "the fault did not occur"
     for holds in story.at_the_end:
         holds()

@@ -1,4 +1,4 @@
-"""What Stripe does to us, and the stories in which a day or a second quote has to come."""
+"""Faults of Stripe, and the stories in which a day passes or a second quote comes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ A_DAY_AND_AN_HOUR = 25 * 3600.0
 
 
 def stripe(kind: str, method: str, path: str, **order: Any) -> Strike:
-    """A fault of the simulator on the first request of a kind."""
+    """A fault of the simulator at the first request of a kind."""
     return lambda story: _order(story, kind, method=method, path=path, **order)
 
 
@@ -23,12 +23,12 @@ def _order(story: Story, kind: str, **order: Any) -> None:
     if kind in {"hang", "slow"}:
         story.patch.setattr(gateway, "_PATIENT", (PATIENCE, PATIENCE))
     if kind == "slow":
-        # The answer is still being made when we ask again: this much of our waiting has to be real.
+        # The first answer is not complete when the host asks again, so this part of the wait is real.
         story.patch.setattr(story.bench.clock, "sleep", lambda seconds: time.sleep(PATIENCE / 2))
 
 
 def slows_down(method: str, path: str, **order: Any) -> Strike:
-    """Stripe asks for a pause of 17 seconds, which it must get."""
+    """Stripe asks for a pause of 17 seconds, and the host must keep it."""
 
     def strike(story: Story) -> None:
         story.bench.stripe.faults.add("429", method=method, path=path, headers={"Retry-After": "17"}, **order)
@@ -43,7 +43,7 @@ def _assert_waited(story: Story, before: Any) -> None:
 
 
 def stores_a_500(path: str, **order: Any) -> Strike:
-    """Stripe has done it, says 500, and would say so again under the same key for a day."""
+    """Stripe performs the request, answers 500, and repeats that answer under the same key for a day."""
 
     def strike(story: Story) -> None:
         story.bench.stripe.faults.add("500_after", method="POST", path=path, **order)
@@ -57,7 +57,7 @@ def _assert_nothing_replayed(story: Story) -> None:
 
 
 def search_lags(story: Story) -> None:
-    """For a minute nobody is found; a second quote of the same new contact comes in that minute."""
+    """For a minute Stripe's search finds nobody. In that minute comes a second quote of the same new contact."""
     story.bench.stripe.config.update(search_lag_seconds=60.0)
 
 
@@ -66,7 +66,7 @@ def told_with_a_second_quote(story: Story) -> None:
     second = story.bench.accept(the_example(id="q-2"))
     first, other = story.bench.stripe.objects("invoices")
     assert (second["status"], other["customer"]) == ("succeeded", first["customer"])
-    # The second quote has said what it had to: the story goes on without it.
+    # The second quote has done its part; the story goes on without it.
     state = story.bench.stripe.world.states()[0]
     del state.invoices[other["id"]]
     (session,) = [s for s in state.sessions.values() if s["metadata"]["qwoty_quote_id"] == "q-2"]
@@ -77,7 +77,7 @@ def told_with_a_second_quote(story: Story) -> None:
 
 
 def falls_silent(path: str) -> Strike:
-    """Stripe does what it is asked, and from then on answers nothing any more, until ``told_over_a_day``."""
+    """Stripe performs the request, and then answers no request until ``told_over_a_day`` ends the outage."""
 
     def strike(story: Story) -> None:
         api, faults = story.bench.stripe.api, story.bench.stripe.faults
@@ -97,7 +97,7 @@ def falls_silent(path: str) -> Strike:
 
 
 def told_over_a_day(story: Story) -> None:
-    """An outage of a day and an hour: by then Stripe has forgotten its keys of idempotency."""
+    """The outage lasts a day and an hour. By then Stripe has forgotten its idempotency keys."""
     run = story.accept()
     assert run["status"] == "waiting", run
     story.time_passes(A_DAY_AND_AN_HOUR)
@@ -111,5 +111,5 @@ def told_over_a_day(story: Story) -> None:
 
 
 def away(kind: str) -> Strike:
-    """Stripe is down, whatever it is asked, until ``told_over_a_day`` lets it come back."""
+    """Stripe is down for every request, until ``told_over_a_day`` ends the outage."""
     return lambda story: _order(story, kind, times=1000)

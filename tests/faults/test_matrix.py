@@ -1,4 +1,4 @@
-"""Every row of the fault matrix, at every one of its places: the story is told, and everything exists once."""
+"""Every row of the fault matrix at each of its places: the story reaches its end, and everything exists once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("fault", "place"), CASES)
-def test_nothing_is_lost_and_nothing_doubled(
+def test_every_fault_leaves_one_of_everything(
     fault: Fault, place: str, story: Story, record_property: Callable[[str, Any], None]
 ) -> None:
     fault.strikes[place](story)
@@ -28,7 +28,7 @@ def test_nothing_is_lost_and_nothing_doubled(
     record_property("fault", {"name": fault.name, "place": place, "result": fault.result})
 
 
-def test_the_tables_hold_every_write_and_read_of_the_story(story: Story) -> None:
+def test_the_matrix_names_every_write_and_read_of_the_story(story: Story) -> None:
     told(story)
 
     one_of_everything(story)
@@ -39,5 +39,5 @@ def test_the_tables_hold_every_write_and_read_of_the_story(story: Story) -> None
         assert [pattern for pattern in patterns if not any(re.search(pattern, path) for path in asked)] == []
 
 
-def test_no_row_has_the_name_of_another() -> None:
+def test_every_row_has_a_unique_name() -> None:
     assert len({fault.name for fault in MATRIX}) == len(MATRIX)

@@ -1,4 +1,4 @@
-"""What becomes of Stripe's webhooks on their way, and the stories that go on in spite of it."""
+"""Faults of webhooks on their way from Stripe, and the stories that go on nevertheless."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def webhooks_held(story: Story) -> None:
 
 
 def told_by_a_bank_debit_backwards(story: Story) -> None:
-    """A debit that settles days later; what came first is heard last."""
+    """A bank debit settles days later, and its events arrive in reverse order."""
     story.accept()
     session = story.open_link()
     story.bench.stripe.pay_later(session)
@@ -39,7 +39,7 @@ def told_by_a_bank_debit_backwards(story: Story) -> None:
 
 
 def told_with_late_webhooks(story: Story) -> None:
-    """The next installment is asked for before Stripe's word about the first one's payment comes."""
+    """The next installment is requested before Stripe's event about the first payment arrives."""
     story.accept()
     story.bench.stripe.pay(story.open_link())
     story.send_next()
@@ -50,7 +50,7 @@ def webhooks_badly_signed(story: Story) -> None:
 
 
 def told_with_refused_webhooks(story: Story) -> None:
-    """Refused, and not believed; Stripe comes again, and then it is in order."""
+    """Webhooks with a wrong signature are refused. Stripe sends them again with the right one."""
     story.accept()
     story.bench.stripe.pay(story.open_link())
     assert_refused(story)
@@ -69,7 +69,7 @@ def assert_refused(story: Story) -> None:
 
 
 def told_with_a_forger(story: Story) -> None:
-    """A stranger who knows the address, but not the secret, says that it was paid."""
+    """Somebody who knows the webhook's address, but not its secret, claims that the link was paid."""
     story.accept()
     body = '{"id": "evt_forged", "object": "event", "type": "checkout.session.completed"}'
     (endpoint,) = story.bench.stripe.objects("endpoints")
@@ -82,7 +82,7 @@ def told_with_a_forger(story: Story) -> None:
 
 
 def paid_before_we_know_the_link(story: Story) -> None:
-    """The customer pays, and Stripe tells us, while we still wait for the answer that names the link."""
+    """The customer pays, and Stripe's event arrives, before Stripe's answer that names the link."""
     answer, stripe = story.bench.stripe.api.answer, story.bench.stripe
     paid: list[str] = []
 

@@ -13,7 +13,7 @@ from stripe_simulator import StripeSimulator
 
 @pytest.fixture
 def fleets(stripe_simulator: StripeSimulator, tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
-    """Build fleets in this test's folder; their processes end with the test."""
+    """A function that builds fleets in the test's folder. Their processes end with the test."""
     with ExitStack() as opened:
 
         def build(**given: Any) -> Fleet:

@@ -1,4 +1,4 @@
-"""The processes of a host on one machine or several: started, killed and replaced by a test, ended at its end."""
+"""The processes of a host on one or several machines. A test starts, kills and replaces them; they end with the test."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.store.workspaces import add_workspace
 
-#: The command line, whichever code is first on the path.
+#: The command line of the code that is first on the path.
 CLI = "import sys; from qwoty_integrations_host.cli import entry; sys.argv[0] = 'qwoty-host'; entry()"
 
 
 @dataclass
 class Process:
-    """One ``qwoty-host`` process that stays, and what it says."""
+    """One long-running ``qwoty-host`` process, and its output."""
 
     popen: subprocess.Popen[bytes]
     log: Path
@@ -43,19 +43,19 @@ class Process:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """As a power cut does."""
+        """Kill the process as a power cut does."""
         self.popen.kill()
         self.popen.wait()
 
     def stop(self, seconds: float = 60.0) -> int:
-        """In good order (SIGTERM); gives its exit code."""
+        """Stop the process with SIGTERM, and return its exit code."""
         self.popen.send_signal(signal.SIGTERM)
         return self.popen.wait(seconds)
 
 
 @dataclass
 class Fleet:
-    """Any number of processes on one database; ``observer`` looks into it and works nothing."""
+    """Any number of processes on one database. The ``observer`` only reads it."""
 
     folder: Path
     stripe_url: str
@@ -93,12 +93,12 @@ class Fleet:
         return {**os.environ, **ours}
 
     def observer(self) -> Host:
-        """A host of this code on the fleet's database; the caller closes it."""
+        """A host on the fleet's database, in this process; the caller closes it."""
         config = HostConfig.from_environment(self.env)
         return create_host(config, engine=lambda _: InlineEngine(), clock=SystemClock())
 
     def add_workspaces(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
-        """Workspaces with these settings of Stripe Invoice, switched on, with a key for the HTTP API each."""
+        """Add workspaces with Stripe Invoice enabled under these settings, each with an API key."""
         host = self.observer()
         for workspace, given in settings.items():
             with host.store.write() as db:
@@ -109,7 +109,7 @@ class Fleet:
         host.close()
 
     def start(self, *words: str, code: Path | None = None, **variables: str) -> Process:
-        """Start a process that stays; ``code``: a folder whose modules come before the installed ones."""
+        """Start a long-running process. Modules in the folder ``code`` take precedence over the installed ones."""
         log = self.folder / f"process-{len(self.processes)}.log"
         env = {**self._env_of(code), **variables}
         with log.open("wb") as out:
@@ -134,7 +134,7 @@ class Fleet:
         return {**self.env, "PYTHONPATH": str(code)} if code else self.env
 
     def run(self, *words: str, code: Path | None = None, given: str | None = None) -> str:
-        """Call a command that ends, and give what it prints."""
+        """Run a command to its end, and return its output."""
         done = subprocess.run(
             [sys.executable, "-c", CLI, *words],
             env=self._env_of(code),
@@ -149,7 +149,7 @@ class Fleet:
         return done.stdout
 
     def accept(self, workspace: str, quote: Mapping[str, Any]) -> None:
-        """Tell the host by HTTP that a quote was accepted."""
+        """Report an accepted quote to the host over HTTP."""
         answer = requests.post(
             f"{self.url}/v1/workspaces/{workspace}/quotes/accepted",
             json=quote,
@@ -167,7 +167,7 @@ class Fleet:
 def until(
     done: Callable[[], bool], state: Callable[[], object], *, seconds: float, meanwhile: Callable[[], object] = bool
 ) -> float:
-    """Wait, and give how long it took; ``meanwhile`` is called again and again, ``state`` when it took too long."""
+    """Wait, and return how long it took. ``meanwhile`` is called repeatedly, and ``state`` after a timeout."""
     began = time.monotonic()
     while not done():
         assert time.monotonic() < began + seconds, state()

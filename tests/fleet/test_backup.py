@@ -1,4 +1,4 @@
-"""A backup made while the host works, and restored an hour later: what happened since comes again, and only once."""
+"""A backup is made while the host works, and restored an hour later. Later events are sent again, and worked once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stripe_simulator import StripeSimulator
 
 
 class SqliteBackup:
-    """As ``sqlite3 host.sqlite3 ".backup …"`` makes it: consistent, while the host writes."""
+    """A consistent backup while the host writes, as ``sqlite3 host.sqlite3 ".backup …"`` makes it."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.data_dir, self.kept = fleet.data_dir, fleet.folder / "backup"
@@ -64,7 +64,7 @@ def backed_up(request: pytest.FixtureRequest, fleets: Callable[..., Fleet]) -> t
 
 
 def work_off(fleet: Fleet, count: int) -> None:
-    """Wait until so many runs have ended, all of them well."""
+    """Wait until so many runs have ended, and expect that all succeeded."""
     with closing(fleet.observer()) as observer:
 
         def ended() -> bool:
@@ -86,7 +86,7 @@ def shown(fleet: Fleet, quote_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("keys", ["remembered", "forgotten"])
-def test_what_came_after_the_backup_comes_again_and_is_there_once(
+def test_events_after_the_backup_are_sent_again_and_worked_once(
     backed_up: tuple[Fleet, Any], stripe_simulator: StripeSimulator, keys: str
 ) -> None:
     fleet, backup = backed_up
@@ -106,7 +106,7 @@ def test_what_came_after_the_backup_comes_again_and_is_there_once(
 
     backup.restore()
     if keys == "forgotten":
-        stripe_simulator.api.idempotency.reset()  # as after a day
+        stripe_simulator.api.idempotency.reset()  # as a day later
     host = fleet.serve(QWOTY_HOST_RESTORED="true")
     assert shown(fleet, "q-before")["payment_status"] == "unpaid"
     for quote in (before, after):

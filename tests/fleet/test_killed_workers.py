@@ -1,4 +1,4 @@
-"""Workers on one PostgreSQL are killed again and again under load, and every quote is invoiced and paid once."""
+"""Under load, workers on one PostgreSQL are killed repeatedly. Every quote is invoiced and paid once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from qwoty_integrations_host.host import Host
 from qwoty_integrations_host.reports.quotes import quote_report
 from stripe_simulator import StripeSimulator
 
-#: What may happen to a run whose worker was killed, and that a person has to see: `run retry` is the answer.
+#: Ends of a run whose worker was killed that need a person, who then calls `run retry`.
 FOR_PEOPLE = {"mail_unsure", "set_aside"}
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is done; ``kills``: at most so many in each of the two phases, ``gap`` seconds from one to the next."""
+    """The size of the test: at most ``kills`` kills in each of the two phases, with ``gap`` seconds between them."""
 
     workspaces: int
     quotes: int
@@ -46,7 +46,7 @@ def key_of(workspace: str) -> str:
 
 
 def quotes(size: Size) -> list[tuple[str, dict[str, Any]]]:
-    """The workspaces' quotes in turn: two new contacts and two rates in each, every total another."""
+    """The quotes of all workspaces in turn: two new contacts and two tax rates in each, and no two equal totals."""
     found = []
     for n in range(size.quotes):
         contact = {"id": f"c-{n // size.workspaces % 2}", "email": f"c{n // size.workspaces % 2}@buyer.example"}
@@ -58,7 +58,7 @@ def quotes(size: Size) -> list[tuple[str, dict[str, Any]]]:
 
 @dataclass
 class Reaper:
-    """Kills one worker after another, and puts a new one in its place."""
+    """Kills one worker after another, and starts a new one for each."""
 
     fleet: Fleet
     workers: list[Process]
@@ -95,7 +95,7 @@ def load(
 
 
 def runs(observer: Host) -> Counter[str]:
-    """How many runs are in which state; what a person has to see with its code."""
+    """The number of runs in each state; runs that need a person are counted by their code."""
     with observer.store.read() as db:
         rows = db.exec_driver_sql("SELECT status, error FROM runs").fetchall()
     return Counter(error["code"] if status in {"needs_attention", "failed"} else status for status, error in rows)
@@ -107,9 +107,9 @@ def ended(observer: Host, least: int) -> bool:
 
 
 def settle(fleet: Fleet, observer: Host, size: Size) -> Counter[str]:
-    """Retry what people must see, as one does who has looked, until there is nothing any more; gives what there was."""
+    """Retry the runs that need a person until there are none, and return how many there were."""
     seen: Counter[str] = Counter()
-    # Twice for what was set aside while a mail left: only then is it known to be unsure.
+    # A run that was set aside while a mail left needs two retries: the first finds that the mail is unsure.
     for _ in range(3):
         until(lambda: ended(observer, size.quotes), lambda: runs(observer), seconds=size.seconds)
         with observer.store.read() as db:
@@ -202,11 +202,11 @@ def assert_invoiced_once(size: Size, stripe: StripeSimulator) -> None:
 def assert_mailed_once(size: Size, mail_server: Any, *, again: int) -> None:
     ids = mail_server.message_ids
     assert len(set(ids)) == size.quotes, "one mail for each quote"
-    assert len(ids) <= size.quotes + again, "a second one only of what was unsure and retried"
+    assert len(ids) <= size.quotes + again, "only an unsure mail that was retried was sent again"
 
 
 def is_paid(size: Size, observer: Host, stripe: StripeSimulator) -> bool:
-    """Each payment has been told twice: by its link, and by its invoice once it was attached."""
+    """Whether two events came for each payment: about its link, and about its invoice once it was attached."""
     return stripe.wait_for_webhooks(0.1) and ended(observer, 3 * size.quotes)
 
 
@@ -222,12 +222,12 @@ def assert_paid_once(size: Size, observer: Host, stripe: StripeSimulator) -> Non
 
 
 def taken_over(observer: Host) -> int:
-    """Runs whose worker was killed and which another one finished."""
+    """The number of runs whose worker was killed and which another worker finished."""
     with observer.store.read() as db:
         return int(db.exec_driver_sql("SELECT count(*) FROM job_deaths").scalar_one())
 
 
 def repeated(observer: Host) -> int:
-    """Steps that were begun more than once, each time counted."""
+    """The number of repeated starts of steps."""
     with observer.store.read() as db:
         return int(db.exec_driver_sql("SELECT coalesce(sum(attempts - 1), 0) FROM steps").scalar_one())

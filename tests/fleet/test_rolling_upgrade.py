@@ -1,4 +1,4 @@
-"""A new release is rolled out while the one before works: nothing waits for anything, nothing is lost or doubled."""
+"""A new release is rolled out while the old one works: neither waits for the other, nothing is lost or repeated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RELEASE = Path(__file__).parents[1] / "releases" / "0.1.0.dev1"
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """The code of the release before, unpacked."""
+    """The unpacked code of the previous release."""
     folder = tmp_path / "old"
     for wheel in RELEASE.glob("*.whl"):
         zipfile.ZipFile(wheel).extractall(folder)
@@ -32,7 +32,7 @@ def old(tmp_path: Path) -> Path:
 
 
 def prepare(fleet: Fleet, code: Path) -> None:
-    """A database that the old release made, with a workspace in it."""
+    """Create a database with a workspace by the old release."""
     fleet.run("workspace", "add", "ws-1", code=code)
     settings = json.dumps({"workspace_api_token": KEY, **LINK})
     fleet.run("settings", "set", "ws-1", "stripe_invoice", "--file", "-", code=code, given=settings)
@@ -71,14 +71,14 @@ def assert_once(stripe: StripeSimulator, *names: str) -> None:
 
 
 def accept_and_see_begun(fleet: Fleet, stripe: StripeSimulator, *names: str, more: int) -> None:
-    """Accept quotes while Stripe is slow, and wait until work is going on: so many more requests."""
+    """Accept quotes while Stripe is slow, and wait until the workers have sent so many more requests."""
     seen = len(stripe.requests)
     stripe.config.update(latency_ms=500)
     accept(fleet, *names)
     until(lambda: len(stripe.requests) >= seen + more, lambda: len(stripe.requests), seconds=30)
 
 
-def test_the_old_code_is_what_runs_as_the_old_release(old: Path, tmp_path: Path) -> None:
+def test_the_old_release_runs_the_old_code(old: Path, tmp_path: Path) -> None:
     where = (
         "import qwoty_integrations_host as host, qwoty_stripe_invoice as plugin; print(host.__file__, plugin.__file__)"
     )
@@ -92,7 +92,7 @@ def test_the_old_code_is_what_runs_as_the_old_release(old: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("end", ["stopped", "killed"])
-def test_old_and_new_work_beside_each_other_and_the_old_one_can_go_at_any_time(
+def test_old_and_new_processes_work_together_and_the_old_one_can_stop_at_any_time(
     end: str, fleets: Callable[..., Fleet], postgresql: str, old: Path, stripe_simulator: StripeSimulator
 ) -> None:
     fleet = fleets(database=postgresql)
@@ -100,7 +100,7 @@ def test_old_and_new_work_beside_each_other_and_the_old_one_can_go_at_any_time(
     before = fleet.serve(code=old)
     accept_and_see_begun(fleet, stripe_simulator, "q-1", "q-2", more=2)
 
-    # The first process of the new release brings the tables up; the old one finishes what it has, and begins more.
+    # The first process of the new release migrates the tables; the old process goes on, and takes new runs.
     assert version(fleet) == schema.LATEST
     stripe_simulator.config.update(latency_ms=0)
     accept(fleet, "q-3")
@@ -122,7 +122,7 @@ def test_old_and_new_work_beside_each_other_and_the_old_one_can_go_at_any_time(
 
 
 @pytest.mark.parametrize("end", ["stopped", "killed"])
-def test_a_run_that_the_old_release_left_half_done_goes_on_with_the_new_one(
+def test_the_new_release_resumes_a_run_that_the_old_release_began(
     end: str, fleets: Callable[..., Fleet], old: Path, stripe_simulator: StripeSimulator
 ) -> None:
     fleet = fleets()

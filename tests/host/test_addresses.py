@@ -1,4 +1,4 @@
-"""What a public address is, and that nobody is visited but who was found to be public."""
+"""Which addresses are public, and that the host connects only to addresses that it has found public."""
 
 from __future__ import annotations
 
@@ -55,22 +55,22 @@ NOT_PUBLIC = {
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_the_internets_addresses_are_public(address: str) -> None:
+def test_addresses_on_the_internet_are_public(address: str) -> None:
     assert is_public(address)
 
 
 @pytest.mark.parametrize(("kind", "address"), [(kind, one) for kind, some in NOT_PUBLIC.items() for one in some])
-def test_no_other_address_is(kind: str, address: str) -> None:
+def test_all_other_addresses_are_private(kind: str, address: str) -> None:
     assert not is_public(address), kind
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "a.localhost", "10.0.0.1", "::ffff:1.1.1.1"])
-def test_some_hosts_say_themselves_that_they_are_private(host: str) -> None:
+def test_local_hosts_are_private_without_a_lookup(host: str) -> None:
     assert is_literally_private(host)
 
 
 def answered(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """From now on names lead there: to the first list when they are first looked up, then to the next, and the last."""
+    """Let each lookup of a name return the next of these lists of addresses; the last list stays."""
     asked: list[str] = []
     real = socket.getaddrinfo
 
@@ -88,7 +88,7 @@ def answered(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("places", [["10.0.0.7"], ["93.184.216.34", "10.0.0.7"], ["::ffff:93.184.216.34"], ["fec0::1"]])
-def test_a_name_with_a_single_place_that_is_not_public_is_not_visited(
+def test_a_name_is_not_visited_when_one_of_its_addresses_is_not_public(
     monkeypatch: pytest.MonkeyPatch, places: list[str]
 ) -> None:
     answered(monkeypatch, places)
@@ -98,12 +98,12 @@ def test_a_name_with_a_single_place_that_is_not_public_is_not_visited(
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example", "." * 300, "nobody.invalid"])
-def test_a_name_that_is_none_is_unknown_and_no_crash(host: str) -> None:
+def test_an_invalid_host_name_is_unknown_and_causes_no_crash(host: str) -> None:
     with pytest.raises(UnknownHost):
         public_places(host, 443)
 
 
-# -- every way out -----------------------------------------------------------------------------------
+# -- every kind of outgoing request ------------------------------------------------------------------
 
 URL = "https://inside.example/x.pdf"
 
@@ -133,7 +133,7 @@ WAYS: dict[str, Callable[[str], Any]] = {
 @pytest.mark.parametrize(
     "place", ["10.0.0.7", "127.0.0.1", "169.254.169.254", "64:ff9b::7f00:1", "fec0::1", "224.0.0.1"]
 )
-def test_no_way_out_leads_into_our_network(monkeypatch: pytest.MonkeyPatch, way: str, place: str) -> None:
+def test_no_outgoing_request_reaches_a_private_network(monkeypatch: pytest.MonkeyPatch, way: str, place: str) -> None:
     answered(monkeypatch, [place])
     connected: list[Any] = []
     monkeypatch.setattr(socket.socket, "connect", lambda _, where: connected.append(where))
@@ -145,8 +145,8 @@ def test_no_way_out_leads_into_our_network(monkeypatch: pytest.MonkeyPatch, way:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_looked_up_once_is_what_is_connected_to(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """DNS rebinding: the name leads to the internet when it is checked, and to this machine a moment later."""
+def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """DNS rebinding: the name resolves to a public address for the check, and to this machine afterwards."""
     asked = answered(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
     connected: list[str] = []
 
@@ -164,18 +164,18 @@ def test_what_is_looked_up_once_is_what_is_connected_to(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("way", [by_quote, by_alert, by_platform])
-def test_a_label_that_is_too_long_is_no_crash(way: Callable[[str], Any]) -> None:
+def test_a_host_name_with_a_label_that_is_too_long_causes_no_crash(way: Callable[[str], Any]) -> None:
     with pytest.raises((NeedsAttention, RetryableError)):
         way(f"https://{'a' * 64}.example/x")
 
 
 @pytest.mark.parametrize("base", ["http://127.0.0.1:9", "http://localhost:9", "https://127.0.0.1:9"])
-def test_a_platform_on_loopback_needs_no_allowance(base: str) -> None:
+def test_a_platform_on_loopback_is_always_allowed(base: str) -> None:
     with pytest.raises(RetryableError):
         by_platform(base)
 
 
-def test_a_private_platform_is_the_operators_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operator_may_allow_a_platform_in_a_private_network(monkeypatch: pytest.MonkeyPatch) -> None:
     connected: list[str] = []
 
     def connect(_: Any, where: Any) -> None:
@@ -190,11 +190,11 @@ def test_a_private_platform_is_the_operators_choice(monkeypatch: pytest.MonkeyPa
     assert connected == ["10.0.0.7"]
 
 
-# -- over TLS, by the name -----------------------------------------------------------------------------
+# -- over TLS ----------------------------------------------------------------------------------------
 
 
 class Files:
-    """A server of TLS for one name; it remembers which name was asked for."""
+    """A TLS server for one name; it records which name each client asks for."""
 
     def __init__(self, context: ssl.SSLContext, pages: dict[str, tuple[int, dict[str, str], bytes]]) -> None:
         self.asked_for: list[str | None] = []
@@ -244,10 +244,10 @@ PAGES: dict[str, tuple[int, dict[str, str], bytes]] = {
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
-    """The server of files.example, which stands for one on the internet."""
+    """The server of files.example, which plays a server on the internet."""
     authority = Authority(tmp_path)
     server = Files(authority.serves("files.example"), PAGES)
-    # The one machine of this test that counts as the internet's.
+    # The only address in this test that counts as public.
     monkeypatch.setattr(addresses, "is_public", lambda place: place == "127.0.0.1")
     make = downloads.plain_session
 
@@ -257,13 +257,13 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
         return session
 
     monkeypatch.setattr(downloads, "plain_session", trusting)
-    # Who takes this machine's proxy takes its certificates, too.
+    # A request that took the proxy settings of the environment would take its certificates, too.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.path))
     yield server
     server.close()
 
 
-def test_tls_and_the_request_go_by_the_name_and_the_connection_by_the_place(
+def test_the_connection_goes_to_the_checked_address_while_tls_and_the_request_name_the_host(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered(monkeypatch, ["127.0.0.1"])
@@ -275,7 +275,7 @@ def test_tls_and_the_request_go_by_the_name_and_the_connection_by_the_place(
     assert files.asked_for == ["files.example"] * 2
 
 
-def test_a_certificate_of_another_name_is_not_taken(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_for_another_name_is_refused(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     answered(monkeypatch, ["127.0.0.1"])
 
     with pytest.raises(NotFetched, match="cannot be fetched"):
@@ -287,7 +287,7 @@ def test_a_certificate_of_another_name_is_not_taken(files: Files, monkeypatch: p
 @pytest.mark.parametrize(
     ("path", "why"), [("/inside", "private address"), ("/plain", "not an https address"), ("/round", "on and on")]
 )
-def test_a_redirect_is_looked_at_like_the_first_address(
+def test_a_redirect_is_checked_like_the_first_address(
     files: Files, monkeypatch: pytest.MonkeyPatch, path: str, why: str
 ) -> None:
     answered(monkeypatch, ["127.0.0.1"], ["10.0.0.7"] if path == "/inside" else ["127.0.0.1"])
@@ -299,7 +299,7 @@ def test_a_redirect_is_looked_at_like_the_first_address(
     assert "example" not in str(refused.value)
 
 
-def test_a_body_that_does_not_end_in_a_minute_is_left_and_may_be_fetched_again(
+def test_a_body_that_takes_longer_than_a_minute_is_given_up_and_may_be_fetched_again(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered(monkeypatch, ["127.0.0.1"])
@@ -310,10 +310,10 @@ def test_a_body_that_does_not_end_in_a_minute_is_left_and_may_be_fetched_again(
         download(f"https://files.example:{files.port}/drips", most_bytes=2**40)
 
     assert not refused.value.is_final
-    assert next(ticks) == 80, "it was asked for the time seven times"
+    assert next(ticks) == 80, "the clock was read seven times"
 
 
-def test_an_answer_of_the_platform_that_does_not_end_in_a_minute_is_asked_for_again(
+def test_a_platform_answer_that_takes_longer_than_a_minute_is_requested_again(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered(monkeypatch, ["127.0.0.1"])
@@ -323,10 +323,10 @@ def test_an_answer_of_the_platform_that_does_not_end_in_a_minute_is_asked_for_ag
     with pytest.raises(RetryableError, match="does not answer"):
         QwotyClient(f"https://files.example:{files.port}", "token", lambda: None).quote("drips")
 
-    assert next(ticks) == 80, "it was asked for the time seven times"
+    assert next(ticks) == 80, "the clock was read seven times"
 
 
-def test_a_body_comes_whole_or_not_at_all(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_is_cut_off_is_not_used(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     answered(monkeypatch, ["127.0.0.1"])
 
     assert download(f"https://files.example:{files.port}/zipped", most_bytes=2**20) == b"%PDF-1.4" * 99_999
@@ -334,7 +334,7 @@ def test_a_body_comes_whole_or_not_at_all(files: Files, monkeypatch: pytest.Monk
         download(f"https://files.example:{files.port}/short", most_bytes=2**20)
 
 
-def test_the_next_place_is_tried_when_one_does_not_answer(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_address_is_tried_when_one_does_not_answer(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(addresses, "is_public", lambda place: place.startswith("127."))
     answered(monkeypatch, ["127.0.0.9", "127.0.0.1"])
 
@@ -342,8 +342,8 @@ def test_the_next_place_is_tried_when_one_does_not_answer(files: Files, monkeypa
         assert session.get(f"https://files.example:{files.port}/q.pdf", timeout=5).content == b"%PDF-1.4"
 
 
-def test_nothing_but_fetching_asks_for_names_or_for_what_is_public() -> None:
-    """One place decides."""
+def test_only_the_fetching_module_resolves_host_names() -> None:
+    """Every other module has to use the one that checks addresses."""
     root = Path(__file__).parents[2]
     asking = {"getaddrinfo", "gethostbyname", ".is_global", ".is_private"}
     own = {"qwoty_integrations_host/network/addresses.py", "qwoty_integrations_host/testing/network.py",

@@ -1,4 +1,4 @@
-"""One fake key, planted wherever a key can stand: it comes out nowhere but where it was meant to go."""
+"""A fake key is planted in every place that can hold a key. It appears only where it was meant to go."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ CANARY = "sk_test_CanaryABCDEFGH0123456789"
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    """What the host would write to stderr."""
+    """What the host writes to stderr."""
     with written_log(monkeypatch) as written:
         yield written
 
 
-def test_a_planted_key_comes_out_nowhere(desk: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_key_appears_nowhere(desk: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     received: list[str] = []
 
     def careless(ctx: Any, _quote: Any) -> Outcome:
@@ -119,7 +119,7 @@ REFUSED = KeyReport(
         lambda _: Outcome.skipped(CANARY),
     ],
 )
-def test_a_key_that_a_service_repeats_in_its_words_goes_no_further(desk: Any, log: Any, ends: Any) -> None:
+def test_a_key_in_a_services_message_goes_no_further(desk: Any, log: Any, ends: Any) -> None:
     desk.recorder.answers["on_quote_accepted"] = lambda ctx, _quote: ends(ctx)
     desk.recorder.answers["check_connection"] = lambda _ctx, _request: ConnectionReport((REFUSED,), (CANARY,))
     desk.enable()

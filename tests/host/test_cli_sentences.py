@@ -1,4 +1,4 @@
-"""What the command line says when something is not as it should be: where, why, and what to do."""
+"""Error messages of the command line: each says where the problem is, why, and what to do."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 
 from builders import a_quote
-from host.conftest import fakes
-from host.test_cli import Line, line, refused
+from host.conftest import CommandLine, refused
 from qwoty_integrations_host import ConnectionReport, NeedsAttention
 from qwoty_integrations_host.cli import session
 from qwoty_integrations_host.contract.exact_json import parse_json
 from qwoty_integrations_host.errors import MalformedInput
-
-__all__ = ["fakes", "line"]
 
 BAD_JSON = [
     (b'{"a": NaN}', "JSON knows no NaN (line 1, column 7).", "Give a number, or null where there is none."),
@@ -34,7 +31,7 @@ EACH = pytest.mark.parametrize(("raw", "title", "hint"), BAD_JSON, ids=NAMES)
 
 
 @EACH
-def test_json_that_is_none_is_named_with_its_place_and_remedy(raw: bytes, title: str, hint: str) -> None:
+def test_invalid_json_is_reported_with_its_place_and_a_remedy(raw: bytes, title: str, hint: str) -> None:
     with pytest.raises(MalformedInput) as refusal:
         parse_json(raw)
 
@@ -42,41 +39,41 @@ def test_json_that_is_none_is_named_with_its_place_and_remedy(raw: bytes, title:
     assert hint in refusal.value.hint
 
 
-def test_a_file_that_is_no_json_is_named(line: Line) -> None:
-    line.ready()
-    path = Path(line.file(""))
+def test_an_error_names_the_file_that_holds_invalid_json(cli: CommandLine) -> None:
+    cli.ready()
+    path = Path(cli.file(""))
     for raw, title, hint in BAD_JSON:
         path.write_bytes(raw)
 
-        said = refused(line("accept", "ws-1", str(path)), 2)
+        said = refused(cli("accept", "ws-1", str(path)), 2)
 
         assert f"{path}: {title}" in said and hint in said
 
 
-def test_an_error_says_the_command_that_does_what_it_advises(line: Line) -> None:
-    line.ready()
+def test_an_error_shows_the_command_for_its_advice(cli: CommandLine) -> None:
+    cli.ready()
 
     assert "→ The list of runs shows those that are kept.\n    qwoty-host run list" in refused(
-        line("run", "show", "no-such-run"), 5
+        cli("run", "show", "no-such-run"), 5
     )
-    assert "qwoty-host alerts set ws-1 --mail ADDRESS" in refused(line("alerts", "test", "ws-1"), 2)
+    assert "qwoty-host alerts set ws-1 --mail ADDRESS" in refused(cli("alerts", "test", "ws-1"), 2)
 
 
-def test_a_run_says_the_commands_with_its_own_id(line: Line) -> None:
+def test_a_runs_advice_shows_commands_with_its_id(cli: CommandLine) -> None:
     def hook(ctx: Any, quote: Any) -> Any:
         raise NeedsAttention("The totals differ.", hint="Compare them, then retry the run.")
 
-    line.ready()
-    line.recorder.answers["on_quote_accepted"] = hook
+    cli.ready()
+    cli.recorder.answers["on_quote_accepted"] = hook
 
-    found = line("accept", "ws-1", line.file(a_quote()), "--wait")
+    found = cli("accept", "ws-1", cli.file(a_quote()), "--wait")
 
-    (run,) = line.ok("run", "list")["data"]
+    (run,) = cli.ok("run", "list")["data"]
     assert f"    qwoty-host run retry {run['id']}" in found.output
     assert "qwoty-host" not in json.dumps(run), "the API shows it, too"
 
 
-def test_who_stops_waiting_is_told_that_the_run_goes_on(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupting_the_wait_says_that_the_run_goes_on(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     from qwoty_integrations_host.host import Host
 
     def interrupted(*_: Any, **__: Any) -> bool:
@@ -86,35 +83,35 @@ def test_who_stops_waiting_is_told_that_the_run_goes_on(line: Line, monkeypatch:
         return False
 
     interrupted.armed = False  # type: ignore[attr-defined]
-    line.ready()
+    cli.ready()
     monkeypatch.setattr(Host, "wait_for", interrupted)
     monkeypatch.setattr(Host, "start_worker", lambda _: True)
 
-    found = line("accept", "ws-1", line.file(a_quote()), "--wait")
+    found = cli("accept", "ws-1", cli.file(a_quote()), "--wait")
 
-    (run,) = line.ok("run", "list")["data"]
+    (run,) = cli.ok("run", "list")["data"]
     assert found.exit_code == session.NOT_DONE
     assert "Aborted" not in found.output
     assert "The run goes on while a worker is there" in found.stderr
     assert f"qwoty-host run show {run['id']}" in found.stderr
 
 
-def test_what_a_plugin_prints_never_stands_in_our_json(line: Line) -> None:
+def test_output_that_a_plugin_prints_stays_out_of_the_json(cli: CommandLine) -> None:
     def hook(*_: Any) -> Any:
         print("I am a plugin that prints")
         return ConnectionReport(())
 
-    line.ready()
-    line.recorder.answers["check_connection"] = hook
+    cli.ready()
+    cli.recorder.answers["check_connection"] = hook
 
-    found = line("test-connection", "ws-1", "recorder", "--json")
+    found = cli("test-connection", "ws-1", "recorder", "--json")
 
     assert json.loads(found.stdout)["plugin"] == "recorder"
     assert "I am a plugin that prints" in found.stderr
 
 
-def test_what_a_plugin_prints_at_its_import_never_stands_in_our_json(
-    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_output_that_a_plugin_prints_at_import_stays_out_of_the_json(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chatty = tmp_path / "chatty-1.0.dist-info"
     chatty.mkdir()
@@ -123,7 +120,7 @@ def test_what_a_plugin_prints_at_its_import_never_stands_in_our_json(
     (chatty / "entry_points.txt").write_text("[qwoty_integrations]\nchatty = fake_chatty\n")
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    found = line("plugin", "list", "--json")
+    found = cli("plugin", "list", "--json")
 
     assert "chatty" in {plugin["id"] for plugin in json.loads(found.stdout)["data"]}
     assert "I am imported" in found.stderr

@@ -1,4 +1,4 @@
-"""Closing the database while a thread still works: nothing is left open behind it."""
+"""Closing the database while a thread still uses it: no connection stays open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qwoty_integrations_host.store.database import Store, open_database
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_a_connection_that_a_thread_gives_back_after_the_close_is_closed(
+def test_a_connection_returned_after_the_close_is_closed(
     database: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'host.sqlite3'}" if database == "sqlite" else request.getfixturevalue("postgresql")
@@ -35,4 +35,4 @@ def test_a_connection_that_a_thread_gives_back_after_the_close_is_closed(
     with pytest.raises(Exception, match="closed"):
         raw[0].cursor().execute("SELECT 1")
     raw.clear()
-    gc.collect()  # an open one would warn here, and a warning is an error
+    gc.collect()  # a connection that is still open causes a warning here, and a warning is an error

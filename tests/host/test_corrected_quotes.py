@@ -1,4 +1,4 @@
-"""A corrected quote and several integrations: each gets it, or each is told why not."""
+"""A corrected quote and several integrations: each one gets the correction, or each run says why not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DRAFT = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="Y-1", status="draf
 
 
 @pytest.fixture
-def two(desk: Any) -> Any:
+def two_plugins(desk: Any) -> Any:
     """A desk on which two integrations get every quote."""
     desk.enable()
     desk.enable(plugin="second")
@@ -33,24 +33,24 @@ def keep(desk: Any, plugin: str, record: QuoteRecord) -> None:
 
 
 @pytest.mark.parametrize("others", [None, DRAFT], ids=["nothing", "a draft"])
-def test_once_one_of_them_made_something_final_the_others_are_told_of_the_change_too(
-    two: Any, others: QuoteRecord | None
+def test_a_correction_after_a_final_record_changes_nothing_and_is_noted_in_every_run(
+    two_plugins: Any, others: QuoteRecord | None
 ) -> None:
-    accept(two, "100.00")
-    keep(two, "recorder", FINAL)
+    accept(two_plugins, "100.00")
+    keep(two_plugins, "recorder", FINAL)
     if others is not None:
-        keep(two, "second", others)
-    two.recorder.calls.clear()
+        keep(two_plugins, "second", others)
+    two_plugins.recorder.calls.clear()
 
-    accepted, runs = accept(two, "250.00")
+    accepted, runs = accept(two_plugins, "250.00")
 
     assert accepted.duplicate and not accepted.corrected
     for run in runs.values():
         assert "Invoice X-1 is open already. Nothing was changed" in run["outcome"]["notes"][-1]
-    assert two.recorder.calls == []
+    assert two_plugins.recorder.calls == []
 
 
-def test_what_one_of_them_finds_final_puts_the_quote_back_for_all(two: Any) -> None:
+def test_a_final_record_of_one_integration_restores_the_old_version_for_all(two_plugins: Any) -> None:
     seen: list[Decimal] = []
 
     def work(ctx: HookContext, quote: Quote) -> Outcome:
@@ -60,20 +60,20 @@ def test_what_one_of_them_finds_final_puts_the_quote_back_for_all(two: Any) -> N
             raise AlreadyFinal("Invoice X-1 is open already.", code="invoice_final")
         return Outcome.done("made")
 
-    two.recorder.answers["on_quote_accepted"] = work
-    accept(two, "100.00")
+    two_plugins.recorder.answers["on_quote_accepted"] = work
+    accept(two_plugins, "100.00")
 
-    accepted, runs = accept(two, "250.00")
+    accepted, runs = accept(two_plugins, "250.00")
 
     assert accepted.corrected
-    assert seen == [100, 250], "what had ended with the first version stays as it ended"
+    assert seen == [100, 250], "the run of the first version keeps its end"
     for run in runs.values():
         assert run["status"] == "succeeded"
         assert "Invoice X-1 is open already. Nothing was changed" in run["outcome"]["notes"][-1]
-    assert accept(two, "100.00")[0].duplicate
+    assert accept(two_plugins, "100.00")[0].duplicate
 
 
-def test_what_is_final_with_no_version_to_go_back_to_needs_attention(desk: Any) -> None:
+def test_a_final_record_without_an_older_version_needs_attention(desk: Any) -> None:
     def work(ctx: HookContext, quote: Quote) -> Outcome:
         raise AlreadyFinal("Invoice X-1 is open already.", hint="Look at it.", code="invoice_final")
 

@@ -62,7 +62,7 @@ def test_a_country_is_read_from_its_code_and_from_its_names(text: str, code: str
         *("European Union", "Atlantis", "Korea", "SUN", "Yugoslavia", "France / Belgique", "x" * 10_000),
     ],
 )
-def test_what_is_no_country_or_more_than_one_is_not_guessed(text: str | None) -> None:
+def test_an_unknown_or_ambiguous_country_is_not_guessed(text: str | None) -> None:
     assert country_code(text) is None
 
 
@@ -74,7 +74,7 @@ def test_every_country_is_read_from_its_name_in_the_languages_of_quotes(language
     assert unread <= {"Kongo"}  # Congo in Polish, the other Congo in Norwegian
 
 
-def test_a_name_of_two_countries_is_read_as_the_one_that_is_plain_or_not_at_all() -> None:
+def test_a_name_of_two_countries_means_one_of_them_or_none() -> None:
     meant: defaultdict[str, set[str]] = defaultdict(set)
     written: dict[str, str] = {}
     for _, names in _territories():
@@ -84,7 +84,7 @@ def test_a_name_of_two_countries_is_read_as_the_one_that_is_plain_or_not_at_all(
     doubtful = {name: country_code(written[name]) for name, countries in meant.items() if len(countries) > 1}
 
     assert {name: doubtful[name] for name in ("malawi", "kongo", "toga", "lusia")} == {
-        "malawi": "MW",  # English, whatever Toki Pona calls Latvia
+        "malawi": "MW",  # English; in Toki Pona, it is Latvia
         "kongo": None,
         "toga": None,
         "lusia": None,

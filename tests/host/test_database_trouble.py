@@ -1,4 +1,4 @@
-"""The host's own database is locked, full or away: no run ends for that, and nothing is done twice unseen."""
+"""The host's own database is locked, full or away: no run ends because of that, and no step is repeated unnoticed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def troubled(kind: str, host: Host, address: str) -> Iterator[Any]:
 
 @contextmanager
 def durable(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Host, Any]]:
-    """A host on the durable engine with the recorder switched on, and what can befall its database."""
+    """A host on the durable engine with the recorder enabled, and one kind of trouble for its database."""
     address = request.getfixturevalue("postgresql") if kind == "away" else ""
     soon = RetryPolicy(first_gap=0.1, waits=(timedelta(seconds=0.5),))
     config = HostConfig(
@@ -72,7 +72,7 @@ def durable(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator
 
 
 def ended(host: Host, run_id: str, *, seconds: float = 30.0) -> dict[str, Any]:
-    """The run once it has ended."""
+    """Wait until the run has ended, and return it."""
     deadline, run = time.monotonic() + seconds, {}
     while time.monotonic() < deadline:
         with suppress(DatabaseUnavailable):
@@ -85,7 +85,7 @@ def ended(host: Host, run_id: str, *, seconds: float = 30.0) -> dict[str, Any]:
 
 @pytest.mark.parametrize("where", ["while a step works", "while a step keeps its record"])
 @pytest.mark.parametrize("kind", TROUBLE)
-def test_a_run_goes_on_by_itself_when_the_database_is_well_again(
+def test_a_run_resumes_by_itself_when_the_database_recovers(
     kind: str, where: str, fakes: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     with durable(kind, tmp_path, request) as (host, trouble):
@@ -98,7 +98,7 @@ def test_a_run_goes_on_by_itself_when_the_database_is_well_again(
                 threading.Timer(1.5, trouble.let_go).start()
             if where == "while a step keeps its record":
                 ctx.records.update("q-7", lambda _: QuoteRecord(currency="EUR"))
-            return "x" * 20_000  # more than is left on a full disk
+            return "x" * 20_000  # more than fits on a full disk
 
         def hook(ctx: Any, _quote: Any) -> Outcome:
             ctx.step("first", lambda attempt: first.append(attempt) or "one")
@@ -112,14 +112,14 @@ def test_a_run_goes_on_by_itself_when_the_database_is_well_again(
         run = ended(host, run_id)
 
         assert (run["status"], run["error"]) == ("succeeded", None)
-        assert len(first) == 1, "what was recorded is carried over"
+        assert len(first) == 1, "the next attempt keeps the recorded results"
         assert len(seen) > 1, "the trouble was noticed"
-        assert all(attempt.repeated for attempt in seen[1:]), "what may have been done is looked for first"
+        assert all(attempt.repeated for attempt in seen[1:]), "the step looks for what it may have done before"
         assert len(host.runs.acceptance.accept("ws-1", a_quote()).run_ids) == 1
 
 
 @pytest.mark.parametrize("kind", TROUBLE)
-def test_a_process_that_stops_meanwhile_leaves_the_run_to_the_next(
+def test_a_process_that_stops_during_the_trouble_leaves_the_run_to_the_next(
     kind: str, fakes: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     seen = list[int]()
@@ -149,13 +149,13 @@ def test_a_process_that_stops_meanwhile_leaves_the_run_to_the_next(
 
 
 @pytest.mark.parametrize("kind", TROUBLE)
-def test_the_http_side_answers_503_and_takes_the_quote_when_it_comes_again(
+def test_the_api_answers_503_and_accepts_the_quote_when_it_is_sent_again(
     kind: str, fakes: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     with durable(kind, tmp_path, request) as (host, trouble), served(host) as url:
         with host.store.write() as db:
             headers = {"Authorization": f"Bearer {create_api_key(db, 'ws-1', host.clock.now())}"}
-        # More than is left on a full disk.
+        # More than fits on a full disk.
         quote = a_quote(number="Q" * 200, notes="x" * 50_000)
         trouble.take()
 
@@ -180,7 +180,7 @@ def test_the_http_side_answers_503_and_takes_the_quote_when_it_comes_again(
         assert (taken.status_code, taken.json()["duplicate"]) == (202, False)
 
 
-def test_an_error_of_our_own_is_not_taken_for_the_databases(tmp_path: Path) -> None:
+def test_an_error_in_our_statement_is_not_treated_as_an_outage(tmp_path: Path) -> None:
     store = database.Store(database.open_database(f"sqlite:///{tmp_path / 'db'}"))
 
     with pytest.raises(OperationalError, match="no such table"), store.read() as db:

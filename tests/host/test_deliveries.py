@@ -1,4 +1,4 @@
-"""What came of each delivery of a webhook: verified, a duplicate, or refused; and that a flood fills nothing."""
+"""The result of each webhook delivery: verified, duplicate or refused; and that a flood of deliveries fills no table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def listed(desk: Any, workspace: str = "ws-1", **which: Any) -> list[dict[str, A
     return found
 
 
-def test_each_delivery_is_seen_with_what_came_of_it(desk: Any) -> None:
+def test_each_delivery_is_listed_with_its_result(desk: Any) -> None:
     desk.enable()
     desk.host.runs.acceptance.accept("ws-1", a_quote())
     deliver(desk)
@@ -55,7 +55,7 @@ def test_each_delivery_is_seen_with_what_came_of_it(desk: Any) -> None:
     assert listed(desk, result="refused", plugin="second") == listed(desk, result="refused", type="thing.done") == []
 
 
-def test_a_flood_of_forged_deliveries_writes_nothing_and_is_one_row_a_day_and_reason(desk: Any) -> None:
+def test_a_flood_of_forged_deliveries_becomes_one_row_a_day_and_reason(desk: Any) -> None:
     desk.enable()
     statements: list[str] = []
     note = lambda *given: statements.append(given[2])  # noqa: E731 - listened to below, and let go again
@@ -75,7 +75,7 @@ def test_a_flood_of_forged_deliveries_writes_nothing_and_is_one_row_a_day_and_re
     assert [one["times"] for one in listed(desk)] == [1, 300, 300]
 
 
-def test_the_counts_of_one_day_add_up_however_often_they_are_written(desk: Any) -> None:
+def test_the_counts_of_a_day_add_up_however_often_they_are_written(desk: Any) -> None:
     desk.enable()
     for _ in range(3):
         desk.clock.advance(60)
@@ -85,7 +85,7 @@ def test_the_counts_of_one_day_add_up_however_often_they_are_written(desk: Any) 
     assert (found["times"], found["received_at"][11:16], found["last_at"][11:16]) == (3, "09:01", "09:03")
 
 
-def test_nothing_of_what_was_refused_is_kept(desk: Any) -> None:
+def test_the_content_of_refused_deliveries_is_not_stored(desk: Any) -> None:
     desk.enable()
     deliver(desk, CANARY, signature=CANARY)
     deliver(desk, token=CANARY)
@@ -96,7 +96,7 @@ def test_nothing_of_what_was_refused_is_kept(desk: Any) -> None:
 
 
 @pytest.mark.parametrize("workspace", ["ws-2", "nobody"], ids=["switched off there", "no such workspace"])
-def test_where_nothing_is_awaited_nothing_is_counted(desk: Any, workspace: str) -> None:
+def test_deliveries_to_a_disabled_plugin_or_an_unknown_workspace_are_not_counted(desk: Any, workspace: str) -> None:
     desk.enable()
 
     deliver(desk, workspace=workspace, signature="forged")
@@ -104,7 +104,7 @@ def test_where_nothing_is_awaited_nothing_is_counted(desk: Any, workspace: str) 
     assert listed(desk, "ws-2") == [] and desk.count("webhook_refusals") == 0
 
 
-def test_another_workspaces_refusals_are_not_seen(desk: Any) -> None:
+def test_refusals_of_another_workspace_are_not_listed(desk: Any) -> None:
     desk.enable()
     desk.enable("ws-2")
     deliver(desk, workspace="ws-2", signature="forged")
@@ -112,7 +112,7 @@ def test_another_workspaces_refusals_are_not_seen(desk: Any) -> None:
     assert listed(desk) == [] and len(listed(desk, "ws-2")) == 1
 
 
-def test_a_plugin_that_takes_its_reason_from_the_sender_fills_nothing(desk: Any) -> None:
+def test_a_reason_taken_from_the_sender_cannot_fill_the_table(desk: Any) -> None:
     def refuse(_ctx: Any, request: WebhookRequest) -> WebhookEvent:
         raise WebhookRejected("No.", code=request.token)
 
@@ -127,7 +127,7 @@ def test_a_plugin_that_takes_its_reason_from_the_sender_fills_nothing(desk: Any)
     assert CANARY not in str(found)
 
 
-def test_pages_of_events_and_refusals_hold_each_once(desk: Any) -> None:
+def test_pages_of_events_and_refusals_hold_each_entry_once(desk: Any) -> None:
     desk.enable()
     for number in range(4):
         deliver(desk, f"evt_{number}")
@@ -155,7 +155,7 @@ def test_refusals_are_kept_for_90_days(desk: Any) -> None:
     assert listed(desk) == []
 
 
-def test_what_an_upkeep_found_was_never_delivered_until_it_is(desk: Any) -> None:
+def test_an_event_that_an_upkeep_found_counts_as_delivered_only_after_its_delivery(desk: Any) -> None:
     desk.enable()
     desk.host.runs.webhooks.receive_found("ws-1", "recorder", [WebhookEvent("evt_1", "thing.done", {"id": "evt_1"})])
     (found,) = listed(desk)
@@ -167,7 +167,7 @@ def test_what_an_upkeep_found_was_never_delivered_until_it_is(desk: Any) -> None
     assert [(one["found"], one["times"]) for one in (found, delivered, again)] == [(True, 0), (False, 1), (False, 2)]
 
 
-def test_what_was_counted_is_written_down_when_the_host_closes(desks: Any) -> None:
+def test_counts_are_written_when_the_host_closes(desks: Any) -> None:
     first = desks("here")
     first.enable()
     deliver(first, signature="forged")

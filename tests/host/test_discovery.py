@@ -1,4 +1,4 @@
-"""Discovery with committed fake distributions: each ends in a status, none stops the host, none leaks."""
+"""Discovery of plugins in fake distributions: each one gets a status, none stops the host, none leaks a secret."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from qwoty_integrations_host.plugins.manager import Plugins
     ],
     ids=lambda found: found if isinstance(found, str) and " " not in found else None,
 )
-def test_every_plugin_ends_in_a_status_with_reason_and_origin(
+def test_every_plugin_gets_a_status_with_reason_and_origin(
     fakes: Any, id: str, state: str, origin: str | None, reason: str
 ) -> None:
     found = Plugins().status(id)
@@ -46,7 +46,7 @@ def test_every_plugin_ends_in_a_status_with_reason_and_origin(
         assert found.origin == origin
 
 
-def test_the_broken_ones_leave_the_good_ones_alone_and_get_no_call(fakes: Any) -> None:
+def test_broken_plugins_get_no_calls_and_do_not_disturb_the_others(fakes: Any) -> None:
     plugins = Plugins()
 
     assert plugins.loaded() == ("recorder", "second", "slack", "stripe_invoice")
@@ -73,7 +73,7 @@ def test_a_blocked_plugin_is_never_imported(fakes: Any) -> None:
     assert "QWOTY_PLUGINS_BLOCKED" in plugins.status("exits").reason
 
 
-def test_strict_mode_stops_the_start_and_names_everyone_to_blame(fakes: Any) -> None:
+def test_strict_mode_stops_the_start_and_names_every_broken_plugin(fakes: Any) -> None:
     with pytest.raises(PluginLoadError) as refused:
         Plugins(strict=True)
 
@@ -84,7 +84,7 @@ def test_strict_mode_stops_the_start_and_names_everyone_to_blame(fakes: Any) -> 
     assert "Canary" not in refused.value.title
 
 
-def test_strict_mode_minds_no_blocked_plugin(fakes: Any) -> None:
+def test_strict_mode_ignores_blocked_plugins(fakes: Any) -> None:
     broken = frozenset(status.id for status in Plugins().statuses if status.state != "loaded")
 
     assert Plugins(strict=True, blocked=broken).loaded() == ("recorder", "second", "slack", "stripe_invoice")

@@ -1,4 +1,4 @@
-"""One contract for both engines, and what only the durable one promises."""
+"""The contract of both engines, and the promises of the durable engine alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from qwoty_integrations_host.store.workspaces import add_workspace
 
 
 class Works:
-    """An engine on a database of its own, and what its jobs did."""
+    """An engine with its own database, and a record of what its jobs did."""
 
     def __init__(self, kind: str, url: str) -> None:
         self.url = url
@@ -54,7 +54,7 @@ class Works:
         return self.clock.now() if isinstance(self.engine, InlineEngine) else datetime.now(UTC)
 
     def pass_time(self, seconds: float) -> None:
-        """Move the clock of the inline engine; the durable one goes by the machine's."""
+        """Let time pass: the inline engine has a manual clock, the durable one uses the machine's."""
         self.clock.advance(seconds) if isinstance(self.engine, InlineEngine) else time.sleep(seconds)
 
     def wait(self, count: int, timeout: float = 5.0) -> bool:
@@ -100,7 +100,7 @@ def test_a_job_exists_exactly_when_the_callers_transaction_commits(works: Works)
     assert works.done == ["kept.1"]
 
 
-def test_a_job_is_not_worked_before_others_can_see_what_was_committed_with_it(tmp_path: Path) -> None:
+def test_a_job_starts_only_after_its_transaction_is_visible_to_others(tmp_path: Path) -> None:
     works = Works("inline", sqlite_in(tmp_path))
     works.engine.start(works.job)
     meanwhile: list[list[str]] = []
@@ -118,7 +118,7 @@ def test_a_job_is_not_worked_before_others_can_see_what_was_committed_with_it(tm
     works.close()
 
 
-def test_the_same_id_is_worked_once_and_a_rolled_back_one_can_come_again(works: Works) -> None:
+def test_a_job_id_is_worked_once_and_is_free_again_after_a_rollback(works: Works) -> None:
     _enqueue_and_fail(works, "r.1")
     works.engine.start(works.job)
     works.enqueue("r.1")
@@ -132,7 +132,7 @@ def test_the_same_id_is_worked_once_and_a_rolled_back_one_can_come_again(works: 
     assert works.done == ["r.1", "s.1"]
 
 
-def test_what_a_step_returns_is_recorded_and_returned(works: Works) -> None:
+def test_the_result_of_a_step_is_recorded_and_returned(works: Works) -> None:
     recorded, returned = [], []
 
     def job(job_id: str) -> None:
@@ -158,7 +158,7 @@ def test_jobs_queued_before_the_start_and_during_a_job_are_worked(works: Works) 
     assert works.done == ["r.1", "r.2"]
 
 
-def test_a_delayed_job_is_worked_when_its_time_has_come_and_holds_up_no_other(works: Works) -> None:
+def test_a_delayed_job_starts_at_its_time_and_does_not_hold_up_others(works: Works) -> None:
     works.engine.start(works.job)
     works.enqueue("late.1", delay=1.5)
     works.enqueue("r.1")
@@ -183,7 +183,7 @@ def test_a_delayed_job_exists_exactly_when_the_callers_transaction_commits(works
     assert works.done == ["kept.1"]
 
 
-def test_a_delay_outlives_the_process_and_has_run_out_meanwhile(durable: Works) -> None:
+def test_a_delay_goes_on_while_no_process_runs(durable: Works) -> None:
     durable.enqueue("r.1", delay=1.0)
     durable.close()
     time.sleep(1.0)
@@ -195,7 +195,7 @@ def test_a_delay_outlives_the_process_and_has_run_out_meanwhile(durable: Works) 
     again.close()
 
 
-def test_ended_jobs_are_forgotten_when_they_are_old_and_nobody_needs_them(works: Works) -> None:
+def test_old_ended_jobs_are_deleted_unless_a_run_needs_them(works: Works) -> None:
     works.engine.start(works.job)
     works.enqueue("old.1", "needed.1")
     works.enqueue("late.1", delay=3600)
@@ -219,12 +219,12 @@ def test_ended_jobs_are_forgotten_when_they_are_old_and_nobody_needs_them(works:
 
 @pytest.fixture
 def looks_seldom(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Works]:
-    """A durable engine that looks into its queue by the clock once in ten minutes (ADR 0051)."""
+    """A durable engine that polls its queue only every ten minutes (ADR 0051)."""
     found = Works("durable", address_of(request.param, request))
     found.engine.start(found.job)
     monkeypatch.setattr("qwoty_integrations_host.engine.durable._POLL_SECONDS", 600.0)
     found.engine._register_queues()
-    time.sleep(1.5)  # until the threads have looked once more, and seen it
+    time.sleep(1.5)  # until the threads have polled once more with the new interval
     yield found
     found.close()
 
@@ -233,21 +233,21 @@ on_both = pytest.mark.parametrize("looks_seldom", ["sqlite", "postgresql"], indi
 
 
 @on_both
-def test_a_job_is_begun_when_it_is_committed_and_not_when_somebody_looks(looks_seldom: Works) -> None:
+def test_a_job_starts_at_its_commit_and_not_at_the_next_poll(looks_seldom: Works) -> None:
     looks_seldom.enqueue("r.1")
 
     assert looks_seldom.wait(1, timeout=30)
 
 
 @on_both
-def test_a_job_that_ends_makes_room_for_the_next_at_once(looks_seldom: Works) -> None:
+def test_the_next_job_starts_as_soon_as_one_ends(looks_seldom: Works) -> None:
     looks_seldom.enqueue(*(f"r.{number}" for number in range(3 * MOST_OF_A_PARTITION)))
 
     assert looks_seldom.wait(3 * MOST_OF_A_PARTITION, timeout=60)
 
 
 @pytest.mark.parametrize("looks_seldom", ["postgresql"], indirect=True)
-def test_another_process_tells_of_its_job(looks_seldom: Works) -> None:
+def test_a_job_of_another_process_starts_at_once(looks_seldom: Works) -> None:
     other = Works("durable", looks_seldom.url)
     other.enqueue("r.1")
 
@@ -282,7 +282,7 @@ def test_only_one_durable_engine_works_in_a_process(durable: Works, tmp_path: Pa
 
     other.close()
     durable.enqueue("r.1")
-    assert durable.wait(1), "the refused one must not disturb the one at work"
+    assert durable.wait(1), "the refused engine must not disturb the one that works"
 
 
 def test_an_exception_in_a_job_ends_it_and_the_next_one_is_worked(durable: Works) -> None:
@@ -298,7 +298,7 @@ def test_an_exception_in_a_job_ends_it_and_the_next_one_is_worked(durable: Works
     assert durable.engine.wait(lambda: _status(durable, "bad.1") == "ERROR", timeout=3)
 
 
-def test_what_the_engine_keeps_is_json_also_errors_and_without_secrets(durable: Works) -> None:
+def test_the_engine_stores_results_and_errors_as_json_without_secrets(durable: Works) -> None:
     def job(_job_id: str) -> None:
         durable.engine.step("broken", lambda: _refuse("sk_test_Canary0123456789"), durable.effects.append)
 
@@ -371,7 +371,7 @@ def test_a_job_of_a_dead_process_is_resumed_by_the_next_start(durable: Works) ->
     again.close()
 
 
-def test_first_starts_at_once_agree_on_one_database_and_one_key(tmp_path: Path) -> None:
+def test_simultaneous_first_starts_agree_on_one_database_and_one_key(tmp_path: Path) -> None:
     start = textwrap.dedent("""
         import sys
         from pathlib import Path
@@ -409,7 +409,7 @@ def _refuse(text: str) -> None:
     raise ValueError(text)
 
 
-def test_a_run_whose_last_write_failed_is_tried_again_by_the_next_start(tmp_path: Path) -> None:
+def test_the_next_start_resumes_a_run_whose_last_write_failed(tmp_path: Path) -> None:
     host, run_id = _host_with_a_stranded_run(tmp_path)
 
     assert host.start_worker()
@@ -417,11 +417,11 @@ def test_a_run_whose_last_write_failed_is_tried_again_by_the_next_start(tmp_path
     assert host.wait_for([run_id], timeout=10)
     with host.store.read() as db:
         row = runs.require(db, run_id)
-    assert (row.attempt, row.status) == (2, "skipped")  # its plugin is gone, and switched on nowhere
+    assert (row.attempt, row.status) == (2, "skipped")  # its plugin is gone and enabled nowhere
     host.close()
 
 
-def test_a_job_that_waits_between_two_tries_is_let_go_at_once(tmp_path: Path) -> None:
+def test_closing_does_not_wait_for_a_job_between_two_tries(tmp_path: Path) -> None:
     works = Works("durable", sqlite_in(tmp_path))
     entered = threading.Event()
 
@@ -437,7 +437,7 @@ def test_a_job_that_waits_between_two_tries_is_let_go_at_once(tmp_path: Path) ->
     works.store.close()
 
 
-def test_what_still_works_after_the_patience_keeps_everything_held(tmp_path: Path) -> None:
+def test_closing_releases_nothing_while_a_job_still_works(tmp_path: Path) -> None:
     works = Works("durable", sqlite_in(tmp_path))
     entered, release = threading.Event(), threading.Event()
 
@@ -456,7 +456,7 @@ def test_what_still_works_after_the_patience_keeps_everything_held(tmp_path: Pat
 
 
 def _host_with_a_stranded_run(data_dir: Path) -> tuple[Host, str]:
-    """A run that says running, while the engine has nothing left to do for it."""
+    """A host with a run whose status is running although the engine has no job for it."""
     host = create_host(HostConfig(data_dir=data_dir))
     now = host.clock.now()
     row = {"id": "r1", "workspace": "ws-1", "plugin": "gone", "kind": "quote_accepted", "quote_id": "q-1"}

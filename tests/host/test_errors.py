@@ -1,4 +1,4 @@
-"""What an error says about itself, and how a step records it."""
+"""The properties of errors, and how a step records an error."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issu
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_an_error_that_is_recorded_is_raised_again_as_its_recorded_kind(kind: type[IntegrationError]) -> None:
+def test_a_recorded_error_is_raised_again_as_its_kind(kind: type[IntegrationError]) -> None:
     again = errors.from_record(errors.to_record(kind("It stopped.")))
 
     assert again.title == "It stopped."
     assert again.code == kind.default_code
     assert type(again) in {errors.RECORDABLE[kind.recorded_as], PermissionMissing}
-    # What ends a step ends it again in the same way; what is not recorded as itself ends as failed.
+    # An error ends the run in the same way again; a kind that is not recorded as itself ends it as failed.
     assert again.run_status == (kind.run_status if kind.run_status in {"needs_attention", "skipped"} else "failed")
 
 
@@ -35,7 +35,7 @@ def test_a_rejected_webhook_has_the_status_of_its_response() -> None:
     assert (WebhookRejected("Forged.").http_status, WebhookRejected.http_status) == (400, 400)
 
 
-def test_only_errors_that_pass_by_themselves_let_a_run_wait() -> None:
+def test_only_temporary_errors_make_a_run_wait() -> None:
     waiting = {kind.__name__ for kind in KINDS if kind.run_status == "waiting"}
 
     assert waiting == {RetryableError.__name__, "SettingsIncomplete", "DatabaseUnavailable", "PluginHangs"}

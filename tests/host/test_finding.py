@@ -1,4 +1,4 @@
-"""Quotes are found as they are now, at the price of some statements and no commit, by an index on both databases."""
+"""The search for quotes: it sees their present state, writes nothing, and uses an index on both databases."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from qwoty_integrations_host.workspaces.workspace import set_timezone
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def anywhere(request: pytest.FixtureRequest, desks: Callable[..., Any]) -> Any:
-    """A desk on each of the databases, where the recorder is switched on."""
+    """A desk with the recorder enabled, on each kind of database."""
     shared = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
     found = desks(shared_database=shared)
     found.enable()
@@ -38,7 +38,7 @@ def found(desk: Any, *, limit: int = 50, after: str | None = None, **asked: Any)
 
 
 def invoices(desk: Any, *parts: InstallmentRecord, status: str = "open", **more: Any) -> None:
-    """Let the recorder say that it has made such an invoice of each quote."""
+    """Let the recorder record an invoice for each quote."""
     invoice = InvoiceRecord(id="in_1Abc", status=status, account="a", number="F77-1", customer_id="cus_9Xy", **more)
     record = QuoteRecord(currency="EUR", invoice=invoice, total=Decimal("1234.50"), installments=parts)
 
@@ -49,7 +49,7 @@ def invoices(desk: Any, *parts: InstallmentRecord, status: str = "open", **more:
     desk.recorder.answers["on_quote_accepted"] = work
 
 
-def test_a_quote_is_found_by_what_was_signed_and_by_what_was_made_of_it(anywhere: Any) -> None:
+def test_a_quote_is_found_by_its_own_data_and_by_its_records(anywhere: Any) -> None:
     invoices(anywhere)
     anywhere.accept(id="q-7", number="N-2026-7")
     anywhere.recorder.answers.clear()
@@ -62,7 +62,7 @@ def test_a_quote_is_found_by_what_was_signed_and_by_what_was_made_of_it(anywhere
     assert found(anywhere, search=" ") == found(anywhere) == ["q-8", "q-7"]
 
 
-def test_a_corrected_quote_is_found_by_what_it_says_now(anywhere: Any) -> None:
+def test_a_corrected_quote_is_found_by_its_new_data(anywhere: Any) -> None:
     anywhere.recorder.answers["on_quote_accepted"] = lambda ctx, quote: Outcome.needs_attention("odd", "It is odd.")
     anywhere.accept(id="q-7", number="N-before")
     anywhere.accept(id="q-7", number="N-after")
@@ -71,7 +71,7 @@ def test_a_corrected_quote_is_found_by_what_it_says_now(anywhere: Any) -> None:
     assert found(anywhere, search="n-after", state="needs_attention") == ["q-7"]
 
 
-def test_a_record_that_changes_is_found_by_what_it_says_now(anywhere: Any) -> None:
+def test_a_changed_record_is_found_by_its_new_data(anywhere: Any) -> None:
     invoices(anywhere)
     anywhere.accept(id="q-7")
     ctx = anywhere.host.integrations.contexts.make("ws-1", "recorder", {})
@@ -82,7 +82,7 @@ def test_a_record_that_changes_is_found_by_what_it_says_now(anywhere: Any) -> No
     assert found(anywhere, search="f78", state="paid") == found(anywhere, state="paid") == ["q-7"]
 
 
-def test_the_states_that_time_brings_are_those_of_now(anywhere: Any) -> None:
+def test_a_search_by_state_uses_the_state_of_this_moment(anywhere: Any) -> None:
     now = anywhere.clock.now()
     link = InstallmentRecord(
         number=1, amount=Decimal(1), status="sent", mailed_at=now, expires_at=now + timedelta(hours=5)
@@ -106,8 +106,8 @@ def test_the_states_that_time_brings_are_those_of_now(anywhere: Any) -> None:
     assert states() == {"link_expired": ["link"], "overdue": ["due"]}
 
 
-def test_days_are_those_of_the_workspaces_time_zone(anywhere: Any) -> None:
-    anywhere.accept(id="q-7")  # at 9 in the morning of March 10, UTC
+def test_a_search_by_day_uses_the_workspaces_time_zone(anywhere: Any) -> None:
+    anywhere.accept(id="q-7")  # at 9:00 on March 10, UTC
     anywhere.clock.advance(14 * 3600)
     anywhere.accept(id="q-8")
 
@@ -118,10 +118,8 @@ def test_days_are_those_of_the_workspaces_time_zone(anywhere: Any) -> None:
     assert found(anywhere, first=date.min, last=date.max) == ["q-8", "q-7"]
 
 
-@pytest.mark.parametrize("few", [finding.FEW, 2], ids=["by the word", "by age"])
-def test_pages_follow_each_other_whichever_way_quotes_are_looked_for(
-    anywhere: Any, few: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("few", [finding.FEW, 2], ids=["by the index of words", "by age"])
+def test_every_search_is_paginated(anywhere: Any, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding, "FEW", few)
     for number in range(7):
         anywhere.accept(id=f"q-{number}", number=f"N-{number % 2}")
@@ -134,14 +132,14 @@ def test_pages_follow_each_other_whichever_way_quotes_are_looked_for(
     assert pages == [["q-6", "q-4"], ["q-2", "q-0"]]
 
 
-def test_nobody_finds_another_workspaces_quotes(anywhere: Any) -> None:
+def test_a_search_finds_only_quotes_of_its_workspace(anywhere: Any) -> None:
     anywhere.enable("ws-2")
     anywhere.accept("ws-2", id="q-7")
 
     assert found(anywhere, search="eur") == found(anywhere, state="done") == []
 
 
-def test_the_state_that_is_looked_for_is_the_one_that_is_shown(anywhere: Any) -> None:
+def test_a_search_by_state_finds_the_quotes_that_show_that_state(anywhere: Any) -> None:
     def refuse(ctx: Any, quote: Any) -> Any:
         raise CredentialsError("The key was refused.")
 
@@ -180,7 +178,7 @@ def test_quotes_of_earlier_releases_are_found(anywhere: Any, monkeypatch: pytest
     assert found(anywhere, search="f77", state="open") == [f"q-{number}" for number in (4, 3, 2, 1, 0)]
 
 
-def test_a_quote_that_an_earlier_releases_worker_stored_is_found_once_something_happens(anywhere: Any) -> None:
+def test_a_quote_stored_by_a_worker_of_an_earlier_release_is_found_after_its_next_change(anywhere: Any) -> None:
     anywhere.recorder.answers["on_quote_accepted"] = lambda ctx, quote: Outcome.needs_attention("odd", "It is odd.")
     run = anywhere.accept(id="q-7", number="N-7")
     with anywhere.host.store.write() as db:
@@ -192,7 +190,7 @@ def test_a_quote_that_an_earlier_releases_worker_stored_is_found_once_something_
     assert found(anywhere, search="n-7", state="dismissed") == ["q-7"]
 
 
-def test_what_is_deleted_is_not_found_any_more(anywhere: Any) -> None:
+def test_a_deleted_quote_is_not_found(anywhere: Any) -> None:
     anywhere.accept(id="q-7")
     with anywhere.host.store.write() as db:
         db.execute(text("DELETE FROM quotes WHERE id = 'q-7'"))
@@ -208,12 +206,12 @@ def test_a_quote_is_named_by_its_number_unless_another_one_has_that_id(anywhere:
     with pytest.raises(ActionRefused, match="2 quotes have the number 'N-2'") as refused:
         quote_id_of(store, "ws-1", "N-2")
     assert all(f"{quote_id} (" in refused.value.hint for quote_id in ("q-2", "q-3"))
-    assert quote_id_of(store, "ws-2", "N-2") == "N-2", "it is nobody's there"
+    assert quote_id_of(store, "ws-2", "N-2") == "N-2", "no quote of that workspace has the number"
     runs = list_runs(store, quote_id="N-2")["data"]
     assert {run["quote_id"] for run in runs} == {"q-2", "q-3"}
 
 
-#: How each database is asked for its plan, and says in it that it reads a table through.
+#: For each database: the statement that shows a query's plan, and how the plan marks a full table scan.
 PLANS = {"sqlite": ("EXPLAIN QUERY PLAN", "SCAN"), "postgresql": ("EXPLAIN", "Seq Scan on")}
 ASKED: dict[str, dict[str, Any]] = {
     "a word": {"search": "n-1"},
@@ -227,7 +225,7 @@ ASKED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("few", [finding.FEW, 0], ids=["few", "many"])
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
-def test_no_table_of_quotes_is_read_through(
+def test_no_search_scans_a_whole_table(
     anywhere: Any, asked: dict[str, Any], few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finding, "FEW", few)
@@ -247,7 +245,7 @@ def test_no_table_of_quotes_is_read_through(
         if kind == "postgresql":
             db.exec_driver_sql(
                 "SET enable_seqscan = off"
-            )  # a table of one row is sooner read through than looked up in
+            )  # databases scan a table of one row, because that is faster than the index
         plans = [
             "\n".join(str(row) for row in db.exec_driver_sql(f"{explain} {statement}", given))
             for statement, given in statements
@@ -257,7 +255,7 @@ def test_no_table_of_quotes_is_read_through(
     for plan in plans:
         assert "standings" in plan or "quotes_by_word" in plan
         assert not any(f"{whole} {table}" in plan for table in ("quotes", "standings", "quote_words")), plan
-        # Where many quotes have a word, the newest come in their order: nothing is sorted first.
+        # If many quotes have a word, the index returns the newest first, without sorting.
         assert few or "TEMP B-TREE FOR ORDER" not in plan, plan
 
 

@@ -1,4 +1,4 @@
-"""A worker that was overtaken while it slept does nothing more: every effect of a run asks whether it still is its."""
+"""An overtaken worker has no more effects: each effect of a run checks that the worker still holds the quote."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ RECORD = QuoteRecord(
     service="S",
     installments=(InstallmentRecord(number=1, amount=Decimal(1)),),
 )
-#: What one run may leave behind; whatever changes beside these is not the run's.
+#: The tables that a run writes to.
 LEFT = (t.runs, t.steps, t.records, t.plugin_state, t.secrets, t.external_ids, t.mails, t.quotes, t.alerts)
 
 
 @dataclass
 class Sleeper:
-    """A worker that sleeps at one place while others come."""
+    """A worker that sleeps at one point while other workers take over."""
 
     desk: Any
 
-    def is_overtaken(self, by: str = "another run's.1") -> None:
-        """Another worker takes the quote; ``by``: for which job."""
+    def overtake(self, by: str = "another run's.1") -> None:
+        """Let another worker take the quote, for the job ``by``."""
         with self.desk.host.store.write() as db:
             holds.take(db, "ws-1", "recorder", "q-7", by)
 
     @property
     def run(self) -> Any:
-        """The one run as it is stored."""
+        """The only run, as it is stored."""
         with self.desk.host.store.read() as db:
             return db.execute(select(t.runs)).mappings().one()
 
-    def left(self) -> dict[str, Any]:
-        """Everything that is there of the run, and the mails that left."""
+    def effects(self) -> dict[str, Any]:
+        """Everything that is stored about the run, and the mails that it sent."""
         with self.desk.host.store.read() as db:
             found: dict[str, Any] = {table.name: db.execute(select(table)).all() for table in LEFT}
         return {**found, "left": [str(mail["Subject"]) for mail in self.desk.outbox.mails]}
@@ -80,7 +80,7 @@ EFFECTS: dict[str, Callable[[Any, Any], object]] = {
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
-def test_nothing_is_written_by_a_worker_that_slept_in_a_step(effect: str, sleeper: Sleeper) -> None:
+def test_an_overtaken_worker_does_not_write_the_result_of_its_step(effect: str, sleeper: Sleeper) -> None:
     at_the_alarm: list[dict[str, Any]] = []
     came_back: list[str] = []
 
@@ -88,8 +88,8 @@ def test_nothing_is_written_by_a_worker_that_slept_in_a_step(effect: str, sleepe
         def work(attempt: Any) -> None:
             ctx.state.set("name", 1)
             ctx.secrets.set("name", "old")
-            sleeper.is_overtaken()
-            at_the_alarm.append(sleeper.left())
+            sleeper.overtake()
+            at_the_alarm.append(sleeper.effects())
             EFFECTS[effect](ctx, attempt)
             came_back.append(effect)
 
@@ -101,13 +101,13 @@ def test_nothing_is_written_by_a_worker_that_slept_in_a_step(effect: str, sleepe
 
     assert came_back == ([effect] if effect == "the end of a step" else [])
     del at_the_alarm[0]["runs"], at_the_alarm[0]["steps"]
-    # The run's turn comes again: by an attempt of its own, that goes on when the other one has ended.
-    assert sleeper.left().items() >= at_the_alarm[0].items()
+    # The run gets another attempt, which goes on when the other worker has ended.
+    assert sleeper.effects().items() >= at_the_alarm[0].items()
     assert (sleeper.run["id"], sleeper.run["attempt"]) == (run_id, 2)
 
 
 def begin(sleeper: Sleeper, hook: Callable[[Any, Any], Outcome]) -> str:
-    """Let a run begin and sleep; what is queued for it then stays so."""
+    """Let a run begin and sleep. Jobs that are queued for it meanwhile stay queued."""
     desk = sleeper.desk
     desk.recorder.answers["on_quote_accepted"] = hook
     desk.enable()
@@ -116,8 +116,8 @@ def begin(sleeper: Sleeper, hook: Callable[[Any, Any], Outcome]) -> str:
     return str(run_id)
 
 
-def test_the_end_of_a_run_is_not_written_either(sleeper: Sleeper) -> None:
-    begin(sleeper, lambda *_: sleeper.is_overtaken() or Outcome.done())
+def test_an_overtaken_worker_does_not_write_the_end_of_its_run(sleeper: Sleeper) -> None:
+    begin(sleeper, lambda *_: sleeper.overtake() or Outcome.done())
 
     found = sleeper.run
     assert (found["status"], found["attempt"], found["finished_at"]) == ("queued", 2, None)
@@ -128,10 +128,10 @@ def test_the_end_of_a_run_is_not_written_either(sleeper: Sleeper) -> None:
     [RetryableError("later"), NeedsAttention("a person"), ValueError("a bug")],
     ids=["retryable", "final", "bug"],
 )
-def test_an_error_that_a_sleeper_met_is_not_written_either(error: Exception, sleeper: Sleeper) -> None:
+def test_an_overtaken_worker_does_not_write_its_error(error: Exception, sleeper: Sleeper) -> None:
     def hook(ctx: Any, _quote: Any) -> Outcome:
         def work(_attempt: Any) -> None:
-            sleeper.is_overtaken()
+            sleeper.overtake()
             raise error
 
         ctx.step("step", work)
@@ -143,13 +143,13 @@ def test_an_error_that_a_sleeper_met_is_not_written_either(error: Exception, sle
     assert sleeper.desk.run(run_id)["steps"][0]["status"] == "running"
 
 
-def test_a_sleeper_whose_own_job_was_taken_over_leaves_it_to_whoever_has_it(sleeper: Sleeper) -> None:
+def test_a_worker_whose_job_was_taken_over_leaves_it_to_the_new_one(sleeper: Sleeper) -> None:
     desk, woke = sleeper.desk, []
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
         if not woke:
             woke.append(True)
-            # The other worker does the whole of it meanwhile, as one that took the job over does.
+            # Meanwhile the other worker, which took the job over, works all of it.
             (run_id,) = desk.runs()
             finish_elsewhere(desk, f"{run_id}.1")
         ctx.step("mail", lambda _: ctx.mail.send("mail:1", MAIL))
@@ -162,7 +162,7 @@ def test_a_sleeper_whose_own_job_was_taken_over_leaves_it_to_whoever_has_it(slee
 
 
 def finish_elsewhere(desk: Any, job_id: str) -> None:
-    """Work a job to its end in a thread of its own, under locks of its own: another worker on this database."""
+    """Work a job to its end as another worker on this database: in its own thread, with its own locks."""
     engine = InlineEngine(desk.clock)
     other = replace(desk.host.execution, engine=engine, locks=NamedLocks())
     engine.start(other.execute)
@@ -170,7 +170,7 @@ def finish_elsewhere(desk: Any, job_id: str) -> None:
         worker.submit(engine.work_again, job_id).result()
 
 
-def test_a_plugin_cannot_catch_that_it_was_overtaken_and_goes_on_when_its_turn_comes_again(desk: Any) -> None:
+def test_a_plugin_cannot_catch_the_interruption_of_an_overtaken_run_and_resumes_at_its_next_turn(desk: Any) -> None:
     taken: list[bool] = []
     came_back: list[bool] = []
 
@@ -178,7 +178,7 @@ def test_a_plugin_cannot_catch_that_it_was_overtaken_and_goes_on_when_its_turn_c
         def work(_attempt: Any) -> None:
             if not taken:
                 taken.append(True)
-                Sleeper(desk).is_overtaken()
+                Sleeper(desk).overtake()
             with suppress(Exception):
                 ctx.state.set("name", 1)
             came_back.append(True)
@@ -194,7 +194,7 @@ def test_a_plugin_cannot_catch_that_it_was_overtaken_and_goes_on_when_its_turn_c
     assert (run["status"], run["steps"][0]["attempts"], came_back) == ("succeeded", 2, [True])
 
 
-def test_a_set_aside_run_is_taken_from_a_worker_that_was_only_asleep(desk: Any) -> None:
+def test_a_run_that_is_set_aside_is_taken_from_a_worker_that_only_slept(desk: Any) -> None:
     def hook(_ctx: Any, _quote: Any) -> Outcome:
         (run_id,) = desk.runs()
         set_aside_elsewhere(f"{run_id}.1")
@@ -211,8 +211,8 @@ def test_a_set_aside_run_is_taken_from_a_worker_that_was_only_asleep(desk: Any) 
     assert (run["status"], run["error"]["code"]) == ("failed", "set_aside")
 
 
-def test_a_hook_that_was_left_behind_and_comes_back_late_writes_nothing(desk: Any) -> None:
-    """As a hook that hangs does: a later attempt is at work by then."""
+def test_a_hook_that_returns_after_its_attempt_was_replaced_writes_nothing(desk: Any) -> None:
+    """A hook that hung returns when a later attempt is already running."""
     hold = {}
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
@@ -224,7 +224,7 @@ def test_a_hook_that_was_left_behind_and_comes_back_late_writes_nothing(desk: An
     run = desk.accept(id="q-7")
     ctx = desk.context("recorder")
     ctx.state.set("name", "the next")
-    Sleeper(desk).is_overtaken(by=f"{run['id']}.2")
+    Sleeper(desk).overtake(by=f"{run['id']}.2")
 
     with holds.under(hold["first"]), pytest.raises(Overtaken):
         ctx.state.set("name", "late")
@@ -232,7 +232,7 @@ def test_a_hook_that_was_left_behind_and_comes_back_late_writes_nothing(desk: An
     assert ctx.state.get("name") == "the next"
 
 
-def test_whoever_takes_a_quote_waits_for_what_is_just_being_written(desks: Callable[..., Any], postgresql: str) -> None:
+def test_taking_a_quote_waits_for_the_write_that_is_in_progress(desks: Callable[..., Any], postgresql: str) -> None:
     desk = desks(shared_database=postgresql)
     store, state = desk.host.store, desk.context("recorder").state
     with store.write() as db:
@@ -245,7 +245,7 @@ def test_whoever_takes_a_quote_waits_for_what_is_just_being_written(desks: Calla
                 line.execute("SET lock_timeout = '50ms'")
                 with pytest.raises(LockNotAvailable):
                     line.execute("UPDATE holds SET epoch = epoch + 1")
-        Sleeper(desk).is_overtaken()
+        Sleeper(desk).overtake()
         with pytest.raises(Overtaken):
             state.set("name", "late")
 
@@ -265,10 +265,10 @@ def sending(epoch: int) -> mails.Sending:
     return mails.Sending("ws-1", "recorder", "q-7/mail:1", "<1@shop.example>", epoch)
 
 
-def test_a_worker_whose_lock_was_lost_with_its_connection_does_not_write_to_the_service(
+def test_a_worker_that_lost_its_lock_with_its_connection_does_not_write_to_the_service(
     desks: Callable[..., Any], postgresql: str
 ) -> None:
-    """Under such a lock runs of other quotes make what they share with this one, such as its customer."""
+    """Under this lock, runs of several quotes create the objects that they share, such as a customer."""
     desk, wrote = desks(shared_database=postgresql), []
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
@@ -294,20 +294,20 @@ def test_a_worker_whose_lock_was_lost_with_its_connection_does_not_write_to_the_
 
 
 def cut_locks(address: str) -> None:
-    """Cut the connections that hold locks; their last question was for one."""
+    """Cut the connections whose last statement took a lock."""
     with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as line:
         cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         line.execute(f"{cut} WHERE datname = current_database() AND query LIKE 'SELECT pg_advisory_lock%'")
 
 
-def test_only_one_of_two_workers_begins_to_send_a_mail(store: Any) -> None:
+def test_only_one_of_two_workers_starts_to_send_a_mail(store: Any) -> None:
     now = datetime(2026, 3, 10, tzinfo=UTC)
     with store.write() as db:
         assert sending(1).begin(db, now, again=False)
         assert not sending(2).begin(db, now, again=False)
-        assert sending(2).begin(db, now, again=True), "a file is written again by whoever has the run"
+        assert sending(2).begin(db, now, again=True), "the worker that has the run may write the file again"
         sending(1).forget(db)
-        assert mails.state(db, "ws-1", "recorder", "q-7/mail:1") == "sending", "it is the second one's"
+        assert mails.state(db, "ws-1", "recorder", "q-7/mail:1") == "sending", "the second worker sends the mail now"
         sending(1).mark_sent(db, now)
         assert mails.state(db, "ws-1", "recorder", "q-7/mail:1") == "sending"
         sending(2).mark_sent(db, now)
@@ -316,18 +316,18 @@ def test_only_one_of_two_workers_begins_to_send_a_mail(store: Any) -> None:
         assert not sending(3).begin(db, now, again=True)
 
 
-def test_a_worker_that_slept_before_it_took_a_quote_takes_it_from_nobody(sleeper: Sleeper) -> None:
+def test_a_worker_that_slept_before_it_took_a_quote_does_not_take_it_from_another(sleeper: Sleeper) -> None:
     desk, host = sleeper.desk, sleeper.desk.host
     desk.enable()
     accepted = host.runs.acceptance.accept("ws-1", a_quote()).run_ids[0]
     epochs: list[int] = []
 
     class Slept(NamedLocks):
-        """The connection of its lock was cut, and another worker has taken the quote."""
+        """Locks of a worker whose connection was cut, and whose quote another worker has taken."""
 
         @contextmanager
         def hold(self, name: str) -> Iterator[None]:
-            sleeper.is_overtaken(f"{accepted}.1")
+            sleeper.overtake(f"{accepted}.1")
             epochs.append(epoch(sleeper))
             yield
 
@@ -335,7 +335,7 @@ def test_a_worker_that_slept_before_it_took_a_quote_takes_it_from_nobody(sleeper
             raise DatabaseUnavailable("The connection was lost.", hint="")
 
     class Ended(Interruption):
-        """It waits for the lock again, which is as far as this story goes."""
+        """The worker waits for the lock again; the test ends here."""
 
     class Stopping(InlineEngine):
         def pause(self, seconds: float, clock: Any) -> None:
@@ -348,7 +348,7 @@ def test_a_worker_that_slept_before_it_took_a_quote_takes_it_from_nobody(sleeper
     assert epoch(sleeper) == epochs[0]
 
 
-def test_a_worker_overtaken_while_it_writes_down_an_outage_queues_its_run_again(
+def test_a_worker_that_is_overtaken_while_it_records_an_outage_queues_its_run_again(
     sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any) -> Outcome:
@@ -357,7 +357,7 @@ def test_a_worker_overtaken_while_it_writes_down_an_outage_queues_its_run_again(
     wait = Execution._wait
 
     def overtaken(execution: Execution, *given: Any, **named: Any) -> None:
-        Context().run(sleeper.is_overtaken)
+        Context().run(sleeper.overtake)
         wait(execution, *given, **named)
 
     monkeypatch.setattr(Execution, "_wait", overtaken)

@@ -1,4 +1,4 @@
-"""What a request asks of a service beside itself: answered at once, and never said to go on when nobody works on it."""
+"""Connection tests that a request starts: the answer comes at once, and no test stays running without a worker."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from werkzeug.test import Client
 
-from builders import a_quote
-from host.test_connections import a_key, finds
+from builders import a_key_report, a_quote
 from postgresql import until_it_ends_or_waits
 from qwoty_integrations_host import ConnectionReport
 from qwoty_integrations_host.config import HostConfig
@@ -32,16 +31,16 @@ TOKEN, OTHER = "key_Plain1234567890", "key_Other1234567890"
 
 @pytest.fixture
 def held() -> list[Callable[[], None]]:
-    """What was begun and is asked when the test says so."""
+    """The tests that were started. The test function runs them when it wants to."""
     return []
 
 
 @pytest.fixture
 def waiting(desks: Any, held: Any) -> Any:
-    """A desk whose inquiries wait for the test; its recorder has settings and is off."""
+    """A desk that only queues inquiries; its recorder has settings and is disabled."""
     found = desks(begin_inquiry=held.append, public_url="http://localhost")
     found.host.settings.save("ws-1", "recorder", {"token": TOKEN})
-    finds(found, a_key())
+    found.report_keys(a_key_report())
     return found
 
 
@@ -80,7 +79,7 @@ def token(desk: Any) -> str:
         ("POST", "/alerts/test", None, "alerts.test"),
     ],
 )
-def test_a_request_that_asks_a_service_is_answered_before_anybody_is_asked(
+def test_a_request_that_needs_a_service_is_answered_before_the_service_is_called(
     waiting: Any, held: Any, call: Any, method: str, path: str, body: Any, kind: str
 ) -> None:
     waiting.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
@@ -99,7 +98,7 @@ def test_a_request_that_asks_a_service_is_answered_before_anybody_is_asked(
     assert call("GET", where).json["status"] == "succeeded"
 
 
-def test_an_integration_is_on_once_its_test_has_ended_and_not_before(waiting: Any, held: Any, call: Any) -> None:
+def test_an_integration_is_enabled_only_after_its_test_has_ended(waiting: Any, held: Any, call: Any) -> None:
     call("POST", ENABLE)
 
     assert not is_on(waiting)
@@ -107,7 +106,7 @@ def test_an_integration_is_on_once_its_test_has_ended_and_not_before(waiting: An
     assert is_on(waiting)
 
 
-def test_settings_of_an_integration_that_is_on_wait_for_their_test_in_memory_alone(
+def test_new_settings_of_an_enabled_integration_wait_for_their_test_in_memory_only(
     waiting: Any, held: Any, call: Any
 ) -> None:
     waiting.host.settings.enable("ws-1", "recorder")
@@ -121,8 +120,8 @@ def test_settings_of_an_integration_that_is_on_wait_for_their_test_in_memory_alo
     assert token(waiting) == OTHER
 
 
-def test_what_a_test_refuses_is_said_and_changes_nothing(waiting: Any, held: Any, call: Any) -> None:
-    finds(waiting, a_key("refused"))
+def test_a_failed_test_is_reported_and_changes_nothing(waiting: Any, held: Any, call: Any) -> None:
+    waiting.report_keys(a_key_report("refused"))
 
     where = call("POST", ENABLE).headers["Location"]
     held.pop()()
@@ -133,7 +132,7 @@ def test_what_a_test_refuses_is_said_and_changes_nothing(waiting: Any, held: Any
     assert not is_on(waiting)
 
 
-def test_what_is_wrong_before_anybody_is_asked_is_said_at_once(waiting: Any, held: Any, call: Any) -> None:
+def test_a_mistake_that_needs_no_service_is_reported_at_once(waiting: Any, held: Any, call: Any) -> None:
     refused = call("PUT", SETTINGS, {"token": "wr0ng!"})
     nobody = call("POST", "/alerts/test")
     without = call("POST", "/plugins/second/connection/test")
@@ -142,8 +141,8 @@ def test_what_is_wrong_before_anybody_is_asked_is_said_at_once(waiting: Any, hel
     assert held == [] and waiting.count("inquiries") == 0
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["nobody works on it any more", "it ends too late"])
-def test_when_its_process_died_a_test_is_lost_after_its_deadline_and_changes_nothing(
+@pytest.mark.parametrize("late", [False, True], ids=["its process died", "it ends too late"])
+def test_a_test_whose_process_died_is_lost_after_its_deadline_and_changes_nothing(
     waiting: Any, held: Any, call: Any, late: bool
 ) -> None:
     where = call("POST", ENABLE).headers["Location"]
@@ -159,11 +158,11 @@ def test_when_its_process_died_a_test_is_lost_after_its_deadline_and_changes_not
     assert found["error"]["code"] == "test_lost"
     assert found["status"] == ("failed" if late else "lost")
     assert not is_on(waiting)
-    # Nothing of it is in the way of the next one.
+    # A lost test does not block the next one.
     assert call("POST", ENABLE).json["id"] != found["id"]
 
 
-def test_a_host_that_is_stopped_says_so_at_once(waiting: Any, held: Any, call: Any) -> None:
+def test_stopping_the_host_ends_its_tests_as_lost_at_once(waiting: Any, held: Any, call: Any) -> None:
     where = call("POST", ENABLE).headers["Location"]
 
     waiting.host.inquiries.close()
@@ -174,7 +173,7 @@ def test_a_host_that_is_stopped_says_so_at_once(waiting: Any, held: Any, call: A
     assert call("POST", ENABLE).status_code == 503
 
 
-def test_the_same_test_is_not_asked_twice_at_once(waiting: Any, held: Any, call: Any) -> None:
+def test_a_test_that_is_running_is_not_started_again(waiting: Any, held: Any, call: Any) -> None:
     first, second = call("POST", TEST), call("POST", TEST)
     held.pop()()
     third = call("POST", TEST)
@@ -182,7 +181,7 @@ def test_the_same_test_is_not_asked_twice_at_once(waiting: Any, held: Any, call:
     assert first.json["id"] == second.json["id"] != third.json["id"]
 
 
-def test_a_workspace_keeps_only_so_many_threads(waiting: Any, held: Any, call: Any) -> None:
+def test_a_workspace_runs_a_limited_number_of_tests(waiting: Any, held: Any, call: Any) -> None:
     for _ in range(MOST_OF_A_WORKSPACE):
         assert call("POST", ENABLE).status_code == 202
 
@@ -191,18 +190,18 @@ def test_a_workspace_keeps_only_so_many_threads(waiting: Any, held: Any, call: A
     assert (answer.status_code, answer.json["code"]) == (503, "too_many_tests")
     assert int(answer.headers["Retry-After"]) > 0
     held.pop()()
-    assert call("POST", ENABLE).status_code == 200, "it is on"
+    assert call("POST", ENABLE).status_code == 200, "the integration is enabled"
     assert len(held) == MOST_OF_A_WORKSPACE - 1
 
 
-def test_a_request_that_is_repeated_under_its_key_begins_one_test(waiting: Any, held: Any, call: Any) -> None:
+def test_a_repeated_request_with_one_idempotency_key_starts_one_test(waiting: Any, held: Any, call: Any) -> None:
     answers = [call("POST", ENABLE, Idempotency_Key="k-1") for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [202, 202]
     assert len({answer.json["id"] for answer in answers}) == len(held) == 1
 
 
-def test_it_is_asked_after_the_request_has_committed_and_never_when_it_was_rolled_back(waiting: Any, held: Any) -> None:
+def test_a_test_starts_after_the_commit_of_its_request_and_never_after_a_rollback(waiting: Any, held: Any) -> None:
     def begin() -> None:
         waiting.host.inquiries.begin("ws-1", "connection.test", "recorder", lambda _: None)
 
@@ -220,7 +219,7 @@ def test_it_is_asked_after_the_request_has_committed_and_never_when_it_was_rolle
     assert len(held) == 1 and waiting.count("inquiries") == 1
 
 
-def test_who_began_a_test_is_who_switched_on(waiting: Any, held: Any) -> None:
+def test_a_test_acts_as_the_person_who_started_it(waiting: Any, held: Any) -> None:
     seen: list[str] = []
     with acting_as("somebody"):
         waiting.host.inquiries.begin("ws-1", "connection.test", "recorder", lambda _: seen.append(actor()))
@@ -238,7 +237,7 @@ def test_who_began_a_test_is_who_switched_on(waiting: Any, held: Any) -> None:
         (SettingsError("Not valid.", [FieldProblem(("token",), "Has the wrong form.")]), "invalid_settings"),
     ],
 )
-def test_whatever_goes_wrong_a_test_ends(waiting: Any, held: Any, call: Any, error: Exception, code: str) -> None:
+def test_a_test_ends_whatever_error_it_meets(waiting: Any, held: Any, call: Any, error: Exception, code: str) -> None:
     def ask(_: Any) -> None:
         raise error
 
@@ -252,7 +251,7 @@ def test_whatever_goes_wrong_a_test_ends(waiting: Any, held: Any, call: Any, err
     assert pointers == (["/token"] if isinstance(error, SettingsError) else [])
 
 
-def test_one_workspaces_tests_are_nothing_to_another(waiting: Any, call: Any) -> None:
+def test_a_workspace_does_not_see_the_tests_of_another(waiting: Any, call: Any) -> None:
     test_id = waiting.host.inquiries.begin("ws-2", "connection.test", "recorder", lambda _: None)
 
     assert call("GET", f"/tests/{test_id}").status_code == 404
@@ -260,7 +259,7 @@ def test_one_workspaces_tests_are_nothing_to_another(waiting: Any, call: Any) ->
         waiting.host.inquiries.find("ws-1", test_id)
 
 
-def test_a_machine_without_threads_says_so_and_leaves_nothing_behind(desks: Any) -> None:
+def test_a_machine_without_threads_is_reported_and_no_test_stays_open(desks: Any) -> None:
     def no_thread(_: Any) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -273,7 +272,7 @@ def test_a_machine_without_threads_says_so_and_leaves_nothing_behind(desks: Any)
         assert set(db.exec_driver_sql("SELECT status FROM inquiries").scalars()) == {"lost"}
 
 
-def test_the_process_keeps_only_so_many_threads(desks: Any, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_runs_a_limited_number_of_tests(desks: Any, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwoty_integrations_host.workspaces.inquiries.MOST_AT_ONCE", 1)
     inquiries = desks(begin_inquiry=held.append).host.inquiries
     inquiries.begin("ws-1", "connection.test", "recorder", lambda _: None)
@@ -284,7 +283,7 @@ def test_the_process_keeps_only_so_many_threads(desks: Any, held: Any, monkeypat
     inquiries.begin("ws-2", "connection.test", "recorder", lambda _: None)
 
 
-def test_what_begins_together_counts_for_the_process_and_the_last_is_lost(
+def test_tests_started_in_one_transaction_count_for_the_limit_and_the_last_is_lost(
     desks: Any, held: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qwoty_integrations_host.workspaces.inquiries.MOST_AT_ONCE", 1)
@@ -304,7 +303,7 @@ def test_what_begins_together_counts_for_the_process_and_the_last_is_lost(
 
 
 @pytest.mark.parametrize("once", [True, False])
-def test_of_two_that_begin_at_once_the_second_counts_the_first(
+def test_of_two_tests_started_at_once_the_second_counts_the_first(
     desks: Any, held: Any, postgresql: str, monkeypatch: pytest.MonkeyPatch, once: bool
 ) -> None:
     monkeypatch.setattr("qwoty_integrations_host.workspaces.inquiries.MOST_OF_A_WORKSPACE", 1)
@@ -333,21 +332,21 @@ def test_of_two_that_begin_at_once_the_second_counts_the_first(
     assert found[1] == (found[0] if once else "too_many_tests")
 
 
-def test_settings_that_are_saved_during_a_test_are_not_said_to_be_tested(waiting: Any, held: Any, call: Any) -> None:
+def test_settings_saved_during_a_test_do_not_count_as_tested(waiting: Any, held: Any, call: Any) -> None:
     def check(_ctx: Any, _request: Any) -> ConnectionReport:
         waiting.host.settings.save("ws-1", "recorder", {"token": OTHER})
-        return ConnectionReport((a_key(),))
+        return ConnectionReport((a_key_report(),))
 
     waiting.recorder.answers["check_connection"] = check
 
     call("POST", ENABLE)
     held.pop()()
 
-    # It is on, and what was saved meanwhile was not tested.
+    # The integration is enabled, but the settings saved meanwhile were not tested.
     assert is_on(waiting) and waiting.host.connections.show("ws-1", "recorder")["status"] == "untested"
 
 
-def test_every_process_on_one_postgresql_knows_how_a_test_stands(desks: Any, held: Any, postgresql: str) -> None:
+def test_every_process_on_one_postgresql_sees_the_state_of_a_test(desks: Any, held: Any, postgresql: str) -> None:
     here = desks(begin_inquiry=held.append, shared_database=postgresql)
     keys = (here.host.config.data_dir / "keys").read_text("utf-8")
     config = HostConfig(here.host.config.data_dir.with_name("there"), keys=keys, shared_database=postgresql)
@@ -358,7 +357,7 @@ def test_every_process_on_one_postgresql_knows_how_a_test_stands(desks: Any, hel
             return str(host.inquiries.begin("ws-1", "connection.test", "recorder", lambda _: None, once=True))
 
         first = begin(here.host)
-        assert begin(there) == first, "it is under way, whoever asks"
+        assert begin(there) == first, "every process sees that the test is running"
         assert there.inquiries.find("ws-1", first)["status"] == "running"
         here.host.inquiries.close()
         assert there.inquiries.find("ws-1", first)["status"] == "lost"
@@ -370,7 +369,7 @@ def test_every_process_on_one_postgresql_knows_how_a_test_stands(desks: Any, hel
         there.close()
 
 
-#: What each route needs to come as far as a service; everything else is refused before, or needs nothing.
+#: The input with which each route would reach a service. Other routes need no input, or refuse before that.
 BODIES = {
     "/v1/workspaces/<workspace>/plugins/<plugin>/settings": {"token": OTHER},
     "/v1/workspaces/<workspace>/quotes/accepted": a_quote(id="q-8"),
@@ -381,8 +380,8 @@ BODIES = {
 }
 
 
-def test_no_route_asks_a_service_itself(waiting: Any, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every route of the application is walked with whatever it needs; nobody is asked before the test says so."""
+def test_no_route_calls_a_service_itself(waiting: Any, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call every route with the input that it needs. None of them calls a service before the queued test runs."""
     waiting.enable()
     waiting.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
     run = waiting.accept()
@@ -398,7 +397,7 @@ def test_no_route_asks_a_service_itself(waiting: Any, held: Any, monkeypatch: py
     walked = set()
 
     for rule in app.url_map.iter_rules():
-        # Whoever logs out sees nothing any more.
+        # Logging out would end the session that the other routes need.
         if "logout" in rule.rule or "sessions" in rule.rule or "api-keys" in rule.rule or "static" in rule.rule:
             continue
         values = {name: fill.get(name, "1") for name in rule.arguments}

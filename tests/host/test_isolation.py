@@ -1,4 +1,4 @@
-"""One plugin at a time: a disabled one gets no call at all, a broken one touches nobody else."""
+"""Plugins are isolated: a disabled plugin gets no calls, and a broken plugin does not affect others."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_disabled_plugin_gets_no_call_on_any_hook(desk: Any, call: Callable[[A
     assert desk.recorder.calls == []
 
 
-def test_what_was_queued_before_it_was_disabled_gets_no_call_either(desk: Any) -> None:
+def test_runs_queued_before_the_plugin_was_disabled_make_no_call(desk: Any) -> None:
     desk.enable()
     accept(desk)
     with_record(desk)
@@ -119,7 +119,7 @@ def test_a_broken_plugin_fails_its_run_by_name_and_touches_no_other(desk: Any, a
     assert runs["second"]["outcome"]["notes"] == ["second was here"]
 
 
-def test_accepting_again_after_enabling_another_plugin_gives_it_the_quote_once(desk: Any) -> None:
+def test_a_plugin_enabled_later_gets_a_quote_once_when_it_is_accepted_again(desk: Any) -> None:
     desk.enable()
     first = desk.host.runs.acceptance.accept("ws-1", a_quote())
     desk.enable(plugin="second")
@@ -232,7 +232,7 @@ def test_an_old_job_of_a_retried_run_does_nothing(desk: Any) -> None:
     assert desk.recorder.calls == [("on_quote_accepted", "ws-1")]
 
 
-def test_a_quote_is_not_lost_on_an_enabled_plugin_that_does_not_load(desks: Callable[..., Any]) -> None:
+def test_a_quote_waits_for_an_enabled_plugin_that_does_not_load(desks: Callable[..., Any]) -> None:
     desk = desks("data")
     desk.enable()
     desk.host.close()
@@ -246,11 +246,11 @@ def test_a_quote_is_not_lost_on_an_enabled_plugin_that_does_not_load(desks: Call
     assert "blocked" in run["error"]["title"]
     without.host.close()
     mended = desks("data")
-    mended.work()  # nobody has to ask for it
+    mended.work()  # it resumes by itself
     assert mended.run(run["id"])["status"] == "succeeded"
 
 
-def test_a_webhook_for_a_plugin_that_does_not_load_is_asked_to_come_again(desks: Callable[..., Any]) -> None:
+def test_a_webhook_for_a_plugin_that_does_not_load_is_answered_503_and_not_stored(desks: Callable[..., Any]) -> None:
     desk = desks("data")
     desk.enable()
     desk.host.close()

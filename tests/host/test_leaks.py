@@ -1,4 +1,4 @@
-"""What a plugin gives back holds none of the workspace's secrets, in no form: it is refused, named, and never stored."""
+"""A value from a plugin that holds a secret of the workspace, in any form, is refused and not stored."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TOKEN, UNIT, KEPT = "key_PlainLeak123456789", "key_UnitLeak1234567890", "h/k+ept
 RECORD = QuoteRecord(currency="EUR")
 
 
-def told(secret: str) -> KnownSecrets:
+def known_secrets(secret: str) -> KnownSecrets:
     return KnownSecrets("acme 1.0", lambda: {"api_key": secret})
 
 
@@ -68,42 +68,42 @@ FORMS: dict[str, Callable[[str], Any]] = {
 @pytest.mark.parametrize("secret", [TOKEN, KEPT])
 def test_a_secret_is_found_in_every_form(form: Callable[[str], Any], secret: str) -> None:
     with pytest.raises(PluginContractError, match=r"it gives back a secret: settings\.api_key"):
-        told(secret).refuse({"value": form(secret)}, "it gives back")
+        known_secrets(secret).refuse({"value": form(secret)}, "it gives back")
 
 
 @given(st.binary(max_size=7), st.text(min_size=8, max_size=40), st.binary(max_size=7))
-def test_wherever_it_begins_in_base64_it_is_found(before: bytes, secret: str, after: bytes) -> None:
+def test_a_secret_is_found_at_every_offset_in_base64(before: bytes, secret: str, after: bytes) -> None:
     whole = before + secret.encode("utf-8", "surrogatepass") + after
     for text in (base64.b64encode(whole).decode(), base64.urlsafe_b64encode(whole).decode().rstrip("=")):
         with pytest.raises(PluginContractError):
-            told(secret).refuse(text, "it gives back")
+            known_secrets(secret).refuse(text, "it gives back")
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
-def test_in_every_form_it_is_taken_out_and_what_is_left_is_json(form: Callable[[str], Any]) -> None:
+def test_a_secret_is_removed_in_every_form_and_the_rest_stays_json(form: Callable[[str], Any]) -> None:
     text = json.dumps({"path": "C:\\new\n\\", "value": form(KEPT), "after": ["kept"]})
 
-    left = told(KEPT).taken_out(text)
+    left = known_secrets(KEPT).taken_out(text)
 
     assert json.loads(left)["after"] == ["kept"]
-    told(KEPT).refuse_json(left, "it gives back")
+    known_secrets(KEPT).refuse_json(left, "it gives back")
 
 
 def test_a_text_without_secrets_keeps_its_lines() -> None:
     text = json.dumps({"value": "one\ntwo\r\n"})
 
-    assert told(TOKEN).taken_out(text) == text
+    assert known_secrets(TOKEN).taken_out(text) == text
 
 
-def test_what_is_shorter_than_eight_characters_is_not_looked_for() -> None:
-    told("1234567").refuse("1234567", "it gives back")
+def test_secrets_shorter_than_eight_characters_are_not_searched() -> None:
+    known_secrets("1234567").refuse("1234567", "it gives back")
     with pytest.raises(PluginContractError):
-        told("12345678").refuse("12345678", "it gives back")
+        known_secrets("12345678").refuse("12345678", "it gives back")
 
 
-def test_what_only_resembles_a_secret_is_let_through() -> None:
+def test_text_that_only_resembles_a_secret_passes() -> None:
     for harmless in (TOKEN[:-1], TOKEN.lower(), TOKEN[::-1], TOKEN[-4:], base64.b64encode(b"something else").decode()):
-        told(TOKEN).refuse(harmless, "it gives back")
+        known_secrets(TOKEN).refuse(harmless, "it gives back")
 
 
 def by_a_step(value: Callable[[str], Any]) -> Callable[[Any], Outcome]:
@@ -123,7 +123,7 @@ def _kept(ctx: Any) -> str:
     return KEPT
 
 
-#: What a run gives back, and how it is called in the error.
+#: The values that a run can return, and their names in the error.
 LEAKS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a step": (by_a_step(lambda token: {"id": token}), "its step 'note' gives back a secret: settings.token."),
     "a step, encoded": (
@@ -215,7 +215,7 @@ def test_a_leak_ends_the_run_as_the_plugins_bug_and_is_never_stored(
     ids=lambda kind: kind.__name__,
 )
 @pytest.mark.parametrize("inside", [True, False], ids=["in a step", "in the hook"])
-def test_an_error_is_recorded_without_the_secret_that_a_service_repeated(
+def test_an_error_is_recorded_without_the_secret_in_a_services_answer(
     desk: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception], inside: bool
 ) -> None:
     desk.enable(token=TOKEN)
@@ -234,7 +234,7 @@ def test_an_error_is_recorded_without_the_secret_that_a_service_repeated(
     assert in_files(desk) == []
 
 
-def test_what_a_hook_logs_holds_no_secret_that_it_knows(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hooks_log_lines_hold_none_of_its_secrets(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.enable(token=TOKEN)
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
@@ -251,7 +251,7 @@ def test_what_a_hook_logs_holds_no_secret_that_it_knows(desk: Any, monkeypatch: 
     assert [secret for secret in (TOKEN, KEPT, json.dumps(KEPT)[1:-1]) if secret in written()] == []
 
 
-def test_neither_a_connection_test_nor_an_upkeep_gives_a_secret_back(desk: Any) -> None:
+def test_a_secret_in_the_result_of_a_connection_test_or_an_upkeep_is_refused(desk: Any) -> None:
     desk.enable(token=TOKEN)
     key = KeyReport(label=TOKEN, last4=TOKEN[-4:], mode="test", account="main", status="ok")
     desk.recorder.answers["check_connection"] = lambda _, __: ConnectionReport((key,))
@@ -268,13 +268,13 @@ def test_neither_a_connection_test_nor_an_upkeep_gives_a_secret_back(desk: Any) 
     assert in_files(desk) == []
 
 
-def test_a_secret_is_kept_where_it_belongs_and_nobody_elses_stands_in_the_way(desk: Any) -> None:
+def test_a_plugin_may_store_its_secret_as_state_and_secrets_of_others_do_not_matter(desk: Any) -> None:
     desk.enable(token=TOKEN)
     desk.enable("ws-2", token=UNIT)
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
         ctx.step("keep", lambda _: ctx.secrets.set("hook", KEPT))
-        # It is known in another workspace only.
+        # A secret of another workspace only.
         ctx.step("note", lambda _: [UNIT, ctx.settings["token"][-4:]])
         return Outcome.done()
 

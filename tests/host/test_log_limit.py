@@ -1,4 +1,4 @@
-"""Strangers cannot fill the log, and those who are known are never left out of it."""
+"""Unauthenticated requests cannot fill the log, and authenticated ones are always logged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def authenticate(_ctx: Any, request: Any) -> WebhookEvent:
 
 
 @pytest.mark.parametrize("stranger", STRANGERS)
-def test_who_proves_nothing_causes_so_many_lines_a_minute_and_one_that_counts_the_rest(
+def test_unauthenticated_requests_cause_a_limited_number_of_log_lines_and_one_that_counts_the_rest(
     desk: Any, log: Any, stranger: str
 ) -> None:
     desk.recorder.answers["authenticate_webhook"] = authenticate
@@ -60,10 +60,10 @@ def test_who_proves_nothing_causes_so_many_lines_a_minute_and_one_that_counts_th
     assert len(log("http.answered")) == MOST_LINES + 1
     desk.clock.advance(61)
     call(caller)
-    assert len(log("http.strangers_not_logged")) == 1, "the second minute lacked nothing"
+    assert len(log("http.strangers_not_logged")) == 1, "no line of the second minute was dropped"
 
 
-def test_who_is_known_is_always_logged(desk: Any, log: Any) -> None:
+def test_authenticated_requests_are_always_logged(desk: Any, log: Any) -> None:
     desk.recorder.answers |= {"authenticate_webhook": authenticate, "on_webhook": lambda *_: Outcome.done()}
     desk.enable()
     host = desk.host

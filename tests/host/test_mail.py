@@ -1,4 +1,4 @@
-"""Mails leave once: by a real SMTP server with all its moods, and as files."""
+"""Each mail is sent once: to a real SMTP server that can fail in many ways, or into files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def a_mail(**changes: Any) -> MailMessage:
 
 
 def sends(desk: Any, *mails: MailMessage, name: str = "mail:1") -> list[Any]:
-    """Let the plugin send these mails in a step; gives what ``send`` returned."""
+    """Let the plugin send these mails in a step, and return the results of ``send``."""
     given: list[Any] = []
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
@@ -102,7 +102,7 @@ def test_a_refusal_needs_attention_and_can_be_sent_after_a_retry(
 
 
 @pytest.mark.parametrize("mood", ["450 rcpt", "451 data", "cut before data"])
-def test_what_certainly_did_not_leave_is_tried_again(smtp_desk: Any, server: Any, mood: str) -> None:
+def test_a_mail_that_certainly_did_not_leave_is_sent_again(smtp_desk: Any, server: Any, mood: str) -> None:
     server.mood = mood
     sends(smtp_desk, a_mail())
     sleep = smtp_desk.clock.sleep
@@ -125,7 +125,9 @@ def test_a_server_that_is_down_is_tried_until_the_tries_are_over(desks: Any, ser
     assert run["steps"][0]["attempts"] == 4
 
 
-def test_a_line_cut_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk: Any, server: Any) -> None:
+def test_a_mail_is_not_repeated_automatically_when_the_connection_breaks_while_it_leaves(
+    smtp_desk: Any, server: Any
+) -> None:
     server.mood = "cut in data"
     sends(smtp_desk, a_mail())
 
@@ -159,7 +161,7 @@ def test_a_retry_of_one_quote_forgets_nothing_about_another(smtp_desk: Any, serv
         other.send("mail:1", a_mail())
 
 
-def test_a_crash_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk: Any, server: Any) -> None:
+def test_a_mail_is_not_repeated_automatically_after_a_crash_while_it_leaves(smtp_desk: Any, server: Any) -> None:
     class Crash(Interruption):
         pass
 
@@ -185,7 +187,7 @@ def test_a_crash_while_the_mail_leaves_is_never_repeated_by_itself(smtp_desk: An
     assert len(server.taken) == 1
 
 
-def test_a_crash_before_the_mail_leaves_makes_nothing_unsure(
+def test_a_mail_is_sent_after_a_crash_before_it_left(
     smtp_desk: Any, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Crash(Interruption):
@@ -211,9 +213,7 @@ def test_a_crash_before_the_mail_leaves_makes_nothing_unsure(
      "<ana@buyer.example>", "ana@buyer.example\r\n", "\u0430\u043d\u0430@buyer.example"],
     ids=repr,
 )  # fmt: skip
-def test_an_address_that_is_none_needs_attention_and_leaves_nothing_behind(
-    smtp_desk: Any, server: Any, to: str
-) -> None:
+def test_an_invalid_mail_address_needs_attention_and_sends_nothing(smtp_desk: Any, server: Any, to: str) -> None:
     sends(smtp_desk, a_mail(to=to))
 
     run = smtp_desk.accept()
@@ -226,7 +226,7 @@ def test_an_address_that_is_none_needs_attention_and_leaves_nothing_behind(
 
 @pytest.mark.parametrize("break_", ["\n", "\r\n", "\r", "\x0b", "\u2028", "\x85"], ids=ascii)
 @pytest.mark.parametrize("where", ["subject", "from_name", "filename"])
-def test_no_header_can_be_smuggled_in(smtp_desk: Any, server: Any, where: str, break_: str) -> None:
+def test_no_header_can_be_injected_into_a_mail(smtp_desk: Any, server: Any, where: str, break_: str) -> None:
     smuggled = f"Invoice{break_}Bcc: eve@evil.example{break_}{break_}<script>"
     change = {where: smuggled}
     if where == "filename":
@@ -277,7 +277,7 @@ def test_a_mail_of_the_same_name_for_another_quote_or_workspace_is_another_mail(
 @pytest.mark.parametrize(
     "quote_id", ["q-1", "日" * 255, "💶" * 255, "a/b%"], ids=["plain", "long", "longest", "escaped"]
 )
-def test_the_ledgers_name_of_a_mail_fits_its_column_and_no_other_quotes(quote_id: str) -> None:
+def test_the_ledger_key_of_a_mail_fits_its_column_and_is_unique_to_its_quote(quote_id: str) -> None:
     name = name_for(quote_id, f"link:10000:cs_test_{'a' * 60}")
 
     assert len(name) <= 512 and name.isascii()
@@ -310,7 +310,9 @@ LONG = "Northern Engineering, Installation and Maintenance Services (Dublin) Lim
     ],
     ids=range(11),
 )
-def test_a_name_of_any_length_stays_one_sender(request: pytest.FixtureRequest, server: Any, name: str, by: str) -> None:
+def test_a_sender_name_of_any_length_stays_one_sender(
+    request: pytest.FixtureRequest, server: Any, name: str, by: str
+) -> None:
     desk = request.getfixturevalue("smtp_desk" if by == "smtp" else "desk")
     sends(desk, a_mail(from_name=name))
 
@@ -327,16 +329,16 @@ def test_a_name_of_any_length_stays_one_sender(request: pytest.FixtureRequest, s
     mail = email.message_from_bytes(raw, policy=email.policy.default)
     (sender,) = mail["From"].addresses
     assert sender.addr_spec == address
-    # This parser puts a blank between two encoded words, where RFC 2047 has none.
+    # This parser puts a space between two encoded words; RFC 2047 does not.
     assert sender.display_name.replace(" ", "") == name.strip().replace(" ", "")
-    # As older programs read it: they split before they decode.
+    # Older programs split the header before they decode it.
     old = email.message_from_bytes(raw)
     assert [spec for _, spec in email.utils.getaddresses(old.get_all("From"))] == [address]
     assert max(map(len, raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= 998
     assert mail.defects == [] and mail["Bcc"] is None
 
 
-def test_a_domain_with_other_letters_goes_out_as_its_a_label(smtp_desk: Any, server: Any) -> None:
+def test_an_international_domain_is_sent_as_its_a_label(smtp_desk: Any, server: Any) -> None:
     sends(smtp_desk, a_mail(to="info@münchen.example", reply_to="max@verkäufer.example"))
 
     run = smtp_desk.accept()
@@ -348,14 +350,14 @@ def test_a_domain_with_other_letters_goes_out_as_its_a_label(smtp_desk: Any, ser
 
 
 @pytest.mark.parametrize("sender", ["shop@seller.example", "root@localhost", "Shop <qwoty@mailhost>"])
-def test_any_sender_that_the_operators_own_server_takes_is_used(desks: Any, server: Any, sender: str) -> None:
+def test_any_sender_that_the_operators_mail_server_accepts_is_used(desks: Any, server: Any, sender: str) -> None:
     desk = desks(smtp_url=f"smtp://127.0.0.1:{server.port}?tls=none", mail_from=sender)
     sends(desk, a_mail())
 
     assert desk.accept()["status"] == "succeeded"
 
 
-def test_a_sender_that_is_no_address_is_the_operators_to_correct(desks: Any, server: Any) -> None:
+def test_an_invalid_sender_address_needs_attention_and_names_the_variable(desks: Any, server: Any) -> None:
     desk = desks(smtp_url=f"smtp://127.0.0.1:{server.port}?tls=none", mail_from="Shop")
     sends(desk, a_mail())
 

@@ -1,4 +1,4 @@
-"""Nothing is said to a mail server that did not prove who it is, and a password to nobody without TLS."""
+"""A mail server gets mails only after it proved its identity, and a password only over TLS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STARTTLS, TLS, PLAIN = "smtp://", "smtps://", ""
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
-    """One that this host trusts."""
+    """A certificate authority that this host trusts."""
     ours = Authority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(ours.path))
     return ours
@@ -32,7 +32,7 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
 
 @pytest.fixture
 def serves() -> Iterator[Callable[[str, ssl.SSLContext | None], Server]]:
-    """Start a mail server that speaks TLS as the URL's scheme asks for."""
+    """A function that starts a mail server, with TLS as the URL's scheme requires."""
     with ExitStack() as stack:
 
         def start(scheme: str, context: ssl.SSLContext | None) -> Server:
@@ -67,7 +67,7 @@ def of_mail(desk: Any) -> tuple[str, str]:
 
 @pytest.mark.parametrize(("scheme", "said"), [(STARTTLS, "STARTTLS"), (TLS, "TLS from the start")])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_password_is_told_to_a_server_that_proved_who_it_is(
+def test_the_password_goes_to_a_server_with_a_trusted_certificate(
     desks: Any, serves: Any, authority: Authority, scheme: str, said: str, host: str
 ) -> None:
     server = serves(scheme, authority.serves(host))
@@ -79,7 +79,7 @@ def test_a_password_is_told_to_a_server_that_proved_who_it_is(
     assert len(server.taken) == 1
 
 
-def test_on_this_machine_a_url_may_ask_for_no_tls(desks: Any, mail_server: Server) -> None:
+def test_a_mail_server_on_this_machine_may_be_used_without_tls(desks: Any, mail_server: Server) -> None:
     desk = mailing(desks, f"smtp://localhost:{mail_server.port}?tls=none")
 
     assert of_mail(desk) == (
@@ -92,7 +92,7 @@ def test_on_this_machine_a_url_may_ask_for_no_tls(desks: Any, mail_server: Serve
 
 @pytest.mark.parametrize("user", ["", "shop:CanaryPassword@"])
 @pytest.mark.parametrize("refuses", [False, True], ids=["not offered", "refused"])
-def test_a_server_without_starttls_is_told_nothing(
+def test_a_server_without_starttls_gets_neither_password_nor_mail(
     desks: Any,
     serves: Any,
     authority: Authority,
@@ -115,12 +115,12 @@ def test_a_server_without_starttls_is_told_nothing(
     assert "smtps://" in run["error"]["hint"] and "?tls=none" in run["error"]["hint"]
     assert of_mail(desk) == ("failed", "The mail server offers no STARTTLS, so it was sent nothing.")
     assert (server.taken, server.connections, server.logins) == ([], 0, [])
-    assert desk.count("mails") == 0, "it is known not to have left"
+    assert desk.count("mails") == 0, "the mail certainly did not leave"
 
 
 @pytest.mark.parametrize("scheme", [STARTTLS, TLS])
 @pytest.mark.parametrize("flaw", ["another name", "run out", "an unknown authority"])
-def test_a_server_whose_certificate_proves_nothing_is_told_nothing(
+def test_a_server_with_an_untrusted_certificate_gets_neither_password_nor_mail(
     desks: Any, serves: Any, authority: Authority, tmp_path: Path, scheme: str, flaw: str
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -139,7 +139,7 @@ def test_a_server_whose_certificate_proves_nothing_is_told_nothing(
     assert (server.taken, server.connections, server.logins) == ([], 0, [])
 
 
-def test_what_waits_goes_on_once_the_server_offers_tls(desks: Any, serves: Any, authority: Authority) -> None:
+def test_a_waiting_mail_leaves_once_the_server_offers_tls(desks: Any, serves: Any, authority: Authority) -> None:
     server = serves(STARTTLS, authority.serves("127.0.0.2"))
     desk = mailing(desks, f"smtp://127.0.0.1:{server.port}")
     run = desk.accept()
@@ -180,7 +180,7 @@ def test_a_login_that_is_refused_needs_attention_and_never_shows_the_password(
         "smtp://127.0.0.1?tls=none&tls=none",
     ],
 )
-def test_a_url_that_would_give_something_away_stops_the_start(url: str) -> None:
+def test_a_mail_url_that_could_bypass_tls_stops_the_start(url: str) -> None:
     with pytest.raises(HostError) as refused:
         SmtpTransport(url, FROM)
 
@@ -190,5 +190,5 @@ def test_a_url_that_would_give_something_away_stops_the_start(url: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "[::1]", "localhost"])
-def test_this_machine_has_several_names(host: str) -> None:
+def test_every_name_of_this_machine_allows_a_mail_server_without_tls(host: str) -> None:
     assert SmtpTransport(f"smtp://{host}:25?tls=none", FROM).sender == FROM

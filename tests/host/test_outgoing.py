@@ -1,4 +1,4 @@
-"""What an error of a request tells of where it got to: never written, or perhaps on its way."""
+"""What the error of a request says: it was never sent, or it may have left."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRET = "SecretOfOurs"
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[bytes], str]]:
-    """Serves one connection with these very bytes; gives the address."""
+    """A function that answers one connection with these bytes, and returns the address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         threads = []
 
@@ -60,7 +60,7 @@ def error_of(url: str, **given: Any) -> Exception:
     ],
     ids=lambda found: ascii(found)[:40],
 )
-def test_what_cannot_be_written_never_left_and_its_cause_tells_no_secret(url: str, given: dict[str, Any]) -> None:
+def test_an_unsendable_request_is_recognized_and_its_cause_holds_no_secret(url: str, given: dict[str, Any]) -> None:
     unsent = why_unsent(error_of(url, **given))
 
     assert unsent is not None
@@ -80,11 +80,13 @@ def test_what_cannot_be_written_never_left_and_its_cause_tells_no_secret(url: st
         b"nonsense\r\n\r\n",
     ],
 )
-def test_what_was_answered_wrongly_had_left(answering: Callable[[bytes], str], raw: bytes) -> None:
+def test_a_request_with_an_invalid_answer_does_not_count_as_unsendable(
+    answering: Callable[[bytes], str], raw: bytes
+) -> None:
     assert why_unsent(error_of(answering(raw), data={"a": "b"})) is None
 
 
-def test_a_service_that_is_away_is_no_mistake_of_ours() -> None:
+def test_a_connection_failure_does_not_count_as_an_unsendable_request() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""docs/performance.md says what the last measurements gave, and nothing else."""
+"""docs/performance.md holds exactly the results of the last measurements."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Any:
         del sys.modules[name]
 
 
-def test_the_page_is_written_from_the_results(written: Any) -> None:
+def test_the_page_is_generated_from_the_results(written: Any) -> None:
     results = json.loads(written.RESULTS.read_text("utf-8"))
 
     assert written.PAGE.read_text("utf-8") == written.page(results), "make bench"

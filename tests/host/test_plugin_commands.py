@@ -1,4 +1,4 @@
-"""``qwoty-host plugin new`` and ``plugin check``: what they make, what they refuse, what they say."""
+"""``qwoty-host plugin new`` and ``plugin check``: their files, refusals and messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_new_plugin_is_called_by_its_name_everywhere(here: Path) -> None:
+def test_a_new_plugin_has_its_name_in_every_file(here: Path) -> None:
     done = run("new", "acme-chat", "--json")
 
     said = json.loads(done.stdout)
@@ -43,7 +43,7 @@ def test_a_new_plugin_is_called_by_its_name_everywhere(here: Path) -> None:
     assert "Acme Chat" in texts["README.md"] + texts["qwoty_acme_chat/settings.schema.json"]
 
 
-def test_the_next_steps_are_said(here: Path) -> None:
+def test_the_command_prints_the_next_steps(here: Path) -> None:
     done = run("new", "acme_chat")
 
     assert "cd acme_chat\n" in done.stdout
@@ -51,7 +51,7 @@ def test_the_next_steps_are_said(here: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["Acme", "acme chat", "1st", "../acme", "acme-", "a--b", "x" * 41, "", "platform"])
-def test_a_name_that_cannot_be_one_is_refused(here: Path, name: str) -> None:
+def test_an_invalid_plugin_name_is_refused(here: Path, name: str) -> None:
     done = run("new", name)
 
     assert done.exit_code == 2
@@ -60,12 +60,12 @@ def test_a_name_that_cannot_be_one_is_refused(here: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["platform", "integrations-host", "qwoty-integrations_host"])
-def test_the_hosts_own_names_are_taken(name: str) -> None:
+def test_names_of_the_host_itself_are_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match="the host's own"):
         plugin_id_of(name)
 
 
-def test_what_is_there_already_is_left_as_it_is(here: Path) -> None:
+def test_an_existing_folder_stays_unchanged(here: Path) -> None:
     (here / "acme-chat").mkdir()
     (here / "acme-chat" / "mine.txt").write_text("mine")
     (here / "a-file").write_text("mine")
@@ -76,14 +76,14 @@ def test_what_is_there_already_is_left_as_it_is(here: Path) -> None:
     assert (here / "a-file").read_text() == "mine"
 
 
-def test_a_distribution_that_is_not_there_is_not_found() -> None:
+def test_an_unknown_distribution_is_not_found() -> None:
     done = run("check", "nothing-of-that-name")
 
     assert done.exit_code == 5
     assert "nothing-of-that-name" in done.stderr
 
 
-def test_whoever_gives_a_plugins_id_is_told_its_distribution() -> None:
+def test_a_plugin_id_instead_of_a_distribution_is_answered_with_the_distribution() -> None:
     done = run("check", "stripe_invoice")
 
     assert done.exit_code == 5
@@ -112,7 +112,7 @@ def test_a_distribution_without_a_plugin_is_not_conformant() -> None:
     assert verdict["counts"] == {"passed": 0, "failed": 1, "not_checked": 0, "not_claimed": 0}
 
 
-def test_tests_that_hold_no_suite_of_the_plugin_say_nothing_about_it(tmp_path: Path) -> None:
+def test_tests_without_a_suite_for_the_plugin_prove_nothing(tmp_path: Path) -> None:
     (tmp_path / "test_nothing.py").write_text("def test_nothing(): pass\n")
 
     done = run("check", "qwoty-stripe-invoice", "--tests", str(tmp_path))
@@ -121,7 +121,7 @@ def test_tests_that_hold_no_suite_of_the_plugin_say_nothing_about_it(tmp_path: P
     assert "No conformance check of 'stripe_invoice' ran" in done.stdout
 
 
-def test_a_suite_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_suite_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "test_hangs.py").write_text("import time\ntime.sleep(60)\n")
     monkeypatch.setattr(grading, "PATIENCE", 3.0)
 
@@ -131,7 +131,7 @@ def test_a_suite_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pytest
     assert "it did not end within 3 s" in done.stdout
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_testing_extra_the_command_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwoty_integrations_host.cli.plugins.find_spec", lambda name: None)
 
     done = run("check", "qwoty-stripe-invoice")
@@ -149,7 +149,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
         (["not_claimed"], "not conformant"),
     ],
 )
-def test_the_grade_follows_from_how_the_checks_ended(results: list[str], grade: str) -> None:
+def test_the_grade_follows_from_the_results_of_the_checks(results: list[str], grade: str) -> None:
     checks = tuple(Check("p", str(number), result) for number, result in enumerate(results))
 
     assert Grade("d", "1", checks).grade == grade
@@ -161,8 +161,8 @@ def test_settings_are_made_from_a_schema() -> None:
     assert derived_settings({"properties": {"x": {"type": "integer", "examples": [7]}}, "required": ["x"]}) == {"x": 7}
 
 
-def test_nothing_of_pytest_is_imported_by_the_host() -> None:
-    assert "pytest" in sys.modules  # else this test says nothing
+def test_the_host_does_not_import_pytest() -> None:
+    assert "pytest" in sys.modules  # otherwise this test proves nothing
     import subprocess
 
     program = "import sys, qwoty_integrations_host.testing, qwoty_integrations_host.cli; print('pytest' in sys.modules)"

@@ -1,4 +1,4 @@
-"""A person who waits at a terminal sees what is being done."""
+"""A person who waits at a terminal sees the current step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_present_step_is_shown_at_a_terminal_and_gone_afterwards(
+def test_the_current_step_is_shown_at_a_terminal_and_erased_afterwards(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = Terminal()
@@ -39,7 +39,7 @@ def test_the_present_step_is_shown_at_a_terminal_and_gone_afterwards(
     assert terminal.getvalue().endswith("\r\x1b[2K")
 
 
-def test_nothing_is_shown_where_nobody_watches(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_progress_is_shown_without_a_terminal(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     log = io.StringIO()
     monkeypatch.setattr(sys, "stderr", log)
 

@@ -1,4 +1,4 @@
-"""Turns by name: spaced evenly, in one process by its clock, between processes by the database's."""
+"""Rate limits by name: slots are spaced evenly, by the clock of the process or, between processes, of the database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture(params=["one process", "many on postgresql"])
 def slots(request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[Callable[[], Slots]]:
-    """Gives what keeps the slots, as a process that has just started finds it."""
+    """A function that returns the store of slots, as a new process finds it."""
     if request.param == "one process":
         kept = ProcessSlots(clock)
         yield lambda: kept
@@ -30,20 +30,20 @@ def slots(request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[Callab
     store.close()
 
 
-def test_slots_of_one_name_are_spaced_and_other_names_are_not_held_up(slots: Callable[[], Slots]) -> None:
+def test_slots_of_one_name_are_spaced_evenly_and_do_not_delay_other_names(slots: Callable[[], Slots]) -> None:
     waits = [slots().reserve("a", 5.0) for _ in range(3)]
 
     assert waits == pytest.approx([0.0, 5.0, 10.0], abs=1.0)
     assert slots().reserve("b", 5.0) == pytest.approx(0.0, abs=1.0)
 
 
-def test_a_slot_that_is_absurdly_far_away_is_forgotten(slots: Callable[[], Slots]) -> None:
+def test_a_slot_far_in_the_future_is_discarded(slots: Callable[[], Slots]) -> None:
     slots().reserve("a", 10 * LONGEST_QUEUE)
 
     assert slots().reserve("a", 1.0) == pytest.approx(0.0, abs=1.0)
 
 
-def test_acquiring_takes_the_time_that_the_rate_says(clock: ManualClock) -> None:
+def test_acquiring_slots_takes_the_time_that_the_rate_requires(clock: ManualClock) -> None:
     limits, start = RateLimits(ProcessSlots(clock), clock), clock.now()
 
     for _ in range(21):
@@ -52,9 +52,9 @@ def test_acquiring_takes_the_time_that_the_rate_says(clock: ManualClock) -> None
     assert (clock.now() - start).total_seconds() == pytest.approx(1.0)
 
 
-def test_a_slot_that_comes_late_is_given_up_for_another(clock: ManualClock) -> None:
+def test_a_missed_slot_is_replaced_by_a_later_one(clock: ManualClock) -> None:
     class Sleepy(ManualClock):
-        """Sleeps for too long, the first time."""
+        """A clock that sleeps for too long the first time."""
 
         def sleep(self, seconds: float) -> None:
             super().sleep(seconds + late.pop() if late else seconds)
@@ -67,6 +67,6 @@ def test_a_slot_that_comes_late_is_given_up_for_another(clock: ManualClock) -> N
 
     limits.acquire("a", 1)
 
-    # Its slot was at 1 s and it woke at 4 s: it takes the slot of that moment, and the next one is a second later.
+    # Its slot was at 1 s and it woke at 4 s: it takes the slot at 4 s, and the next slot is a second later.
     assert (sleepy.now() - clock.now()).total_seconds() == pytest.approx(4.0)
     assert slots.reserve("a", 1.0) == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""A plugin's release between two attempts of a run: what its steps are told, and what they are handed."""
+"""A new release of a plugin between two attempts of a run: which steps count as repeated, and which results they get."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOUR = 3600
 
 
 class Plugin:
-    """Takes steps by name, and notes of each how it was told that it stands."""
+    """A plugin with named steps, which records the attempt that each step gets."""
 
     def __init__(self, desk: Any) -> None:
         self.desk = desk
@@ -23,17 +23,17 @@ class Plugin:
         desk.recorder.answers["on_quote_accepted"] = self._work
         desk.enable()
 
-    def takes(self, steps: Sequence[str], stops_at: str = "") -> None:
-        """From now on these are its steps; one of them is not done for now."""
+    def set_steps(self, steps: Sequence[str], stops_at: str = "") -> None:
+        """Set the steps of the plugin. The step ``stops_at`` makes the run wait."""
         self.steps, self.stops_at = steps, stops_at
         self.seen = {}
 
-    def is_released(self, version: str) -> None:
+    def release(self, version: str) -> None:
         plugins = self.desk.host.plugins
         plugins.statuses = tuple(replace(each, version=version) for each in plugins.statuses)
 
-    def goes_on(self) -> dict[str, bool]:
-        """Let the run go on; give which steps were told that they are repeated, those handed back left out."""
+    def resume(self) -> dict[str, bool]:
+        """Resume the run, and return for each step that ran whether it counted as repeated."""
         self.desk.clock.advance(HOUR)
         self.desk.work()
         return {name: attempt.repeated for name, attempt in self.seen.items()}
@@ -56,14 +56,14 @@ def plugin(desk: Any) -> Plugin:
 
 
 def test_in_the_first_attempt_no_step_is_repeated(plugin: Plugin) -> None:
-    plugin.takes(["a", "b", "c"])
+    plugin.set_steps(["a", "b", "c"])
 
     plugin.desk.accept()
 
     assert [attempt.repeated for attempt in plugin.seen.values()] == [False, False, False]
 
 
-#: The release's steps, and which of them are repeated after a run took a, b, and waited at c of a, b, c, d.
+#: The steps of the new release, and which of them count as repeated. The old run did a and b, and waited at c.
 RELEASES = {
     "as before": (["a", "b", "c", "d"], {"c": True, "d": False}),
     "the one at which it waited renamed": (["a", "b", "C", "d"], {"C": True, "d": True}),
@@ -78,64 +78,64 @@ RELEASES = {
 
 
 @pytest.mark.parametrize(("steps", "repeated"), RELEASES.values(), ids=list(RELEASES))
-def test_a_step_is_repeated_unless_no_other_can_have_done_its_work(
+def test_a_step_counts_as_repeated_unless_no_earlier_step_can_have_done_its_work(
     plugin: Plugin, steps: list[str], repeated: dict[str, bool]
 ) -> None:
-    plugin.takes(["a", "b", "c", "d"], stops_at="c")
+    plugin.set_steps(["a", "b", "c", "d"], stops_at="c")
     assert plugin.desk.accept()["status"] == "waiting"
-    plugin.takes(steps)
+    plugin.set_steps(steps)
 
-    assert plugin.goes_on() == repeated
+    assert plugin.resume() == repeated
 
 
 @pytest.mark.parametrize("steps", [steps for steps, _ in RELEASES.values()], ids=list(RELEASES))
-def test_after_another_version_each_step_is_done_again_and_knows_it(plugin: Plugin, steps: list[str]) -> None:
-    plugin.takes(["a", "b", "c", "d"], stops_at="c")
+def test_after_a_version_change_each_step_runs_again_as_repeated(plugin: Plugin, steps: list[str]) -> None:
+    plugin.set_steps(["a", "b", "c", "d"], stops_at="c")
     run = plugin.desk.accept()
-    plugin.takes(steps)
-    plugin.is_released("2.0")
+    plugin.set_steps(steps)
+    plugin.release("2.0")
 
-    assert plugin.goes_on() == dict.fromkeys(steps, True)
+    assert plugin.resume() == dict.fromkeys(steps, True)
     assert plugin.desk.run(run["id"])["status"] == "succeeded"
 
 
-def test_a_run_that_goes_on_with_a_second_version_stays_a_repetition(plugin: Plugin) -> None:
-    plugin.takes(["a", "b"], stops_at="a")
+def test_steps_stay_repeated_when_the_resumed_run_waits_again(plugin: Plugin) -> None:
+    plugin.set_steps(["a", "b"], stops_at="a")
     plugin.desk.accept()
-    plugin.is_released("2.0")
-    plugin.takes(["a", "b"], stops_at="a")
-    plugin.goes_on()
-    plugin.takes(["a", "b"])
+    plugin.release("2.0")
+    plugin.set_steps(["a", "b"], stops_at="a")
+    plugin.resume()
+    plugin.set_steps(["a", "b"])
 
-    assert plugin.goes_on() == {"a": True, "b": True}
+    assert plugin.resume() == {"a": True, "b": True}
 
 
-def test_a_run_that_died_goes_on_with_another_version_at_its_first_step(plugin: Plugin) -> None:
-    plugin.takes(["a", "b", "c"])
+def test_a_run_that_died_restarts_at_its_first_step_under_a_new_version(plugin: Plugin) -> None:
+    plugin.set_steps(["a", "b", "c"])
     plugin.desk.engine.die_at("b")
     plugin.desk.host.runs.acceptance.accept("ws-1", a_quote())
     assert plugin.desk.work_until_it_dies()
-    plugin.is_released("2.0")
-    plugin.takes(["a", "b", "c"])
+    plugin.release("2.0")
+    plugin.set_steps(["a", "b", "c"])
 
     plugin.desk.restart()
 
     assert {name: attempt.repeated for name, attempt in plugin.seen.items()} == {"a": True, "b": True, "c": True}
 
 
-def test_a_renamed_step_goes_on_with_the_key_and_the_time_of_before(plugin: Plugin) -> None:
-    plugin.takes(["a", "b"], stops_at="b")
+def test_a_renamed_step_keeps_its_key_and_its_start_time(plugin: Plugin) -> None:
+    plugin.set_steps(["a", "b"], stops_at="b")
     plugin.desk.accept()
     before = plugin.seen["b"]
-    plugin.takes(["a", "B", "c"])
-    plugin.goes_on()
+    plugin.set_steps(["a", "B", "c"])
+    plugin.resume()
 
     assert (plugin.seen["B"].key, plugin.seen["B"].first_started_at) == (before.key, before.first_started_at)
 
 
-def test_a_run_that_nobody_had_begun_is_a_first_attempt_whatever_is_released(plugin: Plugin) -> None:
-    plugin.takes(["a"])
+def test_a_run_that_had_not_started_is_a_first_attempt_under_any_version(plugin: Plugin) -> None:
+    plugin.set_steps(["a"])
     plugin.desk.host.runs.acceptance.accept("ws-1", a_quote())
-    plugin.is_released("2.0")
+    plugin.release("2.0")
 
-    assert plugin.goes_on() == {"a": False}
+    assert plugin.resume() == {"a": False}

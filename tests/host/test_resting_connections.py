@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that rest between two uses: what is cut meanwhile, and what a lock leaves behind (ADR 0051)."""
+"""Idle connections to PostgreSQL: they may be cut, and released locks leave them reusable (ADR 0051)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def backend(store: Store) -> int:
 
 
 def cut(address: str, pid: int) -> None:
-    """Let the server close a connection, and wait until it has."""
+    """Let the server close a connection, and wait until it is closed."""
     with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as line:
         assert line.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,)).fetchone() == (True,)
 
 
-def test_a_connection_that_was_cut_while_it_rested_is_replaced_and_nobody_notices(
+def test_an_idle_connection_that_was_cut_is_replaced_without_an_error(
     store: Store, postgresql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_TRUSTED_SECONDS", 0.0)
@@ -42,7 +42,7 @@ def test_a_connection_that_was_cut_while_it_rested_is_replaced_and_nobody_notice
     assert backend(store) != before
 
 
-def test_one_that_was_cut_within_the_moment_says_once_that_the_database_is_away(store: Store, postgresql: str) -> None:
+def test_a_connection_cut_right_before_its_use_raises_one_database_error(store: Store, postgresql: str) -> None:
     before = backend(store)
     cut(postgresql, before)
 
@@ -51,7 +51,7 @@ def test_one_that_was_cut_within_the_moment_says_once_that_the_database_is_away(
     assert backend(store) != before
 
 
-def test_a_lock_leaves_its_connection_for_the_next_one_and_holds_nothing_there(store: Store, postgresql: str) -> None:
+def test_a_released_lock_leaves_its_connection_to_the_next_lock(store: Store, postgresql: str) -> None:
     locks, others = AdvisoryLocks(store.engine), AdvisoryLocks(store.engine)
 
     for _ in range(3):
@@ -62,6 +62,6 @@ def test_a_lock_leaves_its_connection_for_the_next_one_and_holds_nothing_there(s
         assert first
         assert second
     with psycopg.connect(postgresql.replace("+psycopg", "")) as line:
-        # Whoever asks has another last question.
+        # This connection itself has another last statement.
         found = line.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_advisory_unlock%'")
-        assert found.fetchone() == (4,), "two each, not one for each time"
+        assert found.fetchone() == (4,), "each engine keeps two connections, and not one for each lock that it took"

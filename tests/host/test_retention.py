@@ -1,4 +1,4 @@
-"""What is pruned, what stays, and that nothing breaks or happens twice because of it."""
+"""Pruning: what is deleted and what stays, and that it neither breaks nor repeats anything."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def webhook(desk: Any, event_id: str = "evt_1") -> str:
 
 
 def pruned(desk: Any, *, days: float, **how: Any) -> dict[str, int]:
-    """What is pruned after so many days, of what is pruned at all."""
+    """Prune after so many days, and return the counts that are not zero."""
     desk.clock.advance(days * DAY)
     counts = desk.host.pruning.prune(**how)
     assert set(counts) == set(NOTHING)
-    # The audit log goes with the runs it tells of; test_audit.py looks at it.
+    # test_audit.py covers the audit log, which is pruned together with its runs.
     return {name: count for name, count in counts.items() if count and name != "audit"}
 
 
@@ -60,7 +60,7 @@ def with_a_step(desk: Any, work: Callable[[Attempt], Any] = lambda _: "made") ->
         pytest.param(401, {"jobs": 2, "webhook_bodies": 1, "runs": 1, "timelines": 1}, id="runs and timelines"),
     ],
 )
-def test_each_thing_goes_when_its_time_has_come_and_only_once(desk: Any, days: float, expected: dict[str, int]) -> None:
+def test_each_kind_of_row_is_pruned_once_at_its_age(desk: Any, days: float, expected: dict[str, int]) -> None:
     with_a_step(desk)
     desk.accept()
     webhook(desk)
@@ -80,7 +80,7 @@ def test_many_are_pruned_batch_by_batch(desk: Any, monkeypatch: pytest.MonkeyPat
     assert pruned(desk, days=401) == {"jobs": 6, "runs": 5, "timelines": 1, "webhook_bodies": 5}
 
 
-def test_the_same_quote_and_the_same_event_again_start_nothing(desk: Any) -> None:
+def test_a_pruned_quote_or_event_that_is_sent_again_starts_no_run(desk: Any) -> None:
     with_a_step(desk)
     run = desk.accept()
     webhook(desk)
@@ -105,7 +105,7 @@ def test_a_late_webhook_of_a_pruned_quote_is_worked(desk: Any) -> None:
     assert [run["status"] for run in runs_of(desk)] == ["succeeded", "succeeded"]
 
 
-def test_a_run_that_is_tried_again_after_its_timeline_is_gone_looks_first(desk: Any) -> None:
+def test_a_retried_run_without_its_timeline_searches_before_it_writes(desk: Any) -> None:
     seen: list[Attempt] = []
 
     def work(attempt: Attempt) -> str:
@@ -123,7 +123,7 @@ def test_a_run_that_is_tried_again_after_its_timeline_is_gone_looks_first(desk: 
     assert [attempt.repeated for attempt in seen] == [False, True]
 
 
-def test_a_corrected_quote_is_worked_after_its_timeline_is_gone_and_looks_first(desk: Any) -> None:
+def test_a_corrected_quote_without_its_timeline_searches_before_it_writes(desk: Any) -> None:
     seen: list[bool] = []
     with_a_step(desk, lambda attempt: seen.append(attempt.repeated) or "made")
     run = desk.accept()
@@ -135,7 +135,7 @@ def test_a_corrected_quote_is_worked_after_its_timeline_is_gone_and_looks_first(
     assert seen == [False, True]
 
 
-def test_an_event_that_a_run_may_still_need_keeps_its_body_and_a_lost_one_is_said(desk: Any) -> None:
+def test_an_event_keeps_its_body_while_a_run_may_need_it_and_a_missing_body_is_reported(desk: Any) -> None:
     with_a_step(desk)
     desk.accept()
     desk.recorder.answers["on_webhook"] = lambda _ctx, _event: Outcome.needs_attention("look", "Look.")
@@ -149,9 +149,9 @@ def test_an_event_that_a_run_may_still_need_keeps_its_body_and_a_lost_one_is_sai
     assert desk.retry(run["id"])["error"]["code"] == "event_forgotten"
 
 
-def test_what_has_not_ended_is_kept_however_old(desk: Any) -> None:
+def test_unfinished_runs_are_kept_at_any_age(desk: Any) -> None:
     with_a_step(desk)
-    desk.host.runs.acceptance.accept("ws-1", a_quote())  # nobody works it
+    desk.host.runs.acceptance.accept("ws-1", a_quote())  # no worker takes it
 
     assert pruned(desk, days=1000) == {}
 
@@ -159,7 +159,7 @@ def test_what_has_not_ended_is_kept_however_old(desk: Any) -> None:
     assert [run["status"] for run in runs_of(desk)] == ["succeeded"]
 
 
-def test_an_installment_that_was_tried_in_vain_is_remembered_for_the_schedule(desk: Any) -> None:
+def test_a_failed_installment_run_is_kept_for_the_schedule(desk: Any) -> None:
     with_a_step(desk)
     desk.accept()
     for number, status in enumerate(("succeeded", "failed")):
@@ -177,7 +177,7 @@ def test_an_installment_that_was_tried_in_vain_is_remembered_for_the_schedule(de
 
 
 @pytest.mark.parametrize(("status", "pruned_after_a_week"), [("skipped", 1), ("succeeded", 1), ("needs_attention", 0)])
-def test_upkeep_that_went_well_goes_after_a_week(desk: Any, status: str, pruned_after_a_week: int) -> None:
+def test_successful_upkeep_is_pruned_after_a_week(desk: Any, status: str, pruned_after_a_week: int) -> None:
     row = {"id": "r", "workspace": "ws-1", "plugin": "recorder", "kind": "upkeep", "quote_id": "", "subject": "now"}
     times = {"created_at": desk.clock.now(), "finished_at": desk.clock.now()}
     with desk.host.store.write() as db:
@@ -187,7 +187,7 @@ def test_upkeep_that_went_well_goes_after_a_week(desk: Any, status: str, pruned_
     assert pruned(desk, days=2).get("upkeep_runs", 0) == pruned_after_a_week
 
 
-def test_leases_deaths_and_paces_go_after_a_day(desks: Callable[..., Any], postgresql: str) -> None:
+def test_leases_deaths_and_rate_limits_are_pruned_after_a_day(desks: Callable[..., Any], postgresql: str) -> None:
     desk = desks(shared_database=postgresql)
     now = desk.clock.now()
     with_a_step(desk)
@@ -199,17 +199,17 @@ def test_leases_deaths_and_paces_go_after_a_day(desks: Callable[..., Any], postg
 
     assert pruned(desk, days=0) == {"deaths": 1}
     assert pruned(desk, days=2) == {"leases": 1, "paces": 1}
-    assert desk.count("job_deaths") == 1, "its job is still to be worked"
+    assert desk.count("job_deaths") == 1, "its job is still queued"
     assert SharedSlots(desk.host.store.engine).reserve("a", 1.0) == pytest.approx(0.0, abs=1.0)
 
 
 @pytest.mark.parametrize("given", ["soon", "0", "29", "-1", "40.5"])
-def test_a_time_to_keep_runs_that_is_none_is_refused(given: str) -> None:
+def test_an_invalid_retention_time_is_refused(given: str) -> None:
     with pytest.raises(HostError, match="QWOTY_HOST_KEEP_DAYS"):
         HostConfig.from_environment({"QWOTY_HOST_KEEP_DAYS": given})
 
 
-def test_how_long_runs_are_kept_is_the_deployments_choice(desks: Callable[..., Any]) -> None:
+def test_the_deployment_chooses_how_long_runs_are_kept(desks: Callable[..., Any]) -> None:
     desk = desks(keep_days=HostConfig.from_environment({"QWOTY_HOST_KEEP_DAYS": "30"}).keep_days)
     with_a_step(desk)
     desk.accept()

@@ -1,4 +1,4 @@
-"""The thread that looks at the calendar."""
+"""The threads that run scheduled jobs, and the jobs that `serve` schedules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stripe_simulator import StripeSimulator
 HOST = Path(sys.executable).parent / "qwoty-host"
 
 
-def test_it_looks_at_once_and_again_whatever_happened_the_first_time() -> None:
+def test_the_schedule_runs_its_job_at_once_and_again_after_an_error() -> None:
     looks: list[int] = []
     enough = threading.Event()
 
@@ -42,11 +42,11 @@ def test_it_looks_at_once_and_again_whatever_happened_the_first_time() -> None:
     assert len(looks) == seen
 
 
-def test_one_that_never_started_can_be_stopped() -> None:
+def test_a_schedule_that_never_started_can_be_stopped() -> None:
     Schedule([Job("look", lambda: None, 1.0)]).stop()
 
 
-def test_each_job_goes_its_own_way() -> None:
+def test_a_job_that_hangs_or_fails_does_not_stop_the_others() -> None:
     done = {name: threading.Event() for name in ("often", "once")}
     counts = {"often": 0, "once": 0}
     go_on = threading.Event()
@@ -85,7 +85,7 @@ def _host(env: dict[str, str], *words: str | Path, given: str | None = None) -> 
 
 @pytest.fixture
 def env(stripe_simulator: StripeSimulator, tmp_path: Path) -> dict[str, str]:
-    """The environment of a host that no webhook reaches."""
+    """The environment of a host that webhooks cannot reach."""
     return {
         **os.environ,
         "QWOTY_HOST_DATA_DIR": str(tmp_path / "data"),
@@ -95,7 +95,7 @@ def env(stripe_simulator: StripeSimulator, tmp_path: Path) -> dict[str, str]:
 
 
 def _invoice(env: dict[str, str], quote: dict[str, Any], **settings: Any) -> None:
-    """Enable Stripe Invoice with payment links, and let it work on a quote."""
+    """Enable Stripe Invoice with payment links, and let it invoice a quote."""
     _host(env, "workspace", "add", "ws-1")
     given = json.dumps({"workspace_api_token": KEY, **LINK, **settings})
     _host(env, "settings", "set", "ws-1", "stripe_invoice", "--file", "-", given=given)
@@ -108,15 +108,17 @@ def _serve_until(env: dict[str, str], done: Callable[[], object]) -> None:
     try:
         deadline = time.monotonic() + 30
         while not done():
-            assert time.monotonic() < deadline and server.poll() is None, "it did not happen"
+            assert time.monotonic() < deadline and server.poll() is None, "the expected effect did not occur"
             time.sleep(0.05)
     finally:
         server.terminate()
         server.wait(timeout=30)
 
 
-def test_serve_sends_what_is_due(stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path) -> None:
-    # The first part is below what Stripe takes, so no link of it stands in the way.
+def test_serve_sends_the_installment_that_is_due(
+    stripe_simulator: StripeSimulator, env: dict[str, str], tmp_path: Path
+) -> None:
+    # The first installment is below Stripe's minimum, so it gets no link that would delay the second.
     _invoice(env, a_quote(installments=["0.1", "99.9"]), send_next_installments="on_due_date")
     outbox = tmp_path / "data" / "outbox"
     assert not list(outbox.glob("*.eml"))
@@ -127,7 +129,7 @@ def test_serve_sends_what_is_due(stripe_simulator: StripeSimulator, env: dict[st
     assert session["amount_total"] == 11988
 
 
-def test_serve_finds_after_its_start_what_was_paid_while_nobody_listened(
+def test_serve_finds_payments_that_were_made_while_it_was_down(
     stripe_simulator: StripeSimulator, env: dict[str, str]
 ) -> None:
     _invoice(env, a_quote(installments=2))

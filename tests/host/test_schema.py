@@ -1,4 +1,4 @@
-"""The tables: made at once, or brought up from an earlier release with everything in them."""
+"""The tables: created in an empty database, or migrated from an earlier release with their rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def opened(url: str) -> Iterator[Callable[[], Engine]]:
-    """Opens the database as a host does; closed at the end."""
+    """A function that opens the database as a host does, and closes it at the end."""
     engines: list[Engine] = []
 
     def open_it() -> Engine:
@@ -43,7 +43,7 @@ def opened(url: str) -> Iterator[Callable[[], Engine]]:
 
 
 def of_the_first_release(url: str) -> None:
-    """A database as the first release left it, with a workspace and a record in it."""
+    """A database of the first release, with a workspace and a record."""
     from alembic import command
 
     engine = create_engine(url)
@@ -68,7 +68,7 @@ def of_the_first_release(url: str) -> None:
             "q-9": "No Stripe key is set for business unit 'bu_2': no invoice.",
         }
         names = "id, workspace, plugin, kind, quote_id, subject, facts, status, attempt, resumable, outcome, created_at"
-        # The first was undone: its accepting run no longer says of which acceptance it was.
+        # The first one was undone: its run no longer has the number of the acceptance.
         values = "(:id, 'ws-1', 'p', :id, 'q-6', 'x', :facts, 'succeeded', 1, 0, NULL, :at, :at)"
         kept = f"INSERT INTO runs ({names}, finished_at) VALUES {values}"
         for kind in ("quote_accepted", "undo"):
@@ -87,19 +87,19 @@ def version(engine: Engine) -> str:
         return str(db.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one())
 
 
-def test_the_newest_migration_is_the_one_that_the_code_knows() -> None:
+def test_the_code_expects_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
 
     assert ScriptDirectory.from_config(config).get_current_head() == schema.LATEST
 
 
-def test_an_empty_database_gets_the_tables_of_today(opened: Callable[[], Engine]) -> None:
+def test_an_empty_database_gets_the_current_tables(opened: Callable[[], Engine]) -> None:
     assert version(opened()) == schema.LATEST
     assert version(opened()) == schema.LATEST, "opened again"
 
 
-def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, opened: Callable[[], Engine]) -> None:
+def test_a_database_of_the_first_release_is_migrated_with_its_rows(url: str, opened: Callable[[], Engine]) -> None:
     of_the_first_release(url)
 
     engine = opened()
@@ -124,7 +124,7 @@ def test_the_first_releases_tables_become_todays_and_keep_their_rows(url: str, o
         assert found == ["q-8"]
 
 
-def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str, opened: Callable[[], Engine]) -> None:
+def test_the_migrations_produce_exactly_the_tables_in_the_code(url: str, opened: Callable[[], Engine]) -> None:
     of_the_first_release(url)
     engine = opened()
 
@@ -132,12 +132,12 @@ def test_the_migrations_lead_to_just_the_tables_that_the_code_describes(url: str
         context = MigrationContext.configure(db, opts={"version_table": VERSION_TABLE, "compare_type": True})
         found = compare_metadata(context, metadata)
 
-    # Alembic keeps its own table to itself.
+    # Alembic has a table of its own.
     assert [change for change in found if getattr(change[1], "name", "") != VERSION_TABLE] == []
     assert VERSION_TABLE in inspect(engine).get_table_names()
 
 
-def test_a_newer_releases_database_is_refused_and_left_alone(url: str, opened: Callable[[], Engine]) -> None:
+def test_a_database_of_a_newer_release_is_refused_and_stays_unchanged(url: str, opened: Callable[[], Engine]) -> None:
     engine = opened()
     with engine.begin() as db:
         db.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))

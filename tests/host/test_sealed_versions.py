@@ -1,4 +1,4 @@
-"""A secret that was replaced or removed does not open again, also for who can write into the table of secrets."""
+"""A secret that was replaced or removed does not open again, even if somebody writes it back into the table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLACE = ("ws-1", "recorder", "settings/token")
 
 
 def row_of(desk: Any) -> dict[str, Any]:
-    """The sealed secret; of two, the one that may be left out."""
+    """The row of the sealed secret; if there are two, the row of the optional secret."""
     with desk.host.store.read() as db:
         rows = db.execute(sa.select(t.secrets)).mappings().all()
     return dict(next(row for row in rows if len(rows) == 1 or row["field"] != "settings/token"))
@@ -78,7 +78,7 @@ def kind(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.mark.parametrize("after", ["replaced", "replaced twice", "removed", "removed and saved again"])
-def test_an_older_secret_put_back_does_not_open(desk: Any, kind: Any, after: str) -> None:
+def test_an_older_secret_that_is_put_back_does_not_open(desk: Any, kind: Any, after: str) -> None:
     save, use = kind
     save(desk, "SecretOneabcdef")
     before = row_of(desk)
@@ -104,14 +104,14 @@ def test_an_older_secret_put_back_does_not_open(desk: Any, kind: Any, after: str
 
 
 def set_platform_without_token(desk: Any) -> None:
-    """The document of before comes back as well."""
+    """Put back the earlier document as well."""
     with desk.host.store.write() as db:
         document = {"platform": "qwoty", "base_url": "https://qwoty.example"}
         row = {"workspace": "ws-1", "document": document, "updated_at": desk.clock.now()}
         db.execute(t.platforms.insert().values(row))
 
 
-def test_the_same_secret_saved_again_is_another_version(desk: Any) -> None:
+def test_saving_the_same_secret_again_makes_a_new_version(desk: Any) -> None:
     desk.enable()
     before = row_of(desk)
     desk.host.settings.save("ws-1", "recorder", {})
@@ -123,7 +123,7 @@ def test_the_same_secret_saved_again_is_another_version(desk: Any) -> None:
         desk.host.settings.effective("ws-1", "recorder")
 
 
-def test_what_an_old_key_sealed_does_not_come_back_after_a_change_of_key(desk: Any) -> None:
+def test_a_secret_sealed_with_an_old_key_does_not_open_after_a_change_of_key(desk: Any) -> None:
     desk.enable()
     before = row_of(desk)
     rotate(desk.host.config, desk.host.store, desk.host.vault)
@@ -133,7 +133,7 @@ def test_what_an_old_key_sealed_does_not_come_back_after_a_change_of_key(desk: A
 
     with pytest.raises(HostError) as refused:
         desk.host.settings.effective("ws-1", "recorder")
-    assert refused.value.code == "secret_moved", "its key is still in the ring"
+    assert refused.value.code == "secret_moved", "the old key is still in the ring"
 
 
 def test_a_backup_of_the_whole_database_opens(desk: Any) -> None:
@@ -153,7 +153,7 @@ def test_a_backup_of_the_whole_database_opens(desk: Any) -> None:
 
 
 def sealed_before(key: str, clear: str) -> str:
-    """As releases without versions seal: with a nonce that is random from its first byte on."""
+    """Seal as releases without versions do: with a nonce that is random from its first byte on."""
     raw, nonce = base64.urlsafe_b64decode(key), b"\xa7" + os.urandom(11)
     body = AESGCM(raw).encrypt(nonce, clear.encode(), "|".join(PLACE).encode())
     (key_id,) = Vault([raw]).key_ids
@@ -161,7 +161,7 @@ def sealed_before(key: str, clear: str) -> str:
 
 
 def opened_before(key: str, blob: str) -> str:
-    """As releases without versions open."""
+    """Open as releases without versions do."""
     raw = base64.urlsafe_b64decode(blob.split(".")[2])
     clear = AESGCM(base64.urlsafe_b64decode(key)).decrypt(raw[:12], raw[12:], "|".join(PLACE).encode())
     return clear.decode()
@@ -190,7 +190,7 @@ def token(desk: Any) -> str:
     return str(desk.host.settings.effective("ws-1", "recorder")["token"])
 
 
-def test_what_an_earlier_release_sealed_opens_and_gets_a_version(upgraded: Any) -> None:
+def test_a_secret_sealed_by_an_earlier_release_opens_and_gets_a_version(upgraded: Any) -> None:
     assert token(upgraded) == "key_OfBefore12345678"
     with upgraded.host.store.read() as db:
         (row,) = secrets.all_sealed(db)
@@ -200,13 +200,13 @@ def test_what_an_earlier_release_sealed_opens_and_gets_a_version(upgraded: Any) 
     assert token(upgraded) == "key_OfBefore12345678"
 
 
-def test_an_earlier_release_opens_what_this_one_seals(upgraded: Any) -> None:
+def test_an_earlier_release_opens_a_secret_that_this_release_sealed(upgraded: Any) -> None:
     assert opened_before(OLD, row_of(upgraded)["blob"]) == "key_OfBefore12345678"
     upgraded.host.settings.save("ws-1", "recorder", {"token": "key_OfNow12345678"})
     assert opened_before(OLD, row_of(upgraded)["blob"]) == "key_OfNow12345678"
 
 
-def test_what_a_worker_of_the_earlier_release_still_writes_is_taken_up(upgraded: Any) -> None:
+def test_a_secret_that_a_worker_of_the_earlier_release_writes_after_the_upgrade_is_accepted(upgraded: Any) -> None:
     blob_is(upgraded, sealed_before(OLD, "key_OfAWorker12345678"))
     assert token(upgraded) == "key_OfAWorker12345678"
 
@@ -216,7 +216,7 @@ def test_what_a_worker_of_the_earlier_release_still_writes_is_taken_up(upgraded:
     assert token(upgraded) == "key_OfAWorker12345678"
 
 
-def test_a_day_after_the_upgrade_nothing_without_a_version_opens(upgraded: Any) -> None:
+def test_a_secret_without_a_version_does_not_open_a_day_after_the_upgrade(upgraded: Any) -> None:
     upgraded.clock.advance(25 * 3600)
     blob_is(upgraded, sealed_before(OLD, "key_OfLongAgo12345678"))
     give_versions(upgraded.host.store, upgraded.host.vault)
@@ -227,7 +227,7 @@ def test_a_day_after_the_upgrade_nothing_without_a_version_opens(upgraded: Any) 
     assert refused.value.code == "secret_moved"
 
 
-def test_in_a_database_of_this_release_nothing_without_a_version_opens(desks: Any) -> None:
+def test_a_secret_without_a_version_does_not_open_in_a_database_of_this_release(desks: Any) -> None:
     desk = desks(keys=OLD)
     desk.enable()
     blob_is(desk, sealed_before(OLD, "key_OfNobody12345678"))
@@ -236,14 +236,14 @@ def test_in_a_database_of_this_release_nothing_without_a_version_opens(desks: An
         token(desk)
 
 
-def test_a_secret_of_before_that_does_not_open_stops_no_start(desks: Any, upgraded: Any) -> None:
+def test_a_damaged_secret_of_an_earlier_release_does_not_stop_the_start(desks: Any, upgraded: Any) -> None:
     blob_is(upgraded, sealed_before(OLD, "key_OfAWorker12345678")[:-6] + "AAAAAA")
     upgraded.host.close()
 
     assert desks(keys=OLD).host.settings.is_enabled("ws-1", "recorder")
 
 
-def test_a_change_of_key_gives_versions_as_well(desks: Any, upgraded: Any) -> None:
+def test_a_change_of_key_gives_versions_to_secrets_without_one(desks: Any, upgraded: Any) -> None:
     blob_is(upgraded, sealed_before(OLD, "key_OfAWorker12345678"))
     upgraded.host.close()
     desk = desks(keys=f"{NEW},{OLD}")

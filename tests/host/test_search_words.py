@@ -1,4 +1,4 @@
-"""The words by which quotes are found, and what a person means who looks for some."""
+"""The words by which quotes are found, and the words that a search text means."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECORDED = words_of_record(
 
 
 def finds(text: str, words: tuple[str, ...]) -> bool:
-    """Whether who looks for the text finds what has these words, as both databases do."""
+    """Whether a search for the text finds a quote with these words, by the rule of both databases."""
     terms = terms_of(text)
     return bool(terms) and all(
         any(term.beginning <= word < term.end or word in term.amounts for word in words) for term in terms
@@ -46,14 +46,14 @@ def finds(text: str, words: tuple[str, ...]) -> bool:
         *("1234.50 EUR", "dupont 1 234,50", "(1,234.50)"),
     ],
 )
-def test_a_quote_is_found_by(text: str) -> None:
+def test_a_quote_is_found_by_these_words(text: str) -> None:
     assert finds(text, SIGNED)
 
 
 @pytest.mark.parametrize(
     "text", ["in_1abc", "IN_1A", "cus_9Xy", "F77-0001", "0001", "1,234", "1.234", "1234.00", "617"]
 )
-def test_what_was_made_of_a_quote_is_found_by(text: str) -> None:
+def test_a_quote_is_found_by_its_records(text: str) -> None:
     assert finds(text, RECORDED)
 
 
@@ -61,18 +61,18 @@ def test_what_was_made_of_a_quote_is_found_by(text: str) -> None:
     "text",
     ["ociete", "26-0017", "pont@acme", "1234.51", "1234.5001", "234.50", "dupont@other", "marie durand", "!!", "\0"],
 )
-def test_a_quote_is_not_found_by(text: str) -> None:
+def test_a_quote_is_not_found_by_these_words(text: str) -> None:
     assert not finds(text, SIGNED)
 
 
-def test_what_nothing_was_made_of_has_no_words() -> None:
+def test_a_quote_without_records_has_no_record_words() -> None:
     assert words_of_record(None) == words_of_record(QuoteRecord(currency="EUR")) == ()
 
 
-def test_words_are_few_and_short_whatever_a_quote_says() -> None:
+def test_the_search_words_of_any_quote_are_few_and_short() -> None:
     crowd = [f"person-{number}@a-{number}.example" for number in range(1000)]
     found = words_of_quote(number="9" * 1000, customer="x" * 1000, emails=crowd, currency="EUR", total=None)
 
     assert len(found) <= 80 and max(map(len, found)) == LONGEST
     assert len(terms_of("a " * 50 + " ".join(crowd))) <= 8
-    assert finds("x" * 500, found), "a longer word is looked for by as much of it as is kept"
+    assert finds("x" * 500, found), "a longer word is searched by its stored beginning"

@@ -1,4 +1,4 @@
-"""The server lets go of who keeps it waiting, and of nobody else. Its clock is set by the test."""
+"""The server disconnects clients that keep it waiting, and no others. The test sets its clock."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from flask import Flask, request
 
 from qwoty_integrations_host.web import server as door
 
-#: More than the kernel takes in for a peer that reads nothing, and less than waitress takes in before a thread waits.
+#: More than the kernel buffers for a client that reads nothing, and less than waitress buffers before a thread waits.
 BIG = 15_000_000
 
 
 class Standing:
-    """A monotonic clock that goes when the test says so."""
+    """A monotonic clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -47,7 +47,7 @@ def released() -> threading.Event:
 
 @pytest.fixture
 def left() -> threading.Event:
-    """Set when nobody works at the long answer any more."""
+    """Set when no thread works on the long answer any more."""
     return threading.Event()
 
 
@@ -79,7 +79,7 @@ def app(begun: threading.Event, released: threading.Event, left: threading.Event
 
 @pytest.fixture
 def server(app: Flask, time: Standing, released: threading.Event) -> Iterator[Any]:
-    """A server whose loop the test turns by hand."""
+    """A server whose event loop the test runs step by step."""
     found = door.create_server(app, "127.0.0.1", 0)
     yield found
     released.set()
@@ -89,7 +89,7 @@ def server(app: Flask, time: Standing, released: threading.Event) -> Iterator[An
 
 
 def turn(server: Any, times: int = 20) -> None:
-    """Let the server look at its connections, without waiting for any."""
+    """Let the server handle its connections once, without waiting."""
     for _ in range(times):
         server.next_channel_cleanup = 0
         server.asyncore.loop(timeout=0.01, map=server._map, use_poll=True, count=1)
@@ -114,7 +114,7 @@ def is_closed(server: Any, line: socket.socket) -> bool:
 
 
 def answered(server: Any, line: socket.socket, words: bytes = b"GET / HTTP/1.1\r\n\r\n") -> bytes:
-    """Ask, and give the answer when the server is done with it."""
+    """Send a request, and return the answer when it is complete."""
     line.setblocking(True)
     line.settimeout(0.05)
     line.sendall(words)
@@ -131,7 +131,7 @@ def is_at_work(server: Any) -> bool:
 
 
 def take_nothing(server: Any, path: bytes) -> socket.socket:
-    """Ask for more than the kernel takes in, and read none of it."""
+    """Request more than the kernel buffers, and read nothing of it."""
     line = connect(server, b"GET " + path + b" HTTP/1.1\r\n\r\n")
     while not any(each.total_outbufs_len for each in server.active_channels.values()):
         turn(server, 1)
@@ -142,7 +142,9 @@ HALF = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\n{"
 
 
 @pytest.mark.parametrize("words", [b"", b"POST / HT", HALF], ids=["nothing", "half a header", "half a body"])
-def test_who_does_not_end_what_they_say_within_a_minute_is_let_go(server: Any, time: Standing, words: bytes) -> None:
+def test_a_client_that_does_not_finish_its_request_within_a_minute_is_disconnected(
+    server: Any, time: Standing, words: bytes
+) -> None:
     with connect(server, words) as line:
         time.now += 59
         assert not is_closed(server, line)
@@ -150,7 +152,7 @@ def test_who_does_not_end_what_they_say_within_a_minute_is_let_go(server: Any, t
         assert is_closed(server, line)
 
 
-def test_a_byte_now_and_then_keeps_nobody_here(server: Any, time: Standing) -> None:
+def test_sending_single_bytes_does_not_extend_the_minute(server: Any, time: Standing) -> None:
     with connect(server, b"POST / HTTP/1.1\r\n") as line:
         for letter in b"X-A: b":
             time.now += 10
@@ -162,7 +164,7 @@ def test_a_byte_now_and_then_keeps_nobody_here(server: Any, time: Standing) -> N
         assert is_closed(server, line)
 
 
-def test_a_request_that_is_worked_keeps_its_connection_however_long_it_takes(
+def test_a_request_that_is_being_answered_keeps_its_connection(
     server: Any, time: Standing, begun: threading.Event, released: threading.Event
 ) -> None:
     with connect(server, b"GET /?slowly=1 HTTP/1.1\r\nHost: h\r\n\r\n") as line:
@@ -174,7 +176,7 @@ def test_a_request_that_is_worked_keeps_its_connection_however_long_it_takes(
         assert b" 200 " in answered(server, line, b"")
 
 
-def test_who_comes_when_all_places_are_taken_gets_that_of_who_was_waited_for_the_longest(
+def test_a_new_client_replaces_the_one_that_kept_the_server_waiting_longest(
     server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(door, "_CONNECTIONS", 3)
@@ -193,12 +195,14 @@ def test_who_comes_when_all_places_are_taken_gets_that_of_who_was_waited_for_the
 
 
 @pytest.mark.parametrize(("asks", "gone"), [(4, False), (5, True), (300, True)])
-def test_who_asks_much_without_waiting_for_an_answer_is_let_go(server: Any, asks: int, gone: bool) -> None:
+def test_a_client_that_sends_too_many_requests_without_waiting_for_answers_is_disconnected(
+    server: Any, asks: int, gone: bool
+) -> None:
     with connect(server, b"GET /?slowly=1 HTTP/1.1\r\n\r\n" + b"GET / HTTP/1.1\r\n\r\n" * (asks - 1)) as line:
         assert is_closed(server, line) is gone
 
 
-def test_who_takes_nothing_of_an_answer_for_a_minute_holds_no_thread(
+def test_a_client_that_reads_nothing_for_a_minute_holds_no_thread(
     server: Any, time: Standing, left: threading.Event
 ) -> None:
     with take_nothing(server, b"/long"):
@@ -211,7 +215,7 @@ def test_who_takes_nothing_of_an_answer_for_a_minute_holds_no_thread(
         assert left.wait(30)
 
 
-def test_who_takes_nothing_of_an_answer_makes_room_for_who_comes(
+def test_a_client_that_reads_nothing_makes_room_for_a_new_client(
     server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(door, "_CONNECTIONS", 2)
@@ -226,7 +230,9 @@ def test_who_takes_nothing_of_an_answer_makes_room_for_who_comes(
             assert idle not in server.active_channels.values()
 
 
-def test_who_has_just_come_does_not_make_room(server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_just_connected_keeps_its_place(
+    server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(door, "_CONNECTIONS", 2)
     monkeypatch.setattr(door, "_CLOSED_AT_ONCE", 1)
     with connect(server) as first, connect(server) as second:
@@ -235,7 +241,7 @@ def test_who_has_just_come_does_not_make_room(server: Any, time: Standing, monke
         assert is_closed(server, first) and not is_closed(server, second)
 
 
-def test_a_request_has_its_whole_minute_however_long_the_connection_rested_before(server: Any, time: Standing) -> None:
+def test_each_request_on_a_connection_has_a_whole_minute(server: Any, time: Standing) -> None:
     with connect(server) as line:
         for _ in range(2):
             time.now += 50
@@ -248,7 +254,7 @@ def test_a_request_has_its_whole_minute_however_long_the_connection_rested_befor
             assert b" 200 " in answered(server, line, b"\r\n")
 
 
-def test_empty_lines_are_no_request_and_keep_nobody_here(server: Any, time: Standing) -> None:
+def test_empty_lines_do_not_extend_the_minute(server: Any, time: Standing) -> None:
     with connect(server, b"\r\n") as line:
         for _ in range(7):
             time.now += 10
@@ -281,7 +287,7 @@ def say_a_body(server: Any, line: socket.socket, size: int) -> None:
         turn(server)
 
 
-def test_a_body_goes_to_no_file_before_somebody_is_asked_for_a_key(
+def test_a_request_body_is_not_written_to_a_file_before_authentication(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files: list[Any] = []
@@ -293,7 +299,7 @@ def test_a_body_goes_to_no_file_before_somebody_is_asked_for_a_key(
         assert files == []
 
 
-def test_who_does_not_end_a_body_makes_room_for_the_bodies_of_others(
+def test_a_client_that_does_not_finish_its_body_makes_room_for_the_bodies_of_others(
     server: Any, time: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(door, "_MOST_BYTES_IN_MEMORY", 250_000)

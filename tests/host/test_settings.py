@@ -1,4 +1,4 @@
-"""Settings: replaced as a whole, secrets kept apart and never repeated, enabling only what is valid."""
+"""Settings: saved as a whole, secrets stored separately and never repeated, and only valid settings can be enabled."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def save(desk: Any, workspace: str = "ws-1", **settings: Any) -> Any:
     return desk.host.settings.save(workspace, "recorder", settings)
 
 
-def kept(desk: Any, workspace: str = "ws-1") -> Any:
+def effective(desk: Any, workspace: str = "ws-1") -> Any:
     return desk.host.settings.effective(workspace, "recorder")
 
 
 def test_absent_settings_take_their_defaults_before_validation(desk: Any) -> None:
     save(desk, token=TOKEN)
 
-    assert kept(desk) == {"mode": "slow", "ratio": 1, "token": TOKEN}
+    assert effective(desk) == {"mode": "slow", "ratio": 1, "token": TOKEN}
 
 
 def test_saving_replaces_the_document(desk: Any) -> None:
@@ -38,16 +38,16 @@ def test_saving_replaces_the_document(desk: Any) -> None:
 
     save(desk, token=TOKEN, ratio=2)
 
-    assert kept(desk) == {"mode": "slow", "ratio": 2, "token": TOKEN}
+    assert effective(desk) == {"mode": "slow", "ratio": 2, "token": TOKEN}
 
 
 @pytest.mark.parametrize("given", [{}, {"token": ""}, {"token": "   "}], ids=["omitted", "empty", "blank"])
-def test_a_secret_that_is_not_given_keeps_its_stored_value(desk: Any, given: dict[str, Any]) -> None:
+def test_an_omitted_secret_keeps_its_stored_value(desk: Any, given: dict[str, Any]) -> None:
     save(desk, token=TOKEN)
 
     save(desk, **given)
 
-    assert kept(desk)["token"] == TOKEN
+    assert effective(desk)["token"] == TOKEN
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def shared(desks: Any, postgresql: str) -> Any:
 
 @pytest.fixture
 def meanwhile(postgresql: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], threading.Thread]:
-    """Right before settings are written for the next time, somebody else does this, as far as the database lets him."""
+    """A function that starts an action in another thread right before the next write of settings."""
     replace = table.replace
 
     def begin(work: Callable[[], object]) -> threading.Thread:
@@ -75,17 +75,17 @@ def meanwhile(postgresql: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[Cal
     return begin
 
 
-def test_of_two_who_save_at_once_none_brings_a_replaced_secret_back(shared: Any, meanwhile: Any) -> None:
+def test_two_simultaneous_saves_do_not_restore_a_replaced_secret(shared: Any, meanwhile: Any) -> None:
     save(shared, token=TOKEN)
     other = meanwhile(lambda: save(shared, token=OTHER))
 
     save(shared, mode="fast")
     other.join()
 
-    assert kept(shared)["token"] == OTHER
+    assert effective(shared)["token"] == OTHER
 
 
-def test_who_switches_on_without_settings_takes_away_none_that_are_saved_at_once(shared: Any, meanwhile: Any) -> None:
+def test_enabling_without_settings_keeps_settings_that_are_saved_at_the_same_time(shared: Any, meanwhile: Any) -> None:
     other = meanwhile(lambda: shared.host.settings.save("ws-1", "second", {"a": 1}))
 
     shared.host.settings.enable("ws-1", "second")
@@ -94,14 +94,14 @@ def test_who_switches_on_without_settings_takes_away_none_that_are_saved_at_once
     assert shared.host.settings.effective("ws-1", "second") == {"a": 1}
 
 
-def test_null_removes_a_secret_and_a_compulsory_one_is_then_missing(desk: Any) -> None:
+def test_null_removes_a_secret_and_a_required_secret_is_then_missing(desk: Any) -> None:
     save(desk, token=TOKEN, unit_tokens={"bu_1": OTHER})
 
     with pytest.raises(SettingsError) as refused:
         save(desk, token=None)
 
     assert [problem.dotted for problem in refused.value.problems] == ["token"]
-    assert kept(desk)["token"] == TOKEN, "a refusal changes nothing"
+    assert effective(desk)["token"] == TOKEN, "a refusal changes nothing"
 
 
 @pytest.mark.parametrize(
@@ -126,13 +126,13 @@ def test_rows_of_a_map_of_secrets_are_kept_replaced_and_removed_one_by_one(
 
     save(desk, **given)
 
-    assert kept(desk).get("unit_tokens") == rows
+    assert effective(desk).get("unit_tokens") == rows
 
 
 def test_blanks_around_values_and_names_are_dropped(desk: Any) -> None:
     save(desk, token=f" {TOKEN}\n", unit_tokens={" bu_1 ": f"{OTHER}\t"})
 
-    assert kept(desk) == {"mode": "slow", "ratio": 1, "token": TOKEN, "unit_tokens": {"bu_1": OTHER}}
+    assert effective(desk) == {"mode": "slow", "ratio": 1, "token": TOKEN, "unit_tokens": {"bu_1": OTHER}}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_message_names_the_field_and_never_repeats_the_value(desk: Any, given:
     assert desk.count("settings") == desk.count("secrets") == 0
 
 
-def test_the_plugins_own_sentence_and_its_own_check_are_used(desk: Any) -> None:
+def test_the_plugins_own_messages_and_checks_are_used(desk: Any) -> None:
     with pytest.raises(SettingsError) as refused:
         save(desk, token="x")
     assert refused.value.problems[0].message == "Enter a key: it starts with key_."
@@ -186,7 +186,7 @@ def test_a_number_from_a_file_is_kept_as_a_number(desk: Any) -> None:
 
     desk.host.settings.save("ws-1", "recorder", parse_json(f'{{"token": "{TOKEN}", "ratio": 0.5}}'))
 
-    assert kept(desk)["ratio"] == 0.5
+    assert effective(desk)["ratio"] == 0.5
 
 
 def test_secrets_are_nowhere_in_the_files_of_the_host(desk: Any) -> None:
@@ -220,7 +220,7 @@ def test_a_plugin_that_needs_no_settings_can_be_enabled_at_once(desk: Any) -> No
     assert desk.host.settings.enabled_plugins("ws-1") == ("second",)
 
 
-def test_saving_keeps_the_switch_where_it_is(desk: Any) -> None:
+def test_saving_neither_enables_nor_disables_an_integration(desk: Any) -> None:
     desk.enable()
 
     save(desk, mode="fast")
@@ -231,7 +231,7 @@ def test_saving_keeps_the_switch_where_it_is(desk: Any) -> None:
     assert not desk.host.settings.is_enabled("ws-1", "recorder")
 
 
-def test_what_is_shown_has_masks_for_secrets_and_no_secret(desk: Any) -> None:
+def test_shown_settings_hold_masks_instead_of_secrets(desk: Any) -> None:
     shown = save(desk, token=CANARY, unit_tokens={"bu_1": OTHER, "bu_2": "key_short"})
 
     assert shown == {
@@ -248,7 +248,7 @@ def test_what_is_shown_has_masks_for_secrets_and_no_secret(desk: Any) -> None:
     assert desk.host.settings.show("ws-1", "recorder") == shown
 
 
-def test_a_workspace_never_sees_anothers_settings(desk: Any) -> None:
+def test_a_workspace_does_not_see_the_settings_of_another(desk: Any) -> None:
     save(desk, token=CANARY, unit_tokens={"bu_1": CANARY})
     desk.enable("ws-2", token=TOKEN)
     seen: list[Any] = []
@@ -266,7 +266,7 @@ def test_a_workspace_never_sees_anothers_settings(desk: Any) -> None:
     ids=["workspace", "plugin", "plugin that did not load"],
 )
 @pytest.mark.parametrize("call", ["save", "show", "enable"])
-def test_what_does_not_exist_is_not_found(desk: Any, call: str, workspace: str, plugin: str) -> None:
+def test_unknown_workspaces_and_plugins_are_not_found(desk: Any, call: str, workspace: str, plugin: str) -> None:
     given = [{"token": TOKEN}] if call == "save" else []
 
     with pytest.raises(NotFound):

@@ -1,4 +1,4 @@
-"""A plugin's release reads other settings than the one before: migrated, incomplete, or of a release still to come."""
+"""A release of a plugin reads settings of another release: it migrates them, misses some, or finds newer ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Desks = Callable[..., Any]
 
 
 def release(fakes: Any, version: int, *, without: str = "", required: bool = False, **settings: Any) -> None:
-    """From the next start on the plugin reads these settings, too."""
+    """Let the plugin of the next start read these settings, too."""
     schema = deepcopy(fakes.SCHEMA)
     schema["properties"] |= settings
     schema["required"] = [*(schema["required"] if without != "token" else []), *(settings if required else [])]
@@ -48,14 +48,14 @@ def stored(desk: Any) -> tuple[Any, ...]:
 
 
 def attempt_of(desk: Any, run: dict[str, Any]) -> int:
-    """The run's present attempt: one more than were worked while it waits."""
+    """The current attempt of the run; for a waiting run, the attempt that comes next."""
     with desk.host.store.read() as db:
         return rows.require(db, run["id"]).attempt
 
 
 @pytest.fixture
 def before(desks: Desks) -> Any:
-    """A desk of the first release with its settings saved, closed by whoever starts the next one."""
+    """A desk of the first release with saved settings. The start of the next release closes it."""
     desk = desks()
     desk.enable(unit_tokens={"bu_1": "key_Unit1234567890"})
     return desk
@@ -73,7 +73,7 @@ def restarted(desks: Desks, before: Any) -> Callable[[], Any]:
 # -- migrated ------------------------------------------------------------------------------------------------
 
 
-def test_settings_are_migrated_when_they_are_read_and_stored_when_somebody_saves(
+def test_settings_are_migrated_at_each_read_and_stored_at_the_next_save(
     restarted: Any, before: Any, fakes: Any
 ) -> None:
     old = stored(before)
@@ -97,7 +97,7 @@ def test_settings_are_migrated_when_they_are_read_and_stored_when_somebody_saves
     assert fakes.calls == []
 
 
-def test_each_migration_is_told_from_which_version(restarted: Any, fakes: Any) -> None:
+def test_a_migration_gets_the_version_of_the_stored_settings(restarted: Any, fakes: Any) -> None:
     seen: list[Any] = []
     release(fakes, 2)
     fakes.answers["migrate_settings"] = lambda _, given: seen.append(given) or given[0]
@@ -142,7 +142,7 @@ BROKEN_MIGRATIONS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("migrates", "said"), BROKEN_MIGRATIONS.values(), ids=list(BROKEN_MIGRATIONS))
-def test_a_migration_that_fails_leaves_the_stored_settings_and_says_so(
+def test_a_failed_migration_is_reported_and_keeps_the_stored_settings(
     restarted: Any, before: Any, fakes: Any, migrates: Any, said: str
 ) -> None:
     old = stored(before)
@@ -159,7 +159,7 @@ def test_a_migration_that_fails_leaves_the_stored_settings_and_says_so(
     shown = desk.host.connections.show("ws-1", "recorder")
     assert (shown["status"], shown["problem"]["code"]) == ("settings_incomplete", "settings_not_migrated")
 
-    # Mended by another release, or by whoever enters them again.
+    # Another release corrects it, or a person enters the settings again.
     desk.host.connections.save("ws-1", "recorder", {"token": ""})
     desk.work()
     assert desk.run(run["id"])["status"] == "succeeded"
@@ -170,7 +170,7 @@ def test_a_migration_that_fails_leaves_the_stored_settings_and_says_so(
 
 @pytest.fixture
 def incomplete(restarted: Any, fakes: Any) -> Any:
-    """A new setting is required that nobody has entered; the plugin would fail without."""
+    """A desk whose plugin requires a new setting that nobody has entered yet."""
     release(fakes, 1, required=True, channel=CHANNEL)
     fakes.answers["on_quote_accepted"] = lambda ctx, _: Outcome.done(ctx.settings["channel"])
     return restarted()
@@ -203,7 +203,9 @@ def test_saving_wakes_the_runs_of_its_own_workspace_only(incomplete: Any) -> Non
     assert attempt_of(incomplete, run) == 1 + 1
 
 
-def test_at_a_start_with_a_release_that_fits_again_runs_go_on(incomplete: Any, fakes: Any, desks: Desks) -> None:
+def test_runs_resume_at_the_start_of_a_release_that_fits_the_settings_again(
+    incomplete: Any, fakes: Any, desks: Desks
+) -> None:
     run = incomplete.accept()
     incomplete.host.close()
     fakes.released.clear()
@@ -215,7 +217,7 @@ def test_at_a_start_with_a_release_that_fits_again_runs_go_on(incomplete: Any, f
     assert again.run(run["id"])["status"] == "succeeded"
 
 
-def test_people_are_told_that_runs_wait_for_settings(incomplete: Any) -> None:
+def test_an_alert_says_that_runs_wait_for_settings(incomplete: Any) -> None:
     incomplete.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
 
     incomplete.accept()
@@ -225,7 +227,7 @@ def test_people_are_told_that_runs_wait_for_settings(incomplete: Any) -> None:
     assert (alert["type"], alert["code"]) == ("run.waits", "settings_incomplete")
 
 
-def test_people_are_told_though_no_run_waits_once_a_day(incomplete: Any) -> None:
+def test_missing_settings_cause_one_alert_a_day_even_if_no_run_waits(incomplete: Any) -> None:
     incomplete.host.alert_recipients.replace("ws-1", {"mails": ["ana@seller.example"]})
 
     incomplete.host.upkeep.request_after_start()
@@ -247,7 +249,7 @@ def test_doctor_names_the_settings_that_are_missing(incomplete: Any) -> None:
     assert f"connections: ws-1, recorder: {missing}" in found
 
 
-def test_the_api_says_it_and_goes_on(incomplete: Any) -> None:
+def test_the_api_reports_the_missing_setting_and_runs_resume_after_saving(incomplete: Any) -> None:
     with incomplete.host.store.write() as db:
         key = create_api_key(db, "ws-1", incomplete.clock.now())
     client, headers = create_app(incomplete.host).test_client(), {"Authorization": f"Bearer {key}"}
@@ -267,7 +269,7 @@ def test_the_api_says_it_and_goes_on(incomplete: Any) -> None:
     assert incomplete.run(run["id"])["status"] == "succeeded"
 
 
-def test_the_console_shows_it_and_the_form_completes_it(incomplete: Any) -> None:
+def test_the_console_reports_the_missing_setting_and_its_form_completes_it(incomplete: Any) -> None:
     client = create_app(incomplete.host).test_client()
     same = {"Sec-Fetch-Site": "same-origin"}
     client.post(login_link(incomplete.host, "ws-1", "admin"), headers=same)
@@ -286,9 +288,7 @@ def test_the_console_shows_it_and_the_form_completes_it(incomplete: Any) -> None
     assert "Settings incomplete" not in client.get("/console/", headers=same).text
 
 
-def test_who_switches_on_what_lacks_a_new_setting_is_told_which_field_over_http_too(
-    desks: Desks, before: Any, fakes: Any
-) -> None:
+def test_enabling_over_http_names_the_setting_that_is_missing(desks: Desks, before: Any, fakes: Any) -> None:
     before.host.settings.disable("ws-1", "recorder")
     before.host.close()
     release(fakes, 1, required=True, channel=CHANNEL)
@@ -308,7 +308,7 @@ def test_who_switches_on_what_lacks_a_new_setting_is_told_which_field_over_http_
     assert 'name="channel"' in page.text
 
 
-def test_the_command_line_shows_it_and_saving_lets_runs_go_on(
+def test_the_command_line_reports_the_missing_setting_and_runs_resume_after_saving(
     incomplete: Any, desks: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = incomplete.host.config.data_dir
@@ -333,7 +333,7 @@ def test_the_command_line_shows_it_and_saving_lets_runs_go_on(
     assert attempt_of(incomplete, run) == 1 + 1 + 1
 
 
-def test_a_webhook_is_asked_to_come_again(incomplete: Any) -> None:
+def test_a_webhook_is_answered_503_while_a_setting_is_missing(incomplete: Any) -> None:
     client = create_app(incomplete.host).test_client()
 
     answer = client.post("/webhooks/recorder/ws-1/right", data="{}", headers={"X-Signature": "signed"})
@@ -342,7 +342,7 @@ def test_a_webhook_is_asked_to_come_again(incomplete: Any) -> None:
     assert incomplete.count("webhook_deliveries") == 0
 
 
-def test_what_only_looks_goes_on_without_the_plugin(incomplete: Any) -> None:
+def test_read_only_features_work_without_the_plugins_settings(incomplete: Any) -> None:
     foretold = preview("ws-1", a_quote(), incomplete.host.integrations)
 
     assert foretold["previews"][0]["problems"][0]["code"] == "settings_incomplete"
@@ -357,7 +357,7 @@ def test_what_only_looks_goes_on_without_the_plugin(incomplete: Any) -> None:
 
 @pytest.fixture
 def downgraded(restarted: Any, fakes: Any, desks: Desks) -> Any:
-    """Saved by a release with version 2, read by the one before."""
+    """A desk whose settings were saved by a release with version 2 and are read by the one before."""
     release(fakes, 2, channel={**CHANNEL, "default": "#all"})
     desk = restarted()
     desk.host.connections.save("ws-1", "recorder", {"channel": "#sales"})
@@ -366,7 +366,7 @@ def downgraded(restarted: Any, fakes: Any, desks: Desks) -> Any:
     return desks()
 
 
-def test_settings_of_a_newer_release_are_not_touched_and_runs_wait_for_it(
+def test_settings_of_a_newer_release_stay_unchanged_and_runs_wait_for_that_release(
     downgraded: Any, fakes: Any, desks: Desks
 ) -> None:
     kept = stored(downgraded)
@@ -385,9 +385,9 @@ def test_settings_of_a_newer_release_are_not_touched_and_runs_wait_for_it(
     assert again.host.settings.effective("ws-1", "recorder")["channel"] == "#sales"
 
 
-def test_what_an_earlier_host_saves_beside_is_of_the_first_version(downgraded: Any) -> None:
+def test_settings_saved_by_an_earlier_host_have_the_first_version(downgraded: Any) -> None:
     with downgraded.host.store.write() as db:
-        # It knows neither column.
+        # The earlier host knows neither column.
         later = downgraded.clock.advance(60) or downgraded.clock.now()
         db.execute(t.settings.update().values(document={"mode": "fast"}, updated_at=later))
 

@@ -1,4 +1,4 @@
-"""Where a quote stands: each state of the table is reached by the facts that it claims, and by nothing less."""
+"""The state of a quote: each state in the table follows from its facts, and from no fewer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def lacking(code: str) -> dict[str, Any]:
 DONE = [a_run("succeeded")]
 PAID = {"amount_paid": Decimal("120.00"), "amount_remaining": Decimal("0.00")}
 PARTLY = invoiced(amount_paid=Decimal("20.00"), amount_remaining=Decimal("100.00"))
-#: The state, the facts, and what its sentence says of them.
+#: The state, the facts, and the values in its sentence.
 REACHED: list[tuple[str, Facts, str]] = [
     ("accepted", Facts(runs=[a_run("queued")]), "begins by itself"),
     ("waiting_for_integration", Facts(), "No integration was enabled"),
@@ -121,7 +121,7 @@ REACHED: list[tuple[str, Facts, str]] = [
 
 
 @pytest.mark.parametrize(("state", "facts", "says"), REACHED, ids=[state for state, _, _ in REACHED])
-def test_a_quote_stands_where_its_facts_say(state: str, facts: Facts, says: str) -> None:
+def test_the_facts_of_a_quote_determine_its_state(state: str, facts: Facts, says: str) -> None:
     standing = standing_of(facts, NOW)
 
     assert standing.state.name == state
@@ -133,7 +133,7 @@ def test_every_state_is_reached() -> None:
 
 
 @pytest.mark.parametrize("state", STATES.values(), ids=lambda state: state.name)
-def test_a_state_that_asks_a_person_names_what_they_can_do(state: Any) -> None:
+def test_a_state_that_needs_a_person_names_the_possible_steps(state: Any) -> None:
     assert set(state.steps) <= set(STEPS)
     if state.tone in {ATTENTION, BAD}:
         assert state.acts == PERSON and state.steps
@@ -141,7 +141,7 @@ def test_a_state_that_asks_a_person_names_what_they_can_do(state: Any) -> None:
 
 
 UNMAILED = a_run("failed", error={"code": "mail_refused", "title": "x", "hint": ""})
-#: What was wrong with a run, and what became of it since.
+#: Facts with a run that had a problem, which was solved since.
 PAST: dict[str, Facts] = {
     "the same was done later": Facts(
         runs=[a_run("failed", "installment", why="x"), *DONE, a_run("succeeded", "installment")], records=invoiced()
@@ -153,17 +153,17 @@ PAST: dict[str, Facts] = {
 
 
 @pytest.mark.parametrize("facts", PAST.values(), ids=PAST)
-def test_what_was_wrong_and_is_mended_asks_nobody(facts: Facts) -> None:
+def test_a_problem_that_was_solved_needs_nobody(facts: Facts) -> None:
     assert standing_of(facts, NOW).state.tone not in {ATTENTION, BAD}
 
 
-def test_what_is_wrong_with_a_paid_invoice_still_asks_a_person() -> None:
+def test_a_problem_with_a_paid_invoice_still_needs_a_person() -> None:
     facts = Facts(runs=[a_run("needs_attention", why="Overpaid.")], records=invoiced("paid", **PAID))
 
     assert standing_of(facts, NOW).state.name == "needs_attention"
 
 
-def test_a_later_installment_does_not_mend_another_one() -> None:
+def test_a_later_installment_does_not_solve_the_problem_of_an_earlier_one() -> None:
     runs = [
         a_run("failed", "installment", why="No such box.", facts={"number": 1}),
         a_run("succeeded", "installment", facts={"number": 2}),
@@ -172,7 +172,7 @@ def test_a_later_installment_does_not_mend_another_one() -> None:
     assert standing_of(Facts(runs=runs, records=invoiced()), NOW).state.name == "failed"
 
 
-#: What a person cannot do there, though others of the state can.
+#: Facts under which a step is not possible, although its state usually offers it.
 NOT_OFFERED: dict[str, tuple[Facts, str]] = {
     "no link is sent without installments": (Facts(runs=DONE, records=invoiced(due_date=date(2026, 3, 9))), "send"),
     "no invoice is voided while a payment is under way": (

@@ -1,4 +1,4 @@
-"""Steps: repeated while that helps, counted across crashes, and resumed where they failed."""
+"""Steps: repeated after temporary errors, counted across crashes, and resumed where they failed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from qwoty_integrations_host.store import runs
 
 
 class Crash(Interruption):
-    """The process dies here."""
+    """The process dies at this point."""
 
 
 class Service:
-    """A remote service whose answers are set in advance; notes the attempts it saw."""
+    """A remote service with prepared answers. It records the attempts that it gets."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -46,7 +46,7 @@ class Service:
 
 
 def steps_of(**services: Service) -> Callable[[Any, Any], Outcome]:
-    """A hook that takes these steps in order and shows what they gave."""
+    """A hook that runs these steps in order and returns their results."""
 
     def hook(ctx: Any, _quote: Any) -> Outcome:
         return Outcome.done(result={name: ctx.step(name, service) for name, service in services.items()})
@@ -85,7 +85,9 @@ def test_a_retryable_error_is_repeated_with_growing_gaps_until_it_works(desk: An
     [(None, 0.5), (0.1, 0.5), (7.0, 7.0), (30.0, 30.0)],
     ids=["none", "shorter than ours", "longer than ours", "the longest that a thread waits for"],
 )
-def test_the_services_own_wish_is_honoured_within_reason(desk: Any, wish: float | None, slept: float) -> None:
+def test_the_retry_delay_that_the_service_asks_for_is_respected_within_limits(
+    desk: Any, wish: float | None, slept: float
+) -> None:
     desk.recorder.answers["on_quote_accepted"] = steps_of(make=Service(busy(retry_after=wish), "made"))
     desk.enable()
 
@@ -94,7 +96,7 @@ def test_the_services_own_wish_is_honoured_within_reason(desk: Any, wish: float 
     assert desk.slept == [slept]
 
 
-def test_the_key_rises_only_after_an_answer_that_could_be_replayed(desk: Any) -> None:
+def test_the_key_changes_only_after_an_answer_that_the_service_could_replay(desk: Any) -> None:
     service = Service(busy(), busy(answered=True), busy(), "made")
     desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
     desk.enable()
@@ -105,8 +107,8 @@ def test_the_key_rises_only_after_an_answer_that_could_be_replayed(desk: Any) ->
     assert [attempt.repeated for attempt in service.seen] == [False, True, True, True]
 
 
-def test_a_retried_run_never_asks_under_a_key_that_was_answered(desk: Any) -> None:
-    # Stripe replays a stored 500 for a day: under the old keys the retry would be stuck on it.
+def test_a_retried_run_does_not_reuse_a_key_that_was_answered(desk: Any) -> None:
+    # Stripe replays a stored 500 for a day: with the old key, the retry would get it again and again.
     service = Service(*[busy(answered=True)] * 4, "made")
     desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
     desk.enable()
@@ -119,9 +121,9 @@ def test_a_retried_run_never_asks_under_a_key_that_was_answered(desk: Any) -> No
     assert service.numbers == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
 
 
-def test_a_refusal_counts_as_an_answer_a_silence_does_not(desk: Any) -> None:
+def test_a_refusal_counts_as_an_answer_and_a_timeout_does_not(desk: Any) -> None:
     refused, looked_in_vain = NeedsAttention("Refused."), NeedsAttention("Not allowed to look.")
-    refused.answered = True  # to a write; the other one was only a read
+    refused.answered = True  # the first was a write, the second only a read
     service = Service(refused, *[busy()] * 4, looked_in_vain, "made")
     desk.recorder.answers["on_quote_accepted"] = steps_of(make=service)
     desk.enable()
@@ -135,7 +137,7 @@ def test_a_refusal_counts_as_an_answer_a_silence_does_not(desk: Any) -> None:
     assert [key for _, key in service.numbers] == [1, 2, 2, 2, 2, 2, 2]
 
 
-def test_a_crash_inside_a_step_is_counted_and_keeps_its_beginning(desk: Any) -> None:
+def test_a_crash_inside_a_step_counts_as_a_try_and_keeps_the_start_time(desk: Any) -> None:
     service = Service(Crash(), "made")
     desk.recorder.answers["on_quote_accepted"] = steps_of(first=Service("one"), make=service)
     desk.enable()
@@ -152,7 +154,7 @@ def test_a_crash_inside_a_step_is_counted_and_keeps_its_beginning(desk: Any) -> 
     assert [step["attempts"] for step in run["steps"]] == [1, 2]
 
 
-def test_a_run_whose_steps_another_release_named_otherwise_begins_again_and_each_step_looks_first(desk: Any) -> None:
+def test_a_run_starts_again_when_a_release_renames_its_steps_and_each_step_counts_as_repeated(desk: Any) -> None:
     customer, invoice = Service("cus_1"), Service(Crash(), "in_1")
     desk.recorder.answers["on_quote_accepted"] = steps_of(customer_1=customer, invoice=invoice)
     desk.enable()
@@ -166,7 +168,7 @@ def test_a_run_whose_steps_another_release_named_otherwise_begins_again_and_each
 
     (run,) = _runs(desk)
     assert run["status"] == "succeeded"
-    assert renamed.numbers == [(2, 1)], "what may have been made under another name is looked for"
+    assert renamed.numbers == [(2, 1)], "the step may have been done under its old name"
     assert invoice.numbers == [(1, 1), (2, 1)]
 
 
@@ -212,7 +214,7 @@ def test_a_permanent_error_is_recorded_and_raised_the_same_on_replay(desk: Any, 
     assert (seen[0].title, seen[0].code, seen[0].restart) == (error.title, error.code, error.restart)
 
 
-def test_a_retry_resumes_at_the_failed_step_with_what_came_before(desk: Any) -> None:
+def test_a_retry_resumes_at_the_failed_step_with_the_earlier_results(desk: Any) -> None:
     first, second = Service("one"), Service(PermanentError("No."), "two")
     desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second)
     desk.enable()
@@ -227,7 +229,7 @@ def test_a_retry_resumes_at_the_failed_step_with_what_came_before(desk: Any) -> 
     assert second.numbers == [(1, 1), (2, 1)]
 
 
-def test_what_was_carried_once_is_carried_again(desk: Any) -> None:
+def test_a_second_retry_still_has_the_results_of_the_first_attempt(desk: Any) -> None:
     first, second = Service("one"), Service("two")
     third = Service(PermanentError("No."), PermanentError("No."), "three")
     desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second, third=third)
@@ -254,7 +256,7 @@ def test_an_error_that_asks_for_a_restart_begins_at_the_first_step(desk: Any) ->
     assert [attempt.repeated for attempt in first.seen] == [False, True]
 
 
-def test_settings_changed_before_a_retry_begin_it_anew(desk: Any) -> None:
+def test_a_retry_after_a_change_of_settings_starts_at_the_first_step(desk: Any) -> None:
     first, second = Service("one"), Service(PermanentError("No."), "two")
     desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second)
     desk.enable()
@@ -267,7 +269,7 @@ def test_settings_changed_before_a_retry_begin_it_anew(desk: Any) -> None:
     assert len(first.seen) == 2
 
 
-def test_settings_changed_during_a_crash_begin_the_attempt_anew(desk: Any) -> None:
+def test_an_attempt_that_crashed_starts_again_if_the_settings_changed(desk: Any) -> None:
     first, second = Service("one"), Service(Crash(), "two")
     desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second)
     desk.enable()
@@ -283,7 +285,7 @@ def test_settings_changed_during_a_crash_begin_the_attempt_anew(desk: Any) -> No
     assert len(first.seen) == 2
 
 
-def test_settings_that_did_not_change_resume_after_a_crash(desk: Any) -> None:
+def test_an_attempt_that_crashed_resumes_if_the_settings_did_not_change(desk: Any) -> None:
     first, second = Service("one"), Service(Crash(), "two")
     desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second)
     desk.enable()
@@ -327,7 +329,7 @@ def test_a_final_error_that_was_recorded_is_raised_again_after_a_crash(desk: Any
     assert len(service.seen) == 1
 
 
-def test_a_result_means_nothing_to_a_run_that_is_at_another_attempt_by_now(desk: Any) -> None:
+def test_a_result_of_an_earlier_attempt_is_ignored(desk: Any) -> None:
     def overtaken(_attempt: Attempt) -> str:
         with desk.host.store.write() as db:  # as when the quote is corrected while the step is under way
             desk.host.execution.attempts.begin_anew(db, runs.require(db, _runs(desk)[0]["id"]))
@@ -347,7 +349,7 @@ def test_a_result_means_nothing_to_a_run_that_is_at_another_attempt_by_now(desk:
     assert [attempt.repeated for attempt in second.seen] == [True]
 
 
-def test_disabled_in_between_is_skipped_without_a_call(desk: Any) -> None:
+def test_a_run_of_a_plugin_that_was_disabled_is_skipped_without_a_call(desk: Any) -> None:
     desk.enable()
     accepted = desk.host.runs.acceptance.accept("ws-1", _quote())
     desk.host.settings.disable("ws-1", "recorder")
@@ -404,7 +406,7 @@ def test_a_step_that_returns_no_json_is_a_bug_on_every_engine(desk: Any) -> None
     assert run["error"]["code"] == "plugin_bug"
 
 
-def test_a_step_gives_at_first_what_a_replay_will_give(desk: Any) -> None:
+def test_a_step_returns_the_same_value_at_first_as_in_a_replay(desk: Any) -> None:
     given: list[Any] = []
 
     def hook(ctx: Any, _quote: Any) -> Outcome:

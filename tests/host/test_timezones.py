@@ -1,4 +1,4 @@
-"""The workspace's time zone: checked by its IANA name, set in three ways, lent to plugins."""
+"""The workspace's time zone: validated by its IANA name, set in three ways, and passed to plugins."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from qwoty_integrations_host.workspaces.workspace import set_timezone
         ("\0", None),
     ],
 )
-def test_a_name_that_is_none_is_refused_with_the_nearest_or_an_example(name: str, nearest: str | None) -> None:
+def test_an_unknown_time_zone_is_refused_with_the_nearest_name_or_an_example(name: str, nearest: str | None) -> None:
     with pytest.raises(InvalidInput) as refused:
         find_timezone(name)
 
@@ -54,7 +54,7 @@ def test_a_name_that_is_none_is_refused_with_the_nearest_or_an_example(name: str
 
 
 @pytest.mark.parametrize("name", ["Europe/Paris", "UTC", "America/Argentina/Buenos_Aires", "Etc/GMT+5"])
-def test_an_iana_name_is_a_zone(name: str) -> None:
+def test_an_iana_name_is_accepted(name: str) -> None:
     assert find_timezone(name) == ZoneInfo(name)
 
 
@@ -62,11 +62,11 @@ def test_an_iana_name_is_a_zone(name: str) -> None:
     ("hours", "written"),
     [(0, "UTC"), (2, "UTC+2"), (-5, "UTC-5"), (5.5, "UTC+5:30"), (-3.5, "UTC-3:30"), (14, "UTC+14")],
 )
-def test_an_offset_is_written_as_people_do(hours: float, written: str) -> None:
+def test_an_offset_is_shown_in_hours_and_minutes(hours: float, written: str) -> None:
     assert offset_name(datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=hours)))) == written
 
 
-def test_a_plugin_is_handed_the_zone_with_the_quote_and_asks_for_the_day(desk: Any) -> None:
+def test_a_plugin_gets_the_time_zone_and_the_day_with_the_quote(desk: Any) -> None:
     seen: list[tuple[str, str, str]] = []
 
     def work(ctx: HookContext, quote: Quote) -> Outcome:
@@ -91,7 +91,7 @@ def test_a_plugin_is_handed_the_zone_with_the_quote_and_asks_for_the_day(desk: A
     ]
 
 
-def test_the_zone_is_shown_audited_and_taken_away(desk: Any) -> None:
+def test_the_time_zone_is_shown_audited_and_removed(desk: Any) -> None:
     def shown() -> Any:
         return workspace_report(desk.host.store, desk.host.plugins, "ws-1")["timezone"]
 
@@ -104,12 +104,12 @@ def test_the_zone_is_shown_audited_and_taken_away(desk: Any) -> None:
     assert [(entry["action"], entry["fields"]) for entry in entries] == [("workspace.set", ["timezone"])] * 2
 
 
-def test_the_zone_of_an_unknown_workspace_cannot_be_set(desk: Any) -> None:
+def test_the_time_zone_of_an_unknown_workspace_cannot_be_set(desk: Any) -> None:
     with pytest.raises(NotFound):
         set_timezone(desk.host.store, desk.clock, "ws-9", "Europe/Paris")
 
 
-def test_the_zone_is_set_by_the_command_line(tmp_path: Path) -> None:
+def test_the_command_line_sets_the_time_zone(tmp_path: Path) -> None:
     def call(*words: str) -> Any:
         return CliRunner().invoke(main, ["--data-dir", str(tmp_path / "data"), "workspace", *words])
 

@@ -1,4 +1,4 @@
-"""Recorded sentences in the reader's language: matched with templates, put together, or shown as they are."""
+"""Recorded sentences in the reader's language: matched with templates, combined, or shown unchanged."""
 
 from __future__ import annotations
 
@@ -64,19 +64,19 @@ def french() -> Catalog:
         ("", None),
     ],
 )
-def test_a_sentence_is_said_with_what_was_put_in(french: Catalog, recorded: str, said: str | None) -> None:
+def test_a_sentence_is_translated_with_its_values(french: Catalog, recorded: str, said: str | None) -> None:
     assert french.say(recorded) == said
 
 
-def test_steps_have_words_of_their_own(french: Catalog) -> None:
+def test_steps_are_translated_by_a_catalog_of_their_own(french: Catalog) -> None:
     assert (french.say("send:2", STEP), french.say("Nothing was sent.", STEP)) == ("Envoi 2", None)
 
 
-def test_endless_text_is_not_looked_into(french: Catalog) -> None:
+def test_very_long_text_is_not_translated(french: Catalog) -> None:
     assert french.say("Nothing was sent. " * 1000) is None
 
 
-def test_the_first_catalog_counts_and_the_others_fill_in() -> None:
+def test_the_first_catalog_wins_and_the_others_fill_its_gaps() -> None:
     own = 'msgid ""\nmsgstr ""\n\nmsgid "Nothing was sent."\nmsgstr "Rien."\n'
 
     both = Catalog("fr", own.encode(), PO.encode())
@@ -92,7 +92,7 @@ def with_catalogs(desk: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> C
     return Catalogs(plugins)
 
 
-def test_a_plugins_sentences_are_said_by_its_catalog_and_the_hosts_by_its_own(
+def test_a_plugins_sentences_come_from_its_catalog_and_the_hosts_from_the_hosts(
     desk: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "fr.po").write_text(PO, "utf-8")
@@ -106,7 +106,7 @@ def test_a_plugins_sentences_are_said_by_its_catalog_and_the_hosts_by_its_own(
 
 
 @pytest.mark.parametrize("rubbish", [b"\xff\xfe", b'msgid "a', b"rubbish"], ids=["no text", "cut off", "no catalog"])
-def test_a_catalog_that_cannot_be_read_takes_nothing_else_with_it(
+def test_an_unreadable_catalog_does_not_affect_the_others(
     desk: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rubbish: bytes
 ) -> None:
     (tmp_path / "fr.po").write_bytes(rubbish)

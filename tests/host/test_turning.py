@@ -1,4 +1,4 @@
-"""What is kept of where a quote stands says the same at any moment as the facts do."""
+"""The stored course of a quote's state gives the same state at any moment as the facts do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAYS = [NOW + timedelta(hours=hours) for hours in (-500, -60, -37, -36, -25, -12
 
 @pytest.mark.parametrize("hours", [-11, 0, 13])
 @pytest.mark.parametrize("facts", [facts for _, facts, _ in REACHED], ids=[state for state, _, _ in REACHED])
-def test_a_course_says_the_state_at_any_moment(facts: Facts, hours: int) -> None:
+def test_a_stored_course_gives_the_same_state_as_the_facts_at_any_moment(facts: Facts, hours: int) -> None:
     zone = timezone(timedelta(hours=hours))
     known = Facts(**{name: getattr(facts, name) for name in facts.__dataclass_fields__ if name != "zone"}, zone=zone)
     course = course_of(known)
@@ -28,7 +28,7 @@ def test_a_course_says_the_state_at_any_moment(facts: Facts, hours: int) -> None
     assert [state_at(moment) for moment in DAYS] == [standing_of(known, moment).state.name for moment in DAYS]
 
 
-def test_links_and_days_turn_the_states_that_they_end() -> None:
+def test_an_expired_link_or_a_passed_day_changes_the_state() -> None:
     turns = {(course.state, course.turns_into) for _, facts, _ in REACHED if (course := course_of(facts)).turns_into}
 
     assert {("link_sent", "link_expired"), ("link_made", "link_expired"), ("open", "overdue")} <= turns

@@ -1,4 +1,4 @@
-"""Upkeep: asked for by the schedule or a person, worked as a run of no quote, and what it finds is worked like webhooks."""
+"""Upkeep: a run without a quote that the schedule or a person requests. Events that it finds are worked like webhooks."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ FOUND = WebhookEvent("e-1", "paid", {"id": "e-1"}, "q-7", account="main")
 
 
 @pytest.fixture
-def kept(desk: Any) -> Any:
-    """A desk on which the recorder keeps an endpoint for ws-1, and has worked on a quote."""
+def endpoint_desk(desk: Any) -> Any:
+    """A desk whose recorder has a webhook endpoint for ws-1 and a quote."""
     desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [ENDPOINT]
     desk.enable()
     desk.accept()
@@ -56,7 +56,7 @@ def webhook_runs(desk: Any) -> list[dict[str, Any]]:
 # -- the hooks ---------------------------------------------------------------------------------------------
 
 
-def test_hook_webhook_endpoints_decides_where_there_is_something_to_look_after(desk: Any) -> None:
+def test_hook_webhook_endpoints_decides_whether_upkeep_is_needed(desk: Any) -> None:
     desk.enable()
     desk.enable("ws-2")
     desk.recorder.answers["webhook_endpoints"] = lambda ctx, _: [ENDPOINT] if ctx.workspace == "ws-2" else []
@@ -69,7 +69,7 @@ def test_hook_webhook_endpoints_decides_where_there_is_something_to_look_after(d
 
 
 @pytest.mark.parametrize("roll", [False, True])
-def test_hook_on_upkeep_is_worked_in_steps_like_any_run(kept: Any, roll: bool) -> None:
+def test_hook_on_upkeep_is_worked_in_steps_like_any_run(endpoint_desk: Any, roll: bool) -> None:
     tries: list[UpkeepRequest] = []
 
     def upkeep(ctx: Any, request: UpkeepRequest) -> UpkeepReport:
@@ -81,9 +81,9 @@ def test_hook_on_upkeep_is_worked_in_steps_like_any_run(kept: Any, roll: bool) -
         ctx.step("look", look)
         return UpkeepReport(Outcome.done("The endpoint was mended."))
 
-    kept.recorder.answers["on_upkeep"] = upkeep
+    endpoint_desk.recorder.answers["on_upkeep"] = upkeep
 
-    run = look_after(kept, roll_secrets=roll)
+    run = look_after(endpoint_desk, roll_secrets=roll)
 
     assert (run["kind"], run["quote_id"], run["status"]) == ("upkeep", "", "succeeded")
     assert [(step["name"], step["attempts"]) for step in run["steps"]] == [("look", 2)]
@@ -101,133 +101,133 @@ def test_hook_on_upkeep_is_worked_in_steps_like_any_run(kept: Any, roll: bool) -
         pytest.param(UpkeepReport(Outcome.done(), (WebhookEvent("e", "t", {"at": object()}),)), id="not JSON"),
     ],
 )
-def test_an_upkeep_that_breaks_the_contract_is_the_plugins_bug(kept: Any, answer: Any) -> None:
-    kept.recorder.answers["on_upkeep"] = lambda ctx, upkeep: answer
+def test_an_upkeep_that_breaks_the_contract_is_a_bug_of_the_plugin(endpoint_desk: Any, answer: Any) -> None:
+    endpoint_desk.recorder.answers["on_upkeep"] = lambda ctx, upkeep: answer
 
-    run = look_after(kept)
+    run = look_after(endpoint_desk)
 
     assert (run["status"], run["error"]["code"]) == ("failed", "plugin_bug")
 
 
-def test_a_disabled_plugin_is_not_looked_after(kept: Any) -> None:
-    kept.host.settings.disable("ws-1", "recorder")
-    kept.recorder.calls.clear()
+def test_a_disabled_plugin_gets_no_upkeep(endpoint_desk: Any) -> None:
+    endpoint_desk.host.settings.disable("ws-1", "recorder")
+    endpoint_desk.recorder.calls.clear()
 
-    assert kept.host.upkeep.request_due() == []
+    assert endpoint_desk.host.upkeep.request_due() == []
     with pytest.raises(ActionRefused):
-        kept.host.upkeep.request("ws-1")
-    assert kept.recorder.calls == []
+        endpoint_desk.host.upkeep.request("ws-1")
+    assert endpoint_desk.recorder.calls == []
 
 
-def test_the_trouble_of_one_workspace_holds_up_no_other(kept: Any) -> None:
-    kept.enable("ws-2")
+def test_trouble_in_one_workspace_does_not_hold_up_another(endpoint_desk: Any) -> None:
+    endpoint_desk.enable("ws-2")
 
     def endpoints(ctx: Any, _: Any) -> list[WebhookEndpoint]:
         if ctx.workspace == "ws-1":
             raise RuntimeError("a bug")
         return [ENDPOINT]
 
-    kept.recorder.answers["webhook_endpoints"] = endpoints
+    endpoint_desk.recorder.answers["webhook_endpoints"] = endpoints
 
-    assert [kept.run(run_id)["workspace"] for run_id in kept.host.upkeep.request_due()] == ["ws-2"]
-
-
-# -- what it finds -----------------------------------------------------------------------------------------
+    assert [endpoint_desk.run(run_id)["workspace"] for run_id in endpoint_desk.host.upkeep.request_due()] == ["ws-2"]
 
 
-def test_what_it_finds_is_worked_as_if_it_had_been_delivered_and_once(kept: Any) -> None:
-    finds(kept, FOUND)
+# -- events that an upkeep finds ---------------------------------------------------------------------------
 
-    first, second = look_after(kept), look_after(kept)
 
-    (run,) = webhook_runs(kept)
+def test_an_event_that_an_upkeep_finds_is_worked_once_like_a_delivered_one(endpoint_desk: Any) -> None:
+    finds(endpoint_desk, FOUND)
+
+    first, second = look_after(endpoint_desk), look_after(endpoint_desk)
+
+    (run,) = webhook_runs(endpoint_desk)
     assert (run["status"], run["quote_id"]) == ("succeeded", "q-7")
     assert first["status"] == "succeeded"
     assert "Nobody had told us of paid, quote q-7: it is worked." in first["outcome"]["notes"]
     assert second["status"] == "skipped"
 
 
-def test_what_was_delivered_before_is_nothing_new_and_what_comes_after_is_a_duplicate(kept: Any) -> None:
+def test_an_event_found_and_delivered_is_worked_once_in_either_order(endpoint_desk: Any) -> None:
     def deliver(event_id: str) -> str:
         body = json.dumps({"id": event_id, "type": "paid", "quote_id": "q-7"}).encode()
         request = WebhookRequest("right", body, {"X-Signature": "signed"})
-        return str(kept.host.runs.webhooks.receive("ws-1", "recorder", request))
+        return str(endpoint_desk.host.runs.webhooks.receive("ws-1", "recorder", request))
 
     assert deliver("e-1") == "stored"
-    finds(kept, FOUND, WebhookEvent("e-2", "paid", {}, "q-7"))
-    look_after(kept)
+    finds(endpoint_desk, FOUND, WebhookEvent("e-2", "paid", {}, "q-7"))
+    look_after(endpoint_desk)
     assert deliver("e-2") == "duplicate"
-    kept.work()
+    endpoint_desk.work()
 
-    assert len(webhook_runs(kept)) == 2
+    assert len(webhook_runs(endpoint_desk)) == 2
 
 
 @pytest.mark.parametrize("quote_id", [None, "q-unknown"])
-def test_what_concerns_nothing_of_ours_starts_no_run(kept: Any, quote_id: str | None) -> None:
-    finds(kept, WebhookEvent("e-1", "paid", {}, quote_id))
+def test_an_event_about_no_known_quote_starts_no_run(endpoint_desk: Any, quote_id: str | None) -> None:
+    finds(endpoint_desk, WebhookEvent("e-1", "paid", {}, quote_id))
 
-    assert look_after(kept)["status"] == "skipped"
-    assert webhook_runs(kept) == []
+    assert look_after(endpoint_desk)["status"] == "skipped"
+    assert webhook_runs(endpoint_desk) == []
 
 
-def test_what_it_finds_is_worked_also_when_a_person_has_to_look(kept: Any) -> None:
-    finds(kept, FOUND, outcome=Outcome.needs_attention("webhook_endpoint", "There is no room."))
+def test_events_are_worked_even_if_their_upkeep_needs_a_person(endpoint_desk: Any) -> None:
+    finds(endpoint_desk, FOUND, outcome=Outcome.needs_attention("webhook_endpoint", "There is no room."))
 
-    run = look_after(kept)
+    run = look_after(endpoint_desk)
 
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "webhook_endpoint")
-    assert len(webhook_runs(kept)) == 1
+    assert len(webhook_runs(endpoint_desk)) == 1
 
 
-def test_a_crash_before_the_end_of_the_run_loses_and_doubles_nothing(kept: Any) -> None:
+def test_a_crash_before_the_end_of_an_upkeep_neither_loses_nor_repeats_an_event(endpoint_desk: Any) -> None:
     def upkeep(ctx: Any, _: Any) -> UpkeepReport:
         found = ctx.step("look", lambda attempt: [{"id": "e-1"}])
         return UpkeepReport(NOTHING.outcome, tuple(WebhookEvent(e["id"], "paid", e, "q-7") for e in found))
 
-    kept.recorder.answers["on_upkeep"] = upkeep
-    run = look_after(kept)
-    with kept.host.store.write() as db:  # its last write never came to be
+    endpoint_desk.recorder.answers["on_upkeep"] = upkeep
+    run = look_after(endpoint_desk)
+    with endpoint_desk.host.store.write() as db:  # its last write was rolled back
         db.exec_driver_sql("UPDATE runs SET status = 'running' WHERE kind = 'upkeep'")
 
-    kept.work_again(run["id"])
+    endpoint_desk.work_again(run["id"])
 
-    assert len(webhook_runs(kept)) == 1
+    assert len(webhook_runs(endpoint_desk)) == 1
 
 
 # -- one at a time -----------------------------------------------------------------------------------------
 
 
-def test_one_at_a_time_whoever_asks(kept: Any) -> None:
-    (run_id,) = kept.host.upkeep.request("ws-1")
+def test_only_one_upkeep_is_queued_at_a_time(endpoint_desk: Any) -> None:
+    (run_id,) = endpoint_desk.host.upkeep.request("ws-1")
 
     with pytest.raises(ActionRefused, match=run_id):
-        kept.host.upkeep.request("ws-1")
-    assert kept.host.upkeep.request_due() == kept.host.upkeep.request_after_start() == []
-    kept.work()
-    assert len(kept.host.upkeep.request("ws-1")) == 1
+        endpoint_desk.host.upkeep.request("ws-1")
+    assert endpoint_desk.host.upkeep.request_due() == endpoint_desk.host.upkeep.request_after_start() == []
+    endpoint_desk.work()
+    assert len(endpoint_desk.host.upkeep.request("ws-1")) == 1
 
 
-def test_a_workspace_that_does_not_exist_is_not_found(kept: Any) -> None:
-    for ask in (kept.host.upkeep.request, kept.host.upkeep.status):
+def test_a_workspace_that_does_not_exist_is_not_found(endpoint_desk: Any) -> None:
+    for ask in (endpoint_desk.host.upkeep.request, endpoint_desk.host.upkeep.status):
         with pytest.raises(NotFound):
             ask("nowhere")
 
 
-def test_an_upkeep_cannot_be_undone_but_retried(kept: Any) -> None:
+def test_an_upkeep_can_be_retried_but_not_undone(endpoint_desk: Any) -> None:
     def trouble(ctx: Any, _: Any) -> UpkeepReport:
         raise NeedsAttention("The key was refused.")
 
-    kept.recorder.answers["on_upkeep"] = trouble
-    run = look_after(kept)
+    endpoint_desk.recorder.answers["on_upkeep"] = trouble
+    run = look_after(endpoint_desk)
     assert run["status"] == "needs_attention"
     with pytest.raises(ActionRefused, match="nothing to take back"):
-        kept.host.runs.taking_back.undo(run["id"])
-    finds(kept)
+        endpoint_desk.host.runs.taking_back.undo(run["id"])
+    finds(endpoint_desk)
 
-    assert kept.retry(run["id"])["status"] == "skipped"
+    assert endpoint_desk.retry(run["id"])["status"] == "skipped"
 
 
-# -- how it is listed --------------------------------------------------------------------------------------
+# -- lists -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -238,21 +238,23 @@ def test_an_upkeep_cannot_be_undone_but_retried(kept: Any) -> None:
         pytest.param(Outcome.needs_attention("c", "A person has to look."), True, id="a person has to look"),
     ],
 )
-def test_an_upkeep_without_work_is_listed_only_when_asked_for(kept: Any, outcome: Outcome, listed: bool) -> None:
-    finds(kept, outcome=outcome)
-    run = look_after(kept)
+def test_an_upkeep_that_changed_nothing_is_listed_only_on_request(
+    endpoint_desk: Any, outcome: Outcome, listed: bool
+) -> None:
+    finds(endpoint_desk, outcome=outcome)
+    run = look_after(endpoint_desk)
 
     def ids(**which: Any) -> list[str]:
-        return [found["id"] for found in list_runs(kept.host.store, **which)["data"]]
+        return [found["id"] for found in list_runs(endpoint_desk.host.store, **which)["data"]]
 
     assert (run["id"] in ids()) == listed
     assert run["id"] in ids(quiet=True)
 
 
-# -- who awaits a payment ----------------------------------------------------------------------------------
+# -- quotes that await a payment ---------------------------------------------------------------------------
 
 
-def test_an_invoice_that_awaits_payment_is_looked_after_where_no_endpoint_tells_of_it(desk: Any) -> None:
+def test_an_unpaid_invoice_gets_upkeep_even_without_a_webhook_endpoint(desk: Any) -> None:
     desk.enable()
     desk.accept()
     assert desk.host.upkeep.request_due() == []
@@ -265,10 +267,10 @@ def test_an_invoice_that_awaits_payment_is_looked_after_where_no_endpoint_tells_
     assert desk.run(run_id)["kind"] == "upkeep"
 
 
-def test_the_quotes_that_await_a_payment_are_given_in_turn(kept: Any) -> None:
-    records = kept.host.integrations.contexts.make("ws-1", "recorder", {}).records
+def test_the_quotes_that_await_a_payment_are_listed_in_pages(endpoint_desk: Any) -> None:
+    records = endpoint_desk.host.integrations.contexts.make("ws-1", "recorder", {}).records
     for quote_id, status in (("q-a", "open"), ("q-b", "paid"), ("q-c", "draft"), ("q-d", "void"), ("q-e", "open")):
-        kept.host.runs.acceptance.accept("ws-1", a_quote(id=quote_id))
+        endpoint_desk.host.runs.acceptance.accept("ws-1", a_quote(id=quote_id))
         record = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="in_1", status=status, account="a"))
         records.update(quote_id, lambda _, made=record: made)
 

@@ -1,4 +1,4 @@
-"""Secrets at rest: bound to their place, readable only with the key, which is made once."""
+"""Stored secrets: bound to their place, and readable only with the key, which is generated once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OLD, NEW = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 PLACE = ("ws-1", "recorder", "settings/token")
 
 
-def test_a_secret_opens_at_its_place_and_looks_different_each_time(tmp_path: Path) -> None:
+def test_a_secret_opens_at_its_place_and_is_sealed_differently_each_time(tmp_path: Path) -> None:
     vault = load_vault(tmp_path, None)
 
     first, second = vault.seal("key_Ünicode", *PLACE), vault.seal("key_Ünicode", *PLACE)
@@ -36,7 +36,7 @@ def test_a_secret_opens_at_its_place_and_looks_different_each_time(tmp_path: Pat
 
 
 @pytest.mark.parametrize("place", [("ws-2", *PLACE[1:]), ("ws-1", "other", PLACE[2]), (*PLACE[:2], "settings/x")])
-def test_a_secret_opens_nowhere_else(place: tuple[str, ...]) -> None:
+def test_a_secret_does_not_open_at_another_place(place: tuple[str, ...]) -> None:
     vault = Vault([bytes(32)])
 
     with pytest.raises(HostError) as refused:
@@ -49,7 +49,7 @@ def test_a_secret_opens_nowhere_else(place: tuple[str, ...]) -> None:
     st.lists(st.text("ab|%", max_size=4), min_size=3, max_size=3),
     st.lists(st.text("ab|%", max_size=4), min_size=3, max_size=3),
 )
-def test_no_two_places_are_the_same_place(one: list[str], other: list[str]) -> None:
+def test_two_places_are_the_same_only_if_all_their_parts_are_equal(one: list[str], other: list[str]) -> None:
     vault = Vault([bytes(32)])
     blob = vault.seal("x", *one)
 
@@ -92,7 +92,7 @@ def test_keys_are_rotated_by_putting_the_new_one_first() -> None:
         old.open(after, *PLACE)
 
 
-def test_a_host_with_rotated_keys_reads_old_settings_and_one_without_them_says_which_is_missing(desks: Any) -> None:
+def test_a_host_reads_old_settings_with_the_old_key_and_names_the_key_if_it_is_missing(desks: Any) -> None:
     desk = desks(keys=OLD)
     desk.enable()
     desk.host.close()
@@ -105,7 +105,7 @@ def test_a_host_with_rotated_keys_reads_old_settings_and_one_without_them_says_w
     assert refused.value.code == "key_missing"
 
 
-def test_a_start_without_a_key_that_a_secret_needs_is_refused_and_names_the_key(desks: Any) -> None:
+def test_a_start_without_a_needed_key_is_refused_and_names_the_key(desks: Any) -> None:
     desk = desks(keys=OLD)
     desk.enable()
     (key_id,) = desk.host.vault.key_ids
@@ -130,7 +130,7 @@ def sealed_with(desk: Any) -> set[str]:
 
 @pytest.fixture(params=["in a file", "in the environment"])
 def ring(request: pytest.FixtureRequest, desks: Any) -> Any:
-    """A host with secrets of settings and of a plugin, about to change its key."""
+    """A host with secrets of settings and of a plugin, and a second key to change to."""
     in_file = request.param == "in a file"
     desk = desks(keys=None if in_file else OLD)
     desk.enable()
@@ -142,7 +142,7 @@ def ring(request: pytest.FixtureRequest, desks: Any) -> Any:
     return desks(keys=f"{NEW},{OLD}")
 
 
-def test_changing_the_key_seals_everything_anew_and_nothing_changes_for_anybody(ring: Any) -> None:
+def test_changing_the_key_seals_all_secrets_again_with_the_same_values(ring: Any) -> None:
     host = ring.host
     before, digest = sealed_with(ring), host.settings.digest({"a": 1})
 
@@ -152,10 +152,10 @@ def test_changing_the_key_seals_everything_anew_and_nothing_changes_for_anybody(
     assert sealed_with(ring) == {done.key_id}
     assert set(done.old_key_ids) == before
     assert host.settings.effective("ws-1", "recorder")["token"].startswith("key_")
-    assert host.settings.digest({"a": 1}) == digest, "runs under way go on with the settings they began with"
+    assert host.settings.digest({"a": 1}) == digest, "running runs keep the settings with which they began"
 
 
-def test_a_change_of_key_that_died_half_way_is_finished_by_the_next(ring: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_change_of_key_finishes_one_that_was_interrupted(ring: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     host, seal, sealed = ring.host, Vault.seal, []
 
     def dying(self: Vault, clear: str, *place: str, version: int = 0) -> str:
@@ -176,7 +176,7 @@ def test_a_change_of_key_that_died_half_way_is_finished_by_the_next(ring: Any, m
     assert sealed_with(ring) == {done.key_id}
 
 
-def test_a_process_that_runs_meanwhile_reads_what_the_new_key_sealed(desk: Any) -> None:
+def test_a_running_process_reads_secrets_sealed_with_the_new_key(desk: Any) -> None:
     desk.enable()
     elsewhere = load_vault(desk.host.config.data_dir, None)
 
@@ -185,7 +185,7 @@ def test_a_process_that_runs_meanwhile_reads_what_the_new_key_sealed(desk: Any) 
     assert desk.host.settings.effective("ws-1", "recorder")["token"].startswith("key_")
 
 
-def test_changes_of_the_key_at_the_same_time_lose_no_key(desk: Any) -> None:
+def test_simultaneous_changes_of_the_key_lose_no_key(desk: Any) -> None:
     desk.enable()
     config, store = desk.host.config, desk.host.store
 
@@ -198,7 +198,7 @@ def test_changes_of_the_key_at_the_same_time_lose_no_key(desk: Any) -> None:
     assert sealed_with(desk) <= set(ring.key_ids)
 
 
-def test_one_key_in_the_environment_is_none_to_change_to(desks: Any) -> None:
+def test_a_change_of_key_is_refused_when_the_environment_holds_a_single_key(desks: Any) -> None:
     host = desks(keys=OLD).host
 
     with pytest.raises(HostError) as refused:
@@ -216,7 +216,9 @@ def test_the_key_file_is_for_its_owner_only_and_made_once(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("mode", ["0644", "0640", "0604", "0620", "0602", "0660", "0666", "0777", "0610"])
-def test_a_key_file_that_others_can_read_stops_the_start_with_the_command_that_mends_it(desks: Any, mode: str) -> None:
+def test_a_key_file_that_others_can_read_stops_the_start_with_the_command_that_corrects_it(
+    desks: Any, mode: str
+) -> None:
     desk = desks()
     desk.enable()
     path = desk.host.config.data_dir / "keys"
@@ -234,7 +236,7 @@ def test_a_key_file_that_others_can_read_stops_the_start_with_the_command_that_m
 
 
 @pytest.mark.parametrize("mode", ["0600", "0400"])
-def test_a_key_file_for_its_owner_alone_is_taken(tmp_path: Path, mode: str) -> None:
+def test_a_key_file_for_its_owner_only_is_accepted(tmp_path: Path, mode: str) -> None:
     load_vault(tmp_path, None)
     (tmp_path / "keys").chmod(int(mode, 8))
 
@@ -251,7 +253,7 @@ def test_a_key_file_for_its_owner_alone_is_taken(tmp_path: Path, mode: str) -> N
         ("us", "0640", False),
     ],
 )
-def test_a_secret_that_is_mounted_is_roots_and_may_be_read_by_our_group(
+def test_a_mounted_key_file_of_root_may_be_readable_by_the_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: str, mode: str, taken: bool
 ) -> None:
     load_vault(tmp_path, None)
@@ -273,7 +275,7 @@ def test_a_secret_that_is_mounted_is_roots_and_may_be_read_by_our_group(
 
 
 def _owned(found: os.stat_result, uid: int) -> os.stat_result:
-    """The same file, of another owner: only root could make it so."""
+    """The status of the file with another owner; a real change of owner needs root."""
     return os.stat_result((*found[:4], uid, *found[5:]))
 
 
@@ -284,7 +286,7 @@ def test_a_ring_in_the_environment_needs_no_file(tmp_path: Path) -> None:
     assert load_vault(tmp_path, NEW).key_ids
 
 
-def test_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
+def test_simultaneous_first_starts_agree_on_one_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         vaults = list(pool.map(lambda _: load_vault(tmp_path, None), range(16)))
 
@@ -292,14 +294,14 @@ def test_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
 
 
-def test_a_start_that_died_before_does_not_stop_the_next_one(tmp_path: Path) -> None:
+def test_a_start_that_died_does_not_stop_the_next_one(tmp_path: Path) -> None:
     (tmp_path / f"keys.{os.getpid()}.new").write_bytes(b"")
 
     assert load_vault(tmp_path, None).open(load_vault(tmp_path, None).seal("x", *PLACE), *PLACE) == "x"
 
 
 @pytest.mark.parametrize("keys", ["", ",", "short", "é", base64.b64encode(bytes(31)).decode(), f"{NEW},x"], ids=repr)
-def test_a_key_ring_that_is_none_is_refused_without_repeating_it(tmp_path: Path, keys: str) -> None:
+def test_an_invalid_key_ring_is_refused_without_repeating_it(tmp_path: Path, keys: str) -> None:
     with pytest.raises(HostError) as refused:
         load_vault(tmp_path, keys)
 
@@ -314,7 +316,7 @@ def test_without_its_key_file_a_database_with_secrets_is_refused_and_no_new_key_
     desk.host.close()
     (data_dir / "keys").rename(data_dir / "elsewhere")
 
-    for _ in range(2):  # the first refusal must not make the second start look well
+    for _ in range(2):  # the first refusal must not let the second start succeed
         with pytest.raises(HostError) as refused:
             desks()
         assert refused.value.code == "key_missing"

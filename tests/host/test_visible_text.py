@@ -1,4 +1,4 @@
-"""A name reads as it is written: what nobody sees in it is spelt out, in the console, on a terminal and in mails."""
+"""Invisible characters in a name are spelled out: in the console, on a terminal and in mails."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ from werkzeug.test import Client
 
 from builders import a_quote
 from console.conftest import Person
-from host.test_cli import Line, line
+from host.conftest import CommandLine
 from qwoty_integrations_host import MailMessage
 from qwoty_integrations_host.clock import SystemClock
 from qwoty_integrations_host.contract.visible_text import escaped_in_json, visible
 from qwoty_integrations_host.mail.message import build
 from qwoty_integrations_host.web.app import create_app
-
-__all__ = ["line"]
 
 SHOWN = {
     "Acme\u202egpj.exe": "Acme⟨U+202E⟩gpj.exe",
@@ -51,18 +49,18 @@ AS_IT_IS = [
 
 
 @pytest.mark.parametrize(("text", "shown"), SHOWN.items(), ids=map(ascii, SHOWN))
-def test_what_nobody_sees_is_spelt_out(text: str, shown: str) -> None:
+def test_invisible_characters_are_spelled_out(text: str, shown: str) -> None:
     assert visible(text) == shown
     assert visible(shown) == shown
 
 
 @pytest.mark.parametrize("text", AS_IT_IS, ids=ascii)
-def test_what_is_seen_stays_as_it_is(text: str) -> None:
+def test_visible_characters_stay_unchanged(text: str) -> None:
     assert visible(text) == text
 
 
 @given(st.text(max_size=12))
-def test_nothing_that_turns_the_direction_or_controls_a_terminal_is_left(text: str) -> None:
+def test_no_character_that_turns_the_direction_or_controls_a_terminal_remains(text: str) -> None:
     shown = visible(text)
 
     assert not any(
@@ -73,7 +71,7 @@ def test_nothing_that_turns_the_direction_or_controls_a_terminal_is_left(text: s
 
 
 @given(st.text(max_size=12))
-def test_json_means_what_it_meant(text: str) -> None:
+def test_escaped_json_keeps_its_meaning(text: str) -> None:
     assert json.loads(escaped_in_json(json.dumps([text], ensure_ascii=False))) == [text]
 
 
@@ -94,7 +92,7 @@ def hidden(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", ["quotes", "quotes/q-7", "preview/q-7", "runs", "run"])
-def test_the_console_shows_it(desks: Any, page: str) -> None:
+def test_the_console_spells_out_invisible_characters(desks: Any, page: str) -> None:
     desk = desks(public_url="http://localhost")
     desk.enable()
     desk.host.runs.acceptance.accept("ws-1", named())
@@ -110,7 +108,7 @@ def test_the_console_shows_it(desks: Any, page: str) -> None:
     assert SEEN in html
 
 
-def test_what_a_form_of_the_console_sends_back_is_what_was_typed(desks: Any) -> None:
+def test_a_console_form_returns_the_original_characters(desks: Any) -> None:
     desk = desks(public_url="http://localhost")
     person = Person(desk, Client(create_app(desk.host)))
     person.log_in()
@@ -121,37 +119,37 @@ def test_what_a_form_of_the_console_sends_back_is_what_was_typed(desks: Any) -> 
 @pytest.mark.parametrize(
     "command", [["quote", "list", "ws-1"], ["quote", "show", "ws-1", "q-7"], ["preview", "ws-1"], ["run", "list"]]
 )
-def test_the_command_line_shows_it(line: Line, command: list[str]) -> None:
-    line.ready()
-    path = line.file(named())
-    assert line("accept", "ws-1", path, "--wait").exit_code == 0
+def test_the_command_line_spells_out_invisible_characters(cli: CommandLine, command: list[str]) -> None:
+    cli.ready()
+    path = cli.file(named())
+    assert cli("accept", "ws-1", path, "--wait").exit_code == 0
 
-    found = line(*command, *([path] if command[0] == "preview" else []))
+    found = cli(*command, *([path] if command[0] == "preview" else []))
 
     assert hidden(found.output) == []
     assert SEEN in found.output or command[0] in {"preview", "run"}
 
 
-def test_json_of_the_command_line_has_the_name_itself_behind_escapes(line: Line) -> None:
-    line.ready()
-    line("accept", "ws-1", line.file(named()))
+def test_json_from_the_command_line_holds_the_original_characters_as_escapes(cli: CommandLine) -> None:
+    cli.ready()
+    cli("accept", "ws-1", cli.file(named()))
 
-    found = line("quote", "list", "ws-1", "--json")
+    found = cli("quote", "list", "ws-1", "--json")
 
     assert hidden(found.stdout) == []
     assert json.loads(found.stdout)["data"][0]["number"] == f"N-{NAME}"
 
 
-def test_a_refusal_of_the_command_line_shows_it(line: Line) -> None:
-    line.ready()
+def test_an_error_of_the_command_line_spells_out_invisible_characters(cli: CommandLine) -> None:
+    cli.ready()
 
-    found = line("quote", "show", "ws-1", NAME)
+    found = cli("quote", "show", "ws-1", NAME)
 
     assert found.exit_code == 5
     assert hidden(found.output) == [] and "\\u202e" in found.stderr
 
 
-def test_a_mail_shows_it_in_every_part() -> None:
+def test_every_part_of_a_mail_spells_out_invisible_characters() -> None:
     message = MailMessage(
         to="ana@buyer.example",
         subject=f"Quote {NAME}",

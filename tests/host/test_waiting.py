@@ -1,4 +1,4 @@
-"""Runs that wait through an outage: when they go on, what they carry, and what a person can do meanwhile."""
+"""Runs that wait during an outage: when they resume, which results they keep, and what a person can do meanwhile."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from qwoty_integrations_host.config import RetryPolicy
 from qwoty_integrations_host.store import runs as rows
 
 MET = datetime(2026, 3, 10, 9, tzinfo=UTC)
-#: The documented moments of a waiting run's tries, in minutes after the outage was met.
+#: The documented times of a waiting run's tries, in minutes after the outage began.
 MOMENTS = (1, 6, 21, 51, 111, 231, 471, 951, *range(1671, 4320, 720), 4320)
 
 
 class Service:
-    """A remote service that can be away; notes each attempt that reached it."""
+    """A remote service that can be away. It records each attempt that it gets."""
 
     def __init__(self, *, retry_after: float | None = None) -> None:
         self.away = True
@@ -61,19 +61,19 @@ def test_a_waiting_run_tries_again_at_the_documented_moments() -> None:
 @pytest.mark.parametrize(
     ("after", "wish", "expected"),
     [
-        pytest.param({"minutes": 2}, None, {"minutes": 6}, id="a try by hand in between shifts nothing"),
-        pytest.param({"hours": 5}, None, {"minutes": 471}, id="a host that was down goes on with the next one"),
-        pytest.param({}, 3600.0, {"hours": 1}, id="the service wishes for more"),
-        pytest.param({}, 10.0, {"minutes": 1}, id="the service wishes for less"),
-        pytest.param({}, 1e6, {"hours": 12}, id="the service wishes for too much"),
-        pytest.param({"hours": 70}, 1e6, {"days": 3}, id="it is tried once more when the time is over"),
+        pytest.param({"minutes": 2}, None, {"minutes": 6}, id="a manual try does not shift the schedule"),
+        pytest.param({"hours": 5}, None, {"minutes": 471}, id="a host that was down continues with the next try"),
+        pytest.param({}, 3600.0, {"hours": 1}, id="the service asks for a longer delay"),
+        pytest.param({}, 10.0, {"minutes": 1}, id="the service asks for a shorter delay"),
+        pytest.param({}, 1e6, {"hours": 12}, id="the service asks for too long a delay"),
+        pytest.param({"hours": 70}, 1e6, {"days": 3}, id="the last try is at the end of the time"),
     ],
 )
-def test_the_next_try(after: dict[str, Any], wish: float | None, expected: dict[str, Any]) -> None:
+def test_the_delay_until_the_next_try(after: dict[str, Any], wish: float | None, expected: dict[str, Any]) -> None:
     assert RetryPolicy().next_try(MET, MET + timedelta(**after), wish) == MET + timedelta(**expected)
 
 
-def test_a_run_whose_service_is_away_waits_shows_why_and_goes_on_at_the_step(desk: Any) -> None:
+def test_a_run_whose_service_is_away_waits_with_a_reason_and_resumes_at_the_step(desk: Any) -> None:
     first, service = Service(), Service()
     first.away = False
     with_steps(desk, first=first, second=service)
@@ -94,7 +94,7 @@ def test_a_run_whose_service_is_away_waits_shows_why_and_goes_on_at_the_step(des
     assert service.seen[-1].repeated
 
 
-def test_a_wish_longer_than_a_thread_waits_for_is_left_to_the_delayed_job(desk: Any) -> None:
+def test_a_retry_delay_too_long_for_a_thread_becomes_a_delayed_job(desk: Any) -> None:
     service = Service(retry_after=3600.0)
     with_steps(desk, make=service)
 
@@ -104,7 +104,7 @@ def test_a_wish_longer_than_a_thread_waits_for_is_left_to_the_delayed_job(desk: 
     assert run["waits_until"] == (desk.clock.now() + timedelta(hours=1)).isoformat(timespec="seconds")
 
 
-def test_an_outage_that_a_hook_meets_outside_a_step_lets_the_run_wait_too(desk: Any) -> None:
+def test_an_outage_outside_a_step_makes_the_run_wait_too(desk: Any) -> None:
     answers = [RetryableError("Not now."), None]
 
     def hook(_ctx: Any, _quote: Any) -> Outcome:
@@ -122,7 +122,7 @@ def test_an_outage_that_a_hook_meets_outside_a_step_lets_the_run_wait_too(desk: 
     assert desk.run(run["id"])["status"] == "succeeded"
 
 
-def test_a_run_that_only_a_newer_release_knows_waits_for_one(desk: Any) -> None:
+def test_a_run_of_an_unknown_kind_waits_for_a_newer_release(desk: Any) -> None:
     desk.enable()
     (run_id,) = desk.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
     with desk.host.store.write() as db:
@@ -134,7 +134,7 @@ def test_a_run_that_only_a_newer_release_knows_waits_for_one(desk: Any) -> None:
     assert "on_quote_accepted" not in [call[0] for call in desk.recorder.calls]
 
 
-def test_it_fails_when_the_service_stays_away_and_a_retry_begins_the_schedule_anew(desk: Any) -> None:
+def test_a_run_fails_when_the_service_stays_away_and_a_retry_restarts_the_schedule(desk: Any) -> None:
     service = Service()
     with_steps(desk, make=service)
     run = desk.accept()
@@ -153,7 +153,7 @@ def test_it_fails_when_the_service_stays_away_and_a_retry_begins_the_schedule_an
     assert run["waits_until"] == (desk.clock.now() + timedelta(minutes=1)).isoformat(timespec="seconds")
 
 
-def test_progress_begins_the_schedule_anew(desk: Any) -> None:
+def test_progress_restarts_the_schedule(desk: Any) -> None:
     first, second = Service(), Service()
     with_steps(desk, first=first, second=second)
     run = desk.accept()
@@ -167,7 +167,7 @@ def test_progress_begins_the_schedule_anew(desk: Any) -> None:
     assert run["waits_until"] == (desk.clock.now() + timedelta(minutes=1)).isoformat(timespec="seconds")
 
 
-def test_a_retry_of_a_waiting_run_tries_at_once_and_the_delayed_job_then_does_nothing(desk: Any) -> None:
+def test_a_retry_of_a_waiting_run_starts_at_once_and_disarms_the_delayed_job(desk: Any) -> None:
     service = Service()
     with_steps(desk, make=service)
     run = desk.accept()
@@ -180,7 +180,7 @@ def test_a_retry_of_a_waiting_run_tries_at_once_and_the_delayed_job_then_does_no
     assert (len(service.seen), desk.run(run["id"])["status"]) == (seen, "succeeded")
 
 
-def test_a_dismissed_run_does_not_wake_up_and_can_still_be_retried_with_what_it_had_done(desk: Any) -> None:
+def test_a_dismissed_run_does_not_resume_and_a_retry_has_its_earlier_results(desk: Any) -> None:
     first, service = Service(), Service()
     first.away = False
     with_steps(desk, first=first, second=service)
@@ -206,9 +206,7 @@ def test_a_dismissed_run_does_not_wake_up_and_can_still_be_retried_with_what_it_
         pytest.param("is_enabled", False, id="switched off at the same time"),
     ],
 )
-def test_a_run_that_was_dismissed_while_its_job_was_being_taken_up_stays_dismissed(
-    desk: Any, asked: str, is_on: bool
-) -> None:
+def test_a_run_dismissed_while_its_job_starts_stays_dismissed(desk: Any, asked: str, is_on: bool) -> None:
     service = Service()
     with_steps(desk, make=service)
     run = desk.accept()
@@ -227,7 +225,7 @@ def test_a_run_that_was_dismissed_while_its_job_was_being_taken_up_stays_dismiss
 
 
 class _With:
-    """Another object, but for some of its methods."""
+    """An object that replaces some methods of another one."""
 
     def __init__(self, other: Any, **changed: Any) -> None:
         self._other = other
@@ -237,7 +235,7 @@ class _With:
         return getattr(self._other, name)
 
 
-def test_settings_changed_while_it_waits_begin_it_anew(desk: Any) -> None:
+def test_a_waiting_run_starts_again_if_the_settings_changed(desk: Any) -> None:
     first, service = Service(), Service()
     first.away = False
     with_steps(desk, first=first, second=service)
@@ -251,7 +249,7 @@ def test_settings_changed_while_it_waits_begin_it_anew(desk: Any) -> None:
     assert len(first.seen) == 2
 
 
-def test_what_was_done_before_the_outage_and_is_out_of_date_is_done_again_by_itself(desk: Any) -> None:
+def test_an_outdated_result_from_before_the_outage_is_produced_again_automatically(desk: Any) -> None:
     first, service = Service(), Service()
     first.away = False
     with_steps(desk, first=first, second=service, third=lambda _: _refuse_at_first(first))
@@ -270,7 +268,7 @@ def _refuse_at_first(first: Service) -> str:
     return "made"
 
 
-def test_switched_off_while_it_waits_it_is_skipped(desk: Any) -> None:
+def test_a_waiting_run_is_skipped_if_its_plugin_was_disabled(desk: Any) -> None:
     service = Service()
     with_steps(desk, make=service)
     run = desk.accept()
@@ -282,7 +280,7 @@ def test_switched_off_while_it_waits_it_is_skipped(desk: Any) -> None:
     assert (desk.run(run["id"])["status"], len(service.seen)) == ("skipped", seen)
 
 
-def test_a_corrected_quote_is_taken_up_at_once(desk: Any) -> None:
+def test_a_corrected_quote_ends_the_wait_at_once(desk: Any) -> None:
     service = Service()
     with_steps(desk, make=service)
     run = desk.accept()
@@ -293,7 +291,7 @@ def test_a_corrected_quote_is_taken_up_at_once(desk: Any) -> None:
     assert (corrected["id"], corrected["status"]) == (run["id"], "succeeded")
 
 
-def test_the_same_quote_again_leaves_a_waiting_run_waiting(desk: Any) -> None:
+def test_the_same_quote_sent_again_does_not_end_the_wait(desk: Any) -> None:
     with_steps(desk, make=Service())
     run = desk.accept()
 

@@ -1,4 +1,4 @@
-"""What engine/wake.py relies on in DBOS and no interface of DBOS promises: read this when an upgrade fails here."""
+"""Internals of DBOS on which engine/wake.py relies. If an upgrade of DBOS fails here, adapt engine/wake.py."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def engine(tmp_path: Path) -> Iterator[DurableEngine]:
     store.close()
 
 
-def test_dbos_looks_into_each_queue_in_a_thread_of_the_name_that_is_woken(engine: DurableEngine) -> None:
+def test_dbos_polls_each_queue_in_a_thread_with_the_expected_name(engine: DurableEngine) -> None:
     names = {QUEUE_THREAD.format(queue) for queue in (_QUEUE, _SUSPECTS)}
 
     assert names <= {thread.name for thread in threading.enumerate()}, BROKEN
 
 
-def test_dbos_pauses_between_two_looks_by_waiting_for_a_stop_event_that_is_patched(engine: DurableEngine) -> None:
+def test_dbos_waits_between_two_polls_on_the_stop_event_that_is_patched(engine: DurableEngine) -> None:
     names = {QUEUE_THREAD.format(queue) for queue in (_QUEUE, _SUSPECTS)}
     deadline = time.monotonic() + 10
     while not names <= engine._wake.paused and time.monotonic() < deadline:

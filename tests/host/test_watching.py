@@ -1,4 +1,4 @@
-"""How operators see what happens: logs that carry the facts, metrics, health, and the doctor."""
+"""What operators see: logs with fields, metrics, health, and the doctor."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 # -- logs ---------------------------------------------------------------------------------------------------
 
 
-def test_a_plugins_line_carries_its_run_and_quote(desk: Any, log: Any) -> None:
+def test_a_log_line_of_a_plugin_carries_its_run_and_quote(desk: Any, log: Any) -> None:
     desk.recorder.answers["on_quote_accepted"] = lambda ctx, _: ctx.log.info("looked", found=3) or Outcome.done()
     desk.enable()
 
@@ -46,7 +46,7 @@ def test_a_plugins_line_carries_its_run_and_quote(desk: Any, log: Any) -> None:
     assert facts.items() <= line.items()
 
 
-def test_a_line_inside_a_request_carries_its_id_and_so_does_the_answer(desk: Any, log: Any) -> None:
+def test_log_lines_of_a_request_and_its_answer_carry_the_request_id(desk: Any, log: Any) -> None:
     with served(desk.host) as url:
         given = requests.get(f"{url}/health/live", headers={"X-Request-Id": "req-7.a"}, timeout=10)
         strange = requests.get(f"{url}/paid?x=1", headers={"X-Request-Id": "two words"}, timeout=10)
@@ -70,7 +70,7 @@ def test_an_address_with_a_token_is_logged_as_its_route(desk: Any, log: Any) -> 
 @pytest.mark.parametrize(
     "name", ["token", "api_key", "Authorization", "smtp_password", "webhook_secret", "X-Signature"]
 )
-def test_a_fact_whose_name_is_that_of_a_secret_is_never_written(log: Any, name: str) -> None:
+def test_a_log_field_with_the_name_of_a_secret_is_not_written(log: Any, name: str) -> None:
     import structlog
 
     with log_context(run_id="r-1"):
@@ -80,7 +80,7 @@ def test_a_fact_whose_name_is_that_of_a_secret_is_never_written(log: Any, name: 
     assert (line[name], line["deep"][name], line["run_id"]) == ("…", "…", "r-1")
 
 
-def test_facts_end_with_their_block(log: Any) -> None:
+def test_log_fields_end_with_their_block(log: Any) -> None:
     with log_context(run_id="r-1"):
         pass
     logging.getLogger("qwoty").warning("afterwards")
@@ -100,7 +100,7 @@ def scraped(desk: Any) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
 
 
-def test_metrics_tell_what_became_of_runs_and_what_waits(desk: Any) -> None:
+def test_metrics_count_ended_and_waiting_runs(desk: Any) -> None:
     desk.enable()
     before = scraped(desk)
     desk.accept()
@@ -119,7 +119,7 @@ def test_metrics_tell_what_became_of_runs_and_what_waits(desk: Any) -> None:
     assert ("qwoty_plugins", (("plugin", "recorder"), ("state", "loaded"))) in found
 
 
-def test_metrics_count_tries_and_the_requests_that_services_gave_an_id(desk: Any) -> None:
+def test_metrics_count_tries_and_requests_with_an_id_from_the_service(desk: Any) -> None:
     answers = [RetryableError("Busy."), "made"]
 
     def work(attempt: Any) -> Any:
@@ -144,7 +144,7 @@ def test_metrics_count_tries_and_the_requests_that_services_gave_an_id(desk: Any
         assert now[name, labels] == before.get((name, labels), 0) + more
 
 
-def test_a_webhook_to_a_made_up_plugin_makes_no_label_of_its_name(desk: Any) -> None:
+def test_a_webhook_to_an_unknown_plugin_adds_no_metric_label(desk: Any) -> None:
     desk.enable()
     with served(desk.host) as url:
         requests.post(f"{url}/webhooks/{SECRET}/ws-1/token", data="{}", timeout=10)
@@ -155,7 +155,7 @@ def test_a_webhook_to_a_made_up_plugin_makes_no_label_of_its_name(desk: Any) -> 
 # -- health -------------------------------------------------------------------------------------------------
 
 
-def test_a_host_without_its_database_lives_and_is_not_ready(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_its_database_is_alive_but_not_ready(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with served(desk.host) as url:
         assert requests.get(f"{url}/health/ready", timeout=10).json()["status"] == "ok"
         desk.host.store.engine.dispose()
@@ -176,7 +176,7 @@ def test_a_host_without_its_database_lives_and_is_not_ready(desk: Any, monkeypat
     assert "qwoty_database_up 0.0" in metrics.text
 
 
-def test_a_plugin_that_failed_makes_a_host_degraded_and_no_worse(desks: Any) -> None:
+def test_a_failed_plugin_makes_the_host_degraded_but_ready(desks: Any) -> None:
     desk = desks(plugins_blocked=REAL)
     with served(desk.host) as url:
         answer = requests.get(f"{url}/health/ready", timeout=10)
@@ -194,7 +194,7 @@ def findings(desk: Any) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def test_the_doctor_finds_a_well_host_well(desks: Any) -> None:
+def test_the_doctor_finds_nothing_wrong_with_a_healthy_host(desks: Any) -> None:
     desk = desks(public_url="https://host.example")
     desk.enable()
     desk.host.connections.test("ws-1", "recorder")
@@ -209,7 +209,7 @@ def test_the_doctor_finds_a_well_host_well(desks: Any) -> None:
     assert found["mail"][0][0] == "warning", "mails into a folder reach nobody"
 
 
-def test_the_doctor_speaks_to_the_mail_server(desks: Any, mail_server: Any) -> None:
+def test_the_doctor_connects_to_the_mail_server(desks: Any, mail_server: Any) -> None:
     well = desks("well", smtp_url=f"smtp://127.0.0.1:{mail_server.port}?tls=none", mail_from="a@host.example")
     away = desks("away", smtp_url="smtp://127.0.0.1:9?tls=none", mail_from="a@host.example")
 
@@ -281,7 +281,7 @@ def test_the_doctor_blames_the_plugin_that_did_not_load_and_exits_1(
     assert {row["about"] for row in failed} == {"plugins"}
 
 
-def test_the_doctor_of_a_well_host_exits_0_and_says_what_to_do_about_warnings(
+def test_the_doctor_of_a_healthy_host_exits_0_and_gives_advice_about_warnings(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QWOTY_PLUGINS_BLOCKED", ",".join(desk.host.config.plugins_blocked))

@@ -1,4 +1,4 @@
-"""The HTTP side, over real HTTP: every status that the issue promises, and answers that give nothing away."""
+"""The HTTP API over real HTTP: each promised status, and answers that reveal nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ URL = "/v1/workspaces/ws-1/quotes/accepted"
 
 
 class Caller:
-    """A platform that calls the host."""
+    """A client that calls the host as a platform does."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url, self.key = url, key
@@ -59,7 +59,7 @@ def problem(answer: requests.Response) -> dict[str, Any]:
     return found
 
 
-def test_a_new_quote_is_202_and_the_same_again_200_with_the_first_runs(caller: Caller) -> None:
+def test_a_new_quote_is_202_and_a_repetition_is_200_with_the_first_runs(caller: Caller) -> None:
     first, second = caller.post(a_quote()), caller.post(a_quote())
 
     assert (first.status_code, second.status_code) == (202, 200)
@@ -87,7 +87,7 @@ def test_ten_posts_of_one_quote_at_once_make_one_set_of_runs(desk: Any, caller: 
     "header",
     ["", "Bearer", "Bearer ", "Basic cTp4", "Bearer qwh_00000000_wrongwrongwrongwrong", "qwh_x", "Bearer \xff\xfe"],
 )
-def test_without_a_valid_key_it_is_401_and_nothing_is_stored(desk: Any, caller: Caller, header: str) -> None:
+def test_a_quote_without_a_valid_key_is_401_and_not_stored(desk: Any, caller: Caller, header: str) -> None:
     answer = caller.post(a_quote(), Authorization=header)
 
     assert answer.status_code == 401
@@ -96,7 +96,7 @@ def test_without_a_valid_key_it_is_401_and_nothing_is_stored(desk: Any, caller: 
     assert desk.count("quotes") == 0
 
 
-def test_a_key_with_another_body_is_401(caller: Caller) -> None:
+def test_a_key_with_altered_characters_is_401(caller: Caller) -> None:
     forged = caller.key[:-4] + "0000"
 
     assert caller.post(a_quote(), Authorization=f"Bearer {forged}").status_code == 401
@@ -123,7 +123,7 @@ def test_another_workspaces_key_is_404_whether_it_exists_or_not(caller: Caller, 
     ],
     ids=["empty", "not JSON", "truncated", "not UTF-8", "NaN", "endless nesting", "deep nesting"],
 )
-def test_what_cannot_be_read_is_400_and_nothing_is_stored(desk: Any, caller: Caller, body: bytes) -> None:
+def test_an_unreadable_body_is_400_and_not_stored(desk: Any, caller: Caller, body: bytes) -> None:
     answer = caller.post(body)
 
     assert answer.status_code == 400
@@ -194,7 +194,7 @@ def test_a_webhook_is_stored_once_and_worked_later(desk: Any, caller: Caller) ->
 
 
 @pytest.mark.parametrize("quote_id", [None, "q-unknown"], ids=["about nothing of ours", "about an unknown quote"])
-def test_a_webhook_without_a_quote_of_ours_is_200_and_makes_no_run(desk: Any, caller: Caller, quote_id: Any) -> None:
+def test_a_webhook_about_no_known_quote_is_200_and_makes_no_run(desk: Any, caller: Caller, quote_id: Any) -> None:
     answer = caller.hook(event(quote_id=quote_id))
 
     assert (answer.status_code, answer.json()) == (200, {"received": "ignored"})
@@ -245,7 +245,7 @@ def test_the_same_webhook_from_ten_threads_makes_one_run(desk: Any, caller: Call
     [RuntimeError("whsec_CanaryInACrash"), "rubbish", WebhookEvent(None, "x", {})],  # type: ignore[arg-type]
     ids=["raises", "no event", "an event without an id"],
 )
-def test_a_plugin_that_breaks_on_a_webhook_is_500_without_a_word_of_it(desk: Any, caller: Caller, answer: Any) -> None:
+def test_a_plugin_that_fails_on_a_webhook_is_500_without_details(desk: Any, caller: Caller, answer: Any) -> None:
     def hook(_ctx: Any, _request: Any) -> Any:
         if isinstance(answer, Exception):
             raise answer
@@ -293,7 +293,7 @@ def test_a_crash_of_the_host_is_500_and_hides_everything(desk: Any, caller: Call
         ("/cancelled", ";;;garbled,,", "en", "Nothing was paid"),
     ],
 )
-def test_the_customers_pages_speak_their_language(
+def test_the_customers_pages_are_in_the_customers_language(
     caller: Caller, path: str, accept: str, language: str, title: str
 ) -> None:
     answer = caller.get(path, **{"Accept-Language": accept})

@@ -1,4 +1,4 @@
-"""Several worker processes on one database: who takes over from whom, and what is set aside."""
+"""Several worker processes on one database: which jobs they take over, and which they set aside."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qwoty_integrations_host.engine.durable import MOST_OF_A_PARTITION, DurableE
 from qwoty_integrations_host.engine.leases import LEASE_SECONDS, MOST_DEATHS
 from qwoty_integrations_host.store.database import Store, open_database
 
-#: A worker process: works jobs of two steps, each of which appends a line to a file.
+#: The program of a worker process. Its jobs have two steps; each step appends a line to a file.
 WORKER = textwrap.dedent("""
     import os, sys, time
     from pathlib import Path
@@ -54,7 +54,7 @@ WORKER = textwrap.dedent("""
 
 
 class Yard:
-    """One database, and worker processes on it."""
+    """One database, and the worker processes on it."""
 
     def __init__(self, url: str, out: Path) -> None:
         self.url, self.out = url, out
@@ -110,7 +110,7 @@ def test_a_second_worker_takes_over_from_a_killed_one_within_five_seconds(yard: 
     assert yard.lines().count("r.1/b") == 2
 
 
-def test_a_living_worker_keeps_its_job_however_long_it_takes(yard: Yard) -> None:
+def test_a_living_worker_keeps_its_job_for_any_length_of_time(yard: Yard) -> None:
     with yard.worker("hangs"):
         yard.wait_for("ready")
         yard.enqueue("r.1")
@@ -123,7 +123,7 @@ def test_a_living_worker_keeps_its_job_however_long_it_takes(yard: Yard) -> None
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_a_job_at_which_worker_after_worker_dies_is_set_aside(
+def test_a_job_that_kills_several_workers_is_set_aside(
     database: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'db'}" if database == "sqlite" else request.getfixturevalue("postgresql")
@@ -144,7 +144,7 @@ def test_a_job_at_which_worker_after_worker_dies_is_set_aside(
     yard.store.close()
 
 
-def test_a_worker_that_stops_in_good_order_counts_as_no_death(yard: Yard) -> None:
+def test_a_worker_that_stops_orderly_does_not_count_as_a_death(yard: Yard) -> None:
     yard.enqueue("r.1")
     leases: Any = yard.engine._leases
     leases.beat("w")
@@ -170,7 +170,7 @@ def test_twenty_jobs_shared_by_two_workers_are_each_done_once(yard: Yard) -> Non
     assert sorted(yard.lines().count(f"r.{number}/{step}") for number in range(20) for step in "ab") == [1] * 40
 
 
-def test_a_workspace_with_many_quotes_neither_takes_every_worker_nor_keeps_others_waiting(yard: Yard) -> None:
+def test_a_workspace_with_many_quotes_does_not_occupy_every_worker(yard: Yard) -> None:
     yard.enqueue(*(f"many.{n}" for n in range(60)), partition="ws-1")
     with yard.worker("takes a while"), yard.worker("takes a while"):
         yard.wait_for("ready", times=2)
@@ -186,17 +186,17 @@ def test_a_workspace_with_many_quotes_neither_takes_every_worker_nor_keeps_other
     assert 1 < most <= MOST_OF_A_PARTITION, "on both workers together"
     few = [number for number, line in enumerate(lines) if line.startswith("few.") and line.endswith("done")]
     behind = [line for line in lines[max(few) :] if line.startswith("many.") and line.endswith("done")]
-    assert len(behind) > 30, "most of the sixty came after the three that were queued behind them"
+    assert len(behind) > 30, "most of the sixty jobs ended after the three that were queued behind them"
 
 
-def test_a_run_that_another_worker_ends_while_a_new_one_looks_for_stranded_ones_stays_as_it_ended(
+def test_the_search_for_stranded_runs_does_not_change_a_run_that_ends_meanwhile(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.enable()
     run_ids = desk.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
 
     def which_ended(job_ids: list[str]) -> set[str]:
-        desk.work()  # the other worker is just that much faster
+        desk.work()  # the other worker is faster
         return set(job_ids)
 
     monkeypatch.setattr(desk.host.engine, "which_ended", which_ended)

@@ -1,4 +1,4 @@
-"""A host whose workspace ``ws-1`` has a Qwoty, played by the stand-in over real HTTP."""
+"""A host whose workspace ``ws-1`` has a Qwoty platform, played by the stand-in over real HTTP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qwoty_stand_in import TOKEN, QwotyStandIn
 
 @dataclass
 class Sender:
-    """Somebody who tells the host of events, by HTTP."""
+    """A client that sends events to the host over HTTP."""
 
     bench: Any
     secret: str = ""
@@ -43,12 +43,12 @@ class Sender:
         return self.post(raw, workspace=workspace, **{**signed, **headers})
 
     def post(self, raw: str, *, workspace: str = "ws-1", **headers: str) -> requests.Response:
-        """Send a body with just these headers."""
+        """Send a body with exactly these headers."""
         url = f"{self.bench.url}/v1/workspaces/{workspace}/events"
         return requests.post(url, data=raw.encode(), headers=headers, timeout=10)
 
     def key(self, workspace: str = "ws-1", *scopes: str) -> str:
-        """An API key as a header's value; without ``scopes`` it may do everything."""
+        """A new API key as the value of the Authorization header; without ``scopes`` it has every scope."""
         with self.bench.host.store.write() as db:
             return "Bearer " + create_api_key(db, workspace, self.bench.clock.now(), scopes=scopes or SCOPES)
 
@@ -72,16 +72,16 @@ def qwoty(bench: Any) -> Iterator[QwotyStandIn]:
 
 
 @pytest.fixture
-def tell(bench: Any, qwoty: QwotyStandIn) -> Callable[..., dict[str, Any]]:
-    """Tell the host that Qwoty's quote was accepted, work what follows, and report the run that fetched it."""
+def report_accepted(bench: Any, qwoty: QwotyStandIn) -> Callable[..., dict[str, Any]]:
+    """A function that reports an accepted quote to the host, works the queue, and returns the run that fetched the quote."""
 
-    def told(quote_id: str, event_id: str = "") -> dict[str, Any]:
+    def report(quote_id: str, event_id: str = "") -> dict[str, Any]:
         body = json.dumps({"event_type": "quote.accepted", "id": quote_id}).encode()
         (run,) = bench.host.platform_events.receive("ws-1", body, event_id).body["runs"]
         bench.work()
         return bench.run(run["id"])
 
-    return told
+    return report
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Events over HTTP: who may send them, each once, in which forms."""
+"""Events over HTTP: authentication, repetition, and their forms."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_signed_event_with_its_quote_starts_the_quotes_runs(bench: Any, sender
     assert (run["plugin"], run["status"]) == ("stripe_invoice", "queued")
 
 
-def test_an_api_key_is_a_proof_too_and_needs_no_id(bench: Any, sender: Any) -> None:
+def test_an_event_with_an_api_key_needs_no_signature_and_no_id(bench: Any, sender: Any) -> None:
     answers = [sender.post(json.dumps(FULL), Authorization=sender.key()) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [202, 200]
@@ -59,7 +59,7 @@ def test_an_api_key_is_a_proof_too_and_needs_no_id(bench: Any, sender: Any) -> N
     ],
     ids=str,
 )
-def test_what_is_not_rightly_signed_is_refused_alike_and_nothing_is_stored(
+def test_an_event_with_any_wrong_signature_gets_the_same_refusal_and_is_not_stored(
     bench: Any, sender: Any, changes: dict[str, Any]
 ) -> None:
     changes = {name: value.encode("utf-8").decode("latin-1") for name, value in changes.items()}
@@ -73,25 +73,25 @@ def test_what_is_not_rightly_signed_is_refused_alike_and_nothing_is_stored(
     assert count(bench, "events") == count(bench, "quotes") == 0
 
 
-def test_a_changed_body_is_not_what_was_signed(bench: Any, sender: Any) -> None:
+def test_a_changed_body_is_refused(bench: Any, sender: Any) -> None:
     sent = sender.send(THIN, **{"webhook-signature": sender.send(FULL).request.headers["webhook-signature"]})
 
     assert sent.status_code == 401
 
 
-def test_a_wrong_signature_is_not_mended_by_a_key(sender: Any) -> None:
+def test_an_api_key_does_not_make_up_for_a_wrong_signature(sender: Any) -> None:
     assert sender.send(FULL, secret=new_secret(), Authorization=sender.key()).status_code == 401
 
 
 @pytest.mark.parametrize(("age", "status"), [(299, 202), (-299, 202), (302, 400), (-302, 400)])
-def test_a_message_is_good_for_five_minutes(sender: Any, age: int, status: int) -> None:
+def test_a_signed_message_is_valid_for_five_minutes(sender: Any, age: int, status: int) -> None:
     answer = sender.send(FULL, age=age)
 
     assert answer.status_code == status
     assert (status == 202) or "more than five minutes" in answer.json()["title"]
 
 
-def test_during_a_roll_both_secrets_are_taken(bench: Any, sender: Any) -> None:
+def test_both_secrets_are_accepted_while_they_are_rolled(bench: Any, sender: Any) -> None:
     bench.clock.advance(60)
     second = bench.host.platforms.add_signing_secret("ws-1")
     assert sender.send(FULL, id="a").status_code == 202
@@ -110,7 +110,7 @@ def test_one_of_several_signatures_is_enough(sender: Any) -> None:
     assert sender.send(FULL, **{"webhook-signature": f"v1a,xyz v1,AAAA {right}"}).status_code == 200
 
 
-def test_without_signature_and_key_nobody_is_heard(sender: Any) -> None:
+def test_an_event_without_signature_and_key_is_refused(sender: Any) -> None:
     answer = sender.post(json.dumps(FULL))
 
     assert answer.status_code == 401
@@ -120,7 +120,7 @@ def test_without_signature_and_key_nobody_is_heard(sender: Any) -> None:
     assert sender.post(json.dumps(FULL), Authorization=sender.key("ws-1", "read")).status_code == 403
 
 
-def test_the_route_is_described_with_its_headers_and_both_proofs(bench: Any) -> None:
+def test_the_description_of_the_route_has_its_headers_and_both_ways_to_authenticate(bench: Any) -> None:
     paths = requests.get(f"{bench.url}/v1/openapi.json", timeout=10).json()["paths"]
     operation = paths["/v1/workspaces/{workspace}/events"]["post"]
 
@@ -130,7 +130,7 @@ def test_the_route_is_described_with_its_headers_and_both_proofs(bench: Any) -> 
     assert {"200", "202"} <= set(operation["responses"])
 
 
-# -- each once ----------------------------------------------------------------------------------------
+# -- repetition ---------------------------------------------------------------------------------------
 
 
 def test_the_same_event_again_gets_the_first_answer(bench: Any, sender: Any) -> None:
@@ -144,7 +144,7 @@ def test_the_same_event_again_gets_the_first_answer(bench: Any, sender: Any) -> 
     assert count(bench, "runs") == 1
 
 
-def test_an_id_belongs_to_one_body(bench: Any, sender: Any) -> None:
+def test_a_message_id_with_another_body_is_refused(bench: Any, sender: Any) -> None:
     sender.send(FULL)
     answer = sender.send({**FULL, "quote": a_quote(id="q-8")})
 
@@ -153,13 +153,13 @@ def test_an_id_belongs_to_one_body(bench: Any, sender: Any) -> None:
     assert count(bench, "quotes") == 1
 
 
-def test_two_workspaces_may_use_one_id(bench: Any, sender: Any) -> None:
+def test_two_workspaces_may_use_the_same_message_id(bench: Any, sender: Any) -> None:
     other = bench.host.platforms.add_signing_secret("ws-2")["secret"]
 
     assert sender.send(FULL).status_code == sender.send(FULL, workspace="ws-2", secret=other).status_code == 202
 
 
-def test_ten_deliveries_at_once_cause_one_fetch(bench: Any, sender: Any, qwoty: QwotyStandIn) -> None:
+def test_ten_simultaneous_deliveries_cause_one_fetch(bench: Any, sender: Any, qwoty: QwotyStandIn) -> None:
     with ThreadPoolExecutor(10) as threads:
         answers = list(threads.map(lambda _: sender.send(THIN), range(10)))
 
@@ -168,7 +168,7 @@ def test_ten_deliveries_at_once_cause_one_fetch(bench: Any, sender: Any, qwoty: 
     assert count(bench, "runs") == 1
 
 
-def test_an_event_whose_quote_is_refused_may_come_again_corrected(bench: Any, sender: Any) -> None:
+def test_an_event_with_a_refused_quote_may_be_sent_again_corrected(bench: Any, sender: Any) -> None:
     wrong = sender.send({**FULL, "quote": {**a_quote(), "currency": "XYZ"}})
 
     assert wrong.status_code == 422
@@ -176,21 +176,21 @@ def test_an_event_whose_quote_is_refused_may_come_again_corrected(bench: Any, se
     assert sender.send(FULL).status_code == 202
 
 
-# -- in which forms -----------------------------------------------------------------------------------
+# -- forms --------------------------------------------------------------------------------------------
 
 
-def test_a_quote_alone_is_an_accepted_quote(sender: Any) -> None:
+def test_a_body_that_is_only_a_quote_counts_as_an_accepted_quote(sender: Any) -> None:
     assert sender.send(a_quote()).json()["quote_id"] == "q-7"
 
 
-def test_what_means_nothing_to_us_is_stored_and_ignored(bench: Any, sender: Any) -> None:
+def test_an_irrelevant_event_is_stored_and_ignored(bench: Any, sender: Any) -> None:
     answers = [sender.send({"event_type": "quote.viewed", "id": "q-7"}) for _ in range(2)]
 
     assert [(answer.status_code, answer.json()["status"]) for answer in answers] == [(200, "ignored")] * 2
     assert (count(bench, "events"), count(bench, "runs")) == (1, 0)
 
 
-def test_a_workspace_says_which_events_mean_accepted(bench: Any, sender: Any) -> None:
+def test_a_workspace_configures_which_events_mean_accepted(bench: Any, sender: Any) -> None:
     signed = {**FULL, "event_type": "quote.signed"}
     assert sender.send(signed, id="a").json()["status"] == "ignored"
 
@@ -200,7 +200,7 @@ def test_a_workspace_says_which_events_mean_accepted(bench: Any, sender: Any) ->
     assert sender.send(signed, id="b").json()["status"] == "accepted"
 
 
-def test_an_event_that_only_names_a_quote_needs_a_platform_to_fetch_it_from(bench: Any, sender: Any) -> None:
+def test_an_event_that_only_names_a_quote_needs_a_platform(bench: Any, sender: Any) -> None:
     answer = sender.send(THIN)
 
     assert answer.status_code == 409
@@ -238,5 +238,5 @@ def test_a_body_that_is_no_event_is_refused_by_field(
     assert count(bench, "events") == 0
 
 
-def test_a_body_is_bounded(sender: Any) -> None:
+def test_an_event_body_has_a_maximum_size(sender: Any) -> None:
     assert sender.send({**THIN, "padding": "x" * 2_000_000}).status_code == 413

@@ -1,4 +1,4 @@
-"""The run that fetches a quote: what it takes from Qwoty, and how it meets trouble."""
+"""The run that fetches a quote from Qwoty: what it stores, and how it handles errors."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from qwoty_integrations_host.web.sessions import login_link
 from qwoty_stand_in import DOCUMENTED, QwotyStandIn, completed
 
 QUOTE = DOCUMENTED["id"]
-Tell = Callable[..., dict[str, Any]]
+ReportAccepted = Callable[..., dict[str, Any]]
 
 
-def test_a_quote_is_taken_with_the_contacts_ids_and_without_its_links(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
+def test_a_fetched_quote_has_the_contacts_ids_and_not_its_links(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     qwoty.put(completed())
     told_at = bench.clock.now()
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
 
     with bench.host.store.read() as db:
         quote = quotes.get(db, "ws-1", QUOTE)
@@ -57,25 +57,25 @@ def test_a_quote_is_taken_with_the_contacts_ids_and_without_its_links(
         ("empty", "platform_answer"),
     ],
 )
-def test_a_refusal_asks_for_a_person_and_a_retry_fetches_again(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str, code: str
+def test_a_refused_fetch_needs_a_person_and_a_retry_fetches_again(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted, trouble: int | str, code: str
 ) -> None:
     qwoty.put(completed())
     qwoty.trouble = [trouble]
 
-    refused = tell(QUOTE)
+    refused = report_accepted(QUOTE)
 
     assert (refused["status"], refused["error"]["code"]) == ("needs_attention", code)
     assert refused["error"]["hint"]
     assert bench.retry(refused["id"])["status"] == "succeeded"
 
 
-def test_the_page_of_a_quote_that_could_not_be_fetched_says_so_and_offers_to_fetch_it_again(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
+def test_the_page_of_a_quote_that_could_not_be_fetched_offers_to_fetch_it_again(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     qwoty.put(completed())
     qwoty.trouble = [401]
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     client = create_app(bench.host).test_client()
     follow(client, login_link(bench.host, "ws-1", "admin"))
     here = {"Sec-Fetch-Site": "same-origin"}
@@ -90,13 +90,13 @@ def test_the_page_of_a_quote_that_could_not_be_fetched_says_so_and_offers_to_fet
     assert bench.quote(QUOTE)["standing"]["state"] == "waiting_for_integration"
 
 
-def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled_since(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
+def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     qwoty.put(completed())
-    tell(QUOTE)
+    report_accepted(QUOTE)
     qwoty.trouble = [401]
-    late = tell(QUOTE)
+    late = report_accepted(QUOTE)
     bench.clock.advance(60)
 
     bench.host.runs.taking_back.cancel("ws-1", QUOTE)
@@ -107,12 +107,12 @@ def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled_since(
     assert bench.quote(QUOTE)["standing"]["state"] == "cancelled"
 
 
-def test_a_quote_that_was_cancelled_before_it_could_be_fetched_is_not_waited_for(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
+def test_cancelling_a_quote_dismisses_its_failed_fetch(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     qwoty.put(completed())
     qwoty.trouble = [401]
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     page = home(bench)
     assert "1 quote could not be fetched from the platform." in page
 
@@ -128,10 +128,12 @@ def home(bench: Any) -> str:
     return str(client.get("/console/", headers={"Sec-Fetch-Site": "same-origin"}).text)
 
 
-def test_a_quote_that_is_being_fetched_says_so(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_the_console_shows_that_a_quote_is_being_fetched(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
     qwoty.trouble = [503] * 6
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     assert bench.quote(QUOTE)["standing"]["state"] == "waiting"
 
     bench.host.runs.control.retry(run["id"])
@@ -140,23 +142,25 @@ def test_a_quote_that_is_being_fetched_says_so(bench: Any, qwoty: QwotyStandIn, 
 
 
 @pytest.mark.parametrize("trouble", [407, 408, 429, 500, 503, "cut", "half"])
-def test_a_short_trouble_is_tried_again_at_once(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, trouble: int | str
+def test_a_short_failure_is_tried_again_at_once(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted, trouble: int | str
 ) -> None:
     qwoty.put(completed())
     qwoty.trouble = [trouble, trouble]
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
 
     assert run["status"] == "succeeded"
     assert run["steps"][0]["attempts"] == 3
 
 
-def test_an_outage_lets_the_run_wait_and_go_on_by_itself(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_an_outage_makes_the_fetch_wait_and_resume_by_itself(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
     qwoty.trouble = [503] * 6
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     assert (run["status"], run["error"]["code"]) == ("waiting", "platform_busy")
     bench.clock.advance(61)
     bench.work()
@@ -164,11 +168,13 @@ def test_an_outage_lets_the_run_wait_and_go_on_by_itself(bench: Any, qwoty: Qwot
     assert bench.run(run["id"])["status"] == "succeeded"
 
 
-def test_what_qwoty_itself_asks_to_wait_is_respected(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_the_delay_that_qwoty_asks_for_is_respected(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
     qwoty.trouble, qwoty.retry_after = [429], "3600"
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     bench.clock.advance(3000)
     bench.work()
     assert bench.run(run["id"])["status"] == "waiting"
@@ -178,45 +184,49 @@ def test_what_qwoty_itself_asks_to_wait_is_respected(bench: Any, qwoty: QwotySta
     assert bench.run(run["id"])["status"] == "succeeded"
 
 
-def test_an_address_where_nobody_answers_is_an_outage(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_an_unreachable_address_is_an_outage(bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted) -> None:
     settings = {"platform": "qwoty", "base_url": "http://127.0.0.1:9/api", "token": "qwt_prod_Other0123456789"}
     bench.host.platforms.save("ws-1", settings)
 
-    assert tell(QUOTE)["error"]["code"] == "platform_unreachable"
+    assert report_accepted(QUOTE)["error"]["code"] == "platform_unreachable"
 
 
-def test_a_quote_that_is_not_accepted_is_not_taken_until_it_is(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_quote_is_taken_only_once_it_is_accepted(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed(status="Pending Signature"))
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "quote_not_accepted")
     qwoty.put(completed(status="Accepted"))
 
     assert bench.retry(run["id"])["status"] == "succeeded"
 
 
-def test_a_workspace_may_name_further_statuses_that_mean_accepted(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_workspace_may_configure_further_statuses_that_mean_accepted(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed(status="sent"))
     settings = {"platform": "qwoty", "base_url": qwoty.url, "accepted_statuses": ["accepted", "Sent"]}
     bench.host.platforms.save("ws-1", settings)
 
-    assert tell(QUOTE)["status"] == "succeeded"
+    assert report_accepted(QUOTE)["status"] == "succeeded"
 
 
-def test_a_quote_that_cannot_be_taken_names_its_fields_and_no_values(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
+def test_the_refusal_of_a_fetched_quote_names_fields_and_no_values(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     qwoty.put(completed(currency="WRONG"))
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
 
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "quote_invalid")
     assert "currency: Not a currency code" in run["error"]["title"]
     assert "WRONG" not in str(run)
 
 
-def test_a_line_without_an_amount_in_a_model_that_is_not_a_multiplication_asks_for_a_person(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, runs_of: Callable[..., list[dict[str, Any]]]
+def test_a_line_without_an_amount_in_a_graduated_model_needs_a_person(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted, runs_of: Callable[..., list[dict[str, Any]]]
 ) -> None:
     bench.enable()
     quote = completed()
@@ -225,55 +235,63 @@ def test_a_line_without_an_amount_in_a_model_that_is_not_a_multiplication_asks_f
     line["pricing"]["model"] = "graduated"
     qwoty.put(quote)
 
-    tell(QUOTE)
+    report_accepted(QUOTE)
 
     assert runs_of(QUOTE, "stripe_invoice")[0]["error"]["code"] == "amounts_missing"
 
 
-def test_another_quote_than_was_asked_for_is_not_taken(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_an_answer_with_another_quote_is_refused(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.quotes[QUOTE] = completed(id="another")
 
-    assert tell(QUOTE)["error"]["code"] == "platform_answer"
+    assert report_accepted(QUOTE)["error"]["code"] == "platform_answer"
     assert runs_and_quotes(bench) == (1, 0)
 
 
-def test_a_contact_that_qwoty_does_not_show_holds_up_nothing(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_contact_that_qwoty_does_not_show_does_not_stop_the_fetch(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
     qwoty.forbidden = {"GET contacts"}
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
 
     assert run["status"] == "succeeded"
     assert "Contact contact_3 could not be looked up in Qwoty" in run["outcome"]["notes"][1]
 
 
-def test_a_changed_quote_is_taken_in_its_changed_form(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_quote_that_changed_in_qwoty_is_fetched_in_its_new_form(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
-    tell(QUOTE)
-    same = tell(QUOTE)
+    report_accepted(QUOTE)
+    same = report_accepted(QUOTE)
     qwoty.put(completed(number="Q-2026-042-B"))
-    changed = tell(QUOTE)
+    changed = report_accepted(QUOTE)
 
     assert "was here before" in same["outcome"]["notes"][0]
     assert "was taken in its changed form" in changed["outcome"]["notes"][0]
 
 
-def test_requests_of_a_workspace_are_half_a_second_apart(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_requests_of_a_workspace_are_half_a_second_apart(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     if bench.host.config.is_shared:
         pytest.skip("turns between machines are waited for in real time")
     qwoty.put(completed())
     started = bench.clock.now()
 
     for _ in range(3):
-        tell(QUOTE)
+        report_accepted(QUOTE)
 
     assert (bench.clock.now() - started).total_seconds() == pytest.approx(2.5)
 
 
-def test_a_process_that_dies_after_the_quote_was_stored_takes_it_once(
+def test_a_process_that_dies_after_it_stored_the_quote_accepts_it_once(
     bench: Any,
     qwoty: QwotyStandIn,
-    tell: Tell,
+    report_accepted: ReportAccepted,
     runs_of: Callable[..., list[dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -288,7 +306,7 @@ def test_a_process_that_dies_after_the_quote_was_stored_takes_it_once(
     with monkeypatch.context() as patch:
         patch.setattr(Acceptance, "accept", dying)
         with pytest.raises(Crash):
-            tell(QUOTE)
+            report_accepted(QUOTE)
     (fetching,) = runs_of(QUOTE, "platform")
     bench.host.engine.work_again(f"{fetching['id']}.1")
     bench.work()
@@ -297,9 +315,11 @@ def test_a_process_that_dies_after_the_quote_was_stored_takes_it_once(
     assert bench.posts("/v1/invoices").count("/v1/invoices") == 1
 
 
-def test_a_replay_of_a_fetch_that_is_done_asks_qwoty_nothing(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_replay_of_a_completed_fetch_sends_no_request_to_qwoty(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.put(completed())
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     asked = list(qwoty.requests)
 
     bench.host.engine.work_again(f"{run['id']}.1")
@@ -308,22 +328,24 @@ def test_a_replay_of_a_fetch_that_is_done_asks_qwoty_nothing(bench: Any, qwoty: 
     assert bench.run(run["id"]) == run
 
 
-def test_a_platform_that_was_removed_meanwhile_asks_for_a_person(bench: Any, qwoty: QwotyStandIn, tell: Tell) -> None:
+def test_a_fetch_needs_a_person_when_the_platform_was_removed(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
+) -> None:
     qwoty.trouble = [401]
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
     bench.host.platforms.remove("ws-1")
 
     assert bench.retry(run["id"])["error"]["code"] == "platform_missing"
 
 
-def test_with_a_new_token_everything_that_was_refused_is_fetched_again(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
+def test_a_new_token_starts_all_refused_fetches_again(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     refused = set()
     for quote_id in ("q-1", "q-2"):
         qwoty.put(completed(id=quote_id))
         qwoty.trouble = [401]
-        refused.add(tell(quote_id)["id"])
+        refused.add(report_accepted(quote_id)["id"])
 
     shown = bench.host.platforms.save("ws-1", {"platform": "qwoty", "base_url": qwoty.url})
     bench.work()
@@ -332,15 +354,15 @@ def test_with_a_new_token_everything_that_was_refused_is_fetched_again(
     assert [bench.run(run_id)["status"] for run_id in refused] == ["succeeded"] * 2
 
 
-def test_of_a_refused_token_people_are_told_once_until_it_is_set_anew(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell
+def test_a_refused_token_causes_one_alert_until_a_new_token_is_set(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted
 ) -> None:
     bench.host.alert_recipients.replace("ws-1", {"mails": ["ops@seller.example"]})
 
     def refuse(quote_id: str) -> None:
         qwoty.put(completed(id=quote_id))
         qwoty.trouble = [401]
-        tell(quote_id)
+        report_accepted(quote_id)
 
     refuse("q-1")
     refuse("q-2")
@@ -352,12 +374,12 @@ def test_of_a_refused_token_people_are_told_once_until_it_is_set_anew(
     assert [alert["type"] for alert in _alerts(bench)].count("connection.needs_attention") == 2
 
 
-def test_the_secrets_stand_in_nothing_that_is_kept_or_shown(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, sender: Any, caplog: pytest.LogCaptureFixture
+def test_the_secrets_of_a_platform_are_neither_stored_unencrypted_nor_shown(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted, sender: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     qwoty.put(completed())
     qwoty.trouble = [401]
-    run = bench.retry(tell(QUOTE)["id"])
+    run = bench.retry(report_accepted(QUOTE)["id"])
     configuration = bench.host.platforms.configurations.of("ws-1")
 
     bench.host.store.engine.dispose()
@@ -373,7 +395,7 @@ def runs_and_quotes(bench: Any) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("number", range(1, 8))
-def test_a_process_may_die_after_any_commit_on_the_way_from_event_to_invoice(
+def test_a_crash_after_any_commit_between_event_and_invoice_makes_one_invoice(
     bench: Any,
     qwoty: QwotyStandIn,
     runs_of: Callable[..., list[dict[str, Any]]],
@@ -399,7 +421,7 @@ def _alerts(bench: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("token", ["qwt_prod_é日本", "CanaryToken\n"])
-def test_a_token_that_no_header_can_hold_is_no_outage_and_is_not_logged(
+def test_a_token_that_no_header_can_hold_is_a_permanent_error_and_is_not_logged(
     qwoty: QwotyStandIn, caplog: pytest.LogCaptureFixture, token: str
 ) -> None:
     client = QwotyClient(qwoty.url, token, lambda: None)
@@ -440,8 +462,8 @@ def test_an_event_that_names_no_id_is_refused_by_field(bench: Any, qwoty: QwotyS
 
 @pytest.mark.parametrize("kind", ["fixed", None, "", 5])
 @pytest.mark.parametrize("place", ["line", "quote"])
-def test_a_discount_of_no_known_type_is_named_by_its_field_and_nothing_is_invoiced(
-    bench: Any, qwoty: QwotyStandIn, tell: Tell, place: str, kind: Any
+def test_a_fetched_discount_of_unknown_type_is_named_by_its_field_and_not_invoiced(
+    bench: Any, qwoty: QwotyStandIn, report_accepted: ReportAccepted, place: str, kind: Any
 ) -> None:
     bench.enable()
     quote, discount = completed(), {"type": kind, "value": "10", "amount": "10"}
@@ -451,7 +473,7 @@ def test_a_discount_of_no_known_type_is_named_by_its_field_and_nothing_is_invoic
         quote["discounts"] = [discount]
     qwoty.put(quote)
 
-    run = tell(QUOTE)
+    run = report_accepted(QUOTE)
 
     assert (run["status"], run["error"]["code"]) == ("needs_attention", "quote_invalid")
     assert ("line_items.0.discount.type" if place == "line" else "discounts.0.type") in run["error"]["title"]

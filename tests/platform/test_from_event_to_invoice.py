@@ -1,4 +1,4 @@
-"""The whole way: Qwoty says that a quote was accepted, and Stripe has its invoice."""
+"""From Qwoty's event about an accepted quote to its invoice in Stripe."""
 
 from __future__ import annotations
 
@@ -33,17 +33,20 @@ def test_a_thin_event_becomes_a_stripe_invoice_and_the_customer_is_saved_in_qwot
 
 @pytest.fixture
 def two_runs(
-    bench: Any, qwoty: QwotyStandIn, tell: Callable[..., dict[str, Any]], runs_of: Callable[..., list[dict[str, Any]]]
+    bench: Any,
+    qwoty: QwotyStandIn,
+    report_accepted: Callable[..., dict[str, Any]],
+    runs_of: Callable[..., list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
-    """The runs of two quotes of one contact, q-1 and q-2, told of one after the other."""
+    """The runs of two quotes of one contact, q-1 and q-2, accepted one after the other."""
     bench.enable()
     for quote_id in ("q-1", "q-2"):
         qwoty.put(completed(id=quote_id))
-        tell(quote_id)
+        report_accepted(quote_id)
     return [runs_of(quote_id, "stripe_invoice")[0] for quote_id in ("q-1", "q-2")]
 
 
-def test_the_next_quote_of_the_contact_uses_the_customer_that_qwoty_has_by_now(
+def test_the_next_quote_of_the_contact_uses_the_customer_saved_in_qwoty(
     bench: Any, qwoty: QwotyStandIn, two_runs: list[dict[str, Any]]
 ) -> None:
     first, second = two_runs
@@ -52,7 +55,7 @@ def test_the_next_quote_of_the_contact_uses_the_customer_that_qwoty_has_by_now(
     assert bench.posts("/v1/customers") == ["/v1/customers"]
 
 
-def test_ids_of_taxes_stay_with_the_host_which_is_said_once(bench: Any, two_runs: list[dict[str, Any]]) -> None:
+def test_ids_of_taxes_are_kept_by_the_host_and_one_note_says_so(bench: Any, two_runs: list[dict[str, Any]]) -> None:
     first, second = two_runs
     note = "Qwoty has no place for the ids of a tax: they are kept by this host."
     assert note in first["outcome"]["notes"] and note not in second["outcome"]["notes"]

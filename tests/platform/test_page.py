@@ -1,4 +1,4 @@
-"""docs/platform.md: its examples work, its table is the schema's."""
+"""docs/platform.md: its examples work, and its table equals the schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qwoty_stand_in import QwotyStandIn, completed
 PAGE = (Path(__file__).parents[2] / "docs" / "platform.md").read_text("utf-8")
 
 
-def test_the_example_of_signing_works_as_it_is_printed(bench: Any, sender: Any, qwoty: QwotyStandIn) -> None:
+def test_the_printed_example_of_signing_works(bench: Any, sender: Any, qwoty: QwotyStandIn) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     qwoty.put(completed(id="q-1"))
 

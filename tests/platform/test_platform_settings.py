@@ -1,4 +1,4 @@
-"""Setting a platform: by file, with problems by field, and secrets that are shown once or never."""
+"""The settings of a platform: problems are reported by field, and secrets are shown once or never."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_platform_is_shown_without_its_token(platforms: Any) -> None:
     assert platforms.show("ws-2")["platform"] == "standalone"
 
 
-def test_the_base_url_is_qwotys_own_unless_another_is_given(platforms: Any) -> None:
+def test_the_default_base_url_is_that_of_qwoty(platforms: Any) -> None:
     assert platforms.save("ws-1", {"platform": "qwoty", "token": TOKEN})["base_url"] == "https://qwoty.app/api"
 
 
@@ -69,7 +69,7 @@ def test_the_base_url_is_qwotys_own_unless_another_is_given(platforms: Any) -> N
     ],
     ids=str,
 )
-def test_what_is_wrong_is_said_by_field_and_nothing_is_stored(
+def test_wrong_platform_settings_are_reported_by_field_and_not_stored(
     platforms: Any, changes: dict[str, Any], fields: list[str]
 ) -> None:
     with pytest.raises(SettingsError) as refused:
@@ -79,7 +79,7 @@ def test_what_is_wrong_is_said_by_field_and_nothing_is_stored(
     assert platforms.show("ws-1")["platform"] == "standalone"
 
 
-def test_a_token_that_is_left_out_stays_but_never_moves_to_another_address(platforms: Any) -> None:
+def test_a_stored_token_is_kept_for_its_address_only(platforms: Any) -> None:
     platforms.save("ws-1", QWOTY)
     kept = {name: value for name, value in QWOTY.items() if name != "token"}
 
@@ -102,7 +102,7 @@ def test_a_removed_platform_leaves_no_token_and_keeps_the_signing_secrets(bench:
         platforms.save("ws-1", {"platform": "qwoty", "base_url": QWOTY["base_url"]})
 
 
-def test_a_platforms_own_signing_secret_is_taken_when_it_is_one(platforms: Any) -> None:
+def test_a_valid_signing_secret_of_the_platform_is_accepted(platforms: Any) -> None:
     theirs = "whsec_" + b64encode(b"x" * 24).decode()
     assert platforms.add_signing_secret("ws-1", theirs + "\n")["secret"] == theirs
 
@@ -111,7 +111,7 @@ def test_a_platforms_own_signing_secret_is_taken_when_it_is_one(platforms: Any) 
             platforms.add_signing_secret("ws-1", wrong)
 
 
-def test_signing_secrets_do_not_pile_up(platforms: Any) -> None:
+def test_the_number_of_signing_secrets_is_limited(platforms: Any) -> None:
     for _ in range(5):
         platforms.add_signing_secret("ws-1")
 
@@ -125,7 +125,7 @@ def test_an_unknown_workspace_has_no_platform(platforms: Any, ask: str) -> None:
         getattr(platforms, ask)("nowhere")
 
 
-def test_no_plugin_can_take_the_hosts_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_plugin_can_use_the_id_of_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("platform", "a_module_that_is_not_there", manager.GROUP)
     monkeypatch.setattr(manager, "entry_points", lambda group: [point])
 

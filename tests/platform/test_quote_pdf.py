@@ -1,4 +1,4 @@
-"""A quote's PDF, fetched for integrations: signed anew by the platform, and from nowhere but the internet."""
+"""The PDF of a quote, fetched for integrations: with a new link from the platform, and from public addresses only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def platform(bench: Any) -> Any:
 
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
-    """The addresses that are fetched, each of which gives a PDF."""
+    """The addresses that the host fetches. Each returns a PDF."""
     addresses: list[tuple[str, bool]] = []
 
     def fetch(url: str, *, allow_private: bool) -> bytes:
@@ -30,7 +30,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     return addresses
 
 
-def test_qwoty_is_asked_for_a_link_that_has_not_expired(
+def test_the_pdf_is_fetched_with_a_new_link_from_qwoty(
     bench: Any, qwoty: QwotyStandIn, fetched: list[tuple[str, bool]]
 ) -> None:
     quote = completed()
@@ -43,7 +43,7 @@ def test_qwoty_is_asked_for_a_link_that_has_not_expired(
 
 
 @pytest.mark.parametrize("link", [None, "", 7])
-def test_a_quote_that_has_no_pdf_gives_none(
+def test_a_quote_without_a_pdf_returns_none(
     bench: Any, qwoty: QwotyStandIn, fetched: list[tuple[str, bool]], link: Any
 ) -> None:
     qwoty.put(completed(pdf_link=link))
@@ -52,7 +52,9 @@ def test_a_quote_that_has_no_pdf_gives_none(
     assert fetched == []
 
 
-def test_a_quote_that_was_pushed_says_itself_where_its_pdf_is(bench: Any, fetched: list[tuple[str, bool]]) -> None:
+def test_the_pdf_of_a_pushed_quote_is_fetched_with_the_link_in_the_quote(
+    bench: Any, fetched: list[tuple[str, bool]]
+) -> None:
     quote = loaded(the_example(pdf_link="https://storage.example/q.pdf"))
 
     assert platform(bench).quote_pdf(quote) == b"%PDF-"
@@ -80,7 +82,7 @@ def test_a_quote_that_was_pushed_says_itself_where_its_pdf_is(bench: Any, fetche
         "https://localhost/quote.pdf",
     ],
 )
-def test_what_is_no_https_address_of_the_internet_is_not_fetched(url: str) -> None:
+def test_a_pdf_is_fetched_only_from_a_public_https_address(url: str) -> None:
     with pytest.raises(NeedsAttention) as refused:
         pdf.fetch(url, allow_private=False)
 
@@ -88,7 +90,7 @@ def test_what_is_no_https_address_of_the_internet_is_not_fetched(url: str) -> No
     assert "storage.example" not in str(refused.value) and "password" not in str(refused.value)
 
 
-def test_a_name_that_leads_to_our_own_network_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pdf_is_not_fetched_from_a_private_address(monkeypatch: pytest.MonkeyPatch) -> None:
     places = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", ("10.0.0.7", 443))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: places)
 
@@ -96,7 +98,7 @@ def test_a_name_that_leads_to_our_own_network_is_not_followed(monkeypatch: pytes
         pdf.fetch("https://storage.example/quote.pdf", allow_private=False)
 
 
-def test_a_name_that_nobody_knows_may_be_known_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_name_is_a_temporary_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: Any, **__: Any) -> Any:
         raise socket.gaierror
 

@@ -1,4 +1,4 @@
-"""Qwoty's quote as the canonical one: each form that its pages show, and whatever else may come."""
+"""Qwoty's quote, converted to the canonical one: every documented form, and other input."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHEN = datetime(2026, 3, 10, 9, tzinfo=UTC)
 
 
 def read(found: Any, contacts: dict[str, Any] | None = None) -> dict[str, Any]:
-    exact = parse_json(json.dumps(found))  # as the client does: no floats
+    exact = parse_json(json.dumps(found))  # the client parses without floats, too
     return canonical(exact, contacts or {}, accepted_statuses=("accepted", "won"), accepted_at=WHEN)
 
 
@@ -44,7 +44,7 @@ def changed(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     return quote
 
 
-def test_the_documented_quote_says_the_same_as_before() -> None:
+def test_the_documented_quote_keeps_its_values() -> None:
     quote = loaded(completed())
 
     (line,) = quote.sections[0].line_items
@@ -65,7 +65,7 @@ def test_the_documented_quote_says_the_same_as_before() -> None:
     ],
     ids=["data.quote", "data", "quote", "bare"],
 )
-def test_every_envelope_is_taken_off(envelope: Callable[[Any], Any]) -> None:
+def test_the_quote_is_found_in_every_envelope(envelope: Callable[[Any], Any]) -> None:
     assert _inside(envelope(completed()), "quote") == completed()
 
 
@@ -126,14 +126,14 @@ def test_older_and_other_forms_are_understood(
         ({"country": None}, None),
     ],
 )
-def test_a_country_is_known_by_code_or_by_name(address: dict[str, Any], code: str | None) -> None:
+def test_a_country_is_read_from_its_code_or_its_name(address: dict[str, Any], code: str | None) -> None:
     quote = loaded(changed(lambda q: q["customer"].update(billing_address={"address_line1": "2 rue B", **address})))
 
     found = quote.customer.billing_address
     assert found and (found.line1, found.country_code) == ("2 rue B", code)
 
 
-def test_a_tax_brings_its_type_and_region() -> None:
+def test_a_tax_has_its_type_and_region() -> None:
     def change(quote: dict[str, Any]) -> None:
         line_of(quote)["taxes"][0] |= {"type": "Sales tax", "country": "USA", "region": "TX", "jurisdiction": "Austin"}
 
@@ -142,7 +142,7 @@ def test_a_tax_brings_its_type_and_region() -> None:
     assert (tax.type, tax.country, tax.state, tax.jurisdiction) == ("Sales tax", "US", "TX", "Austin")
 
 
-def test_a_prices_default_tax_counts_where_the_line_names_no_taxes() -> None:
+def test_the_default_tax_of_a_price_applies_to_a_line_without_taxes() -> None:
     def change(quote: dict[str, Any]) -> None:
         del line_of(quote)["taxes"]
         defaults = {"default_tax_id": "tax_9", "default_tax_name": "TVA", "default_tax_rate": 5.5}
@@ -153,7 +153,7 @@ def test_a_prices_default_tax_counts_where_the_line_names_no_taxes() -> None:
     assert (tax.id, tax.rate, tax.is_percentage, tax.country) == ("tax_9", Decimal("5.5"), True, None)
 
 
-def test_a_contact_is_completed_by_what_the_rest_api_says() -> None:
+def test_a_contact_is_completed_from_the_rest_api() -> None:
     found = completed()
     assert contacts_without_ids(found) == ["contact_3"]
 
@@ -163,7 +163,7 @@ def test_a_contact_is_completed_by_what_the_rest_api_says() -> None:
     assert (contact.phone, contact.external_ids.accounting, contact.external_ids.crm) == ("+33 1", "cus_1", "C-3")
 
 
-def test_a_contact_that_tells_its_ids_is_not_asked_for() -> None:
+def test_a_contact_with_ids_is_not_requested() -> None:
     told = {"external_ids": {"crm": None, "erp": None, "accounting": None}}
 
     assert contacts_without_ids(changed(lambda q: q["customer"]["contacts"][0].update(told))) == []
@@ -180,9 +180,7 @@ def test_a_contact_that_tells_its_ids_is_not_asked_for() -> None:
         (lambda q: q["payment_terms"]["installments"][0].update(percentage=50), "payment_terms.installments"),
     ],
 )
-def test_what_has_the_wrong_form_is_refused_by_the_name_of_its_field(
-    change: Callable[[dict[str, Any]], Any], field: str
-) -> None:
+def test_a_field_of_the_wrong_form_is_refused_by_name(change: Callable[[dict[str, Any]], Any], field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         loaded(changed(change))
 
@@ -205,7 +203,7 @@ def _places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @settings(max_examples=200)
 @given(st.data())
-def test_whatever_stands_in_whichever_place_the_quote_is_loaded_or_refused(data: st.DataObject) -> None:
+def test_any_value_in_any_place_of_qwotys_quote_is_loaded_or_refused(data: st.DataObject) -> None:
     quote = completed()
     *way, last = data.draw(st.sampled_from(_places(quote)))
     holder: Any = quote
@@ -219,7 +217,7 @@ def test_whatever_stands_in_whichever_place_the_quote_is_loaded_or_refused(data:
 
 
 @pytest.mark.parametrize("names", [("optional", "selected"), ("is_optional", "is_selected")])
-def test_whether_a_line_was_chosen_is_passed_on_under_either_name(names: tuple[str, str]) -> None:
+def test_the_selection_of_a_line_is_read_under_both_names(names: tuple[str, str]) -> None:
     def line(optional: bool, selected: bool | None) -> Any:
         said = dict(zip(names, (optional, selected), strict=True))
         return loaded(changed(lambda quote: line_of(quote).update(said))).sections[0].line_items[0]
@@ -228,7 +226,7 @@ def test_whether_a_line_was_chosen_is_passed_on_under_either_name(names: tuple[s
     assert line(False, None).is_chosen
 
 
-def test_contacts_whose_ids_are_numbers_are_completed_as_well() -> None:
+def test_contacts_with_numeric_ids_are_completed_too() -> None:
     quote = changed(lambda quote: quote["customer"]["contacts"][0].update(id=7))
     quote["customer"]["contacts"][0].pop("external_ids", None)
 

@@ -1,4 +1,4 @@
-"""Ids that a plugin saves: written to Qwoty, kept here in any case."""
+"""Ids that a plugin saves: the host always keeps them, and writes them to Qwoty."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PATCH = "PATCH contacts"
 
 @pytest.fixture
 def invoiced(
-    bench: Any, qwoty: QwotyStandIn, tell: Callable[..., Any], runs_of: Callable[..., list[dict[str, Any]]]
+    bench: Any, qwoty: QwotyStandIn, report_accepted: Callable[..., Any], runs_of: Callable[..., list[dict[str, Any]]]
 ) -> Callable[[], dict[str, Any]]:
-    """Have the documented quote invoiced, and report the invoice's run."""
+    """A function that lets Stripe Invoice invoice the documented quote, and returns the run."""
     bench.enable()
     qwoty.put(completed())
 
     def invoice() -> dict[str, Any]:
-        tell(QUOTE)
+        report_accepted(QUOTE)
         return runs_of(QUOTE, "stripe_invoice")[0]
 
     return invoice
@@ -39,7 +39,7 @@ def invoiced(
     ],
     ids=["forbidden", "missing", "token", "garbled"],
 )
-def test_what_qwoty_refuses_to_save_is_a_note_and_the_invoice_stays(
+def test_an_id_that_qwoty_refuses_causes_a_note_and_the_invoice_stays(
     bench: Any,
     qwoty: QwotyStandIn,
     invoiced: Callable[[], dict[str, Any]],
@@ -79,25 +79,25 @@ def test_an_outage_repeats_the_step_until_the_id_is_saved(
     assert qwoty.contacts["contact_3"]["id_accounting"] == run["outcome"]["customer_id"]
 
 
-def test_once_qwoty_takes_ids_again_the_next_quote_brings_it_and_says_nothing(
+def test_the_next_quote_saves_an_id_that_qwoty_refused_before(
     bench: Any,
     qwoty: QwotyStandIn,
     invoiced: Callable[[], dict[str, Any]],
-    tell: Callable[..., Any],
+    report_accepted: Callable[..., Any],
     runs_of: Callable[..., list[dict[str, Any]]],
 ) -> None:
     qwoty.forbidden.add(PATCH)
     first = invoiced()
     qwoty.forbidden.clear()
     qwoty.put(completed(id="q-2"))
-    tell("q-2")
+    report_accepted("q-2")
 
     (second,) = runs_of("q-2", "stripe_invoice")
     assert qwoty.contacts["contact_3"]["id_accounting"] == first["outcome"]["customer_id"]
     assert not [note for note in second["outcome"]["notes"] if "Qwoty" in note]
 
 
-def test_a_workspace_without_a_platform_keeps_ids_and_hands_them_back(bench: Any) -> None:
+def test_a_workspace_without_a_platform_keeps_ids_for_the_next_quote(bench: Any) -> None:
     bench.enable()
     first = bench.accept(a_quote(id="q-1"))
     bench.accept(a_quote(id="q-2"))

@@ -259,7 +259,7 @@ STORIES: dict[str, Callable[[Any, Any], None]] = {
 #: States that these stories cannot reach: the test that reaches each, and what it needs.
 ELSEWHERE = {
     "invoice_gone": "tests/host/test_standing.py: a record of an earlier release",
-    "done": "tests/host/test_cli.py: only an integration that makes no invoices",
+    "done": "tests/host/test_quote_commands.py: only an integration that makes no invoices",
     "fetching": "tests/platform/test_fetching.py: a platform",
     "not_fetched": "tests/platform/test_fetching.py: a platform",
 }

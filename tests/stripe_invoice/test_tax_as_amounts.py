@@ -273,7 +273,7 @@ def release_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPat
 
     with monkeypatch.context() as patch:
         patch.setattr(InvoiceDraft, "_create_or_adopt", create_or_adopt)
-        patch.setattr(invoicing, "ways", lambda plan, **_: [TaxMethod("rates", plan)])
+        patch.setattr(invoicing, "tax_methods", lambda plan, **_: [TaxMethod("rates", plan)])
         yield patch
 
 

@@ -1,6 +1,6 @@
-"""A plugin that keeps the contract, unless ``faults`` says how not. Its service is the file that its settings name.
+"""A plugin that keeps the contract, except for the faults in ``faults``. Its service is the file that its settings name.
 
-Requests are real ones to a port of this machine, so that what the suite does to the network is felt.
+It sends real requests to a port of this machine, so that the suite's block of the network affects them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from qwoty_integrations_host import (
 )
 
 HOOK_API = 1
-#: In what the plugin goes wrong.
+#: The names of the plugin's faults.
 faults: set[str] = set()
 _kept: dict[str, str] = {}
 
