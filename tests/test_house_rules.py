@@ -376,3 +376,9 @@ def test_every_route_of_the_api_about_quotes_runs_and_webhooks_is_in_its_tour() 
     by_curl = {"POST /quotes/preview", "POST /quotes/accepted"}
 
     assert [route for route in routes if f"`{route}`" not in text and route not in by_curl] == []
+
+
+def test_at_most_nine_modules_stand_at_the_root_of_the_host() -> None:
+    names = {path.name for path in (ROOT / "qwoty_integrations_host").glob("*.py")}
+
+    assert len(names) <= 9, f"ADR 0081: put the new module into a package. {sorted(names)}"

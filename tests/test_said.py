@@ -21,7 +21,7 @@ NOT_RECORDED = """
     wording.py payment_mail.py alerts/mail.py contract/quote_document.py contract/quote_schema.py contract/line_schemas.py
     contract/terms_schemas.py contract/document_fields.py contract/exact_json.py config.py doctor.py
     maintenance/key_rotation.py host.py engine store cli web workspaces/platforms.py platform/configuration.py platform/signatures.py
-    workspaces/api_keys.py contract/hookspecs.py observability/logs.py metrics.py network/addresses.py plugins/contexts.py plugins/catalogs.py
+    workspaces/api_keys.py contract/hookspecs.py observability/logs.py reports/metrics.py network/addresses.py plugins/contexts.py plugins/catalogs.py
     quotes/search_words.py concurrency contract/context.py contract/countries.py testing scaffold
 """.split()
 #: Strings with blanks that no run records: parts of requests and commands, and refusals of input.

@@ -104,7 +104,7 @@ def _start_working(host: Host) -> None:
 def _serve_metrics(host: Host, address: str, port: int) -> None:
     from prometheus_client import start_http_server
 
-    from ..metrics import registry
+    from ..reports.metrics import registry
 
     try:
         server, _ = start_http_server(port, address, registry(host.store, host.plugins, host.clock))

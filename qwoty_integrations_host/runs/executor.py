@@ -33,13 +33,13 @@ from ..errors import (
     PluginHangs,
     RetryableError,
 )
-from ..metrics import RUN_SECONDS, RUNS_ENDED
 from ..observability.leaks import secrets_known_to
 from ..observability.logs import log_context
 from ..plugins.settings_migrations import UNFIT
 from ..quotes.run import ENDED_WELL, OPEN, TAKING_BACK, Run, RunKind, RunStatus, lacks_something
 from ..quotes.without_invoice import SWITCHED_OFF
 from ..redaction import redacted
+from ..reports.metrics import RUN_SECONDS, RUNS_ENDED
 from ..reports.runs import outcome_of
 from ..store import holds, quotes, webhooks
 from ..store import runs as rows

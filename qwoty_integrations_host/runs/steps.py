@@ -21,9 +21,9 @@ from ..contract.context import Attempt, Json
 from ..contract.hook_results import as_recorded
 from ..engine.interface import Engine
 from ..errors import DatabaseUnavailable, IntegrationError, Interruption, PermanentError, RetryableError
-from ..metrics import REMOTE_REQUESTS, STEPS
 from ..observability.leaks import KnownSecrets
 from ..quotes.run import StepStatus
+from ..reports.metrics import REMOTE_REQUESTS, STEPS
 from ..store import steps as rows
 from ..store.database import Store
 

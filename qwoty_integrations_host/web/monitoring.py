@@ -49,7 +49,7 @@ def metrics() -> Response:
     """Return the metrics in Prometheus' text format."""
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415 - lazy: few ask
 
-    from ..metrics import registry  # noqa: PLC0415
+    from ..reports.metrics import registry  # noqa: PLC0415
 
     host = the_host()
     return Response(generate_latest(registry(host.store, host.plugins, host.clock)), content_type=CONTENT_TYPE_LATEST)
@@ -72,7 +72,7 @@ def monitor(app: Flask) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        from ..metrics import HTTP_SECONDS  # noqa: PLC0415 - lazy: the commands need none
+        from ..reports.metrics import HTTP_SECONDS  # noqa: PLC0415 - lazy: the commands need none
 
         # Log the route and never the path, because a path may contain a token.
         route = request.url_rule.rule if request.url_rule else "(none)"

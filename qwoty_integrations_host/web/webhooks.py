@@ -6,8 +6,8 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..contract.hook_types import WebhookRequest
-from ..metrics import WEBHOOKS
 from ..observability.logs import log_context
+from ..reports.metrics import WEBHOOKS
 from .auth import mark_authenticated, the_host
 
 blueprint = Blueprint("webhook_intake", __name__)

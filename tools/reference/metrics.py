@@ -1,4 +1,4 @@
-"""The metrics: kind, labels and meaning of each, from metrics.py."""
+"""The metrics: kind, labels and meaning of each, from reports/metrics.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import markdown as md
 from .notes import with_note
 from .source import argument, calls, text_of, tree_of
 
-#: How a metric is made in metrics.py: what it is, the place of its labels, and what stands on ``/metrics``.
+#: How a metric is made in reports/metrics.py: what it is, the place of its labels, and what stands on ``/metrics``.
 KINDS = {
     "Counter": ("counter", 2, "{}_total"),
     "Histogram": ("histogram", 2, "{0}_bucket {0}_sum {0}_count"),
@@ -44,9 +44,9 @@ def _codes(words: Sequence[str]) -> str:
 
 
 def all_metrics() -> list[Metric]:
-    """Every metric of metrics.py, by name."""
+    """Every metric of reports/metrics.py, by name."""
     found: dict[str, Metric] = {}
-    for called, call in calls(tree_of("metrics.py")):
+    for called, call in calls(tree_of("reports/metrics.py")):
         name = text_of(argument(call, 0, "name"))
         if called in KINDS and name is not None:
             kind, place, series = KINDS[called]

@@ -12,12 +12,12 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, d
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from .clock import Clock
-from .errors import DatabaseUnavailable
-from .plugins.manager import Plugins
-from .quotes.run import RunStatus
-from .store import counts
-from .store.database import Store
+from ..clock import Clock
+from ..errors import DatabaseUnavailable
+from ..plugins.manager import Plugins
+from ..quotes.run import RunStatus
+from ..store import counts
+from ..store.database import Store
 
 # Without a second line per counter for the time of its creation.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client has no types there
