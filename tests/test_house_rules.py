@@ -139,7 +139,7 @@ def test_every_guarantee_names_existing_tests(page: str, section: str) -> None:
 
 def test_every_metric_is_documented_with_its_labels() -> None:
     rows = _rows("docs/reference/metrics.md", 5)
-    used = set(re.findall(r'"(qwoty_[a-z_]+)"', _read("qwoty_integrations_host/metrics.py")))
+    used = set(re.findall(r'"(qwoty_[a-z_]+)"', _read("qwoty_integrations_host/reports/metrics.py")))
 
     assert used == set(rows) == notes.noted("metrics")
     for metric in all_metrics():
