@@ -17,6 +17,7 @@ import json
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -419,6 +420,9 @@ def _surroundings(stack: contextlib.ExitStack, how: How, kind: str, simulator: S
     patch.setattr(gateway_module, "_clients", clients)
     # Requests must be sequential: while VCR makes a connection, it restores the real classes for all threads.
     patch.setattr(TaxRates, "read_ahead", lambda _: None)
+    for thread in threading.enumerate():
+        if thread.name == "tax rates":  # an earlier test's run may have ended before its reading ahead
+            thread.join()
     stack.callback(lambda: [client._requestor._client.close() for client in clients.values()])
     patch.delenv("QWOTY_STRIPE_API_BASE", raising=False)
     if how.stripe == "live":
