@@ -32,7 +32,7 @@ from .plugins.catalogs import Catalogs
 from .plugins.contexts import Contexts
 from .plugins.manager import Plugins
 from .quotes.run import Run
-from .runs.executor import Execution
+from .runs.executor import Executor
 from .runs.platform_events import PlatformEvents
 from .runs.runs import Runs, create_runs
 from .store import runs as run_rows
@@ -75,7 +75,7 @@ class Host:
     settings: WorkspaceSettings
     integrations: Integrations
     runs: Runs
-    execution: Execution
+    executor: Executor
     upkeep: Upkeep
     connections: Connections
     inquiries: Inquiries
@@ -99,8 +99,8 @@ class Host:
             return True
         if not self.worker_lock.acquire(patience=patience):
             return False
-        self.engine.start(self.execution.execute, self.execution.set_aside, self.execution.count_results)
-        self.execution.resume_stranded()
+        self.engine.start(self.executor.execute, self.executor.set_aside, self.executor.count_results)
+        self.executor.resume_stranded()
         return True
 
     def wait_for(self, run_ids: Sequence[str], *, timeout: float) -> bool:
@@ -197,7 +197,7 @@ def assemble(config: HostConfig, opened: Resources) -> Host:
     integrations = Integrations(plugins, settings, contexts)
     runs = create_runs(store, worked_by, integrations, clock, attempts, alerts)
     platform_events = PlatformEvents(store, clock, platforms, runs)
-    execution = Execution(
+    executor = Executor(
         store,
         worked_by,
         integrations,
@@ -227,7 +227,7 @@ def assemble(config: HostConfig, opened: Resources) -> Host:
         settings,
         integrations,
         runs,
-        execution,
+        executor,
         upkeep,
         connections,
         Inquiries(store, clock, opened.begin_inquiry),

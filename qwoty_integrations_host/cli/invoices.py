@@ -42,14 +42,14 @@ def void(session: Session, workspace: str, quote_id: str, yes: bool, wait: bool,
 
         quote_id = quote_id_of(host, workspace, quote_id)
         invoice_facts = quote_report(host.store, workspace, quote_id, host.clock.now())["invoice"]
-        host.runs.taking_back.voiding_plugin(
+        host.runs.cancellation.voiding_plugin(
             workspace, quote_id
         )  # raises before the confirmation when voiding is impossible
         which = f"invoice {invoice_facts['number'] or invoice_facts['id']}"
         if not yes and not click.confirm(f"Void {which}? That cannot be taken back.", err=True):
             say("Nothing was changed.")
             raise SystemExit(NOT_DONE)
-        run_id = host.runs.taking_back.void(workspace, quote_id)
+        run_id = host.runs.cancellation.void(workspace, quote_id)
         done = work_and_wait(host, [run_id], timeout=timeout) if wait else True
         report = find_run(host.store, run_id)
     print_json(report) if as_json else print_run(report)

@@ -182,7 +182,7 @@ def dismiss(session: Session, workspace: str, quote_id: str, reason: str, as_jso
         from ..reports.quotes import quote_report
 
         quote_id = quote_id_of(host, workspace, quote_id)
-        host.runs.uninvoiced.dismiss(workspace, quote_id, reason)
+        host.runs.without_invoice.dismiss(workspace, quote_id, reason)
         report = quote_report(host.store, workspace, quote_id, host.clock.now())
     if as_json:
         print_json(report)
@@ -227,7 +227,7 @@ def cancel(
         from ..reports.runs import find_run
 
         quote_id = quote_id_of(host, workspace, quote_id)
-        result = host.runs.taking_back.cancel(workspace, quote_id, reason=reason)
+        result = host.runs.cancellation.cancel(workspace, quote_id, reason=reason)
         done = work_and_wait(host, result.run_ids, timeout=timeout) if wait and result.run_ids else True
         runs = [find_run(host.store, run_id) for run_id in result.run_ids]
     say("This quote was cancelled before." if result.duplicate else "The quote is cancelled.")

@@ -129,7 +129,7 @@ def undo(session: Session, run_id: str, wait: bool, timeout: float, as_json: boo
     with session.host(runs=True) as host:
         from ..reports.runs import find_run
 
-        undoing = host.runs.taking_back.undo(run_id)
+        undoing = host.runs.cancellation.undo(run_id)
         done = work_and_wait(host, [undoing], timeout=timeout) if wait else True
         report = find_run(host.store, undoing)
     print_json(report) if as_json else print_run(report)

@@ -113,7 +113,7 @@ def enable(session: Session, workspace: str, plugin: str, anyway: bool, run_wait
 
 def _offer(host: Host, workspace: str, plugin: str) -> None:
     """Tell how many signed quotes wait for an integration; they never run automatically."""
-    if number := host.runs.uninvoiced.count(workspace, plugin):
+    if number := host.runs.without_invoice.count(workspace, plugin):
         say(f"{number} signed {'quote has' if number == 1 else 'quotes have'} no invoice yet. Some may be old.")
         say(f"  → See them: qwoty-host quote list {workspace} --without-invoice")
         say(f"  → Run all of them: qwoty-host enable {workspace} {plugin} --run-waiting")

@@ -12,7 +12,7 @@ _BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ChangeByTime:
     """The name of a quote's state, and of the state into which it changes by time alone.
 
     It changes at a moment (``turns_at``), or when a day begins in the workspace's time zone (``turns_on``). At most one
@@ -25,7 +25,7 @@ class Course:
     turns_on: date | None = None
 
 
-def course_of(known: Facts) -> Course:
+def change_by_time(known: Facts) -> ChangeByTime:
     """Return the last change of the state by time alone, and the state before it.
 
     Nothing in the result depends on the present moment, so it stays valid until a fact changes.
@@ -38,10 +38,10 @@ def course_of(known: Facts) -> Course:
             if due is not None:
                 after = due + timedelta(days=1)
                 turns.append((datetime.combine(after, time(), known.zone), after))
-    found = Course(standing_of(known, _BEFORE).state.name)
+    found = ChangeByTime(standing_of(known, _BEFORE).state.name)
     now = found.state
     for moment, day in sorted(turns, key=lambda turn: turn[0]):
         name = standing_of(known, moment).state.name
         if name != now:
-            found, now = Course(now, name, None if day else moment, day), name
+            found, now = ChangeByTime(now, name, None if day else moment, day), name
     return found

@@ -50,7 +50,7 @@ class Stops:
                 code="quote_undone",
             )
 
-    def holds(self, plugin: str) -> bool:
+    def block(self, plugin: str) -> bool:
         """Return whether this plugin may create nothing more for the quote."""
         return self.cancelled is not None or plugin in self.undone
 

@@ -21,11 +21,11 @@ from ..store import steps as step_rows
 from ..store.database import Store
 from ..store.workspaces import require_workspace
 from ..workspaces.integration import Integrations, WithIntegrations
+from .cancellation import Cancellation
 from .control import RunControl, way_out
 from .corrections import Corrections
 from .queue import RunQueue
-from .taking_back import TakingBack
-from .uninvoiced import Uninvoiced
+from .without_invoice import QuotesWithoutInvoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Acceptance(WithIntegrations):
     queue: RunQueue
     control: RunControl
     corrections: Corrections
-    taking_back: TakingBack
-    uninvoiced: Uninvoiced
+    cancellation: Cancellation
+    without_invoice: QuotesWithoutInvoice
 
     def accept(self, workspace: str, document: Any, *, told_at: datetime | None = None) -> Accepted:
         """Store an accepted quote and queue one run per enabled plugin, in one transaction.
@@ -70,7 +70,7 @@ class Acceptance(WithIntegrations):
         with self.store.read() as db:
             require_workspace(db, workspace)
         if status := self._says_cancelled(workspace, document):
-            ended = self.taking_back.cancel(workspace, id_of(document, workspace_id=workspace), how=status)
+            ended = self.cancellation.cancel(workspace, id_of(document, workspace_id=workspace), how=status)
             return Accepted(ended.quote_id, ended.duplicate, ended.run_ids, cancelled=True)
         now = self.clock.now()
         quote = load_quote(document, workspace_id=workspace, received_at=now)
@@ -87,7 +87,7 @@ class Acceptance(WithIntegrations):
                 self.corrections.start(db, plugin, stored)
             found = rows.of_quote(db, workspace, quote.id, kind=RunKind.QUOTE_ACCEPTED)
             if not found or not is_new:
-                self.uninvoiced.note_cause(db, workspace, quote.id)
+                self.without_invoice.note_cause(db, workspace, quote.id)
         duplicate = not (is_new or corrected or anew)
         return Accepted(quote.id, duplicate, tuple(run.id for run in found), corrected, anew)
 
@@ -110,12 +110,12 @@ class Acceptance(WithIntegrations):
             return False
         quotes.lift_stops(db, workspace, quote.id)
         for run in rows.of_quote(db, workspace, quote.id):
-            if run.kind == RunKind.QUOTE_ACCEPTED and stops.holds(run.plugin):
+            if run.kind == RunKind.QUOTE_ACCEPTED and stops.block(run.plugin):
                 step_rows.renew_keys(db, run.id, self.clock.now())
                 # ``put_back`` must not restore how the run ended before the stop.
                 rows.change(db, run.id, facts={**run.facts, "before": {}})
             elif run.kind in TAKING_BACK and not run.is_dealt_with:
-                self.queue.dismiss(db, run, "the quote is accepted again")
+                self.queue.mark_dismissed(db, run, "the quote is accepted again")
         return True
 
     def _takers(self, workspace: str) -> list[str]:
@@ -151,7 +151,7 @@ class Acceptance(WithIntegrations):
             if not begun:
                 raise _done_already(there[takers[0]])
             audit.note(db, workspace, "quote.run", quote_id, self.clock.now())
-            self.uninvoiced.note_cause(db, workspace, quote_id)
+            self.without_invoice.note_cause(db, workspace, quote_id)
             found = rows.of_quote(db, workspace, quote_id, kind=RunKind.QUOTE_ACCEPTED)
         return [run.id for run in found if run.plugin in begun]
 
@@ -183,7 +183,7 @@ class Acceptance(WithIntegrations):
             require_workspace(db, workspace)
         self.takers(workspace, plugin)
         begun: list[str] = []
-        for quote in self.uninvoiced.waiting(workspace, plugin):
+        for quote in self.without_invoice.waiting(workspace, plugin):
             with suppress(ActionRefused):  # somebody else has run it meanwhile
                 begun += self.run(workspace, quote.id, plugin)
         return begun

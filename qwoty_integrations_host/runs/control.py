@@ -13,7 +13,7 @@ from ..store import audit, mails, quotes
 from ..store import runs as rows
 from ..store.database import Store
 from .queue import RunQueue
-from .uninvoiced import Uninvoiced
+from .without_invoice import QuotesWithoutInvoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class RunControl:
     clock: Clock
     attempts: Attempts
     queue: RunQueue
-    uninvoiced: Uninvoiced
+    without_invoice: QuotesWithoutInvoice
 
     def retry(self, run_id: str) -> str:
         """Queue a new attempt of a run that waits or did not succeed, and return its id.
@@ -53,7 +53,7 @@ class RunControl:
             again = self.attempts.resume if waits or run.resumable else self.attempts.begin_anew
             again(db, run)
             if run.lacks_something:
-                self.uninvoiced.note_cause(db, run.workspace, run.quote_id)
+                self.without_invoice.note_cause(db, run.workspace, run.quote_id)
             audit.note(db, run.workspace, "run.retried", run_id, self.clock.now())
         return run_id
 
@@ -91,9 +91,9 @@ class RunControl:
                     hint="Only a run that needs attention, failed, waits, or did nothing for want of something is "
                     "dismissed.",
                 )
-            self.queue.dismiss(db, run, reason)
+            self.queue.mark_dismissed(db, run, reason)
             if run.lacks_something:
-                self.uninvoiced.note_cause(db, run.workspace, run.quote_id)
+                self.without_invoice.note_cause(db, run.workspace, run.quote_id)
             audit.note(db, run.workspace, "run.dismissed", run_id, self.clock.now())
         return run_id
 

@@ -62,7 +62,7 @@ _FOR_PEOPLE = {NOT_LOADED, *UNFIT}
 
 
 @dataclass(frozen=True, slots=True)
-class Execution(WithIntegrations):
+class Executor(WithIntegrations):
     """Executes the jobs that the engine hands over."""
 
     store: Store
@@ -115,7 +115,7 @@ class Execution(WithIntegrations):
             yield None
             return
         place = (run.workspace, run.plugin, run.quote_id)
-        # One run of a quote at a time: two runs must not change one invoice at once.
+        # One run of a plugin and quote at a time: two runs must not change one invoice at once.
         with self.locks.hold("/".join(("run", *place))):
             with self.store.write() as db:
                 # A worker that was suspended has lost the lock. It must not take the hold from the present worker.
@@ -448,10 +448,10 @@ class Execution(WithIntegrations):
             if status == RunStatus.SUCCEEDED:
                 clear_problem_after_run(db, present)
             if record is not None and record.payment_status in {"paid", "void"}:
-                self.runs.taking_back.invoice_is_closed(db, present, record.payment_status)
+                self.runs.cancellation.invoice_is_closed(db, present, record.payment_status)
             self.alerts.run_ended(db, present, status, error, refused=refused)
             if lacks_something(run.kind, status, error):
-                self.runs.uninvoiced.note_cause(db, run.workspace, run.quote_id)
+                self.runs.without_invoice.note_cause(db, run.workspace, run.quote_id)
         RUNS_ENDED.labels(run.plugin, run.kind, status).inc()
         RUN_SECONDS.labels(run.plugin, run.kind).observe((now - run.created_at).total_seconds())
         log.info("run.ended", extra={"run_id": run.id, "status": status})

@@ -90,7 +90,7 @@ class Installments(WithIntegrations):
         """
         with self.store.write() as db:
             quotes.lock(db, workspace, quote_id)
-            if quotes.stops(db, workspace, quote_id).holds(plugin):
+            if quotes.stops(db, workspace, quote_id).block(plugin):
                 return None
             record = records_of_quote(self.store, workspace, quote_id)[plugin]
             day = today(db, self.clock, workspace, quotes.get(db, workspace, quote_id))

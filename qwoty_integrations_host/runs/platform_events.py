@@ -178,7 +178,7 @@ class PlatformEvents:
     def _cancel(self, workspace: str, event_id: str, announcement: Announcement) -> Acknowledgement:
         quote_id = announcement.quote_id or id_of(announcement.quote, workspace_id=workspace)
         try:
-            found = self.runs.taking_back.cancel(workspace, quote_id, how=announcement.type)
+            found = self.runs.cancellation.cancel(workspace, quote_id, how=announcement.type)
         except NotFound:
             return self._never_seen(event_id, announcement, quote_id)
         return self._acknowledge(

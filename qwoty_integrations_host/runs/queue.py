@@ -69,7 +69,7 @@ class RunQueue:
             "created_at": self.clock.now(),
         }
 
-    def dismiss(self, db: Connection, run: Run, reason: str) -> None:
+    def mark_dismissed(self, db: Connection, run: Run, reason: str) -> None:
         now = self.clock.now()
         day = today(db, self.clock, run.workspace).isoformat()
         note = f"Dismissed on {day}: {one_line(reason)}"

@@ -11,14 +11,14 @@ from ..engine.interface import Engine
 from ..store.database import Store
 from ..workspaces.integration import Integrations
 from .acceptance import Acceptance
+from .cancellation import Cancellation
 from .control import RunControl
 from .corrections import Corrections
 from .installments import Installments
 from .queue import RunQueue
 from .rejected_webhooks import RejectedWebhooks
-from .taking_back import TakingBack
-from .uninvoiced import Uninvoiced
 from .webhooks import Webhooks
+from .without_invoice import QuotesWithoutInvoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Runs:
     """The runs of one host, by subject."""
 
     queue: RunQueue
-    uninvoiced: Uninvoiced
+    without_invoice: QuotesWithoutInvoice
     control: RunControl
     corrections: Corrections
-    taking_back: TakingBack
+    cancellation: Cancellation
     acceptance: Acceptance
     installments: Installments
     webhooks: Webhooks
@@ -40,11 +40,11 @@ def create_runs(
 ) -> Runs:
     """Build all of them on the same store, engine and clock."""
     queue = RunQueue(store, engine, clock)
-    uninvoiced = Uninvoiced(store, integrations, clock, queue, alerts)
-    control = RunControl(store, engine, clock, attempts, queue, uninvoiced)
+    without_invoice = QuotesWithoutInvoice(store, integrations, clock, queue, alerts)
+    control = RunControl(store, engine, clock, attempts, queue, without_invoice)
     corrections = Corrections(store, clock, attempts, queue)
-    taking_back = TakingBack(store, integrations, clock, queue, uninvoiced)
-    acceptance = Acceptance(store, integrations, clock, queue, control, corrections, taking_back, uninvoiced)
+    cancellation = Cancellation(store, integrations, clock, queue, without_invoice)
+    acceptance = Acceptance(store, integrations, clock, queue, control, corrections, cancellation, without_invoice)
     installments = Installments(store, integrations, clock, queue)
     webhooks = Webhooks(store, integrations, clock, attempts, queue, control, RejectedWebhooks(store, clock))
-    return Runs(queue, uninvoiced, control, corrections, taking_back, acceptance, installments, webhooks)
+    return Runs(queue, without_invoice, control, corrections, cancellation, acceptance, installments, webhooks)

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..contract.quote_document import load_heading
-from ..quotes.expiry import course_of
+from ..quotes.expiry import change_by_time
 from ..quotes.search_words import Term, words_of_quote, words_of_record
 from . import tables as t
 from .standings import facts_of
@@ -109,9 +109,9 @@ def _update(db: Connection, workspace: str, quote_id: str, change: _Touch) -> No
         _fill(db, workspace, db.execute(_STORED, place).mappings().all())
         return
     if change.more or known["state"] not in _AT_WORK:
-        course = asdict(course_of(facts_of(db, workspace, [quote_id])[quote_id]))
-        if any(known[name] != value for name, value in course.items()):
-            db.execute(_CHANGE, {**place, **course})
+        change = asdict(change_by_time(facts_of(db, workspace, [quote_id])[quote_id]))
+        if any(known[name] != value for name, value in change.items()):
+            db.execute(_CHANGE, {**place, **change})
     for source, words in change.words.items():
         db.execute(_FORGET_WORDS, {**place, "of_source": source})
         _add_words(db, workspace, {(quote_id, source): words})
@@ -146,7 +146,7 @@ def _fill(db: Connection, workspace: str, rows: Sequence[RowMapping]) -> None:
             "workspace": workspace,
             "quote_id": row["id"],
             "received_at": row["received_at"],
-            **asdict(course_of(known[row["id"]])),
+            **asdict(change_by_time(known[row["id"]])),
         }
         for row in rows
     ]

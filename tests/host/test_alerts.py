@@ -67,7 +67,7 @@ def test_a_run_that_gives_up_after_an_outage_causes_one_alert_at_its_end(alert_d
 
 def test_a_run_that_was_set_aside_causes_an_alert(alert_desk: Any) -> None:
     accepted = alert_desk.host.runs.acceptance.accept("ws-1", a_quote())
-    alert_desk.host.execution.set_aside(f"{accepted.run_ids[0]}.1")
+    alert_desk.host.executor.set_aside(f"{accepted.run_ids[0]}.1")
 
     assert [alert["code"] for alert in alert_desk.alerts()] == ["set_aside"]
 
@@ -115,7 +115,7 @@ def test_the_alert_is_stored_with_the_runs_end_or_not_at_all(alert_desk: Any, mo
         raise RuntimeError("the process dies here")
 
     with monkeypatch.context() as dying:
-        dying.setattr("qwoty_integrations_host.runs.executor.Execution._forget_earlier_version", settle)
+        dying.setattr("qwoty_integrations_host.runs.executor.Executor._forget_earlier_version", settle)
         accepted = alert_desk.host.runs.acceptance.accept("ws-1", a_quote())
         with pytest.raises(RuntimeError):
             alert_desk.work()

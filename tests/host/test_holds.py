@@ -22,7 +22,7 @@ from qwoty_integrations_host.concurrency.locks import NamedLocks
 from qwoty_integrations_host.contract.record import InstallmentRecord, QuoteRecord
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.errors import DatabaseUnavailable, Interruption, NeedsAttention, Overtaken
-from qwoty_integrations_host.runs.executor import Execution
+from qwoty_integrations_host.runs.executor import Executor
 from qwoty_integrations_host.store import holds, mails
 from qwoty_integrations_host.store import tables as t
 
@@ -164,7 +164,7 @@ def test_a_worker_whose_job_was_taken_over_leaves_it_to_the_new_one(sleeper: Sle
 def finish_elsewhere(desk: Any, job_id: str) -> None:
     """Work a job to its end as another worker on this database: in its own thread, with its own locks."""
     engine = InlineEngine(desk.clock)
-    other = replace(desk.host.execution, engine=engine, locks=NamedLocks())
+    other = replace(desk.host.executor, engine=engine, locks=NamedLocks())
     engine.start(other.execute)
     with ThreadPoolExecutor(1) as worker:
         worker.submit(engine.work_again, job_id).result()
@@ -202,7 +202,7 @@ def test_a_run_that_is_set_aside_is_taken_from_a_worker_that_only_slept(desk: An
 
     def set_aside_elsewhere(job_id: str) -> None:
         with ThreadPoolExecutor(1) as worker:
-            worker.submit(desk.host.execution.set_aside, job_id).result()
+            worker.submit(desk.host.executor.set_aside, job_id).result()
 
     with pytest.raises(Overtaken):
         begin(Sleeper(desk), hook)
@@ -341,7 +341,7 @@ def test_a_worker_that_slept_before_it_took_a_quote_does_not_take_it_from_anothe
         def pause(self, seconds: float, clock: Any) -> None:
             raise Ended
 
-    late = replace(host.execution, locks=Slept(), engine=Stopping(desk.clock))
+    late = replace(host.executor, locks=Slept(), engine=Stopping(desk.clock))
     with pytest.raises(Ended):
         late.execute(f"{accepted}.1")
 
@@ -354,13 +354,13 @@ def test_a_worker_that_is_overtaken_while_it_records_an_outage_queues_its_run_ag
     def away(*_: Any) -> Outcome:
         raise DatabaseUnavailable("The database is away.", hint="")
 
-    wait = Execution._wait
+    wait = Executor._wait
 
-    def overtaken(execution: Execution, *given: Any, **named: Any) -> None:
+    def overtaken(execution: Executor, *given: Any, **named: Any) -> None:
         Context().run(sleeper.overtake)
         wait(execution, *given, **named)
 
-    monkeypatch.setattr(Execution, "_wait", overtaken)
+    monkeypatch.setattr(Executor, "_wait", overtaken)
 
     run_id = begin(sleeper, away)
 

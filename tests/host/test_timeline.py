@@ -332,7 +332,7 @@ def test_a_final_error_that_was_recorded_is_raised_again_after_a_crash(desk: Any
 def test_a_result_of_an_earlier_attempt_is_ignored(desk: Any) -> None:
     def overtaken(_attempt: Attempt) -> str:
         with desk.host.store.write() as db:  # as when the quote is corrected while the step is under way
-            desk.host.execution.attempts.begin_anew(db, runs.require(db, _runs(desk)[0]["id"]))
+            desk.host.executor.attempts.begin_anew(db, runs.require(db, _runs(desk)[0]["id"]))
         return "of the first attempt"
 
     second = Service("of the second attempt")

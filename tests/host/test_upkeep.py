@@ -221,7 +221,7 @@ def test_an_upkeep_can_be_retried_but_not_undone(endpoint_desk: Any) -> None:
     run = look_after(endpoint_desk)
     assert run["status"] == "needs_attention"
     with pytest.raises(ActionRefused, match="nothing to take back"):
-        endpoint_desk.host.runs.taking_back.undo(run["id"])
+        endpoint_desk.host.runs.cancellation.undo(run["id"])
     finds(endpoint_desk)
 
     assert endpoint_desk.retry(run["id"])["status"] == "skipped"

@@ -201,6 +201,6 @@ def test_the_search_for_stranded_runs_does_not_change_a_run_that_ends_meanwhile(
 
     monkeypatch.setattr(desk.host.engine, "which_ended", which_ended)
 
-    desk.host.execution.resume_stranded()
+    desk.host.executor.resume_stranded()
 
     assert [desk.run(run_id)["status"] for run_id in run_ids] == ["succeeded"]

@@ -99,7 +99,7 @@ def test_a_late_fetch_does_not_reopen_a_quote_that_was_cancelled(
     late = report_accepted(QUOTE)
     bench.clock.advance(60)
 
-    bench.host.runs.taking_back.cancel("ws-1", QUOTE)
+    bench.host.runs.cancellation.cancel("ws-1", QUOTE)
     bench.work()
     again = bench.retry(late["id"])
 
@@ -116,7 +116,7 @@ def test_cancelling_a_quote_dismisses_its_failed_fetch(
     page = home(bench)
     assert "1 quote could not be fetched from the platform." in page
 
-    bench.host.runs.taking_back.cancel("ws-1", QUOTE)
+    bench.host.runs.cancellation.cancel("ws-1", QUOTE)
 
     assert bench.run(run["id"])["status"] == "dismissed"
     assert "could not be fetched" not in home(bench)

@@ -10,7 +10,7 @@ import pytest
 from qwoty_integrations_host.contract.context import Attempt
 from qwoty_integrations_host.mail.mailer import RecordedMailer
 from qwoty_integrations_host.mail.message import build
-from qwoty_integrations_host.runs.taking_back import TakingBack
+from qwoty_integrations_host.runs.cancellation import Cancellation
 from qwoty_integrations_host.store import holds, mails
 from qwoty_stripe_invoice import installments, payment_links, payments, plan_types, sessions, webhooks
 from storm import engine
@@ -56,7 +56,7 @@ def links_left_open(patch: pytest.MonkeyPatch) -> None:
 
 def work_goes_on_after_the_end(patch: pytest.MonkeyPatch) -> None:
     """Work on a quote goes on after it is cancelled or undone."""
-    patch.setattr(TakingBack, "_stop_work", lambda *_, **__: None)
+    patch.setattr(Cancellation, "_stop_work", lambda *_, **__: None)
 
 
 def no_lease_check(patch: pytest.MonkeyPatch) -> None:

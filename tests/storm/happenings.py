@@ -55,7 +55,7 @@ def correct(world: World, story: Story, number: int) -> None:
 
 def cancel(world: World, story: Story, number: int) -> None:
     quote = _quote(story, number)
-    world.tell(quote, "cancelled", lambda host: host.runs.taking_back.cancel(WORKSPACE, quote), again=True)
+    world.tell(quote, "cancelled", lambda host: host.runs.cancellation.cancel(WORKSPACE, quote), again=True)
 
 
 def undo(world: World, story: Story, number: int) -> None:
@@ -64,14 +64,14 @@ def undo(world: World, story: Story, number: int) -> None:
     def act(host: Host) -> Any:
         with host.store.read() as db:
             found = run_rows.of_quote(db, WORKSPACE, quote, kind=RunKind.QUOTE_ACCEPTED)
-        return host.runs.taking_back.undo(found[0].id) if found else None
+        return host.runs.cancellation.undo(found[0].id) if found else None
 
     world.tell(quote, "undone", act)
 
 
 def void(world: World, story: Story, number: int) -> None:
     quote = _quote(story, number)
-    world.tell(quote, "voided", lambda host: host.runs.taking_back.void(WORKSPACE, quote))
+    world.tell(quote, "voided", lambda host: host.runs.cancellation.void(WORKSPACE, quote))
 
 
 def retry(world: World, story: Story, number: int) -> None:

@@ -363,7 +363,7 @@ class World:
         else:
             actor.work = lambda: self._alive(process, self._answer)
             actor.has_work = lambda: bool(self.requests)
-        engine.start(process.host.execution.execute)
+        engine.start(process.host.executor.execute)
         self.scheduler.add(actor)
         return process
 
@@ -387,7 +387,7 @@ class World:
         process.release = self.release
         process.engine = StormEngine(self.jobs, process.actor)
         process.host = self._host(process.engine, process.release)
-        process.engine.start(process.host.execution.execute)
+        process.engine.start(process.host.executor.execute)
         process.actor.in_transaction, process.actor.doing = False, ""
 
     def _work(self, process: Process) -> None:
@@ -418,9 +418,9 @@ class World:
             cut_locks(self.locks, actor)
         current, self.scheduler.current = self.scheduler.current, None
         try:
-            for job in self.jobs.lose(actor, progress=self.eye.execution.count_results):
+            for job in self.jobs.lose(actor, progress=self.eye.executor.count_results):
                 # In an empty context, because this may be called in the middle of a frozen process's work.
-                Context().run(self.eye.execution.set_aside, job)
+                Context().run(self.eye.executor.set_aside, job)
         finally:
             self.scheduler.current = current
 

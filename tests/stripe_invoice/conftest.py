@@ -213,7 +213,7 @@ def not_yet_final(bench: Any, quote: dict[str, Any], **settings: Any) -> str:
 
 def cancel(bench: Any, quote_id: str = "q-7", **said: Any) -> dict[str, Any]:
     """Cancel a quote, work what follows, and give the run that the cancellation began."""
-    (run_id,) = bench.host.runs.taking_back.cancel("ws-1", quote_id, **said).run_ids
+    (run_id,) = bench.host.runs.cancellation.cancel("ws-1", quote_id, **said).run_ids
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
     return found
@@ -221,7 +221,7 @@ def cancel(bench: Any, quote_id: str = "q-7", **said: Any) -> dict[str, Any]:
 
 def void(bench: Any) -> dict[str, Any]:
     """Ask for the invoice of q-7 to be voided; give the run."""
-    run_id = bench.host.runs.taking_back.void("ws-1", "q-7")
+    run_id = bench.host.runs.cancellation.void("ws-1", "q-7")
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
     return found

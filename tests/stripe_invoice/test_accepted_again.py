@@ -59,7 +59,7 @@ def test_the_installments_of_an_invoice_that_replaces_a_voided_one_go_out_on_the
 def test_a_quote_that_is_accepted_again_before_anything_is_taken_back_goes_on(bench: Any) -> None:
     bench.enable(**LINK, void_on_cancel=True)
     bench.accept(a_quote(installments=2))
-    (told,) = bench.host.runs.taking_back.cancel("ws-1", "q-7").run_ids
+    (told,) = bench.host.runs.cancellation.cancel("ws-1", "q-7").run_ids
     run = bench.accept(a_quote(installments=2))
 
     assert bench.run(told)["status"] == "dismissed"
@@ -100,7 +100,7 @@ def test_an_invoice_that_became_final_unnoticed_keeps_its_amounts_when_the_quote
 ) -> None:
     bench.enable()
     run = bench.accept(a_quote())
-    bench.host.runs.taking_back.cancel("ws-1", "q-7")
+    bench.host.runs.cancellation.cancel("ws-1", "q-7")
     v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"])
 
     bench.host.runs.acceptance.accept("ws-1", a_quote(a_line(net="200.00")))

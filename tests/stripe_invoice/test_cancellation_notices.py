@@ -15,8 +15,8 @@ def test_a_second_cancellation_changes_nothing(bench: Any) -> None:
     bench.enable()
     bench.accept(a_quote())
 
-    first = bench.host.runs.taking_back.cancel("ws-1", "q-7", reason="  The customer\n went elsewhere ")
-    second = bench.host.runs.taking_back.cancel("ws-1", "q-7", reason="Another")
+    first = bench.host.runs.cancellation.cancel("ws-1", "q-7", reason="  The customer\n went elsewhere ")
+    second = bench.host.runs.cancellation.cancel("ws-1", "q-7", reason="Another")
 
     assert (first.duplicate, second.duplicate) == (False, True)
     assert first.run_ids == second.run_ids
@@ -25,7 +25,7 @@ def test_a_second_cancellation_changes_nothing(bench: Any) -> None:
 
 def test_cancelling_an_unknown_quote_answers_not_found(bench: Any) -> None:
     with pytest.raises(NotFound, match="There is no quote 'q-7' in workspace 'ws-1'"):
-        bench.host.runs.taking_back.cancel("ws-1", "q-7")
+        bench.host.runs.cancellation.cancel("ws-1", "q-7")
     with pytest.raises(NotFound, match="There is no quote"):
         bench.host.runs.acceptance.accept("ws-1", {**a_quote(), "status": "Lost"})
 

@@ -122,7 +122,7 @@ def test_no_installment_of_a_cancelled_or_undone_quote_is_sent(bench: Any, due: 
     if due == "cancelled":
         cancel(bench)
     else:
-        bench.host.runs.taking_back.undo(run["id"])
+        bench.host.runs.cancellation.undo(run["id"])
         bench.work()
     days_later(bench, 40)
     mails = len(bench.mails())
@@ -163,7 +163,7 @@ def test_a_run_that_has_not_ended_is_dismissed_and_stays_dismissed(bench: Any, s
 
 def test_a_working_run_stops_at_its_next_step(bench: Any, meanwhile: Any) -> None:
     bench.enable(**LINK, void_on_cancel=True)
-    open_orders = meanwhile("POST", "/finalize", lambda: bench.host.runs.taking_back.cancel("ws-1", "q-7"))
+    open_orders = meanwhile("POST", "/finalize", lambda: bench.host.runs.cancellation.cancel("ws-1", "q-7"))
 
     run = bench.accept(a_quote(installments=2))
 
@@ -216,7 +216,7 @@ def test_an_invoice_that_cannot_be_voided_is_refused_with_a_hint(
     meanwhile(bench)
 
     with pytest.raises(ActionRefused) as refused:
-        bench.host.runs.taking_back.void("ws-1", "q-7")
+        bench.host.runs.cancellation.void("ws-1", "q-7")
 
     assert refused.value.title == why and refused.value.hint
 
@@ -247,7 +247,7 @@ def test_a_lost_answer_does_not_void_the_invoice_twice(bench: Any, fault: str) -
 def test_a_payment_after_a_settled_cancellation_asks_a_person_again(bench: Any) -> None:
     bench.enable(**LINK)
     bench.accept(a_quote(installments=1))
-    (run_id,) = bench.host.runs.taking_back.cancel("ws-1", "q-7").run_ids
+    (run_id,) = bench.host.runs.cancellation.cancel("ws-1", "q-7").run_ids
     bench.work()
     bench.webhooks()
     bench.host.runs.control.dismiss(run_id, "They pay all the same.")
@@ -299,7 +299,7 @@ def test_a_process_that_dies_during_a_cancellation_takes_everything_back_once(
     bench.enable(**LINK, void_on_cancel=True)
     bench.accept(a_quote(installments=2))
     (session,) = bench.stripe.objects("sessions")
-    (run_id,) = bench.host.runs.taking_back.cancel("ws-1", "q-7").run_ids
+    (run_id,) = bench.host.runs.cancellation.cancel("ws-1", "q-7").run_ids
     name = f"{step}:{session['id']}" if step in {"session", "link.expire"} else step
     bench.engine.die_at(name, recorded=recorded)
 
@@ -314,13 +314,13 @@ def test_a_process_that_dies_during_a_cancellation_takes_everything_back_once(
 def test_undoing_one_integration_does_not_stop_the_others(bench: Any) -> None:
     bench.enable()
     run = bench.accept(a_quote())
-    bench.host.runs.taking_back.undo(run["id"])
+    bench.host.runs.cancellation.undo(run["id"])
     bench.work()
 
     with bench.host.store.read() as db:
         stops = quotes.stops(db, "ws-1", "q-7")
 
-    assert stops.holds("stripe_invoice") and not stops.holds("another")
+    assert stops.block("stripe_invoice") and not stops.block("another")
     stops.refuse("another")
 
 

@@ -154,7 +154,7 @@ def test_a_waiting_run_that_is_undone_does_not_come_back(bench: Any) -> None:
     run = bench.accept(the_example())
     assert run["status"] == "waiting"
 
-    undone = bench.host.runs.taking_back.undo(run["id"])
+    undone = bench.host.runs.cancellation.undo(run["id"])
     bench.work()
 
     assert bench.run(undone)["status"] == "succeeded"

@@ -54,18 +54,18 @@ def payment(bench: Any, quote_id: str) -> list[str]:
 
 def cancellation(bench: Any, quote_id: str) -> list[str]:
     with_an_invoice(bench, quote_id)
-    return list(bench.host.runs.taking_back.cancel("ws-1", quote_id).run_ids)
+    return list(bench.host.runs.cancellation.cancel("ws-1", quote_id).run_ids)
 
 
 def voiding(bench: Any, quote_id: str) -> list[str]:
     with_an_invoice(bench, quote_id)
-    return [bench.host.runs.taking_back.void("ws-1", quote_id)]
+    return [bench.host.runs.cancellation.void("ws-1", quote_id)]
 
 
 def undoing(bench: Any, quote_id: str) -> list[str]:
     (run_id,) = accept(bench, quote_id)
     bench.work()
-    return [bench.host.runs.taking_back.undo(run_id)]
+    return [bench.host.runs.cancellation.undo(run_id)]
 
 
 def again_after_undoing(bench: Any, quote_id: str) -> list[str]:

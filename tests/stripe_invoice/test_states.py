@@ -173,7 +173,7 @@ def settled_outside(bench: Any, v1: Any) -> None:
 
 
 def cancel(bench: Any) -> dict[str, Any]:
-    (run_id,) = bench.host.runs.taking_back.cancel("ws-1", "q-7", reason="The customer changed their mind.").run_ids
+    (run_id,) = bench.host.runs.cancellation.cancel("ws-1", "q-7", reason="The customer changed their mind.").run_ids
     bench.work()
     bench.webhooks()
     found: dict[str, Any] = bench.run(run_id)
@@ -203,7 +203,7 @@ def undone_paid(bench: Any, v1: Any) -> None:
 
 def undo(bench: Any) -> None:
     run, *_ = bench.quote("q-7")["runs"]
-    bench.host.runs.taking_back.undo(run["id"])
+    bench.host.runs.cancellation.undo(run["id"])
     bench.work()
     bench.webhooks()
 
@@ -347,7 +347,7 @@ def do(bench: Any, v1: Any, step: str) -> None:
     deeds: dict[str, Callable[[], Any]] = {
         "retry": lambda: runs.control.retry(found["run_id"]),
         "dismiss": lambda: (
-            runs.uninvoiced.dismiss("ws-1", "q-7", "Done by hand.")
+            runs.without_invoice.dismiss("ws-1", "q-7", "Done by hand.")
             if bench.quote("q-7")["without_invoice"]
             else runs.control.dismiss(found["run_id"], "Done by hand.")
         ),
@@ -357,7 +357,7 @@ def do(bench: Any, v1: Any, step: str) -> None:
         "send": lambda: runs.installments.request("ws-1", "q-7", found["installment"]),
         "finalize": lambda: v1.invoices.finalize_invoice(bench.stripe.objects("invoices")[0]["id"]),
         "remind": lambda: v1.invoices.send_invoice(bench.stripe.objects("invoices")[0]["id"]),
-        "void": lambda: runs.taking_back.void("ws-1", "q-7"),
+        "void": lambda: runs.cancellation.void("ws-1", "q-7"),
         "accept": lambda: runs.acceptance.accept("ws-1", a_quote()),
     }
     deeds[step]()

@@ -12,7 +12,7 @@ from stripe_invoice.conftest import notes
 
 
 def undo(bench: Any, run: dict[str, Any]) -> dict[str, Any]:
-    run_id = bench.host.runs.taking_back.undo(run["id"])
+    run_id = bench.host.runs.cancellation.undo(run["id"])
     bench.work()
     found: dict[str, Any] = bench.run(run_id)
     return found
@@ -95,11 +95,11 @@ def test_undoing_is_refused_while_a_run_works_or_the_integration_is_off(bench: A
     run_ids = bench.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
 
     with pytest.raises(ActionRefused, match="has not ended"):
-        bench.host.runs.taking_back.undo(run_ids[0])
+        bench.host.runs.cancellation.undo(run_ids[0])
     bench.work()
     bench.host.settings.disable("ws-1", "stripe_invoice")
     with pytest.raises(ActionRefused, match="switched off"):
-        bench.host.runs.taking_back.undo(run_ids[0])
+        bench.host.runs.cancellation.undo(run_ids[0])
 
 
 @pytest.mark.parametrize("fault", ["500_after", "cut_after", "cut_before", "500_before"])

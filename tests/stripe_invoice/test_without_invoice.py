@@ -175,7 +175,7 @@ def test_a_quote_without_a_unit_gets_its_invoice_by_either_advised_step(bench: A
     bench.work()
 
     assert [bench.quote(one)["payment_status"] for one in ("q-1", "q-2")] == ["unpaid", "unpaid"]
-    assert bench.host.runs.uninvoiced.count("ws-1") == 0
+    assert bench.host.runs.without_invoice.count("ws-1") == 0
 
 
 def test_a_quote_whose_integration_was_switched_off_can_be_run_later(bench: Any) -> None:
@@ -227,11 +227,11 @@ def test_a_quote_invoiced_by_hand_is_dismissed_and_can_still_be_run(
 
     (run,) = bench.quote("q-1")["runs"]
     assert run["status"] == "dismissed" and "Invoiced by hand." in run["outcome"]["notes"][0]
-    assert bench.host.runs.uninvoiced.count("ws-1") == 0
+    assert bench.host.runs.without_invoice.count("ws-1") == 0
     with pytest.raises(ActionRefused, match="nothing to dismiss"):
-        bench.host.runs.uninvoiced.dismiss("ws-1", "q-1", "twice")
+        bench.host.runs.without_invoice.dismiss("ws-1", "q-1", "twice")
     bench.enable(**LINK)
-    assert bench.host.runs.uninvoiced.count("ws-1") == 0, "enabling does not forget it"
+    assert bench.host.runs.without_invoice.count("ws-1") == 0, "enabling does not forget it"
     assert bench.accept(of_unit("bu_2"))["status"] == "dismissed", "nor does accepting it again"
     bench.host.runs.acceptance.run("ws-1", "q-1")
     bench.work()
@@ -252,7 +252,7 @@ def test_running_a_quote_that_succeeded_is_refused_with_a_hint(bench: Any, doors
 def test_an_undone_quote_is_worked_again_by_the_advised_step(bench: Any) -> None:
     bench.enable()
     run = bench.accept(the_example())
-    bench.host.runs.taking_back.undo(run["id"])
+    bench.host.runs.cancellation.undo(run["id"])
     bench.work()
 
     with pytest.raises(ActionRefused, match="is undone") as refused:
@@ -291,7 +291,7 @@ class TestBesideAnotherIntegration:
     def test_a_quote_of_another_integration_lacks_an_invoice_once_invoicing_is_enabled(self, both: Any) -> None:
         both.set_up("second", {})
         both.accept(the_example())
-        assert both.host.runs.uninvoiced.count("ws-1") == 0
+        assert both.host.runs.without_invoice.count("ws-1") == 0
 
         both.enable()
         assert both.quote("q-1")["without_invoice"]["code"] == NO_INVOICING
@@ -308,7 +308,7 @@ class TestBesideAnotherIntegration:
         both.host.runs.acceptance.accept("ws-1", of_unit("bu_1", "q-2"))
         both.set_up("second", {})
 
-        assert both.host.runs.uninvoiced.count("ws-1", "second") == 1
+        assert both.host.runs.without_invoice.count("ws-1", "second") == 1
         both.host.runs.acceptance.run_all("ws-1", "second")
         both.work()
 

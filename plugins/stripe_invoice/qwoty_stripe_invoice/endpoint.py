@@ -228,7 +228,7 @@ class _Endpoint:
 
     def _delete(self, endpoint: str, attempt: Attempt) -> None:
         try:
-            self._stripe.read(attempt, lambda v1: v1.webhook_endpoints.delete(endpoint))
+            self._stripe.delete(attempt, lambda v1: v1.webhook_endpoints.delete(endpoint))
         except StripeRefused as error:
             if not error.missing:
                 raise

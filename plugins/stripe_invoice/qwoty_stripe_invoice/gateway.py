@@ -83,7 +83,11 @@ class Gateway:
         self._key, self._workspace, self._pace = key, workspace, pace
 
     def read(self, attempt: Attempt, call: Callable[[Any], Any]) -> dict[str, Any]:
-        """Send a GET or DELETE: ``call`` gets the SDK's ``client.v1``."""
+        """Send a GET: ``call`` gets the SDK's ``client.v1``."""
+        return self._do(attempt, lambda: call(_client(self._key).v1))
+
+    def delete(self, attempt: Attempt, call: Callable[[Any], Any]) -> dict[str, Any]:
+        """Send a DELETE, without an idempotency key: the second one finds nothing to delete."""
         return self._do(attempt, lambda: call(_client(self._key).v1))
 
     def probe(self, call: Callable[[Any], Any]) -> None:

@@ -29,7 +29,7 @@ from .work import Work
 
 
 def invoice_quote(ctx: HookContext, quote: Quote) -> Outcome:
-    """Make the quote's invoice and deliver it as the settings say; all checks of the quote come before any request."""
+    """Make the quote's invoice and deliver it as the settings say. The plan is made before any request."""
     settings = StripeSettings.of(ctx.settings)
     work = Work.for_quote(ctx, quote)
     if work is None:

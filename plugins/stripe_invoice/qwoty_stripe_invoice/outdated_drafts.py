@@ -195,7 +195,7 @@ class Drafts:
 
     def _delete(self, attempt: Attempt, known: InvoiceRecord, *, other_version: bool) -> None:
         try:
-            self.work.stripe.read(attempt, lambda v1: v1.invoices.delete(known.id))
+            self.work.stripe.delete(attempt, lambda v1: v1.invoices.delete(known.id))
         except StripeRefused:
             invoice = self._look(attempt, known)
             if invoice is not None and self._is_draft(known, invoice, other_version=other_version):
@@ -215,7 +215,7 @@ class Drafts:
 
     def _delete_item(self, attempt: Attempt, item: str) -> None:
         try:
-            self.work.stripe.read(attempt, lambda v1: v1.invoice_items.delete(item))
+            self.work.stripe.delete(attempt, lambda v1: v1.invoice_items.delete(item))
         except StripeRefused as error:
             if not error.missing:
                 raise

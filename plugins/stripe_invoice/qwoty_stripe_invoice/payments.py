@@ -32,7 +32,7 @@ def attach_payment(work: Work, quote_id: str, session: Mapping[str, Any]) -> Quo
         f"attach:{session['payment_intent']}",
         lambda attempt: _attach(work, quote_id, session, attempt),
     )
-    tell_overpayment(work.ctx, quote_id, overpayment)
+    raise_if_overpaid(work.ctx, quote_id, overpayment)
     return record_or_new(work.ctx.records.get(quote_id), session)
 
 
@@ -102,14 +102,14 @@ def _unattachable(work: Work, quote_id: str, session: Mapping[str, Any], attempt
 
 def look_at_invoice(work: Work, quote_id: str, invoice_id: str) -> QuoteRecord:
     """Fetch the invoice and put its state into the record. Raises: NeedsAttention if it is overpaid."""
-    tell_overpayment(work.ctx, quote_id, see_invoice(work, quote_id, invoice_id))
+    raise_if_overpaid(work.ctx, quote_id, see_invoice(work, quote_id, invoice_id))
     record = work.ctx.records.get(quote_id)
     assert record is not None, "the step above wrote it"
     return record
 
 
 def see_invoice(work: Work, quote_id: str, invoice_id: str) -> dict[str, Any] | None:
-    """Fetch the invoice and put its state into the record; return the argument of ``tell_overpayment``."""
+    """Fetch the invoice and put its state into the record; return the argument of ``raise_if_overpaid``."""
 
     def look(attempt: Attempt) -> dict[str, Any] | None:
         invoice = retrieve_invoice(work.stripe, attempt, invoice_id)
@@ -147,7 +147,7 @@ def _new_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any]
     return {name: invoice[name] for name in ("id", "amount_due", "amount_overpaid", "currency")}
 
 
-def tell_overpayment(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any] | None) -> None:
+def raise_if_overpaid(ctx: HookContext, quote_id: str, invoice: Mapping[str, Any] | None) -> None:
     """Record a new overpayment and raise NeedsAttention; do nothing without one."""
     if not invoice:
         return

@@ -18,7 +18,7 @@ from .endpoint_state import made_with, note_good, note_refusal, secret_of
 from .event_form import read_event
 from .event_routing import invoice_id_of, is_charge, object_of, quote_id_of
 from .gateway import verify_webhook
-from .payments import attach_payment, note_failed_payment, see_invoice, settled_outside, tell_overpayment
+from .payments import attach_payment, note_failed_payment, raise_if_overpaid, see_invoice, settled_outside
 from .refunds import note_refund
 from .sessions import close_links, look_at_session, remember_payment
 from .work import Work
@@ -81,7 +81,7 @@ def _handle_invoice_event(work: Work, quote_id: str, event: WebhookEvent, thing:
     record = work.ctx.records.get(quote_id)
     assert record is not None and record.invoice is not None, "the step above wrote it"
     closed = close_links(work, quote_id) if record.invoice.status in _FINAL else []
-    tell_overpayment(work.ctx, quote_id, overpaid)
+    raise_if_overpaid(work.ctx, quote_id, overpaid)
     return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.", *settled_outside(record), *closed)
 
 

@@ -15,7 +15,7 @@ from ...reports.quotes import list_quotes, quote_report
 from ...reports.runs import find_run
 from ...reports.search import QuoteFilter, stored_document
 from ...runs.acceptance import Accepted
-from ...runs.taking_back import Cancelled
+from ...runs.cancellation import Cancelled
 from ...store import runs as runs_table
 from ..auth import the_host
 from .blueprint import Blueprint, reports_field_errors, requires_scope, safe_to_repeat
@@ -118,7 +118,7 @@ def run_quote(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, 
 def dismiss_quote(body: dict[str, Any], workspace: str, quote_id: str) -> dict[str, Any]:
     """Dismiss a quote that needs no invoice; it can still be run"""
     host = the_host()
-    host.runs.uninvoiced.dismiss(workspace, quote_id, body["reason"])
+    host.runs.without_invoice.dismiss(workspace, quote_id, body["reason"])
     return quote_report(host.store, workspace, quote_id, host.clock.now())
 
 
@@ -136,7 +136,7 @@ def get_quote(workspace: str, quote_id: str) -> dict[str, Any]:
 @blueprint.alt_response(200, schema=CancelledSchema, description="The quote was cancelled before.")
 def cancel_quote(body: dict[str, Any], workspace: str, quote_id: str) -> Response:
     """Cancel a quote: stop its runs, and take back what is not final"""
-    return _started(the_host().runs.taking_back.cancel(workspace, quote_id, reason=body["reason"]), {})
+    return _started(the_host().runs.cancellation.cancel(workspace, quote_id, reason=body["reason"]), {})
 
 
 @blueprint.post("/workspaces/<workspace>/quotes/<id:quote_id>/invoice/void")
@@ -144,4 +144,4 @@ def cancel_quote(body: dict[str, Any], workspace: str, quote_id: str) -> Respons
 def void_invoice(workspace: str, quote_id: str) -> dict[str, Any]:
     """Void a quote's final, unpaid invoice; return the run that does it"""
     host = the_host()
-    return find_run(host.store, host.runs.taking_back.void(workspace, quote_id))
+    return find_run(host.store, host.runs.cancellation.void(workspace, quote_id))

@@ -81,7 +81,7 @@ def undo_run(workspace: str, run_id: str) -> dict[str, Any]:
     """Take back what a run created and is not final; return the run that does it"""
     host = the_host()
     find_run(host.store, run_id, workspace=workspace)
-    return find_run(host.store, host.runs.taking_back.undo(run_id))
+    return find_run(host.store, host.runs.cancellation.undo(run_id))
 
 
 @blueprint.post("/workspaces/<workspace>/runs/retry-all-failed")

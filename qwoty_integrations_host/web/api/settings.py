@@ -102,4 +102,4 @@ def _done_or_begun(workspace: str, plugin: str, inquiry_id: str | None) -> Respo
 
 def _with_count(report: Mapping[str, Any]) -> Mapping[str, Any]:
     """Add how many quotes wait for the integration."""
-    return {**report, "without_invoice": the_host().runs.uninvoiced.count(report["workspace"], report["plugin"])}
+    return {**report, "without_invoice": the_host().runs.without_invoice.count(report["workspace"], report["plugin"])}

@@ -23,7 +23,7 @@ def confirm_cancel(quote_id: str) -> str:
 @blueprint.post("/cancel/<id:quote_id>")
 def cancel(quote_id: str) -> Response:
     """Cancel a quote: stop its runs, and take back what is not final."""
-    the_host().runs.taking_back.cancel(session().workspace, quote_id, reason=request.form.get("reason", ""))
+    the_host().runs.cancellation.cancel(session().workspace, quote_id, reason=request.form.get("reason", ""))
     return redirect_to(url_for("console.quote", quote_id=quote_id))
 
 
@@ -31,20 +31,20 @@ def cancel(quote_id: str) -> Response:
 def confirm_void(quote_id: str) -> str:
     """Ask for confirmation before voiding an invoice, which is irreversible."""
     facts = _facts(quote_id)
-    the_host().runs.taking_back.voiding_plugin(session().workspace, quote_id)
+    the_host().runs.cancellation.voiding_plugin(session().workspace, quote_id)
     return render_template("console/void.html", **facts)
 
 
 @blueprint.post("/void/<id:quote_id>")
 def void(quote_id: str) -> Response:
     """Void an unpaid invoice."""
-    return redirect_to(url_for("console.run", run_id=the_host().runs.taking_back.void(session().workspace, quote_id)))
+    return redirect_to(url_for("console.run", run_id=the_host().runs.cancellation.void(session().workspace, quote_id)))
 
 
 def may_void(quote_id: str) -> bool:
     """Return whether the quote's invoice can be voided now."""
     with suppress(ActionRefused):
-        return bool(the_host().runs.taking_back.voiding_plugin(session().workspace, quote_id))
+        return bool(the_host().runs.cancellation.voiding_plugin(session().workspace, quote_id))
     return False
 
 

@@ -70,7 +70,7 @@ def _overview(*, typed: str | None = None, error: str = "", done: str = "") -> s
         not_fetched=open_runs.get(PLATFORM, 0),
         error=error,
         done=done,
-        lacking=host.runs.uninvoiced.count(session().workspace),
+        lacking=host.runs.without_invoice.count(session().workspace),
     )
 
 
@@ -248,7 +248,7 @@ def _page(plugin: str, outcome: _Outcome | None = None) -> str:
         outcome=outcome,
         plugin_id=plugin,
         units=units,
-        waiting=host.runs.uninvoiced.count(session().workspace, plugin),
+        waiting=host.runs.without_invoice.count(session().workspace, plugin),
         has_recipients=host.alert_recipients.exist(session().workspace),
         testable=state["configured"] and host.plugins.implements(plugin, "check_connection"),
         done=_DONE.get(outcome.done, lambda: "")(),

@@ -58,7 +58,7 @@ def quotes() -> str:
         following=following,
         first_page=not query["after"],
         without_invoice=query["without_invoice"],
-        lacking=host.runs.uninvoiced.count(session().workspace),
+        lacking=host.runs.without_invoice.count(session().workspace),
         runnable=_is_runnable(),
     )
 
@@ -74,7 +74,7 @@ def run_quote(quote_id: str) -> Response:
 def dismiss_quote(quote_id: str) -> Response:
     """Dismiss a quote that needs no invoice."""
     reason = request.form.get("reason", "").strip() or _("no reason given")
-    the_host().runs.uninvoiced.dismiss(session().workspace, quote_id, reason)
+    the_host().runs.without_invoice.dismiss(session().workspace, quote_id, reason)
     return redirect_to(url_for("console.quote", quote_id=quote_id))
 
 
@@ -83,7 +83,7 @@ def confirm_run_waiting() -> str:
     """Ask for confirmation before running the waiting quotes: show how many, since when, for which integration."""
     host, workspace, plugin = the_host(), session().workspace, request.args.get("plugin") or None
     host.runs.acceptance.takers(workspace, plugin)
-    waiting = host.runs.uninvoiced.waiting(workspace, plugin)
+    waiting = host.runs.without_invoice.waiting(workspace, plugin)
     oldest = waiting[0]["received_at"] if waiting else None
     return render_template("console/run_waiting.html", plugin=plugin, number=len(waiting), oldest=oldest)
 

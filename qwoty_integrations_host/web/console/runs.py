@@ -108,7 +108,7 @@ def confirm_undo(run_id: str) -> str:
 def undo(run_id: str) -> Response:
     """Request the run that takes back what is not final."""
     _run_of_workspace(run_id)
-    return redirect_to(url_for("console.run", run_id=the_host().runs.taking_back.undo(run_id)))
+    return redirect_to(url_for("console.run", run_id=the_host().runs.cancellation.undo(run_id)))
 
 
 _DONE = {"dismissed": "dismissed"}

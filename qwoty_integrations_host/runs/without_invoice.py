@@ -25,7 +25,7 @@ from .queue import RunQueue
 
 
 @dataclass(frozen=True, slots=True)
-class Uninvoiced(WithIntegrations):
+class QuotesWithoutInvoice(WithIntegrations):
     """The quotes without an invoice of one host. Each quote's row says why it has none."""
 
     store: Store
@@ -71,7 +71,7 @@ class Uninvoiced(WithIntegrations):
                 )
             lacking = [run for run in rows.of_quote(db, workspace, quote_id) if run.lacks_something]
             for run in lacking or [self._never_begun(db, workspace, quote_id)]:
-                self.queue.dismiss(db, run, reason)
+                self.queue.mark_dismissed(db, run, reason)
             self.note_cause(db, workspace, quote_id)
             audit.note(db, workspace, "quote.dismissed", quote_id, self.clock.now())
 

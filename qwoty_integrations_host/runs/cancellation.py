@@ -21,7 +21,7 @@ from ..store.workspaces import require_workspace
 from ..workspaces.integration import Integrations, WithIntegrations
 from .control import way_out
 from .queue import RunQueue, one_line
-from .uninvoiced import Uninvoiced
+from .without_invoice import QuotesWithoutInvoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class TakingBack(WithIntegrations):
+class Cancellation(WithIntegrations):
     """The cancellations, undos and voidings of one host."""
 
     store: Store
     integrations: Integrations
     clock: Clock
     queue: RunQueue
-    uninvoiced: Uninvoiced
+    without_invoice: QuotesWithoutInvoice
 
     def cancel(self, workspace: str, quote_id: str, *, reason: str = "", how: str = "request") -> Cancelled:
         """Note that a quote is cancelled, stop all work on it, and queue the runs that take back what was made of it.
@@ -63,7 +63,7 @@ class TakingBack(WithIntegrations):
                 audit.note(db, workspace, "quote.cancelled", quote_id, now)
                 self._stop_work(db, workspace, quote_id, "the quote is cancelled")
                 self._give_up_fetches(db, workspace, quote_id)
-                self.uninvoiced.note_cause(db, workspace, quote_id)
+                self.without_invoice.note_cause(db, workspace, quote_id)
                 for plugin in self._concerned(workspace, quote_id):
                     subject, facts = uuid4().hex, {"at": cancelled["at"]}
                     self.queue.add(db, workspace, plugin, RunKind.CANCEL, quote_id, subject=subject, facts=facts)
@@ -128,14 +128,14 @@ class TakingBack(WithIntegrations):
         for other in rows.of_quote(db, run.workspace, run.quote_id):
             is_open = other.plugin == run.plugin and other.is_open
             if is_open and (is_a_mail(other) or (how == "void" and other.kind == RunKind.CANCEL)):
-                self.queue.dismiss(db, other, f"the invoice is {how}")
+                self.queue.mark_dismissed(db, other, f"the invoice is {how}")
 
     def _give_up_fetches(self, db: Connection, workspace: str, quote_id: str) -> bool:
         """Dismiss the runs that have yet to fetch the quote as accepted; return whether there were any."""
         given_up = False
         for run in rows.of_quote(db, workspace, quote_id, kind=RunKind.PLATFORM_EVENT):
             if run.status in {RunStatus.QUEUED, RunStatus.WAITING} or run.is_open:
-                self.queue.dismiss(db, run, "the quote is cancelled")
+                self.queue.mark_dismissed(db, run, "the quote is cancelled")
                 given_up = True
         return given_up
 
@@ -159,11 +159,11 @@ class TakingBack(WithIntegrations):
         """
         for other in rows.of_quote(db, workspace, quote_id):
             if other.plugin != plugin or other.kind == RunKind.WEBHOOK or other.is_finished:
-                continue  # a webhook's run may stay: two runs of a quote are never under way at once
+                continue  # a webhook's run may stay: two runs of a plugin and quote never work at once
             if other.status != RunStatus.WAITING or other.kind == RunKind.CANCEL:
                 raise ActionRefused(f"Run {other.id} of this quote has not ended.", hint=way_out(other))
             if other.kind in TAKING_BACK:
-                self.queue.dismiss(db, other, why)
+                self.queue.mark_dismissed(db, other, why)
         undone = {"at": self.clock.now().isoformat(), "by": actor(), "how": kind}
         quotes.undo(db, workspace, quote_id, plugin, undone)
         self._stop_work(db, workspace, quote_id, why, plugin=plugin)
@@ -181,4 +181,4 @@ class TakingBack(WithIntegrations):
                 # When the quote is accepted again, these runs begin again, and installments can be requested again.
                 rows.change(db, run.id, facts={**run.facts, "version": None, "stopped": True})
                 if not run.is_dealt_with:
-                    self.queue.dismiss(db, run, why)
+                    self.queue.mark_dismissed(db, run, why)
