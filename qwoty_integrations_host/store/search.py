@@ -101,18 +101,18 @@ def update_touched(db: Connection) -> None:
         _update(db, workspace, quote_id, touched[workspace, quote_id])
 
 
-def _update(db: Connection, workspace: str, quote_id: str, change: _Touch) -> None:
+def _update(db: Connection, workspace: str, quote_id: str, touch: _Touch) -> None:
     place = {"in_workspace": workspace, "of_quote": quote_id}
     # Lock the row before reading the facts, so that a second transaction sees what the first has written.
     known = db.execute(_KNOWN, place).mappings().first()
     if known is None:
         _fill(db, workspace, db.execute(_STORED, place).mappings().all())
         return
-    if change.more or known["state"] not in _AT_WORK:
-        change = asdict(change_by_time(facts_of(db, workspace, [quote_id])[quote_id]))
-        if any(known[name] != value for name, value in change.items()):
-            db.execute(_CHANGE, {**place, **change})
-    for source, words in change.words.items():
+    if touch.more or known["state"] not in _AT_WORK:
+        by_time = asdict(change_by_time(facts_of(db, workspace, [quote_id])[quote_id]))
+        if any(known[name] != value for name, value in by_time.items()):
+            db.execute(_CHANGE, {**place, **by_time})
+    for source, words in touch.words.items():
         db.execute(_FORGET_WORDS, {**place, "of_source": source})
         _add_words(db, workspace, {(quote_id, source): words})
 
