@@ -70,6 +70,7 @@ class RunQueue:
         }
 
     def mark_dismissed(self, db: Connection, run: Run, reason: str) -> None:
+        """Dismiss a run, and add a note with the day and the reason. A run that waited can be resumed."""
         now = self.clock.now()
         day = today(db, self.clock, run.workspace).isoformat()
         note = f"Dismissed on {day}: {one_line(reason)}"

@@ -1,7 +1,7 @@
 """The only module that imports stripe: one client per key, the pinned API version, idempotency keys, rate limits.
 
-A read is ``stripe.read(attempt, lambda v1: v1.customers.retrieve("cus_1"))``; a write also names the parts of its
-idempotency key. Both return plain dicts (docs/notes/stripe.md#requests, #idempotency-keys).
+A read is ``stripe.read(attempt, lambda v1: v1.customers.retrieve("cus_1"))``; ``delete`` looks the same; a write also
+names the parts of its idempotency key. All return plain dicts (docs/notes/stripe.md#requests, #idempotency-keys).
 """
 
 from __future__ import annotations
