@@ -44,13 +44,13 @@ def ledger_after_the_mail(patch: pytest.MonkeyPatch) -> None:
 
 def link_not_expired(patch: pytest.MonkeyPatch) -> None:
     """A replaced link stays payable."""
-    for module in (sessions, payment_links):
+    for module in (sessions, payment_links, payments):
         patch.setattr(module, "expire_link", lambda *_: "expired")
 
 
 def links_left_open(patch: pytest.MonkeyPatch) -> None:
     """The link of an invoice that was paid in another way stays payable."""
-    for module in (sessions, webhooks, installments):
+    for module in (payments, webhooks, installments):
         patch.setattr(module, "close_links", lambda *_: [])
 
 

@@ -16,8 +16,8 @@ from .delivery_checks import no_key_for, require_for_delivery
 from .endpoint import ensure_endpoint
 from .outdated_drafts import refuse_other_version
 from .payment_links import PaymentLink
-from .payments import attach_payment, look_at_invoice
-from .sessions import close_links, look_at_session
+from .payments import attach_payment, close_links, look_at_invoice
+from .sessions import look_at_session
 from .work import Work
 
 

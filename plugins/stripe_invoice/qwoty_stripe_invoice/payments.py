@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from qwoty_integrations_host import Attempt, HookContext, NeedsAttention, PermissionMissing, QuoteRecord
@@ -19,8 +21,12 @@ from .record import (
     payment_seen,
     record_or_new,
 )
+from .sessions import expire_link, links_left, look_at_session
 from .stripe_errors import StripeRefused
 from .work import Work
+
+#: Stripe delivers an event for this long (docs/notes/stripe.md#webhooks).
+_DELIVERED_FOR = timedelta(days=3)
 
 
 def attach_payment(work: Work, quote_id: str, session: Mapping[str, Any]) -> QuoteRecord:
@@ -98,6 +104,32 @@ def _unattachable(work: Work, quote_id: str, session: Mapping[str, Any], attempt
         "retry the run, or dismiss it.",
         code="payment_not_attached",
     )
+
+
+def close_links(work: Work, quote_id: str) -> list[str]:
+    """Expire every open link of an invoice with nothing left to pay; return a sentence for each.
+
+    Attach the payment of a link that was paid so long ago that no webhook will report it any more.
+    Raises: NeedsAttention as ``attach_payment``.
+    """
+    links = work.ctx.step("links.left", partial(links_left, work, quote_id))
+    ended = {session_id: (number, expire_link(work, quote_id, number, session_id)) for number, session_id in links}
+    if paid := [session_id for session_id, (_, end) in ended.items() if end == "complete"]:
+        for session_id in work.ctx.step("links.unreported", lambda _: _unreported(work.ctx, quote_id, paid)):
+            event = {"id": session_id, "metadata": {"qwoty_installment": str(ended[session_id][0])}}
+            session = look_at_session(work, quote_id, event, name="session.unreported")
+            if session["payment_status"] == "paid":
+                attach_payment(work, quote_id, session)
+    return [
+        f"The payment link of installment {number} was closed." for number, end in ended.values() if end == "expired"
+    ]
+
+
+def _unreported(ctx: HookContext, quote_id: str, paid: Sequence[str]) -> list[str]:
+    """Return which of these paid sessions are so old that Stripe does not deliver their events any more."""
+    record, latest = ctx.records.get(quote_id), ctx.clock.now() - _DELIVERED_FOR
+    ends = {part.session_id: part.expires_at for part in (record.installments if record else ())}
+    return [session_id for session_id in paid if (end := ends.get(session_id)) is not None and end < latest]
 
 
 def look_at_invoice(work: Work, quote_id: str, invoice_id: str) -> QuoteRecord:

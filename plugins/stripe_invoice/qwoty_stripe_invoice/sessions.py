@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from qwoty_integrations_host import Attempt, HookContext, PermissionMissing
@@ -83,14 +82,7 @@ def _expire(work: Work, quote_id: str, number: int, session_id: str, attempt: At
     return str(session["status"])
 
 
-def close_links(work: Work, quote_id: str) -> list[str]:
-    """Expire every open link of an invoice with nothing left to pay; return a sentence for each."""
-    links = work.ctx.step("links.left", partial(_links_left, work, quote_id))
-    ended = [(number, expire_link(work, quote_id, number, session_id)) for number, session_id in links]
-    return [f"The payment link of installment {number} was closed." for number, end in ended if end == "expired"]
-
-
-def _links_left(work: Work, quote_id: str, attempt: Attempt) -> list[tuple[int, str]]:
+def links_left(work: Work, quote_id: str, attempt: Attempt) -> list[tuple[int, str]]:
     """Return the links that may still be open, with their installments: those at Stripe and those on record."""
     record = work.ctx.records.get(quote_id)
     known = {

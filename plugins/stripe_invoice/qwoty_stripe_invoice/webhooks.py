@@ -18,9 +18,9 @@ from .endpoint_state import made_with, note_good, note_refusal, secret_of
 from .event_form import read_event
 from .event_routing import invoice_id_of, is_charge, object_of, quote_id_of
 from .gateway import verify_webhook
-from .payments import attach_payment, note_failed_payment, raise_if_overpaid, see_invoice, settled_outside
+from .payments import attach_payment, close_links, note_failed_payment, raise_if_overpaid, see_invoice, settled_outside
 from .refunds import note_refund
-from .sessions import close_links, look_at_session, remember_payment
+from .sessions import look_at_session, remember_payment
 from .work import Work
 
 
