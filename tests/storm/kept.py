@@ -29,4 +29,8 @@ KEPT = {
         "7780455699110/1/3/1/0 0:accepted:0 57:Stripe:_still_at_work:49976 130:corrected:48728 "
         "211:cancelled:36549 258:corrected:4584 376:death:23632 414:cancelled:35561"
     ),
+    "what a link brought that no webhook reports any more is not forgotten": (
+        "7001/4/2/0/0 0:accepted:0 448:link_paid:26093 526:webhook_forged:59865 743:time_passes:15761 "
+        "804:marked_as_paid:26692"
+    ),
 }

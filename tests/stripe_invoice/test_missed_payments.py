@@ -155,6 +155,23 @@ def test_a_payment_older_than_what_stripe_lists_is_found_by_its_session(bench: A
     assert attached(bench) == [6000]
 
 
+def test_a_payment_that_no_webhook_reports_any_more_is_reported_when_the_invoice_is_closed(bench: Any) -> None:
+    bench.enable(**LINK)
+    bench.accept(a_quote(installments=2))
+    held(bench)
+    paid(bench)
+    later(bench, 40 * DAY)
+    bench.stripe.mark_paid(bench.stripe.objects("invoices")[0]["id"])
+
+    look_after(bench)
+
+    (run,) = [run for run in bench.quote("q-7")["runs"] if run["status"] == "needs_attention"]
+    assert run["error"]["code"] == "payment_not_attached"
+    assert "60.00 EUR" in run["error"]["title"]
+    first, _ = bench.quote("q-7")["installments"]
+    assert first["payment_id"] == bench.stripe.objects("payment_intents")[0]["id"]
+
+
 def test_a_long_backlog_is_worked_in_several_runs(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwoty_stripe_invoice.missed_events.EVENTS_A_RUN", 2)
     monkeypatch.setattr("qwoty_stripe_invoice.upkeep.INVOICES_BESIDE_EVENTS", 0)
