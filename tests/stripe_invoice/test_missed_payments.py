@@ -169,7 +169,7 @@ def test_a_payment_that_no_webhook_reports_any_more_is_reported_when_the_invoice
     assert run["error"]["code"] == "payment_not_attached"
     assert "60.00 EUR" in run["error"]["title"]
     first, _ = bench.quote("q-7")["installments"]
-    assert first["payment_id"] == bench.stripe.objects("payment_intents")[0]["id"]
+    assert first["payment_id"] == bench.stripe.objects("sessions")[0]["payment_intent"]
 
 
 def test_a_long_backlog_is_worked_in_several_runs(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
