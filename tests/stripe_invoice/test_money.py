@@ -18,7 +18,7 @@ PURE = (
     "money",
     "plan",
     "taxes",
-    "check",
+    "comparison",
     "explain",
     "preview",
     "record",
