@@ -106,6 +106,7 @@ class _Persister:
 
     def __init__(self, kind: str, *, recording: bool, keep: Callable[[], bool] = lambda: True) -> None:
         self._kind, self._recording, self._keep = kind, recording, keep
+        self._recorded: tuple[Path, dict[str, Any]] | None = None
 
     def load_cassette(self, path: str, serializer: Any) -> Any:
         if self._recording:
@@ -114,8 +115,13 @@ class _Persister:
         return FilesystemPersister.load_cassette(path, serializer)
 
     def save_cassette(self, path: str, cassette_dict: dict[str, Any], serializer: Any) -> None:
-        if self._keep():
-            write_cassette(Path(path), cassette_dict, self._kind)
+        # An error here would leave the patches of VCR in place until the garbage collector finds them.
+        self._recorded = Path(path), cassette_dict
+
+    def write(self) -> None:
+        """Write the recording, after VCR has closed it. Raises: RecordingRefused."""
+        if self._recorded and self._keep():
+            write_cassette(*self._recorded, self._kind)
 
 
 def write_cassette(path: Path, cassette_dict: dict[str, Any], kind: str) -> None:
@@ -403,6 +409,7 @@ def staged(
             persister = _Persister(kind, recording=how.record, keep=lambda: tape.worth_keeping and passed())
             mode = "all" if how.record else "none"
             path = str(cassette_path(kind, name))
+            stack.callback(persister.write)
             tape.cassette = stack.enter_context(recorder(tape, persister).use_cassette(path, record_mode=mode))
         if replaying:
             stack.enter_context(offline(tape, kind))

@@ -142,5 +142,6 @@ def test_a_failed_test_writes_no_cassette(tmp_path: Path) -> None:
     path = tmp_path / "new.yaml"
 
     persister.save_cassette(str(path), a_cassette({"object": "customer"}), None)
+    persister.write()
 
     assert not path.exists()
