@@ -99,6 +99,9 @@ runs that need them, and the checker checks again.
 `make storm SEEDS=1-5000` plays these, `make storm SEED=4711` shows one, `RESUME=1` adds the result to this page. The
 tool prints a failing seed and shrinks it to its shortest schedule. Each commit meets 2,000 new storms.
 
+**What no storm tries**: a worker that sleeps for more than 23 hours exactly between its last check and the first byte
+of its request. No check can notice that, and Stripe forgets the request's idempotency key after a day. Storms found
+that such a sleep makes a second customer (seeds 11539 and 700223608827).
 """
 
 

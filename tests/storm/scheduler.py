@@ -52,6 +52,8 @@ class Actor:
     in_transaction: bool = False
     #: Its present task, for the names of boundaries.
     doing: str = ""
+    #: The boundary that it reached last.
+    at: str = ""
     #: The number of boundaries passed when its present step began.
     step_began: int = 0
 
@@ -97,6 +99,7 @@ class Scheduler:
         if actor.dying:
             raise Died
         self.passed += 1
+        actor.at = what
         self.reached[f"{what} [{actor.doing}]" if actor.doing else what] += 1
         if self.passed > MOST_BOUNDARIES:
             raise Stuck(f"{MOST_BOUNDARIES} boundaries, and no end")
