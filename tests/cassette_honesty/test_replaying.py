@@ -121,6 +121,7 @@ def test_requests_from_before_the_behavior_stay_off_the_cassette(
     ):
         tape.given("before", lambda: http.get(url, headers=headers).status_code)
         http.get(f"{url}?limit=1", headers=headers)
+    persister.write()
 
     text = path.read_text("utf-8")
     assert re.findall(r"uri: (.*)", text) == [f"http://{rules.SIMULATED_HOST}/v1/customers?limit=1"]
