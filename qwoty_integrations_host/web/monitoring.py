@@ -49,7 +49,7 @@ def metrics() -> Response:
     """Return the metrics in Prometheus' text format."""
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415 - lazy: few ask
 
-    from ..reports.metrics import registry  # noqa: PLC0415
+    from ..reports.metrics import registry  # noqa: PLC0415 - lazy, as above
 
     host = the_host()
     return Response(generate_latest(registry(host.store, host.plugins, host.clock)), content_type=CONTENT_TYPE_LATEST)

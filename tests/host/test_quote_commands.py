@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -123,7 +124,7 @@ def test_accept_without_an_enabled_integration_makes_no_run_and_says_so(cli: Com
 
 
 def test_an_installment_is_listed_sent_and_refused(cli: CommandLine) -> None:
-    parts = tuple(InstallmentRecord(number=n, amount=50) for n in (1, 2))  # type: ignore[arg-type]
+    parts = tuple(InstallmentRecord(number=n, amount=Decimal(50)) for n in (1, 2))
     record = QuoteRecord(
         currency="EUR", invoice=InvoiceRecord(id="in_1", status="open", account="a"), installments=parts
     )
