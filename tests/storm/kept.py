@@ -33,4 +33,12 @@ KEPT = {
         "7001/4/2/0/0 0:accepted:0 448:link_paid:26093 526:webhook_forged:59865 743:time_passes:15761 "
         "804:marked_as_paid:26692"
     ),
+    "a link that is paid before its answer arrives closes the one that replaced it": (
+        "14596/2/2/2/0 0:accepted:0 42:frozen_and_cut_off:52957 43:accepted:1 66:death:6150 "
+        "278:Stripe:_internal_error_after:39002 450:link_paid:1753"
+    ),
+    "after an internal error, a worker that slept right before the same request sends it under the same key": (
+        "6056572716558/1/3/0/0 0:accepted:0 75:Stripe:_internal_error_before:46824 292:webhook:63330 "
+        "308:frozen_and_cut_off:53110"
+    ),
 }

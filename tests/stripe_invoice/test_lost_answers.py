@@ -19,11 +19,11 @@ def payable(bench: Any) -> list[str]:
     return [one["id"] for one in bench.stripe.objects("sessions") if one["status"] == "open"]
 
 
-def waiting(bench: Any, *, path: str) -> dict[str, Any]:
+def waiting(bench: Any, *, path: str, fault: str = "cut_after") -> dict[str, Any]:
     """Accept a quote, lose the answer to this request, and make Stripe unreachable; give the waiting run."""
     bench.enable(**LINK)
     bench.stripe.config.update(webhooks_held=True)
-    bench.stripe.faults.add("cut_after", method="POST", path=path)
+    bench.stripe.faults.add(fault, method="POST", path=path)
     bench.stripe.faults.add("cut_before", method="GET", path="/v1/(checkout|invoices)", times=99)
     run: dict[str, Any] = bench.accept(a_quote(installments=1))
     assert run["status"] == "waiting", run
@@ -53,6 +53,18 @@ def test_a_link_whose_answer_was_lost_is_closed_when_the_invoice_is_paid_meanwhi
     later(bench, MINUTE)
 
     assert payable(bench) == []
+
+
+def test_a_link_that_is_paid_before_its_answer_arrives_closes_the_one_that_replaced_it(bench: Any) -> None:
+    waiting(bench, path="/v1/checkout/sessions", fault="500_after")
+    bench.stripe.pay(payable(bench)[0])
+    later(bench, MINUTE)
+    assert len(payable(bench)) == len(bench.mails()) == 1, "nobody knew of the payment, so another link was made"
+
+    bench.webhooks()
+
+    assert payable(bench) == []
+    assert bench.quote("q-7")["payment_status"] == "paid"
 
 
 def test_paying_the_invoice_closes_a_link_that_only_stripe_knows_of(bench: Any) -> None:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from qwoty_integrations_host import Attempt, CredentialsError, IntegrationError, Pace, WebhookRejected
 
 from .event_form import not_an_event
-from .stripe_errors import NotStripe, is_final, retry_after, translated
+from .stripe_errors import NotStripe, is_final, is_replayed, retry_after, translated
 
 if TYPE_CHECKING:
     import stripe as stripe_sdk
@@ -54,6 +54,8 @@ class _Exchange:
     wait: Callable[[str, str], None]
     answer: dict[str, Any] | None = None
     request_id: str = ""
+    #: Whether Stripe repeated the answer that it had stored under the request's idempotency key.
+    replayed: bool = False
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("exchange")
@@ -125,15 +127,18 @@ class Gateway:
         digest = hashlib.sha256(json.dumps([params, replaces], sort_keys=True).encode()).hexdigest()[:16]
         parts = ("qwoty", self._workspace, step, _short(entity), str(attempt.key), digest)
         options = {"idempotency_key": ":".join(parts)}
+        exchange = _Exchange(partial(self._wait_for_turn, attempt))
         try:
-            return self._do(attempt, lambda: call(_client(self._key).v1, params, options))
+            return self._do(attempt, lambda: call(_client(self._key).v1, params, options), exchange)
         except IntegrationError as error:
-            error.answered = is_final(error)
+            error.answered = is_final(error, replayed=exchange.replayed)
             raise
 
-    def _do(self, attempt: Attempt | None, call: Callable[[], Any]) -> dict[str, Any]:
+    def _do(
+        self, attempt: Attempt | None, call: Callable[[], Any], exchange: _Exchange | None = None
+    ) -> dict[str, Any]:
         sdk = _sdk()
-        exchange = _Exchange(partial(self._wait_for_turn, attempt))
+        exchange = exchange or _Exchange(partial(self._wait_for_turn, attempt))
         asking = _exchange.set(exchange)
         try:
             returned = call()
@@ -242,6 +247,7 @@ def _paced(sdk: ModuleType) -> Any:
                 self._thread_local.session = _direct_session()
             body, status, answered = super().request(method, url, headers, post_data)
             exchange.request_id = answered.get("Request-Id") or ""
+            exchange.replayed = is_replayed(answered)
             stripes = stripes_answer(status, body)
             if stripes is None:
                 raise NotStripe(status, retry_after=retry_after(answered))

@@ -21,7 +21,7 @@ from .record import (
     payment_seen,
     record_or_new,
 )
-from .sessions import expire_link, links_left, look_at_session
+from .sessions import expire_link, expire_session, links_left, look_at_session
 from .stripe_errors import StripeRefused
 from .work import Work
 
@@ -44,6 +44,7 @@ def attach_payment(work: Work, quote_id: str, session: Mapping[str, Any]) -> Quo
 
 def _attach(work: Work, quote_id: str, session: Mapping[str, Any], attempt: Attempt) -> dict[str, Any] | None:
     invoice_id, payment = str(session["invoice_id"]), str(session["payment_intent"])
+    _close_newer_link(work, quote_id, session, attempt)
     invoice = None
     if not _is_attached(work.stripe, attempt, invoice_id, payment):
         try:
@@ -64,6 +65,14 @@ def _attach(work: Work, quote_id: str, session: Mapping[str, Any], attempt: Atte
         lambda r: payment_seen(invoice_seen(r, seen, work.stripe.account), session["number"], session),
     )
     return _new_overpayment(work.ctx, quote_id, seen)
+
+
+def _close_newer_link(work: Work, quote_id: str, session: Mapping[str, Any], attempt: Attempt) -> None:
+    """Expire the link that was made because nobody knew yet that this session was paid."""
+    record, number = work.ctx.records.get(quote_id), session["number"]
+    part = record.installment(number) if record else None
+    if part and part.status == "sent" and part.session_id not in (None, session["id"]):
+        expire_session(work, quote_id, number, part.session_id, attempt)
 
 
 def _is_attached(stripe: Gateway, attempt: Attempt, invoice_id: str, payment: str) -> bool:

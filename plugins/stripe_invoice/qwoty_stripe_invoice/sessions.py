@@ -58,12 +58,13 @@ def _invoice_id(ctx: HookContext, quote_id: str, session: Mapping[str, Any]) -> 
 def expire_link(work: Work, quote_id: str, number: int, session_id: str) -> str:
     """Expire an open link and return its status then; ``complete`` means that the customer has paid by it."""
     status: str = work.ctx.step(
-        f"link.expire:{session_id}", lambda attempt: _expire(work, quote_id, number, session_id, attempt)
+        f"link.expire:{session_id}", lambda attempt: expire_session(work, quote_id, number, session_id, attempt)
     )
     return status
 
 
-def _expire(work: Work, quote_id: str, number: int, session_id: str, attempt: Attempt) -> str:
+def expire_session(work: Work, quote_id: str, number: int, session_id: str, attempt: Attempt) -> str:
+    """Do the work of ``expire_link`` inside a step."""
     try:
         session = work.stripe.write(
             attempt,

@@ -98,17 +98,33 @@ def translated(error: Any, sdk: Any) -> IntegrationError:
     return StripeRefused(title, stripe_code=code, status=status, restart=code == "resource_missing")
 
 
-def is_final(error: IntegrationError) -> bool:
-    """Whether Stripe gave a final answer, which it may store under the idempotency key and repeat for a day."""
+def is_final(error: IntegrationError, *, replayed: bool) -> bool:
+    """Whether the next request needs another idempotency key, since Stripe would repeat this answer for a day.
+
+    After an internal error this is sure only once Stripe has repeated it. Until then a request under the same key may
+    still be on its way, from a worker that sleeps, and another key would let both have an effect (ADR 0004).
+    """
     if isinstance(error, PermanentError):
         return False  # the request was never sent
-    return not isinstance(error, RetryableError) or error.code in {"stripe_error", "stripe_key"}
+    if error.code == "stripe_error":
+        return replayed
+    return not isinstance(error, RetryableError) or error.code == "stripe_key"
+
+
+def is_replayed(headers: Mapping[str, str]) -> bool:
+    """Whether Stripe repeats a stored answer: it says so, and names the request that it answered first."""
+    original = _header(headers, "Original-Request")
+    return bool(_header(headers, "Idempotent-Replayed")) or original not in ("", _header(headers, "Request-Id"))
 
 
 def retry_after(headers: Mapping[str, str] | None) -> float | None:
     """Return the seconds of a ``Retry-After`` header; None without one."""
-    text = (headers or {}).get("retry-after") or (headers or {}).get("Retry-After") or ""
+    text = _header(headers or {}, "Retry-After")
     return float(text) if re.fullmatch(r"\d{1,4}", text) else None
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return headers.get(name) or headers.get(name.lower()) or ""
 
 
 def _access_refused(code: str, message: str) -> CredentialsError | None:
