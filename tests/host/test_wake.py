@@ -27,9 +27,15 @@ def engine(tmp_path: Path) -> Iterator[DurableEngine]:
 
 
 def test_dbos_polls_each_queue_in_a_thread_with_the_expected_name(engine: DurableEngine) -> None:
-    names = {QUEUE_THREAD.format(queue) for queue in (_QUEUE, _SUSPECTS)}
+    names, deadline = {QUEUE_THREAD.format(queue) for queue in (_QUEUE, _SUSPECTS)}, time.monotonic() + 10
+    while not names <= running() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
-    assert names <= {thread.name for thread in threading.enumerate()}, BROKEN
+    assert names <= running(), BROKEN
+
+
+def running() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
 
 
 def test_dbos_waits_between_two_polls_on_the_stop_event_that_is_patched(engine: DurableEngine) -> None:
