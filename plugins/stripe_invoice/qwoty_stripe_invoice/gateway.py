@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
+from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ API_VERSION = "2026-10-28.endive"
 DEFAULT_API_BASE = "https://api.stripe.com"
 #: Seconds to connect and to read: in a run, and while a person waits for the answer.
 _PATIENT, _QUICK = (10.0, 60.0), (5.0, 10.0)
+#: Connections kept for one key. More requests at once open further ones, which are closed after their answer.
+_MOST_CONNECTIONS = 64
 #: How far a webhook's time may differ from ours, in seconds.
 _TOLERANCE = 300
 #: Stripe allows 25 requests a second for each endpoint and account, and 20 searches
@@ -226,7 +229,7 @@ def _new_client(key: str, base: str, timeout: tuple[float, float]) -> stripe_sdk
         # The host retries instead: before it repeats a request, it looks for the result. The SDK cannot do that.
         max_network_retries=0,
         # Name the HTTP library. Otherwise the SDK takes any that is installed, and cassettes might not record it.
-        http_client=_paced(sdk)(timeout=timeout),
+        http_client=_paced(sdk)(timeout=timeout, session=_session(base)),
     )
     return client
 
@@ -243,8 +246,6 @@ def _paced(sdk: ModuleType) -> Any:
         def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> Any:
             exchange = _exchange.get()
             exchange.wait(method, url)
-            if getattr(self._thread_local, "session", None) is None:
-                self._thread_local.session = _direct_session()
             body, status, answered = super().request(method, url, headers, post_data)
             exchange.request_id = answered.get("Request-Id") or ""
             exchange.replayed = is_replayed(answered)
@@ -258,7 +259,8 @@ def _paced(sdk: ModuleType) -> Any:
     return PacedClient
 
 
-def _direct_session() -> Any:
+def _session(base: str) -> Any:
+    """Return one session for all threads. It keeps connections, because a new one costs more than a quote."""
     import requests  # lazy, as the SDK
 
     class DirectSession(requests.Session):
@@ -267,7 +269,13 @@ def _direct_session() -> Any:
         def request(self, *given: Any, **named: Any) -> requests.Response:
             return super().request(*given, **{**named, "allow_redirects": False})
 
-    return DirectSession()
+    session = DirectSession()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # requests of other threads use it, too
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS))
+    # The environment names proxies. It is read once, since each look costs a tenth of a request.
+    session.proxies, session.trust_env = requests.utils.get_environ_proxies(base), False
+    return session
 
 
 def stripes_answer(status: int, body: str | bytes) -> dict[str, Any] | None:

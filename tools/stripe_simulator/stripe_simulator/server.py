@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
 import threading
 from typing import Any
 
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.test import run_wsgi_app
 
 
 class _Handler(WSGIRequestHandler):
     """Keeps connections open between requests, and logs nothing, since paths may have ids and tokens."""
 
     protocol_version = "HTTP/1.1"
+    #: Send head and body together. As two packets, the second one would wait for the client's acknowledgement.
+    wbufsize = -1
+
+    def run_wsgi(self) -> None:
+        """Answer one request. Werkzeug's own method closes the connection, and waits for more of the body before."""
+        environ = self.make_environ()
+        # Read all of the body: what the application leaves unread would look like the next request.
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(self.headers.get("Content-Length") or 0)))
+        parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        body = b"".join(parts)
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        headers.setdefault("Content-Length", str(len(body)))
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        if environ["REQUEST_METHOD"] != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
 
     def setup(self) -> None:
         super().setup()
