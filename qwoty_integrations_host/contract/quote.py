@@ -277,6 +277,12 @@ class Quote:
         return tuple(name for name, said in _unsigned(self).items() if said != _unsigned(other)[name])
 
     @property
+    def entity_ids(self) -> set[str]:
+        """The ids of the contacts and taxes, under which external ids are stored."""
+        taxes = (tax for section in self.sections for line in section.line_items for tax in line.taxes)
+        return {contact.id for contact in self.customer.contacts} | {tax.entity_id for tax in taxes if tax.entity_id}
+
+    @property
     def billing_contact(self) -> Contact | None:
         """The contact who is billed, among those with an e-mail address if there are any.
 

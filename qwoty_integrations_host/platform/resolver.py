@@ -72,7 +72,7 @@ class RunPlatform:
         has_place = qwoty is not None and qwoty.has_place_for(kind)
         if qwoty is not None and not has_place:
             with store.write() as db:
-                if not external_ids.of_kind(db, self.workspace, kind, slot):
+                if not external_ids.has_any(db, self.workspace, kind, slot):
                     self._note(db, kind, f"Qwoty has no place for the ids of a {kind}: they are kept by this host.")
         StandalonePlatform(store, self.workspace).save_external_id(kind, entity_id, value, slot=slot)
         if qwoty is None or not has_place:

@@ -26,8 +26,10 @@ class StandalonePlatform:
     def with_saved_ids(self, quote: Quote, kinds: Collection[str] = ("contact", "tax")) -> Quote:
         """Return the quote with the saved ids of these kinds where the document has none."""
         with self._store.read() as db:
-            saved = {kind: external_ids.of_kind(db, self._workspace, kind) for kind in kinds}
-        contacts, taxes = saved.get("contact", {}), saved.get("tax", {})
+            saved = external_ids.of_entities(db, self._workspace, quote.entity_ids)
+        contacts, taxes = (saved.get(kind, {}) if kind in kinds else {} for kind in ("contact", "tax"))
+        if not contacts and not taxes:
+            return quote
         people = tuple(_with_id(contact, contacts.get(contact.id)) for contact in quote.customer.contacts)
         return replace(
             quote,

@@ -114,11 +114,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         if quote is None and not runs:
             raise quotes.unknown(workspace, quote_id)
         facts = facts_of(db, workspace, [quote_id])[quote_id]
-        contacts = external_ids.of_kind(db, workspace, "contact")
-        taxes = external_ids.of_kind(db, workspace, "tax")
-    of_quote = {contact.id for contact in quote.customer.contacts} if quote else set()
-    lines = (line for section in quote.sections for line in section.line_items) if quote else ()
-    tax_ids = {tax.entity_id for line in lines for tax in line.taxes}
+        saved = external_ids.of_entities(db, workspace, quote.entity_ids) if quote else {}
     record = _invoiced(facts.records)
     return {
         "quote_id": quote_id,
@@ -129,7 +125,7 @@ def quote_report(store: Store, workspace: str, quote_id: str, now: datetime) -> 
         **_stopped(facts.stops),
         **_figures(record),
         "installments": installment_reports(record, now, is_stopped=bool(facts.stops.cancelled or facts.stops.undone)),
-        "saved_ids": {"contacts": _only(contacts, of_quote), "taxes": _only(taxes, tax_ids)},
+        "saved_ids": {"contacts": saved.get("contact", {}), "taxes": saved.get("tax", {})},
         "runs": runs,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from ..quotes.run import Run
 from . import quotes
@@ -16,11 +16,15 @@ from .upsert import insert_or_ignore
 _RECENT = 100
 
 
+# Every run executes these. They are built once, because building costs more (docs/performance.md).
+_ONE = select(t.connections).filter_by(workspace=bindparam("workspace"), plugin=bindparam("plugin"))
+_ONE_LOCKED = _ONE.with_for_update()
+
+
 def load(db: Connection, workspace: str, plugin: str, *, lock: bool = False) -> RowMapping | None:
     """Return the row with ``report``, ``checked_at`` and ``problem``; None before the first test or problem."""
-    here = (t.connections.c.workspace == workspace) & (t.connections.c.plugin == plugin)
-    wanted = select(t.connections).where(here)
-    return db.execute(wanted.with_for_update() if lock else wanted).mappings().first()
+    place = {"workspace": workspace, "plugin": plugin}
+    return db.execute(_ONE_LOCKED if lock else _ONE, place).mappings().first()
 
 
 def record_problem(db: Connection, workspace: str, plugin: str, problem: Mapping[str, Any]) -> Mapping[str, Any]:

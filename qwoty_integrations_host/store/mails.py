@@ -12,13 +12,17 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select
 
 from . import tables as t
 from .upsert import insert_or_ignore
 
 #: The longest escaped quote id in a name. The column holds 512 characters, and escaping can make one character twelve.
 _LONGEST_ID = 400
+
+
+# Every mail executes this. It is built once, because building costs more (docs/performance.md).
+_STATE = select(t.mails.c.state).filter_by(**{name: bindparam(name) for name in ("workspace", "plugin", "name")})
 
 
 def name_for(quote_id: str, name: str) -> str:
@@ -31,9 +35,7 @@ def name_for(quote_id: str, name: str) -> str:
 
 def state(db: Connection, workspace: str, plugin: str, name: str) -> str | None:
     """Return ``sending`` or ``sent``; None for an unknown mail."""
-    table = t.mails.c
-    here = (table.workspace == workspace) & (table.plugin == plugin) & (table.name == name)
-    return db.execute(select(table.state).where(here)).scalar()
+    return db.execute(_STATE, {"workspace": workspace, "plugin": plugin, "name": name}).scalar()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,15 @@ from .upsert import insert_or_ignore
 #: The columns that decide the state of a run's quote.
 _SHOWN = {"status", "error"}
 
-# Every step executes this. It is built once, because building costs more (docs/performance.md).
+# Every run executes these. They are built once, because building costs more (docs/performance.md).
 _ONE = select(t.runs).where(t.runs.c.id == bindparam("run"))
+_CHANGE = t.runs.update().where(t.runs.c.id == bindparam("run")).returning(t.runs.c.workspace, t.runs.c.quote_id)
+_OF_QUOTE = (
+    select(t.runs)
+    .where((t.runs.c.workspace == bindparam("of_workspace")) & (t.runs.c.quote_id == bindparam("of_quote")))
+    .order_by(t.runs.c.created_at, t.runs.c.id)
+)
+_OF_KIND = _OF_QUOTE.where(t.runs.c.kind == bindparam("of_kind"))
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
@@ -46,8 +53,7 @@ def require(db: Connection, run_id: str, *, workspace: str | None = None) -> Run
 
 def change(db: Connection, run_id: str, **values: Any) -> None:
     """Update columns of one run."""
-    changed = t.runs.update().where(t.runs.c.id == run_id).values(**values)
-    whose = db.execute(changed.returning(t.runs.c.workspace, t.runs.c.quote_id)).first()
+    whose = db.execute(_CHANGE, {"run": run_id, **values}).first()
     if whose is not None and not _SHOWN.isdisjoint(values):
         search.touch(db, whose.workspace, whose.quote_id)
 
@@ -64,14 +70,12 @@ def say(db: Connection, run_id: str, about: str, note: str | None) -> None:
 
 def of_quote(db: Connection, workspace: str, quote_id: str, *, kind: RunKind | None = None) -> list[Run]:
     """Return a quote's runs, oldest first."""
-    here = (t.runs.c.workspace == workspace) & (t.runs.c.quote_id == quote_id)
-    if kind is not None:
-        here &= t.runs.c.kind == kind
-    return _all(db, select(t.runs).where(here).order_by(t.runs.c.created_at, t.runs.c.id))
+    these = {"of_workspace": workspace, "of_quote": quote_id}
+    return _all(db, _OF_QUOTE, these) if kind is None else _all(db, _OF_KIND, {**these, "of_kind": kind})
 
 
-def _all(db: Connection, wanted: Select[Any]) -> list[Run]:
-    return [Run.of(row) for row in db.execute(wanted).mappings()]
+def _all(db: Connection, wanted: Select[Any], values: Mapping[str, Any] | None = None) -> list[Run]:
+    return [Run.of(row) for row in db.execute(wanted, values).mappings()]
 
 
 def newest(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -153,7 +154,7 @@ def _fill(db: Connection, workspace: str, rows: Sequence[RowMapping]) -> None:
     words = {(row["id"], SIGNED): words_of_document(row["number"], row["document"]) for row in rows}
     for quote_id, facts in known.items():
         words |= {(quote_id, plugin): words_of_record(record) for plugin, record in facts.records.items()}
-    db.execute(_inserting(db, t.standings), courses)
+    db.execute(_inserting(db.dialect.name, t.standings), courses)
     _add_words(db, workspace, words)
 
 
@@ -164,13 +165,14 @@ def _add_words(db: Connection, workspace: str, words: Mapping[tuple[str, str], S
         for word in found
     ]
     if rows:
-        db.execute(_inserting(db, t.quote_words), rows)
+        db.execute(_inserting(db.dialect.name, t.quote_words), rows)
 
 
-def _inserting(db: Connection, table: Table) -> Any:
+@cache
+def _inserting(dialect: str, table: Table) -> Any:
     # A worker of an earlier release leaves its quotes unindexed. Two workers of this release may index one of them at
     # the same time, so the second one must ignore the conflict.
-    return (postgresql if db.dialect.name == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
 
 
 def words_of_document(number: str, document: str) -> tuple[str, ...]:

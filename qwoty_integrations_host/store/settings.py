@@ -15,9 +15,15 @@ from .secrets import Sealed
 from .upsert import put
 
 _PREFIX = "settings/"
-# Every webhook and attempt executes this. It is built once, because building costs more (docs/performance.md).
+# Every webhook and attempt executes these. They are built once, because building costs more (docs/performance.md).
 _PLACE: dict[str, Any] = {"workspace": bindparam("workspace"), "plugin": bindparam("plugin")}
 _ROW = select(t.settings).filter_by(**_PLACE)
+_ENABLED = _ROW.with_only_columns(t.settings.c.enabled)
+_PLUGINS = (
+    select(t.settings.c.plugin)
+    .where(t.settings.c.workspace == bindparam("in_workspace"), t.settings.c.enabled)
+    .order_by(t.settings.c.plugin)
+)
 
 
 class Saved(NamedTuple):
@@ -48,14 +54,12 @@ def _found(db: Connection, row: Row[Any]) -> Saved:
 
 def enabled(db: Connection, workspace: str, plugin: str) -> bool:
     """Whether the integration is enabled."""
-    here = (t.settings.c.workspace == workspace) & (t.settings.c.plugin == plugin)
-    return bool(db.execute(select(t.settings.c.enabled).where(here)).scalar())
+    return bool(db.execute(_ENABLED, {"workspace": workspace, "plugin": plugin}).scalar())
 
 
 def enabled_plugins(db: Connection, workspace: str) -> tuple[str, ...]:
     """Return the workspace's enabled plugins, sorted."""
-    here = (t.settings.c.workspace == workspace) & t.settings.c.enabled
-    return tuple(db.execute(select(t.settings.c.plugin).where(here).order_by(t.settings.c.plugin)).scalars())
+    return tuple(db.execute(_PLUGINS, {"in_workspace": workspace}).scalars())
 
 
 def configured_plugins(db: Connection, workspace: str) -> tuple[str, ...]:

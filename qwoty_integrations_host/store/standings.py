@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from ..contract.record import QuoteRecord, from_document
 from ..quotes.run import Run
@@ -18,23 +19,37 @@ from . import settings
 from . import tables as t
 from .workspaces import timezone_of
 
+# Every change of a quote executes these. They are built once, because building costs more (docs/performance.md).
+_WORKSPACE: Any = bindparam("in_workspace")
+_IDS: Any = bindparam("quote_ids", expanding=True)
+_RUNS = (
+    select(t.runs)
+    .where((t.runs.c.workspace == _WORKSPACE) & t.runs.c.quote_id.in_(_IDS))
+    .order_by(t.runs.c.created_at, t.runs.c.id)
+)
+_RECORDS = (
+    select(t.records.c.quote_id, t.records.c.plugin, t.records.c.document)
+    .where((t.records.c.workspace == _WORKSPACE) & t.records.c.quote_id.in_(_IDS))
+    .order_by(t.records.c.plugin)
+)
+_QUOTES = (
+    select(t.quotes.c.id, t.quotes.c.cancelled, t.quotes.c.undone, t.quotes.c.without_invoice, t.workspaces.c.timezone)
+    .join(t.workspaces)
+    .where((t.quotes.c.workspace == _WORKSPACE) & t.quotes.c.id.in_(_IDS))
+)
+
 
 def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[str, Facts]:
     """Return the facts about each of these quotes. The number of queries does not grow with the number of quotes."""
     runs: defaultdict[str, list[Run]] = defaultdict(list)
     records: defaultdict[str, dict[str, QuoteRecord]] = defaultdict(dict)
-    run, record, quote = t.runs.c, t.records.c, t.quotes.c
-    wanted = select(t.runs).where((run.workspace == workspace) & run.quote_id.in_(quote_ids))
-    for row in db.execute(wanted.order_by(run.created_at, run.id)).mappings():
+    these = {"in_workspace": workspace, "quote_ids": list(quote_ids)}
+    for row in db.execute(_RUNS, these).mappings():
         runs[row["quote_id"]].append(Run.of(row))
-    kept = select(t.records).where((record.workspace == workspace) & record.quote_id.in_(quote_ids))
-    for row in db.execute(kept.order_by(record.plugin)).mappings():
+    for row in db.execute(_RECORDS, these).mappings():
         records[row["quote_id"]][row["plugin"]] = from_document(row["document"])
-    stored = select(quote.id, quote.cancelled, quote.undone, quote.without_invoice).where(
-        (quote.workspace == workspace) & quote.id.in_(quote_ids)
-    )
-    found = {row["id"]: row for row in db.execute(stored).mappings()}
-    zone = timezone_of(db, workspace) or UTC
+    found = {row["id"]: row for row in db.execute(_QUOTES, these).mappings()}
+    zone = _zone(db, workspace, found)
     is_lacking = any(row["without_invoice"] for row in found.values())
     enabled = settings.enabled_plugins(db, workspace) if is_lacking else ()
     return {
@@ -48,6 +63,14 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
         )
         for quote_id in quote_ids
     }
+
+
+def _zone(db: Connection, workspace: str, found: Mapping[str, RowMapping]) -> tzinfo:
+    """Return the workspace's time zone, from one of its quotes if there is one."""
+    quote = next(iter(found.values()), None)
+    if quote is None:
+        return timezone_of(db, workspace) or UTC
+    return ZoneInfo(quote["timezone"]) if quote["timezone"] else UTC
 
 
 def _lacking(quote: RowMapping | None, runs: Sequence[Run], enabled: Collection[str]) -> Mapping[str, Any] | None:

@@ -12,6 +12,7 @@ from ..errors import FieldProblem, InvalidInput, NotFound
 from . import tables as t
 from .upsert import insert_or_ignore
 
+_EXISTS = select(t.workspaces.c.id).filter_by(id=bindparam("id"))
 _TIMEZONE = select(t.workspaces.c.timezone).filter_by(id=bindparam("id"))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -32,7 +33,7 @@ def all_ids(db: Connection) -> list[str]:
 
 def workspace_exists(db: Connection, workspace: str) -> bool:
     """Whether the workspace exists."""
-    return db.execute(select(t.workspaces.c.id).where(t.workspaces.c.id == workspace)).first() is not None
+    return db.execute(_EXISTS, {"id": workspace}).first() is not None
 
 
 def require_workspace(db: Connection, workspace: str) -> None:
