@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, s
 from ..contract.exact_json import parse_json
 from ..contract.quote import Quote
 from ..contract.quote_document import load_heading, load_quote
+from ..contract.stored_quote import dump_quote, parse_quote
 from ..errors import NotFound
 from ..quotes.run import RunKind
 from ..quotes.stops import Stops
@@ -29,6 +30,14 @@ from .workspaces import require_workspace
 # Every webhook and attempt executes these. They are built once, because building costs more (docs/performance.md).
 _EXISTS = select(t.quotes.c.id).filter_by(workspace=bindparam("workspace"), id=bindparam("id"))
 _ONE = _EXISTS.with_only_columns(t.quotes, t.workspaces.c.timezone).join(t.workspaces)
+_LOCK = _EXISTS.with_for_update()
+_VERSION = _EXISTS.with_only_columns(t.quotes.c.version)
+_FORGET_EARLIER = (
+    t.quotes.update()
+    .where((t.quotes.c.workspace == bindparam("in_workspace")) & (t.quotes.c.id == bindparam("of_quote")))
+    .values(replaced=None)
+)
+_HEADINGS = select(t.quotes.c.id, t.quotes.c.number, t.quotes.c.document, t.quotes.c.received_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,8 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
         "workspace": quote.workspace_id,
         "id": quote.id,
         "number": quote.number,
-        "document": _text(document),
+        "document": (text := _text(document)),
+        "loaded": dump_quote(quote, text),
         "version": _version("", document),
         "received_at": received_at,
     }
@@ -72,7 +82,7 @@ def number(db: Connection, workspace: str, quote_id: str) -> str | None:
 
 def version(db: Connection, workspace: str, quote_id: str) -> str:
     """Return the version of the stored quote, which identifies its acceptance; empty if it has no version."""
-    return db.execute(select(t.quotes.c.version).where(_here(workspace, quote_id))).scalar() or ""
+    return db.execute(_VERSION, {"workspace": workspace, "id": quote_id}).scalar() or ""
 
 
 def document(db: Connection, workspace: str, quote_id: str) -> Any:
@@ -91,7 +101,7 @@ def correct(db: Connection, quote: Quote, document: Any, *, was_worked: bool) ->
     kept = before["replaced"] or present
     if before["replaced"] and was_worked:
         kept = {**kept, "later": [*kept.get("later", ()), present]}
-    values = {"number": quote.number, "document": _text(document), "replaced": kept}
+    values = {"number": quote.number, "document": _text(document), "loaded": None, "replaced": kept}
     values["version"] = _version(before["version"] or "", document)
     db.execute(t.quotes.update().where(here).values(values))
     _reword(db, quote.workspace_id, quote.id, quote.number, _text(document))
@@ -99,7 +109,8 @@ def correct(db: Connection, quote: Quote, document: Any, *, was_worked: bool) ->
 
 def replace_unsigned(db: Connection, quote: Quote, document: Any) -> None:
     """Replace the stored quote by one with the same signed content. The version stays."""
-    db.execute(t.quotes.update().where(_here(quote.workspace_id, quote.id)).values(document=_text(document)))
+    values = {"document": _text(document), "loaded": None}
+    db.execute(t.quotes.update().where(_here(quote.workspace_id, quote.id)).values(values))
     _reword(db, quote.workspace_id, quote.id, quote.number, _text(document))
 
 
@@ -111,7 +122,7 @@ def put_back(db: Connection, workspace: str, quote_id: str, version: str) -> boo
         return False
     later = first.pop("later", [])
     before = next((one for one in later if one["version"] == version), first)
-    db.execute(t.quotes.update().where(here).values({**before, "replaced": None}))
+    db.execute(t.quotes.update().where(here).values({**before, "loaded": None, "replaced": None}))
     _reword(db, workspace, quote_id, before["number"], before["document"])
     return True
 
@@ -123,7 +134,7 @@ def _reword(db: Connection, workspace: str, quote_id: str, number: str, document
 
 def forget_earlier_version(db: Connection, workspace: str, quote_id: str) -> None:
     """Delete the kept earlier versions: the corrections are final."""
-    db.execute(t.quotes.update().where(_here(workspace, quote_id)).values(replaced=None))
+    db.execute(_FORGET_EARLIER, {"in_workspace": workspace, "of_quote": quote_id})
 
 
 def stops(db: Connection, workspace: str, quote_id: str) -> Stops:
@@ -155,7 +166,7 @@ def lift_stops(db: Connection, workspace: str, quote_id: str) -> None:
 
 def lock(db: Connection, workspace: str, quote_id: str) -> None:
     """Lock the quote's row until the transaction ends, so that decisions about the quote are made one at a time."""
-    db.execute(select(t.quotes.c.id).where(_here(workspace, quote_id)).with_for_update())
+    db.execute(_LOCK, {"workspace": workspace, "id": quote_id})
 
 
 def _here(workspace: str, quote_id: str) -> ColumnElement[bool]:
@@ -175,7 +186,7 @@ def newest(
 
     Raises: InvalidInput for an unknown ``after``.
     """
-    whose, order = select(t.quotes).where(t.quotes.c.workspace == workspace), (t.quotes.c.received_at, t.quotes.c.id)
+    whose, order = _HEADINGS.where(t.quotes.c.workspace == workspace), (t.quotes.c.received_at, t.quotes.c.id)
     if wanted is None:
         return [_heading(row) for row in newest_first(db, whose, order, after=after, limit=limit)]
     place = find_place(db, [(whose, order)], after)
@@ -258,8 +269,7 @@ def headings(db: Connection, workspace: str, quote_ids: Collection[str]) -> Sequ
     """Return the headings of these quotes, newest first."""
     here = (t.quotes.c.workspace == workspace) & t.quotes.c.id.in_(quote_ids)
     return [
-        _heading(row)
-        for row in db.execute(select(t.quotes).where(here).order_by(t.quotes.c.received_at.desc())).mappings()
+        _heading(row) for row in db.execute(_HEADINGS.where(here).order_by(t.quotes.c.received_at.desc())).mappings()
     ]
 
 
@@ -292,8 +302,10 @@ def get(db: Connection, workspace: str, quote_id: str) -> Quote:
 
 
 def _loaded(row: RowMapping) -> Quote:
-    document = parse_json(row["document"])
-    quote = load_quote(document, workspace_id=row["workspace"], received_at=row["received_at"], stored=True)
+    quote = parse_quote(row["loaded"], row["document"])
+    if quote is None:
+        document = parse_json(row["document"])
+        quote = load_quote(document, workspace_id=row["workspace"], received_at=row["received_at"], stored=True)
     zone = ZoneInfo(row["timezone"]) if row["timezone"] else quote.timezone
     return replace(quote, version=row["version"] or "", timezone=zone)
 

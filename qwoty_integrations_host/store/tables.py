@@ -112,6 +112,8 @@ quotes = Table(
     Column("id", String(255), primary_key=True),
     Column("number", String(255), nullable=False, index=True),
     Column("document", Text, nullable=False),
+    #: The document as it was loaded (contract/stored_quote.py); None when only the document is stored.
+    Column("loaded", Text),
     #: The id of this acceptance; None for quotes of the first release.
     Column("version", String(32)),
     #: The versions before a correction, until it is certain that nothing final was created from them.
