@@ -105,7 +105,7 @@ class DurableEngine:
         self._me = uuid4().hex  # Rule 2: never reused, and never DBOS's default "local"
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
-        self._wake = Wake(engine, _QUEUE)
+        self._wake = Wake(engine, _QUEUE, lambda: self._running > 0)
         self._counting = threading.Lock()
         with nullcontext() if self._is_sqlite else self._locks.hold("migrate"):
             DBOS.migrate(self._url)

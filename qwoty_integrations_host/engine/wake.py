@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.event import listen
 
-#: Seconds between a wake and the poll of the queue, so that one poll claims all jobs queued at the same moment.
-_GATHER = 0.002
+#: Seconds between a wake and the poll of the queue, so that one poll claims all jobs queued at the same moment. While
+#: other jobs are at work it is longer: a poll costs as much as a tenth of a quote, and one poll serves many jobs then.
+_GATHER, _GATHER_AT_WORK = 0.002, 0.02
 #: The name that DBOS gives the thread of a queue. A thread with another name is not woken and only polls.
 QUEUE_THREAD = "queue-worker-{}"
 _QUEUED = "qwoty_queued"
@@ -25,8 +26,8 @@ _QUEUED = "qwoty_queued"
 class Wake:
     """Ends the pauses of the threads that poll the queues."""
 
-    def __init__(self, engine: Engine, queue: str) -> None:
-        self._queue = queue
+    def __init__(self, engine: Engine, queue: str, is_at_work: Callable[[], bool]) -> None:
+        self._queue, self._is_at_work = queue, is_at_work
         self._changed = threading.Condition()
         self._wakes: Counter[str] = Counter()
         #: The names of the threads that have paused here.
@@ -70,7 +71,7 @@ class Wake:
                 woken = self._changed.wait_for(lambda: stop.is_set() or self._wakes[thread] != seen, timeout)
                 self._local.seen = self._wakes[thread]
             if woken and not stop.is_set():
-                time.sleep(_GATHER)
+                time.sleep(_GATHER_AT_WORK if self._is_at_work() else _GATHER)
             return stop.is_set()
 
         def set_() -> None:
