@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from qwoty_integrations_host.errors import DatabaseUnavailable
 from qwoty_integrations_host.reports.quotes import quote_report
 from qwoty_integrations_host.store import quotes
 from qwoty_integrations_host.store import tables as t
@@ -122,9 +123,10 @@ def _of_the_world(world: World) -> Iterator[str]:
         yield from (f"{count} {name} for {what}" for what, count in counted.items() if count > 1)
     # Without an open link no endpoint is needed. Endpoints whose answers were lost are deleted with the next link.
     is_needed = any(one["status"] == "open" for one in world.stripe.objects("sessions"))
-    if is_needed and (count := len(world.stripe.objects("endpoints"))) > 1:
-        yield f"{count} webhook endpoints"
-    if is_needed and any(one.status == "undelivered" for one in world.deliveries):
+    endpoints = {one["id"] for one in world.stripe.objects("endpoints")}
+    if is_needed and len(endpoints) > 1:
+        yield f"{len(endpoints)} webhook endpoints"
+    if is_needed and any(one.status == "undelivered" and one.endpoint_id in endpoints for one in world.deliveries):
         yield "webhooks are not taken, though something is to be paid"
     yield from ("a forged webhook was taken" for told in world.told if told.what == "forged webhook")
     left = [one for one in world.stripe.objects("items") if one["invoice"] is None]
@@ -183,7 +185,9 @@ def _links(quote: Quote, after_people: bool) -> Iterator[str]:
 
 def _mails(quote: Quote, after_people: bool) -> Iterator[str]:
     told = [one for one in quote.world.told if one.quote_id == quote.id and one.is_done]
-    unsure = sum(one.answer == "mail_unsure" for one in told if one.what == "retried")
+    retried = [one for one in quote.world.told if one.quote_id == quote.id and one.what == "retried"]
+    # A retry whose commit was not answered may have been one of a mail that nobody knew of.
+    unsure = sum(one.answer == "mail_unsure" or isinstance(one.answer, DatabaseUnavailable) for one in retried)
     for session in quote.sessions:
         sent = [mail for mail in quote.world.mails if f"/{session['id']}" in mail.text]
         if len(sent) > 1 + unsure:
