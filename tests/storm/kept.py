@@ -41,4 +41,8 @@ KEPT = {
         "6056572716558/1/3/0/0 0:accepted:0 75:Stripe:_internal_error_before:46824 292:webhook:63330 "
         "308:frozen_and_cut_off:53110"
     ),
+    "the events of a voided invoice do not put it in the place of the new one": (
+        "7912533101531/1/2/1/0 0:accepted:0 156:cancelled:64448 214:corrected:26629 219:death:3674 "
+        "288:Stripe:_too_many_requests:2613 289:Stripe:_internal_error_after:55355"
+    ),
 }

@@ -13,6 +13,7 @@ from typing import Any
 from qwoty_integrations_host import (
     AlreadyFinal,
     Attempt,
+    HookContext,
     InvoiceRecord,
     NeedsAttention,
     PermissionMissing,
@@ -157,7 +158,7 @@ class Drafts:
     @property
     def _last(self) -> dict[str, Any]:
         """The last invoice that was discarded: ``invoice``, ``customer``, and ``void`` if it was final."""
-        return dict(self.work.ctx.state.get(f"discarded:{self.quote_id}") or {})
+        return _discarded(self.work.ctx, self.quote_id)
 
     def _never_answered(self, attempt: Attempt, version: str | None) -> InvoiceRecord | None:
         """Return the invoice that an earlier version of the quote created, if the answer was lost."""
@@ -219,3 +220,13 @@ class Drafts:
         except StripeRefused as error:
             if not error.missing:
                 raise
+
+
+def discarded_invoice(ctx: HookContext, quote_id: str) -> str | None:
+    """Return the id of the quote's invoice that was given up last; None if there is none."""
+    invoice: str | None = _discarded(ctx, quote_id).get("invoice")
+    return invoice
+
+
+def _discarded(ctx: HookContext, quote_id: str) -> dict[str, Any]:
+    return dict(ctx.state.get(f"discarded:{quote_id}") or {})

@@ -18,6 +18,7 @@ from .endpoint_state import made_with, note_good, note_refusal, secret_of
 from .event_form import read_event
 from .event_routing import invoice_id_of, is_charge, object_of, quote_id_of
 from .gateway import verify_webhook
+from .outdated_drafts import discarded_invoice
 from .payments import attach_payment, close_links, note_failed_payment, raise_if_overpaid, see_invoice, settled_outside
 from .refunds import note_refund
 from .sessions import look_at_session, remember_payment
@@ -60,6 +61,8 @@ def handle(ctx: HookContext, event: WebhookEvent) -> Outcome:
         return Outcome.done(note_refund(ctx, quote_id, thing))
     if (ours := _other_invoice(ctx, quote_id, invoice_id_of(thing))) is not None:
         return Outcome.skipped(f"{event.type} is about another invoice; the quote's is {ours}.")
+    if _is_given_up(ctx, quote_id, invoice_id_of(thing)):
+        return Outcome.skipped(f"{event.type} is about an invoice that was given up; the quote has no other one yet.")
     work = Work.for_invoice(ctx, invoice_id_of(thing))
     if not event.type.startswith("checkout.session."):
         return _handle_invoice_event(work, quote_id, event, thing)
@@ -83,6 +86,13 @@ def _handle_invoice_event(work: Work, quote_id: str, event: WebhookEvent, thing:
     closed = close_links(work, quote_id) if record.invoice.status in _FINAL else []
     raise_if_overpaid(work.ctx, quote_id, overpaid)
     return Outcome.done(f"{event.type}: the invoice is {record.payment_status}.", *settled_outside(record), *closed)
+
+
+def _is_given_up(ctx: HookContext, quote_id: str, invoice_id: str | None) -> bool:
+    """Whether the quote has no invoice, because this one was given up: it must not take the place of the next one."""
+    record = ctx.records.get(quote_id)
+    has_none = record is not None and record.invoice is None
+    return has_none and invoice_id is not None and discarded_invoice(ctx, quote_id) == invoice_id
 
 
 def _other_invoice(ctx: HookContext, quote_id: str, invoice_id: str | None) -> str | None:
