@@ -71,6 +71,7 @@ def plugin_manifest() -> dict[str, Any]:
         "hook_api": {"type": "integer", "minimum": 1},
         "settings_schema": {"type": "object", "description": "JSON Schema 2020-12 of the plugin's settings."},
         "settings_version": {"type": "integer", "minimum": 1, "default": 1},
+        "confirms_writes": {"type": "boolean", "default": False},
         "capabilities": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
     }
     # Files of the package, and nothing that a program reads in the manifest.

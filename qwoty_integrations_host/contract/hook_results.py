@@ -193,6 +193,7 @@ def is_manifest(value: Any) -> bool:
         all(map(is_sentence, texts))
         and type(value.settings_version) is int
         and value.settings_version >= 1
+        and type(value.confirms_writes) is bool
         and isinstance(value.settings_schema, Mapping)
         and is_document(value.settings_schema)
     )

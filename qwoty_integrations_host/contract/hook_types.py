@@ -33,6 +33,9 @@ class Manifest:
     settings_version: int = 1
     #: Some of ``quotes``, ``webhooks``, ``installments``, ``invoices``.
     capabilities: frozenset[str] = frozenset()
+    #: Whether ``attempt.confirm()`` comes right before each request of this plugin that changes something. Then the
+    #: host commits a step's beginning only there, and a step that changes nothing costs no commit of its own.
+    confirms_writes: bool = False
     #: A folder with files such as ``fr.po``, which translate the sentences that the plugin records (docs/hooks.md).
     translations: Traversable | None = field(default=None, repr=False)
 

@@ -7,6 +7,7 @@ host raises PluginHangs and goes on; the thread is abandoned until it returns or
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from ..errors import Interruption, PluginHangs
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two calls of ``meanwhile``.
+_BETWEEN = 0.05
 #: A plugin with this many abandoned calls is not called any more.
 MOST_ABANDONED = 4
 
@@ -84,10 +87,12 @@ class Calls:
         *,
         seconds: float,
         last_heartbeat: Callable[[], float] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Any:
         """Do ``work`` in a thread of its own, and return its value or raise its error.
 
         The deadline is ``seconds`` after the beginning, or after ``last_heartbeat()`` (a moment of ``time.monotonic``).
+        ``meanwhile`` is called again and again until the work ends.
         Raises: ProgramExit; PluginHangs after the deadline, or when too many earlier calls were abandoned.
         """
         if len(before := self.abandoned(plugin)) >= MOST_ABANDONED:
@@ -102,7 +107,10 @@ class Calls:
         )
         thread.start()
         counts_from = last_heartbeat or (lambda: began)
-        while not ended.wait(max(0.0, counts_from() + seconds - time.monotonic())):
+        longest = _BETWEEN if meanwhile else math.inf
+        while not ended.wait(max(0.0, min(longest, counts_from() + seconds - time.monotonic()))):
+            if meanwhile:
+                meanwhile()
             if time.monotonic() - counts_from() >= seconds and self._abandon(call, ended):
                 log.warning("plugin.hangs", extra={"plugin": plugin, "hook": hook, "title": str(call)})
                 raise PluginHangs(

@@ -59,10 +59,12 @@ class PluginStatus:
 
 
 @runtime_checkable
-class HasHeartbeat(Protocol):
-    """Steps that know the time of their last heartbeat, by ``time.monotonic``."""
+class RunSteps(Protocol):
+    """The steps of a run: the time of their last heartbeat, by ``time.monotonic``, and what to do between two."""
 
     last_heartbeat: float
+
+    def meanwhile(self) -> None: ...
 
 
 class HookMethod(Generic[P, R]):
@@ -182,14 +184,14 @@ class Plugins:
 
     def _call(self, plugin_id: str, name: str, rules: HookRules, facts: dict[str, Any]) -> Any:
         origin, steps = self.status(plugin_id).origin, getattr(facts["ctx"], "step", None)
-        last_heartbeat = (lambda: steps.last_heartbeat) if isinstance(steps, HasHeartbeat) else None
+        watch: dict[str, Any] = {}
+        if isinstance(steps, RunSteps):
+            watch = {"last_heartbeat": lambda: steps.last_heartbeat, "meanwhile": steps.meanwhile}
         known = secrets_known_to(facts["ctx"])
         with log_context(plugin=plugin_id, hook=name, distribution=origin), at_work(known):
             try:
                 caller, seconds = self._caller(plugin_id, name, facts), self.calls.deadlines.of(rules.deadline)
-                results = self.calls.make(
-                    plugin_id, name, origin, caller, seconds=seconds, last_heartbeat=last_heartbeat
-                )
+                results = self.calls.make(plugin_id, name, origin, caller, seconds=seconds, **watch)
             except IntegrationError as error:
                 if not isinstance(getattr(error, "hint", None), str):  # a subclass that does not call our __init__
                     raise self._bug(origin, name, error) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from ..errors import (
     CredentialsError,
     DatabaseUnavailable,
     IntegrationError,
+    Interruption,
     Overtaken,
     PermanentError,
     PermissionMissing,
@@ -45,6 +46,7 @@ from ..store import holds, quotes, webhooks
 from ..store import runs as rows
 from ..store import steps as step_rows
 from ..store.database import Store
+from ..store.deferred_writes import WritesFailed
 from ..workspaces.connections import clear_problem_after_run
 from ..workspaces.integration import Integrations, WithIntegrations
 from .platform_events import PlatformEvents
@@ -135,7 +137,17 @@ class Executor(WithIntegrations):
     def _work(self, run: Run) -> None:
         names = {"run_id": "id", "workspace": "workspace", "plugin": "plugin", "quote_id": "quote_id", "kind": "kind"}
         with log_context(**{fact: getattr(run, column) for fact, column in names.items()}):
-            self._work_on(run)
+            try:
+                self._work_on(run)
+            except AttemptOver:
+                return  # another attempt has taken over, or a person has dismissed the run
+            except WritesFailed:
+                log.exception("run.crashed", extra={"run_id": run.id})
+                with holds.without_deferred_writes():
+                    self._finish_with_error(run, _bug(), resumable=False)
+            except Interruption:
+                self.store.flush()  # the engine stops: after the next start, the run goes on behind its last step
+                raise
 
     def _work_on(self, run: Run) -> None:
         steps = self._steps(run)
@@ -144,8 +156,6 @@ class Executor(WithIntegrations):
             if settings is not None:
                 outcome = self._call(run, settings, steps)
                 self._finish(run, outcome)
-        except AttemptOver:
-            return  # another attempt has taken over, or a person has dismissed the run
         except ReplayDoesNotFit:
             # Another release took other steps. Each step now looks for what that release made before making anything.
             log.warning("run.begins_again", extra={"run_id": run.id})
@@ -161,14 +171,15 @@ class Executor(WithIntegrations):
             self._end_with_error(run, error, steps)
         except (Exception, SystemExit):
             log.exception("run.crashed", extra={"run_id": run.id})
-            bug = IntegrationError("The host could not work this run.", hint="The traceback is in its log.", code="bug")
-            self._finish_with_error(run, bug, resumable=False)
+            self._finish_with_error(run, _bug(), resumable=False)
 
     def _end_with_error(self, run: Run, error: IntegrationError, steps: RecordedSteps) -> None:
         steps.known.take_out_of(error)
         if error.run_status == RunStatus.WAITING:
             steps.left_behind = isinstance(error, PluginHangs)
-            self._wait(run, error, progressed=steps.progressed)
+            # The thread of a hook that hangs may hang in a transaction of the run.
+            with holds.without_deferred_writes() if steps.left_behind else nullcontext():
+                self._wait(run, error, progressed=steps.progressed)
         elif error.restart and run.outage_since and steps.resumes:
             # What was done before the outage is out of date, such as a link that has expired: begin again.
             self.attempts.try_again(run, resume=False)
@@ -189,6 +200,7 @@ class Executor(WithIntegrations):
             self._origin(run),
             forgotten=self.restored or run.facts.get("forgotten", False),
             plugin=run.plugin,
+            confirms_writes=self.plugins.is_loaded(run.plugin) and self.plugins.manifest(run.plugin).confirms_writes,
         )
 
     def _begin(self, run: Run, steps: RecordedSteps) -> Mapping[str, Any] | None:
@@ -463,6 +475,10 @@ class Executor(WithIntegrations):
             quotes.forget_earlier_version(db, run.workspace, run.quote_id)
             for one in runs_of_quote:
                 rows.change(db, one.id, facts={**one.facts, "before": None})
+
+
+def _bug() -> IntegrationError:
+    return IntegrationError("The host could not work this run.", hint="The traceback is in its log.", code="bug")
 
 
 def _switched_off(run: Run) -> Outcome:

@@ -78,6 +78,10 @@ class RecordedSteps:
     #: Whether a step without a recorded result has succeeded in this attempt.
     progressed: bool = False
     plugin: str = ""
+    #: Whether the plugin confirms each of its writes, so that a step's beginning may wait for the first one.
+    confirms_writes: bool = False
+    #: The steps that began in this attempt, as they are stored by now or will be.
+    begun: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: The secrets that no step may return.
     known: KnownSecrets = field(default_factory=KnownSecrets)
     #: When a step last began or ended, by ``time.monotonic()``.
@@ -183,6 +187,10 @@ class RecordedSteps:
             code="plugin_bug",
         )
 
+    def meanwhile(self) -> None:
+        """Write what waits too long. The host calls this again and again while it waits for the run's hook."""
+        self.store.flush_overdue()
+
     def _heartbeat(self) -> None:
         if self.left_behind:
             raise AttemptOver
@@ -190,12 +198,21 @@ class RecordedSteps:
 
     def _begin(self, name: str) -> Attempt:
         self._heartbeat()
-        # Commit before the work begins, so that the step knows after a crash that it is a repetition.
-        with self.store.write() as db:
-            row = rows.begin(db, self.run_id, self.attempt, self._new_step(name))
-        if row is None:
-            raise AttemptOver
+        before = self.begun.get(name) or self._stored(name) or self._new_step(name)
+        row = self.begun[name] = {**before, "attempts": before["attempts"] + 1}
+        # It is committed before the step has an effect, so that the step knows after a crash that it is a repetition.
+        self.store.defer(self._place(name), lambda db: _go_on_if(rows.begin(db, self.run_id, self.attempt, row)))
+        if not self.confirms_writes:
+            self.store.flush()
         return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]), confirm=self._confirm)
+
+    def _stored(self, name: str) -> dict[str, Any] | None:
+        row = self.begun_before.get(name)
+        kept = ("name", "position", "attempts", "key", "request_ids", "started_at")
+        return None if row is None else {fact: row[fact] for fact in kept}
+
+    def _place(self, name: str) -> tuple[str, str, str]:
+        return "step", self.run_id, name
 
     def _confirm(self) -> None:
         self.locks.confirm()
@@ -215,24 +232,32 @@ class RecordedSteps:
             "position": len(self.begun_before.keys() | self.used),
             "attempts": int(self.forgotten or bool(elsewhere)),
             "key": min((row["key"] for row in elsewhere), default=1),
+            "request_ids": [],
             "started_at": min((row["started_at"] for row in uncertain), default=self.clock.now()),
         }
 
     def _end(self, name: str, attempt: Attempt, started: datetime, status: StepStatus, error: IntegrationError) -> None:
         """Record a try after which the step is tried again."""
-        values = self._ending(attempt, started, status, error)
+        values = self._ending(name, attempt, started, status, error)
         with self.store.write() as db:
             rows.end(db, self.run_id, name, **values)
 
     def _record(self, ended: Ended) -> None:
         status = StepStatus.SUCCEEDED if ended.error is None else StepStatus.FAILED
-        values = self._ending(ended.attempt, ended.started, status, ended.error)
-        with self.store.write() as db:
-            rows.record(db, self.run_id, self.attempt, ended.name, ended.result, self.recorded, **values)
+        values = self._ending(ended.name, ended.attempt, ended.started, status, ended.error)
+        self.store.defer(self._place(ended.name), self._recording(ended, self.recorded, values))
         self.recorded += 1
 
+    def _recording(self, ended: Ended, place: int, values: Mapping[str, Any]) -> Callable[[Connection], None]:
+        """Return the write of a step's end, and of its beginning, too, if that has not been written yet."""
+        if not self.store.is_deferred(self._place(ended.name)):
+            given = (self.run_id, self.attempt, ended.name, ended.result, place)
+            return lambda db: rows.record(db, *given, **values)
+        row, end = self.begun[ended.name], {**values, "result": ended.result, "place": place}
+        return lambda db: _go_on_if(rows.record_whole(db, self.run_id, self.attempt, row, **end))
+
     def _ending(
-        self, attempt: Attempt, started: datetime, status: StepStatus, error: IntegrationError | None
+        self, name: str, attempt: Attempt, started: datetime, status: StepStatus, error: IntegrationError | None
     ) -> dict[str, Any]:
         self._heartbeat()
         STEPS.labels(self.plugin, status).inc()
@@ -240,8 +265,9 @@ class RecordedSteps:
         shown = error and {"code": error.code, "title": error.title, "hint": error.hint}
         # The service has answered, so only requests under the next key are uncertain: they begin now.
         again = {"started_at": self.clock.now()} if error is not None and error.answered else {}
-        asked = attempt.request_ids[-20:]
-        return {"status": status, "key": attempt.key, "ms": elapsed, "error": shown, "request_ids": asked, **again}
+        ending = {"key": attempt.key, "request_ids": attempt.request_ids[-20:], **again}
+        self.begun[name] |= ending
+        return {"status": status, "ms": elapsed, "error": shown, **ending}
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +284,12 @@ class Ended:
     def result(self) -> dict[str, Any]:
         """The result as it is recorded and replayed."""
         return {"value": self.value} if self.error is None else {"error": errors.to_record(self.error)}
+
+
+def _go_on_if(is_current: bool) -> None:
+    """Raises: AttemptOver if another attempt of the run has begun, or a person has dismissed it."""
+    if not is_current:
+        raise AttemptOver
 
 
 def _is_carried(row: RowMapping) -> bool:

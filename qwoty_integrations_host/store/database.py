@@ -5,15 +5,17 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listen, listens_for
 from sqlalchemy.exc import InvalidatePoolError
 
+from ..errors import DatabaseUnavailable, Interruption
 from . import holds, search
+from .deferred_writes import Write
 from .outages import detecting_outages
 from .schema import bring_up_to_date
 
@@ -90,7 +92,7 @@ class Store:
     """Opens transactions and connections. On SQLite, a process-wide lock lets one thread write at a time.
 
     All methods raise DatabaseUnavailable while the database is locked, full or unreachable. In a run, ``write`` raises
-    Overtaken once another worker has taken over the run's hold.
+    an Interruption once the run must not go on: Overtaken, when another worker has taken over its hold.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -108,6 +110,22 @@ class Store:
         if (outer := getattr(self._mine, "transaction", None)) is not None:
             yield outer
             return
+        deferred = holds.deferred()
+        if deferred is None:
+            with self._transaction() as connection:
+                yield connection
+            return
+        with deferred.alone():
+            deferred.go_on()
+            with self._transaction() as connection:
+                done = deferred.write(connection)
+                if not deferred.is_interrupted:
+                    yield connection
+            deferred.forget(done)
+            deferred.go_on()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         afterwards: list[Callable[[], object]] = []
         with self._writing, detecting_outages(), self.engine.begin() as connection:
             if self._is_sqlite:
@@ -123,6 +141,46 @@ class Store:
                 self._mine.transaction = self._mine.afterwards = None
         for work in afterwards:
             work()
+
+    def defer(self, place: Hashable, write: Write) -> None:
+        """In a run, let a write wait for the run's next transaction; elsewhere and in a transaction, do it at once.
+
+        A later write to the same place replaces it until then.
+        """
+        deferred = holds.deferred()
+        if deferred is not None and getattr(self._mine, "transaction", None) is None:
+            deferred.add(place, write)
+            return
+        with self.write() as db:
+            write(db)
+
+    def is_deferred(self, place: Hashable) -> bool:
+        """Whether a write to this place waits for the run's next transaction."""
+        deferred = holds.deferred()
+        return deferred is not None and place in deferred
+
+    def flush(self) -> bool:
+        """Do what waits for the run's next transaction; return whether anything did. Raises: as ``write``."""
+        deferred = holds.deferred()
+        if deferred is None:
+            return False
+        is_waiting = bool(deferred)  # first: what another thread meets while it writes is known before it is forgotten
+        deferred.go_on()
+        if is_waiting:
+            with self.write():
+                pass
+        return is_waiting
+
+    def flush_overdue(self) -> None:
+        """Do what has waited too long, unless the run is in a transaction.
+
+        Raises nothing: what meets an outage waits on, and any other error meets the run at its next transaction.
+        """
+        deferred = holds.deferred()
+        if deferred is not None and deferred.are_overdue:
+            with deferred.alone_at_once() as is_alone, suppress(DatabaseUnavailable, Interruption):
+                if is_alone:
+                    self.flush()
 
     def afterwards(self, work: Callable[[], object]) -> None:
         """Call ``work`` once this thread's transaction has committed; at once if there is none.
@@ -146,9 +204,9 @@ class Store:
     def confirm(self) -> None:
         """Check that no other worker has overtaken this run, right before something leaves this host.
 
-        Raises: Overtaken.
+        What waits for the run's next transaction is done before. Raises: Overtaken.
         """
-        if holds.held() is not None:
+        if not self.flush() and holds.held() is not None:
             with self.read() as db:
                 holds.confirm(db, keep=False)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import Overtaken
 from . import tables as t
+from .deferred_writes import DeferredWrites
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Hold:
     quote_id: str
     job_id: str
     epoch: int
+    #: What the run writes in its next transaction.
+    deferred: DeferredWrites = field(default_factory=DeferredWrites, repr=False, compare=False)
 
 
 #: The hold of the current run, also in the thread of a hook; None outside a run.
@@ -45,7 +48,7 @@ def take(db: Connection, workspace: str, plugin: str, quote_id: str, job_id: str
     """Take over the hold on a quote. Waits for a write of the present holder, which cannot write after that."""
     place = {"workspace": workspace, "plugin": plugin, "quote_id": quote_id}
     epoch = db.execute(_taking(db.dialect.name), {**place, "job_id": job_id}).scalar_one()
-    return Hold(**place, job_id=job_id, epoch=epoch)
+    return Hold(workspace, plugin, quote_id, job_id, epoch)
 
 
 @contextmanager
@@ -58,9 +61,24 @@ def under(hold: Hold) -> Iterator[None]:
         _held.reset(token)
 
 
+@contextmanager
+def without_deferred_writes() -> Iterator[None]:
+    """Run the block under the same hold, but give up what waits to be written, and what has interrupted the run."""
+    hold = _held.get()
+    assert hold is not None, "a run is at work"
+    with under(replace(hold, deferred=DeferredWrites())):
+        yield
+
+
 def held() -> Hold | None:
     """Return the current run's hold; None outside a run."""
     return _held.get()
+
+
+def deferred() -> DeferredWrites | None:
+    """Return what the current run writes in its next transaction; None outside a run."""
+    hold = _held.get()
+    return None if hold is None else hold.deferred
 
 
 def confirm(db: Connection, *, keep: bool) -> None:

@@ -1,8 +1,8 @@
 """Rows of a run's steps: its timeline and its memory. Each row has a step's status and its result.
 
-``begin`` commits before a step's work begins. ``record`` commits its end together with its result; ``end`` commits the
-end of a try that has no result yet. A further attempt of the run starts with ``keep_results`` if it resumes, or with
-``forget_results`` if it begins anew.
+``begin`` is committed before a step has an effect. ``record`` stores its end together with its result,
+``record_whole`` also its beginning, and ``end`` the end of a try that has no result yet. A further attempt of the run
+starts with ``keep_results`` if it resumes, or with ``forget_results`` if it begins anew.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ _RECORD = _END.values(
 )
 
 
+#: A step's place on the timeline, and what is known of it when it begins.
+_BEGINNING = ("name", "position", "attempts", "status", "ms", "key", "request_ids", "started_at")
+
+
 def of_run(db: Connection, run_id: str) -> dict[str, RowMapping]:
     """Return the steps that a run has begun, by name."""
     return {row["name"]: row for row in db.execute(_OF_RUN, {"run": run_id}).mappings()}
@@ -49,28 +53,35 @@ def of_runs(db: Connection, run_ids: Sequence[str]) -> dict[str, list[RowMapping
     return found
 
 
-def begin(db: Connection, run_id: str, attempt: int, new: Mapping[str, Any]) -> RowMapping | None:
-    """Count that a step begins, and return its row; None when the run has another attempt by now, or is dismissed.
+def begin(db: Connection, run_id: str, attempt: int, row: Mapping[str, Any]) -> bool:
+    """Store that a step begins; return False when the run has another attempt by now, or is dismissed.
 
-    If the step has no row yet, the row gets the values of ``new``, and then this beginning is counted.
+    ``row``: ``name``, ``position``, ``attempts`` with this one, ``key``, ``request_ids``, ``started_at``.
     """
-    first = {"run": run_id, "attempt": attempt, "request_ids": [], **new, "attempts": new["attempts"] + 1}
-    return db.execute(_beginning(db.dialect.name), first).mappings().first()
+    values = {"run": run_id, "attempt": attempt, "status": StepStatus.RUNNING, "ms": 0, **row}
+    return db.execute(_put(db.dialect.name, _BEGINNING, ("attempts", "status")), values).first() is not None
+
+
+def record_whole(db: Connection, run_id: str, attempt: int, row: Mapping[str, Any], **values: Any) -> bool:
+    """Store a step's beginning as ``begin`` does, and its end as ``record`` does, in one statement."""
+    whole = {"run": run_id, "attempt": attempt, **row, **values}
+    names = (*_BEGINNING, "error", "result", "place")
+    return db.execute(_put(db.dialect.name, names, names[2:]), whole).first() is not None
 
 
 @cache
-def _beginning(dialect: str) -> Any:
+def _put(dialect: str, names: Sequence[str], again: Sequence[str]) -> Any:
+    """Insert these values of a step, or update the last ones, if its run has this attempt and is not dismissed."""
     step, run = t.steps.c, t.runs.c
-    given = ("name", "position", "attempts", "key", "request_ids", "started_at")
-    first: dict[Any, Any] = {step.run_id: run.id, step.status: literal(StepStatus.RUNNING.value), step.ms: literal(0)}
-    first |= {step[name]: bindparam(name, type_=step[name].type) for name in given}
+    first: dict[Any, Any] = {step.run_id: run.id}
+    first |= {step[name]: bindparam(name, type_=step[name].type) for name in names}
     is_current = (
         (run.id == bindparam("run")) & (run.attempt == bindparam("attempt")) & (run.status != RunStatus.DISMISSED)
     )
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(t.steps)
-    beginning = insert.from_select([column.name for column in first], select(*first.values()).where(is_current))
-    again = {"attempts": step.attempts + 1, "status": StepStatus.RUNNING}
-    return beginning.on_conflict_do_update(index_elements=["run_id", "name"], set_=again).returning(t.steps)
+    putting = insert.from_select([column.name for column in first], select(*first.values()).where(is_current))
+    changed = {name: putting.excluded[name] for name in again}
+    return putting.on_conflict_do_update(index_elements=["run_id", "name"], set_=changed).returning(step.name)
 
 
 def end(db: Connection, run_id: str, name: str, **values: Any) -> None:

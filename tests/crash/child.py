@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,7 @@ from crash.boundaries import Boundaries
 from qwoty_integrations_host.cli import entry
 from qwoty_integrations_host.engine import durable
 from qwoty_integrations_host.maintenance.scheduler import Schedule
+from qwoty_integrations_host.store import deferred_writes
 from qwoty_integrations_host.web import app
 
 IMPORTED = (stripe, waitress.server, durable, app, qwoty_stripe_invoice)
@@ -72,5 +74,6 @@ def _run(words: list[str], env: dict[str, str], journal: Path, log: Path, stop: 
         boundaries.watch_jobs()
     # The flows begin what the schedule would begin, so that each flow is the same every time.
     Schedule.start = lambda _: None  # type: ignore[method-assign]
+    deferred_writes.LONGEST_WAIT = math.inf  # a slow process would commit more often
     sys.argv = ["qwoty-host", *words]
     entry()

@@ -42,6 +42,7 @@ def integration_manifest() -> Manifest:
         hook_api=HOOK_API,
         settings_schema=schema,
         capabilities=frozenset({"quotes", "webhooks", "installments", "invoices"}),
+        confirms_writes=True,
         translations=files(__package__) / "translations",
     )
 

@@ -37,6 +37,7 @@ def integration_manifest() -> Manifest:
         # Raised when stored settings need another form: then migrate_settings says which (docs/reference/hooks.md).
         settings_version=1,
         capabilities=frozenset({"quotes"}),
+        confirms_writes=True,
     )
 
 
