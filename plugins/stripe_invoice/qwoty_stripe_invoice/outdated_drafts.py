@@ -112,7 +112,7 @@ class Drafts:
             if not self._is_draft(known, invoice, other_version=other_version):
                 return ""
             # Saved before the deletion: after a crash the next attempt knows that we deleted it.
-            self.work.ctx.state.set(f"discarded:{self.quote_id}", {"invoice": known.id, "customer": known.customer_id})
+            self._note_discarded(known)
             self._delete(attempt, known, other_version=other_version)
         self.work.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
         return known.id
@@ -149,15 +149,25 @@ class Drafts:
         is_void = invoice is not None and invoice["status"] == "void"
         if is_void:
             # Because of this, the new invoice gets another idempotency key.
-            gone = {"invoice": known.id, "customer": known.customer_id, "void": True}
-            self.work.ctx.state.set(f"discarded:{self.quote_id}", gone)
+            self._note_discarded(known, void=True)
             self.work.ctx.records.update(self.quote_id, lambda now: without_invoice(now or QuoteRecord(currency="")))
         self.work.ctx.state.forget(f"given_up:{self.quote_id}")
         return is_void
 
+    def _note_discarded(self, known: InvoiceRecord, **more: Any) -> None:
+        last = self._last
+        earlier = [one for one in (*last.get("earlier", ()), last.get("invoice")) if one not in {None, known.id}]
+        facts = {
+            "invoice": known.id,
+            "customer": known.customer_id,
+            **({"earlier": earlier} if earlier else {}),
+            **more,
+        }
+        self.work.ctx.state.set(f"discarded:{self.quote_id}", facts)
+
     @property
     def _last(self) -> dict[str, Any]:
-        """The last invoice that was discarded: ``invoice``, ``customer``, and ``void`` if it was final."""
+        """The last invoice that was discarded: ``invoice``, ``customer``, ``void`` if it was final; and ``earlier``."""
         return _discarded(self.work.ctx, self.quote_id)
 
     def _never_answered(self, attempt: Attempt, version: str | None) -> InvoiceRecord | None:
@@ -222,10 +232,10 @@ class Drafts:
                 raise
 
 
-def discarded_invoice(ctx: HookContext, quote_id: str) -> str | None:
-    """Return the id of the quote's invoice that was given up last; None if there is none."""
-    invoice: str | None = _discarded(ctx, quote_id).get("invoice")
-    return invoice
+def discarded_invoices(ctx: HookContext, quote_id: str) -> set[str]:
+    """Return the ids of the quote's invoices that were given up."""
+    last = _discarded(ctx, quote_id)
+    return {one for one in (*last.get("earlier", ()), last.get("invoice")) if one is not None}
 
 
 def _discarded(ctx: HookContext, quote_id: str) -> dict[str, Any]:

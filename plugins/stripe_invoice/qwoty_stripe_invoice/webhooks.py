@@ -18,7 +18,7 @@ from .endpoint_state import made_with, note_good, note_refusal, secret_of
 from .event_form import read_event
 from .event_routing import invoice_id_of, is_charge, object_of, quote_id_of
 from .gateway import verify_webhook
-from .outdated_drafts import discarded_invoice
+from .outdated_drafts import discarded_invoices
 from .payments import attach_payment, close_links, note_failed_payment, raise_if_overpaid, see_invoice, settled_outside
 from .refunds import note_refund
 from .sessions import look_at_session, remember_payment
@@ -92,7 +92,7 @@ def _is_given_up(ctx: HookContext, quote_id: str, invoice_id: str | None) -> boo
     """Whether the quote has no invoice, because this one was given up: it must not take the place of the next one."""
     record = ctx.records.get(quote_id)
     has_none = record is not None and record.invoice is None
-    return has_none and invoice_id is not None and discarded_invoice(ctx, quote_id) == invoice_id
+    return has_none and invoice_id in discarded_invoices(ctx, quote_id)
 
 
 def _other_invoice(ctx: HookContext, quote_id: str, invoice_id: str | None) -> str | None:
