@@ -118,6 +118,8 @@ class Store:
         with deferred.alone():
             deferred.go_on()
             with self._transaction() as connection:
+                if deferred:
+                    holds.lock_quote(connection)
                 done = deferred.write(connection)
                 if not deferred.is_interrupted:
                     yield connection

@@ -42,6 +42,7 @@ _PLACE = ("workspace", "plugin", "quote_id")
 # Every write of a run executes these. They are built once, because building costs more (docs/performance.md).
 _PRESENT = select(t.holds.c.epoch, t.holds.c.job_id).where(*(t.holds.c[name] == bindparam(name) for name in _PLACE))
 _KEPT = _PRESENT.with_for_update(read=True)
+_QUOTE = select(t.quotes.c.id).filter_by(workspace=bindparam("workspace"), id=bindparam("id")).with_for_update()
 
 
 def take(db: Connection, workspace: str, plugin: str, quote_id: str, job_id: str) -> Hold:
@@ -94,6 +95,15 @@ def confirm(db: Connection, *, keep: bool) -> None:
     found = db.execute(_KEPT if keep else _PRESENT, place).first()
     if found is None or found.epoch != hold.epoch:
         raise Overtaken(hold.job_id, by=found and found.job_id)
+
+
+def lock_quote(db: Connection) -> None:
+    """Lock the row of the held quote, as everybody does who changes the steps of a quote's runs.
+
+    A transaction that locks a step before it would deadlock with one that decides about the quote.
+    """
+    if (hold := _held.get()) is not None and db.dialect.name == "postgresql":
+        db.execute(_QUOTE, {"workspace": hold.workspace, "id": hold.quote_id})
 
 
 @cache

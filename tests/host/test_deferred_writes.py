@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,12 +12,15 @@ from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
+from builders import a_line, a_quote
 from qwoty_integrations_host import MailMessage, NeedsAttention, Outcome, RetryableError
 from qwoty_integrations_host.errors import Interruption
+from qwoty_integrations_host.runs.executor import Executor
 from qwoty_integrations_host.store import deferred_writes, holds
 from qwoty_integrations_host.store import steps as rows
 from qwoty_integrations_host.store import tables as t
@@ -340,3 +344,44 @@ def test_a_hook_that_hangs_in_a_transaction_hangs_alone(desk: Any, monkeypatch: 
     assert over.wait(20)
 
     assert (run["error"]["code"], did) == ("plugin_hangs", [])
+
+
+def test_a_correction_while_a_run_ends_does_not_deadlock(
+    desks: Callable[..., Any], postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The correction holds the quote and changes the run's steps; the end of the run locks both, too."""
+    desk = desks(shared_database=postgresql)
+    holds_the_quote, unavailable = threading.Event(), []
+    forget, hold_out = rows.forget_results, Executor._hold_out
+
+    def forget_once_the_run_waits(db: Any, run_id: str) -> None:
+        holds_the_quote.set()
+        with psycopg.connect(postgresql.replace("+psycopg", ""), autocommit=True) as line:
+            asked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            for _ in range(500):
+                if line.execute(asked).fetchone():
+                    break
+                time.sleep(0.01)
+        forget(db, run_id)
+
+    def noting(executor: Any, job_id: str, error: Any) -> None:
+        unavailable.append(error)
+        hold_out(executor, job_id, error)
+
+    def correct() -> None:
+        monkeypatch.setattr(rows, "forget_results", forget_once_the_run_waits)
+        desk.host.runs.acceptance.accept("ws-1", a_quote(a_line(net="250.00"), id="q-7"))
+
+    correction = threading.Thread(target=correct)
+
+    def hook(ctx: Any) -> None:
+        ctx.step("step", lambda attempt: attempt.confirm())
+        if correction.ident is None:
+            correction.start()
+            assert holds_the_quote.wait(10)
+
+    monkeypatch.setattr(Executor, "_hold_out", noting)
+    worked(desk, hook)
+    correction.join()
+
+    assert unavailable == []
