@@ -45,4 +45,7 @@ KEPT = {
         "7912533101531/1/2/1/0 0:accepted:0 156:cancelled:64448 214:corrected:26629 219:death:3674 "
         "288:Stripe:_too_many_requests:2613 289:Stripe:_internal_error_after:55355"
     ),
+    "an undelivered event about a link does not keep the upkeep from looking at the invoice": (
+        "2306320183414/2/3/0/1 60:accepted:1 234:marked_as_paid:37918 336:time_passes:1979 425:webhook_forged:43570"
+    ),
 }
