@@ -161,17 +161,16 @@ class Store:
         deferred = holds.deferred()
         return deferred is not None and place in deferred
 
-    def flush(self) -> bool:
-        """Do what waits for the run's next transaction; return whether anything did. Raises: as ``write``."""
+    def flush(self) -> None:
+        """Do what waits for the run's next transaction, if anything does. Raises: as ``write``."""
         deferred = holds.deferred()
         if deferred is None:
-            return False
+            return
         is_waiting = bool(deferred)  # first: what another thread meets while it writes is known before it is forgotten
         deferred.go_on()
         if is_waiting:
             with self.write():
                 pass
-        return is_waiting
 
     def flush_overdue(self) -> None:
         """Do what has waited too long, unless the run is in a transaction.
@@ -208,7 +207,9 @@ class Store:
 
         What waits for the run's next transaction is done before. Raises: Overtaken.
         """
-        if not self.flush() and holds.held() is not None:
+        self.flush()
+        # Once more: the worker may have slept since that commit.
+        if holds.held() is not None:
             with self.read() as db:
                 holds.confirm(db, keep=False)
 
