@@ -40,7 +40,7 @@ def _head(document: str) -> str:
 
 def _zone(kind: type, seconds: Any) -> tzinfo:
     if kind is not tzinfo:
-        raise NotImplementedError(kind)
+        raise NotImplementedError(kind)  # so msgspec learns that a hook does not know a type
     return timezone(timedelta(seconds=seconds))
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.event import listen
 
 #: Seconds between a wake and the poll of the queue, so that one poll claims all jobs queued at the same moment. While
-#: other jobs are at work it is longer: a poll costs as much as a tenth of a quote, and one poll serves many jobs then.
+#: other jobs are at work it is longer: a poll costs several statements, and one poll serves many jobs then.
 _GATHER, _GATHER_AT_WORK = 0.002, 0.02
 #: The name that DBOS gives the thread of a queue. A thread with another name is not woken and only polls.
 QUEUE_THREAD = "queue-worker-{}"

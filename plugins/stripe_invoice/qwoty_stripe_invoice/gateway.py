@@ -260,7 +260,7 @@ def _paced(sdk: ModuleType) -> Any:
 
 
 def _session(base: str) -> Any:
-    """Return one session for all threads. It keeps connections, because a new one costs more than a quote."""
+    """Return one session for all threads. It keeps connections: a new one shakes hands and loads certificates anew."""
     import requests  # lazy, as the SDK
 
     class DirectSession(requests.Session):
@@ -273,7 +273,7 @@ def _session(base: str) -> Any:
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # requests of other threads use it, too
     for scheme in ("https://", "http://"):
         session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS))
-    # The environment names proxies. It is read once, since each look costs a tenth of a request.
+    # The environment names proxies. It is read once, not with each request.
     session.proxies, session.trust_env = requests.utils.get_environ_proxies(base), False
     return session
 
