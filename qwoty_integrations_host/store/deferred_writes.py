@@ -67,7 +67,10 @@ class DeferredWrites:
         A run has two threads: its hook's, and the one that waits for the hook. Raises: DatabaseUnavailable.
         """
         if not self._lock.acquire(timeout=_PATIENCE):
-            raise DatabaseUnavailable("The host's database is too busy: the run's hook does not end its transaction.")
+            raise DatabaseUnavailable(
+                "The host's database is too busy: the run's hook does not end its transaction.",
+                hint="The run goes on by itself. Is the database's disk slow, or does another program hold it?",
+            )
         try:
             yield
         finally:

@@ -75,7 +75,7 @@ def test_tax_rates_are_found_and_saved_although_the_tax_is_sent_as_amounts(bench
     (rate,) = [rate for rate in bench.stripe.objects("tax_rates") if rate["active"]]
     assert (rate["display_name"], rate["percentage"]) == ("VAT", 5.5)
     with bench.host.store.read() as db:
-        assert external_ids.of_kind(db, "ws-1", "tax") == {"tax_vat_fr_55": rate["id"]}
+        assert external_ids.of_entities(db, "ws-1", ["tax_vat_fr_55"]) == {"tax": {"tax_vat_fr_55": rate["id"]}}
 
 
 def test_a_discount_over_different_taxes_is_one_negative_item(bench: Any) -> None:

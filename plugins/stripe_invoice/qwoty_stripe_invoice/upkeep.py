@@ -20,6 +20,7 @@ from qwoty_integrations_host import (
 from .endpoint import adopt_endpoints, look_after_endpoint
 from .endpoint_spec import repairs_in_words
 from .endpoint_state import KeptEndpoint, accounts_kept, made_with
+from .event_routing import object_of
 from .gateway import fingerprint
 from .missed_events import as_delivered, events_seen, look_at_events
 from .open_invoices import INVOICES_A_RUN, INVOICES_BESIDE_EVENTS, invoices_seen, look_at_open_invoices
@@ -129,10 +130,15 @@ def _events(work: Work, findings: _Findings) -> Mapping[str, Any] | None:
     return look if look["readable"] else None
 
 
+def _leads_to_the_invoice(event: WebhookEvent) -> bool:
+    """Whether the event's run looks at the invoice. An unpaid link does not say whether it was paid outside."""
+    is_of_a_link = event.type.startswith("checkout.session.")
+    return not is_of_a_link or object_of(event.payload).get("payment_status") == "paid"
+
+
 def _open_invoices(ctx: HookContext, findings: _Findings, most: int) -> str | None:
     try:
-        # What became of a link does not say that the invoice was paid outside of it.
-        told = {event.quote_id for event in findings.events if not event.type.startswith("checkout.session.")}
+        told = {event.quote_id for event in findings.events if _leads_to_the_invoice(event)}
         events, after = look_at_open_invoices(ctx, most, told=told)
     except CredentialsError as problem:
         findings.problems.append(problem)
