@@ -134,7 +134,10 @@ class Records(Protocol):
     def get(self, quote_id: str) -> QuoteRecord | None: ...
 
     def update(self, quote_id: str, change: Callable[[QuoteRecord | None], QuoteRecord]) -> QuoteRecord:
-        """Change the record in one transaction and return it. Call it inside a step."""
+        """Change the record in one transaction and return it. Call it inside a step of a run of this quote.
+
+        The host reads the record once in a run, because nothing else changes it meanwhile.
+        """
         ...
 
     def awaiting_payment(self, *, after: str, limit: int) -> list[str]:

@@ -85,9 +85,9 @@ class Configurations:
         """Return a workspace's platform; the standalone one by default."""
         with self.store.read() as db:
             document = platforms.find(db, workspace)
+            if document is None:
+                return PlatformConfiguration()
             token = secrets.get(db, self.vault, workspace, platforms.PLATFORM, TOKEN)
-        if document is None:
-            return PlatformConfiguration()
         # Settings of earlier releases lack newer lists.
         lists = {name: tuple(document[name]) for name in LISTS if name in document}
         return PlatformConfiguration(document["platform"], document["base_url"], token or "", **lists)

@@ -245,11 +245,12 @@ class Executor(WithIntegrations):
         workspace, plugin = run.workspace, run.plugin
         if run.kind == RunKind.PLATFORM_EVENT:
             return asdict(self.contexts.platforms.configurations.of(workspace))
-        if not self.settings.is_enabled(workspace, plugin):
+        settings = self.settings.if_enabled(workspace, plugin)
+        if settings is None:
             return None
         if not self.plugins.is_loaded(plugin):
             raise self._not_loaded(run)
-        return self.settings.effective(workspace, plugin)
+        return settings()
 
     def _not_loaded(self, run: Run) -> RetryableError:
         """Return the error of a run whose plugin is not loaded; it names the plugin's present or last distribution."""
@@ -474,7 +475,8 @@ class Executor(WithIntegrations):
         if all(one.status in ENDED_WELL for one in runs_of_quote):
             quotes.forget_earlier_version(db, run.workspace, run.quote_id)
             for one in runs_of_quote:
-                rows.change(db, one.id, facts={**one.facts, "before": None})
+                if one.facts.get("before") is not None:
+                    rows.change(db, one.id, facts={**one.facts, "before": None})
 
 
 def _bug() -> IntegrationError:

@@ -82,6 +82,10 @@ class RecordedSteps:
     confirms_writes: bool = False
     #: The steps that began in this attempt, as they are stored by now or will be.
     begun: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Those of them that wait for the run's next transaction.
+    waiting: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: The names of the steps that this attempt has stored.
+    stored: set[str] = field(default_factory=set)
     #: The secrets that no step may return.
     known: KnownSecrets = field(default_factory=KnownSecrets)
     #: When a step last began or ended, by ``time.monotonic()``.
@@ -199,20 +203,16 @@ class RecordedSteps:
     def _begin(self, name: str) -> Attempt:
         self._heartbeat()
         before = self.begun.get(name) or self._stored(name) or self._new_step(name)
-        row = self.begun[name] = {**before, "attempts": before["attempts"] + 1}
+        row = {**before, "attempts": before["attempts"] + 1, "status": StepStatus.RUNNING}
         # It is committed before the step has an effect, so that the step knows after a crash that it is a repetition.
-        self.store.defer(self._place(name), lambda db: _go_on_if(rows.begin(db, self.run_id, self.attempt, row)))
+        self._write(row)
         if not self.confirms_writes:
             self.store.flush()
         return Attempt(row["attempts"], row["key"], row["started_at"], list(row["request_ids"]), confirm=self._confirm)
 
     def _stored(self, name: str) -> dict[str, Any] | None:
         row = self.begun_before.get(name)
-        kept = ("name", "position", "attempts", "key", "request_ids", "started_at")
-        return None if row is None else {fact: row[fact] for fact in kept}
-
-    def _place(self, name: str) -> tuple[str, str, str]:
-        return "step", self.run_id, name
+        return None if row is None else {fact: row[fact] for fact in row if fact != "run_id"}
 
     def _confirm(self) -> None:
         self.locks.confirm()
@@ -234,29 +234,24 @@ class RecordedSteps:
             "key": min((row["key"] for row in elsewhere), default=1),
             "request_ids": [],
             "started_at": min((row["started_at"] for row in uncertain), default=self.clock.now()),
+            "ms": 0,
+            "error": None,
+            "result": None,
+            "place": None,
         }
 
     def _end(self, name: str, attempt: Attempt, started: datetime, status: StepStatus, error: IntegrationError) -> None:
         """Record a try after which the step is tried again."""
-        values = self._ending(name, attempt, started, status, error)
-        with self.store.write() as db:
-            rows.end(db, self.run_id, name, **values)
+        self._write(self._ended(name, attempt, started, status, error))
+        self.store.flush()
 
     def _record(self, ended: Ended) -> None:
         status = StepStatus.SUCCEEDED if ended.error is None else StepStatus.FAILED
-        values = self._ending(ended.name, ended.attempt, ended.started, status, ended.error)
-        self.store.defer(self._place(ended.name), self._recording(ended, self.recorded, values))
+        row = self._ended(ended.name, ended.attempt, ended.started, status, ended.error)
+        self._write({**row, "result": ended.result, "place": self.recorded})
         self.recorded += 1
 
-    def _recording(self, ended: Ended, place: int, values: Mapping[str, Any]) -> Callable[[Connection], None]:
-        """Return the write of a step's end, and of its beginning, too, if that has not been written yet."""
-        if not self.store.is_deferred(self._place(ended.name)):
-            given = (self.run_id, self.attempt, ended.name, ended.result, place)
-            return lambda db: rows.record(db, *given, **values)
-        row, end = self.begun[ended.name], {**values, "result": ended.result, "place": place}
-        return lambda db: _go_on_if(rows.record_whole(db, self.run_id, self.attempt, row, **end))
-
-    def _ending(
+    def _ended(
         self, name: str, attempt: Attempt, started: datetime, status: StepStatus, error: IntegrationError | None
     ) -> dict[str, Any]:
         self._heartbeat()
@@ -266,8 +261,30 @@ class RecordedSteps:
         # The service has answered, so only requests under the next key are uncertain: they begin now.
         again = {"started_at": self.clock.now()} if error is not None and error.answered else {}
         ending = {"key": attempt.key, "request_ids": attempt.request_ids[-20:], **again}
-        self.begun[name] |= ending
-        return {"status": status, "ms": elapsed, "error": shown, **ending}
+        return {**self.begun[name], "status": status, "ms": elapsed, "error": shown, **ending}
+
+    def _write(self, row: dict[str, Any]) -> None:
+        """Let a step's row wait for the run's next transaction, with all rows that wait already."""
+        self.begun[row["name"]] = self.waiting[row["name"]] = row
+        waiting = dict(self.waiting)
+        self.store.defer(("steps", self.run_id, self.attempt), lambda db: self._put(db, waiting))
+
+    def _put(self, db: Connection, waiting: Mapping[str, dict[str, Any]]) -> None:
+        """Raises: AttemptOver if a step begins although another attempt has, or a person has dismissed the run."""
+        if not rows.put(db, self.run_id, self.attempt, list(waiting.values())):
+            stored = [row for name, row in waiting.items() if name in self.stored or name in self.begun_before]
+            for row in stored:
+                if row["status"] != StepStatus.RUNNING:
+                    rows.end(db, self.run_id, self.attempt, row)
+            if any(row["status"] == StepStatus.RUNNING for row in stored) or len(stored) < len(waiting):
+                raise AttemptOver
+        self.store.afterwards(lambda: self._is_stored(waiting))
+
+    def _is_stored(self, written: Mapping[str, dict[str, Any]]) -> None:
+        self.stored |= written.keys()
+        for name, row in written.items():
+            if self.waiting.get(name) is row:
+                del self.waiting[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,12 +301,6 @@ class Ended:
     def result(self) -> dict[str, Any]:
         """The result as it is recorded and replayed."""
         return {"value": self.value} if self.error is None else {"error": errors.to_record(self.error)}
-
-
-def _go_on_if(is_current: bool) -> None:
-    """Raises: AttemptOver if another attempt of the run has begun, or a person has dismissed it."""
-    if not is_current:
-        raise AttemptOver
 
 
 def _is_carried(row: RowMapping) -> bool:

@@ -156,11 +156,6 @@ class Store:
         with self.write() as db:
             write(db)
 
-    def is_deferred(self, place: Hashable) -> bool:
-        """Whether a write to this place waits for the run's next transaction."""
-        deferred = holds.deferred()
-        return deferred is not None and place in deferred
-
     def flush(self) -> None:
         """Do what waits for the run's next transaction, if anything does. Raises: as ``write``."""
         deferred = holds.deferred()

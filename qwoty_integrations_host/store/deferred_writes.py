@@ -42,9 +42,6 @@ class DeferredWrites:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def __contains__(self, place: Hashable) -> bool:
-        return place in self._waiting
-
     @property
     def are_overdue(self) -> bool:
         """Whether a write has waited for ``LONGEST_WAIT`` seconds."""

@@ -16,6 +16,7 @@ from ..vault import Vault
 from . import search, secrets
 from . import tables as t
 from .database import Store
+from .holds import Hold, held
 from .upsert import put
 
 
@@ -27,6 +28,8 @@ def _place(table: Any) -> Any:
 _VALUE = select(t.plugin_state.c.value).where(_place(t.plugin_state.c) & (t.plugin_state.c.name == bindparam("name")))
 _RECORD = select(t.records.c.document).where(_place(t.records.c) & (t.records.c.quote_id == bindparam("quote_id")))
 _RECORD_LOCKED = _RECORD.with_for_update()
+
+_UNREAD: Any = object()
 
 
 class PluginState:
@@ -80,25 +83,49 @@ class PluginRecords:
 
     def __init__(self, store: Store, workspace: str, plugin: str, known: KnownSecrets) -> None:
         self._store, self._workspace, self._plugin, self._known = store, workspace, plugin, known
+        #: The record of the held quote, under the hold's epoch: nobody else writes it meanwhile (store/holds.py).
+        self._kept: dict[Hold | None, r.QuoteRecord | None] = {}
 
     def get(self, quote_id: str) -> r.QuoteRecord | None:
-        with self._store.read() as db:
-            return self._load(db, quote_id)
+        hold = self._hold_on(quote_id)
+        found: r.QuoteRecord | None = self._kept.get(hold, _UNREAD)
+        if found is _UNREAD:
+            with self._store.read() as db:
+                found = self._load(db, quote_id)
+                self._keep(hold, found)
+        return found
 
     def update(self, quote_id: str, change: Callable[[r.QuoteRecord | None], r.QuoteRecord]) -> r.QuoteRecord:
+        hold = self._hold_on(quote_id)
         with self._store.write() as db:
-            before = self._load(db, quote_id, lock=True)
+            # Taken out until the commit: if this transaction fails, the record is read again.
+            before = self._kept.pop(hold, _UNREAD)
+            if before is _UNREAD:
+                before = self._load(db, quote_id, lock=True)
             changed = change(before)
             document = r.to_document(changed)
             self._known.refuse([quote_id, document], "it puts into its record")
             row = {"workspace": self._workspace, "plugin": self._plugin, "quote_id": quote_id}
             looked_for = {"next_due": changed.next_due, "awaits_payment": changed.awaits_payment}
             put(db, t.records, {**row, "document": document, **looked_for})
+            self._keep(hold, changed)
             if changed != before:
-                words = words_of_record(changed)
-                new = {self._plugin: words} if words != words_of_record(before) else {}
-                search.touch(db, self._workspace, quote_id, new, only_record=True)
+                words, known = words_of_record(changed), words_of_record(before)
+                new, lost = ({self._plugin: words} if words != known else {}), not set(known) <= set(words)
+                # The run touches its quote once more when it ends or waits.
+                search.touch(db, self._workspace, quote_id, new, lost=lost, only_words=hold is not None)
         return changed
+
+    def _hold_on(self, quote_id: str) -> Hold | None:
+        """Return the current run's hold if it is one on this quote."""
+        hold = held()
+        here = (self._workspace, self._plugin, quote_id)
+        return hold if hold is not None and (hold.workspace, hold.plugin, hold.quote_id) == here else None
+
+    def _keep(self, hold: Hold | None, record: r.QuoteRecord | None) -> None:
+        """Keep the held quote's record once the transaction, if there is one, has committed."""
+        if hold is not None:
+            self._store.afterwards(lambda: self._kept.update({hold: record}))
 
     def awaiting_payment(self, *, after: str, limit: int) -> list[str]:
         table = t.records.c

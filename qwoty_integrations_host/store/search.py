@@ -44,8 +44,6 @@ FEW = 3000
 _FILLED_AT_ONCE = 500
 _TOUCHED = "qwoty_touched"
 _SETTLED = ("done", "dismissed", "nothing_to_do")
-#: In these states, only a quote's runs decide its state: a change of a record makes no difference.
-_AT_WORK = {"accepted", "running", "waiting"}
 
 _KEY = (t.standings.c.workspace == bindparam("in_workspace")) & (t.standings.c.quote_id == bindparam("of_quote"))
 # Every run executes these. They are built once, because building costs more (docs/performance.md).
@@ -70,10 +68,12 @@ def begin(db: Connection) -> None:
 
 @dataclass(slots=True)
 class _Touch:
-    """The changes of one quote: its new words by source, and whether anything besides a record changes (``more``)."""
+    """The changes of one quote: its new words by source, and whether its state may change."""
 
     words: dict[str, Sequence[str]] = field(default_factory=dict)
-    more: bool = False
+    #: The sources that also lose words.
+    reworded: set[str] = field(default_factory=set)
+    state: bool = False
 
 
 def touch(
@@ -82,16 +82,19 @@ def touch(
     quote_id: str,
     words: Mapping[str, Sequence[str]] | None = None,
     *,
-    only_record: bool = False,
+    lost: bool = True,
+    only_words: bool = False,
 ) -> None:
     """Note that a quote, or one of its runs or records, changes in this transaction.
 
-    ``words``: the quote's new words, by source.
+    ``words``: the quote's new words, by source; ``lost``: whether any of its earlier ones is not among them.
+    ``only_words``: the caller touches the quote again once its state counts.
     """
     if quote_id:
         found: _Touch = db.info[_TOUCHED].setdefault((workspace, quote_id), _Touch())
         found.words.update(words or {})
-        found.more |= not only_record
+        found.reworded |= (words or {}).keys() if lost else set()
+        found.state |= not only_words
 
 
 def update_touched(db: Connection) -> None:
@@ -104,17 +107,18 @@ def update_touched(db: Connection) -> None:
 
 def _update(db: Connection, workspace: str, quote_id: str, touch: _Touch) -> None:
     place = {"in_workspace": workspace, "of_quote": quote_id}
-    # Lock the row before reading the facts, so that a second transaction sees what the first has written.
-    known = db.execute(_KNOWN, place).mappings().first()
-    if known is None:
-        _fill(db, workspace, db.execute(_STORED, place).mappings().all())
-        return
-    if touch.more or known["state"] not in _AT_WORK:
+    if touch.state:
+        # Lock the row before reading the facts, so that a second transaction sees what the first has written.
+        known = db.execute(_KNOWN, place).mappings().first()
+        if known is None:
+            _fill(db, workspace, db.execute(_STORED, place).mappings().all())
+            return
         by_time = asdict(change_by_time(facts_of(db, workspace, [quote_id])[quote_id]))
         if any(known[name] != value for name, value in by_time.items()):
             db.execute(_CHANGE, {**place, **by_time})
     for source, words in touch.words.items():
-        db.execute(_FORGET_WORDS, {**place, "of_source": source})
+        if source in touch.reworded:
+            db.execute(_FORGET_WORDS, {**place, "of_source": source})
         _add_words(db, workspace, {(quote_id, source): words})
 
 

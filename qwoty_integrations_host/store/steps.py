@@ -1,8 +1,7 @@
 """Rows of a run's steps: its timeline and its memory. Each row has a step's status and its result.
 
-``begin`` is committed before a step has an effect. ``record`` stores its end together with its result,
-``record_whole`` also its beginning, and ``end`` the end of a try that has no result yet. A further attempt of the run
-starts with ``keep_results`` if it resumes, or with ``forget_results`` if it begins anew.
+``put`` stores steps of the run's present attempt. ``end`` stores how a step ended although another attempt has begun.
+A further attempt of the run starts with ``keep_results`` if it resumes, or with ``forget_results`` if it begins anew.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, case, func, literal, select
+from sqlalchemy import JSON, Connection, RowMapping, bindparam, case, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..quotes.run import RunStatus, StepStatus
@@ -21,22 +20,34 @@ from . import tables as t
 
 # Every step executes these. They are built once, because building costs more (docs/performance.md).
 _OF_RUN = select(t.steps).where(t.steps.c.run_id == bindparam("run"))
-_STEP = (t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step"))
 _IS_CURRENT = (
     select(literal(1))
-    .where((t.runs.c.id == bindparam("run")) & (t.runs.c.attempt == bindparam("of_attempt")))
+    .where((t.runs.c.id == bindparam("run")) & (t.runs.c.attempt == bindparam("attempt")))
     .scalar_subquery()
     .is_not(None)
 )
-_END = t.steps.update().where(_STEP)
-_RECORD = _END.values(
-    result=case((_IS_CURRENT, bindparam("given", type_=t.steps.c.result.type)), else_=t.steps.c.result),
-    place=case((_IS_CURRENT, bindparam("at")), else_=t.steps.c.place),
+_END = (
+    t.steps.update()
+    .where((t.steps.c.run_id == bindparam("run")) & (t.steps.c.name == bindparam("step")))
+    .values(
+        result=case((_IS_CURRENT, bindparam("given", type_=t.steps.c.result.type)), else_=t.steps.c.result),
+        place=case((_IS_CURRENT, bindparam("at")), else_=t.steps.c.place),
+    )
 )
-
-
-#: A step's place on the timeline, and what is known of it when it begins.
-_BEGINNING = ("name", "position", "attempts", "status", "ms", "key", "request_ids", "started_at")
+#: What is stored when a step begins, when a try of it ends, and when it ends.
+_FACTS = (
+    "name",
+    "position",
+    "attempts",
+    "status",
+    "ms",
+    "key",
+    "request_ids",
+    "started_at",
+    "error",
+    "result",
+    "place",
+)
 
 
 def of_run(db: Connection, run_id: str) -> dict[str, RowMapping]:
@@ -53,52 +64,43 @@ def of_runs(db: Connection, run_ids: Sequence[str]) -> dict[str, list[RowMapping
     return found
 
 
-def begin(db: Connection, run_id: str, attempt: int, row: Mapping[str, Any]) -> bool:
-    """Store that a step begins; return False when the run has another attempt by now, or is dismissed.
+def put(db: Connection, run_id: str, attempt: int, steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Store steps, and return True; return False when the run has another attempt by now, or is dismissed.
 
-    ``row``: ``name``, ``position``, ``attempts`` with this one, ``key``, ``request_ids``, ``started_at``.
+    A step: ``name``, ``position``, ``attempts``, ``status``, ``ms``, ``key``, ``request_ids``, ``started_at``,
+    ``error``, ``result`` (``{"value": …}`` or ``{"error": …}``, None without one) and ``place``, the result's number
+    within this attempt.
     """
-    values = {"run": run_id, "attempt": attempt, "status": StepStatus.RUNNING, "ms": 0, **row}
-    return db.execute(_put(db.dialect.name, _BEGINNING, ("attempts", "status")), values).first() is not None
-
-
-def record_whole(db: Connection, run_id: str, attempt: int, row: Mapping[str, Any], **values: Any) -> bool:
-    """Store a step's beginning as ``begin`` does, and its end as ``record`` does, in one statement."""
-    whole = {"run": run_id, "attempt": attempt, **row, **values}
-    names = (*_BEGINNING, "error", "result", "place")
-    return db.execute(_put(db.dialect.name, names, names[2:]), whole).first() is not None
+    rows = [{"run": run_id, "attempt": attempt, **step} for step in steps]
+    return bool(db.execute(_putting(db.dialect.name), rows).rowcount == len(rows))
 
 
 @cache
-def _put(dialect: str, names: Sequence[str], again: Sequence[str]) -> Any:
-    """Insert these values of a step, or update the last ones, if its run has this attempt and is not dismissed."""
+def _putting(dialect: str) -> Any:
     step, run = t.steps.c, t.runs.c
     first: dict[Any, Any] = {step.run_id: run.id}
-    first |= {step[name]: bindparam(name, type_=step[name].type) for name in names}
+    # A missing error is NULL, and not the null of JSON.
+    types = {name: JSON(none_as_null=True) if name == "error" else step[name].type for name in _FACTS}
+    first |= {step[name]: bindparam(name, type_=types[name]) for name in _FACTS}
     is_current = (
         (run.id == bindparam("run")) & (run.attempt == bindparam("attempt")) & (run.status != RunStatus.DISMISSED)
     )
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(t.steps)
     putting = insert.from_select([column.name for column in first], select(*first.values()).where(is_current))
-    changed = {name: putting.excluded[name] for name in again}
-    return putting.on_conflict_do_update(index_elements=["run_id", "name"], set_=changed).returning(step.name)
+    changed = {name: putting.excluded[name] for name in _FACTS[2:]}
+    return putting.on_conflict_do_update(index_elements=["run_id", "name"], set_=changed).execution_options(
+        preserve_rowcount=True
+    )
 
 
-def end(db: Connection, run_id: str, name: str, **values: Any) -> None:
-    """Record how a try of a step ended, when it is not the last one."""
-    db.execute(_END, {"run": run_id, "step": name, **values})
+def end(db: Connection, run_id: str, attempt: int, step: Mapping[str, Any]) -> None:
+    """Store how a step ended that was stored before, even if the run has another attempt by now, or is dismissed.
 
-
-def record(
-    db: Connection, run_id: str, attempt: int, name: str, result: Mapping[str, Any], place: int, **values: Any
-) -> None:
-    """Record how a step ended, with its result: ``{"value": …}`` or ``{"error": …}``.
-
-    ``place`` is the result's number within this attempt. If the run has another attempt by now, the result is not
-    stored, because it belongs to an earlier one.
+    The result of an earlier attempt is not stored, because the present one does the step again.
     """
-    given = {"of_attempt": attempt, "given": result, "at": place}
-    db.execute(_RECORD, {"run": run_id, "step": name, **given, **values})
+    ended = ("status", "ms", "key", "request_ids", "started_at", "error")
+    given = {"attempt": attempt, "given": step["result"], "at": step["place"]}
+    db.execute(_END, {"run": run_id, "step": step["name"], **given, **{name: step[name] for name in ended}})
 
 
 def count_results(db: Connection, run_id: str) -> int:

@@ -301,7 +301,7 @@ def test_what_meets_an_outage_waits_for_the_next_transaction(desk: Any, monkeypa
     def hook(ctx: Any) -> None:
         def work(attempt: Any) -> None:
             with monkeypatch.context() as full:
-                full.setattr(rows, "begin", disk_is_full)
+                full.setattr(rows, "put", disk_is_full)
                 meanwhile(ctx)
             found.append(stored_steps(desk))
             attempt.confirm()

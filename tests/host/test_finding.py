@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -261,3 +262,28 @@ def test_no_search_scans_a_whole_table(
 
 def _all(db: Any, table: str) -> list[Any]:
     return sorted(map(tuple, db.execute(text(f"SELECT * FROM {table}"))), key=repr)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_record_whose_transaction_fails_is_read_again(desk: Any, moment: str) -> None:
+    read: list[Any] = []
+
+    def work(ctx: Any, quote: Any) -> Outcome:
+        def fails(_: Any) -> None:
+            kept = ctx.records.update(quote.id, lambda _: QuoteRecord(currency="EUR"))
+            with suppress(ZeroDivisionError), desk.host.store.write():
+                if moment == "after":
+                    ctx.records.update(quote.id, lambda _: QuoteRecord(currency="USD"))
+                ctx.records.get(quote.id)
+                raise ZeroDivisionError
+            read.append((ctx.records.get(quote.id), kept))
+
+        ctx.step("step", fails)
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = work
+    desk.enable()
+    desk.accept(id="q-7")
+
+    ((again, kept),) = read
+    assert again == kept

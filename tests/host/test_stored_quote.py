@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builders import the_example
@@ -28,7 +28,7 @@ st.register_type_strategy(tzinfo, ZONES)
 st.register_type_strategy(datetime, st.datetimes().map(lambda moment: moment.replace(tzinfo=UTC, fold=0)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.from_type(Quote))
 def test_any_quote_is_read_as_it_was_written(quote: Quote) -> None:
     assert repr(parse_quote(dump_quote(quote, "{}"), "{}")) == repr(quote)

@@ -15,7 +15,7 @@ from typing import Any
 from qwoty_integrations_host import Attempt, HookContext, NeedsAttention
 
 from .endpoint_spec import EVENTS, changes_for
-from .endpoint_state import KeptEndpoint, token_of
+from .endpoint_state import KeptEndpoint, secret_of, token_of
 from .gateway import API_VERSION
 from .stripe_errors import StripeRefused
 from .work import Work
@@ -86,7 +86,8 @@ class _Endpoint:
     def look_unless_known(self, attempt: Attempt) -> dict[str, Any]:
         """Return what is saved if it says that all is well; otherwise look."""
         known = self._kept.known
-        is_current = bool(known) and known["url"] == self._address(self._kept.token) and self._kept.holds_secret
+        token = token_of(known["url"]) if known else ""
+        is_current = bool(token) and known["url"] == self._address(token) and secret_of(self._ctx, token) is not None
         if is_current and set(EVENTS) <= set(known.get("events", ())) and not attempt.repeated:
             return {"known": known["id"], "replace": "", "changes": {}, "stale": []}
         return self.look(attempt, roll=False)
