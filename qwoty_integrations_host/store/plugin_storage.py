@@ -108,7 +108,7 @@ class PluginRecords:
             row = {"workspace": self._workspace, "plugin": self._plugin, "quote_id": quote_id}
             looked_for = {"next_due": changed.next_due, "awaits_payment": changed.awaits_payment}
             put(db, t.records, {**row, "document": document, **looked_for})
-            self._keep(hold, changed)
+            self._keep(hold, r.from_document(document))
             if changed != before:
                 words, known = words_of_record(changed), words_of_record(before)
                 new, lost = ({self._plugin: words} if words != known else {}), not set(known) <= set(words)

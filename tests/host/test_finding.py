@@ -287,3 +287,21 @@ def test_a_record_whose_transaction_fails_is_read_again(desk: Any, moment: str) 
 
     ((again, kept),) = read
     assert again == kept
+
+
+def test_a_run_reads_the_record_that_it_has_changed_as_it_is_stored(desk: Any) -> None:
+    read: list[Any] = []
+    paid = InvoiceRecord(id="in_1", status="paid", account="a")
+    record = QuoteRecord(currency="EUR", invoice=paid, amount_paid=Decimal(7), amount_remaining=Decimal(5))
+
+    def work(ctx: Any, quote: Any) -> Outcome:
+        ctx.step("step", lambda _: ctx.records.update(quote.id, lambda _: record) and None)
+        read.append(ctx.records.get(quote.id))
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = work
+    desk.enable()
+    desk.accept(id="q-7")
+
+    assert read == [desk.context("recorder").records.get("q-7")]
+    assert read[0].amount_paid_outside == Decimal(5)
