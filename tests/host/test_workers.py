@@ -77,7 +77,7 @@ class Yard:
             process.kill()
             process.wait()
 
-    def wait_for(self, line: str, *, seconds: float = 15.0, times: int = 1) -> None:
+    def wait_for(self, line: str, *, seconds: float = 60.0, times: int = 1) -> None:
         deadline = time.monotonic() + seconds
         while self.lines().count(line) < times:
             assert time.monotonic() < deadline, f"{line!r} did not come: {self.lines()}"
