@@ -15,6 +15,8 @@ from .errors import HostError
 
 #: For how many days ended runs are kept, and the fewest: a person must have had the time to look at them.
 KEEP_DAYS, _SHORTEST_KEEP = 400, 30
+#: How many runs a process works at a time unless told otherwise, and the most.
+JOBS, MOST_JOBS = 8, 64
 #: Every variable whose name begins with ``QWOTY_HOST_``, and those of the plugins; a test holds them to the docs.
 VARIABLES = (
     *(
@@ -26,6 +28,7 @@ VARIABLES = (
             "PUBLIC_URL",
             "TRUSTED_PROXIES",
             "KEEP_DAYS",
+            "JOBS",
             "SMTP_URL",
             "MAIL_FROM",
             "RESTORED",
@@ -102,6 +105,8 @@ class HostConfig:
     retry: RetryPolicy = RetryPolicy()
     #: For how many days ended runs and their timelines are kept; 30 or more.
     keep_days: int = KEEP_DAYS
+    #: How many runs a process works at a time, 1 to 64; at most half of them are of one workspace. Also ``--jobs``.
+    jobs: int = JOBS
     #: The database was restored from a backup: each step looks for what it may have made already.
     restored: bool = False
     #: Alert webhooks may go to private addresses, and over http.
@@ -146,6 +151,7 @@ class HostConfig:
             data_dir=Path(data_dir or _read(env, "DATA_DIR") or "qwoty-data").absolute(),
             keys=_read(env, "KEYS"),
             keep_days=_days(_read(env, "KEEP_DAYS")),
+            jobs=_jobs(_read(env, "JOBS")),
             smtp_url=smtp_url,
             mail_from=mail_from,
             public_url=_public_url(_read(env, "PUBLIC_URL")),
@@ -196,6 +202,16 @@ def _days(text: str | None) -> int:
             f"QWOTY_HOST_KEEP_DAYS is not a number of days, {_SHORTEST_KEEP} or more.",
             hint=f"Leave it out for {KEEP_DAYS}.",
             code="config",
+        )
+    return int(text)
+
+
+def _jobs(text: str | None) -> int:
+    if text is None:
+        return JOBS
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_JOBS:
+        raise HostError(
+            f"QWOTY_HOST_JOBS is not a number from 1 to {MOST_JOBS}.", hint=f"Leave it out for {JOBS}.", code="config"
         )
     return int(text)
 

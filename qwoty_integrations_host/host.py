@@ -167,8 +167,8 @@ def create_host(
     transport = _transport(config)
     plugins = load_plugins(config, clock)
     with opening(config):
-        database = open_database(config.database_url)
-        worked_by = (engine or _durable)(database)
+        database = open_database(config.database_url, jobs=config.jobs)
+        worked_by = engine(database) if engine else _durable(database, config.jobs)
     store = Store(database)
     _refuse_missing_keys(store, worked_by, vault)
     take_up_unversioned(store, vault, clock)
@@ -281,10 +281,10 @@ def _refuse_missing_keys(store: Store, engine: Engine, vault: Vault) -> None:
         raise
 
 
-def _durable(database: DatabaseEngine) -> Engine:
+def _durable(database: DatabaseEngine, jobs: int) -> Engine:
     from .engine.durable import DurableEngine  # noqa: PLC0415 - lazy: DBOS takes half a second to import
 
-    return DurableEngine(database)
+    return DurableEngine(database, jobs)
 
 
 def load_plugins(config: HostConfig, clock: Clock) -> Plugins:

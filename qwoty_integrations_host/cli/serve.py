@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..config import MOST_JOBS
 from .session import NOT_DONE, Session, say
+from .worker_processes import WorkerProcesses
 
 if TYPE_CHECKING:
     from ..host import Host
+
+
+#: How many seconds a stopping process waits for a running step.
+_PATIENCE = 60.0
 
 
 @contextmanager
@@ -36,25 +43,39 @@ def _without_gc() -> Iterator[Callable[[], None]]:
         gc.enable()
 
 
+_jobs = click.option(
+    "--jobs",
+    type=click.IntRange(1, MOST_JOBS),
+    metavar="N",
+    help="How many runs a worker works at a time; QWOTY_HOST_JOBS unless given.",
+)
+
+
 @click.command()
 @click.option("--host", "address", default="127.0.0.1", show_default=True, metavar="H")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), metavar="N")
 @click.option("--no-worker", is_flag=True, help="The HTTP side alone: other processes work the runs.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Work the runs in N processes (PostgreSQL only).")
+@_jobs
 @click.pass_obj
-def serve(session: Session, address: str, port: int, no_worker: bool) -> None:
+def serve(session: Session, address: str, port: int, no_worker: bool, workers: int | None, jobs: int | None) -> None:
     """Serve the HTTP side and work the runs, until stopped."""
-    with _without_gc() as started, session.host(runs=True, begins=True, log_level="INFO", patience=60.0) as host:
+    if no_worker and workers:
+        raise click.UsageError("--no-worker and --workers exclude each other.")
+    with _without_gc() as started, session.host(**_long_running(jobs)) as host:
         from ..web.app import create_app
         from ..web.server import create_server
 
-        if not no_worker:
+        processes = _worker_processes(host, workers) if workers else None
+        works_here = not no_worker and processes is None
+        if works_here:
             _start_working(host)
         try:
             server = create_server(create_app(host), address, port)
         except (OSError, ValueError) as error:
             say(f"Error: cannot listen on {address}:{port}: {getattr(error, 'strerror', None) or error}")
             raise SystemExit(NOT_DONE) from None
-        if not no_worker:
+        if works_here:
             host.schedule.start()
         say(f"Listening on http://{address}:{server.effective_port}  ({_where(host)})")
         if host.config.public_url is None:
@@ -62,22 +83,32 @@ def serve(session: Session, address: str, port: int, no_worker: bool) -> None:
         _interrupt_on_sigterm()
         started()
         try:
+            if processes is not None:
+                processes.start()
             server.run()
         except KeyboardInterrupt:
             pass
         finally:
             say("Stopping: letting running work end.")
             server.close()
+            if processes is not None:
+                processes.stop(patience=_PATIENCE + 10.0)
 
 
 @click.command()
 @click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="N", help="Serve /metrics of this process.")
 @click.option("--metrics-host", default="127.0.0.1", show_default=True, metavar="H")
+@click.option("--stop-with-stdin", is_flag=True, help="Stop when standard input ends, as the process that holds it.")
+@_jobs
 @click.pass_obj
-def worker(session: Session, metrics_port: int | None, metrics_host: str) -> None:
+def worker(
+    session: Session, metrics_port: int | None, metrics_host: str, stop_with_stdin: bool, jobs: int | None
+) -> None:
     """Work the runs, without the HTTP side, until stopped. On PostgreSQL any number of them share the work."""
-    with _without_gc() as started, session.host(runs=True, begins=True, log_level="INFO", patience=60.0) as host:
+    with _without_gc() as started, session.host(**_long_running(jobs)) as host:
         _interrupt_on_sigterm()
+        if stop_with_stdin:
+            threading.Thread(target=_stop_with_stdin, name="stdin", daemon=True).start()
         _start_working(host)
         host.schedule.start()
         if metrics_port is not None:
@@ -88,6 +119,24 @@ def worker(session: Session, metrics_port: int | None, metrics_host: str) -> Non
             threading.Event().wait()
         except KeyboardInterrupt:
             say("Stopping: letting running work end.")
+
+
+def _long_running(jobs: int | None) -> dict[str, Any]:
+    return {"runs": True, "begins": True, "log_level": "INFO", "patience": _PATIENCE, "jobs": jobs}
+
+
+def _worker_processes(host: Host, count: int) -> WorkerProcesses:
+    if not host.config.is_shared:
+        say("Error: --workers needs PostgreSQL, because one process at a time works a SQLite data directory.")
+        say("  → Set QWOTY_HOST_DATABASE_URL, or leave --workers out.")
+        raise SystemExit(NOT_DONE)
+    return WorkerProcesses(count, data_dir=str(host.config.data_dir), jobs=host.config.jobs)
+
+
+def _stop_with_stdin() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _start_working(host: Host) -> None:
@@ -120,6 +169,8 @@ def _where(host: Host) -> str:
 
 def _interrupt_on_sigterm() -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        # A second signal must not interrupt the orderly stop: a supervisor may send one to each process of a group.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -47,12 +47,19 @@ class Session:
 
     @contextmanager
     def host(
-        self, *, runs: bool = False, begins: bool = False, log_level: str = "WARNING", patience: float = 5.0
+        self,
+        *,
+        runs: bool = False,
+        begins: bool = False,
+        log_level: str = "WARNING",
+        patience: float = 5.0,
+        jobs: int | None = None,
     ) -> Iterator[Host]:
         """Open the host for the block, with an engine when the command starts ``runs``.
 
         Only a command that ``begins`` creates a missing data directory. Every known error becomes a message on stderr
-        and an exit code. ``patience``: how many seconds to wait for a running step at the end.
+        and an exit code. ``patience``: how many seconds to wait for a running step at the end. ``jobs``: how many runs
+        to work at a time, unless the environment decides.
         """
         from ..engine.no_engine import NoEngine
         from ..host import create_host
@@ -63,6 +70,8 @@ class Session:
         os.umask(0o077)  # files are readable by this user only
         with known_errors():
             config = self._config()
+            if jobs is not None:
+                config = replace(config, jobs=jobs)
             is_new = not config.holds_a_host
             if is_new and not begins:
                 raise _nothing_there(config)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 _NOTIFY = text("SELECT pg_notify('qwoty_runs', '')")
 #: Seconds between two checks whether to stop listening, and between two tries to reach the database.
-_LOOK, _TRY_AGAIN = 0.2, 1.0
+_LOOK, _TRY_AGAIN = 0.5, 1.0
 
 log = logging.getLogger(__name__)
 

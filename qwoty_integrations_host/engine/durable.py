@@ -17,29 +17,36 @@ from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Queue, Serializer
+from dbos._queue import queue_worker_thread
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..clock import Clock
 from ..concurrency.notify import Listener, tell
+from ..config import JOBS
 from ..errors import DatabaseUnavailable, HostError, Interruption
 from ..redaction import redact
 from ..store.advisory_locks import AdvisoryLocks
 from ..store.outages import detecting_outages
 from .interface import Progress, SetAside, T, Work
 from .leases import LEASE_SECONDS, MOST_DEATHS, Leases
-from .wake import Wake
+from .wake import FileChanges, Pauses, Wake
 
 #: Rule 4: the version is fixed. Change it only on purpose, because jobs of another version are not worked.
 _VERSION = "1"
-#: The most jobs of one partition that are worked at a time, by all workers together.
-MOST_OF_A_PARTITION = 4
 _QUEUE, _SUSPECTS = "runs", "suspects"
 _WORKFLOW = "execute_run"
-#: The polling interval of a queue, in seconds. Enqueueing a job wakes the workers, so polling only finds delayed jobs
-#: and, on SQLite, the jobs of other processes such as `qwoty-host accept`.
+#: The polling interval of the queue on PostgreSQL, in seconds. Workers are woken by notices, so a poll only finds
+#: delayed jobs that are due, and jobs whose notice was lost.
 _POLL_SECONDS = 1.0
+#: The polling interval where everything wakes the queue. A poll then repeats one that failed, and finds the suspects of
+#: a process that died at the take-over.
+_SELDOM_SECONDS = 3.0
+#: A worker looks for abandoned jobs when another one is gone, and at every so many of its heartbeats.
+_LOOK_ANYWAY = 3
+#: DBOS's threads for what the host does not use look this many times less often, and one at this interval in seconds.
+_LESS_OFTEN, _NOTIFIER_SECONDS = 60.0, 0.5
 _UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 #: How many jobs ``forget`` lists and deletes at a time.
@@ -92,8 +99,8 @@ class DurableEngine:
     #: The engine that works jobs in this process; DBOS is global to a process.
     live: DurableEngine | None = None
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: sa.Engine, jobs: int = JOBS) -> None:
+        self._engine, self._jobs = engine, jobs
         self._url = engine.url.render_as_string(hide_password=False)
         self._work: Work | None = None
         self._set_aside: SetAside = lambda _: None
@@ -103,9 +110,13 @@ class DurableEngine:
         self._leases = Leases(engine)
         self._locks = AdvisoryLocks(engine)
         self._me = uuid4().hex  # Rule 2: never reused, and never DBOS's default "local"
+        #: The workers that were alive at the last heartbeat.
+        self._alive: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
-        self._wake = Wake(engine, _QUEUE, lambda: self._running > 0)
+        self._queue, self._suspects = Pauses(self._is_at_work), Pauses(self._is_at_work)
+        self._changes: FileChanges | None = None
+        self._wake = Wake(engine, self._queue.wake)
         self._counting = threading.Lock()
         with nullcontext() if self._is_sqlite else self._locks.hold("migrate"):
             DBOS.migrate(self._url)
@@ -113,18 +124,6 @@ class DurableEngine:
         self._client = DBOSClient(
             system_database_engine=engine, serializer=_JsonSerializer(), retry_connection_errors=False
         )
-        self._register_queues()
-
-    def _register_queues(self) -> None:
-        # Register before the launch, because DBOS notices a later queue only after a second. The second queue takes the
-        # jobs of dead processes, one at a time: a job that kills its process then interrupts no other job of the queue.
-        for name, at_once in ((_QUEUE, 8), (_SUSPECTS, 1)):
-            self._client.register_queue(
-                name,
-                worker_concurrency=at_once,
-                partition_concurrency=min(at_once, MOST_OF_A_PARTITION),
-                polling_interval_sec=_POLL_SECONDS,
-            )
 
     def enqueue(self, db: Connection, job_id: str, *, partition: str, delay: float = 0.0) -> None:
         options: EnqueueOptions = {
@@ -153,17 +152,16 @@ class DurableEngine:
             self._launch()
         if self._is_sqlite:
             return  # there is no other worker that would need a heartbeat or send notifications
-        listen = partial(Listener(self._engine).listen, self._stop, self._wake.now)
-        self._threads = [
-            threading.Thread(target=self._tend, name="leases", daemon=True),
-            threading.Thread(target=listen, name="notices", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._start_thread("leases", self._tend)
+        self._start_thread("notices", partial(Listener(self._engine).listen, self._stop, self._queue.wake))
+
+    def _start_thread(self, name: str, work: Callable[[], None]) -> None:
+        self._threads.append(threading.Thread(target=work, name=name, daemon=True))
+        self._threads[-1].start()
 
     def _launch(self) -> None:
         # Rule 3: take the lease before the launch. Without it, this worker's first job would look abandoned.
-        self._leases.beat(self._me)
+        self._alive = self._leases.beat(self._me)
         dbos = DBOS(
             config=DBOSConfig(
                 name="qwoty-host",
@@ -173,18 +171,53 @@ class DurableEngine:
                 system_database_url=self._url,
                 serializer=_JsonSerializer(),
                 log_level="ERROR",
+                notification_coalesce_sec=_NOTIFIER_SECONDS,
             )
         )
+        if self._is_sqlite:
+            # Other processes, such as `qwoty-host accept`, cannot tell this one that they have queued a job.
+            self._changes = FileChanges(str(self._engine.url.database))
+            self._queue.watch(self._changes.any)
+        DBOS.listen_queues([])  # the host polls its queues itself
         DBOS.launch()
-        self._wake.attach(dbos.background_thread_stop_events)
+        for event in dbos.background_thread_stop_events:
+            _look_less_often(event)
+        self._poll(dbos, _QUEUE, self._queue, at_once=self._jobs, of_a_partition=most_of_a_partition(self._jobs))
+        # The second queue takes the jobs of dead processes, one at a time: a job that kills its process then interrupts
+        # no other job of the queue.
+        self._poll(dbos, _SUSPECTS, self._suspects, at_once=1, of_a_partition=None)
         self._take_over()
 
+    def _poll(self, dbos: DBOS, name: str, pauses: Pauses, *, at_once: int, of_a_partition: int | None) -> None:
+        """Start DBOS's loop for a queue with the limits of this process (ADR 0087).
+
+        DBOS would read the limits from the database at each poll, the same for all processes. They are stored there
+        for workers of release 0.1.0, as it has them.
+        """
+        stored = {_QUEUE: (8, 4), _SUSPECTS: (1, 1)}[name]
+        queue = self._client.register_queue(
+            name, worker_concurrency=stored[0], partition_concurrency=stored[1], on_conflict="never_update"
+        )
+        is_woken = self._is_sqlite or name == _SUSPECTS
+        _limit(queue, at_once, of_a_partition, _SELDOM_SECONDS if is_woken else _POLL_SECONDS)
+        self._start_thread(f"queue {name}", partial(queue_worker_thread, pauses, dbos, queue))
+        pauses.wake()  # for the jobs that are there already
+
+    def _is_at_work(self) -> bool:
+        return self._running > 0
+
     def _tend(self) -> None:
+        beats = 0
         while not self._stop.wait(LEASE_SECONDS / 3):
+            beats += 1
             try:
                 with detecting_outages():
-                    self._leases.beat(self._me)
-                    self._take_over()
+                    alive = self._leases.beat(self._me)
+                    # A worker's jobs are abandoned when it dies or stops. Now and then look anyway: another worker may
+                    # have died at the take-over.
+                    if self._alive - alive or beats % _LOOK_ANYWAY == 0:
+                        self._take_over()
+                    self._alive = alive
             except DatabaseUnavailable as error:
                 # Other workers may now take over our jobs; their holds stop us from writing (ADR 0002).
                 log.warning("worker.beat_failed", extra={"title": error.title})
@@ -196,15 +229,19 @@ class DurableEngine:
 
         Only one worker does this at a time. Two workers with old lists of jobs would start a job twice.
         """
+        if not self._abandoned():
+            return
         with self._only_one("take-over") as mine:
-            if not mine:
-                return
-            # List the jobs before the leases: a worker that starts a listed job already has its lease.
-            jobs = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
-            alive = {self._me} if self._is_sqlite else self._leases.alive()
-            for job in jobs:
-                if job.executor_id not in alive:
-                    self._resume(job.workflow_id, str(job.executor_id))
+            for job_id, worker in self._abandoned() if mine else ():
+                self._resume(job_id, worker)
+
+    def _abandoned(self) -> list[tuple[str, str]]:
+        """Return the jobs of workers that are not alive, each with its worker."""
+        # List the jobs before the leases: a worker that starts a listed job already has its lease.
+        listed = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        jobs = [(job.workflow_id, str(job.executor_id)) for job in listed if job.executor_id != self._me]
+        alive = self._leases.alive() if jobs and not self._is_sqlite else set()
+        return [(job_id, worker) for job_id, worker in jobs if worker not in alive]
 
     def _resume(self, job_id: str, worker: str) -> None:
         if self._leases.died(worker) and self._leases.count_death(job_id, self._progress(job_id)) >= MOST_DEATHS:
@@ -212,7 +249,7 @@ class DurableEngine:
             DBOS.cancel_workflow(job_id)
             return
         DBOS.resume_workflow(job_id, queue_name=_SUSPECTS)
-        self._wake.now(_SUSPECTS)
+        self._suspects.wake()
 
     @contextmanager
     def _only_one(self, name: str) -> Iterator[bool]:
@@ -292,18 +329,41 @@ class DurableEngine:
 
     def close(self, *, patience: float = 60.0) -> bool:
         if DurableEngine.live is self:
+            self._queue.set()
+            self._suspects.set()
             with self._counting:
                 self._stop.set()
             if not self.wait(lambda: not self._running, timeout=patience):
                 return False
             for thread in self._threads:
                 thread.join()
+            if self._changes is not None:
+                self._changes.close()
             DBOS.destroy(workflow_completion_timeout_sec=0)
             DurableEngine.live = None
             with suppress(DBAPIError):
                 self._leases.hand_back(self._me)  # if this fails, the lease expires
         self._client.destroy()
         return True
+
+
+def most_of_a_partition(jobs: int) -> int:
+    """Return how many jobs of one partition a process works at a time: half, so that half is left for others."""
+    return max(1, jobs // 2)
+
+
+def _limit(queue: Queue, at_once: int, of_a_partition: int | None, poll_seconds: float) -> None:
+    """Give a queue the limits of this process; a queue that is not database-backed is not read again."""
+    queue.database_backed_queue = False
+    queue._worker_concurrency = at_once  # noqa: SLF001 - a queue of DBOS can be changed in the database only
+    queue._partition_worker_concurrency, queue._partition_concurrency = of_a_partition, None  # noqa: SLF001
+    queue._polling_interval_sec = poll_seconds  # noqa: SLF001
+
+
+def _look_less_often(stop: threading.Event) -> None:
+    """Prolong the pauses of DBOS's threads that look for new queues and schedules, of which there are none."""
+    plain = stop.wait
+    stop.wait = lambda timeout=None: plain(timeout and timeout * _LESS_OFTEN)  # type: ignore[method-assign]
 
 
 @DBOS.workflow(name=_WORKFLOW)

@@ -5,7 +5,7 @@ A lease does not list its worker's jobs. Other workers take over every pending j
 
 from __future__ import annotations
 
-from sqlalchemy import Double, Engine, delete, literal_column, select, update
+from sqlalchemy import Double, Engine, bindparam, delete, literal_column, select, update
 
 from ..store import tables as t
 from ..store.upsert import insert_or_ignore, put
@@ -23,13 +23,19 @@ class Leases:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._now = literal_column(_NOW[engine.dialect.name], Double)
+        now = literal_column(_NOW[engine.dialect.name], Double)
+        leases = t.worker_leases
+        # Each worker executes these once a second, so they are built once.
+        self._renew = update(leases).where(leases.c.id == bindparam("worker")).values(seen=now)
+        self._alive = select(leases.c.id).where(leases.c.seen > now - LEASE_SECONDS)
 
-    def beat(self, worker: str) -> None:
-        """Record a heartbeat of this worker."""
+    def beat(self, worker: str) -> set[str]:
+        """Record a heartbeat of this worker, and return the workers whose lease has not expired."""
         with self._engine.begin() as db:
-            insert_or_ignore(db, t.worker_leases, {"id": worker, "seen": 0.0})
-            db.execute(update(t.worker_leases).where(t.worker_leases.c.id == worker).values(seen=self._now))
+            if not db.execute(self._renew, {"worker": worker}).rowcount:
+                insert_or_ignore(db, t.worker_leases, {"id": worker, "seen": 0.0})
+                db.execute(self._renew, {"worker": worker})
+            return set(db.execute(self._alive).scalars())
 
     def hand_back(self, worker: str) -> None:
         """Delete the lease on a clean shutdown, so that the worker's open jobs do not count as crashes."""
@@ -39,8 +45,7 @@ class Leases:
     def alive(self) -> set[str]:
         """Return the workers whose lease has not expired."""
         with self._engine.connect() as db:
-            young = t.worker_leases.c.seen > self._now - LEASE_SECONDS
-            return set(db.execute(select(t.worker_leases.c.id).where(young)).scalars())
+            return set(db.execute(self._alive).scalars())
 
     def died(self, worker: str) -> bool:
         """Whether a worker that is not alive still has a lease, which means that it did not shut down cleanly."""

@@ -7,6 +7,7 @@ Every line inside ``log_context(run_id=…)`` has these facts. Secrets are redac
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -24,10 +25,11 @@ from .log_rate_limit import LogRateLimit
 _FACTS = (
     *("workspace", "plugin", "run_id", "quote_id", "request_id", "hook", "job", "kind", "status"),
     *("code", "title", "until", "method", "route", "ms", "lines"),
+    "worker",
 )
 #: Characters of one fact and of a traceback, and facts of one line, at most.
 _LONGEST, _LONGEST_TRACE, _MOST_FACTS = 2_000, 20_000, 50
-_OWN_FACTS = {"event", "level", "logger", "timestamp", "exception"}
+_OWN_FACTS = {"event", "level", "logger", "timestamp", "exception", "pid"}
 _SECRET_NAME = re.compile(r"token|secret|passw|authorization|api_?key|signature|cookie|credential", re.IGNORECASE)
 
 
@@ -42,6 +44,7 @@ def set_up_logging(level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        _add_process_id,
         structlog.stdlib.ExtraAdder(allow=_FACTS),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -75,6 +78,11 @@ def set_up_logging(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _add_process_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    event["pid"] = os.getpid()
+    return event
 
 
 def _shorten(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

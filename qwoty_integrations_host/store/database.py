@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listen, listens_for
 from sqlalchemy.exc import InvalidatePoolError
 
+from ..config import JOBS
 from ..errors import DatabaseUnavailable, Interruption
 from . import holds, search
 from .deferred_writes import Write
@@ -21,6 +22,8 @@ from .schema import bring_up_to_date
 
 #: How long SQLite waits for another program that has locked the database.
 BUSY_SECONDS = 30.0
+#: The connections of a process that stay open, and the most that it opens besides those for its jobs.
+_KEPT, _MORE = 20, 12
 #: A connection that was idle for less time than this is used without a ping.
 _TRUSTED_SECONDS = 1.0
 _RESTS_SINCE = "qwoty_rests_since"
@@ -33,12 +36,13 @@ def _unixepoch(modifier: str) -> float | int | None:
     return {"subsec": now / 1e9, "subsecond": now / 1e9, "now": now // 10**9}.get(modifier)
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, jobs: int = JOBS) -> Engine:
     """Open the database, after creating or upgrading its tables if needed.
 
+    The pool has a connection for each of ``jobs``, and as many again as requests and scheduled work need.
     SQLite uses WAL with full syncs, so that a committed transaction is on disk.
     """
-    engine = create_engine(url, pool_size=20, max_overflow=20, hide_parameters=True)
+    engine = create_engine(url, pool_size=_KEPT, max_overflow=_MORE + jobs, hide_parameters=True)
     if engine.dialect.name == "postgresql":
         _ask_when_rested(engine)
     else:

@@ -19,8 +19,8 @@ import pytest
 from sqlalchemy.event import listen
 
 from qwoty_integrations_host.clock import ManualClock, SystemClock
-from qwoty_integrations_host.config import HostConfig
-from qwoty_integrations_host.engine.durable import MOST_OF_A_PARTITION, DurableEngine
+from qwoty_integrations_host.config import JOBS, HostConfig
+from qwoty_integrations_host.engine.durable import DurableEngine
 from qwoty_integrations_host.engine.inline import InlineEngine
 from qwoty_integrations_host.errors import HostError
 from qwoty_integrations_host.host import Host, create_host
@@ -219,12 +219,12 @@ def test_old_ended_jobs_are_deleted_unless_a_run_needs_them(works: Works) -> Non
 
 @pytest.fixture
 def looks_seldom(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Works]:
-    """A durable engine that polls its queue only every ten minutes (ADR 0051)."""
+    """A durable engine that polls its queue only every ten minutes, unless woken (ADR 0051)."""
+    for seconds in ("_POLL_SECONDS", "_SELDOM_SECONDS"):
+        monkeypatch.setattr(f"qwoty_integrations_host.engine.durable.{seconds}", 600.0)
+    monkeypatch.setattr("qwoty_integrations_host.engine.wake._LOOK", 600.0)
     found = Works("durable", address_of(request.param, request))
     found.engine.start(found.job)
-    monkeypatch.setattr("qwoty_integrations_host.engine.durable._POLL_SECONDS", 600.0)
-    found.engine._register_queues()
-    time.sleep(1.5)  # until the threads have polled once more with the new interval
     yield found
     found.close()
 
@@ -241,9 +241,9 @@ def test_a_job_starts_at_its_commit_and_not_at_the_next_poll(looks_seldom: Works
 
 @on_both
 def test_the_next_job_starts_as_soon_as_one_ends(looks_seldom: Works) -> None:
-    looks_seldom.enqueue(*(f"r.{number}" for number in range(3 * MOST_OF_A_PARTITION)))
+    looks_seldom.enqueue(*(f"r.{number}" for number in range(3 * JOBS)))
 
-    assert looks_seldom.wait(3 * MOST_OF_A_PARTITION, timeout=60)
+    assert looks_seldom.wait(3 * JOBS, timeout=60)
 
 
 @pytest.mark.parametrize("looks_seldom", ["postgresql"], indirect=True)
@@ -349,7 +349,7 @@ def test_a_job_of_a_dead_process_is_resumed_by_the_next_start(durable: Works) ->
     durable.close()
     dies = textwrap.dedent("""
         import os, sys, time
-        from qwoty_integrations_host.engine.durable import MOST_OF_A_PARTITION, DurableEngine
+        from qwoty_integrations_host.engine.durable import DurableEngine
         from qwoty_integrations_host.store.database import open_database
 
         engine = DurableEngine(open_database(sys.argv[1]))

@@ -8,12 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 import requests
 
 from builders import a_quote
 from host.conftest import CommandLine
 from host_server import FAKES
+from qwoty_integrations_host.config import HostConfig
+from qwoty_integrations_host.errors import HostError
 
 
 def test_serve_works_queued_runs_of_other_processes_and_ends_on_a_signal(cli: CommandLine) -> None:
@@ -50,6 +56,71 @@ def test_a_worker_shows_its_metrics_when_asked_to(cli: CommandLine) -> None:
         assert worker.wait(timeout=20) == 0
 
     assert "qwoty_queue_depth 0.0" in found and "qwoty_http_request_seconds" in found
+
+
+def test_serve_keeps_its_worker_processes_running_and_stops_with_all_of_them(
+    cli: CommandLine, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QWOTY_HOST_DATABASE_URL", postgresql)
+    with _serve(cli, "--port", "0", "--workers", "2", "--jobs", "3") as served:
+        lines = _lines(served)
+        first, second = (_worker(lines, "worker.started") for _ in range(2))
+        os.kill(first, signal.SIGKILL)
+        assert _worker(lines, "worker.died") == first
+        third = _worker(lines, "worker.started")
+        for _ in (second, third):
+            next(line for line in lines if line.startswith("Working"))
+        served.send_signal(signal.SIGTERM)
+        rest = list(lines)
+        assert served.wait(timeout=90) == 0
+
+    assert sum("Stopping" in line for line in rest) == 3, "serve and two workers stopped in good order"
+    assert not any(_is_running(pid) for pid in (first, second, third))
+
+
+def test_worker_processes_stop_when_serve_was_killed(
+    cli: CommandLine, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QWOTY_HOST_DATABASE_URL", postgresql)
+    with _serve(cli, "--port", "0", "--workers", "1") as served:
+        lines = _lines(served)
+        worker = _worker(lines, "worker.started")
+        next(line for line in lines if line.startswith("Working"))
+        served.kill()
+        rest = list(lines)  # until the worker, which has the same stderr, has ended
+
+    assert any("Stopping" in line for line in rest)
+    while _is_running(worker):
+        time.sleep(0.05)
+
+
+def test_worker_processes_need_postgresql(cli: CommandLine) -> None:
+    found = cli("serve", "--workers", "2")
+
+    assert found.exit_code == 1
+    assert "--workers needs PostgreSQL" in found.stderr
+
+
+@pytest.mark.parametrize("given", ["0", "65", "many"])
+def test_a_number_of_jobs_that_makes_no_sense_is_refused(given: str) -> None:
+    with pytest.raises(HostError, match="QWOTY_HOST_JOBS"):
+        HostConfig.from_environment({"QWOTY_HOST_JOBS": given})
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    assert process.stderr is not None
+    return iter(process.stderr)
+
+
+def _worker(lines: Iterator[str], event: str) -> int:
+    return int(next(json.loads(line)["worker"] for line in lines if f'"{event}"' in line))
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def _serve(cli: CommandLine, *words: str, command: str = "serve") -> subprocess.Popen[str]:
