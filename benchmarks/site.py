@@ -28,6 +28,8 @@ from qwoty_integrations_host.host import Host, create_host
 from qwoty_integrations_host.store.api_keys import create_api_key
 from qwoty_integrations_host.store.workspaces import add_workspace
 
+from .certificate import trusted_certificate
+
 BIN = Path(sys.executable).parent
 DATABASES = ("SQLite", "PostgreSQL")
 
@@ -56,7 +58,7 @@ class Process:
 
 @dataclass
 class Simulator:
-    """Stripe's stand-in at a fixed latency per call."""
+    """Stripe's stand-in at a fixed latency per call, over TLS as Stripe itself."""
 
     url: str
     process: Process
@@ -80,13 +82,14 @@ class Simulator:
 def simulator(latency_ms: int) -> Iterator[Simulator]:
     port = free_port()
     command = [sys.executable, "-m", "stripe_simulator", "--port", str(port), "--latency-ms", str(latency_ms)]
-    popen = subprocess.Popen(command, stdout=subprocess.DEVNULL, text=True)
-    found = Simulator(f"http://127.0.0.1:{port}", Process(popen))
-    try:
-        reachable(f"{found.url}/_simulator/health")
-        yield found
-    finally:
-        found.process.stop()
+    with trusted_certificate() as file:
+        popen = subprocess.Popen([*command, "--certificate", str(file)], stdout=subprocess.DEVNULL, text=True)
+        found = Simulator(f"https://127.0.0.1:{port}", Process(popen))
+        try:
+            reachable(f"{found.url}/_simulator/health")
+            yield found
+        finally:
+            found.process.stop()
 
 
 @dataclass

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .mail.address import mail_address
     from .network.downloads import NotFetched, download
     from .network.request_errors import why_unsent
+    from .network.sessions import connection_died, kept_session
 
 __all__ = [
     "HOOK_API",
@@ -100,9 +101,11 @@ __all__ = [
     "WebhookEvent",
     "WebhookRejected",
     "WebhookRequest",
+    "connection_died",
     "country_code",
     "download",
     "hookimpl",
+    "kept_session",
     "mail_address",
     "offset_name",
     "pick_installment",
@@ -123,6 +126,7 @@ _HOMES = (
     "contract.timezones",
     "network.request_errors",
     "network.downloads",
+    "network.sessions",
     "mail.address",
 )
 

@@ -57,12 +57,10 @@ def post(
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Webhook(secret).sign(message_id, now, body),
     }
+    session = plain_session() if allow_private else public_session()
     try:
-        with plain_session() if allow_private else public_session() as session:
-            response = session.post(
-                url, data=body.encode(), headers=headers, timeout=_TIMEOUT, allow_redirects=False, stream=True
-            )
-            response.close()
+        response = session.post(url, data=body.encode(), headers=headers, timeout=_TIMEOUT, stream=True)
+        response.close()
     except UnknownHost:
         raise _not_delivered("has a host name that is not known") from None
     except NotPublic:

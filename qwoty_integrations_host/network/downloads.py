@@ -37,24 +37,31 @@ class NotFetched(Exception):
         self.why, self.is_final, self.status = why, is_final, status
 
 
-def public_session() -> requests.Session:
-    """Return a session that connects to public machines only and uses no passwords or proxies of this machine.
+@cache
+def public_session(*, proxies: bool = False) -> requests.Session:
+    """Return the process's session that connects to public machines only and uses no passwords of this machine.
 
-    Its requests also raise NotPublic and UnknownHost. With ``trust_env`` and a proxy, the proxy resolves names and
-    decides.
+    It keeps connections, each to the address that was checked when it was made. A request that finds its connection
+    dead is sent once more. With ``proxies`` it uses those that the environment names, which then resolve the names and
+    decide. Its requests also raise NotPublic and UnknownHost.
     """
-    session = plain_session()
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, _adapter()())
-    return session
+    return _session(_public_adapter(), proxies=proxies)
 
 
-def plain_session() -> requests.Session:
+@cache
+def plain_session(*, proxies: bool = False) -> requests.Session:
     """Return such a session for addresses that the operator chose, which may lead anywhere."""
-    import requests  # noqa: PLC0415 - lazy: every command would pay for it
+    from .connections import Adapter  # noqa: PLC0415 - lazy: every command would pay for requests
 
-    session = requests.Session()
-    session.trust_env = False
+    return _session(Adapter, proxies=proxies)
+
+
+def _session(adapter: type[Any], *, proxies: bool) -> requests.Session:
+    from .connections import Session  # noqa: PLC0415 - lazy, as above
+
+    session = Session()
+    session.sends_by(adapter(repeats=True))
+    session.trust_env = proxies
     return session
 
 
@@ -66,11 +73,9 @@ def download(url: str, *, most_bytes: int, may_be_asked: Callable[[SplitResult],
     """
     for _ in range(_MOST_REDIRECTS + 1):
         chosen = _refuse_unless_allowed(url, may_be_asked)
+        session = plain_session() if chosen else public_session()
         try:
-            with (
-                plain_session() if chosen else public_session() as session,
-                session.get(url, stream=True, allow_redirects=False, timeout=_TIMEOUT) as answer,
-            ):
+            with session.get(url, stream=True, timeout=_TIMEOUT) as answer:
                 if not answer.is_redirect:
                     return _content(answer, most_bytes)
                 url = urljoin(url, answer.headers["location"])
@@ -145,26 +150,22 @@ def _not_fetched(error: Exception) -> Exception:
 # -- connections --------------------------------------------------------------------------------------
 
 
-@cache
-def _adapter() -> Any:
+def _public_adapter() -> type[Any]:
     """Return an adapter whose connections check their address; built on first use, because it imports requests."""
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - lazy, as above
-    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool  # noqa: PLC0415 - lazy, as above
+    from .connections import Adapter, HttpPool, HttpsPool  # noqa: PLC0415 - lazy, as above
 
-    class Https(HTTPSConnectionPool):
+    class Https(HttpsPool):
         def _new_conn(self) -> Any:
             return _looking(super()._new_conn())
 
-    class Http(HTTPConnectionPool):
+    class Http(HttpPool):
         def _new_conn(self) -> Any:
             return _looking(super()._new_conn())
 
-    class Adapter(HTTPAdapter):
-        def init_poolmanager(self, *given: Any, **named: Any) -> None:
-            super().init_poolmanager(*given, **named)
-            self.poolmanager.pool_classes_by_scheme = {"https": Https, "http": Http}
+    class PublicAdapter(Adapter):
+        pools = {"https": Https, "http": Http}  # noqa: RUF012 - never changed
 
-    return Adapter
+    return PublicAdapter
 
 
 def _looking(connection: Any) -> Any:

@@ -62,20 +62,15 @@ class QwotyClient:
         address = f"{self._base}/{kind}/{escaped(entity_id, safe='')}"
         self._acquire()
         try:
-            with (
-                self._session() as session,
-                session.request(
-                    method,
-                    address,
-                    json=body,
-                    auth=self._authorize,
-                    headers={"Accept": "application/json"},
-                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                    # A redirect could send the token to another server.
-                    allow_redirects=False,
-                    stream=True,
-                ) as answer,
-            ):
+            with self._session().request(
+                method,
+                address,
+                json=body,
+                auth=self._authorize,
+                headers={"Accept": "application/json"},
+                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                stream=True,
+            ) as answer:
                 return _read(answer, kind)
         except UnknownHost as error:
             raise RetryableError("Qwoty does not answer.", code="platform_unreachable") from error
@@ -97,9 +92,8 @@ class QwotyClient:
             raise RetryableError("Qwoty does not answer.", code="platform_unreachable") from error
 
     def _session(self) -> requests.Session:
-        session = plain_session() if self._may_be_private else public_session()
-        session.trust_env = True  # a proxy may be the only way to the internet
-        return session
+        # A proxy may be the only way to the internet.
+        return plain_session(proxies=True) if self._may_be_private else public_session(proxies=True)
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         # As ``auth``, because a netrc file of this machine would replace a header.

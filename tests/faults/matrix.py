@@ -59,6 +59,12 @@ def _everywhere(kind: str, **order: object) -> dict[str, Strike]:
     return _on(kind, "POST", **order) | _on(kind, "GET", **order)
 
 
+def _kept(kind: str) -> dict[str, Strike]:
+    """Everywhere but at requests that may have a new connection: the first of all, and two that are read at once."""
+    new = {"read: webhook endpoints", "read: searching the customer", "read: tax rates"}
+    return {name: strike for name, strike in _everywhere(kind).items() if name not in new}
+
+
 #: Answers that do not come from Stripe, in turn. test_odd_answers.py tests each of them.
 _ODD = ("html", "truncated", "403_page", "407", "redirect", "502", "error_text")
 
@@ -88,6 +94,8 @@ MATRIX = [
     Fault("somebody else answers in the place of Stripe, or its answer comes garbled", _odd()),
     Fault("the connection breaks before Stripe has done it", _everywhere("cut_before")),
     Fault("the connection breaks after Stripe has done it", _everywhere("cut_after")),
+    Fault("a kept connection is found dead before Stripe has done it", _kept("died_before"), holds=stripe_strikes.at_the_first_attempt),
+    Fault("a kept connection dies after Stripe has done it", _kept("died_after"), holds=stripe_strikes.at_the_first_attempt),
     Fault("Stripe does not answer in time and does nothing", _everywhere("hang", seconds=1.0)),
     Fault("Stripe does it, but only after we gave up waiting", _on("slow", "POST", seconds=0.6)),
     Fault("Stripe answers 409: the same request is being worked on", _on("409_in_flight", "POST")),

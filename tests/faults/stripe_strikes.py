@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from builders import the_example
-from faults.story import PATIENCE, Story, Strike
+from faults.story import PATIENCE, Story, Strike, one_of_everything
 from qwoty_stripe_invoice import gateway
 
 A_DAY_AND_AN_HOUR = 25 * 3600.0
@@ -113,3 +113,10 @@ def told_over_a_day(story: Story) -> None:
 def away(kind: str) -> Strike:
     """Stripe is down for every request, until ``told_over_a_day`` ends the outage."""
     return lambda story: _order(story, kind, times=1000)
+
+
+def at_the_first_attempt(story: Story) -> None:
+    """The request was sent once more, and no run had to begin again."""
+    one_of_everything(story)
+    runs = [story.bench.run(run["id"]) for run in story.bench.quote("q-1")["runs"]]
+    assert {step["attempts"] for run in runs for step in run["steps"]} == {1}

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from certificates import Authority
 from qwoty_integrations_host.alerts.webhook import new_secret, post
@@ -249,16 +248,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
     server = Files(authority.serves("files.example"), PAGES)
     # The only address in this test that counts as public.
     monkeypatch.setattr(addresses, "is_public", lambda place: place == "127.0.0.1")
-    make = downloads.plain_session
-
-    def trusting() -> requests.Session:
-        session = make()
-        session.verify = str(authority.path)
-        return session
-
-    monkeypatch.setattr(downloads, "plain_session", trusting)
-    # A request that took the proxy settings of the environment would take its certificates, too.
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
     yield server
     server.close()
 
@@ -338,8 +328,9 @@ def test_the_next_address_is_tried_when_one_does_not_answer(files: Files, monkey
     monkeypatch.setattr(addresses, "is_public", lambda place: place.startswith("127."))
     answered(monkeypatch, ["127.0.0.9", "127.0.0.1"])
 
-    with public_session() as session:
-        assert session.get(f"https://files.example:{files.port}/q.pdf", timeout=5).content == b"%PDF-1.4"
+    answer = public_session().get(f"https://files.example:{files.port}/q.pdf", timeout=5)
+
+    assert answer.content == b"%PDF-1.4"
 
 
 def test_only_the_fetching_module_resolves_host_names() -> None:

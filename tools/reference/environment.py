@@ -17,7 +17,9 @@ from .source import HOST, comment_above, distribution_of, text_of, trees
 def page() -> str:
     return md.page(
         "Reference: environment",
-        "All are optional. A switch is on with `true`. See also [Operations](../operations.md#environment).",
+        "All are optional. A switch is on with `true`. See also [Operations](../operations.md#environment). "
+        "OpenSSL's `SSL_CERT_FILE` counts, too: it names a file with the certificates of "
+        "[further authorities](../operations.md#authorities-of-your-own) to trust.",
         md.table(("Variable", "Default", "Meaning"), sorted({*_of_the_host(), *_of_plugins()})),
     )
 

@@ -23,6 +23,7 @@ from qwoty_integrations_host import (
     PermanentError,
     PermissionMissing,
     RetryableError,
+    kept_session,
     why_unsent,
 )
 
@@ -156,10 +157,10 @@ def _post(url: str, timeout: tuple[float, float], **what: Any) -> requests.Respo
     import requests  # lazy: loading a plugin must stay cheap
 
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # otherwise a netrc file of this machine would replace the token
-            # A redirect could send the token to somebody else.
-            return session.post(url, timeout=timeout, allow_redirects=False, **what)
+        # A connection for each request: one that rested may be closed while the request is on its way, and without
+        # idempotency keys that would be one more request of which nobody knows whether it was carried out.
+        with kept_session() as session:
+            return session.post(url, timeout=timeout, **what)
     except (requests.RequestException, ValueError) as error:
         # `from None`: the cause's text may hold the token, or the address of an upload.
         if unsent := why_unsent(error):

@@ -16,26 +16,32 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
-from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from qwoty_integrations_host import Attempt, CredentialsError, IntegrationError, Pace, WebhookRejected
+from qwoty_integrations_host import (
+    Attempt,
+    CredentialsError,
+    IntegrationError,
+    Pace,
+    WebhookRejected,
+    connection_died,
+    kept_session,
+)
 
 from .event_form import not_an_event
 from .stripe_errors import NotStripe, is_final, is_replayed, retry_after, translated
 
 if TYPE_CHECKING:
+    import requests
     import stripe as stripe_sdk
 
 API_VERSION = "2026-10-28.endive"
 DEFAULT_API_BASE = "https://api.stripe.com"
 #: Seconds to connect and to read: in a run, and while a person waits for the answer.
 _PATIENT, _QUICK = (10.0, 60.0), (5.0, 10.0)
-#: Connections kept for one key. More requests at once open further ones, which are closed after their answer.
-_MOST_CONNECTIONS = 64
 #: How far a webhook's time may differ from ours, in seconds.
 _TOLERANCE = 300
 #: Stripe allows 25 requests a second for each endpoint and account, and 20 searches
@@ -246,7 +252,15 @@ def _paced(sdk: ModuleType) -> Any:
         def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> Any:
             exchange = _exchange.get()
             exchange.wait(method, url)
-            body, status, answered = super().request(method, url, headers, post_data)
+            try:
+                body, status, answered = super().request(method, url, headers, post_data)
+            except sdk.APIConnectionError as error:
+                if not connection_died(error.__cause__):
+                    raise
+                # Once more, on a new connection. Stripe carries out what has an idempotency key once, reads have no
+                # effect, and a second DELETE finds nothing. ``wait`` asks whether the write is still this worker's.
+                exchange.wait(method, url)
+                body, status, answered = super().request(method, url, headers, post_data)
             exchange.request_id = answered.get("Request-Id") or ""
             exchange.replayed = is_replayed(answered)
             stripes = stripes_answer(status, body)
@@ -259,22 +273,12 @@ def _paced(sdk: ModuleType) -> Any:
     return PacedClient
 
 
-def _session(base: str) -> Any:
-    """Return one session for all threads. It keeps connections: a new one shakes hands and loads certificates anew."""
+def _session(base: str) -> requests.Session:
     import requests  # lazy, as the SDK
 
-    class DirectSession(requests.Session):
-        """Follows no redirect: Stripe's API has none, and a redirected POST would become a GET of something else."""
-
-        def request(self, *given: Any, **named: Any) -> requests.Response:
-            return super().request(*given, **{**named, "allow_redirects": False})
-
-    session = DirectSession()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # requests of other threads use it, too
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS))
+    session = kept_session()
     # The environment names proxies. It is read once, not with each request.
-    session.proxies, session.trust_env = requests.utils.get_environ_proxies(base), False
+    session.proxies = requests.utils.get_environ_proxies(base)
     return session
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,8 @@ class ApiRequest:
     key: str | None
     idempotency_key: str | None
     version: str | None
+    #: Whether its connection has answered other requests before.
+    answered_before: bool = False
     request_id: str = field(default_factory=new_request_id)
 
 
@@ -83,7 +85,14 @@ class Api:
 
     def answer(self, request: ApiRequest) -> Response:
         """Answer one request. Raises: ConnectionCut if a fault leaves the client without an answer."""
-        entry = self.journal.add(LoggedRequest(request.method, request.path, request_id=request.request_id))
+        entry = self.journal.add(
+            LoggedRequest(
+                request.method,
+                request.path,
+                request_id=request.request_id,
+                new_connection=not request.answered_before,
+            )
+        )
         self._pause(self.world.config.latency_ms / 1000)
         try:
             answer = self._guarded(request, entry)
@@ -95,7 +104,7 @@ class Api:
         if odd is not None:
             entry.fault = odd.kind
             answer = Response(*odd.odd_answer())
-        cut = self.faults.take({"cut_after"}, request.method, request.path)
+        cut = self._fault(request, {"cut_after", "died_after"})
         if cut is not None:
             entry.fault = cut.kind
             raise ConnectionCut
@@ -117,7 +126,7 @@ class Api:
         return self._once(exchange, (key.account, key.livemode, request.idempotency_key))
 
     def _fault_before(self, request: ApiRequest, entry: LoggedRequest) -> None:
-        fault = self.faults.take(CUTS | ANSWERS | {"odd_before"}, request.method, request.path)
+        fault = self._fault(request, CUTS | ANSWERS | {"odd_before"})
         if fault is None:
             return
         entry.fault = fault.kind
@@ -128,6 +137,9 @@ class Api:
         if fault.kind == "odd_before":
             raise _NotFromStripe(Response(*fault.odd_answer()))
         raise _OrderedError.of(fault, request.path)
+
+    def _fault(self, request: ApiRequest, kinds: Collection[str]) -> Fault | None:
+        return self.faults.take(kinds, request.method, request.path, answered_before=request.answered_before)
 
     def _pause(self, seconds: float) -> None:
         # A request that a stop or a reset wakes up must not change the state after it.

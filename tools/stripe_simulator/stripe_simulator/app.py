@@ -51,6 +51,7 @@ def _read() -> ApiRequest:
         key=_key(),
         idempotency_key=request.headers.get("Idempotency-Key"),
         version=request.headers.get("Stripe-Version"),
+        answered_before=request.environ.get("simulator.answered_before", False),
     )
 
 

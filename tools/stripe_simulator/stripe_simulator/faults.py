@@ -26,9 +26,11 @@ from stripe_simulator.keys import DEFAULT_ACCOUNT
 ANSWERS = frozenset(
     "401 403 403_account 403_address 404 409_in_flight 429 500_before key_reused unknown_parameter".split()
 )
-CUTS = frozenset({"cut_before", "hang"})
+CUTS = frozenset({"cut_before", "died_before", "hang"})
 DURING = frozenset({"slow", "500_midway"})
-AFTER = frozenset({"500_after", "cut_after"})
+AFTER = frozenset({"500_after", "cut_after", "died_after"})
+#: A break over a connection that has answered before also meets the request's repetition, which clients send at once.
+BREAKS = frozenset({"cut_before", "cut_after"})
 #: Something other than Stripe answers, before or after the request was executed; ``code`` names the answer.
 ODD = frozenset({"odd_before", "odd_after"})
 KINDS = ANSWERS | CUTS | DURING | AFTER | ODD
@@ -142,7 +144,7 @@ class Faults:
             self._open.append(order)
         return order
 
-    def take(self, kinds: Collection[str], method: str, path: str) -> Fault | None:
+    def take(self, kinds: Collection[str], method: str, path: str, *, answered_before: bool = False) -> Fault | None:
         """Return the first fault for this request and count it as used; None without one."""
         with self._lock:
             for fault in self._open:
@@ -150,7 +152,8 @@ class Faults:
                     if fault.skip > 0:
                         fault.skip -= 1
                         continue
-                    fault.times -= 1
+                    if not (answered_before and fault.kind in BREAKS):
+                        fault.times -= 1
                     fault.hits += 1
                     return fault
         return None

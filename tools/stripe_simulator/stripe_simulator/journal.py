@@ -21,6 +21,7 @@ class LoggedRequest:
     status: int | None = None
     replayed: bool = False
     fault: str | None = None
+    new_connection: bool = False
     # seconds of the monotonic clock
     arrived: float = field(default_factory=time.monotonic)
 

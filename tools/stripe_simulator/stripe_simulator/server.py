@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
+import ssl
 import threading
 from typing import Any
 
@@ -19,10 +20,12 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     #: Send head and body together. As two packets, the second one would wait for the client's acknowledgement.
     wbufsize = -1
+    _has_answered = False
 
     def run_wsgi(self) -> None:
         """Answer one request. Werkzeug's own method closes the connection, and waits for more of the body before."""
-        environ = self.make_environ()
+        environ = {**self.make_environ(), "simulator.answered_before": self._has_answered}
+        self._has_answered = True
         # Read all of the body: what the application leaves unread would look like the next request.
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(self.headers.get("Content-Length") or 0)))
         parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
@@ -59,12 +62,14 @@ def _open_connections(server: Any) -> set[socket.socket]:
 class HttpServer:
     """Serves one application on a loopback port, in its own thread."""
 
-    def __init__(self, app: Flask, host: str, port: int) -> None:
-        self._server: BaseWSGIServer = make_server(host, port, app, threaded=True, request_handler=_Handler)
+    def __init__(self, app: Flask, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        self._server: BaseWSGIServer = make_server(
+            host, port, app, threaded=True, request_handler=_Handler, ssl_context=tls
+        )
         self._server.open_connections = set()  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._serve, name="stripe-simulator", daemon=True)
         shown_host = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown_host}:{self._server.server_port}"
+        self.url = f"{'https' if tls else 'http'}://{shown_host}:{self._server.server_port}"
 
     def start(self) -> None:
         self._thread.start()

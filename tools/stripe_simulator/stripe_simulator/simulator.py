@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import ssl
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
@@ -47,7 +48,13 @@ class StripeSimulator:
     """
 
     def __init__(
-        self, *, host: str = "127.0.0.1", port: int = 0, latency_ms: int = 0, clock: Clock | None = None
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        latency_ms: int = 0,
+        clock: Clock | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.config = Config(latency_ms=latency_ms)
@@ -57,7 +64,7 @@ class StripeSimulator:
         self.keys = KeyRing()
         self.api = Api(self.world, self.keys, self.faults, self.requests)
         self._deliveries = Deliveries(self.world)
-        self._address = (host, port)
+        self._address, self._tls = (host, port), tls
         self._server: HttpServer | None = None
         self.world.publish = self._deliveries.publish
         self.clock.on_move = lambda: checkout.expire_overdue(self.world)
@@ -70,7 +77,7 @@ class StripeSimulator:
     def start(self) -> StripeSimulator:
         """Start serving, and return the simulator."""
         self.api.stopping.clear()
-        self._server = HttpServer(create_app(self), *self._address)
+        self._server = HttpServer(create_app(self), *self._address, self._tls)
         self.world.base_url = self._server.url
         self._deliveries.start()
         self._server.start()
