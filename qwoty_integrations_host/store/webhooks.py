@@ -75,7 +75,7 @@ def newest(
     found: list[RowMapping] = []
     if result != "refused":
         only = [column == value for column, value in ((event.plugin, plugin), (event.type, type)) if value is not None]
-        only += [event.duplicates > 0] if result == "duplicate" else []
+        only += [t.IS_DUPLICATE] if result == "duplicate" else []
         found += newest_behind(db, events, by_event, place, limit=limit, only=only)
     if result in {None, "refused"} and type is None:
         only = [rejection.plugin == plugin] if plugin is not None else []
