@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from . import tallies
 
 def runs(db: Connection) -> dict[tuple[str, ...], int]:
     """Return the number of runs by (plugin, kind, status)."""
-    run, found = t.runs.c, tallies.count(db, "runs")
+    run, found = t.runs.c, Counter[tuple[str, ...]](tallies.count(db, "runs"))
     for present in ((t.IS_UNFINISHED, run.status.in_(UNFINISHED)), (t.IS_UNUSUAL, run.status.in_(OPEN))):
         found.update(_by(db, present, run.plugin, run.kind, run.status))
     return dict(found)
@@ -34,7 +35,7 @@ def newest_run(db: Connection) -> datetime | None:
 
 def mails(db: Connection) -> dict[tuple[str, ...], int]:
     """Return the number of mails by (state,)."""
-    return {(state,): number for (_, _, state), number in tallies.count(db, "mails").items()}
+    return {(state,): number for (*_, state), number in tallies.count(db, "mails").items()}
 
 
 def deliveries(db: Connection) -> dict[tuple[str, ...], int]:

@@ -103,12 +103,12 @@ def _create_triggers(db: Connection, tally: _Tally) -> None:
         )
 
 
-def count(db: Connection, about: str) -> Counter[tuple[str, str, str]]:
+def count(db: Connection, about: str) -> dict[tuple[str, ...], int]:
     """Return the numbers of a table's rows by (plugin, kind, state)."""
     table = t.tallies.c
     labels = (table.plugin, table.kind, table.state)
     found = select(*labels, func.sum(table.number)).where(table.about == about).group_by(*labels)
-    return Counter({(row[0], row[1], row[2]): int(row[3]) for row in db.execute(found) if row[3]})
+    return {tuple(row[:-1]): int(row[-1]) for row in db.execute(found) if row[-1]}
 
 
 def fold(db: Connection) -> None:

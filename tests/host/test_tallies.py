@@ -44,7 +44,7 @@ def a_mail(host: Host, name: str) -> mails.Sending:
 
 
 def an_event(host: Host, name: str, *, found: bool = False) -> dict[str, Any]:
-    row = {"workspace": "ws-1", "plugin": "p", "event_id": name, "type": "paid", "body": b"{}"}
+    row: dict[str, Any] = {"workspace": "ws-1", "plugin": "p", "event_id": name, "type": "paid", "body": b"{}"}
     row |= {"received_at": host.clock.now(), "found": found}
     with host.store.write() as db:
         webhooks.add(db, row)
@@ -104,10 +104,10 @@ def test_what_is_rolled_back_is_not_counted(host: Host) -> None:
     assert counted(host)[0] == {("p", "webhook", "queued"): 1}
 
 
-def test_pruned_runs_are_counted_no_more(host: Host) -> None:
+def test_pruned_runs_are_counted_no_more(host: Host, clock: ManualClock) -> None:
     for number in range(3):
         a_run(host, number, "succeeded")
-    host.clock.advance(timedelta(days=10_000).total_seconds())
+    clock.advance(timedelta(days=10_000).total_seconds())
     a_run(host, 3, "succeeded")
 
     host.pruning.prune()
