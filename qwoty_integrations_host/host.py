@@ -23,7 +23,7 @@ from .engine.interface import Engine
 from .errors import HostError
 from .mail.transports import OutboxTransport, SmtpTransport, Transport
 from .maintenance.key_rotation import give_versions, refuse_missing_keys, take_up_unversioned
-from .maintenance.pruning import Pruning
+from .maintenance.pruning import Pruning, fold_tallies
 from .maintenance.scheduler import Job, Schedule
 from .maintenance.upkeep import Upkeep
 from .platform.configuration import Configurations
@@ -59,6 +59,8 @@ _SECRETS_EVERY = 3600.0
 _REFUSALS_EVERY = 5.0
 #: Seconds between two deliveries of alerts.
 _ALERTS_EVERY = 30.0
+#: Seconds between two sums of what the metrics show.
+_TALLIES_EVERY = 60.0
 #: Seconds between two checks whether the daily digest is due.
 _DIGEST_EVERY = 300.0
 
@@ -266,6 +268,7 @@ def _schedule(
             Job("missing webhooks", missing_webhooks.record_new, _MISSING_WEBHOOKS_EVERY),
             Job("secrets", partial(give_versions, store, vault), _SECRETS_EVERY),
             Job("refusals", runs.webhooks.rejected.write_down, _REFUSALS_EVERY),
+            Job("tallies", partial(fold_tallies, store), _TALLIES_EVERY),
             Job("digest", digest.record_due, _DIGEST_EVERY),
             Job("alerts", alert_delivery.deliver, _ALERTS_EVERY),
         ]

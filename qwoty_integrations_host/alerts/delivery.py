@@ -60,9 +60,9 @@ class AlertDelivery:
     def deliver(self) -> int:
         """Deliver the alerts that are due; return how many reached every recipient."""
         with self.store.read() as db:
-            workspaces = {row["workspace"] for row in alerts_table.undelivered(db, tries=len(ATTEMPTS_DUE))}
+            workspaces = alerts_table.waiting_workspaces(db, tries=len(ATTEMPTS_DUE))
         delivered = 0
-        for workspace in sorted(workspaces):
+        for workspace in workspaces:
             with self.locks.hold(f"alerts/{workspace}"):
                 delivered += self._deliver(workspace)
         return delivered
@@ -71,12 +71,8 @@ class AlertDelivery:
         now = self.clock.now()
         with self.store.read() as db:
             recipients = alerts_table.recipients(db, workspace) or {}
-            undelivered = alerts_table.undelivered(db, tries=len(ATTEMPTS_DUE))
-        due = {
-            row["subject"]: row
-            for row in undelivered
-            if row["workspace"] == workspace and row["created_at"] + ATTEMPTS_DUE[row["tries"]] <= now
-        }
+            undelivered = alerts_table.undelivered(db, workspace, tries=len(ATTEMPTS_DUE))
+        due = {row["subject"]: row for row in undelivered if row["created_at"] + ATTEMPTS_DUE[row["tries"]] <= now}
         channels = _channels(recipients)
         documents = {subject: {**row["document"], "trouble": ""} for subject, row in due.items()}
         is_mail_down = False

@@ -48,11 +48,15 @@ _LOOK_ANYWAY = 3
 #: DBOS's threads for what the host does not use look this many times less often, and one at this interval in seconds.
 _LESS_OFTEN, _NOTIFIER_SECONDS = 60.0, 0.5
 _UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
+#: Their ids. DBOS lists each with thirty columns, which takes a third of a second for ten thousand. The conditions are
+#: those of DBOS's own partial indexes.
+_ALL_UNDER_WAY = """
+    SELECT workflow_uuid FROM {jobs} WHERE status IN ('ENQUEUED', 'PENDING')
+    UNION ALL SELECT workflow_uuid FROM {jobs} WHERE status = 'DELAYED'
+"""
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 #: How many jobs ``forget`` lists and deletes at a time.
 _BATCH = 200
-#: How many jobs are asked about in one query.
-_MANY = 2000
 
 log = logging.getLogger(__name__)
 _dbos_log = logging.getLogger("dbos")
@@ -107,6 +111,9 @@ class DurableEngine:
         self._progress: Progress = lambda _: 0
         self._running = 0
         self._is_sqlite = engine.dialect.name == "sqlite"
+        self._under_way = sa.text(
+            _ALL_UNDER_WAY.format(jobs="workflow_status" if self._is_sqlite else "dbos.workflow_status")
+        )
         self._leases = Leases(engine)
         self._locks = AdvisoryLocks(engine)
         self._me = uuid4().hex  # Rule 2: never reused, and never DBOS's default "local"
@@ -294,18 +301,14 @@ class DurableEngine:
             raise _Stopping
 
     def ended(self, job_id: str) -> bool:
-        return job_id in self.which_ended([job_id])
+        with detecting_outages():
+            return not self._client.list_workflows(
+                workflow_ids=[job_id], status=_UNDER_WAY, load_input=False, load_output=False
+            )
 
     def which_ended(self, job_ids: Sequence[str]) -> set[str]:
-        ended = set(job_ids)
-        for start in range(0, len(job_ids), _MANY):
-            some = list(job_ids[start : start + _MANY])
-            with detecting_outages():
-                found = self._client.list_workflows(
-                    workflow_ids=some, status=_UNDER_WAY, load_input=False, load_output=False
-                )
-            ended.difference_update(job.workflow_id for job in found)
-        return ended
+        with detecting_outages(), self._engine.connect() as db:
+            return set(job_ids).difference(db.execute(self._under_way).scalars())
 
     def forget(self, before: datetime, *, of: Callable[[Sequence[str]], list[str]], dry_run: bool = False) -> int:
         total = passed = 0

@@ -8,8 +8,15 @@ from datetime import timedelta
 
 from ..clock import Clock
 from ..engine.interface import Engine
+from ..store import tallies
 from ..store.database import Store
-from ..store.retention import JOBS, of_ended_runs, prune_tables
+from ..store.retention import JOBS, gather_statistics, of_ended_runs, prune_tables
+
+
+def fold_tallies(store: Store) -> None:
+    """Sum up the rows from which the metrics are counted."""
+    with store.write() as db:
+        tallies.fold(db)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,10 @@ class Pruning:
         """Prune, and return the counts by kind; with ``dry_run`` only count. Idempotent."""
         now = self.clock.now()
         jobs = self.engine.forget(now - timedelta(days=JOBS), of=self._ended, dry_run=dry_run)
-        return {"jobs": jobs, **prune_tables(self.store, now, keep_days=self.keep_days, dry_run=dry_run)}
+        pruned = prune_tables(self.store, now, keep_days=self.keep_days, dry_run=dry_run)
+        if not dry_run:
+            gather_statistics(self.store)
+        return {"jobs": jobs, **pruned}
 
     def _ended(self, job_ids: Sequence[str]) -> list[str]:
         with self.store.read() as db:

@@ -403,15 +403,22 @@ class Executor(WithIntegrations):
 
         Also requeue runs that waited for their integration, once it is loaded and its settings fit.
         """
+        # The jobs after the runs: a run that a worker takes up meanwhile then counts as under way.
         with self.store.read() as db:
-            open_runs = rows.all_unfinished(db)
-        ended = self.engine.which_ended([job_of(run.id, run.attempt) for run in open_runs])
-        for run in open_runs:
-            stuck = run.status == RunStatus.WAITING and run.error_code in {*_FOR_PEOPLE, PluginHangs.default_code}
-            mended = stuck and self.plugins.is_loaded(run.plugin)
-            fits = mended and self.settings.unfit(run.workspace, run.plugin) is None
-            if fits or job_of(run.id, run.attempt) in ended:
-                self.attempts.try_again(run, resume=True)
+            jobs = {job_of(run_id, attempt): run_id for run_id, attempt in rows.all_unfinished(db)}
+            stuck = rows.waiting_for_a_plugin(db, {*_FOR_PEOPLE, PluginHangs.default_code})
+        ended = self.engine.which_ended(list(jobs))
+        with self.store.read() as db:
+            found = [rows.find(db, jobs[job_id]) for job_id in sorted(ended)]
+        # Another worker may have queued a new attempt meanwhile.
+        stranded = [run for run in found if run is not None and job_of(run.id, run.attempt) in ended]
+        fitting = {
+            place: self.plugins.is_loaded(place[1]) and self.settings.unfit(*place) is None
+            for place in {(run.workspace, run.plugin) for run in stuck}
+        }
+        mended = [run for run in stuck if fitting[run.workspace, run.plugin]]
+        for run in {run.id: run for run in (*mended, *stranded)}.values():
+            self.attempts.try_again(run, resume=True)
 
     def _finish(self, run: Run, outcome: Outcome) -> None:
         error, status = None, RunStatus(outcome.status)

@@ -55,22 +55,29 @@ def is_stored(db: Connection, workspace: str, subject: str) -> bool:
     return db.execute(select(t.alerts.c.subject).where(here)).first() is not None
 
 
-def undelivered(db: Connection, *, tries: int) -> Sequence[RowMapping]:
+def waiting_workspaces(db: Connection, *, tries: int) -> Sequence[str]:
+    """Return the workspaces with alerts that ``undelivered`` returns, sorted."""
+    wanted = select(t.alerts.c.workspace).where(t.IS_UNDELIVERED, t.alerts.c.tries < tries).distinct()
+    return db.execute(wanted.order_by(t.alerts.c.workspace)).scalars().all()
+
+
+def undelivered(db: Connection, workspace: str, *, tries: int) -> Sequence[RowMapping]:
     """Return the alerts that have not reached every recipient and have had fewer tries than ``tries``, oldest first."""
-    wanted = select(t.alerts).where(t.alerts.c.delivered_at.is_(None) & (t.alerts.c.tries < tries))
+    wanted = select(t.alerts).where(t.alerts.c.workspace == workspace, t.IS_UNDELIVERED, t.alerts.c.tries < tries)
     return db.execute(wanted.order_by(t.alerts.c.created_at, t.alerts.c.subject)).mappings().all()
 
 
 def newest(db: Connection, workspace: str, *, limit: int) -> Sequence[RowMapping]:
     """Return the newest alerts of a workspace."""
     wanted = select(t.alerts).where(t.alerts.c.workspace == workspace)
-    return db.execute(wanted.order_by(t.alerts.c.created_at.desc(), t.alerts.c.subject).limit(limit)).mappings().all()
+    newest_first = (t.alerts.c.created_at.desc(), t.alerts.c.subject.desc())
+    return db.execute(wanted.order_by(*newest_first).limit(limit)).mappings().all()
 
 
 def count_undelivered(db: Connection, workspace: str, *, tries: int) -> int:
     """Return how many alerts of a workspace are not delivered and have had fewer tries than ``tries``."""
-    here = (t.alerts.c.workspace == workspace) & t.alerts.c.delivered_at.is_(None) & (t.alerts.c.tries < tries)
-    return int(db.execute(select(func.count()).select_from(t.alerts).where(here)).scalar_one())
+    waiting = select(func.count()).select_from(t.alerts).where(t.alerts.c.workspace == workspace)
+    return int(db.execute(waiting.where(t.IS_UNDELIVERED, t.alerts.c.tries < tries)).scalar_one())
 
 
 def change(db: Connection, workspace: str, subject: str, **values: Any) -> None:

@@ -78,7 +78,5 @@ def is_same_key(db: Connection, one: Run, other: Run) -> bool:
 
 def recent_business_units(db: Connection, workspace: str) -> dict[str, str]:
     """Return the names of the newest quotes' business units, by id and sorted by it. Without a name, the id is used."""
-    newest = select(t.quotes.c.id).where(t.quotes.c.workspace == workspace).order_by(t.quotes.c.received_at.desc())
-    ids = db.execute(newest.limit(_RECENT)).scalars().all()
-    units = (quotes.get(db, workspace, quote_id).business_unit for quote_id in ids)
+    units = (quote.business_unit for quote in quotes.recent(db, workspace, limit=_RECENT))
     return dict(sorted({unit.id: unit.name or unit.id for unit in units if unit}.items()))

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
-from ..quotes.run import RunStatus
+from ..quotes.run import OPEN, UNFINISHED, RunStatus
 from . import tables as t
+from . import tallies
 
 
 def runs(db: Connection) -> dict[tuple[str, ...], int]:
     """Return the number of runs by (plugin, kind, status)."""
-    return _by(db, t.runs, t.runs.c.plugin, t.runs.c.kind, t.runs.c.status)
+    run, found = t.runs.c, Counter[tuple[str, ...]](tallies.count(db, "runs"))
+    for present in ((t.IS_UNFINISHED, run.status.in_(UNFINISHED)), (t.IS_UNUSUAL, run.status.in_(OPEN))):
+        found.update(_by(db, present, run.plugin, run.kind, run.status))
+    return dict(found)
 
 
 def oldest_queued(db: Connection) -> datetime | None:
     """Return when the oldest run that is still queued was created; None if no run is queued."""
-    return db.execute(select(func.min(t.runs.c.created_at)).where(t.runs.c.status == RunStatus.QUEUED)).scalar()
+    queued = (t.IS_UNFINISHED, t.runs.c.status == RunStatus.QUEUED)
+    return db.execute(select(func.min(t.runs.c.created_at)).where(*queued)).scalar()
 
 
 def newest_run(db: Connection) -> datetime | None:
@@ -28,13 +35,13 @@ def newest_run(db: Connection) -> datetime | None:
 
 def mails(db: Connection) -> dict[tuple[str, ...], int]:
     """Return the number of mails by (state,)."""
-    return _by(db, t.mails, t.mails.c.state)
+    return {(state,): number for (*_, state), number in tallies.count(db, "mails").items()}
 
 
 def deliveries(db: Connection) -> dict[tuple[str, ...], int]:
     """Return the number of stored webhook events by (plugin, ``yes`` if an upkeep found them, else ``no``)."""
-    by = _by(db, t.webhook_deliveries, t.webhook_deliveries.c.plugin, t.webhook_deliveries.c.found)
-    return {(plugin, "yes" if found else "no"): number for (plugin, found), number in by.items()}
+    found = tallies.count(db, "webhook_deliveries")
+    return {(plugin, is_found): number for (plugin, _, is_found), number in found.items()}
 
 
 def quotes_without_invoice(db: Connection) -> dict[tuple[str, ...], int]:
@@ -46,7 +53,7 @@ def quotes_without_invoice(db: Connection) -> dict[tuple[str, ...], int]:
 
 def undelivered_alerts(db: Connection) -> int:
     """Return the number of alerts that have not been delivered."""
-    waiting = select(func.count()).select_from(t.alerts).where(t.alerts.c.delivered_at.is_(None))
+    waiting = select(func.count()).select_from(t.alerts).where(t.IS_UNDELIVERED)
     return db.execute(waiting).scalar_one()
 
 
@@ -59,6 +66,6 @@ def connection_problems(db: Connection) -> dict[tuple[str, ...], int]:
     return found
 
 
-def _by(db: Connection, table: Table, *columns: ColumnElement[Any]) -> dict[tuple[str, ...], int]:
-    rows = db.execute(select(*columns, func.count()).select_from(table).group_by(*columns))
+def _by(db: Connection, only: Iterable[Any], *columns: ColumnElement[Any]) -> dict[Any, int]:
+    rows = db.execute(select(*columns, func.count()).where(*only).group_by(*columns))
     return {tuple(row[:-1]): row[-1] for row in rows}

@@ -130,7 +130,7 @@ class PluginRecords:
     def awaiting_payment(self, *, after: str, limit: int) -> list[str]:
         table = t.records.c
         here = (table.workspace == self._workspace) & (table.plugin == self._plugin)
-        wanted = select(table.quote_id).where(here & table.awaits_payment.is_not(False) & (table.quote_id > after))
+        wanted = select(table.quote_id).where(here & (table.quote_id > after), t.MAY_AWAIT_PAYMENT)
         with self._store.read() as db:
             return list(db.execute(wanted.order_by(table.quote_id).limit(limit)).scalars())
 
@@ -154,8 +154,8 @@ def quotes_due(store: Store, today: date) -> dict[tuple[str, str], list[str]]:
 def records_awaiting_payment(store: Store, workspace: str, plugin: str, *, limit: int) -> list[r.QuoteRecord]:
     """Return the records that may await a payment, by quote id in descending order."""
     table = t.records.c
-    here = (table.workspace == workspace) & (table.plugin == plugin) & table.awaits_payment.is_not(False)
-    wanted = select(table.document).where(here).order_by(table.quote_id.desc()).limit(limit)
+    here = (table.workspace == workspace) & (table.plugin == plugin)
+    wanted = select(table.document).where(here, t.MAY_AWAIT_PAYMENT).order_by(table.quote_id.desc()).limit(limit)
     with store.read() as db:
         return [r.from_document(found) for found in db.execute(wanted).scalars()]
 

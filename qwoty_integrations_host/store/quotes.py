@@ -257,8 +257,10 @@ def named(db: Connection, name: str, workspace: str | None = None) -> Sequence[t
     Without a ``workspace``, search all workspaces.
     """
     quote = t.quotes.c
+    # The indexes begin with the workspace.
+    whose = quote.workspace.in_(select(t.workspaces.c.id)) if workspace is None else quote.workspace == workspace
     for column in (quote.id, quote.number):
-        here = [column == name, *([quote.workspace == workspace] if workspace is not None else [])]
+        here = (whose, column == name)
         wanted = select(quote.workspace, quote.id).where(*here).order_by(quote.received_at.desc(), quote.id)
         if found := [(row.workspace, row.id) for row in db.execute(wanted).all()]:
             return found
@@ -299,6 +301,13 @@ def get(db: Connection, workspace: str, quote_id: str) -> Quote:
     quote = find(db, workspace, quote_id)
     assert quote is not None, "a run is stored together with its quote"
     return quote
+
+
+def recent(db: Connection, workspace: str, *, limit: int) -> list[Quote]:
+    """Return the newest quotes of a workspace, newest first."""
+    whose = select(t.quotes, t.workspaces.c.timezone).join(t.workspaces).where(t.quotes.c.workspace == workspace)
+    newest_rows = whose.order_by(t.quotes.c.received_at.desc(), t.quotes.c.id.desc()).limit(limit)
+    return [_loaded(row) for row in db.execute(newest_rows).mappings()]
 
 
 def _loaded(row: RowMapping) -> Quote:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, cast, or_, select
 
 from ..errors import NotFound
-from ..quotes.run import UNFINISHED, Run, RunKind, RunStatus
+from ..quotes.run import FINISHED, OPEN, UNFINISHED, Run, RunKind, RunStatus
 from . import quotes, search
 from . import tables as t
 from .pagination import newest_first
@@ -27,6 +28,13 @@ _OF_QUOTE = (
     .order_by(t.runs.c.created_at, t.runs.c.id)
 )
 _OF_KIND = _OF_QUOTE.where(t.runs.c.kind == bindparam("of_kind"))
+#: So many of the newest runs are looked through for a plugin's origin.
+_RECENT = 1000
+#: The states that ``t.IS_UNUSUAL`` selects.
+_UNUSUAL = {RunStatus.WAITING, *FINISHED} - {RunStatus.SUCCEEDED}
+#: Selects the runs that need a person.
+_OPEN = (t.IS_UNUSUAL, t.runs.c.status.in_(OPEN))
+_IS_UNFINISHED = (t.IS_UNFINISHED, t.runs.c.status.in_(UNFINISHED))
 
 
 def add(db: Connection, row: Mapping[str, Any]) -> bool:
@@ -109,15 +117,24 @@ def newest(
     only += [_of_quotes(db, workspace, quote_id)] if quote_id is not None else []
     only += [run.created_at >= since] if since else []
     only += [run.created_at < until] if until else []
+    if status in UNFINISHED - {RunStatus.WAITING}:
+        only.append(t.IS_UNFINISHED)
+    elif status in _UNUSUAL:
+        only.append(t.IS_UNUSUAL)
     if to_look_at:
-        only.append(t.IS_OPEN)
+        only += _OPEN
     if without_invoice:
         # This column stores None as the JSON null.
         lacks = cast(run.error, Text) != "null"
-        only += [run.kind == RunKind.QUOTE_ACCEPTED, run.status == RunStatus.SKIPPED, lacks]
+        only += [t.IS_UNUSUAL, run.kind == RunKind.QUOTE_ACCEPTED, run.status == RunStatus.SKIPPED, lacks]
     if not quiet:
         only.append((run.kind != RunKind.UPKEEP) | (run.status != RunStatus.SKIPPED))
-    whose = select(t.runs) if workspace is None else select(t.runs).where(run.workspace == workspace)
+    whose = select(t.runs)
+    if workspace is not None and status in UNFINISHED - {RunStatus.WAITING}:
+        # Concatenated, so that the database reads the few unfinished runs, and not all of the workspace.
+        whose = whose.where(run.workspace.concat("") == workspace)
+    elif workspace is not None:
+        whose = whose.where(run.workspace == workspace)
     return [
         Run.of(row) for row in newest_first(db, whose, (run.created_at, run.id), after=after, limit=limit, only=only)
     ]
@@ -127,7 +144,10 @@ def _of_quotes(db: Connection, workspace: str | None, name: str) -> ColumnElemen
     # A quote that could not be fetched has runs but is not stored.
     found = quotes.named(db, name, workspace)
     here = [(t.runs.c.workspace == where) & (t.runs.c.quote_id == quote_id) for where, quote_id in found]
-    return or_(*here) if here else t.runs.c.quote_id == name
+    if here:
+        return or_(*here)
+    # Its index begins with the workspace.
+    return t.runs.c.workspace.in_(select(t.workspaces.c.id)) & (t.runs.c.quote_id == name)
 
 
 def of_event(db: Connection, workspace: str, plugin: str, event_id: str) -> Run | None:
@@ -150,14 +170,13 @@ def last_upkeep(db: Connection, workspace: str, plugin: str) -> Run | None:
 
 def count_open(db: Connection, workspace: str) -> dict[str, int]:
     """Return how many runs need a person, by plugin."""
-    run = t.runs.c
-    found = select(run.plugin, func.count()).where((run.workspace == workspace) & t.IS_OPEN).group_by(run.plugin)
-    return {row[0]: row[1] for row in db.execute(found)}
+    # They are few. To group them, SQLite would read all runs of the workspace in the order of their plugins.
+    return Counter(db.execute(select(t.runs.c.plugin).where(t.runs.c.workspace == workspace, *_OPEN)).scalars())
 
 
 def failed(db: Connection, workspace: str | None = None) -> Sequence[str]:
     """Return the ids of the failed runs, in one workspace or in all, oldest first."""
-    wanted = select(t.runs.c.id).where(t.runs.c.status == RunStatus.FAILED)
+    wanted = select(t.runs.c.id).where(t.IS_UNUSUAL, t.runs.c.status == RunStatus.FAILED)
     if workspace is not None:
         wanted = wanted.where(t.runs.c.workspace == workspace)
     return db.execute(wanted.order_by(t.runs.c.created_at, t.runs.c.id)).scalars().all()
@@ -171,7 +190,7 @@ def open_since(db: Connection, workspace: str, before: datetime) -> list[Run]:
     run = t.runs.c
     wanted = (
         select(t.runs)
-        .where((run.workspace == workspace) & t.IS_OPEN & (run.finished_at < before))
+        .where(run.workspace == workspace, *_OPEN, run.finished_at < before)
         .order_by(run.created_at, run.id)
     )
     return [one for one in _all(db, wanted) if one.kind != RunKind.UPKEEP or _is_last_upkeep(db, one)]
@@ -185,10 +204,9 @@ def _is_last_upkeep(db: Connection, run: Run) -> bool:
 def stopped_fetches(db: Connection, workspace: str) -> Sequence[str]:
     """Return the ids of the runs that need a person before they can fetch a quote, oldest first."""
     run = t.runs.c
-    here = (
-        (run.workspace == workspace) & (run.kind == RunKind.PLATFORM_EVENT) & (run.status == RunStatus.NEEDS_ATTENTION)
-    )
-    return db.execute(select(run.id).where(here).order_by(run.created_at, run.id)).scalars().all()
+    needs_a_person = (t.IS_UNUSUAL, run.status == RunStatus.NEEDS_ATTENTION)
+    here = (run.workspace == workspace, run.kind == RunKind.PLATFORM_EVENT, *needs_a_person)
+    return db.execute(select(run.id).where(*here).order_by(run.created_at, run.id)).scalars().all()
 
 
 def unfinished(db: Connection, run_ids: Sequence[str]) -> bool:
@@ -205,20 +223,24 @@ def waiting(db: Connection, run_ids: Sequence[str]) -> list[Run]:
 
 def last_origin(db: Connection, plugin: str) -> str | None:
     """Return the plugin's "distribution version" in its newest run that has one; None if no recent run has one."""
-    newest_runs = select(t.runs.c.facts).where(t.runs.c.plugin == plugin).order_by(t.runs.c.created_at.desc()).limit(50)
-    found = (facts.get("origin") for facts in db.execute(newest_runs).scalars())
+    newest_runs = select(t.runs.c.plugin, t.runs.c.facts).order_by(t.runs.c.created_at.desc(), t.runs.c.id.desc())
+    recent = newest_runs.limit(_RECENT).subquery()
+    found = (
+        facts.get("origin") for facts in db.execute(select(recent.c.facts).where(recent.c.plugin == plugin)).scalars()
+    )
     return next((origin for origin in found if origin), None)
 
 
 def waiting_for_a_plugin(db: Connection, codes: Collection[str]) -> list[Run]:
     """Return the waiting runs whose error has one of these codes, oldest first."""
-    waits = select(t.runs).where(t.runs.c.status == RunStatus.WAITING).order_by(t.runs.c.created_at)
+    waits = select(t.runs).where(t.IS_UNFINISHED, t.runs.c.status == RunStatus.WAITING).order_by(t.runs.c.created_at)
     return [run for run in _all(db, waits) if run.error_code in codes]
 
 
-def all_unfinished(db: Connection) -> list[Run]:
-    """Return the runs that are queued, running or waiting."""
-    return _all(db, select(t.runs).where(t.runs.c.status.in_(UNFINISHED)))
+def all_unfinished(db: Connection) -> Sequence[tuple[str, int]]:
+    """Return the ids and attempts of the runs that are queued, running or waiting."""
+    wanted = select(t.runs.c.id, t.runs.c.attempt).where(*_IS_UNFINISHED)
+    return [(row.id, row.attempt) for row in db.execute(wanted)]
 
 
 def is_current(db: Connection, run_id: str, attempt: int) -> bool:

@@ -7,11 +7,11 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, select, text
 
 from ..errors import HostError
-from . import search
+from . import search, tallies
 from . import tables as t
 
 #: The newest version in migrations/versions; a test compares the two.
-LATEST = "0019"
+LATEST = "0020"
 _FIRST = "0001"
 
 
@@ -22,6 +22,7 @@ def bring_up_to_date(db: Connection) -> None:
     there = set(inspect(db).get_table_names())
     if not there & set(t.metadata.tables):
         t.metadata.create_all(db)
+        tallies.begin(db)
         db.execute(t.host_version.insert().values(version_num=LATEST))
         return
     # The first release stored no version.

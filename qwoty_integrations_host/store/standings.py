@@ -22,15 +22,10 @@ from .workspaces import timezone_of
 # Every change of a quote executes these. They are built once, because building costs more (docs/performance.md).
 _WORKSPACE: Any = bindparam("in_workspace")
 _IDS: Any = bindparam("quote_ids", expanding=True)
-_RUNS = (
-    select(t.runs)
-    .where((t.runs.c.workspace == _WORKSPACE) & t.runs.c.quote_id.in_(_IDS))
-    .order_by(t.runs.c.created_at, t.runs.c.id)
-)
-_RECORDS = (
-    select(t.records.c.quote_id, t.records.c.plugin, t.records.c.document)
-    .where((t.records.c.workspace == _WORKSPACE) & t.records.c.quote_id.in_(_IDS))
-    .order_by(t.records.c.plugin)
+# The rows are sorted here: to spare itself that, SQLite would read all rows of the workspace in the wanted order.
+_RUNS = select(t.runs).where((t.runs.c.workspace == _WORKSPACE) & t.runs.c.quote_id.in_(_IDS))
+_RECORDS = select(t.records.c.quote_id, t.records.c.plugin, t.records.c.document).where(
+    (t.records.c.workspace == _WORKSPACE) & t.records.c.quote_id.in_(_IDS)
 )
 _QUOTES = (
     select(t.quotes.c.id, t.quotes.c.cancelled, t.quotes.c.undone, t.quotes.c.without_invoice, t.workspaces.c.timezone)
@@ -44,9 +39,10 @@ def facts_of(db: Connection, workspace: str, quote_ids: Sequence[str]) -> dict[s
     runs: defaultdict[str, list[Run]] = defaultdict(list)
     records: defaultdict[str, dict[str, QuoteRecord]] = defaultdict(dict)
     these = {"in_workspace": workspace, "quote_ids": list(quote_ids)}
-    for row in db.execute(_RUNS, these).mappings():
-        runs[row["quote_id"]].append(Run.of(row))
-    for row in db.execute(_RECORDS, these).mappings():
+    found_runs = (Run.of(row) for row in db.execute(_RUNS, these).mappings())
+    for run in sorted(found_runs, key=lambda run: (run.created_at, run.id)):
+        runs[run.quote_id].append(run)
+    for row in sorted(db.execute(_RECORDS, these).mappings(), key=lambda row: str(row["plugin"])):
         records[row["quote_id"]][row["plugin"]] = from_document(row["document"])
     found = {row["id"]: row for row in db.execute(_QUOTES, these).mappings()}
     zone = _zone(db, workspace, found)

@@ -49,6 +49,18 @@ class UtcText(TypeDecorator[datetime]):
         return datetime.fromisoformat(value) if value else None
 
 
+# The conditions of partial indexes are literal text, because SQLite uses such an index only for the same text.
+#: Selects the runs in states through which an ordinary run does not pass, so that it pays for none of their indexes.
+IS_UNUSUAL = text("status IN ('waiting', 'skipped', 'needs_attention', 'failed', 'dismissed')")
+#: Selects the runs that have not ended.
+IS_UNFINISHED = text("finished_at IS NULL")
+#: Selects the records that may await a payment.
+MAY_AWAIT_PAYMENT = text("awaits_payment IS NOT FALSE")
+#: Selects the alerts that have not reached everybody.
+IS_UNDELIVERED = text("delivered_at IS NULL")
+#: Selects the webhook events that were delivered more than once.
+IS_DUPLICATE = text("duplicates > 0")
+
 workspaces = Table(
     "workspaces",
     metadata,
@@ -110,7 +122,7 @@ quotes = Table(
     metadata,
     _workspace(),
     Column("id", String(255), primary_key=True),
-    Column("number", String(255), nullable=False, index=True),
+    Column("number", String(255), nullable=False),
     Column("document", Text, nullable=False),
     #: The document as it was loaded (contract/stored_quote.py); None when only the document is stored.
     Column("loaded", Text),
@@ -162,9 +174,6 @@ quote_words = Table(
     sqlite_with_rowid=False,
 )
 
-#: Selects the runs that need a person. It is literal text, because SQLite uses a partial index only for the same text.
-IS_OPEN = text("status IN ('needs_attention', 'failed')")
-
 runs = Table(
     "runs",
     metadata,
@@ -192,11 +201,14 @@ runs = Table(
     Column("created_at", UtcText, nullable=False),
     Column("finished_at", UtcText),
     UniqueConstraint("workspace", "plugin", "kind", "subject"),
-    Index("runs_by_quote", "workspace", "quote_id"),
+    Index("runs_by_quote", "workspace", "quote_id", "created_at", "id"),
     Index("runs_by_age", "created_at", "id"),
-    Index("runs_by_workspace", "workspace", "created_at", "id"),
-    Index("runs_by_kind", "workspace", "plugin", "kind", "created_at"),
-    Index("runs_open", "workspace", "plugin", **_among(IS_OPEN)),
+    # The last column is there so that runs of other plugins are passed over within the index.
+    Index("runs_by_workspace", "workspace", "created_at", "id", "plugin"),
+    Index("runs_by_kind", "workspace", "kind", "created_at", "id", "plugin"),
+    Index("runs_unfinished", "created_at", "id", **_among(IS_UNFINISHED)),
+    Index("runs_unusual", "workspace", "status", "created_at", "id", **_among(IS_UNUSUAL)),
+    Index("runs_unusual_everywhere", "status", "created_at", "id", **_among(IS_UNUSUAL)),
 )
 
 steps = Table(
@@ -231,8 +243,9 @@ records = Table(
     Column("next_due", Date),
     #: Whether a payment is still expected; None if a worker of an earlier release wrote the row.
     Column("awaits_payment", Boolean),
+    Index("records_by_quote", "workspace", "quote_id"),
     Index("records_by_next_due", "next_due"),
-    Index("records_awaiting_payment", "workspace", "plugin", "awaits_payment", "quote_id"),
+    Index("records_awaiting_payment", "workspace", "plugin", "quote_id", **_among(MAY_AWAIT_PAYMENT)),
 )
 
 #: A plugin's state: small JSON values under names that the plugin chooses.
@@ -260,7 +273,8 @@ mails = Table(
     metadata,
     _workspace(),
     _plugin(),
-    Column("name", String(512), primary_key=True),
+    #: Sorted by its bytes, so that the mails of one quote are next to each other.
+    Column("name", String(512).with_variant(String(512, collation="C"), "postgresql"), primary_key=True),
     Column("state", String(16), nullable=False),
     Column("message_id", String(255), nullable=False),
     Column("changed_at", UtcText, nullable=False),
@@ -285,7 +299,9 @@ webhook_deliveries = Table(
     Column("duplicates", Integer, nullable=False, server_default="0"),
     Column("last_at", UtcText),
     Index("deliveries_by_account", "workspace", "plugin", "account", "received_at"),
-    Index("deliveries_by_age", "workspace", "received_at", "event_id"),
+    # The last two columns are there so that other events are passed over within the index.
+    Index("deliveries_by_age", "workspace", "received_at", "event_id", "plugin", "type"),
+    Index("deliveries_repeated", "workspace", "received_at", "event_id", **_among(IS_DUPLICATE)),
 )
 
 #: Rejected webhooks: one row per day, plugin and reason. With one row per request, anybody could fill the table.
@@ -300,6 +316,19 @@ webhook_refusals = Table(
     Column("first_at", UtcText, nullable=False),
     Column("last_at", UtcText, nullable=False),
     Index("refusals_by_age", "workspace", "first_at", "id"),
+)
+
+#: Counts of rows (tallies.py). A count is the sum of its rows.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    #: The table whose rows are counted.
+    Column("about", String(32), nullable=False),
+    Column("plugin", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("number", BigInteger, nullable=False),
 )
 
 #: The worker processes, and the last heartbeat of each (seconds since 1970, by the database's clock).
@@ -388,7 +417,6 @@ events = Table(
     Column("digest", String(64), nullable=False),
     Column("answer", JSON),
     Column("received_at", UtcText, nullable=False),
-    Index("events_by_age", "workspace", "received_at"),
 )
 
 #: The connection of a workspace's integration to its service: the last test, and the known problem.
@@ -446,6 +474,8 @@ alerts = Table(
     Column("tries", Integer, nullable=False),
     Column("delivered_at", UtcText),
     Index("alerts_by_age", "created_at"),
+    Index("alerts_by_workspace", "workspace", "created_at", "subject"),
+    Index("alerts_undelivered", "workspace", "tries", "created_at", **_among(IS_UNDELIVERED)),
 )
 
 #: Links that open the console once, within some minutes. Only digests of their tokens are stored.

@@ -74,8 +74,9 @@ def newest(
     place = find_place(db, [(events, by_event), (rejected, by_rejection)], after)
     found: list[RowMapping] = []
     if result != "refused":
-        only = [column == value for column, value in ((event.plugin, plugin), (event.type, type)) if value is not None]
-        only += [event.duplicates > 0] if result == "duplicate" else []
+        wanted = ((event.plugin, plugin), (event.type, type))
+        only: list[Any] = [column == value for column, value in wanted if value is not None]
+        only += [t.IS_DUPLICATE] if result == "duplicate" else []
         found += newest_behind(db, events, by_event, place, limit=limit, only=only)
     if result in {None, "refused"} and type is None:
         only = [rejection.plugin == plugin] if plugin is not None else []

@@ -17,6 +17,7 @@ from builders import a_quote
 from qwoty_integrations_host.config import JOBS
 from qwoty_integrations_host.engine.durable import DurableEngine, most_of_a_partition
 from qwoty_integrations_host.engine.leases import LEASE_SECONDS, MOST_DEATHS
+from qwoty_integrations_host.store import runs as rows
 from qwoty_integrations_host.store.database import Store, open_database
 
 #: The program of a worker process. Its jobs have two steps; each step appends a line to a file.
@@ -205,3 +206,33 @@ def test_the_search_for_stranded_runs_does_not_change_a_run_that_ends_meanwhile(
     desk.host.executor.resume_stranded()
 
     assert [desk.run(run_id)["status"] for run_id in run_ids] == ["succeeded"]
+
+
+def test_a_start_passes_over_a_run_that_waits_without_an_error(desk: Any) -> None:
+    desk.enable()
+    (run_id, *_) = desk.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
+    with desk.host.store.write() as db:
+        rows.change(db, run_id, status="waiting", error=None)
+
+    desk.host.executor.resume_stranded()
+
+    assert desk.run(run_id)["status"] == "waiting"
+
+
+def test_the_search_for_stranded_runs_leaves_an_attempt_that_was_queued_meanwhile(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.enable()
+    (run_id, *_) = desk.host.runs.acceptance.accept("ws-1", a_quote()).run_ids
+
+    def which_ended(job_ids: list[str]) -> set[str]:
+        with desk.host.store.write() as db:  # another worker has found it, too
+            desk.host.executor.attempts.resume(db, rows.require(db, run_id))
+        return set(job_ids)
+
+    monkeypatch.setattr(desk.host.engine, "which_ended", which_ended)
+
+    desk.host.executor.resume_stranded()
+
+    with desk.host.store.read() as db:
+        assert rows.require(db, run_id).attempt == 2
