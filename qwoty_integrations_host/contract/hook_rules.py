@@ -28,10 +28,16 @@ class HookRules:
     deadline: Literal["local", "service", "run"]
     #: Whether the result may hold the secrets that the hook was given. Only results that stay in the host may.
     may_hold_secrets: bool
+    #: Whether it is called so often that threads are kept for it.
+    is_frequent: bool
 
 
 def hookspec(
-    result: Result, *, deadline: Literal["local", "service", "run"] = "local", may_hold_secrets: bool = False
+    result: Result,
+    *,
+    deadline: Literal["local", "service", "run"] = "local",
+    may_hold_secrets: bool = False,
+    is_frequent: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare a hook. The body of the function is the default, which the host uses if a plugin has no such hook.
 
@@ -39,7 +45,7 @@ def hookspec(
     """
 
     def declare(hook: Callable[P, R]) -> Callable[P, R]:
-        setattr(hook, _RULES, HookRules(result, deadline, may_hold_secrets))
+        setattr(hook, _RULES, HookRules(result, deadline, may_hold_secrets, is_frequent))
         return _pluggy_spec(hook)
 
     return declare

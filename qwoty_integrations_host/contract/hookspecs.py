@@ -262,7 +262,7 @@ def sends_due_installments(ctx: HookContext) -> bool:
     return False
 
 
-@hookspec(results.EVENT, may_hold_secrets=True)
+@hookspec(results.EVENT, may_hold_secrets=True, is_frequent=True)
 def authenticate_webhook(ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
     """Verify where a webhook comes from, over its raw bytes, before anything is stored; no network.
 

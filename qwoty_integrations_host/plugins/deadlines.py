@@ -1,7 +1,7 @@
 """Calls a plugin under a deadline, so that a plugin that hangs does not stop the host (ADR 0047).
 
-Python cannot stop a thread from outside. So each hook is called in a thread of its own. When the deadline passes, the
-host raises PluginHangs and goes on; the thread is abandoned until it returns or the process ends.
+Python cannot stop a thread from outside. So each hook is called in a thread other than the caller's. When the deadline
+passes, the host raises PluginHangs and goes on; the thread is abandoned until it returns or the process ends.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 from ..clock import Clock
 from ..errors import Interruption, PluginHangs
+from .kept_threads import KeptThreads
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class Calls:
         self.deadlines = deadlines
         self._clock, self._lock = clock, threading.Lock()
         self._abandoned: dict[int, Call] = {}
+        self._threads = KeptThreads()
 
     def abandoned(self, plugin: str | None = None) -> list[Call]:
         """Return the abandoned calls that still run, of one plugin or of all, oldest first."""
@@ -88,9 +91,11 @@ class Calls:
         seconds: float,
         last_heartbeat: Callable[[], float] | None = None,
         meanwhile: Callable[[], None] | None = None,
+        kept_for: Hashable = None,
     ) -> Any:
-        """Do ``work`` in a thread of its own, and return its value or raise its error.
+        """Do ``work`` in another thread, and return its value or raise its error.
 
+        It is a new thread, or with ``kept_for`` one that is kept for calls of the same kind.
         The deadline is ``seconds`` after the beginning, or after ``last_heartbeat()`` (a moment of ``time.monotonic``).
         ``meanwhile`` is called again and again until the work ends.
         Raises: ProgramExit; PluginHangs after the deadline, or when too many earlier calls were abandoned.
@@ -102,10 +107,11 @@ class Calls:
             )
         call, began = Call(plugin, hook, origin, self._clock.now()), time.monotonic()
         ended, returned = threading.Event(), _Returned(work)
-        thread = threading.Thread(
-            target=copy_context().run, args=(self._work, returned, ended), name=f"{plugin}.{hook}", daemon=True
-        )
-        thread.start()
+        in_context = partial(copy_context().run, self._work, returned, ended)
+        if kept_for is None:
+            threading.Thread(target=in_context, name=f"{plugin}.{hook}", daemon=True).start()
+        else:
+            self._threads.run(kept_for, f"{plugin}.{hook}", in_context)
         counts_from = last_heartbeat or (lambda: began)
         longest = _BETWEEN if meanwhile else math.inf
         while not ended.wait(max(0.0, min(longest, counts_from() + seconds - time.monotonic()))):
@@ -119,13 +125,15 @@ class Calls:
                 )
         return returned.get()
 
-    def _work(self, returned: _Returned, ended: threading.Event) -> None:
+    def _work(self, returned: _Returned, ended: threading.Event) -> bool:
+        """Make the call; return whether the host has waited for it."""
         returned.run()
         with self._lock:
             ended.set()
             late = self._abandoned.pop(id(ended), None)
         if late is not None:
             log.warning("plugin.came_back", extra={"plugin": late.plugin, "hook": late.hook, "title": late.origin})
+        return late is None
 
     def _abandon(self, call: Call, ended: threading.Event) -> bool:
         """Return whether the call is abandoned; False when it has just returned."""

@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import EntryPoint, distributions, entry_points
-from inspect import Parameter, signature
+from inspect import Parameter, Signature, signature
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import pluggy
@@ -179,18 +179,21 @@ class Plugins:
         if not self.implements(plugin_id, hook.__name__):
             with suppress(NotImplementedError):
                 return hook(*args, **kwargs)
-        facts = signature(hook).bind(*args, **kwargs).arguments
+        facts = _signature_of(hook).bind(*args, **kwargs).arguments
         return cast("R", self._call(plugin_id, hook.__name__, rules_of(hook), facts))
 
     def _call(self, plugin_id: str, name: str, rules: HookRules, facts: dict[str, Any]) -> Any:
         origin, steps = self.status(plugin_id).origin, getattr(facts["ctx"], "step", None)
         watch: dict[str, Any] = {}
-        if isinstance(steps, RunSteps):
+        # The first question is cheap, and the answer outside a run.
+        if hasattr(steps, "last_heartbeat") and isinstance(steps, RunSteps):
             watch = {"last_heartbeat": lambda: steps.last_heartbeat, "meanwhile": steps.meanwhile}
         known = secrets_known_to(facts["ctx"])
         with log_context(plugin=plugin_id, hook=name, distribution=origin), at_work(known):
             try:
                 caller, seconds = self._caller(plugin_id, name, facts), self.calls.deadlines.of(rules.deadline)
+                if rules.is_frequent:
+                    watch["kept_for"] = plugin_id, facts["ctx"].workspace
                 results = self.calls.make(plugin_id, name, origin, caller, seconds=seconds, **watch)
             except IntegrationError as error:
                 if not isinstance(getattr(error, "hint", None), str):  # a subclass that does not call our __init__
@@ -265,6 +268,11 @@ class Plugins:
             raise ValueError(f"The manifest's id {manifests[0].id!r} is not the entry point's name {name!r}.")
         Draft202012Validator.check_schema(manifests[0].settings_schema)
         self._manifests[name] = manifests[0]
+
+
+@cache
+def _signature_of(hook: Callable[..., Any]) -> Signature:
+    return signature(hook)
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:

@@ -10,10 +10,12 @@ from ..engine.attempts import Attempts
 from ..engine.interface import Engine
 from ..store.database import Store
 from ..workspaces.integration import Integrations
+from ..workspaces.kept_integrations import KeptIntegrations
 from .acceptance import Acceptance
 from .cancellation import Cancellation
 from .control import RunControl
 from .corrections import Corrections
+from .deliveries import Deliveries
 from .installments import Installments
 from .queue import RunQueue
 from .rejected_webhooks import RejectedWebhooks
@@ -46,5 +48,7 @@ def create_runs(
     cancellation = Cancellation(store, integrations, clock, queue, without_invoice)
     acceptance = Acceptance(store, integrations, clock, queue, control, corrections, cancellation, without_invoice)
     installments = Installments(store, integrations, clock, queue)
-    webhooks = Webhooks(store, integrations, clock, attempts, queue, control, RejectedWebhooks(store, clock))
+    deliveries, kept = Deliveries(store, clock, queue), KeptIntegrations(integrations)
+    rejected = RejectedWebhooks(store, clock)
+    webhooks = Webhooks(store, integrations, clock, attempts, control, rejected, deliveries, kept)
     return Runs(queue, without_invoice, control, corrections, cancellation, acceptance, installments, webhooks)

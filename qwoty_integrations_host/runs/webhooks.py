@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..clock import Clock
+from ..contract.context import HookContext
 from ..contract.exact_json import parse_json
 from ..contract.hook_types import WebhookEvent, WebhookRequest
 from ..engine.attempts import Attempts
@@ -17,16 +18,18 @@ from ..errors import (
     IntegrationError,
     MalformedInput,
     NotFound,
+    PluginHangs,
     SettingsIncomplete,
     WebhookRejected,
 )
-from ..quotes.run import RunKind, RunStatus
+from ..quotes.run import RunStatus
 from ..store import audit, quotes, webhooks
 from ..store import runs as rows
 from ..store.database import Store
 from ..workspaces.integration import Integrations, WithIntegrations
+from ..workspaces.kept_integrations import Address, AskAnew, Kept, KeptIntegrations, NotedState
 from .control import RunControl
-from .queue import RunQueue
+from .deliveries import OUTDATED, Deliveries, Delivery
 from .rejected_webhooks import RejectedWebhooks
 
 
@@ -38,9 +41,10 @@ class Webhooks(WithIntegrations):
     integrations: Integrations
     clock: Clock
     attempts: Attempts
-    queue: RunQueue
     control: RunControl
     rejected: RejectedWebhooks
+    deliveries: Deliveries
+    kept: KeptIntegrations
 
     def receive(self, workspace: str, plugin: str, request: WebhookRequest) -> str:
         """Authenticate, store and queue a webhook; return ``stored``, ``duplicate``, or ``ignored`` (no quote of ours).
@@ -49,22 +53,43 @@ class Webhooks(WithIntegrations):
         plugin is not loaded or its settings do not fit, so that the service delivers it again. Then nothing is stored,
         and the rejection is counted if the integration is enabled.
         """
-        settings = self.settings.if_enabled(workspace, plugin)
+        address = Address(workspace, plugin, request.token)
+        kept = self.kept.find(address)
+        if kept is not None and (answer := self._by_what_is_kept(kept, request)) is not None:
+            return answer
+        settings = self.kept.read(workspace, plugin)
         if settings is None:
             raise _unknown_address()
         try:
-            event = self._authenticated(workspace, plugin, settings, request)
+            ctx = self._context(workspace, plugin, settings)
+            state = NotedState(ctx.state)
+            event = self._authenticated(replace(ctx, state=state), request)
         except IntegrationError as error:
             self.rejected.note(workspace, plugin, error.code)
             raise
-        answer, _ = self._store_event(workspace, plugin, event, request.body)
+        answer = self.deliveries.store(Delivery(workspace, plugin, event, request.body)).answer
+        self.kept.keep(address, state.names)
         return answer
+
+    def _by_what_is_kept(self, kept: Kept, request: WebhookRequest) -> str | None:
+        """Return the answer as ``receive``; None if the plugin has to be asked with everything read anew."""
+        workspace, plugin = kept.address.workspace, kept.address.plugin
+        try:
+            event = self._authenticated(self.kept.context(kept), request)
+        except PluginHangs as error:  # it would hang once more
+            self.rejected.note(workspace, plugin, error.code)
+            raise
+        except (IntegrationError, AskAnew):
+            return None
+        answer = self.deliveries.store(Delivery(workspace, plugin, event, request.body, by=kept)).answer
+        return None if answer == OUTDATED else answer
 
     def receive_found(self, workspace: str, plugin: str, events: Sequence[WebhookEvent]) -> dict[str, WebhookEvent]:
         """Store and queue the events that an upkeep found, as if delivered; return the new ones by their runs' ids."""
         new: dict[str, WebhookEvent] = {}
         for event in events:
-            _, run_id = self._store_event(workspace, plugin, event, json.dumps(event.payload).encode(), found=True)
+            body = json.dumps(event.payload).encode()
+            run_id = self.deliveries.store_found(Delivery(workspace, plugin, event, body, found=True)).run_id
             if run_id is not None:
                 new[run_id] = event
         return new
@@ -92,44 +117,25 @@ class Webhooks(WithIntegrations):
             audit.note(db, workspace, "run.retried", run.id, self.clock.now())
         return str(run.id)
 
-    def _authenticated(
-        self, workspace: str, plugin: str, settings: Callable[[], Mapping[str, Any]], request: WebhookRequest
-    ) -> WebhookEvent:
+    def _context(self, workspace: str, plugin: str, settings: Callable[[], Mapping[str, Any]]) -> HookContext:
         if not self.plugins.is_loaded(plugin):
             title = f"The integration {plugin!r} is not loaded at the moment: come again."
             raise HostError(title, hint="The list of integrations says why.", code="plugin_not_loaded")
         if not self.plugins.implements(plugin, "on_webhook"):
             raise _unknown_address()
         try:
-            ctx = self.contexts.make(workspace, plugin, settings())
+            return self.contexts.make(workspace, plugin, settings())
         except SettingsIncomplete as error:
             raise HostError(error.title, hint=error.hint, code=error.code) from error
-        event = self.plugins.authenticate_webhook(plugin, ctx, request)
+
+    def _authenticated(self, ctx: HookContext, request: WebhookRequest) -> WebhookEvent:
+        event = self.plugins.authenticate_webhook(ctx.plugin, ctx, request)
         try:
             if event.quote_id is not None:
                 parse_json(request.body)  # its run will parse the body, too
         except MalformedInput as error:
             raise WebhookRejected("The webhook's body is no JSON that can be kept.", code="no_event") from error
         return event
-
-    def _store_event(
-        self, workspace: str, plugin: str, event: WebhookEvent, body: bytes, *, found: bool = False
-    ) -> tuple[str, str | None]:
-        """Store an event, queue its run, and return the answer and the run's id, None without a run."""
-        place = {"workspace": workspace, "plugin": plugin, "event_id": event.id}
-        whence = {"account": event.account or None, "found": found, "received_at": self.clock.now()}
-        row = {**place, **whence, "type": event.type, "body": body}
-        with self.store.write() as db:
-            if not webhooks.add(db, row):
-                if not found:
-                    webhooks.count_redelivery(db, row)
-                return "duplicate", None
-            if event.quote_id is None or not quotes.exists(db, workspace, event.quote_id):
-                return "ignored", None
-            facts = {"event_id": event.id, "type": event.type}
-            return "stored", self.queue.add(
-                db, workspace, plugin, RunKind.WEBHOOK, event.quote_id, subject=event.id, facts=facts
-            )
 
 
 def _unknown_address() -> NotFound:

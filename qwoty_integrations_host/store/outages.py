@@ -24,6 +24,8 @@ _SQLITE = {
 }
 #: The SQLSTATE of a write to a PostgreSQL that is read-only, such as a replica.
 _READ_ONLY = "25006"
+#: The SQLSTATEs of a lock that was not given in time, and of a deadlock.
+_CONTENTION = ("55P03", "40P01")
 
 
 @contextmanager
@@ -39,6 +41,12 @@ def detecting_outages() -> Iterator[None]:
             f"The host's database is {words}.",
             hint="Runs go on by themselves when it is well again. Is its disk full, or does another program hold it?",
         ) from error
+
+
+def is_contention(error: DatabaseUnavailable) -> bool:
+    """Whether another transaction was in the way, on a PostgreSQL that is well."""
+    cause = error.__cause__
+    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) in _CONTENTION
 
 
 def _words(error: SQLAlchemyError) -> str | None:

@@ -31,6 +31,10 @@ from .workspaces import require_workspace
 _EXISTS = select(t.quotes.c.id).filter_by(workspace=bindparam("workspace"), id=bindparam("id"))
 _ONE = _EXISTS.with_only_columns(t.quotes, t.workspaces.c.timezone).join(t.workspaces)
 _LOCK = _EXISTS.with_for_update()
+_WHICH_EXIST = select(t.quotes.c.workspace, t.quotes.c.id).where(
+    t.quotes.c.workspace.in_(bindparam("workspaces", expanding=True))
+    & t.quotes.c.id.in_(bindparam("ids", expanding=True))
+)
 _VERSION = _EXISTS.with_only_columns(t.quotes.c.version)
 _FORGET_EARLIER = (
     t.quotes.update()
@@ -73,6 +77,15 @@ def add(db: Connection, quote: Quote, document: Any, received_at: datetime) -> b
 def exists(db: Connection, workspace: str, quote_id: str) -> bool:
     """Whether this workspace has the quote."""
     return db.execute(_EXISTS, {"workspace": workspace, "id": quote_id}).first() is not None
+
+
+def which_exist(db: Connection, quotes: Collection[tuple[str, str | None]]) -> set[tuple[str, str]]:
+    """Return (workspace, id) of those of these quotes that there are, and perhaps of others; an id may be None."""
+    known = [(workspace, quote_id) for workspace, quote_id in quotes if quote_id is not None]
+    if not known:
+        return set()
+    workspaces, ids = (sorted(set(part)) for part in zip(*known, strict=True))
+    return {(row.workspace, row.id) for row in db.execute(_WHICH_EXIST, {"workspaces": workspaces, "ids": ids})}
 
 
 def number(db: Connection, workspace: str, quote_id: str) -> str | None:

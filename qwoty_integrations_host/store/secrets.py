@@ -6,7 +6,7 @@ table of their own and are never deleted, so that an older blob that somebody re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -49,6 +49,11 @@ def of_plugin(db: Connection, workspace: str, plugin: str, prefix: str) -> dict[
     """Return a plugin's sealed secrets whose field begins with ``prefix``, by the rest of the field."""
     found = db.execute(_OF_PLUGIN, {"workspace": workspace, "plugin": plugin, "prefix": prefix})
     return {row.field.removeprefix(prefix): (row.blob, row.version) for row in found}
+
+
+def below(sealed: Mapping[str, Sealed], prefix: str) -> dict[str, Sealed]:
+    """Return those whose field begins with ``prefix``, by the rest of the field."""
+    return {field.removeprefix(prefix): found for field, found in sealed.items() if field.startswith(prefix)}
 
 
 def put(db: Connection, vault: Vault, workspace: str, plugin: str, field: str, clear: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from ..vault import Vault
 from . import secrets
@@ -14,7 +14,8 @@ from . import tables as t
 from .secrets import Sealed
 from .upsert import put
 
-_PREFIX = "settings/"
+#: The fields of the secrets in settings begin so.
+PREFIX = "settings/"
 # Every webhook and attempt executes these. They are built once, because building costs more (docs/performance.md).
 _PLACE: dict[str, Any] = {"workspace": bindparam("workspace"), "plugin": bindparam("plugin")}
 _ROW = select(t.settings).filter_by(**_PLACE)
@@ -37,19 +38,11 @@ class Saved(NamedTuple):
 def load(db: Connection, workspace: str, plugin: str) -> Saved | None:
     """Return the settings; None if there are none."""
     row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
-    return None if row is None else _found(db, row)
-
-
-def load_enabled(db: Connection, workspace: str, plugin: str) -> Saved | None:
-    """Return the settings; None if there are none or the integration is disabled."""
-    row = db.execute(_ROW, {"workspace": workspace, "plugin": plugin}).first()
-    return _found(db, row) if row is not None and row.enabled else None
-
-
-def _found(db: Connection, row: Row[Any]) -> Saved:
+    if row is None:
+        return None
     # If the times differ, a worker of an earlier release has saved since, without a version.
     version = row.version if row.version and row.versioned_at == row.updated_at else 1
-    return Saved(row.document, version, secrets.of_plugin(db, row.workspace, row.plugin, _PREFIX))
+    return Saved(row.document, version, secrets.of_plugin(db, row.workspace, row.plugin, PREFIX))
 
 
 def enabled(db: Connection, workspace: str, plugin: str) -> bool:
@@ -94,10 +87,10 @@ def replace(
     place = {"workspace": workspace, "plugin": plugin}
     switch, stamped = enabled(db, workspace, plugin), {"version": version, "versioned_at": now}
     put(db, t.settings, {**place, "document": dict(document), "enabled": switch, "updated_at": now, **stamped})
-    for field in secrets.of_plugin(db, workspace, plugin, _PREFIX).keys() - clear.keys():
-        secrets.forget(db, workspace, plugin, _PREFIX + field)
+    for field in secrets.of_plugin(db, workspace, plugin, PREFIX).keys() - clear.keys():
+        secrets.forget(db, workspace, plugin, PREFIX + field)
     for field, secret in clear.items():
-        secrets.put(db, vault, workspace, plugin, _PREFIX + field, secret)
+        secrets.put(db, vault, workspace, plugin, PREFIX + field, secret)
 
 
 def switch(db: Connection, workspace: str, plugin: str, *, on: bool) -> None:

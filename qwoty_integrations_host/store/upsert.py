@@ -5,17 +5,22 @@ Each statement is built once, because building costs more than executing (docs/p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Row, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
 def insert_or_ignore(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless it conflicts with a unique constraint; return whether it was inserted."""
     return db.execute(_ignoring(db.dialect.name, table), row).first() is not None
+
+
+def insert_or_ignore_all(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[Row[Any]]:
+    """Insert rows unless they conflict with a unique constraint; return the primary keys of those inserted."""
+    return list(db.execute(_ignoring(db.dialect.name, table), list(rows))) if rows else []
 
 
 def put(db: Connection, table: Table, row: Mapping[str, Any]) -> None:

@@ -12,15 +12,18 @@ from ..errors import NotFound
 from ..quotes.run import RunKind
 from . import tables as t
 from .pagination import find_place, newest_behind
-from .upsert import insert_or_ignore
+from .upsert import insert_or_ignore_all
 
 #: The results of a delivery: an authentic event, an authentic event that was delivered before, or a rejected webhook.
 RESULTS = ("verified", "duplicate", "refused")
 
 
-def add(db: Connection, row: Mapping[str, Any]) -> bool:
-    """Store an authenticated event; return False for a duplicate."""
-    return insert_or_ignore(db, t.webhook_deliveries, row)
+def add_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
+    """Store authenticated events; return (workspace, plugin, event id) of those that are no duplicates."""
+    # In one order everywhere, so that two transactions with the same events cannot deadlock.
+    sorted_rows = sorted(rows, key=lambda row: (row["workspace"], row["plugin"], row["event_id"]))
+    added = insert_or_ignore_all(db, t.webhook_deliveries, sorted_rows)
+    return {(row.workspace, row.plugin, row.event_id) for row in added}
 
 
 def count_redelivery(db: Connection, row: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ good, and one that reads nothing keeps its thread. Nor does it limit the memory 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
@@ -55,6 +56,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
         """Read data of the client's request."""
         if self.is_idle:
             self.is_idle, self.waits_since = False, time.monotonic()
+        self.server.memory.most_bytes += len(data)
         has_data = bool(super().received(data))
         if len(self.requests) > _MOST_REQUESTS:
             self.handle_close()
@@ -75,6 +77,13 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
         return sent
 
 
+@dataclass(slots=True)
+class _Memory:
+    """An upper bound of the bodies in memory. They are counted only when this much may be too much."""
+
+    most_bytes: int = 0
+
+
 class Server(TcpWSGIServer):  # type: ignore[misc]
     """Closes connections of slow clients: after a minute, or earlier if new connections need room.
 
@@ -82,6 +91,10 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     """
 
     channel_class = _Channel
+
+    def __init__(self, *args: Any, memory: _Memory | None = None, **options: Any) -> None:
+        self.memory = memory or _Memory()
+        super().__init__(*args, **options)
 
     def maintenance(self, now: float) -> None:
         """Close connections that time out; waitress calls this periodically."""
@@ -95,12 +108,17 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             old = [each for each in self._slowest_first() if time.monotonic() - each.connected_at >= _NEW_SECONDS]
             for channel in old[:_CLOSED_AT_ONCE]:
                 channel.handle_close()
+        if self.memory.most_bytes > _MOST_BYTES_IN_MEMORY:
+            self._free_memory()
+        return bool(super().readable())
+
+    def _free_memory(self) -> None:
         in_memory = sum(each.body_bytes for each in self.active_channels.values())
         for channel in self._slowest_first() if in_memory > _MOST_BYTES_IN_MEMORY else ():
             if in_memory > _MOST_BYTES_IN_MEMORY and channel.body_bytes:
                 in_memory -= channel.body_bytes
                 channel.handle_close()
-        return bool(super().readable())
+        self.memory.most_bytes = in_memory
 
     def _slowest_first(self) -> list[_Channel]:
         """Return the connections that wait for their client, the longest first."""
@@ -130,6 +148,8 @@ def create_server(app: Flask, address: str, port: int) -> Server:
     first = Server(app, loop, adj=adjustments, sockinfo=adjustments.listen[0])
     for family, kind, protocol, (where, _, *more) in adjustments.listen[1:]:
         sockinfo = family, kind, protocol, (where, int(first.effective_port), *more)
-        other = Server(app, loop, dispatcher=first.task_dispatcher, adj=adjustments, sockinfo=sockinfo)
+        other = Server(
+            app, loop, dispatcher=first.task_dispatcher, adj=adjustments, sockinfo=sockinfo, memory=first.memory
+        )
         other.active_channels = first.active_channels
     return first

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from ..clock import Clock
@@ -197,16 +198,28 @@ class WorkspaceSettings:
             return None
         return self._unfit(workspace, plugin, stored)
 
-    def if_enabled(self, workspace: str, plugin: str) -> Callable[[], Mapping[str, Any]] | None:
-        """Return a loader of the effective settings, or None if the plugin is disabled for this workspace.
+    def opened(self, workspace: str, plugin: str, saved: table.Saved) -> Mapping[str, Any]:
+        """Return stored settings as the plugin gets them. Raises: as ``effective``."""
+        return self._as_a_plugin_gets_them(workspace, plugin, self._opened(workspace, plugin, saved))
 
-        The settings are read now; the loader decrypts the secrets.
+    def proven(self, workspace: str, plugin: str, saved: table.Saved) -> table.Saved | None:
+        """Return stored settings with their defaults, for ``reopened``; None if another release saved them.
+
+        Raises: as ``effective``.
         """
-        with self._store.read() as db:
-            found = table.load_enabled(db, workspace, plugin)
-        if found is None:
+        manifest = self._plugins.manifest(plugin)
+        if saved.version != manifest.settings_version:
             return None
-        return lambda: self._as_a_plugin_gets_them(workspace, plugin, self._opened(workspace, plugin, found))
+        whole = self.opened(workspace, plugin, saved)
+        secrets = {"/".join(path) for path in secret_paths(manifest.settings_schema, whole) if value_at(whole, path)}
+        document = without_paths(whole, [tuple(field.split("/", 1)) for field in secrets])
+        if not secrets <= saved.sealed.keys():
+            return None
+        return table.Saved(document, saved.version, {field: saved.sealed[field] for field in secrets})
+
+    def reopened(self, workspace: str, plugin: str, proven: table.Saved) -> Mapping[str, Any]:
+        """Return effective settings anew, with the secrets in clear, without checking them once more."""
+        return with_secrets(self._opened(workspace, plugin, proven._replace(document=deepcopy(proven.document))))
 
     def digest(self, settings: Mapping[str, Any]) -> str:
         """Return a fingerprint of effective settings, secrets included, which shows whether they have changed."""

@@ -5,6 +5,7 @@ Every quote pays for a bound that is raised: find out why it is exceeded, or wri
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -134,6 +135,19 @@ def test_a_webhook_of_a_stranger_costs_six_statements_and_one_commit(host: Host)
     assert found["statements"] <= 6, found
 
 
+def test_the_next_webhook_at_the_same_address_costs_two_statements_and_one_commit(host: Host) -> None:
+    """Whether all is as it was for the one before, and the event's row (ADR 0085)."""
+    token = _token(host)
+    first, second = (_signed_event(host, token, event_id) for event_id in ("evt_1", "evt_2"))
+    host.runs.webhooks.receive("ws-1", "stripe_invoice", first)
+
+    with counted(host.store.engine, threading.current_thread().name, HOOKS) as found:
+        answer = host.runs.webhooks.receive("ws-1", "stripe_invoice", second)
+
+    assert answer == "ignored"
+    assert found == {"statements": 2, "commits": 1}
+
+
 def test_a_longer_list_costs_no_more_statements(host: Host) -> None:
     costs = []
     for number in range(3):
@@ -153,7 +167,7 @@ def _token(host: Host) -> str:
         return str(db.exec_driver_sql(wanted).scalar_one()).rsplit("/", 1)[1]
 
 
-def _signed_event(host: Host, token: str) -> Any:
+def _signed_event(host: Host, token: str, event_id: str = "evt_1") -> Any:
     import hashlib
     import hmac
 
@@ -162,7 +176,8 @@ def _signed_event(host: Host, token: str) -> Any:
     ctx = host.integrations.contexts.make("ws-1", "stripe_invoice", {})
     secret = ctx.secrets.get(f"webhook:{token}")
     assert secret is not None
-    body = b'{"id": "evt_1", "object": "event", "type": "customer.created", "data": {"object": {}}}'
+    event = {"id": event_id, "object": "event", "type": "customer.created", "data": {"object": {}}}
+    body = json.dumps(event).encode()
     now = int(host.clock.now().timestamp())
     digest = hmac.new(secret.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
     return WebhookRequest(token, body, {"Stripe-Signature": f"t={now},v1={digest}"})
