@@ -42,7 +42,7 @@ from ..quotes.without_invoice import SWITCHED_OFF
 from ..redaction import redacted
 from ..reports.metrics import RUN_SECONDS, RUNS_ENDED
 from ..reports.runs import outcome_of
-from ..store import holds, quotes, webhooks
+from ..store import holds, quotes, readings, webhooks
 from ..store import runs as rows
 from ..store import steps as step_rows
 from ..store.database import Store
@@ -245,12 +245,13 @@ class Executor(WithIntegrations):
         workspace, plugin = run.workspace, run.plugin
         if run.kind == RunKind.PLATFORM_EVENT:
             return asdict(self.contexts.platforms.configurations.of(workspace))
-        settings = self.settings.if_enabled(workspace, plugin)
-        if settings is None:
+        with self.store.read() as db:
+            found = readings.read(db, workspace, plugin)
+        if found is None:
             return None
         if not self.plugins.is_loaded(plugin):
             raise self._not_loaded(run)
-        return settings()
+        return self.settings.opened(workspace, plugin, found.saved)
 
     def _not_loaded(self, run: Run) -> RetryableError:
         """Return the error of a run whose plugin is not loaded; it names the plugin's present or last distribution."""
