@@ -43,6 +43,15 @@ MOST_ROWS, MOST_INSTRUCTIONS = 10_000, 400_000
 GROWN = 3_000
 SMALL = "w-7"
 DAILY = "prune"
+#: The indexes of the grown tables. Without some of them a query reads more than before, but not yet too much.
+INDEXES = """
+    runs_by_quote runs_by_age runs_by_workspace runs_by_kind runs_unfinished runs_unusual runs_unusual_everywhere
+    quotes_by_age quotes_by_number quotes_without_invoice quotes_by_word
+    standings_by_age standings_by_state standings_by_turn
+    records_by_quote records_by_next_due records_awaiting_payment
+    deliveries_by_account deliveries_by_age deliveries_repeated
+    alerts_by_age alerts_by_workspace alerts_undelivered audit_by_age
+"""
 
 
 @dataclass
@@ -107,8 +116,10 @@ def test_no_query_reads_more_as_the_database_grows(grown: Host, queries: list[Qu
 def test_every_index_of_a_grown_table_serves_a_query(grown: Host, queries: list[Query]) -> None:
     used = {name for one in queries for name in one.indexes}
 
-    grown_tables = [tables.metadata.tables[name] for name in grown_names(grown) if name in tables.metadata.tables]
-    assert {str(index.name) for table in grown_tables for index in table.indexes} - used == set()
+    names = grown_names(grown) & set(tables.metadata.tables)
+    there = {str(index.name) for name in names for index in tables.metadata.tables[name].indexes}
+    assert there == set(INDEXES.split())
+    assert there - used == set()
 
 
 def everything_asked(host: Host) -> dict[str, Callable[[], object]]:
