@@ -44,7 +44,8 @@ SUBJECTS = {
     "throughput": (
         "Quotes per second",
         """Quotes of 20 lines, from accept to the mailed link, at 100 ms per call, with a fixed number in flight. Eight
-        workspaces with a key each, because a workspace has at most four runs at a time, and a key 18 requests a second.
+        workspaces with a key each, because a workspace has at most half of a worker's jobs, and a key 18 requests a
+        second.
         Ideal: the quotes that can be worked at once (those in flight, at most eight for each worker) ÷ (calls on the
         critical path × latency). DBOS alone: jobs with as many steps, of which as many sleep 100 ms. CPU and memory are
         those of the host's processes; the simulator, PostgreSQL and this script share the cores. The plain SDK: the six

@@ -18,20 +18,17 @@ _REASONS: dict[str, str] = {
         the run the rest. Fewer steps would save most, and break the promise of docs/reliability.md. More workers on
         more cores help, more threads do not.""",
     "intake.*": """The bare one reads no settings and no secret, checks no signature, writes no log line and refuses no
-        duplicate. These cost CPU time in Python. None can be left out, and a cache would call the plugin of a workspace
-        that has disabled it. Eight threads share one interpreter, and each query hands it over and waits for it: in a
-        profile (27 November 2026) a quarter of the time went into switching threads. Fewer threads took no more
-        webhooks. On PostgreSQL several `serve --no-worker` can share the load.""",
+        duplicate. These cost CPU time in Python. When this was measured, each webhook also had a commit of its own and
+        read everything anew; since then those that arrive together share a commit, and what they read is kept and
+        checked in it (ADR 0085). On PostgreSQL several `serve --no-worker` can share the load.""",
     "intake.*.working.share": """Workers and the HTTP side share one Python process, so running quotes take CPU time
         from the webhooks. On PostgreSQL, `serve --no-worker` beside `worker` processes separates them.""",
     "startup.help": """Half of it is Python and Click; the rest is the import of the commands. It grows on a machine
         that is busy with something else.""",
-    "startup.ready.*": """Three quarters of it are imports (DBOS, SQLAlchemy, Flask). The start checks each open run
-        once, because its job may have ended in an outage of the database; on PostgreSQL DBOS takes half a second to
-        list the ten thousand jobs.""",
-    "growth.failed.*": """One run in a thousand failed here, so the database scans fifty thousand runs for the fifty
-        newest. An index by state would cost a write at every change of state of every run, for a query that people send
-        now and then.""",
+    "startup.ready.*": """Three quarters of it are imports (DBOS, SQLAlchemy, Flask). When this was measured, the start
+        loaded each open run and DBOS listed the jobs; since then it asks for their ids alone (ADR 0084).""",
+    "growth.failed.*": """One run in a thousand failed here. When this was measured, no index served the query, so the
+        database scanned fifty thousand runs for the fifty newest; since then one does (ADR 0084).""",
     "growth.*": """This is the CPU time to show a page of runs, the same for few as for many. It grows on a machine that
         is busy with something else.""",
 }

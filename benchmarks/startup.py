@@ -39,7 +39,7 @@ def measure(*, quick: bool) -> list[Row]:
     for database in DATABASES:
         took = _ready(database, open_runs=_OPEN_RUNS, times=2 if quick else 5)
         what = f"ready with {1000 if quick else _OPEN_RUNS:,} open runs, {database}"
-        rows.append(Row(f"startup.ready.{database.lower()}", what, "ms", took, Target(2000)))
+        rows.append(Row(f"startup.ready.{database.lower()}", what, "ms", took, Target(1000)))
     return rows
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import requests
 from sqlalchemy import text
 
+from qwoty_integrations_host.config import JOBS
 from qwoty_integrations_host.host import Host
 
 from .latency import LATENCY, critical_path
@@ -22,13 +23,11 @@ from .rows import Row, Target, exactly
 from .site import Simulator, Site, simulator, site, wait_for_runs
 
 _IN_FLIGHT = (1, 8, 32)
-#: The host works four jobs of a workspace at a time, so there have to be several.
+#: A workspace has at most half of a worker's jobs, so there have to be several.
 _WORKSPACES = 8
 _LINES = 20
 #: What a quote with a link has: steps that are recorded.
 _STEPS = 11
-#: How many jobs a worker takes at a time.
-_JOBS = 8
 #: At 8 in flight, by database: of the ideal in percent, CPU per quote in ms, and that by six plain calls of the SDK.
 _TARGETS = {"SQLite": (85, 50, 3.5), "PostgreSQL": (70, 70, None)}
 #: Quotes per second at 32 in flight, by database and workers.
@@ -79,7 +78,7 @@ def _on(place: Site, stripe: Simulator, database: str, workers: int, seconds: fl
             wait_for_runs(host, [run], seconds=60)
         for in_flight in _IN_FLIGHT:
             found = _flow(place, host, session, stripe, in_flight, seconds)
-            ideal = min(in_flight, workers * _JOBS) / (found.calls * LATENCY / 1000)
+            ideal = min(in_flight, workers * JOBS) / (found.calls * LATENCY / 1000)
             beside = {"ideal": round(ideal, 1)}
             if workers == 1:
                 beside["DBOS alone"] = _dbos_alone(place, in_flight, seconds, found.calls)

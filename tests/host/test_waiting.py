@@ -11,6 +11,7 @@ import pytest
 from builders import a_quote
 from qwoty_integrations_host import Attempt, NeedsAttention, Outcome, RetryableError
 from qwoty_integrations_host.config import RetryPolicy
+from qwoty_integrations_host.store import readings
 from qwoty_integrations_host.store import runs as rows
 
 MET = datetime(2026, 3, 10, 9, tzinfo=UTC)
@@ -201,24 +202,30 @@ def test_a_dismissed_run_does_not_resume_and_a_retry_has_its_earlier_results(des
 @pytest.mark.parametrize(
     ("asked", "is_on"),
     [
-        pytest.param("is_enabled", True, id="before its settings are read"),
-        pytest.param("effective", True, id="while its settings are read"),
-        pytest.param("is_enabled", False, id="switched off at the same time"),
+        pytest.param("read", True, id="before its settings are read"),
+        pytest.param("opened", True, id="while its settings are read"),
+        pytest.param("read", False, id="switched off at the same time"),
     ],
 )
-def test_a_run_dismissed_while_its_job_starts_stays_dismissed(desk: Any, asked: str, is_on: bool) -> None:
+def test_a_run_dismissed_while_its_job_starts_stays_dismissed(
+    desk: Any, asked: str, is_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = Service()
     with_steps(desk, make=service)
     run = desk.accept()
-    answer, seen = getattr(desk.host.settings, asked), len(service.seen)
+    where: Any = readings if asked == "read" else desk.host.settings
+    answer, seen = getattr(where, asked), len(service.seen)
     if not is_on:
         desk.host.settings.disable("ws-1", "recorder")
 
-    def dismisses(*place: str) -> Any:
+    def dismisses(*given: Any) -> Any:
         desk.host.runs.control.dismiss(run["id"], "meanwhile")
-        return answer(*place)
+        return answer(*given)
 
-    object.__setattr__(desk.host.integrations, "settings", _With(desk.host.settings, **{asked: dismisses}))
+    if asked == "read":
+        monkeypatch.setattr(readings, "read", dismisses)
+    else:
+        object.__setattr__(desk.host.integrations, "settings", _With(desk.host.settings, opened=dismisses))
     later(desk, minutes=1)
 
     assert (desk.run(run["id"])["status"], len(service.seen)) == ("dismissed", seen)
