@@ -11,6 +11,7 @@ import pytest
 from builders import a_quote
 from qwoty_integrations_host import Attempt, NeedsAttention, Outcome, RetryableError
 from qwoty_integrations_host.config import RetryPolicy
+from qwoty_integrations_host.store import readings
 from qwoty_integrations_host.store import runs as rows
 
 MET = datetime(2026, 3, 10, 9, tzinfo=UTC)
@@ -201,38 +202,33 @@ def test_a_dismissed_run_does_not_resume_and_a_retry_has_its_earlier_results(des
 @pytest.mark.parametrize(
     ("asked", "is_on"),
     [
-        pytest.param("is_enabled", True, id="before its settings are read"),
-        pytest.param("effective", True, id="while its settings are read"),
-        pytest.param("is_enabled", False, id="switched off at the same time"),
+        pytest.param("read", True, id="before its settings are read"),
+        pytest.param("opened", True, id="while its settings are read"),
+        pytest.param("read", False, id="switched off at the same time"),
     ],
 )
-def test_a_run_dismissed_while_its_job_starts_stays_dismissed(desk: Any, asked: str, is_on: bool) -> None:
+def test_a_run_dismissed_while_its_job_starts_stays_dismissed(
+    desk: Any, monkeypatch: pytest.MonkeyPatch, asked: str, is_on: bool
+) -> None:
     service = Service()
     with_steps(desk, make=service)
     run = desk.accept()
-    answer, seen = getattr(desk.host.settings, asked), len(service.seen)
+    seen = len(service.seen)
     if not is_on:
         desk.host.settings.disable("ws-1", "recorder")
+    of = {"read": readings, "opened": type(desk.host.settings)}[asked]
+    answer, asked_for = getattr(of, asked), []
 
-    def dismisses(*place: str) -> Any:
-        desk.host.runs.control.dismiss(run["id"], "meanwhile")
+    def dismisses(*place: Any) -> Any:
+        if not asked_for:
+            asked_for.append(desk.host.runs.control.dismiss(run["id"], "meanwhile"))
         return answer(*place)
 
-    object.__setattr__(desk.host.integrations, "settings", _With(desk.host.settings, **{asked: dismisses}))
+    monkeypatch.setattr(of, asked, dismisses)
     later(desk, minutes=1)
 
+    assert asked_for == [run["id"]]
     assert (desk.run(run["id"])["status"], len(service.seen)) == ("dismissed", seen)
-
-
-class _With:
-    """An object that replaces some methods of another one."""
-
-    def __init__(self, other: Any, **changed: Any) -> None:
-        self._other = other
-        self.__dict__.update(changed)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._other, name)
 
 
 def test_a_waiting_run_starts_again_if_the_settings_changed(desk: Any) -> None:
