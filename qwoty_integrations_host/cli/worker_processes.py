@@ -23,7 +23,7 @@ class WorkerProcesses:
     """
 
     def __init__(self, count: int, *, data_dir: str, jobs: int) -> None:
-        program = (sys.executable, "-c", "from qwoty_integrations_host.cli import main; main()")
+        program = (sys.executable, "-c", "from qwoty_integrations_host.cli import entry; entry()")
         self._command = (*program, "--data-dir", data_dir, "worker", "--jobs", str(jobs), "--stop-with-stdin")
         self._stopping = threading.Event()
         self._guard = threading.Lock()
@@ -46,7 +46,8 @@ class WorkerProcesses:
                 _end_stdin(process)
         deadline = time.monotonic() + patience
         for keeper in self._keepers:
-            keeper.join(max(0.0, deadline - time.monotonic()))
+            if keeper.is_alive():  # a signal may have interrupted ``start``
+                keeper.join(max(0.0, deadline - time.monotonic()))
         with self._guard:
             for process in self._running.values():
                 log.warning("worker.killed", extra={"worker": process.pid})
@@ -54,19 +55,28 @@ class WorkerProcesses:
 
     def _keep(self, number: int) -> None:
         pause = _FIRST_PAUSE
-        while (process := self._begin(number)) is not None:
+        while not self._stopping.is_set():
             began = time.monotonic()
-            code = process.wait()
-            with self._guard:
-                del self._running[number]
-            _end_stdin(process)
-            if self._stopping.is_set():
-                return
-            log.warning("worker.died", extra={"worker": process.pid, "code": code})
+            try:
+                self._run(number)
+            except OSError:  # too little memory for a process, perhaps; later there may be enough
+                log.exception("worker.not_started")
             if time.monotonic() - began > _YOUNG:
                 pause = _FIRST_PAUSE
             self._stopping.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _run(self, number: int) -> None:
+        """Start a worker, and wait until it has ended. Raises: OSError when it cannot be started."""
+        process = self._begin(number)
+        if process is None:
+            return
+        code = process.wait()
+        with self._guard:
+            del self._running[number]
+        _end_stdin(process)
+        if not self._stopping.is_set():
+            log.warning("worker.died", extra={"worker": process.pid, "code": code})
 
     def _begin(self, number: int) -> subprocess.Popen[bytes] | None:
         with self._guard:

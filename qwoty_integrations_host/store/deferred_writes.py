@@ -38,6 +38,8 @@ class DeferredWrites:
         self._since = 0.0
         #: Why the run must not go on: no further transaction of the run begins.
         self._interruption: Interruption | None = None
+        #: Whether the host goes on without the thread whose writes these are, which may still be at work.
+        self.is_given_up = False
 
     def __bool__(self) -> bool:
         return bool(self._waiting)

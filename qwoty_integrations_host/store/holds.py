@@ -67,6 +67,7 @@ def without_deferred_writes() -> Iterator[None]:
     """Run the block under the same hold, but give up what waits to be written, and what has interrupted the run."""
     hold = _held.get()
     assert hold is not None, "a run is at work"
+    hold.deferred.is_given_up = True
     with under(replace(hold, deferred=DeferredWrites())):
         yield
 

@@ -112,8 +112,9 @@ class PluginRecords:
             if changed != before:
                 words, known = words_of_record(changed), words_of_record(before)
                 new, lost = ({self._plugin: words} if words != known else {}), not set(known) <= set(words)
-                # The run touches its quote once more when it ends or waits.
-                search.touch(db, self._workspace, quote_id, new, lost=lost, only_words=hold is not None)
+                # The run touches its quote once more when it ends or waits, but not after a hook that it left behind.
+                only_words = hold is not None and not hold.deferred.is_given_up
+                search.touch(db, self._workspace, quote_id, new, lost=lost, only_words=only_words)
         return changed
 
     def _hold_on(self, quote_id: str) -> Hold | None:

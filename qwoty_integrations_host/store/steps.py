@@ -116,7 +116,8 @@ def keep_results(db: Connection, run_id: str) -> bool:
     others may come before it.
     """
     mine = t.steps.c.run_id == run_id
-    db.execute(t.steps.update().where(mine & (t.steps.c.status != StepStatus.SUCCEEDED)).values(result=None))
+    unfinished = t.steps.update().where(mine & (t.steps.c.status != StepStatus.SUCCEEDED))
+    db.execute(unfinished.values(result=None, place=None))
     kept = t.steps.update().where(mine & t.steps.c.result.is_not(None)).values(place=None)
     return db.execute(kept).rowcount > 0
 

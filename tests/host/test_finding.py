@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, timedelta
@@ -15,6 +17,7 @@ from sqlalchemy.event import listen, remove
 from builders import a_quote
 from qwoty_integrations_host import InstallmentRecord, InvoiceRecord, Outcome, QuoteRecord
 from qwoty_integrations_host.errors import ActionRefused, CredentialsError
+from qwoty_integrations_host.plugins.deadlines import Deadlines
 from qwoty_integrations_host.reports.quotes import list_quotes
 from qwoty_integrations_host.reports.runs import list_runs
 from qwoty_integrations_host.reports.search import QuoteFilter, quote_id_of
@@ -305,3 +308,24 @@ def test_a_run_reads_the_record_that_it_has_changed_as_it_is_stored(desk: Any) -
 
     assert read == [desk.context("recorder").records.get("q-7")]
     assert read[0].amount_paid_outside == Decimal(5)
+
+
+def test_a_quote_is_in_its_state_although_a_hook_that_hung_goes_on_after_its_run_was_dismissed(desk: Any) -> None:
+    may_go_on, desk.host.plugins.calls.deadlines = threading.Event(), Deadlines(run=0.2)
+    record = QuoteRecord(currency="EUR", invoice=InvoiceRecord(id="in_1", status="open", account="a"))
+
+    def work(ctx: Any, quote: Any) -> Outcome:
+        ctx.step("step", lambda _: may_go_on.wait(60) and ctx.records.update(quote.id, lambda _: record) and None)
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = work
+    desk.enable()
+    run = desk.accept(id="q-7")
+    desk.host.runs.control.dismiss(run["id"], "It hangs.")
+    assert (run["error"]["code"], found(desk, state="dismissed")) == ("plugin_hangs", ["q-7"])
+    may_go_on.set()
+    while desk.host.plugins.calls.abandoned():
+        time.sleep(0.01)
+
+    assert desk.context("recorder").records.get("q-7") == record
+    assert (found(desk, state="dismissed"), found(desk, state="open")) == ([], ["q-7"])

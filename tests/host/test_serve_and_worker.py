@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -18,6 +20,8 @@ import requests
 from builders import a_quote
 from host.conftest import CommandLine
 from host_server import FAKES
+from qwoty_integrations_host.cli import worker_processes
+from qwoty_integrations_host.cli.worker_processes import WorkerProcesses
 from qwoty_integrations_host.config import HostConfig
 from qwoty_integrations_host.errors import HostError
 
@@ -101,6 +105,55 @@ def test_worker_processes_need_postgresql(cli: CommandLine) -> None:
     assert "--workers needs PostgreSQL" in found.stderr
 
 
+#: A worker whose hook hangs, and which waits half a second for it when it stops.
+_HANGING_WORKER = """
+import sys, threading
+import fake_recorder
+from qwoty_integrations_host.cli import serve
+def hang(ctx, quote):
+    print("It hangs", file=sys.stderr, flush=True)
+    threading.Event().wait(120)
+serve._PATIENCE = 0.5
+fake_recorder.answers["on_quote_accepted"] = hang
+"""
+
+
+def test_a_worker_process_ends_although_a_hook_hangs(cli: CommandLine) -> None:
+    cli.ready()
+    assert cli("accept", "ws-1", cli.file(a_quote())).exit_code == 0
+    started_by_serve = WorkerProcesses(1, data_dir="", jobs=1)._command[2]
+    with _serve(cli, command="worker", program=_HANGING_WORKER + started_by_serve) as worker:
+        _until(worker, "It hangs")
+        worker.send_signal(signal.SIGTERM)
+        try:
+            worker.wait(timeout=30)
+        finally:
+            worker.kill()
+
+
+def test_a_worker_process_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, has_started, real = [], threading.Event(), subprocess.Popen
+
+    def start(_command: Any, **more: Any) -> Any:
+        started.append(more)
+        if len(started) == 1:
+            raise BlockingIOError("Resource temporarily unavailable")
+        has_started.set()
+        return real(["cat"], **more)
+
+    monkeypatch.setattr(worker_processes, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(subprocess, "Popen", start)
+    processes = WorkerProcesses(1, data_dir="", jobs=1)
+    processes.start()
+
+    assert has_started.wait(10)
+    processes.stop(patience=10)
+
+
+def test_worker_processes_can_be_stopped_before_all_have_been_started() -> None:
+    WorkerProcesses(2, data_dir="", jobs=1).stop(patience=1)
+
+
 @pytest.mark.parametrize("given", ["0", "65", "many"])
 def test_a_number_of_jobs_that_makes_no_sense_is_refused(given: str) -> None:
     with pytest.raises(HostError, match="QWOTY_HOST_JOBS"):
@@ -123,10 +176,14 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def _serve(cli: CommandLine, *words: str, command: str = "serve") -> subprocess.Popen[str]:
-    program = [sys.executable, "-c", "from qwoty_integrations_host.cli import main; main()"]
+def _serve(
+    cli: CommandLine,
+    *words: str,
+    command: str = "serve",
+    program: str = "from qwoty_integrations_host.cli import main; main()",
+) -> subprocess.Popen[str]:
     env = {**os.environ, "PYTHONPATH": str(FAKES)}
-    words = (*program, "--data-dir", str(cli.folder / "data"), command, *words)
+    words = (sys.executable, "-c", program, "--data-dir", str(cli.folder / "data"), command, *words)
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 

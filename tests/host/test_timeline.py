@@ -229,6 +229,17 @@ def test_a_retry_resumes_at_the_failed_step_with_the_earlier_results(desk: Any) 
     assert second.numbers == [(1, 1), (2, 1)]
 
 
+def test_a_retry_may_take_a_new_step_before_the_failed_one(desk: Any) -> None:
+    first, second, failing = Service("one"), Service("two"), Service(PermanentError("No."), "three")
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, failing=failing)
+    desk.enable()
+    run = desk.accept()
+    desk.recorder.answers["on_quote_accepted"] = steps_of(first=first, second=second, failing=failing)
+
+    assert desk.retry(run["id"])["status"] == "succeeded"
+    assert (first.numbers, failing.numbers) == ([(1, 1)], [(1, 1), (2, 1)])
+
+
 def test_a_second_retry_still_has_the_results_of_the_first_attempt(desk: Any) -> None:
     first, second = Service("one"), Service("two")
     third = Service(PermanentError("No."), PermanentError("No."), "three")

@@ -208,38 +208,27 @@ def test_a_dismissed_run_does_not_resume_and_a_retry_has_its_earlier_results(des
     ],
 )
 def test_a_run_dismissed_while_its_job_starts_stays_dismissed(
-    desk: Any, asked: str, is_on: bool, monkeypatch: pytest.MonkeyPatch
+    desk: Any, monkeypatch: pytest.MonkeyPatch, asked: str, is_on: bool
 ) -> None:
     service = Service()
     with_steps(desk, make=service)
     run = desk.accept()
-    where: Any = readings if asked == "read" else desk.host.settings
-    answer, seen = getattr(where, asked), len(service.seen)
+    seen = len(service.seen)
     if not is_on:
         desk.host.settings.disable("ws-1", "recorder")
+    of = {"read": readings, "opened": type(desk.host.settings)}[asked]
+    answer, asked_for = getattr(of, asked), []
 
-    def dismisses(*given: Any) -> Any:
-        desk.host.runs.control.dismiss(run["id"], "meanwhile")
-        return answer(*given)
+    def dismisses(*place: Any) -> Any:
+        if not asked_for:
+            asked_for.append(desk.host.runs.control.dismiss(run["id"], "meanwhile"))
+        return answer(*place)
 
-    if asked == "read":
-        monkeypatch.setattr(readings, "read", dismisses)
-    else:
-        object.__setattr__(desk.host.integrations, "settings", _With(desk.host.settings, opened=dismisses))
+    monkeypatch.setattr(of, asked, dismisses)
     later(desk, minutes=1)
 
+    assert asked_for == [run["id"]]
     assert (desk.run(run["id"])["status"], len(service.seen)) == ("dismissed", seen)
-
-
-class _With:
-    """An object that replaces some methods of another one."""
-
-    def __init__(self, other: Any, **changed: Any) -> None:
-        self._other = other
-        self.__dict__.update(changed)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._other, name)
 
 
 def test_a_waiting_run_starts_again_if_the_settings_changed(desk: Any) -> None:
