@@ -97,6 +97,8 @@ class PluginRecords:
 
     def update(self, quote_id: str, change: Callable[[r.QuoteRecord | None], r.QuoteRecord]) -> r.QuoteRecord:
         hold = self._hold_on(quote_id)
+        if hold is None:
+            self._kept.clear()  # a thread that the plugin has started knows no hold
         with self._store.write() as db:
             # Taken out until the commit: if this transaction fails, the record is read again.
             before = self._kept.pop(hold, _UNREAD)

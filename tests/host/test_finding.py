@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
@@ -329,3 +330,20 @@ def test_a_quote_is_in_its_state_although_a_hook_that_hung_goes_on_after_its_run
 
     assert desk.context("recorder").records.get("q-7") == record
     assert (found(desk, state="dismissed"), found(desk, state="open")) == ([], ["q-7"])
+
+
+def test_a_record_that_a_plugins_own_thread_changes_is_read_again(desk: Any) -> None:
+    read: list[Any] = []
+
+    def work(ctx: Any, quote: Any) -> Outcome:
+        ctx.records.update(quote.id, lambda _: QuoteRecord(currency="EUR"))
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(ctx.records.update, quote.id, lambda _: QuoteRecord(currency="USD")).result()
+        read.append(ctx.records.get(quote.id).currency)
+        return Outcome.done()
+
+    desk.recorder.answers["on_quote_accepted"] = work
+    desk.enable()
+    desk.accept(id="q-7")
+
+    assert read == ["USD"]
