@@ -100,7 +100,8 @@ class Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **named)
-        manager.pool_classes_by_scheme = {"https": HttpsPool, "http": HttpPool}
+        if not proxy.lower().startswith("socks"):  # those have connections of their own, which no request repeats
+            manager.pool_classes_by_scheme = {"https": HttpsPool, "http": HttpPool}
         return manager
 
     def build_connection_pool_key_attributes(
@@ -115,6 +116,10 @@ class Adapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         if not verify or cert:  # otherwise the context has the certificates; each connection would read them anew
             super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        elif getattr(conn, "proxy_config", None) and "ssl_context" in conn.conn_kw:
+            # An https proxy is trusted as the server is; urllib3 would take the machine's own list.
+            config = conn.proxy_config._replace(ssl_context=conn.conn_kw["ssl_context"])
+            conn.proxy_config = conn.conn_kw["proxy_config"] = config
 
     def send(self, request: requests.PreparedRequest, *given: Any, **named: Any) -> requests.Response:
         try:

@@ -2,7 +2,8 @@
 
 Nobody waits for company: a thread that finds no other at it writes at once, and whoever comes meanwhile is in the next
 group. Each call returns only after the commit of its own row. What fails in a group is written once more, each row
-alone, so that a bad row, or a row that somebody has locked, fails or waits alone.
+alone, so that a bad row, or a row that somebody has locked, fails or waits alone. A lone row that somebody has locked
+lets the next group go first, too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from .outages import is_contention
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: How long a group waits for a row that another transaction has locked (PostgreSQL). A row alone waits as always.
+#: How long a group waits for a row that another transaction has locked (PostgreSQL). A row by itself, outside a group,
+#: waits as always.
 _LOCK_MS = 500
 
 
@@ -56,12 +58,14 @@ class GroupedWrites(Generic[T, R]):
             mine.turn.wait()
         if not mine.is_done:
             self._write_waiting()
-        if mine.error is None:
+        error = mine.error
+        if error is None:
             return mine.answers[0]
-        if mine.was_alone:
-            raise mine.error
-        if isinstance(mine.error, DatabaseUnavailable) and not is_contention(mine.error):
-            raise DatabaseUnavailable(mine.error.title, hint=mine.error.hint) from mine.error
+        if isinstance(error, DatabaseUnavailable):
+            if not is_contention(error):
+                raise DatabaseUnavailable(error.title, hint=error.hint) from error
+        elif mine.was_alone:
+            raise error
         with self._store.write() as db:
             return self._write_all(db, [item])[0]
 
@@ -71,7 +75,7 @@ class GroupedWrites(Generic[T, R]):
         try:
             with self._store.write() as db:
                 group = self._take()
-                if len(group) > 1 and db.dialect.name == "postgresql":
+                if db.dialect.name == "postgresql":  # also for one alone: the next group waits for it
                     db.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MS}")
                 answers = self._write_all(db, [one.item for one in group])
             for one, answer in zip(group, answers, strict=True):

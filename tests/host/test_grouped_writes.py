@@ -169,3 +169,22 @@ def test_a_row_that_somebody_has_locked_waits_alone(postgresql: str) -> None:
 
     assert desk.answers["locked"] == "locked is written"
     desk.engine.dispose()
+
+
+def test_a_lone_row_that_somebody_has_locked_keeps_nobody_waiting(postgresql: str) -> None:
+    desk = Desk(postgresql)
+    desk.writes.write("locked")
+    with desk.engine.connect() as other:
+        other.execute(text("SELECT 1 FROM names WHERE name = 'locked' FOR UPDATE"))
+        locked = desk.write("locked")
+        until_it_ends_or_waits(locked, postgresql)
+        free = desk.write("free")
+        free.join(10)
+        answers = dict(desk.answers)
+        other.rollback()
+    for thread in (locked, free):
+        thread.join(30)
+
+    assert answers == {"free": "free is written"}
+    assert desk.answers["locked"] == "locked is written"
+    desk.engine.dispose()

@@ -346,6 +346,54 @@ def test_a_kept_connection_still_leads_to_the_address_that_was_checked(
     assert (server.connections, len(server.requests)) == (1, 3)
 
 
+@pytest.mark.parametrize("names_it", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_an_https_proxy_is_trusted_by_the_same_authorities_as_the_server(
+    serving: Any, authority: Authority, monkeypatch: pytest.MonkeyPatch, names_it: str
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv(names_it, str(authority.path))
+    server = serving(authority.serves("localhost"))
+    server.answers = [b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"]
+    monkeypatch.setenv("HTTPS_PROXY", server.url)
+
+    with repeating() as session:
+        session.trust_env = True
+        with pytest.raises(requests.exceptions.ProxyError):
+            session.get("https://elsewhere.example/", timeout=10)
+
+    assert server.requests == ["CONNECT elsewhere.example:443 HTTP/1.0"]
+
+
+def test_an_operators_own_file_does_not_replace_the_authorities_for_an_https_proxy(
+    serving: Any, authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mail").mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path / "mail").path))
+    server = serving(authority.serves("localhost"))
+    server.answers = [b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"]
+
+    with kept_session() as session:
+        session.proxies = {"https": server.url}
+        with pytest.raises(requests.exceptions.ProxyError):
+            session.get("https://elsewhere.example/", timeout=10, verify=str(authority.path))
+
+    assert len(server.requests) == 1
+
+
+def test_a_socks_proxy_keeps_the_connections_that_lead_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class SocksManager:
+        """Stands for urllib3's own, which needs PySocks."""
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            self.pool_classes_by_scheme = {"https": "through the proxy"}
+
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", SocksManager)
+
+    manager = Adapter().proxy_manager_for("socks5h://localhost:1080")
+
+    assert manager.pool_classes_by_scheme == {"https": "through the proxy"}
+
+
 def test_sessions_with_and_without_proxies_are_kept_apart() -> None:
     assert public_session(proxies=True).trust_env
     assert not public_session().trust_env
