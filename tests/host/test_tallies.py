@@ -47,7 +47,7 @@ def an_event(host: Host, name: str, *, found: bool = False) -> dict[str, Any]:
     row: dict[str, Any] = {"workspace": "ws-1", "plugin": "p", "event_id": name, "type": "paid", "body": b"{}"}
     row |= {"received_at": host.clock.now(), "found": found}
     with host.store.write() as db:
-        webhooks.add(db, row)
+        webhooks.add_all(db, [row])
     return row
 
 
