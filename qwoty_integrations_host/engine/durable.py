@@ -45,6 +45,8 @@ _POLL_SECONDS = 1.0
 _SELDOM_SECONDS = 3.0
 #: A worker looks for abandoned jobs when another one is gone, and at every so many of its heartbeats.
 _LOOK_ANYWAY = 3
+#: Seconds between two looks for claims whose answer was lost.
+_LOST_SECONDS = 5.0
 #: DBOS's threads for what the host does not use look this many times less often, and one at this interval in seconds.
 _LESS_OFTEN, _NOTIFIER_SECONDS = 60.0, 0.5
 _UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
@@ -109,7 +111,8 @@ class DurableEngine:
         self._work: Work | None = None
         self._set_aside: SetAside = lambda _: None
         self._progress: Progress = lambda _: 0
-        self._running = 0
+        #: The ids of the jobs that are worked here.
+        self._running: list[str] = []
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._under_way = sa.text(
             _ALL_UNDER_WAY.format(jobs="workflow_status" if self._is_sqlite else "dbos.workflow_status")
@@ -157,6 +160,7 @@ class DurableEngine:
         self._work, self._set_aside, self._progress = work, set_aside, progress
         with detecting_outages():
             self._launch()
+        self._start_thread("lost claims", self._look_for_lost_claims)
         if self._is_sqlite:
             return  # there is no other worker that would need a heartbeat or send notifications
         self._start_thread("leases", self._tend)
@@ -211,7 +215,7 @@ class DurableEngine:
         pauses.wake()  # for the jobs that are there already
 
     def _is_at_work(self) -> bool:
-        return self._running > 0
+        return bool(self._running)
 
     def _tend(self) -> None:
         beats = 0
@@ -241,6 +245,31 @@ class DurableEngine:
         with self._only_one("take-over") as mine:
             for job_id, worker in self._abandoned() if mine else ():
                 self._resume(job_id, worker)
+
+    def _look_for_lost_claims(self) -> None:
+        """Resume the jobs that this worker has claimed without knowing it, because the answer to the claim was lost.
+
+        A job that has just been claimed, or has just ended, looks the same for a moment; so a job is resumed when two
+        looks find it. If it is worked all the same, the second time finds its run ended or held.
+        """
+        seen: set[str] = set()
+        while not self._stop.wait(_LOST_SECONDS):
+            try:
+                with detecting_outages():
+                    mine = DBOS.list_workflows(
+                        status="PENDING", executor_id=self._me, load_input=False, load_output=False
+                    )
+                    with self._counting:
+                        idle = {job.workflow_id for job in mine}.difference(self._running)
+                    for job_id in idle & seen:
+                        log.warning("worker.claim_lost", extra={"job": job_id})
+                        DBOS.resume_workflow(job_id, queue_name=_SUSPECTS)
+                        self._suspects.wake()
+                seen = idle - seen
+            except DatabaseUnavailable:
+                continue  # the next look is in a moment
+            except Exception:
+                log.exception("worker.look_failed")
 
     def _abandoned(self) -> list[tuple[str, str]]:
         """Return the jobs of workers that are not alive, each with its worker."""
@@ -287,14 +316,14 @@ class DurableEngine:
         with self._counting:
             if self._stop.is_set():
                 raise _Stopping
-            self._running += 1
+            self._running.append(job_id)
         try:
             assert self._work is not None
             self._work(job_id)
         finally:
             self._wake.after_job()
             with self._counting:
-                self._running -= 1
+                self._running.remove(job_id)
 
     def pause(self, seconds: float, clock: Clock) -> None:
         if self._stop.wait(seconds):
