@@ -17,10 +17,10 @@ PAGE = ROOT / "docs" / "performance.md"
 TOP = """\
 # Performance: measured side by side
 
-Written by `make bench`; do not edit. Everything ran on one machine, against the Stripe simulator, over TLS and at a
-fixed latency per call; nothing here was run against Stripe. A figure is a median, its spread the lowest and the highest
-sample. Targets stand beside the figures; the reason for a missed one stands below the table. CI counts instead:
-requests to Stripe, statements and commits per quote (`tests/stripe_invoice/test_counted_work.py`).
+Written by `make bench`; do not edit. Everything ran on one machine, against the Stripe simulator at a fixed latency per
+call, over TLS unless a subject says otherwise; nothing here was run against Stripe. A figure is a median, its spread
+the lowest and the highest sample. Targets stand beside the figures; the reason for a missed one stands below the table.
+CI counts instead: requests to Stripe, statements and commits per quote (`tests/stripe_invoice/test_counted_work.py`).
 """
 
 #: From this load on somebody else was using the machine.

@@ -268,7 +268,7 @@ def authenticate_webhook(ctx: HookContext, request: WebhookRequest) -> WebhookEv
 
     Raise ``WebhookRejected(status=404)`` for an unknown token and ``WebhookRejected`` for a bad signature. Its
     ``code``, one of a few fixed words (``wrong_signature``, ``unknown_address``, …), tells people why. An event
-    without ``quote_id`` is stored and starts no run.
+    without ``quote_id`` is stored and starts no run. The host may call it twice for one webhook (ADR 0085).
 
     Example:
         @hookimpl

@@ -388,8 +388,8 @@ def _limit(queue: Queue, at_once: int, of_a_partition: int | None, poll_seconds:
     """Give a queue the limits of this process; a queue that is not database-backed is not read again."""
     queue.database_backed_queue = False
     queue._worker_concurrency = at_once  # noqa: SLF001 - a queue of DBOS can be changed in the database only
-    queue._partition_worker_concurrency, queue._partition_concurrency = of_a_partition, None  # noqa: SLF001
-    queue._polling_interval_sec = poll_seconds  # noqa: SLF001
+    queue._partition_worker_concurrency, queue._partition_concurrency = of_a_partition, None  # noqa: SLF001 - as above
+    queue._polling_interval_sec = poll_seconds  # noqa: SLF001 - as above
 
 
 def _look_less_often(stop: threading.Event) -> None:
